@@ -1,0 +1,280 @@
+"""Phone numbers: what a person wrote -> an int64 -> the digits on the wire. Whole columns at a time, never one by one.
+
+A number is an int64. A domestic mobile (`1[3-9]` and nine digits) is its own eleven digits; every other wire form is
+`int(digits) + 10**15 * (1 + leading zeros)`, so that the wire can be rebuilt digit by digit; 0 is "no number".
+
+Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only domestic mobiles pass `normalise` (no vendor here
+takes others yet); a wire number has at most 15 digits after its leading zeros (E.164), more raise ValueError.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+DOMESTIC_MIN: Final = 13_000_000_000
+DOMESTIC_END: Final = 20_000_000_000
+DOMESTIC_DIGITS: Final = 11
+OTHER: Final = 10**15
+"""The step of the code of every other wire form."""
+
+REASONS: Final = (
+    "",
+    "empty",
+    "scientific notation",
+    "no number",
+    "too short",
+    "too long",
+    "not a mobile number",
+    "international",
+)
+"""Why `normalise` refuses a value, by its reason code; code 0 is "it is fine"."""
+
+_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL = range(1, 8)
+
+ADVICE: Final = {
+    "scientific notation": "a spreadsheet cut the digits off; format the column as text and save the list again",
+    "international": "no account of this route sends abroad",
+    "not a mobile number": "eleven digits, but no 13…19 number: a landline or a typing error",
+}
+"""What to tell the user about a reason, where there is something to tell."""
+
+_LF: Final = 10
+_ZERO: Final = 48
+_POWERS: Final = 10 ** np.arange(19, dtype=np.int64)
+
+# --- int64 <-> the wire ------------------------------------------------------------------------------------------------
+
+
+def is_domestic(values: Numbers) -> NDArray[np.bool_]:
+    """Which of these are domestic mobiles."""
+    return (values >= DOMESTIC_MIN) & (values < DOMESTIC_END)
+
+
+def from_wire(number: str) -> int:
+    """The int64 of one wire number (ASCII digits). Raises ValueError for anything else or over 15 digits."""
+    if not (number.isascii() and number.isdigit()):
+        raise ValueError("a wire number is ASCII digits only")
+    value = int(number)
+    if len(number) == DOMESTIC_DIGITS and DOMESTIC_MIN <= value < DOMESTIC_END:
+        return value
+    zeros = len(number) - len(str(value))
+    if value >= OTHER or zeros > 9000:
+        raise ValueError("a wire number has at most 15 digits after its leading zeros")
+    return value + OTHER * (1 + zeros)
+
+
+def to_wire(value: int) -> str:
+    """The wire form of one int64. Raises ValueError for 0 and for what is no number's code."""
+    if DOMESTIC_MIN <= value < DOMESTIC_END:
+        return str(value)
+    zeros, digits = divmod(value, OTHER)
+    if zeros < 1:
+        raise ValueError(f"{value} is not the code of a number")
+    return "0" * (zeros - 1) + str(digits)
+
+
+def encode(values: Numbers, separator: bytes = b",") -> bytes:
+    """The wire forms of these numbers, joined by `separator` (one byte); what a batch holds.
+
+    Raises ValueError if one of them is not the code of a number.
+    """
+    if not len(values):
+        return b""
+    if not is_domestic(values).all():
+        return _encode_mixed(values, separator)
+    return _digits_11(values, separator[0]).tobytes()[:-1]
+
+
+def decode(wire: bytes | memoryview, separator: bytes = b",") -> Numbers:
+    """The numbers of comma-joined wire forms, in order. Raises ValueError if one is empty or not digits."""
+    text = np.frombuffer(wire, np.uint8)
+    if not len(text):
+        return np.empty(0, np.int64)
+    step = DOMESTIC_DIGITS + 1
+    if len(text) % step == DOMESTIC_DIGITS:
+        rows = np.append(text, separator[0]).reshape(-1, step)
+        digits = rows[:, :DOMESTIC_DIGITS] - np.uint8(_ZERO)
+        if (rows[:, DOMESTIC_DIGITS] == separator[0]).all() and digits.max() <= 9:
+            values = _number_11(digits)
+            if is_domestic(values).all():
+                return values
+    ends = np.append(np.flatnonzero(text == separator[0]), len(text))
+    starts = np.append(0, ends[:-1] + 1)
+    return _decode_mixed(text, starts, ends)
+
+
+_PAIRS = np.frombuffer(b"".join(b"%04d" % n for n in range(10_000)), np.uint32)
+_HEAD = np.frombuffer(b"".join(b"%03d" % n for n in range(1_000)), np.uint8).reshape(-1, 3)
+_LINE_11 = np.dtype({"names": ["head", "mid", "low", "end"], "formats": ["3u1", "<u4", "<u4", "u1"],
+                     "offsets": [0, 3, 7, 11], "itemsize": 12})  # fmt: skip
+
+
+def _digits_11(values: Numbers, end: int) -> NDArray[np.void]:
+    """Eleven digits and an `end` byte a number, by table: three digits, four, four."""
+    lines = np.empty(len(values), _LINE_11)
+    high = values // 10_000
+    lines["low"] = _PAIRS[values - high * 10_000]
+    head = high // 10_000
+    lines["mid"] = _PAIRS[high - head * 10_000]
+    lines["head"] = _HEAD[head]
+    lines["end"] = end
+    return lines
+
+
+def _number_11(digits: Bytes) -> Numbers:
+    """The number in each row of eleven digits (values 0 to 9)."""
+    value = digits[:, 0].astype(np.int64)
+    for column in range(1, DOMESTIC_DIGITS):
+        value *= 10
+        value += digits[:, column]
+    return value
+
+
+def _digits_count(values: Numbers) -> Numbers:
+    return np.maximum(np.searchsorted(_POWERS, values, side="right"), 1)
+
+
+def _encode_mixed(values: Numbers, separator: bytes) -> bytes:
+    domestic = is_domestic(values)
+    if ((values < OTHER) & ~domestic).any():
+        raise ValueError("not every value is the code of a number")
+    zeros = np.where(domestic, 0, values // OTHER - 1)
+    digits = np.where(domestic, values, values % OTHER)
+    count = _digits_count(digits)
+    ends = np.cumsum(zeros + count + 1) - 1
+    text = np.full(ends[-1] + 1, _ZERO, np.uint8)
+    text[ends] = separator[0]
+    for place in range(int(count.max())):
+        held = np.flatnonzero(count > place)
+        text[ends[held] - 1 - place] = _ZERO + digits[held] // _POWERS[place] % 10
+    return text.tobytes()[:-1]
+
+
+def _decode_mixed(text: Bytes, starts: Numbers, ends: Numbers) -> Numbers:
+    length = ends - starts
+    if not length.min():
+        raise ValueError("a number is empty")
+    value = np.zeros(len(starts), np.int64)
+    zeros = np.zeros(len(starts), np.int64)
+    for place in range(int(length.max())):
+        held = np.flatnonzero(length > place)
+        digit = text[ends[held] - 1 - place].astype(np.int64) - _ZERO
+        if digit.min() < 0 or digit.max() > 9 or (place >= 15 and digit.any()):
+            raise ValueError("a wire number is at most 15 ASCII digits after its leading zeros")
+        if place < 15:
+            value[held] += digit * _POWERS[place]
+    zeros = length - _digits_count(value)
+    domestic = is_domestic(value) & (length == DOMESTIC_DIGITS)
+    return np.where(domestic, value, value + OTHER * (1 + zeros))
+
+
+# --- what people write -> int64 ----------------------------------------------------------------------------------------
+
+_DROPPED: Final = b" \t\r\v\f-().'\"`=_"
+_WIDE: Final = (
+    # Characters that count as nothing (spaces, marks that copying a contact leaves behind) or as an ASCII one.
+    (b"\xef\xbc", [(chr(0xFF10 + n).encode(), b"%d" % n) for n in range(10)]
+     + [("＋".encode(), b"+"), ("－".encode(), b""), ("（".encode(), b""), ("）".encode(), b""), ("．".encode(), b".")]),
+    (b"\xef\xbd", [("\uff45".encode(), b"e")]),
+    (b"\xef\xbb", [("\ufeff".encode(), b"")]),
+    (b"\xc2", [("\u00a0".encode(), b""), ("\u00ad".encode(), b"")]),
+    (b"\xe2\x80", [(chr(c).encode(), b"") for c in (*range(0x2000, 0x2016), 0x2018, 0x2019, 0x201C, 0x201D,
+                                                     *range(0x202A, 0x2030))]),
+    (b"\xe2\x81", [(chr(c).encode(), b"") for c in (*range(0x2060, 0x2070),)]),
+    (b"\xe2\x88", [("\u2212".encode(), b"")]),
+    (b"\xe3\x80", [("\u3000".encode(), b"")]),
+)  # fmt: skip
+
+
+def normalise(lines: bytes) -> tuple[Numbers, Bytes]:
+    """(numbers, reason codes) of values as people write them, one a line, UTF-8, each line ended by LF.
+
+    A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven digits:
+    blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the country
+    code as `86`, `+86` or `0086`.
+    """
+    text = np.frombuffer(_plain(lines), np.uint8)
+    ends = np.flatnonzero(text == _LF)
+    starts = np.append(0, ends[:-1] + 1) if len(ends) else ends
+    reasons = np.zeros(len(ends), np.uint8)
+    reasons[starts == ends] = _EMPTY
+
+    abroad = text[starts] == ord("+")
+    starts = starts + abroad
+    _judge_letters(text, starts, ends, reasons)
+    double_zero = _begins(text, starts, ends, b"00", reasons)
+    starts, abroad = starts + 2 * double_zero, abroad | double_zero
+    country = _begins(text, starts, ends, b"86", reasons) & (ends - starts == 2 + DOMESTIC_DIGITS)
+    starts, abroad = starts + 2 * country, abroad & ~country
+
+    length = ends - starts
+    digits_only = reasons == 0
+    reasons[digits_only & (length < DOMESTIC_DIGITS)] = _SHORT
+    reasons[digits_only & (length > DOMESTIC_DIGITS)] = _LONG
+    reasons[digits_only & abroad & (length >= 7) & (length <= 15)] = _INTERNATIONAL
+
+    fit = np.flatnonzero(reasons == 0)
+    numbers = np.zeros(len(ends), np.int64)
+    found = _number_11(text[starts[fit, None] + np.arange(DOMESTIC_DIGITS)] - np.uint8(_ZERO))
+    mobile = is_domestic(found)
+    numbers[fit[mobile]] = found[mobile]
+    reasons[fit[~mobile]] = _NO_MOBILE
+    return numbers, reasons
+
+
+def normalise_one(text: str) -> int:
+    """The int64 of one number as people or vendors write it, or 0 if it is no domestic mobile; for single look-ups."""
+    numbers, _ = normalise(text.replace("\n", " ").encode("utf-8", "replace") + b"\n")
+    return int(numbers[0])
+
+
+def _plain(lines: bytes) -> bytes:
+    """The lines without what does not count: wide forms folded, separators dropped."""
+    if not lines.isascii():
+        for prefix, forms in _WIDE:
+            if prefix in lines:
+                for form, plain in forms:
+                    lines = lines.replace(form, plain)
+    if b".0" in lines:
+        for tail in (b"\n", b"\r\n", b'"\n', b" \n"):
+            lines = lines.replace(b".0" + tail, tail)
+    return lines.translate(None, _DROPPED)
+
+
+def _judge_letters(text: Bytes, starts: Numbers, ends: Numbers, reasons: Bytes) -> None:
+    """Refuse the lines that hold more than digits: damaged by a spreadsheet (1.38E+10), or no number at all."""
+    odd = np.flatnonzero(((text < _ZERO) | (text > _ZERO + 9)) & (text != _LF))
+    line = np.searchsorted(ends, odd)
+    inside = odd >= starts[line]
+    odd, line = odd[inside], line[inside]
+    lone_plus = (ends == starts) & (reasons == 0)
+    reasons[lone_plus] = _NO_NUMBER
+    if not len(odd):
+        return
+    kind = text[odd]
+    count = np.bincount(line, minlength=len(ends))
+    exponents = np.bincount(line[(kind | 0x20) == ord("e")], minlength=len(ends))
+    signs = np.bincount(line[kind == ord("+")], minlength=len(ends))
+    scientific = (exponents == 1) & (signs <= 1) & (count == 1 + signs)
+    at = np.flatnonzero(scientific)
+    scientific[at] = _is_digit(text[starts[at]]) & _is_digit(text[ends[at] - 1])
+    reasons[count > 0] = _NO_NUMBER
+    reasons[scientific] = _SCIENTIFIC
+
+
+def _is_digit(text: Bytes) -> NDArray[np.bool_]:
+    return (text >= _ZERO) & (text <= _ZERO + 9)
+
+
+def _begins(text: Bytes, starts: Numbers, ends: Numbers, prefix: bytes, reasons: Bytes) -> NDArray[np.bool_]:
+    """Which of the lines that are not refused begin with these two digits."""
+    begins = (reasons == 0) & (ends - starts >= 2)
+    at = np.flatnonzero(begins)
+    begins[at] = (text[starts[at]] == prefix[0]) & (text[starts[at] + 1] == prefix[1])
+    return begins
