@@ -1,0 +1,30 @@
+"""What every adapter checks before it writes or reads: the topic exists, the partition too, the record is not too big.
+
+The source is schemas/topics.py; an adapter that skipped these checks would fail later and differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dispatcher.errors import LogError
+from dispatcher.log.port import Entry
+from schemas.topics import TOPIC, Topic
+
+
+def checked_topic(topic: str, partition: int) -> Topic:
+    """The topic's row of the table. Raises LogError if there is no such topic or partition."""
+    found = TOPIC.get(topic)
+    if found is None:
+        raise LogError(f"the log has no topic {topic!r}")
+    if not 0 <= partition < found.partitions:
+        raise LogError(f"topic {topic!r} has partitions 0 to {found.partitions - 1}, not {partition}")
+    return found
+
+
+def check_entries(topic: Topic, entries: Sequence[Entry]) -> None:
+    """Raises LogError if a value is larger than the topic allows; nothing of the call is written then."""
+    limit = topic.record_bytes_max
+    for entry in entries:
+        if len(entry.value) > limit:
+            raise LogError(f"a record of {len(entry.value):,} bytes; topic {topic.name!r} takes up to {limit:,}")
