@@ -58,7 +58,7 @@ def read_url(url: str) -> SqliteUrl | KafkaUrl:
     if scheme == "sqlite":
         if not place or place.endswith("/"):
             raise ConfigError(f"the log URL {url!r} names no file; write for example sqlite:data/log.db")
-        return _converted(url, scheme, {"path": place} | fields, SqliteUrl)
+        return _converted(url, scheme, {"path": str(Path(place).absolute())} | fields, SqliteUrl)
     hosts, _, prefix = place.removeprefix("//").partition("/")
     if not place.startswith("//") or not all(map(_HOST.fullmatch, hosts.split(","))):
         raise ConfigError(f"the log URL {url!r} names no broker; write for example kafka://127.0.0.1:9092")

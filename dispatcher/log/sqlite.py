@@ -34,8 +34,7 @@ TIMEOUT_S: Final = 5.0
 
 
 async def open_sqlite(path: Path, *, create: bool = True, timeout_s: float = TIMEOUT_S) -> SqliteLog:
-    """Open the log at `path`, made new if there is none. Raises what `sqlite_file.open_file` raises."""
-    path = path.absolute()
+    """Open the log at `path` (absolute), made new if there is none. Raises what `sqlite_file.open_file` raises."""
     connection = await asyncio.to_thread(sqlite_file.open_file, path, create=create, busy_s=timeout_s)
     return SqliteLog(path, connection, timeout_s)
 
