@@ -1,0 +1,52 @@
+# Everything a contributor or CI does here. Plain `make` lists it.
+# PYTHON=…            the interpreter for .venv (3.11 or newer)
+# KAFKA_BOOTSTRAP=…   a broker for the tests; without it they start their own
+# ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane", make bench ARGS="--help"
+
+SHELL := bash
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+PACKAGES := schemas dispatcher producers consumers loadtest
+# Two test processes: all that needs Kafka runs in one of them, on one broker (tests/conftest.py).
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint format bench kafka pins clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
+
+setup: .venv/.complete ## make .venv with the pinned packages and the `dispatcher` command
+
+.venv/.complete: pyproject.toml requirements/runtime.txt requirements/dev.txt scripts/venv
+	@scripts/venv .venv
+
+demo: setup ## the whole dispatcher in one process, against simulated vendors
+	@$(BIN)/dispatcher demo $(ARGS)
+
+test: lint kafka ## lint, then every test, with a real Kafka broker
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --cov --cov-report=term $(ARGS)
+
+lint: setup ## format check, lint, types, import layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy -p tests
+	@$(BIN)/lint-imports --no-logo
+
+format: setup ## format and sort imports
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: setup ## measure the hot paths beside the naive ways
+	@$(BIN)/python -m loadtest.bench $(ARGS)
+
+kafka: ## get what the tests start a Kafka broker with (nothing to do if KAFKA_BOOTSTRAP is set)
+	@scripts/kafka
+
+pins: ## resolve requirements/*.in again into hashed pins
+	@scripts/pins
+
+clean: ## remove what make and the tools made
+	rm -rf .venv .kafka dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find $(PACKAGES) tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

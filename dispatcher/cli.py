@@ -1,0 +1,118 @@
+"""The `dispatcher` command: a group that loads a subcommand only when it is invoked.
+
+Other packages add their commands by entry point (group `dispatcher.commands`: name = command, value = click object), so this
+file imports nothing above it. It also decides what every failure looks like on the terminal: one sentence, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Any, Final
+
+import click
+from click.shell_completion import get_completion_class
+
+from dispatcher.errors import DispatcherError
+
+DISTRIBUTION: Final = "sms-dispatcher"
+GROUP: Final = "dispatcher.commands"
+DEBUG: Final = "DISPATCHER_DEBUG"
+INTERRUPTED: Final = 130
+
+_INSTALL: Final = {
+    "bash": 'add to ~/.bashrc:\n#   eval "$(dispatcher completion bash)"',
+    "zsh": 'add to ~/.zshrc:\n#   eval "$(dispatcher completion zsh)"',
+    "fish": "save as ~/.config/fish/completions/dispatcher.fish:\n"
+    "#   dispatcher completion fish > ~/.config/fish/completions/dispatcher.fish",
+}
+
+
+class Commands(click.Group):
+    """A group whose subcommands are its own plus those of the installed entry points, each imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *_entry_points()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        found = _entry_points().get(cmd_name)
+        if found is None:
+            return None
+        command = found.load()
+        if not isinstance(command, click.Command):
+            raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
+        return command
+
+    def main(  # type: ignore[override]  # click overloads the return by standalone_mode; ours always ends the process or returns
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run, and end the process with what the errors say; with `standalone_mode=False` errors are raised instead."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        sys.exit(self._run(args, prog_name, complete_var, extra))
+
+    def _run(
+        self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, extra: dict[str, Any]
+    ) -> int:
+        try:
+            result = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except click.exceptions.Exit as error:
+            return error.exit_code
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("interrupted.", err=True)
+            return INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output has gone (`| head`). Python would complain once more when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except DispatcherError as error:
+            _debug_or(f"error: {error}")
+            return error.exit_code
+        except Exception as error:
+            _debug_or(
+                f"internal error: {type(error).__name__}: {error}. "
+                f"This is a mistake in dispatcher, not yours; run again with {DEBUG}=1 for the traceback."
+            )
+            return 1
+        # click returns the code of ctx.exit() as the result when not standalone.
+        return result if isinstance(result, int) and not isinstance(result, bool) else 0
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def _debug_or(sentence: str) -> None:
+    if os.environ.get(DEBUG):
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # called only inside an except block
+    click.echo(sentence, err=True)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version(DISTRIBUTION), prog_name="dispatcher", message="%(prog)s %(version)s")
+def main() -> None:
+    """Send bulk SMS campaigns: no number twice, none lost, no vendor limit exceeded."""
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(sorted(_INSTALL)))
+def completion(shell: str) -> None:
+    """Print the completion script for a shell, and how to install it."""
+    script = get_completion_class(shell)
+    assert script is not None, shell
+    click.echo(f"# Completion of `dispatcher` for {shell}; to install it, {_INSTALL[shell]}")
+    click.echo(script(main, {}, "dispatcher", "_DISPATCHER_COMPLETE").source())

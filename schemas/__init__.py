@@ -1,0 +1,1 @@
+"""The records on the log, their codecs and the table of topics. Imports nothing of ours."""
