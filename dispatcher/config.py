@@ -1,0 +1,170 @@
+"""The configuration: one TOML file into typed structs. `dispatcher.example.toml` shows every key with its default.
+
+Secrets are written as `${NAME}` and read from the environment, or `${file:PATH}` and read from a file. They are of
+type Secret: never printed. Every mistake is a ConfigError that names the file, the key and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from dispatcher.errors import ConfigError
+from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors.seam import Secret, Vendor
+
+DEFAULT_PATH: Final = "dispatcher.toml"
+_REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
+_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the log is: `sqlite:PATH` or `kafka://HOST:PORT[,…][/PREFIX]`."""
+
+    url: str = "sqlite:data/log.db"
+
+
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the results are, and after how long without a report a recipient is `no_report`."""
+
+    url: str = "sqlite:data/results.db"
+    no_report_after_s: float = 48 * 3600.0
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where vendors push to, and the bounds on what they may push."""
+
+    listen: str = "127.0.0.1:8080"
+    body_bytes_max: int = 1_048_576
+    pushes_per_s_max: int = 50_000
+    waiting_max: int = 20_000
+
+
+class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
+
+    intent_ttl_s: float = 5.0
+    drain_s: float = 20.0
+    checkpoint_every: int = 2_000
+
+
+class Config(msgspec.Struct, frozen=True):
+    """The whole configuration. `accounts` are the vendors by account name: the name is the lane."""
+
+    log: LogConfig
+    store: StoreConfig
+    web: WebConfig
+    lanes: LanesConfig
+    accounts: dict[str, Vendor]
+    path: str
+
+    def account(self, name: str) -> Vendor:
+        """The account of this name. Raises ConfigError if there is none."""
+        try:
+            return self.accounts[name]
+        except KeyError:
+            known = ", ".join(sorted(self.accounts)) or "none"
+            raise ConfigError(
+                f'account "{name}" is not in {self.path} (accounts there: {known}). Add [account.{name}] or check --route.'
+            ) from None
+
+
+T = TypeVar("T")
+
+
+def load(path: str | os.PathLike[str] | None = None) -> Config:
+    """The configuration in this file (default `dispatcher.toml`; without that file: defaults and no accounts).
+
+    Raises ConfigError.
+    """
+    file = Path(path or os.environ.get("DISPATCHER_CONFIG") or DEFAULT_PATH)
+    if not file.exists():
+        if path is not None:
+            raise ConfigError(f"{file}: no such file. Give --config, or copy dispatcher.example.toml to {file}.")
+        return parse({}, str(file))
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read ({error}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}.") from error
+    return parse(table, str(file))
+
+
+def parse(table: dict[str, Any], path: str) -> Config:
+    """The configuration in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
+    unknown = sorted(set(table) - {"log", "store", "web", "lanes", "account"})
+    if unknown:
+        raise ConfigError(f"{path}: [{unknown[0]}] is not a known section (log, store, web, lanes, account.NAME).")
+    accounts = {}
+    for name, fields in table.get("account", {}).items():
+        if not _ACCOUNT_NAME.fullmatch(name):
+            raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
+        accounts[name] = _account(name, fields, path)
+    return Config(
+        log=_section(table, "log", LogConfig, path),
+        store=_section(table, "store", StoreConfig, path),
+        web=_section(table, "web", WebConfig, path),
+        lanes=_section(table, "lanes", LanesConfig, path),
+        accounts=accounts,
+        path=path,
+    )
+
+
+def _account(name: str, fields: dict[str, Any], path: str) -> Vendor:
+    where = f"{path}: [account.{name}]"
+    if not isinstance(fields, dict):
+        raise ConfigError(f"{where}: must be a table of keys.")
+    tag = fields.get("vendor")
+    if tag not in BY_TAG:
+        raise ConfigError(f'{where} vendor = "{tag}": known vendors are {", ".join(sorted(BY_TAG))}.')
+    vendor: Vendor = _convert(_resolved(fields, where), BY_TAG[tag], where)
+    wrong = vendor.check()
+    if wrong:
+        raise ConfigError(f"{where}: {wrong}")
+    return vendor
+
+
+def _section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
+    where = f"{path}: [{name}]"
+    return _convert(_resolved(table.get(name, {}), where), kind, where)
+
+
+def _convert(fields: dict[str, Any], kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(fields, kind, dec_hook=_secret)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}.") from error
+
+
+def _secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise ValueError("Expected a text in quotes, or ${NAME}")
+
+
+def _resolved(fields: dict[str, Any], where: str) -> dict[str, Any]:
+    return {key: _resolve(value, f"{where} {key}") for key, value in fields.items()}
+
+
+def _resolve(value: Any, where: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    return _REFERENCE.sub(lambda match: _referenced(match, where), value)
+
+
+def _referenced(match: re.Match[str], where: str) -> str:
+    name = match[2]
+    if match[1]:
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{where}: the secret file {name} cannot be read ({error.strerror}).") from error
+    if name not in os.environ:
+        raise ConfigError(f"{where}: the environment variable {name} is not set. Set it, or use ${{file:PATH}}.")
+    return os.environ[name]

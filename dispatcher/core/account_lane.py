@@ -1,0 +1,216 @@
+"""One account inside a lane partition: its limits, pacing, fairness, work and what is under way. Pure.
+
+It decides *what* may go and *when*; dispatcher/core/owner.py turns that into intents, sends and outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from dispatcher.core.campaigns import Campaign, Campaigns
+from dispatcher.core.chunks import Batch
+from dispatcher.core.fairness import FairShare
+from dispatcher.core.lane import Chunk
+from dispatcher.core.pacing import GUARD_S, Pacer
+from dispatcher.core.work import CampaignWork, Piece
+
+LOOKAHEAD_S = 0.25
+AHEAD_MAX = 64
+BACKOFF_MAX_S = 30.0
+BALANCE_RETRY_S = 300.0
+
+
+class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pure core must know of an account. `limit` None: unpaced. `timeout_s`: the longest a request takes."""
+
+    account: str
+    numbers_max: int
+    numbers_min: int = 1
+    chars_max: int | None = None
+    limit: int | None = None
+    per_s: float = 1.0
+    unit: Literal["messages", "requests", "parts"] = "messages"
+    inflight_max: int = 16
+    attempts_max: int = 8
+    timeout_s: float = 35.0
+    polls_balance: bool = True
+
+
+class Proposal(msgspec.Struct):
+    """An intent that was given to the log and not read back yet."""
+
+    n: int
+    piece: Piece
+    count: int
+    numbers: memoryview
+    asked_s: float
+
+
+class Ready(msgspec.Struct):
+    """An intent read back as valid, waiting for its moment. `deadline_s`: the end of its time to live."""
+
+    chunk: Chunk
+    numbers: memoryview
+    deadline_s: float
+    urgent: bool
+
+
+class Sending(msgspec.Struct):
+    """A chunk handed to the driver. `written`: its first byte may have gone out."""
+
+    chunk: Chunk
+    deadline_s: float
+    units: int
+    ticket: int
+    written: bool = False
+
+
+class AccountLane:
+    """The account's present; every moment is an argument."""
+
+    def __init__(self, spec: LaneSpec, campaigns: Campaigns, now_s: float) -> None:
+        self.spec = spec
+        self.campaigns = campaigns
+        self.pacer = Pacer(spec.limit, spec.per_s, now_s) if spec.limit is not None else None
+        self.fair = FairShare()
+        self.work: dict[str, CampaignWork] = {}
+        self.proposed: dict[int, Proposal] = {}
+        self.ready: list[Ready] = []
+        self.sending: dict[int, Sending] = {}
+        self.stopped: Literal["auth", "balance"] | None = None
+        self.stopped_why = ""
+        self.held_until_s = now_s
+        self.closed = False
+        self.troubles = 0
+        self.balance: float | None = None
+        self.spent_since_poll = 0.0
+        self.retry_balance_s = float("inf")
+
+    # --- what there is to do ---
+
+    def work_of(self, campaign: str) -> CampaignWork:
+        """The campaign's work, made when first asked for."""
+        if campaign not in self.work:
+            self.work[campaign] = CampaignWork()
+        return self.work[campaign]
+
+    def drop(self, campaign: str) -> None:
+        """The campaign was cancelled."""
+        self.work.pop(campaign, None)
+        self.fair.forget(campaign)
+
+    def active(self) -> Iterable[tuple[Campaign, CampaignWork]]:
+        """Campaigns that may send now and have work."""
+        for name, work in self.work.items():
+            campaign = self.campaigns.get(name)
+            if work and campaign is not None and campaign.sends:
+                yield campaign, work
+
+    def chunk_max(self, segments: int, now_s: float) -> int:
+        """The most recipients the next chunk may have, by the request's limit and by its share of the window."""
+        count = self.spec.numbers_max
+        if self.pacer is not None and self.spec.unit != "requests":
+            per_recipient = segments if self.spec.unit == "parts" else 1
+            count = min(count, max(1, self.pacer.share(now_s) // per_recipient))
+        if self.balance is not None:
+            count = min(count, max(0, int((self.balance - self.spent_since_poll) // segments)))
+        return count
+
+    def units(self, count: int, segments: int) -> int:
+        """What a chunk weighs against the flow limit."""
+        match self.spec.unit:
+            case "messages":
+                return count
+            case "parts":
+                return count * segments
+            case "requests":
+                return 1
+
+    def propose_at(self, now_s: float) -> float:
+        """When the next intent may be asked for; infinity if enough are under way."""
+        ahead = len(self.proposed) + len(self.ready)
+        if self.closed or self.stopped is not None or ahead >= AHEAD_MAX:
+            return float("inf")
+        at_s = self.held_until_s
+        if self.pacer is None:
+            return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
+        units = 1 if self.spec.unit == "requests" else self.pacer.share(now_s)
+        free_s = max(self.pacer.earliest(units, now_s), now_s)
+        return max(at_s, free_s + ahead * self.pacer.interval_s(units, now_s) - LOOKAHEAD_S)
+
+    def parts(self, campaign: str, count: int) -> int:
+        """What so many recipients of a campaign cost, in messages."""
+        return count * self.segments(campaign)
+
+    def segments(self, campaign: str) -> int:
+        """Messages per recipient of a launched campaign."""
+        known = self.campaigns.get(campaign)
+        return known.launched.segments if known is not None and known.launched is not None else 1
+
+    def next_piece(self, now_s: float, loaded: dict[int, Batch]) -> tuple[Campaign, CampaignWork, Piece] | None:
+        """The campaign that is next by weight, and the piece its chunk comes from."""
+        heads = {}
+        for campaign, work in self.active():
+            piece = work.head(now_s, loaded)
+            if piece is not None:
+                heads[campaign.id] = (campaign, work, piece)
+        if not heads:
+            return None
+        chosen = self.fair.pick([(name, head[0].weight, head[0].urgent) for name, head in heads.items()])
+        return heads[chosen] if chosen is not None else None
+
+    # --- what happened ---
+
+    def next_ready(self) -> Ready | None:
+        """The intent to send first: urgent ones before others, else in the order of the journal."""
+        if not self.ready:
+            return None
+        return next((ready for ready in self.ready if ready.urgent), self.ready[0])
+
+    def connected(self) -> None:
+        """The vendor answered."""
+        self.troubles = 0
+
+    def trouble(self, now_s: float) -> None:
+        """The vendor could not be reached: nothing was sent; wait longer each time."""
+        self.troubles += 1
+        self.hold(now_s + min(BACKOFF_MAX_S, 0.25 * 2.0 ** min(self.troubles, 10)))
+
+    def hold(self, until_s: float) -> None:
+        """Send nothing before then."""
+        self.held_until_s = max(self.held_until_s, until_s)
+
+    def stop(self, why: Literal["auth", "balance"], detail: str, now_s: float) -> None:
+        """The account cannot send until somebody acts; its work is kept."""
+        self.stopped = why
+        self.stopped_why = detail
+        if why == "balance" and not self.spec.polls_balance:
+            self.retry_balance_s = now_s + BALANCE_RETRY_S
+
+    def go_on(self) -> None:
+        """What stopped the account is over."""
+        self.stopped = None
+        self.stopped_why = ""
+        self.retry_balance_s = float("inf")
+
+    def balance_asked(self) -> float:
+        """A balance query leaves: what is under way may or may not be in it. Returns the mark for `balance_is`."""
+        return self.spent_since_poll
+
+    def balance_is(self, messages: float, mark: float) -> None:
+        """The vendor's answer, less what was sent since it was asked and what is under way (counted twice at worst)."""
+        under_way = sum(self.parts(proposal.piece.job.campaign, proposal.count) for proposal in self.proposed.values())
+        chunks = [ready.chunk for ready in self.ready] + [sending.chunk for sending in self.sending.values()]
+        under_way += sum(self.parts(chunk.campaign, chunk.count) for chunk in chunks)
+        self.spent_since_poll = self.spent_since_poll - mark + under_way
+        self.balance = messages
+        if self.stopped == "balance" and messages >= 1:
+            self.go_on()
+
+    def took_over(self, now_s: float, *, inherited_open: bool, ttl_s: float) -> None:
+        """A former owner may have filled the last window; what it left open may go out within its time to live."""
+        if self.pacer is not None:
+            self.pacer.hold(now_s + self.spec.per_s + GUARD_S + (ttl_s if inherited_open else 0.0))

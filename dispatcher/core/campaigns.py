@@ -1,0 +1,87 @@
+"""What the `campaigns` topic says, folded: definitions and control of every campaign. Used by lanes, joiner and CLI.
+
+The first Launched of an id wins; pausing, cancelling and weight changes may be read before it (compaction).
+"""
+
+from __future__ import annotations
+
+from schemas.records import AnyRecord, Cancelled, CheckpointAt, Flowed, Launched, Weighed
+
+
+class Campaign:
+    """One campaign as the log knows it. `launched` is None until its commit point was read."""
+
+    __slots__ = ("cancelled", "id", "launched", "launched_offset", "paused", "weighed")
+
+    def __init__(self, campaign: str) -> None:
+        self.id = campaign
+        self.launched: Launched | None = None
+        self.launched_offset = -1
+        self.paused = False
+        self.cancelled = False
+        self.weighed: Weighed | None = None
+
+    @property
+    def weight(self) -> int:
+        """The weight in force."""
+        if self.weighed:
+            return self.weighed.weight
+        return self.launched.weight if self.launched else 1
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it goes before the others."""
+        if self.weighed:
+            return self.weighed.urgent
+        return self.launched.urgent if self.launched else False
+
+    @property
+    def sends(self) -> bool:
+        """Whether lanes may send for it now."""
+        return self.launched is not None and not self.paused and not self.cancelled
+
+
+class Campaigns:
+    """All campaigns. Apply records in log order."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Campaign] = {}
+        self.checkpoints: dict[int, int] = {}
+
+    def apply(self, offset: int, record: AnyRecord) -> str | None:
+        """Fold one record; returns the id of the campaign it changed, if any."""
+        match record:
+            case Launched():
+                campaign = self._at(record.campaign)
+                if campaign.launched is not None:
+                    return None
+                campaign.launched = record
+                campaign.launched_offset = offset
+            case Flowed():
+                self._at(record.campaign).paused = record.paused
+            case Cancelled():
+                self._at(record.campaign).cancelled = True
+            case Weighed():
+                self._at(record.campaign).weighed = record
+            case CheckpointAt():
+                self.checkpoints[record.partition] = record.offset
+                return None
+            case _:
+                return None
+        return record.campaign
+
+    def get(self, campaign: str) -> Campaign | None:
+        """The campaign, if any record named it."""
+        return self.by_id.get(campaign)
+
+    def counts(self, campaign: str, attempt: str) -> bool | None:
+        """Whether this attempt is the one that was launched; None as long as none was."""
+        known = self.by_id.get(campaign)
+        if known is None or known.launched is None:
+            return None
+        return known.launched.attempt == attempt
+
+    def _at(self, campaign: str) -> Campaign:
+        if campaign not in self.by_id:
+            self.by_id[campaign] = Campaign(campaign)
+        return self.by_id[campaign]

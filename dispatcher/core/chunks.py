@@ -1,0 +1,62 @@
+"""Cutting a batch into chunks: a batch is one buffer, a chunk a slice of it; no split, no join, no copy per number.
+
+A chunk ends at whichever limit comes first: numbers, or characters of the joined list (COSMS `Mobs`, vendors.md 1.5).
+Two roads: a fixed stride when every number has 11 digits (the usual case, nothing to look up), else the positions
+of the commas, found once per batch.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STRIDE: Final = 12
+_COMMA: Final = ord(",")
+
+
+class Batch:
+    """A batch's comma-joined numbers and where each of them lies. Raises ValueError if `count` is not what is there."""
+
+    __slots__ = ("_starts", "count", "data")
+
+    def __init__(self, data: bytes, count: int) -> None:
+        self.data: Final = memoryview(data)
+        self.count: Final = count
+        self._starts: NDArray[np.int64] | None = None
+        buffer = np.frombuffer(data, np.uint8)
+        commas = int(np.count_nonzero(buffer == _COMMA))
+        if count < 1 or commas != count - 1:
+            raise ValueError(f"a batch of {count} numbers has {commas} commas")
+        if len(data) != _STRIDE * count - 1 or not bool((buffer[_STRIDE - 1 :: _STRIDE] == _COMMA).all()):
+            starts = np.empty(count + 1, np.int64)
+            starts[0] = 0
+            starts[1:-1] = np.flatnonzero(buffer == _COMMA) + 1
+            starts[-1] = len(data) + 1
+            self._starts = starts
+
+    def cut(self, start: int, end: int, numbers_max: int, chars_max: int | None = None, numbers_min: int = 1) -> int:
+        """How many of the recipients [start, end) go into the next chunk: at least 1, within both limits.
+
+        A rest of fewer than `numbers_min` is avoided by leaving more for it, where the limits allow (AMB-BATCH-5).
+        """
+        count = min(numbers_max, end - start)
+        if chars_max is not None:
+            count = min(count, self._fitting(start, chars_max))
+        rest = end - start - count
+        if 0 < rest < numbers_min:
+            count = max(count - (numbers_min - rest), min(numbers_min, count))
+        return max(count, 1)
+
+    def slice(self, start: int, count: int) -> memoryview:
+        """The comma-joined numbers [start, start+count) as a view of the batch."""
+        if self._starts is None:
+            return self.data[start * _STRIDE : (start + count) * _STRIDE - 1]
+        return self.data[int(self._starts[start]) : int(self._starts[start + count]) - 1]
+
+    def _fitting(self, start: int, chars_max: int) -> int:
+        if self._starts is None:
+            return (chars_max + 1) // _STRIDE
+        last = int(self._starts[start]) + chars_max + 1
+        return int(np.searchsorted(self._starts, last, side="right")) - 1 - start

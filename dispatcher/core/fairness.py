@@ -1,0 +1,49 @@
+"""Sharing one account's flow between campaigns: start-time fair queueing, urgent campaigns first.
+
+Every campaign has a virtual clock that runs `units / weight` for each chunk it sends; the one whose clock is furthest
+behind is next. That is deficit round-robin's fairness at chunk granularity without its rounds and quanta: over any
+stretch two campaigns that both have work differ from their weights by at most one chunk each. A campaign that was idle
+starts at the present virtual time: it gets its share from now on, not what it missed.
+
+Urgent campaigns go before all others, among themselves by the same rule; but one chunk in URGENT_RUN goes to the
+others, so that nobody starves behind an "urgent" campaign of five million.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+URGENT_RUN: Final = 10
+
+
+class FairShare:
+    """Who is next. Keys are campaign ids; `pick` does not change anything, `charge` does."""
+
+    def __init__(self) -> None:
+        self._clock: dict[str, float] = {}
+        self._now = {False: 0.0, True: 0.0}
+        self._urgent_row = 0
+
+    def pick(self, ready: Collection[tuple[str, int, bool]]) -> str | None:
+        """The campaign to serve next among (campaign, weight, urgent) that have work to send now; None if none."""
+        urgent = [campaign for campaign, _, is_urgent in ready if is_urgent]
+        others = [campaign for campaign, _, is_urgent in ready if not is_urgent]
+        if urgent and (not others or self._urgent_row < URGENT_RUN - 1):
+            return self._furthest_behind(urgent, True)
+        return self._furthest_behind(others, False) if others else None
+
+    def charge(self, campaign: str, units: int, weight: int, *, urgent: bool) -> None:
+        """`campaign` was served `units`."""
+        start = max(self._clock.get(campaign, 0.0), self._now[urgent])
+        self._now[urgent] = start
+        self._clock[campaign] = start + units / max(weight, 1)
+        self._urgent_row = self._urgent_row + 1 if urgent else 0
+
+    def forget(self, campaign: str) -> None:
+        """The campaign is over."""
+        self._clock.pop(campaign, None)
+
+    def _furthest_behind(self, campaigns: list[str], urgent: bool) -> str:
+        now = self._now[urgent]
+        return min(campaigns, key=lambda campaign: max(self._clock.get(campaign, 0.0), now))

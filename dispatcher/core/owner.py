@@ -1,0 +1,507 @@
+"""The owner of a lane partition: folds what it reads, decides what to do next. Pure; `now_s` is monotonic seconds.
+
+The order that guarantees hang on (DESIGN.md 5): choose a chunk and append its Intent; act on it only when it was read
+back behind our own, still newest Owned; ask `may_write` right before the first byte, which refuses once the time to
+live (counted from when the append was asked for) is over; append the Outcome.
+Nothing else in the program starts a request.
+
+A shell (consumers/lane_runner.py; the simulation) feeds it records, answers and the time, and performs its effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.account_lane import AccountLane, LaneSpec, Proposal, Ready, Sending
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.chunks import Batch
+from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
+from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState
+from dispatcher.vendors.seam import Kind, Verdict
+from schemas.records import (
+    AnyRecord,
+    Checked,
+    Checkpoint,
+    CheckpointAt,
+    Decided,
+    Intent,
+    Job,
+    Outcome,
+    Owned,
+    Resolved,
+)
+from schemas.records import (
+    Effect as OutcomeEffect,
+)
+
+PREFETCH_CHUNKS: Final = 8
+FETCH_AGAIN_S: Final = 30.0
+RETRY_MAX_S: Final = 60.0
+NEVER: Final = float("inf")
+
+
+class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one owner: DESIGN.md 5. `checkpoint_every` counts journal records."""
+
+    partition: int
+    owner: str
+    ttl_s: float = 5.0
+    checkpoint_every: int = 2_000
+
+
+class Owner:
+    """One process's attempt at a lane partition. `state` is folded up to the last checkpoint; feed it the rest."""
+
+    def __init__(
+        self, settings: OwnerSettings, specs: Sequence[LaneSpec], state: LaneState, campaigns: Campaigns, now_s: float
+    ) -> None:
+        self.settings = settings
+        self.state = state
+        self.campaigns = campaigns
+        self.lanes = {spec.account: AccountLane(spec, campaigns, now_s) for spec in specs}
+        self.in_charge = False
+        self.deposed = False
+        self.draining = False
+        self.wake_s = NEVER
+        self._n = 0
+        self._first_owner = False
+        self._loaded: dict[int, Batch] = {}
+        self._loading: set[int] = set()
+        self._fetch_again_s: dict[int, float] = {}
+        self._delays_s: dict[int, float] = {}
+        self._waiting: dict[str, list[int]] = {}
+        self._resolve_s: dict[int, tuple[float, Resolved]] = {}
+        self._last_checkpoint = state.position
+        self._out: list[Effect] = []
+        self._safe_to_resend_s = NEVER
+
+    # --- what was read ---
+
+    def journal_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
+        """A journal record, in order. Raises LaneBroken."""
+        if isinstance(record, Owned):
+            self._owned_read(offset, record, now_s)
+            return
+        change = self.state.apply(offset, record)
+        if not self.in_charge:
+            return
+        if isinstance(record, Checkpoint) and record.owner == self.settings.owner and not self.deposed:
+            self._out.append(Point(CheckpointAt(partition=self.settings.partition, offset=offset)))
+        elif isinstance(record, Intent) and change.chunk is not None:
+            self._intent_read(change.chunk, now_s)
+        elif change.chunk is not None:
+            self._chunk_moved(change, change.chunk, now_s, now_ms)
+        if offset - self._last_checkpoint >= self.settings.checkpoint_every and not self.deposed:
+            self._last_checkpoint = offset
+            self._checkpoint(now_ms)
+
+    def inbox_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
+        """An inbox record, in order; only after the journal was read up to our own Owned."""
+        match record:
+            case Job():
+                job = self.state.take_job(offset, record)
+                if job is not None and self.in_charge:
+                    self._admit(job.offset, now_s)
+            case Checked():
+                self.state.skip_inbox(offset)
+                lane = self.lanes.get(record.account)
+                if lane is not None and lane.stopped == "auth":
+                    lane.go_on()
+            case Decided():
+                self.state.skip_inbox(offset)
+                self._decided(record, now_s, now_ms)
+            case _:
+                self.state.skip_inbox(offset)
+
+    def campaign_changed(self, campaign: str, now_s: float) -> None:
+        """`campaigns` (shared with the shell) folded a record about this campaign."""
+        known = self.campaigns.get(campaign)
+        if known is None or not self.in_charge:
+            return
+        if known.launched is not None:
+            for job_offset in self._waiting.pop(campaign, ()):
+                self._admit(job_offset, now_s)
+        if known.cancelled:
+            for lane in self.lanes.values():
+                lane.drop(campaign)
+            self._forget_cancelled(campaign)
+
+    def batch_loaded(self, job_offset: int, batch: Batch) -> None:
+        """The batch asked for by Fetch."""
+        self._loading.discard(job_offset)
+        self._loaded[job_offset] = batch
+
+    def batch_failed(self, job_offset: int, why: str, now_s: float) -> None:
+        """It cannot be had now; its recipients stay queued, and it is asked for again later."""
+        self._loading.discard(job_offset)
+        self._fetch_again_s[job_offset] = now_s + FETCH_AGAIN_S
+        job = self.state.jobs.get(job_offset)
+        if job is not None and job.job is not None:
+            self._out.append(Warn(job.job.account, "batch unreadable", f"{job.job.campaign}/{job.job.batch}: {why}"))
+
+    # --- what happened to appends and requests ---
+
+    def append_refused(self, record: AnyRecord, now_s: float) -> None:
+        """The log said that nothing was written (full, unreachable before the write): an intent's piece goes back."""
+        if not isinstance(record, Intent):
+            return
+        lane = self.lanes[record.account]
+        proposal = lane.proposed.pop(record.n, None)
+        if proposal is None:
+            return
+        piece = msgspec.structs.replace(proposal.piece, start=record.start, end=record.start + record.count)
+        lane.spent_since_poll -= lane.parts(record.campaign, record.count)
+        lane.work_of(record.campaign).put_back(piece)
+        lane.hold(now_s + 1.0)
+
+    def may_write(self, intent: int, account: str, now_s: float) -> bool:
+        """Asked right before a request's first byte. True: it must be written now, or reported as never written."""
+        lane = self.lanes[account]
+        sending = lane.sending.get(intent)
+        if sending is None or self.deposed or now_s > sending.deadline_s:
+            return False
+        if not self._sends(sending.chunk.campaign):
+            return False
+        if lane.pacer is not None and not lane.pacer.renew(sending.ticket, sending.units, now_s):
+            return False
+        sending.written = True
+        return True
+
+    def answered(
+        self,
+        intent: int,
+        account: str,
+        verdict: Verdict,
+        now_s: float,
+        now_ms: int,
+        *,
+        wrote_s: float | None,
+        answered_s: float | None,
+        sent_ms: int = 0,
+    ) -> None:
+        """The driver's verdict on a Send. `answered_s` None: no complete answer came."""
+        lane = self.lanes[account]
+        sending = lane.sending.pop(intent)
+        chunk = sending.chunk
+        if lane.pacer is not None:
+            if verdict.kind is Kind.NOT_SENT:
+                lane.pacer.unanswered(sending.ticket, never_left=True)
+            elif wrote_s is not None and answered_s is not None:
+                lane.pacer.answered(sending.ticket, wrote_s, answered_s)
+            else:
+                lane.pacer.unanswered(sending.ticket, never_left=False)
+        effect = self._consequences(lane, chunk, verdict, now_s)
+        if effect in ("queued", "failed"):
+            lane.spent_since_poll -= lane.parts(chunk.campaign, chunk.count)
+        divide = effect == "queued" and verdict.divide
+        self._out.append(
+            Append(
+                Outcome(
+                    account=account,
+                    intent=intent,
+                    effect=effect,
+                    kind=verdict.kind.value,
+                    code=verdict.code,
+                    text=verdict.text[:200],
+                    at_ms=now_ms,
+                    sent_ms=0 if verdict.kind is Kind.NOT_SENT else sent_ms or now_ms,
+                    vendor_id=verdict.vendor_id,
+                    vendor_ids=verdict.vendor_ids,
+                    divide=divide,
+                )
+            )
+        )
+        if verdict.warn:
+            self._out.append(Warn(account, "odd answer", verdict.warn))
+
+    # --- what to do next ---
+
+    def poll(self, now_s: float, now_ms: int) -> list[Effect]:
+        """Everything to be done now, in order; `wake_s` says when to ask again if nothing happens before."""
+        self.wake_s = NEVER
+        if self.in_charge and not self.deposed:
+            self._resolve_due(now_s)
+            for lane in self.lanes.values():
+                self._send_ready(lane, now_s, now_ms)
+                if not self.draining:
+                    self._propose(lane, now_s, now_ms)
+                    self._send_ready(lane, now_s, now_ms)
+        out, self._out = self._out, []
+        return out
+
+    def drain(self, now_ms: int) -> None:
+        """Stop asking for intents; what was read back but not sent becomes `not sent`; what is under way is awaited."""
+        self.draining = True
+        for lane in self.lanes.values():
+            for ready in lane.ready:
+                self._not_sent(lane, ready.chunk, "stopping", now_ms)
+            lane.ready.clear()
+
+    @property
+    def drained(self) -> bool:
+        """No intent of ours is without an outcome in the journal (or we are not in charge and nothing is sent)."""
+        if any(lane.sending for lane in self.lanes.values()):
+            return False
+        if self.deposed or not self.in_charge:
+            return True
+        under_way = any(chunk.state is ChunkState.IN_FLIGHT for chunk in self.state.open.values())
+        return not under_way and not any(lane.proposed for lane in self.lanes.values())
+
+    def last_checkpoint(self, now_ms: int) -> Checkpoint:
+        """The state to leave behind on an orderly stop."""
+        return self.state.checkpoint(self.settings.owner, now_ms)
+
+    # --- inside ---
+
+    def _owned_read(self, offset: int, record: Owned, now_s: float) -> None:
+        nobody_before = self.state.owner is None
+        self.state.apply(offset, record)
+        if record.owner != self.settings.owner:
+            self.deposed = self.in_charge
+            return
+        self.in_charge = True
+        self._last_checkpoint = offset
+        longest_s = max((lane.spec.timeout_s for lane in self.lanes.values()), default=0.0)
+        self._safe_to_resend_s = now_s + self.settings.ttl_s + longest_s
+        for lane in self.lanes.values():
+            inherited = any(chunk.account == lane.spec.account for chunk in self.state.open.values())
+            if not nobody_before:
+                lane.took_over(now_s, inherited_open=inherited, ttl_s=self.settings.ttl_s)
+        for job_offset in list(self.state.jobs):
+            self._admit(job_offset, now_s)
+        for chunk in self.state.open.values():
+            self._became_unknown(chunk, now_s, 0)
+
+    def _admit(self, job_offset: int, now_s: float) -> None:
+        """Put a job's work into its lane, once its campaign's launch is known; drop jobs of other attempts."""
+        job = self.state.jobs.get(job_offset)
+        if job is None or job.job is None:
+            return
+        counts = self.campaigns.counts(job.job.campaign, job.job.attempt)
+        if counts is None:
+            self._waiting.setdefault(job.job.campaign, []).append(job_offset)
+        elif not counts:
+            self.state.drop_job(job_offset)
+        else:
+            lane = self.lanes.get(job.job.account)
+            campaign = self.campaigns.get(job.job.campaign)
+            if lane is not None and campaign is not None and not campaign.cancelled:
+                lane.work_of(job.job.campaign).add_job(job)
+
+    def _intent_read(self, chunk: Chunk, now_s: float) -> None:
+        lane = self.lanes.get(chunk.account)
+        proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
+        if lane is None or proposal is None or self.deposed:
+            return
+        campaign = self.campaigns.get(chunk.campaign)
+        urgent = campaign is not None and campaign.urgent
+        lane.ready.append(Ready(chunk, proposal.numbers, proposal.asked_s + self.settings.ttl_s, urgent))
+
+    def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
+        if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
+            self._became_unknown(chunk, now_s, now_ms)
+        if chunk.state not in (ChunkState.UNKNOWN, ChunkState.IN_FLIGHT):
+            self._resolve_s.pop(chunk.intent, None)
+        delay_s = self._delays_s.pop(chunk.intent, 0.0)
+        job = self.state.jobs.get(chunk.job)
+        lane = self.lanes.get(chunk.account)
+        campaign = self.campaigns.get(chunk.campaign)
+        if campaign is not None and campaign.cancelled:
+            self._forget_cancelled(chunk.campaign)
+        elif lane is not None and job is not None and job.job is not None:
+            for piece in change.returned:
+                lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, delay_s)
+        if chunk.job not in self.state.jobs:
+            self._loaded.pop(chunk.job, None)
+
+    def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
+        """Under policy `resend` it is sent again, once nobody can still be about to send it."""
+        campaign = self.campaigns.get(chunk.campaign)
+        if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
+            return
+        lane = self.lanes.get(chunk.account)
+        wait_s = self.settings.ttl_s + (lane.spec.timeout_s if lane is not None else 0.0)
+        at_s = max(now_s + wait_s, self._safe_to_resend_s) if chunk.inherited else now_s + wait_s
+        self._resolve_s[chunk.intent] = (at_s, self._resolved(chunk, "resend", "policy", "unknown = resend", now_ms))
+
+    def _decided(self, record: Decided, now_s: float, now_ms: int) -> None:
+        for intent in record.intents:
+            chunk = self.state.open.get(intent)
+            if chunk is None or chunk.campaign != record.campaign or chunk.account != record.account:
+                continue
+            at_s = now_s if record.verdict == "sent" else max(now_s, self._safe_to_resend_s)
+            resolved = self._resolved(chunk, record.verdict, record.by, record.why, now_ms)
+            self._resolve_s[intent] = (at_s, resolved)
+
+    def _resolved(self, chunk: Chunk, verdict: str, by: str, why: str, now_ms: int) -> Resolved:
+        return msgspec.convert(
+            {
+                "t": "resolved",
+                "owner": self.settings.owner,
+                "account": chunk.account,
+                "intent": chunk.intent,
+                "verdict": verdict,
+                "at_ms": now_ms,
+                "by": by,
+                "why": why,
+            },
+            Resolved,
+        )
+
+    def _resolve_due(self, now_s: float) -> None:
+        for intent, (at_s, resolved) in list(self._resolve_s.items()):
+            if at_s > now_s:
+                self.wake_s = min(self.wake_s, at_s)
+                continue
+            del self._resolve_s[intent]
+            chunk = self.state.open.get(intent)
+            if chunk is not None and chunk.state is ChunkState.UNKNOWN:
+                self._out.append(Append(resolved))
+
+    def _send_ready(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
+        while lane.ready:
+            ready = lane.next_ready()
+            assert ready is not None
+            chunk = ready.chunk
+            if now_s > ready.deadline_s or lane.stopped is not None or lane.closed or not self._sends(chunk.campaign):
+                lane.ready.remove(ready)
+                self._not_sent(lane, chunk, "its moment passed", now_ms)
+                continue
+            if len(lane.sending) >= lane.spec.inflight_max:
+                return
+            units = lane.units(chunk.count, lane.segments(chunk.campaign))
+            at_s = lane.held_until_s
+            if lane.pacer is not None:
+                at_s = max(at_s, lane.pacer.earliest(units, now_s))
+            if at_s > now_s:
+                self.wake_s = min(self.wake_s, at_s, ready.deadline_s + 0.001)
+                return
+            lane.ready.remove(ready)
+            ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
+            lane.sending[chunk.intent] = Sending(chunk, ready.deadline_s, units, ticket)
+            self._out.append(Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count))
+
+    def _not_sent(self, lane: AccountLane, chunk: Chunk, why: str, now_ms: int) -> None:
+        lane.spent_since_poll -= lane.parts(chunk.campaign, chunk.count)
+        outcome = Outcome(
+            account=chunk.account,
+            intent=chunk.intent,
+            effect="queued",
+            kind=Kind.NOT_SENT.value,
+            code="",
+            text=why,
+            at_ms=now_ms,
+        )
+        self._out.append(Append(outcome))
+
+    def _propose(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
+        if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
+            lane.go_on()
+        self.wake_s = min(self.wake_s, lane.retry_balance_s)
+        self._prefetch(lane, now_s)
+        while True:
+            at_s = lane.propose_at(now_s)
+            if at_s > now_s:
+                self.wake_s = min(self.wake_s, at_s)
+                return
+            found = lane.next_piece(now_s, self._loaded)
+            if found is None:
+                due_s = min((work.next_due_s(now_s) for _, work in lane.active()), default=NEVER)
+                self.wake_s = min(self.wake_s, due_s)
+                return
+            campaign, work, piece = found
+            segments = lane.segments(campaign.id)
+            count_max = lane.chunk_max(segments, now_s)
+            if count_max < 1:
+                lane.stop("balance", "the balance covers no further message", now_s)
+                self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
+                return
+            batch = self._loaded[piece.job_offset]
+            spec = lane.spec
+            count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
+            self._n += 1
+            intent = Intent(
+                owner=self.settings.owner,
+                n=self._n,
+                account=spec.account,
+                campaign=campaign.id,
+                job=piece.job_offset,
+                batch=piece.job.batch,
+                start=piece.start,
+                count=count,
+                attempt=piece.attempt,
+                at_ms=now_ms,
+                strikes=piece.strikes,
+            )
+            numbers = batch.slice(piece.start, count)
+            whole = msgspec.structs.replace(piece)
+            lane.proposed[self._n] = Proposal(self._n, whole, count, numbers, now_s)
+            work.cut(piece, count)
+            lane.spent_since_poll += lane.parts(campaign.id, count)
+            lane.fair.charge(campaign.id, count, campaign.weight, urgent=campaign.urgent)
+            self._out.append(Append(intent))
+
+    def _prefetch(self, lane: AccountLane, now_s: float) -> None:
+        """Ask for the batches that the next chunks come from."""
+        for _, work in lane.active():
+            for piece in work.wanted(now_s, PREFETCH_CHUNKS * lane.spec.numbers_max):
+                offset = piece.job_offset
+                if offset in self._loaded or offset in self._loading:
+                    continue
+                again_s = self._fetch_again_s.get(offset, 0.0)
+                if again_s > now_s:
+                    self.wake_s = min(self.wake_s, again_s)
+                    continue
+                self._loading.add(offset)
+                self._out.append(Fetch(offset, piece.job))
+
+    def _consequences(self, lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float) -> OutcomeEffect:
+        """What the verdict means for the account, and the effect on the chunk."""
+        kind = verdict.kind
+        effect = kind.effect
+        if kind is not Kind.NOT_SENT:
+            lane.connected()
+        if verdict.hold_s > 0:
+            lane.hold(now_s + verdict.hold_s)
+        if verdict.divide and chunk.count > 1:
+            return "queued"
+        match kind:
+            case Kind.NOT_SENT:
+                if verdict.code == "not connected":
+                    lane.trouble(now_s)
+            case Kind.THROTTLED:
+                if lane.pacer is not None:
+                    lane.pacer.throttled(now_s)
+                else:
+                    lane.hold(now_s + 1.0)
+            case Kind.AUTH:
+                lane.stop("auth", f"code {verdict.code}", now_s)
+                self._out.append(Warn(lane.spec.account, "stopped: auth", lane.stopped_why))
+            case Kind.BALANCE:
+                lane.stop("balance", f"code {verdict.code}", now_s)
+                lane.balance = 0.0
+                self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
+            case Kind.RETRY_LATER:
+                if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:
+                    return "failed"
+                self._delays_s[chunk.intent] = now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10))
+            case _:
+                pass
+        return effect
+
+    def _sends(self, campaign: str) -> bool:
+        known = self.campaigns.get(campaign)
+        return known is not None and known.sends
+
+    def _checkpoint(self, now_ms: int) -> None:
+        self._out.append(Append(self.state.checkpoint(self.settings.owner, now_ms)))
+
+    def _forget_cancelled(self, campaign: str) -> None:
+        """Jobs of a cancelled campaign with nothing open are over; their recipients count as cancelled."""
+        for offset, job in list(self.state.jobs.items()):
+            if job.job is not None and job.job.campaign == campaign and job.open == 0:
+                self.state.drop_job(offset)
+                self._loaded.pop(offset, None)

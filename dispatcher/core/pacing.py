@@ -1,0 +1,200 @@
+"""Pacing: never more than the limit in any window, measured where the vendor measures it, on arrival.
+
+When a request left is known exactly; when it arrived is only known to lie between its first byte and its answer. So
+a request occupies its share of the window from the moment it leaves until one window after the *latest* moment it can
+have arrived. Latest arrival = answer time minus the part of the round trip that no request is ever spared (the
+smallest round trip seen lately, less a margin): a later request cannot arrive earlier than that part allows either,
+so the two errors cancel and what is left is the jitter of this one request. A steady vendor costs nothing; jitter costs
+its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
+
+On top, GCRA spreads the requests over the window (no burst of a whole window after an idle time), so an urgent campaign
+never waits for a window. A throttle answer cuts the rate; it climbs back to what the vendor took and then probes.
+
+Weak spots: a request that is never answered is taken to have arrived within ARRIVAL_MAX_S (vendors.md says nothing);
+the minimum of the round trips can be too high for the first few requests, so it is used only after some of them.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from typing import Final
+
+ARRIVAL_MAX_S: Final = 2.0
+GUARD_S: Final = 0.001
+FLOOR_SHARE: Final = 0.8
+FLOOR_SAMPLES_MIN: Final = 8
+FLOOR_RENEWED_S: Final = 20.0
+SHARE_OF_WINDOW: Final = 5
+SLACK_S: Final = 0.005
+
+CUT: Final = 0.9
+CUT_AGAIN: Final = 0.7
+RATE_MIN: Final = 0.02
+CLIMB_PER_S: Final = 0.05
+PROBE_PER_S: Final = 0.004
+
+
+class Pacer:
+    """One account's flow limit: `limit` units in any `per_s` seconds. Times are any one monotonic clock's seconds."""
+
+    def __init__(self, limit: int, per_s: float, now_s: float) -> None:
+        self.limit: Final = limit
+        self.per_s: Final = per_s
+        self._occupied: list[tuple[float, int, int]] = []  # (free again at, ticket, units), sorted
+        self._units = 0
+        self._open: dict[int, tuple[float, float, int]] = {}  # ticket -> (left at, free again at, units)
+        self._tickets = 0
+        self._arrival_s = now_s  # GCRA's theoretical arrival time
+        self._held_until_s = now_s
+        self._floor = _Floor()
+        self._rate = 1.0
+        self._ceiling = 1.0
+        self._rate_at_s = now_s
+        self._cut_at_s = float("-inf")
+
+    @property
+    def rate(self) -> float:
+        """The present share of the contract's limit: 1.0 unless the vendor throttled."""
+        return self._rate
+
+    def allowed(self, now_s: float) -> int:
+        """The units per window in force now."""
+        self._climb(now_s)
+        return max(1, int(self.limit * self._rate))
+
+    def share(self, now_s: float) -> int:
+        """The units one chunk should have, so that several fit a window and an urgent one never waits for it."""
+        return max(1, self.allowed(now_s) // SHARE_OF_WINDOW)
+
+    def earliest(self, units: int, now_s: float) -> float:
+        """When `units` may leave, as far as known now (an answer may make it sooner). <= now_s: they may leave now."""
+        allowed = self.allowed(now_s)
+        self._free(now_s)
+        at_s = max(self._held_until_s, self._arrival_s - self._interval(units, allowed))
+        over = self._units + min(units, allowed) - allowed
+        for free_at_s, _, freed in self._occupied:
+            if over <= 0:
+                break
+            over -= freed
+            at_s = max(at_s, free_at_s)
+        return at_s
+
+    def interval_s(self, units: int, now_s: float) -> float:
+        """The average time between requests of so many units."""
+        return self._interval(units, self.allowed(now_s))
+
+    def left(self, units: int, now_s: float) -> int:
+        """A request of `units` leaves now. Returns the ticket for `answered`."""
+        self._tickets += 1
+        interval_s = self._interval(units, self.allowed(now_s))
+        self._arrival_s = max(self._arrival_s, now_s) + interval_s
+        free_at_s = now_s + ARRIVAL_MAX_S + self.per_s
+        self._open[self._tickets] = (now_s, free_at_s, units)
+        insort(self._occupied, (free_at_s, self._tickets, units))
+        self._units += units
+        return self._tickets
+
+    def renew(self, ticket: int, units: int, now_s: float) -> bool:
+        """The request's first byte is about to be written. False: its moment has passed, and the place is given back.
+
+        Connecting can take longer than planned; several requests held up together must not leave together.
+        """
+        entry = self._open.get(ticket)
+        if entry is not None and now_s - entry[0] <= SLACK_S:
+            return True
+        if entry is not None:
+            self.unanswered(ticket, never_left=True)
+        if self.earliest(units, now_s) > now_s:
+            return False
+        free_at_s = now_s + ARRIVAL_MAX_S + self.per_s
+        self._open[ticket] = (now_s, free_at_s, units)
+        insort(self._occupied, (free_at_s, ticket, units))
+        self._units += units
+        return True
+
+    def answered(self, ticket: int, wrote_s: float, answered_s: float) -> None:
+        """The request's first byte was written and its answer was complete at these times."""
+        entry = self._open.pop(ticket, None)
+        if entry is None:
+            return
+        left_s, free_at_s, units = entry
+        spared_s = self._floor.spared_s
+        self._floor.saw(answered_s - wrote_s, answered_s)
+        arrived_by_s = min(max(answered_s - spared_s, left_s), left_s + ARRIVAL_MAX_S)
+        self._move(ticket, free_at_s, arrived_by_s + self.per_s + GUARD_S, units)
+
+    def unanswered(self, ticket: int, *, never_left: bool) -> None:
+        """No answer will come. `never_left`: nothing was written, so nothing can arrive."""
+        entry = self._open.pop(ticket, None)
+        if entry is not None and never_left:
+            self._move(ticket, entry[1], None, entry[2])
+
+    def hold(self, until_s: float) -> None:
+        """Nothing leaves before then (a new owner does not know what the old one sent in the last window)."""
+        self._held_until_s = max(self._held_until_s, until_s)
+
+    def throttled(self, now_s: float) -> None:
+        """The vendor said "too fast": cut the rate at once. Answers to requests already under way cut only once."""
+        self._climb(now_s)
+        since_s = now_s - self._cut_at_s
+        if since_s < self.per_s / 2:
+            return
+        self._ceiling = self._rate
+        self._rate = max(RATE_MIN, self._rate * (CUT_AGAIN if since_s < 3 * self.per_s else CUT))
+        self._cut_at_s = now_s
+        self.hold(now_s + self.per_s / SHARE_OF_WINDOW)
+
+    def _climb(self, now_s: float) -> None:
+        passed_s = now_s - self._rate_at_s
+        self._rate_at_s = now_s
+        if self._rate >= 1.0 or passed_s <= 0:
+            return
+        known_good = self._ceiling * 0.96
+        if self._rate < known_good:
+            self._rate = min(known_good, self._rate + CLIMB_PER_S * passed_s)
+        else:
+            self._rate = min(1.0, self._rate + PROBE_PER_S * passed_s)
+
+    def _interval(self, units: int, allowed: int) -> float:
+        return units * self.per_s / allowed
+
+    def _free(self, now_s: float) -> None:
+        gone = 0
+        for free_at_s, ticket, units in self._occupied:
+            if free_at_s > now_s:
+                break
+            gone += 1
+            self._units -= units
+            self._open.pop(ticket, None)
+        del self._occupied[:gone]
+
+    def _move(self, ticket: int, old_s: float, new_s: float | None, units: int) -> None:
+        try:
+            self._occupied.remove((old_s, ticket, units))
+        except ValueError:
+            return
+        if new_s is None:
+            self._units -= units
+        else:
+            insort(self._occupied, (new_s, ticket, units))
+
+
+class _Floor:
+    """The part of the round trip that no request was spared lately: FLOOR_SHARE of the minimum of two generations."""
+
+    def __init__(self) -> None:
+        self._samples = 0
+        self._old_s = self._new_s = float("inf")
+        self._renewed_at_s = float("-inf")
+
+    @property
+    def spared_s(self) -> float:
+        floor_s = min(self._old_s, self._new_s)
+        return floor_s * FLOOR_SHARE if self._samples >= FLOOR_SAMPLES_MIN else 0.0
+
+    def saw(self, round_trip_s: float, now_s: float) -> None:
+        if now_s - self._renewed_at_s > FLOOR_RENEWED_S:
+            self._renewed_at_s = now_s
+            self._old_s, self._new_s = self._new_s, float("inf")
+        self._samples += 1
+        self._new_s = min(self._new_s, max(round_trip_s, 0.0))

@@ -1,0 +1,71 @@
+"""Measuring a text: characters as vendors count them, and parts (segments) as operators bill them.
+
+Chinese vendors split by characters, 70 in a single message and 67 in each part of a long one, whatever the alphabet
+(vendors.md 5.1, 7, AMB-BATCH-2); GSM 03.38 and UCS2 counting is for links that choose the coding themselves (CMPP).
+Length is counted in UTF-16 code units, the stricter reading of "characters" (AMB-X-3: an emoji counts 2).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+_GSM_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
+
+
+class Split(msgspec.Struct, frozen=True):
+    """How long texts are cut: up to `single` characters in one message, `multi` in each part of a longer one."""
+
+    single: int = 70
+    multi: int = 67
+
+
+class NotCarried(msgspec.Struct, frozen=True):
+    """A character the vendor's charset cannot carry, and its position (from 1)."""
+
+    character: str
+    position: int
+
+
+def units(text: str) -> int:
+    """The length of a text in UTF-16 code units."""
+    return len(text) + sum(1 for character in text if ord(character) > 0xFFFF)
+
+
+def parts(text: str, split: Split) -> int:
+    """How many messages the text is billed as. An empty text is one."""
+    length = units(text)
+    return 1 if length <= split.single else -(-length // split.multi)
+
+
+def not_carried(text: str, charset: str) -> NotCarried | None:
+    """The first character that `charset` cannot encode, or None. Lone surrogates are carried by no charset."""
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError as error:
+        return NotCarried(text[error.start], error.start + 1)
+    return None
+
+
+def gsm_septets(text: str) -> int | None:
+    """The length in GSM 03.38 septets (extended characters take two), or None if it needs UCS2."""
+    septets = 0
+    for character in text:
+        if character in _GSM_BASIC:
+            septets += 1
+        elif character in _GSM_EXTENDED:
+            septets += 2
+        else:
+            return None
+    return septets
+
+
+def air_parts(text: str) -> int:
+    """Parts as the air interface cuts them: GSM 160/153 septets where the text fits GSM 03.38, else UCS2 70/67."""
+    septets = gsm_septets(text)
+    if septets is None:
+        return parts(text, Split(70, 67))
+    return 1 if septets <= 160 else -(-septets // 153)

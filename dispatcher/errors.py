@@ -1,0 +1,89 @@
+"""Every error of the dispatcher, with its policy as values; callers never inspect messages.
+
+    DispatcherError                    exit code 1
+    ├── UserError                      exit code 2: the user's mistake, one plain sentence with what to do
+    │   ├── ConfigError                dispatcher.toml, a missing secret, an unknown account
+    │   ├── InputError                 a list, a column, a file that cannot be used
+    │   └── TextError                  a text the vendor cannot carry
+    ├── LogError                       the log failed
+    │   ├── LogUnavailable             cannot be reached, or a file cannot be opened      retryable
+    │   ├── LogTimeout                 an append may or may not have been written         retryable, uncertain
+    │   ├── LogFull                    the disk (or quota) is full; nothing was written   retryable
+    │   ├── LogDamaged                 a record is missing or is not what was written
+    │   └── LogNewer                   written by a newer release                         exit code 2
+    ├── StoreError                     the results store failed (it can be rebuilt from the log)
+    └── PortInUse                      a listening address is taken                       exit code 2
+
+Adapters raise nothing else: tests/log and tests/store fail on an error that is not mapped.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DispatcherError(Exception):
+    """Base of the tree. `exit_code` is the command's; `retryable` says the same call may work later."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+
+class UserError(DispatcherError):
+    """The user's mistake: the message says what happened, to what, and what to do."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """The configuration cannot be used."""
+
+
+class InputError(UserError):
+    """A list of numbers, or a column of it, cannot be used."""
+
+
+class TextError(UserError):
+    """A text that the vendor's charset or limits cannot carry."""
+
+
+class LogError(DispatcherError):
+    """The log failed."""
+
+
+class LogUnavailable(LogError):
+    """The broker or the file cannot be reached."""
+
+    retryable = True
+
+
+class LogTimeout(LogError):
+    """An append was not confirmed in time: it may be in the log, or may still get there."""
+
+    retryable = True
+
+
+class LogFull(LogError):
+    """No space: nothing was written."""
+
+    retryable = True
+
+
+class LogDamaged(LogError):
+    """A record is missing, or its bytes are not those that were written."""
+
+
+class LogNewer(LogError):
+    """The log, or a record of it, was written by a newer release."""
+
+    exit_code = 2
+
+
+class StoreError(DispatcherError):
+    """The results store failed; `dispatcher store rebuild` makes a new one from the log."""
+
+
+class PortInUse(DispatcherError):
+    """A listening address is taken by another program."""
+
+    exit_code = 2

@@ -1,0 +1,49 @@
+"""How a record becomes bytes and back: one version byte, then a tagged msgpack map.
+
+The version byte says which release may read the record. Fields may be added with a default without raising it (old
+records then decode with the default, old readers ignore the new field); it is raised only when a reader that does
+not know the change would act wrongly. `tests/schemas` keeps golden bytes of every record of every version.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+import msgspec
+
+from schemas.records import AnyRecord
+
+VERSION: Final = 1
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(cast("type[AnyRecord]", AnyRecord))
+_PREFIX: Final = bytes([VERSION])
+
+
+class NewerRecord(ValueError):
+    """The record was written by a newer release (its version byte is higher than ours)."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"record of version {version}, this release reads up to {VERSION}")
+        self.version = version
+
+
+class BrokenRecord(ValueError):
+    """The bytes are no record: empty, cut off, or of an unknown kind."""
+
+
+def encode(record: AnyRecord) -> bytes:
+    """The record as bytes. Never fails for a record built from its own types."""
+    return _PREFIX + _encoder.encode(record)
+
+
+def decode(value: bytes | memoryview) -> AnyRecord:
+    """The record in these bytes. Raises NewerRecord or BrokenRecord."""
+    if not value:
+        raise BrokenRecord("an empty record")
+    if value[0] > VERSION:
+        raise NewerRecord(value[0])
+    try:
+        return _decoder.decode(memoryview(value)[1:])
+    except msgspec.MsgspecError as error:
+        raise BrokenRecord(str(error)) from error

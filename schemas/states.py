@@ -1,0 +1,27 @@
+"""The states of a recipient, as one byte each in columns, and by name everywhere else (DESIGN.md 2.2)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class State(IntEnum):
+    """Where a recipient is. `invalid`, `duplicate` and `suppressed` rows never become recipients and have no byte."""
+
+    QUEUED = 0
+    IN_FLIGHT = 1
+    ACCEPTED = 2
+    DELIVERED = 3
+    FAILED = 4
+    NO_REPORT = 5
+    UNKNOWN = 6
+    CANCELLED = 7
+
+    @property
+    def word(self) -> str:
+        """The name used in the CLI, exports and JSON."""
+        return self.name.lower()
+
+
+REPORT_WAITING, REPORT_DELIVERED, REPORT_FAILED = 0, 1, 2
+"""The `states` column of a Reports record."""
