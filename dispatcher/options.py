@@ -1,0 +1,55 @@
+"""What the commands have in common: `--config` and `--json`, and how they print and ask.
+
+`--json` prints one object (or one per line where it goes on) and nothing else on standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+import orjson
+
+from dispatcher.errors import UserError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_JSON: Final = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+
+
+def config_option(function: F) -> F:
+    """`--config FILE` as the parameter `config` (None: dispatcher.toml, see dispatcher/config.py)."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False),
+        default=None,
+        metavar="FILE",
+        help="The configuration; default $DISPATCHER_CONFIG, else dispatcher.toml.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json` as the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(function)
+
+
+def print_json(value: Any) -> None:
+    """One object, readable by people too."""
+    click.echo(orjson.dumps(value, option=_JSON))
+
+
+def print_json_line(value: Any) -> None:
+    """One object on one line, at once, for whoever reads along."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask, unless `yes`. Raises UserError where there is nobody to ask."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UserError("there is no terminal to ask for confirmation. If you mean it, add --yes.")
+    return click.confirm(question, default=False, err=True)
