@@ -70,7 +70,8 @@ class Config(msgspec.Struct, frozen=True):
         except KeyError:
             known = ", ".join(sorted(self.accounts)) or "none"
             raise ConfigError(
-                f'account "{name}" is not in {self.path} (accounts there: {known}). Add [account.{name}] or check --route.'
+                f'account "{name}" is not in {self.path} (accounts there: {known}). '
+                f"Add [account.{name}] or check --route."
             ) from None
 
 

@@ -1,0 +1,320 @@
+"""The HTTP driver: runs a vendor's flows over aiohttp and knows, of every request, whether a byte of it went out.
+
+No vendor call is idempotent (vendors.md 0.2), so a request is written at most once, whatever the client library or the
+connection does: the body is a payload that refuses a second write (aiohttp repeats GETs on a dropped connection), and
+redirects are not followed. Before its first byte everything is safe to try again; after it, no answer is unknown.
+
+Each request under way has a session of one connection, taken from a stack: requests of one flow travel on one
+connection, hot connections stay hot, cold ones expire. An idle connection that the vendor has closed is noticed right
+before the write (one poll of the socket), which leaves only what is still under way in the network.
+Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Final, TypeVar, cast
+
+import aiohttp
+import msgspec
+import structlog
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_writer import StreamWriter
+from yarl import URL
+
+from dispatcher.vendors.seam import (
+    Answer,
+    Balance,
+    Kind,
+    Request,
+    Secret,
+    Vendor,
+    Verdict,
+    broken_verdict,
+    status_verdict,
+)
+
+BODY_BYTES_MAX: Final = 65_536
+"""How much of an answer is read; the connection is closed behind it."""
+
+JOIN_BYTES_MAX: Final = 32_768
+"""Bodies up to this are joined and go out in one write; of larger ones the slice is never copied by us."""
+
+STALE_TRIES_MAX: Final = 3
+SECRET_CHARS_MIN: Final = 4
+
+log = structlog.get_logger(__name__)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A verdict with its times (monotonic): `wrote_s` right before the submit's first byte, 0 if none went out."""
+
+    verdict: Verdict
+    wrote_s: float
+    answered_s: float
+
+
+class HttpDriver:
+    """The HTTP link of one account. Its owner bounds how many submits are under way (`inflight_max`)."""
+
+    def __init__(self, vendor: Vendor, account: str) -> None:
+        self.vendor = vendor
+        self.account = account
+        self._base = vendor.url.rstrip("/")
+        self._urls: dict[str, URL] = {}
+        self._idle: list[aiohttp.ClientSession] = []
+        self._all: list[aiohttp.ClientSession] = []
+        self._secrets = _secrets(vendor)
+
+    async def open(self) -> None:
+        """Nothing is connected before the first request; connections are opened as they are needed."""
+
+    async def close(self) -> None:
+        """Close all connections. Submits still under way come back as unknown: drain first."""
+        sessions, self._all, self._idle = self._all, [], []
+        for session in sessions:
+            await session.close()
+
+    async def submit(
+        self, prepared: bytes, chunk: memoryview, count: int, *, before_write: Callable[[], bool] | None = None
+    ) -> Sent:
+        """Send one message to the `count` comma-joined numbers of `chunk`; never raises for what the network does.
+
+        `before_write` is asked when the connection is there, right before the submit's first byte; if it says False,
+        the verdict is NOT_SENT. A cancelled call raises CancelledError: whether anything went out is then unknown.
+        """
+        run = _Run(before_write)
+        try:
+            verdict = await self._run(self.vendor.submit(prepared, chunk, count), run)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
+            log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
+            verdict = broken_verdict(
+                f"our code for {self.vendor.tag} failed: {error!r}", sent=run.wrote_s > 0, submits=True
+            )
+        return Sent(self._masked(verdict), run.wrote_s, time.monotonic())
+
+    async def balance(self) -> Balance:
+        """Ask the vendor for the balance; a failure is in `verdict`. The caller keeps to `balance_interval_s`."""
+        flow = self.vendor.balance()
+        if flow is None:
+            return Balance(messages=None, warn=f"{self.vendor.tag} has no balance query")
+        result = await self._run(flow, _Run(None))
+        if isinstance(result, Verdict):
+            return Balance(messages=None, verdict=self._masked(result))
+        if result.verdict is not None:
+            return msgspec.structs.replace(result, verdict=self._masked(result.verdict))
+        return result
+
+    # --- flows -------------------------------------------------------------------------------------------------------
+
+    async def _run(self, flow: Generator[Request, Answer, T], run: _Run) -> T | Verdict:
+        """The flow's own result, or the verdict of the request that got no answer to go on with."""
+        session = self._idle.pop() if self._idle else self._session()
+        try:
+            request = next(flow)
+            while True:
+                answer = await self._exchange(session, request, run)
+                if isinstance(answer, Verdict):
+                    return answer
+                request = flow.send(answer)
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            flow.close()
+            if not session.closed:
+                self._idle.append(session)
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: _Run) -> Answer | Verdict:
+        """One request and its answer. A connection found dead before the write is replaced a few times."""
+        for _ in range(STALE_TRIES_MAX):
+            body = _Body(request, run)
+            try:
+                async with session.request(
+                    request.method, self._url(request.path), data=body, allow_redirects=False
+                ) as response:
+                    if response.status != 200:
+                        return status_verdict(response.status, await _text(response), submits=request.submits)
+                    read, cut = await _bounded(response)
+                    return Answer(read, response.charset or "", cut)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if body.expired:
+                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text="its time to live was over")
+                if body.stale and not request.same_connection:
+                    continue
+                return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits)
+            finally:
+                body.spent = True
+        return broken_verdict("the vendor closes connections before we write", sent=False, submits=request.submits)
+
+    def _why(self, error: Exception, body: _Body) -> str:
+        """What went wrong, in words that hold no URL and no secret."""
+        match error:
+            case _ if body.stale:
+                return "the connection of the flow's previous request is gone"
+            case aiohttp.ConnectionTimeoutError():
+                return f"no connection within {self.vendor.connect_timeout_s:g} s"
+            case aiohttp.ClientConnectorDNSError():
+                return "the host name in `url` is not known"
+            case aiohttp.ClientSSLError():
+                return f"no TLS connection: {type(error).__name__}"
+            case TimeoutError() if not body.written:
+                return f"no connection within {self.vendor.timeout_s:g} s"
+            case TimeoutError():
+                return f"no answer within {self.vendor.timeout_s:g} s"
+            case aiohttp.ServerDisconnectedError():
+                return "the vendor closed the connection without an answer"
+            case aiohttp.ClientPayloadError():
+                return "the answer broke off"
+            case aiohttp.ClientResponseError():
+                return "the answer is no HTTP"
+            case OSError() if error.errno is not None:
+                return f"{type(error).__name__}: {error.strerror or error.errno}"
+        return type(error).__name__
+
+    def _session(self) -> aiohttp.ClientSession:
+        vendor = self.vendor
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=vendor.keepalive_s, ttl_dns_cache=60),
+            timeout=aiohttp.ClientTimeout(
+                total=vendor.timeout_s, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "dispatcher", "Accept": "*/*", "Accept-Encoding": "identity"},
+            trust_env=False,
+        )
+        self._all.append(session)
+        return session
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base + path, encoded=True)
+        return url
+
+    def _masked(self, verdict: Verdict) -> Verdict:
+        """The verdict without our secrets, should an error page repeat the request."""
+        text = verdict.text
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return verdict if text is verdict.text or text == verdict.text else msgspec.structs.replace(verdict, text=text)
+
+
+T = TypeVar("T")
+
+
+class _Run:
+    """What the requests of one flow share."""
+
+    __slots__ = ("before_write", "transport", "wrote_s")
+
+    def __init__(self, before_write: Callable[[], bool] | None) -> None:
+        self.before_write = before_write
+        self.transport: asyncio.BaseTransport | None = None
+        self.wrote_s = 0.0
+
+
+class _Body(aiohttp.Payload):
+    """A body that is written at most once, only into a live connection and only in time; and remembers what it did.
+
+    aiohttp hands it the writer when the connection is there and nothing of the request has been written yet.
+    """
+
+    _autoclose = True
+
+    def __init__(self, request: Request, run: _Run) -> None:
+        super().__init__(None, content_type=request.content_type)
+        self._size = len(request.prefix) + len(request.tail) + len(request.suffix)
+        self._request = request
+        self._run = run
+        self.written = False
+        self.spent = False
+        self.stale = False
+        self.expired = False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Not for reading: it holds a password and phone numbers."""
+        return ""
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write it, once."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write it, once. Raises ConnectionAbortedError with nothing written if it may not be."""
+        request, run = self._request, self._run
+        transport = cast("StreamWriter", writer).transport
+        if self.spent:
+            raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
+        gone = transport is None or transport.is_closing() or _hung_up(transport)
+        if gone or (request.same_connection and transport is not run.transport):
+            self.stale = True
+        elif request.submits and run.before_write is not None and not run.before_write():
+            self.expired = True
+        if self.stale or self.expired:
+            raise ConnectionAbortedError("nothing was written")
+        run.transport = transport
+        self.written = self.spent = True
+        if request.submits:
+            run.wrote_s = time.monotonic()
+        if self._size is not None and self._size <= JOIN_BYTES_MAX:
+            await writer.write(b"".join((request.prefix, request.tail, request.suffix)))
+            return
+        for part in (request.prefix, request.tail, request.suffix):
+            if len(part):
+                await writer.write(part)
+
+
+def _hung_up(transport: asyncio.BaseTransport) -> bool:
+    """Has the other side closed (or said something unasked)? Then nothing may be written here."""
+    descriptor: int = transport.get_extra_info("socket").fileno()
+    if descriptor < 0:
+        return True
+    poll = select.poll()
+    # TLS servers may send session tickets at any time, so there only an end counts.
+    encrypted = transport.get_extra_info("sslcontext") is not None
+    poll.register(descriptor, _HANG_UP if encrypted else _HANG_UP | select.POLLIN)
+    return bool(poll.poll(0))
+
+
+_HANG_UP: Final[int] = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """(the body's first BODY_BYTES_MAX bytes, whether there was more)."""
+    parts: list[bytes] = []
+    size = 0
+    while part := await response.content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            response.close()
+            return b"".join(parts)[:BODY_BYTES_MAX], True
+    return b"".join(parts), False
+
+
+async def _text(response: aiohttp.ClientResponse) -> str:
+    """The start of an error page, for people; the status alone decides, so a page that breaks off is no matter."""
+    try:
+        body, _ = await _bounded(response)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return ""
+    return body.decode("utf-8", "replace").strip()
+
+
+def _secrets(vendor: Vendor) -> tuple[str, ...]:
+    values: list[Any] = [getattr(vendor, name) for name in vendor.__struct_fields__]
+    return tuple(str(value) for value in values if isinstance(value, Secret) and len(value) >= SECRET_CHARS_MIN)
+
+
+async def query_balance(vendor: Vendor, account: str) -> Balance:
+    """One balance query on a connection of its own (`dispatcher account balance`, the plan of a launch)."""
+    driver = HttpDriver(vendor, account)
+    try:
+        return await driver.balance()
+    finally:
+        await driver.close()

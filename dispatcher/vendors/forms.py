@@ -1,0 +1,92 @@
+"""Reading what vendors push as forms: fields, numbers, times, and whether it is them. Lean: one call per push.
+
+Pure. A vendor that pushes JSON or XML needs only `number`, `time_s` and `same`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from dispatcher.core.numbers import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, from_wire
+
+SHANGHAI: Final = timezone(timedelta(hours=8))
+"""All times in all documents are local time without a zone (vendors.md, "Rules for this text")."""
+
+_NUMBER_BYTES_MAX: Final = 32
+
+
+def fields(form: bytes) -> dict[str, bytes]:
+    """The fields of an `application/x-www-form-urlencoded` text as raw bytes; the last of a repeated name counts.
+
+    A field that is there but empty is b""; one that is missing is not in it. Never raises.
+    """
+    found: dict[str, bytes] = {}
+    escaped = b"%" in form or b"+" in form
+    for pair in form.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if escaped:
+            name, value = unescaped(name), unescaped(value)
+        if name:
+            found[name.decode("utf-8", "replace")] = value
+    return found
+
+
+def unescaped(value: bytes) -> bytes:
+    """Percent escapes and `+` undone; a broken escape stays as it is."""
+    return unquote_to_bytes(value.replace(b"+", b" "))
+
+
+def same(given: bytes | None, expected: str | None) -> bool:
+    """Is this the secret? In constant time. `expected` None: not asked for. Missing (None) is not the same as empty."""
+    if expected is None:
+        return True
+    return given is not None and hmac.compare_digest(given, expected.encode())
+
+
+def number(value: bytes) -> int:
+    """The int64 (dispatcher/core/numbers.py) of a pushed number, with or without `+86`, `86`, `0086`; 0 if none."""
+    if len(value) != DOMESTIC_DIGITS or not value.isdigit():
+        value = value.strip().removeprefix(b"+")
+        for prefix in (b"0086", b"86"):
+            if value.startswith(prefix) and len(value) == len(prefix) + DOMESTIC_DIGITS:
+                value = value[len(prefix) :]
+                break
+        if not value.isdigit() or len(value) > _NUMBER_BYTES_MAX:
+            return 0
+    digits = int(value)
+    if len(value) == DOMESTIC_DIGITS and DOMESTIC_MIN <= digits < DOMESTIC_END:
+        return digits
+    try:
+        return from_wire(value.decode("ascii"))
+    except ValueError:
+        return 0
+
+
+@lru_cache(maxsize=4096)
+def time_s(value: bytes) -> int:
+    """Unix seconds (fitting a uint32) of a local time in digits, 0 if it is none.
+
+    10 digits are YYMMDDhhmm, 14 YYYYMMDDhhmmss; 12 are YYMMDDhhmmss or, where that is no time, YYYYMMDDhhmm
+    (vendors.md AMB-BATCH-10). Two-digit years are 2000-based. Many reports share a minute, hence the cache.
+    """
+    value = value.strip()
+    if not value.isdigit():
+        return 0
+    for year_digits in _YEAR_DIGITS.get(len(value), ()):
+        year = int(value[:year_digits]) + (2000 if year_digits == 2 else 0)
+        pairs = [int(value[at : at + 2]) for at in range(year_digits, len(value), 2)]
+        month, day, hour, minute, second = (*pairs, 0)[:5]
+        try:
+            moment = int(datetime(year, month, day, hour, minute, second, tzinfo=SHANGHAI).timestamp())
+        except ValueError:
+            continue
+        if 0 < moment < 2**32:
+            return moment
+    return 0
+
+
+_YEAR_DIGITS: Final = {10: (2,), 12: (2, 4), 14: (4,)}

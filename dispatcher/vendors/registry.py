@@ -1,0 +1,11 @@
+"""All vendors, one line each. `BY_TAG` is what `[account.NAME] vendor = "…"` may name (dispatcher/config.py)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dispatcher.vendors.batch_a import BatchA
+from dispatcher.vendors.seam import Vendor
+
+VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA,)
+BY_TAG: Final[dict[str, type[Vendor]]] = {str(vendor.__struct_config__.tag): vendor for vendor in VENDORS}

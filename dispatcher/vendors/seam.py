@@ -1,0 +1,287 @@
+"""The vendor seam: what a vendor is to the rest of the dispatcher (docs/ADDING_A_VENDOR.md explains how to write one).
+
+A vendor is sans-I/O: values in, values out; no client, no clock, no logging. Submitting is a *flow*, a generator that
+yields requests, is sent their answers and returns a Verdict; a driver runs it. Push and page parsers are plain
+functions from bytes to values. The lane, the joiner and the webhooks know this file, never a vendor.
+
+What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and can be imported from here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from dispatcher.core.text import Split
+from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.vendors.outcomes import (
+    Code,
+    Codes,
+    ReportCode,
+    ReportCodes,
+    broken_verdict,
+    codes,
+    report_codes,
+    status_verdict,
+)
+from schemas.records import Inbound, Reports
+
+__all__ = [
+    "Answer",
+    "Balance",
+    "BalanceFlow",
+    "Code",
+    "Codes",
+    "Flow",
+    "InboundParsed",
+    "Kind",
+    "Limits",
+    "Message",
+    "Product",
+    "Push",
+    "Refused",
+    "ReportCode",
+    "ReportCodes",
+    "ReportRow",
+    "ReportsParsed",
+    "Request",
+    "Secret",
+    "SubmitFlow",
+    "Vendor",
+    "Verdict",
+    "broken_verdict",
+    "codes",
+    "report_codes",
+    "status_verdict",
+]
+
+# --- requests and answers --------------------------------------------------------------------------------------------
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request of a flow. The body is `prefix + tail + suffix`: `tail` is a slice of the batch, not a copy.
+
+    `submits` is true where the vendor may take messages by it: if it breaks after its first byte, that is unknown.
+    `same_connection`: must travel on the connection of the flow's previous request (COSMS's one-time login); if that
+    connection is gone, nothing is sent. Prefer POST: secrets stay out of URLs.
+    """
+
+    path: str
+    method: Literal["GET", "POST"] = "POST"
+    content_type: str = "application/x-www-form-urlencoded"
+    prefix: bytes = b""
+    tail: bytes | memoryview = b""
+    suffix: bytes = b""
+    submits: bool = False
+    same_connection: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP 200 answer (the driver classifies everything else by `status_verdict`).
+
+    `cut`: the body went on after these bytes (the driver reads a bounded part), so its last line may be incomplete.
+    """
+
+    body: bytes
+    charset: str = ""
+    cut: bool = False
+
+
+SubmitFlow = Generator[Request, Answer, Verdict]
+
+
+class Product(msgspec.Struct, frozen=True):
+    """One line of a balance answer."""
+
+    name: str
+    messages: float
+
+
+class Balance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a balance query said: `messages` left for this account (None: not said), or a failed query's verdict."""
+
+    messages: float | None
+    products: tuple[Product, ...] = ()
+    verdict: Verdict | None = None
+    warn: str = ""
+
+
+BalanceFlow = Generator[Request, Answer, Balance]
+
+# --- pushes ----------------------------------------------------------------------------------------------------------
+
+
+class Push(msgspec.Struct, frozen=True):
+    """A request a vendor pushed to us for this account, undecoded."""
+
+    account: str
+    method: str
+    query: bytes
+    body: bytes
+    content_type: str
+    received_ms: int
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A push that is not taken: `status` 4xx, `why` in plain words.
+
+    `authenticated` ones (the account checks a secret, and the push carried it) are kept as dead letters.
+    """
+
+    status: int
+    why: str
+    authenticated: bool
+
+
+class ReportRow(msgspec.Struct, frozen=True):
+    """One report: `number` as in core/numbers.py (0: none), `state` as in schemas/states.py REPORT_…, Unix seconds."""
+
+    vendor_id: str
+    number: int
+    state: int
+    code: str
+    time_s: int
+
+
+ReportsParsed = list[ReportRow] | Reports | Refused
+"""A few reports as rows, or many already in columns, or a refusal."""
+
+InboundParsed = list[Inbound] | Refused
+
+# --- the vendor ------------------------------------------------------------------------------------------------------
+
+
+class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A flow limit: at most `limit` units in any `per_s` seconds. Units: messages (numbers), requests or parts."""
+
+    limit: int
+    per_s: float = 1.0
+    unit: Literal["messages", "requests", "parts"] = "messages"
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request may carry. `numbers_min` of 2 or more: a remainder below it is merged with its neighbour."""
+
+    numbers_max: int
+    numbers_min: int = 1
+    mobiles_chars_max: int | None = None
+    text_chars_max: int
+    charset: str = "utf-8"
+    international: bool = False
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent to every recipient of a campaign. `options` are the campaign's vendor options (extno, …)."""
+
+    text: str
+    options: Mapping[str, str] = {}
+
+
+class Secret(str):
+    """A secret from the configuration: prints as `***` in reprs; use it as a str only where it goes on the wire."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forbid_unknown_fields=True):
+    """One account's configuration and the pure code that speaks its vendor's interface.
+
+    The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. `flow` None means unpaced.
+    `inflight_max` requests at a time; `attempts_max` tries of a chunk that was provably not taken. `keepalive_s`: an
+    idle connection older than this is not used again; keep it below the vendor's own (a request written into a
+    connection the vendor is just closing is unknown). `balance_interval_s` None: the vendor has no such query.
+    """
+
+    url: str
+    flow: Flow | None = None
+    numbers_per_request: int | None = None
+    inflight_max: int = 16
+    connect_timeout_s: float = 5.0
+    timeout_s: float = 30.0
+    keepalive_s: float = 4.0
+    attempts_max: int = 8
+    send_hours: tuple[int, int] | None = None
+    balance_interval_s: float | None = None
+
+    codes: ClassVar[Codes]
+    report_codes: ClassVar[ReportCodes]
+
+    @property
+    def tag(self) -> str:
+        """The vendor's name in the configuration."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def limits(self) -> Limits:
+        """What one request may carry, by document and configuration."""
+        raise NotImplementedError
+
+    @property
+    def split(self) -> Split:
+        """How the vendor counts the parts of a long text (for estimates and `parts` limits)."""
+        raise NotImplementedError
+
+    def check(self) -> str | None:
+        """What is wrong with the configuration, in one sentence that names the key, or None.
+
+        A vendor checks its own keys and calls this for those that all have.
+        """
+        return _wrong(self)
+
+    def prepare(self, message: Message) -> bytes:
+        """The request body's prefix for this message: computed once per campaign. Raises TextError if refused."""
+        raise NotImplementedError
+
+    def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
+        """The flow that sends one message to the `count` comma-joined numbers of `chunk`."""
+        raise NotImplementedError
+
+    def balance(self) -> BalanceFlow | None:
+        """The flow that asks for the balance; None where the vendor has no such query."""
+        return None
+
+    def report_push(self, push: Push) -> ReportsParsed:
+        """The reports in a push to /push/ACCOUNT/report."""
+        return Refused(404, "this vendor pushes no reports", False)
+
+    def inbound_push(self, push: Push) -> InboundParsed:
+        """The messages in a push to /push/ACCOUNT/inbound."""
+        return Refused(404, "this vendor pushes no messages", False)
+
+    def push_answer(self) -> bytes:
+        """The body that tells the vendor that its push is safe with us."""
+        return b""
+
+
+def _wrong(vendor: Vendor) -> str | None:
+    """What is wrong with the keys that every vendor has."""
+    try:
+        url = urlsplit(vendor.url)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or url.query or url.fragment or url.username:
+        return 'url must be http://HOST[:PORT] or https://HOST[:PORT], without "?", "#" or a password in it.'
+    flow = vendor.flow
+    if flow is not None and (flow.limit < 1 or flow.per_s <= 0):
+        return "flow needs a limit of 1 or more and per_s above 0; leave flow out to send unpaced."
+    for name in ("connect_timeout_s", "timeout_s", "keepalive_s"):
+        if not getattr(vendor, name) > 0:
+            return f"{name} must be above 0 (seconds)."
+    for name in ("inflight_max", "attempts_max"):
+        if getattr(vendor, name) < 1:
+            return f"{name} must be 1 or more."
+    if vendor.send_hours is not None:
+        opens, closes = vendor.send_hours
+        if not 0 <= opens < closes <= 24:
+            return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
+    most = vendor.limits.numbers_max
+    if vendor.numbers_per_request is not None and not 1 <= vendor.numbers_per_request <= most:
+        return f"numbers_per_request must be 1 to {most}: the vendor takes no more in one request."
+    return None
