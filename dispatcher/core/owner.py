@@ -20,7 +20,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState
-from dispatcher.vendors.seam import Kind, Verdict
+from dispatcher.vendors.seam import NOT_CONNECTED, Kind, Verdict
 from schemas.records import (
     AnyRecord,
     Checked,
@@ -470,7 +470,7 @@ class Owner:
             return "queued"
         match kind:
             case Kind.NOT_SENT:
-                if verdict.code == "not connected":
+                if verdict.code == NOT_CONNECTED:
                     lane.trouble(now_s)
             case Kind.THROTTLED:
                 if lane.pacer is not None:

@@ -10,6 +10,10 @@ import msgspec
 
 from schemas.records import Effect
 
+NO_ANSWER: Final = "no answer"
+NOT_CONNECTED: Final = "not connected"
+"""Codes of verdicts that no vendor gave: after the first byte, and before it."""
+
 
 class Kind(Enum):
     """The outcome classes of vendors.md 0.1, with what each means for the chunk and for the lane."""

@@ -1,0 +1,53 @@
+"""One follower of `campaigns` per process: keeps the fold current and tells the lanes what changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.errors import LogNewer
+from dispatcher.log.port import Log, Stored
+from schemas.codec import NewerRecord, decode
+from schemas.topics import CAMPAIGNS
+
+Listener = Callable[[str], None]
+
+
+class CampaignsFeed:
+    """`campaigns` is current up to what was read; listeners are called with the id of each campaign that changed."""
+
+    def __init__(self, log: Log) -> None:
+        self._log: Final = log
+        self.campaigns: Final = Campaigns()
+        self._listeners: list[Listener] = []
+        self._position = 0
+
+    async def catch_up(self) -> None:
+        """Read everything there is now."""
+        while records := await self._log.read(CAMPAIGNS.name, 0, self._position):
+            self._apply(records)
+
+    async def follow(self) -> None:
+        """Follow for ever. Raises LogError."""
+        async for records in self._log.follow(CAMPAIGNS.name, 0, self._position):
+            self._apply(records)
+            await asyncio.sleep(0)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` for every change from now on; returns the call that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _apply(self, records: list[Stored]) -> None:
+        for stored in records:
+            self._position = stored.offset + 1
+            try:
+                record = decode(stored.value)
+            except NewerRecord as error:
+                raise LogNewer(f"the log's topic campaigns was written by a newer release ({error}).") from error
+            changed = self.campaigns.apply(stored.offset, record)
+            if changed is not None:
+                for listener in list(self._listeners):
+                    listener(changed)

@@ -1,0 +1,58 @@
+"""The driver port: how a lane sends a chunk, and the request bodies prepared once per campaign.
+
+The lane knows drivers, never vendors: the HTTP driver (dispatcher/http_driver.py) is one, a scripted one in the tests
+is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.vendors.seam import Balance, Message, Vendor, Verdict
+
+
+class Sent(Protocol):
+    """What came of one submit. Monotonic seconds: `wrote_s` is 0 if nothing was written."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def wrote_s(self) -> float: ...
+    @property
+    def answered_s(self) -> float: ...
+
+
+class Driver(Protocol):
+    """Sends chunks of one account and asks for its balance; never raises for what a vendor or network does."""
+
+    async def submit(
+        self, prepared: bytes, chunk: memoryview, count: int, *, before_write: Callable[[], bool] | None = None
+    ) -> Sent:
+        """Send once. `before_write` is asked right before the first byte; False: the verdict is NOT_SENT."""
+        ...
+
+    async def balance(self) -> Balance:
+        """The account's balance, or why it is not known."""
+        ...
+
+
+class Prepared:
+    """The prepared body of each (campaign, account), computed when first needed. Raises TextError."""
+
+    def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns) -> None:
+        self._vendors = vendors
+        self._campaigns = campaigns
+        self._bodies: dict[tuple[str, str], bytes] = {}
+
+    def body(self, campaign: str, account: str) -> bytes:
+        """The prefix of this campaign's request bodies on this account."""
+        key = (campaign, account)
+        if key not in self._bodies:
+            known = self._campaigns.get(campaign)
+            assert known is not None
+            assert known.launched is not None
+            message = Message(text=known.launched.text, options=known.launched.options)
+            self._bodies[key] = self._vendors[account].prepare(message)
+        return self._bodies[key]

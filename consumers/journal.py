@@ -1,0 +1,107 @@
+"""Writing a lane partition's journal: appends in order, facts retried until they are there, doubts kept in sight.
+
+An Outcome is a fact and must get into the log: it is appended again until the log confirms it (every reader ignores a
+second copy). An Intent is never appended twice: if the log did not confirm it, either it is read back after all, or
+the owner makes a new start behind a fresh Owned, which voids it (docs/ARCHITECTURE.md, "An append that timed out").
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from dispatcher.errors import LogError, LogFull
+from dispatcher.log.port import Entry, Log
+from schemas.codec import encode
+from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
+from schemas.topics import CAMPAIGNS, LANES
+
+RETRY_S: Final = 0.5
+RETRY_MAX_S: Final = 5.0
+
+JournalRecord = Owned | Intent | Outcome | Resolved | Checkpoint
+
+
+class Journal:
+    """One partition's journal as its owner writes it. `refused` is told of intents that certainly were not written."""
+
+    def __init__(self, log: Log, partition: int, refused: Callable[[AnyRecord], None]) -> None:
+        self._log: Final = log
+        self._partition: Final = partition
+        self._refused: Final = refused
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._facts = 0
+        self.troubled = False
+        self._logger = structlog.get_logger("lanes").bind(partition=partition)
+
+    @property
+    def settled(self) -> bool:
+        """Every fact is in the log."""
+        return self._facts == 0
+
+    async def own(self, owned: Owned) -> None:
+        """Append the claim. Raises LogError."""
+        await self._log.append(LANES.name, self._partition, [Entry(b"", encode(owned))])
+
+    def append(self, records: Sequence[JournalRecord]) -> None:
+        """Append these together, behind everything asked for before."""
+        self._facts += sum(isinstance(record, Outcome) for record in records)
+        self._start(self._append(records))
+
+    def point(self, record: CheckpointAt) -> None:
+        """Say in `campaigns` where the newest checkpoint is: a hint, so a failure is only logged."""
+        self._start(self._point(record))
+
+    async def close(self) -> None:
+        """Give up what is not written yet."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _append(self, records: Sequence[JournalRecord]) -> None:
+        try:
+            await self._log.append(LANES.name, self._partition, [_entry(record) for record in records])
+        except LogError as error:
+            self._logger.error("journal append failed", error=str(error), records=len(records))
+            self.troubled = True
+            if isinstance(error, LogFull):
+                for record in records:
+                    self._refused(record)
+            await self._retry([record for record in records if isinstance(record, Outcome)])
+        else:
+            self.troubled = False
+            self._facts -= sum(isinstance(record, Outcome) for record in records)
+
+    async def _retry(self, facts: Sequence[Outcome]) -> None:
+        wait_s = RETRY_S
+        while facts:
+            await asyncio.sleep(wait_s)
+            wait_s = min(RETRY_MAX_S, wait_s * 2)
+            try:
+                await self._log.append(LANES.name, self._partition, [_entry(record) for record in facts])
+            except LogError as error:
+                self._logger.error("journal append failed again", error=str(error), records=len(facts))
+                continue
+            self.troubled = False
+            self._facts -= len(facts)
+            return
+
+    async def _point(self, record: CheckpointAt) -> None:
+        key = f"lanes!{record.partition}".encode()
+        try:
+            await self._log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+        except LogError as error:
+            self._logger.warning("checkpoint position not written", error=str(error))
+
+
+def _entry(record: JournalRecord) -> Entry:
+    key = b"" if isinstance(record, Owned | Checkpoint) else record.account.encode()
+    return Entry(key, encode(record))
