@@ -50,11 +50,14 @@ log = structlog.get_logger(__name__)
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A verdict with its times (monotonic): `wrote_s` right before the submit's first byte, 0 if none went out."""
+    """A verdict with its times on the monotonic clock.
+
+    `wrote_s`: right before the submit's first byte, None if none went out; `answered_s`: None if no answer came.
+    """
 
     verdict: Verdict
-    wrote_s: float
-    answered_s: float
+    wrote_s: float | None
+    answered_s: float | None
 
 
 class HttpDriver:
@@ -89,20 +92,17 @@ class HttpDriver:
         run = _Run(before_write)
         try:
             verdict = await self._run(self.vendor.submit(prepared, chunk, count), run)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
             log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
-            verdict = broken_verdict(
-                f"our code for {self.vendor.tag} failed: {error!r}", sent=run.wrote_s > 0, submits=True
-            )
-        return Sent(self._masked(verdict), run.wrote_s, time.monotonic())
+            why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
+            verdict = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
+        return Sent(self._masked(verdict), run.wrote_s, run.answered_s)
 
-    async def balance(self) -> Balance:
-        """Ask the vendor for the balance; a failure is in `verdict`. The caller keeps to `balance_interval_s`."""
+    async def balance(self) -> Balance | None:
+        """Ask for the balance; a failure is in `verdict`. None: no such query. The caller keeps to the interval."""
         flow = self.vendor.balance()
         if flow is None:
-            return Balance(messages=None, warn=f"{self.vendor.tag} has no balance query")
+            return None
         result = await self._run(flow, _Run(None))
         if isinstance(result, Verdict):
             return Balance(messages=None, verdict=self._masked(result))
@@ -137,6 +137,8 @@ class HttpDriver:
                 async with session.request(
                     request.method, self._url(request.path), data=body, allow_redirects=False
                 ) as response:
+                    if request.submits:
+                        run.answered_s = time.monotonic()
                     if response.status != 200:
                         return status_verdict(response.status, await _text(response), submits=request.submits)
                     read, cut = await _bounded(response)
@@ -210,12 +212,13 @@ T = TypeVar("T")
 class _Run:
     """What the requests of one flow share."""
 
-    __slots__ = ("before_write", "transport", "wrote_s")
+    __slots__ = ("answered_s", "before_write", "transport", "wrote_s")
 
     def __init__(self, before_write: Callable[[], bool] | None) -> None:
         self.before_write = before_write
         self.transport: asyncio.BaseTransport | None = None
-        self.wrote_s = 0.0
+        self.wrote_s: float | None = None
+        self.answered_s: float | None = None
 
 
 class _Body(aiohttp.Payload):
@@ -311,7 +314,7 @@ def _secrets(vendor: Vendor) -> tuple[str, ...]:
     return tuple(str(value) for value in values if isinstance(value, Secret) and len(value) >= SECRET_CHARS_MIN)
 
 
-async def query_balance(vendor: Vendor, account: str) -> Balance:
+async def query_balance(vendor: Vendor, account: str) -> Balance | None:
     """One balance query on a connection of its own (`dispatcher account balance`, the plan of a launch)."""
     driver = HttpDriver(vendor, account)
     try:
