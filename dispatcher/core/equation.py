@@ -1,0 +1,142 @@
+"""The balance equation (DESIGN.md 2.2): every row of every campaign is in exactly one place.
+
+    rows = invalid + duplicate + suppressed
+         + queued + in_flight + accepted + delivered + failed + no_report + unknown + cancelled
+
+Pure. Counts never correct themselves: if they do not add up, `check` says so with all terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+Status = Literal["running", "paused", "waiting", "holding", "cancelled", "finished"]
+"""What a campaign is doing, for people.
+
+running    something is queued or under way
+paused     something is queued and a person paused it
+waiting    everything was sent; reports are still due
+holding    only unknown recipients are left, and the policy (or nobody yet) decides about them
+cancelled  a person cancelled it; what was on its way may still settle
+finished   every recipient has its final word
+"""
+
+
+class EquationBroken(ValueError):
+    """The terms do not add up to the rows, or one is negative: a fault of ours, never of the input."""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """The terms of the equation. Add counts with `+` or `total`."""
+
+    rows: int = 0
+    invalid: int = 0
+    duplicate: int = 0
+    suppressed: int = 0
+    queued: int = 0
+    in_flight: int = 0
+    accepted: int = 0
+    delivered: int = 0
+    failed: int = 0
+    no_report: int = 0
+    unknown: int = 0
+    cancelled: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+    @property
+    def recipients(self) -> int:
+        """Rows that became recipients."""
+        return self.rows - self.invalid - self.duplicate - self.suppressed
+
+    @property
+    def open(self) -> int:
+        """Recipients that have no final word yet."""
+        return self.queued + self.in_flight + self.accepted + self.unknown
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the equation holds."""
+        return self.rows == sum(getattr(self, name) for name in TERMS) and all(
+            getattr(self, name) >= 0 for name in self.__struct_fields__
+        )
+
+    def check(self) -> Counts:
+        """Itself. Raises EquationBroken."""
+        if not self.balanced:
+            raise EquationBroken(f"the balance equation does not hold: {self.line(zeros=True)}")
+        return self
+
+    def line(self, *, zeros: bool = False) -> str:
+        """The equation in one line, `12 rows = 2 invalid + 10 delivered`; terms of 0 are left out unless `zeros`."""
+        terms = [f"{getattr(self, name):,} {WORDS[name]}" for name in TERMS if zeros or getattr(self, name)]
+        sign = "=" if self.balanced else "≠"
+        return f"{self.rows:,} rows {sign} {' + '.join(terms) or '0'}"
+
+    def as_dict(self) -> dict[str, int]:
+        """Every term by name, for JSON."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+TERMS: Final = tuple(name for name in Counts.__struct_fields__ if name != "rows")
+"""The right-hand side of the equation, in its order."""
+
+WORDS: Final = {name: name.replace("_", " ") for name in Counts.__struct_fields__}
+"""The terms as people read them."""
+
+NONE: Final = Counts()
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum over several campaigns or accounts; the equation holds for it if it holds for each."""
+    return sum(counts, NONE)
+
+
+def launched(
+    *,
+    rows: int,
+    invalid: int = 0,
+    duplicate: int = 0,
+    suppressed: int = 0,
+    cancelled: bool,
+    in_flight: int = 0,
+    accepted: int = 0,
+    delivered: int = 0,
+    failed: int = 0,
+    no_report: int = 0,
+    unknown: int = 0,
+) -> Counts:
+    """The counts of a launched campaign (or one account's part): whoever is nowhere else is queued, or cancelled."""
+    rest = rows - invalid - duplicate - suppressed
+    rest -= in_flight + accepted + delivered + failed + no_report + unknown
+    return Counts(
+        rows=rows,
+        invalid=invalid,
+        duplicate=duplicate,
+        suppressed=suppressed,
+        queued=0 if cancelled else rest,
+        in_flight=in_flight,
+        accepted=accepted,
+        delivered=delivered,
+        failed=failed,
+        no_report=no_report,
+        unknown=unknown,
+        cancelled=rest if cancelled else 0,
+    )
+
+
+def status(counts: Counts, *, paused: bool, cancelled: bool) -> Status:
+    """What a campaign with these counts is doing. Never `finished` while anybody is open."""
+    if cancelled:
+        return "cancelled"
+    if counts.queued and paused:
+        return "paused"
+    if counts.queued or counts.in_flight:
+        return "running"
+    if counts.accepted:
+        return "waiting"
+    return "holding" if counts.unknown else "finished"

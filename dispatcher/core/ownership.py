@@ -1,0 +1,29 @@
+"""Who owns a lane partition, as its journal says: the log is the lock (DESIGN.md 4).
+
+A record that claims authority (Intent, Resolved, Checkpoint) counts only if the last Owned before it in the log is its
+author's. A fact (Outcome) counts whoever wrote it. Every reader folds by this rule, the author of a record included.
+"""
+
+from __future__ import annotations
+
+from schemas.records import AnyRecord, Checkpoint, Intent, Owned, Resolved
+
+
+class Ownership:
+    """The fold. `owner` is None before the first Owned; give the stored one to go on in the middle of a journal."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: str | None = None) -> None:
+        self.owner = owner
+
+    def valid(self, record: AnyRecord) -> bool:
+        """Fold the next record of the journal; whether it counts."""
+        match record:
+            case Owned():
+                self.owner = record.owner
+                return True
+            case Intent() | Resolved() | Checkpoint():
+                return record.owner == self.owner
+            case _:
+                return True

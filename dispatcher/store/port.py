@@ -1,0 +1,220 @@
+"""The store port, reading side: what commands, exports and the console ask of the results (DESIGN.md 6).
+
+A store is a fold of the log and can be rebuilt from it at any time (`dispatcher store rebuild`). It is written by the
+joiner alone; any number of readers read beside it and see whole micro-batches only, at most about a second old.
+Open one with `dispatcher.store.opening.open_reader`, or with `dispatcher.store.catching_up.up_to_date`, which first
+folds what the log has and no running joiner has folded yet.
+
+All calls block (they are disk reads): from a coroutine, use `asyncio.to_thread`. Errors: StoreError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Literal, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.equation import Counts, Status
+from schemas.records import Inbound, Leg, UnknownPolicy
+from schemas.states import State
+
+Source = Literal["submit", "report"]
+"""Which of a vendor's code tables a code belongs to: the answer to a submit, or a report."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients of one campaign that failed with the same code. `meaning` is "" if the document does not have it."""
+
+    account: str
+    vendor: str
+    source: Source
+    code: str
+    meaning: str
+    recipients: int
+
+
+class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
+    """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
+
+    Times are Unix milliseconds, None where nothing happened yet. `unknown_since_ms`: the oldest chunk still unknown.
+    """
+
+    id: str
+    name: str
+    status: Status
+    launched_ms: int
+    launched_by: str
+    text: str
+    segments: int
+    legs: tuple[Leg, ...]
+    weight: int
+    urgent: bool
+    unknown: UnknownPolicy
+    options: dict[str, str]
+    paused: bool
+    cancelled: bool
+    counts: Counts
+    accounts: dict[str, Counts]
+    invalid_reasons: dict[str, int]
+    failures: tuple[Failure, ...]
+    first_sent_ms: int | None
+    last_sent_ms: int | None
+    last_report_ms: int | None
+    unknown_since_ms: int | None
+
+    @property
+    def settled(self) -> bool:
+        """Every recipient has its final word (true as well of a cancelled campaign on whose way nothing is left)."""
+        return self.counts.open == 0
+
+
+class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk that the vendor may or may not have taken. `intent` is its offset in `lanes`/`partition`.
+
+    `recipients` of its `count` have no report yet. `code` and `text` are the answer's, if there was one.
+    """
+
+    partition: int
+    intent: int
+    account: str
+    campaign: str
+    batch: int
+    start: int
+    count: int
+    recipients: int
+    attempt: int
+    since_ms: int
+    code: str
+    text: str
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """The recipients of one batch (at most 50,000) in list order, in columns of equal length.
+
+    `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]`, `accounts[account_index[i]]`:
+    entry 0 of each list is "". `from_report[i]`: the code is a report's, else the submit's. Times are 0 where there is
+    none. `broken` says why the numbers are missing (0), if the log lost the batch.
+    """
+
+    batch: int
+    numbers: NDArray[np.int64]
+    states: NDArray[np.uint8]
+    codes: list[str]
+    code_index: NDArray[np.uint32]
+    from_report: NDArray[np.bool_]
+    vendor_ids: list[str]
+    vendor_id_index: NDArray[np.uint32]
+    accounts: list[str]
+    account_index: NDArray[np.uint32]
+    submitted_ms: NDArray[np.int64]
+    reported_s: NDArray[np.uint32]
+    broken: str = ""
+
+
+class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that never became recipients. `rows[i]` is the source row, `reasons[reason_index[i]]` why."""
+
+    rows: NDArray[np.uint64]
+    values: list[str]
+    reasons: list[str]
+    reason_index: NDArray[np.uint8]
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """One campaign's word on a number. Times are None where nothing happened."""
+
+    campaign: str
+    name: str
+    state: State
+    account: str
+    vendor: str
+    source: Source
+    code: str
+    meaning: str
+    vendor_id: str
+    submitted_ms: int | None
+    reported_ms: int | None
+    launched_ms: int
+
+
+class ReportCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the reports of one account. `rows = waiting + applied + repeats + parked + strangers`.
+
+    `waiting` said nothing final; `parked` name an id no outcome has told us yet; `strangers` a number that the chunk
+    of their id does not have.
+    """
+
+    account: str
+    rows: int
+    waiting: int
+    applied: int
+    repeats: int
+    parked: int
+    strangers: int
+
+
+class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Pushes of an account that nobody could read: how many, and the last one."""
+
+    account: str
+    count: int
+    last_ms: int
+    last_why: str
+
+
+class StoreReader(Protocol):
+    """An open store, to read. Made for one thread at a time; every call sees the newest committed state."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without secrets."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file or connection."""
+        ...
+
+    def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
+        """All launched campaigns, newest first. `now_ms` (default: the clock) decides who is `no_report`."""
+        ...
+
+    def campaign(self, campaign: str, now_ms: int | None = None) -> CampaignView | None:
+        """This campaign, or None if no launch of this id was committed (as far as the store has read)."""
+        ...
+
+    def pages(
+        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
+    ) -> Iterator[Page]:
+        """The recipients, batch by batch in list order; with `states`, only those, and empty pages are left out."""
+        ...
+
+    def rejects(self, campaign: str) -> Iterator[RejectPage]:
+        """The rows that are no recipients: invalid, duplicate, suppressed."""
+        ...
+
+    def lookup(self, number: int, now_ms: int | None = None) -> list[Sighting]:
+        """Where this number (int64, dispatcher/core/numbers.py) is a recipient, newest campaign first."""
+        ...
+
+    def inbound(self, number: str | None = None, *, messages_max: int = 100) -> list[Inbound]:
+        """The newest messages from phones, or from this phone (digits as received)."""
+        ...
+
+    def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:
+        """The chunks that are unknown now, oldest first."""
+        ...
+
+    def reports(self) -> list[ReportCounts]:
+        """What became of the reports, by account."""
+        ...
+
+    def dead(self) -> list[DeadCount]:
+        """Dead letters, by account."""
+        ...
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """How far each (topic, partition) of the log is folded: the next offset to read."""
+        ...
