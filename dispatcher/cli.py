@@ -1,7 +1,8 @@
 """The `dispatcher` command: a group that loads a subcommand only when it is invoked.
 
-Other packages add their commands by entry point (group `dispatcher.commands`: name = command, value = click object), so this
-file imports nothing above it. It also decides what every failure looks like on the terminal: one sentence, never a traceback.
+Other packages add their commands by entry point (group `dispatcher.commands`: name = command, value = click object), so
+this file imports nothing above it. It also decides what every failure looks like on the terminal: one sentence, never a
+traceback.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Commands(click.Group):
             raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
         return command
 
-    def main(  # type: ignore[override]  # click overloads the return by standalone_mode; ours always ends the process or returns
+    def main(
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
@@ -75,7 +76,7 @@ class Commands(click.Group):
         except BrokenPipeError:
             # Whoever read our output has gone (`| head`). Python would complain once more when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+            return 1
         except click.ClickException as error:
             error.show()
             return error.exit_code
@@ -98,7 +99,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 def _debug_or(sentence: str) -> None:
     if os.environ.get(DEBUG):
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # called only inside an except block
+        sys.excepthook(*sys.exc_info())
     click.echo(sentence, err=True)
 
 

@@ -1,0 +1,75 @@
+"""What every test may rely on: a real Kafka broker where one is asked for, and no way out of this machine.
+
+One broker serves the whole session, so a test names its topics with `kafka_prefix`. Whatever uses a Kafka fixture is
+marked `kafka` and put into one xdist group: it runs in one process, on one broker, while the other runs the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from loadtest.broker import Broker, bootstrap_or_start
+
+KAFKA_FIXTURES = {"kafka_bootstrap", "kafka_broker"}
+KAFKA_HOSTS = {each.rpartition(":")[0] for each in os.environ.get("KAFKA_BOOTSTRAP", "").split(",")}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    sys.addaudithook(_only_this_machine)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+            item.add_marker(pytest.mark.xdist_group("kafka"))
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap() -> Iterator[str]:
+    """`host:port` of the session's broker: what KAFKA_BOOTSTRAP names, or one started here. Not to be stopped."""
+    with bootstrap_or_start() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def kafka_prefix() -> str:
+    """A prefix for topics and groups that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def kafka_broker() -> Iterator[Broker]:
+    """A broker of this test's own, started, that it may stop, kill and restart."""
+    with Broker() as broker:
+        yield broker
+
+
+def _only_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: a connection or a datagram to anywhere but this machine fails the test that tried.
+
+    Weak spot: libuv (uvloop) raises no audit events.
+    """
+    if event not in {"socket.connect", "socket.sendto"}:
+        return
+    address = arguments[1]
+    if not isinstance(address, tuple):
+        return  # a Unix socket
+    host = str(address[0])
+    if host in KAFKA_HOSTS or host == "localhost" or _is_loopback(host):
+        return
+    raise RuntimeError(f"a test tried to reach {host}: tests talk to 127.0.0.1 only")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

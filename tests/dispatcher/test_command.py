@@ -1,0 +1,188 @@
+"""The `dispatcher` command: it imports only what is invoked, and every failure is one sentence and an exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from dispatcher.cli import main
+
+# A distribution as an installer leaves it, whose commands fail in every way a command can.
+MODULE = '''
+import click
+from dispatcher.errors import ConfigError, LogUnavailable
+
+@click.command()
+def fine():
+    """What works."""
+    click.echo("done")
+
+@click.command()
+def mistaken():
+    raise ConfigError('account "spring" is not in dispatcher.toml. Add [account.spring].')
+
+@click.command()
+def failing():
+    raise LogUnavailable("data/log.db cannot be opened.")
+
+@click.command()
+def broken():
+    raise ZeroDivisionError("division by zero")
+
+@click.command()
+def interrupted():
+    raise KeyboardInterrupt
+
+@click.command()
+def refusing():
+    raise click.UsageError("not like that")
+
+@click.command()
+@click.pass_context
+def leaving(ctx):
+    ctx.exit(7)
+
+@click.command()
+def talkative():
+    for number in range(100_000):
+        print(number)
+
+not_a_command = 1
+'''
+COMMANDS = ["fine", "mistaken", "failing", "broken", "interrupted", "refusing", "leaving", "talkative"]
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on sys.path with that distribution in it."""
+    (tmp_path / "failing_commands.py").write_text(MODULE, encoding="utf-8")
+    information = tmp_path / "failing_commands-1.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: failing-commands\nVersion: 1\n", encoding="utf-8"
+    )
+    lines = [f"x-{name} = failing_commands:{name}" for name in COMMANDS]
+    lines += ["x-nothing = failing_commands:not_a_command", "x-absent = no_such_module:command"]
+    text = "[dispatcher.commands]\n" + "\n".join(lines) + "\n"
+    (information / "entry_points.txt").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "failing_commands", raising=False)
+    monkeypatch.delenv("DISPATCHER_DEBUG", raising=False)
+    return tmp_path
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments, prog_name="dispatcher")
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "said"),
+    [
+        ("x-mistaken", 2, 'error: account "spring" is not in dispatcher.toml. Add [account.spring].\n'),
+        ("x-failing", 1, "error: data/log.db cannot be opened.\n"),
+        ("x-interrupted", 130, "\ninterrupted.\n"),
+        ("x-leaving", 7, ""),
+        ("x-fine", 0, ""),
+    ],
+)
+def test_a_command_ends_with_its_sentence_and_exit_code(
+    commands: Path, command: str, exit_code: int, said: str
+) -> None:
+    result = invoke(command)
+    assert (result.exit_code, result.stderr) == (exit_code, said)
+
+
+@pytest.mark.parametrize("command", ["x-broken", "x-nothing", "x-absent"])
+def test_a_mistake_of_ours_is_one_sentence_that_says_how_to_see_more(commands: Path, command: str) -> None:
+    result = invoke(command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("internal error: ")
+    assert "DISPATCHER_DEBUG=1" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_traceback_is_shown_on_request(commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_DEBUG", "1")
+    assert "ZeroDivisionError" in invoke("x-broken").stderr
+    assert "Traceback" in invoke("x-broken").stderr
+
+
+def test_a_mistaken_call_shows_the_usage(commands: Path) -> None:
+    result = invoke("x-refusing")
+    assert result.exit_code == 2
+    assert "Usage: dispatcher x-refusing" in result.stderr
+    assert "not like that" in result.stderr
+
+
+def test_an_unknown_command_is_a_mistaken_call() -> None:
+    result = invoke("no-such-command")
+    assert result.exit_code == 2
+    assert "no-such-command" in result.stderr
+
+
+def test_only_the_command_that_is_invoked_is_imported(commands: Path) -> None:
+    script = (
+        "import sys\nfrom dispatcher.cli import main\n"
+        "main(['completion', 'fish'], standalone_mode=False)\n"
+        "heavy = {'failing_commands', 'producers', 'consumers', 'loadtest', 'aiokafka', 'polars', 'numpy', 'aiohttp'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": str(commands)}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_a_reader_that_leaves_early_sees_no_complaint(commands: Path) -> None:
+    talking = subprocess.Popen(
+        [sys.executable, "-c", "from dispatcher.cli import main; main()", "x-talkative"],
+        env={"PYTHONPATH": str(commands)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert talking.stdout is not None
+    assert talking.stdout.readline() == "0\n"
+    talking.stdout.close()
+    assert talking.stderr is not None
+    with talking.stderr:
+        assert talking.stderr.read() == ""
+    assert talking.wait() == 1
+
+
+def test_a_caller_may_have_the_errors_themselves(commands: Path) -> None:
+    with pytest.raises(click.UsageError):
+        main(["x-refusing"], standalone_mode=False)
+
+
+def test_the_version_is_the_distribution_s() -> None:
+    assert invoke("--version").stdout.startswith("dispatcher ")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_says_how_to_install_itself(shell: str) -> None:
+    result = invoke("completion", shell)
+    assert result.exit_code == 0
+    assert "_DISPATCHER_COMPLETE" in result.stdout
+    assert f"dispatcher completion {shell}" in result.stdout
+
+
+def test_the_completion_script_offers_the_commands(commands: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from dispatcher.cli import main; main(prog_name='dispatcher')"],
+        env={
+            "PYTHONPATH": str(commands),
+            "_DISPATCHER_COMPLETE": "bash_complete",
+            "COMP_WORDS": "dispatcher x-mis",
+            "COMP_CWORD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "plain,x-mistaken\n"
