@@ -1,0 +1,200 @@
+"""What a simulator is started with: its address, its switches, its accounts, its rules (TOML, JSON or a dict of the
+same shape).
+
+    [sim]
+    vendor = "batch"
+    listen = "127.0.0.1:9101"
+    max_chars = 585                       # any switch of GET /_sim/config
+    [sim.account.spring]
+    account = "demo"                      # what the client calls itself; default: the section's name
+    pswd = "secret"
+    flow = { limit = 500, per_s = 1, unit = "messages" }
+    products = { "1234567" = 1000000 }    # credit in parts
+    report_url = "http://127.0.0.1:8080/push/spring/report"
+    [[sim.rule]]                          # faults.py
+    fault = "no_answer"
+    p = 0.01
+
+It talks to this machine alone: other listening or push addresses are refused unless `allow_remote = true`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dispatcher.errors import ConfigError
+
+DEFAULT_LISTEN = "127.0.0.1:9101"
+UNITS = ("messages", "requests", "parts")
+
+
+@dataclass(slots=True)
+class Flow:
+    """At most `limit` messages, requests or parts in any `per_s` real seconds; 0 means no limit."""
+
+    limit: int = 0
+    per_s: float = 1.0
+    unit: str = "messages"
+
+
+@dataclass(slots=True)
+class AccountConfig:
+    """One account. Everything may be changed at run time through POST /_sim/config."""
+
+    name: str
+    account: str = ""
+    pswd: str = "secret"
+    products: dict[str, int] = field(default_factory=lambda: {"1234567": 1_000_000_000})
+    flow: Flow = field(default_factory=Flow)
+    report_url: str = ""
+    inbound_url: str = ""
+    receiver: str = ""
+    receiver_pswd: str = ""
+    split_single: int = 70
+    split_multi: int = 67
+    ips: list[str] = field(default_factory=list)
+    may_send: bool = True
+    expires: str = ""
+    month_quota: int = 0
+    signature: str = ""
+    white_list: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SimConfig:
+    """`switches` and `rules` as in TOML; `seed` decides every draw."""
+
+    vendor: str = "batch"
+    listen: str = DEFAULT_LISTEN
+    seed: int = 1
+    allow_remote: bool = False
+    switches: dict[str, Any] = field(default_factory=dict)
+    accounts: dict[str, AccountConfig] = field(default_factory=dict)
+    rules: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on; port 0 takes a free one."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+DEFAULT_ACCOUNTS: dict[str, Any] = {
+    "demo": {"pswd": "secret", "flow": {"limit": 500, "per_s": 1, "unit": "messages"}},
+    "bulk": {"pswd": "secret"},
+}
+
+
+def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> SimConfig:
+    """A configuration from a TOML file or a dict of its shape (with or without the outer `sim`); None gives two sample
+    accounts.
+
+    `listen` wins over what the source says.
+    ConfigError says what cannot be used.
+    """
+    if source is None:
+        source = {"account": DEFAULT_ACCOUNTS}
+    if isinstance(source, Path):
+        try:
+            source = tomllib.loads(source.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(
+                f"simulator configuration {source}: {error.strerror}. Give a readable TOML file."
+            ) from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"simulator configuration {source} is not TOML: {error}. Correct it there.") from None
+    table = dict(source.get("sim", source))
+    if listen:
+        table["listen"] = listen
+    accounts = table.pop("account", None) or DEFAULT_ACCOUNTS
+    rules = table.pop("rule", [])
+    config = SimConfig(
+        vendor=str(table.pop("vendor", "batch")),
+        listen=str(table.pop("listen", DEFAULT_LISTEN)),
+        seed=int(table.pop("seed", 1)),
+        allow_remote=bool(table.pop("allow_remote", False)),
+        rules=list(rules),
+        switches=table,
+    )
+    for name, settings in accounts.items():
+        config.accounts[name] = account(name, settings, config.allow_remote)
+    _check_listen(config)
+    return config
+
+
+def account(
+    name: str, settings: Mapping[str, Any], allow_remote: bool, old: AccountConfig | None = None
+) -> AccountConfig:
+    """An account's settings, laid over `old` if given."""
+    known = {f.name for f in fields(AccountConfig)} - {"name"}
+    for key in settings:
+        if key not in known:
+            raise ConfigError(
+                f"simulated account {name!r} has no setting {key!r}. Possible: {', '.join(sorted(known))}."
+            )
+    values: dict[str, Any] = {k: getattr(old, k) for k in known} if old else {}
+    values |= settings
+    if isinstance(values.get("flow"), Mapping):
+        values["flow"] = _flow(name, values["flow"])
+    values["account"] = values.get("account") or name
+    if "products" in settings:
+        values["products"] = {str(k): int(v) for k, v in settings["products"].items()}
+    result = AccountConfig(name, **values)
+    for url in (result.report_url, result.inbound_url):
+        if url:
+            check_url(url, allow_remote)
+    return result
+
+
+def _flow(name: str, table: Mapping[str, Any]) -> Flow:
+    try:
+        flow = Flow(**table)
+    except TypeError:
+        flow = Flow(unit="?")
+    if flow.unit not in UNITS or flow.limit < 0 or flow.per_s <= 0:
+        raise ConfigError(
+            f'simulated account {name!r}: flow must look like {{ limit = 500, per_s = 1, unit = "messages" }}, '
+            f"the unit one of {', '.join(UNITS)}."
+        )
+    return flow
+
+
+def check_url(url: str, allow_remote: bool) -> None:
+    """A push goes over plain HTTP to this machine, or ConfigError."""
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ConfigError(f"push address {url!r}: the simulator pushes to http://HOST:PORT/PATH only.")
+    if not allow_remote and not is_loopback(parts.hostname):
+        raise ConfigError(
+            f"push address {url!r} is not on this machine. Use 127.0.0.1, or set allow_remote = true in [sim]."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Is this host name or address certainly this machine?"""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_listen(config: SimConfig) -> None:
+    try:
+        host, port = config.address
+    except ValueError:
+        host, port = "", -1
+    if not host or not 0 <= port <= 65535:
+        raise ConfigError(f"listen = {config.listen!r} is not HOST:PORT, such as {DEFAULT_LISTEN!r}.")
+    if not config.allow_remote and not is_loopback(host):
+        raise ConfigError(
+            f"listen = {config.listen!r} is not on this machine alone. "
+            "Use 127.0.0.1, or set allow_remote = true in [sim]."
+        )

@@ -1,0 +1,199 @@
+"""A simulated vendor as an HTTP server: aiohttp's low-level server, no router, no access log; every request stamped
+when its first bytes are read.
+
+    async with Simulator({"account": {"spring": {"pswd": "secret"}}}) as sim:
+        ...                     # sim.url; sim.control.configure(...); await sim.control.totals(); sim.rows()
+
+One event loop; in its own process by `spawn` or `dispatcher simulate`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+import polars as pl
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from dispatcher.errors import ConfigError, PortInUse
+from loadtest.sim import config as configuration
+from loadtest.sim import rows
+from loadtest.sim.batch import Batch
+from loadtest.sim.config import SimConfig
+from loadtest.sim.control import PREFIX, Control
+from loadtest.sim.state import Arrived, State, Vendor
+from loadtest.sim.switches import Switches
+from loadtest.sim.wire import Reply, Wire
+
+VENDORS: dict[str, type[Vendor]] = {"batch": Batch}
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+LINE_BYTES_MAX = 2 * 1024 * 1024  # a GET with 50,000 numbers
+READ_BYTES = 1024 * 1024
+CLOSE_S_MAX = 0.5
+
+
+class Simulator:
+    """One simulated vendor with its accounts. Errors: ConfigError, PortInUse."""
+
+    def __init__(self, config: SimConfig | Mapping[str, Any] | Path | None = None) -> None:
+        self.config = config if isinstance(config, SimConfig) else configuration.read(config)
+        kind = VENDORS.get(self.config.vendor)
+        if kind is None:
+            raise ConfigError(f"no simulated vendor {self.config.vendor!r}. Possible: {', '.join(VENDORS)}.")
+        self.state = State(self.config, kind.table)
+        self.vendor = kind(self.state)
+        self.state.use(self.vendor)
+        self.control = Control(self.state, self.vendor)
+        self._listener: asyncio.Server | None = None
+        self._server: web.Server | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen and push."""
+        host, port = self.config.address
+        self._server = _StampingServer(
+            self.state.switches,
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            read_bufsize=READ_BYTES,
+            max_line_size=LINE_BYTES_MAX,
+            max_field_size=LINE_BYTES_MAX,
+            lingering_time=0,
+        )
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                cast(Any, self._server), host, port, backlog=1024
+            )
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(
+                    f"{host}:{port} is taken by another program. End that one, or choose another address with --listen."
+                ) from None
+            raise ConfigError(
+                f"the simulator cannot listen on {host}:{port}: {error.strerror}. Use 127.0.0.1:PORT."
+            ) from None
+        port = self._listener.sockets[0].getsockname()[1]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.state.reports.start()
+
+    async def close(self) -> None:
+        """End every connection; the ledger can still be read."""
+        await self.state.reports.close()
+        if self._listener is not None:
+            self._listener.close()
+        if self._server is not None:
+            await self._server.shutdown(CLOSE_S_MAX)
+
+    async def __aenter__(self) -> Simulator:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def configure(self, **settings: Any) -> None:
+        """Set switches, `account` and `rule` as POST /_sim/config does."""
+        self.control.configure(settings)
+
+    async def totals(self) -> dict[str, Any]:
+        """As GET /_sim/ledger."""
+        return await self.control.totals()
+
+    def rows(self) -> pl.DataFrame:
+        """As GET /_sim/ledger/rows."""
+        return rows.frame(self.state.ledger)
+
+    async def _handle(self, request: web.BaseRequest) -> Any:
+        protocol = cast(_StampingHandler, request.protocol)
+        at_s = protocol.stamp_s or time.monotonic()
+        state = self.state
+        if request.method == "POST" and request.headers.get("Expect", "").lower() == "100-continue":
+            assert request.transport is not None
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            body = await _read(request) if request.can_read_body else b""
+        except BaseException:
+            state.aborted += 1
+            raise
+        protocol.stamp_s = 0.0
+        if body is None:
+            return Wire(Reply(b"too large", 413), keep_alive=False)
+        path, _, query = request.raw_path.partition("?")
+        if path.startswith(PREFIX):
+            return Wire(await self.control.answer(request.method, path, query, body), request.keep_alive)
+        if path not in self.vendor.paths:
+            return Wire(Reply(b"not found", 404), request.keep_alive)
+        if request.method not in ("GET", "POST"):
+            return Wire(Reply(b"method not allowed", 405), request.keep_alive)
+        state.in_work += 1
+        try:
+            peer = request.remote or ""
+            arrived = Arrived(at_s, request.method, path, query.encode("utf-8", "surrogateescape"), body, peer)
+            reply = self.vendor.receive(arrived)
+            await self._wait(at_s, reply)
+        finally:
+            state.in_work -= 1
+        return Wire(reply, request.keep_alive)
+
+    async def _wait(self, at_s: float, reply: Reply) -> None:
+        """Until the answer is due: the latency counts from the arrival."""
+        switches = self.state.switches
+        if reply.hold is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reply.hold.wait(), reply.hold_s)
+        latency_s = switches.latency_s
+        if switches.latency_exp_s:
+            latency_s += self.state.random.expovariate(1 / switches.latency_exp_s)
+        if latency_s:
+            await asyncio.sleep(max(at_s + latency_s - time.monotonic(), 0))
+
+
+async def _read(request: web.BaseRequest) -> bytes | None:
+    """The body, or None if it is over BODY_BYTES_MAX."""
+    content = request.content
+    first = await content.readany()
+    if content.at_eof():
+        return first
+    chunks, size = [first], len(first)
+    while not content.at_eof():
+        chunk = await content.readany()
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            return None
+    return b"".join(chunks)
+
+
+class _StampingHandler(RequestHandler):
+    """aiohttp's connection, which also notes when the first bytes of a request were read."""
+
+    __slots__ = ("stamp_s",)
+
+    def __init__(self, manager: web.Server, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self.stamp_s = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if data and not self.stamp_s:
+            self.stamp_s = time.monotonic()
+        super().data_received(data)
+
+
+class _StampingServer(web.Server):
+    def __init__(self, switches: Switches, handler: Any, **kwargs: Any) -> None:
+        super().__init__(handler, **kwargs)
+        self._switches = switches
+
+    def __call__(self) -> RequestHandler:
+        return _StampingHandler(self, loop=self._loop, keepalive_timeout=self._switches.keepalive_s, **self._kwargs)

@@ -1,0 +1,69 @@
+"""What one simulator consists of, handed to its vendor and its control endpoint; and what a vendor is."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from loadtest.sim.clock import Clock
+from loadtest.sim.config import SimConfig
+from loadtest.sim.faults import Rules
+from loadtest.sim.ledger import Book, Ledger
+from loadtest.sim.reports import Encoder, ReportEngine
+from loadtest.sim.switches import Switch, Switches
+from loadtest.sim.wire import Reply
+
+
+@dataclass(slots=True)
+class Arrived:
+    """One request, complete. `at_s` is the moment its first bytes were read (time.monotonic)."""
+
+    at_s: float
+    method: str
+    path: str
+    query: bytes
+    body: bytes
+    peer: str
+
+
+class Vendor(Encoder, Protocol):
+    """One vendor's file."""
+
+    name: ClassVar[str]
+    table: ClassVar[tuple[Switch, ...]]
+    paths: ClassVar[tuple[str, ...]]
+
+    def __init__(self, state: State) -> None: ...
+
+    def receive(self, arrived: Arrived) -> Reply:
+        """Carry one request to one of `paths` out. Never waits."""
+        ...
+
+    def made_report(self, book: Book, wanted: Mapping[str, Any]) -> bytes:
+        """The push of POST /_sim/report."""
+        ...
+
+    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[bytes]:
+        """The pushes of POST /_sim/mo, in order."""
+        ...
+
+
+class State:
+    """Switches, clock, ledger, rules and reports of one running simulator."""
+
+    def __init__(self, config: SimConfig, table: tuple[Switch, ...]) -> None:
+        self.config = config
+        self.switches = Switches(table, config.switches)
+        self.clock = Clock(self.switches.clock_scale, self.switches.clock_start)
+        self.random = random.Random(config.seed)
+        self.rules = Rules(config.rules, self.random)
+        self.ledger = Ledger(config.accounts.values(), self.switches.ledger == "full", self.switches.judge_idle_s)
+        self.reports: ReportEngine
+        self.in_work = 0
+        self.aborted = 0
+
+    def use(self, encoder: Encoder) -> None:
+        """Give the report engine its vendor."""
+        self.reports = ReportEngine(self.switches, self.ledger, encoder, self.config.seed)

@@ -1,0 +1,304 @@
+"""Switches: every choice of a simulated vendor that can be set at start and at run time, as data.
+
+A vendor file adds its own table to COMMON. A switch knows its default (per edition where editions differ), what it may
+be set to, and where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dispatcher.errors import ConfigError
+
+Value = Any  # bool, int, float, str, or a table of them: whatever TOML and JSON can carry
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One switch. `values` are the documented ones, each with a test; `accepts` says what else may be set, in words and
+    as a check.
+    """
+
+    name: str
+    default: Value
+    source: str
+    meaning: str
+    values: tuple[Value, ...] = ()
+    also: str = ""
+    accepts: Callable[[Value], bool] | None = None
+    by_edition: Mapping[str, Value] = field(default_factory=dict)
+
+    def check(self, value: Value) -> Value:
+        """`value`, if this switch may be set to it; else ConfigError."""
+        for allowed in self.values:
+            if value == allowed and isinstance(value, bool) == isinstance(allowed, bool):
+                return value
+        if self.accepts is not None and self.accepts(value):
+            return value
+        allowed = ", ".join(map(repr, self.values))
+        if self.also:
+            allowed = f"{allowed} or {self.also}" if allowed else self.also
+        raise ConfigError(f"simulator switch {self.name}: {value!r} is not possible. Set it to {allowed}.")
+
+
+def whole(least: int) -> dict[str, Any]:
+    """Any whole number from `least` on."""
+    return {
+        "also": f"any whole number from {least}",
+        "accepts": lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= least,
+    }
+
+
+def seconds(least: float = 0.0, above: bool = False) -> dict[str, Any]:
+    """Any number from (or above) `least`."""
+
+    def accepts(v: Value) -> bool:
+        return isinstance(v, int | float) and not isinstance(v, bool) and (v > least if above else v >= least)
+
+    return {"also": f"any number {'above' if above else 'from'} {least:g}", "accepts": accepts}
+
+
+def share() -> dict[str, Any]:
+    """A probability."""
+    return {
+        "also": "any share from 0 to 1",
+        "accepts": lambda v: isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1,
+    }
+
+
+def words() -> dict[str, Any]:
+    """A list of texts."""
+    return {
+        "also": "any list of texts",
+        "accepts": lambda v: isinstance(v, list | tuple) and all(isinstance(w, str) for w in v),
+    }
+
+
+def weights() -> dict[str, Any]:
+    """A table of text to weight, not all zero."""
+
+    def accepts(v: Value) -> bool:
+        return (
+            isinstance(v, Mapping)
+            and all(isinstance(k, str) and isinstance(w, int | float) and w >= 0 for k, w in v.items())
+            and sum(v.values()) > 0
+        )
+
+    return {"also": "any table of status = weight, the weights not all 0", "accepts": accepts}
+
+
+def texts_by_text() -> dict[str, Any]:
+    """A table of text to text."""
+    return {
+        "also": "any table of number = status",
+        "accepts": lambda v: isinstance(v, Mapping) and all(isinstance(w, str) for kv in v.items() for w in kv),
+    }
+
+
+SIM = "vendors.md 9"
+REPORTS = "vendors.md 9 (5)"
+
+COMMON: tuple[Switch, ...] = (
+    Switch(
+        "clock_scale",
+        1.0,
+        "vendors.md 9 (8)",
+        "simulated seconds per real second (never for the flow limit)",
+        (1.0, 60.0),
+        **seconds(0, above=True),
+    ),
+    Switch(
+        "clock_start",
+        "",
+        "vendors.md 9 (8)",
+        "local time at which the simulated clock stands when this is set; empty: the real time",
+        ("",),
+        also="an ISO local time",
+        accepts=lambda v: _is_time(v),
+    ),
+    Switch(
+        "latency_s", 0.0, SIM, "fixed part of the time from arrival to answer, real seconds", (0.0, 0.05), **seconds()
+    ),
+    Switch(
+        "latency_exp_s", 0.0, SIM, "mean of the exponential part of that time, real seconds", (0.0, 0.05), **seconds()
+    ),
+    Switch(
+        "keepalive_s",
+        75.0,
+        SIM,
+        "idle connections are closed after this time; counts for connections made afterwards",
+        (75.0, 0.1),
+        **seconds(0, above=True),
+    ),
+    Switch(
+        "busy_over",
+        0,
+        "vendors.md 3.1 (104)",
+        "requests in work at once above which the vendor is busy; 0: never",
+        (0, 1),
+        **whole(0),
+    ),
+    Switch(
+        "judge_idle_s",
+        2.0,
+        "vendors.md 9 (6)",
+        "a longer gap between arrivals is idle time and does not count as unused limit",
+        (2.0, 0.2),
+        **seconds(0, above=True),
+    ),
+    Switch(
+        "ledger",
+        "full",
+        "vendors.md 9 (6)",
+        "what is kept of every number: full (8-10 bytes each, rows and doubles) or counts (nothing)",
+        ("full", "counts"),
+    ),
+    Switch(
+        "report_delay",
+        "exponential",
+        REPORTS,
+        "distribution of the time from acceptance to report",
+        ("exponential", "uniform", "fixed", "lognormal"),
+    ),
+    Switch(
+        "report_delay_min_s",
+        0.5,
+        REPORTS,
+        "least delay, simulated seconds; the whole delay if fixed",
+        (0.5, 0.0),
+        **seconds(),
+    ),
+    Switch(
+        "report_delay_mean_s", 2.0, REPORTS, "mean delay above the least, simulated seconds", (2.0, 0.0), **seconds()
+    ),
+    Switch("report_delay_max_s", 60.0, REPORTS, "longest delay, simulated seconds", (60.0, 0.2), **seconds()),
+    Switch("report_loss", 0.0, REPORTS, "share of reports that never come", (0.0, 1.0), **share()),
+    Switch("report_duplicates", 0.0, REPORTS, "share of reports that come twice", (0.0, 1.0), **share()),
+    Switch(
+        "report_unknown_ids",
+        0.0,
+        REPORTS,
+        "share of reports followed by one with an id nobody was given",
+        (0.0, 1.0),
+        **share(),
+    ),
+    Switch(
+        "report_early",
+        0.0,
+        REPORTS,
+        "share of requests whose reports are pushed before their answer",
+        (0.0, 1.0),
+        **share(),
+    ),
+    Switch(
+        "report_early_hold_s",
+        1.0,
+        REPORTS,
+        "longest time such an answer is held back, real seconds",
+        (1.0,),
+        **seconds(),
+    ),
+    Switch(
+        "report_order",
+        "delay",
+        REPORTS,
+        "delay: every number by its own delay (reordered); submit: in the order submitted",
+        ("delay", "submit"),
+    ),
+    Switch("status_numbers", {}, REPORTS, "numbers that always get a given status", ({},), **texts_by_text()),
+    Switch(
+        "push", "on", REPORTS, "off: down-time, what falls due is held and pushed when it is on again", ("on", "off")
+    ),
+    Switch("push_connections", 8, REPORTS, "connections to a receiver, per account", (8, 1), **whole(1)),
+    Switch(
+        "push_timeout_s",
+        10.0,
+        REPORTS,
+        "how long a receiver may take to answer, real seconds",
+        (10.0, 0.2),
+        **seconds(0, above=True),
+    ),
+    Switch(
+        "push_backoff_s",
+        1.0,
+        REPORTS,
+        "pause before the first repetition, doubled each time, simulated seconds",
+        (1.0, 0.01),
+        **seconds(),
+    ),
+    Switch(
+        "push_attempts_max",
+        10,
+        REPORTS,
+        "pushes of one report at most, with push_retry = until_200",
+        (10, 2),
+        **whole(1),
+    ),
+)
+
+
+def _is_time(value: Value) -> bool:
+    from datetime import datetime
+
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+class Switches:
+    """The switches of one simulator, as attributes: `switches.max_chars`. A vendor's table wins over COMMON where names
+    meet.
+    """
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init__(self, vendor_table: Iterable[Switch], settings: Mapping[str, Value] | None = None) -> None:
+        self._table = {s.name: s for s in (*COMMON, *vendor_table)}
+        self._set: dict[str, Value] = {}
+        self.update(settings or {})
+
+    def update(self, settings: Mapping[str, Value]) -> None:
+        """Set some switches, all or none: ConfigError names the first that cannot be."""
+        checked: dict[str, Value] = {}
+        for name, value in settings.items():
+            switch = self._table.get(name)
+            if switch is None:
+                raise ConfigError(f"the simulator has no switch {name!r}. Look at GET /_sim/config for all of them.")
+            checked[name] = switch.check(value)
+        self._set |= checked
+        edition = self._set.get("edition") or (self._table["edition"].default if "edition" in self._table else "")
+        for switch in self._table.values():
+            default = switch.by_edition.get(edition, switch.default)
+            object.__setattr__(self, switch.name, self._set.get(switch.name, default))
+
+    def forget(self) -> None:
+        """Back to the defaults."""
+        self._set.clear()
+        self.update({})
+
+    def describe(self) -> list[dict[str, Value]]:
+        """Every switch with its value, what it may be, its source and meaning."""
+        return [
+            {
+                "name": s.name,
+                "value": getattr(self, s.name),
+                "default": s.default,
+                **({"default_by_edition": dict(s.by_edition)} if s.by_edition else {}),
+                "values": list(s.values),
+                "also": s.also,
+                "source": s.source,
+                "meaning": s.meaning,
+            }
+            for s in self._table.values()
+        ]
+
+    @property
+    def table(self) -> Mapping[str, Switch]:
+        """The switches by name."""
+        return self._table

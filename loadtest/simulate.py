@@ -1,0 +1,124 @@
+"""`dispatcher simulate`: a simulated vendor on its own, for trying things out and for load tests.
+
+Also what `loadtest.sim.spawn` runs as a child (`--config -`: one line of JSON on standard input; it ends when that is
+closed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from dispatcher.errors import DispatcherError
+from loadtest.sim import config as configuration
+from loadtest.sim.config import SimConfig
+from loadtest.sim.server import Simulator
+
+FROM_STDIN = "-"
+
+
+@click.command(epilog="Example:  dispatcher simulate --config sim.toml --listen 127.0.0.1:9101")
+@click.option(
+    "--config",
+    "config_path",
+    metavar="FILE",
+    help="TOML with [sim] and [sim.account.NAME]; two sample accounts without it.",
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", help=f"Where to listen; {configuration.DEFAULT_LISTEN} if the file says nothing."
+)
+@click.option(
+    "--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", show_default=True, help="Event loop."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
+def simulate(config_path: str | None, listen: str | None, loop: str, as_json: bool) -> None:
+    """Run a simulated vendor: it enforces its limits, charges, pushes reports and keeps a ledger.
+
+    Everything can be looked at and changed while it runs, at /_sim/config and /_sim/ledger. Ctrl-C ends it.
+    """
+    try:
+        config = _config(config_path, listen)
+        runner = asyncio.Runner(loop_factory=_loop_factory(loop))
+        with runner:
+            runner.run(_serve(config, as_json, config_path == FROM_STDIN))
+    except DispatcherError as error:
+        if as_json:
+            click.echo(orjson.dumps({"error": str(error), "kind": type(error).__name__}))
+        else:
+            click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _config(path: str | None, listen: str | None) -> SimConfig:
+    if path == FROM_STDIN:
+        source: Any = orjson.loads(sys.stdin.buffer.readline())
+    else:
+        source = None if path is None else Path(path)
+    return configuration.read(source, listen)
+
+
+def _loop_factory(loop: str) -> Any:
+    if loop == "uvloop":
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
+
+
+async def _serve(config: SimConfig, as_json: bool, until_stdin_closes: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with Simulator(config) as sim:
+        # The imported modules never die; without them a full collection is short, and a pause here looks like a burst
+        # to the judge.
+        gc.collect()
+        gc.freeze()
+        if until_stdin_closes:
+            loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
+        click.echo(orjson.dumps({"ready": True, "url": sim.url}) if as_json else _greeting(sim))
+        sys.stdout.flush()
+        await stop.wait()
+    if not as_json:
+        click.echo("Stopped.")
+
+
+def _stop_at_end(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def _greeting(sim: Simulator) -> str:
+    lines = [f"A simulated vendor ({sim.vendor.name}, edition {sim.state.switches.edition}) listens on {sim.url}", ""]
+    for book in sim.state.ledger.books.values():
+        account, flow = book.config, book.config.flow
+        limit = f"{flow.limit} {flow.unit} in any {flow.per_s:g} s" if flow.limit else "no flow limit"
+        reports = f"reports to {account.report_url}" if account.report_url else "no reports (no report_url)"
+        lines.append(f"  account {account.account}: {limit}, credit {sum(book.balance.values()):,}, {reports}")
+    name = next(iter(sim.state.ledger.books), "demo")
+    lines += [
+        "",
+        "Try it:",
+        f"  curl '{sim.url}/msg/HttpBatchSendSM' \\",
+        f"       -d 'account={name}&pswd=secret&mobile=13800138000&msg=hello&needstatus=true'",
+        f"  curl '{sim.url}/_sim/ledger'          what it was sent, charged and reported",
+        f"  curl '{sim.url}/_sim/config'          every switch, with what it may be",
+        f"  curl '{sim.url}/_sim/config' -d '{{\"max_chars\": 585}}'",
+        "",
+        "Ctrl-C ends it.",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    simulate()
