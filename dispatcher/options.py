@@ -11,10 +11,14 @@ from typing import Any, Final, TypeVar
 
 import click
 import orjson
+from rich.console import Console
+from rich.table import Table
 
 from dispatcher.errors import UserError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+WIDTH_PIPED: Final = 500
 
 _JSON: Final = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
 
@@ -44,6 +48,20 @@ def print_json_line(value: Any) -> None:
     """One object on one line, at once, for whoever reads along."""
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
+
+
+def console(*, err: bool = False) -> Console:
+    """Where people read: as wide as the terminal, and never cut off where there is none."""
+    out = sys.stderr if err else sys.stdout
+    return Console(file=out, highlight=False, width=None if out.isatty() else WIDTH_PIPED)
+
+
+def columns(*names: str, right: frozenset[int] = frozenset()) -> Table:
+    """A table without lines; columns whose index is in `right` are figures."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for index, name in enumerate(names):
+        table.add_column(name, justify="right" if index in right else "left", no_wrap=True)
+    return table
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -1,0 +1,201 @@
+"""`dispatcher account list | check | balance`: the accounts of the configuration and what the vendors say of them.
+
+No secret is ever printed; a key that holds one is not shown at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from consumers.account_status import Probe, lane_holders, probe, tell_lane
+from dispatcher.config import Config, load
+from dispatcher.errors import ConfigError, DispatcherError, UserError
+from dispatcher.options import columns, config_option, console, json_option, print_json
+from dispatcher.vendors.seam import Vendor
+from schemas.topics import lane_partition
+
+_ERRORS = {False: UserError, None: DispatcherError}
+
+
+@click.group()
+def account() -> None:
+    """The vendor accounts: what is configured, whether they work, what is left on them."""
+
+
+@account.command("list")
+@config_option
+@json_option
+def list_accounts(config: str | None, as_json: bool) -> None:
+    """List the accounts of the configuration, their limits and who runs their lanes.
+
+    \b
+    Example:
+      dispatcher account list
+    """
+    loaded = load(config)
+    held = lane_holders(loaded)
+    rows = []
+    for name, vendor in sorted(loaded.accounts.items()):
+        partition = lane_partition(name)
+        holder = held.get(partition)
+        rows.append(
+            {
+                "account": name,
+                "vendor": vendor.tag,
+                "url": vendor.url,
+                "flow": _flow(vendor),
+                "numbers_per_request": vendor.limits.numbers_max,
+                "lane_partition": partition,
+                "held_by": {"pid": holder.pid, "host": holder.host, "since_ms": holder.since_ms} if holder else None,
+            }
+        )
+    if as_json:
+        print_json({"config": loaded.path, "accounts": rows})
+    elif not rows:
+        click.echo(f"no accounts in {loaded.path}. Add one: [account.NAME], see dispatcher.example.toml.")
+    else:
+        _table(rows)
+
+
+@account.command()
+@click.argument("name", required=False)
+@config_option
+@json_option
+def check(name: str | None, config: str | None, as_json: bool) -> None:
+    """Check the configuration and log in at the vendor, for one account or all of them.
+
+    The login is tried with a balance query. Where the vendor lets us in, a lane that stopped because of a wrong login
+    goes on.
+
+    \b
+    Examples:
+      dispatcher account check
+      dispatcher account check spring
+    """
+    loaded = load(config)
+    probes = asyncio.run(_checked(loaded, _chosen(loaded, name)))
+    if as_json:
+        print_json({"config": loaded.path, "accounts": [_as_json(each) | {"lane_told": told} for each, told in probes]})
+    else:
+        click.echo(f"{loaded.path}: {len(loaded.accounts)} accounts, every key is in order.")
+        for each, told in probes:
+            _print_probe(each, told)
+    _fail_on([each for each, _ in probes])
+
+
+@account.command()
+@click.argument("name", required=False)
+@config_option
+@json_option
+def balance(name: str | None, config: str | None, as_json: bool) -> None:
+    """Ask the vendors for the balance, in messages: one account or all of them.
+
+    \b
+    Examples:
+      dispatcher account balance
+      dispatcher account balance spring --json
+    """
+    loaded = load(config)
+    probes = asyncio.run(_probed(_chosen(loaded, name)))
+    if as_json:
+        print_json({"accounts": [_as_json(each) for each in probes]})
+    else:
+        table = columns("account", "messages", "products", right=frozenset({1}))
+        for each in probes:
+            products = ", ".join(f"{product} {messages:,.0f}" for product, messages in each.products.items())
+            known = "?" if each.messages is None else f"{each.messages:,.0f}"
+            table.add_row(each.account, known, products if each.messages is not None else each.says)
+        console().print(table)
+    _fail_on(probes)
+
+
+def _chosen(config: Config, name: str | None) -> dict[str, Vendor]:
+    if name is not None:
+        if name not in config.accounts:
+            known = ", ".join(sorted(config.accounts)) or "none"
+            raise ConfigError(f'account "{name}" is not in {config.path} (accounts there: {known}).')
+        return {name: config.accounts[name]}
+    if not config.accounts:
+        raise ConfigError(f"no accounts in {config.path}. Add one: [account.NAME], see dispatcher.example.toml.")
+    return dict(sorted(config.accounts.items()))
+
+
+async def _probed(accounts: dict[str, Vendor]) -> list[Probe]:
+    """All at once; each vendor's own interval is kept."""
+
+    def waits(account: str, wait_s: float) -> None:
+        click.echo(f"{account}: the vendor was asked too often; asking again in {wait_s:.0f} s …", err=True)
+
+    probes = [
+        probe(vendor, name, lambda wait_s, name=name: waits(name, wait_s))  # type: ignore[misc]
+        for name, vendor in accounts.items()
+    ]
+    return list(await asyncio.gather(*probes))
+
+
+async def _checked(config: Config, accounts: dict[str, Vendor]) -> list[tuple[Probe, bool]]:
+    return [(each, bool(each.let_in) and await tell_lane(config, each.account)) for each in await _probed(accounts)]
+
+
+def _print_probe(each: Probe, told: bool) -> None:
+    mark = {True: click.style("ok", fg="green"), False: click.style("refused", fg="red"), None: "not known"}[
+        each.let_in
+    ]
+    left = "" if each.messages is None else f", {each.messages:,.0f} messages left"
+    says = f" ({each.says})" if each.let_in and each.says != "let in" else "" if each.let_in else f": {each.says}"
+    lane = "; a lane that stopped because of the login goes on" if told else ""
+    click.echo(f"{each.account}: {mark}{left}{says}{lane}.")
+
+
+def _fail_on(probes: Sequence[Probe]) -> None:
+    """The exit code, with a sentence: refused by the vendor is for the user to mend, anything else is a failure."""
+    for let_in, error in _ERRORS.items():
+        names = [each.account for each in probes if each.let_in is let_in and each.messages is None]
+        if names and let_in is False:
+            raise error(
+                f"the vendor refused {_and(names)}. Correct [account.{names[0]}] in the configuration, then: "
+                f"dispatcher account check {names[0]}"
+            )
+        if names:
+            raise error(f"{_and(names)}: not known whether the login works, see above. Try again later.")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(f'"{name}"' for name in names)
+
+
+def _as_json(each: Probe) -> dict[str, Any]:
+    return {
+        "account": each.account,
+        "let_in": each.let_in,
+        "messages": each.messages,
+        "products": each.products,
+        "says": each.says,
+    }
+
+
+def _flow(vendor: Vendor) -> str | None:
+    flow = vendor.flow
+    return None if flow is None else f"{flow.limit:,} {flow.unit} per {flow.per_s:g} s"
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    table = columns(
+        "account", "vendor", "url", "flow limit", "numbers/request", "lane", "run by", right=frozenset({4, 5})
+    )
+    for row in rows:
+        held = row["held_by"]
+        table.add_row(
+            row["account"],
+            row["vendor"],
+            row["url"],
+            row["flow"] or "none",
+            f"{row['numbers_per_request']:,}",
+            str(row["lane_partition"]),
+            f"process {held['pid']}" if held else "-",
+        )
+    console().print(table)

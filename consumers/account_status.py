@@ -1,0 +1,100 @@
+"""What can be known of an account from outside its lane: who holds it, whether the vendor lets it in, its balance."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from consumers.lanes import GROUP
+from dispatcher.config import Config
+from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.errors import ConfigError
+from dispatcher.http_driver import query_balance
+from dispatcher.log.opening import SqliteUrl, open_log, read_url
+from dispatcher.log.port import Entry
+from dispatcher.log.sqlite_claim import Holder, holders
+from dispatcher.log.sqlite_file import locks_folder
+from dispatcher.vendors.seam import Balance, Vendor
+from schemas.codec import encode
+from schemas.records import Checked
+from schemas.topics import JOBS, LANES, lane_partition
+
+ASKED_MAX: Final = 3
+ASK_AGAIN: Final = 0.6  # of the vendor's interval: a running lane asks too, and the vendor counts both
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """What a balance query told. `let_in` None: the vendor did not say (unreachable, busy, no such query)."""
+
+    account: str
+    let_in: bool | None
+    messages: float | None
+    products: dict[str, float]
+    says: str
+
+
+def lane_holders(config: Config) -> dict[int, Holder]:
+    """Which process of this machine holds which lane partition. {} on Kafka: the broker's consumer group knows."""
+    where = read_url(config.log.url)
+    if not isinstance(where, SqliteUrl):
+        return {}
+    return holders(locks_folder(Path(where.path)) / "claims" / GROUP / LANES.name)
+
+
+async def probe(vendor: Vendor, account: str, waits: Callable[[float], None]) -> Probe:
+    """Ask the vendor for the balance, again after a while if it says "too fast" (`waits` is told the seconds)."""
+    balance = await query_balance(vendor, account)
+    for _ in range(ASKED_MAX - 1):
+        if balance is None or balance.verdict is None or balance.verdict.kind is not Kind.THROTTLED:
+            break
+        wait_s = (vendor.balance_interval_s or 10.0) * ASK_AGAIN
+        waits(wait_s)
+        await asyncio.sleep(wait_s)
+        balance = await query_balance(vendor, account)
+    return _told(vendor, account, balance)
+
+
+async def tell_lane(config: Config, account: str) -> bool:
+    """Tell the account's lane that the vendor lets it in again; False if there is no log yet. Raises LogError."""
+    try:
+        log = await open_log(config.log.url, create=False)
+    except ConfigError:
+        return False
+    try:
+        record = Checked(account=account, at_ms=time.time_ns() // 1_000_000, by=getpass.getuser())
+        await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
+    finally:
+        await log.close()
+    return True
+
+
+def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
+    if balance is None:
+        says = f"vendor {vendor.tag} has no balance query to check the login with; the first send will tell"
+        return Probe(account=account, let_in=None, messages=None, products={}, says=says)
+    products = {product.name: product.messages for product in balance.products}
+    verdict = balance.verdict
+    if verdict is None:
+        return Probe(
+            account=account, let_in=True, messages=balance.messages, products=products, says=balance.warn or "let in"
+        )
+    let_in = False if verdict.kind is Kind.AUTH else None
+    return Probe(account=account, let_in=let_in, messages=None, products=products, says=_sentence(vendor, verdict))
+
+
+def _sentence(vendor: Vendor, verdict: Verdict) -> str:
+    row = vendor.codes.find(verdict.code)
+    if verdict.kind is Kind.AUTH:
+        meaning, advice = (row.english, row.advice) if row else ("refused", "")
+        return f"the vendor refused the login: {meaning} (code {verdict.code}){f'; {advice}' if advice else ''}"
+    if verdict.kind is Kind.THROTTLED:
+        return "the vendor answers that it is asked too often (a running lane asks too); try again in a minute"
+    if row is not None:
+        return f"the vendor answered: {row.english} (code {verdict.code})"
+    return f"{vendor.url} gave no usable answer: {verdict.text or verdict.code}"
