@@ -27,6 +27,8 @@ async def poll_balance(lane: AccountLane, driver: Driver, wake: asyncio.Event, i
     while True:
         mark = lane.balance_asked()
         balance = await driver.balance()
+        if balance is None:
+            return
         if balance.messages is not None:
             lane.balance_is(balance.messages, mark)
             wake.set()

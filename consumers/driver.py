@@ -14,14 +14,14 @@ from dispatcher.vendors.seam import Balance, Message, Vendor, Verdict
 
 
 class Sent(Protocol):
-    """What came of one submit. Monotonic seconds: `wrote_s` is 0 if nothing was written."""
+    """What came of one submit. Monotonic seconds; None if nothing was written, or no answer came."""
 
     @property
     def verdict(self) -> Verdict: ...
     @property
-    def wrote_s(self) -> float: ...
+    def wrote_s(self) -> float | None: ...
     @property
-    def answered_s(self) -> float: ...
+    def answered_s(self) -> float | None: ...
 
 
 class Driver(Protocol):
@@ -33,8 +33,8 @@ class Driver(Protocol):
         """Send once. `before_write` is asked right before the first byte; False: the verdict is NOT_SENT."""
         ...
 
-    async def balance(self) -> Balance:
-        """The account's balance, or why it is not known."""
+    async def balance(self) -> Balance | None:
+        """The account's balance, or why it is not known; None where the vendor has no such query."""
         ...
 
 

@@ -27,7 +27,7 @@ from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
-from dispatcher.core.verdict import NO_ANSWER, Kind
+from dispatcher.core.verdict import Kind
 from dispatcher.errors import LogDamaged, LogError, LogNewer, TextError
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.vendors.seam import Vendor, Verdict
@@ -243,12 +243,11 @@ class LaneRunner:
             sent_ms = _now_ms()
             return owner.may_write(send.intent, send.account, time.monotonic())
 
-        wrote_s = answered_s = 0.0
+        wrote_s = answered_s = None
         try:
             prepared = self._prepared.body(send.campaign, send.account)
             sent = await self._drivers[send.account].submit(prepared, send.numbers, send.count, before_write=may_write)
-            verdict, wrote_s = sent.verdict, sent.wrote_s
-            answered_s = 0.0 if verdict.code == NO_ANSWER else sent.answered_s
+            verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
         except TextError as error:
             verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error))
         owner.answered(
@@ -257,8 +256,8 @@ class LaneRunner:
             verdict,
             time.monotonic(),
             _now_ms(),
-            wrote_s=wrote_s or None,
-            answered_s=answered_s or None,
+            wrote_s=wrote_s,
+            answered_s=answered_s,
             sent_ms=sent_ms,
         )
         self._wake.set()

@@ -235,11 +235,11 @@ class OpenRange(msgspec.Struct, frozen=True, array_like=True):
 
 
 class JobState(msgspec.Struct, frozen=True, array_like=True):
-    """An unfinished job: everything before `cursor` had an intent; `returned` slices wait to be sent again."""
+    """An unfinished job: recipients in the `taken` ranges [start, end) had an intent; `returned` ones wait again."""
 
     offset: int
     job: Job | None
-    cursor: int
+    taken: tuple[tuple[int, int], ...]
     returned: tuple[Slice, ...]
 
 

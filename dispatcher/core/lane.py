@@ -9,6 +9,8 @@ This is the fold only. What to send next is decided by dispatcher/core/owner.py.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -80,21 +82,52 @@ class Chunk(msgspec.Struct):
 
 
 class OpenJob:
-    """A job that is not finished: recipients before `cursor` had an intent; `returned` slices wait to be sent again."""
+    """A job that is not finished.
 
-    __slots__ = ("cursor", "job", "offset", "open", "returned")
+    `taken` are the ranges [start, end) of recipients that had an intent, sorted and merged: one range, unless an append
+    was lost and a later one was not. `returned` slices wait to be sent again; `open` counts its open chunks.
+    """
 
-    def __init__(self, offset: int, job: Job | None, cursor: int, returned: list[Slice]) -> None:
+    __slots__ = ("job", "offset", "open", "returned", "taken")
+
+    def __init__(self, offset: int, job: Job | None, taken: list[tuple[int, int]], returned: list[Slice]) -> None:
         self.offset = offset
         self.job = job
-        self.cursor = cursor
+        self.taken = taken
         self.returned = returned
         self.open = 0
+
+    def take(self, start: int, end: int) -> bool:
+        """These recipients have their first intent now. False: some of them had one before."""
+        at = bisect_left(self.taken, (start, end))
+        before = self.taken[at - 1] if at else (start, start)
+        after = self.taken[at] if at < len(self.taken) else (end, end)
+        if before[1] > start or after[0] < end:
+            return False
+        joined_start = before[0] if at and before[1] == start else start
+        joined_end = after[1] if at < len(self.taken) and after[0] == end else end
+        first = at - 1 if joined_start < start else at
+        last = at + 1 if joined_end > end else at
+        self.taken[first:last] = [(joined_start, joined_end)]
+        return True
+
+    def untaken(self) -> Iterator[tuple[int, int]]:
+        """The ranges of the job that never had an intent."""
+        assert self.job is not None
+        at = self.job.start
+        for start, end in self.taken:
+            if at < start:
+                yield at, start
+            at = end
+        if at < end_of(self.job):
+            yield at, end_of(self.job)
 
     @property
     def finished(self) -> bool:
         """Nothing of it is queued or open."""
-        return self.job is not None and self.cursor == end_of(self.job) and not self.returned and self.open == 0
+        if self.job is None or self.returned or self.open:
+            return False
+        return self.taken == [(self.job.start, end_of(self.job))]
 
 
 def end_of(job: Job) -> int:
@@ -135,7 +168,7 @@ class LaneState:
         state.position = checkpoint.upto
         state.inbox = checkpoint.inbox
         for job in checkpoint.jobs:
-            state.jobs[job.offset] = OpenJob(job.offset, job.job, job.cursor, list(job.returned))
+            state.jobs[job.offset] = OpenJob(job.offset, job.job, list(job.taken), list(job.returned))
         for open_range in checkpoint.open:
             state.open[open_range.intent] = Chunk(
                 **{name: getattr(open_range, name) for name in _RANGE_FIELDS},
@@ -151,7 +184,9 @@ class LaneState:
             owner=owner,
             upto=self.position,
             inbox=self.inbox,
-            jobs=tuple(JobState(job.offset, job.job, job.cursor, tuple(job.returned)) for job in self.jobs.values()),
+            jobs=tuple(
+                JobState(job.offset, job.job, tuple(job.taken), tuple(job.returned)) for job in self.jobs.values()
+            ),
             open=tuple(
                 OpenRange(
                     **{name: getattr(chunk, name) for name in _RANGE_FIELDS}, unknown=chunk.state is ChunkState.UNKNOWN
@@ -175,10 +210,9 @@ class LaneState:
         self.taken[key] = job.number + 1
         known = self.jobs.get(offset)
         if known is None:
-            known = self.jobs[offset] = OpenJob(offset, job, job.start, [])
+            known = self.jobs[offset] = OpenJob(offset, job, [], [])
         else:  # its intents were read from the journal first
             known.job = job
-            known.cursor = max(known.cursor, job.start)
         if known.finished:
             del self.jobs[offset]
         return known
@@ -229,11 +263,13 @@ class LaneState:
         if job is None:
             if intent.job < self.inbox:
                 raise LaneBroken(f"intent {offset} sends job {intent.job}, which is finished")
-            job = self.jobs[intent.job] = OpenJob(intent.job, None, intent.start, [])
+            job = self.jobs[intent.job] = OpenJob(intent.job, None, [], [])
         if intent.attempt == 0:
-            if intent.start != job.cursor:
-                raise LaneBroken(f"intent {offset} begins at {intent.start}, job {intent.job} stands at {job.cursor}")
-            job.cursor = intent.start + intent.count
+            end = intent.start + intent.count
+            if not job.take(intent.start, end):
+                raise LaneBroken(
+                    f"intent {offset} sends [{intent.start}, {end}) of job {intent.job} a first time again"
+                )
         else:
             _take_back(job, intent, offset)
         job.open += 1

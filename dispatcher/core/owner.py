@@ -20,7 +20,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState
-from dispatcher.vendors.seam import NOT_CONNECTED, Kind, Verdict
+from dispatcher.core.verdict import NOT_CONNECTED, Kind, Verdict
 from schemas.records import (
     AnyRecord,
     Checked,
@@ -96,7 +96,7 @@ class Owner:
             self._chunk_moved(change, change.chunk, now_s, now_ms)
         if offset - self._last_checkpoint >= self.settings.checkpoint_every and not self.deposed:
             self._last_checkpoint = offset
-            self._checkpoint(now_ms)
+            self._out.append(Append(self._checkpoint(now_ms)))
 
     def inbox_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
         """An inbox record, in order; only after the journal was read up to our own Owned."""
@@ -127,7 +127,6 @@ class Owner:
         if known.cancelled:
             for lane in self.lanes.values():
                 lane.drop(campaign)
-            self._forget_cancelled(campaign)
 
     def batch_loaded(self, job_offset: int, batch: Batch) -> None:
         """The batch asked for by Fetch."""
@@ -252,7 +251,7 @@ class Owner:
 
     def last_checkpoint(self, now_ms: int) -> Checkpoint:
         """The state to leave behind on an orderly stop."""
-        return self.state.checkpoint(self.settings.owner, now_ms)
+        return self._checkpoint(now_ms)
 
     # --- inside ---
 
@@ -309,9 +308,8 @@ class Owner:
         job = self.state.jobs.get(chunk.job)
         lane = self.lanes.get(chunk.account)
         campaign = self.campaigns.get(chunk.campaign)
-        if campaign is not None and campaign.cancelled:
-            self._forget_cancelled(chunk.campaign)
-        elif lane is not None and job is not None and job.job is not None:
+        cancelled = campaign is not None and campaign.cancelled
+        if not cancelled and lane is not None and job is not None and job.job is not None:
             for piece in change.returned:
                 lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, delay_s)
         if chunk.job not in self.state.jobs:
@@ -496,12 +494,15 @@ class Owner:
         known = self.campaigns.get(campaign)
         return known is not None and known.sends
 
-    def _checkpoint(self, now_ms: int) -> None:
-        self._out.append(Append(self.state.checkpoint(self.settings.owner, now_ms)))
+    def _checkpoint(self, now_ms: int) -> Checkpoint:
+        self._forget_cancelled()
+        return self.state.checkpoint(self.settings.owner, now_ms)
 
-    def _forget_cancelled(self, campaign: str) -> None:
-        """Jobs of a cancelled campaign with nothing open are over; their recipients count as cancelled."""
+    def _forget_cancelled(self) -> None:
+        """Jobs of cancelled campaigns are over once nothing of them is open or on its way into the journal."""
+        on_the_way = {proposal.piece.job_offset for lane in self.lanes.values() for proposal in lane.proposed.values()}
         for offset, job in list(self.state.jobs.items()):
-            if job.job is not None and job.job.campaign == campaign and job.open == 0:
+            campaign = self.campaigns.get(job.job.campaign) if job.job is not None else None
+            if campaign is not None and campaign.cancelled and job.open == 0 and offset not in on_the_way:
                 self.state.drop_job(offset)
                 self._loaded.pop(offset, None)

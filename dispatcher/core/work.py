@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from dispatcher.core.chunks import Batch
-from dispatcher.core.lane import OpenJob, end_of
+from dispatcher.core.lane import OpenJob
 from schemas.records import Job, Slice
 
 
@@ -42,8 +42,8 @@ class CampaignWork:
     def add_job(self, job: OpenJob) -> None:
         """A job whose campaign was launched: the part of it that had no intent, and what was given back."""
         assert job.job is not None
-        if job.cursor < end_of(job.job):
-            self.fresh.append(Piece(job.offset, job.job, job.cursor, end_of(job.job)))
+        for start, end in job.untaken():
+            self.fresh.append(Piece(job.offset, job.job, start, end))
         for piece in job.returned:
             self.give_back(job.offset, job.job, piece, 0.0)
 

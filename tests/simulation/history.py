@@ -1,0 +1,160 @@
+"""One seeded history: campaigns, crashes, freezes, races and a misbehaving vendor; then peace; then the judgement."""
+
+from __future__ import annotations
+
+from dispatcher.core.account_lane import LaneSpec
+from dispatcher.core.chunks import Batch
+from dispatcher.core.lane import ChunkState, LaneState
+from dispatcher.core.owner import Owner
+from schemas.records import Cancelled, Flowed, Intent, Job, Launched, Owned
+from tests.simulation.world import ACCOUNT, Process, SimLog, SimVendor, World, control, launch
+
+WAR_S = 60.0
+PEACE_S = 400.0
+
+
+class Broken(AssertionError):
+    """A guarantee did not hold; the message names the seed and what to look at."""
+
+
+def play(seed: int, owner_type: type[Owner] = Owner) -> dict[str, int]:
+    """Play one seed and judge it. Returns a few totals; raises Broken."""
+    world = World(seed)
+    rng = world.rng
+    faults = rng.random() < 0.9
+    log = SimLog(world, faults=faults and rng.random() < 0.7)
+    vendor = SimVendor(world, faults=faults)
+    limit, unit = rng.choice([(500, "messages"), (50, "messages"), (20, "requests"), (None, "messages")])
+    spec = LaneSpec(
+        account=ACCOUNT,
+        numbers_max=rng.choice([20, 100, 500]),
+        limit=limit,
+        unit=unit,
+        inflight_max=rng.choice([1, 4, 16]),
+        timeout_s=8.0,
+    )
+    batches: dict[int, Batch] = {}
+    policies: dict[str, str] = {}
+    first = 0
+    for index in range(rng.randint(1, 4)):
+        name = f"c{index}"
+        policies[name] = rng.choice(["hold", "hold", "resend"])
+        sizes = [rng.choice([1, 30, 200, 600]) for _ in range(rng.randint(1, 4))]
+        launch_s = rng.random() * WAR_S / 2 if index else 0.0
+        fields = {"unknown": policies[name], "weight": rng.choice([1, 3]), "urgent": rng.random() < 0.2}
+        world.after(
+            launch_s,
+            lambda n=name, f=first, s=sizes, k=fields: launch(log, batches, n, f, s, **k),  # type: ignore[misc]
+        )
+        first += 10_000
+        if rng.random() < 0.3:
+            pause_s = rng.random() * WAR_S
+            world.after(pause_s, lambda n=name: control(log, Flowed(campaign=n, paused=True, at_ms=0, by="t")))  # type: ignore[misc]
+            world.after(
+                pause_s + 20,
+                lambda n=name: control(log, Flowed(campaign=n, paused=False, at_ms=0, by="t")),  # type: ignore[misc]
+            )
+        if rng.random() < 0.15:
+            world.after(rng.random() * WAR_S, lambda n=name: control(log, Cancelled(campaign=n, at_ms=0, by="t")))  # type: ignore[misc]
+
+    def fresh() -> Process:
+        process = Process(world, log, vendor, batches, spec, owner_type)
+        process.start()
+        return process
+
+    living = [fresh()]
+    while world.now_s < 1_000 + WAR_S:
+        world.run(world.now_s + rng.expovariate(1 / 6.0))
+        if not faults:
+            continue
+        victim = rng.choice(living)
+        match rng.choice(["kill", "freeze", "freeze long", "race", "stop", "vendor down", "nothing"]):
+            case "kill":
+                victim.kill()
+            case "freeze":
+                victim.frozen_until_s = world.now_s + rng.random() * 4
+            case "freeze long":
+                victim.frozen_until_s = world.now_s + rng.random() * 30
+                living.append(fresh())
+            case "race":
+                living.append(fresh())
+            case "stop":
+                victim.stop()
+            case "vendor down":
+                vendor.down_until_s = world.now_s + rng.random() * 10
+        living = [process for process in living if not process.dead and not process.stopped]
+        if not living or (rng.random() < 0.5 and all(p.frozen_until_s > world.now_s for p in living)):
+            living.append(fresh())
+    vendor.faults = log.faults = False
+    vendor.down_until_s = 0.0
+    world.run(world.now_s + 40.0)
+    fresh()
+    world.run(world.now_s + PEACE_S)
+    return judge(seed, world, log, vendor, policies, spec)
+
+
+def judge(
+    seed: int, world: World, log: SimLog, vendor: SimVendor, policies: dict[str, str], spec: LaneSpec
+) -> dict[str, int]:
+    """Hold the vendor's ledger against the journal's fold."""
+
+    def broken(what: str) -> Broken:
+        return Broken(f"seed {seed}: {what}\n" + "\n".join(world.trace[-40:]))
+
+    state, fate, was_unknown = fold(log)
+    if spec.limit is not None and (
+        over := vendor.windows_over(spec.limit, spec.per_s) if spec.unit == "messages" else 0
+    ):
+        raise broken(f"{over} windows over the limit")
+    if spec.limit is not None and spec.unit == "requests":
+        vendor.arrivals = [(at_s, 1) for at_s, _ in vendor.arrivals]
+        if over := vendor.windows_over(spec.limit, spec.per_s):
+            raise broken(f"{over} windows over the limit (requests)")
+    cancelled = {record.campaign for record in log.topics["campaigns"] if isinstance(record, Cancelled)}
+    doubles = 0
+    for job_offset, job in enumerate(log.topics["jobs"]):
+        assert isinstance(job, Job)
+        known = any(isinstance(r, Launched) and r.campaign == job.campaign for r in log.topics["campaigns"])
+        first = {c: i for i, c in enumerate(sorted(policies))}[job.campaign] * 10_000
+        first += sum(
+            other.count
+            for other in log.topics["jobs"][:job_offset]
+            if isinstance(other, Job) and other.campaign == job.campaign
+        )
+        for index in range(job.count):
+            number = b"%d" % (13_000_000_000 + first + index)
+            times, word = vendor.taken.get(number, 0), fate.get((job_offset, index), "queued")
+            if times > 1:
+                doubles += 1
+                if policies[job.campaign] != "resend" or (job_offset, index) not in was_unknown:
+                    raise broken(f"{number.decode()} of {job.campaign} was sent {times} times")
+            if word == "accepted" and times == 0:
+                raise broken(f"{number.decode()} counts as accepted, the vendor never took it")
+            if word in ("failed", "queued") and times > 0 and (job_offset, index) not in was_unknown:
+                raise broken(f"{number.decode()} counts as {word}, the vendor took it")
+            if word == "in flight":
+                raise broken(f"{number.decode()} is still in flight")
+            if word == "queued" and known and job.campaign not in cancelled:
+                raise broken(f"{number.decode()} of {job.campaign} was never sent: {state.jobs.keys()}")
+            if word == "unknown" and policies[job.campaign] == "resend" and job.campaign not in cancelled:
+                raise broken(f"{number.decode()} is unknown, its policy is resend")
+    return {"taken": len(vendor.taken), "doubles": doubles, "requests": len(vendor.arrivals)}
+
+
+def fold(log: SimLog) -> tuple[LaneState, dict[tuple[int, int], str], set[tuple[int, int]]]:
+    """The journal folded from its beginning: the state, every recipient's fate, and who was ever unknown."""
+    state = LaneState()
+    fate: dict[tuple[int, int], str] = {}
+    was_unknown: set[tuple[int, int]] = set()
+    for offset, record in enumerate(log.topics["lanes"]):
+        change = state.apply(offset, record)
+        chunks = list(state.open.values()) if isinstance(record, Owned) else [change.chunk] if change.chunk else []
+        for chunk in chunks:
+            recipients = [(chunk.job, index) for index in range(chunk.start, chunk.start + chunk.count)]
+            word = "queued" if chunk.state is ChunkState.QUEUED else chunk.state.value
+            fate.update(dict.fromkeys(recipients, word))
+            if chunk.state is ChunkState.UNKNOWN:
+                was_unknown.update(recipients)
+            if isinstance(record, Intent) and record.attempt == 0 and any(r in was_unknown for r in recipients):
+                raise AssertionError("a first attempt of an unknown recipient")
+    return state, fate, was_unknown
