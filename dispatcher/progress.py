@@ -1,7 +1,7 @@
 """How far a campaign is, how fast it goes and when it will be done: the figures of `campaign watch` and `demo`.
 
-Values in, words out; `now_s` (monotonic) is an argument. dispatcher/live.py draws them; without a terminal they are plain
-lines, for `--json` objects.
+Values in, words out; `now_s` (monotonic) is an argument. dispatcher/live.py draws them; without a terminal they are
+plain lines, for `--json` objects.
 """
 
 from __future__ import annotations
