@@ -1,0 +1,156 @@
+"""Removing duplicates and suppressed numbers from a whole list: 8 bytes per row, 16 at the very worst.
+
+A domestic mobile less 13e9 fits 33 bits and a row index 31, so both share one uint64: number above, row below. Sorted in
+place (numpy's vectorised sort, the only pass that is not linear), equal numbers are neighbours and the first row of
+each comes first. Turned round, row above and number below, and sorted once more, the list is in its own order again.
+
+Weak spot: 2,147,483,648 rows at most. International numbers do not fit; they will need a small list beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.numbers import DOMESTIC_MIN, Numbers
+from dispatcher.errors import InputError
+
+ROWS_MAX: Final = 1 << 31
+_ROW_BITS: Final = np.uint64(31)
+_NUMBER_BITS: Final = np.uint64(33)
+_NUMBER: Final = np.uint64((1 << 33) - 1)
+_BLOCK: Final = 1 << 18
+
+Packed = NDArray[np.uint64]
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Some rows of a list in the list's order, one uint64 each: the row index above, the number below."""
+
+    packed: Packed
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def numbers(self, start: int, end: int) -> Numbers:
+        """The numbers of these rows from `start` to `end`, as int64."""
+        return (self.packed[start:end] & _NUMBER).astype(np.int64) + DOMESTIC_MIN
+
+    def rows(self, start: int, end: int) -> Numbers:
+        """The row indices (the list's first is 0) from `start` to `end`."""
+        return (self.packed[start:end] >> _NUMBER_BITS).astype(np.int64)
+
+    def position(self, row: int) -> int:
+        """How many of these rows lie before the list's row `row`."""
+        return int(np.searchsorted(self.packed, np.uint64(row << int(_NUMBER_BITS))))
+
+    def blocks(self) -> Iterator[Numbers]:
+        """All numbers in order, some 100,000 at a time."""
+        for start in range(0, len(self.packed), _BLOCK):
+            yield self.numbers(start, start + _BLOCK)
+
+
+class Separated(msgspec.Struct, frozen=True):
+    """A list taken apart: every good number is in exactly one of these."""
+
+    recipients: Rows
+    duplicates: Rows
+    suppressed: Rows
+
+
+class Growing:
+    """A uint64 array that grows by its memory being extended in place, not copied."""
+
+    __slots__ = ("_array", "_count")
+
+    def __init__(self) -> None:
+        self._array: Packed = np.empty(1 << 12, np.uint64)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, values: Packed) -> None:
+        """Append these."""
+        end = self._count + len(values)
+        if end > len(self._array):
+            # Room that was not written to costs no memory, so growing by half is free.
+            self._array.resize(max(end, len(self._array) * 3 // 2), refcheck=False)
+        self._array[self._count : end] = values
+        self._count = end
+
+    def taken(self) -> Packed:
+        """The array itself, at its own length. This object is empty afterwards."""
+        array, self._array = self._array, np.empty(0, np.uint64)
+        array.resize(self._count, refcheck=False)
+        self._count = 0
+        return array
+
+
+class Listed(Growing):
+    """The good numbers of a list as they are read, block after block."""
+
+    __slots__ = ()
+
+    def add_block(self, numbers: Numbers, first_row: int) -> None:
+        """The numbers of the rows from `first_row` on; 0 where a row has none. Raises InputError over ROWS_MAX."""
+        if first_row + len(numbers) > ROWS_MAX:
+            raise InputError(f"the list has more than {ROWS_MAX:,} rows. Split it into several campaigns.")
+        held = np.flatnonzero(numbers)
+        packed = (numbers[held] - DOMESTIC_MIN).astype(np.uint64)
+        packed <<= _ROW_BITS
+        packed |= (held + first_row).astype(np.uint64)
+        self.add(packed)
+
+
+def separate(listed: Listed, suppression: Numbers) -> Separated:
+    """The list without repetitions (the first row wins), less the suppressed numbers (`suppression` sorted, int64).
+
+    A repetition counts as `duplicate` even if its number is suppressed. Takes `listed` over.
+    """
+    packed = listed.taken()
+    packed.sort()
+    barred = (suppression - DOMESTIC_MIN).astype(np.uint64)
+    duplicates, suppressed = Growing(), Growing()
+    before, kept = None, 0
+    for start in range(0, len(packed), _BLOCK):
+        part = packed[start : start + _BLOCK]
+        number = part >> _ROW_BITS
+        first = np.empty(len(part), np.bool_)
+        first[0] = before is None or number[0] != before
+        np.not_equal(number[1:], number[:-1], out=first[1:])
+        before = number[-1]
+        if not first.all():
+            duplicates.add(_turned(part[~first]))
+        if len(barred):
+            at = np.minimum(np.searchsorted(barred, number), len(barred) - 1)
+            out = (barred[at] == number) & first
+            suppressed.add(_turned(part[out]))
+            first &= ~out
+        part = _turned(part[first])
+        packed[kept : kept + len(part)] = part
+        kept += len(part)
+    packed.resize(kept, refcheck=False)
+    packed.sort()
+    return Separated(Rows(packed), _ordered(duplicates), _ordered(suppressed))
+
+
+def suppression_of(numbers: Growing) -> Numbers:
+    """A suppression list as `separate` wants it: domestic, sorted. Takes `numbers` over."""
+    barred = numbers.taken()
+    barred.sort()
+    return barred.view(np.int64)
+
+
+def _turned(packed: Packed) -> Packed:
+    return (packed << _NUMBER_BITS) | (packed >> _ROW_BITS)
+
+
+def _ordered(rows: Growing) -> Rows:
+    packed = rows.taken()
+    packed.sort()
+    return Rows(packed)

@@ -1,0 +1,139 @@
+"""What a campaign is to be, checked before a list is read: id, text, route, policy. Pure.
+
+Every mistake is one sentence: a text that an account cannot carry is refused here, not by the vendor 5,000,000 times.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, cast
+
+import msgspec
+import orjson
+
+from dispatcher.config import Config
+from dispatcher.core.text import not_carried, units
+from dispatcher.errors import TextError, UserError
+from dispatcher.vendors.seam import Message, Vendor
+from schemas.records import UnknownPolicy
+
+ID_CHARS_MAX: Final = 64
+NAME_CHARS_MAX: Final = 200
+WEIGHT_MAX: Final = 1_000
+POLICIES: Final = ("hold", "resend")
+
+_ID: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{ID_CHARS_MAX}}}")
+_ID_CHARACTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_RANDOM_CHARS: Final = 5
+_SLUG_CHARS_MAX: Final = 32
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign's definition. `accounts` are its route, in the order given."""
+
+    campaign: str
+    name: str
+    text: str
+    accounts: dict[str, Vendor]
+    weight: int
+    urgent: bool
+    unknown: UnknownPolicy
+    options: dict[str, str]
+
+    def sent_as(self) -> bytes:
+        """What decides what is sent, and through whom, as bytes for the fingerprint.
+
+        Not in it: the id, and name, weight and urgency, which don't change what a recipient gets.
+        """
+        parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
+        return orjson.dumps(parts)
+
+
+def define(
+    config: Config,
+    *,
+    campaign: str | None,
+    name: str,
+    text: str,
+    route: Sequence[str],
+    weight: int,
+    urgent: bool,
+    unknown: str,
+    options: Mapping[str, str],
+    now: datetime,
+) -> Definition:
+    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError)."""
+    if campaign is not None and not _ID.fullmatch(campaign):
+        raise UserError(f'the id "{campaign}" must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
+    if len(name) > NAME_CHARS_MAX:
+        raise UserError(f"the name has {len(name)} characters, at most {NAME_CHARS_MAX} are allowed. Shorten --name.")
+    if not 1 <= weight <= WEIGHT_MAX:
+        raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
+    if unknown not in POLICIES:
+        raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
+    accounts = _route(config, route)
+    for account, vendor in accounts.items():
+        check_text(account, vendor, Message(text=text, options=options))
+    return Definition(
+        campaign=campaign or new_id(name, now),
+        name=name or campaign or "",
+        text=text,
+        accounts=accounts,
+        weight=weight,
+        urgent=urgent,
+        unknown=cast("UnknownPolicy", unknown),
+        options=dict(options),
+    )
+
+
+def check_text(account: str, vendor: Vendor, message: Message) -> None:
+    """Raises TextError if this account cannot carry the message."""
+    if not message.text.strip():
+        raise TextError("the text is empty. Give --text something to send.")
+    where, limits = f'account "{account}"', vendor.limits
+    length = units(message.text)
+    if length > limits.text_chars_max:
+        raise TextError(
+            f"the text has {length} characters, {where} takes {limits.text_chars_max}. "
+            f"Shorten it by {length - limits.text_chars_max}."
+        )
+    lost = not_carried(message.text, limits.charset)
+    if lost is not None:
+        raise TextError(
+            f"{where} cannot carry {_named(lost.character)}, character {lost.position} of the text "
+            f"(its charset is {limits.charset.upper()}). Replace it."
+        )
+    try:
+        vendor.prepare(message)
+    except TextError as error:
+        raise TextError(f"{where}: {error}") from error
+
+
+def new_id(name: str, now: datetime) -> str:
+    """A readable id nobody has yet: date, name (what of it an id can hold), five random characters."""
+    slug = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower())
+    words = [f"{now:%Y%m%d}", slug[:_SLUG_CHARS_MAX].strip("-") or f"{now:%H%M%S}"]
+    return "-".join([*words, "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_RANDOM_CHARS))])
+
+
+def _route(config: Config, route: Sequence[str]) -> dict[str, Vendor]:
+    if not route:
+        raise UserError("the route is empty. Name one account or more: --route ACCOUNT[,ACCOUNT…].")
+    accounts: dict[str, Vendor] = {}
+    for name in route:
+        if name in accounts:
+            raise UserError(f'account "{name}" is in the route twice. Name each account once.')
+        accounts[name] = config.account(name)
+    return accounts
+
+
+def _named(character: str) -> str:
+    """A character and its name, or its code where it can't be printed."""
+    name = unicodedata.name(character, "")
+    if not character.isprintable():
+        return f"U+{ord(character):04X}{f' {name}' if name else ''}"
+    return f'"{character}" (U+{ord(character):04X}{f" {name}" if name else ""})'

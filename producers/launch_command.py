@@ -1,0 +1,220 @@
+"""`dispatcher campaign launch`: plan, ask, launch.
+
+What it does is in producers/prepare.py and producers/commit.py; imported only when the command runs, so that every other
+command starts without numpy and polars.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dispatcher.errors import UserError
+from dispatcher.options import config_option, confirm, json_option, print_json
+
+if TYPE_CHECKING:
+    from dispatcher.config import Config
+    from dispatcher.log.port import Log
+    from producers.commit import LaunchResult
+    from producers.intake import Progress
+    from producers.prepare import Prepared
+
+INTERRUPTED = 130
+
+
+@click.command("launch")
+@click.argument("file", metavar="FILE")
+@click.option("--text", required=True, help="What every recipient gets.")
+@click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
+@click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
+@click.option("--name", default="", help="What people call it.")
+@click.option("--weight", default=1, show_default=True, help="Its share of an account, relative to other campaigns.")
+@click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["hold", "resend"]),
+    default="hold",
+    show_default=True,
+    help="What to do where the vendor may or may not have taken messages: hold never texts anybody twice.",
+)
+@click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
+@click.option("--suppress", multiple=True, metavar="FILE", help="Numbers that must not be texted. May be repeated.")
+@click.option(
+    "--option", "options", multiple=True, metavar="K=V", help="A vendor option, as extno=12. May be repeated."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@config_option
+@json_option
+def launch_command(
+    file: str,
+    text: str,
+    route: str,
+    campaign: str | None,
+    name: str,
+    weight: int,
+    urgent: bool,
+    unknown: str,
+    column: str | None,
+    suppress: tuple[str, ...],
+    options: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    as_json: bool,
+) -> None:
+    """Launch a campaign to the numbers in FILE: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
+
+    Prints what will happen and asks before it does. With --id, the same command may be repeated after a crash: the
+    campaign is launched once.
+
+    \b
+    Examples:
+      dispatcher campaign launch may.csv --text "【Shop】Sale from 8 to 10" --route spring --dry-run
+      dispatcher campaign launch may.xlsx --column 手机号 --suppress optout.txt --id may-sale \\
+          --text "【Shop】Sale from 8 to 10" --route spring,summer
+      cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
+    """
+    from dispatcher.config import load
+
+    settings = load(config)
+    wanted: dict[str, Any] = {
+        "text": text,
+        "route": [account.strip() for account in route.split(",") if account.strip()],
+        "id": campaign,
+        "name": name,
+        "weight": weight,
+        "urgent": urgent,
+        "unknown": unknown,
+        "column": column,
+        "suppress": suppress,
+        "options": dict(_option(option) for option in options),
+    }
+    stage = _Stage()
+    try:
+        with _progress(shown=sys.stderr.isatty()) as progress:
+            prepared = asyncio.run(_prepare(settings, file, wanted, progress))
+        with contextlib.closing(prepared):
+            if dry_run:
+                _print_plan(prepared, as_json=as_json)
+                return
+            result = asyncio.run(_launch(settings, prepared, stage, yes=yes, as_json=as_json))
+    except KeyboardInterrupt:
+        click.echo(stage.interrupted(), err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if result is not None:
+        _print_result(result, as_json=as_json)
+
+
+class _Stage:
+    """How far a launch has got, for what Ctrl-C has to say."""
+
+    def __init__(self) -> None:
+        self.committing = ""
+
+    def interrupted(self) -> str:
+        if self.committing:
+            return (
+                f'interrupted while launching "{self.committing}": it is launched wholly or not at all. '
+                f"Run the same command with --id {self.committing} to make sure; it launches once."
+            )
+        return "interrupted: nothing was launched."
+
+
+async def _prepare(config: Config, file: str, wanted: dict[str, Any], progress: Progress) -> Prepared:
+    from producers.prepare import prepare
+
+    return await prepare(config, file, progress=progress, **wanted)
+
+
+async def _launch(
+    config: Config, prepared: Prepared, stage: _Stage, *, yes: bool, as_json: bool
+) -> LaunchResult | None:
+    """Show the plan, ask, launch. None: the user said no."""
+    from dispatcher.log.opening import open_log
+    from producers.commit import already_launched, commit
+    from producers.plan_view import shortage
+
+    log: Log = await open_log(config.log.url)
+    try:
+        earlier = await already_launched(prepared, log)
+        if earlier is not None:
+            return earlier
+        if not as_json:
+            _print_plan(prepared, as_json=False)
+        if lacking := shortage(prepared.plan):
+            click.echo(lacking, err=True)
+        if not confirm(f"Launch {prepared.plan.campaign} to {prepared.plan.recipients:,} recipients?", yes=yes):
+            click.echo("nothing was launched.", err=True)
+            return None
+        stage.committing = prepared.plan.campaign
+        with _progress(shown=sys.stderr.isatty()) as progress:
+            return await commit(prepared, log, progress)
+    finally:
+        await log.close()
+
+
+def _option(option: str) -> tuple[str, str]:
+    key, equals, value = option.partition("=")
+    if not equals or not key:
+        raise UserError(f'--option "{option}" must be NAME=VALUE.')
+    return key, value
+
+
+def _print_plan(prepared: Prepared, *, as_json: bool) -> None:
+    from msgspec import to_builtins
+
+    from producers.plan_view import plan_lines
+
+    if as_json:
+        print_json(to_builtins(prepared.plan))
+        return
+    for line in plan_lines(prepared.plan):
+        click.echo(line)
+
+
+def _print_result(result: LaunchResult, *, as_json: bool) -> None:
+    from msgspec import to_builtins
+
+    if as_json:
+        print_json(to_builtins(result))
+    elif result.already_launched:
+        click.echo(f"{result.campaign} was already launched with this list, text and route; nothing was added.")
+    else:
+        click.echo(f"launched {result.campaign}: {result.recipients:,} recipients in {result.batches:,} batches.")
+        click.echo(f"next: dispatcher campaign watch {result.campaign}")
+
+
+@contextlib.contextmanager
+def _progress(*, shown: bool) -> Iterator[Progress]:
+    """A bar on standard error, if that is a terminal."""
+    from producers.intake import READING, silent
+
+    if not shown:
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns: dict[bool, tuple[Any, ...]] = {True: (DownloadColumn(),), False: (MofNCompleteColumn(),)}
+    bars: dict[str, tuple[Progress, Any]] = {}
+    with contextlib.ExitStack() as stack:
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage not in bars:
+                counted = columns[stage == READING and total is not None]
+                bar = Progress(
+                    TextColumn(f"{stage:<10}"), BarColumn(), *counted, TimeRemainingColumn(), console=Console(stderr=True),
+                    transient=True,
+                )  # fmt: skip
+                stack.enter_context(bar)
+                bars[stage] = bar, bar.add_task(stage, total=total)
+            bar, task = bars[stage]
+            bar.update(task, completed=done, total=total)
+
+        yield report

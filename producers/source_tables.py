@@ -1,0 +1,109 @@
+"""XLSX and Parquet lists, and tables already in memory, as blocks of the phone column.
+
+A Parquet file is read a slice of rows at a time. Weak spot: a spreadsheet is unpacked whole by its reader (fastexcel), so
+its memory grows with its cells; the format ends at 1,048,576 rows. Only its first sheet is read, and the plan says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from dispatcher.errors import InputError
+from producers.columns import Column, find_column
+
+ROWS: Final = 400_000
+SAMPLE_ROWS: Final = 500
+_READERS_ERRORS: Final = (OSError, ValueError, RuntimeError, pl.exceptions.PolarsError)
+
+
+class TableList:
+    """A list in a table of named columns: a Parquet file or a frame in memory."""
+
+    encoding: Final = ""
+
+    def __init__(self, table: pl.LazyFrame, label: str, wanted: str | int | None) -> None:
+        self.label: Final = label
+        self.bytes_read = 0
+        self._table: Final = table
+        try:
+            head = table.head(SAMPLE_ROWS).collect()
+        except _READERS_ERRORS as error:
+            raise InputError(f"{label} cannot be read as Parquet ({_first_line(error)}). Save it again.") from error
+        if not head.height:
+            raise InputError(f"{label} is empty. Give a list with one phone number a row.")
+        rows = [head.columns, *([_shown(cell) for cell in row] for row in head.rows())]
+        self.column: Final[Column] = find_column(rows, wanted, label=label, named=True)
+
+    def blocks(self) -> Iterator[pl.Series]:
+        """The phone column, block after block."""
+        name = self._table.collect_schema().names()[self.column.index]
+        column = self._table.select(pl.nth(self.column.index))
+        start = 0
+        while True:
+            try:
+                values = column.slice(start, ROWS).collect().to_series()
+            except _READERS_ERRORS as error:
+                raise InputError(f"{self.label}: column {name} cannot be read ({_first_line(error)}).") from error
+            if not len(values):
+                return
+            start += len(values)
+            yield values
+
+
+class SheetList:
+    """A list in the first sheet of a spreadsheet (XLSX, XLS, ODS)."""
+
+    encoding: Final = ""
+
+    def __init__(self, source: Path | bytes, label: str, wanted: str | int | None) -> None:
+        import fastexcel  # a second's worth of memory only spreadsheets need
+
+        self.label: Final = label
+        self.bytes_read = 0
+        try:
+            book = fastexcel.read_excel(source)
+            self.sheets: Final = tuple(book.sheet_names)
+            options = {"header_row": None, "dtypes": "string", "skip_whitespace_tail_rows": True}
+            head = book.load_sheet(0, n_rows=SAMPLE_ROWS, **options).to_polars()
+            rows = [[_shown(cell) for cell in row] for row in head.rows()]
+            self.column: Final[Column] = find_column(rows, wanted, label=label)
+            sheet = book.load_sheet(0, use_columns=[self.column.index], **options).to_polars()
+        except InputError:
+            raise
+        except Exception as error:  # the reader's own tree of errors, whose base is Exception
+            raise InputError(
+                f"{label} is not a readable spreadsheet ({_first_line(error)}). Save it again as XLSX without a password, "
+                "or as CSV."
+            ) from error
+        self._values: pl.Series | None = sheet.to_series()
+
+    def blocks(self) -> Iterator[pl.Series]:
+        """The phone column, without the header."""
+        values, self._values = self._values, None
+        if values is not None:
+            yield values.slice(int(self.column.header))
+
+
+def read_parquet(source: Path | bytes, label: str, wanted: str | int | None) -> TableList:
+    """The list in a Parquet file. Raises InputError."""
+    try:
+        table = pl.scan_parquet(source)
+    except _READERS_ERRORS as error:
+        raise InputError(f"{label} cannot be read as Parquet ({_first_line(error)}). Save it again.") from error
+    return TableList(table, label, wanted)
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__

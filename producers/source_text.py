@@ -1,0 +1,152 @@
+"""CSV, TSV and TXT lists: bytes of any usual encoding -> blocks of the phone column, in memory that does not grow.
+
+Bytes are read in blocks and cut at line ends; polars takes the phone column out of each block. The encoding is UTF-8
+(with or without BOM), UTF-16 with BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are. Every line is a
+row, blank ones too, so that row numbers are those an editor shows; a line break inside quotes ends none (quotes.py).
+
+Weak spot: a line may not be longer than a block (16 MiB).
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+import polars as pl
+
+from dispatcher.errors import InputError
+from producers.columns import Column, find_column, sniff_delimiter, split_rows
+from producers.quotes import mend
+
+BLOCK_BYTES: Final = 16 << 20
+SAMPLE_BYTES: Final = 64 << 10
+SAMPLE_LINES: Final = 500
+_UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_UTF8: Final = "utf-8"
+_GB: Final = "gb18030"
+
+
+class TextList:
+    """A list in a text file. `bytes_read` grows while `blocks` is consumed. Raises InputError."""
+
+    def __init__(
+        self, stream: BinaryIO, label: str, wanted: str | int | None, *, block_bytes: int = BLOCK_BYTES
+    ) -> None:
+        self.label: Final = label
+        self.bytes_read = 0
+        self.encoding = "ascii"
+        self._stream = stream
+        self._block_bytes = block_bytes
+        self._raw = self._whole_lines()
+        self._first, self._ended = next(self._raw, (b"", True))
+        sample = self._utf8(self._first[: self._first.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or self._first[:SAMPLE_BYTES])
+        lines = [f"{line}\n" for line in sample.decode(_UTF8, "replace").replace("\0", "").split("\n")[:SAMPLE_LINES]]
+        self._delimiter: Final = sniff_delimiter(lines)
+        self.column: Final[Column] = find_column(split_rows(lines, self._delimiter), wanted, label=label)
+
+    def blocks(self) -> Iterator[pl.Series]:
+        """The phone column, block after block, without the header."""
+        carry, block, last = b"", self._first, self._ended
+        skip = int(self.column.header)
+        self._first = b""
+        while True:
+            values, carry = self._column_of(carry + self._utf8(block), last=last)
+            yield values.slice(skip) if skip else values
+            skip = 0
+            if last:
+                return
+            block, last = next(self._raw, (b"", True))
+
+    def _column_of(self, block: bytes, *, last: bool) -> tuple[pl.Series, bytes]:
+        """(the phone column of these lines, the lines that belong to the next block)."""
+        carry = b""
+        values = self._split(block, '"')
+        if values is None:
+            block, carry = mend(block, ord(self._delimiter), last=last)
+            values = self._split(block, '"')
+        if values is None:
+            values = self._split(block, None)
+        if values is None:  # without quotes a row is a line, whatever is in it
+            raise InputError(f"{self.label} cannot be divided into rows. Save it again as CSV in UTF-8.")
+        return values, carry
+
+    def _split(self, block: bytes, quote: str | None) -> pl.Series | None:
+        """The phone column of these lines, or None if they are not a row each."""
+        if not block:
+            return pl.Series([], dtype=pl.String)
+        index = self.column.index
+        try:
+            frame = pl.read_csv(
+                block,
+                has_header=False,
+                schema={str(number): pl.String for number in range(index + 1)},
+                columns=[index],
+                separator=self._delimiter,
+                quote_char=quote,
+                encoding="utf8-lossy",
+                extra_columns="ignore",
+                missing_columns="insert",
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        return frame.to_series() if frame.height == block.count(b"\n") else None
+
+    # --- bytes -> whole lines -> UTF-8 --------------------------------------------------------------------------------
+
+    def _whole_lines(self) -> Iterator[tuple[bytes, bool]]:
+        """(bytes ended by a line end, is that all?), about a block at a time."""
+        rest = b""
+        chunk = self._read()
+        utf16 = _UTF16.get(chunk[:2])
+        decoder = codecs.getincrementaldecoder(utf16)("replace") if utf16 else None
+        if utf16:
+            self.encoding, chunk = "utf-16", chunk[2:]
+        else:
+            chunk = chunk.removeprefix(codecs.BOM_UTF8)
+        while chunk:
+            following = self._read()
+            if decoder is not None:
+                chunk = decoder.decode(chunk, final=not following).encode(_UTF8, "replace")
+            lines, rest = self._cut(rest + chunk, last=not following)
+            if lines:
+                yield lines, not following
+            chunk = following
+
+    def _cut(self, text: bytes, *, last: bool) -> tuple[bytes, bytes]:
+        """(whole lines, the beginning of the next one)."""
+        if b"\n" not in text and b"\r" in text:
+            text = text.replace(b"\r", b"\n")
+        if last:
+            return (text if text.endswith(b"\n") or not text else text + b"\n"), b""
+        end = text.rfind(b"\n") + 1
+        if not end and len(text) >= self._block_bytes:
+            raise InputError(f"{self.label}: no line end in {self._block_bytes >> 20} MiB. Give one number a line.")
+        return text[:end], text[end:]
+
+    def _utf8(self, text: bytes) -> bytes:
+        """These lines as UTF-8 (or as they are, where they are broken). Settles the encoding."""
+        if text.isascii():
+            return text
+        if self.encoding == "ascii":
+            self.encoding = _guess(text)
+        return text.decode(_GB, "replace").encode(_UTF8) if self.encoding == _GB else text
+
+    def _read(self) -> bytes:
+        try:
+            chunk = self._stream.read(self._block_bytes)
+        except OSError as error:
+            raise InputError(f"{self.label} cannot be read ({error.strerror}).") from error
+        self.bytes_read += len(chunk)
+        return chunk
+
+
+def _guess(text: bytes) -> str:
+    """UTF-8 if it is that, else GB18030, unless that fits even worse (UTF-8 with a broken character)."""
+    try:
+        text.decode(_UTF8)
+    except UnicodeDecodeError:
+        sample = text[:SAMPLE_BYTES]
+        broken = {encoding: sample.decode(encoding, "replace").count("\ufffd") for encoding in (_GB, _UTF8)}
+        return min(broken, key=lambda encoding: broken[encoding])
+    return _UTF8
