@@ -18,7 +18,7 @@ help: ## this list
 
 setup: .venv/.complete ## make .venv with the pinned packages and the `dispatcher` command
 
-.venv/.complete: pyproject.toml requirements/runtime.txt requirements/dev.txt scripts/venv
+.venv/.complete: pyproject.toml $(wildcard requirements/*.txt) scripts/venv
 	@scripts/venv .venv
 
 demo: setup ## the whole dispatcher in one process, against simulated vendors
@@ -31,14 +31,13 @@ lint: setup ## format check, lint, types, import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy -p tests
 	@$(BIN)/lint-imports --no-logo
 
 format: setup ## format and sort imports
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: setup ## measure the hot paths beside the naive ways
+bench: setup kafka ## measure the hot paths beside the naive ways
 	@$(BIN)/python -m loadtest.bench $(ARGS)
 
 kafka: ## get what the tests start a Kafka broker with (nothing to do if KAFKA_BOOTSTRAP is set)
