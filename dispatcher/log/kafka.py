@@ -1,0 +1,112 @@
+"""The Kafka log: for more than one machine (DESIGN.md 4).
+
+Topics are named prefix + name, so that several logs share a broker. Appending: kafka_append.py. Reading and following:
+kafka_reads.py. Claims: kafka_claim.py. Topics and their settings: kafka_topics.py. No transactions; nothing is
+compressed here (batches are, by schemas/batch.py).
+
+Every call ends within a bound: an append within `timeout_s`; a follower rides out a broker that is away for up to three
+times that, and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+from dispatcher.log.kafka_append import Appender
+from dispatcher.log.kafka_claim import GroupClaim
+from dispatcher.log.kafka_errors import unavailable
+from dispatcher.log.kafka_reads import Reads
+from dispatcher.log.kafka_topics import prepare_topics
+from dispatcher.log.limits import check_entries, checked_topic
+from dispatcher.log.port import Claim, Entry, Stored
+from schemas.topics import TOPICS
+
+
+async def open_kafka(
+    bootstrap: str, prefix: str, *, create: bool, replication: int, timeout_s: float, session_s: float
+) -> KafkaLog:
+    """Connect, make or verify the topics. Raises what `prepare_topics` raises."""
+    await prepare_topics(bootstrap, prefix, create=create, replication=replication, timeout_s=timeout_s)
+    log = KafkaLog(bootstrap, prefix, timeout_s, session_s)
+    try:
+        await log.start()
+    except BaseException:
+        await log.close()
+        raise
+    return log
+
+
+class KafkaLog:
+    """See `dispatcher.log.port.Log`; made by `open_kafka`."""
+
+    def __init__(self, bootstrap: str, prefix: str, timeout_s: float, session_s: float) -> None:
+        self._bootstrap, self._prefix, self._session_s = bootstrap, prefix, session_s
+        self._appender = Appender(bootstrap, timeout_s)
+        self._reads = Reads(bootstrap, timeout_s)
+        self._claims: set[GroupClaim] = set()
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        return f"kafka://{self._bootstrap}/{self._prefix}"
+
+    async def start(self) -> None:
+        """Connect, so that the first calls do not wait for it, and see that every partition answers.
+
+        Raises LogUnavailable.
+        """
+        places = [(self._prefix + topic.name, partition) for topic in TOPICS for partition in range(topic.partitions)]
+        await asyncio.gather(self._appender.start(), self._reads.start(places))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.gather(*(claim.release() for claim in self._claims))
+        await self._appender.close()
+        await self._reads.close()
+
+    async def append(self, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
+        check_entries(checked_topic(topic, partition), entries)
+        if not entries:
+            return []
+        return await self._appender.append(self._prefix + topic, partition, entries)
+
+    async def end(self, topic: str, partition: int) -> int:
+        checked_topic(topic, partition)
+        return await self._reads.end(self._prefix + topic, partition)
+
+    async def read(
+        self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
+    ) -> list[Stored]:
+        checked_topic(topic, partition)
+        return await self._reads.read(self._prefix + topic, partition, offset, records_max, bytes_max)
+
+    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+        checked_topic(topic, partition)
+        return await self._reads.fetch(self._prefix + topic, partition, offset)
+
+    def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+        checked_topic(topic, partition)
+        return self._reads.follow(self._prefix + topic, partition, offset)
+
+    async def maintain(self, now_ms: int) -> int:
+        return 0  # the broker does it
+
+    async def claim(
+        self,
+        group: str,
+        topic: str,
+        assigned: Callable[[frozenset[int]], Awaitable[None]],
+        revoked: Callable[[frozenset[int]], Awaitable[None]],
+    ) -> Claim:
+        checked_topic(topic, 0)
+        if self._closed:
+            raise unavailable(self._bootstrap, "the log was closed")
+        claim = GroupClaim(
+            self._bootstrap, self._prefix + group, self._prefix + topic, self._session_s, assigned, revoked
+        )
+        await claim.start()
+        self._claims.add(claim)
+        return claim

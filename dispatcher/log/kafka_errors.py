@@ -1,0 +1,42 @@
+"""Which of our errors each of the Kafka client's becomes. An append's are decided in kafka_append.py: only there is it
+known whether the record may have been written."""
+
+from __future__ import annotations
+
+from aiokafka import errors as kafka
+
+from dispatcher.errors import LogDamaged, LogError, LogUnavailable
+
+
+def mapped(error: BaseException, bootstrap: str) -> LogError:
+    """Our error for theirs (or for a time-out, or a broken connection), as one sentence that names the broker."""
+    match error:
+        case LogError():
+            return error
+        case kafka.OffsetOutOfRangeError() | kafka.CorruptRecordException():
+            return LogDamaged(f"the Kafka log at {bootstrap} has lost or damaged a record: {error}")
+        case (
+            kafka.TopicAuthorizationFailedError()
+            | kafka.GroupAuthorizationFailedError()
+            | kafka.ClusterAuthorizationFailedError()
+        ):
+            return LogError(f"the Kafka broker at {bootstrap} does not allow this: {_reason(error)}")
+        case kafka.KafkaError() | kafka.ConsumerStoppedError() | TimeoutError() | OSError() if _may_pass(error):
+            return unavailable(bootstrap, _reason(error))
+        case _:
+            return LogError(f"the Kafka broker at {bootstrap} refused: {_reason(error)}")
+
+
+def unavailable(bootstrap: str, reason: str) -> LogUnavailable:
+    """The broker does not answer."""
+    return LogUnavailable(f"the Kafka broker at {bootstrap} does not answer ({reason}); start it, or correct [log] url")
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, kafka.KafkaTimeoutError | kafka.KafkaUnavailableError):
+        return True
+    return not isinstance(error, kafka.KafkaError) or error.retriable
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__
