@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from dispatcher.log.opening import SqliteUrl, open_log, read_url
 from dispatcher.log.port import Entry
 from dispatcher.log.sqlite_claim import Holder, holders
 from dispatcher.log.sqlite_file import locks_folder
+from dispatcher.options import user
 from dispatcher.vendors.seam import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import Checked
@@ -67,7 +67,7 @@ async def tell_lane(config: Config, account: str) -> bool:
     except ConfigError:
         return False
     try:
-        record = Checked(account=account, at_ms=time.time_ns() // 1_000_000, by=getpass.getuser())
+        record = Checked(account=account, at_ms=time.time_ns() // 1_000_000, by=user())
         await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
     finally:
         await log.close()

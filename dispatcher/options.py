@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -62,6 +64,14 @@ def columns(*names: str, right: frozenset[int] = frozenset()) -> Table:
     for index, name in enumerate(names):
         table.add_column(name, justify="right" if index in right else "left", no_wrap=True)
     return table
+
+
+def user() -> str:
+    """Whose command this is, for the record's `by`."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        return f"uid {os.getuid()}"
 
 
 def confirm(question: str, *, yes: bool) -> bool:

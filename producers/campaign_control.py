@@ -7,13 +7,13 @@ its own. What is checked here (the campaign exists, it is not cancelled) is for 
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import Literal
 
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.errors import LogDamaged, LogNewer, UserError
 from dispatcher.log.port import Entry, Log
+from dispatcher.options import user
 from schemas.codec import BrokenRecord, NewerRecord, decode, encode
 from schemas.records import Cancelled, Flowed
 from schemas.topics import CAMPAIGNS
@@ -58,7 +58,7 @@ async def control(log: Log, campaign: str, what: Control) -> bool:
         if what == "cancel":
             return False
         raise UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
-    now_ms, by = time.time_ns() // 1_000_000, getpass.getuser()
+    now_ms, by = time.time_ns() // 1_000_000, user()
     record: Flowed | Cancelled
     if what == "cancel":
         record, key = Cancelled(campaign=campaign, at_ms=now_ms, by=by), f"{campaign}!cancelled"

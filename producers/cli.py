@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from producers.campaign_control_commands import cancel, pause, resume
 from producers.launch_command import launch_command
 
 
@@ -12,4 +13,5 @@ def campaign() -> None:
     """Launch campaigns, watch them, pause, resume or cancel them, export their results."""
 
 
-campaign.add_command(launch_command)
+for command in (launch_command, pause, resume, cancel):
+    campaign.add_command(command)

@@ -1,0 +1,105 @@
+"""`dispatcher campaign pause | resume | cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from dispatcher.options import config_option, confirm, json_option, print_json
+
+if TYPE_CHECKING:
+    from dispatcher.core.campaigns import Campaign
+    from producers.campaign_control import Control
+
+_DONE: Final = {
+    "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To go on: dispatcher campaign resume {}',
+    "resume": 'campaign "{}" goes on where it stopped.',
+    "cancel": 'campaign "{}" is cancelled: what was not sent stays unsent; reports of what was sent still come in.',
+}
+_ALREADY: Final = {
+    "pause": 'campaign "{}" was paused already.',
+    "resume": 'campaign "{}" was not paused.',
+    "cancel": 'campaign "{}" was cancelled already.',
+}
+
+
+@click.command()
+@click.argument("campaign", metavar="ID")
+@config_option
+@json_option
+def pause(campaign: str, config: str | None, as_json: bool) -> None:
+    """Pause a campaign: nothing of it is sent until it is resumed.
+
+    Requests under way are finished; their reports come in as usual.
+
+    \b
+    Example:
+      dispatcher campaign pause may-sale
+    """
+    _act(campaign, config, "pause", as_json=as_json)
+
+
+@click.command()
+@click.argument("campaign", metavar="ID")
+@config_option
+@json_option
+def resume(campaign: str, config: str | None, as_json: bool) -> None:
+    """Let a paused campaign go on where it stopped.
+
+    \b
+    Example:
+      dispatcher campaign resume may-sale
+    """
+    _act(campaign, config, "resume", as_json=as_json)
+
+
+@click.command()
+@click.argument("campaign", metavar="ID")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@config_option
+@json_option
+def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
+    """Cancel a campaign for good: what was not sent stays unsent.
+
+    Asks first. A cancelled campaign cannot be resumed; to stop for a while, pause it.
+
+    \b
+    Examples:
+      dispatcher campaign cancel may-sale
+      dispatcher campaign cancel may-sale --yes --json
+    """
+    _act(campaign, config, "cancel", as_json=as_json, yes=yes)
+
+
+def _act(campaign: str, config: str | None, what: Control, *, as_json: bool, yes: bool = True) -> None:
+    changed = asyncio.run(_acted(campaign, config, what, yes))
+    if changed is None:
+        click.echo("nothing was cancelled.", err=True)
+    elif as_json:
+        print_json({"campaign": campaign, "action": what, "changed": changed})
+    else:
+        click.echo((_DONE if changed else _ALREADY)[what].format(campaign, campaign))
+
+
+async def _acted(campaign: str, config: str | None, what: Control, yes: bool) -> bool | None:
+    """Whether it changed anything; None: the user said no."""
+    from dispatcher.config import load
+    from dispatcher.log.opening import open_log
+    from producers.campaign_control import control, launched, read_campaigns
+
+    log = await open_log(load(config).log.url, create=False)
+    try:
+        known = launched(await read_campaigns(log), campaign)
+        if not known.cancelled and not confirm(_question(known), yes=yes):
+            return None
+        return await control(log, campaign, what)
+    finally:
+        await log.close()
+
+
+def _question(known: Campaign) -> str:
+    assert known.launched is not None
+    recipients = f"{known.launched.recipients:,} recipients"
+    return f'Cancel "{known.id}" ({recipients}) for good? What was not sent stays unsent.'
