@@ -13,6 +13,7 @@ Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare.
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import time
 from collections.abc import Callable, Generator
@@ -175,7 +176,7 @@ class HttpDriver:
             case aiohttp.ClientResponseError():
                 return "the answer is no HTTP"
             case OSError() if error.errno is not None:
-                return f"{type(error).__name__}: {error.strerror or error.errno}"
+                return os.strerror(error.errno).lower()
         return type(error).__name__
 
     def _session(self) -> aiohttp.ClientSession:

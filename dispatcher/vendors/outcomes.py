@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
 TEXT_CHARS_MAX: Final = 200
@@ -172,7 +172,7 @@ def broken_verdict(why: str, *, sent: bool, submits: bool) -> Verdict:
     """What a failed connection means: before the first byte not sent, after it unknown (vendors.md 0.2)."""
     cut = why[:TEXT_CHARS_MAX]
     if sent and submits:
-        return Verdict(kind=Kind.UNKNOWN, code="no answer", text=cut)
+        return Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER, text=cut)
     if sent:
-        return Verdict(kind=Kind.RETRY_LATER, code="no answer", text=cut)
-    return Verdict(kind=Kind.NOT_SENT, code="not connected", text=cut)
+        return Verdict(kind=Kind.RETRY_LATER, code=NO_ANSWER, text=cut)
+    return Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED, text=cut)

@@ -1,0 +1,516 @@
+"""The HTTP driver against real servers that misbehave: the right class each time, and no request ever written twice."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+import structlog
+
+from dispatcher.core.text import Split
+from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.http_driver import BODY_BYTES_MAX, JOIN_BYTES_MAX, HttpDriver, query_balance
+from dispatcher.vendors.batch_a import BatchA
+from dispatcher.vendors.seam import Answer, Limits, Message, Request, Secret, SubmitFlow, Vendor
+
+TAKEN = b"20110725160412,0\n1234567890100"
+CHUNK = b"13800138000,13800138001"
+
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Act = Callable[["Peer", Writer, bytes], Awaitable[None]]
+
+
+def ok(body: bytes, *headers: bytes, version: bytes = b"HTTP/1.1", status: bytes = b"200 OK") -> bytes:
+    lines = [version + b" " + status, b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+class Peer:
+    """A server that reads whole requests, remembers them, and does to each what `acts` say; the last act repeats."""
+
+    def __init__(self, *acts: Act) -> None:
+        self.acts = acts
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.url = ""
+        self.writers: list[Writer] = []
+        self.asked = asyncio.Event()
+
+    async def serve(self, reader: Reader, writer: Writer) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = 0
+                for line in head.lower().split(b"\r\n"):
+                    if line.startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                body = await reader.readexactly(length)
+                self.requests.append(head + body)
+                self.asked.set()
+                act = self.acts[min(len(self.requests), len(self.acts)) - 1]
+                await act(self, writer, body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def say(data: bytes) -> Act:
+    async def act(peer: Peer, writer: Writer, body: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    return act
+
+
+def say_and_close(data: bytes) -> Act:
+    async def act(peer: Peer, writer: Writer, body: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+        writer.close()
+
+    return act
+
+
+def say_and_reset(data: bytes) -> Act:
+    async def act(peer: Peer, writer: Writer, body: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        _reset(writer)
+
+    return act
+
+
+def _reset(writer: Writer) -> None:
+    linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+    writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+async def silence(peer: Peer, writer: Writer, body: bytes) -> None:
+    await asyncio.sleep(60)
+
+
+async def drip(peer: Peer, writer: Writer, body: bytes) -> None:
+    writer.write(ok(TAKEN)[: -len(TAKEN)])
+    for at in range(len(TAKEN)):
+        writer.write(TAKEN[at : at + 1])
+        await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def running(peer: Peer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Peer]:
+    server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, limit=2**21, ssl=tls)
+    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield peer
+    finally:
+        server.close()
+        for writer in peer.writers:
+            writer.transport.abort()
+
+
+def account(url: str, **keys: Any) -> BatchA:
+    keys = {"timeout_s": 0.4, "connect_timeout_s": 0.4} | keys
+    return BatchA(url=url, account="demo", pswd=Secret("s3cret-pw"), **keys)
+
+
+def patient(url: str) -> BatchA:
+    return account(url, timeout_s=20.0, connect_timeout_s=20.0)
+
+
+@asynccontextmanager
+async def driver(vendor: Vendor) -> AsyncIterator[HttpDriver]:
+    opened = HttpDriver(vendor, "spring")
+    await opened.open()
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+PREPARED = account("http://127.0.0.1").prepare(Message(text="您好"))
+
+
+async def sent(opened: HttpDriver, chunk: bytes = CHUNK, **how: Any) -> Verdict:
+    return (await opened.submit(PREPARED, memoryview(chunk), 2, **how)).verdict
+
+
+# --- what an answer, or its absence, means ---------------------------------------------------------------------------
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+PIECES = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (TAKEN[:5], TAKEN[5:20], TAKEN[20:]))
+UNTIL_CLOSE = b"HTTP/1.0 200 OK\r\n\r\n"
+LOCATION = b"Location: /msg/elsewhere"
+
+FAULTS = [
+    # name, act, kind, code
+    ("an answer",               say(ok(TAKEN)),                                           Kind.ACCEPTED,  "0"),
+    ("an answer and the end",   say_and_close(ok(TAKEN)),                                 Kind.ACCEPTED,  "0"),
+    ("Connection: close",       say_and_close(ok(TAKEN, b"Connection: close")),           Kind.ACCEPTED,  "0"),
+    ("HTTP/1.0 with a length",  say_and_close(ok(TAKEN, version=b"HTTP/1.0")),            Kind.ACCEPTED,  "0"),
+    ("HTTP/1.0 until the end",  say_and_close(UNTIL_CLOSE + TAKEN),                       Kind.ACCEPTED,  "0"),
+    ("chunked",                 say(CHUNKED + PIECES + b"0\r\n\r\n"),                     Kind.ACCEPTED,  "0"),
+    ("100 kB after the answer", say(ok(TAKEN + b"\n" + b" " * 100_000)),                  Kind.ACCEPTED,  "0"),
+    ("a refusal",               say(ok(b"20110725160412,103")),                           Kind.THROTTLED, "103"),
+    ("an HTML page",            say(ok(b"<html>")),                                       Kind.UNKNOWN,   "unreadable"),
+    ("100 kB of HTML",          say(ok(b"<html>" * 17_000)),                              Kind.UNKNOWN,   "unreadable"),
+    ("an empty body",           say(ok(b"")),                                             Kind.UNKNOWN,   "unreadable"),
+    ("no answer, closed",       say_and_close(b""),                                       Kind.UNKNOWN,   "no answer"),
+    ("no answer, reset",        say_and_reset(b""),                                       Kind.UNKNOWN,   "no answer"),
+    ("half a status line",      say_and_close(b"HTTP/1.1 20"),                            Kind.UNKNOWN,   "no answer"),
+    ("half the headers",        say_and_close(b"HTTP/1.1 200 OK\r\nContent-"),            Kind.UNKNOWN,   "no answer"),
+    ("half the body, closed",   say_and_close(ok(TAKEN)[:-8]),                            Kind.UNKNOWN,   "no answer"),
+    ("half the body, reset",    say_and_reset(ok(TAKEN)[:-8]),                            Kind.UNKNOWN,   "no answer"),
+    ("half the chunks",         say_and_close(CHUNKED + PIECES[:20]),                     Kind.UNKNOWN,   "no answer"),
+    ("no answer in time",       silence,                                                  Kind.UNKNOWN,   "no answer"),
+    ("an answer too slow",      drip,                                                     Kind.UNKNOWN,   "no answer"),
+    ("not HTTP",                say_and_close(b"220 mail ready\r\n"),                     Kind.UNKNOWN,   "no answer"),
+    ("301",                     say(ok(b"", LOCATION, status=b"301 Moved Permanently")),  Kind.REJECTED,  "http 301"),
+    ("302",                     say(ok(b"", LOCATION, status=b"302 Found")),              Kind.REJECTED,  "http 302"),
+    ("303",                     say(ok(b"", LOCATION, status=b"303 See Other")),          Kind.UNKNOWN,   "http 303"),
+    ("307",                     say(ok(b"", LOCATION, status=b"307 Temporary Redirect")), Kind.REJECTED,  "http 307"),
+    ("202",                     say(ok(TAKEN, status=b"202 Accepted")),                   Kind.UNKNOWN,   "http 202"),
+    ("400",                     say(ok(b"", status=b"400 Bad Request")),                  Kind.REJECTED,  "http 400"),
+    ("404",                     say(ok(b"", status=b"404 Not Found")),                    Kind.REJECTED,  "http 404"),
+    ("408",                     say(ok(b"", status=b"408 Request Timeout")),              Kind.UNKNOWN,   "http 408"),
+    ("429",                     say(ok(b"", status=b"429 Too Many Requests")),            Kind.THROTTLED, "http 429"),
+    ("500 saying success",      say(ok(TAKEN, status=b"500 Oh")),                         Kind.UNKNOWN,   "http 500"),
+    ("502",                     say(ok(b"", status=b"502 Bad Gateway")),                  Kind.UNKNOWN,   "http 502"),
+    ("503",                     say(ok(b"", status=b"503 Unavailable")),                  Kind.UNKNOWN,   "http 503"),
+    ("504",                     say(ok(b"", status=b"504 Gateway Timeout")),              Kind.UNKNOWN,   "http 504"),
+    ("500, its page broken",    say_and_close(ok(b"x" * 99, status=b"500 Oh")[:-9]),      Kind.UNKNOWN,   "http 500"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("act", "kind", "code"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
+async def test_every_answer_and_every_fault_has_its_class_and_is_asked_once(act, kind, code):
+    async with running(Peer(act)) as peer, driver(account(peer.url)) as opened:
+        result = await opened.submit(PREPARED, memoryview(CHUNK), 2)
+        assert (result.verdict.kind, result.verdict.code) == (kind, code)
+        assert len(peer.requests) == 1
+        assert result.wrote_s is not None
+        assert (result.answered_s is None) == (
+            code == "no answer" and b"200 OK\r\n" not in b"".join([]) and not _begun(act)
+        )
+
+
+def _begun(act: Act) -> bool:
+    """Did the act's answer get as far as a status? Then there is a time of it."""
+    cells = [cell.cell_contents for cell in (act.__closure__ or ())]
+    return act is drip or any(isinstance(cell, bytes) and b"\r\n\r\n" in cell for cell in cells)
+
+
+async def test_a_request_is_the_form_with_the_slice_of_the_batch():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        assert (await sent(opened)).vendor_id == "1234567890100"
+        head, _, body = peer.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /msg/HttpBatchSendSM HTTP/1.1\r\n")
+    assert b"Content-Type: application/x-www-form-urlencoded" in head
+    assert b"s3cret" not in head
+    assert body == PREPARED + CHUNK
+
+
+@pytest.mark.parametrize("size", [12, JOIN_BYTES_MAX, 600_000])
+async def test_a_body_of_any_size_arrives_whole(size):
+    chunk = (b"13800138000," * (size // 12 + 1))[:size]
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url, timeout_s=5.0)) as opened:
+        assert (await sent(opened, chunk)).kind is Kind.ACCEPTED
+        assert peer.requests[0].partition(b"\r\n\r\n")[2] == PREPARED + chunk
+
+
+async def test_a_url_with_a_path_is_kept():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url + "/gw/")) as opened:
+        await sent(opened)
+        assert peer.requests[0].startswith(b"POST /gw/msg/HttpBatchSendSM ")
+
+
+# --- before the first byte -------------------------------------------------------------------------------------------
+
+
+def closed_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+    return port
+
+
+async def test_a_refused_connection_is_to_be_tried_again_for_nothing_was_sent():
+    async with driver(account(f"http://127.0.0.1:{closed_port()}")) as opened:
+        result = await opened.submit(PREPARED, memoryview(CHUNK), 2)
+    assert (result.verdict.kind, result.verdict.code) == (Kind.NOT_SENT, "not connected")
+    assert "refused" in result.verdict.text.lower()
+    assert (result.wrote_s, result.answered_s) == (None, None)
+
+
+async def test_a_host_that_is_not_known_is_to_be_tried_again():
+    async with driver(account("http://no-such-host.invalid")) as opened:
+        verdict = await sent(opened)
+    assert (verdict.kind, verdict.code) == (Kind.NOT_SENT, "not connected")
+
+
+async def test_a_connection_that_is_not_made_in_time_is_to_be_tried_again():
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:  # a full backlog: further connections hang
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        async with driver(account(f"http://127.0.0.1:{full.getsockname()[1]}")) as opened:
+            verdict = await sent(opened)
+        for filler in fillers:
+            filler.close()
+    assert (verdict.kind, verdict.code) == (Kind.NOT_SENT, "not connected")
+    assert "no connection within" in verdict.text
+
+
+async def test_tls_to_a_server_that_speaks_none_is_to_be_tried_again():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url.replace("http:", "https:"))) as opened:
+        verdict = await sent(opened)
+        assert (verdict.kind, verdict.code) == (Kind.NOT_SENT, "not connected")
+        assert peer.requests == []
+
+
+async def test_an_intent_whose_time_is_over_is_not_written():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        result = await opened.submit(PREPARED, memoryview(CHUNK), 2, before_write=lambda: False)
+        assert result.verdict.kind is Kind.NOT_SENT
+        assert (result.wrote_s, result.answered_s) == (None, None)
+        assert peer.requests == []
+        assert (await sent(opened, before_write=lambda: True)).kind is Kind.ACCEPTED
+        assert len(peer.requests) == 1
+
+
+async def test_the_question_is_asked_when_the_connection_is_there_and_before_the_first_byte():
+    asked: list[tuple[int, int]] = []
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+
+        def before_write() -> bool:
+            asked.append((len(opened._idle), len(peer.requests)))
+            return True
+
+        before_s = time.monotonic()
+        result = await opened.submit(PREPARED, memoryview(CHUNK), 2, before_write=before_write)
+        assert asked == [(0, 0)]
+        assert result.wrote_s is not None
+        assert result.answered_s is not None
+        assert before_s <= result.wrote_s <= result.answered_s <= time.monotonic()
+
+
+# --- connections that are kept ---------------------------------------------------------------------------------------
+
+
+async def test_a_kept_connection_is_used_again():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        for _ in range(5):
+            await sent(opened)
+        assert (len(peer.requests), peer.connections) == (5, 1)
+
+
+async def test_a_connection_the_vendor_closed_meanwhile_costs_nothing():
+    async with running(Peer(say_and_close(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        for number in range(1, 4):
+            assert (await sent(opened)).kind is Kind.ACCEPTED
+            await asyncio.sleep(0.05)
+            assert (len(peer.requests), peer.connections) == (number, number)
+
+
+@pytest.mark.parametrize("how", ["closed", "reset", "spoken into"])
+async def test_a_connection_found_dead_right_before_the_write_is_replaced_and_nothing_is_written_into_it(how):
+    """The vendor ends the connection while our loop is busy: nothing tells us but the socket itself."""
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        assert (await sent(opened)).kind is Kind.ACCEPTED
+        if how == "spoken into":
+            peer.writers[0].write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        elif how == "reset":
+            _reset(peer.writers[0])
+        else:
+            peer.writers[0].transport.abort()
+        # No await between the end above and the submit below: our transport has not heard of it.
+        assert (await sent(opened)).kind is Kind.ACCEPTED
+        assert (len(peer.requests), peer.connections) == (2, 2)
+
+
+async def test_a_vendor_that_closes_each_connection_at_once_is_to_be_tried_later():
+    connections = 0
+
+    async def hang_up(reader: Reader, writer: Writer) -> None:
+        nonlocal connections
+        connections += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with driver(account(url)) as opened:
+        verdict = await sent(opened)
+    server.close()
+    # The end may be seen before the write (safe) or after it (unknown); never as taken, never endlessly.
+    assert verdict.kind in (Kind.NOT_SENT, Kind.UNKNOWN)
+    assert connections <= 3
+
+
+async def test_an_idle_connection_is_not_used_beyond_keepalive_s():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url, keepalive_s=0.1)) as opened:
+        await sent(opened)
+        await asyncio.sleep(0.3)
+        await sent(opened)
+        assert peer.connections == 2
+
+
+async def test_many_submits_at_once_each_arrive_once():
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(patient(peer.url)) as opened:
+        chunks = [b"138001%05d" % number for number in range(200)]
+        verdicts = await asyncio.gather(*(sent(opened, chunk) for chunk in chunks))
+        assert {verdict.kind for verdict in verdicts} == {Kind.ACCEPTED}
+        assert sorted(request.rpartition(b"=")[2] for request in peer.requests) == chunks
+
+
+async def test_a_cancelled_submit_is_cancelled_and_the_next_one_goes_on():
+    async with running(Peer(silence, say(ok(TAKEN)))) as peer, driver(patient(peer.url)) as opened:
+        task = asyncio.create_task(sent(opened))
+        await peer.asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await sent(opened)).kind is Kind.ACCEPTED
+        assert len(peer.requests) == 2
+
+
+# --- other flows -----------------------------------------------------------------------------------------------------
+
+
+class Scripted(Vendor, frozen=True, kw_only=True, tag="scripted"):
+    """A vendor whose flow is given: requests to make, in order; the verdict is the last answer's body."""
+
+    requests: tuple[Request, ...] = ()
+    bodies: ClassVar[list[Answer]] = []
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(numbers_max=1, text_chars_max=1)
+
+    @property
+    def split(self) -> Split:
+        return Split()
+
+    def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
+        answer = Answer(b"")
+        for request in self.requests:
+            answer = yield request
+            Scripted.bodies.append(answer)
+        return Verdict(kind=Kind.ACCEPTED, code=answer.body.decode("ascii"))
+
+
+async def test_a_get_that_submits_is_not_repeated_by_the_client_library():
+    get = Request(path="/send", method="GET", submits=True)
+    async with (
+        running(Peer(say(ok(b"1")), say_and_close(b""), say(ok(b"3")))) as peer,
+        driver(Scripted(url=peer.url, requests=(get,))) as opened,
+    ):
+        assert (await sent(opened)).code == "1"
+        assert (await sent(opened)).kind is Kind.UNKNOWN
+        assert len(peer.requests) == 2
+
+
+LOGIN = Request(path="/login")
+SUBMIT = Request(path="/send", submits=True, same_connection=True)
+
+
+async def test_a_flow_of_two_requests_travels_on_one_connection():
+    async with (
+        running(Peer(say(ok(b"token")), say(ok(b"done")))) as peer,
+        driver(Scripted(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).code == "done"
+        assert (len(peer.requests), peer.connections) == (2, 1)
+
+
+async def test_a_flow_whose_connection_is_gone_is_not_gone_on_with_elsewhere():
+    async with (
+        running(Peer(say_and_close(ok(b"token", b"Connection: close")))) as peer,
+        driver(Scripted(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        verdict = await sent(opened)
+        assert (verdict.kind, verdict.code) == (Kind.NOT_SENT, "not connected")
+        assert len(peer.requests) == 1
+
+
+async def test_a_login_that_breaks_is_to_be_tried_again_for_no_message_went_out():
+    async with (
+        running(Peer(say_and_close(b""))) as peer,
+        driver(Scripted(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).kind is Kind.RETRY_LATER
+
+
+async def test_a_mistake_in_a_vendors_code_after_the_write_is_unknown_not_an_exception():
+    async with (
+        running(Peer(say(ok(b"\xff")))) as peer,
+        driver(Scripted(url=peer.url, requests=(Request(path="/send", submits=True),))) as opened,
+    ):
+        assert (await sent(opened)).kind is Kind.UNKNOWN
+        assert len(peer.requests) == 1
+
+
+async def test_of_an_endless_answer_a_bounded_part_is_read():
+    Scripted.bodies.clear()
+    async with (
+        running(Peer(say(ok(b"x" * 1_000_000)))) as peer,
+        driver(Scripted(url=peer.url, requests=(Request(path="/send", submits=True),))) as opened,
+    ):
+        await sent(opened)
+    assert [(len(answer.body), answer.cut) for answer in Scripted.bodies] == [(BODY_BYTES_MAX, True)]
+
+
+# --- balance ---------------------------------------------------------------------------------------------------------
+
+BALANCES = [
+    ("an answer", say(ok(b"20130303180000,0\n1234567,1000")), 1000.0, None),
+    ("too fast", say(ok(b"20130303180000,103")), None, Kind.THROTTLED),
+    ("500", say(ok(b"", status=b"500 Oh")), None, Kind.RETRY_LATER),
+    ("404", say(ok(b"", status=b"404 Not Found")), None, Kind.REJECTED),
+    ("closed", say_and_close(b""), None, Kind.RETRY_LATER),
+    ("silence", silence, None, Kind.RETRY_LATER),
+]
+
+
+@pytest.mark.parametrize(("act", "messages", "kind"), [row[1:] for row in BALANCES], ids=[row[0] for row in BALANCES])
+async def test_a_balance_query_returns_what_was_said_or_why_not_and_asks_once(act, messages, kind):
+    async with running(Peer(act)) as peer:
+        balance = await query_balance(account(peer.url), "spring")
+        assert balance is not None
+        assert balance.messages == messages
+        assert (balance.verdict.kind if balance.verdict else None) is kind
+        assert len(peer.requests) == 1
+
+
+async def test_a_vendor_without_a_balance_query_has_none():
+    assert await query_balance(Scripted(url="http://127.0.0.1"), "spring") is None
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+async def test_no_verdict_and_no_log_line_holds_the_password_or_a_number():
+    echo = ok(PREPARED + CHUNK, status=b"500 Internal Server Error")
+    with structlog.testing.capture_logs() as lines:
+        for act in (say(echo), say(ok(PREPARED)), say_and_close(b""), silence):
+            async with running(Peer(act)) as peer, driver(account(peer.url)) as opened:
+                verdict = await sent(opened)
+                assert "s3cret-pw" not in repr(verdict)
+        async with driver(account(f"http://127.0.0.1:{closed_port()}")) as opened:
+            assert "s3cret-pw" not in repr(await sent(opened))
+    assert "s3cret-pw" not in repr(lines)
+    assert "13800138000" not in repr(lines)
+    assert "s3cret-pw" not in repr(msgspec.structs.asdict(account("http://127.0.0.1")))
