@@ -16,6 +16,8 @@ from dispatcher.core.equation import Counts, Status, total
 from dispatcher.progress import SHARES, STATUS_WORDS, Pace, pace_words, percent_final, shown
 from dispatcher.store.port import CampaignView
 
+BAR_CELLS_MAX: Final = 140
+
 _STATUS_STYLES: Final[Mapping[Status, str]] = {
     "running": "bold green",
     "paused": "bold yellow",
@@ -68,7 +70,8 @@ class Bar:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         coloured = console.color_system is not None
-        for share, cells in zip(SHARES, cells_of(self._counts, options.max_width), strict=True):
+        width = min(options.max_width, BAR_CELLS_MAX)
+        for share, cells in zip(SHARES, cells_of(self._counts, width), strict=True):
             solid = coloured and share.word not in ("waiting", "not sent")
             if cells:
                 yield Segment(("█" if solid else share.glyph) * cells, Style.parse(share.style))
