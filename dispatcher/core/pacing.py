@@ -2,35 +2,37 @@
 
 When a request left is known exactly; when it arrived is only known to lie between its first byte and its answer. So
 a request occupies its share of the window from the moment it leaves until one window after the *latest* moment it can
-have arrived. Latest arrival = answer time minus the part of the round trip that no request is ever spared (the
-smallest round trip seen lately, less a margin): a later request cannot arrive earlier than that part allows either,
-so the two errors cancel and what is left is the jitter of this one request. A steady vendor costs nothing; jitter costs
-its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
+have arrived. Latest arrival = answer time minus the part of the round trip that no request is ever spared (the smallest
+one seen lately, less several times the spread of the small ones): a later request cannot arrive earlier than that part
+allows either, so the two errors cancel and what is left is the jitter of this one request. A steady vendor costs
+nothing; jitter costs its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
 
 On top, GCRA spreads the requests over the window (no burst of a whole window after an idle time), so an urgent campaign
 never waits for a window. A throttle answer cuts the rate; it climbs back to what the vendor took and then probes.
 
 Weak spots: a request that is never answered is taken to have arrived within ARRIVAL_MAX_S (vendors.md says nothing);
-the minimum of the round trips can be too high for the first few requests, so it is used only after some of them.
+how much of a round trip is common to all is an estimate, which GUARD_S backs.
 """
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
+from collections import deque
 from typing import Final
 
 ARRIVAL_MAX_S: Final = 2.0
 GUARD_S: Final = 0.001
-FLOOR_SHARE: Final = 0.8
-FLOOR_SAMPLES_MIN: Final = 8
-FLOOR_RENEWED_S: Final = 20.0
+FLOOR_SAMPLES: Final = 100
+FLOOR_RANK: Final = 8
+FLOOR_SPREADS: Final = 4
 SHARE_OF_WINDOW: Final = 5
 SLACK_S: Final = 0.005
 
-CUT: Final = 0.9
+CUT: Final = 0.95
 CUT_AGAIN: Final = 0.7
 RATE_MIN: Final = 0.02
-CLIMB_PER_S: Final = 0.05
+KNOWN_GOOD: Final = 0.97
+CLIMB_PER_S: Final = 0.2
 PROBE_PER_S: Final = 0.004
 
 
@@ -119,7 +121,7 @@ class Pacer:
             return
         left_s, free_at_s, units = entry
         spared_s = self._floor.spared_s
-        self._floor.saw(answered_s - wrote_s, answered_s)
+        self._floor.saw(answered_s - wrote_s)
         arrived_by_s = min(max(answered_s - spared_s, left_s), left_s + ARRIVAL_MAX_S)
         self._move(ticket, free_at_s, arrived_by_s + self.per_s + GUARD_S, units)
 
@@ -149,11 +151,11 @@ class Pacer:
         self._rate_at_s = now_s
         if self._rate >= 1.0 or passed_s <= 0:
             return
-        known_good = self._ceiling * 0.96
+        known_good = self._ceiling * KNOWN_GOOD
         if self._rate < known_good:
-            self._rate = min(known_good, self._rate + CLIMB_PER_S * passed_s)
+            self._rate = min(known_good, self._rate + CLIMB_PER_S * self._ceiling * passed_s)
         else:
-            self._rate = min(1.0, self._rate + PROBE_PER_S * passed_s)
+            self._rate = min(1.0, self._rate + PROBE_PER_S * self._ceiling * passed_s)
 
     def _interval(self, units: int, allowed: int) -> float:
         return units * self.per_s / allowed
@@ -180,21 +182,25 @@ class Pacer:
 
 
 class _Floor:
-    """The part of the round trip that no request was spared lately: FLOOR_SHARE of the minimum of two generations."""
+    """The part of the round trip that no request is ever spared: what a later request cannot undercut either.
+
+    The smallest of the last FLOOR_SAMPLES round trips lies above the true floor by about as much as the smallest ones
+    lie apart; so several times that spread is taken off. A steady vendor loses next to nothing, a wild one all of it.
+    """
 
     def __init__(self) -> None:
-        self._samples = 0
-        self._old_s = self._new_s = float("inf")
-        self._renewed_at_s = float("-inf")
+        self._recent: deque[float] = deque()
+        self._sorted: list[float] = []
 
     @property
     def spared_s(self) -> float:
-        floor_s = min(self._old_s, self._new_s)
-        return floor_s * FLOOR_SHARE if self._samples >= FLOOR_SAMPLES_MIN else 0.0
+        if len(self._sorted) < 2 * FLOOR_RANK:
+            return 0.0
+        spread_s = self._sorted[FLOOR_RANK - 1] - self._sorted[0]
+        return max(0.0, self._sorted[0] - FLOOR_SPREADS * spread_s)
 
-    def saw(self, round_trip_s: float, now_s: float) -> None:
-        if now_s - self._renewed_at_s > FLOOR_RENEWED_S:
-            self._renewed_at_s = now_s
-            self._old_s, self._new_s = self._new_s, float("inf")
-        self._samples += 1
-        self._new_s = min(self._new_s, max(round_trip_s, 0.0))
+    def saw(self, round_trip_s: float) -> None:
+        self._recent.append(round_trip_s)
+        insort(self._sorted, round_trip_s)
+        if len(self._recent) > FLOOR_SAMPLES:
+            del self._sorted[bisect_left(self._sorted, self._recent.popleft())]
