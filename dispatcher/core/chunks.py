@@ -7,10 +7,10 @@ of the commas, found once per batch.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 _STRIDE: Final = 12
 _COMMA: Final = ord(",")
@@ -24,39 +24,43 @@ class Batch:
     def __init__(self, data: bytes, count: int) -> None:
         self.data: Final = memoryview(data)
         self.count: Final = count
-        self._starts: NDArray[np.int64] | None = None
-        buffer = np.frombuffer(data, np.uint8)
-        commas = int(np.count_nonzero(buffer == _COMMA))
+        self._starts: memoryview | None = None
+        commas = data.count(b",")
         if count < 1 or commas != count - 1:
             raise ValueError(f"a batch of {count} numbers has {commas} commas")
-        if len(data) != _STRIDE * count - 1 or not bool((buffer[_STRIDE - 1 :: _STRIDE] == _COMMA).all()):
+        if len(data) != _STRIDE * count - 1 or data[_STRIDE - 1 :: _STRIDE] != b"," * commas:
             starts = np.empty(count + 1, np.int64)
             starts[0] = 0
-            starts[1:-1] = np.flatnonzero(buffer == _COMMA) + 1
+            np.add(np.flatnonzero(np.frombuffer(data, np.uint8) == _COMMA), 1, out=starts[1:-1])
             starts[-1] = len(data) + 1
-            self._starts = starts
+            self._starts = starts.data
 
     def cut(self, start: int, end: int, numbers_max: int, chars_max: int | None = None, numbers_min: int = 1) -> int:
         """How many of the recipients [start, end) go into the next chunk: at least 1, within both limits.
 
         A rest of fewer than `numbers_min` is avoided by leaving more for it, where the limits allow (AMB-BATCH-5).
         """
-        count = min(numbers_max, end - start)
+        count = end - start
+        if numbers_max < count:
+            count = numbers_max
         if chars_max is not None:
-            count = min(count, self._fitting(start, chars_max))
+            fitting = (chars_max + 1) // _STRIDE if self._starts is None else self._fitting(start, chars_max)
+            if fitting < count:
+                count = fitting
         rest = end - start - count
         if 0 < rest < numbers_min:
             count = max(count - (numbers_min - rest), min(numbers_min, count))
-        return max(count, 1)
+        return count or 1
 
     def slice(self, start: int, count: int) -> memoryview:
         """The comma-joined numbers [start, start+count) as a view of the batch."""
         if self._starts is None:
             return self.data[start * _STRIDE : (start + count) * _STRIDE - 1]
-        return self.data[int(self._starts[start]) : int(self._starts[start + count]) - 1]
+        return self.data[self._starts[start] : self._starts[start + count] - 1]
 
     def _fitting(self, start: int, chars_max: int) -> int:
-        if self._starts is None:
-            return (chars_max + 1) // _STRIDE
-        last = int(self._starts[start]) + chars_max + 1
-        return int(np.searchsorted(self._starts, last, side="right")) - 1 - start
+        """How many numbers from `start` on fit so many characters, by the positions of the commas."""
+        starts = self._starts
+        assert starts is not None
+        farthest = min(start + chars_max // 2 + 2, self.count + 1)
+        return bisect_right(starts, starts[start] + chars_max + 1, start, farthest) - 1 - start

@@ -1,0 +1,52 @@
+"""`python -m loadtest.bench [NAME …] [--quick]`: runs the benchmarks, prints a table, writes bench.json."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+NAMES: Final = ("chunks", "pacing", "log", "launch", "post", "submit", "webhook_get", "join")
+
+
+@click.command(epilog="Two noisy cores: trust the ratios, not the figures.")
+@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.option("--quick", is_flag=True, help="Smaller inputs: to see that it works, not to quote.")
+@click.option("-o", "--output", default="bench.json", show_default=True, help="Where the figures are written.")
+def main(names: tuple[str, ...], quick: bool, output: str) -> None:
+    """Run the named benchmarks (default: all), print a table, write the figures as JSON."""
+    console = Console(width=None if Console().is_terminal else 120)
+    figures: list[dict[str, Any]] = []
+    for name in names or NAMES:
+        console.print(f"[dim]{name} …[/dim]")
+        module = importlib.import_module(f"loadtest.bench.{name}")
+        figures.extend(asyncio.run(module.run(quick)))
+    Path(output).write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
+    console.print(_table(figures))
+    console.print(f"Written to {output}.")
+
+
+def _table(figures: list[dict[str, Any]]) -> Table:
+    table = Table(title="Benchmarks", title_justify="left")
+    for heading in ("what", "ours", "unit", "naive", "ratio"):
+        table.add_column(heading, justify="left" if heading in ("what", "unit") else "right")
+    for figure in figures:
+        ratio = f"{figure['ratio']:.1f}x" if figure["ratio"] is not None else ""
+        table.add_row(figure["name"], _short(figure["value"]), figure["unit"], _short(figure["baseline"]), ratio)
+    return table
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.4g}"
+
+
+if __name__ == "__main__":
+    main()
