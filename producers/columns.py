@@ -1,4 +1,4 @@
-"""Which column of a list holds the phone numbers, and how its lines are divided; decided from the first few hundred rows.
+"""Which column of a list holds the phone numbers, and how its lines are divided, by its first few hundred rows.
 
 By header (Chinese or English) if there is one that says so, else by content. Never by luck: if two columns look equally
 like phone numbers and neither is named so, the user is asked to say which.
@@ -114,7 +114,8 @@ def _by_content(rows: Sequence[Sequence[str]], good: list[list[bool]], first: li
     if len(good) == 1:
         return 0
     raise InputError(
-        f"{label}: no column looks like phone numbers (columns: {_listed(first)}). Say which with --column NAME or a number."
+        f"{label}: no column looks like phone numbers (columns: {_listed(first)}). "
+        "Say which with --column, by its name or its number."
     )
 
 
@@ -139,7 +140,8 @@ def _listed(first: list[str]) -> str:
 
 def _numbers(rows: Sequence[Sequence[str]], index: int) -> list[int]:
     cells = (row[index].replace("\n", " ") if index < len(row) else "" for row in rows)
-    return normalise("".join(f"{cell}\n" for cell in cells).encode("utf-8", "replace"))[0].tolist()
+    numbers, _ = normalise("".join(f"{cell}\n" for cell in cells).encode("utf-8", "replace"))
+    return [int(number) for number in numbers]
 
 
 def _rank(header: str) -> int | None:

@@ -37,7 +37,7 @@ PAUSE_S_MAX: Final = 5.0
 
 
 class LaunchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a launch came to. `already_launched`: an earlier one with the same id and content counts; ours added nothing.
+    """What a launch came to. `already_launched`: an earlier one of the same id and content counts.
 
     `rows = recipients + invalid + duplicate + suppressed`.
     """
@@ -68,8 +68,12 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     if earlier is not None:
         return earlier
     attempt = secrets.token_hex(8)
-    await _append_rejects(prepared, log, attempt)
-    located = await _append_batches(prepared, log, attempt, progress)
+    rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
+    try:
+        located = await _append_batches(prepared, log, attempt, progress)
+        await rejects
+    finally:
+        await _stopped([rejects])
     legs = await _append_jobs(prepared, log, attempt, located)
     record = _launched(prepared, attempt, legs)
     key = f"{record.campaign}#{attempt}".encode()
@@ -155,10 +159,19 @@ async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: 
             done += 1
             progress(BATCHES, done, len(sizes))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(PACKING, len(sizes))):
-            group.create_task(work())
+    works = [asyncio.ensure_future(work()) for _ in range(min(PACKING, len(sizes)))]
+    try:
+        await asyncio.gather(*works)  # not a TaskGroup: it would wrap the error
+    finally:
+        await _stopped(works)
     return [place for place in located if place is not None]
+
+
+async def _stopped(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Stop what is still running of these, and wait for it."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list[Located]) -> tuple[Leg, ...]:

@@ -1,7 +1,7 @@
 """Dealing a campaign's batches to the accounts of its route, in proportion to their flow. Pure and exact: no floats.
 
-Every batch is sliced between the accounts; what rounding or a vendor's least numbers per request keeps from an account in
-one batch is made good in the next, so that the totals match the proportion to within one slice.
+Every batch is sliced between the accounts; what rounding or a vendor's least numbers per request keeps from an account
+in one batch is made good in the next, so that the totals match the proportion to within one slice.
 """
 
 from __future__ import annotations

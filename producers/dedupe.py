@@ -1,7 +1,7 @@
 """Removing duplicates and suppressed numbers from a whole list: 8 bytes per row, 16 at the very worst.
 
-A domestic mobile less 13e9 fits 33 bits and a row index 31, so both share one uint64: number above, row below. Sorted in
-place (numpy's vectorised sort, the only pass that is not linear), equal numbers are neighbours and the first row of
+A domestic mobile less 13e9 fits 33 bits and a row index 31, so both share one uint64: number above, row below. Sorted
+in place (numpy's vectorised sort, the only pass that is not linear), equal numbers are neighbours and the first row of
 each comes first. Turned round, row above and number below, and sorted once more, the list is in its own order again.
 
 Weak spot: 2,147,483,648 rows at most. International numbers do not fit; they will need a small list beside this one.
@@ -100,11 +100,10 @@ class Listed(Growing):
         """The numbers of the rows from `first_row` on; 0 where a row has none. Raises InputError over ROWS_MAX."""
         if first_row + len(numbers) > ROWS_MAX:
             raise InputError(f"the list has more than {ROWS_MAX:,} rows. Split it into several campaigns.")
-        held = np.flatnonzero(numbers)
-        packed = (numbers[held] - DOMESTIC_MIN).astype(np.uint64)
+        packed = (numbers - DOMESTIC_MIN).view(np.uint64)
         packed <<= _ROW_BITS
-        packed |= (held + first_row).astype(np.uint64)
-        self.add(packed)
+        packed |= np.arange(first_row, first_row + len(numbers), dtype=np.uint64)
+        self.add(packed if numbers.all() else packed[numbers != 0])
 
 
 def separate(listed: Listed, suppression: Numbers) -> Separated:

@@ -1,4 +1,4 @@
-"""Reading a whole list: blocks in, taken apart into recipients and rejected rows. See producers/dedupe.py for its memory.
+"""Reading a whole list: blocks in, recipients and rejected rows out. Its memory: producers/dedupe.py.
 
 Reading goes on in one thread while the block before is judged in another; the event loop stays free in between, so that
 Ctrl-C is heard within a block.
@@ -7,7 +7,7 @@ Ctrl-C is heard within a block.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -120,14 +120,14 @@ async def _ahead(source: NumberList) -> AsyncIterator[pl.Series]:
         async for values in blocks:
             yield values
         return
-    coming: Awaitable[pl.Series | None] = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
+    coming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
     try:
-        while (values := await coming) is not None:
+        while (block := await coming) is not None:
             coming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
-            yield values
+            yield block
     finally:
-        if isinstance(coming, asyncio.Future) and not coming.done():
-            await asyncio.wait([coming])
+        # A thread can't be stopped: the file must stay open until it has read its block.
+        await asyncio.wait([coming])
 
 
 def _next(blocks: Iterator[pl.Series]) -> pl.Series | None:

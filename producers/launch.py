@@ -5,7 +5,7 @@ Order on the log: rejected rows, batches, jobs, `Launched`. Everything before th
 that counts. So a launch may be repeated after a crash at any point, any number of times: it launches once.
 
 For the same reason an append that timed out is simply repeated: a batch in the log twice is referred to by one job
-only, a lane takes each job number once, readers of rejected rows each part once, and of two `Launched` the first counts.
+only, a lane takes each job number once, readers of rejected rows each part once, and the first `Launched` counts.
 """
 
 from __future__ import annotations
@@ -41,20 +41,23 @@ async def launch(
 ) -> LaunchResult:
     """Launch a campaign; with the same `id` once or ten times, it is launched once.
 
-    `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column (numpy,
-    polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous one, of str,
-    bytes or int. `column` names the phone column of a file or table; `suppress` holds lists like `numbers`. `config` is a
-    configuration, the path of one, or None for dispatcher.toml; `log` an open log to use instead of the configured one.
+    `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
+    (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
+    one, of str, bytes or int. `column` names the phone column of a file or table; `suppress` holds lists like
+    `numbers`. `config` is a configuration, the path of one, or None for dispatcher.toml; `log` is an open log to use
+    instead of the configured one.
 
     Returns when the launch is durable. Rows that are no recipients are counted in the result and kept on the log.
     No id: a new campaign each time. Give one to be able to repeat the call after a crash.
 
     >>> from producers import launch
     >>> numbers = ["13800138000", "+86 138-0013-8001", 13800138000, "not a number"]
-    >>> result = await launch(numbers, text="【Shop】Sale from 8 to 10", route=["spring"], id="may-sale", config=config)
+    >>> sale = {"text": "【Shop】Sale from 8 to 10", "route": ["spring"], "id": "may-sale"}
+    >>> result = await launch(numbers, **sale, config=config)
     >>> result.already_launched, result.recipients, result.duplicate, result.invalid_reasons
     (False, 2, 1, {'no number': 1})
-    >>> (await launch(numbers, text="【Shop】Sale from 8 to 10", route=["spring"], id="may-sale", config=config)).already_launched
+    >>> again = await launch(numbers, **sale, config=config)
+    >>> again.already_launched
     True
 
     Raises UserError (InputError, TextError, ConfigError; also the id being taken by a campaign with other numbers, text

@@ -1,7 +1,7 @@
 """`dispatcher campaign launch`: plan, ask, launch.
 
-What it does is in producers/prepare.py and producers/commit.py; imported only when the command runs, so that every other
-command starts without numpy and polars.
+What it does is in producers/prepare.py and producers/commit.py; imported only when the command runs, so that every
+other command starts without numpy and polars.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dispatcher.config import Config
     from dispatcher.log.port import Log
     from producers.commit import LaunchResult
-    from producers.intake import Progress
+    from producers.intake import Progress as Report
     from producers.prepare import Prepared
 
 INTERRUPTED = 130
@@ -95,7 +95,7 @@ def launch_command(
         "suppress": suppress,
         "options": dict(_option(option) for option in options),
     }
-    stage = _Stage()
+    committing = False
     try:
         with _progress(shown=sys.stderr.isatty()) as progress:
             prepared = asyncio.run(_prepare(settings, file, wanted, progress))
@@ -103,60 +103,70 @@ def launch_command(
             if dry_run:
                 _print_plan(prepared, as_json=as_json)
                 return
-            result = asyncio.run(_launch(settings, prepared, stage, yes=yes, as_json=as_json))
+            result = asyncio.run(_earlier(settings, prepared)) if campaign else None
+            if result is None:
+                # Asked outside the event loop, which would keep Ctrl-C from ending the question.
+                if not _agreed(prepared, yes=yes, as_json=as_json):
+                    return
+                committing = True
+                with _progress(shown=sys.stderr.isatty()) as progress:
+                    result = asyncio.run(_commit(settings, prepared, progress))
     except KeyboardInterrupt:
-        click.echo(stage.interrupted(), err=True)
+        click.echo(_interrupted(prepared.plan.campaign if committing else ""), err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
-    if result is not None:
-        _print_result(result, as_json=as_json)
+    _print_result(result, as_json=as_json)
 
 
-class _Stage:
-    """How far a launch has got, for what Ctrl-C has to say."""
-
-    def __init__(self) -> None:
-        self.committing = ""
-
-    def interrupted(self) -> str:
-        if self.committing:
-            return (
-                f'interrupted while launching "{self.committing}": it is launched wholly or not at all. '
-                f"Run the same command with --id {self.committing} to make sure; it launches once."
-            )
+def _interrupted(committing: str) -> str:
+    if not committing:
         return "interrupted: nothing was launched."
+    return (
+        f"interrupted: {committing} is launched wholly or not at all. To make sure, run the same command with "
+        f"--id {committing}; it launches once."
+    )
 
 
-async def _prepare(config: Config, file: str, wanted: dict[str, Any], progress: Progress) -> Prepared:
+async def _prepare(config: Config, file: str, wanted: dict[str, Any], progress: Report) -> Prepared:
     from producers.prepare import prepare
 
     return await prepare(config, file, progress=progress, **wanted)
 
 
-async def _launch(
-    config: Config, prepared: Prepared, stage: _Stage, *, yes: bool, as_json: bool
-) -> LaunchResult | None:
-    """Show the plan, ask, launch. None: the user said no."""
+async def _earlier(config: Config, prepared: Prepared) -> LaunchResult | None:
     from dispatcher.log.opening import open_log
-    from producers.commit import already_launched, commit
-    from producers.plan_view import shortage
+    from producers.commit import already_launched
 
     log: Log = await open_log(config.log.url)
     try:
-        earlier = await already_launched(prepared, log)
-        if earlier is not None:
-            return earlier
-        if not as_json:
-            _print_plan(prepared, as_json=False)
-        if lacking := shortage(prepared.plan):
-            click.echo(lacking, err=True)
-        if not confirm(f"Launch {prepared.plan.campaign} to {prepared.plan.recipients:,} recipients?", yes=yes):
-            click.echo("nothing was launched.", err=True)
-            return None
-        stage.committing = prepared.plan.campaign
-        with _progress(shown=sys.stderr.isatty()) as progress:
-            return await commit(prepared, log, progress)
+        return await already_launched(prepared, log)
     finally:
         await log.close()
+
+
+async def _commit(config: Config, prepared: Prepared, progress: Report) -> LaunchResult:
+    from dispatcher.log.opening import open_log
+    from producers.commit import commit
+
+    log: Log = await open_log(config.log.url)
+    try:
+        return await commit(prepared, log, progress)
+    finally:
+        await log.close()
+
+
+def _agreed(prepared: Prepared, *, yes: bool, as_json: bool) -> bool:
+    """Show the plan and ask. With --json the plan is part of the result, so it is shown only to be asked about."""
+    from producers.plan_view import plan_lines, shortage
+
+    plan = prepared.plan
+    for line in () if as_json and yes else plan_lines(plan):
+        click.echo(line, err=as_json)
+    if lacking := shortage(plan):
+        click.echo(lacking, err=True)
+    if confirm(f"Launch {plan.campaign} to {plan.recipients:,} recipients?", yes=yes):
+        return True
+    click.echo("nothing was launched.", err=True)
+    return False
 
 
 def _option(option: str) -> tuple[str, str]:
@@ -191,7 +201,7 @@ def _print_result(result: LaunchResult, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress(*, shown: bool) -> Iterator[Progress]:
+def _progress(*, shown: bool) -> Iterator[Report]:
     """A bar on standard error, if that is a terminal."""
     from producers.intake import READING, silent
 
@@ -199,22 +209,27 @@ def _progress(*, shown: bool) -> Iterator[Progress]:
         yield silent
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns: dict[bool, tuple[Any, ...]] = {True: (DownloadColumn(),), False: (MofNCompleteColumn(),)}
-    bars: dict[str, tuple[Progress, Any]] = {}
+    console = Console(stderr=True)
+    bars: dict[str, tuple[Progress, TaskID]] = {}
     with contextlib.ExitStack() as stack:
 
         def report(stage: str, done: int, total: int | None) -> None:
             if stage not in bars:
-                counted = columns[stage == READING and total is not None]
-                bar = Progress(
-                    TextColumn(f"{stage:<10}"), BarColumn(), *counted, TimeRemainingColumn(), console=Console(stderr=True),
-                    transient=True,
-                )  # fmt: skip
-                stack.enter_context(bar)
+                counted = DownloadColumn() if stage == READING and total else MofNCompleteColumn()
+                columns = (TextColumn(f"{stage:<10}"), BarColumn(), counted, TimeRemainingColumn())
+                bar = stack.enter_context(Progress(*columns, console=console, transient=True))
                 bars[stage] = bar, bar.add_task(stage, total=total)
-            bar, task = bars[stage]
-            bar.update(task, completed=done, total=total)
+            shown, task = bars[stage]
+            shown.update(task, completed=done, total=total)
 
         yield report

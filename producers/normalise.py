@@ -43,7 +43,7 @@ def normalise(values: pl.Series) -> Block:
     if not len(odd_rows):
         empty = np.empty(0, np.uint32)
         return Block(found, empty, b"", np.empty(0, np.uint8))
-    odd = (whole.cast(pl.String) if written is None else written).gather(odd_rows).fill_null("")
+    odd = (whole.cast(pl.String) if written is None else written).filter(pl.Series(~plain)).fill_null("")
     lines = _lines(odd)
     odd_numbers, reasons = core.normalise(lines)
     numbers = np.where(plain, found, 0)
@@ -52,7 +52,7 @@ def normalise(values: pl.Series) -> Block:
 
 
 def _written(values: pl.Series) -> tuple[pl.Series | None, pl.Series]:
-    """(the values as text, or None where they are whole numbers; the whole numbers in them, null where there is none)."""
+    """(the values as text, None if they are whole numbers; the whole numbers in them, null where there is none)."""
     if values.dtype.is_integer():
         return None, values.cast(pl.Int64, strict=False)
     if values.dtype.is_float():

@@ -46,7 +46,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`; times in Unix milliseconds."""
+    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`."""
 
     campaign: str
     name: str

@@ -1,7 +1,7 @@
 """XLSX and Parquet lists, and tables already in memory, as blocks of the phone column.
 
-A Parquet file is read a slice of rows at a time. Weak spot: a spreadsheet is unpacked whole by its reader (fastexcel), so
-its memory grows with its cells; the format ends at 1,048,576 rows. Only its first sheet is read, and the plan says so.
+A Parquet file is read a slice of rows at a time. Weak spot: a spreadsheet is unpacked whole by its reader (fastexcel),
+so its memory grows with its cells; the format ends at 1,048,576 rows. Only its first sheet is read; the plan says so.
 """
 
 from __future__ import annotations
@@ -66,19 +66,27 @@ class SheetList:
         self.bytes_read = 0
         try:
             book = fastexcel.read_excel(source)
-            self.sheets: Final = tuple(book.sheet_names)
-            options = {"header_row": None, "dtypes": "string", "skip_whitespace_tail_rows": True}
-            head = book.load_sheet(0, n_rows=SAMPLE_ROWS, **options).to_polars()
+            head = book.load_sheet(0, header_row=None, n_rows=SAMPLE_ROWS, dtypes="string").to_polars()
             rows = [[_shown(cell) for cell in row] for row in head.rows()]
             self.column: Final[Column] = find_column(rows, wanted, label=label)
-            sheet = book.load_sheet(0, use_columns=[self.column.index], **options).to_polars()
+            sheet = book.load_sheet(
+                0,
+                header_row=None,
+                use_columns=[self.column.index],
+                dtypes="string",
+                skip_whitespace_tail_rows=True,
+            ).to_polars()
         except InputError:
             raise
         except Exception as error:  # the reader's own tree of errors, whose base is Exception
             raise InputError(
-                f"{label} is not a readable spreadsheet ({_first_line(error)}). Save it again as XLSX without a password, "
-                "or as CSV."
+                f"{label} is not a readable spreadsheet ({_first_line(error)}). "
+                "Save it again as XLSX without a password, or as CSV."
             ) from error
+        first, *others = book.sheet_names
+        self.notes: Final = (
+            (f'only sheet "{first}" is read, not {", ".join(others)}; save them on one sheet',) if others else ()
+        )
         self._values: pl.Series | None = sheet.to_series()
 
     def blocks(self) -> Iterator[pl.Series]:

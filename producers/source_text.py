@@ -4,27 +4,30 @@ Bytes are read in blocks and cut at line ends; polars takes the phone column out
 (with or without BOM), UTF-16 with BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are. Every line is a
 row, blank ones too, so that row numbers are those an editor shows; a line break inside quotes ends none (quotes.py).
 
-Weak spot: a line may not be longer than a block (16 MiB).
+Weak spot: a line may not be longer than a block (4 MiB).
 """
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO, Final
 
+import numpy as np
 import polars as pl
 
 from dispatcher.errors import InputError
 from producers.columns import Column, find_column, sniff_delimiter, split_rows
 from producers.quotes import mend
 
-BLOCK_BYTES: Final = 16 << 20
+BLOCK_BYTES: Final = 4 << 20
 SAMPLE_BYTES: Final = 64 << 10
 SAMPLE_LINES: Final = 500
 _UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF8: Final = "utf-8"
 _GB: Final = "gb18030"
+_LF: Final = 10
 
 
 class TextList:
@@ -39,24 +42,23 @@ class TextList:
         self._stream = stream
         self._block_bytes = block_bytes
         self._raw = self._whole_lines()
-        self._first, self._ended = next(self._raw, (b"", True))
-        sample = self._utf8(self._first[: self._first.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or self._first[:SAMPLE_BYTES])
-        lines = [f"{line}\n" for line in sample.decode(_UTF8, "replace").replace("\0", "").split("\n")[:SAMPLE_LINES]]
+        self._first = next(self._raw, b"")
+        head = self._first[: self._first.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or self._first[:SAMPLE_BYTES]
+        text = self._utf8(head).decode(_UTF8, "replace").replace("\0", "")
+        lines = [f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]]
         self._delimiter: Final = sniff_delimiter(lines)
         self.column: Final[Column] = find_column(split_rows(lines, self._delimiter), wanted, label=label)
 
     def blocks(self) -> Iterator[pl.Series]:
         """The phone column, block after block, without the header."""
-        carry, block, last = b"", self._first, self._ended
-        skip = int(self.column.header)
-        self._first = b""
-        while True:
-            values, carry = self._column_of(carry + self._utf8(block), last=last)
+        first, self._first = self._first, b""
+        skip, carry = int(self.column.header), b""
+        for lines in chain((first,), self._raw):
+            values, carry = self._column_of(carry + self._utf8(lines), last=False)
             yield values.slice(skip) if skip else values
-            skip = 0
-            if last:
-                return
-            block, last = next(self._raw, (b"", True))
+            skip = 0 if len(values) else skip
+        if carry:
+            yield self._column_of(carry, last=True)[0].slice(skip)
 
     def _column_of(self, block: bytes, *, last: bool) -> tuple[pl.Series, bytes]:
         """(the phone column of these lines, the lines that belong to the next block)."""
@@ -76,53 +78,59 @@ class TextList:
         if not block:
             return pl.Series([], dtype=pl.String)
         index = self.column.index
-        try:
-            frame = pl.read_csv(
-                block,
-                has_header=False,
-                schema={str(number): pl.String for number in range(index + 1)},
-                columns=[index],
-                separator=self._delimiter,
-                quote_char=quote,
-                encoding="utf8-lossy",
-                extra_columns="ignore",
-                missing_columns="insert",
-            )
-        except pl.exceptions.PolarsError:
-            return None
-        return frame.to_series() if frame.height == block.count(b"\n") else None
+        rows = np.count_nonzero(np.frombuffer(block, np.uint8) == _LF)
+        for encoding in ("utf8", "utf8-lossy"):  # the second is slower, and only for broken characters
+            try:
+                frame = pl.read_csv(
+                    block,
+                    has_header=False,
+                    schema={str(number): pl.String for number in range(index + 1)},
+                    columns=[index],
+                    separator=self._delimiter,
+                    quote_char=quote,
+                    encoding=encoding,
+                    extra_columns="ignore",
+                    missing_columns="insert",
+                )
+            except pl.exceptions.PolarsError:
+                continue
+            return frame.to_series() if frame.height == rows else None
+        return None
 
-    # --- bytes -> whole lines -> UTF-8 --------------------------------------------------------------------------------
+    # --- bytes -> whole lines -> UTF-8 -------------------------------------------------------------------------------
 
-    def _whole_lines(self) -> Iterator[tuple[bytes, bool]]:
-        """(bytes ended by a line end, is that all?), about a block at a time."""
+    def _whole_lines(self) -> Iterator[bytes]:
+        """Lines, each ended by LF, about a block at a time."""
         rest = b""
-        chunk = self._read()
-        utf16 = _UTF16.get(chunk[:2])
-        decoder = codecs.getincrementaldecoder(utf16)("replace") if utf16 else None
-        if utf16:
-            self.encoding, chunk = "utf-16", chunk[2:]
-        else:
-            chunk = chunk.removeprefix(codecs.BOM_UTF8)
-        while chunk:
-            following = self._read()
-            if decoder is not None:
-                chunk = decoder.decode(chunk, final=not following).encode(_UTF8, "replace")
-            lines, rest = self._cut(rest + chunk, last=not following)
-            if lines:
-                yield lines, not following
-            chunk = following
+        for chunk in self._chunks():
+            end = chunk.rfind(b"\n") + 1
+            if not end:
+                rest += chunk
+                if len(rest) >= self._block_bytes:
+                    size = f"{self._block_bytes >> 20} MiB"
+                    raise InputError(f"{self.label}: there is no line end in {size}. Give one number a line.")
+                continue
+            yield b"".join((rest, memoryview(chunk)[:end]))
+            rest = chunk[end:]
+        if rest:
+            yield rest + b"\n"
 
-    def _cut(self, text: bytes, *, last: bool) -> tuple[bytes, bytes]:
-        """(whole lines, the beginning of the next one)."""
-        if b"\n" not in text and b"\r" in text:
-            text = text.replace(b"\r", b"\n")
-        if last:
-            return (text if text.endswith(b"\n") or not text else text + b"\n"), b""
-        end = text.rfind(b"\n") + 1
-        if not end and len(text) >= self._block_bytes:
-            raise InputError(f"{self.label}: no line end in {self._block_bytes >> 20} MiB. Give one number a line.")
-        return text[:end], text[end:]
+    def _chunks(self) -> Iterator[bytes]:
+        """The file without its BOM; UTF-16 as UTF-8, the line ends of old Macs as LF."""
+        chunk = self._read()
+        decoder: codecs.IncrementalDecoder | None = None
+        if chunk[:2] in _UTF16:
+            self.encoding = "utf-16"
+            decoder, chunk = codecs.getincrementaldecoder(_UTF16[chunk[:2]])("replace"), chunk[2:]
+        chunk = chunk.removeprefix(codecs.BOM_UTF8)
+        old_mac: bool | None = None
+        while chunk:
+            if decoder is not None:
+                chunk = decoder.decode(chunk).encode(_UTF8, "replace")
+            if old_mac is None:
+                old_mac = b"\r" in chunk and b"\n" not in chunk
+            yield chunk.replace(b"\r", b"\n") if old_mac else chunk
+            chunk = self._read()
 
     def _utf8(self, text: bytes) -> bytes:
         """These lines as UTF-8 (or as they are, where they are broken). Settles the encoding."""

@@ -1,7 +1,7 @@
 """Where numbers come from: whatever the user gave -> a list of blocks of one column.
 
-A file is taken for what its first bytes say, whatever its name: Parquet, a spreadsheet, else text (CSV, TSV, one number a
-line). `-` is standard input. From a program: bytes (a file's content), a column, a table, any iterable.
+A file is taken for what its first bytes say, whatever its name: Parquet, a spreadsheet, else text (CSV, TSV, one number
+a line). `-` is standard input. From a program: bytes (a file's content), a column, a table, any iterable.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A number is an int64. A domestic mobile (`1[3-9]` and nine digits) is its own eleven digits; every other wire form is
 `int(digits) + 10**15 * (1 + leading zeros)`, so that the wire can be rebuilt digit by digit; 0 is "no number".
 
-Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only domestic mobiles pass `normalise` (no vendor here
-takes others yet); a wire number has at most 15 digits after its leading zeros (E.164), more raise ValueError.
+Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only domestic mobiles pass `normalise` (no vendor
+here takes others yet); a wire number has at most 15 digits after its leading zeros (E.164), more raise ValueError.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _LF: Final = 10
 _ZERO: Final = 48
 _POWERS: Final = 10 ** np.arange(19, dtype=np.int64)
 
-# --- int64 <-> the wire ------------------------------------------------------------------------------------------------
+# --- int64 <-> the wire ----------------------------------------------------------------------------------------------
 
 
 def is_domestic(values: Numbers) -> NDArray[np.bool_]:
@@ -174,30 +174,33 @@ def _decode_mixed(text: Bytes, starts: Numbers, ends: Numbers) -> Numbers:
     return np.where(domestic, value, value + OTHER * (1 + zeros))
 
 
-# --- what people write -> int64 ----------------------------------------------------------------------------------------
+# --- what people write -> int64 --------------------------------------------------------------------------------------
 
 _DROPPED: Final = b" \t\r\v\f-().'\"`=_"
-_WIDE: Final = (
-    # Characters that count as nothing (spaces, marks that copying a contact leaves behind) or as an ASCII one.
-    (b"\xef\xbc", [(chr(0xFF10 + n).encode(), b"%d" % n) for n in range(10)]
-     + [("＋".encode(), b"+"), ("－".encode(), b""), ("（".encode(), b""), ("）".encode(), b""), ("．".encode(), b".")]),
-    (b"\xef\xbd", [("\uff45".encode(), b"e")]),
-    (b"\xef\xbb", [("\ufeff".encode(), b"")]),
-    (b"\xc2", [("\u00a0".encode(), b""), ("\u00ad".encode(), b"")]),
-    (b"\xe2\x80", [(chr(c).encode(), b"") for c in (*range(0x2000, 0x2016), 0x2018, 0x2019, 0x201C, 0x201D,
-                                                     *range(0x202A, 0x2030))]),
-    (b"\xe2\x81", [(chr(c).encode(), b"") for c in (*range(0x2060, 0x2070),)]),
-    (b"\xe2\x88", [("\u2212".encode(), b"")]),
-    (b"\xe3\x80", [("\u3000".encode(), b"")]),
-)  # fmt: skip
+_BLANKS: Final = (range(0x2000, 0x2020), range(0x2028, 0x2030), range(0x2060, 0x2070))
+_FOLDED: Final = {
+    # Full-width forms count as ASCII; spaces, hyphens and the marks copied along with a contact count as nothing.
+    **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+    "Ｅ": "e",
+    "ｅ": "e",
+    "＋": "+",
+    "．": ".",
+    **dict.fromkeys("－（）＇＂\u2212\u3000\u00a0\u00ad\ufeff", ""),
+    **{chr(code): "" for blanks in _BLANKS for code in blanks},
+}
+_FOLDS: Final = {
+    prefix: [(wide.encode(), plain.encode()) for wide, plain in _FOLDED.items() if wide.encode()[:-1] == prefix]
+    for prefix in {wide.encode()[:-1] for wide in _FOLDED}
+}
+"""The same as bytes, by all but their last byte: what has none of the prefixes needs no further look."""
 
 
 def normalise(lines: bytes) -> tuple[Numbers, Bytes]:
     """(numbers, reason codes) of values as people write them, one a line, UTF-8, each line ended by LF.
 
-    A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven digits:
-    blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the country
-    code as `86`, `+86` or `0086`.
+    A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven
+    digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the
+    country code as `86`, `+86` or `0086`.
     """
     text = np.frombuffer(_plain(lines), np.uint8)
     ends = np.flatnonzero(text == _LF)
@@ -237,7 +240,7 @@ def normalise_one(text: str) -> int:
 def _plain(lines: bytes) -> bytes:
     """The lines without what does not count: wide forms folded, separators dropped."""
     if not lines.isascii():
-        for prefix, forms in _WIDE:
+        for prefix, forms in _FOLDS.items():
             if prefix in lines:
                 for form, plain in forms:
                     lines = lines.replace(form, plain)
