@@ -14,11 +14,22 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from loadtest.broker import Broker, bootstrap_or_start
 
 KAFKA_FIXTURES = {"kafka_bootstrap", "kafka_broker"}
 KAFKA_HOSTS = {each.rpartition(":")[0] for each in os.environ.get("KAFKA_BOOTSTRAP", "").split(",")}
+
+# No test asserts a time, so hypothesis must not either. CI looks at the same cases every time; people look at new ones.
+settings.register_profile(
+    "house",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+)
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
