@@ -67,6 +67,7 @@ class SimLog:
     def __init__(self, world: World, *, faults: bool) -> None:
         self.world = world
         self.topics: dict[str, list[Any]] = {"campaigns": [], "jobs": [], "lanes": []}
+        self.written_s: dict[str, list[float]] = {"campaigns": [], "jobs": [], "lanes": []}
         self.readers: list[Callable[[str], None]] = []
         self.faults = faults
         self._last_s: dict[tuple[int, str], float] = {}
@@ -85,9 +86,7 @@ class SimLog:
         def write() -> None:
             if process is not None and process.dead and rng.random() < 0.5:
                 return
-            self.topics[topic].extend(records)
-            for reader in list(self.readers):
-                reader(topic)
+            self.put(topic, records)
 
         if not lost:
             world.at(when_s, write)
@@ -95,6 +94,13 @@ class SimLog:
             world.after(2.0, lambda: done(False), process)
         else:
             world.at(when_s + rng.expovariate(1 / 0.001), lambda: done(True), process)
+
+    def put(self, topic: str, records: list[Any]) -> None:
+        """These records are in the log now."""
+        self.topics[topic].extend(records)
+        self.written_s[topic].extend([self.world.now_s] * len(records))
+        for reader in list(self.readers):
+            reader(topic)
 
 
 class SimVendor:
@@ -105,7 +111,9 @@ class SimVendor:
         self.faults = faults
         self.taken: dict[bytes, int] = {}
         self.arrivals: list[tuple[float, int]] = []
+        self.of_intent: list[tuple[float, int, str]] = []
         self.down_until_s = 0.0
+        self.stalled_until_s = 0.0
 
     def behave(self) -> str:
         rng = self.world.rng
@@ -115,8 +123,9 @@ class SimVendor:
             return "take"
         return rng.choice(["take-silent", "silent", "busy", "throttle", "garbage-taken", "reject", "refuse", "late"])
 
-    def arrive(self, numbers: bytes, behaviour: str) -> Verdict | None:
+    def arrive(self, numbers: bytes, behaviour: str, intent: int, campaign: str) -> Verdict | None:
         recipients = numbers.split(b",")
+        self.of_intent.append((self.world.now_s, intent, campaign))
         self.arrivals.append((self.world.now_s, len(recipients)))
         if behaviour in ("take", "take-silent", "garbage-taken", "late"):
             for number in recipients:
@@ -210,7 +219,14 @@ class Process:
         lag_s = self.world.rng.expovariate(1 / 0.002)
         self.world.after(lag_s, lambda: self._read(topic), self)
 
+    def freeze(self, seconds: float) -> None:
+        """Nothing of this process happens for so long; when it wakes up, what it reads comes late."""
+        self.frozen_until_s = self.world.now_s + seconds
+
     def _read(self, topic: str) -> None:
+        if 0.0 <= self.world.now_s - self.frozen_until_s < 0.3:
+            self.world.after(0.3 + self.world.rng.random() * 0.3, lambda: self._read(topic), self)
+            return
         records = self.log.topics[topic]
         while self.positions[topic] < len(records) and not self.stopped:
             offset = self.positions[topic]
@@ -313,7 +329,8 @@ class Process:
     def _send(self, send: Send) -> None:
         world = self.world
         connect_s = world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 2
-        world.after(connect_s, lambda: self._write(send), self)
+        stalled_s = self.vendor.stalled_until_s - world.now_s
+        world.after(max(connect_s, stalled_s), lambda: self._write(send), self)
 
     def _write(self, send: Send) -> None:
         owner, world = self.owner, self.world
@@ -335,7 +352,7 @@ class Process:
                 self._answered(send, verdict, wrote_s, answered_s)
 
         def arrive() -> None:
-            verdict = self.vendor.arrive(numbers, behaviour)
+            verdict = self.vendor.arrive(numbers, behaviour, send.intent, send.campaign)
             back_s = 0.0005 + world.rng.expovariate(1 / 0.003) + (6.0 if behaviour == "late" else 0.0)
             if verdict is not None:
                 world.after(back_s, lambda: conclude(verdict, world.now_s), self)
@@ -399,33 +416,45 @@ def numbered(first: int, count: int) -> bytes:
 
 
 def launch(log: SimLog, batches: dict[int, Batch], campaign: str, first: int, sizes: list[int], **fields: Any) -> None:
-    """Append a campaign's jobs, then its commit point, at once."""
-    attempt = fields.pop("attempt", "a")
-    for number, size in enumerate(sizes):
-        batches[len(log.topics["jobs"])] = Batch(numbered(first, size), size)
-        log.topics["jobs"].append(
-            Job(
-                campaign=campaign,
-                attempt=attempt,
-                account=ACCOUNT,
-                number=number,
-                batch=number,
-                partition=0,
-                offset=0,
-                sha256=b"",
-                start=0,
-                count=size,
-            )
-        )
-        first += size
-    log.topics["campaigns"].append(launched(campaign, sum(sizes), len(sizes), attempt=attempt, **fields))
-    for reader in list(log.readers):
-        reader("jobs")
-        reader("campaigns")
+    """Append a campaign's jobs, some of them twice, then its commit point; before it, an attempt that crashed."""
+    rng = log.world.rng
+    for attempt, committed in (("crashed", False), ("a", True)):
+        if not committed and rng.random() < 0.7:
+            continue
+        at = first
+        for number, size in enumerate(sizes):
+            if not committed and rng.random() < 0.3:
+                break
+            for _ in range(rng.choice([1, 1, 1, 2])):
+                batches[len(log.topics["jobs"])] = Batch(numbered(at, size), size)
+                job = Job(
+                    campaign=campaign,
+                    attempt=attempt,
+                    account=ACCOUNT,
+                    number=number,
+                    batch=number,
+                    partition=0,
+                    offset=at,
+                    sha256=b"",
+                    start=0,
+                    count=size,
+                )
+                log.put("jobs", [job])
+            at += size
+        if committed:
+            log.put("campaigns", [launched(campaign, sum(sizes), len(sizes), attempt=attempt, **fields)])
+    if rng.random() < 0.3:  # an append of the launch that timed out is written very late
+        offset = next(o for o, j in enumerate(log.topics["jobs"]) if j.campaign == campaign and j.attempt == "a")
+
+        def late() -> None:
+            batches[len(log.topics["jobs"])] = batches[offset]
+            log.put("jobs", [log.topics["jobs"][offset]])
+
+        log.world.after(rng.random() * 60, late)
+    if rng.random() < 0.3:  # a second launch of the same id, a moment later: void
+        log.put("campaigns", [launched(campaign, sum(sizes), len(sizes), attempt="crashed", **fields)])
 
 
 def control(log: SimLog, record: Flowed | Cancelled) -> None:
     """Append a control record, at once."""
-    log.topics["campaigns"].append(record)
-    for reader in list(log.readers):
-        reader("campaigns")
+    log.put("campaigns", [record])

@@ -1,0 +1,80 @@
+"""`python -m tests.simulation --seeds 10000 [--first-seed K]`, `--mutants`: plays histories on both cores."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import click
+from pytest import MonkeyPatch  # noqa: PT013
+from rich.console import Console
+from rich.progress import track
+
+from tests.simulation.history import play
+from tests.simulation.mutants import MUTANTS
+
+BLOCK = 50
+MUTANT_SEEDS_MAX = 500
+
+
+def played(first: int, count: int) -> tuple[int, str] | None:
+    """Play these seeds; the first one that fails, with its story."""
+    for seed in range(first, first + count):
+        try:
+            play(seed)
+        except Exception as error:
+            return seed, f"{type(error).__name__}: {error}"
+    return None
+
+
+def caught_at(index: int) -> int | None:
+    """The first seed that catches this mutant; None if none of MUTANT_SEEDS_MAX does."""
+    with MonkeyPatch.context() as patch:
+        MUTANTS[index](patch)
+        for seed in range(MUTANT_SEEDS_MAX):
+            try:
+                play(seed)
+            except Exception:
+                return seed
+    return None
+
+
+@click.command()
+@click.option("--seeds", default=500, show_default=True, help="How many histories to play.")
+@click.option("--first-seed", default=0, show_default=True, help="The first seed: a failing seed replays exactly.")
+@click.option("--mutants", is_flag=True, help="Prove that the simulation can fail: every mutant must be caught.")
+def main(seeds: int, first_seed: int, mutants: bool) -> None:
+    """Play seeded histories of crashes, freezes, races and a misbehaving vendor; exit 1 when a guarantee breaks."""
+    console = Console(stderr=True)
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        if mutants:
+            sys.exit(_mutants(console, pool))
+        start_s = time.monotonic()
+        blocks = [
+            (first, min(BLOCK, first_seed + seeds - first)) for first in range(first_seed, first_seed + seeds, BLOCK)
+        ]
+        results = pool.map(played, *zip(*blocks, strict=True))
+        for failed in track(results, "Playing seeds", total=len(blocks), console=console):
+            if failed is not None:
+                click.echo(f"seed {failed[0]} failed:\n{failed[1]}\nReplay: python -m tests.simulation --seeds 1 "
+                           f"--first-seed {failed[0]}")  # fmt: skip
+                pool.shutdown(wait=False, cancel_futures=True)
+                sys.exit(1)
+        took_s = time.monotonic() - start_s
+    click.echo(f"{seeds} seeds passed, {seeds / took_s:.0f} seeds/s")
+
+
+def _mutants(console: Console, pool: ProcessPoolExecutor) -> int:
+    escaped = 0
+    results = pool.map(caught_at, range(len(MUTANTS)))
+    for mutant, seed in zip(MUTANTS, track(results, "Mutants", total=len(MUTANTS), console=console), strict=True):
+        escaped += seed is None
+        click.echo(f"{mutant.__name__}: {'ESCAPED' if seed is None else f'caught by seed {seed}'}")
+    click.echo(f"{len(MUTANTS) - escaped} of {len(MUTANTS)} mutants caught")
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    main()
