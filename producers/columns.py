@@ -42,15 +42,15 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def sniff_delimiter(lines: Sequence[str]) -> str:
-    """The character that divides these lines into the same number of columns most often, or NO_DELIMITER."""
-    best, best_score = NO_DELIMITER, (SHARE_MIN, 0)
+    """The character that divides at least half of these lines, and most of them alike; or NO_DELIMITER."""
+    best, best_score = NO_DELIMITER, (0.0, 0)
     for delimiter in DELIMITERS:
         widths = [len(row) for row in split_rows(lines, delimiter) if row]
-        if not widths:
+        if sum(width > 1 for width in widths) < max(1, SHARE_MIN * len(widths)):
             continue
-        width = max(set(widths), key=lambda wide: (widths.count(wide), wide))
+        width = max(set(widths) - {1}, key=lambda wide: (widths.count(wide), wide))
         score = (widths.count(width) / len(widths), width)
-        if width > 1 and score > best_score:
+        if score > best_score:
             best, best_score = delimiter, score
     return best
 

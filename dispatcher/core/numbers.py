@@ -213,7 +213,7 @@ def normalise(lines: bytes) -> tuple[Numbers, Bytes]:
     _judge_letters(text, starts, ends, reasons)
     double_zero = _begins(text, starts, ends, b"00", reasons)
     starts, abroad = starts + 2 * double_zero, abroad | double_zero
-    country = _begins(text, starts, ends, b"86", reasons) & (ends - starts == 2 + DOMESTIC_DIGITS)
+    country = _begins(text, starts, ends, b"86", reasons) & (abroad | (ends - starts == 2 + DOMESTIC_DIGITS))
     starts, abroad = starts + 2 * country, abroad & ~country
 
     length = ends - starts

@@ -1,0 +1,182 @@
+"""Numbers: what people write becomes an int64, an int64 becomes the wire, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core import numbers
+
+GOOD = [
+    "13800138000",
+    "138 0013 8000",
+    "138-0013-8000",
+    "(138)0013.8000",
+    "+8613800138000",
+    "+86 138 0013 8000",
+    "008613800138000",
+    "0086-138-0013-8000",
+    "8613800138000",
+    '"13800138000"',
+    "'13800138000",
+    '="13800138000"',
+    "\t13800138000\t",
+    "13800138000\r",
+    "13800138000.0",
+    "13800138000.0\r",
+    '"13800138000.0"',
+    "１３８００１３８０００",
+    "＋８６１３８００１３８０００",
+    "138－0013－8000",
+    "138\u20110013\u20118000",
+    "138\u00a00013\u30008000",
+    "\u202d13800138000\u202c",
+    "\ufeff13800138000",
+    "“13800138000”",
+]
+
+BAD = [
+    ("", "empty"),
+    ("  \t ", "empty"),
+    ("-", "empty"),
+    ("—", "empty"),
+    ("1.38E+10", "scientific notation"),
+    ("1.38001e10", "scientific notation"),
+    ("1.38001E+10\r", "scientific notation"),
+    ("１.38Ｅ+10", "scientific notation"),
+    ("+", "no number"),
+    ("n/a", "no number"),
+    ("e", "no number"),
+    ("1e", "no number"),
+    ("E10", "no number"),
+    ("1e2e3", "no number"),
+    ("张三", "no number"),
+    ("1380013800x", "no number"),
+    ("138+00138000", "no number"),
+    ("13800138000/13900139000", "no number"),
+    ("1", "too short"),
+    ("1380013800", "too short"),
+    ("00", "too short"),
+    ("+861380013800", "too short"),
+    ("008613800138", "too short"),
+    ("+86138001380001", "too long"),
+    ("+86", "too short"),
+    ("8613800138", "too short"),
+    ("138001380001", "too long"),
+    ("13800138000 13900139000", "too long"),
+    ("9" * 400, "too long"),
+    ("8612345678901", "not a mobile number"),
+    ("010-1234 5678", "not a mobile number"),
+    ("12345678901", "not a mobile number"),
+    ("+44 7700 900123", "international"),
+    ("00852 1234 5678", "international"),
+    ("+13800138000", "international"),
+]
+
+
+@pytest.mark.parametrize("written", GOOD)
+def test_a_mobile_is_recognised_however_it_is_written(written):
+    assert numbers.normalise_one(written) == 13800138000
+
+
+@pytest.mark.parametrize(("written", "reason"), BAD)
+def test_what_is_no_mobile_is_refused_with_its_reason(written, reason):
+    found, reasons = numbers.normalise(f"{written}\n".encode())
+    assert found.tolist() == [0]
+    assert numbers.REASONS[reasons[0]] == reason
+
+
+def test_a_column_is_judged_row_by_row():
+    rows = [*GOOD, *(written for written, _ in BAD)]
+    found, reasons = numbers.normalise("".join(f"{row}\n" for row in rows).encode())
+    assert found.tolist() == [13800138000] * len(GOOD) + [0] * len(BAD)
+    assert [numbers.REASONS[code] for code in reasons] == [""] * len(GOOD) + [reason for _, reason in BAD]
+
+
+def test_no_lines_are_no_numbers():
+    found, reasons = numbers.normalise(b"")
+    assert len(found) == len(reasons) == 0
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), max_size=20))
+def test_whatever_is_written_gets_a_number_or_a_reason_never_both(rows):
+    found, reasons = numbers.normalise("".join(f"{row}\n" for row in rows).encode("utf-8", "replace"))
+    assert len(found) == len(reasons) == len(rows)
+    assert ((found > 0) == (reasons == 0)).all()
+    assert numbers.is_domestic(found[found > 0]).all()
+
+
+@given(st.binary(max_size=60))
+def test_bytes_that_are_no_text_harm_nobody(junk):
+    found, reasons = numbers.normalise(junk.replace(b"\n", b"") + b"\n")
+    assert len(found) == len(reasons) == 1
+
+
+domestic = st.integers(numbers.DOMESTIC_MIN, numbers.DOMESTIC_END - 1)
+wire_form = st.one_of(
+    domestic.map(str),
+    st.integers(0, 10**15 - 1).map(str),
+    st.tuples(st.integers(1, 30), st.integers(0, 10**15 - 1)).map(lambda pair: "0" * pair[0] + str(pair[1])),
+)
+
+
+@given(domestic, st.sampled_from(["{}", "+86{}", "0086{}", "86{}", " {} ", '"{}"', "+86-{}", "{}.0"]))
+def test_every_domestic_number_survives_its_forms(number, form):
+    assert numbers.normalise_one(form.format(number)) == number
+
+
+@given(st.lists(wire_form, min_size=1, max_size=30))
+def test_wire_forms_come_back_digit_by_digit(forms):
+    wire = ",".join(forms).encode()
+    values = numbers.decode(wire)
+    assert numbers.encode(values) == wire
+    assert values.tolist() == [numbers.from_wire(form) for form in forms]
+    assert [numbers.to_wire(value) for value in values.tolist()] == forms
+
+
+@given(st.lists(domestic, min_size=1, max_size=50))
+def test_domestic_numbers_are_their_own_digits(values):
+    wire = numbers.encode(np.array(values, np.int64))
+    assert wire == ",".join(map(str, values)).encode()
+    assert numbers.decode(memoryview(wire)).tolist() == values
+
+
+@given(st.lists(wire_form, min_size=2, max_size=10, unique=True))
+def test_two_wire_forms_never_share_a_code(forms):
+    assert len({numbers.from_wire(form) for form in forms}) == len(forms)
+
+
+def test_nothing_is_nothing_on_the_wire():
+    assert numbers.encode(np.empty(0, np.int64)) == b""
+    assert len(numbers.decode(b"")) == 0
+
+
+def test_another_separator_divides_as_well():
+    assert numbers.encode(np.array([13800138000, 13900139000]), b"\n") == b"13800138000\n13900139000"
+    assert numbers.decode(b"13800138000\n123", b"\n").tolist() == [13800138000, numbers.from_wire("123")]
+
+
+@pytest.mark.parametrize("wire", [b",", b"1,,2", b"13800138000,", b"1380013800x", b"+8613800138000", b"1234567890123456"])
+def test_what_is_no_wire_form_is_refused(wire):
+    with pytest.raises(ValueError):
+        numbers.decode(wire)
+
+
+@pytest.mark.parametrize("text", ["", "+86", "１３８", "1234567890123456", "0" * 9100])
+def test_a_single_wire_form_is_refused_too(text):
+    with pytest.raises(ValueError):
+        numbers.from_wire(text)
+
+
+@pytest.mark.parametrize("value", [0, -1, 5, 20_000_000_000])
+def test_what_is_no_code_has_no_wire_form(value):
+    with pytest.raises(ValueError):
+        numbers.to_wire(value)
+    with pytest.raises(ValueError):
+        numbers.encode(np.array([13800138000, value]))
+
+
+def test_every_advice_is_about_a_reason():
+    assert set(numbers.ADVICE) <= set(numbers.REASONS)
