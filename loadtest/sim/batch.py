@@ -65,7 +65,7 @@ class Batch:
 
     def _send(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
         state = self._state
-        book = state.ledger.by_account.get(fields.get("account", b"").decode("utf-8", "replace"))
+        book = state.ledger.by_account.get(_text(fields, "account"))
         if book is None:
             state.ledger.unmatched["101"] += 1
             return self._reply("101")
@@ -195,7 +195,7 @@ class Batch:
         """The product asked for; without one the first, which is wrong billing if there are several (vendors.md
         3.1).
         """
-        asked = _value(submit.fields.get("product", b"")).decode("utf-8", "replace")
+        asked = _text(submit.fields, "product")
         if asked:
             return asked
         if len(book.balance) > 1:
@@ -203,7 +203,7 @@ class Batch:
         return next(iter(book.balance), "")
 
     def _charge(self, book: Book, submit: Submit) -> None:
-        product = _value(submit.fields.get("product", b"")).decode("utf-8", "replace") or next(iter(book.balance))
+        product = _text(submit.fields, "product") or next(iter(book.balance))
         cost = submit.parts * submit.parsed.column.size
         book.balance[product] -= cost
         book.month_used += cost
@@ -212,7 +212,7 @@ class Batch:
 
     def _balance(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
         state = self._state
-        book = state.ledger.by_account.get(_value(fields.get("account", b"")).decode("utf-8", "replace"))
+        book = state.ledger.by_account.get(_text(fields, "account"))
         if book is None:
             state.ledger.unmatched["101"] += 1
             return self._reply("101")
@@ -339,10 +339,14 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 def _fields(raw: bytes) -> dict[str, bytes]:
     """Parameters, values still url-encoded; the first of a name counts, empty is like absent (vendors.md 4.1)."""
     fields: dict[str, bytes] = {}
-    for part in raw.split(b"&"):
-        name, _, value = part.partition(b"=")
-        if value:
-            fields.setdefault(name.decode("latin-1"), value)
+    start = 0
+    while start < len(raw):  # by hand: `split` would copy 600 KB twice more
+        end = raw.find(b"&", start)
+        end = len(raw) if end < 0 else end
+        equals = raw.find(b"=", start, end)
+        if start < equals < end - 1:
+            fields.setdefault(raw[start:equals].decode("latin-1"), raw[equals + 1 : end])
+        start = end + 1
     return fields
 
 
@@ -350,6 +354,10 @@ def _value(raw: bytes) -> bytes:
     if b"+" in raw:
         raw = raw.replace(b"+", b" ")
     return unquote_to_bytes(raw) if b"%" in raw else raw
+
+
+def _text(fields: dict[str, bytes], name: str) -> str:
+    return _value(fields.get(name, b"")).decode("utf-8", "replace")
 
 
 def _length(text: str, unit: str) -> int:

@@ -24,6 +24,7 @@ import orjson
 from dispatcher.errors import ConfigError, UserError
 from loadtest.sim import config as configuration
 from loadtest.sim import rows
+from loadtest.sim.faults import rule
 from loadtest.sim.ledger import Book
 from loadtest.sim.state import State, Vendor
 from loadtest.sim.wire import Reply
@@ -102,9 +103,10 @@ class Control:
         accounts = given.pop("account", {})
         rules = given.pop("rule", None)
         made = {n: self._account(n, settings) for n, settings in accounts.items()}
-        if rules is not None:
-            state.rules.replace(rules)
+        made_rules = None if rules is None else [rule(r) for r in rules]
         state.switches.update(given)
+        if made_rules is not None:
+            state.rules.rules = made_rules
         if "clock_scale" in given:
             state.clock.rescale(state.switches.clock_scale)
         if "clock_start" in given:
@@ -130,8 +132,9 @@ class Control:
     async def totals(self, with_doubles: bool = True) -> dict[str, Any]:
         """The ledger's figures (docs/SIMULATORS.md explains each)."""
         state = self._state
-        totals = await asyncio.to_thread(state.ledger.totals, with_doubles)
-        return totals | {
+        ledger = state.ledger
+        doubles = await asyncio.to_thread(ledger.doubles) if with_doubles and ledger.keep_rows else None
+        return ledger.totals(doubles) | {
             "vendor": self._vendor.name,
             "reports_waiting": state.reports.waiting,
             "in_work": state.in_work,

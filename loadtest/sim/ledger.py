@@ -204,12 +204,10 @@ class Ledger:
         column[column < 0] = -1 - np.array(places, dtype=np.int64)
         return column
 
-    # questions; these may take a moment, so servers ask them in a thread
-
     def doubles(self) -> dict[str, tuple[int, int]]:
         """Per account and for "" (all of them): (unique numbers, double texts).
 
-        A double text is a number accepted once more with the same text; over all accounts also when another account had
+        May take a while (sorting): a server asks it in a thread. A double text is a number accepted once more with the same text; over all accounts also when another account had
         it.
         """
         requests, known = self._accepted_requests, self._doubles
@@ -238,9 +236,9 @@ class Ledger:
         self._doubles = (requests, result)
         return result
 
-    def totals(self, with_doubles: bool = True) -> dict[str, Any]:
-        """The JSON of GET /_sim/ledger: the whole, and `accounts` by name."""
-        doubles = self.doubles() if with_doubles and self.keep_rows else {}
+    def totals(self, doubles: dict[str, tuple[int, int]] | None = None) -> dict[str, Any]:
+        """The JSON of GET /_sim/ledger: the whole, and `accounts` by name; with what `doubles` said, if anything."""
+        doubles = doubles or {}
         accounts = {name: self._account(book, doubles.get(name)) for name, book in self.books.items()}
         whole: dict[str, Any] = {c: sum(a[c] for a in accounts.values()) for c in (*COUNTERS, "numbers_accepted")}
         for histogram in HISTOGRAMS:
@@ -252,6 +250,8 @@ class Ledger:
             whole["codes"][code] = whole["codes"].get(code, 0) + times
         whole["requests"] += self.unmatched.total()
         whole["windows_over_limit"] = sum(a["windows_over_limit"] for a in accounts.values())
+        used = [a["limit_used"] for a in accounts.values() if a["limit_used"] is not None]
+        whole["limit_used"] = min(used, default=None)
         if doubles:
             whole["unique_numbers"], whole["double_texts"] = doubles[""]
         return whole | {"accounts": accounts}

@@ -49,15 +49,19 @@ def _all_of_eleven_digits(raw: bytes) -> Column | None:
     count, rest = divmod(len(raw) + 1, 12)
     if rest:
         return None
-    table = np.frombuffer(raw + b",", dtype=np.uint8).reshape(-1, 12)
-    if (table[:, 11] != ord(",")).any():
+    last = raw[-11:]
+    if not last.isdigit():
         return None
     column = np.empty(count, np.int64)
-    for start in range(0, count, BLOCK):
+    column[-1] = int(last)
+    table = np.frombuffer(raw, np.uint8, (count - 1) * 12).reshape(-1, 12)
+    if (table[:, 11] != ord(",")).any():
+        return None
+    for start in range(0, count - 1, BLOCK):
         digits = table[start : start + BLOCK, :11] - np.uint8(ord("0"))
         if digits.max() > 9:
             return None
-        column[start : start + BLOCK] = digits.astype(np.float64) @ POWERS
+        column[start : start + digits.shape[0]] = digits.astype(np.float64) @ POWERS
     return column
 
 

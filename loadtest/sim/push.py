@@ -1,7 +1,7 @@
 """The client that pushes: keep-alive HTTP/1.1 connections to one receiver, one request at a time on each, no task and
 no future per push.
 
-Written by hand because an HTTP client library costs 10 to 20 times as much per push (docs/SIMULATORS.md has the
+Written by hand because an HTTP client library costs five times as much per push (docs/SIMULATORS.md has the
 measurement) and the simulator must leave the CPU to what is tested. Weak spot: it reads the status and finds the end of
 an answer, nothing more; answers over ANSWER_BYTES_MAX end the connection.
 """
@@ -12,6 +12,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from typing import cast
 
 ANSWER_BYTES_MAX = 64 * 1024
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
@@ -133,8 +134,7 @@ class _Link(asyncio.Protocol):
         self.sent_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
 
     def send(self, push: Push) -> None:
         self.push = push

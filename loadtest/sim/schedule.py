@@ -6,6 +6,8 @@ comes.
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._buckets: dict[int, list[Rows]] = {}
+        self._keys: list[int] = []  # a heap of theirs
         self._sorted: Rows = NOTHING  # of buckets whose time has come
         self._cursor = 0
         self._size = 0
@@ -36,21 +39,26 @@ class Schedule:
         keys = (rows["due_s"] // BUCKET_S).astype(np.int64)
         first = keys[0]
         if (keys == first).all():
-            self._buckets.setdefault(int(first), []).append(rows)
+            self._put(int(first), rows)
             return
         order = np.argsort(keys, kind="stable")
         rows, keys = rows[order], keys[order]
         starts = np.flatnonzero(np.diff(keys, prepend=keys[0] - 1))
         for start, end in zip(starts.tolist(), [*starts[1:].tolist(), rows.size], strict=True):
-            self._buckets.setdefault(int(keys[start]), []).append(rows[start:end])
+            self._put(int(keys[start]), rows[start:end])
+
+    def _put(self, key: int, rows: Rows) -> None:
+        if key not in self._buckets:
+            self._buckets[key] = []
+            heapq.heappush(self._keys, key)
+        self._buckets[key].append(rows)
 
     def take(self, now_s: float, count_max: int) -> Rows:
         """At most `count_max` rows that are due, earliest first; they are no longer in the schedule."""
-        ready = [key for key in self._buckets if key * BUCKET_S <= now_s]
-        if ready:
+        if self._keys and self._keys[0] * BUCKET_S <= now_s:
             parts = [self._sorted[self._cursor :]]
-            for key in sorted(ready):
-                parts.extend(self._buckets.pop(key))
+            while self._keys and self._keys[0] * BUCKET_S <= now_s:
+                parts.extend(self._buckets.pop(heapq.heappop(self._keys)))
             together = np.concatenate(parts)
             self._sorted = together[np.argsort(together["due_s"], kind="stable")]
             self._cursor = 0
@@ -62,7 +70,3 @@ class Schedule:
         self._cursor = end
         self._size -= taken.size
         return taken
-
-    def clear(self) -> None:
-        """Forget all."""
-        self.__init__()  # type: ignore[misc]

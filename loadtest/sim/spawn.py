@@ -101,7 +101,7 @@ class Spawned(SimClient):
 
 
 @contextmanager
-def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "asyncio") -> Iterator[Spawned]:
+def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "uvloop") -> Iterator[Spawned]:
     """Run a simulator with this configuration (config.py) in a child process; without `listen` on a free port.
 
     `loop`: asyncio or uvloop (docs/SIMULATORS.md says which is faster for what). Raises ConfigError, PortInUse,
