@@ -1,5 +1,7 @@
 """The commands this package adds to `dispatcher` (entry points in pyproject.toml)."""
 
+from loadtest.demo import demo
+from loadtest.run import run
 from loadtest.simulate import simulate
 
-__all__ = ["simulate"]
+__all__ = ["demo", "run", "simulate"]

@@ -74,7 +74,7 @@ def write_dirty(folder: Path, rows: int, seed: int = 1) -> DemoList:
     random = np.random.default_rng(seed)
     invalid, duplicate = int(rows * INVALID), int(rows * DUPLICATE)
     unique = rows - invalid - duplicate
-    suppressed = int(unique * SUPPRESSED)
+    suppressed = max(1, int(unique * SUPPRESSED))
     numbers = _numbers(unique)
     # Which number each row holds (-1: none): every number once, then some again, shuffled.
     again = random.integers(0, unique, duplicate)

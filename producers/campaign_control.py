@@ -44,7 +44,7 @@ def launched(campaigns: Campaigns, campaign: str) -> Campaign:
     known = campaigns.get(campaign)
     if known is None or known.launched is None:
         there = sorted(each.id for each in campaigns.by_id.values() if each.launched is not None)
-        raise UserError(f'there is no campaign "{campaign}" on this log. {_others(there)}')
+        raise no_campaign(campaign, there)
     return known
 
 
@@ -70,8 +70,8 @@ async def control(log: Log, campaign: str, what: Control) -> bool:
     return True
 
 
-def _others(there: list[str]) -> str:
-    if not there:
-        return "Nothing was launched yet: dispatcher campaign launch --help."
-    shown = ", ".join(there[:5])
-    return f"There are: {shown}{', …' if len(there) > 5 else ''} (dispatcher campaign list)."
+def no_campaign(campaign: str, there: list[str]) -> UserError:
+    """The error for an id that is not among those `there`."""
+    shown = f"{', '.join(there[:5])}{', …' if len(there) > 5 else ''}"
+    advice = f"There are: {shown} (dispatcher campaign list)." if there else "Nothing was launched yet."
+    return UserError(f'there is no campaign "{campaign}" on this log. {advice}')

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import click
 
+from dispatcher.config import load
+from dispatcher.core.campaigns import Campaign
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
 from dispatcher.options import config_option, confirm, json_option, print_json
+from producers.campaign_control import Control, control, launched, read_campaigns
 
-if TYPE_CHECKING:
-    from dispatcher.core.campaigns import Campaign
-    from producers.campaign_control import Control
+T = TypeVar("T")
 
 _DONE: Final = {
     "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To go on: dispatcher campaign resume {}',
@@ -70,31 +74,29 @@ def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
       dispatcher campaign cancel may-sale
       dispatcher campaign cancel may-sale --yes --json
     """
-    _act(campaign, config, "cancel", as_json=as_json, yes=yes)
-
-
-def _act(campaign: str, config: str | None, what: Control, *, as_json: bool, yes: bool = True) -> None:
-    changed = asyncio.run(_acted(campaign, config, what, yes))
-    if changed is None:
+    known = asyncio.run(_on_log(config, lambda log: _known(log, campaign)))
+    if not known.cancelled and not confirm(_question(known), yes=yes):
         click.echo("nothing was cancelled.", err=True)
-    elif as_json:
+        return
+    _act(campaign, config, "cancel", as_json=as_json)
+
+
+def _act(campaign: str, config: str | None, what: Control, *, as_json: bool) -> None:
+    changed = asyncio.run(_on_log(config, lambda log: control(log, campaign, what)))
+    if as_json:
         print_json({"campaign": campaign, "action": what, "changed": changed})
     else:
         click.echo((_DONE if changed else _ALREADY)[what].format(campaign, campaign))
 
 
-async def _acted(campaign: str, config: str | None, what: Control, yes: bool) -> bool | None:
-    """Whether it changed anything; None: the user said no."""
-    from dispatcher.config import load
-    from dispatcher.log.opening import open_log
-    from producers.campaign_control import control, launched, read_campaigns
+async def _known(log: Log, campaign: str) -> Campaign:
+    return launched(await read_campaigns(log), campaign)
 
+
+async def _on_log(config: str | None, work: Callable[[Log], Awaitable[T]]) -> T:
     log = await open_log(load(config).log.url, create=False)
     try:
-        known = launched(await read_campaigns(log), campaign)
-        if not known.cancelled and not confirm(_question(known), yes=yes):
-            return None
-        return await control(log, campaign, what)
+        return await work(log)
     finally:
         await log.close()
 

@@ -1,0 +1,167 @@
+"""The demo at work: roles up, campaigns launched, bars drawn, reports awaited, ledgers compared."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import click
+from rich.live import Live
+from rich.text import Text
+
+from dispatcher.config import Config, load
+from dispatcher.live import picture
+from dispatcher.options import console
+from dispatcher.progress import Pace, Speed, over, pace, plain_line
+from dispatcher.store.opening import open_reader
+from dispatcher.store.port import CampaignView, StoreReader
+from loadtest.demo_check import check_counts, compare, our_rows
+from loadtest.demo_outcome import Outcome
+from loadtest.demo_stage import BIG, BIG_TEXT, PACED, UNPACED, URGENT, URGENT_TEXT, Stage, report_urls
+from loadtest.roles import ROLES, Running, running
+from loadtest.sim.spawn import Spawned
+from producers.launch import launch
+
+URGENT_AFTER_S: Final = 4.0
+LOOK_EVERY_S: Final = 0.25
+LINE_EVERY_S: Final = 2.0
+ASK_VENDOR_EVERY_S: Final = 1.0
+STUCK_S: Final = 90.0
+
+
+class Show:
+    """One demo. `quiet`: nothing is drawn."""
+
+    def __init__(self, stage: Stage, vendor: Spawned, *, quiet: bool) -> None:
+        self._stage = stage
+        self._vendor = vendor
+        self._quiet = quiet
+        self._speeds: dict[str, Speed] = {}
+        self._vendor_says = ""
+        self._lined_s = 0.0
+
+    async def run(self) -> Outcome:
+        """Launch, watch, compare. Raises DispatcherError."""
+        config, began_s = load(self._stage.config), time.monotonic()
+        async with running(config, ROLES) as roles:
+            assert roles.webhooks is not None
+            urls = report_urls(roles.webhooks.url)
+            await asyncio.to_thread(self._vendor.configure, account=urls)
+            reader = await asyncio.to_thread(open_reader, config.store)
+            try:
+                with self._live() as live:
+                    await _first(self._watch(config, roles, reader, live), roles.until_failed())
+                return await asyncio.to_thread(self._outcome, reader, time.monotonic() - began_s)
+            finally:
+                reader.close()
+
+    # --- launching and watching --------------------------------------------------------------------------------------
+
+    async def _watch(self, config: Config, roles: Running, reader: StoreReader, live: Live | None) -> None:
+        launching = asyncio.create_task(self._launch(config, roles))
+        asking = asyncio.create_task(self._ask_vendor())
+        changed_s, before = time.monotonic(), ()
+        try:
+            while True:
+                views = await asyncio.to_thread(reader.campaigns)
+                now_s = time.monotonic()
+                self._draw(views, config, live, now_s)
+                counts: Any = [view.counts for view in views]
+                if counts != before:
+                    changed_s, before = now_s, counts
+                if launching.done():
+                    launching.result()
+                    if (len(views) == 2 and over(views)) or now_s - changed_s > STUCK_S:
+                        return
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            for task in (launching, asking):
+                task.cancel()
+            await asyncio.gather(launching, asking, return_exceptions=True)
+
+    async def _launch(self, config: Config, roles: Running) -> None:
+        stage = self._stage
+        await launch(
+            str(stage.dirty.path), text=BIG_TEXT, route=[PACED, UNPACED], id=BIG, name="Autumn sale",
+            suppress=[str(stage.dirty.suppress)], config=config, log=roles.log,
+        )  # fmt: skip
+        await asyncio.sleep(URGENT_AFTER_S)
+        await launch(
+            str(stage.urgent), text=URGENT_TEXT, route=[PACED], id=URGENT, name="Water alert", urgent=True,
+            config=config, log=roles.log,
+        )  # fmt: skip
+
+    async def _ask_vendor(self) -> None:
+        while True:
+            totals = await asyncio.to_thread(self._vendor.totals, False)
+            paced = totals["accounts"][PACED]
+            used = "" if paced["limit_used"] is None else f", {100 * paced['limit_used']:.1f} % of it used"
+            self._vendor_says = (
+                f"the vendor   {totals['numbers_accepted']:,} taken, {totals['reports_acked']:,} reports pushed; "
+                f"{totals['windows_over_limit']:,} windows over the flow limit{used}"
+            )
+            await asyncio.sleep(ASK_VENDOR_EVERY_S)
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[Live | None]:
+        screen = console()
+        if self._quiet or not screen.is_terminal:
+            yield None
+            return
+        with Live(console=screen, auto_refresh=False, transient=True) as live:
+            yield live
+
+    def _draw(self, views: Sequence[CampaignView], config: Config, live: Live | None, now_s: float) -> None:
+        paces: Mapping[str, Pace] = {view.id: self._pace(view, config, now_s) for view in views}
+        if live is not None:
+            live.update(picture(views[::-1], paces, [Text(self._vendor_says, style="dim")]), refresh=True)
+        elif not self._quiet and now_s - self._lined_s >= LINE_EVERY_S:
+            self._lined_s = now_s
+            for view in reversed(views):
+                click.echo(plain_line(view, paces[view.id]))
+
+    def _pace(self, view: CampaignView, config: Config, now_s: float) -> Pace:
+        speed = self._speeds.setdefault(view.id, Speed())
+        speed.saw(view.counts, now_s)
+        return pace(view, speed, config.accounts)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _outcome(self, reader: StoreReader, seconds: float) -> Outcome:
+        import polars as pl
+
+        views = reader.campaigns()
+        totals = self._vendor.totals()
+        ours = pl.concat([our_rows(view.id, reader.pages(view.id)) for view in views])
+        comparison = compare(ours, self._vendor.rows(), {BIG_TEXT: BIG, URGENT_TEXT: URGENT})
+        dirty = self._stage.dirty
+        made = {
+            name: int(getattr(dirty, name)) for name in ("rows", "invalid", "duplicate", "suppressed", "recipients")
+        }
+        found = (*check_counts(views, made, BIG, totals), *comparison.disagreements)
+        return Outcome(
+            views=tuple(views),
+            totals=totals,
+            comparison=comparison,
+            disagreements=found,
+            limit_used=totals["accounts"][PACED]["limit_used"],
+            seconds=seconds,
+        )
+
+
+async def _first(work: Any, trouble: Any) -> None:
+    """Do the work, unless there is trouble before it is done. Raises what either raises."""
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(trouble)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

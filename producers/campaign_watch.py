@@ -1,0 +1,109 @@
+"""`dispatcher campaign watch`: a campaign's live bar, until it is over or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import click
+from rich.live import Live
+
+from dispatcher.config import Config, load
+from dispatcher.core.equation import Counts
+from dispatcher.live import picture
+from dispatcher.options import config_option, console, json_option, print_json_line
+from dispatcher.progress import Pace, Speed, as_json, over, pace, plain_line
+from dispatcher.store.port import CampaignView
+from producers.campaign_results import Results, results, stale
+
+LOOK_EVERY_S: Final = 0.3
+LINE_EVERY_S: Final = 2.0
+CHECK_EVERY_S: Final = 3.0
+
+
+@click.command()
+@click.argument("campaign", metavar="ID")
+@config_option
+@json_option
+def watch(campaign: str, config: str | None, as_json: bool) -> None:
+    """Watch a campaign until it is over: where its recipients are, how fast it goes, when it will be done.
+
+    Ctrl-C ends the watching, not the campaign. Without a terminal it prints a line whenever something changed; with
+    --json one object per line.
+
+    \b
+    Examples:
+      dispatcher campaign watch may-sale
+      dispatcher campaign watch may-sale --json | jq .counts.delivered
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_Watch(load(config), campaign, as_json=as_json).run())
+
+
+class _Watch:
+    """One watching; what changes between two looks is kept here."""
+
+    def __init__(self, config: Config, campaign: str, *, as_json: bool) -> None:
+        self._config = config
+        self._campaign = campaign
+        self._as_json = as_json
+        self._speed = Speed()
+        self._said: tuple[str, Counts] | None = None
+        self._said_s = float("-inf")
+        self._checked_s = time.monotonic()
+        self._behind_before = 0
+        self._note = ""
+
+    async def run(self) -> None:
+        async with results(self._config) as found:
+            await found.fresh()
+            with self._live() as live:
+                while True:
+                    view = await found.campaign(self._campaign)
+                    now_s = time.monotonic()
+                    self._speed.saw(view.counts, now_s)
+                    is_over = over([view])
+                    self._show(view, pace(view, self._speed, self._config.accounts), live, now_s, last=is_over)
+                    if is_over:
+                        return
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    await found.fold()
+                    await self._check(found, now_s)
+
+    async def _check(self, found: Results, now_s: float) -> None:
+        """Say so when the results stay behind the log: two looks in a row, and no fewer than before."""
+        if now_s - self._checked_s < CHECK_EVERY_S:
+            return
+        self._checked_s = now_s
+        behind = await found.behind()
+        self._note = stale(behind) if behind and 0 < self._behind_before <= behind else ""
+        self._behind_before = behind
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _live(self) -> Iterator[Live | None]:
+        screen = console()
+        if self._as_json or not screen.is_terminal:
+            yield None
+            return
+        with Live(console=screen, auto_refresh=False) as live:
+            yield live
+
+    def _show(self, view: CampaignView, now: Pace, live: Live | None, now_s: float, *, last: bool) -> None:
+        if live is not None:
+            live.update(picture([view], {view.id: now}, [self._note] if self._note else []), refresh=True)
+            return
+        said = (view.status, view.counts)
+        if said == self._said and not last:
+            return
+        if not last and now_s - self._said_s < (LOOK_EVERY_S if self._as_json else LINE_EVERY_S):
+            return
+        self._said, self._said_s = said, now_s
+        if self._as_json:
+            print_json_line(as_json(view, now))
+        else:
+            click.echo(plain_line(view, now) + (f" · {self._note}" if self._note else ""))
