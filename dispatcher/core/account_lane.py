@@ -19,6 +19,7 @@ from dispatcher.core.work import CampaignWork, Piece
 
 LOOKAHEAD_S = 0.25
 AHEAD_MAX = 64
+CROWD_MAX = 20
 BACKOFF_MAX_S = 30.0
 BALANCE_RETRY_S = 300.0
 
@@ -109,12 +110,16 @@ class AccountLane:
             if work and campaign is not None and campaign.sends:
                 yield campaign, work
 
-    def chunk_max(self, segments: int, now_s: float) -> int:
-        """The most recipients the next chunk may have, by the request's limit and by its share of the window."""
+    def chunk_max(self, segments: int, now_s: float, campaigns: int) -> int:
+        """The most recipients the next chunk may have, by the request's limit and by its share of the window.
+
+        The more campaigns share the window, the smaller the chunks, so that shares follow weights within seconds.
+        """
         count = self.spec.numbers_max
         if self.pacer is not None and self.spec.unit != "requests":
             per_recipient = segments if self.spec.unit == "parts" else 1
-            count = min(count, max(1, self.pacer.share(now_s) // per_recipient))
+            units = self.pacer.share(now_s) // min(campaigns, CROWD_MAX)
+            count = min(count, max(1, units // per_recipient))
         if self.balance is not None:
             count = min(count, max(0, int((self.balance - self.spent_since_poll) // segments)))
         return count
@@ -137,21 +142,25 @@ class AccountLane:
         at_s = self.held_until_s
         if self.pacer is None:
             return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
-        units = 1 if self.spec.unit == "requests" else self.pacer.share(now_s)
-        free_s = max(self.pacer.earliest(units, now_s), now_s)
-        return max(at_s, free_s + ahead * self.pacer.interval_s(units, now_s) - LOOKAHEAD_S)
+        queued = sum(self._proposal_units(proposal) for proposal in self.proposed.values())
+        queued += sum(self.units(ready.chunk.count, self.segments(ready.chunk.campaign)) for ready in self.ready)
+        free_s = max(self.pacer.earliest(1, now_s), now_s)
+        return max(at_s, free_s + self.pacer.interval_s(queued, now_s) - LOOKAHEAD_S)
 
     def parts(self, campaign: str, count: int) -> int:
         """What so many recipients of a campaign cost, in messages."""
         return count * self.segments(campaign)
+
+    def _proposal_units(self, proposal: Proposal) -> int:
+        return self.units(proposal.count, self.segments(proposal.piece.job.campaign))
 
     def segments(self, campaign: str) -> int:
         """Messages per recipient of a launched campaign."""
         known = self.campaigns.get(campaign)
         return known.launched.segments if known is not None and known.launched is not None else 1
 
-    def next_piece(self, now_s: float, loaded: dict[int, Batch]) -> tuple[Campaign, CampaignWork, Piece] | None:
-        """The campaign that is next by weight, and the piece its chunk comes from."""
+    def next_piece(self, now_s: float, loaded: dict[int, Batch]) -> tuple[Campaign, CampaignWork, Piece, int] | None:
+        """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send."""
         heads = {}
         for campaign, work in self.active():
             piece = work.head(now_s, loaded)
@@ -160,7 +169,7 @@ class AccountLane:
         if not heads:
             return None
         chosen = self.fair.pick([(name, head[0].weight, head[0].urgent) for name, head in heads.items()])
-        return heads[chosen] if chosen is not None else None
+        return (*heads[chosen], len(heads)) if chosen is not None else None
 
     # --- what happened ---
 

@@ -410,9 +410,9 @@ class Owner:
                 due_s = min((work.next_due_s(now_s) for _, work in lane.active()), default=NEVER)
                 self.wake_s = min(self.wake_s, due_s)
                 return
-            campaign, work, piece = found
+            campaign, work, piece, campaigns = found
             segments = lane.segments(campaign.id)
-            count_max = lane.chunk_max(segments, now_s)
+            count_max = lane.chunk_max(segments, now_s, campaigns)
             if count_max < 1:
                 lane.stop("balance", "the balance covers no further message", now_s)
                 self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
