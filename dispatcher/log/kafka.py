@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Final
 
+from dispatcher.errors import LogUnavailable
 from dispatcher.log.kafka_append import Appender
 from dispatcher.log.kafka_claim import GroupClaim
+from dispatcher.log.kafka_clients import Reach
 from dispatcher.log.kafka_errors import unavailable
 from dispatcher.log.kafka_reads import Reads
 from dispatcher.log.kafka_topics import prepare_topics
@@ -22,15 +25,23 @@ from dispatcher.log.limits import check_entries, checked_topic
 from dispatcher.log.port import Claim, Entry, Stored
 from schemas.topics import TOPICS
 
+OPEN_S: Final = 15.0  # at least so long for opening: a broker that has just started makes topics slowly
+RETRY_S: Final = 0.2
+
 
 async def open_kafka(
     bootstrap: str, prefix: str, *, create: bool, replication: int, timeout_s: float, session_s: float
 ) -> KafkaLog:
     """Connect, make or verify the topics. Raises what `prepare_topics` raises."""
-    await prepare_topics(bootstrap, prefix, create=create, replication=replication, timeout_s=timeout_s)
+    patient_s = max(timeout_s, OPEN_S)
+    await prepare_topics(bootstrap, prefix, create=create, replication=replication, timeout_s=patient_s)
     log = KafkaLog(bootstrap, prefix, timeout_s, session_s)
     try:
-        await log.start()
+        async with asyncio.timeout(patient_s):
+            await log.start()
+    except TimeoutError as error:
+        await log.close()
+        raise unavailable(bootstrap, f"nothing within {patient_s:g} s") from error
     except BaseException:
         await log.close()
         raise
@@ -42,8 +53,10 @@ class KafkaLog:
 
     def __init__(self, bootstrap: str, prefix: str, timeout_s: float, session_s: float) -> None:
         self._bootstrap, self._prefix, self._session_s = bootstrap, prefix, session_s
-        self._appender = Appender(bootstrap, timeout_s)
-        self._reads = Reads(bootstrap, timeout_s)
+        reach = Reach(bootstrap)
+        topics = [prefix + topic.name for topic in TOPICS]
+        self._appender = Appender(bootstrap, topics, timeout_s, reach)
+        self._reads = Reads(bootstrap, topics, timeout_s, reach)
         self._claims: set[GroupClaim] = set()
         self._closed = False
 
@@ -51,13 +64,23 @@ class KafkaLog:
     def url(self) -> str:
         return f"kafka://{self._bootstrap}/{self._prefix}"
 
+    @property
+    def commits(self) -> int:
+        """How many batches this process has had confirmed or refused."""
+        return self._appender.batches
+
     async def start(self) -> None:
         """Connect, so that the first calls do not wait for it, and see that every partition answers.
 
-        Raises LogUnavailable.
+        Raises LogUnavailable; the caller bounds it.
         """
         places = [(self._prefix + topic.name, partition) for topic in TOPICS for partition in range(topic.partitions)]
-        await asyncio.gather(self._appender.start(), self._reads.start(places))
+        await self._appender.start()
+        while True:
+            try:
+                return await self._reads.start(places)
+            except LogUnavailable:
+                await asyncio.sleep(RETRY_S)
 
     async def close(self) -> None:
         if self._closed:

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
 
 from dispatcher.errors import LogError, LogTimeout, LogUnavailable
+from dispatcher.log.kafka_clients import Reach, end
 from dispatcher.log.kafka_errors import mapped, unavailable
 from dispatcher.log.port import Entry
 
@@ -29,6 +30,8 @@ BUFFER_BYTES_MAX: Final = 1_060_000  # what the client lets into one batch: the 
 REQUEST_BYTES_MAX: Final = 16_000_000
 SWEEP_S: Final = 0.25
 RETRY_S: Final = 0.2
+RETRY_MS: Final = 100
+SILENT_S: Final = 4.0  # then people are told
 
 _log = structlog.get_logger("log.kafka")
 
@@ -54,8 +57,8 @@ class _Pump(msgspec.Struct, eq=False):
 class Appender:
     """Appends for one log. Made on the event loop; `start` before use."""
 
-    def __init__(self, bootstrap: str, timeout_s: float) -> None:
-        self._bootstrap, self._timeout_s = bootstrap, timeout_s
+    def __init__(self, bootstrap: str, topics: Sequence[str], timeout_s: float, reach: Reach) -> None:
+        self._bootstrap, self._topics, self._timeout_s, self._reach = bootstrap, topics, timeout_s, reach
         self._loop = asyncio.get_running_loop()
         self._pumps: dict[Place, _Pump] = {}
         self._producer: AIOKafkaProducer | None = None
@@ -171,6 +174,7 @@ class Appender:
         return batch, pieces
 
     def _settle(self, pump: _Pump, pieces: list[tuple[_Append, int]], first: int) -> None:
+        self._reach.answers()
         if first < 0:  # the broker knows the batch but has forgotten where it is
             self._fail(pump, pieces, _maybe_written(self._bootstrap, "it did not say where it wrote a record"))
             return
@@ -191,6 +195,8 @@ class Appender:
         busy = False
         for pump in self._pumps.values():
             for append in pump.flying:
+                if append.until_s - self._timeout_s < now_s - SILENT_S:
+                    self._reach.lost()
                 if closing or append.until_s <= now_s:
                     _fail(append, _maybe_written(self._bootstrap, f"nothing within {self._timeout_s:g} s"))
             while pump.waiting and (closing or pump.waiting[0].until_s <= now_s):
@@ -215,12 +221,14 @@ class Appender:
                     max_batch_size=BUFFER_BYTES_MAX,
                     max_request_size=REQUEST_BYTES_MAX,
                     request_timeout_ms=int(self._timeout_s * 1000),
+                    retry_backoff_ms=RETRY_MS,
                 )
                 try:
                     async with asyncio.timeout(self._timeout_s):
                         await producer.start()
+                        await producer.client.set_topics(self._topics)
                 except BaseException as error:
-                    await producer.stop()
+                    await end(producer, self._timeout_s)
                     if isinstance(error, kafka.KafkaError | TimeoutError | OSError):
                         raise unavailable(self._bootstrap, str(error) or "no answer") from error
                     raise
@@ -237,14 +245,11 @@ class Appender:
         task.add_done_callback(self._ending.discard)
 
     async def _end(self, producer: AIOKafkaProducer) -> None:
-        stopping = asyncio.ensure_future(producer.stop())
+        stopping = asyncio.ensure_future(end(producer, 2 * self._timeout_s))
         done, _ = await asyncio.wait({stopping}, timeout=self._timeout_s)
-        if not done:  # the broker is away: let go of what it did not take
+        if not done:  # the broker is away: let go of what it did not take, so that the pumps go on
             producer._message_accumulator.fail_all(kafka.ProducerClosed())
-            await asyncio.wait({stopping}, timeout=self._timeout_s)
-        if not stopping.done():
-            stopping.cancel()
-            _log.warning("a Kafka producer did not end in time", bootstrap=self._bootstrap)
+        await stopping
 
 
 def _verdict(error: BaseException, bootstrap: str) -> LogError:

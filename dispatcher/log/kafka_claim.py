@@ -10,7 +10,6 @@ Weak spot: every change of members interrupts all of them for as long as the slo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -19,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka
 
 from dispatcher.errors import LogError
+from dispatcher.log.kafka_clients import end
 from dispatcher.log.kafka_errors import mapped
 
 DRAIN_S: Final = 20.0
@@ -92,7 +92,7 @@ class GroupClaim:
             async with asyncio.timeout(self._session_s):
                 await consumer.start()
         except (kafka.KafkaError, TimeoutError, OSError) as error:
-            await consumer.stop()
+            await end(consumer, self._session_s)
             raise mapped(error, self._bootstrap) from error
         consumer.subscribe([self._topic], listener=_Listener(self, consumer))
         return consumer
@@ -100,9 +100,7 @@ class GroupClaim:
     async def _leave(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(TimeoutError, kafka.KafkaError, OSError):
-                async with asyncio.timeout(self._session_s):
-                    await consumer.stop()
+            await end(consumer, self._session_s)
 
     async def take(self, partitions: frozenset[int]) -> None:
         """The group gave us these. Returns at once: no heartbeat goes out while the client waits for us here."""

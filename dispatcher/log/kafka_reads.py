@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka
 
 from dispatcher.errors import LogDamaged, LogUnavailable
+from dispatcher.log.kafka_clients import Reach, end
 from dispatcher.log.kafka_errors import mapped, unavailable
 from dispatcher.log.port import Stored
 
@@ -27,14 +28,16 @@ FOLLOW_RECORDS_MAX: Final = 2000  # turned into ours in one go, about 5 ms
 POLL_S: Final = 1.0
 CALL_POLL_S: Final = 0.1
 STOP_S: Final = 5.0
+RETRY_MS: Final = 200
+SILENT_S: Final = 4.0  # then people are told
 PATIENCE: Final = 3  # times `timeout_s` without any answer, then a follower gives up
 
 
 class Reads:
     """Everything that reads, for one log; topics by their full names."""
 
-    def __init__(self, bootstrap: str, timeout_s: float) -> None:
-        self._bootstrap, self._timeout_s = bootstrap, timeout_s
+    def __init__(self, bootstrap: str, topics: Sequence[str], timeout_s: float, reach: Reach) -> None:
+        self._bootstrap, self._topics, self._timeout_s, self._reach = bootstrap, topics, timeout_s, reach
         self._closed = False
         self._consumers: set[AIOKafkaConsumer] = set()
         self._fetchers = _Pool(FETCHERS)
@@ -60,11 +63,11 @@ class Reads:
         """See the port."""
         tp = TopicPartition(topic, partition)
         async with self._borrowed(self._readers, READ_BYTES) as consumer:
-            end = await _end(consumer, tp)
-            if offset > end:
-                raise _beyond(tp, offset, end)
+            last = await _end(consumer, tp)
+            if offset > last:
+                raise _beyond(tp, offset, last)
             with _at(consumer, tp, offset):
-                while await consumer.position(tp) < end:
+                while await consumer.position(tp) < last:
                     if records := await _some(consumer, tp, CALL_POLL_S, records_max):
                         return _cut(records, bytes_max)
             return []
@@ -87,7 +90,7 @@ class Reads:
         """See the port."""
         tp = TopicPartition(topic, partition)
         loop = asyncio.get_running_loop()
-        consumer = await self._connected(READ_BYTES, POLL_S)
+        consumer = await self._connected([topic], READ_BYTES, POLL_S)
         try:
             with self._mapping_errors():
                 consumer.assign([tp])
@@ -99,16 +102,20 @@ class Reads:
                         answered_s = loop.time()
                         continue
                     latest = consumer.last_poll_timestamp(tp)  # of the broker's last answer, an empty one too
+                    silent_s = loop.time() - answered_s
                     if latest != answered:
                         answered, answered_s = latest, loop.time()
-                    elif loop.time() - answered_s > PATIENCE * self._timeout_s:
+                        self._reach.answers()
+                    elif silent_s > PATIENCE * self._timeout_s:
                         raise unavailable(self._bootstrap, f"nothing within {PATIENCE * self._timeout_s:g} s")
+                    elif silent_s > SILENT_S:
+                        self._reach.lost()
         finally:
             await self._stop(consumer)
 
     # --- consumers ---------------------------------------------------------------------------------------------------
 
-    async def _connected(self, bytes_max: int, poll_s: float) -> AIOKafkaConsumer:
+    async def _connected(self, topics: Sequence[str], bytes_max: int, poll_s: float) -> AIOKafkaConsumer:
         self._check_open()
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
@@ -118,12 +125,14 @@ class Reads:
             fetch_max_wait_ms=int(min(poll_s, self._timeout_s / 2) * 1000),
             request_timeout_ms=int(self._timeout_s * 1000),
             consumer_timeout_ms=int(POLL_S * 1000),
+            retry_backoff_ms=RETRY_MS,
         )
         self._consumers.add(consumer)
         try:
             with self._mapping_errors():
                 async with asyncio.timeout(self._timeout_s):
                     await consumer.start()
+                    await consumer._client.set_topics(topics)  # else each is looked up when it is met, with a pause
         except BaseException:
             await self._stop(consumer)
             raise
@@ -134,7 +143,7 @@ class Reads:
         """A shared consumer for one bounded call; one that failed is not used again."""
         self._check_open()
         async with pool.places:
-            consumer = pool.idle.pop() if pool.idle else await self._connected(bytes_max, CALL_POLL_S)
+            consumer = pool.idle.pop() if pool.idle else await self._connected(self._topics, bytes_max, CALL_POLL_S)
             try:
                 with self._mapping_errors():
                     async with asyncio.timeout(self._timeout_s):
@@ -162,9 +171,7 @@ class Reads:
 
     async def _stop(self, consumer: AIOKafkaConsumer) -> None:
         self._consumers.discard(consumer)
-        with contextlib.suppress(TimeoutError, kafka.KafkaError, OSError):
-            async with asyncio.timeout(STOP_S):
-                await consumer.stop()
+        await end(consumer, STOP_S)
 
     def _check_open(self) -> None:
         if self._closed:

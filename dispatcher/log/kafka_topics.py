@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from dispatcher.errors import ConfigError, LogError
+from dispatcher.log.kafka_clients import end
 from dispatcher.log.kafka_errors import mapped, unavailable
 from schemas.topics import TOPICS, Topic
 
@@ -52,7 +53,7 @@ async def prepare_topics(bootstrap: str, prefix: str, *, create: bool, replicati
     except (kafka.KafkaError, OSError) as error:
         raise mapped(error, bootstrap) from error
     finally:
-        await admin.close()
+        await end(admin, timeout_s)
 
 
 async def _describe(admin: AIOKafkaAdminClient, prefix: str) -> dict[str, list[dict[str, Any]]]:
