@@ -1,4 +1,4 @@
-"""The store port, reading side: what commands, exports and the console ask of the results (DESIGN.md 6).
+"""The store port: what is asked of the results, and how the joiner writes them (DESIGN.md 6).
 
 A store is a fold of the log and can be rebuilt from it at any time (`dispatcher store rebuild`). It is written by the
 joiner alone; any number of readers read beside it and see whole micro-batches only, at most about a second old.
@@ -10,15 +10,17 @@ All calls block (they are disk reads): from a coroutine, use `asyncio.to_thread`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Literal, Protocol
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, Literal, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.equation import Counts, Status
-from schemas.records import Inbound, Leg, UnknownPolicy
+from dispatcher.errors import StoreError
+from dispatcher.log.port import Stored
+from schemas.records import Finished, Inbound, Leg, UnknownPolicy
 from schemas.states import State
 
 Source = Literal["submit", "report"]
@@ -94,9 +96,9 @@ class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """The recipients of one batch (at most 50,000) in list order, in columns of equal length.
 
-    `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]`, `accounts[account_index[i]]`:
-    entry 0 of each list is "". `from_report[i]`: the code is a report's, else the submit's. Times are 0 where there is
-    none. `broken` says why the numbers are missing (0), if the log lost the batch.
+    `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
+    `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
+    submit's. Times are 0 where there is none. `broken` says why the numbers are missing (0) if they are.
     """
 
     batch: int
@@ -165,6 +167,14 @@ class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
     last_why: str
 
 
+class Oddity(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in a topic that should not be, and how often."""
+
+    topic: str
+    what: str
+    count: int
+
+
 class StoreReader(Protocol):
     """An open store, to read. Made for one thread at a time; every call sees the newest committed state."""
 
@@ -215,6 +225,98 @@ class StoreReader(Protocol):
         """Dead letters, by account."""
         ...
 
+    def oddities(self) -> list[Oddity]:
+        """Records that could not be used, and contradictions in the journal: counted and passed over."""
+        ...
+
     def offsets(self) -> dict[tuple[str, int], int]:
         """How far each (topic, partition) of the log is folded: the next offset to read."""
+        ...
+
+
+# --- the writing side ------------------------------------------------------------------------------------------------
+
+
+class BatchPlace(msgspec.Struct, frozen=True):
+    """A batch that the store wants: its place in `recipients` (join_journal.spread_place), what it must hash to."""
+
+    id: int
+    sha256: bytes
+
+
+class LoadedBatch(msgspec.Struct, frozen=True):
+    """A batch as fetched: the comma-joined numbers, or None and why the log cannot give them."""
+
+    id: int
+    numbers: bytes | None
+    broken: str = ""
+
+
+class Overtaken(StoreError):
+    """Somebody else folded records into this store meanwhile; nothing was written. Begin again at `offsets()`."""
+
+    retryable = True
+
+
+Delivery = Mapping[tuple[str, int], Sequence[Stored]]
+"""Records by (topic, partition), in order and without gaps, from the store's offset on."""
+
+INPUTS: Final = ("campaigns", "jobs", "rejects", "inbound", "dead")
+"""The topics that are only remembered; any order between them gives the same rows."""
+
+
+class Store(Protocol):
+    """The writing side: the fold, one transaction a call, with the offsets of what was folded in the same transaction.
+
+    One process at a time has it open (dispatcher.store.opening.open_store). All calls block; make them from one thread
+    at a time. A call that raises StoreError has written nothing and can be repeated. LogNewer: see the log port.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, without secrets."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """The next offset wanted of each (topic, partition); 0 where none is named."""
+        ...
+
+    def take_inputs(self, delivery: Delivery) -> None:
+        """Fold records of the INPUTS topics. Raises Overtaken."""
+        ...
+
+    def jobs_needed(self, delivery: Delivery) -> dict[int, int]:
+        """For each partition of `lanes` in this delivery, the largest offset of `jobs` that its intents name."""
+        ...
+
+    def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
+        """The batches whose numbers must be added before these `lanes` records are taken."""
+        ...
+
+    def batches_wanted(self, batches_max: int) -> list[BatchPlace]:
+        """Batches of launched campaigns whose numbers should be added some time."""
+        ...
+
+    def add_batches(self, batches: Sequence[LoadedBatch]) -> None:
+        """Numbers of batches, or why there are none."""
+        ...
+
+    def take(self, delivery: Delivery) -> None:
+        """Fold records of `lanes`, then of `reports`. Their jobs and batches must be there. Raises Overtaken."""
+        ...
+
+    def expire(self, sent_before_ms: int) -> None:
+        """Whoever was accepted before then and has no report is `no_report` from now on."""
+        ...
+
+    def outbox(self, chunks_max: int) -> list[tuple[int, Finished]]:
+        """Chunks whose every recipient got its final word, as records for `results`, by the chunk's id."""
+        ...
+
+    def told(self, chunks: Sequence[int]) -> None:
+        """These are in `results` now."""
         ...

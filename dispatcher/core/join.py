@@ -1,0 +1,167 @@
+"""The join of reports with the recipients of one batch, in columns: no object per recipient (DESIGN.md 6).
+
+A batch in memory is its numbers in sorted order (8 bytes), where each stood in the list (2), which final report it got
+(1, or 2 if the batch saw more than 255 different codes) and when (4): 15 bytes per recipient.
+
+The first final report of a recipient wins; "first" is by its place in the `reports` topic, not by when it was matched,
+so the result does not depend on the order in which reports and outcomes were read. As long as a recipient was in one
+vendor request only, both are the same. Where a slice may have been taken twice (`contest`), the places are kept.
+
+Pure. The numbers of a batch are distinct (a launch sees to it); of two equal ones only the first is found.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.states import State
+
+SEGMENT: Final = 4096
+"""Recipients per stored piece of a batch: a single late report rewrites 20 KB, not the whole batch."""
+
+SEGMENTS_MAX: Final = 16
+NO_PLACE: Final = np.iinfo(np.int64).max
+UNCONTESTED: Final = -1
+
+Positions = NDArray[np.int32]
+Finals = NDArray[np.unsignedinteger[Any]]
+CodePair = tuple[int, str]
+"""(state, vendor's code) of a final report; State.DELIVERED or State.FAILED."""
+
+
+class Settled:
+    """What `settle` did, as row numbers of its input: `fresh` got their first final word, `replaced` another one.
+
+    `replaced_was` are the pairs that the replaced recipients had before.
+    """
+
+    __slots__ = ("fresh", "replaced", "replaced_was")
+
+    def __init__(self, fresh: Positions, replaced: Positions, replaced_was: list[CodePair]) -> None:
+        self.fresh = fresh
+        self.replaced = replaced
+        self.replaced_was = replaced_was
+
+
+class Columns:
+    """One batch: who has which final report. Position = index in the batch's list."""
+
+    __slots__ = ("_keys", "_places", "codes", "dirty", "finals", "places_in_log", "times")
+
+    def __init__(self, numbers: NDArray[np.int64]) -> None:
+        order = np.argsort(numbers, kind="stable")
+        self._keys = numbers[order]
+        self._places = order.astype(np.uint16)
+        self.finals: Finals = np.zeros(len(numbers), np.uint8)
+        self.times = np.zeros(len(numbers), np.uint32)
+        self.codes: list[CodePair] = []
+        self.places_in_log: NDArray[np.int64] | None = None
+        self.dirty: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the columns."""
+        extra = 0 if self.places_in_log is None else self.places_in_log.nbytes
+        return self._keys.nbytes + self._places.nbytes + self.finals.nbytes + self.times.nbytes + extra
+
+    def find(self, numbers: NDArray[np.int64]) -> Positions:
+        """The position of each number; -1 where the batch does not have it."""
+        if not len(self._keys):
+            return np.full(len(numbers), -1, np.int32)
+        by_number = np.argsort(numbers)
+        asked = numbers[by_number]  # in order, the search stays in the cache
+        at = np.minimum(np.searchsorted(self._keys, asked), len(self._keys) - 1)
+        found = np.where(self._keys[at] == asked, self._places[at].astype(np.int32), np.int32(-1))
+        positions = np.empty(len(numbers), np.int32)
+        positions[by_number] = found
+        return positions
+
+    def reported(self, start: int, count: int) -> int:
+        """How many of [start, start+count) have a final report."""
+        return int(np.count_nonzero(self.finals[start : start + count]))
+
+    def contest(self, start: int, count: int) -> None:
+        """From now on keep the places of these recipients' reports: the vendor may take this slice twice.
+
+        Called before any of them can have a report.
+        """
+        if self.places_in_log is None:
+            self.places_in_log = np.full(len(self), UNCONTESTED, np.int64)
+        part = self.places_in_log[start : start + count]
+        part[part == UNCONTESTED] = NO_PLACE
+        if len(part):
+            self.dirty.update(range(start // SEGMENT, (start + len(part) - 1) // SEGMENT + 1))
+
+    def learn(self, pairs: list[CodePair]) -> NDArray[np.uint16]:
+        """The `finals` value of each of these pairs. Codes are kept sorted: a replay must get the same bytes."""
+        new = sorted(set(pairs) - set(self.codes))
+        if new:
+            before, self.codes = self.codes, sorted([*self.codes, *new])
+            if len(self.codes) > 255 and self.finals.dtype != np.uint16:
+                self.finals = self.finals.astype(np.uint16)
+                self.dirty.update(self._held())
+            if before and self.codes[: len(before)] != before:
+                renumber = np.array([0, *(1 + self.codes.index(pair) for pair in before)], self.finals.dtype)
+                self.finals = renumber[self.finals]
+                self.dirty.update(self._held())
+        at = {pair: index for index, pair in enumerate(self.codes, 1)}
+        return np.array([at[pair] for pair in pairs], np.uint16)
+
+    def settle(
+        self,
+        positions: Positions,
+        finals: NDArray[np.uint16],
+        times: NDArray[np.uint32],
+        places_in_log: NDArray[np.int64],
+    ) -> Settled:
+        """Give these recipients their final words, in the order of the rows; see the module's rule.
+
+        `positions` are valid ones, `finals` values from `learn`; `places_in_log` grow with the row unless contested.
+        """
+        none = np.empty(0, np.int32)
+        if self.places_in_log is None:
+            fresh: Positions = np.flatnonzero(self.finals[positions] == 0).astype(np.int32)
+            fresh = fresh[_first_of_each(positions[fresh], len(self))]
+            self._write(fresh, positions, finals, times)
+            return Settled(fresh, none, [])
+        rows: Positions = np.argsort(places_in_log, kind="stable").astype(np.int32)
+        rows = rows[_first_of_each(positions[rows], len(self))]
+        held = self.places_in_log[positions[rows]]
+        rows = rows[(places_in_log[rows] < held) | ((held == UNCONTESTED) & (self.finals[positions[rows]] == 0))]
+        at = positions[rows]
+        was = self.finals[at]
+        self._write(rows, positions, finals, times)
+        self.places_in_log[at] = np.where(self.places_in_log[at] == UNCONTESTED, UNCONTESTED, places_in_log[rows])
+        pairs = [self.codes[value - 1] for value in was[was != 0].tolist()]
+        return Settled(rows[was == 0], rows[was != 0], pairs)
+
+    def _write(
+        self, rows: Positions, positions: Positions, finals: NDArray[np.uint16], times: NDArray[np.uint32]
+    ) -> None:
+        at = positions[rows]
+        self.finals[at] = finals[rows]
+        self.times[at] = times[rows]
+        self.dirty.update(np.flatnonzero(np.bincount(at // SEGMENT)).tolist())
+
+    def _held(self) -> list[int]:
+        """The segments that hold a final report."""
+        return np.flatnonzero(np.bincount(np.flatnonzero(self.finals) // SEGMENT)).tolist()
+
+
+def _first_of_each(positions: Positions, size: int) -> Positions:
+    """The index of the first row of each position, in row order."""
+    rows = np.arange(len(positions), dtype=np.int32)
+    first = np.empty(size, np.int32)
+    first[positions[::-1]] = rows[::-1]  # of repeated indices the last assignment stays: the first row
+    return np.flatnonzero(first[positions] == rows).astype(np.int32)
+
+
+def states_of(codes: list[CodePair]) -> NDArray[np.uint8]:
+    """The recipient's state by `finals` value; 0 stands for "no report" (the chunk decides) and maps to QUEUED."""
+    return np.array([State.QUEUED, *(state for state, _ in codes)], np.uint8)

@@ -1,0 +1,288 @@
+"""Reports into columns: which chunk an id belongs to, which recipient, and what that changes in the sums.
+
+All rows of a micro-batch at once: sorted by batch, so that each batch's columns are searched and written once. What no
+chunk explains is parked. Runs inside the fold's transaction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.join import Positions
+from dispatcher.core.join_journal import JoinedChunk
+from dispatcher.core.join_reports import ReportRows, id_keys
+from dispatcher.store.sqlite_tables import Tables
+from dispatcher.store.tallies import FINAL_COLUMNS, STATE_COLUMNS, Key, Tallies
+from dispatcher.store.working_set import WorkingSet
+from schemas.states import State
+
+Rows = NDArray[np.intp]
+
+
+class ReportJoin:
+    """Joins the rows of one transaction."""
+
+    def __init__(self, tables: Tables, working: WorkingSet, tallies: Tallies, *, emits: bool) -> None:
+        self._tables = tables
+        self._working = working
+        self._tallies = tallies
+        self._emits = emits
+
+    def join(self, rows: ReportRows) -> None:
+        """Settle the recipients that these rows name, park the rest."""
+        if not len(rows):
+            return
+        match = _Match(self._tables, self._working, rows)
+        unmatched = [np.flatnonzero(match.slot < 0)]
+        asked = np.flatnonzero(match.slot >= 0)
+        while len(asked):
+            strangers = self._settle(rows, match, asked)
+            asked = match.next_chunks(strangers)
+            unmatched.append(np.setdiff1d(strangers, asked, assume_unique=True))
+        for chunk in match.chunks:
+            chunk.slot = -1
+        parked = np.concatenate(unmatched)
+        if len(parked):
+            self._tables.park(rows.take(parked).park())
+
+    def _settle(self, rows: ReportRows, match: _Match, asked: Rows) -> Rows:
+        """Settle what can be; returns the rows whose number is not in their chunk."""
+        batch_of = match.batch_of_slot()
+        batches, batch_no = np.unique(batch_of, return_inverse=True)
+        of_row = batch_no.astype(np.uint16 if len(batches) < 65_536 else np.int64)[match.slot[asked]]
+        order = np.argsort(of_row, kind="stable")
+        ends = np.cumsum(np.bincount(of_row, minlength=len(batches)))
+        sums = _Sums(rows, match)
+        strangers = []
+        start = 0
+        for batch_id, end in zip(batches.tolist(), ends.tolist(), strict=True):
+            if end > start:
+                strangers.append(self._settle_batch(batch_id, rows, match, asked[order[start:end]], sums))
+            start = end
+        self._add(rows, match, sums)
+        return np.sort(np.concatenate(strangers))
+
+    def _settle_batch(self, batch_id: int, rows: ReportRows, match: _Match, asked: Rows, sums: _Sums) -> Rows:
+        columns = self._working.columns(batch_id)
+        positions = match.positions(rows, asked, columns.find(rows.numbers[asked]))
+        slot = match.slot[asked]
+        inside = (positions >= match.start[slot]) & (positions < match.end[slot]) & (positions < len(columns))
+        strangers = asked[~inside]
+        if len(strangers):
+            asked, positions = asked[inside], positions[inside]
+        if not len(asked):
+            return strangers
+        pair = rows.pair[asked]
+        used = np.flatnonzero(np.bincount(pair))
+        final_of_pair = np.zeros(len(rows.pairs), np.uint16)
+        final_of_pair[used] = columns.learn([rows.pairs[number] for number in used.tolist()])
+        settled = columns.settle(positions, final_of_pair[pair], rows.times[asked], rows.places[asked])
+        self._working.save_columns(batch_id)
+        sums.matched.append(asked)
+        sums.fresh.append(asked[settled.fresh])
+        for row, was in zip(asked[settled.replaced].tolist(), settled.replaced_was, strict=True):
+            self._replace(rows, match, row, was)
+        returned = match.returned[match.slot[asked[settled.fresh]]]
+        if returned.any():
+            self._cover(batch_id, match, asked[settled.fresh][returned], positions[settled.fresh][returned], sums)
+        return strangers
+
+    def _cover(self, batch_id: int, match: _Match, fresh: Rows, positions: Positions, sums: _Sums) -> None:
+        """Reported for a chunk that had been returned to the queue: who holds them now waits for one less."""
+        for position in positions.tolist():
+            chunk_id = self._tables.covering(batch_id, position)
+            chunk = self._working.chunk(chunk_id) if chunk_id is not None else None
+            if chunk is not None:
+                sums.covered[chunk.id] = sums.covered.get(chunk.id, 0) + 1
+
+    def _replace(self, rows: ReportRows, match: _Match, row: int, was: tuple[int, str]) -> None:
+        """An earlier report of this recipient turned up late: it was the first word."""
+        chunk = match.chunks[match.slot[row]]
+        key = self._key(chunk)
+        for (state, code), recipients in ((was, -1), (rows.pairs[rows.pair[row]], 1)):
+            self._tallies.of(key).add(FINAL_COLUMNS[State(state)], recipients)
+            if state == State.FAILED:
+                self._tallies.failed(key, "report", code, recipients)
+        if self._emits:
+            self._tables.put_out([chunk.id])
+
+    def _add(self, rows: ReportRows, match: _Match, sums: _Sums) -> None:
+        """The sums, chunk by chunk."""
+        matched = np.concatenate([np.empty(0, np.intp), *sums.matched])
+        fresh = np.concatenate([np.empty(0, np.intp), *sums.fresh])
+        slots = len(match.chunks)
+        matched_of = np.bincount(match.slot[matched], minlength=slots).tolist()
+        delivered = np.array([state == State.DELIVERED for state, _ in rows.pairs], np.bool_)[rows.pair[fresh]]
+        delivered_of = np.bincount(match.slot[fresh[delivered]], minlength=slots).tolist()
+        failed_of = np.bincount(match.slot[fresh[~delivered]], minlength=slots).tolist()
+        latest = np.zeros(slots, np.int64)
+        at_ms = np.array([origin.at_ms for origin in rows.origins], np.int64)
+        np.maximum.at(latest, match.slot[matched], at_ms[rows.origin_of_id[rows.id_of[matched]]])
+        keys: list[Key | None] = [None] * slots
+        out = []
+        for slot, last_ms in enumerate(latest.tolist()):
+            if not matched_of[slot]:
+                continue
+            chunk = match.chunks[slot]
+            key = keys[slot] = self._key(chunk)
+            settled = delivered_of[slot] + failed_of[slot]
+            tally, reports = self._tallies.of(key), self._tallies.report(chunk.account)
+            tally.reported(last_ms)
+            tally.delivered += delivered_of[slot]
+            tally.undelivered += failed_of[slot]
+            reports.applied += settled
+            reports.repeats += matched_of[slot] - settled
+            if settled and chunk.state != State.QUEUED and self._leave(chunk, key, settled):
+                out.append(chunk.id)
+        for chunk_id, settled in sums.covered.items():
+            cover = self._working.chunk(chunk_id)
+            if cover is not None and self._leave(cover, self._key(cover), settled):
+                out.append(cover.id)
+        self._count_codes(rows, match, fresh[~delivered], keys)
+        if self._emits:
+            self._tables.put_out(out)
+
+    def _leave(self, chunk: JoinedChunk, key: Key, recipients: int) -> bool:
+        """So many recipients leave their chunk's state for their own final one; whether downstream must be told."""
+        tally = self._tallies.of(key)
+        state = State.NO_REPORT if chunk.expired else State(chunk.state)
+        tally.add(STATE_COLUMNS[state], -recipients)
+        if state is State.FAILED:
+            self._tallies.failed(key, "submit", chunk.code, -recipients)
+        told = chunk.expired or state is State.FAILED
+        chunk.reported += recipients
+        chunk.expired = chunk.expired and chunk.pending > 0
+        self._working.change(chunk)
+        return told or chunk.pending == 0
+
+    def _count_codes(self, rows: ReportRows, match: _Match, failed: Rows, keys: list[Key | None]) -> None:
+        pairs = len(rows.pairs)
+        values, counts = np.unique(match.slot[failed].astype(np.int64) * pairs + rows.pair[failed], return_counts=True)
+        for value, recipients in zip(values.tolist(), counts.tolist(), strict=True):
+            key = keys[value // pairs]
+            if key is not None:
+                self._tallies.failed(key, "report", rows.pairs[value % pairs][1], recipients)
+
+    def _key(self, chunk: JoinedChunk) -> Key:
+        batch = self._working.batch(chunk.batch)
+        return batch.campaign, batch.attempt, chunk.account
+
+
+class _Sums:
+    """What the batches of one pass gathered: rows that matched, rows that were first, recipients covered elsewhere."""
+
+    def __init__(self, rows: ReportRows, match: _Match) -> None:
+        self.matched: list[Rows] = []
+        self.fresh: list[Rows] = []
+        self.covered: dict[int, int] = {}
+
+
+class _Match:
+    """Row -> chunk, by vendor id. `slot[i]` is the row's index in `chunks`, -1 where nobody knows the id."""
+
+    def __init__(self, tables: Tables, working: WorkingSet, rows: ReportRows) -> None:
+        self.chunks: list[JoinedChunk] = []
+        self._further: dict[int, tuple[JoinedChunk, ...]] = {}  # id -> chunks to try next
+        self._id_of = rows.id_of
+        slot_of_id = np.full(len(rows.ids), -1, np.int32)
+        self._place_of_id: NDArray[np.int32] | None = None
+        numbered: dict[str, int] = {}
+        of_origin = np.array([numbered.setdefault(o.account, len(numbered)) for o in rows.origins], np.int32)
+        of_id = of_origin[rows.origin_of_id]
+        for account, number in numbered.items():
+            ids = np.flatnonzero(of_id == number)
+            self._match_ids(working, account, rows.ids, ids, slot_of_id)
+            if tables.has_recipient_ids(account):
+                self._match_recipient_ids(tables, working, account, rows.ids, ids, slot_of_id)
+        self.slot = slot_of_id[rows.id_of]
+        self._describe()
+
+    def _match_ids(
+        self, working: WorkingSet, account: str, texts: list[str], ids: Rows, slot_of_id: NDArray[np.int32]
+    ) -> None:
+        numbers = ids.tolist()
+        asked = texts if len(numbers) == len(texts) else [texts[number] for number in numbers]
+        slots = [-1] * len(numbers)
+        for index, named in enumerate(working.named(account, asked)):
+            if named is None:
+                continue
+            if isinstance(named, tuple):
+                self._further[numbers[index]] = named[1:]
+                named = named[0]
+            slots[index] = named.slot if named.slot >= 0 else self._add(named)
+        slot_of_id[ids] = slots
+
+    def _match_recipient_ids(
+        self,
+        tables: Tables,
+        working: WorkingSet,
+        account: str,
+        texts: list[str],
+        ids: Rows,
+        slot_of_id: NDArray[np.int32],
+    ) -> None:
+        ids = ids[slot_of_id[ids] < 0]
+        if not len(ids):
+            return
+        if self._place_of_id is None:
+            self._place_of_id = np.full(len(texts), -1, np.int32)
+        keys = id_keys([texts[number] for number in ids.tolist()])
+        order = np.argsort(keys, kind="stable")
+        ids, keys = ids[order], keys[order]
+        ranges = tables.recipient_id_ranges(account, int(keys[0]), int(keys[-1]))
+        if not ranges:
+            return
+        lows = np.searchsorted(keys, np.array([low for _, _, low, _ in ranges], np.int64), "left")
+        highs = np.searchsorted(keys, np.array([high for _, _, _, high in ranges], np.int64), "right")
+        for index in np.flatnonzero(lows < highs).tolist():
+            chunk_id, place, _, _ = ranges[index]
+            held, at = working.recipient_keys(chunk_id, place)
+            asked = slice(int(lows[index]), int(highs[index]))
+            found = np.minimum(np.searchsorted(held, keys[asked]), len(held) - 1)
+            hit = (held[found] == keys[asked]) & (slot_of_id[ids[asked]] < 0)
+            chunk = working.chunk(chunk_id) if hit.any() else None
+            if chunk is not None:
+                slot_of_id[ids[asked][hit]] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
+                self._place_of_id[ids[asked][hit]] = chunk.start + at[found[hit]]
+
+    def next_chunks(self, strangers: Rows) -> Rows:
+        """Of these rows, those whose id was given to a further chunk; they belong to that one now."""
+        if not self._further:
+            return np.empty(0, np.intp)
+        again = []
+        for row in strangers.tolist():
+            further = self._further.get(int(self._id_of[row]))
+            tried = self.chunks[self.slot[row]]
+            rest = further[further.index(tried) + 1 :] if further and tried in further else further
+            if rest:
+                self.slot[row] = rest[0].slot if rest[0].slot >= 0 else self._add(rest[0])
+                again.append(row)
+        self._describe()
+        return np.array(again, np.intp)
+
+    def positions(self, rows: ReportRows, asked: Rows, found: Positions) -> Positions:
+        """Where the recipients stand, given where their numbers were found: an id may say so by itself."""
+        numbers, slot = rows.numbers[asked], self.slot[asked]
+        if not numbers.all():
+            alone = (numbers == 0) & (self.end[slot] - self.start[slot] == 1)
+            found = np.where(alone, self.start[slot], found)
+        if self._place_of_id is not None:
+            by_id = self._place_of_id[rows.id_of[asked]]
+            agrees = (numbers == 0) | (by_id == found)
+            found = np.where(by_id >= 0, np.where(agrees, by_id, -1), found)
+        return found
+
+    def batch_of_slot(self) -> NDArray[np.int64]:
+        """The batch of each chunk."""
+        return np.array([chunk.batch for chunk in self.chunks], np.int64)
+
+    def _describe(self) -> None:
+        self.start = np.array([chunk.start for chunk in self.chunks], np.int32)
+        self.end = np.array([chunk.end for chunk in self.chunks], np.int32)
+        self.returned = np.array([chunk.state == State.QUEUED for chunk in self.chunks], np.bool_)
+
+    def _add(self, chunk: JoinedChunk) -> int:
+        chunk.slot = len(self.chunks)
+        self.chunks.append(chunk)
+        return chunk.slot

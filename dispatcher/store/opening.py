@@ -1,0 +1,63 @@
+"""From `[store] url` to an open store: `sqlite:PATH`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from dispatcher.config import StoreConfig
+from dispatcher.errors import ConfigError
+from dispatcher.store import sqlite_file
+from dispatcher.store.meanings import Meaning, meaning
+from dispatcher.store.port import Store, StoreReader
+from dispatcher.store.sqlite import StoreBusy, open_sqlite
+from dispatcher.store.sqlite_reader import SqliteReader
+
+ASK_AGAIN_S: Final = 0.5
+
+_log = structlog.get_logger("store")
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a store URL. Raises ConfigError for any other kind of URL."""
+    scheme, found, path = url.partition(":")
+    if scheme != "sqlite" or not found or not path or "?" in path:
+        raise ConfigError(f'the store URL "{url}" is not known; write [store] url = "sqlite:PATH"')
+    return Path(path)
+
+
+def open_reader(config: StoreConfig, meanings: Meaning = meaning) -> StoreReader:
+    """The store, to read, beside whoever writes it; an empty one if there is none yet.
+
+    Raises ConfigError or StoreError.
+    """
+    path = sqlite_path(config.url)
+    return SqliteReader(path, sqlite_file.open_reader(path), config.no_report_after_s, meanings)
+
+
+def open_store(config: StoreConfig, *, emits: bool = True) -> Store:
+    """The store, to write. Raises StoreBusy if another process has it, ConfigError or StoreError.
+
+    `emits`: chunks that get their final word are collected for the topic `results`.
+    """
+    return open_sqlite(sqlite_path(config.url), emits=emits)
+
+
+async def wait_for_store(config: StoreConfig, stop: asyncio.Event) -> Store | None:
+    """`open_store` as soon as no other process has it; None if `stop` was set first."""
+    waiting = False
+    while not stop.is_set():
+        try:
+            return await asyncio.to_thread(open_store, config)
+        except StoreBusy as error:
+            if not waiting:
+                _log.info("waiting for the store", reason=str(error))
+                waiting = True
+        try:
+            await asyncio.wait_for(stop.wait(), ASK_AGAIN_S)
+        except TimeoutError:
+            continue
+    return None

@@ -1,0 +1,259 @@
+"""The SQLite store, writing side (port.py: Store): transactions around the fold.
+
+One process at a time writes: it holds a lock on `PATH.lock` from opening to closing, which the operating system lets
+go of if it dies. The offsets are compared when they are moved all the same, so that a lock that fails (a network file
+system) cannot make a report count twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Final, TypeVar
+
+import numpy as np
+
+from dispatcher.core.join_journal import lane_place
+from dispatcher.errors import StoreError
+from dispatcher.store import sqlite_file
+from dispatcher.store.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decode
+from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
+from dispatcher.store.sqlite_pages import page
+from dispatcher.store.sqlite_tables import Tables
+from schemas.records import Finished, Intent
+from schemas.topics import TOPICS
+
+T = TypeVar("T")
+
+
+class StoreBusy(StoreError):
+    """Another process writes to this store: a dispatcher runs, or a command just brings the store up to date."""
+
+    retryable = True
+
+
+class SqliteStore:
+    """See dispatcher.store.port.Store; made by `open_sqlite`. `emits`: finished chunks go to the outbox."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[str], *, emits: bool) -> None:
+        self._path = path
+        self._connection = connection
+        self._lock = lock
+        self._emits = emits
+        self._tables = Tables(connection)
+        self._fold = Fold(self._tables, emits=emits)
+        self._offsets = self._tables.offsets()
+        self._decoded: tuple[Delivery, dict[tuple[str, int], list[Decoded]]] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self._path}"
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the columns in use."""
+        return self._fold.working.columns_bytes
+
+    def close(self) -> None:
+        self._connection.close()
+        self._lock.close()
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        return {
+            (topic.name, partition): self._offsets.get((topic.name, partition), 0)
+            for topic in TOPICS
+            for partition in range(topic.partitions)
+            if topic.name in FOLLOWED
+        }
+
+    # --- folding -----------------------------------------------------------------------------------------------------
+
+    def take_inputs(self, delivery: Delivery) -> None:
+        def run() -> None:
+            for topic in INPUTS:
+                for (name, partition), records in delivery.items():
+                    if name == topic and records:
+                        self._fold.inputs(topic, partition, decode(topic, records))
+
+        self._folding(delivery, run)
+
+    def jobs_needed(self, delivery: Delivery) -> dict[int, int]:
+        return {partition: max(jobs) for partition, jobs in self._jobs(delivery).items() if jobs}
+
+    def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
+        named = [lane_place(partition, job) for partition, jobs in self._jobs(delivery).items() for job in jobs]
+        return self._read(lambda: self._tables.batches_of_jobs(named)) if named else []
+
+    def batches_wanted(self, batches_max: int) -> list[BatchPlace]:
+        return self._read(lambda: self._tables.batches_to_load(batches_max))
+
+    def add_batches(self, batches: Sequence[LoadedBatch]) -> None:
+        def run() -> None:
+            for batch in batches:
+                self._fold.batch(batch.id, batch.numbers, batch.broken)
+
+        self._transaction(run)
+
+    def take(self, delivery: Delivery) -> None:
+        decoded = self._decode(delivery)
+
+        def run() -> None:
+            for (topic, partition), records in decoded.items():
+                if topic == "lanes":
+                    self._fold.journal(partition, records)
+            self._fold.parked()
+            for (topic, partition), records in decoded.items():
+                if topic == "reports":
+                    self._fold.reports(partition, records)
+
+        self._folding(delivery, run)
+
+    def expire(self, sent_before_ms: int) -> None:
+        while self._transaction(lambda: self._fold.expire(sent_before_ms)) == EXPIRE_CHUNKS_MAX:
+            pass
+
+    def _jobs(self, delivery: Delivery) -> dict[int, set[int]]:
+        return {
+            partition: {record.job for _, record in records if isinstance(record, Intent)}
+            for (topic, partition), records in self._decode(delivery).items()
+            if topic == "lanes"
+        }
+
+    def _decode(self, delivery: Delivery) -> dict[tuple[str, int], list[Decoded]]:
+        """The delivery's records, decoded once for all the calls about it."""
+        if self._decoded is None or self._decoded[0] is not delivery:
+            decoded = {place: decode(place[0], records) for place, records in delivery.items()}
+            self._decoded = (delivery, decoded)
+        return self._decoded[1]
+
+    def _folding(self, delivery: Delivery, run: Callable[[], None]) -> None:
+        """Fold and move the offsets, or neither."""
+        moves = {place: records[-1].offset + 1 for place, records in delivery.items() if records}
+
+        def run_and_move() -> None:
+            run()
+            for (topic, partition), after in moves.items():
+                if not self._tables.advance(topic, partition, self._offsets.get((topic, partition), 0), after):
+                    raise Overtaken(f"another process folds {topic}/{partition} into the store {self._path} too")
+
+        self._transaction(run_and_move)
+        self._offsets.update(moves)
+        self._decoded = None
+
+    # --- downstream --------------------------------------------------------------------------------------------------
+
+    def outbox(self, chunks_max: int) -> list[tuple[int, Finished]]:
+        return self._read(lambda: self._finished(self._tables.outbox(chunks_max)))
+
+    def told(self, chunks: Sequence[int]) -> None:
+        self._transaction(lambda: self._tables.take_out(chunks))
+
+    def pending_outbox(self) -> list[int]:
+        """All chunks in the outbox, for a rebuild to carry over."""
+        return self._read(lambda: self._tables.outbox(-1))
+
+    def carry_outbox(self, chunks: Sequence[int]) -> None:
+        """Put these into the outbox."""
+        self._transaction(lambda: self._tables.put_out(chunks))
+
+    def _finished(self, chunk_ids: list[int]) -> list[tuple[int, Finished]]:
+        found = []
+        last: tuple[int, object] | None = None
+        for chunk_id in chunk_ids:
+            chunk = self._fold.working.chunk(chunk_id)
+            if chunk is None:
+                continue
+            row = self._fold.working.batch(chunk.batch)
+            if last is None or last[0] != chunk.batch:
+                whole = page(self._connection, chunk.batch, overdue_ms=0, cancelled=False)
+                last = (chunk.batch, whole)
+            at = slice(chunk.start, chunk.end)
+            used, index = np.unique(whole.code_index[at], return_inverse=True)
+            at_ms = int(whole.reported_s[at].max(initial=0)) * 1000 or chunk.sent_ms
+            record = Finished(
+                campaign=row.campaign,
+                account=chunk.account,
+                batch=row.number,
+                start=chunk.start,
+                vendor_id=chunk.vendor_id,
+                numbers=whole.numbers[at].astype("<i8", copy=False).tobytes(),
+                states=whole.states[at].tobytes(),
+                codes=[whole.codes[number] for number in used.tolist()],
+                code_index=index.astype("<u2").tobytes(),
+                at_ms=at_ms,
+            )
+            found.append((chunk_id, record))
+        return found
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def _transaction(self, run: Callable[[], T]) -> T:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            result = run()
+            self._fold.flush()
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            sqlite_file.rollback(self._connection)
+            self._begin_again()
+            if isinstance(error, sqlite3.Error):
+                raise sqlite_file.mapped(error, self._path) from error
+            raise
+        self._fold.trim()
+        return result
+
+    def _begin_again(self) -> None:
+        """What is in memory may be ahead of the file: forget it."""
+        self._fold = Fold(self._tables, emits=self._emits)
+        self._decoded = None
+        try:
+            self._offsets = self._tables.offsets()
+        except sqlite3.Error:
+            return  # the next call meets the same trouble
+
+    def _read(self, run: Callable[[], T]) -> T:
+        try:
+            return run()
+        except sqlite3.Error as error:
+            raise sqlite_file.mapped(error, self._path) from error
+
+
+FOLLOWED: Final = frozenset((*INPUTS, "lanes", "reports"))
+
+
+def open_sqlite(path: Path, *, emits: bool) -> SqliteStore:
+    """Open the store at `path` for writing, made new if there is none. Raises StoreBusy, StoreError or ConfigError."""
+    lock = _lock(path)
+    try:
+        connection = sqlite_file.open_writer(path)
+        try:
+            return SqliteStore(path, connection, lock, emits=emits)
+        except sqlite3.Error as error:
+            connection.close()
+            raise sqlite_file.mapped(error, path) from error
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _lock(path: Path) -> IO[str]:
+    """The locked file beside the store. Raises StoreBusy with who holds it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(path.name + ".lock").open("a+")
+    except OSError as error:
+        raise sqlite_file.mapped(error, path) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise StoreBusy(f"the store {path} is being written by another process (pid {holder})") from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

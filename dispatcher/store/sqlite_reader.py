@@ -1,0 +1,319 @@
+"""The reading side of the SQLite store (port.py: StoreReader). A connection of its own; never writes."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
+
+import msgspec
+import numpy as np
+
+from dispatcher.core.equation import Counts, launched, status, total
+from dispatcher.errors import StoreError
+from dispatcher.store import sqlite_file
+from dispatcher.store.meanings import Meaning
+from dispatcher.store.port import (
+    CampaignView,
+    DeadCount,
+    Failure,
+    Oddity,
+    Page,
+    RejectPage,
+    ReportCounts,
+    Sighting,
+    Source,
+    UnknownChunk,
+)
+from dispatcher.store.sqlite_pages import page, selected
+from dispatcher.store.tallies import COLUMNS
+from schemas import codec
+from schemas.records import Inbound, Launched, Rejects
+from schemas.states import State
+from schemas.topics import LANE_PARTITIONS
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_TALLY: Final = f"SELECT account, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies"
+
+
+class SqliteReader:
+    """See dispatcher.store.port.StoreReader."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, no_report_after_s: float, meaning: Meaning) -> None:
+        self._path = path
+        self._connection = connection
+        self._no_report_after_ms = int(no_report_after_s * 1000)
+        self._meaning = meaning
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self._path}"
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- campaigns ---------------------------------------------------------------------------------------------------
+
+    def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
+        with self._snapshot():
+            rows = self._all(f"{_CAMPAIGN} WHERE launched IS NOT NULL ORDER BY launched_offset DESC")
+            return [self._view(row, self._overdue_ms(now_ms)) for row in rows]
+
+    def campaign(self, campaign: str, now_ms: int | None = None) -> CampaignView | None:
+        with self._snapshot():
+            rows = self._all(f"{_CAMPAIGN} WHERE launched IS NOT NULL AND id = ?", campaign)
+            return self._view(rows[0], self._overdue_ms(now_ms)) if rows else None
+
+    def _view(self, row: tuple[Any, ...], overdue_ms: int) -> CampaignView:
+        encoded, paused, cancelled, weight, urgent = row
+        record = codec.decode(encoded)
+        assert isinstance(record, Launched)
+        key = (record.campaign, record.attempt)
+        late = dict(self._all(_LATE, *key, overdue_ms))
+        tallies = {tally[0]: tally[1:] for tally in self._all(f"{_TALLY} WHERE campaign = ? AND attempt = ?", *key)}
+        sent: dict[str, int] = {}
+        for leg in record.legs:
+            sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
+        accounts = {
+            account: self._account(sent.get(account, 0), tallies.get(account), late.get(account, 0), bool(cancelled))
+            for account in dict.fromkeys((*sent, *tallies))
+        }
+        rejected = Counts(
+            rows=record.invalid + record.duplicate + record.suppressed,
+            invalid=record.invalid,
+            duplicate=record.duplicate,
+            suppressed=record.suppressed,
+        )
+        counts = total((rejected, *accounts.values()))
+        vendors = {leg.account: leg.vendor for leg in record.legs}
+        failures = tuple(
+            Failure(
+                account=account,
+                vendor=vendors.get(account, ""),
+                source=source,
+                code=code,
+                meaning=self._meaning(vendors.get(account, ""), source, code),
+                recipients=recipients,
+            )
+            for account, source, code, recipients in self._all(_FAILURES, *key)
+        )
+        (since_ms,) = self._all(_UNKNOWN_SINCE, *key)[0]
+        times = [tally[-3:] for tally in tallies.values()]
+        return CampaignView(
+            id=record.campaign,
+            name=record.name,
+            status=status(counts, paused=bool(paused), cancelled=bool(cancelled)),
+            launched_ms=record.at_ms,
+            launched_by=record.by,
+            text=record.text,
+            segments=record.segments,
+            legs=record.legs,
+            weight=record.weight if weight is None else weight,
+            urgent=record.urgent if urgent is None else bool(urgent),
+            unknown=record.unknown,
+            options=record.options,
+            paused=bool(paused),
+            cancelled=bool(cancelled),
+            counts=counts,
+            accounts=accounts,
+            invalid_reasons=record.invalid_reasons,
+            failures=failures,
+            first_sent_ms=min((first for first, _, _ in times if first is not None), default=None),
+            last_sent_ms=max((last for _, last, _ in times if last is not None), default=None),
+            last_report_ms=max((last for _, _, last in times if last is not None), default=None),
+            unknown_since_ms=since_ms,
+        )
+
+    def _account(self, rows: int, tally: tuple[Any, ...] | None, late: int, cancelled: bool) -> Counts:
+        if tally is None:
+            return launched(rows=rows, cancelled=cancelled)
+        named = dict(zip(COLUMNS, tally, strict=False))
+        return launched(
+            rows=rows,
+            cancelled=cancelled,
+            in_flight=named["in_flight"],
+            accepted=named["accepted"] - late,
+            delivered=named["delivered"],
+            failed=named["refused"] + named["undelivered"],
+            no_report=named["no_report"] + late,
+            unknown=named["unknown"],
+        )
+
+    # --- recipients --------------------------------------------------------------------------------------------------
+
+    def pages(
+        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
+    ) -> Iterator[Page]:
+        overdue_ms = self._overdue_ms(now_ms)
+        wanted = np.isin(np.arange(max(State) + 1), list(State) if states is None else list(states))
+        for batch_id, cancelled in self._all(_BATCHES, campaign):
+            with self._mapped():
+                found = page(self._connection, batch_id, overdue_ms=overdue_ms, cancelled=bool(cancelled))
+            if states is not None:
+                found = selected(found, wanted[found.states])
+            if len(found.numbers):
+                yield found
+
+    def rejects(self, campaign: str) -> Iterator[RejectPage]:
+        parts = self._all(
+            "SELECT r.rowid FROM rejects r JOIN campaigns c ON c.id = r.campaign AND c.attempt = r.attempt "
+            "WHERE c.id = ? ORDER BY r.part",
+            campaign,
+        )
+        for (rowid,) in parts:
+            for (encoded,) in self._all("SELECT record FROM rejects WHERE rowid = ?", rowid):
+                record = codec.decode(encoded)
+                assert isinstance(record, Rejects)
+                yield RejectPage(
+                    rows=np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False),
+                    values=record.values.decode("utf-8", "replace").split("\n"),
+                    reasons=record.reasons,
+                    reason_index=np.frombuffer(record.reason_index, np.uint8),
+                )
+
+    def lookup(self, number: int, now_ms: int | None = None) -> list[Sighting]:
+        with self._snapshot():
+            cursor = self._connection.execute("SELECT batch, numbers FROM numbers")
+            seen = [batch for batch, numbers in cursor if (np.frombuffer(numbers, "<i8") == number).any()]
+            found = [sighting for batch in seen for sighting in self._sightings(batch, number, now_ms)]
+        return sorted(found, key=lambda sighting: sighting.launched_ms, reverse=True)
+
+    def _sightings(self, batch_id: int, number: int, now_ms: int | None) -> Iterator[Sighting]:
+        for encoded, cancelled in self._all(_LAUNCH_OF_BATCH, batch_id):
+            record = codec.decode(encoded)
+            assert isinstance(record, Launched)
+            whole = page(self._connection, batch_id, overdue_ms=self._overdue_ms(now_ms), cancelled=bool(cancelled))
+            vendors = {leg.account: leg.vendor for leg in record.legs}
+            for at in np.flatnonzero(whole.numbers == number).tolist():
+                account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
+                source: Source = "report" if whole.from_report[at] else "submit"
+                yield Sighting(
+                    campaign=record.campaign,
+                    name=record.name,
+                    state=State(int(whole.states[at])),
+                    account=account,
+                    vendor=vendors.get(account, ""),
+                    source=source,
+                    code=code,
+                    meaning=self._meaning(vendors.get(account, ""), source, code),
+                    vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
+                    submitted_ms=int(whole.submitted_ms[at]) or None,
+                    reported_ms=int(whole.reported_s[at]) * 1000 or None,
+                    launched_ms=record.at_ms,
+                )
+
+    def inbound(self, number: str | None = None, *, messages_max: int = 100) -> list[Inbound]:
+        where, values = ("", ()) if number is None else ("WHERE number = ?", (number,))
+        rows = self._all(
+            f"SELECT record FROM inbound {where} ORDER BY at_ms DESC, id DESC LIMIT ?", *values, messages_max
+        )
+        return [record for (encoded,) in rows if isinstance(record := codec.decode(encoded), Inbound)]
+
+    # --- what is unknown, unmatched or odd ---------------------------------------------------------------------------
+
+    def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:
+        rows = self._all(_UNKNOWN, campaign)
+        names = ("account", "campaign", "batch", "start", "count", "recipients", "attempt", "since_ms", "code", "text")
+        return [
+            UnknownChunk(
+                partition=chunk_id % LANE_PARTITIONS,
+                intent=chunk_id // LANE_PARTITIONS,
+                **dict(zip(names, row, strict=True)),
+            )
+            for chunk_id, *row in rows
+        ]
+
+    def reports(self) -> list[ReportCounts]:
+        with self._snapshot():
+            parked = {account: (rows, strangers) for account, rows, strangers in self._all(_PARKED)}
+            counted = self._all("SELECT account, rows, waiting, applied, repeats FROM report_counts ORDER BY account")
+        found = []
+        for account, rows, waiting, applied, repeats in counted:
+            kept, strangers = parked.get(account, (0, 0))
+            found.append(
+                ReportCounts(
+                    account=account,
+                    rows=rows,
+                    waiting=waiting,
+                    applied=applied,
+                    repeats=repeats,
+                    parked=kept - strangers,
+                    strangers=strangers,
+                )
+            )
+        return found
+
+    def dead(self) -> list[DeadCount]:
+        rows = self._all("SELECT account, count, last_ms, last_why FROM dead ORDER BY account")
+        return [DeadCount(account=row[0], count=row[1], last_ms=row[2], last_why=row[3]) for row in rows]
+
+    def oddities(self) -> list[Oddity]:
+        rows = self._all("SELECT topic, what, count FROM oddities ORDER BY topic, what")
+        return [Oddity(topic=row[0], what=row[1], count=row[2]) for row in rows]
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        return {(topic, partition): after for topic, partition, after in self._all("SELECT * FROM offsets")}
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def _overdue_ms(self, now_ms: int | None) -> int:
+        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._no_report_after_ms
+
+    def _all(self, statement: str, *values: Any) -> list[Any]:
+        with self._mapped():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment."""
+        with self._mapped():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                sqlite_file.rollback(self._connection)
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise sqlite_file.mapped(error, self._path) from error
+        except (codec.BrokenRecord, codec.NewerRecord, msgspec.MsgspecError) as error:
+            raise StoreError(f"the store {self._path} holds a record that cannot be read: {error}") from error
+
+
+_CAMPAIGN: Final = "SELECT launched, paused, cancelled, weight, urgent FROM campaigns"
+_OF: Final = "JOIN batches b ON b.id = c.batch WHERE b.campaign = ? AND b.attempt = ?"
+_LATE: Final = (
+    "SELECT c.account, sum(c.count - c.reported) FROM chunks c INDEXED BY chunks_waiting "
+    f"{_OF} AND c.state = 2 AND c.reported < c.count AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account"
+)
+_IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported < c.count"  # so that the index is used
+_UNKNOWN_SINCE: Final = f"SELECT min(c.since_ms) FROM chunks c {_OF} AND {_IS_UNKNOWN}"
+_FAILURES: Final = (
+    "SELECT account, source, code, recipients FROM failures WHERE campaign = ? AND attempt = ? AND recipients > 0 "
+    "ORDER BY recipients DESC, account, source, code"
+)
+_BATCHES: Final = (
+    "SELECT b.id, c.cancelled FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt "
+    "WHERE c.id = ? ORDER BY b.number, b.id"
+)
+_LAUNCH_OF_BATCH: Final = (
+    "SELECT c.launched, c.cancelled FROM campaigns c JOIN batches b ON c.id = b.campaign AND c.attempt = b.attempt "
+    "WHERE b.id = ? AND c.launched IS NOT NULL"
+)
+_UNKNOWN: Final = (
+    "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported, c.attempt, c.since_ms, "
+    f"c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {_IS_UNKNOWN} "
+    "AND (?1 IS NULL OR b.campaign = ?1) ORDER BY c.since_ms, c.id"
+)
+_PARKED: Final = (
+    "SELECT account, sum(rows), sum(CASE WHEN EXISTS (SELECT 1 FROM vendor_ids v WHERE v.account = p.account "
+    "AND v.vendor_id = p.vendor_id) THEN rows ELSE 0 END) FROM parked p GROUP BY account"
+)

@@ -1,0 +1,94 @@
+"""What a micro-batch adds to the sums that views show: gathered in memory, written once per transaction.
+
+Every sum is a difference, so that the rows of a rebuilt store are the same however the records were cut into
+micro-batches.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.states import State
+
+Key = tuple[str, str, str]
+"""campaign, attempt, account"""
+
+STATE_COLUMNS: Final = {
+    State.IN_FLIGHT: "in_flight",
+    State.ACCEPTED: "accepted",
+    State.NO_REPORT: "no_report",
+    State.FAILED: "refused",
+    State.UNKNOWN: "unknown",
+}
+"""Where recipients are counted by the state of their chunk; queued ones are whoever is nowhere else."""
+
+FINAL_COLUMNS: Final = {State.DELIVERED: "delivered", State.FAILED: "undelivered"}
+"""Where they are counted by their final report."""
+
+COLUMNS: Final = (*STATE_COLUMNS.values(), *FINAL_COLUMNS.values())
+
+
+class Tally(msgspec.Struct):
+    """Differences for one campaign and account; times are the smallest and largest seen."""
+
+    in_flight: int = 0
+    accepted: int = 0
+    no_report: int = 0
+    refused: int = 0
+    unknown: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    first_sent_ms: int | None = None
+    last_sent_ms: int | None = None
+    last_report_ms: int | None = None
+
+    def add(self, column: str, recipients: int) -> None:
+        """Count so many more (or fewer) in this column."""
+        setattr(self, column, getattr(self, column) + recipients)
+
+    def sent(self, at_ms: int) -> None:
+        """A request went out."""
+        self.first_sent_ms = at_ms if self.first_sent_ms is None else min(self.first_sent_ms, at_ms)
+        self.last_sent_ms = at_ms if self.last_sent_ms is None else max(self.last_sent_ms, at_ms)
+
+    def reported(self, at_ms: int) -> None:
+        """A final report came."""
+        self.last_report_ms = at_ms if self.last_report_ms is None else max(self.last_report_ms, at_ms)
+
+
+class ReportTally(msgspec.Struct):
+    """Differences for the reports of one account."""
+
+    rows: int = 0
+    waiting: int = 0
+    applied: int = 0
+    repeats: int = 0
+
+
+class Tallies:
+    """All differences of one transaction."""
+
+    def __init__(self) -> None:
+        self.campaigns: dict[Key, Tally] = {}
+        self.failures: dict[tuple[str, str, str, str, str], int] = {}  # key, source, code
+        self.reports: dict[str, ReportTally] = {}
+        self.oddities: dict[tuple[str, str], int] = {}  # topic, what
+
+    def of(self, key: Key) -> Tally:
+        """The tally of this campaign, attempt and account."""
+        return self.campaigns.setdefault(key, Tally())
+
+    def failed(self, key: Key, source: str, code: str, recipients: int) -> None:
+        """So many more (or fewer) failed with this code."""
+        at = (*key, source, code)
+        self.failures[at] = self.failures.get(at, 0) + recipients
+
+    def report(self, account: str) -> ReportTally:
+        """The report tally of this account."""
+        return self.reports.setdefault(account, ReportTally())
+
+    def odd(self, topic: str, what: str) -> None:
+        """A record that could not be used; counted and set aside."""
+        self.oddities[topic, what] = self.oddities.get((topic, what), 0) + 1

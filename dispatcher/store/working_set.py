@@ -1,0 +1,165 @@
+"""What the fold has in memory of the store: jobs, batches, columns, chunks and vendor ids, loaded when asked for.
+
+Each kind has a limit, and what is over it is let go between micro-batches (`trim`), when nothing is unsaved. After a
+transaction that failed, everything here may be ahead of the store: make a new one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.join import Columns
+from dispatcher.core.join_journal import JoinedChunk, JoinedJob
+from dispatcher.store.sqlite_tables import BatchRow, Tables
+
+COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
+CHUNKS_MAX: Final = 200_000
+JOBS_MAX: Final = 50_000
+KEYS_MAX: Final = 20_000
+
+Named = JoinedChunk | tuple[JoinedChunk, ...]
+"""The chunk an id belongs to; several, first named first, if a vendor gave the same id twice."""
+
+
+class WorkingSet:
+    """The caches. A chunk is one object here, whoever asks for it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._jobs: dict[int, JoinedJob] = {}
+        self._batches: dict[int, BatchRow] = {}
+        self._columns: OrderedDict[int, Columns] = OrderedDict()
+        self._columns_bytes = 0
+        self._chunks: dict[int, JoinedChunk] = {}
+        self._named: dict[str, dict[str, Named]] = {}
+        self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
+        self.changed: dict[int, JoinedChunk] = {}
+
+    @property
+    def columns_bytes(self) -> int:
+        """Memory of the loaded columns."""
+        return self._columns_bytes
+
+    @property
+    def chunks_held(self) -> int:
+        """Chunks in memory."""
+        return len(self._chunks)
+
+    def job(self, job_id: int) -> JoinedJob | None:
+        """The job of this id."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            job = self._tables.job(job_id)
+            if job is not None:
+                self._jobs[job_id] = job
+        return job
+
+    def batch(self, batch_id: int) -> BatchRow:
+        """The batch of this id."""
+        row = self._batches.get(batch_id)
+        if row is None:
+            row = self._batches[batch_id] = self._tables.batch(batch_id)
+        return row
+
+    def columns(self, batch_id: int) -> Columns:
+        """The columns of a batch. Save what is dirty before the next call: it may let others go."""
+        columns = self._columns.get(batch_id)
+        if columns is not None:
+            self._columns.move_to_end(batch_id)
+            return columns
+        columns = self._tables.columns(self.batch(batch_id))
+        self._columns[batch_id] = columns
+        self._columns_bytes += columns.nbytes
+        while self._columns_bytes > COLUMNS_BYTES_MAX and len(self._columns) > 1:
+            _, oldest = self._columns.popitem(last=False)
+            self._columns_bytes -= oldest.nbytes
+        return columns
+
+    def save_columns(self, batch_id: int) -> None:
+        """Write what is dirty of a batch."""
+        columns = self._columns[batch_id]
+        if columns.dirty:
+            self._tables.save_columns(self.batch(batch_id), columns)
+
+    def forget_batch(self, batch_id: int) -> None:
+        """Its numbers have just been stored."""
+        self._batches.pop(batch_id, None)
+        columns = self._columns.pop(batch_id, None)
+        self._columns_bytes -= columns.nbytes if columns else 0
+
+    # --- chunks ------------------------------------------------------------------------------------------------------
+
+    def chunk(self, chunk_id: int) -> JoinedChunk | None:
+        """The chunk of this id."""
+        chunk = self._chunks.get(chunk_id)
+        if chunk is None:
+            for found in self._tables.chunks([chunk_id]):
+                chunk = self._chunks[chunk_id] = found
+        return chunk
+
+    def add_chunk(self, chunk: JoinedChunk) -> JoinedChunk:
+        """A chunk that was made or loaded elsewhere; returns the one object for it."""
+        return self._chunks.setdefault(chunk.id, chunk)
+
+    def change(self, chunk: JoinedChunk) -> None:
+        """It has to be written."""
+        self.changed[chunk.id] = chunk
+
+    def save_chunks(self) -> None:
+        """Write what changed."""
+        self._tables.save_chunks(self.changed.values())
+        self.changed.clear()
+
+    # --- vendor ids --------------------------------------------------------------------------------------------------
+
+    def named(self, account: str, vendor_ids: Sequence[str]) -> list[Named | None]:
+        """The chunk of each id."""
+        held = self._named.setdefault(account, {})
+        found = [held.get(vendor_id) for vendor_id in vendor_ids]
+        missing = list({vendor_id for vendor_id, named in zip(vendor_ids, found, strict=True) if named is None})
+        if not missing:
+            return found
+        rows = self._tables.chunks_named(account, missing)
+        if not rows:
+            return found
+        unloaded = {chunk_id for _, chunk_id in rows if chunk_id not in self._chunks}
+        for chunk in self._tables.chunks(unloaded):
+            self._chunks[chunk.id] = chunk
+        for vendor_id, chunk_id in rows:
+            chunk = self._chunks[chunk_id]
+            before = held.get(vendor_id)
+            if before is None:
+                held[vendor_id] = chunk
+            elif chunk not in (several := before if isinstance(before, tuple) else (before,)):
+                held[vendor_id] = (*several, chunk)
+        return [held.get(vendor_id) for vendor_id in vendor_ids]
+
+    def rename(self, account: str, vendor_id: str) -> None:
+        """A chunk was just given this id: ask the store again."""
+        self._named.get(account, {}).pop(vendor_id, None)
+
+    def recipient_keys(self, chunk_id: int, place: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """(sorted keys, index in the chunk) of a chunk with an id per recipient."""
+        held = self._keys.get((chunk_id, place))
+        if held is None:
+            keys = np.frombuffer(self._tables.recipient_id_keys(chunk_id, place), "<i8")
+            order = np.argsort(keys, kind="stable").astype(np.int32)
+            held = self._keys[chunk_id, place] = (keys[order].astype(np.int64, copy=False), order)
+        return held
+
+    def trim(self, keep: Sequence[JoinedChunk]) -> None:
+        """Let go of what is over its limit; `keep` are chunks that somebody else holds too."""
+        if len(self._chunks) > CHUNKS_MAX:
+            self._chunks = {chunk.id: chunk for chunk in keep}
+            self._named.clear()
+        if len(self._keys) > KEYS_MAX:
+            self._keys.clear()
+        if len(self._jobs) > JOBS_MAX:
+            self._jobs.clear()
+        if len(self._batches) > JOBS_MAX:
+            self._batches.clear()
