@@ -17,7 +17,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import aiohttp
 import msgspec
@@ -31,7 +31,6 @@ from dispatcher.vendors.seam import (
     Balance,
     Kind,
     Request,
-    Secret,
     Vendor,
     Verdict,
     broken_verdict,
@@ -45,7 +44,6 @@ JOIN_BYTES_MAX: Final = 32_768
 """Bodies up to this are joined and go out in one write; of larger ones the slice is never copied by us."""
 
 STALE_TRIES_MAX: Final = 3
-SECRET_CHARS_MIN: Final = 4
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +69,7 @@ class HttpDriver:
         self._urls: dict[str, URL] = {}
         self._idle: list[aiohttp.ClientSession] = []
         self._all: list[aiohttp.ClientSession] = []
-        self._secrets = _secrets(vendor)
+        self._secrets = vendor.secrets()
 
     async def open(self) -> None:
         """Nothing is connected before the first request; connections are opened as they are needed."""
@@ -308,11 +306,6 @@ async def _text(response: aiohttp.ClientResponse) -> str:
     except (aiohttp.ClientError, TimeoutError, OSError):
         return ""
     return body.decode("utf-8", "replace").strip()
-
-
-def _secrets(vendor: Vendor) -> tuple[str, ...]:
-    values: list[Any] = [getattr(vendor, name) for name in vendor.__struct_fields__]
-    return tuple(str(value) for value in values if isinstance(value, Secret) and len(value) >= SECRET_CHARS_MIN)
 
 
 async def query_balance(vendor: Vendor, account: str) -> Balance | None:

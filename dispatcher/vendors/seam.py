@@ -10,7 +10,7 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -180,6 +180,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, str] = {}
 
 
+SECRET_CHARS_MIN: Final = 4
+"""A shorter secret is not looked for: masking it would blot out half of every text."""
+
+
 class Secret(str):
     """A secret from the configuration: prints as `***` in reprs; use it as a str only where it goes on the wire."""
 
@@ -226,6 +230,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     def split(self) -> Split:
         """How the vendor counts the parts of a long text (for estimates and `parts` limits)."""
         raise NotImplementedError
+
+    def secrets(self) -> tuple[str, ...]:
+        """The account's secrets that are long enough to be looked for in what is logged or kept."""
+        values = (getattr(self, name) for name in self.__struct_fields__)
+        return tuple(str(value) for value in values if isinstance(value, Secret) and len(value) >= SECRET_CHARS_MIN)
 
     def check(self) -> str | None:
         """What is wrong with the configuration, in one sentence that names the key, or None.

@@ -1,0 +1,119 @@
+"""Pushes on their way into the log: while one append is under way the next group gathers, then goes in one piece.
+
+A push waits for at most two appends; under load thousands share one. Nobody is answered before the log has said that
+the group is durable, and a log that fails fails the whole group: the vendor pushes again, and the joiner counts once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+from dispatcher.errors import LogError
+from dispatcher.log.port import Entry, Log
+from dispatcher.vendors.seam import ReportRow
+from schemas.codec import encode
+from schemas.records import Inbound, Reports
+
+ROWS_MAX: Final = 4_096
+"""Reports per record: 0.6 MB with the longest ids and codes, under the topic's `record_bytes_max`."""
+
+Item = TypeVar("Item")
+
+
+class Groups(Generic[Item]):
+    """Items of one account, appended to one partition in groups. `pack` makes the entries of a group."""
+
+    def __init__(self, log: Log, topic: str, partition: int, pack: Callable[[list[Item]], list[Entry]]) -> None:
+        self._log = log
+        self._topic = topic
+        self._partition = partition
+        self._pack = pack
+        self._loop = asyncio.get_running_loop()
+        self._items: list[Item] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._appending: asyncio.Task[None] | None = None
+        self.appends = 0
+
+    def add(self, items: Sequence[Item]) -> asyncio.Future[None]:
+        """Put items into the gathering group. The future is done when they are durable, or raises LogError."""
+        durable = self._loop.create_future()
+        self._items.extend(items)
+        self._waiting.append(durable)
+        if self._appending is None:
+            self._appending = self._loop.create_task(self._append())
+        return durable
+
+    async def drained(self) -> None:
+        """Wait until nothing is gathered or under way."""
+        while self._appending is not None:
+            await asyncio.wait([self._appending])
+
+    async def _append(self) -> None:
+        try:
+            while self._waiting:
+                items, self._items = self._items, []
+                waiting, self._waiting = self._waiting, []
+                failure = await self._appended(items)
+                for durable in waiting:
+                    if durable.done():  # whoever waited was cancelled
+                        continue
+                    if failure is None:
+                        durable.set_result(None)
+                    else:
+                        durable.set_exception(failure)
+        finally:
+            self._appending = None
+
+    async def _appended(self, items: list[Item]) -> Exception | None:
+        try:
+            self.appends += 1
+            await self._log.append(self._topic, self._partition, self._pack(items))
+        except LogError as error:
+            return error
+        return None
+
+
+def pack_reports(account: str, items: list[ReportRow | Reports], at_ms: int) -> list[Entry]:
+    """Rows become records of columns, ROWS_MAX each; what a vendor's parser made columns of already stays as it is."""
+    key = account.encode()
+    rows = [item for item in items if isinstance(item, ReportRow)]
+    records = [columns(account, rows[at : at + ROWS_MAX], at_ms) for at in range(0, len(rows), ROWS_MAX)]
+    records += [item for item in items if isinstance(item, Reports)]
+    return [Entry(key, encode(record)) for record in records]
+
+
+def columns(account: str, rows: Sequence[ReportRow], at_ms: int) -> Reports:
+    """The rows (at most ROWS_MAX) as one record."""
+    ids: dict[str, int] = {}
+    codes: dict[str, int] = {}
+    return Reports(
+        account=account,
+        at_ms=at_ms,
+        id_index=packed("I", [ids.setdefault(row.vendor_id, len(ids)) for row in rows]),
+        numbers=packed("q", [row.number for row in rows]),
+        states=bytes([row.state for row in rows]),
+        code_index=packed("H", [codes.setdefault(row.code, len(codes)) for row in rows]),
+        times=packed("I", [row.time_s for row in rows]),
+        ids=list(ids),
+        codes=list(codes),
+    )
+
+
+def packed(kind: str, values: list[int]) -> bytes:
+    """A little-endian column: `q` int64, `I` uint32, `H` uint16."""
+    column = array(kind, values)
+    if _BIG_ENDIAN:
+        column.byteswap()
+    return column.tobytes()
+
+
+_BIG_ENDIAN: Final = array("H", [1]).tobytes()[0] == 0
+
+
+def pack_inbound(account: str, items: list[Inbound]) -> list[Entry]:
+    """One record per message."""
+    key = account.encode()
+    return [Entry(key, encode(message)) for message in items]

@@ -1,0 +1,306 @@
+"""Where vendors push to: `/push/ACCOUNT/report` and `/push/ACCOUNT/inbound`, GET or POST; and `/healthz`.
+
+A push is answered with 200 only when what it carried is durable on the log (push_groups.py), so that a vendor who
+repeats unanswered pushes loses us nothing. What is in a push is the vendor's business (`report_push`, `inbound_push`).
+Everything is bounded: header, body, rate, pushes waiting for the log. Junk gets a 4xx and a counter; from a vendor who
+has proved who it is also a dead letter, without the secrets it carried. Queries and bodies are never logged.
+
+Weak spot: the rate is counted per process, not per vendor, so one vendor's flood can hold up the others' pushes.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import orjson
+import structlog
+from aiohttp import web
+
+from dispatcher.config import Config
+from dispatcher.errors import ConfigError, LogError, PortInUse
+from dispatcher.log.port import Entry, Log
+from dispatcher.vendors.seam import Push, Refused, Vendor
+from producers.push_groups import Groups, pack_inbound, pack_reports
+from schemas.codec import encode
+from schemas.records import Dead, Reports
+from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
+
+HEALTH_PATH: Final = "/healthz"
+HEADER_BYTES_MAX: Final = 65_536
+DEAD_BYTES_MAX: Final = 65_536
+KEEPALIVE_S: Final = 75.0
+SHUTDOWN_S: Final = 10.0
+TELL_EVERY_S: Final = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+class WebhookCounts(msgspec.Struct):
+    """What came in since the start. A push is counted in `pushes` and in one of the others down to `log_failed`."""
+
+    pushes: int = 0
+    taken: int = 0
+    strangers: int = 0
+    junk: int = 0
+    wrong_method: int = 0
+    too_large: int = 0
+    too_fast: int = 0
+    too_many: int = 0
+    broken_off: int = 0
+    our_fault: int = 0
+    log_failed: int = 0
+
+    unknown_path: int = 0
+    waiting: int = 0
+    reports: int = 0
+    inbound: int = 0
+    dead: int = 0
+
+
+class Endpoint:
+    """One account's path for one kind of push: how it is read and where it goes."""
+
+    __slots__ = ("account", "groups", "parse", "path", "reports", "secrets", "vendor")
+
+    def __init__(self, log: Log, account: str, vendor: Vendor, *, reports: bool) -> None:
+        self.account = account
+        self.vendor = vendor
+        self.reports = reports
+        self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
+        self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
+        topic = REPORTS if reports else INBOUND
+        self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack)
+        self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
+
+    def masked(self, text: bytes) -> bytes:
+        """The text without the account's secrets, however they are escaped."""
+        for secret in self.secrets:
+            text = secret.sub(b"***", text)
+        return text
+
+    def _pack(self, items: list[Any]) -> list[Entry]:
+        return pack_reports(self.account, items, _now_ms()) if self.reports else pack_inbound(self.account, items)
+
+
+async def serve_webhooks(config: Config, log: Log) -> Webhooks:
+    """Listen at `config.web.listen` (port 0: any free one). Raises PortInUse, ConfigError."""
+    webhooks = Webhooks(config, log)
+    await webhooks.start()
+    return webhooks
+
+
+class Webhooks:
+    """The server, made by `serve_webhooks`. `url` says where it listens, `counts` what came in."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        self.counts = WebhookCounts()
+        self.url = ""
+        self._web = config.web
+        self._log = log
+        self._log_works = True
+        self._endpoints: dict[str, Endpoint] = {}
+        self._second = self._this_second = 0
+        self._told: dict[str, float] = {}
+        self._runner: web.ServerRunner | None = None
+        for account, vendor in config.accounts.items():
+            for reports in (True, False):
+                endpoint = Endpoint(log, account, vendor, reports=reports)
+                self._endpoints[endpoint.path] = endpoint
+
+    async def start(self) -> None:
+        """Listen. Raises PortInUse, ConfigError."""
+        where = self._web.listen
+        host, port = _address(where)
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            max_line_size=HEADER_BYTES_MAX,
+            keepalive_timeout=KEEPALIVE_S,
+            lingering_time=1,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(
+                    f"{where} is in use. Stop the program there, or give [web] listen another port."
+                ) from error
+            raise ConfigError(f"cannot listen at {where}: give [web] listen an address of this machine.") from error
+        bound = self._runner.addresses[0]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{bound[1]}"
+
+    async def close(self) -> None:
+        """Stop listening, answer what is waiting for the log, and go."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        for endpoint in self._endpoints.values():
+            await endpoint.groups.drained()
+
+    # --- a push ------------------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        counts = self.counts
+        path, _, query = request.raw_path.partition("?")
+        endpoint = self._endpoints.get(path)
+        if endpoint is None:
+            return self._elsewhere(path)
+        counts.pushes += 1
+        if request.method not in ("GET", "POST"):
+            counts.wrong_method += 1
+            return web.Response(status=405, headers={"Allow": "GET, POST"})
+        received_ms = _now_ms()
+        if self._too_fast(received_ms // 1000):
+            counts.too_fast += 1
+            return _later(429)
+        if counts.waiting >= self._web.waiting_max:
+            counts.too_many += 1
+            return _later(503)
+        body = b""
+        if request.body_exists:
+            try:
+                read = await _body(request, self._web.body_bytes_max)
+            except (web.RequestPayloadError, ConnectionError):
+                counts.broken_off += 1
+                return web.Response(status=400)
+            if read is None:
+                counts.too_large += 1
+                return _last(413)
+            body = read
+        raw_query = query.encode("utf-8", "surrogateescape")
+        content_type = request.headers.get("Content-Type", "")
+        push = Push(endpoint.account, request.method, raw_query, body, content_type, received_ms)
+        return await self._take(endpoint, push)
+
+    async def _take(self, endpoint: Endpoint, push: Push) -> web.StreamResponse:
+        """Read it, make it durable, answer."""
+        counts = self.counts
+        try:
+            parsed = endpoint.parse(push)
+        except Exception as error:  # a mistake in a vendor's file: keep the push, and have the vendor push again
+            counts.our_fault += 1
+            self._tell("push-not-read", endpoint, error=type(error).__name__)
+            await self._bury(endpoint, push, f"our code failed: {type(error).__name__}")
+            return _later(500)
+        if isinstance(parsed, Refused):
+            return await self._refuse(endpoint, push, parsed)
+        items: Sequence[Any] = parsed if isinstance(parsed, list) else [parsed]
+        if items:
+            counts.waiting += 1
+            try:
+                await endpoint.groups.add(items)
+            except LogError as error:
+                counts.log_failed += 1
+                self._log_works = False
+                self._tell("push-not-written", endpoint, error=str(error))
+                return _later(503)
+            finally:
+                counts.waiting -= 1
+            self._log_works = True
+        counts.taken += 1
+        rows = sum(len(item.states) if isinstance(item, Reports) else 1 for item in items)
+        if endpoint.reports:
+            counts.reports += rows
+        else:
+            counts.inbound += rows
+        return web.Response(body=endpoint.vendor.push_answer())
+
+    async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refused) -> web.Response:
+        if refused.status == 403:
+            self.counts.strangers += 1
+        else:
+            self.counts.junk += 1
+        self._tell("push-refused", endpoint, status=refused.status, why=refused.why)
+        if refused.authenticated:
+            await self._bury(endpoint, push, refused.why)
+        return web.Response(status=refused.status)
+
+    async def _bury(self, endpoint: Endpoint, push: Push, why: str) -> None:
+        """Keep what an authenticated vendor sent and we could not read, without its secrets."""
+        body = endpoint.masked(push.query + b"\n" + push.body if push.body else push.query)[:DEAD_BYTES_MAX]
+        dead = Dead(account=push.account, path=endpoint.path, why=why, at_ms=push.received_ms, body=body)
+        try:
+            entry = Entry(push.account.encode(), encode(dead))
+            await self._log.append(DEAD.name, lane_partition(push.account), [entry])
+        except LogError as error:
+            self._tell("dead-letter-not-written", endpoint, error=str(error))
+        else:
+            self.counts.dead += 1
+
+    # --- what is no push ---------------------------------------------------------------------------------------------
+
+    def _elsewhere(self, path: str) -> web.Response:
+        if path == HEALTH_PATH:
+            state = "ok" if self._log_works else "the log takes nothing"
+            body = orjson.dumps({"status": state, "counts": msgspec.structs.asdict(self.counts)})
+            return web.Response(status=200 if self._log_works else 503, body=body, content_type="application/json")
+        self.counts.unknown_path += 1
+        return web.Response(status=404)
+
+    def _too_fast(self, second: int) -> bool:
+        if second != self._second:
+            self._second, self._this_second = second, 0
+        self._this_second += 1
+        return self._this_second > self._web.pushes_per_s_max
+
+    def _tell(self, event: str, endpoint: Endpoint, **what: Any) -> None:
+        """Log it, at most one of a kind a second: a flood of junk must not become a flood of lines."""
+        now_s = time.monotonic()
+        key = f"{event} {endpoint.path}"
+        if now_s - self._told.get(key, -TELL_EVERY_S) >= TELL_EVERY_S:
+            self._told[key] = now_s
+            logger.warning(event, account=endpoint.account, path=endpoint.path, **what)
+
+
+async def _body(request: web.BaseRequest, bytes_max: int) -> bytes | None:
+    """The body, or None if it is larger than allowed."""
+    if (request.content_length or 0) > bytes_max:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    while part := await request.content.readany():
+        size += len(part)
+        if size > bytes_max:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _escapable(secret: str) -> bytes:
+    """A pattern of the secret in which each byte may be percent-escaped, and a blank a `+`."""
+    return b"".join(
+        b"(?:%s|%%%02x%s)" % (re.escape(bytes([byte])), byte, rb"|\+" if byte == 32 else b"")
+        for byte in secret.encode()
+    )
+
+
+def _later(status: int) -> web.Response:
+    return web.Response(status=status, headers={"Retry-After": "1"})
+
+
+def _last(status: int) -> web.Response:
+    """An answer behind which the connection is closed."""
+    response = web.Response(status=status)
+    response.force_close()
+    return response
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _address(listen: str) -> tuple[str, int]:
+    """(host, port) of `HOST:PORT`. Raises ConfigError."""
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f'[web] listen = "{listen}" is not HOST:PORT. Write, for example, "127.0.0.1:8080".')
+    return host, int(port)
