@@ -68,7 +68,7 @@ def define(
 ) -> Definition:
     """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError)."""
     if campaign is not None and not _ID.fullmatch(campaign):
-        raise UserError(f'the id "{campaign}" must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
+        raise UserError(f'the id {campaign!r} must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
     if len(name) > NAME_CHARS_MAX:
         raise UserError(f"the name has {len(name)} characters, at most {NAME_CHARS_MAX} are allowed. Shorten --name.")
     if not 1 <= weight <= WEIGHT_MAX:

@@ -66,10 +66,11 @@ async def prepare(
     )
     intake = await read_list(numbers, column, suppress, progress)
     try:
-        _check_recipients(definition, intake)
+        _check_recipients(intake)
         least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
         sizes = batch_sizes(intake.counts.recipients, least)
         parts = deal(sizes, shares(definition.accounts, text))
+        _check_parts(definition, parts)
         accounts = plan_accounts(definition.accounts, text, parts)
         plan = make_plan(
             campaign=definition.campaign,
@@ -91,8 +92,8 @@ async def prepare(
     return Prepared(definition, plan, intake, sizes, parts, fingerprint)
 
 
-def _check_recipients(definition: Definition, intake: Intake) -> None:
-    """Raises InputError if there is nobody to send to, or fewer than an account's vendor takes in one request."""
+def _check_recipients(intake: Intake) -> None:
+    """Raises InputError if there is nobody to send to."""
     counts = intake.counts
     where = f"{intake.source}, {intake.column}" if intake.column else intake.source
     if not counts.recipients and counts.suppressed:
@@ -103,12 +104,16 @@ def _check_recipients(definition: Definition, intake: Intake) -> None:
             f"{where}: none of {counts.rows:,} rows is a mobile number ({reasons}). "
             "Check the file, or name another column with --column."
         )
-    for account, vendor in definition.accounts.items():
-        least = vendor.limits.numbers_min
-        if counts.recipients < least and len(definition.accounts) == 1:
+
+
+def _check_parts(definition: Definition, parts: Sequence[Part]) -> None:
+    """Raises InputError if an account would get fewer than its vendor takes in one request: those would be refused."""
+    for part in parts:
+        least = definition.accounts[part.account].limits.numbers_min
+        if part.count < least:
             raise InputError(
-                f'account "{account}" takes at least {least} numbers a request, this campaign has {counts.recipients}. '
-                "Use another account."
+                f'account "{part.account}" takes at least {least:,} numbers a request and would get {part.count:,}. '
+                "Send this campaign through another account."
             )
 
 

@@ -44,13 +44,13 @@ class MemoryLog:
         return offsets
 
     async def end(self, topic: str, partition: int) -> int:
-        return len(self.records[topic, partition])
+        return len(self.records.get((topic, partition), ()))
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[Stored]:
         found, size = [], 0
-        for stored in self.records[topic, partition][offset : offset + records_max]:
+        for stored in self.records.get((topic, partition), [])[offset : offset + records_max]:
             size += len(stored.value)
             if found and size > bytes_max:
                 break
@@ -58,7 +58,7 @@ class MemoryLog:
         return found
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
-        records = self.records[topic, partition]
+        records = self.records.get((topic, partition), [])
         if not 0 <= offset < len(records):
             raise LogDamaged(f"{topic}/{partition}: there is no record at offset {offset}")
         return records[offset]
