@@ -30,6 +30,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "pip",
         "wheel",
         "--quiet",
+        "--no-index",
         "--no-deps",
         "--no-build-isolation",
         "-w",
