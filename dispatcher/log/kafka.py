@@ -18,7 +18,7 @@ from dispatcher.errors import LogUnavailable
 from dispatcher.log.kafka_append import Appender
 from dispatcher.log.kafka_claim import GroupClaim
 from dispatcher.log.kafka_clients import Reach
-from dispatcher.log.kafka_errors import unavailable
+from dispatcher.log.kafka_errors import closed, unavailable
 from dispatcher.log.kafka_reads import Reads
 from dispatcher.log.kafka_topics import prepare_topics
 from dispatcher.log.limits import check_entries, checked_topic
@@ -126,7 +126,7 @@ class KafkaLog:
     ) -> Claim:
         checked_topic(topic, 0)
         if self._closed:
-            raise unavailable(self._bootstrap, "the log was closed")
+            raise closed(self._bootstrap)
         claim = GroupClaim(
             self._bootstrap, self._prefix + group, self._prefix + topic, self._session_s, assigned, revoked
         )

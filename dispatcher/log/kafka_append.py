@@ -22,7 +22,7 @@ from aiokafka import errors as kafka
 
 from dispatcher.errors import LogError, LogTimeout, LogUnavailable
 from dispatcher.log.kafka_clients import Reach, end
-from dispatcher.log.kafka_errors import mapped, unavailable
+from dispatcher.log.kafka_errors import closed, mapped, unavailable
 from dispatcher.log.port import Entry
 
 BATCH_BYTES_MAX: Final = 131_072  # of small records; a larger one goes alone, so that fetching it fetches nothing else
@@ -75,7 +75,7 @@ class Appender:
     async def append(self, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
         """See the port; `topic` is the full name."""
         if self._closed:
-            raise unavailable(self._bootstrap, "the log was closed")
+            raise closed(self._bootstrap)
         done: asyncio.Future[list[int]] = self._loop.create_future()
         place = (topic, partition)
         pump = self._pumps.get(place)

@@ -32,6 +32,11 @@ def unavailable(bootstrap: str, reason: str) -> LogUnavailable:
     return LogUnavailable(f"the Kafka broker at {bootstrap} does not answer ({reason}); start it, or correct [log] url")
 
 
+def closed(bootstrap: str) -> LogUnavailable:
+    """What a call gets after `close`."""
+    return LogUnavailable(f"the log on {bootstrap} was closed")
+
+
 def _may_pass(error: BaseException) -> bool:
     if isinstance(error, kafka.KafkaTimeoutError | kafka.KafkaUnavailableError):
         return True

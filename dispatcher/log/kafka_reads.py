@@ -17,7 +17,7 @@ from aiokafka import errors as kafka
 
 from dispatcher.errors import LogDamaged, LogUnavailable
 from dispatcher.log.kafka_clients import Reach, end
-from dispatcher.log.kafka_errors import mapped, unavailable
+from dispatcher.log.kafka_errors import closed, mapped, unavailable
 from dispatcher.log.port import Stored
 
 FETCHERS: Final = 4
@@ -27,7 +27,7 @@ READ_BYTES: Final = 4_000_000
 FOLLOW_RECORDS_MAX: Final = 2000  # turned into ours in one go, about 5 ms
 POLL_S: Final = 1.0
 CALL_POLL_S: Final = 0.1
-STOP_S: Final = 5.0
+STOP_S: Final = 2.0
 RETRY_MS: Final = 200
 SILENT_S: Final = 4.0  # then people are told
 PATIENCE: Final = 3  # times `timeout_s` without any answer, then a follower gives up
@@ -40,12 +40,15 @@ class Reads:
         self._bootstrap, self._topics, self._timeout_s, self._reach = bootstrap, topics, timeout_s, reach
         self._closed = False
         self._consumers: set[AIOKafkaConsumer] = set()
+        self._bounds: set[asyncio.Timeout] = set()  # of the calls under way
         self._fetchers = _Pool(FETCHERS)
         self._readers = _Pool(READERS)
 
     async def close(self) -> None:
         """Disconnect; followers end with LogUnavailable."""
         self._closed = True
+        for bound in self._bounds:
+            bound.reschedule(asyncio.get_running_loop().time())
         await asyncio.gather(*(self._stop(consumer) for consumer in list(self._consumers)))
 
     async def start(self, places: Iterable[tuple[str, int]]) -> None:
@@ -98,6 +101,7 @@ class Reads:
                 answered, answered_s = None, loop.time()
                 while True:
                     if records := await _some(consumer, tp, POLL_S, FOLLOW_RECORDS_MAX):
+                        self._reach.answers()
                         yield records
                         answered_s = loop.time()
                         continue
@@ -129,10 +133,9 @@ class Reads:
         )
         self._consumers.add(consumer)
         try:
-            with self._mapping_errors():
-                async with asyncio.timeout(self._timeout_s):
-                    await consumer.start()
-                    await consumer._client.set_topics(topics)  # else each is looked up when it is met, with a pause
+            async with self._bounded():
+                await consumer.start()
+                await consumer._client.set_topics(topics)  # else each is looked up when it is met, with a pause
         except BaseException:
             await self._stop(consumer)
             raise
@@ -145,9 +148,8 @@ class Reads:
         async with pool.places:
             consumer = pool.idle.pop() if pool.idle else await self._connected(self._topics, bytes_max, CALL_POLL_S)
             try:
-                with self._mapping_errors():
-                    async with asyncio.timeout(self._timeout_s):
-                        yield consumer
+                async with self._bounded():
+                    yield consumer
             except LogUnavailable:
                 await self._stop(consumer)
                 raise
@@ -157,6 +159,17 @@ class Reads:
             else:
                 pool.idle.append(consumer)
 
+    @contextlib.asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """At most `timeout_s`, or until the log is closed."""
+        with self._mapping_errors():
+            async with asyncio.timeout(self._timeout_s) as bound:
+                self._bounds.add(bound)
+                try:
+                    yield
+                finally:
+                    self._bounds.discard(bound)
+
     @contextlib.contextmanager
     def _mapping_errors(self) -> Iterator[None]:
         try:
@@ -165,6 +178,7 @@ class Reads:
             self._check_open()
             raise unavailable(self._bootstrap, "the connection was closed") from error
         except TimeoutError as error:
+            self._check_open()
             raise unavailable(self._bootstrap, f"nothing within {self._timeout_s:g} s") from error
         except (kafka.KafkaError, OSError) as error:
             raise mapped(error, self._bootstrap) from error
@@ -175,7 +189,7 @@ class Reads:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise unavailable(self._bootstrap, "the log was closed")
+            raise closed(self._bootstrap)
 
 
 class _Pool:

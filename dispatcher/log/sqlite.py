@@ -23,7 +23,7 @@ from dispatcher.log import sqlite_file
 from dispatcher.log.following import Follower
 from dispatcher.log.limits import check_entries, checked_topic
 from dispatcher.log.port import Claim, Entry, Stored
-from dispatcher.log.sqlite_claim import FileClaim
+from dispatcher.log.sqlite_claim import FileClaim, Holder, holders
 from dispatcher.log.sqlite_reads import Reads, closed_error, read_records
 from dispatcher.log.sqlite_upkeep import SLICE_RECORDS, upkeep
 from dispatcher.log.sqlite_writer import Append, Call, Committed, Place, Writer
@@ -214,11 +214,20 @@ class SqliteLog:
     ) -> Claim:
         checked_topic(topic, 0)
         self._check_open()
-        folder = sqlite_file.locks_folder(self._path) / "claims" / group / topic
-        claim = FileClaim(folder, TOPIC[topic].partitions, assigned, revoked)
-        await claim.start()
+        claim = FileClaim(self._claim_folder(group, topic), TOPIC[topic].partitions, assigned, revoked)
+        try:
+            await claim.start()
+        except OSError as error:
+            raise sqlite_file.mapped(error, self._path) from error
         self._claims.add(claim)
         return claim
+
+    def holders(self, group: str, topic: str) -> dict[int, Holder]:
+        """Which process holds which partition now, for people."""
+        return holders(self._claim_folder(group, topic))
+
+    def _claim_folder(self, group: str, topic: str) -> Path:
+        return sqlite_file.locks_folder(self._path) / "claims" / group / topic
 
     # --- the threads' side -------------------------------------------------------------------------------------------
 

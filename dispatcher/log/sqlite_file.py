@@ -169,12 +169,14 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _code(error) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def mapped(error: sqlite3.Error | OSError, path: Path) -> LogError:
+def mapped(error: Exception, path: Path) -> LogError:
     """Our error for theirs.
 
     A failed write of a commit leaves nothing behind: the frame that makes it valid is written last. Only a failed
     sync is uncertain, because the frame is there and may or may not survive.
     """
+    if isinstance(error, LogError):
+        return error
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _full(path)
@@ -197,7 +199,7 @@ def mapped(error: sqlite3.Error | OSError, path: Path) -> LogError:
             return LogError(f"the log {path} failed: {error}")
 
 
-def _io_error(code: int, error: sqlite3.Error, path: Path) -> LogError:
+def _io_error(code: int, error: Exception, path: Path) -> LogError:
     if code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE):
         return _full(path)  # a quota or a file size limit: SQLite calls only ENOSPC "full"
     if code in (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC):
@@ -211,5 +213,5 @@ def _full(path: Path) -> LogFull:
     return LogFull(f"the disk (or quota) of the log {path} is full, nothing was written; make room and try again")
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) or 0

@@ -166,21 +166,18 @@ class Writer(threading.Thread):
         by_place: dict[Place, list[Append]] = {}
         for append in group:
             by_place.setdefault(append.place, []).append(append)
-        rows = {place: _rows(appends, at_ms) for place, appends in by_place.items()}
         try:
             self._check_file()
+            rows = {place: _rows(appends, at_ms) for place, appends in by_place.items()}
             if len(rows) == 1 and _is_power_of_two(count := len(next(iter(rows.values())))) and count <= ROWS_MAX:
                 firsts = self._locked(lambda: self._insert(rows))  # one statement is its own transaction
             else:
                 self._locked(lambda: self._connection.execute("BEGIN IMMEDIATE"))
                 firsts = self._insert(rows)
                 self._connection.execute("COMMIT")
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:
             sqlite_file.rollback(self._connection)
             self._committed(Committed(group, [], at_ms, sqlite_file.mapped(error, self._path)))
-            return
-        except LogError as error:
-            self._committed(Committed(group, [], at_ms, error))
             return
         self.commits += 1
         offsets: list[int] = []
@@ -208,11 +205,9 @@ class Writer(threading.Thread):
             self._locked(lambda: self._connection.execute("BEGIN IMMEDIATE"))
             result = call.run(self._connection)
             self._connection.execute("COMMIT")
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:
             sqlite_file.rollback(self._connection)
             self._called(call, None, sqlite_file.mapped(error, self._path))
-        except LogError as error:
-            self._called(call, None, error)
         else:
             self._called(call, result, None)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import ConfigError, LogDamaged, LogError, LogFull, LogNewer, LogUnavailable
-from dispatcher.log import sqlite_claim, sqlite_file
+from dispatcher.log import sqlite_file
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.sqlite import SqliteLog
@@ -120,15 +120,15 @@ async def test_nobody_looks_for_other_processes_while_nobody_follows(url: str):
     await log.close()
 
 
-async def test_who_holds_a_partition_can_be_said_without_holding_it(path: Path, url: str):
+async def test_who_holds_a_partition_can_be_said_without_holding_it(url: str):
     log, ours = await open_log(url), Holding()
+    assert isinstance(log, SqliteLog)
     claim = await log.claim("lanes", "lanes", ours.assigned, ours.revoked)
     await until(lambda: len(ours.held) == 8)
-    folder = sqlite_file.locks_folder(path) / "claims" / "lanes" / "lanes"
-    holders = sqlite_claim.holders(folder)
+    holders = log.holders("lanes", "lanes")
     assert {partition: holder.pid for partition, holder in holders.items()} == dict.fromkeys(range(8), os.getpid())
     await claim.release()
-    assert sqlite_claim.holders(folder) == {}
+    assert log.holders("lanes", "lanes") == {}
     await log.close()
 
 
