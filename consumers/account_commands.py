@@ -81,7 +81,8 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"config": loaded.path, "accounts": [_as_json(each) | {"lane_told": told} for each, told in probes]})
     else:
-        click.echo(f"{loaded.path}: {len(loaded.accounts)} accounts, every key is in order.")
+        count = len(loaded.accounts)
+        click.echo(f"{loaded.path}: {count} account{'' if count == 1 else 's'}, every key is in order.")
         for each, told in probes:
             _print_probe(each, told)
     _fail_on([each for each, _ in probes])

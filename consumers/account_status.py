@@ -91,8 +91,8 @@ def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
 def _sentence(vendor: Vendor, verdict: Verdict) -> str:
     row = vendor.codes.find(verdict.code)
     if verdict.kind is Kind.AUTH:
-        meaning, advice = (row.english, row.advice) if row else ("refused", "")
-        return f"the vendor refused the login: {meaning} (code {verdict.code}){f'; {advice}' if advice else ''}"
+        meaning, advice = (row.english, row.advice) if row else ("no reason known", "")
+        return f"{meaning} (code {verdict.code}){f'; {advice}' if advice else ''}"
     if verdict.kind is Kind.THROTTLED:
         return "the vendor answers that it is asked too often (a running lane asks too); try again in a minute"
     if row is not None:

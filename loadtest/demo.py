@@ -20,7 +20,7 @@ import click
 from dispatcher.options import console, json_option, print_json
 
 if TYPE_CHECKING:
-    from loadtest.demo_show import Outcome
+    from loadtest.demo_outcome import Outcome
 
 NUMBERS_MIN: Final = 50
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -15,16 +15,28 @@ from dispatcher.progress import as_json
 from dispatcher.store.port import CampaignView
 from loadtest.demo_check import DELIVERED_CODE, Comparison
 
+WINDOWS_MIN: Final = 4
+
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a demo. `totals` is the vendor's ledger; `limit_used` is None if too little was sent to tell."""
+    """The end of a demo. `totals` is the vendor's ledger; `limit_used` is None if too little was sent to tell.
+
+    Over a stretch of few windows the use may be more than 1: what counts is that no window is over.
+    """
 
     views: tuple[CampaignView, ...]
     totals: dict[str, Any]
     comparison: Comparison
     disagreements: tuple[str, ...]
-    limit_used: float | None
+    paced: dict[str, Any]
     seconds: float
+
+    @property
+    def limit_used(self) -> float | None:
+        """How much of the paced account's flow limit was used while there was something to send."""
+        enough = self.paced["active_s"] >= WINDOWS_MIN * self.paced["per_s"]
+        used: float | None = self.paced["limit_used"]
+        return used if enough else None
 
     @property
     def agreed(self) -> bool:
@@ -72,7 +84,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def _ledgers(self) -> RenderableType:
         counts, totals = total(view.counts for view in self.views), self.totals
         failed = sum(count for status, count in totals["statuses"].items() if status != DELIVERED_CODE)
-        used = "too few to tell" if self.limit_used is None else f"{100 * self.limit_used:.1f} %"
+        used = "too little to tell" if self.limit_used is None else f"{100 * self.limit_used:.1f} %"
         table = columns("", "we say", "the vendor says", right=frozenset({1, 2}))
         for words, ours, theirs in (
             ("recipients texted", f"{counts.recipients:,}", f"{totals['numbers_accepted']:,}"),

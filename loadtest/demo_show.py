@@ -20,7 +20,18 @@ from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
 from loadtest.demo_check import check_counts, compare, our_rows
 from loadtest.demo_outcome import Outcome
-from loadtest.demo_stage import BIG, BIG_TEXT, PACED, UNPACED, URGENT, URGENT_TEXT, Stage, report_urls
+from loadtest.demo_stage import (
+    BIG,
+    BIG_TEXT,
+    FLOW_PER_S,
+    PACED,
+    UNPACED,
+    URGENT,
+    URGENT_RECIPIENTS,
+    URGENT_TEXT,
+    Stage,
+    report_urls,
+)
 from loadtest.roles import ROLES, Running, running
 from loadtest.sim.spawn import Spawned
 from producers.launch import launch
@@ -49,6 +60,7 @@ class Show:
         async with running(config, ROLES) as roles:
             assert roles.webhooks is not None
             urls = report_urls(roles.webhooks.url)
+            self._introduce(roles)
             await asyncio.to_thread(self._vendor.configure, account=urls)
             reader = await asyncio.to_thread(open_reader, config.store)
             try:
@@ -57,6 +69,15 @@ class Show:
                 return await asyncio.to_thread(self._outcome, reader, time.monotonic() - began_s)
             finally:
                 reader.close()
+
+    def _introduce(self, roles: Running) -> None:
+        if self._quiet or roles.webhooks is None:
+            return
+        dirty = self._stage.dirty
+        click.echo(f"vendor      simulated, at {self._vendor.url}; it enforces {FLOW_PER_S:,} messages/s on {PACED}")
+        click.echo(f"dispatcher  log {roles.log.url}, reports to {roles.webhooks.url}")
+        click.echo(f"list        {dirty.rows:,} rows, as dirty as they come; {URGENT_RECIPIENTS} urgent ones follow")
+        click.echo()
 
     # --- launching and watching --------------------------------------------------------------------------------------
 
@@ -149,7 +170,7 @@ class Show:
             totals=totals,
             comparison=comparison,
             disagreements=found,
-            limit_used=totals["accounts"][PACED]["limit_used"],
+            paced=totals["accounts"][PACED],
             seconds=seconds,
         )
 

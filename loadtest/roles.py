@@ -1,7 +1,7 @@
 """The dispatcher's roles in one process: webhooks in, lanes out, results joined; used by `run` and by `demo`.
 
-Start: the log, the results, the lanes, and last the webhooks (a vendor pushes as soon as it can connect). An orderly
-stop goes the other way: take no more pushes, drain the lanes within `lanes.drain_s`, fold what is on the log, close it.
+Start: the log; the webhooks, as a taken port must be found before anything moves; the results; the lanes. An orderly
+stop: take no more pushes, drain the lanes within `lanes.drain_s`, fold what is on the log, close it.
 A role that fails is told by `Running.until_failed`; the others are still stopped in order.
 """
 
@@ -74,6 +74,9 @@ async def running(config: Config, roles: Collection[Role]) -> AsyncIterator[Runn
         log = await open_log(config.log.url)
         stack.push_async_callback(log.close)
         running = Running(log)
+        if "web" in roles:
+            running.webhooks = await serve_webhooks(config, log)
+            stack.push_async_callback(running.webhooks.close)
         if "results" in roles:
             await _make_store(config)
             stack.push_async_callback(_fold_the_rest, config, log)
@@ -81,9 +84,8 @@ async def running(config: Config, roles: Collection[Role]) -> AsyncIterator[Runn
             stack.push_async_callback(running.start("upkeep", lambda stop: _upkeep(log, stop)))
         if "lanes" in roles:
             stack.push_async_callback(running.start("lanes", lambda stop: run_lanes(config, log, stop)))
-        if "web" in roles:
-            running.webhooks = await serve_webhooks(config, log)
-            stack.push_async_callback(running.webhooks.close)
+        if running.webhooks is not None:
+            stack.push_async_callback(running.webhooks.close)  # before the others; a second call does nothing
         yield running
         _logger.info("stopping in order", drain_s_max=config.lanes.drain_s)
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ import orjson
 from consumers.account_status import lane_holders
 from dispatcher import logs
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.options import config_option, json_option
 from dispatcher.vendors.seam import Vendor
 from loadtest.roles import ROLES, Role, Running, running
@@ -68,7 +69,13 @@ async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> Non
     stop = asyncio.Event()
     _stop_on_signals(stop)
     others = sorted({holder.pid for holder in lane_holders(config).values()} - {os.getpid()})
-    async with running(config, roles) as at_work:
+    async with AsyncExitStack() as stack:
+        try:
+            at_work = await stack.enter_async_context(running(config, roles))
+        except PortInUse as error:
+            if not others:
+                raise
+            raise PortInUse(f"{error} {_and(others)} already runs here; to share its lanes: --role lanes.") from error
         _greet(config, roles, at_work, others, as_json=as_json)
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(at_work.until_failed())
@@ -114,9 +121,12 @@ def _greet(config: Config, roles: tuple[Role, ...], at_work: Running, others: li
     if "results" in roles:
         click.echo(f"  results  in {config.store.url}")
     if "lanes" in roles and others:
-        held = " and ".join(f"process {pid}" for pid in others)
-        click.echo(f"  lanes are held by {held} too: they are shared, and taken over when that one ends")
+        click.echo(f"  {_and(others)} holds lanes too: they are shared out, and taken over when that one ends")
     click.echo("Ctrl-C stops it in order.")
+
+
+def _and(pids: list[int]) -> str:
+    return "dispatcher " + " and ".join(f"(process {pid})" for pid in pids)
 
 
 def _account(name: str, vendor: Vendor) -> str:

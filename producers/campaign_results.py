@@ -40,12 +40,12 @@ class Results:
         self._log = log
         self._reader = reader
         self._folded_s = float("-inf")
-        self.kept_by_other = False
+        self._ends_before: dict[tuple[str, int], int] = {}
 
     async def fold(self) -> None:
         """Fold what is new, unless a running dispatcher does; at most once in FOLD_AGAIN_S."""
         if time.monotonic() - self._folded_s >= FOLD_AGAIN_S:
-            self.kept_by_other = not await bring_up_to_date(self._config, self._log, _Progress())
+            await bring_up_to_date(self._config, self._log, _Progress())
             self._folded_s = time.monotonic()
 
     async def fresh(self) -> int:
@@ -59,9 +59,11 @@ class Results:
             missing = await self._missing(ends)
         return missing
 
-    async def behind(self) -> int:
-        """How many records of the log are not folded."""
-        return await self._missing(await self._ends())
+    async def late(self) -> int:
+        """How many records that were on the log at the last call are not folded yet."""
+        missing = await self._missing(self._ends_before)
+        self._ends_before = await self._ends()
+        return missing
 
     async def campaigns(self) -> list[CampaignView]:
         """All campaigns, newest first."""

@@ -54,7 +54,6 @@ class _Watch:
         self._said: tuple[str, Counts] | None = None
         self._said_s = float("-inf")
         self._checked_s = time.monotonic()
-        self._behind_before = 0
         self._note = ""
 
     async def run(self) -> None:
@@ -74,13 +73,10 @@ class _Watch:
                     await self._check(found, now_s)
 
     async def _check(self, found: Results, now_s: float) -> None:
-        """Say so when the results stay behind the log: two looks in a row, and no fewer than before."""
-        if now_s - self._checked_s < CHECK_EVERY_S:
-            return
-        self._checked_s = now_s
-        behind = await found.behind()
-        self._note = stale(behind) if behind and 0 < self._behind_before <= behind else ""
-        self._behind_before = behind
+        """Say so when what was on the log some seconds ago is still not in the results."""
+        if now_s - self._checked_s >= CHECK_EVERY_S:
+            self._checked_s = now_s
+            self._note = stale(await found.late())
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
