@@ -6,11 +6,12 @@ type Secret: never printed. Every mistake is a ConfigError that names the file, 
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -21,6 +22,12 @@ from dispatcher.vendors.seam import Secret, Vendor
 DEFAULT_PATH: Final = "dispatcher.toml"
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
+_PLACED = re.compile(r"(.*) - at `\$\.([\w.\[\]]+)`", re.DOTALL)
+
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,24 +40,24 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the results are, and after how long without a report a recipient is `no_report`."""
 
     url: str = "sqlite:data/results.db"
-    no_report_after_s: float = 48 * 3600.0
+    no_report_after_s: Seconds = 48 * 3600.0
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where vendors push to, and the bounds on what they may push."""
 
     listen: str = "127.0.0.1:8080"
-    body_bytes_max: int = 1_048_576
-    pushes_per_s_max: int = 50_000
-    waiting_max: int = 20_000
+    body_bytes_max: Count = 1_048_576
+    pushes_per_s_max: Count = 50_000
+    waiting_max: Count = 20_000
 
 
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
 
-    intent_ttl_s: float = 5.0
-    drain_s: float = 20.0
-    checkpoint_every: int = 2_000
+    intent_ttl_s: Seconds = 5.0
+    drain_s: Seconds = 20.0
+    checkpoint_every: Count = 2_000
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -103,7 +110,7 @@ def parse(table: dict[str, Any], path: str) -> Config:
     if unknown:
         raise ConfigError(f"{path}: [{unknown[0]}] is not a known section (log, store, web, lanes, account.NAME).")
     accounts = {}
-    for name, fields in table.get("account", {}).items():
+    for name, fields in _table(table.get("account", {}), f"{path}: [account]").items():
         if not _ACCOUNT_NAME.fullmatch(name):
             raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
         accounts[name] = _account(name, fields, path)
@@ -119,11 +126,10 @@ def parse(table: dict[str, Any], path: str) -> Config:
 
 def _account(name: str, fields: dict[str, Any], path: str) -> Vendor:
     where = f"{path}: [account.{name}]"
-    if not isinstance(fields, dict):
-        raise ConfigError(f"{where}: must be a table of keys.")
-    tag = fields.get("vendor")
-    if tag not in BY_TAG:
-        raise ConfigError(f'{where} vendor = "{tag}": known vendors are {", ".join(sorted(BY_TAG))}.')
+    tag = _table(fields, where).get("vendor")
+    if not isinstance(tag, str) or tag not in BY_TAG:
+        said = "vendor is missing" if tag is None else f'vendor = "{tag}" is not known'
+        raise ConfigError(f"{where}: {said}; write one of: {', '.join(sorted(BY_TAG))}.")
     vendor: Vendor = _convert(_resolved(fields, where), BY_TAG[tag], where)
     wrong = vendor.check()
     if wrong:
@@ -133,20 +139,40 @@ def _account(name: str, fields: dict[str, Any], path: str) -> Vendor:
 
 def _section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
     where = f"{path}: [{name}]"
-    return _convert(_resolved(table.get(name, {}), where), kind, where)
+    return _convert(_resolved(_table(table.get(name, {}), where), where), kind, where)
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a table of keys, like in dispatcher.example.toml.")
+    return value
 
 
 def _convert(fields: dict[str, Any], kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(fields, kind, dec_hook=_secret)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}.") from error
+        raise ConfigError(f"{where}: {_plain(str(error), kind)}.") from error
+
+
+def _plain(message: str, kind: type) -> str:
+    """A validation error in plain words; it holds types and names of keys, never a value."""
+    if missing := _MISSING.search(message):
+        return f"{missing[1]} is missing"
+    if unknown := _UNKNOWN.search(message):
+        inside = f" in {unknown[2]}" if unknown[2] else ""
+        known = () if inside else [field.name for field in msgspec.structs.fields(kind)]
+        close = difflib.get_close_matches(unknown[1], known, n=1)
+        return f"there is no key {unknown[1]}{inside}{f' (did you mean {close[0]}?)' if close else ''}"
+    if placed := _PLACED.fullmatch(message):
+        return f"{placed[2]}: {placed[1][:1].lower()}{placed[1][1:]}"
+    return message
 
 
 def _secret(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise ValueError("Expected a text in quotes, or ${NAME}")
+    raise ValueError("expected a text in quotes, or ${NAME}")
 
 
 def _resolved(fields: dict[str, Any], where: str) -> dict[str, Any]:

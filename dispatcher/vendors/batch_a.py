@@ -102,7 +102,7 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
 
     `product` is mandatory where the account has several (wrong billing otherwise). `needstatus` false means that no
     reports come. `text_chars_max` may go up to `text_chars_hard_max`: the documents say 500, 536, 585 and 700
-    (AMB-BATCH-1). `extno_digits_max` 3 or 6 (AMB-BATCH-8). `text_split` {70, 67} or {60, 57} (AMB-BATCH-2).
+    (AMB-BATCH-1). `extno_digits_max` 3 or 6 (AMB-BATCH-8). `text_split` [70, 67] or [60, 57] (AMB-BATCH-2).
     `receiver` and `push_pswd` are what the vendor must send with every push; leave a key out to not ask for it.
     """
 
@@ -114,7 +114,7 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
     numbers_min: int = 1
     text_chars_max: int = 500
     text_chars_hard_max: int = 536
-    text_split: Split = Split(70, 67)
+    text_split: tuple[int, int] = (70, 67)
     extno_digits_max: int = 3
     receiver: str | None = None
     push_pswd: Secret | None = None
@@ -133,7 +133,7 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
     @property
     def split(self) -> Split:
         """As configured: 70 in one message and 67 in each part unless the platform cuts at 60 (AMB-BATCH-2)."""
-        return self.text_split
+        return Split(*self.text_split)
 
     def check(self) -> str | None:
         """What is wrong with the keys, in one sentence, or None."""
@@ -148,8 +148,8 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
             )
         if self.extno and (wrong := self._wrong_extno(self.extno)):
             return wrong
-        if self.text_split.single < 1 or self.text_split.multi < 1:
-            return "text_split needs single and multi of 1 or more, for example { single = 70, multi = 67 }."
+        if min(self.text_split) < 1:
+            return "text_split must be [SINGLE, MULTI] of 1 or more, for example [70, 67]."
         if not 1 <= self.numbers_min <= self.limits.numbers_max:
             return "numbers_min must be 1 to numbers_per_request."
         if self.balance_interval_s is None or self.balance_interval_s < BALANCE_INTERVAL_S_MIN:

@@ -240,7 +240,7 @@ def test_the_limits_are_the_documents_unless_configured_lower(keys, numbers_max,
 
 def test_parts_are_counted_as_configured():
     assert ACCOUNT.split == Split(70, 67)
-    assert with_keys(text_split=Split(60, 57)).split == Split(60, 57)
+    assert with_keys(text_split=(60, 57)).split == Split(60, 57)
 
 
 WRONG_KEYS = [
@@ -252,7 +252,7 @@ WRONG_KEYS = [
     ({"extno": "12a"}, "extno"),
     ({"extno": "1234"}, "extno_digits_max"),
     ({"extno": "１２"}, "extno"),
-    ({"text_split": Split(0, 67)}, "text_split"),
+    ({"text_split": (0, 67)}, "text_split"),
     ({"numbers_min": 0}, "numbers_min"),
     ({"numbers_min": 11, "numbers_per_request": 10}, "numbers_min"),
     ({"numbers_per_request": 50_001}, "50000"),
