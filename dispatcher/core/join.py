@@ -12,6 +12,7 @@ Pure. The numbers of a batch are distinct (a launch sees to it); of two equal on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -98,56 +99,62 @@ class Columns:
         if len(part):
             self.dirty.update(range(start // SEGMENT, (start + len(part) - 1) // SEGMENT + 1))
 
-    def learn(self, pairs: list[CodePair]) -> NDArray[np.uint16]:
-        """The `finals` value of each of these pairs. Codes are kept sorted: a replay must get the same bytes."""
-        new = sorted(set(pairs) - set(self.codes))
-        if new:
-            before, self.codes = self.codes, sorted([*self.codes, *new])
-            if len(self.codes) > 255 and self.finals.dtype != np.uint16:
-                self.finals = self.finals.astype(np.uint16)
-                self.dirty.update(self._held())
-            if before and self.codes[: len(before)] != before:
-                renumber = np.array([0, *(1 + self.codes.index(pair) for pair in before)], self.finals.dtype)
-                self.finals = renumber[self.finals]
-                self.dirty.update(self._held())
-        at = {pair: index for index, pair in enumerate(self.codes, 1)}
-        return np.array([at[pair] for pair in pairs], np.uint16)
-
     def settle(
         self,
         positions: Positions,
-        finals: NDArray[np.uint16],
+        pair: NDArray[np.int32],
+        pairs: Sequence[CodePair],
         times: NDArray[np.uint32],
         places_in_log: NDArray[np.int64],
     ) -> Settled:
-        """Give these recipients their final words, in the order of the rows; see the module's rule.
+        """Give these recipients their final words `pairs[pair]`, in the order of the rows; see the module's rule.
 
-        `positions` are valid ones, `finals` values from `learn`; `places_in_log` grow with the row unless contested.
+        `positions` are valid ones; `places_in_log` grow with the row, unless the slice is contested.
         """
-        none = np.empty(0, np.int32)
         if self.places_in_log is None:
             fresh: Positions = np.flatnonzero(self.finals[positions] == 0).astype(np.int32)
             fresh = fresh[_first_of_each(positions[fresh], len(self))]
-            self._write(fresh, positions, finals, times)
-            return Settled(fresh, none, [])
+            self._write(positions[fresh], pair[fresh], pairs, times[fresh])
+            return Settled(fresh, np.empty(0, np.int32), [])
         rows: Positions = np.argsort(places_in_log, kind="stable").astype(np.int32)
         rows = rows[_first_of_each(positions[rows], len(self))]
         held = self.places_in_log[positions[rows]]
         rows = rows[(places_in_log[rows] < held) | ((held == UNCONTESTED) & (self.finals[positions[rows]] == 0))]
         at = positions[rows]
         was = self.finals[at]
-        self._write(rows, positions, finals, times)
+        replaced = [self.codes[value - 1] for value in was[was != 0].tolist()]
+        self._write(at, pair[rows], pairs, times[rows])
         self.places_in_log[at] = np.where(self.places_in_log[at] == UNCONTESTED, UNCONTESTED, places_in_log[rows])
-        pairs = [self.codes[value - 1] for value in was[was != 0].tolist()]
-        return Settled(rows[was == 0], rows[was != 0], pairs)
+        if replaced:
+            used = set(np.flatnonzero(np.bincount(self.finals)).tolist())
+            self._recode([code for value, code in enumerate(self.codes, 1) if value in used])
+        return Settled(rows[was == 0], rows[was != 0], replaced)
 
     def _write(
-        self, rows: Positions, positions: Positions, finals: NDArray[np.uint16], times: NDArray[np.uint32]
+        self, at: Positions, pair: NDArray[np.int32], pairs: Sequence[CodePair], times: NDArray[np.uint32]
     ) -> None:
-        at = positions[rows]
-        self.finals[at] = finals[rows]
-        self.times[at] = times[rows]
+        if not len(at):
+            return
+        used = np.flatnonzero(np.bincount(pair)).tolist()
+        self._recode(sorted({*self.codes, *(pairs[number] for number in used)}))
+        value_of = np.zeros(len(pairs), self.finals.dtype)
+        value_of[used] = [1 + self.codes.index(pairs[number]) for number in used]
+        self.finals[at] = value_of[pair]
+        self.times[at] = times
         self.dirty.update(np.flatnonzero(np.bincount(at // SEGMENT)).tolist())
+
+    def _recode(self, codes: list[CodePair]) -> None:
+        """Use exactly these codes, sorted: a replay must come to the same bytes."""
+        if codes == self.codes:
+            return
+        value_of = {code: value for value, code in enumerate(codes, 1)}
+        kind: type[np.unsignedinteger[Any]] = np.uint16 if len(codes) > 255 else np.uint8
+        same = codes[: len(self.codes)] == self.codes and self.finals.dtype == kind
+        if not same:
+            renumber = np.array([0, *(value_of.get(code, 0) for code in self.codes)], kind)
+            self.finals = renumber[self.finals]
+            self.dirty.update(self._held())
+        self.codes = codes
 
     def _held(self) -> list[int]:
         """The segments that hold a final report."""

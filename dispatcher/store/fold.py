@@ -108,7 +108,7 @@ class Fold:
         """Join the reports that waited for the ids which the journal has just named."""
         self.working.save_chunks()
         for account, vendor_ids in self._named.items():
-            waiting = self._tables.unpark(account, vendor_ids)
+            waiting = self._tables.unpark(account, list(dict.fromkeys(vendor_ids)))
             if waiting:
                 self._join(unpark(waiting))
         self._named.clear()

@@ -73,11 +73,7 @@ class ReportJoin:
             asked, positions = asked[inside], positions[inside]
         if not len(asked):
             return strangers
-        pair = rows.pair[asked]
-        used = np.flatnonzero(np.bincount(pair))
-        final_of_pair = np.zeros(len(rows.pairs), np.uint16)
-        final_of_pair[used] = columns.learn([rows.pairs[number] for number in used.tolist()])
-        settled = columns.settle(positions, final_of_pair[pair], rows.times[asked], rows.places[asked])
+        settled = columns.settle(positions, rows.pair[asked], rows.pairs, rows.times[asked], rows.places[asked])
         self._working.save_columns(batch_id)
         sums.matched.append(asked)
         sums.fresh.append(asked[settled.fresh])
