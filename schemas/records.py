@@ -129,7 +129,9 @@ class Checked(Record, frozen=True, kw_only=True, tag="checked"):
 
 
 class Decided(Record, frozen=True, kw_only=True, tag="decided"):
-    """A person's decision on an unknown chunk, addressed to the lane's owner, who turns it into a Resolved.
+    """A person's decision on unknown chunks, or what a report proves of one, addressed to the lane's owner.
+
+    The owner turns it into a Resolved. `vendor_id`: the id under which the vendor reports the chunk, where it is known.
 
     key = account. `intents` are intents' offsets in `lanes`, always named one by one: a decision never reaches a chunk
     that became unknown after the person looked.
@@ -142,6 +144,7 @@ class Decided(Record, frozen=True, kw_only=True, tag="decided"):
     at_ms: int
     by: str
     why: str = ""
+    vendor_id: str = ""
 
 
 # --- lanes: the journal ---

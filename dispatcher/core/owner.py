@@ -16,30 +16,16 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.account_lane import AccountLane, LaneSpec, Proposal, Ready, Sending
+from dispatcher.core.batches import Batches
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
-from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
+from dispatcher.core.consequences import consequence, not_sent, outcome_of
+from dispatcher.core.effects import Append, Effect, Point, Send, Warn
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState
-from dispatcher.core.verdict import NOT_CONNECTED, Kind, Verdict
-from schemas.records import (
-    AnyRecord,
-    Checked,
-    Checkpoint,
-    CheckpointAt,
-    Decided,
-    Intent,
-    Job,
-    Outcome,
-    Owned,
-    Resolved,
-)
-from schemas.records import (
-    Effect as OutcomeEffect,
-)
+from dispatcher.core.unknowns import Unknowns
+from dispatcher.core.verdict import Kind, Verdict
+from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned
 
-PREFETCH_CHUNKS: Final = 8
-FETCH_AGAIN_S: Final = 30.0
-RETRY_MAX_S: Final = 60.0
 NEVER: Final = float("inf")
 
 
@@ -61,6 +47,8 @@ class Owner:
         self.settings = settings
         self.state = state
         self.campaigns = campaigns
+        self.batches = Batches()
+        self.unknowns = Unknowns(settings.owner, campaigns, settings.ttl_s)
         self.lanes = {spec.account: AccountLane(spec, campaigns, now_s) for spec in specs}
         self.in_charge = False
         self.deposed = False
@@ -68,15 +56,10 @@ class Owner:
         self.wake_s = NEVER
         self._n = 0
         self._first_owner = False
-        self._loaded: dict[int, Batch] = {}
-        self._loading: set[int] = set()
-        self._fetch_again_s: dict[int, float] = {}
         self._delays_s: dict[int, float] = {}
         self._waiting: dict[str, list[int]] = {}
-        self._resolve_s: dict[int, tuple[float, Resolved]] = {}
         self._last_checkpoint = state.position
         self._out: list[Effect] = []
-        self._safe_to_resend_s = NEVER
 
     # --- what was read ---
 
@@ -130,13 +113,11 @@ class Owner:
 
     def batch_loaded(self, job_offset: int, batch: Batch) -> None:
         """The batch asked for by Fetch."""
-        self._loading.discard(job_offset)
-        self._loaded[job_offset] = batch
+        self.batches.add(job_offset, batch)
 
     def batch_failed(self, job_offset: int, why: str, now_s: float) -> None:
         """It cannot be had now; its recipients stay queued, and it is asked for again later."""
-        self._loading.discard(job_offset)
-        self._fetch_again_s[job_offset] = now_s + FETCH_AGAIN_S
+        self.batches.failed(job_offset, now_s)
         job = self.state.jobs.get(job_offset)
         if job is not None and job.job is not None:
             self._out.append(Warn(job.job.account, "batch unreadable", f"{job.job.campaign}/{job.job.batch}: {why}"))
@@ -192,27 +173,14 @@ class Owner:
                 lane.pacer.answered(sending.ticket, wrote_s, answered_s)
             else:
                 lane.pacer.unanswered(sending.ticket, never_left=False)
-        effect = self._consequences(lane, chunk, verdict, now_s)
-        if effect in ("queued", "failed"):
+        result = consequence(lane, chunk, verdict, now_s)
+        if result.stopped:
+            self._out.append(Warn(account, f"stopped: {result.stopped}", lane.stopped_why))
+        if result.not_before_s:
+            self._delays_s[intent] = result.not_before_s
+        if result.effect in ("queued", "failed"):
             lane.spent_since_poll -= lane.parts(chunk.campaign, chunk.count)
-        divide = effect == "queued" and verdict.divide
-        self._out.append(
-            Append(
-                Outcome(
-                    account=account,
-                    intent=intent,
-                    effect=effect,
-                    kind=verdict.kind.value,
-                    code=verdict.code,
-                    text=verdict.text[:200],
-                    at_ms=now_ms,
-                    sent_ms=0 if verdict.kind is Kind.NOT_SENT else sent_ms or now_ms,
-                    vendor_id=verdict.vendor_id,
-                    vendor_ids=verdict.vendor_ids,
-                    divide=divide,
-                )
-            )
-        )
+        self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
 
@@ -264,7 +232,7 @@ class Owner:
         self.in_charge = True
         self._last_checkpoint = offset
         longest_s = max((lane.spec.timeout_s for lane in self.lanes.values()), default=0.0)
-        self._safe_to_resend_s = now_s + self.settings.ttl_s + longest_s
+        self.unknowns.took_over(now_s, longest_s)
         for lane in self.lanes.values():
             inherited = any(chunk.account == lane.spec.account for chunk in self.state.open.values())
             if not nobody_before:
@@ -303,7 +271,7 @@ class Owner:
         if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
             self._became_unknown(chunk, now_s, now_ms)
         if chunk.state not in (ChunkState.UNKNOWN, ChunkState.IN_FLIGHT):
-            self._resolve_s.pop(chunk.intent, None)
+            self.unknowns.forget(chunk.intent)
         delay_s = self._delays_s.pop(chunk.intent, 0.0)
         job = self.state.jobs.get(chunk.job)
         lane = self.lanes.get(chunk.account)
@@ -313,51 +281,24 @@ class Owner:
             for piece in change.returned:
                 lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, delay_s)
         if chunk.job not in self.state.jobs:
-            self._loaded.pop(chunk.job, None)
+            self.batches.forget(chunk.job)
 
     def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
-        """Under policy `resend` it is sent again, once nobody can still be about to send it."""
-        campaign = self.campaigns.get(chunk.campaign)
-        if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
-            return
         lane = self.lanes.get(chunk.account)
-        wait_s = self.settings.ttl_s + (lane.spec.timeout_s if lane is not None else 0.0)
-        at_s = max(now_s + wait_s, self._safe_to_resend_s) if chunk.inherited else now_s + wait_s
-        self._resolve_s[chunk.intent] = (at_s, self._resolved(chunk, "resend", "policy", "unknown = resend", now_ms))
+        self.unknowns.became_unknown(chunk, now_s, now_ms, lane.spec.timeout_s if lane is not None else 0.0)
 
     def _decided(self, record: Decided, now_s: float, now_ms: int) -> None:
         for intent in record.intents:
             chunk = self.state.open.get(intent)
-            if chunk is None or chunk.campaign != record.campaign or chunk.account != record.account:
-                continue
-            at_s = now_s if record.verdict == "sent" else max(now_s, self._safe_to_resend_s)
-            resolved = self._resolved(chunk, record.verdict, record.by, record.why, now_ms)
-            self._resolve_s[intent] = (at_s, resolved)
-
-    def _resolved(self, chunk: Chunk, verdict: str, by: str, why: str, now_ms: int) -> Resolved:
-        return msgspec.convert(
-            {
-                "t": "resolved",
-                "owner": self.settings.owner,
-                "account": chunk.account,
-                "intent": chunk.intent,
-                "verdict": verdict,
-                "at_ms": now_ms,
-                "by": by,
-                "why": why,
-            },
-            Resolved,
-        )
+            if chunk is not None and (chunk.campaign, chunk.account) == (record.campaign, record.account):
+                self.unknowns.decided(chunk, record, now_s, now_ms)
 
     def _resolve_due(self, now_s: float) -> None:
-        for intent, (at_s, resolved) in list(self._resolve_s.items()):
-            if at_s > now_s:
-                self.wake_s = min(self.wake_s, at_s)
-                continue
-            del self._resolve_s[intent]
-            chunk = self.state.open.get(intent)
+        for resolved in self.unknowns.due(now_s):
+            chunk = self.state.open.get(resolved.intent)
             if chunk is not None and chunk.state is ChunkState.UNKNOWN:
                 self._out.append(Append(resolved))
+        self.wake_s = min(self.wake_s, self.unknowns.next_s)
 
     def _send_ready(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
         while lane.ready:
@@ -384,28 +325,20 @@ class Owner:
 
     def _not_sent(self, lane: AccountLane, chunk: Chunk, why: str, now_ms: int) -> None:
         lane.spent_since_poll -= lane.parts(chunk.campaign, chunk.count)
-        outcome = Outcome(
-            account=chunk.account,
-            intent=chunk.intent,
-            effect="queued",
-            kind=Kind.NOT_SENT.value,
-            code="",
-            text=why,
-            at_ms=now_ms,
-        )
-        self._out.append(Append(outcome))
+        self._out.append(Append(not_sent(chunk, why, now_ms)))
 
     def _propose(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
         if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
             lane.go_on()
         self.wake_s = min(self.wake_s, lane.retry_balance_s)
-        self._prefetch(lane, now_s)
+        self._out.extend(self.batches.wanted(lane, now_s))
+        self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
         while True:
             at_s = lane.propose_at(now_s)
             if at_s > now_s:
                 self.wake_s = min(self.wake_s, at_s)
                 return
-            found = lane.next_piece(now_s, self._loaded)
+            found = lane.next_piece(now_s, self.batches.loaded)
             if found is None:
                 due_s = min((work.next_due_s(now_s) for _, work in lane.active()), default=NEVER)
                 self.wake_s = min(self.wake_s, due_s)
@@ -417,7 +350,7 @@ class Owner:
                 lane.stop("balance", "the balance covers no further message", now_s)
                 self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
                 return
-            batch = self._loaded[piece.job_offset]
+            batch = self.batches.loaded[piece.job_offset]
             spec = lane.spec
             count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
             self._n += 1
@@ -442,54 +375,6 @@ class Owner:
             lane.fair.charge(campaign.id, count, campaign.weight, urgent=campaign.urgent)
             self._out.append(Append(intent))
 
-    def _prefetch(self, lane: AccountLane, now_s: float) -> None:
-        """Ask for the batches that the next chunks come from."""
-        for _, work in lane.active():
-            for piece in work.wanted(now_s, PREFETCH_CHUNKS * lane.spec.numbers_max):
-                offset = piece.job_offset
-                if offset in self._loaded or offset in self._loading:
-                    continue
-                again_s = self._fetch_again_s.get(offset, 0.0)
-                if again_s > now_s:
-                    self.wake_s = min(self.wake_s, again_s)
-                    continue
-                self._loading.add(offset)
-                self._out.append(Fetch(offset, piece.job))
-
-    def _consequences(self, lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float) -> OutcomeEffect:
-        """What the verdict means for the account, and the effect on the chunk."""
-        kind = verdict.kind
-        effect = kind.effect
-        if kind is not Kind.NOT_SENT:
-            lane.connected()
-        if verdict.hold_s > 0:
-            lane.hold(now_s + verdict.hold_s)
-        if verdict.divide and chunk.count > 1:
-            return "queued"
-        match kind:
-            case Kind.NOT_SENT:
-                if verdict.code == NOT_CONNECTED:
-                    lane.trouble(now_s)
-            case Kind.THROTTLED:
-                if lane.pacer is not None:
-                    lane.pacer.throttled(now_s)
-                else:
-                    lane.hold(now_s + 1.0)
-            case Kind.AUTH:
-                lane.stop("auth", f"code {verdict.code}", now_s)
-                self._out.append(Warn(lane.spec.account, "stopped: auth", lane.stopped_why))
-            case Kind.BALANCE:
-                lane.stop("balance", f"code {verdict.code}", now_s)
-                lane.balance = 0.0
-                self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
-            case Kind.RETRY_LATER:
-                if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:
-                    return "failed"
-                self._delays_s[chunk.intent] = now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10))
-            case _:
-                pass
-        return effect
-
     def _sends(self, campaign: str) -> bool:
         known = self.campaigns.get(campaign)
         return known is not None and known.sends
@@ -505,4 +390,4 @@ class Owner:
             campaign = self.campaigns.get(job.job.campaign) if job.job is not None else None
             if campaign is not None and campaign.cancelled and job.open == 0 and offset not in on_the_way:
                 self.state.drop_job(offset)
-                self._loaded.pop(offset, None)
+                self.batches.forget(offset)

@@ -18,6 +18,7 @@ from dispatcher.core.effects import Append
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState, OpenJob
 from dispatcher.core.owner import Owner
 from dispatcher.core.pacing import Pacer
+from dispatcher.core.unknowns import Unknowns
 from dispatcher.core.verdict import Kind
 from schemas.records import Checkpoint, Intent, Outcome, Slice
 
@@ -211,14 +212,14 @@ def a_slice_given_back_is_queued_twice(patch: MonkeyPatch) -> None:
 
 
 def policy_resend_does_not_wait(patch: MonkeyPatch) -> None:
-    original = Owner._became_unknown
+    original = Unknowns.became_unknown
 
-    def became_unknown(self: Owner, chunk: Chunk, now_s: float, now_ms: int) -> None:
-        original(self, chunk, now_s, now_ms)
-        if chunk.intent in self._resolve_s:
-            self._resolve_s[chunk.intent] = (now_s, self._resolve_s[chunk.intent][1])
+    def became_unknown(self: Unknowns, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
+        original(self, chunk, now_s, now_ms, request_s)
+        if chunk.intent in self._waiting:
+            self._waiting[chunk.intent] = (now_s, self._waiting[chunk.intent][1])
 
-    patch.setattr(Owner, "_became_unknown", became_unknown)
+    patch.setattr(Unknowns, "became_unknown", became_unknown)
 
 
 def a_resend_is_never_done(patch: MonkeyPatch) -> None:

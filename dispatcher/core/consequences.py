@@ -1,0 +1,78 @@
+"""What a verdict means for an account and for the chunk it is about. Pure; used by dispatcher/core/owner.py."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.account_lane import AccountLane
+from dispatcher.core.lane import Chunk
+from dispatcher.core.verdict import NOT_CONNECTED, Kind, Verdict
+from schemas.records import Effect, Outcome
+
+RETRY_MAX_S: Final = 60.0
+TEXT_CHARS_MAX: Final = 200
+
+
+class Consequence(msgspec.Struct, frozen=True):
+    """The effect on the chunk's recipients; when it may be tried again (0: at once); why the lane stopped, if so."""
+
+    effect: Effect
+    not_before_s: float = 0.0
+    stopped: str = ""
+
+
+def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float) -> Consequence:
+    """Apply the verdict to the account's lane (hold, rate, stop) and say what becomes of the chunk."""
+    if verdict.kind is not Kind.NOT_SENT:
+        lane.connected()
+    if verdict.hold_s > 0:
+        lane.hold(now_s + verdict.hold_s)
+    if verdict.divide and chunk.count > 1:
+        return Consequence("queued")
+    match verdict.kind:
+        case Kind.NOT_SENT:
+            if verdict.code == NOT_CONNECTED:
+                lane.trouble(now_s)
+        case Kind.THROTTLED:
+            if lane.pacer is not None:
+                lane.pacer.throttled(now_s)
+            else:
+                lane.hold(now_s + 1.0)
+        case Kind.AUTH:
+            lane.stop("auth", f"code {verdict.code}", now_s)
+            return Consequence("queued", stopped="auth")
+        case Kind.BALANCE:
+            lane.stop("balance", f"code {verdict.code}", now_s)
+            lane.balance = 0.0
+            return Consequence("queued", stopped="balance")
+        case Kind.RETRY_LATER:
+            if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:
+                return Consequence("failed")
+            return Consequence("queued", now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10)))
+        case _:
+            pass
+    return Consequence(verdict.kind.effect)
+
+
+def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent_ms: int) -> Outcome:
+    """The record of what came of a chunk. `sent_ms`: when its first byte was written."""
+    return Outcome(
+        account=chunk.account,
+        intent=chunk.intent,
+        effect=effect,
+        kind=verdict.kind.value,
+        code=verdict.code,
+        text=verdict.text[:TEXT_CHARS_MAX],
+        at_ms=now_ms,
+        sent_ms=0 if verdict.kind is Kind.NOT_SENT else sent_ms or now_ms,
+        vendor_id=verdict.vendor_id,
+        vendor_ids=verdict.vendor_ids,
+        divide=effect == "queued" and verdict.divide,
+    )
+
+
+def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
+    """The record of a chunk that provably never went out."""
+    return outcome_of(chunk, Verdict(kind=Kind.NOT_SENT, text=why), "queued", now_ms, 0)

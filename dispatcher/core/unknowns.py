@@ -1,0 +1,79 @@
+"""When the owner may say what became of an unknown chunk: by its campaign's policy, or because somebody decided.
+
+Never by guessing; and "send it again" never before nobody can still be about to send it: a former owner may wake up
+holding an intent within its time to live, and its request takes as long as the client's time-out (DESIGN.md 5). Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane import Chunk
+from schemas.records import Decided, Resolved
+
+NEVER = float("inf")
+
+
+class Unknowns:
+    """The resolutions that wait for their time, by intent."""
+
+    def __init__(self, owner: str, campaigns: Campaigns, ttl_s: float) -> None:
+        self._owner = owner
+        self._campaigns = campaigns
+        self._ttl_s = ttl_s
+        self._safe_s = NEVER
+        self._waiting: dict[int, tuple[float, Resolved]] = {}
+
+    def took_over(self, now_s: float, longest_request_s: float) -> None:
+        """Our own Owned was read back: from a while after this moment on nobody else can still be sending."""
+        self._safe_s = now_s + self._ttl_s + longest_request_s
+
+    def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
+        """Under policy `resend` it will be sent again; `request_s` is the longest a request of its account takes."""
+        campaign = self._campaigns.get(chunk.campaign)
+        if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
+            return
+        at_s = now_s + self._ttl_s + request_s
+        if chunk.inherited:
+            at_s = max(at_s, self._safe_s)
+        resolved = Resolved(
+            owner=self._owner,
+            account=chunk.account,
+            intent=chunk.intent,
+            verdict="resend",
+            at_ms=now_ms,
+            by="policy",
+            why="unknown = resend",
+        )
+        self._waiting[chunk.intent] = (at_s, resolved)
+
+    def decided(self, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
+        """A person, or the evidence of a report, says what became of it."""
+        resolved = Resolved(
+            owner=self._owner,
+            account=chunk.account,
+            intent=chunk.intent,
+            verdict=decision.verdict,
+            at_ms=now_ms,
+            by=decision.by,
+            why=decision.why,
+            vendor_id=decision.vendor_id,
+        )
+        self._waiting[chunk.intent] = (now_s if decision.verdict == "sent" else max(now_s, self._safe_s), resolved)
+
+    def forget(self, intent: int) -> None:
+        """It is not unknown any more."""
+        self._waiting.pop(intent, None)
+
+    def due(self, now_s: float) -> Iterator[Resolved]:
+        """The resolutions whose time has come, each once."""
+        for intent, (at_s, resolved) in list(self._waiting.items()):
+            if at_s <= now_s:
+                del self._waiting[intent]
+                yield resolved
+
+    @property
+    def next_s(self) -> float:
+        """When the next one is due; infinity if none waits."""
+        return min((at_s for at_s, _ in self._waiting.values()), default=NEVER)
