@@ -68,7 +68,7 @@ class Control:
             case "GET", "/ledger/rows":
                 return await self._rows(asked)
             case "POST", "/balance":
-                return _json(self.top_up(**{"account": "", **given}))
+                return _json(self.top_up(**_known(given, "account", "product", "add", "set")))
             case "POST", "/report":
                 return _json({"status": await self.push_report(given)})
             case "POST", "/mo":
@@ -151,7 +151,7 @@ class Control:
             return Reply(await asyncio.to_thread(rows.ndjson, table), content_type="application/x-ndjson")
         return Reply(await asyncio.to_thread(rows.parquet, table), content_type="application/vnd.apache.parquet")
 
-    def top_up(self, account: str, product: str = "", add: int = 0, set: int | None = None) -> dict[str, int]:
+    def top_up(self, account: str = "", product: str = "", add: int = 0, set: int | None = None) -> dict[str, int]:
         """Change a balance; without a product the first one's. Returns the account's balances."""
         book = self._book(account)
         product = product or next(iter(book.balance), "1234567")
@@ -217,6 +217,13 @@ def _object(body: bytes) -> dict[str, Any]:
         raise ConfigError(f"the body is not JSON: {error}.") from None
     if not isinstance(given, dict):
         raise ConfigError("the body must be one JSON object.")
+    return given
+
+
+def _known(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in given:
+        if name not in names:
+            raise ConfigError(f"there is no {name!r} here. Possible: {', '.join(names)}.")
     return given
 
 

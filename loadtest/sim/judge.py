@@ -69,6 +69,7 @@ class Judge:
         self._older: deque[Arrival] = deque()
         self._window: deque[Arrival] = deque()
         self._window_weight = 0
+        self._newest_s = float("-inf")
 
     def fits(self, at_s: float, weight: int) -> bool:
         """Would accepting this arrival keep every window within the limit? O(1) amortised; slower only for one told
@@ -76,8 +77,7 @@ class Judge:
         """
         if not self.limit:
             return True
-        window = self._window
-        if window and at_s < window[-1].at_s:
+        if at_s < self._newest_s:
             return self._fits_late(at_s, weight)
         self._slide(at_s)
         return self._window_weight + weight <= self.limit
@@ -91,7 +91,7 @@ class Judge:
             self._fold()
         if not accepted or not self.limit:
             return
-        if self._window and at_s < self._window[-1].at_s:
+        if at_s < self._newest_s:
             self._rebuild(Arrival(at_s, weight))
         else:
             self._slide(at_s)
@@ -114,6 +114,7 @@ class Judge:
 
     def _slide(self, now_s: float) -> None:
         window, older = self._window, self._older
+        self._newest_s = now_s
         start_s = now_s - self.per_s
         while window and window[0].at_s <= start_s:
             gone = window.popleft()
@@ -135,9 +136,9 @@ class Judge:
 
     def _rebuild(self, late: Arrival) -> None:
         everything = sorted((*self._older, *self._window, late))
-        newest_s = everything[-1].at_s
-        self._older = deque(a for a in everything if a.at_s <= newest_s - self.per_s)
-        self._window = deque(a for a in everything if a.at_s > newest_s - self.per_s)
+        start_s = self._newest_s - self.per_s
+        self._older = deque(a for a in everything if a.at_s <= start_s)
+        self._window = deque(a for a in everything if a.at_s > start_s)
         self._window_weight = sum(a.weight for a in self._window)
 
     # judging: numpy over the arrivals

@@ -207,8 +207,8 @@ class Ledger:
     def doubles(self) -> dict[str, tuple[int, int]]:
         """Per account and for "" (all of them): (unique numbers, double texts).
 
-        May take a while (sorting): a server asks it in a thread. A double text is a number accepted once more with the same text; over all accounts also when another account had
-        it.
+        A double text is a number accepted once more with the same text; over all accounts also when another account
+        had it. May take a while (sorting): a server asks it in a thread.
         """
         requests, known = self._accepted_requests, self._doubles
         if known[0] == requests:

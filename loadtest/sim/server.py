@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -37,7 +38,9 @@ VENDORS: dict[str, type[Vendor]] = {"batch": Batch}
 BODY_BYTES_MAX = 4 * 1024 * 1024
 LINE_BYTES_MAX = 2 * 1024 * 1024  # a GET with 50,000 numbers
 READ_BYTES = 1024 * 1024
+LINGER_S = 5.0  # a body we do not want is still read that long, or the client would see a reset instead of the answer
 CLOSE_S_MAX = 0.5
+NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class Simulator:
@@ -67,7 +70,7 @@ class Simulator:
             read_bufsize=READ_BYTES,
             max_line_size=LINE_BYTES_MAX,
             max_field_size=LINE_BYTES_MAX,
-            lingering_time=0,
+            lingering_time=LINGER_S,
         )
         try:
             self._listener = await asyncio.get_running_loop().create_server(
@@ -176,17 +179,28 @@ async def _read(request: web.BaseRequest) -> bytes | None:
 
 
 class _StampingHandler(RequestHandler):
-    """aiohttp's connection, which also notes when the first bytes of a request were read."""
+    """aiohttp's connection, which also notes when the first bytes of a request were read.
 
-    __slots__ = ("stamp_s",)
+    And it escapes raw UTF-8 in the request line, which aiohttp refuses and this platform takes (AMB-BATCH-15).
+    """
+
+    __slots__ = ("_in_line", "stamp_s")
 
     def __init__(self, manager: web.Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.stamp_s = 0.0
+        self._in_line = True
 
     def data_received(self, data: bytes) -> None:
         if data and not self.stamp_s:
             self.stamp_s = time.monotonic()
+            self._in_line = True
+        if self._in_line and data:
+            end = data.find(b"\n") + 1
+            self._in_line = not end
+            line = data[: end or len(data)]
+            if not line.isascii():
+                data = NOT_ASCII.sub(lambda byte: b"%%%02X" % ord(byte[0]), line) + data[len(line) :]
         super().data_received(data)
 
 

@@ -119,10 +119,10 @@ COMMON: tuple[Switch, ...] = (
         accepts=lambda v: _is_time(v),
     ),
     Switch(
-        "latency_s", 0.0, SIM, "fixed part of the time from arrival to answer, real seconds", (0.0, 0.05), **seconds()
+        "latency_s", 0.0, SIM, "fixed part of the time from arrival to answer, real seconds", (0.0, 5.0), **seconds()
     ),
     Switch(
-        "latency_exp_s", 0.0, SIM, "mean of the exponential part of that time, real seconds", (0.0, 0.05), **seconds()
+        "latency_exp_s", 0.0, SIM, "mean of the exponential part of that time, real seconds", (0.0, 50.0), **seconds()
     ),
     Switch(
         "keepalive_s",
