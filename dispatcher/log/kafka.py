@@ -21,7 +21,7 @@ from dispatcher.log.kafka_clients import Reach
 from dispatcher.log.kafka_errors import closed, unavailable
 from dispatcher.log.kafka_reads import Reads
 from dispatcher.log.kafka_topics import prepare_topics
-from dispatcher.log.limits import check_entries, checked_topic
+from dispatcher.log.limits import check_entries, check_offset, checked_topic
 from dispatcher.log.port import Claim, Entry, Stored
 from schemas.topics import TOPICS
 
@@ -104,14 +104,17 @@ class KafkaLog:
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[Stored]:
         checked_topic(topic, partition)
+        check_offset(offset)
         return await self._reads.read(self._prefix + topic, partition, offset, records_max, bytes_max)
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
         checked_topic(topic, partition)
+        check_offset(offset)
         return await self._reads.fetch(self._prefix + topic, partition, offset)
 
     def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
         checked_topic(topic, partition)
+        check_offset(offset)
         return self._reads.follow(self._prefix + topic, partition, offset)
 
     async def maintain(self, now_ms: int) -> int:

@@ -165,7 +165,7 @@ class Appender:
                 size += len(entry.value)
                 count += 1
             if count == 0:
-                break
+                break  # the next batch's first; a first one always fits (limits.py)
             append.packed += count
             pieces.append((append, count))
             if append.packed < len(append.entries):

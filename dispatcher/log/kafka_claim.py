@@ -17,7 +17,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka
 
-from dispatcher.errors import LogError
 from dispatcher.log.kafka_clients import end
 from dispatcher.log.kafka_errors import mapped
 
@@ -72,7 +71,7 @@ class GroupClaim:
                 if self._consumer is None:
                     self._consumer = await self._joined()
                 await self._consumer.getmany(timeout_ms=int(LOOK_S * 1000))
-            except (LogError, kafka.KafkaError, OSError) as error:
+            except Exception as error:  # whatever the client's own tasks died of: join anew
                 _log.warning("the consumer group is out of reach", group=self._group, error=str(error))
                 await self._leave()
                 await asyncio.sleep(RETRY_S)

@@ -6,10 +6,13 @@ The source is schemas/topics.py; an adapter that skipped these checks would fail
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from dispatcher.errors import LogError
+from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry
 from schemas.topics import TOPIC, Topic
+
+LABEL_BYTES_MAX: Final = 32_768  # key and headers together
 
 
 def checked_topic(topic: str, partition: int) -> Topic:
@@ -23,8 +26,17 @@ def checked_topic(topic: str, partition: int) -> Topic:
 
 
 def check_entries(topic: Topic, entries: Sequence[Entry]) -> None:
-    """Raises LogError if a value is larger than the topic allows; nothing of the call is written then."""
+    """Raises LogError if a record is larger than the topic allows; nothing of the call is written then."""
     limit = topic.record_bytes_max
     for entry in entries:
         if len(entry.value) > limit:
             raise LogError(f"a record of {len(entry.value):,} bytes; topic {topic.name!r} takes up to {limit:,}")
+        label = len(entry.key) + sum(len(name) * 4 + len(value) for name, value in entry.headers)
+        if label > LABEL_BYTES_MAX:
+            raise LogError(f"a record with {label:,} bytes of key and headers; it takes up to {LABEL_BYTES_MAX:,}")
+
+
+def check_offset(offset: int) -> None:
+    """Raises LogDamaged: no reader comes to such a place on a log that is the one it read."""
+    if offset < 0:
+        raise LogDamaged(f"there is no offset {offset}")

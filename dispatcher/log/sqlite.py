@@ -21,7 +21,7 @@ from typing import Any, Final
 from dispatcher.errors import LogDamaged, LogError, LogTimeout
 from dispatcher.log import sqlite_file
 from dispatcher.log.following import Follower
-from dispatcher.log.limits import check_entries, checked_topic
+from dispatcher.log.limits import check_entries, check_offset, checked_topic
 from dispatcher.log.port import Claim, Entry, Stored
 from dispatcher.log.sqlite_claim import FileClaim, Holder, holders
 from dispatcher.log.sqlite_reads import Reads, closed_error, read_records
@@ -144,10 +144,12 @@ class SqliteLog:
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[Stored]:
         spec = checked_topic(topic, partition)
+        check_offset(offset)
         return await self._reads.run(read_records, spec, partition, offset, records_max, bytes_max)
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
         spec = checked_topic(topic, partition)
+        check_offset(offset)
         records = await self._reads.run(read_records, spec, partition, offset, 1, 0)
         if not records or records[0].offset != offset:
             raise LogDamaged(f"record {offset} of {topic}/{partition} is not in the log {self._path} (any more)")
@@ -155,6 +157,7 @@ class SqliteLog:
 
     async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
         checked_topic(topic, partition)
+        check_offset(offset)
         place, follower = (topic, partition), Follower(offset)
         self._followers.setdefault(place, set()).add(follower)
         self._writer.watch(place)

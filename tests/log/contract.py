@@ -150,7 +150,12 @@ class LogContract:
         assert (await log.fetch("recipients", 1, offset)).value == largest
         with pytest.raises(LogError, match="takes up to"):
             await log.append("recipients", 1, [Entry(b"", b"small"), Entry(b"", largest + b"!")])
-        assert len(await read_all(log, "recipients", 1, begin)) == 1
+        with pytest.raises(LogError, match="takes up to"):
+            await log.append("recipients", 1, [Entry(b"", b"", (("header", bytes(33_000)),))])
+        labelled = Entry(bytes(2700), largest, (("header", bytes(30_000)),))
+        (offset,) = await log.append("recipients", 1, [labelled])
+        assert (await log.fetch("recipients", 1, offset)).headers == labelled.headers
+        assert len(await read_all(log, "recipients", 1, begin)) == 2
 
     async def test_reading_may_begin_anywhere_and_in_pieces_of_any_size(self, place: Place):
         offsets = await place.append(*(b"%d" % i for i in range(30)))
@@ -196,7 +201,7 @@ class LogContract:
     async def test_fetching_a_record_that_is_not_there_says_so(self, place: Place):
         await place.append(b"only")
         end = await place.log.end(place.topic, place.partition)
-        for offset in (end, end + 100):
+        for offset in (end, end + 100, -1):
             with pytest.raises(LogDamaged):
                 await place.log.fetch(place.topic, place.partition, offset)
 

@@ -208,6 +208,14 @@ async def test_a_process_killed_inside_its_commits_loses_nothing_it_was_told_is_
         await log.close()
 
 
+async def test_every_commit_waits_for_the_disk(path: Path, url: str):
+    log = await open_log(url)
+    with closing(sqlite_file.connect(path, 1.0)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    await log.close()
+
+
 async def test_a_batch_whose_bytes_changed_on_disk_is_detected(path: Path, url: str):
     numbers = b",".join(b"138%08d" % (i * 7919 % 10**8) for i in range(50_000))
     value, headers, sha256 = batch.pack(numbers, 50_000)
@@ -265,6 +273,19 @@ async def test_a_log_with_another_number_of_partitions_is_refused(path: Path, ur
     execute(path, "UPDATE topic SET partitions = 4 WHERE name = 'lanes'")
     with pytest.raises(LogError, match=r"'lanes' .* has 4 partitions, this release needs 8"):
         await open_log(url)
+
+
+async def test_a_topic_that_a_later_release_added_is_made_in_an_older_log(path: Path, url: str):
+    log = await open_log(url)
+    await log.append("lanes", 0, [Entry(b"", b"old")])
+    await log.close()
+    execute(path, "DELETE FROM topic WHERE name = 'dead'")
+    for partition in range(8):
+        execute(path, f'DROP TABLE "dead/{partition}"')
+    log = await open_log(url, create=False)
+    assert await log.append("dead", 7, [Entry(b"", b"new")]) == [0]
+    assert [record.value for record in await log.read("lanes", 0, 0)] == [b"old"]
+    await log.close()
 
 
 async def test_a_file_that_is_deleted_while_it_is_open_takes_no_more_records(path: Path, url: str):
