@@ -1,14 +1,16 @@
 """Reading a whole list: blocks in, recipients and rejected rows out. Its memory: producers/dedupe.py.
 
-Reading goes on in one thread while the block before is judged in another; the event loop stays free in between, so that
-Ctrl-C is heard within a block.
+Reading goes on in one thread while the block before is judged in another; the event loop stays free, so that Ctrl-C is
+heard at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, ParamSpec, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -26,6 +28,9 @@ Progress = Callable[[str, int, int | None], None]
 """Told (stage, done, of how many or None): `reading` in bytes or rows, `batches` in batches."""
 
 READING: Final = "reading"
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -71,7 +76,7 @@ async def _read(
         spool.add(block, first_row)
         reasons[:] += np.bincount(block.odd_reasons, minlength=len(REASONS))
 
-    with await asyncio.to_thread(Opened, numbers, column) as opened:
+    with await _aside(Opened, numbers, column) as opened:
         async for values in _ahead(opened.list):
             await asyncio.to_thread(take, values, rows)
             rows += len(values)
@@ -104,7 +109,7 @@ async def _read_suppression(numbers: object, barred: Growing) -> str:
         return len(found)
 
     rows = good = 0
-    with await asyncio.to_thread(Opened, numbers) as opened:
+    with await _aside(Opened, numbers) as opened:
         async for values in _ahead(opened.list):
             rows += len(values)
             good += await asyncio.to_thread(take, values)
@@ -120,14 +125,36 @@ async def _ahead(source: NumberList) -> AsyncIterator[pl.Series]:
         async for values in blocks:
             yield values
         return
-    coming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
-    try:
-        while (block := await coming) is not None:
-            coming = asyncio.ensure_future(asyncio.to_thread(_next, blocks))
-            yield block
-    finally:
-        # A thread can't be stopped: the file must stay open until it has read its block.
-        await asyncio.wait([coming])
+    coming = _aside(_next, blocks)
+    while (block := await coming) is not None:
+        coming = _aside(_next, blocks)
+        yield block
+
+
+def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyncio.Future[T]:
+    """Call it in a thread that nobody has to wait for: one that reads a pipe may never end, and Ctrl-C must."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():  # cancelled: nobody waits any more
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("T", result))
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = function(*args, **options)
+        except BaseException as caught:
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="reading", daemon=True).start()
+    return future
 
 
 def _next(blocks: Iterator[pl.Series]) -> pl.Series | None:

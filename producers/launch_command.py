@@ -191,12 +191,15 @@ def _print_plan(prepared: Prepared, *, as_json: bool) -> None:
 def _print_result(result: LaunchResult, *, as_json: bool) -> None:
     from msgspec import to_builtins
 
+    from producers.plan_view import counted
+
     if as_json:
         print_json(to_builtins(result))
     elif result.already_launched:
         click.echo(f"{result.campaign} was already launched with this list, text and route; nothing was added.")
     else:
-        click.echo(f"launched {result.campaign}: {result.recipients:,} recipients in {result.batches:,} batches.")
+        recipients, batches = counted(result.recipients, "recipient"), counted(result.batches, "batch", "batches")
+        click.echo(f"launched {result.campaign}: {recipients} in {batches}.")
         click.echo(f"next: dispatcher campaign watch {result.campaign}")
 
 

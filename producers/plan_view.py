@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from math import ceil
 
 from dispatcher.core.numbers import ADVICE
 from producers.plan import AccountPlan, Plan
@@ -17,15 +18,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield _line("campaign", plan.campaign + (f"  {plan.name}" if plan.name != plan.campaign and plan.name else ""))
     yield _line("list", plan.source + (f": {where}" if where else ""))
     yield _line("rows", f"{plan.rows:,}")
-    yield _line("valid", f"{plan.recipients:,} recipients in {_of(plan.batches, 'batch', 'batches')}")
+    yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
     yield _line("duplicate", f"{plan.duplicate:,}")
     yield _line("invalid", f"{plan.invalid:,}")
     for reason, count in plan.invalid_reasons.items():
         advice = ADVICE.get(reason)
         yield _line("", f"{count:,} {reason}" + (f" ({advice})" if advice else ""))
     yield _line("suppressed", f"{plan.suppressed:,}")
-    yield _line("text", f"{_of(plan.text_chars, 'character')}, {_of(plan.segments, 'segment')} per message")
-    yield _line("messages", f"{plan.messages:,} in total, {_of(plan.requests, 'request')}")
+    yield _line("text", f"{counted(plan.text_chars, 'character')}, {counted(plan.segments, 'segment')} per message")
+    yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
     yield _line("finish", f"{_clock(plan.finish_at_ms)}, {duration(plan.seconds)} after the start at the flow limit")
     for account in plan.accounts:
         yield _line("account", _account(account))
@@ -38,10 +39,11 @@ def shortage(plan: Plan) -> str:
     short = [account for account in plan.accounts if account.enough is False]
     if not short:
         return ""
-    missing = ", ".join(
-        f'"{account.account}" lacks {account.messages - (account.balance or 0):,.0f}' for account in short
-    )
-    return f"The balance does not cover this campaign: {missing} messages. Its lane will stop and wait for a top-up."
+    missing = [
+        f'"{account.account}" lacks {counted(ceil(account.messages - (account.balance or 0)), "message")}'
+        for account in short
+    ]
+    return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
 
 
 def duration(seconds: float) -> str:
@@ -64,14 +66,15 @@ def _account(account: AccountPlan) -> str:
         enough = "enough" if account.enough else "TOO LITTLE"
         note = f"; {account.balance_note}" if account.balance_note else ""
         balance = f"balance {account.balance:,.0f}, needs {account.messages:,}: {enough}{note}"
-    return f"{account.account} ({account.vendor}): {account.recipients:,} recipients, {pace}, {balance}"
+    return f"{account.account} ({account.vendor}): {counted(account.recipients, 'recipient')}, {pace}, {balance}"
 
 
 def _clock(at_ms: int) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
 
 
-def _of(count: int, one: str, many: str = "") -> str:
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things: `1 batch`, `2 batches`."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 

@@ -28,7 +28,7 @@ def mend(block: bytes, delimiter: int, *, last: bool) -> tuple[bytes, bytes]:
     quotes, ends = np.flatnonzero(text == _QUOTE), np.flatnonzero(text == _LF)
     line = np.searchsorted(ends, quotes)
     odd = np.flatnonzero(np.bincount(line, minlength=len(ends) + 1) & 1)
-    after = np.append(text[1:], _LF)[quotes]
+    after = np.append(text[1:], np.uint8(_LF))[quotes]
     before = np.append(np.uint8(_LF), text[:-1])[quotes]
     opens = np.isin(odd, line[(before == delimiter) | (before == _LF)])
     closes = np.isin(odd, line[(after == delimiter) | (after == _LF) | (after == _CR)])

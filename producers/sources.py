@@ -87,7 +87,7 @@ class Opened:
 
     def _open_path(self, name: str, wanted: str | int | None) -> NumberList:
         if name == STDIN:
-            return self._open_stream(sys.stdin.buffer, None, "standard input", wanted)
+            return self._open_stream(_standard_input(), None, "standard input", wanted)
         path = Path(name)
         try:
             if path.is_dir():
@@ -116,6 +116,14 @@ class Opened:
             return SheetList(path or stream.read(), label, wanted)
         binary: BinaryIO = stream
         return TextList(binary, label, wanted)
+
+
+def _standard_input() -> BinaryIO:
+    """A reader of our own: the interpreter's could not be closed at exit while a thread still waits in it."""
+    try:
+        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False), 1 << 16)
+    except OSError:
+        return sys.stdin.buffer  # no file: a stand-in for one
 
 
 def _open_values(numbers: object, wanted: str | int | None) -> NumberList:

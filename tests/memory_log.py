@@ -1,4 +1,4 @@
-"""A log in memory, for tests of what writes to one. It keeps the port's promises (dispatcher/log/port.py) but durability.
+"""A log in memory, for tests of what writes to one. It keeps what the port promises (dispatcher/log/port.py), no file.
 
 `failures` are raised by the next appends, one each: `(error, written)`; written says whether the records got there all
 the same, as after a time-out.
@@ -49,7 +49,8 @@ class MemoryLog:
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[Stored]:
-        found, size = [], 0
+        found: list[Stored] = []
+        size = 0
         for stored in self.records.get((topic, partition), [])[offset : offset + records_max]:
             size += len(stored.value)
             if found and size > bytes_max:
@@ -71,7 +72,8 @@ class MemoryLog:
                 yield records
                 continue
             async with self._grown:
-                await self._grown.wait_for(lambda: len(self.records[topic, partition]) > offset)
+                while await self.end(topic, partition) <= offset:
+                    await self._grown.wait()
 
     async def claim(
         self,

@@ -98,7 +98,7 @@ def decode(wire: bytes | memoryview, separator: bytes = b",") -> Numbers:
         return np.empty(0, np.int64)
     step = DOMESTIC_DIGITS + 1
     if len(text) % step == DOMESTIC_DIGITS:
-        rows = np.append(text, separator[0]).reshape(-1, step)
+        rows = np.append(text, np.uint8(separator[0])).reshape(-1, step)
         digits = rows[:, :DOMESTIC_DIGITS] - np.uint8(_ZERO)
         if (rows[:, DOMESTIC_DIGITS] == separator[0]).all() and digits.max() <= 9:
             values = _number_11(digits)
@@ -272,12 +272,13 @@ def _judge_letters(text: Bytes, starts: Numbers, ends: Numbers, reasons: Bytes) 
 
 
 def _is_digit(text: Bytes) -> NDArray[np.bool_]:
-    return (text >= _ZERO) & (text <= _ZERO + 9)
+    digit: NDArray[np.bool_] = (text >= _ZERO) & (text <= _ZERO + 9)
+    return digit
 
 
 def _begins(text: Bytes, starts: Numbers, ends: Numbers, prefix: bytes, reasons: Bytes) -> NDArray[np.bool_]:
     """Which of the lines that are not refused begin with these two digits."""
-    begins = (reasons == 0) & (ends - starts >= 2)
+    begins: NDArray[np.bool_] = (reasons == 0) & (ends - starts >= 2)
     at = np.flatnonzero(begins)
     begins[at] = (text[starts[at]] == prefix[0]) & (text[starts[at] + 1] == prefix[1])
     return begins

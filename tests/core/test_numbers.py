@@ -148,6 +148,12 @@ def test_two_wire_forms_never_share_a_code(forms):
     assert len({numbers.from_wire(form) for form in forms}) == len(forms)
 
 
+@pytest.mark.parametrize("wire", [b"13001,10000", b"1,2,3,4,5,6", b"13800138000,1,900139000", b"1,380013800"])
+def test_short_numbers_are_not_taken_for_long_ones(wire):
+    assert numbers.encode(numbers.decode(wire)) == wire
+    assert len(numbers.decode(wire)) == wire.count(b",") + 1
+
+
 def test_nothing_is_nothing_on_the_wire():
     assert numbers.encode(np.empty(0, np.int64)) == b""
     assert len(numbers.decode(b"")) == 0
@@ -158,7 +164,9 @@ def test_another_separator_divides_as_well():
     assert numbers.decode(b"13800138000\n123", b"\n").tolist() == [13800138000, numbers.from_wire("123")]
 
 
-@pytest.mark.parametrize("wire", [b",", b"1,,2", b"13800138000,", b"1380013800x", b"+8613800138000", b"1234567890123456"])
+@pytest.mark.parametrize(
+    "wire", [b",", b"1,,2", b"13800138000,", b"1380013800x", b"+8613800138000", b"1234567890123456"]
+)
 def test_what_is_no_wire_form_is_refused(wire):
     with pytest.raises(ValueError):
         numbers.decode(wire)

@@ -22,8 +22,15 @@ async def records(log: Log, topic: str) -> list[tuple[int, AnyRecord]]:
     return found
 
 
-async def launched(log: Log, campaign: str) -> Launched | None:
+async def launched(log: Log, campaign: str) -> Launched:
     """The launch that counts."""
+    record = await find_launched(log, campaign)
+    assert record is not None
+    return record
+
+
+async def find_launched(log: Log, campaign: str) -> Launched | None:
+    """The launch that counts, if there is one."""
     for _, record in await records(log, CAMPAIGNS.name):
         if isinstance(record, Launched) and record.campaign == campaign:
             return record
@@ -46,7 +53,7 @@ async def jobs(log: Log, launch: Launched) -> dict[str, list[Job]]:
 
 async def recipients(log: Log, launch: Launched) -> dict[str, list[str]]:
     """By account: the numbers its jobs send to, in order. Every batch is checked as a lane checks it."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for account, mine in (await jobs(log, launch)).items():
         found[account] = []
         for job in mine:
@@ -69,7 +76,7 @@ async def rejects(log: Log, launch: Launched) -> list[tuple[int, str, str]]:
         assert isinstance(record, Rejects)
         if (record.campaign, record.attempt) == (launch.campaign, launch.attempt):
             parts[record.part] = record
-    rows = []
+    rows: list[tuple[int, str, str]] = []
     for part in sorted(parts):
         record = parts[part]
         values = record.values.decode().split("\n")

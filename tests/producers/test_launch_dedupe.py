@@ -31,7 +31,8 @@ def pairs(rows):
 
 def expected(numbers, suppressed):
     """The same, one number at a time."""
-    seen, parts = set(), ([], [], [])
+    seen: set[int] = set()
+    parts: tuple[list[tuple[int, int]], ...] = ([], [], [])
     for row, number in enumerate(numbers):
         if number:
             kind = 1 if number in seen else 2 if number in suppressed else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ class Gbk(Vendor, frozen=True, kw_only=True, tag="gbk"):
         return b""
 
 
-def defined(config: Config = CONFIG, **changes):
+def defined(config: Config = CONFIG, **changes: Any):
     options = {
         "campaign": "may",
         "name": "",
@@ -130,13 +131,18 @@ def test_an_id_of_its_own_is_readable_and_unique(name, beginning):
 
 def test_what_is_sent_decides_the_fingerprint_and_nothing_else():
     base = defined(route=["spring", "summer"]).sent_as()
-    for same in (
+    same: list[dict[str, Any]] = [
         {"route": ["summer", "spring"]},
         {"name": "x"},
         {"weight": 5},
         {"urgent": True},
         {"campaign": "june"},
-    ):
-        assert defined(**{"route": ["spring", "summer"], **same}).sent_as() == base
-    for other in ({"route": ["spring"]}, {"text": "ho"}, {"unknown": "resend"}, {"options": {"extno": "1"}}):
-        assert defined(**{"route": ["spring", "summer"], **other}).sent_as() != base
+    ]
+    other: list[dict[str, Any]] = [
+        {"route": ["spring"]},
+        {"text": "ho"},
+        {"unknown": "resend"},
+        {"options": {"extno": "1"}},
+    ]
+    assert [defined(**{"route": ["spring", "summer"], **change}).sent_as() == base for change in same] == [True] * 5
+    assert [defined(**{"route": ["spring", "summer"], **change}).sent_as() == base for change in other] == [False] * 4

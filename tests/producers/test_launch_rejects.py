@@ -102,7 +102,7 @@ def test_a_full_disk_is_one_sentence(monkeypatch):
 
     spool = Spool()
     spool.close()
-    spool._file = Full()
+    monkeypatch.setattr(spool, "_file", Full())
     with pytest.raises(DispatcherError, match=r"No space left on device.*TMPDIR"):
         spool.add(normalise(pl.Series(["x"])), 0)
 

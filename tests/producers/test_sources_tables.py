@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]  # it has no types
 import polars as pl
 import pytest
 
@@ -45,7 +45,9 @@ def test_cells_of_a_spreadsheet_may_be_numbers_or_text(sheet):
 
 
 def test_dates_and_truth_values_are_cells_like_any_other(sheet):
-    path = sheet(["when", "ok", "phone"], [datetime.date(2025, 5, 1), True, A], [datetime.datetime(2025, 5, 1), False, B])
+    path = sheet(
+        ["when", "ok", "phone"], [datetime.date(2025, 5, 1), True, A], [datetime.datetime(2025, 5, 1), False, B]
+    )
     assert numbers_of(SheetList(path, "list.xlsx", None)) == [A, B]
 
 
