@@ -11,14 +11,13 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-from dispatcher.errors import LogError
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam import ReportRow
 from schemas.codec import encode
 from schemas.records import Inbound, Reports
 
-ROWS_MAX: Final = 4_096
-"""Reports per record: 0.6 MB with the longest ids and codes, under the topic's `record_bytes_max`."""
+ROWS_MAX: Final = 1_500
+"""Reports per record: 0.8 MB with the longest ids and codes (64 characters each), under the topic's limit."""
 
 Item = TypeVar("Item")
 
@@ -38,7 +37,7 @@ class Groups(Generic[Item]):
         self.appends = 0
 
     def add(self, items: Sequence[Item]) -> asyncio.Future[None]:
-        """Put items into the gathering group. The future is done when they are durable, or raises LogError."""
+        """Put items into the gathering group. The future is done when they are durable, or raises what the log did."""
         durable = self._loop.create_future()
         self._items.extend(items)
         self._waiting.append(durable)
@@ -71,7 +70,7 @@ class Groups(Generic[Item]):
         try:
             self.appends += 1
             await self._log.append(self._topic, self._partition, self._pack(items))
-        except LogError as error:
+        except Exception as error:  # whatever it is, nobody may wait for ever
             return error
         return None
 

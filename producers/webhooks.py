@@ -202,6 +202,10 @@ class Webhooks:
                 self._log_works = False
                 self._tell("push-not-written", endpoint, error=str(error))
                 return _later(503)
+            except Exception as error:
+                counts.our_fault += 1
+                self._tell("push-not-written", endpoint, error=type(error).__name__)
+                return _later(500)
             finally:
                 counts.waiting -= 1
             self._log_works = True

@@ -52,6 +52,7 @@ TEXT_CHARS_MAX: Final = 700
 BALANCE_INTERVAL_S_MIN: Final = 10.0
 ID_CHARS_MAX: Final = 64
 STATUS_CHARS_MAX: Final = 64
+INBOUND_CHARS_MAX: Final = 10_000
 EMPTY_PUSH = "the push has no {} field"
 
 # fmt: off
@@ -92,9 +93,10 @@ REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
 """)
 # fmt: on
 
-_TIME_LINE: Final = re.compile(r"[\d\s:/.-]*")
-_CODE: Final = re.compile(r"-?\d{1,9}")
-_DIGITS: Final = re.compile(r"\d+")
+_TIME_LINE: Final = re.compile(r"[\d\s:/.-]*", re.ASCII)
+_CODE: Final = re.compile(r"-?\d{1,9}", re.ASCII)
+_DIGITS: Final = re.compile(r"\d+", re.ASCII)
+_AMOUNT: Final = re.compile(r"\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
 
 
 class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
@@ -226,9 +228,9 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
         products, unread = [], 0
         for line in lines:
             name, _, amount = line.partition(",")
-            try:
-                products.append(Product(name.strip(), float(amount)))
-            except ValueError:
+            if read := _AMOUNT.fullmatch(amount):
+                products.append(Product(name.strip(), float(read[1])))
+            else:
                 unread += 1
         mine = [product for product in products if product.name == self.product] if self.product else products
         warn = f"{unread} lines of the answer are no balance" if unread else ""
@@ -246,7 +248,7 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
         form = _form(push)
         if not self._from_vendor(form):
             return Refused(403, "receiver or pswd is wrong", False)
-        vendor_id, mobile, status = form.get("msgid"), form.get("mobile"), form.get("status")
+        vendor_id, mobile, status = form.get("msgid", b"").strip(), form.get("mobile"), form.get("status")
         if not vendor_id or mobile is None or status is None:
             missing = "msgid" if not vendor_id else "mobile" if mobile is None else "status"
             return self._junk(EMPTY_PUSH.format(missing))
@@ -257,7 +259,7 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
             return self._junk("msgid is too long")
         code = status.decode("utf-8", "replace").strip()[:STATUS_CHARS_MAX]
         time_s = forms.time_s(form.get("reportTime", b""))
-        return [ReportRow(vendor_id.decode("utf-8", "replace").strip(), number, REPORT_CODES.state(code), code, time_s)]
+        return [ReportRow(vendor_id.decode("utf-8", "replace"), number, REPORT_CODES.state(code), code, time_s)]
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """One message, or one part of a long one, per push (vendors.md 3.3; AMB-BATCH-12)."""
@@ -273,6 +275,9 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
         except UnicodeDecodeError:
             words = text.decode("utf-8", "replace")
             flags.append("broken-utf8")
+        if len(words) > INBOUND_CHARS_MAX:
+            words = words[:INBOUND_CHARS_MAX]
+            flags.append("cut")
         part = None
         if form.get("isems", b"").strip() == b"1":
             part = _part(form.get("emshead", b""))
@@ -287,9 +292,9 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
         return [
             Inbound(
                 account=push.account,
-                number=to_wire(number) if number else mobile.decode("utf-8", "replace").strip(),
+                number=to_wire(number) if number else _short(mobile),
                 text=words,
-                to=form.get("destcode", b"").decode("utf-8", "replace").strip(),
+                to=_short(form.get("destcode", b"")),
                 at_ms=time_s * 1000 or push.received_ms,
                 received_ms=push.received_ms,
                 part=part,
@@ -306,7 +311,7 @@ class BatchA(Vendor, frozen=True, kw_only=True, tag="batch-a"):
         return Refused(400, why, self.receiver is not None or self.push_pswd is not None)
 
     def _wrong_extno(self, extno: str) -> str | None:
-        if _DIGITS.fullmatch(extno) and extno.isascii() and len(extno) <= self.extno_digits_max:
+        if _DIGITS.fullmatch(extno) and len(extno) <= self.extno_digits_max:
             return None
         return f"extno must be 1 to {self.extno_digits_max} digits (extno_digits_max says how many)."
 
@@ -332,6 +337,10 @@ def _form(push: Push) -> dict[str, bytes]:
     if push.body:
         form |= forms.fields(push.body)
     return form
+
+
+def _short(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip()[:ID_CHARS_MAX]
 
 
 def _part(emshead: bytes) -> tuple[int, int, int] | None:

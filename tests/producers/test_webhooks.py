@@ -83,7 +83,7 @@ async def pushed(session: aiohttp.ClientSession, path: str, method: str = "GET",
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  nothing here is to be told by the webhooks
+    while not condition():
         await asyncio.sleep(0.01)
 
 
@@ -158,6 +158,15 @@ async def test_a_log_that_fails_is_answered_with_503_so_that_the_vendor_pushes_a
         counts = webhooks.counts
         assert (counts.log_failed, counts.taken, counts.waiting) == (1, 1, 0)
         assert len(await records(log, REPORTS.name)) == 1
+
+
+async def test_a_log_that_breaks_in_another_way_leaves_nobody_waiting(log):
+    async with serving(log) as (webhooks, session):
+        log.failure = ValueError("a mistake of ours")
+        assert (await pushed(session, f"push/spring/report?{REPORT}"))[0] == 500
+        log.failure = None
+        assert (await pushed(session, f"push/spring/report?{REPORT}"))[0] == 200
+        assert (webhooks.counts.our_fault, webhooks.counts.taken, webhooks.counts.waiting) == (1, 1, 0)
 
 
 async def test_reports_of_two_accounts_go_to_their_own_partitions(log):

@@ -70,6 +70,7 @@ ANSWERS = [
     ("JSON",                        b'{"status":0,"msgid":"77"}',              Kind.UNKNOWN,    "unreadable", ""),
     ("not UTF-8",                   b"\xff\xfe\x00\x80",                       Kind.UNKNOWN,    "unreadable", ""),
     ("GBK words",                   "系统错误,请联系".encode("gbk"),            Kind.UNKNOWN,    "unreadable", ""),
+    ("a wide digit",                "20110725160412,０\n77".encode(),          Kind.UNKNOWN,    "unreadable", ""),
     ("a code of a thousand digits", b"20110725160412," + b"1" * 1000,          Kind.UNKNOWN,    "unreadable", ""),
 ]  # fmt: skip
 
@@ -286,6 +287,7 @@ BALANCES = [
     ("a fraction",                "",        b"20130303180000,0\n1,10.5",                10.5,     HALF, False),
     ("not the configured one",    "9",       TWO,                                        None,     BOTH, True),
     ("no product at all",         "",        b"20130303180000,0",                        None,     (), True),
+    ("words for an amount",       "",        b"20130303180000,0\n1,nan\n2,inf\n3,1_0",  None,     (), True),
     ("a line that is no balance", "",        b"20130303180000,0\n1234567,1000\nbye",     1000.0,   BOTH[:1], True),
 ]  # fmt: skip
 
@@ -453,6 +455,7 @@ def test_what_is_not_configured_is_not_asked_for():
 JUNK = [
     ("no msgid", without("msgid"), "msgid"),
     ("an empty msgid", report(msgid=""), "msgid"),
+    ("a blank msgid", report(msgid="+%20"), "msgid"),
     ("an endless msgid", report(msgid="1" * 500), "msgid"),
     ("no mobile", without("mobile"), "mobile"),
     ("an empty mobile", report(mobile=""), "mobile"),
@@ -505,6 +508,7 @@ INBOUND = [
     ("Chinese",                 HEAD + b"&msg=%E9%80%80%E8%AE%A2",          inbound("退订")),
     ("Chinese, not escaped",    HEAD + "&msg=退订".encode(),                  inbound("退订")),
     ("GBK",                     HEAD + b"&msg=%CD%CB",                      inbound("\ufffd\ufffd", ("broken-utf8",))),
+    ("an endless text",         HEAD + b"&msg=" + b"x" * 20_000,            inbound("x" * 10_000, ("cut",))),
     ("an empty text",           HEAD + b"&msg=",                            inbound("")),
     ("+ is a blank",            HEAD + b"&msg=a+b%2Bc",                     inbound("a b+c")),
     ("+86",                     HEAD.replace(b"=138", b"=%2B86138") + b"&msg=hello", inbound()),
