@@ -36,7 +36,7 @@ FROM_STDIN = "-"
     "--listen", metavar="HOST:PORT", help=f"Where to listen; {configuration.DEFAULT_LISTEN} if the file says nothing."
 )
 @click.option(
-    "--loop", type=click.Choice(["asyncio", "uvloop"]), default="asyncio", show_default=True, help="Event loop."
+    "--loop", type=click.Choice(["asyncio", "uvloop"]), default="uvloop", show_default=True, help="Event loop."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
 def simulate(config_path: str | None, listen: str | None, loop: str, as_json: bool) -> None:

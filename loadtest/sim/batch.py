@@ -16,9 +16,10 @@ from loadtest.sim import numbers
 from loadtest.sim.batch_table import SWITCHES
 from loadtest.sim.faults import Rule
 from loadtest.sim.ledger import Book
-from loadtest.sim.reports import ReportRow, Target
+from loadtest.sim.outbox import ReportRow
 from loadtest.sim.state import Arrived, State
 from loadtest.sim.switches import Switch
+from loadtest.sim.target import Target
 from loadtest.sim.wire import HTML, Reply
 
 SEND = "/msg/HttpBatchSendSM"

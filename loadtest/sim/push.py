@@ -53,6 +53,11 @@ class Pusher:
         self._connecting: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @property
+    def busy(self) -> bool:
+        """Is a push under way?"""
+        return bool(self._connecting) or len(self._idle) < len(self._links)
+
     def kick(self) -> None:
         """There may be work: give it to idle connections, then to new ones."""
         while self._idle:

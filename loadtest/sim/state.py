@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from loadtest.sim.clock import Clock
+from loadtest.sim.common_table import COMMON
 from loadtest.sim.config import SimConfig
 from loadtest.sim.faults import Rules
 from loadtest.sim.ledger import Book, Ledger
-from loadtest.sim.reports import Encoder, ReportEngine
+from loadtest.sim.outbox import Encoder
+from loadtest.sim.reports import ReportEngine
 from loadtest.sim.switches import Switch, Switches
 from loadtest.sim.wire import Reply
 
@@ -55,7 +57,7 @@ class State:
 
     def __init__(self, config: SimConfig, table: tuple[Switch, ...]) -> None:
         self.config = config
-        self.switches = Switches(table, config.switches)
+        self.switches = Switches((*COMMON, *table), config.switches)
         self.clock = Clock(self.switches.clock_scale, self.switches.clock_start)
         self.random = random.Random(config.seed)
         self.rules = Rules(config.rules, self.random)

@@ -1,7 +1,7 @@
 """Switches: every choice of a simulated vendor that can be set at start and at run time, as data.
 
-A vendor file adds its own table to COMMON. A switch knows its default (per edition where editions differ), what it may
-be set to, and where it comes from.
+A simulator has those of common_table.py and those of its vendor's table. A switch knows its default (per edition where
+editions differ), what it may be set to, and where it comes from.
 """
 
 from __future__ import annotations
@@ -97,169 +97,15 @@ def texts_by_text() -> dict[str, Any]:
     }
 
 
-SIM = "vendors.md 9"
-REPORTS = "vendors.md 9 (5)"
-
-COMMON: tuple[Switch, ...] = (
-    Switch(
-        "clock_scale",
-        1.0,
-        "vendors.md 9 (8)",
-        "simulated seconds per real second (never for the flow limit)",
-        (1.0, 60.0),
-        **seconds(0, above=True),
-    ),
-    Switch(
-        "clock_start",
-        "",
-        "vendors.md 9 (8)",
-        "local time at which the simulated clock stands when this is set; empty: the real time",
-        ("",),
-        also="an ISO local time",
-        accepts=lambda v: _is_time(v),
-    ),
-    Switch(
-        "latency_s", 0.0, SIM, "fixed part of the time from arrival to answer, real seconds", (0.0, 5.0), **seconds()
-    ),
-    Switch(
-        "latency_exp_s", 0.0, SIM, "mean of the exponential part of that time, real seconds", (0.0, 50.0), **seconds()
-    ),
-    Switch(
-        "keepalive_s",
-        75.0,
-        SIM,
-        "idle connections are closed after this time; counts for connections made afterwards",
-        (75.0, 0.1),
-        **seconds(0, above=True),
-    ),
-    Switch(
-        "busy_over",
-        0,
-        "vendors.md 3.1 (104)",
-        "requests in work at once above which the vendor is busy; 0: never",
-        (0, 1),
-        **whole(0),
-    ),
-    Switch(
-        "judge_idle_s",
-        2.0,
-        "vendors.md 9 (6)",
-        "a longer gap between arrivals is idle time and does not count as unused limit",
-        (2.0, 0.2),
-        **seconds(0, above=True),
-    ),
-    Switch(
-        "ledger",
-        "full",
-        "vendors.md 9 (6)",
-        "what is kept of every number: full (8-10 bytes each, rows and doubles) or counts (nothing)",
-        ("full", "counts"),
-    ),
-    Switch(
-        "report_delay",
-        "exponential",
-        REPORTS,
-        "distribution of the time from acceptance to report",
-        ("exponential", "uniform", "fixed", "lognormal"),
-    ),
-    Switch(
-        "report_delay_min_s",
-        0.5,
-        REPORTS,
-        "least delay, simulated seconds; the whole delay if fixed",
-        (0.5, 0.0),
-        **seconds(),
-    ),
-    Switch(
-        "report_delay_mean_s", 2.0, REPORTS, "mean delay above the least, simulated seconds", (2.0, 0.0), **seconds()
-    ),
-    Switch("report_delay_max_s", 60.0, REPORTS, "longest delay, simulated seconds", (60.0, 0.2), **seconds()),
-    Switch("report_loss", 0.0, REPORTS, "share of reports that never come", (0.0, 1.0), **share()),
-    Switch("report_duplicates", 0.0, REPORTS, "share of reports that come twice", (0.0, 1.0), **share()),
-    Switch(
-        "report_unknown_ids",
-        0.0,
-        REPORTS,
-        "share of reports followed by one with an id nobody was given",
-        (0.0, 1.0),
-        **share(),
-    ),
-    Switch(
-        "report_early",
-        0.0,
-        REPORTS,
-        "share of requests whose reports are pushed before their answer",
-        (0.0, 1.0),
-        **share(),
-    ),
-    Switch(
-        "report_early_hold_s",
-        1.0,
-        REPORTS,
-        "longest time such an answer is held back, real seconds",
-        (1.0,),
-        **seconds(),
-    ),
-    Switch(
-        "report_order",
-        "delay",
-        REPORTS,
-        "delay: every number by its own delay (reordered); submit: in the order submitted",
-        ("delay", "submit"),
-    ),
-    Switch("status_numbers", {}, REPORTS, "numbers that always get a given status", ({},), **texts_by_text()),
-    Switch(
-        "push", "on", REPORTS, "off: down-time, what falls due is held and pushed when it is on again", ("on", "off")
-    ),
-    Switch("push_connections", 8, REPORTS, "connections to a receiver, per account", (8, 1), **whole(1)),
-    Switch(
-        "push_timeout_s",
-        10.0,
-        REPORTS,
-        "how long a receiver may take to answer, real seconds",
-        (10.0, 0.2),
-        **seconds(0, above=True),
-    ),
-    Switch(
-        "push_backoff_s",
-        1.0,
-        REPORTS,
-        "pause before the first repetition, doubled each time, simulated seconds",
-        (1.0, 0.01),
-        **seconds(),
-    ),
-    Switch(
-        "push_attempts_max",
-        10,
-        REPORTS,
-        "pushes of one report at most, with push_retry = until_200",
-        (10, 2),
-        **whole(1),
-    ),
-)
-
-
-def _is_time(value: Value) -> bool:
-    from datetime import datetime
-
-    try:
-        datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
 class Switches:
-    """The switches of one simulator, as attributes: `switches.max_chars`. A vendor's table wins over COMMON where names
-    meet.
-    """
+    """The switches of one simulator, as attributes: `switches.max_chars`. Of two with one name the last counts."""
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
 
-    def __init__(self, vendor_table: Iterable[Switch], settings: Mapping[str, Value] | None = None) -> None:
-        self._table = {s.name: s for s in (*COMMON, *vendor_table)}
+    def __init__(self, table: Iterable[Switch], settings: Mapping[str, Value] | None = None) -> None:
+        self._table = {s.name: s for s in table}
         self._set: dict[str, Value] = {}
         self.update(settings or {})
 

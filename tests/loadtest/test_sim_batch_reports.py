@@ -151,19 +151,19 @@ async def test_the_pause_before_a_repetition_doubles(value: float, expected: flo
         pushing_to(r), push_retry="until_200", push_backoff_s=value, clock_scale=50.0, **NOW
     ) as v:  # fmt: skip
         r.answer = lambda n: 200 if n == 4 else 500
-        lane_again: list[float] = []
+        again: list[float] = []
         await v.send()
-        lane = v.sim.state.reports._lane(v.sim.state.ledger.books["spring"])
-        put = lane.schedule.put
+        box = v.sim.state.reports.outbox(v.sim.state.ledger.books["spring"])
+        put = box.schedule.put
 
         def spy(rows: Any) -> None:
-            lane_again.extend(rows["due_s"][rows["attempt"] > 0].tolist())
+            again.extend(rows["due_s"][rows["attempt"] > 0].tolist())
             put(rows)
 
-        lane.schedule.put = spy  # type: ignore[method-assign]
+        box.schedule.put = spy  # type: ignore[method-assign]
         await r.have(4)
-        assert len(lane_again) == 3
-        assert all(b - a >= expected / 50 * 2 ** (n + 1) for n, (a, b) in enumerate(pairwise(lane_again)))
+        assert len(again) == 3
+        assert all(b - a >= expected / 50 * 2 ** (n + 1) for n, (a, b) in enumerate(pairwise(again)))
 
 
 @each("report_loss", [(0.0, (100, 0)), (1.0, (0, 100))])

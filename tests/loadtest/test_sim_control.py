@@ -11,7 +11,8 @@ import pytest
 from dispatcher.errors import ConfigError
 from loadtest.sim import config as configuration
 from loadtest.sim.batch_table import SWITCHES
-from loadtest.sim.switches import COMMON, Switches
+from loadtest.sim.common_table import COMMON
+from loadtest.sim.switches import Switches
 from tests.loadtest.sim_kit import NOW, Vendor, each, numbers, receiver, vendor
 
 
@@ -161,7 +162,7 @@ async def test_a_changed_speed_lets_the_clock_go_on_from_where_it_is() -> None:
 
 
 def test_every_default_and_every_documented_value_is_possible() -> None:
-    switches = Switches(SWITCHES)
+    switches = Switches((*COMMON, *SWITCHES))
     for switch in switches.table.values():
         for value in (switch.default, *switch.values, *switch.by_edition.values()):
             switch.check(value)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from loadtest.sim.push import FAILED, Push, Pusher
-from loadtest.sim.reports import Target
+from loadtest.sim.target import Target
 
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
