@@ -23,10 +23,12 @@ from aiokafka import errors as kafka
 from dispatcher.errors import LogError, LogTimeout, LogUnavailable
 from dispatcher.log.kafka_clients import Reach, end
 from dispatcher.log.kafka_errors import closed, mapped, unavailable
+from dispatcher.log.kafka_topics import BATCH_OVERHEAD_BYTES
 from dispatcher.log.port import Entry
+from schemas.topics import TOPICS
 
 BATCH_BYTES_MAX: Final = 131_072  # of small records; a larger one goes alone, so that fetching it fetches nothing else
-BUFFER_BYTES_MAX: Final = 1_060_000  # what the client lets into one batch: the largest record and its overhead
+BUFFER_BYTES_MAX: Final = max(topic.record_bytes_max for topic in TOPICS) + BATCH_OVERHEAD_BYTES  # what fits one batch
 REQUEST_BYTES_MAX: Final = 16_000_000
 SWEEP_S: Final = 0.25
 RETRY_S: Final = 0.2

@@ -111,15 +111,15 @@ async def _verify(admin: AIOKafkaAdminClient, prefix: str, present: dict[str, li
                 "their partition: use another prefix in [log] url, or delete the topic if nothing in it is needed"
             )
         replication = min(len(each["replicas"]) for each in partitions)
-        if fault := _fault(topic, settings[name], replication):
-            key, need = fault
+        if found := fault(topic, settings[name], replication):
+            key, need = found
             raise LogError(
                 f"topic {name!r} has {key}={settings[name].get(key)}, needs {need}; set it with kafka-configs.sh "
                 f"--alter --topic {name} --add-config {key}=…"
             )
 
 
-def _fault(topic: Topic, has: dict[str, str], replication: int) -> tuple[str, str] | None:
+def fault(topic: Topic, has: dict[str, str], replication: int) -> tuple[str, str] | None:
     """The first setting that is not what it must be: (name, what is needed)."""
     if has["cleanup.policy"] != topic.cleanup:
         return "cleanup.policy", topic.cleanup

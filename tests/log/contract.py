@@ -22,7 +22,7 @@ from dispatcher.errors import ConfigError, LogDamaged, LogError, LogTimeout, Log
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from schemas import batch
-from schemas.topics import RECIPIENTS, TOPIC
+from schemas.topics import TOPIC
 
 ROOT = Path(__file__).parents[2]
 OTHER_PROCESS = str(Path(__file__).with_name("other_process.py"))
@@ -143,19 +143,22 @@ class LogContract:
             assert (record.key, record.value, record.headers) == (entry.key, entry.value, entry.headers)
             assert abs(record.at_ms - before_ms) < 3_600_000
 
-    async def test_a_record_as_large_as_its_topic_allows_is_taken_and_a_larger_one_is_refused(self, log: Log):
-        begin = await log.end("recipients", 1)
-        largest = os.urandom(RECIPIENTS.record_bytes_max)
-        (offset,) = await log.append("recipients", 1, [Entry(b"campaign", largest)])
-        assert (await log.fetch("recipients", 1, offset)).value == largest
+    @pytest.mark.parametrize("topic", ["recipients", "lanes", "campaigns"])
+    async def test_a_record_as_large_as_its_topic_allows_is_taken_and_a_larger_one_is_refused(
+        self, log: Log, topic: str
+    ):
+        begin = await log.end(topic, 0)
+        largest = os.urandom(TOPIC[topic].record_bytes_max)
         with pytest.raises(LogError, match="takes up to"):
-            await log.append("recipients", 1, [Entry(b"", b"small"), Entry(b"", largest + b"!")])
+            await log.append(topic, 0, [Entry(b"", b"small"), Entry(b"", largest + b"!")])
         with pytest.raises(LogError, match="takes up to"):
-            await log.append("recipients", 1, [Entry(b"", b"", (("header", bytes(33_000)),))])
+            await log.append(topic, 0, [Entry(b"", b"", (("header", bytes(33_000)),))])
         labelled = Entry(bytes(2700), largest, (("header", bytes(30_000)),))
-        (offset,) = await log.append("recipients", 1, [labelled])
-        assert (await log.fetch("recipients", 1, offset)).headers == labelled.headers
-        assert len(await read_all(log, "recipients", 1, begin)) == 2
+        (offset,) = await log.append(topic, 0, [labelled])
+        stored = await log.fetch(topic, 0, offset)
+        assert (stored.value, stored.headers) == (largest, labelled.headers)
+        assert [record.value for record in await read_all(log, topic, 0, begin)] == [largest]
+        assert len(await followed(log, topic, 0, begin, 1)) == 1
 
     async def test_reading_may_begin_anywhere_and_in_pieces_of_any_size(self, place: Place):
         offsets = await place.append(*(b"%d" % i for i in range(30)))

@@ -17,10 +17,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable
+from dispatcher.log import kafka_topics
 from dispatcher.log.kafka import KafkaLog
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from loadtest.broker import Broker
+from schemas.topics import LANES
 from tests.log.contract import Freezable, LogContract, Place, followed, read_all, until
 from tests.log.contract_lock import LockContract
 
@@ -124,6 +126,13 @@ async def test_a_topic_that_exists_with_other_settings_is_named_with_what_it_nee
     await make_topic(kafka_bootstrap, f"{kafka_prefix}.{name}", partitions, **settings)
     with pytest.raises(LogError, match=sentence):
         await open_log(f"kafka://{kafka_bootstrap}/{kafka_prefix}.")
+
+
+@pytest.mark.parametrize(("replication", "insync", "fault"), [(1, "1", False), (3, "1", True), (3, "2", False)])
+def test_three_replicas_need_two_in_sync(replication: int, insync: str, fault: bool):
+    has = {"cleanup.policy": "delete", "retention.ms": "-1", "max.message.bytes": "9999999"}
+    has["min.insync.replicas"] = insync
+    assert (kafka_topics.fault(LANES, has, replication) == ("min.insync.replicas", "at least 2")) == fault
 
 
 async def test_more_replicas_than_brokers_is_one_clear_error(kafka_bootstrap: str, kafka_prefix: str):
