@@ -3,7 +3,6 @@
 Written from vendors.md alone; nothing here imports `dispatcher.vendors` or `dispatcher.core`, so that one misreading
 cannot hide another.
 
-    batch.py      the vendor: endpoints, codes, pushes and switches of the BATCH platform
-    everything else knows no vendor: switches, config, clock, numbers, judge, ledger, rows, faults, wire, plan,
-    schedule, push, control, server, spawn
+    batch*.py   the vendor: endpoints, codes, pushes and switches of the BATCH platform
+    the rest    knows no vendor: what later ones are made of
 """

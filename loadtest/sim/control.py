@@ -163,7 +163,7 @@ class Control:
         book = self._book(str(wanted.get("account", "")))
         if not book.config.report_url:
             raise ConfigError(f"simulated account {book.config.name!r} has no report_url. Set it first.")
-        payload = self._vendor.made_report(book, wanted)
+        payload = self._vendor.pushes.made_report(book, wanted)
         return await asyncio.wait_for(
             self._state.reports.push(book, book.config.report_url, payload), PUSH_ANSWER_S_MAX
         )
@@ -174,7 +174,7 @@ class Control:
         if not book.config.inbound_url:
             raise ConfigError(f"simulated account {book.config.name!r} has no inbound_url. Set it first.")
         statuses = []
-        for payload in self._vendor.inbound_pushes(book, wanted):
+        for payload in self._vendor.pushes.inbound_pushes(book, wanted):
             status = await asyncio.wait_for(
                 self._state.reports.push(book, book.config.inbound_url, payload), PUSH_ANSWER_S_MAX
             )

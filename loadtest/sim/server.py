@@ -53,7 +53,7 @@ class Simulator:
             raise ConfigError(f"no simulated vendor {self.config.vendor!r}. Possible: {', '.join(VENDORS)}.")
         self.state = State(self.config, kind.table)
         self.vendor = kind(self.state)
-        self.state.use(self.vendor)
+        self.state.use(self.vendor.pushes)
         self.control = Control(self.state, self.vendor)
         self._listener: asyncio.Server | None = None
         self._server: web.Server | None = None

@@ -30,18 +30,8 @@ class Arrived:
     peer: str
 
 
-class Vendor(Encoder, Protocol):
-    """One vendor's file."""
-
-    name: ClassVar[str]
-    table: ClassVar[tuple[Switch, ...]]
-    paths: ClassVar[tuple[str, ...]]
-
-    def __init__(self, state: State) -> None: ...
-
-    def receive(self, arrived: Arrived) -> Reply:
-        """Carry one request to one of `paths` out. Never waits."""
-        ...
+class Pushing(Encoder, Protocol):
+    """What a vendor pushes."""
 
     def made_report(self, book: Book, wanted: Mapping[str, Any]) -> bytes:
         """The push of POST /_sim/report."""
@@ -49,6 +39,21 @@ class Vendor(Encoder, Protocol):
 
     def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[bytes]:
         """The pushes of POST /_sim/mo, in order."""
+        ...
+
+
+class Vendor(Protocol):
+    """What a vendor is asked."""
+
+    name: ClassVar[str]
+    table: ClassVar[tuple[Switch, ...]]
+    paths: ClassVar[tuple[str, ...]]
+    pushes: Pushing
+
+    def __init__(self, state: State) -> None: ...
+
+    def receive(self, arrived: Arrived) -> Reply:
+        """Carry one request to one of `paths` out. Never waits."""
         ...
 
 
