@@ -74,7 +74,8 @@ async def _shares(config: Config, log: Log, url: str, seconds: int) -> float:
     total, all_weights = sum(got.values()), sum(weights.values())
     for index in range(SMALLS):
         await _control(log, Cancelled(campaign=f"small{index}", at_ms=0, by="bench"))
-    return max(abs(got.get(name, 0) / total / (weight / all_weights) - 1) for name, weight in weights.items())
+    deviations = [abs(got.get(name, 0) / total / (weight / all_weights) - 1) for name, weight in weights.items()]
+    return float(max(deviations))
 
 
 async def _reactions(config: Config, log: Log, url: str, tries: int) -> dict[str, list[float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,15 +31,15 @@ def intent(start: int, count: int, *, owner: str = "me", attempt: int = 0, job: 
     )  # fmt: skip
 
 
-def outcome(of: int, effect: str, **fields: object) -> Outcome:
+def outcome(of: int, effect: Any, **fields: Any) -> Outcome:
     return Outcome(account="spring", intent=of, effect=effect, kind=fields.pop("kind", "x"), code="", at_ms=0, **fields)
 
 
-def resolved(of: int, verdict: str, owner: str = "me") -> Resolved:
+def resolved(of: int, verdict: Any, owner: str = "me") -> Resolved:
     return Resolved(owner=owner, account="spring", intent=of, verdict=verdict, at_ms=0, by="t")
 
 
-def folded(*records: object, jobs: int = 1) -> LaneState:
+def folded(*records: Any, jobs: int = 1) -> LaneState:
     state = LaneState()
     for number in range(jobs):
         state.take_job(number, job(number))
@@ -132,15 +133,15 @@ def test_a_journal_that_would_send_twice_is_refused(records, what):
         folded(*records)
 
 
-def a_history(seed: int) -> list[object]:
+def a_history(seed: int) -> list[Any]:
     """A valid journal: owners, intents, outcomes and resolutions by chance, over two jobs."""
     rng = random.Random(seed)
     state = LaneState()
     for number in range(2):
         state.take_job(number, job(number))
-    records: list[object] = []
+    records: list[Any] = []
 
-    def add(record: object) -> None:
+    def add(record: Any) -> None:
         state.apply(len(records), record)
         records.append(record)
 

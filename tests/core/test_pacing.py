@@ -125,7 +125,9 @@ def test_a_throttle_answer_cuts_the_rate_at_once_and_it_climbs_back_but_never_ab
 def test_it_settles_just_below_what_the_vendor_really_takes(takes, seed):
     rng = random.Random(seed)
     pacer = Pacer(500, 1.0, 0.0)
-    now_s, recent, taken = 0.0, [], []
+    now_s = 0.0
+    recent: list[tuple[float, int]] = []
+    taken: list[tuple[float, int]] = []
     while now_s < 240.0:
         units = pacer.share(now_s)
         now_s = max(now_s, pacer.earliest(units, now_s))

@@ -206,7 +206,7 @@ def test_a_record_of_version_1_is_read_and_written_as_ever(name):
 
 
 def test_every_kind_of_record_has_golden_bytes():
-    kinds = {kind for kind in typing.get_args(AnyRecord)}
+    kinds = set(typing.get_args(AnyRecord))
     assert {type(record) for record in RECORDS.values()} == kinds
     assert RECORDS.keys() == VERSION_1.keys()
 

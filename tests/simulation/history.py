@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.chunks import Batch
 from dispatcher.core.lane import ChunkState, LaneState
@@ -25,12 +27,14 @@ def play(seed: int, owner_type: type[Owner] = Owner) -> dict[str, int]:
     faults = rng.random() < 0.9
     log = SimLog(world, faults=faults and rng.random() < 0.7)
     vendor = SimVendor(world, faults=faults)
-    limit, unit = rng.choice([(500, "messages"), (50, "messages"), (20, "requests"), (None, "messages")])
+    flow: tuple[int | None, Any] = rng.choice(
+        [(500, "messages"), (50, "messages"), (20, "requests"), (None, "messages")]
+    )
     spec = LaneSpec(
         account=ACCOUNT,
         numbers_max=rng.choice([20, 100, 500]),
-        limit=limit,
-        unit=unit,
+        limit=flow[0],
+        unit=flow[1],
         inflight_max=rng.choice([1, 4, 16]),
         timeout_s=8.0,
     )

@@ -10,6 +10,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dispatcher.core.account_lane import LaneSpec
@@ -261,7 +262,7 @@ class Process:
                 case Point():
                     self.log.append(self, "campaigns", [effect.record], lambda ok: None)
                 case Fetch():
-                    self.world.after(0.003, lambda e=effect: self._fetched(e.job_offset), self)
+                    self.world.after(0.003, partial(self._fetched, effect.job_offset), self)
                 case Send():
                     self._send(effect)
         if together:
