@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.numbers import encode as wire
-from dispatcher.errors import LogDamaged, LogNewer, LogTimeout, LogUnavailable, UserError
+from dispatcher.errors import LogDamaged, LogError, LogNewer, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
 from producers.intake import Progress, silent
 from producers.plan import Plan
@@ -77,7 +77,14 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     legs = await _append_jobs(prepared, log, attempt, located)
     record = _launched(prepared, attempt, legs)
     key = f"{record.campaign}#{attempt}".encode()
-    await append(log, CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+    try:
+        await append(log, CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+    except LogError as error:
+        # An earlier try may be in the log, or get there yet: only the same id makes sure.
+        raise type(error)(
+            f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
+            "it launches once."
+        ) from error
     first = await find_launched(log, record.campaign)
     if first is None:
         raise LogDamaged(

@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 
 @click.command("launch")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option("--text", required=True, help="What every recipient gets.")
 @click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
@@ -43,7 +43,13 @@ INTERRUPTED = 130
     help="What to do where the vendor may or may not have taken messages: hold never texts anybody twice.",
 )
 @click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
-@click.option("--suppress", multiple=True, metavar="FILE", help="Numbers that must not be texted. May be repeated.")
+@click.option(
+    "--suppress",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Numbers that must not be texted. May be repeated.",
+)
 @click.option(
     "--option", "options", multiple=True, metavar="K=V", help="A vendor option, as extno=12. May be repeated."
 )

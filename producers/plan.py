@@ -118,6 +118,16 @@ def shares(route: Mapping[str, Vendor], text: str) -> list[Share]:
     ]
 
 
+def send_hours(route: Mapping[str, Vendor]) -> list[str]:
+    """What to say of accounts that don't send around the clock."""
+    return [
+        f'account "{name}" sends from {vendor.send_hours[0]}:00 to {vendor.send_hours[1]}:00 only; '
+        "the finish time does not count the hours between"
+        for name, vendor in route.items()
+        if vendor.send_hours is not None
+    ]
+
+
 def plan_accounts(route: Mapping[str, Vendor], text: str, dealt: Sequence[Part]) -> tuple[AccountPlan, ...]:
     """What each account of the route will do."""
     return tuple(

@@ -16,7 +16,7 @@ from producers.balances import ask_balances
 from producers.deal import Part, batch_sizes, deal
 from producers.definition import Definition, define
 from producers.intake import Intake, Progress, read_list, silent
-from producers.plan import Plan, make_plan, plan_accounts, shares
+from producers.plan import Plan, make_plan, plan_accounts, send_hours, shares
 
 
 class Prepared(msgspec.Struct):
@@ -83,7 +83,7 @@ async def prepare(
             batches=len(sizes),
             accounts=await ask_balances(definition.accounts, accounts) if ask_balance else accounts,
             now_ms=time.time_ns() // 1_000_000,
-            notes=tuple(intake.notes),
+            notes=(*intake.notes, *send_hours(definition.accounts)),
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
     except BaseException:

@@ -191,6 +191,24 @@ async def test_a_log_that_stays_away_is_given_up(log, monkeypatch):
     assert not log.records[CAMPAIGNS.name, 0]
 
 
+async def test_a_launch_that_cannot_be_confirmed_says_how_to_make_sure(log, monkeypatch):
+    monkeypatch.setattr(commit, "PAUSE_S", 0.0)
+    write = log.append
+
+    async def lost(topic, *rest):
+        await write(topic, *rest)
+        if topic == CAMPAIGNS.name:
+            raise LogTimeout("no answer within 5 s.")
+
+        return [0]
+
+    monkeypatch.setattr(log, "append", lost)
+    with pytest.raises(LogTimeout, match=r"no answer within 5 s. Campaign may may or may not be launched.*that id"):
+        await launched(log)
+    monkeypatch.setattr(log, "append", write)
+    assert (await launched(log)).already_launched
+
+
 async def test_a_full_disk_is_not_tried_again(log):
     log.failures.extend([(LogFull("the disk is full"), False)] * 2)
     with pytest.raises(LogFull, match="the disk is full"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,6 +82,29 @@ def test_the_last_row_there_can_be_is_kept_and_no_row_beyond():
     ]
     with pytest.raises(InputError, match="more than 2,147,483,648 rows"):
         Listed().add_block(np.array([FIRST]), dedupe.ROWS_MAX)
+
+
+@pytest.mark.parametrize("kind", ["all different", "all the same", "all suppressed", "mixed"])
+def test_a_list_takes_at_most_16_bytes_a_row(kind):
+    rows, floor = 2_000_000, 16 << 20
+    numbers = np.full(rows, FIRST) if kind == "all the same" else FIRST + np.arange(rows) * 3
+    if kind == "mixed":
+        numbers = np.random.default_rng(1).permutation(np.concatenate([numbers[: rows // 2], numbers[: rows // 2]]))
+    barred = numbers if kind == "all suppressed" else np.empty(0, np.int64)
+    listed = Listed()
+    tracemalloc.start()
+    try:
+        for start in range(0, rows, 100_000):
+            listed.add_block(numbers[start : start + 100_000], start)
+        before = tracemalloc.get_traced_memory()[0]
+        separated = separate(listed, barred)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(separated.recipients) + len(separated.duplicates) + len(separated.suppressed) == rows
+    assert before <= 12 * rows + floor, "room not written to is counted here, though it takes no memory"
+    assert peak - before + 8 * rows <= 16 * rows + floor + barred.nbytes
+    assert held <= 16 * rows + floor + barred.nbytes
 
 
 def test_an_array_grows_to_what_was_added():

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.config import parse
 from producers.deal import deal
-from producers.plan import Counts, make_plan, per_request, plan_accounts, rate, shares
+from producers.plan import Counts, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.plan_view import duration, plan_lines, shortage
 
 LONG = "长" * 140  # three parts: 67 + 67 + 6
@@ -78,6 +78,11 @@ def test_a_plan_adds_up():
     assert [each.requests for each in plan.accounts] == [12_500 // 20 + 2_500 // 20, 37_500 // 60 + 7_500 // 60]
     assert plan.seconds == 150
     assert plan.finish_at_ms == 1_000_000 + 150_000
+
+
+def test_accounts_that_rest_at_night_are_mentioned():
+    (note,) = send_hours({"a": account(send_hours=[8, 21]), "b": account()})
+    assert 'account "a" sends from 8:00 to 21:00 only' in note
 
 
 def test_requests_are_counted_job_by_job():
