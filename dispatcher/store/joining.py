@@ -103,9 +103,7 @@ class Joining:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    async def _read_to(
-        self, stage: Places, ends: dict[tuple[str, int], int], progress: Callable[[int], None]
-    ) -> None:
+    async def _read_to(self, stage: Places, ends: dict[tuple[str, int], int], progress: Callable[[int], None]) -> None:
         """Read these partitions up to their ends, all of them a piece at a time."""
         at = {place: offset for place, offset in self._store.offsets().items() if place in stage}
         while behind := [place for place in stage if at[place] < ends[place]]:

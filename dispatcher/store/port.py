@@ -201,6 +201,14 @@ class StoreReader(Protocol):
         """The recipients, batch by batch in list order; with `states`, only those, and empty pages are left out."""
         ...
 
+    def unread(self, campaign: str) -> int:
+        """How many batches of the campaign were not read from the log yet: their pages have no numbers."""
+        ...
+
+    def damaged(self, campaign: str) -> dict[int, str]:
+        """The batches (by number) that the log could not give any more, and why; their pages have no numbers."""
+        ...
+
     def rejects(self, campaign: str) -> Iterator[RejectPage]:
         """The rows that are no recipients: invalid, duplicate, suppressed."""
         ...

@@ -151,10 +151,6 @@ class SqliteStore:
     def told(self, chunks: Sequence[int]) -> None:
         self._transaction(lambda: self._tables.take_out(chunks))
 
-    def pending_outbox(self) -> list[int]:
-        """All chunks in the outbox, for a rebuild to carry over."""
-        return self._read(lambda: self._tables.outbox(-1))
-
     def carry_outbox(self, chunks: Sequence[int]) -> None:
         """Put these into the outbox."""
         self._transaction(lambda: self._tables.put_out(chunks))
@@ -226,20 +222,20 @@ FOLLOWED: Final = frozenset((*INPUTS, "lanes", "reports"))
 
 def open_sqlite(path: Path, *, emits: bool) -> SqliteStore:
     """Open the store at `path` for writing, made new if there is none. Raises StoreBusy, StoreError or ConfigError."""
-    lock = _lock(path)
+    held = lock(path)
     try:
         connection = sqlite_file.open_writer(path)
         try:
-            return SqliteStore(path, connection, lock, emits=emits)
+            return SqliteStore(path, connection, held, emits=emits)
         except sqlite3.Error as error:
             connection.close()
             raise sqlite_file.mapped(error, path) from error
     except BaseException:
-        lock.close()
+        held.close()
         raise
 
 
-def _lock(path: Path) -> IO[str]:
+def lock(path: Path) -> IO[str]:
     """The locked file beside the store. Raises StoreBusy with who holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -137,6 +137,32 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def overwrite(path: Path, fresh: Path) -> bool:
+    """Make the store at `path` a copy of `fresh`, in one transaction: who reads it meanwhile sees the one or the other.
+
+    False, and nothing done, if the file at `path` is too damaged for that. Raises StoreError.
+    """
+    try:
+        source, old = _connect(f"file:{quote(str(fresh))}?mode=ro"), _connect(f"file:{quote(str(path))}?mode=rw")
+        with contextlib.closing(source), contextlib.closing(old):
+            old.execute("PRAGMA journal_mode = WAL")
+            source.backup(old)
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return False
+        raise mapped(error, path) from error
+    return True
+
+
+def outbox(connection: sqlite3.Connection, path: Path) -> list[int]:
+    """The chunks that are still to be told downstream. Raises StoreError."""
+    try:
+        return [chunk for (chunk,) in connection.execute("SELECT chunk FROM outbox ORDER BY chunk")]
+    except sqlite3.Error as error:
+        raise mapped(error, path) from error
+
+
 def create_tables(connection: sqlite3.Connection) -> None:
     """Make all tables in one transaction; a process that lost the race finds them there."""
     connection.execute("BEGIN IMMEDIATE")

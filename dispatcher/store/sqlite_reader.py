@@ -159,6 +159,12 @@ class SqliteReader:
             if len(found.numbers):
                 yield found
 
+    def unread(self, campaign: str) -> int:
+        return len(self._all(f"SELECT b.id {_OF_CAMPAIGN} AND b.loaded = 0", campaign))
+
+    def damaged(self, campaign: str) -> dict[int, str]:
+        return dict(self._all(f"SELECT b.number, b.broken {_OF_CAMPAIGN} AND b.broken != ''", campaign))
+
     def rejects(self, campaign: str) -> Iterator[RejectPage]:
         parts = self._all(
             "SELECT r.rowid FROM rejects r JOIN campaigns c ON c.id = r.campaign AND c.attempt = r.attempt "
@@ -300,10 +306,8 @@ _FAILURES: Final = (
     "SELECT account, source, code, recipients FROM failures WHERE campaign = ? AND attempt = ? AND recipients > 0 "
     "ORDER BY recipients DESC, account, source, code"
 )
-_BATCHES: Final = (
-    "SELECT b.id, c.cancelled FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt "
-    "WHERE c.id = ? ORDER BY b.number, b.id"
-)
+_OF_CAMPAIGN: Final = "FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt WHERE c.id = ?"
+_BATCHES: Final = f"SELECT b.id, c.cancelled {_OF_CAMPAIGN} ORDER BY b.number, b.id"
 _LAUNCH_OF_BATCH: Final = (
     "SELECT c.launched, c.cancelled FROM campaigns c JOIN batches b ON c.id = b.campaign AND c.attempt = b.attempt "
     "WHERE b.id = ? AND c.launched IS NOT NULL"

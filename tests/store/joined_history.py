@@ -14,7 +14,7 @@ from typing import Any
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.log.port import Stored
 from schemas import codec
-from schemas.batch import pack
+from schemas.batch import pack, unpack
 from schemas.records import (
     AnyRecord,
     Intent,
@@ -159,7 +159,8 @@ class History:
 
     def outcome(self, account: str, intent: int, effect: Any, **fields: Any) -> int:
         """What came of it."""
-        fields = {"kind": "accepted", "code": "0", "at_ms": LAUNCHED_MS + 3000, "sent_ms": LAUNCHED_MS + 2500} | fields
+        usual = {"kind": "accepted", "code": "0", "at_ms": LAUNCHED_MS + 3000, "sent_ms": LAUNCHED_MS + 2500}
+        fields = usual | fields
         return self.append(
             "lanes", lane_partition(account), Outcome(account=account, intent=intent, effect=effect, **fields)
         )
@@ -183,7 +184,7 @@ class History:
         return self.append("reports", lane_partition(account), record)
 
 
-# --- the naive model ---------------------------------------------------------------------------------------------------
+# --- the naive model -------------------------------------------------------------------------------------------------
 
 
 class NaiveChunk:
@@ -212,13 +213,11 @@ class Expected:
 def batch_numbers(history: History, job: Job) -> list[int]:
     """The numbers of a job's batch."""
     stored = history.records["recipients", job.partition][job.offset]
-    from schemas.batch import unpack
-
-    return phone_numbers.decode(unpack(stored.value, stored.headers)[0]).tolist()
+    return list(phone_numbers.decode(unpack(stored.value, stored.headers)[0]).tolist())
 
 
 def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, NaiveChunk], list[tuple[Any, ...]]]:
-    """The valid intents of a journal prefix by offset, and who was told which vendor id: (account, id, chunk, index)."""
+    """The valid intents of a journal prefix by offset, and who was told which id: (account, id, chunk, index)."""
     chunks: dict[int, NaiveChunk] = {}
     names: list[tuple[Any, ...]] = []
     owner = None

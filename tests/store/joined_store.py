@@ -10,7 +10,7 @@ from typing import Any
 from dispatcher.log.port import Stored
 from dispatcher.store.meanings import meaning
 from dispatcher.store.port import LoadedBatch, StoreReader
-from dispatcher.store.sqlite import SqliteStore, open_sqlite
+from dispatcher.store.sqlite import open_sqlite
 from dispatcher.store.sqlite_file import open_reader
 from dispatcher.store.sqlite_reader import SqliteReader
 from schemas import batch

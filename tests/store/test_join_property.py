@@ -36,7 +36,7 @@ class Writer:
             for account, offsets in jobs.items():
                 for offset, size in zip(offsets, route[account], strict=True):
                     self.todo[account].append((offset, 0, size, 0))
-        self.owner = {account: "" for account in ACCOUNTS}
+        self.owner = dict.fromkeys(ACCOUNTS, "")
         self.stale: list[str] = ["nobody"]
         self.resent: set[tuple[int, int]] = set()
 

@@ -1,0 +1,235 @@
+"""Results as CSV, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
+
+Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
+`vendor_id`, `account`, `submitted_at`, `reported_at`; with rejected rows also `row` (in the list, the first after the
+header is 1) and `value` (as it was written); their `meaning` says why they were set aside. What is not known is empty
+(null). Numbers are text. Times are ISO 8601 at Beijing's offset (+08:00), which is what the vendors' own times mean; in
+Parquet they are timestamps of the zone Asia/Shanghai.
+
+CSV is made to be opened in a spreadsheet: a text of a vendor or of the list that a spreadsheet would take for a formula
+gets an apostrophe in front, and if there are rejected rows (which may hold Chinese) the file begins with a byte order
+mark. NDJSON and Parquet hold every text as it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import IO, Any, Final, Literal, get_args
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
+
+from dispatcher.core import numbers as phone_numbers
+from dispatcher.store.meanings import Meaning, meaning
+from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
+from schemas.states import State
+
+Format = Literal["csv", "ndjson", "parquet"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+
+STATES: Final = {state.word: state for state in State}
+REJECTED: Final = ("invalid", "duplicate", "suppressed")
+"""The states of rows that never became recipients."""
+
+ZONE: Final = "Asia/Shanghai"
+_OFFSET_MS: Final = 8 * 3_600_000
+_TIME: Final = pl.Datetime("ms", ZONE)
+_RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
+    "number": pl.String,
+    "state": pl.String,
+    "code": pl.String,
+    "meaning": pl.String,
+    "vendor_id": pl.String,
+    "account": pl.String,
+    "submitted_at": _TIME,
+    "reported_at": _TIME,
+}
+_REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String}
+_WORDS: Final = pl.Series([state.word for state in State])
+_FORMULA: Final = re.compile(r"[=+\-@\t\r](?!\d*\.?\d+$)")
+
+Wrote = Callable[[int], None]
+"""Told how many rows were written so far."""
+
+
+def _silent(rows: int) -> None:
+    """Tell nobody."""
+
+
+def export(
+    reader: StoreReader,
+    view: CampaignView,
+    out: IO[bytes],
+    kind: Format,
+    *,
+    states: Collection[str] | None = None,
+    meanings: Meaning = meaning,
+    wrote: Wrote = _silent,
+) -> int:
+    """Write the campaign's recipients, or the rows in these states, to `out`; how many rows.
+
+    `states` are words of schemas/states.py and REJECTED. Raises StoreError, and OSError where `out` does.
+    """
+    wanted = set(STATES) if states is None else set(states)
+    frames = _Frames(reader, view, wanted, meanings, wrote)
+    if kind == "parquet":
+        frames.sink_parquet(out)
+        return frames.rows
+    if kind == "csv" and frames.with_rejects:
+        out.write(codecs.BOM_UTF8)
+    header = True
+    for frame in frames:
+        if kind == "ndjson":
+            _as_text(frame).write_ndjson(out)
+        else:
+            _for_spreadsheets(_as_text(frame)).write_csv(out, include_header=header)
+            header = False
+    if kind == "csv" and header:
+        pl.DataFrame(schema=frames.schema).write_csv(out)
+    return frames.rows
+
+
+class _Frames:
+    """The rows as data frames: one per batch, then one per record of rejected rows."""
+
+    def __init__(
+        self, reader: StoreReader, view: CampaignView, wanted: set[str], meanings: Meaning, wrote: Wrote
+    ) -> None:
+        self._reader = reader
+        self._view = view
+        self._wanted = wanted
+        self._meanings = meanings
+        self._vendors = {leg.account: leg.vendor for leg in view.legs}
+        self._wrote = wrote
+        self.with_rejects = bool(wanted & set(REJECTED))
+        self.schema: dict[str, Any] = {
+            **_RECIPIENT_SCHEMA,
+            **(_REJECT_SCHEMA if self.with_rejects else {}),
+        }
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        for frame in self._all():
+            if frame.height:
+                yield self._completed(frame)
+                self.rows += frame.height
+                self._wrote(self.rows)
+
+    def _all(self) -> Iterator[pl.DataFrame]:
+        states = [state for word, state in STATES.items() if word in self._wanted]
+        if states:
+            for page in self._reader.pages(self._view.id, states):
+                yield self._recipients(page)
+        if self.with_rejects:
+            for rejects in self._reader.rejects(self._view.id):
+                yield self._rejected(rejects)
+
+    def sink_parquet(self, out: IO[bytes]) -> None:
+        """All rows as Parquet, streamed: only a few row groups are in memory."""
+        failed: list[Exception] = []
+
+        def source(columns: Any, predicate: Any, rows: Any, batch: Any) -> Iterator[pl.DataFrame]:
+            try:
+                yield from self
+            except Exception as error:
+                failed.append(error)  # polars would hide its type
+                raise
+
+        try:
+            lazy = register_io_source(source, schema=self.schema)
+            lazy.sink_parquet(out, compression="zstd", row_group_size=200_000, maintain_order=True, engine="streaming")
+        except Exception:
+            if failed:
+                raise failed[0] from None
+            raise
+
+    def _recipients(self, page: Page) -> pl.DataFrame:
+        return pl.DataFrame(
+            {
+                "number": _wire(page.numbers),
+                "state": _WORDS.gather(page.states),
+                "code": _texts(page.codes).gather(page.code_index),
+                "meaning": self._meaning_column(page),
+                "vendor_id": _texts(page.vendor_ids).gather(page.vendor_id_index),
+                "account": _texts(page.accounts).gather(page.account_index),
+                "submitted_at": _times(page.submitted_ms),
+                "reported_at": _times(page.reported_s.astype(np.int64) * 1000),
+            }
+        )
+
+    def _meaning_column(self, page: Page) -> pl.Series:
+        """Looked up once for each (account, source, code) of the page."""
+        code_count = len(page.codes)
+        key = (page.account_index.astype(np.int64) * 2 + page.from_report) * code_count + page.code_index
+        used, index = np.unique(key, return_inverse=True)
+        texts = []
+        for value in used.tolist():
+            account_and_source, code = divmod(value, code_count)
+            account, from_report = divmod(account_and_source, 2)
+            vendor = self._vendors.get(page.accounts[account], "")
+            texts.append(self._meanings(vendor, "report" if from_report else "submit", page.codes[code]))
+        return _texts(texts).gather(index.astype(np.uint32))
+
+    def _rejected(self, page: RejectPage) -> pl.DataFrame:
+        states = [reason if reason in ("duplicate", "suppressed") else "invalid" for reason in page.reasons]
+        reasons = [None if state == reason else reason for state, reason in zip(states, page.reasons, strict=True)]
+        index = page.reason_index
+        frame = pl.DataFrame(
+            {
+                "state": pl.Series(states, dtype=pl.String).gather(index),
+                "meaning": pl.Series(reasons, dtype=pl.String).gather(index),
+                "row": page.rows,
+                "value": pl.Series(page.values, dtype=pl.String),
+            }
+        )
+        return frame.filter(pl.col("state").is_in(list(self._wanted)))
+
+    def _completed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """With all columns, in their order."""
+        missing = [pl.lit(None, kind).alias(name) for name, kind in self.schema.items() if name not in frame.columns]
+        return frame.with_columns(missing).select(self.schema)
+
+
+def _texts(texts: list[str]) -> pl.Series:
+    return pl.Series([text or None for text in texts], dtype=pl.String)
+
+
+def _wire(numbers: NDArray[np.int64]) -> pl.Series:
+    if phone_numbers.is_domestic(numbers).all():
+        return pl.Series(numbers).cast(pl.String)
+    return pl.Series(
+        [phone_numbers.to_wire(number) if number else None for number in numbers.tolist()], dtype=pl.String
+    )
+
+
+def _times(at_ms: NDArray[np.int64]) -> pl.Series:
+    zoned = pl.Series(at_ms).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(ZONE)
+    return zoned.set(pl.Series(at_ms == 0), None)
+
+
+def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Times as ISO 8601 with their offset; the few different ones are written once each."""
+    columns = []
+    for name in ("submitted_at", "reported_at"):
+        at_ms = frame[name].dt.timestamp("ms")
+        used = at_ms.unique()
+        shifted = (used + _OFFSET_MS).cast(pl.Datetime("ms"))
+        whole = (used % 1000 == 0).fill_null(True)
+        texts = shifted.dt.to_string("%Y-%m-%dT%H:%M:%S%.3f+08:00")
+        short = shifted.dt.to_string("%Y-%m-%dT%H:%M:%S+08:00")
+        columns.append(at_ms.replace_strict(used, short.zip_with(whole, texts)).cast(pl.String).alias(name))
+    return frame.with_columns(columns)
+
+
+def _for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
+    """With an apostrophe in front of what would be a formula."""
+    columns = []
+    for name in ("code", "vendor_id", "value"):
+        if name in frame.columns and any(map(_FORMULA.match, frame[name].drop_nulls().unique().to_list())):
+            texts = [f"'{text}" if text and _FORMULA.match(text) else text for text in frame[name].to_list()]
+            columns.append(pl.Series(name, texts, dtype=pl.String))
+    return frame.with_columns(columns)

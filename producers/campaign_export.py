@@ -1,0 +1,166 @@
+"""`dispatcher campaign export`: the results of a campaign as a file, whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from dispatcher.config import Config, load
+from dispatcher.errors import DispatcherError, StoreError, UserError
+from dispatcher.options import config_option, console, json_option, print_json
+from dispatcher.store.export import FORMATS, REJECTED, STATES, Format, Wrote, export
+from dispatcher.store.opening import open_reader
+from dispatcher.store.port import CampaignView
+from producers.campaign_results import results, stale
+
+READ_WITHIN_S: Final = 30.0
+LOOK_AGAIN_S: Final = 0.2
+
+
+def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """The states named in `--state a,b`."""
+    if text is None:
+        return None
+    known = (*STATES, *REJECTED)
+    named = tuple(word.strip().lower().replace("-", "_") for word in text.split(",") if word.strip())
+    wrong = [word for word in named if word not in known]
+    if wrong or not named:
+        raise click.BadParameter(f'"{wrong[0] if wrong else text}" is no state. The states are: {", ".join(known)}.')
+    return named
+
+
+@click.command("export")
+@click.argument("campaign", metavar="ID")
+@click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="How to write it.")
+@click.option(
+    "--state",
+    "states",
+    metavar="STATE[,STATE…]",
+    callback=_words,
+    help=f"Only rows in these states: {', '.join((*STATES, *REJECTED))}. Default: all recipients.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write it; default: standard output.",
+)
+@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@config_option
+@json_option
+def export_command(
+    campaign: str,
+    kind: Format,
+    states: tuple[str, ...] | None,
+    output: Path | None,
+    force: bool,
+    config: str | None,
+    as_json: bool,
+) -> None:
+    """Export who got it, who did not and why, one row per recipient.
+
+    Columns: number, state, code (the vendor's), meaning, vendor_id, account, submitted_at, reported_at (ISO 8601,
+    +08:00). With invalid, duplicate or suppressed among the states, the rows of the list that became no recipients
+    follow, with their row number and value as it was written. FILE appears only when it is complete.
+
+    \b
+    Examples:
+      dispatcher campaign export may-sale -o may-sale.csv
+      dispatcher campaign export may-sale --state failed,unknown --format ndjson | jq .code
+      dispatcher campaign export may-sale --state invalid -o rejected.csv
+      dispatcher campaign export may-sale --format parquet -o may-sale.parquet
+    """
+    if output is None and as_json:
+        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
+    if output is None and kind == "parquet":
+        raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
+    if output is not None:
+        _check_output(output, force)
+    asyncio.run(_export(campaign, kind, states, output, config, as_json))
+
+
+async def _export(
+    campaign: str, kind: Format, states: tuple[str, ...] | None, output: Path | None, config: str | None, as_json: bool
+) -> None:
+    loaded = load(config)
+    async with results(loaded) as found:
+        missing = await found.fresh()
+        view = await found.campaign(campaign)
+    rows, damaged = await asyncio.to_thread(_write, loaded, view, kind, states, output)
+    notes = [stale(missing), *(f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items()))]
+    for note in filter(None, notes):
+        click.echo(note, err=True)
+    if as_json:
+        print_json({"campaign": campaign, "format": kind, "rows": rows, "path": str(output)})
+    elif output is not None:
+        click.echo(f"{rows:,} rows written to {output}.", err=True)
+
+
+def _write(
+    config: Config, view: CampaignView, kind: Format, states: tuple[str, ...] | None, output: Path | None
+) -> tuple[int, dict[int, str]]:
+    """How many rows were written, and which batches could not be."""
+    with contextlib.closing(open_reader(config.store)) as reader:
+        until_s = time.monotonic() + READ_WITHIN_S
+        while unread := reader.unread(view.id):
+            if time.monotonic() > until_s:
+                raise StoreError(
+                    f"{unread} batches of {view.id} were not read from the log yet; is `dispatcher run` (role results) "
+                    "keeping up? Try again in a minute."
+                )
+            time.sleep(LOOK_AGAIN_S)
+        with _written(output) as out, _progress(view, states, output) as wrote:
+            rows = export(reader, view, out, kind, states=states, wrote=wrote)
+        return rows, reader.damaged(view.id)
+
+
+@contextlib.contextmanager
+def _written(output: Path | None) -> Iterator[IO[bytes]]:
+    """The file to write: it gets its name when it is complete. Raises UserError or DispatcherError for its troubles."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    except OSError as error:
+        raise DispatcherError(f"cannot write {output} ({error.strerror or error}). Nothing was left there.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check_output(output: Path, force: bool) -> None:
+    if output.is_dir():
+        raise UserError(f"{output} is a folder. Name a file in it, such as -o {output / 'results.csv'}.")
+    if not output.parent.is_dir():
+        raise UserError(f"there is no folder {output.parent}. Make it, or name another file.")
+    if output.exists() and not force:
+        raise UserError(f"{output} is there already. Name another file, or replace it with --force.")
+
+
+@contextlib.contextmanager
+def _progress(view: CampaignView, states: tuple[str, ...] | None, output: Path | None) -> Iterator[Wrote]:
+    """A bar for people who wait for a file."""
+    screen = console(err=True)
+    if output is None or not screen.is_terminal:
+        yield lambda rows: None
+        return
+    whole = sum(getattr(view.counts, word) for word in states or STATES)
+    with Progress(TextColumn("writing"), BarColumn(), MofNCompleteColumn(), console=screen, transient=True) as bar:
+        task = bar.add_task("", total=whole)
+        yield lambda rows: bar.update(task, completed=rows)
