@@ -36,7 +36,7 @@ from schemas.records import (
 )
 from tests.schemas.golden import VERSION_1
 
-RECORDS = {
+RECORDS: dict[str, typing.Any] = {
     "launched": Launched(
         campaign="may",
         attempt="a1",
