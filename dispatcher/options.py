@@ -55,7 +55,7 @@ def print_json_line(value: Any) -> None:
 def console(*, err: bool = False) -> Console:
     """Where people read: as wide as the terminal, and never cut off where there is none."""
     out = sys.stderr if err else sys.stdout
-    return Console(file=out, highlight=False, width=None if out.isatty() else WIDTH_PIPED)
+    return Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else WIDTH_PIPED)
 
 
 def columns(*names: str, right: frozenset[int] = frozenset()) -> Table:

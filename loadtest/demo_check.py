@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
+from dispatcher.logs import masked
 from dispatcher.store.port import CampaignView, Page
 from schemas.states import State
 
@@ -27,31 +28,34 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def our_rows(campaign: str, pages: Iterator[Page]) -> pl.DataFrame:
-    """The recipients of one campaign: campaign, number, state, code, vendor_id, account."""
-    words = pl.Series([state.word for state in State])
+    """The recipients of one campaign: campaign, number (int64), state, code, vendor_id, account (each a category)."""
+    words = _categories([state.word for state in State])
     frames = [
         pl.DataFrame(
             {
                 "number": pl.Series(page.numbers),
                 "state": words.gather(pl.Series(page.states)),
-                "code": pl.Series(page.codes, dtype=pl.String).gather(pl.Series(page.code_index)),
-                "vendor_id": pl.Series(page.vendor_ids, dtype=pl.String).gather(pl.Series(page.vendor_id_index)),
-                "account": pl.Series(page.accounts, dtype=pl.String).gather(pl.Series(page.account_index)),
+                "code": _categories(page.codes).gather(pl.Series(page.code_index)),
+                "vendor_id": _categories(page.vendor_ids).gather(pl.Series(page.vendor_id_index)),
+                "account": _categories(page.accounts).gather(pl.Series(page.account_index)),
             }
         )
         for page in pages
     ]
-    return pl.concat(frames).with_columns(campaign=pl.lit(campaign), number=pl.col("number").cast(pl.String))
+    return pl.concat(frames).with_columns(campaign=pl.lit(campaign, pl.Categorical))
 
 
 def compare(ours: pl.DataFrame, ledger: pl.DataFrame, texts: Mapping[str, str]) -> Comparison:
     """`ours` as from `our_rows`, the vendor's rows, and which campaign each text belongs to."""
     theirs = ledger.filter("accepted").select(
-        pl.col("text").replace_strict(texts, default=None, return_dtype=pl.String).alias("campaign"),
-        "number",
-        pl.col("msgid").alias("their_id"),
-        pl.col("status").alias("their_code"),
-        pl.col("account").alias("their_account"),
+        pl.col("text")
+        .replace_strict(texts, default=None, return_dtype=pl.String)
+        .cast(pl.Categorical)
+        .alias("campaign"),
+        pl.col("number").cast(pl.Int64, strict=False),
+        pl.col("msgid").cast(pl.Categorical).alias("their_id"),
+        pl.col("status").cast(pl.Categorical).alias("their_code"),
+        pl.col("account").cast(pl.Categorical).alias("their_account"),
     )
     joined = ours.join(theirs, on=_KEY, how="full", coalesce=True, nulls_equal=True)
     ours_only = joined.filter(pl.col("their_id").is_null())
@@ -59,10 +63,10 @@ def compare(ours: pl.DataFrame, ledger: pl.DataFrame, texts: Mapping[str, str]) 
     both = joined.filter(pl.col("state").is_not_null() & pl.col("their_id").is_not_null())
     told = pl.when(pl.col("their_code") == DELIVERED_CODE).then(pl.lit("delivered")).otherwise(pl.lit("failed"))
     checks = {
-        "have another state than the vendor's status": pl.col("state") != told,
-        "have another report code than the vendor sent": pl.col("code") != pl.col("their_code"),
-        "have another message id than the vendor gave": pl.col("vendor_id") != pl.col("their_id"),
-        "went through another account": pl.col("account") != pl.col("their_account"),
+        "have another state than the vendor's status": pl.col("state").cast(pl.String).ne_missing(told),
+        "have another report code than the vendor sent": pl.col("code").ne_missing(pl.col("their_code")),
+        "have another message id than the vendor gave": pl.col("vendor_id").ne_missing(pl.col("their_id")),
+        "went through another account": pl.col("account").ne_missing(pl.col("their_account")),
     }
     found = [(words, both.filter(differs)) for words, differs in checks.items()]
     found += [
@@ -101,4 +105,8 @@ def check_counts(
 
 
 def _samples(rows: pl.DataFrame) -> str:
-    return f" (for example {', '.join(f'{number[:3]}****{number[-4:]}' for number in rows['number'].head(3))})"
+    return f" (for example {', '.join(masked(str(number)) for number in rows['number'].head(3))})"
+
+
+def _categories(values: Sequence[str]) -> pl.Series:
+    return pl.Series(values, dtype=pl.Categorical)

@@ -67,6 +67,8 @@ def vendor_settings(password: str) -> dict[str, Any]:
     """What the simulated vendor is started with (loadtest/sim/config.py)."""
     return {
         "push_connections": _PUSH_CONNECTIONS,
+        "push_retry": "until_200",
+        "report_delay_mean_s": 1.0,
         "account": {
             PACED: {"pswd": password, "flow": {"limit": FLOW_PER_S, "per_s": 1.0, "unit": "messages"}},
             UNPACED: {"pswd": password},

@@ -154,7 +154,7 @@ def _advice(view: CampaignView) -> Iterator[str]:
         policy = (
             "they are sent again once nobody can still be sending them (policy resend)"
             if view.unknown == "resend"
-            else "they are not sent again (policy hold); a late report settles them"
+            else "they are not sent again (policy hold)"
         )
         yield f"\nNot finished: {counts.unknown:,} recipients are unknown{since}: the vendor may or may not have texted"
         yield f"them; {policy}."
