@@ -12,17 +12,20 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
 
 from dispatcher.errors import DispatcherError
 from loadtest.sim import config as configuration
-from loadtest.sim.config import SimConfig
-from loadtest.sim.server import Simulator
+from loadtest.sim.config import DEFAULT_PSWD, SimConfig
+
+if TYPE_CHECKING:
+    from loadtest.sim.server import Simulator
 
 FROM_STDIN = "-"
+GC_THRESHOLDS = (5_000, 20, 100)
 
 
 @click.command(epilog="Example:  dispatcher simulate --config sim.toml --listen 127.0.0.1:9101")
@@ -74,6 +77,8 @@ def _loop_factory(loop: str) -> Any:
 
 
 async def _serve(config: SimConfig, as_json: bool, until_stdin_closes: bool) -> None:
+    from loadtest.sim.server import Simulator  # here: `dispatcher --help` needs no server
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -83,6 +88,7 @@ async def _serve(config: SimConfig, as_json: bool, until_stdin_closes: bool) -> 
         # to the judge.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         if until_stdin_closes:
             loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
         click.echo(orjson.dumps({"ready": True, "url": sim.url}) if as_json else _greeting(sim))
@@ -105,12 +111,13 @@ def _greeting(sim: Simulator) -> str:
         limit = f"{flow.limit} {flow.unit} in any {flow.per_s:g} s" if flow.limit else "no flow limit"
         reports = f"reports to {account.report_url}" if account.report_url else "no reports (no report_url)"
         lines.append(f"  account {account.account}: {limit}, credit {sum(book.balance.values()):,}, {reports}")
-    name = next(iter(sim.state.ledger.books), "demo")
+    account = next(iter(sim.state.ledger.books.values())).config
+    pswd = account.pswd if account.pswd == DEFAULT_PSWD else "PSWD"
     lines += [
         "",
         "Try it:",
         f"  curl '{sim.url}/msg/HttpBatchSendSM' \\",
-        f"       -d 'account={name}&pswd=secret&mobile=13800138000&msg=hello&needstatus=true'",
+        f"       -d 'account={account.account}&pswd={pswd}&mobile=13800138000&msg=hello&needstatus=true'",
         f"  curl '{sim.url}/_sim/ledger'          what it was sent, charged and reported",
         f"  curl '{sim.url}/_sim/config'          every switch, with what it may be",
         f"  curl '{sim.url}/_sim/config' -d '{{\"max_chars\": 585}}'",

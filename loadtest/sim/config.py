@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 from dispatcher.errors import ConfigError
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
+DEFAULT_PSWD = "secret"
 UNITS = ("messages", "requests", "parts")
 
 
@@ -49,7 +50,7 @@ class AccountConfig:
 
     name: str
     account: str = ""
-    pswd: str = "secret"
+    pswd: str = DEFAULT_PSWD
     products: dict[str, int] = field(default_factory=lambda: {"1234567": 1_000_000_000})
     flow: Flow = field(default_factory=Flow)
     report_url: str = ""
@@ -86,8 +87,8 @@ class SimConfig:
 
 
 DEFAULT_ACCOUNTS: dict[str, Any] = {
-    "demo": {"pswd": "secret", "flow": {"limit": 500, "per_s": 1, "unit": "messages"}},
-    "bulk": {"pswd": "secret"},
+    "demo": {"flow": {"limit": 500, "per_s": 1, "unit": "messages"}},
+    "bulk": {},
 }
 
 

@@ -16,6 +16,7 @@ from loadtest.sim.schedule import NOTHING, ROW, Rows
 from loadtest.sim.switches import Switches
 
 LOGNORMAL_SIGMA = 1.0
+DRAWS = 1 << 16
 
 
 class Planner:
@@ -25,6 +26,7 @@ class Planner:
         self._switches = switches
         self._ledger = ledger
         self._random = np.random.default_rng(seed)
+        self._table: tuple[object, NDArray[np.uint8]] = (None, np.empty(0, np.uint8))
 
     def chance(self, share: float) -> bool:
         """True in `share` of the cases."""
@@ -77,17 +79,24 @@ class Planner:
         ledger, switches = self._ledger, self._switches
         if forced is not None:
             return np.full(numbers.size, ledger.status_id(forced), np.uint8)
-        names = list(switches.status_mix)
-        ids = np.array([ledger.status_id(s) for s in names], np.uint8)
-        shares = np.cumsum([switches.status_mix[s] for s in names], dtype=float)
-        drawn = np.searchsorted(shares, self._random.random(numbers.size) * shares[-1], side="right")
-        status: NDArray[np.uint8] = ids[np.minimum(drawn, ids.size - 1)]
+        draws = np.frombuffer(self._random.bytes(2 * numbers.size), np.uint16)
+        status: NDArray[np.uint8] = self._status_table()[draws]
         status[numbers < 0] = ledger.status_id(switches.bad_number_status)
         for number, name in switches.status_numbers.items():
             value = mobile(number.encode())
             if value is not None:
                 status[numbers == value] = ledger.status_id(name)
         return status
+
+    def _status_table(self) -> NDArray[np.uint8]:
+        """A status for each of DRAWS equally likely draws, in the shares of the mix: faster than searching."""
+        mix = self._switches.status_mix
+        known = (tuple(mix.items()), tuple(self._ledger.status_names))
+        if self._table[0] != known:
+            ids = np.array([self._ledger.status_id(s) for s in mix], np.uint8)
+            ends = np.rint(np.cumsum(list(mix.values()), dtype=float) / sum(mix.values()) * DRAWS).astype(int)
+            self._table = (known, np.repeat(ids, np.diff(ends, prepend=0)))
+        return self._table[1]
 
     def _share(self, share: float, count: int) -> NDArray[np.bool_]:
         if share <= 0:
@@ -100,9 +109,9 @@ class Planner:
         least, mean, longest = switches.report_delay_min_s, switches.report_delay_mean_s, switches.report_delay_max_s
         match switches.report_delay:
             case "exponential":
-                more = self._random.exponential(mean, count)
+                more = self._random.standard_exponential(count, np.float32) * np.float32(mean)
             case "uniform":
-                more = self._random.random(count) * 2 * mean
+                more = self._random.random(count, np.float32) * np.float32(2 * mean)
             case "lognormal":
                 more = self._random.lognormal(math.log(mean or 1e-9) - LOGNORMAL_SIGMA**2 / 2, LOGNORMAL_SIGMA, count)
             case _:

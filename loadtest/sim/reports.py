@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from loadtest.sim.target import Target
 
 TICK_S = 0.01
 SWEEP_S = 0.25
+PLAN_NUMBERS = 20_000
+
+Fresh = dict[tuple[float, str | None], list[Entry]]  # by delay for a review and forced status
 
 
 class ReportEngine:
@@ -32,7 +36,9 @@ class ReportEngine:
         self.encoder = encoder
         self.planner = Planner(switches, ledger, seed)
         self._outboxes: dict[str, Outbox] = {}
-        self._fresh: dict[tuple[float, str | None], list[Entry]] = {}
+        self._fresh: Fresh = {}
+        self._planning = 0  # numbers taken from `_fresh` and not in a schedule yet
+        self._generation = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -51,6 +57,8 @@ class ReportEngine:
     def reset(self) -> None:
         """Drop everything pending."""
         self._fresh.clear()
+        self._planning = 0
+        self._generation += 1
         for box in self._outboxes.values():
             box.close()
         self._outboxes.clear()
@@ -58,9 +66,8 @@ class ReportEngine:
     @property
     def waiting(self) -> int:
         """Pushes not made yet, repetitions and duplicates included."""
-        return sum(box.waiting for box in self._outboxes.values()) + sum(
-            e.numbers.size for entries in self._fresh.values() for e in entries
-        )
+        pending = sum(box.waiting for box in self._outboxes.values())
+        return pending + self._planning + _count(self._fresh)
 
     def accepted(self, entry: Entry, extra_s: float = 0.0, forced: str | None = None) -> None:
         """Report on this entry's numbers, if it wants reports and its account has somewhere to push them."""
@@ -119,7 +126,12 @@ class ReportEngine:
             if not self._fresh and not any(box.busy for box in self._outboxes.values()):
                 self._wake.clear()
                 await self._wake.wait()
-            self._plan()
+            try:
+                await self._plan()
+            except Exception as error:  # say it and go on: reports that silently end would be sought elsewhere
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "planning reports failed", "exception": error}
+                )
             for box in self._outboxes.values():
                 box.kick()
             now_s = time.monotonic()
@@ -129,12 +141,34 @@ class ReportEngine:
                     box.sweep()
             await asyncio.sleep(TICK_S)
 
-    def _plan(self) -> None:
+    async def _plan(self) -> None:
+        """A few at a time: while we compute nothing arrives, and what waits looks like a burst to the judge."""
         fresh, self._fresh = self._fresh, {}
-        now_s = time.monotonic()
+        generation = self._generation
+        self._planning = _count(fresh)
         for (extra_s, forced), entries in fresh.items():
-            by_book: dict[str, list[Entry]] = {}
-            for entry in entries:
-                by_book.setdefault(entry.account.config.name, []).append(entry)
-            for mine in by_book.values():
-                self.outbox(mine[0].account).schedule.put(self.planner.plan(mine, now_s, extra_s, forced))
+            for mine in _portions(entries):
+                if generation != self._generation:
+                    return
+                rows = self.planner.plan(mine, time.monotonic(), extra_s, forced)
+                self.outbox(mine[0].account).schedule.put(rows)
+                self._planning -= sum(e.numbers.size for e in mine)
+                await asyncio.sleep(0)
+
+
+def _count(fresh: Fresh) -> int:
+    return sum(e.numbers.size for entries in fresh.values() for e in entries)
+
+
+def _portions(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Runs of entries of one account, of not much more than PLAN_NUMBERS numbers."""
+    portion: list[Entry] = []
+    size = 0
+    for entry in sorted(entries, key=lambda e: e.account.config.name):
+        if portion and (size >= PLAN_NUMBERS or entry.account is not portion[0].account):
+            yield portion
+            portion, size = [], 0
+        portion.append(entry)
+        size += entry.numbers.size
+    if portion:
+        yield portion

@@ -45,5 +45,16 @@ def test_nothing_put_is_nothing_taken() -> None:
     assert schedule.take(1e9, 10).size == 0
 
 
-def test_a_row_is_eighteen_bytes() -> None:
-    assert ROW.itemsize == 18
+def test_a_row_is_24_bytes_and_a_backlog_is_taken_in_order() -> None:
+    assert ROW.itemsize == 24
+    schedule = Schedule()
+    for due_s in (5.0, 1.0, 3.0):
+        rows = np.zeros(10, ROW)
+        rows["due_s"] = due_s + np.arange(10) / 100
+        schedule.put(rows)
+    assert schedule.take(100.0, 15)["due_s"][-1] == 3.04
+    late = np.zeros(1, ROW)
+    late["due_s"] = 0.5
+    schedule.put(late)
+    assert schedule.take(100.0, 2)["due_s"].tolist() == [0.5, 3.05]
+    assert len(schedule) == 14

@@ -8,6 +8,7 @@ import pytest
 
 from loadtest.sim.batch_table import SWITCHES
 from loadtest.sim.common_table import COMMON
+from loadtest.sim.switches import Switch
 from tests.loadtest import sim_table
 
 ALL = (*COMMON, *SWITCHES)
@@ -40,7 +41,7 @@ def test_switches_have_one_name_each() -> None:
 
 
 @pytest.mark.parametrize("switch", ALL, ids=[s.name for s in ALL])
-def test_a_switch_has_a_source_and_its_default_among_what_it_accepts(switch: sim_table.Switch) -> None:
+def test_a_switch_has_a_source_and_its_default_among_what_it_accepts(switch: Switch) -> None:
     assert re.match(r"vendors\.md \d|AMB-(BATCH|X)-\d", switch.source)
     assert switch.values
     switch.check(switch.default)
