@@ -1,7 +1,7 @@
 """The HTTP driver: runs a vendor's flows over aiohttp and knows, of every request, whether a byte of it went out.
 
 No vendor call is idempotent (vendors.md 0.2), so a request is written at most once, whatever the client library or the
-connection does: the body is a payload that refuses a second write (aiohttp repeats GETs on a dropped connection), and
+connection does: the body (one_shot_body.py) refuses a second write (aiohttp repeats GETs on a dropped connection), and
 redirects are not followed. Before its first byte everything is safe to try again; after it, no answer is unknown.
 
 Each request under way has a session of one connection, taken from a stack: requests of one flow travel on one
@@ -12,9 +12,7 @@ Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import select
 import time
 from collections.abc import Callable, Generator
 from typing import Final, TypeVar, cast
@@ -22,10 +20,9 @@ from typing import Final, TypeVar, cast
 import aiohttp
 import msgspec
 import structlog
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_writer import StreamWriter
 from yarl import URL
 
+from dispatcher.one_shot_body import Body, Run
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
@@ -40,12 +37,11 @@ from dispatcher.vendors.seam import (
 BODY_BYTES_MAX: Final = 65_536
 """How much of an answer is read; the connection is closed behind it."""
 
-JOIN_BYTES_MAX: Final = 32_768
-"""Bodies up to this are joined and go out in one write; of larger ones the slice is never copied by us."""
-
 STALE_TRIES_MAX: Final = 3
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -88,7 +84,7 @@ class HttpDriver:
         `before_write` is asked when the connection is there, right before the submit's first byte; if it says False,
         the verdict is NOT_SENT. A cancelled call raises CancelledError: whether anything went out is then unknown.
         """
-        run = _Run(before_write)
+        run = Run(before_write)
         try:
             verdict = await self._run(self.vendor.submit(prepared, chunk, count), run)
         except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
@@ -102,7 +98,7 @@ class HttpDriver:
         flow = self.vendor.balance()
         if flow is None:
             return None
-        result = await self._run(flow, _Run(None))
+        result = await self._run(flow, Run(None))
         if isinstance(result, Verdict):
             return Balance(messages=None, verdict=self._masked(result))
         if result.verdict is not None:
@@ -111,7 +107,7 @@ class HttpDriver:
 
     # --- flows -------------------------------------------------------------------------------------------------------
 
-    async def _run(self, flow: Generator[Request, Answer, T], run: _Run) -> T | Verdict:
+    async def _run(self, flow: Generator[Request, Answer, T], run: Run) -> T | Verdict:
         """The flow's own result, or the verdict of the request that got no answer to go on with."""
         session = self._idle.pop() if self._idle else self._session()
         try:
@@ -128,14 +124,18 @@ class HttpDriver:
             if not session.closed:
                 self._idle.append(session)
 
-    async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: _Run) -> Answer | Verdict:
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: Run) -> Answer | Verdict:
         """One request and its answer. A connection found dead before the write is replaced a few times."""
         for _ in range(STALE_TRIES_MAX):
-            body = _Body(request, run)
+            body = Body(request, run)
             try:
                 async with session.request(
                     request.method, self._url(request.path), data=body, allow_redirects=False
                 ) as response:
+                    if not body.written:
+                        body.abandon()
+                        response.close()
+                        raise ConnectionAbortedError("an answer to what was never asked")
                     if request.submits:
                         run.answered_s = time.monotonic()
                     if response.status != 200:
@@ -152,7 +152,7 @@ class HttpDriver:
                 body.spent = True
         return broken_verdict("the vendor closes connections before we write", sent=False, submits=request.submits)
 
-    def _why(self, error: Exception, body: _Body) -> str:
+    def _why(self, error: Exception, body: Body) -> str:
         """What went wrong, in words that hold no URL and no secret."""
         match error:
             case _ if body.stale:
@@ -203,87 +203,6 @@ class HttpDriver:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return verdict if text is verdict.text or text == verdict.text else msgspec.structs.replace(verdict, text=text)
-
-
-T = TypeVar("T")
-
-
-class _Run:
-    """What the requests of one flow share."""
-
-    __slots__ = ("answered_s", "before_write", "transport", "wrote_s")
-
-    def __init__(self, before_write: Callable[[], bool] | None) -> None:
-        self.before_write = before_write
-        self.transport: asyncio.BaseTransport | None = None
-        self.wrote_s: float | None = None
-        self.answered_s: float | None = None
-
-
-class _Body(aiohttp.Payload):
-    """A body that is written at most once, only into a live connection and only in time; and remembers what it did.
-
-    aiohttp hands it the writer when the connection is there and nothing of the request has been written yet.
-    """
-
-    _autoclose = True
-
-    def __init__(self, request: Request, run: _Run) -> None:
-        super().__init__(None, content_type=request.content_type)
-        self._size = len(request.prefix) + len(request.tail) + len(request.suffix)
-        self._request = request
-        self._run = run
-        self.written = False
-        self.spent = False
-        self.stale = False
-        self.expired = False
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Not for reading: it holds a password and phone numbers."""
-        return ""
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write it, once."""
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Write it, once. Raises ConnectionAbortedError with nothing written if it may not be."""
-        request, run = self._request, self._run
-        transport = cast("StreamWriter", writer).transport
-        if self.spent:
-            raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
-        gone = transport is None or transport.is_closing() or _hung_up(transport)
-        if gone or (request.same_connection and transport is not run.transport):
-            self.stale = True
-        elif request.submits and run.before_write is not None and not run.before_write():
-            self.expired = True
-        if self.stale or self.expired:
-            raise ConnectionAbortedError("nothing was written")
-        run.transport = transport
-        self.written = self.spent = True
-        if request.submits:
-            run.wrote_s = time.monotonic()
-        if self._size is not None and self._size <= JOIN_BYTES_MAX:
-            await writer.write(b"".join((request.prefix, request.tail, request.suffix)))
-            return
-        for part in (request.prefix, request.tail, request.suffix):
-            if len(part):
-                await writer.write(part)
-
-
-def _hung_up(transport: asyncio.BaseTransport) -> bool:
-    """Has the other side closed (or said something unasked)? Then nothing may be written here."""
-    descriptor: int = transport.get_extra_info("socket").fileno()
-    if descriptor < 0:
-        return True
-    poll = select.poll()
-    # TLS servers may send session tickets at any time, so there only an end counts.
-    encrypted = transport.get_extra_info("sslcontext") is not None
-    poll.register(descriptor, _HANG_UP if encrypted else _HANG_UP | select.POLLIN)
-    return bool(poll.poll(0))
-
-
-_HANG_UP: Final[int] = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
