@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 import pytest
@@ -26,7 +26,8 @@ from dispatcher.vendors.seam import Answer, Limits, Message, Request, Secret, Su
 TAKEN = b"20110725160412,0\n1234567890100"
 CHUNK = b"13800138000,13800138001"
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
 Act = Callable[["Peer", Writer, bytes], Awaitable[None]]
 
 

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 import structlog
+from yarl import URL
 
 from dispatcher.config import Config, parse
 from dispatcher.errors import ConfigError, LogFull, LogTimeout, LogUnavailable, PortInUse
@@ -201,7 +202,7 @@ REFUSED = [
 )
 async def test_what_is_no_push_gets_its_status_and_its_counter(log, method, path, data, status, counter, dead):
     async with serving(log, body_bytes_max=4_000) as (webhooks, session):
-        url = aiohttp.client.URL(f"{webhooks.url}/{path}", encoded=True)
+        url = URL(f"{webhooks.url}/{path}", encoded=True)
         async with session.request(method, url, data=data, headers=FORM if data else None) as response:
             assert response.status == status
         assert getattr(webhooks.counts, counter) == 1

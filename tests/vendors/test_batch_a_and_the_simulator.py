@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,10 @@ ANSWERS: list[tuple[dict[str, Any], dict[str, Any], Kind, str]] = [
 async def test_every_answer_the_simulator_can_give_is_read_as_it_was_meant(vendor):
     for switches, how, kind, code in ANSWERS:
         defaults = {row["name"]: row["default"] for row in (await asyncio.to_thread(vendor.describe))["switches"]}
-        await asyncio.to_thread(lambda given=switches: vendor.configure(**given))
+        await asyncio.to_thread(partial(vendor.configure, **switches))
         verdict = await submitted(vendor, **how)
         assert (verdict.kind, verdict.code) == (kind, code), (switches, how, verdict)
-        await asyncio.to_thread(
-            lambda used=switches, back=defaults: vendor.configure(**{name: back[name] for name in used})
-        )
+        await asyncio.to_thread(partial(vendor.configure, **{name: defaults[name] for name in switches}))
 
 
 async def test_the_balance_is_what_the_simulator_has_and_asked_too_soon_it_is_too_fast(vendor):
@@ -131,7 +130,7 @@ async def test_every_report_the_simulator_pushes_is_taken_once_and_for_its_numbe
         while webhooks.counts.taken < 300:
             await asyncio.sleep(0.05)
     assert webhooks.counts.pushes == webhooks.counts.reports == 300
-    rows = []
+    rows: list[tuple[int, int, str, int]] = []
     for record in await log.read(REPORTS.name, lane_partition("spring"), 0):
         reports = decode(record.value)
         assert isinstance(reports, Reports)
