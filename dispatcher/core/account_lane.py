@@ -20,6 +20,7 @@ from dispatcher.core.work import CampaignWork, Piece
 LOOKAHEAD_S = 0.25
 AHEAD_MAX = 64
 CROWD_MAX = 20
+REFUSALS_MAX = 3
 BACKOFF_MAX_S = 30.0
 BALANCE_RETRY_S = 300.0
 
@@ -86,6 +87,7 @@ class AccountLane:
         self.held_until_s = now_s
         self.closed = False
         self.troubles = 0
+        self.refusals = 0
         self.balance: float | None = None
         self.spent_since_poll = 0.0
         self.retry_balance_s = float("inf")
@@ -183,6 +185,13 @@ class AccountLane:
         """The vendor answered."""
         self.troubles = 0
 
+    def refused_by_http(self, code: str, now_s: float) -> bool:
+        """An HTTP 4xx instead of the vendor's word: probably a wrong `url`. A row of them stops the account."""
+        self.refusals += 1
+        if self.refusals >= REFUSALS_MAX:
+            self.stop("auth", f"{code}, {self.refusals} times in a row: check `url`", now_s)
+        return self.stopped is not None
+
     def trouble(self, now_s: float) -> None:
         """The vendor could not be reached: nothing was sent; wait longer each time."""
         self.troubles += 1
@@ -203,6 +212,7 @@ class AccountLane:
         """What stopped the account is over."""
         self.stopped = None
         self.stopped_why = ""
+        self.refusals = 0
         self.retry_balance_s = float("inf")
 
     def balance_asked(self) -> float:

@@ -13,6 +13,7 @@ from schemas.records import Effect, Outcome
 
 RETRY_MAX_S: Final = 60.0
 TEXT_CHARS_MAX: Final = 200
+HTTP_CODE: Final = "http 4"
 
 
 class Consequence(msgspec.Struct, frozen=True):
@@ -27,6 +28,10 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
     """Apply the verdict to the account's lane (hold, rate, stop) and say what becomes of the chunk."""
     if verdict.kind is not Kind.NOT_SENT:
         lane.connected()
+    if verdict.kind is not Kind.REJECTED or not verdict.code.startswith(HTTP_CODE):
+        lane.refusals = 0
+    elif lane.refused_by_http(verdict.code, now_s):
+        return Consequence("failed", stopped="auth")
     if verdict.hold_s > 0:
         lane.hold(now_s + verdict.hold_s)
     if verdict.divide and chunk.count > 1:

@@ -1,0 +1,109 @@
+"""What each class of answer means for the chunk and for the account."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispatcher.core.account_lane import BALANCE_RETRY_S, REFUSALS_MAX, AccountLane, LaneSpec
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.consequences import consequence, not_sent, outcome_of
+from dispatcher.core.lane import Chunk, ChunkState
+from dispatcher.core.verdict import NOT_CONNECTED, Kind, Verdict
+
+NOW_S = 100.0
+
+
+def a_lane(**fields: object) -> AccountLane:
+    return AccountLane(LaneSpec(account="spring", numbers_max=500, limit=500, **fields), Campaigns(), NOW_S)  # type: ignore[arg-type]
+
+
+def a_chunk(count: int = 10, strikes: int = 0) -> Chunk:
+    return Chunk(7, "spring", "may", 0, 0, 0, count, strikes, strikes, ChunkState.IN_FLIGHT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect", "stopped"),
+    [
+        (Kind.ACCEPTED, "accepted", None),
+        (Kind.PARTIAL, "unknown", None),
+        (Kind.RETRY_LATER, "queued", None),
+        (Kind.THROTTLED, "queued", None),
+        (Kind.REJECTED, "failed", None),
+        (Kind.CONTENT, "failed", None),
+        (Kind.AUTH, "queued", "auth"),
+        (Kind.BALANCE, "queued", "balance"),
+        (Kind.UNKNOWN, "unknown", None),
+        (Kind.NOT_SENT, "queued", None),
+    ],
+)
+def test_every_class_has_its_effect(kind, effect, stopped):
+    lane = a_lane()
+    result = consequence(lane, a_chunk(), Verdict(kind=kind, code="x"), NOW_S)
+    assert result.effect == effect
+    assert lane.stopped == stopped
+
+
+def test_a_refusal_for_now_waits_longer_each_time_and_fails_in_the_end():
+    lane = a_lane(attempts_max=4)
+    waits = [
+        consequence(lane, a_chunk(strikes=n), Verdict(kind=Kind.RETRY_LATER), NOW_S).not_before_s for n in range(3)
+    ]
+    assert waits == [NOW_S + 1, NOW_S + 2, NOW_S + 4]
+    assert consequence(lane, a_chunk(strikes=3), Verdict(kind=Kind.RETRY_LATER), NOW_S).effect == "failed"
+
+
+def test_not_inside_the_sending_time_holds_the_lane_and_is_never_given_up():
+    lane = a_lane(attempts_max=1)
+    result = consequence(lane, a_chunk(strikes=9), Verdict(kind=Kind.RETRY_LATER, hold_s=300.0), NOW_S)
+    assert result.effect == "queued"
+    assert lane.held_until_s == NOW_S + 300.0
+
+
+def test_a_vendor_that_cannot_be_reached_is_tried_again_at_growing_distances_and_for_ever():
+    lane = a_lane()
+    held = []
+    for _ in range(12):
+        assert consequence(lane, a_chunk(), Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED), NOW_S).effect == "queued"
+        held.append(lane.held_until_s - NOW_S)
+    assert held == sorted(held)
+    assert held[-1] == 30.0
+    consequence(lane, a_chunk(), Verdict(kind=Kind.ACCEPTED), NOW_S)
+    assert lane.troubles == 0
+
+
+def test_too_fast_cuts_the_rate():
+    lane = a_lane()
+    assert lane.pacer is not None
+    consequence(lane, a_chunk(), Verdict(kind=Kind.THROTTLED, code="103"), NOW_S)
+    assert lane.pacer.rate < 1.0
+
+
+def test_one_bad_number_that_refuses_the_whole_request_is_searched_by_halves():
+    divided = Verdict(kind=Kind.REJECTED, code="107", divide=True)
+    assert consequence(a_lane(), a_chunk(10), divided, NOW_S).effect == "queued"
+    assert outcome_of(a_chunk(10), divided, "queued", 1, 1).divide
+    assert consequence(a_lane(), a_chunk(1), divided, NOW_S).effect == "failed"
+
+
+def test_a_row_of_http_refusals_stops_the_account_before_it_burns_the_whole_campaign():
+    lane = a_lane()
+    not_found = Verdict(kind=Kind.REJECTED, code="http 404")
+    for _ in range(REFUSALS_MAX - 1):
+        assert consequence(lane, a_chunk(), not_found, NOW_S).effect == "failed"
+        assert lane.stopped is None
+    consequence(lane, a_chunk(), Verdict(kind=Kind.ACCEPTED), NOW_S)
+    for _ in range(REFUSALS_MAX):
+        consequence(lane, a_chunk(), not_found, NOW_S)
+    assert lane.stopped == "auth"
+    assert "check `url`" in lane.stopped_why
+
+
+def test_an_empty_balance_without_a_query_is_tried_again_later():
+    lane = a_lane(polls_balance=False)
+    consequence(lane, a_chunk(), Verdict(kind=Kind.BALANCE, code="11"), NOW_S)
+    assert lane.retry_balance_s == NOW_S + BALANCE_RETRY_S
+
+
+def test_what_never_went_out_has_no_sending_time():
+    record = not_sent(a_chunk(), "stopping", 5)
+    assert (record.effect, record.kind, record.sent_ms) == ("queued", "not-sent", 0)
