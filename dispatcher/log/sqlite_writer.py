@@ -135,6 +135,8 @@ class Writer(threading.Thread):
         self._turns.close()
 
     def _wait(self) -> Append | Call | None:
+        if self._stopping and self._queue.empty():  # the None of `stop` may have been passed over while gathering
+            return None
         try:
             if not self._watched:
                 return self._queue.get()
