@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -41,11 +41,14 @@ class Column(msgspec.Struct, frozen=True):
     header: bool
 
 
-def sniff_delimiter(lines: Sequence[str]) -> str:
-    """The character that divides at least half of these lines, and most of them alike; or NO_DELIMITER."""
+def sniff_delimiter(divided: Mapping[str, Sequence[Sequence[str]]]) -> str:
+    """Of some rows as each of DELIMITERS divides them: the one that divides at least half, and most of them alike.
+
+    NO_DELIMITER if there is none.
+    """
     best, best_score = NO_DELIMITER, (0.0, 0)
-    for delimiter in DELIMITERS:
-        widths = [len(row) for row in split_rows(lines, delimiter) if row]
+    for delimiter, rows in divided.items():
+        widths = [len(row) for row in rows if row]
         if sum(width > 1 for width in widths) < max(1, SHARE_MIN * len(widths)):
             continue
         width = max(set(widths) - {1}, key=lambda wide: (widths.count(wide), wide))

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from dispatcher.errors import InputError
-from producers.columns import Column, find_column, sniff_delimiter, split_rows
+from producers.columns import DELIMITERS, NO_DELIMITER, Column, find_column, sniff_delimiter, split_rows
 from producers.quotes import mend
 
 BLOCK_BYTES: Final = 4 << 20
@@ -44,10 +44,10 @@ class TextList:
         self._raw = self._whole_lines()
         self._first = next(self._raw, b"")
         head = self._first[: self._first.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or self._first[:SAMPLE_BYTES]
-        text = self._utf8(head).decode(_UTF8, "replace").replace("\0", "")
-        lines = [f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]]
-        self._delimiter: Final = sniff_delimiter(lines)
-        self.column: Final[Column] = find_column(split_rows(lines, self._delimiter), wanted, label=label)
+        head = self._utf8(head)
+        divided = {delimiter: _sample(head, delimiter) for delimiter in (*DELIMITERS, NO_DELIMITER)}
+        self._delimiter: Final = sniff_delimiter(divided)
+        self.column: Final[Column] = find_column(divided[self._delimiter], wanted, label=label)
 
     def blocks(self) -> Iterator[pl.Series]:
         """The phone column, block after block, without the header."""
@@ -147,6 +147,13 @@ class TextList:
             raise InputError(f"{self.label} cannot be read ({error.strerror}).") from error
         self.bytes_read += len(chunk)
         return chunk
+
+
+def _sample(head: bytes, delimiter: str) -> list[list[str]]:
+    """Some rows to judge a list by, as this character divides them."""
+    mended, _ = mend(head, ord(delimiter), last=True)
+    text = mended.decode(_UTF8, "replace").replace("\0", "").replace("\r", " ").removesuffix("\n")
+    return split_rows([f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]], delimiter)
 
 
 def _guess(text: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import InputError
-from producers.columns import NO_DELIMITER, find_column, sniff_delimiter, split_rows
+from producers.columns import DELIMITERS, NO_DELIMITER, find_column, sniff_delimiter, split_rows
 
 A, B, C = "13800138000", "13900139000", "13700137000"
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_found_is_asked_for_in_one_sentence(rows, wanted, sentenc
     ],
 )
 def test_the_delimiter_is_what_divides_most_lines_alike(lines, delimiter):
-    assert sniff_delimiter(lines) == delimiter
+    assert sniff_delimiter({each: split_rows(lines, each) for each in DELIMITERS}) == delimiter
 
 
 def test_rows_a_csv_reader_refuses_are_split_all_the_same():

@@ -93,6 +93,7 @@ QUOTED = [
     ("an inch", f'n,phone\n5" pipe,{A}\ny,{B}\n', [A, B]),
     ("two inches on two lines", f'n,phone\n5" pipe,{A}\n6" pipe,{B}\nz,{C}\n', [A, B, C]),
     ("a quote that never closes", f'n,phone\n"x,{A}\ny,{B}\n', [A, B]),
+    ("a quote that never closes in the first row", f'n,phone\n"x,{A}\n' + f"y,{B}\n" * 600, [A] + [B] * 600),
     ("a quote that closes far away", f'n,phone\n"x,{A}\n' + f"y,{B}\n" * 200 + f'z",{C}\n', [A] + [B] * 200 + [C]),
     ("text after a quote", f'n,phone\n"x"z,{A}\ny,{B}\n', [A, B]),
     ("Excel's way", f'n,phone\nx,="{A}"\ny,="{B}"\n', [f'="{A}"', f'="{B}"']),
