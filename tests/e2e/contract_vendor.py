@@ -1,0 +1,129 @@
+"""A vendor that refuses, hangs, dies and comes back, and an account that runs dry. One suite for every log."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.contract_crashes import all_final_but_unknown
+from tests.e2e.stand import numbers_file, stand
+
+PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 3.0, "connect_timeout_s": 1.0}}
+
+PASSING: list[dict[str, Any]] = [
+    {"code": "103"},
+    {"code": "104"},
+    {"fault": "http_429"},
+    {"fault": "chunked"},
+    {"fault": "connection_close"},
+    {"fault": "http10_close"},
+    {"fault": "slow_drip", "drip_s": 0.01},
+    {"fault": "delay", "delay_s": 0.5},
+]
+"""What the vendor may do to some requests without anybody being lost, texted twice or unknown."""
+
+DOUBTFUL: list[dict[str, Any]] = [
+    {"fault": "no_answer", "taken": True},
+    {"fault": "no_answer", "taken": False},
+    {"fault": "reset"},
+    {"fault": "half_answer"},
+    {"fault": "http_500"},
+    {"fault": "http_502", "taken": True},
+    {"fault": "html_200", "taken": True},
+]
+"""After these nobody can know: the chunk is unknown and is not sent again."""
+
+
+class VendorContract:
+    """Inherited by one class per log, which provides the fixture `log_url`."""
+
+    def test_a_vendor_stricter_than_the_configuration_slows_us_down_and_loses_nobody(
+        self, tmp_path: Path, log_url: str
+    ) -> None:
+        theirs = {"spring": {"flow": {"limit": 300}}}
+        with stand(tmp_path, log_url, ours={"spring": {"flow": {"limit": 500}}}, theirs=theirs) as at:
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 2000))
+            at.until_settled("may")
+            totals = at.vendor.totals()
+            assert totals["codes"]["103"] > 0
+            assert (totals["double_texts"], totals["numbers_accepted"]) == (0, 2000)
+            at.compare("may")
+
+    def test_an_account_that_runs_dry_stops_and_goes_on_after_a_top_up(self, tmp_path: Path, log_url: str) -> None:
+        theirs = {"spring": {"products": {"1234567": 450}}}
+        with stand(tmp_path, log_url, ours=PACED, theirs=theirs) as at:
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 1000))
+            at.until(lambda: at.taken() > 0 and at.counts("may").accepted == 0 and at.counts("may").in_flight == 0,
+                     "the account is dry")  # fmt: skip
+            counts = at.counts("may")
+            assert 0 < counts.delivered + counts.failed <= 450
+            assert counts.queued == 1000 - counts.delivered - counts.failed
+            at.vendor.top_up("spring", 5000)
+            at.until_settled("may")
+            totals = at.vendor.totals()
+            assert (totals["double_texts"], totals["numbers_accepted"]) == (0, 1000)
+            at.compare("may")
+
+    def test_a_wrong_password_stops_the_lane_and_account_check_sets_it_going(
+        self, tmp_path: Path, log_url: str
+    ) -> None:
+        with stand(tmp_path, log_url, ours={"spring": {"balance_interval_s": 3600.0}}) as at:
+            at.vendor.configure(rule=[{"code": "102"}])
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 100))
+            at.until(lambda: at.vendor.totals(False)["codes"].get("102"), "the vendor refused us")
+            at.until(lambda: at.counts("may").queued == 100, "the numbers are queued again")
+            at.vendor.configure(rule=[], balance_interval=1)
+            at.until(lambda: 'let_in": true' in at.command("account", "check", "spring", "--json"), "the check passes")
+            at.until_settled("may")
+            at.compare("may")
+
+    def test_what_is_provably_not_taken_is_sent_again_and_a_slow_answer_is_an_answer(
+        self, tmp_path: Path, log_url: str
+    ) -> None:
+        with stand(tmp_path, log_url, ours=PACED) as at:
+            at.vendor.configure(rule=each_once(PASSING))
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 1500))
+            at.until_settled("may")
+            totals = at.vendor.totals()
+            assert (totals["double_texts"], totals["numbers_accepted"]) == (0, 1500)
+            assert sum(totals["faults"].values()) >= len([rule for rule in PASSING if "fault" in rule])
+            assert at.counts("may").unknown == 0
+            at.compare("may")
+
+    def test_what_may_have_been_taken_is_unknown_and_never_sent_again(self, tmp_path: Path, log_url: str) -> None:
+        with stand(tmp_path, log_url, ours=PACED) as at:
+            at.vendor.configure(rule=each_once(DOUBTFUL))
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 1500))
+            at.until(lambda: all_final_but_unknown(at), "everything is sent and reported")
+            totals = at.vendor.totals()
+            assert (totals["double_texts"], sum(totals["faults"].values())) == (0, len(DOUBTFUL))
+            unknown = {line["number"] for line in at.export("may") if line["state"] == "unknown"}
+            # Seven requests of at most a fifth of a window each, and nobody else
+            assert 0 < len(unknown) == at.counts("may").unknown <= len(DOUBTFUL) * 100
+            at.compare("may")
+
+    def test_a_vendor_that_freezes_and_wakes_up_texts_nobody_twice(self, tmp_path: Path, log_url: str) -> None:
+        with stand(tmp_path, log_url, ours=PACED) as at:
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 2000))
+            at.until(lambda: at.taken() > 200, "a part was sent")
+            os.kill(at.vendor.pid, signal.SIGSTOP)
+            try:
+                at.until(lambda: at.counts("may").unknown > 0, "a request found no answer")
+            finally:
+                os.kill(at.vendor.pid, signal.SIGCONT)
+            at.until(lambda: all_final_but_unknown(at), "everything is sent and reported")
+            assert at.vendor.totals()["double_texts"] == 0
+            at.compare("may")
+
+
+def each_once(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each of these for one request, one after the other, after two that go well."""
+    return [{"hold_s": 5.0, **rule, "count": 1, "skip": 2 + place} for place, rule in enumerate(rules)]

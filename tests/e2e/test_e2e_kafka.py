@@ -1,0 +1,27 @@
+"""Whole campaigns on a real Kafka broker: the same suites as on SQLite."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.contract_campaigns import CampaignContract
+from tests.e2e.contract_crashes import CrashContract
+from tests.e2e.contract_vendor import VendorContract
+
+
+class OnKafka:
+    @pytest.fixture
+    def log_url(self, kafka_bootstrap: str, kafka_prefix: str) -> str:
+        return f"kafka://{kafka_bootstrap}/{kafka_prefix}.?session_s=6"
+
+
+class TestCampaignsOnKafka(OnKafka, CampaignContract):
+    """Lists, pausing, cancelling, weights, urgency."""
+
+
+class TestCrashesOnKafka(OnKafka, CrashContract):
+    """Stops and kills."""
+
+
+class TestVendorOnKafka(OnKafka, VendorContract):
+    """A vendor that misbehaves."""

@@ -1,0 +1,29 @@
+"""Whole campaigns on the SQLite log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.contract_campaigns import CampaignContract
+from tests.e2e.contract_crashes import CrashContract
+from tests.e2e.contract_vendor import VendorContract
+
+
+class OnSqlite:
+    @pytest.fixture
+    def log_url(self, tmp_path: Path) -> str:
+        return f"sqlite:{tmp_path}/log.db"
+
+
+class TestCampaignsOnSqlite(OnSqlite, CampaignContract):
+    """Lists, pausing, cancelling, weights, urgency."""
+
+
+class TestCrashesOnSqlite(OnSqlite, CrashContract):
+    """Stops and kills."""
+
+
+class TestVendorOnSqlite(OnSqlite, VendorContract):
+    """A vendor that misbehaves."""
