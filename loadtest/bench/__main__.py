@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 NAMES: Final = ("chunks", "pacing", "fairness", "log", "launch", "post", "submit", "webhook_get", "join")
+LONG: Final = ("handover",)
 
 
 @click.command(epilog="Two noisy cores: trust the ratios, not the figures.")
-@click.argument("names", nargs=-1, type=click.Choice(NAMES))
+@click.argument("names", nargs=-1, type=click.Choice(NAMES + LONG))
 @click.option("--quick", is_flag=True, help="Smaller inputs: to see that it works, not to quote.")
 @click.option("-o", "--output", default="bench.json", show_default=True, help="Where the figures are written.")
 def main(names: tuple[str, ...], quick: bool, output: str) -> None:
