@@ -1,12 +1,11 @@
 """The judge of an account's flow limit: an exact sliding window over arrivals, and how much of the limit was used.
 
-Stamped is the moment the first bytes of the request's head were read from the socket (server.py), before anything is
-parsed: that is when it *arrived*, however long its body or its turn took. No clock here: the stamps are arguments, in
-real seconds.
+Stamped is the moment the kernel took in the first byte of the request (stamped.py), before anything is read or parsed:
+that is when it *arrived*, however long its body or its turn took. No clock here: the stamps are arguments, in real
+seconds, and may be told out of order.
 
 A window is [t, t + per_s) and starts at an arrival; one that starts elsewhere cannot weigh more than the next one that
-does. Weak spot: a stamp is as late as the simulator's own event loop; while it is busy it sees requests closer together
-than they came.
+does.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """A simulated vendor as an HTTP server: aiohttp's low-level server, no router, no access log; every request stamped
-when its first bytes are read.
+by the kernel when it arrived (stamped.py).
 
     async with Simulator({"account": {"spring": {"pswd": "secret"}}}) as sim:
         ...                     # sim.url; sim.control.configure(...); await sim.control.totals(); sim.rows()
@@ -29,6 +29,7 @@ from loadtest.sim import rows
 from loadtest.sim.batch import Batch
 from loadtest.sim.config import SimConfig
 from loadtest.sim.control import PREFIX, Control
+from loadtest.sim.stamped import Listener
 from loadtest.sim.state import Arrived, State, Vendor
 from loadtest.sim.switches import Switches
 from loadtest.sim.wire import Reply, Wire
@@ -55,8 +56,8 @@ class Simulator:
         self.vendor = kind(self.state)
         self.state.use(self.vendor.pushes)
         self.control = Control(self.state, self.vendor)
-        self._listener: asyncio.Server | None = None
-        self._server: web.Server | None = None
+        self._listener: Listener | None = None
+        self._server: _StampingServer | None = None
         self.url = ""
 
     async def start(self) -> None:
@@ -73,9 +74,7 @@ class Simulator:
             lingering_time=LINGER_S,
         )
         try:
-            self._listener = await asyncio.get_running_loop().create_server(
-                cast(Any, self._server), host, port, backlog=1024
-            )
+            self._listener = Listener(host, port, self._server.connection)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(
@@ -84,7 +83,7 @@ class Simulator:
             raise ConfigError(
                 f"the simulator cannot listen on {host}:{port}: {error.strerror}. Use 127.0.0.1:PORT."
             ) from None
-        port = self._listener.sockets[0].getsockname()[1]
+        port = self._listener.port
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.state.reports.start()
 
@@ -179,7 +178,7 @@ async def _read(request: web.BaseRequest) -> bytes | None:
 
 
 class _StampingHandler(RequestHandler):
-    """aiohttp's connection, which also notes when the first bytes of a request were read.
+    """aiohttp's connection, which is also told when each request arrived.
 
     And it escapes raw UTF-8 in the request line, which aiohttp refuses and this platform takes (AMB-BATCH-15).
     """
@@ -191,10 +190,12 @@ class _StampingHandler(RequestHandler):
         self.stamp_s = 0.0
         self._in_line = True
 
+    def begins(self, at_s: float) -> None:
+        """The first byte of a request arrived at that moment."""
+        self.stamp_s = at_s
+        self._in_line = True
+
     def data_received(self, data: bytes) -> None:
-        if data and not self.stamp_s:
-            self.stamp_s = time.monotonic()
-            self._in_line = True
         if self._in_line and data:
             end = data.find(b"\n") + 1
             self._in_line = not end
@@ -209,5 +210,6 @@ class _StampingServer(web.Server):
         super().__init__(handler, **kwargs)
         self._switches = switches
 
-    def __call__(self) -> RequestHandler:
+    def connection(self) -> _StampingHandler:
+        """A handler for a new connection."""
         return _StampingHandler(self, loop=self._loop, keepalive_timeout=self._switches.keepalive_s, **self._kwargs)

@@ -20,7 +20,7 @@ from loadtest.sim.wire import Reply
 
 @dataclass(slots=True)
 class Arrived:
-    """One request, complete. `at_s` is the moment its first bytes were read (time.monotonic)."""
+    """One request, complete. `at_s` is the moment its first byte arrived (time.monotonic)."""
 
     at_s: float
     method: str
