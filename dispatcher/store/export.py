@@ -191,7 +191,7 @@ class _Frames:
     def _completed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """With all columns, in their order."""
         missing = [pl.lit(None, kind).alias(name) for name, kind in self.schema.items() if name not in frame.columns]
-        return frame.with_columns(missing).select(self.schema)
+        return frame.with_columns(missing).select(list(self.schema))
 
 
 def _texts(texts: list[str]) -> pl.Series:
