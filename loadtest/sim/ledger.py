@@ -26,8 +26,6 @@ LOST = 8  # the vendor never sends it (report_loss)
 DUPLICATE = 16  # is pushed once more
 GIVEN_UP = 32  # pushed as often as allowed, never taken
 
-NO_STATUS = 0
-
 
 @dataclass(slots=True, eq=False)
 class Entry:

@@ -23,15 +23,12 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nConten
 
 @dataclass(slots=True)
 class Reply:
-    """What a request is answered with. `rule` spoils it; `not_before_s` (time.monotonic) holds it back; `hold` too,
-    until it is set or a time is over.
-    """
+    """What a request is answered with. `rule` spoils it; `hold` keeps it back until it is set, at most `hold_s`."""
 
     body: bytes
     status: int = 200
     content_type: str = TEXT
     rule: Rule | None = None
-    not_before_s: float = 0.0
     hold: asyncio.Event | None = None
     hold_s: float = 0.0
 
