@@ -4,15 +4,15 @@ A batch in memory is its numbers in sorted order (8 bytes), where each stood in 
 (1, or 2 if the batch saw more than 255 different codes) and when (4): 15 bytes per recipient.
 
 The first final report of a recipient wins; "first" is by its place in the `reports` topic, not by when it was matched,
-so the result does not depend on the order in which reports and outcomes were read. As long as a recipient was in one
-vendor request only, both are the same. Where a slice may have been taken twice (`contest`), the places are kept.
+so the result does not depend on the order in which reports and outcomes were read. As long as a recipient is known to
+the vendor by one id only, both are the same. Where a slice may have been taken twice (`contest`), the places are kept.
 
-Pure. The numbers of a batch are distinct (a launch sees to it); of two equal ones only the first is found.
+Pure. The numbers of a batch are distinct (a launch sees to it); of two equal ones only one is found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -53,7 +53,7 @@ class Columns:
     __slots__ = ("_keys", "_places", "codes", "dirty", "finals", "places_in_log", "times")
 
     def __init__(self, numbers: NDArray[np.int64]) -> None:
-        order = np.argsort(numbers, kind="stable")
+        order = np.argsort(numbers)
         self._keys = numbers[order]
         self._places = order.astype(np.uint16)
         self.finals: Finals = np.zeros(len(numbers), np.uint8)
@@ -105,26 +105,29 @@ class Columns:
         pair: NDArray[np.int32],
         pairs: Sequence[CodePair],
         times: NDArray[np.uint32],
-        places_in_log: NDArray[np.int64],
+        places_in_log: Callable[[], NDArray[np.int64]],
     ) -> Settled:
         """Give these recipients their final words `pairs[pair]`, in the order of the rows; see the module's rule.
 
-        `positions` are valid ones; `places_in_log` grow with the row, unless the slice is contested.
+        `positions` are valid ones. `places_in_log`, asked for only if needed, grow with the row unless contested.
         """
         if self.places_in_log is None:
-            fresh: Positions = np.flatnonzero(self.finals[positions] == 0).astype(np.int32)
+            everyone = np.arange(len(positions), dtype=np.int32)
+            empty = self.finals[positions] == 0
+            fresh = everyone if empty.all() else everyone[empty]
             fresh = fresh[_first_of_each(positions[fresh], len(self))]
             self._write(positions[fresh], pair[fresh], pairs, times[fresh])
             return Settled(fresh, np.empty(0, np.int32), [])
-        rows: Positions = np.argsort(places_in_log, kind="stable").astype(np.int32)
+        places = places_in_log()
+        rows: Positions = np.argsort(places, kind="stable").astype(np.int32)
         rows = rows[_first_of_each(positions[rows], len(self))]
         held = self.places_in_log[positions[rows]]
-        rows = rows[(places_in_log[rows] < held) | ((held == UNCONTESTED) & (self.finals[positions[rows]] == 0))]
+        rows = rows[(places[rows] < held) | ((held == UNCONTESTED) & (self.finals[positions[rows]] == 0))]
         at = positions[rows]
         was = self.finals[at]
         replaced = [self.codes[value - 1] for value in was[was != 0].tolist()]
         self._write(at, pair[rows], pairs, times[rows])
-        self.places_in_log[at] = np.where(self.places_in_log[at] == UNCONTESTED, UNCONTESTED, places_in_log[rows])
+        self.places_in_log[at] = np.where(self.places_in_log[at] == UNCONTESTED, UNCONTESTED, places[rows])
         if replaced:
             used = set(np.flatnonzero(np.bincount(self.finals)).tolist())
             self._recode([code for value, code in enumerate(self.codes, 1) if value in used])
@@ -161,8 +164,12 @@ class Columns:
         return np.flatnonzero(np.bincount(np.flatnonzero(self.finals) // SEGMENT)).tolist()
 
 
-def _first_of_each(positions: Positions, size: int) -> Positions:
-    """The index of the first row of each position, in row order."""
+def _first_of_each(positions: Positions, size: int) -> Positions | slice:
+    """The rows that are the first of their position, in row order; all of them, mostly."""
+    seen = np.zeros(size, np.bool_)
+    seen[positions] = True
+    if np.count_nonzero(seen) == len(positions):
+        return slice(None)
     rows = np.arange(len(positions), dtype=np.int32)
     first = np.empty(size, np.int32)
     first[positions[::-1]] = rows[::-1]  # of repeated indices the last assignment stays: the first row

@@ -99,7 +99,7 @@ class Ledger(Protocol):
         ...
 
     def contested(self, chunk: JoinedChunk) -> None:
-        """The vendor may take its recipients twice: here, and when they are sent again."""
+        """Its recipients may be reported under more ids than one: here, and when they are sent again."""
         ...
 
     def sent(self, chunk: JoinedChunk, sent_ms: int) -> None:
@@ -177,8 +177,7 @@ class JournalFold:
         if chunk is None or chunk.state != State.UNKNOWN:
             return
         chunk.sent_ms = chunk.sent_ms or chunk.at_ms
-        if resolved.verdict != "sent":
-            ledger.contested(chunk)
+        ledger.contested(chunk)  # it may be sent again, or a late outcome may name a second id
         self._move(chunk, resolved.verdict, resolved.at_ms, ledger)
         if resolved.vendor_id:
             self._named(chunk, resolved.vendor_id, (), offset, ledger)

@@ -7,7 +7,7 @@ reports of one account; a record has fewer than 2**20 rows (it has at most 1 MB)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -49,14 +49,14 @@ class ReportRows:
     vendor id `ids[id_of[i]]`, which came with `origins[origin_of_id[id_of[i]]]`.
     """
 
-    __slots__ = ("id_of", "ids", "numbers", "origin_of_id", "origins", "pair", "pairs", "places", "times")
+    __slots__ = ("_places", "id_of", "ids", "numbers", "origin_of_id", "origins", "pair", "pairs", "times")
 
     def __init__(
         self,
         numbers: NDArray[np.int64],
         pair: NDArray[np.int32],
         times: NDArray[np.uint32],
-        places: NDArray[np.int64],
+        places: NDArray[np.int64] | Callable[[], NDArray[np.int64]],
         id_of: NDArray[np.int32],
         ids: list[str],
         origin_of_id: NDArray[np.int32],
@@ -66,7 +66,7 @@ class ReportRows:
         self.numbers = numbers
         self.pair = pair
         self.times = times
-        self.places = places
+        self._places = places
         self.id_of = id_of
         self.ids = ids
         self.origin_of_id = origin_of_id
@@ -75,6 +75,13 @@ class ReportRows:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Record offset and row of each row, as one number; worked out when first asked for."""
+        if callable(self._places):
+            self._places = self._places()
+        return self._places
 
     def take(self, rows: NDArray[np.intp]) -> ReportRows:
         """Only these rows, in this order."""
@@ -129,18 +136,21 @@ class Flattened(msgspec.Struct, frozen=True):
 def flatten(records: Sequence[tuple[Origin, int, Reports]]) -> Flattened:
     """The rows of (origin, record offset, record), columns joined once for all."""
     good = [entry for entry in records if _sound(entry[2])]
-    damaged = [origin for origin, _, record in records if not _sound(record)]
+    damaged = [entry[0] for entry in records if not _sound(entry[2])] if len(good) < len(records) else []
     reports = [record for _, _, record in good]
     lengths = np.array([len(record.states) for record in reports], np.int64)
     total = int(lengths.sum())
     states = np.frombuffer(b"".join(record.states for record in reports), np.uint8)
     numbers = np.frombuffer(b"".join(record.numbers for record in reports), "<i8").astype(np.int64, copy=False)
     times = np.frombuffer(b"".join(record.times for record in reports), "<u4").astype(np.uint32, copy=False)
-    at_s = np.repeat(np.array([record.at_ms // 1000 for record in reports], np.uint32), lengths)
-    times = np.where(times == 0, at_s, times)
+    if not times.all():
+        at_s = np.repeat(np.array([record.at_ms // 1000 for record in reports], np.uint32), lengths)
+        times = np.where(times == 0, at_s, times)
     starts = np.cumsum(lengths) - lengths
-    row = np.arange(total) - np.repeat(starts, lengths)
-    places = np.repeat(np.array([offset << ROW_BITS for _, offset, _ in good], np.int64), lengths) + row
+
+    def places() -> NDArray[np.int64]:
+        row = np.arange(total) - np.repeat(starts, lengths)
+        return np.repeat(np.array([offset << ROW_BITS for _, offset, _ in good], np.int64), lengths) + row
 
     ids, id_of, origin_of_id = _joined(
         [record.ids for record in reports], [r.id_index for r in reports], "<u4", lengths
@@ -251,7 +261,7 @@ def _sound(record: Reports) -> bool | np.bool_:
     ):
         return False
     return rows == 0 or (
-        max(record.states) <= REPORT_FAILED
+        np.frombuffer(record.states, np.uint8).max() <= REPORT_FAILED
         and np.frombuffer(record.id_index, "<u4").max() < len(record.ids)
         and np.frombuffer(record.code_index, "<u2").max() < len(record.codes)
     )

@@ -53,14 +53,15 @@ class ReportJoin:
         of_row = batch_no.astype(np.uint16 if len(batches) < 65_536 else np.int64)[match.slot[asked]]
         order = np.argsort(of_row, kind="stable")
         ends = np.cumsum(np.bincount(of_row, minlength=len(batches)))
-        sums = _Sums(rows, match)
+        sums = _Sums()
         strangers = []
         start = 0
         for batch_id, end in zip(batches.tolist(), ends.tolist(), strict=True):
             if end > start:
                 strangers.append(self._settle_batch(batch_id, rows, match, asked[order[start:end]], sums))
             start = end
-        self._add(rows, match, sums)
+        if sums.matched:
+            self._add(rows, match, sums)
         return np.sort(np.concatenate(strangers))
 
     def _settle_batch(self, batch_id: int, rows: ReportRows, match: _Match, asked: Rows, sums: _Sums) -> Rows:
@@ -73,14 +74,13 @@ class ReportJoin:
             asked, positions = asked[inside], positions[inside]
         if not len(asked):
             return strangers
-        settled = columns.settle(positions, rows.pair[asked], rows.pairs, rows.times[asked], rows.places[asked])
+        settled = columns.settle(positions, rows.pair[asked], rows.pairs, rows.times[asked], lambda: rows.places[asked])
         self._working.save_columns(batch_id)
         sums.matched.append(asked)
         sums.fresh.append(asked[settled.fresh])
         for row, was in zip(asked[settled.replaced].tolist(), settled.replaced_was, strict=True):
             self._replace(rows, match, row, was)
-        returned = match.returned[match.slot[asked[settled.fresh]]]
-        if returned.any():
+        if match.any_returned and (returned := match.returned[match.slot[asked[settled.fresh]]]).any():
             self._cover(batch_id, match, asked[settled.fresh][returned], positions[settled.fresh][returned], sums)
         return strangers
 
@@ -104,61 +104,54 @@ class ReportJoin:
             self._tables.put_out([chunk.id])
 
     def _add(self, rows: ReportRows, match: _Match, sums: _Sums) -> None:
-        """The sums, chunk by chunk."""
-        matched = np.concatenate([np.empty(0, np.intp), *sums.matched])
-        fresh = np.concatenate([np.empty(0, np.intp), *sums.fresh])
-        slots = len(match.chunks)
-        matched_of = np.bincount(match.slot[matched], minlength=slots).tolist()
-        delivered = np.array([state == State.DELIVERED for state, _ in rows.pairs], np.bool_)[rows.pair[fresh]]
-        delivered_of = np.bincount(match.slot[fresh[delivered]], minlength=slots).tolist()
-        failed_of = np.bincount(match.slot[fresh[~delivered]], minlength=slots).tolist()
-        latest = np.zeros(slots, np.int64)
-        at_ms = np.array([origin.at_ms for origin in rows.origins], np.int64)
-        np.maximum.at(latest, match.slot[matched], at_ms[rows.origin_of_id[rows.id_of[matched]]])
-        keys: list[Key | None] = [None] * slots
+        """The sums: by campaign and account in columns, then what each chunk waits for."""
+        all_matched = np.concatenate(sums.matched)
+        matched = np.bincount(match.slot[all_matched], minlength=len(match.chunks))
+        fresh = np.concatenate(sums.fresh)
+        settled = np.bincount(match.slot[fresh], minlength=len(match.chunks))
+        numbers: dict[Key, int] = {}
+        key_of = np.array([numbers.setdefault(self._key(chunk), len(numbers)) for chunk in match.chunks], np.int32)
+        last_ms = np.zeros(len(numbers), np.int64)
+        at_ms = np.array([origin.at_ms for origin in rows.origins], np.int64)[rows.origin_of_id]
+        np.maximum.at(last_ms, key_of[match.slot[all_matched]], at_ms[rows.id_of[all_matched]])
+        by_pair = _tallied(key_of[match.slot[fresh]], rows.pair[fresh], len(numbers), len(rows.pairs))
+        for key, number in numbers.items():
+            of_key = key_of == number
+            tally, reports = self._tallies.of(key), self._tallies.report(key[2])
+            reports.applied += int(settled[of_key].sum())
+            reports.repeats += int(matched[of_key].sum() - settled[of_key].sum())
+            if last_ms[number]:
+                tally.reported(int(last_ms[number]))
+            for pair in np.flatnonzero(by_pair[number]).tolist():
+                (state, code), recipients = rows.pairs[pair], int(by_pair[number, pair])
+                tally.add(FINAL_COLUMNS[State(state)], recipients)
+                if state == State.FAILED:
+                    self._tallies.failed(key, "report", code, recipients)
         out = []
-        for slot, last_ms in enumerate(latest.tolist()):
-            if not matched_of[slot]:
-                continue
+        touched = np.flatnonzero(settled)
+        for slot, recipients in zip(touched.tolist(), settled[touched].tolist(), strict=True):
             chunk = match.chunks[slot]
-            key = keys[slot] = self._key(chunk)
-            settled = delivered_of[slot] + failed_of[slot]
-            tally, reports = self._tallies.of(key), self._tallies.report(chunk.account)
-            tally.reported(last_ms)
-            tally.delivered += delivered_of[slot]
-            tally.undelivered += failed_of[slot]
-            reports.applied += settled
-            reports.repeats += matched_of[slot] - settled
-            if settled and chunk.state != State.QUEUED and self._leave(chunk, key, settled):
+            if chunk.state != State.QUEUED and self._leave(chunk, recipients):
                 out.append(chunk.id)
-        for chunk_id, settled in sums.covered.items():
+        for chunk_id, recipients in sums.covered.items():
             cover = self._working.chunk(chunk_id)
-            if cover is not None and self._leave(cover, self._key(cover), settled):
+            if cover is not None and self._leave(cover, recipients):
                 out.append(cover.id)
-        self._count_codes(rows, match, fresh[~delivered], keys)
         if self._emits:
             self._tables.put_out(out)
 
-    def _leave(self, chunk: JoinedChunk, key: Key, recipients: int) -> bool:
+    def _leave(self, chunk: JoinedChunk, recipients: int) -> bool:
         """So many recipients leave their chunk's state for their own final one; whether downstream must be told."""
-        tally = self._tallies.of(key)
-        state = State.NO_REPORT if chunk.expired else State(chunk.state)
-        tally.add(STATE_COLUMNS[state], -recipients)
-        if state is State.FAILED:
+        key = self._key(chunk)
+        state = State.NO_REPORT if chunk.expired else chunk.state
+        self._tallies.of(key).add(STATE_COLUMNS[state], -recipients)
+        if state == State.FAILED:
             self._tallies.failed(key, "submit", chunk.code, -recipients)
-        told = chunk.expired or state is State.FAILED
+        told = chunk.expired or state == State.FAILED
         chunk.reported += recipients
         chunk.expired = chunk.expired and chunk.pending > 0
-        self._working.change(chunk)
+        self._working.settle(chunk)
         return told or chunk.pending == 0
-
-    def _count_codes(self, rows: ReportRows, match: _Match, failed: Rows, keys: list[Key | None]) -> None:
-        pairs = len(rows.pairs)
-        values, counts = np.unique(match.slot[failed].astype(np.int64) * pairs + rows.pair[failed], return_counts=True)
-        for value, recipients in zip(values.tolist(), counts.tolist(), strict=True):
-            key = keys[value // pairs]
-            if key is not None:
-                self._tallies.failed(key, "report", rows.pairs[value % pairs][1], recipients)
 
     def _key(self, chunk: JoinedChunk) -> Key:
         batch = self._working.batch(chunk.batch)
@@ -168,10 +161,16 @@ class ReportJoin:
 class _Sums:
     """What the batches of one pass gathered: rows that matched, rows that were first, recipients covered elsewhere."""
 
-    def __init__(self, rows: ReportRows, match: _Match) -> None:
+    def __init__(self) -> None:
         self.matched: list[Rows] = []
         self.fresh: list[Rows] = []
         self.covered: dict[int, int] = {}
+
+
+def _tallied(key: NDArray[np.int32], pair: NDArray[np.int32], keys: int, pairs: int) -> NDArray[np.int64]:
+    """How many rows have each key and pair."""
+    counts = np.bincount(key.astype(np.int64) * pairs + pair, minlength=keys * pairs)
+    return counts.reshape(keys, pairs).astype(np.int64, copy=False)
 
 
 class _Match:
@@ -197,17 +196,21 @@ class _Match:
     def _match_ids(
         self, working: WorkingSet, account: str, texts: list[str], ids: Rows, slot_of_id: NDArray[np.int32]
     ) -> None:
-        numbers = ids.tolist()
-        asked = texts if len(numbers) == len(texts) else [texts[number] for number in numbers]
-        slots = [-1] * len(numbers)
-        for index, named in enumerate(working.named(account, asked)):
+        asked = texts if len(ids) == len(texts) else [texts[number] for number in ids.tolist()]
+        slot_of_text = dict.fromkeys(asked, -1)
+        several: dict[str, tuple[JoinedChunk, ...]] = {}
+        for text, named in zip(slot_of_text, working.named(account, list(slot_of_text)), strict=True):
             if named is None:
                 continue
             if isinstance(named, tuple):
-                self._further[numbers[index]] = named[1:]
+                several[text] = named[1:]
                 named = named[0]
-            slots[index] = named.slot if named.slot >= 0 else self._add(named)
-        slot_of_id[ids] = slots
+            slot_of_text[text] = named.slot if named.slot >= 0 else self._add(named)
+        slot_of_id[ids] = np.fromiter(map(slot_of_text.__getitem__, asked), np.int32, len(asked))
+        if several:
+            self._further.update(
+                {number: several[texts[number]] for number in ids.tolist() if texts[number] in several}
+            )
 
     def _match_recipient_ids(
         self,
@@ -277,6 +280,7 @@ class _Match:
         self.start = np.array([chunk.start for chunk in self.chunks], np.int32)
         self.end = np.array([chunk.end for chunk in self.chunks], np.int32)
         self.returned = np.array([chunk.state == State.QUEUED for chunk in self.chunks], np.bool_)
+        self.any_returned = bool(self.returned.any())
 
     def _add(self, chunk: JoinedChunk) -> int:
         chunk.slot = len(self.chunks)

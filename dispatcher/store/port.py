@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.equation import Counts, Status
+from dispatcher.core.evidence import Trace
 from dispatcher.errors import StoreError
 from dispatcher.log.port import Stored
 from schemas.records import Finished, Inbound, Leg, UnknownPolicy
@@ -91,6 +92,21 @@ class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
     code: str
     text: str
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose the reports of one account can be that came under ids nobody told us.
+
+    `traces` are those that at least one unknown chunk holds. The next call goes on behind `more_after` ("": from the
+    beginning). `crowded`: too many chunks without an id to look through. `each`: the vendor gives each recipient an id,
+    so a report proves nothing about a chunk. Neither has traces.
+    """
+
+    account: str
+    traces: tuple[Trace, ...] = ()
+    more_after: str = ""
+    crowded: bool = False
+    each: bool = False
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +239,14 @@ class StoreReader(Protocol):
 
     def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:
         """The chunks that are unknown now, oldest first."""
+        ...
+
+    def in_doubt(self) -> list[str]:
+        """The accounts that have unknown chunks, and reports under ids that may be theirs."""
+        ...
+
+    def evidence(self, account: str, after: str = "") -> Evidence:
+        """What those reports tell of the account's unknown chunks; a bounded number of ids, from `after` on."""
         ...
 
     def reports(self) -> list[ReportCounts]:

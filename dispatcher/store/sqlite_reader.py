@@ -14,11 +14,12 @@ import numpy as np
 
 from dispatcher.core.equation import Counts, launched, status, total
 from dispatcher.errors import StoreError
-from dispatcher.store import sqlite_file
+from dispatcher.store import sqlite_evidence, sqlite_file
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.port import (
     CampaignView,
     DeadCount,
+    Evidence,
     Failure,
     Oddity,
     Page,
@@ -233,6 +234,13 @@ class SqliteReader:
             )
             for chunk_id, *row in rows
         ]
+
+    def in_doubt(self) -> list[str]:
+        return sorted(account for (account,) in self._all(sqlite_evidence.ACCOUNTS))
+
+    def evidence(self, account: str, after: str = "") -> Evidence:
+        with self._snapshot():
+            return sqlite_evidence.search(self._connection, account, after)
 
     def reports(self) -> list[ReportCounts]:
         with self._snapshot():

@@ -239,6 +239,13 @@ class Tables:
             (tuple(getattr(chunk, name) for name in _CHUNK_FIELDS) for chunk in chunks),
         )
 
+    def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
+        """Write only what reports change."""
+        self._many(
+            "UPDATE chunks SET reported = ?, expired = ? WHERE id = ?",
+            ((chunk.reported, chunk.expired, chunk.id) for chunk in chunks),
+        )
+
     def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         """(account, vendor id, place of the record that says so, chunk)."""
         self._many("INSERT OR IGNORE INTO vendor_ids VALUES (?, ?, ?, ?)", rows)

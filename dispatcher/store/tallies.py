@@ -15,7 +15,7 @@ from schemas.states import State
 Key = tuple[str, str, str]
 """campaign, attempt, account"""
 
-STATE_COLUMNS: Final = {
+STATE_COLUMNS: Final[dict[int, str]] = {
     State.IN_FLIGHT: "in_flight",
     State.ACCEPTED: "accepted",
     State.NO_REPORT: "no_report",

@@ -38,7 +38,8 @@ class WorkingSet:
         self._chunks: dict[int, JoinedChunk] = {}
         self._named: dict[str, dict[str, Named]] = {}
         self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
-        self.changed: dict[int, JoinedChunk] = {}
+        self._changed: dict[int, JoinedChunk] = {}
+        self._settled: dict[int, JoinedChunk] = {}
 
     @property
     def columns_bytes(self) -> int:
@@ -108,12 +109,18 @@ class WorkingSet:
 
     def change(self, chunk: JoinedChunk) -> None:
         """It has to be written."""
-        self.changed[chunk.id] = chunk
+        self._changed[chunk.id] = chunk
+
+    def settle(self, chunk: JoinedChunk) -> None:
+        """Only who of it was reported has to be written."""
+        self._settled[chunk.id] = chunk
 
     def save_chunks(self) -> None:
         """Write what changed."""
-        self._tables.save_chunks(self.changed.values())
-        self.changed.clear()
+        self._tables.save_chunks(self._changed.values())
+        self._tables.save_reported(chunk for chunk in self._settled.values() if chunk.id not in self._changed)
+        self._changed.clear()
+        self._settled.clear()
 
     # --- vendor ids --------------------------------------------------------------------------------------------------
 
