@@ -7,6 +7,8 @@ traceback.
 
 from __future__ import annotations
 
+import logging
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -47,6 +49,7 @@ class Commands(click.Group):
         command = found.load()
         if not isinstance(command, click.Command):
             raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
+        _keep_warnings_off_the_output()
         return command
 
     def main(
@@ -74,15 +77,18 @@ class Commands(click.Group):
             click.echo("interrupted.", err=True)
             return INTERRUPTED
         except BrokenPipeError:
-            # Whoever read our output has gone (`| head`). Python would complain once more when it flushes at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+            return _unread()
         except click.ClickException as error:
             error.show()
             return error.exit_code
         except DispatcherError as error:
             _debug_or(f"error: {error}")
             return error.exit_code
+        except OSError as error:
+            if error.errno == errno.EPIPE or f"os error {errno.EPIPE}" in str(error):  # polars gives no errno
+                return _unread()
+            _debug_or(f"error: {error.strerror or error}")
+            return 1
         except Exception as error:
             _debug_or(
                 f"internal error: {type(error).__name__}: {error}. "
@@ -95,6 +101,36 @@ class Commands(click.Group):
 
 def _entry_points() -> dict[str, EntryPoint]:
     return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def _keep_warnings_off_the_output() -> None:
+    """Standard output is the command's result, perhaps JSON: what our code warns of goes to standard error instead.
+
+    Only until a command sets up its own logging (dispatcher/logs.py); what libraries say would be said twice.
+    """
+    import structlog
+
+    from dispatcher.logs import Redact
+
+    if structlog.is_configured():
+        return
+    logging.root.addHandler(logging.NullHandler())  # else Python itself prints what nobody handles
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            Redact(),
+            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _unread() -> int:
+    """Whoever read our output has gone (`| head`). Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _debug_or(sentence: str) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from dispatcher.log import sqlite_file
 from dispatcher.log.port import Entry
 from dispatcher.log.sqlite_writer import Append, Committed, Writer
+from tests.crash.processes import DISPATCHER, ROOT
 
 HANGS_S = 20.0  # reached only by what would otherwise hang
 
@@ -31,3 +36,19 @@ async def test_a_log_closed_right_behind_an_append_closes(tmp_path: Path):
     await asyncio.to_thread(writer.join, HANGS_S)
     assert not writer.is_alive()
     assert [group.error for group in groups] == [None]
+
+
+@pytest.mark.parametrize("command", [["list", "--json"], ["pause", "may-sale"]])
+def test_a_command_without_its_broker_says_one_sentence_and_nothing_else(tmp_path: Path, command: list[str]):
+    """What the Kafka client logs about itself stood before it."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        broker = f"127.0.0.1:{unused.getsockname()[1]}"
+    config = tmp_path / "dispatcher.toml"
+    config.write_text(f'[log]\nurl = "kafka://{broker}?timeout_s=2"\n', "utf-8")
+    asked = [*DISPATCHER, "campaign", *command, "--config", str(config)]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: the Kafka broker at {broker} does not answer")
+    assert done.stderr.count("\n") == 1
