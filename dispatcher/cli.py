@@ -7,8 +7,8 @@ traceback.
 
 from __future__ import annotations
 
-import logging
 import errno
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -87,7 +87,8 @@ class Commands(click.Group):
         except OSError as error:
             if error.errno == errno.EPIPE or f"os error {errno.EPIPE}" in str(error):  # polars gives no errno
                 return _unread()
-            _debug_or(f"error: {error.strerror or error}")
+            where = f"{error.filename}: " if error.filename else ""
+            _debug_or(f"error: {where}{error.strerror or error}.")
             return 1
         except Exception as error:
             _debug_or(
