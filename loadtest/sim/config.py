@@ -25,10 +25,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
+
 from dispatcher.errors import ConfigError
+
+T = TypeVar("T")
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
@@ -93,11 +97,9 @@ DEFAULT_ACCOUNTS: dict[str, Any] = {
 
 
 def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> SimConfig:
-    """A configuration from a TOML file or a dict of its shape (with or without the outer `sim`); None gives two sample
-    accounts.
+    """A configuration from a TOML file or a dict of its shape (with or without the outer `sim`).
 
-    `listen` wins over what the source says.
-    ConfigError says what cannot be used.
+    None gives two sample accounts; `listen` wins over what the source says. ConfigError says what cannot be used.
     """
     if source is None:
         source = {"account": DEFAULT_ACCOUNTS}
@@ -115,14 +117,9 @@ def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> 
         table["listen"] = listen
     accounts = table.pop("account", None) or DEFAULT_ACCOUNTS
     rules = table.pop("rule", [])
-    config = SimConfig(
-        vendor=str(table.pop("vendor", "batch")),
-        listen=str(table.pop("listen", DEFAULT_LISTEN)),
-        seed=int(table.pop("seed", 1)),
-        allow_remote=bool(table.pop("allow_remote", False)),
-        rules=list(rules),
-        switches=table,
-    )
+    own = {key: table.pop(key) for key in ("vendor", "listen", "seed", "allow_remote") if key in table}
+    config = typed(own | {"rules": rules, "switches": table}, SimConfig, "simulator configuration")
+    accounts = typed(accounts, dict[str, dict[str, Any]], "simulator configuration: account")
     for name, settings in accounts.items():
         config.accounts[name] = account(name, settings, config.allow_remote)
     _check_listen(config)
@@ -139,31 +136,29 @@ def account(
             raise ConfigError(
                 f"simulated account {name!r} has no setting {key!r}. Possible: {', '.join(sorted(known))}."
             )
+    flow = settings.get("flow", {})
+    unknown = set(flow) - {f.name for f in fields(Flow)} if isinstance(flow, Mapping) else set()
     values: dict[str, Any] = {k: getattr(old, k) for k in known} if old else {}
     values |= settings
-    if isinstance(values.get("flow"), Mapping):
-        values["flow"] = _flow(name, values["flow"])
-    values["account"] = values.get("account") or name
-    if "products" in settings:
-        values["products"] = {str(k): int(v) for k, v in settings["products"].items()}
-    result = AccountConfig(name, **values)
+    values |= {"name": name, "account": values.get("account") or name}
+    result = typed(values, AccountConfig, f"simulated account {name!r}")
+    if unknown or result.flow.unit not in UNITS or result.flow.limit < 0 or result.flow.per_s <= 0:
+        raise ConfigError(
+            f'simulated account {name!r}: flow must look like {{ limit = 500, per_s = 1, unit = "messages" }}, '
+            f"the unit one of {', '.join(UNITS)}."
+        )
     for url in (result.report_url, result.inbound_url):
         if url:
             check_url(url, allow_remote)
     return result
 
 
-def _flow(name: str, table: Mapping[str, Any]) -> Flow:
+def typed(values: Any, kind: type[T], what: str) -> T:
+    """`values` as a `kind`, or ConfigError naming the one of the wrong type."""
     try:
-        flow = Flow(**table)
-    except TypeError:
-        flow = Flow(unit="?")
-    if flow.unit not in UNITS or flow.limit < 0 or flow.per_s <= 0:
-        raise ConfigError(
-            f'simulated account {name!r}: flow must look like {{ limit = 500, per_s = 1, unit = "messages" }}, '
-            f"the unit one of {', '.join(UNITS)}."
-        )
-    return flow
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{what}: {str(error).replace('`$.', '`')}. Correct it there.") from None
 
 
 def check_url(url: str, allow_remote: bool) -> None:

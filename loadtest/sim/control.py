@@ -102,8 +102,9 @@ class Control:
         given = dict(given)
         accounts = given.pop("account", {})
         rules = given.pop("rule", None)
+        accounts = configuration.typed(accounts, dict[str, dict[str, Any]], "account")
         made = {n: self._account(n, settings) for n, settings in accounts.items()}
-        made_rules = None if rules is None else [rule(r) for r in rules]
+        made_rules = None if rules is None else [rule(r) for r in configuration.typed(rules, list[Any], "rule")]
         state.switches.update(given)
         if made_rules is not None:
             state.rules.rules = made_rules

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from dispatcher.errors import ConfigError
+from loadtest.sim.config import typed
 from loadtest.sim.numbers import Parsed, mobile
 
 # name: (is the request carried out unless the rule says otherwise, what happens)
@@ -92,13 +93,14 @@ class Rule:
 SETTINGS = tuple(f.name for f in fields(Rule) if f.name not in ("seen", "used"))
 
 
-def rule(table: Mapping[str, Any]) -> Rule:
+def rule(table: Any) -> Rule:
     """A rule from TOML or JSON; ConfigError says what is wrong with it."""
+    table = typed(table, dict[str, Any], "simulator rule")
     unknown = set(table) - set(SETTINGS)
     if unknown:
         raise ConfigError(f"simulator rule: no setting {sorted(unknown)[0]!r}. Possible: {', '.join(SETTINGS)}.")
     values: dict[str, Any] = {k: str(v) if k in ("code", "number") else v for k, v in table.items()}
-    made = Rule(**values)
+    made = typed(values, Rule, "simulator rule")
     if made.fault and made.fault not in FAULTS:
         raise ConfigError(f"simulator rule: no fault {made.fault!r}. Possible: {', '.join(FAULTS)}.")
     if sum((bool(made.fault), bool(made.code), made.body is not None)) != 1:
