@@ -20,11 +20,12 @@ from typing import Final
 
 import structlog
 
+from consumers.evidence import EvidenceWatch
 from dispatcher.config import Config
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Log, Stored
 from dispatcher.store.joining import Joining, places
-from dispatcher.store.opening import wait_for_store
+from dispatcher.store.opening import open_reader, wait_for_store
 from dispatcher.store.port import INPUTS, Store
 
 LINGER_S: Final = 0.2
@@ -43,16 +44,21 @@ async def run_joiner(config: Config, log: Log, stop: asyncio.Event) -> None:
     if store is None:
         return
     try:
-        await Joiner(log, store, no_report_after_s=config.store.no_report_after_s).run(stop)
+        with contextlib.closing(await asyncio.to_thread(open_reader, config.store)) as reader:
+            evidence = EvidenceWatch(log, reader)
+            await Joiner(log, store, no_report_after_s=config.store.no_report_after_s, evidence=evidence).run(stop)
     finally:
         await asyncio.to_thread(store.close)
 
 
 class Joiner:
-    """One store kept up to date with one log."""
+    """One store kept up to date with one log, and looked through for `evidence` of what is unknown."""
 
-    def __init__(self, log: Log, store: Store, *, no_report_after_s: float) -> None:
+    def __init__(
+        self, log: Log, store: Store, *, no_report_after_s: float, evidence: EvidenceWatch | None = None
+    ) -> None:
         self._log = log
+        self._evidence = evidence
         self._store = store
         self._joining = Joining(log, store, no_report_after_s=no_report_after_s)
         self._expired_s = float("-inf")
@@ -92,7 +98,7 @@ class Joiner:
             await feeds.close()
 
     async def _upkeep(self) -> bool:
-        """A bounded piece of what may wait: numbers for look-ups and exports, the 48 h rule, finished chunks.
+        """A bounded piece of what may wait: numbers for look-ups, the 48 h rule, evidence, finished chunks.
 
         Whether there is more of it.
         """
@@ -100,6 +106,8 @@ class Joiner:
         if time.monotonic() - self._expired_s >= EXPIRE_EVERY_S:
             self._expired_s = time.monotonic()
             await self._joining.expire()
+        if self._evidence is not None:
+            await self._evidence.look(time.monotonic())
         return await self._joining.tell() or more
 
 
