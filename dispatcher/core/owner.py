@@ -95,7 +95,7 @@ class Owner:
                     lane.go_on()
             case Decided():
                 self.state.skip_inbox(offset)
-                self._decided(record, now_s, now_ms)
+                self._decided(offset, record, now_s, now_ms)
             case _:
                 self.state.skip_inbox(offset)
 
@@ -287,11 +287,11 @@ class Owner:
         lane = self.lanes.get(chunk.account)
         self.unknowns.became_unknown(chunk, now_s, now_ms, lane.spec.timeout_s if lane is not None else 0.0)
 
-    def _decided(self, record: Decided, now_s: float, now_ms: int) -> None:
+    def _decided(self, offset: int, record: Decided, now_s: float, now_ms: int) -> None:
         for intent in record.intents:
             chunk = self.state.open.get(intent)
             if chunk is not None and (chunk.campaign, chunk.account) == (record.campaign, record.account):
-                self.unknowns.decided(chunk, record, now_s, now_ms)
+                self.unknowns.decided(offset, chunk, record, now_s, now_ms)
 
     def _resolve_due(self, now_s: float) -> None:
         for resolved in self.unknowns.due(now_s):
@@ -381,7 +381,11 @@ class Owner:
 
     def _checkpoint(self, now_ms: int) -> Checkpoint:
         self._forget_cancelled()
-        return self.state.checkpoint(self.settings.owner, now_ms)
+        checkpoint = self.state.checkpoint(self.settings.owner, now_ms)
+        undone = self.unknowns.undone
+        if undone is not None and undone < checkpoint.inbox:  # jobs read twice are recognised by their number
+            checkpoint = msgspec.structs.replace(checkpoint, inbox=undone)
+        return checkpoint
 
     def _forget_cancelled(self) -> None:
         """Jobs of cancelled campaigns are over once nothing of them is open or on its way into the journal."""

@@ -24,6 +24,7 @@ class Unknowns:
         self._ttl_s = ttl_s
         self._safe_s = NEVER
         self._waiting: dict[int, tuple[float, Resolved]] = {}
+        self._undone: dict[int, int] = {}
 
     def took_over(self, now_s: float, longest_request_s: float) -> None:
         """Our own Owned was read back: from a while after this moment on nobody else can still be sending."""
@@ -48,8 +49,8 @@ class Unknowns:
         )
         self._waiting[chunk.intent] = (at_s, resolved)
 
-    def decided(self, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
-        """A person, or the evidence of a report, says what became of it."""
+    def decided(self, offset: int, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
+        """A person, or the evidence of a report, says what became of it: the inbox record at `offset`."""
         resolved = Resolved(
             owner=self._owner,
             account=chunk.account,
@@ -61,10 +62,17 @@ class Unknowns:
             vendor_id=decision.vendor_id,
         )
         self._waiting[chunk.intent] = (now_s if decision.verdict == "sent" else max(now_s, self._safe_s), resolved)
+        self._undone.setdefault(chunk.intent, offset)
 
     def forget(self, intent: int) -> None:
         """It is not unknown any more."""
         self._waiting.pop(intent, None)
+        self._undone.pop(intent, None)
+
+    @property
+    def undone(self) -> int | None:
+        """The inbox offset of the oldest decision whose Resolved was not read back: who follows us must read it too."""
+        return min(self._undone.values(), default=None)
 
     def due(self, now_s: float) -> Iterator[Resolved]:
         """The resolutions whose time has come, each once."""
