@@ -14,7 +14,9 @@ import click
 from consumers.account_status import Probe, lane_holders, probe, tell_lane
 from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, UserError
+from dispatcher.log.opening import read_url
 from dispatcher.options import columns, config_option, console, json_option, print_json
+from dispatcher.store.opening import sqlite_path
 from dispatcher.vendors.seam import Vendor
 from schemas.topics import lane_partition
 
@@ -77,6 +79,8 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account check spring
     """
     loaded = load(config)
+    read_url(loaded.log.url)
+    sqlite_path(loaded.store.url)
     probes = asyncio.run(_checked(loaded, _chosen(loaded, name)))
     if as_json:
         print_json({"config": loaded.path, "accounts": [_as_json(each) | {"lane_told": told} for each, told in probes]})

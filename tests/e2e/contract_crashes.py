@@ -33,20 +33,23 @@ class CrashContract:
             at.compare("may")
 
     def test_after_a_kill_what_was_open_is_unknown_and_is_not_sent_again(self, tmp_path: Path, log_url: str) -> None:
-        with stand(tmp_path, log_url, ours=PACED, switches=SLOW, lanes=LANES) as at:
+        with stand(tmp_path, log_url, ours=PACED, switches=SLOW | {"push": "off"}, lanes=LANES) as at:
             first = at.run()
             in_the_middle(at)
             at.until(lambda: at.vendor.totals(False)["in_work"] > 0, "a request is under way")
             first.kill()
             at.run()
-            at.until(lambda: all_final_but_unknown(at), "everything else was sent and reported")
-            counts, totals = at.counts("may"), at.vendor.totals()
+            at.until(lambda: all_sent(at), "everything else was sent")
+            counts = at.counts("may")
             assert counts.unknown > 0
-            assert counts.delivered + counts.failed + counts.unknown == RECIPIENTS
-            assert (totals["double_texts"], totals["windows_over_limit"]) == (0, 0)
-            assert at.view("may").status == "holding"
+            assert counts.accepted + counts.unknown == RECIPIENTS
             assert "Not finished" in at.command("campaign", "show", "may")
             at.compare("may")
+            at.vendor.configure(push="on")
+            at.until(lambda: all_final_but_unknown(at), "everything was reported")
+            at.compare("may")
+            totals = at.vendor.totals()
+            assert (totals["double_texts"], totals["windows_over_limit"]) == (0, 0)
 
     def test_with_the_policy_resend_what_a_kill_left_unknown_is_sent_again(self, tmp_path: Path, log_url: str) -> None:
         with stand(tmp_path, log_url, ours=PACED, switches=SLOW, lanes=LANES) as at:
@@ -60,7 +63,7 @@ class CrashContract:
             counts, totals = at.counts("may"), at.vendor.totals()
             assert counts.delivered + counts.failed == totals["unique_numbers"] == RECIPIENTS
             # Only who was under way may be texted twice: that is what this policy accepts
-            assert 0 < totals["double_texts"] <= under_way
+            assert totals["double_texts"] <= under_way
             assert totals["windows_over_limit"] == 0
 
     def test_killed_again_and_again_it_still_sends_to_everybody_at_most_once(
@@ -99,6 +102,12 @@ def in_the_middle(at: Stand, *arguments: str) -> None:
     at.launch("may", numbers_file(at.folder, RECIPIENTS), *arguments)
     at.until(lambda: at.taken() >= RECIPIENTS // 10, "a part was sent")
     assert at.taken() < RECIPIENTS
+
+
+def all_sent(at: Stand) -> bool:
+    """Nothing is queued or under way."""
+    counts = at.counts("may")
+    return counts.queued == counts.in_flight == 0
 
 
 def all_final_but_unknown(at: Stand) -> bool:

@@ -104,9 +104,8 @@ class VendorContract:
             at.until(lambda: all_final_but_unknown(at), "everything is sent and reported")
             totals = at.vendor.totals()
             assert (totals["double_texts"], sum(totals["faults"].values())) == (0, len(DOUBTFUL))
-            unknown = {line["number"] for line in at.export("may") if line["state"] == "unknown"}
-            # Seven requests of at most a fifth of a window each, and nobody else
-            assert 0 < len(unknown) == at.counts("may").unknown <= len(DOUBTFUL) * 100
+            # Two of them were not taken, which nobody can know; a request is at most a fifth of a window
+            assert 0 < at.counts("may").unknown <= len(DOUBTFUL) * 100
             at.compare("may")
 
     def test_a_vendor_that_freezes_and_wakes_up_texts_nobody_twice(self, tmp_path: Path, log_url: str) -> None:
