@@ -29,8 +29,9 @@ _MOBILE: Final = re.compile(r"(?<!\d)((?:\+?86|0086)?1[3-9]\d)\d{4}(\d{4})(?!\d)
 _MOBILES: Final = range(13_000_000_000, 20_000_000_000)
 _PLAIN: Final = frozenset({"level", "timestamp", "logger"})
 
-# Libraries that tell at INFO what we tell ourselves, or at WARNING what their retries already mend.
-_QUIET: Final = {"aiohttp": logging.WARNING, "aiokafka": logging.ERROR, "asyncio": logging.WARNING}
+# Libraries that tell at INFO what we tell ourselves. In an outage aiokafka tells at ERROR, several times a second for
+# every follower, what `log.kafka` says once: that the broker does not answer, and that it answers again.
+_QUIET: Final = {"aiohttp": logging.WARNING, "aiokafka": logging.CRITICAL, "asyncio": logging.WARNING}
 
 
 def masked(text: str) -> str:

@@ -88,6 +88,14 @@ def test_what_libraries_say_through_logging_goes_the_same_way(restored):
     assert (line["event"], line["level"], line["logger"]) == ("sent to 138****8000", "warning", "some.library")
 
 
+def test_what_the_kafka_client_says_of_every_try_in_an_outage_is_left_to_our_own_line(restored):
+    out = io.StringIO()
+    logs.configure(stream=out)
+    logging.getLogger("aiokafka.cluster").error("topic %s is not available", "dispatcher.jobs")
+    structlog.get_logger("log.kafka").warning("the Kafka broker does not answer; trying on")
+    assert [orjson.loads(line)["logger"] for line in out.getvalue().splitlines()] == ["log.kafka"]
+
+
 def test_without_a_terminal_every_event_is_one_json_object(restored):
     out = io.StringIO()
     logs.configure(stream=out)
