@@ -1,0 +1,221 @@
+"""`dispatcher campaign list | show | watch | pause | resume | cancel`, on a log that nobody sends from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from dispatcher.cli import main
+from dispatcher.config import load
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Entry
+from dispatcher.store.opening import open_store
+from schemas.codec import decode, encode
+from schemas.records import Cancelled, Flowed, Intent, Outcome, Owned
+from schemas.topics import lane_partition
+from tests.cli.campaigns import SECRET, TEXT, configured, launched
+
+COMMAND = (sys.executable, "-c", "from dispatcher.cli import main; main()")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    configured(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def test_campaigns_are_listed_newest_first(folder: Path) -> None:
+    launched(folder, "may")
+    launched(folder, "june")
+    lines = said("campaign", "list").splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["june", "running"], ["may", "running"]]
+    assert [each["campaign"] for each in printed("campaign", "list")["campaigns"]] == ["june", "may"]
+
+
+def test_show_says_what_was_launched_where_everybody_is_and_that_it_adds_up(folder: Path) -> None:
+    launched(folder, "may")
+    page = " ".join(said("campaign", "show", "may").split())
+    for words in (TEXT, "spring (batch-a): 3 recipients", "5 rows = 1 invalid + 1 duplicate + 3 queued ✓", "no number"):
+        assert words in page
+    shown = printed("campaign", "show", "may")
+    assert shown["counts"]["queued"] == 3
+    assert (shown["status"], shown["balanced"], shown["records_behind"]) == ("running", True, 0)
+    assert shown["route"] == [{"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3}]
+
+
+def test_show_never_says_finished_while_somebody_is_unknown(folder: Path) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "unknown"))
+    page = " ".join(said("campaign", "show", "may").split())
+    assert "Not finished: 3 recipients are unknown" in page
+    assert "finished 100" not in page
+    assert printed("campaign", "show", "may")["status"] == "holding"
+    assert printed("campaign", "list")["campaigns"][0]["counts"]["unknown"] == 3
+
+
+def test_failures_are_shown_with_their_meaning_by_account(folder: Path) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
+    page = " ".join(said("campaign", "show", "may").split())
+    assert "3 105 sensitive words in the text spring, answer to the submit" in page
+    [failure] = printed("campaign", "show", "may")["failures"]
+    assert (failure["code"], failure["recipients"], failure["source"]) == ("105", 3, "submit")
+
+
+def test_pausing_resuming_and_cancelling_write_one_record_each_under_keys_that_compaction_keeps(folder: Path) -> None:
+    launched(folder, "may")
+    assert "paused" in said("campaign", "pause", "may")
+    assert printed("campaign", "show", "may")["status"] == "paused"
+    assert "already" in said("campaign", "pause", "may")
+    assert "goes on" in said("campaign", "resume", "may")
+    assert "not paused" in said("campaign", "resume", "may")
+    assert "cancelled" in said("campaign", "cancel", "may", "--yes")
+    assert printed("campaign", "show", "may")["counts"]["cancelled"] == 3
+    assert "already" in said("campaign", "cancel", "may")
+    written = [(key, type(record), getattr(record, "paused", None)) for key, record in on_campaigns(folder)[1:]]
+    assert written == [(b"may!flow", Flowed, True), (b"may!flow", Flowed, False), (b"may!cancelled", Cancelled, None)]
+
+
+def test_controls_say_in_json_whether_they_changed_anything(folder: Path) -> None:
+    launched(folder, "may")
+    assert printed("campaign", "pause", "may") == {"campaign": "may", "action": "pause", "changed": True}
+    assert printed("campaign", "pause", "may") == {"campaign": "may", "action": "pause", "changed": False}
+
+
+def test_cancelling_asks_and_a_no_cancels_nothing(folder: Path) -> None:
+    launched(folder, "may")
+    for answer, status in (("n", "running"), ("y", "cancelled")):
+        shown = on_a_terminal("campaign", "cancel", "may", typed=f"{answer}\n")
+        assert "3 recipients" in shown
+        assert printed("campaign", "show", "may")["status"] == status
+
+
+def test_a_watch_without_a_terminal_prints_lines_until_the_campaign_is_over(folder: Path) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
+    assert said("campaign", "watch", "may").startswith("may: finished · 100 % final · delivered 0, failed 3")
+    [line] = said("campaign", "watch", "may", "--json").splitlines()
+    assert orjson.loads(line)["counts"]["failed"] == 3
+
+
+def test_a_watch_on_a_terminal_draws_the_bar_and_the_equation(folder: Path) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
+    shown = on_a_terminal("campaign", "watch", "may")
+    assert "failed 3" in shown
+    assert "5 rows = 1 invalid + 1 duplicate + 3 failed ✓" in " ".join(shown.split())
+
+
+def test_results_that_are_behind_the_log_say_so(folder: Path) -> None:
+    launched(folder, "may")
+    said("campaign", "list")
+    with contextlib.closing(open_store(load("dispatcher.toml").store)):  # somebody holds the store and folds nothing
+        launched(folder, "june")
+        result = CliRunner().invoke(main, ["campaign", "list"])
+        assert "june" not in result.stdout
+        assert "behind the log" in result.stderr
+        assert printed("campaign", "list")["records_behind"] > 0
+    assert "june" in said("campaign", "list")
+
+
+def test_no_command_prints_a_secret(folder: Path) -> None:
+    launched(folder, "may")
+    for arguments in (["account", "list"], ["account", "check"], ["account", "balance"], ["campaign", "show", "may"]):
+        for as_json in ([], ["--json"]):
+            assert SECRET not in CliRunner().invoke(main, [*arguments, *as_json]).output
+
+
+# --- how it is done -------------------------------------------------------------------------------------------------
+
+
+def said(*arguments: str) -> str:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def printed(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(said(*arguments, "--json"))
+    return found
+
+
+def on_a_terminal(*arguments: str, typed: str = "") -> str:
+    """What a person sees, typing that when asked."""
+    ours, theirs = pty.openpty()
+    seen = io.BytesIO()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 4096):
+                seen.write(piece)
+
+    with subprocess.Popen([*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=read)
+        reader.start()
+        os.write(ours, typed.encode())
+        assert process.wait() == 0
+        reader.join()
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.getvalue().decode())
+
+
+def on_campaigns(folder: Path) -> list[tuple[bytes, Any]]:
+    async def read() -> list[tuple[bytes, Any]]:
+        async with opened() as log:
+            return [(stored.key, decode(stored.value)) for stored in await log.read("campaigns", 0, 0)]
+
+    return asyncio.run(read())
+
+
+def journal(folder: Path, *records: Any) -> None:
+    """Write these into the lane of spring, behind an owner of its own."""
+
+    async def write() -> None:
+        async with opened() as log:
+            entries = [Entry(b"", encode(Owned(owner="somebody", at_ms=1, where="a test")))]
+            entries += [Entry(b"spring", encode(record)) for record in records]
+            await log.append("lanes", lane_partition("spring"), entries)
+
+    asyncio.run(write())
+
+
+def intent(campaign: str, count: int) -> Intent:
+    return Intent(
+        owner="somebody",
+        n=1,
+        account="spring",
+        campaign=campaign,
+        job=0,
+        batch=0,
+        start=0,
+        count=count,
+        attempt=0,
+        at_ms=2,
+    )
+
+
+def outcome(of: int, effect: Any, code: str = "") -> Outcome:
+    return Outcome(account="spring", intent=of, effect=effect, kind="content", code=code, at_ms=3, sent_ms=3)
+
+
+@contextlib.asynccontextmanager
+async def opened() -> Any:
+    log = await open_log(load("dispatcher.toml").log.url)
+    try:
+        yield log
+    finally:
+        await log.close()
