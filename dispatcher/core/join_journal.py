@@ -39,7 +39,7 @@ class JoinedChunk(msgspec.Struct, gc=False):
     """A valid intent, for ever. Recipients [start, start+count) of batch `batch`.
 
     `reported` of them have a final report (kept at 0 while the state is QUEUED: then they are another chunk's matter).
-    `heard`: an outcome that says what happened was read. `expired`: no longer waiting for reports (store policy).
+    `heard`: an outcome that says what happened was read. `expired`: the time for reports is over (store policy).
     """
 
     id: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from dispatcher.config import Config
 from dispatcher.log.opening import open_log
@@ -13,6 +15,11 @@ from dispatcher.store.joining import Joining
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import Store, StoreReader
 from dispatcher.store.sqlite import StoreBusy
+from schemas.topics import CAMPAIGNS, LANES, REPORTS
+
+LOOK_AGAIN_S: Final = 0.1
+FOLDED: Final = (CAMPAIGNS, LANES, REPORTS)
+"""The topics whose every record is in the results sooner or later."""
 
 Progress = Callable[[int, int], None]
 """Told (done, of how many) log offsets."""
@@ -58,3 +65,16 @@ async def up_to_date(
         yield reader
     finally:
         reader.close()
+
+
+async def behind(log: Log, reader: StoreReader, *, within_s: float) -> int:
+    """How many records that the log has now are not in the results, after giving a running dispatcher this long."""
+    places = [(topic.name, partition) for topic in FOLDED for partition in range(topic.partitions)]
+    ends = dict(zip(places, await asyncio.gather(*(log.end(*place) for place in places)), strict=True))
+    until_s = time.monotonic() + within_s
+    while True:
+        offsets = await asyncio.to_thread(reader.offsets)
+        missing = sum(max(0, end - offsets.get(place, 0)) for place, end in ends.items())
+        if not missing or time.monotonic() >= until_s:
+            return missing
+        await asyncio.sleep(LOOK_AGAIN_S)

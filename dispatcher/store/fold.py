@@ -134,7 +134,7 @@ class Fold:
         ReportJoin(self._tables, self.working, self._tallies, emits=self._emits).join(rows)
 
     def expire(self, before_ms: int) -> int:
-        """Accepted chunks sent before then wait for reports no longer; how many were marked (call until 0)."""
+        """For accepted chunks sent before then the time for reports is over; how many were marked (call until 0)."""
         overdue = self._tables.overdue(before_ms, EXPIRE_CHUNKS_MAX)
         for found in overdue:
             chunk = self.working.add_chunk(found)
@@ -144,7 +144,7 @@ class Fold:
             tally.no_report += chunk.pending
             self.working.change(chunk)
         if self._emits:
-            self._tables.put_out(chunk.id for chunk in overdue)
+            self._tables.put_out(chunk.id for chunk in overdue if self.working.add_chunk(chunk).pending)
         return len(overdue)
 
     def flush(self) -> None:

@@ -71,20 +71,24 @@ class ReportJoin:
         inside = (positions >= match.start[slot]) & (positions < match.end[slot]) & (positions < len(columns))
         strangers = asked[~inside]
         if len(strangers):
-            asked, positions = asked[inside], positions[inside]
+            asked, positions, slot = asked[inside], positions[inside], slot[inside]
         if not len(asked):
             return strangers
-        settled = columns.settle(positions, rows.pair[asked], rows.pairs, rows.times[asked], lambda: rows.places[asked])
+        pair = rows.pair[asked]
+        settled = columns.settle(positions, pair, rows.pairs, rows.times[asked], lambda: rows.places[asked])
         self._working.save_columns(batch_id)
+        everyone = len(settled.fresh) == len(asked)
         sums.matched.append(asked)
-        sums.fresh.append(asked[settled.fresh])
+        sums.matched_slot.append(slot)
+        sums.fresh_slot.append(slot if everyone else slot[settled.fresh])
+        sums.fresh_pair.append(pair if everyone else pair[settled.fresh])
         for row, was in zip(asked[settled.replaced].tolist(), settled.replaced_was, strict=True):
             self._replace(rows, match, row, was)
-        if match.any_returned and (returned := match.returned[match.slot[asked[settled.fresh]]]).any():
-            self._cover(batch_id, match, asked[settled.fresh][returned], positions[settled.fresh][returned], sums)
+        if match.any_returned and (returned := match.returned[slot[settled.fresh]]).any():
+            self._cover(batch_id, positions[settled.fresh][returned], sums)
         return strangers
 
-    def _cover(self, batch_id: int, match: _Match, fresh: Rows, positions: Positions, sums: _Sums) -> None:
+    def _cover(self, batch_id: int, positions: Positions, sums: _Sums) -> None:
         """Reported for a chunk that had been returned to the queue: who holds them now waits for one less."""
         for position in positions.tolist():
             chunk_id = self._tables.covering(batch_id, position)
@@ -105,16 +109,13 @@ class ReportJoin:
 
     def _add(self, rows: ReportRows, match: _Match, sums: _Sums) -> None:
         """The sums: by campaign and account in columns, then what each chunk waits for."""
-        all_matched = np.concatenate(sums.matched)
-        matched = np.bincount(match.slot[all_matched], minlength=len(match.chunks))
-        fresh = np.concatenate(sums.fresh)
-        settled = np.bincount(match.slot[fresh], minlength=len(match.chunks))
+        matched_slot, fresh_slot = np.concatenate(sums.matched_slot), np.concatenate(sums.fresh_slot)
+        matched = np.bincount(matched_slot, minlength=len(match.chunks))
+        settled = np.bincount(fresh_slot, minlength=len(match.chunks))
         numbers: dict[Key, int] = {}
         key_of = np.array([numbers.setdefault(self._key(chunk), len(numbers)) for chunk in match.chunks], np.int32)
-        last_ms = np.zeros(len(numbers), np.int64)
-        at_ms = np.array([origin.at_ms for origin in rows.origins], np.int64)[rows.origin_of_id]
-        np.maximum.at(last_ms, key_of[match.slot[all_matched]], at_ms[rows.id_of[all_matched]])
-        by_pair = _tallied(key_of[match.slot[fresh]], rows.pair[fresh], len(numbers), len(rows.pairs))
+        last_ms = _latest(rows, np.concatenate(sums.matched), key_of[matched_slot], len(numbers))
+        by_pair = _tallied(key_of[fresh_slot], np.concatenate(sums.fresh_pair), len(numbers), len(rows.pairs))
         for key, number in numbers.items():
             of_key = key_of == number
             tally, reports = self._tallies.of(key), self._tallies.report(key[2])
@@ -127,11 +128,21 @@ class ReportJoin:
                 tally.add(FINAL_COLUMNS[State(state)], recipients)
                 if state == State.FAILED:
                     self._tallies.failed(key, "report", code, recipients)
+        plain = match.plain & (settled > 0)
+        for key, number in numbers.items():
+            self._tallies.of(key).accepted -= int(settled[plain & (key_of == number)].sum())
         out = []
         touched = np.flatnonzero(settled)
-        for slot, recipients in zip(touched.tolist(), settled[touched].tolist(), strict=True):
+        for slot, recipients, is_plain in zip(
+            touched.tolist(), settled[touched].tolist(), plain[touched].tolist(), strict=True
+        ):
             chunk = match.chunks[slot]
-            if chunk.state != State.QUEUED and self._leave(chunk, recipients):
+            if is_plain:
+                chunk.reported += recipients
+                self._working.settle(chunk)
+                if chunk.reported == chunk.count:
+                    out.append(chunk.id)
+            elif chunk.state != State.QUEUED and self._leave(chunk, recipients):
                 out.append(chunk.id)
         for chunk_id, recipients in sums.covered.items():
             cover = self._working.chunk(chunk_id)
@@ -147,11 +158,9 @@ class ReportJoin:
         self._tallies.of(key).add(STATE_COLUMNS[state], -recipients)
         if state == State.FAILED:
             self._tallies.failed(key, "submit", chunk.code, -recipients)
-        told = chunk.expired or state == State.FAILED
         chunk.reported += recipients
-        chunk.expired = chunk.expired and chunk.pending > 0
         self._working.settle(chunk)
-        return told or chunk.pending == 0
+        return state in (State.NO_REPORT, State.FAILED) or chunk.pending == 0
 
     def _key(self, chunk: JoinedChunk) -> Key:
         batch = self._working.batch(chunk.batch)
@@ -159,11 +168,13 @@ class ReportJoin:
 
 
 class _Sums:
-    """What the batches of one pass gathered: rows that matched, rows that were first, recipients covered elsewhere."""
+    """What the batches of one pass gathered: rows that matched, those that were first, recipients covered elsewhere."""
 
     def __init__(self) -> None:
         self.matched: list[Rows] = []
-        self.fresh: list[Rows] = []
+        self.matched_slot: list[NDArray[np.int32]] = []
+        self.fresh_slot: list[NDArray[np.int32]] = []
+        self.fresh_pair: list[NDArray[np.int32]] = []
         self.covered: dict[int, int] = {}
 
 
@@ -171,6 +182,18 @@ def _tallied(key: NDArray[np.int32], pair: NDArray[np.int32], keys: int, pairs: 
     """How many rows have each key and pair."""
     counts = np.bincount(key.astype(np.int64) * pairs + pair, minlength=keys * pairs)
     return counts.reshape(keys, pairs).astype(np.int64, copy=False)
+
+
+def _latest(rows: ReportRows, matched: Rows, key: NDArray[np.int32], keys: int) -> NDArray[np.int64]:
+    """When the last of these rows came, by key."""
+    at_ms_of_id = np.array([origin.at_ms for origin in rows.origins], np.int64)[rows.origin_of_id]
+    at_ms = at_ms_of_id[rows.id_of[matched]]
+    latest = np.zeros(keys, np.int64)
+    if keys == 1:
+        latest[0] = at_ms.max()
+    else:
+        np.maximum.at(latest, key, at_ms)
+    return latest
 
 
 class _Match:
@@ -197,20 +220,15 @@ class _Match:
         self, working: WorkingSet, account: str, texts: list[str], ids: Rows, slot_of_id: NDArray[np.int32]
     ) -> None:
         asked = texts if len(ids) == len(texts) else [texts[number] for number in ids.tolist()]
-        slot_of_text = dict.fromkeys(asked, -1)
-        several: dict[str, tuple[JoinedChunk, ...]] = {}
-        for text, named in zip(slot_of_text, working.named(account, list(slot_of_text)), strict=True):
-            if named is None:
-                continue
-            if isinstance(named, tuple):
-                several[text] = named[1:]
-                named = named[0]
-            slot_of_text[text] = named.slot if named.slot >= 0 else self._add(named)
-        slot_of_id[ids] = np.fromiter(map(slot_of_text.__getitem__, asked), np.int32, len(asked))
-        if several:
-            self._further.update(
-                {number: several[texts[number]] for number in ids.tolist() if texts[number] in several}
-            )
+        names = working.named(account, asked)
+        slot_of_name = np.full(len(working.names) + 1, -1, np.int32)  # the last one is for "unknown", -1
+        for name in np.flatnonzero(np.bincount(names[names >= 0])).tolist():
+            chunk = working.names[name][0]
+            slot_of_name[name] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
+            if len(working.names[name]) > 1:
+                further = working.names[name][1:]
+                self._further.update((number, further) for number in ids[names == name].tolist())
+        slot_of_id[ids] = slot_of_name[names]
 
     def _match_recipient_ids(
         self,
@@ -281,6 +299,7 @@ class _Match:
         self.end = np.array([chunk.end for chunk in self.chunks], np.int32)
         self.returned = np.array([chunk.state == State.QUEUED for chunk in self.chunks], np.bool_)
         self.any_returned = bool(self.returned.any())
+        self.plain = np.array([c.state == State.ACCEPTED and not c.expired for c in self.chunks], np.bool_)
 
     def _add(self, chunk: JoinedChunk) -> int:
         chunk.slot = len(self.chunks)

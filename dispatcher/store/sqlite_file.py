@@ -52,7 +52,7 @@ CREATE TABLE chunks (
 CREATE INDEX chunks_of_batch ON chunks (batch);
 CREATE INDEX chunks_open ON chunks (state) WHERE state IN (1, 6);
 CREATE INDEX chunks_nameless ON chunks (account) WHERE vendor_id = '';
-CREATE INDEX chunks_waiting ON chunks (sent_ms) WHERE state = 2 AND reported < count AND expired = 0;
+CREATE INDEX chunks_waiting ON chunks (sent_ms) WHERE state = 2 AND expired = 0;
 CREATE TABLE vendor_ids (
     account TEXT, vendor_id TEXT, place INTEGER, chunk INTEGER NOT NULL, PRIMARY KEY (account, vendor_id, place)
 ) WITHOUT ROWID;

@@ -306,7 +306,7 @@ _CAMPAIGN: Final = "SELECT launched, paused, cancelled, weight, urgent FROM camp
 _OF: Final = "JOIN batches b ON b.id = c.batch WHERE b.campaign = ? AND b.attempt = ?"
 _LATE: Final = (
     "SELECT c.account, sum(c.count - c.reported) FROM chunks c INDEXED BY chunks_waiting "
-    f"{_OF} AND c.state = 2 AND c.reported < c.count AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account"
+    f"{_OF} AND c.state = 2 AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account"
 )
 _IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported < c.count"  # so that the index is used
 _UNKNOWN_SINCE: Final = f"SELECT min(c.since_ms) FROM chunks c {_OF} AND {_IS_UNKNOWN}"

@@ -241,10 +241,7 @@ class Tables:
 
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
         """Write only what reports change."""
-        self._many(
-            "UPDATE chunks SET reported = ?, expired = ? WHERE id = ?",
-            ((chunk.reported, chunk.expired, chunk.id) for chunk in chunks),
-        )
+        self._many("UPDATE chunks SET reported = ? WHERE id = ?", [(chunk.reported, chunk.id) for chunk in chunks])
 
     def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         """(account, vendor id, place of the record that says so, chunk)."""
@@ -342,8 +339,8 @@ class Tables:
         )
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
-        """Accepted chunks sent before then that still wait for reports."""
-        where = "WHERE state = 2 AND reported < count AND expired = 0 AND sent_ms <= ? LIMIT ?"
+        """Accepted chunks sent before then whose time for reports is not over yet."""
+        where = "WHERE state = 2 AND expired = 0 AND sent_ms <= ? LIMIT ?"
         return _chunks(self._run(f"{_CHUNK} FROM chunks c {where}", (before_ms, chunks_max)))
 
     def put_out(self, chunk_ids: Iterable[int]) -> None:

@@ -78,7 +78,10 @@ class Tallies:
 
     def of(self, key: Key) -> Tally:
         """The tally of this campaign, attempt and account."""
-        return self.campaigns.setdefault(key, Tally())
+        tally = self.campaigns.get(key)
+        if tally is None:
+            tally = self.campaigns[key] = Tally()
+        return tally
 
     def failed(self, key: Key, source: str, code: str, recipients: int) -> None:
         """So many more (or fewer) failed with this code."""
@@ -87,7 +90,10 @@ class Tallies:
 
     def report(self, account: str) -> ReportTally:
         """The report tally of this account."""
-        return self.reports.setdefault(account, ReportTally())
+        tally = self.reports.get(account)
+        if tally is None:
+            tally = self.reports[account] = ReportTally()
+        return tally
 
     def odd(self, topic: str, what: str) -> None:
         """A record that could not be used; counted and set aside."""

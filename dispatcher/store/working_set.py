@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -22,9 +23,6 @@ CHUNKS_MAX: Final = 200_000
 JOBS_MAX: Final = 50_000
 KEYS_MAX: Final = 20_000
 
-Named = JoinedChunk | tuple[JoinedChunk, ...]
-"""The chunk an id belongs to; several, first named first, if a vendor gave the same id twice."""
-
 
 class WorkingSet:
     """The caches. A chunk is one object here, whoever asks for it."""
@@ -36,7 +34,8 @@ class WorkingSet:
         self._columns: OrderedDict[int, Columns] = OrderedDict()
         self._columns_bytes = 0
         self._chunks: dict[int, JoinedChunk] = {}
-        self._named: dict[str, dict[str, Named]] = {}
+        self._named: dict[str, dict[str, int]] = {}
+        self.names: list[tuple[JoinedChunk, ...]] = []
         self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
         self._changed: dict[int, JoinedChunk] = {}
         self._settled: dict[int, JoinedChunk] = {}
@@ -124,27 +123,24 @@ class WorkingSet:
 
     # --- vendor ids --------------------------------------------------------------------------------------------------
 
-    def named(self, account: str, vendor_ids: Sequence[str]) -> list[Named | None]:
-        """The chunk of each id."""
+    def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.int32]:
+        """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
         held = self._named.setdefault(account, {})
-        found = [held.get(vendor_id) for vendor_id in vendor_ids]
-        missing = list({vendor_id for vendor_id, named in zip(vendor_ids, found, strict=True) if named is None})
-        if not missing:
-            return found
-        rows = self._tables.chunks_named(account, missing)
+        found = np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.int32, len(vendor_ids))
+        missing = {vendor_ids[number] for number in np.flatnonzero(found < 0).tolist()}
+        rows = self._tables.chunks_named(account, list(missing)) if missing else []
         if not rows:
             return found
         unloaded = {chunk_id for _, chunk_id in rows if chunk_id not in self._chunks}
         for chunk in self._tables.chunks(unloaded):
             self._chunks[chunk.id] = chunk
+        chunks: dict[str, dict[int, JoinedChunk]] = {}
         for vendor_id, chunk_id in rows:
-            chunk = self._chunks[chunk_id]
-            before = held.get(vendor_id)
-            if before is None:
-                held[vendor_id] = chunk
-            elif chunk not in (several := before if isinstance(before, tuple) else (before,)):
-                held[vendor_id] = (*several, chunk)
-        return [held.get(vendor_id) for vendor_id in vendor_ids]
+            chunks.setdefault(vendor_id, {})[chunk_id] = self._chunks[chunk_id]
+        for vendor_id, named in chunks.items():
+            held[vendor_id] = len(self.names)
+            self.names.append(tuple(named.values()))
+        return np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.int32, len(vendor_ids))
 
     def rename(self, account: str, vendor_id: str) -> None:
         """A chunk was just given this id: ask the store again."""
@@ -161,9 +157,10 @@ class WorkingSet:
 
     def trim(self, keep: Sequence[JoinedChunk]) -> None:
         """Let go of what is over its limit; `keep` are chunks that somebody else holds too."""
-        if len(self._chunks) > CHUNKS_MAX:
+        if len(self._chunks) > CHUNKS_MAX or len(self.names) > CHUNKS_MAX:
             self._chunks = {chunk.id: chunk for chunk in keep}
             self._named.clear()
+            self.names.clear()
         if len(self._keys) > KEYS_MAX:
             self._keys.clear()
         if len(self._jobs) > JOBS_MAX:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.numbers import encode
 from dispatcher.log.port import Stored
+from dispatcher.store.joining import READ_BYTES_MAX
 from dispatcher.store.port import LoadedBatch
 from dispatcher.store.sqlite import SqliteStore, open_sqlite
 from schemas import codec
@@ -34,7 +35,7 @@ ACCOUNT: Final = "spring"
 BATCH: Final = 50_000
 CHUNK: Final = 500
 PER_RECORD: Final = 500
-FOLDED_BYTES: Final = 16_000_000  # what one read of the joiner brings at most
+FOLDED_BYTES: Final = READ_BYTES_MAX
 NAIVE_SAMPLE: Final = 200_000
 FIRST: Final = 13_000_000_000
 AT_MS: Final = 1_700_000_000_000
@@ -119,7 +120,8 @@ def _send(store: SqliteStore, numbers: NDArray[np.int64]) -> None:
     launched = Launched(
         campaign="c", attempt="a", fingerprint="", name="", text="", weight=1, urgent=False, unknown="hold",
         legs=(Leg(account=ACCOUNT, vendor="batch-a", jobs=len(jobs), recipients=len(numbers)),), rows=len(numbers),
-        recipients=len(numbers), invalid=0, duplicate=0, suppressed=0, batches=len(jobs), segments=1, at_ms=AT_MS, by="",
+        recipients=len(numbers), invalid=0, duplicate=0, suppressed=0, batches=len(jobs), segments=1, at_ms=AT_MS,
+        by="",
     )  # fmt: skip
     store.take_inputs({("campaigns", 0): _stored([launched]), ("jobs", PARTITION): _stored(jobs)})
     store.add_batches([LoadedBatch(job.offset * 8 + job.partition, texts[job.batch]) for job in jobs])
