@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from loadtest.sim import numbers
 from loadtest.sim.ledger import Book
-from loadtest.sim.outbox import ReportRow
+from loadtest.sim.one_by_one import ReportRow
+from loadtest.sim.push import Answer
 from loadtest.sim.state import State
 from loadtest.sim.target import Target
 
@@ -17,16 +18,17 @@ STRAY = 1_000_000_000  # added to an id to get one that nobody was given
 
 
 class BatchPushes:
-    """Encodes pushes; sends nothing."""
-
-    reports_per_push: ClassVar[int] = 1
+    """Encodes pushes, one report each: this platform has no batch form. Sends nothing."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def report_push(self, book: Book, target: Target, rows: Sequence[ReportRow]) -> bytes:
-        """One report; this platform has no batch form."""
-        row = rows[0]
+    def is_taken(self, answer: Answer) -> bool:
+        """HTTP 200, whatever it says (vendors.md 3.2)."""
+        return answer.status == 200
+
+    def report_push(self, book: Book, target: Target, row: ReportRow) -> bytes:
+        """One report."""
         return self._report(book, target, row.entry.vendor_id, row)
 
     def stray_push(self, book: Book, target: Target, row: ReportRow) -> bytes:

@@ -165,9 +165,8 @@ class Control:
         if not book.config.report_url:
             raise ConfigError(f"simulated account {book.config.name!r} has no report_url. Set it first.")
         payload = self._vendor.pushes.made_report(book, wanted)
-        return await asyncio.wait_for(
-            self._state.reports.push(book, book.config.report_url, payload), PUSH_ANSWER_S_MAX
-        )
+        pushed = self._state.reports.push(book, book.config.report_url, payload)
+        return (await asyncio.wait_for(pushed, PUSH_ANSWER_S_MAX)).status
 
     async def push_inbound(self, wanted: dict[str, Any]) -> list[int]:
         """Push a message from a phone, part by part; returns the receiver's HTTP statuses."""
@@ -176,12 +175,11 @@ class Control:
             raise ConfigError(f"simulated account {book.config.name!r} has no inbound_url. Set it first.")
         statuses = []
         for payload in self._vendor.pushes.inbound_pushes(book, wanted):
-            status = await asyncio.wait_for(
-                self._state.reports.push(book, book.config.inbound_url, payload), PUSH_ANSWER_S_MAX
-            )
+            pushed = self._state.reports.push(book, book.config.inbound_url, payload)
+            answer = await asyncio.wait_for(pushed, PUSH_ANSWER_S_MAX)
             book.inbound_pushed += 1
-            book.inbound_acked += status == 200
-            statuses.append(status)
+            book.inbound_acked += self._vendor.pushes.is_taken(answer)
+            statuses.append(answer.status)
         return statuses
 
     def repeat(self, account: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.sim.columns import Columns
 from loadtest.sim.config import AccountConfig
 from loadtest.sim.judge import Judge
 from loadtest.sim.numbers import Column, Parsed
@@ -25,6 +26,8 @@ ACKED = 4  # the receiver took it
 LOST = 8  # the vendor never sends it (report_loss)
 DUPLICATE = 16  # is pushed once more
 GIVEN_UP = 32  # pushed as often as allowed, never taken
+
+NONE = memoryview(b"")
 
 
 @dataclass(slots=True, eq=False)
@@ -42,13 +45,8 @@ class Entry:
     parts: int
     vendor_id: str
     wants_report: bool
-    flags: bytearray = field(init=False)
-    status: NDArray[np.uint8] = field(init=False)
-
-    def __post_init__(self) -> None:
-        size = self.numbers.size if self.accepted else 0
-        self.flags = bytearray(size)
-        self.status = np.zeros(size, np.uint8)
+    flags: memoryview = NONE  # like `status`, a view into the ledger's columns
+    status: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
 
 
 class Book:
@@ -131,6 +129,7 @@ class Ledger:
     def reset(self) -> None:
         """Forget every request; settings and balances stay."""
         self.entries: list[Entry] = []
+        self.columns = Columns()
         self.odd: list[bytes] = []
         self._odd_ids: dict[bytes, int] = {}
         self.texts: list[str] = []
@@ -181,7 +180,7 @@ class Ledger:
         if accepted:
             book.accepted += column.size
             book.charged += parts * column.size
-        if self.keep_rows and parsed.odd:
+        if parsed.odd and (self.keep_rows or wants_report):
             column = self._place_odd(parsed)
         text_id = self.text_id(text) if self.keep_rows else -1
         entry = Entry(
@@ -189,6 +188,9 @@ class Ledger:
         )
         if self.keep_rows or wants_report:
             self.entries.append(entry)
+            entry.numbers, status, flags = self.columns.put(column, vendor_id)
+            if accepted:
+                entry.status, entry.flags = status, flags.data
         if self.keep_rows and accepted:
             self._by_text.setdefault(text_id, []).append(entry)
             self._accepted_requests += 1

@@ -49,7 +49,7 @@ class Planner:
         twice = self._share(self._switches.report_duplicates, total) & ~lost
         flags = np.where(lost, LOST, np.where(twice, DUE | DUPLICATE, DUE)).astype(np.uint8)
         for entry, start, end in zip(entries, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-            entry.status = status[start:end]
+            entry.status[:] = status[start:end]
             entry.flags[:] = flags[start:end].tobytes()
         self._count(entries[0].account, status, lost, twice)
         rows = np.empty(total, ROW)
@@ -81,7 +81,8 @@ class Planner:
             return np.full(numbers.size, ledger.status_id(forced), np.uint8)
         draws = np.frombuffer(self._random.bytes(2 * numbers.size), np.uint16)
         status: NDArray[np.uint8] = self._status_table()[draws]
-        status[numbers < 0] = ledger.status_id(switches.bad_number_status)
+        if (numbers < 0).any():
+            status[numbers < 0] = ledger.status_id(switches.bad_number_status)
         for number, name in switches.status_numbers.items():
             value = mobile(number.encode())
             if value is not None:

@@ -2,8 +2,8 @@
 no future per push.
 
 Written by hand because an HTTP client library costs five times as much per push (docs/SIMULATORS.md has the
-measurement) and the simulator must leave the CPU to what is tested. Weak spot: it reads the status and finds the end of
-an answer, nothing more; answers over ANSWER_BYTES_MAX end the connection.
+measurement) and the simulator must leave the CPU to what is tested. Weak spot: it reads the status and the body of an
+answer, nothing more; answers over ANSWER_BYTES_MAX end the connection.
 """
 
 from __future__ import annotations
@@ -12,18 +12,29 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 ANSWER_BYTES_MAX = 64 * 1024
 LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.IGNORECASE)
+HEX = re.compile(rb"[0-9a-fA-F]{1,8}")
 CLOSES = re.compile(rb"\r\nconnection:[ \t]*close", re.IGNORECASE)
 
 FAILED = 0  # no answer: refused, closed, timed out or not HTTP
 
 
+class Answer(NamedTuple):
+    """What a receiver said: an HTTP status, or FAILED."""
+
+    status: int
+    body: bytes = b""
+
+
+NO_ANSWER = Answer(FAILED)
+
+
 class Push:
-    """One request to be pushed: the bytes of it. `done` is called once, with the HTTP status or FAILED."""
+    """One request to be pushed: the bytes of it. `done` is called once, with the answer or NO_ANSWER."""
 
     __slots__ = ("payload", "retried")
 
@@ -31,7 +42,7 @@ class Push:
         self.payload = payload
         self.retried = False
 
-    def done(self, status: int) -> None:
+    def done(self, answer: Answer) -> None:
         """To be overridden by who wants to know."""
 
 
@@ -83,7 +94,7 @@ class Pusher:
                 self.timeout_s,
             )
         except (OSError, TimeoutError):
-            push.done(FAILED)
+            push.done(NO_ANSWER)
             return
         self._links.add(link)
         link.send(push)
@@ -123,7 +134,7 @@ class Pusher:
             push.retried = True
             self._connect_with(push)
         else:
-            push.done(FAILED)
+            push.done(NO_ANSWER)
             self.kick()
 
 
@@ -171,19 +182,23 @@ class _Link(asyncio.Protocol):
         if not complete:
             self._keep(data)
             return
-        self._answered(int(data[9:12]), CLOSES.search(head) is not None or data.startswith(b"HTTP/1.0"))
+        body = data[head_end + 4 :]
+        if length is None and body:
+            body = _dechunked(body)
+        answer = Answer(int(data[9:12]), body)
+        self._answered(answer, CLOSES.search(head) is not None or data.startswith(b"HTTP/1.0"))
 
     def _keep(self, data: bytes) -> None:
         self._buffer = data
         if len(data) > ANSWER_BYTES_MAX:
             self.fail()
 
-    def _answered(self, status: int, closes: bool) -> None:
+    def _answered(self, answer: Answer, closes: bool) -> None:
         push, self.push = self.push, None
         self._buffer = b""
         self._served += 1
         assert push is not None
-        push.done(status)
+        push.done(answer)
         if closes:
             self.fail()
         else:
@@ -198,9 +213,9 @@ class _Link(asyncio.Protocol):
         push, self.push = self.push, None
         if push is not None and self._buffer.startswith(b"HTTP/1.") and b"\r\n\r\n" in self._buffer and exc is None:
             # An answer without a length ends with the connection.
-            status = self._buffer[9:12]
+            head, _, body = self._buffer.partition(b"\r\n\r\n")
             self._owner.gone(self, None, False)
-            push.done(int(status) if status.isdigit() else FAILED)
+            push.done(Answer(int(head[9:12]), body) if head[9:12].isdigit() else NO_ANSWER)
             self._owner.kick()
             return
         # A kept connection that the receiver closed just as we wrote took nothing: once more on a new one, as every
@@ -210,3 +225,18 @@ class _Link(asyncio.Protocol):
 
     def _fresh(self) -> bool:
         return time.monotonic() - self.sent_s < self._owner.timeout_s
+
+
+def _dechunked(raw: bytes) -> bytes:
+    """The content of a complete chunked body; what is no chunk ends it."""
+    content, at = b"", 0
+    while True:
+        end = raw.find(b"\r\n", at)
+        size_text = raw[at:end].partition(b";")[0].strip()
+        if end < 0 or not HEX.fullmatch(size_text):
+            return content
+        size = int(size_text, 16)
+        if not size:
+            return content
+        content += raw[end + 2 : end + 2 + size]
+        at = end + 2 + size + 2

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from loadtest.sim.bundles import BundleEncoder, Bundles
 from loadtest.sim.ledger import PUSHED, Book, Entry, Ledger
-from loadtest.sim.outbox import Encoder, Outbox, Single
+from loadtest.sim.one_by_one import Encoder, OneByOne
+from loadtest.sim.outbox import Outbox, Queue, Single
 from loadtest.sim.plan import Planner
+from loadtest.sim.push import Answer
 from loadtest.sim.schedule import ROW
 from loadtest.sim.switches import Switches
 from loadtest.sim.target import Target
@@ -30,7 +33,7 @@ Fresh = dict[tuple[float, str | None], list[Entry]]  # by delay for a review and
 class ReportEngine:
     """All outboxes. `start` and `close` belong to one event loop."""
 
-    def __init__(self, switches: Switches, ledger: Ledger, encoder: Encoder, seed: int) -> None:
+    def __init__(self, switches: Switches, ledger: Ledger, encoder: Encoder | BundleEncoder, seed: int) -> None:
         self.switches = switches
         self.ledger = ledger
         self.encoder = encoder
@@ -86,10 +89,8 @@ class ReportEngine:
         self._wake.set()
         return box.early(entry, rows)
 
-    def push(self, book: Book, url: str, payload: bytes) -> asyncio.Future[int]:
-        """Push these bytes to `url` before anything scheduled; the future gives the HTTP status, 0 if there was
-        none.
-        """
+    def push(self, book: Book, url: str, payload: bytes) -> asyncio.Future[Answer]:
+        """Push these bytes to `url` before anything scheduled; the future gives what the receiver said."""
         push = Single(payload)
         self.outbox(book).put_single(Target.of(url), push)
         return push.answer
@@ -116,9 +117,15 @@ class ReportEngine:
         """The account's pushes."""
         box = self._outboxes.get(book.config.name)
         if box is None:
-            box = Outbox(book, self.switches, self.ledger, self.encoder, self.planner.chance, self.kick)
+            box = Outbox(book, self.switches, self._queue(book), self.kick)
             self._outboxes[book.config.name] = box
         return box
+
+    def _queue(self, book: Book) -> Queue:
+        switches, ledger, chance = self.switches, self.ledger, self.planner.chance
+        if isinstance(self.encoder, BundleEncoder):
+            return Bundles(book, switches, ledger, self.encoder, chance)
+        return OneByOne(book, switches, ledger, self.encoder, chance)
 
     async def _run(self) -> None:
         swept_s = time.monotonic()

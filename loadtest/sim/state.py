@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+from loadtest.sim.bundles import BundleEncoder
 from loadtest.sim.clock import Clock
 from loadtest.sim.common_table import COMMON
 from loadtest.sim.config import SimConfig
 from loadtest.sim.faults import Rules
 from loadtest.sim.ledger import Book, Ledger
-from loadtest.sim.outbox import Encoder
+from loadtest.sim.one_by_one import Encoder
 from loadtest.sim.reports import ReportEngine
 from loadtest.sim.switches import Switch, Switches
 from loadtest.sim.wire import Reply
@@ -30,8 +31,8 @@ class Arrived:
     peer: str
 
 
-class Pushing(Encoder, Protocol):
-    """What a vendor pushes."""
+class OnDemand(Protocol):
+    """What a vendor pushes when a tester asks for it."""
 
     def made_report(self, book: Book, wanted: Mapping[str, Any]) -> bytes:
         """The push of POST /_sim/report."""
@@ -42,15 +43,27 @@ class Pushing(Encoder, Protocol):
         ...
 
 
+class Pushing(Encoder, OnDemand, Protocol):
+    """What a vendor pushes, reports one by one."""
+
+
+class BundlePushing(BundleEncoder, OnDemand, Protocol):
+    """What a vendor pushes, reports in bundles."""
+
+
 class Vendor(Protocol):
     """What a vendor is asked."""
 
     name: ClassVar[str]
     table: ClassVar[tuple[Switch, ...]]
     paths: ClassVar[tuple[str, ...]]
-    pushes: Pushing
 
     def __init__(self, state: State) -> None: ...
+
+    @property
+    def pushes(self) -> Pushing | BundlePushing:
+        """What it pushes."""
+        ...
 
     def receive(self, arrived: Arrived) -> Reply:
         """Carry one request to one of `paths` out. Never waits."""
@@ -71,6 +84,6 @@ class State:
         self.in_work = 0
         self.aborted = 0
 
-    def use(self, encoder: Encoder) -> None:
+    def use(self, encoder: Encoder | BundleEncoder) -> None:
         """Give the report engine its vendor."""
         self.reports = ReportEngine(self.switches, self.ledger, encoder, self.config.seed)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from loadtest.sim.push import FAILED, Push, Pusher
+from loadtest.sim.push import FAILED, Answer, Push, Pusher
 from loadtest.sim.target import Target
 
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -20,8 +20,8 @@ class Recorded(Push):
         super().__init__(b"GET /r?n=1 HTTP/1.1\r\nHost: r\r\n\r\n")
         self.statuses = statuses
 
-    def done(self, status: int) -> None:
-        self.statuses.append(status)
+    def done(self, answer: Answer) -> None:
+        self.statuses.append(answer.status)
 
 
 async def push(answering: Answering, count: int, connections: int = 1, timeout_s: float = 5.0) -> tuple[list[int], int]:
