@@ -1,6 +1,7 @@
 # Everything a contributor or CI does here. Plain `make` lists it.
 # PYTHON=…            the interpreter for .venv (3.11 or newer)
 # KAFKA_BOOTSTRAP=…   a broker for the tests; without it they start their own
+# SEEDS=…             how many histories `make simulation` plays
 # ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane", make bench ARGS="--help"
 
 SHELL := bash
@@ -9,8 +10,9 @@ BIN := .venv/bin
 PACKAGES := schemas dispatcher producers consumers loadtest
 # Two test processes: all that needs Kafka runs in one of them, on one broker (tests/conftest.py).
 WORKERS ?= 2
+SEEDS ?= 10000
 
-.PHONY: help setup demo test lint format bench kafka pins clean
+.PHONY: help setup demo test lint format simulation mutants bench kafka pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,6 +38,12 @@ lint: setup ## format check, lint, types, import layers
 format: setup ## format and sort imports
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
+
+simulation: setup ## play SEEDS random histories of crashes, freezes and faults on both cores
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+mutants: setup ## break each rule on purpose: the simulation must catch every one
+	@$(BIN)/python -m tests.simulation --mutants $(ARGS)
 
 bench: setup kafka ## measure the hot paths beside the naive ways
 	@$(BIN)/python -m loadtest.bench $(ARGS)
