@@ -7,15 +7,15 @@ first when several things are wrong is not documented; ours is one possible orde
 
 from __future__ import annotations
 
-import time
 from typing import ClassVar, NamedTuple
 
 from loadtest.sim import form, numbers
 from loadtest.sim.batch_pushes import BatchPushes
 from loadtest.sim.batch_table import SWITCHES
 from loadtest.sim.faults import Rule
-from loadtest.sim.ledger import Book, Entry
+from loadtest.sim.ledger import Book
 from loadtest.sim.state import Arrived, Pushing, State
+from loadtest.sim.submission import Ids, Order, decide, parts, record, report
 from loadtest.sim.switches import Switch
 from loadtest.sim.wire import HTML, Reply
 
@@ -23,27 +23,17 @@ SEND = "/msg/HttpBatchSendSM"
 BALANCE = "/msg/QueryBalance"
 
 EXTRA_PRODUCT = ("7654321", 2000)
-NOT_TAKEN = "104"  # what the answer says, if any of it is sent, when a fault kept the request from being taken
+NOT_TAKEN = "104"
 TRUE = (b"true", b"True", b"TRUE", b"1")
 FALSE = (b"false", b"False", b"FALSE", b"0")
 
 
 class Submit(NamedTuple):
-    """A submit request, taken apart."""
+    """A submit request, taken apart; the order's text is None if it is not UTF-8."""
 
     fields: dict[str, bytes]
-    parsed: numbers.Parsed
-    text: str | None  # None: not UTF-8
+    order: Order
     length: int
-    parts: int
-
-
-class Verdict(NamedTuple):
-    """What is answered, what was really done, and the rule that made them differ."""
-
-    code: str
-    accepted: bool
-    rule: Rule | None
 
 
 class Batch:
@@ -56,7 +46,7 @@ class Batch:
     def __init__(self, state: State) -> None:
         self._state = state
         self.pushes: Pushing = BatchPushes(state)
-        self._next_id = int(time.time() * 1000) * 1000  # beyond 2^31, as the document's example; new after a restart
+        self._ids = Ids()
 
     def receive(self, arrived: Arrived) -> Reply:
         """One request to SEND or BALANCE."""
@@ -76,62 +66,25 @@ class Batch:
             state.ledger.unmatched["101"] += 1
             return self._reply("101")
         submit = self._submit(book, fields)
-        book.requests += 1
-        verdict = self._decide(arrived, book, submit)
+        order = submit.order
+
+        def check(fits: bool) -> str:
+            return self._refusal(arrived, book, submit, fits)
+
+        verdict = decide(state, arrived, book, order, check, "0", NOT_TAKEN)
         if verdict.accepted:
             self._charge(book, submit)
-        if not submit.parsed.column.size:
+        if not order.parsed.column.size:
             return self._reply(verdict.code, rule=verdict.rule)
-        self._next_id += 1
-        msgid = str(self._next_id)
+        msgid = self._ids.next()
         wants_report = fields.get("needstatus") in TRUE
-        entry = state.ledger.record(
-            book,
-            state.clock.at(arrived.at_s),
-            verdict.code,
-            verdict.rule.name if verdict.rule else verdict.code,
-            submit.parsed,
-            submit.text or "",
-            submit.parts,
-            msgid,
-            wants_report,
-            verdict.accepted,
-        )
+        entry = record(state, arrived, book, order, verdict, msgid, wants_report)
         shows_id = wants_report or state.switches.msgid_without_status == "yes"
         reply = self._reply(verdict.code, msgid if shows_id else "", verdict.rule)
-        if verdict.accepted:
-            self._report(entry, reply)
+        if verdict.accepted:  # AMB-BATCH-22
+            delay_s = 0.0 if state.switches.review == "off" else state.clock.real_s(state.switches.review_delay_s)
+            report(state, entry, reply, delay_s, "REJECT" if state.switches.review == "reject_after" else None)
         return reply
-
-    def _decide(self, arrived: Arrived, book: Book, submit: Submit) -> Verdict:
-        """Judge the flow, find a rule, look for a reason to refuse; all of it counted."""
-        count = submit.parsed.column.size
-        weight = {"messages": count, "requests": 1, "parts": count * submit.parts}[book.config.flow.unit]
-        fits = book.judge.fits(arrived.at_s, weight)
-        if not fits:
-            book.violations["too_fast"] += 1
-        rule = self._state.rules.pick("send", book.config.name, submit.parsed, submit.text or "")
-        taken = rule is None or rule.is_taken
-        code = self._refusal(arrived, book, submit, fits) if taken else NOT_TAKEN
-        accepted = code == "0"
-        book.judge.arrive(arrived.at_s, weight, accepted)
-        if rule is not None:
-            book.faults[rule.name] += 1
-            code = rule.code or code
-        book.codes[code if taken or (rule and rule.code) else "none"] += 1
-        return Verdict(code, accepted, rule)
-
-    def _report(self, entry: Entry, reply: Reply) -> None:
-        """Let reports come: after the review if there is one, or before this very answer."""
-        state = self._state
-        reviewed = state.switches.review != "off"
-        forced = "REJECT" if state.switches.review == "reject_after" else None
-        if state.reports.planner.chance(state.switches.report_early):
-            reply.hold = state.reports.early(entry, forced)
-            reply.hold_s = state.switches.report_early_hold_s
-        else:
-            delay_s = state.clock.real_s(state.switches.review_delay_s) if reviewed else 0.0
-            state.reports.accepted(entry, delay_s, forced)
 
     def _submit(self, book: Book, fields: dict[str, bytes]) -> Submit:
         switches = self._state.switches
@@ -146,7 +99,7 @@ class Batch:
             single, multi = book.config.split_single, book.config.split_multi
         else:
             single, multi = map(int, switches.split.split("/"))
-        return Submit(fields, parsed, text, length, 1 if length <= single else -(-length // multi))
+        return Submit(fields, Order(parsed, text, parts(length, single, multi)), length)
 
     def _refusal(self, arrived: Arrived, book: Book, submit: Submit, fits: bool) -> str:
         """The code; "0" if nothing is wrong."""
@@ -171,14 +124,15 @@ class Batch:
                 return "106"
         elif needstatus not in TRUE and needstatus not in FALSE:
             book.violations["needstatus_bad"] += 1
-        if submit.text is None or not 0 < submit.length <= switches.max_chars:
+        order = submit.order
+        if order.text is None or not 0 < submit.length <= switches.max_chars:
             return "106"
-        count = submit.parsed.column.size
+        count = order.parsed.column.size
         if not max(1, switches.min_numbers) <= count <= switches.max_numbers:
             return "108"
-        if submit.parsed.odd and switches.bad_number == "107":
+        if order.parsed.odd and switches.bad_number == "107":
             return "107"
-        return self._content_refusal(book, submit.text) or self._order_refusal(book, submit)
+        return self._content_refusal(book, order.text) or self._order_refusal(book, submit)
 
     def _content_refusal(self, book: Book, text: str) -> str:
         switches, account = self._state.switches, book.config
@@ -204,7 +158,7 @@ class Batch:
         local = state.clock.local()
         if not start <= local.hour < end:
             return "110"
-        cost = submit.parts * submit.parsed.column.size
+        cost = submit.order.cost
         month = local.strftime("%Y%m")
         if month != book.month:
             book.month, book.month_used = month, 0
@@ -227,7 +181,7 @@ class Batch:
 
     def _charge(self, book: Book, submit: Submit) -> None:
         product = form.text(submit.fields, "product") or next(iter(book.balance))
-        cost = submit.parts * submit.parsed.column.size
+        cost = submit.order.cost
         book.balance[product] -= cost
         book.month_used += cost
 

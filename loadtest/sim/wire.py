@@ -66,7 +66,7 @@ class Wire:
         return head.encode() + b"\r\n" + body
 
     async def _spoil(self, transport: asyncio.Transport, reply: Reply, rule: Rule, path: str) -> None:
-        fault, body = rule.fault, reply.body
+        fault, body, kind = rule.fault, reply.body, reply.content_type
         if fault.startswith("http_") and fault[5:].isdigit():
             status = int(fault[5:])
             more = f"Location: {path}\r\n" if status == 302 else ""
@@ -75,7 +75,7 @@ class Wire:
         match fault:
             case "delay":
                 await asyncio.sleep(rule.delay_s)
-                transport.write(self._bytes(200, TEXT, body))
+                transport.write(self._bytes(200, kind, body))
             case "no_answer":
                 await asyncio.sleep(rule.hold_s)
                 self._close(transport)
@@ -84,30 +84,30 @@ class Wire:
             case "reset":
                 self._reset(transport)
             case "half_answer":
-                whole = self._bytes(200, TEXT, body)
+                whole = self._bytes(200, kind, body)
                 transport.write(whole[: len(whole) - (len(body) + 1) // 2])
                 self._close(transport)
             case "html_200":
                 transport.write(self._bytes(200, "text/html", HTML))
             case "empty_body":
-                transport.write(self._bytes(200, TEXT, b""))
+                transport.write(self._bytes(200, kind, b""))
             case "wrong_charset":
                 transport.write(self._bytes(200, "text/html; charset=UTF-16", body))
             case "chunked":
                 cut = len(body) // 2
                 chunks = b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in (body[:cut], body[cut:]) if c)
-                head = f"HTTP/1.1 200 OK\r\nContent-Type: {TEXT}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
                 transport.write(head + chunks + b"0\r\n\r\n")
             case "http10_close":
-                transport.write(f"HTTP/1.0 200 OK\r\nContent-Type: {TEXT}\r\n\r\n".encode() + body)
+                transport.write(f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode() + body)
                 self._close(transport)
             case "connection_close":
                 self.keep_alive = False
-                transport.write(self._bytes(200, TEXT, body))
+                transport.write(self._bytes(200, kind, body))
             case "body_100k":
-                transport.write(self._bytes(200, TEXT, body + b"\n" + FILLER))
+                transport.write(self._bytes(200, kind, body + b"\n" + FILLER))
             case "slow_drip":
-                whole = self._bytes(200, TEXT, body)
+                whole = self._bytes(200, kind, body)
                 cut = len(whole) - len(body)
                 transport.write(whole[:cut])
                 for at in range(cut, len(whole)):
