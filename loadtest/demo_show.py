@@ -32,7 +32,8 @@ from loadtest.demo_stage import (
     Stage,
     report_urls,
 )
-from loadtest.roles import ROLES, Running, running
+from loadtest.roles import Running, running
+from loadtest.run import ROLES
 from loadtest.sim.spawn import Spawned
 from producers.launch import launch
 

@@ -12,7 +12,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 
@@ -25,10 +25,8 @@ from dispatcher.log.port import Log
 from dispatcher.store.catching_up import bring_up_to_date
 from dispatcher.store.opening import open_store
 from dispatcher.store.sqlite import StoreBusy
+from loadtest.run import Role
 from producers.webhooks import Webhooks, serve_webhooks
-
-Role = Literal["web", "lanes", "results"]
-ROLES: Final[tuple[Role, ...]] = ("web", "lanes", "results")
 
 MAINTAIN_EVERY_S: Final = 3600.0
 

@@ -12,19 +12,22 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 import orjson
 
-from consumers.account_status import lane_holders
-from dispatcher import logs
 from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.options import config_option, json_option
 from dispatcher.vendors.seam import Vendor
-from loadtest.roles import ROLES, Role, Running, running
 from schemas.topics import lane_partition
+
+if TYPE_CHECKING:
+    from loadtest.roles import Running
+
+Role = Literal["web", "lanes", "results"]
+ROLES: Final[tuple[Role, ...]] = ("web", "lanes", "results")
 
 AT_ONCE: Final = 130
 
@@ -46,6 +49,8 @@ def run(role: str, config: str | None, as_json: bool) -> None:
       dispatcher run
       dispatcher run --role lanes --config /etc/dispatcher.toml
     """
+    from dispatcher import logs
+
     loaded = load(config)
     roles: tuple[Role, ...] = ROLES if role == "all" else tuple(each for each in ROLES if each == role)
     if not loaded.accounts and roles != ("results",):
@@ -66,6 +71,9 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> None:
+    from consumers.account_status import lane_holders
+    from loadtest.roles import running  # with it comes everything
+
     stop = asyncio.Event()
     _stop_on_signals(stop)
     others = sorted({holder.pid for holder in lane_holders(config).values()} - {os.getpid()})
