@@ -6,6 +6,8 @@ chunk explains is parked. Runs inside the fold's transaction.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +52,7 @@ class ReportJoin:
         """Settle what can be; returns the rows whose number is not in their chunk."""
         batch_of = match.batch_of_slot()
         batches, batch_no = np.unique(batch_of, return_inverse=True)
-        of_row = batch_no.astype(np.uint16 if len(batches) < 65_536 else np.int64)[match.slot[asked]]
+        of_row = batch_no.astype(_smallest(len(batches)))[match.slot[asked]]
         order = np.argsort(of_row, kind="stable")
         ends = np.cumsum(np.bincount(of_row, minlength=len(batches)))
         sums = _Sums()
@@ -176,6 +178,11 @@ class _Sums:
         self.fresh_slot: list[NDArray[np.int32]] = []
         self.fresh_pair: list[NDArray[np.int32]] = []
         self.covered: dict[int, int] = {}
+
+
+def _smallest(count: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest type for numbers below `count`: narrow ones sort fastest."""
+    return np.uint8 if count <= 256 else np.uint16 if count <= 65_536 else np.uint32
 
 
 def _tallied(key: NDArray[np.int32], pair: NDArray[np.int32], keys: int, pairs: int) -> NDArray[np.int64]:
