@@ -1,4 +1,4 @@
-"""What every test may rely on: a real Kafka broker where one is asked for, and no way out of this machine.
+"""What every test may rely on: a real Kafka broker where one is asked for, no way off this machine, nothing left over.
 
 One broker serves the whole session, so a test names its topics with `kafka_prefix`. Whatever uses a Kafka fixture is
 marked `kafka` and put into one xdist group: it runs in one process, on one broker, while the other runs the rest.
@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("kafka"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_left() -> Iterator[None]:
+    """Whoever starts a process ends it: at the end of the session (of this xdist worker) none may be left."""
+    before = set(_children())
+    yield
+    left = {process: command for process, command in _children().items() if process not in before}
+    assert not left, f"tests left these processes behind: {left}"
+
+
 @pytest.fixture(scope="session")
 def kafka_bootstrap() -> Iterator[str]:
     """`host:port` of the session's broker: what KAFKA_BOOTSTRAP names, or one started here. Not to be stopped."""
@@ -61,6 +71,23 @@ def kafka_broker() -> Iterator[Broker]:
     """A broker of this test's own, started, that it may stop, kill and restart."""
     with Broker() as broker:
         yield broker
+
+
+def _children() -> dict[int, str]:
+    """Our running child processes and their command lines; {} where there is no /proc.
+
+    Not those who have ended, nor Python's own resource tracker, which ends with us.
+    """
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue  # it ended while we looked
+        if int(parent) == os.getpid() and state != "Z" and "resource_tracker" not in command:
+            found[int(folder.name)] = command
+    return found
 
 
 def _only_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
