@@ -1,0 +1,115 @@
+"""What became of requests that were unknown, and who said so: read from the lanes' journals, the newest last.
+
+The results store keeps what is, not who decided it; the journal has every Resolved for ever. Only these records are
+decoded, so a million others pass in seconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.ownership import Ownership
+from dispatcher.errors import LogDamaged, LogNewer
+from dispatcher.log.port import Log, Stored
+from schemas.codec import BrokenRecord, NewerRecord, decode
+from schemas.records import AnyRecord, Intent, Resolved
+from schemas.topics import LANES
+
+READ_RECORDS_MAX: Final = 10_000
+KEPT_MAX: Final = 100_000
+_TAGS: Final = (b"\xa8resolved", b"\xa5owned")
+_TAG_BYTES: Final = 20  # version, map header, "t", the tag
+
+Progress = Callable[[int], None]
+"""Told how many records were read."""
+
+
+class Resolution(msgspec.Struct, frozen=True, kw_only=True):
+    """One resolution, and the request it was about."""
+
+    partition: int
+    resolved: Resolved
+    intent: Intent
+
+    @property
+    def chunk(self) -> str:
+        """The request's name, as in `unknown list`."""
+        return f"{self.partition}:{self.resolved.intent}"
+
+
+async def resolutions(
+    log: Log, partitions: Collection[int], *, campaign: str | None, newest: int, progress: Progress
+) -> list[Resolution]:
+    """The newest resolutions of these journals, oldest first; those of one campaign, or of all. Raises LogError.
+
+    Weak spot: one that an answer had forestalled (its owner was frozen, not dead) is among them.
+    """
+    found: list[tuple[int, Resolved]] = []
+    read = 0
+    for partition in sorted(partitions):
+        journal, read = await _resolved(log, partition, read, progress)
+        found += [(partition, resolved) for resolved in journal]
+    found.sort(key=lambda each: (each[1].at_ms, each[1].intent), reverse=True)
+    kept: list[Resolution] = []
+    for partition, resolved in found:
+        intent = _decoded(await log.fetch(LANES.name, partition, resolved.intent))
+        if isinstance(intent, Intent) and campaign in (None, intent.campaign):
+            kept.append(Resolution(partition=partition, resolved=resolved, intent=intent))
+            if len(kept) == newest:
+                break
+    return kept[::-1]
+
+
+async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> tuple[deque[Resolved], int]:
+    """The resolutions of a journal that count: the first of each intent, by who owned the lane."""
+    ownership, found, seen = Ownership(), deque[Resolved](maxlen=KEPT_MAX), set[int]()
+    begin = offset = await _begin(log, partition)
+    while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX):
+        for stored in records:
+            if not any(tag in stored.value[:_TAG_BYTES] for tag in _TAGS):
+                continue
+            record = _decoded(stored)
+            if not ownership.valid(record) or not isinstance(record, Resolved) or record.intent in seen:
+                continue
+            seen.add(record.intent)
+            if record.intent >= begin:
+                found.append(record)
+        offset = records[-1].offset + 1
+        read += len(records)
+        progress(read)
+    return found, read
+
+
+async def _begin(log: Log, partition: int) -> int:
+    """The first offset that is still kept: what is over its retention is gone."""
+    if await _is_there(log, partition, 0):
+        return 0
+    low, high = 1, await log.end(LANES.name, partition)
+    while low < high:
+        middle = (low + high) // 2
+        if await _is_there(log, partition, middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+async def _is_there(log: Log, partition: int, offset: int) -> bool:
+    try:
+        await log.read(LANES.name, partition, offset, records_max=1)
+    except LogDamaged:
+        return False
+    return True
+
+
+def _decoded(stored: Stored) -> AnyRecord:
+    try:
+        return decode(stored.value)
+    except NewerRecord as error:
+        raise LogNewer(f"the lanes' journal was written by a newer release ({error}). Update this one.") from error
+    except BrokenRecord as error:
+        raise LogDamaged(f"lanes: the record at offset {stored.offset} cannot be read ({error}).") from error
