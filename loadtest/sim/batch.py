@@ -48,6 +48,14 @@ class Batch:
         self.pushes: Pushing = BatchPushes(state)
         self._ids = Ids()
 
+    @staticmethod
+    def example(url: str, account: str, pswd: str) -> list[str]:
+        """A submit request to try."""
+        return [
+            f"curl '{url}{SEND}' \\",
+            f"     -d 'account={account}&pswd={pswd}&mobile=13800138000&msg=hello&needstatus=true'",
+        ]
+
     def receive(self, arrived: Arrived) -> Reply:
         """One request to SEND or BALANCE."""
         fields = form.parameters(arrived.query)

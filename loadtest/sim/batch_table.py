@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.sim.switches import Switch, seconds, weights, whole, words
+from loadtest.sim.switches import Switch, seconds, text, weights, whole, words
 
 CODES: dict[str, str] = {
     "0": "accepted",
@@ -86,8 +86,7 @@ SWITCHES: tuple[Switch, ...] = (
         "AMB-BATCH-6",
         "the status such a number is reported with",
         ("UNDELIV",),
-        also="any text",
-        accepts=lambda v: isinstance(v, str),
+        **text(),
     ),
     Switch(
         "balance_interval",

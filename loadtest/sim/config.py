@@ -55,6 +55,7 @@ class AccountConfig:
     name: str
     account: str = ""
     pswd: str = DEFAULT_PSWD
+    userid: str = ""
     products: dict[str, int] = field(default_factory=lambda: {"1234567": 1_000_000_000})
     flow: Flow = field(default_factory=Flow)
     report_url: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_plus, unquote_to_bytes
 
 
 def parameters(raw: bytes) -> dict[str, bytes]:
@@ -29,6 +29,11 @@ def value(raw: bytes) -> bytes:
 def text(fields: dict[str, bytes], name: str) -> str:
     """A parameter that should be UTF-8; empty if it is not there."""
     return value(fields.get(name, b"")).decode("utf-8", "replace")
+
+
+def escaped(text: str) -> str:
+    """As Java's URLEncoder does it in UTF-8 (vendors.md 0.5)."""
+    return quote_plus(text, safe="*").replace("~", "%7E")
 
 
 def length(text: str, unit: str) -> int:

@@ -60,6 +60,11 @@ class Vendor(Protocol):
 
     def __init__(self, state: State) -> None: ...
 
+    @staticmethod
+    def example(url: str, account: str, pswd: str) -> list[str]:
+        """A submit request to try in a shell, line by line; the last line ends with the body in quotes."""
+        ...
+
     @property
     def pushes(self) -> Pushing | BundlePushing:
         """What it pushes."""

@@ -58,3 +58,8 @@ def column(values: NDArray[np.bytes_]) -> Text:
 def chosen(names: Sequence[bytes], which: NDArray[np.uint8]) -> Text:
     """`names[which[i]]` as the i-th row's text."""
     return column(np.array(names, np.bytes_)[which])
+
+
+def groups(values: NDArray[np.int64]) -> Text:
+    """Numbers below 10,000 as four digits."""
+    return column(GROUPS[values].view("S4"))

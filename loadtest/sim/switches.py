@@ -43,11 +43,13 @@ class Switch:
         raise ConfigError(f"simulator switch {self.name}: {value!r} is not possible. Set it to {allowed}.")
 
 
-def whole(least: int) -> dict[str, Any]:
-    """Any whole number from `least` on."""
+def whole(least: int, most: int | None = None) -> dict[str, Any]:
+    """Any whole number from `least` on, up to `most`."""
     return {
-        "also": f"any whole number from {least}",
-        "accepts": lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= least,
+        "also": f"any whole number from {least}" + ("" if most is None else f" to {most}"),
+        "accepts": lambda v: (
+            isinstance(v, int) and not isinstance(v, bool) and v >= least and (most is None or v <= most)
+        ),
     }
 
 
@@ -66,6 +68,11 @@ def share() -> dict[str, Any]:
         "also": "any share from 0 to 1",
         "accepts": lambda v: isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= 1,
     }
+
+
+def text() -> dict[str, Any]:
+    """Any text."""
+    return {"also": "any text", "accepts": lambda v: isinstance(v, str)}
 
 
 def words() -> dict[str, Any]:
