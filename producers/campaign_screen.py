@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.core.equation import Counts
+from dispatcher.core.equation import Counts, total
 from dispatcher.live import Bar, equation, legend, status_text
 from dispatcher.options import columns
 from dispatcher.progress import SHARES, as_json, handed_over, percent_final
@@ -38,6 +38,22 @@ def campaign_table(views: Sequence[CampaignView]) -> Table:
             view.name if view.name != view.id else "",
         )
     return table
+
+
+def unknown_note(views: Sequence[CampaignView]) -> str:
+    """What to say below the list about who is unknown, or ""."""
+    counts = total(view.counts for view in views)
+    if not counts.unknown:
+        return ""
+    return (
+        f"\n{unknown_recipients(counts)} unknown: the vendor may or may not have texted them. "
+        "Their campaigns are not finished. Why, and what to do: dispatcher unknown list"
+    )
+
+
+def unknown_recipients(counts: Counts) -> str:
+    """`1 recipient is`, `1,200 recipients are`."""
+    return "1 recipient is" if counts.unknown == 1 else f"{counts.unknown:,} recipients are"
 
 
 def campaign_page(view: CampaignView) -> RenderableType:
@@ -154,10 +170,12 @@ def _advice(view: CampaignView) -> Iterator[str]:
         policy = (
             "they are sent again once nobody can still be sending them (policy resend)"
             if view.unknown == "resend"
-            else "they are not sent again (policy hold)"
+            else "they are not sent again (policy hold), and reports may still settle them"
         )
-        yield f"\nNot finished: {counts.unknown:,} recipients are unknown{since}: the vendor may or may not have texted"
-        yield f"them; {policy}."
+        yield (
+            f"\nNot finished: {counts.unknown:,} recipients are unknown{since}. The vendor may or may not have texted them; "
+            f"{policy}. See: dispatcher unknown list --campaign {view.id}"
+        )
     if view.paused and not view.cancelled:
         yield f"\nPaused. To go on: dispatcher campaign resume {view.id}"
     if counts.invalid + counts.duplicate + counts.suppressed:

@@ -32,7 +32,7 @@ class CrashContract:
             assert at.vendor.totals()["double_texts"] == 0
             at.compare("may")
 
-    def test_after_a_kill_what_was_open_is_unknown_and_is_not_sent_again(self, tmp_path: Path, log_url: str) -> None:
+    def test_after_a_kill_what_was_open_is_unknown_until_reports_settle_it(self, tmp_path: Path, log_url: str) -> None:
         with stand(tmp_path, log_url, ours=PACED, switches=SLOW | {"push": "off"}, lanes=LANES) as at:
             first = at.run()
             in_the_middle(at)
@@ -47,6 +47,10 @@ class CrashContract:
             at.compare("may")
             at.vendor.configure(push="on")
             at.until(lambda: all_final_but_unknown(at), "everything was reported")
+            taken = at.taken()
+            at.until(
+                lambda: at.counts("may").unknown == RECIPIENTS - taken, "reports settled whom the vendor had taken"
+            )
             at.compare("may")
             totals = at.vendor.totals()
             assert (totals["double_texts"], totals["windows_over_limit"]) == (0, 0)
