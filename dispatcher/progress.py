@@ -199,5 +199,8 @@ def _allowed(now: Pace) -> str:
 
 
 def over(views: Sequence[CampaignView]) -> bool:
-    """Nothing of these will change by itself any more: every recipient has its final word, or waits for a person."""
-    return all(view.settled or view.status == "holding" for view in views)
+    """Nothing of these will change by itself any more: every recipient has its final word, or waits for a person.
+
+    (Late reports may still tell of who is unknown.)
+    """
+    return all(view.settled or (view.counts.open == view.counts.unknown and view.unknown == "hold") for view in views)

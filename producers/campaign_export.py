@@ -21,6 +21,7 @@ from dispatcher.store.export import FORMATS, REJECTED, STATES, Format, Wrote, ex
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView
 from producers.campaign_results import results, stale
+from producers.campaign_screen import unknown_recipients
 
 READ_WITHIN_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.2
@@ -97,13 +98,25 @@ async def _export(
         missing = await found.fresh()
         view = await found.campaign(campaign)
     rows, damaged = await asyncio.to_thread(_write, loaded, view, kind, states, output)
-    notes = [stale(missing), *(f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items()))]
+    broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items())]
+    notes = [stale(missing), _unknown(view), *broken]
     for note in filter(None, notes):
         click.echo(note, err=True)
     if as_json:
-        print_json({"campaign": campaign, "format": kind, "rows": rows, "path": str(output)})
+        print_json(
+            {"campaign": campaign, "format": kind, "rows": rows, "path": str(output), "unknown": view.counts.unknown}
+        )
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
+
+
+def _unknown(view: CampaignView) -> str:
+    if not view.counts.unknown:
+        return ""
+    return (
+        f"{view.id} is not finished: {unknown_recipients(view.counts)} unknown, the vendor may or may not have texted "
+        f"them. See: dispatcher unknown list --campaign {view.id}"
+    )
 
 
 def _write(

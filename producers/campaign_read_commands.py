@@ -11,7 +11,7 @@ from dispatcher.config import load
 from dispatcher.options import config_option, console, json_option, print_json
 from dispatcher.store.port import CampaignView
 from producers.campaign_results import results, stale
-from producers.campaign_screen import campaign_object, campaign_page, campaign_table
+from producers.campaign_screen import campaign_object, campaign_page, campaign_table, unknown_note
 
 
 @click.command("list")
@@ -31,6 +31,8 @@ def list_campaigns(config: str | None, as_json: bool) -> None:
         return
     if views:
         console().print(campaign_table(views))
+        if note := unknown_note(views):
+            console().print(Text(note, style="magenta"))
     else:
         click.echo("no campaigns yet. Launch one: dispatcher campaign launch --help")
     _tell_stale(missing)

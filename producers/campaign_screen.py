@@ -173,7 +173,7 @@ def _advice(view: CampaignView) -> Iterator[str]:
             else "they are not sent again (policy hold), and reports may still settle them"
         )
         yield (
-            f"\nNot finished: {counts.unknown:,} recipients are unknown{since}. The vendor may or may not have texted them; "
+            f"\nNot finished: {unknown_recipients(counts)} unknown{since}. The vendor may or may not have texted them; "
             f"{policy}. See: dispatcher unknown list --campaign {view.id}"
         )
     if view.paused and not view.cancelled:

@@ -35,6 +35,8 @@ STATES: Final = {state.word: state for state in State}
 REJECTED: Final = ("invalid", "duplicate", "suppressed")
 """The states of rows that never became recipients."""
 
+UNKNOWN_MEANING: Final = "the vendor may or may not have texted this number"
+
 ZONE: Final = "Asia/Shanghai"
 _OFFSET_MS: Final = 8 * 3_600_000
 _TIME: Final = pl.Datetime("ms", ZONE)
@@ -162,7 +164,7 @@ class _Frames:
         )
 
     def _meaning_column(self, page: Page) -> pl.Series:
-        """Looked up once for each (account, source, code) of the page."""
+        """Looked up once for each (account, source, code) of the page; who is unknown is told so."""
         code_count = len(page.codes)
         key = (page.account_index.astype(np.int64) * 2 + page.from_report) * code_count + page.code_index
         used, index = np.unique(key, return_inverse=True)
@@ -172,7 +174,9 @@ class _Frames:
             account, from_report = divmod(account_and_source, 2)
             vendor = self._vendors.get(page.accounts[account], "")
             texts.append(self._meanings(vendor, "report" if from_report else "submit", page.codes[code]))
-        return _texts(texts).gather(index.astype(np.uint32))
+        meanings = _texts(texts).gather(index.astype(np.uint32))
+        unknown = page.states == State.UNKNOWN
+        return meanings.set(pl.Series(unknown), UNKNOWN_MEANING) if unknown.any() else meanings
 
     def _rejected(self, page: RejectPage) -> pl.DataFrame:
         states = [reason if reason in ("duplicate", "suppressed") else "invalid" for reason in page.reasons]
