@@ -94,15 +94,14 @@ CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write, the file made if it is missing. Raises StoreError or ConfigError."""
-    if path.is_dir():
-        raise ConfigError(f"the store {path} is a folder; give a file name in it, such as sqlite:{path}/results.db")
+    _check_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = _connect(f"file:{quote(str(path))}?mode=rwc")
     except (OSError, sqlite3.Error) as error:
         raise mapped(error, path) from error
     try:
-        if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if not _tables(connection):
             connection.execute("PRAGMA journal_mode = WAL")
             create_tables(connection)
         _check(connection, path)
@@ -122,13 +121,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that only reads; without a file, an empty store in memory. Raises StoreError or ConfigError."""
+    _check_name(path)
     if not path.exists():
-        connection = _connect("file::memory:")
-        create_tables(connection)
-        return connection
+        return _empty()
     try:
         connection = _connect(f"file:{quote(str(path))}?mode=ro")
         try:
+            if not _tables(connection):  # somebody is just about to make them
+                connection.close()
+                return _empty()
             _check(connection, path)
         except BaseException:
             connection.close()
@@ -136,6 +137,22 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise mapped(error, path) from error
     return connection
+
+
+def _empty() -> sqlite3.Connection:
+    connection = _connect("file::memory:")
+    create_tables(connection)
+    return connection
+
+
+def _tables(connection: sqlite3.Connection) -> int:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return int(tables)
+
+
+def _check_name(path: Path) -> None:
+    if path.is_dir():
+        raise ConfigError(f"the store {path} is a folder; give a file name in it, such as sqlite:{path}/results.db")
 
 
 def overwrite(path: Path, fresh: Path) -> bool:
@@ -168,7 +185,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     """Make all tables in one transaction; a process that lost the race finds them there."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        if not _tables(connection):
             for statement in TABLES.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -181,8 +198,8 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 def rollback(connection: sqlite3.Connection) -> None:
     """End a transaction that failed, if SQLite has not already done so."""
-    if connection.in_transaction:
-        with contextlib.suppress(sqlite3.Error):
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 

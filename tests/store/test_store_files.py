@@ -1,0 +1,335 @@
+"""The store's file: who may open it, what is wrong with it, and that a crash never counts anything twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dispatcher.config import StoreConfig
+from dispatcher.errors import ConfigError, DispatcherError, LogNewer, StoreError
+from dispatcher.log.port import Stored
+from dispatcher.store import sqlite_file
+from dispatcher.store.opening import open_reader, open_store
+from dispatcher.store.port import LoadedBatch, Overtaken
+from dispatcher.store.sqlite import StoreBusy, open_sqlite
+from schemas import codec
+from schemas.states import State
+from schemas.topics import lane_partition
+from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
+from tests.store.joined_store import Driver, states
+
+NOW_MS = LAUNCHED_MS + 60_000
+
+
+def sent(sizes: list[int], chunk: int = 500) -> History:
+    """A campaign on `spring`, all accepted in chunks of so many; chunk k has the id `v<k>`."""
+    history = History()
+    jobs = history.launch("c1", {"spring": sizes})["spring"]
+    history.owned("spring", "o")
+    intents = [
+        history.intent("spring", "o", job, start, min(chunk, size - start))
+        for job, size in zip(jobs, sizes, strict=True)
+        for start in range(0, size, chunk)
+    ]
+    for index, intent in enumerate(intents):
+        history.outcome("spring", intent, "accepted", vendor_id=f"v{index}")
+    return history
+
+
+def report_all(history: History, count: int, chunk: int = 500, step: int = 97, per_record: int = 400) -> None:
+    """A delivered report for everyone, far out of order."""
+    order = [index * step % count for index in range(count)]
+    for start in range(0, count, per_record):
+        rows = [(f"v{at // chunk}", FIRST_NUMBER + at, 1, "DELIVRD", 0) for at in order[start : start + per_record]]
+        history.reports("spring", rows)
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_file_the_results_are_empty_and_no_file_is_made(tmp_path: Path):
+    reader = open_reader(StoreConfig(url=f"sqlite:{tmp_path / 'none.db'}"))
+    assert (reader.campaigns(), reader.reports(), reader.offsets(), reader.lookup(1)) == ([], [], {}, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["postgres://x", "results.db", "sqlite:", "sqlite:a.db?x=1"])
+def test_a_url_of_another_kind_is_refused_with_the_right_one(url: str):
+    with pytest.raises(ConfigError, match='url = "sqlite:PATH"'):
+        open_store(StoreConfig(url=url))
+
+
+def test_one_process_writes_at_a_time_and_says_who(tmp_path: Path):
+    config = StoreConfig(url=f"sqlite:{tmp_path / 'results.db'}")
+    store = open_store(config)
+    with pytest.raises(StoreBusy, match=f"pid {os.getpid()}"):
+        open_store(config)
+    store.close()
+    open_store(config).close()
+
+
+def broken_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096 * 20)
+
+
+def foreign(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE x (y)")
+
+
+CASES = [
+    ("a folder", lambda path: path.mkdir(), ConfigError, "is a folder"),
+    ("a text file", lambda path: path.write_text("hello, " * 900), StoreError, "is no store"),
+    ("another program's database", foreign, ConfigError, "another program"),
+]
+
+
+@pytest.mark.parametrize(("what", "make", "error", "words"), CASES, ids=[case[0] for case in CASES])
+def test_what_is_no_store_is_refused_in_one_sentence(tmp_path: Path, what, make, error, words):
+    path = tmp_path / "results.db"
+    make(path)
+    for opened in (lambda: open_sqlite(path, emits=True), lambda: open_reader(StoreConfig(url=f"sqlite:{path}"))):
+        with pytest.raises(error, match=words) as raised:
+            opened()
+        assert isinstance(raised.value, DispatcherError)
+
+
+def test_a_store_of_another_format_asks_to_be_rebuilt(tmp_path: Path):
+    path = tmp_path / "results.db"
+    open_sqlite(path, emits=True).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="format 99.*store rebuild"):
+        open_sqlite(path, emits=True)
+
+
+def test_a_damaged_store_asks_to_be_rebuilt(tmp_path: Path):
+    driver = Driver(tmp_path / "results.db", sent([3000]))
+    driver.all()
+    driver.close()
+    broken_page(driver.path)
+    with pytest.raises(StoreError, match="store rebuild"):
+        open_sqlite(driver.path, emits=True).take_inputs({})
+    reader = open_reader(StoreConfig(url=f"sqlite:{driver.path}"))
+    with pytest.raises(StoreError, match="store rebuild"):
+        reader.campaigns()
+
+
+def test_a_record_of_a_newer_release_stops_the_fold_and_nothing_is_written(tmp_path: Path):
+    history = sent([10])
+    driver = Driver(tmp_path / "results.db", history)
+    driver.inputs("campaigns", "jobs")
+    before = driver.rows()
+    newer = bytes([codec.VERSION + 1]) + b"?"
+    place = ("lanes", lane_partition("spring"))
+    delivery = {place: [*history.records[place], Stored(3, b"", newer, (), 0)]}
+    with pytest.raises(LogNewer, match="update this dispatcher"):
+        driver.store.batches_needed(delivery)
+    with pytest.raises(LogNewer, match="update this dispatcher"):
+        driver.store.take(delivery)
+    assert driver.rows() == before
+    driver.close()
+
+
+# --- crashes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_stops_the_fold_writes_nothing_and_the_fold_goes_on_when_there_is_room(tmp_path: Path):
+    history = sent([20_000])
+    report_all(history, 20_000)
+    driver = Driver(tmp_path / "results.db", history)
+    driver.inputs("campaigns", "jobs")
+    driver.take([("lanes", lane_partition("spring"))])
+    before = driver.rows()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(StoreError, match="make room"):
+            driver.take([("reports", lane_partition("spring"))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert driver.rows() == before
+    driver.all()
+    view = driver.reader().campaign("c1", NOW_MS)
+    assert view is not None
+    assert view.counts.check().delivered == 20_000
+    driver.close()
+
+
+def test_records_folded_by_somebody_else_are_not_folded_again(tmp_path: Path):
+    history = sent([1000])
+    report_all(history, 1000)
+    driver = Driver(tmp_path / "results.db", history)
+    driver.inputs("campaigns", "jobs")
+    driver.take([("lanes", lane_partition("spring"))])
+    place = ("reports", lane_partition("spring"))
+    delivery = driver.read([place])
+    (tmp_path / "results.db.lock").unlink()  # a lock that does not lock
+    other = open_sqlite(driver.path, emits=False)
+    other.take(delivery)
+    with pytest.raises(Overtaken, match="another process"):
+        driver.store.take(delivery)
+    other.close()
+    assert driver.store.offsets()[place] == len(history.records[place])
+    view = driver.reader().campaign("c1", NOW_MS)
+    assert view is not None
+    assert view.counts.check().delivered == 1000
+    assert sum(reports.repeats for reports in driver.reader().reports()) == 0
+    driver.close()
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.store.test_store_files import report_all, sent
+from tests.store.joined_store import Driver
+history = sent([9_000, 9_000])
+report_all(history, 18_000)
+driver = Driver(Path(sys.argv[1]), history, emits=True)
+driver.inputs("campaigns", "jobs")
+places = [("lanes", p) for p in range(8)] + [("reports", p) for p in range(8)]
+print("begun", flush=True)
+while driver.read(places):
+    driver.take(places, 3)
+driver.load(driver.store.batches_wanted(100))
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_killed_in_the_middle_of_applying_it_counts_nothing_twice_and_loses_nothing(tmp_path: Path):
+    path = tmp_path / "results.db"
+    random = np.random.default_rng(7)
+    kills = 0
+    while True:
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True,
+        )  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == "begun\n"
+        if kills < 5:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=float(random.uniform(0.0, 0.06)))
+        else:
+            assert child.stdout.readline() == "done\n"
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdin.close()
+        child.stdout.close()
+        kills += 1
+        if kills > 5:
+            break
+    history = sent([9_000, 9_000])
+    report_all(history, 18_000)
+    straight = Driver(tmp_path / "straight.db", history, emits=True)
+    straight.all()
+    killed = Driver(path, history)
+    assert killed.rows() == straight.rows()
+    assert len(killed.rows()["outbox"]) == 36
+    straight.close()
+    killed.close()
+
+
+# --- size and shape --------------------------------------------------------------------------------------------------
+
+
+def test_a_recipient_takes_at_most_16_bytes_on_disk_and_in_memory(tmp_path: Path):
+    history = sent([50_000, 50_000])
+    report_all(history, 100_000, per_record=5000)
+    driver = Driver(tmp_path / "results.db", history)
+    driver.all()
+    memory_bytes = driver.store.memory_bytes
+    driver.close()
+    assert driver.path.stat().st_size / 100_000 <= 16
+    assert 0 < memory_bytes / 100_000 <= 16
+
+
+def test_hundreds_of_codes_in_one_batch_come_back_after_a_restart(tmp_path: Path):
+    history = sent([5000])
+    codes = [f"E{index % 700:03}" for index in range(5000)]
+    for start in range(0, 5000, 1000):
+        rows = [(f"v{at // 500}", FIRST_NUMBER + at, 2, codes[at], 1 + at) for at in range(start, start + 1000)]
+        history.reports("spring", rows)
+    driver = Driver(tmp_path / "results.db", history)
+    driver.inputs("campaigns", "jobs")
+    driver.take([("lanes", lane_partition("spring"))])
+    for _ in range(5):
+        driver.take([("reports", lane_partition("spring"))], 1)
+        driver.reopen()
+    found = states(driver.reader(), "c1", NOW_MS)["c1", 0]
+    assert found == {FIRST_NUMBER + at: ("failed", codes[at]) for at in range(5000)}
+    (page,) = driver.reader().pages("c1", {State.FAILED}, NOW_MS)
+    assert page.reported_s.tolist() == list(range(1, 5001))
+    driver.close()
+
+
+def test_the_working_set_stays_within_its_limits_and_the_results_stay_right(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("dispatcher.store.working_set.COLUMNS_BYTES_MAX", 20_000)
+    monkeypatch.setattr("dispatcher.store.working_set.CHUNKS_MAX", 3)
+    history = sent([700] * 8, chunk=100)
+    report_all(history, 5600, chunk=100)
+    driver = Driver(tmp_path / "results.db", history)
+    driver.inputs("campaigns", "jobs")
+    places = [("lanes", lane_partition("spring")), ("reports", lane_partition("spring"))]
+    while driver.read(places):
+        driver.take(places, 5)
+        assert driver.store.memory_bytes <= 20_000 + 700 * 15
+    view = driver.reader().campaign("c1", NOW_MS)
+    assert view is not None
+    assert view.counts.check().delivered == 5600
+    driver.close()
+
+
+def test_a_batch_that_the_log_has_lost_leaves_its_numbers_empty_and_the_equation_whole(tmp_path: Path):
+    history = sent([20, 30], chunk=10)
+    history.reports("spring", [("v0", FIRST_NUMBER, 1, "DELIVRD", 0), ("v2", FIRST_NUMBER + 20, 1, "DELIVRD", 0)])
+    driver = Driver(tmp_path / "results.db", history)
+    driver.inputs("campaigns", "jobs")
+    wanted = driver.store.batches_wanted(10)
+    lost = min(place.id for place in wanted)
+    driver.store.add_batches([LoadedBatch(lost, None, "the SHA-256 differs")])
+    driver.load(place for place in wanted if place.id != lost)
+    driver.take([("lanes", lane_partition("spring")), ("reports", lane_partition("spring"))])
+    reader = driver.reader()
+    view = reader.campaign("c1", NOW_MS)
+    assert view is not None
+    assert (view.counts.check().delivered, view.counts.accepted) == (1, 49)
+    assert list(reader.damaged("c1").values()) == ["the SHA-256 differs"]
+    broken = [page for page in reader.pages("c1") if page.broken]
+    assert [page.numbers.any() for page in broken] == [False]
+    assert [r.strangers for r in reader.reports()] == [1]
+    driver.close()
+
+
+def test_errors_of_sqlite_never_leave_the_store(tmp_path: Path):
+    driver = Driver(tmp_path / "results.db", sent([10]))
+    driver.all()
+    driver.close()
+    for call in (
+        lambda: driver.store.take_inputs({}),
+        lambda: driver.store.outbox(1),
+        lambda: driver.store.batches_wanted(1),
+        lambda: driver.store.expire(0),
+    ):
+        with pytest.raises(StoreError):
+            call()
+    reader = driver.reader()
+    reader.close()
+    for read in (reader.campaigns, reader.reports, lambda: reader.lookup(1), lambda: list(reader.pages("c1"))):
+        with pytest.raises(StoreError):
+            read()
+    assert sqlite_file.mapped(OSError(13, "Permission denied"), driver.path).exit_code == 1
