@@ -38,7 +38,7 @@ def list_accounts(config: str | None, as_json: bool) -> None:
     Example:
       dispatcher account list
     """
-    loaded = load(config)
+    loaded = load(config, secrets="none")
     held = lane_holders(loaded)
     rows = []
     for name, vendor in sorted(loaded.accounts.items()):
@@ -78,7 +78,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account check
       dispatcher account check spring
     """
-    loaded = load(config)
+    loaded = load(config, secrets=[name] if name is not None else "all")
     read_url(loaded.log.url)
     sqlite_path(loaded.store.url)
     probes = asyncio.run(_checked(loaded, _chosen(loaded, name)))
@@ -86,7 +86,10 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
         print_json({"config": loaded.path, "accounts": [_as_json(each) | {"lane_told": told} for each, told in probes]})
     else:
         count = len(loaded.accounts)
-        click.echo(f"{loaded.path}: {count} account{'' if count == 1 else 's'}, every key is in order.")
+        keys = "every key is in order"
+        if loaded.unset:
+            keys = f"every key is in order, but secrets are missing of {_and(sorted(loaded.unset))}"
+        click.echo(f"{loaded.path}: {count} account{'' if count == 1 else 's'}, {keys}.")
         for each, told in probes:
             _print_probe(each, told)
     _fail_on([each for each, _ in probes])
@@ -104,7 +107,7 @@ def balance(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account balance
       dispatcher account balance spring --json
     """
-    loaded = load(config)
+    loaded = load(config, secrets=[name] if name is not None else "all")
     probes = asyncio.run(_probed(_chosen(loaded, name)))
     if as_json:
         print_json({"accounts": [_as_json(each) for each in probes]})

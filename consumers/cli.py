@@ -46,7 +46,7 @@ def rebuild(yes: bool, config: str | None, as_json: bool) -> None:
     Example:
       dispatcher store rebuild --yes
     """
-    loaded = load(config)
+    loaded = load(config, secrets="none")
     if not confirm(f"Read the whole log {loaded.log.url} and make {loaded.store.url} anew?", yes=yes):
         raise click.Abort
     started_s = time.monotonic()
@@ -96,7 +96,7 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
     """
     value = _number(number)
     wire = phone_numbers.to_wire(value)
-    sightings, messages = asyncio.run(_lookup(load(config), value, wire))
+    sightings, messages = asyncio.run(_lookup(load(config, secrets="none"), value, wire))
     if as_json:
         print_json(
             {

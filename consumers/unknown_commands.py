@@ -72,7 +72,7 @@ def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_js
       dispatcher unknown list --campaign may-sale --json
       dispatcher unknown list --resolved
     """
-    loaded = load(config)
+    loaded = load(config, secrets="none")
     if resolved:
         _print_resolved(asyncio.run(_resolved(loaded, campaign)), as_json=as_json)
         return
@@ -128,9 +128,8 @@ def resolve(
     """
     if vendor_id and (verdict != "sent" or len(names) != 1):
         raise UserError("--vendor-id is the vendor's id of one request it took: give --as sent and one --chunk.")
-    asyncio.run(
-        _resolve(load(config), campaign, names, cast(Verdict, verdict), why, vendor_id, yes=yes, as_json=as_json)
-    )
+    loaded = load(config, secrets="none")
+    asyncio.run(_resolve(loaded, campaign, names, cast(Verdict, verdict), why, vendor_id, yes=yes, as_json=as_json))
 
 
 async def _list(config: Config, campaign: str | None) -> tuple[list[Doubt], int]:

@@ -2,6 +2,9 @@
 
 Secrets are written as `${NAME}` and read from the environment, or `${file:PATH}` and read from a file. They are of
 type Secret: never printed. Every mistake is a ConfigError that names the file, the key and what to do.
+
+A secret is asked for by those who use it: a command names the accounts it needs (`secrets`), and whoever only reads
+needs none. An account whose secret is not there is in `unset` and can be looked at, but `Config.account` refuses it.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
@@ -25,6 +29,9 @@ _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
 _PLACED = re.compile(r"(.*) - at `\$\.([\w.\[\]]+)`", re.DOTALL)
+
+Secrets = Literal["all", "none"] | Collection[str]
+"""The accounts whose secrets must be there, or "all" or "none" of them."""
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -61,7 +68,10 @@ class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """The whole configuration. `accounts` are the vendors by account name: the name is the lane."""
+    """The whole configuration. `accounts` are the vendors by account name: the name is the lane.
+
+    `unset` says of accounts that nobody asked for which secret of theirs is missing; as they are, they cannot be used.
+    """
 
     log: LogConfig
     store: StoreConfig
@@ -69,9 +79,12 @@ class Config(msgspec.Struct, frozen=True):
     lanes: LanesConfig
     accounts: dict[str, Vendor]
     path: str
+    unset: dict[str, str] = {}
 
     def account(self, name: str) -> Vendor:
-        """The account of this name. Raises ConfigError if there is none."""
+        """The account of this name, ready for use. Raises ConfigError if there is none or its secret is missing."""
+        if name in self.unset:
+            raise ConfigError(self.unset[name])
         try:
             return self.accounts[name]
         except KeyError:
@@ -85,10 +98,10 @@ class Config(msgspec.Struct, frozen=True):
 T = TypeVar("T")
 
 
-def load(path: str | os.PathLike[str] | None = None) -> Config:
+def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all") -> Config:
     """The configuration in this file (default `dispatcher.toml`; without that file: defaults and no accounts).
 
-    Raises ConfigError.
+    `secrets` says which accounts' secrets are needed. Raises ConfigError, also if one of those is missing.
     """
     file = Path(path or os.environ.get("DISPATCHER_CONFIG") or DEFAULT_PATH)
     if not file.exists():
@@ -101,19 +114,23 @@ def load(path: str | os.PathLike[str] | None = None) -> Config:
         raise ConfigError(f"{file}: cannot be read ({error}).") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}.") from error
-    return parse(table, str(file))
+    return parse(table, str(file), secrets=secrets)
 
 
-def parse(table: dict[str, Any], path: str) -> Config:
+def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Config:
     """The configuration in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
     unknown = sorted(set(table) - {"log", "store", "web", "lanes", "account"})
     if unknown:
         raise ConfigError(f"{path}: [{unknown[0]}] is not a known section (log, store, web, lanes, account.NAME).")
-    accounts = {}
+    accounts, unset = {}, {}
     for name, fields in _table(table.get("account", {}), f"{path}: [account]").items():
         if not _ACCOUNT_NAME.fullmatch(name):
             raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
-        accounts[name] = _account(name, fields, path)
+        accounts[name], missing = _account(name, fields, path)
+        if missing is not None and (secrets == "all" or (secrets != "none" and name in secrets)):
+            raise missing
+        if missing is not None:
+            unset[name] = str(missing)
     return Config(
         log=_section(table, "log", LogConfig, path),
         store=_section(table, "store", StoreConfig, path),
@@ -121,25 +138,35 @@ def parse(table: dict[str, Any], path: str) -> Config:
         lanes=_section(table, "lanes", LanesConfig, path),
         accounts=accounts,
         path=path,
+        unset=unset,
     )
 
 
-def _account(name: str, fields: dict[str, Any], path: str) -> Vendor:
+def _account(name: str, fields: dict[str, Any], path: str) -> tuple[Vendor, ConfigError | None]:
+    """The account, and which of its secrets is missing; that one then still stands in it as its reference."""
     where = f"{path}: [account.{name}]"
     tag = _table(fields, where).get("vendor")
     if not isinstance(tag, str) or tag not in BY_TAG:
         said = "vendor is missing" if tag is None else f'vendor = "{tag}" is not known'
         raise ConfigError(f"{where}: {said}; write one of: {', '.join(sorted(BY_TAG))}.")
-    vendor: Vendor = _convert(_resolved(fields, where), BY_TAG[tag], where)
-    wrong = vendor.check()
+    missing: ConfigError | None = None
+    values = dict(fields)
+    for key, value in fields.items():
+        try:
+            values[key] = _resolve(value, f"{where} {key}")
+        except ConfigError as error:
+            missing = missing or error
+    vendor: Vendor = _convert(values, BY_TAG[tag], where)
+    wrong = vendor.check() if missing is None else None
     if wrong:
         raise ConfigError(f"{where}: {wrong}")
-    return vendor
+    return vendor, missing
 
 
 def _section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
     where = f"{path}: [{name}]"
-    return _convert(_resolved(_table(table.get(name, {}), where), where), kind, where)
+    fields = _table(table.get(name, {}), where)
+    return _convert({key: _resolve(value, f"{where} {key}") for key, value in fields.items()}, kind, where)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
@@ -173,10 +200,6 @@ def _secret(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise ValueError("expected a text in quotes, or ${NAME}")
-
-
-def _resolved(fields: dict[str, Any], where: str) -> dict[str, Any]:
-    return {key: _resolve(value, f"{where} {key}") for key, value in fields.items()}
 
 
 def _resolve(value: Any, where: str) -> Any:

@@ -51,8 +51,8 @@ def run(role: str, config: str | None, as_json: bool) -> None:
     """
     from dispatcher import logs
 
-    loaded = load(config)
     roles: tuple[Role, ...] = ROLES if role == "all" else tuple(each for each in ROLES if each == role)
+    loaded = load(config, secrets="none" if roles == ("results",) else "all")
     if not loaded.accounts and roles != ("results",):
         there = "has no account" if Path(loaded.path).exists() else "does not exist"
         raise ConfigError(f"{loaded.path} {there}. Copy dispatcher.example.toml there and fill in [account.NAME].")

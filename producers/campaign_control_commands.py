@@ -94,7 +94,7 @@ async def _known(log: Log, campaign: str) -> Campaign:
 
 
 async def _on_log(config: str | None, work: Callable[[Log], Awaitable[T]]) -> T:
-    log = await open_log(load(config).log.url, create=False)
+    log = await open_log(load(config, secrets="none").log.url, create=False)
     try:
         return await work(log)
     finally:

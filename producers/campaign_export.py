@@ -93,7 +93,7 @@ def export_command(
 async def _export(
     campaign: str, kind: Format, states: tuple[str, ...] | None, output: Path | None, config: str | None, as_json: bool
 ) -> None:
-    loaded = load(config)
+    loaded = load(config, secrets="none")
     async with results(loaded) as found:
         missing = await found.fresh()
         view = await found.campaign(campaign)

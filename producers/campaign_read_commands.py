@@ -62,13 +62,13 @@ def show(campaign: str, config: str | None, as_json: bool) -> None:
 
 
 async def _list(config: str | None) -> tuple[list[CampaignView], int]:
-    async with results(load(config)) as found:
+    async with results(load(config, secrets="none")) as found:
         missing = await found.fresh()
         return await found.campaigns(), missing
 
 
 async def _show(config: str | None, campaign: str) -> tuple[CampaignView, int]:
-    async with results(load(config)) as found:
+    async with results(load(config, secrets="none")) as found:
         missing = await found.fresh()
         return await found.campaign(campaign), missing
 

@@ -40,7 +40,7 @@ def watch(campaign: str, config: str | None, as_json: bool) -> None:
       dispatcher campaign watch may-sale --json | jq .counts.delivered
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_Watch(load(config), campaign, as_json=as_json).run())
+        asyncio.run(_Watch(load(config, secrets="none"), campaign, as_json=as_json).run())
 
 
 class _Watch:

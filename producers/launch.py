@@ -64,7 +64,7 @@ async def launch(
     or route) before anything counts, LogError if the log fails: then nothing is launched, or it is and a repetition
     says so.
     """
-    settings = config if isinstance(config, Config) else load(config)
+    settings = config if isinstance(config, Config) else load(config, secrets=route)
     prepared = await prepare(
         settings,
         numbers,

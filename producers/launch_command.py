@@ -88,10 +88,11 @@ def launch_command(
     """
     from dispatcher.config import load
 
-    settings = load(config)
+    accounts = [account.strip() for account in route.split(",") if account.strip()]
+    settings = load(config, secrets=accounts)
     wanted: dict[str, Any] = {
         "text": text,
-        "route": [account.strip() for account in route.split(",") if account.strip()],
+        "route": accounts,
         "id": campaign,
         "name": name,
         "weight": weight,

@@ -46,12 +46,17 @@ CONFIG_MISTAKES: list[tuple[str, str, str]] = [
     ("a missing key", CONFIG.replace('account = "demo"\n', ""), "account"),
     ("a wrong type", CONFIG + "inflight_max = 'many'\n", "inflight_max"),
     ("an unknown vendor", CONFIG.replace("batch-a", "batch-z"), "batch-z"),
-    ("a secret that is not set", CONFIG.replace("${PSWD}", "${NOT_SET_ANYWHERE}"), "NOT_SET_ANYWHERE"),
-    ("a secret file that is not there", CONFIG.replace("${PSWD}", "${file:nowhere.txt}"), "nowhere.txt"),
     ("a URL that is none", CONFIG.replace("http://127.0.0.1:9", "127.0.0.1:9"), "url"),
     ("a log that is none", "[log]\nurl = 'mysql:x'\n" + CONFIG, "mysql"),
     ("a Kafka without a broker", "[log]\nurl = 'kafka://'\n" + CONFIG, "kafka"),
 ]
+
+SECRET_MISTAKES: list[tuple[str, str, str]] = [
+    ("a secret that is not set", CONFIG.replace("${PSWD}", "${NOT_SET_ANYWHERE}"), "NOT_SET_ANYWHERE"),
+    ("a secret file that is not there", CONFIG.replace("${PSWD}", "${file:nowhere.txt}"), "nowhere.txt"),
+]
+
+WINTER = CONFIG.replace("spring", "winter").replace("${PSWD}", "${NOT_SET_ANYWHERE}")
 
 
 @pytest.fixture
@@ -95,6 +100,52 @@ def test_a_configuration_that_cannot_be_used_says_what_to_mend(
 ) -> None:
     (folder / "dispatcher.toml").write_text(text, "utf-8")
     refused(command, 2, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [row[1:] for row in SECRET_MISTAKES], ids=[row[0] for row in SECRET_MISTAKES]
+)
+@pytest.mark.parametrize(
+    "command",
+    [["account", "check"], ["account", "balance", "spring"], ["run"], ["campaign", "launch", "list.csv", *LAUNCH]],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_missing_secret_is_named_by_a_command_that_needs_it(
+    folder: Path, text: str, words: str, command: list[str]
+) -> None:
+    (folder / "dispatcher.toml").write_text(text, "utf-8")
+    refused(command, 2, words)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["campaign", "list"],
+        ["campaign", "show", "may-sale"],
+        ["campaign", "pause", "may-sale"],
+        ["campaign", "export", "may-sale", "--format", "csv"],
+        ["unknown", "list"],
+        ["lookup", "13800138000"],
+        ["account", "list"],
+        ["store", "rebuild", "--yes"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_a_missing_secret_does_not_stop_a_command_that_needs_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    launched(folder, "may-sale")
+    monkeypatch.delenv("PSWD")
+    result = invoke(command)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_missing_secret_of_another_account_stops_neither_a_launch_nor_a_check_by_name(folder: Path) -> None:
+    (folder / "dispatcher.toml").write_text(CONFIG + WINTER, "utf-8")
+    assert invoke(["campaign", "launch", "list.csv", *LAUNCH]).exit_code == 0
+    refused(["account", "check", "spring"], 1, "spring")  # it was asked, but nobody answers at its address
+    refused(["account", "check", "winter"], 2, "NOT_SET_ANYWHERE")
+    refused(["campaign", "launch", "list.csv", "--text", "x", "--route", "spring,winter", "--yes"], 2, "NOT_SET_ANY")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,58 @@ def test_a_secret_comes_from_the_environment_or_a_file(tmp_path, monkeypatch):
     assert with_account(pswd="a-${SPRING_PSWD}-z").account("spring").pswd == "a-from-env-z"  # type: ignore[attr-defined]
 
 
+FOUR: dict[str, Any] = {
+    "account": {
+        "spring": ACCOUNT | {"pswd": "${NO_SPRING_PSWD}"},
+        "summer": ACCOUNT | {"pswd": "${SUMMER_PSWD}", "push_pswd": "${file:/no/such/file}"},
+        "winter": ACCOUNT | {"url": "${NO_WINTER_URL}"},
+        "autumn": ACCOUNT,
+    }
+}
+
+NEEDED: list[tuple[Any, str | None]] = [
+    # whose secrets a command needs, and the one whose lack stops it
+    ("none", None),
+    ([], None),
+    (["autumn"], None),
+    (["autumn", "nobody"], None),
+    (["spring"], "[account.spring] pswd: the environment variable NO_SPRING_PSWD is not set"),
+    (["autumn", "summer"], "[account.summer] push_pswd: the secret file /no/such/file cannot be read"),
+    (["winter"], "[account.winter] url: the environment variable NO_WINTER_URL is not set"),
+    ("all", "[account.spring] pswd"),
+]
+
+
+@pytest.mark.parametrize(("secrets", "sentence"), NEEDED, ids=lambda value: str(value))
+def test_a_missing_secret_stops_only_those_who_need_it(monkeypatch, secrets, sentence):
+    monkeypatch.setenv("SUMMER_PSWD", "there")
+    if sentence is not None:
+        with pytest.raises(ConfigError, match=re.escape(sentence)):
+            parse(FOUR, "dispatcher.toml", secrets=secrets)
+        return
+    config = parse(FOUR, "dispatcher.toml", secrets=secrets)
+    assert sorted(config.accounts) == ["autumn", "spring", "summer", "winter"]
+    assert sorted(config.unset) == ["spring", "summer", "winter"]
+    assert config.account("autumn").url == "http://127.0.0.1:9101"
+
+
+def test_an_account_without_its_secret_can_be_looked_at_but_not_be_used():
+    config = parse(FOUR, "dispatcher.toml", secrets="none")
+    assert config.accounts["spring"].limits.numbers_max == 50_000
+    with pytest.raises(ConfigError, match="NO_SPRING_PSWD is not set"):
+        config.account("spring")
+
+
+def test_other_mistakes_in_an_account_whose_secret_is_missing_are_told_all_the_same():
+    with pytest.raises(ConfigError, match="did you mean flow"):
+        parse({"account": {"spring": ACCOUNT | {"pswd": "${NO_SUCH}", "flwo": 1}}}, "dispatcher.toml", secrets="none")
+
+
+def test_a_missing_value_of_the_log_stops_everybody():
+    with pytest.raises(ConfigError, match=re.escape("[log] url: the environment variable NO_SUCH_NAME is not set")):
+        parse({"log": {"url": "${NO_SUCH_NAME}"}}, "dispatcher.toml", secrets="none")
+
+
 def test_a_secret_is_not_printed_with_its_account():
     config = with_account(push_pswd="s3cret-push")
     assert "s3cret" not in repr(config)
