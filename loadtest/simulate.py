@@ -1,4 +1,4 @@
-"""`dispatcher simulate`: a simulated vendor on its own, for trying things out and for load tests.
+"""`dispatcher simulate`: simulated vendors on their own, for trying things out and for load tests.
 
 Also what `loadtest.sim.spawn` runs as a child (`--config -`: one line of JSON on standard input; it ends when that is
 closed).
@@ -11,6 +11,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,22 +37,27 @@ GC_THRESHOLDS = (5_000, 20, 100)
     help="TOML with [sim] and [sim.account.NAME]; two sample accounts without it.",
 )
 @click.option(
+    "--vendor", type=click.Choice(configuration.VENDORS), help="Which vendor; batch if the file says nothing."
+)
+@click.option(
     "--listen", metavar="HOST:PORT", help=f"Where to listen; {configuration.DEFAULT_LISTEN} if the file says nothing."
 )
 @click.option(
     "--loop", type=click.Choice(["asyncio", "uvloop"]), default="uvloop", show_default=True, help="Event loop."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
-def simulate(config_path: str | None, listen: str | None, loop: str, as_json: bool) -> None:
+def simulate(config_path: str | None, vendor: str | None, listen: str | None, loop: str, as_json: bool) -> None:
     """Run a simulated vendor: it enforces its limits, charges, pushes reports and keeps a ledger.
+
+    Several at once where the file has a table [sim.NAME] with a vendor for each.
 
     Everything can be looked at and changed while it runs, at /_sim/config and /_sim/ledger. Ctrl-C ends it.
     """
     try:
-        config = _config(config_path, listen)
+        configs = _configs(config_path, listen, vendor)
         runner = asyncio.Runner(loop_factory=_loop_factory(loop))
         with runner:
-            runner.run(_serve(config, as_json, config_path == FROM_STDIN))
+            runner.run(_serve(configs, as_json, config_path == FROM_STDIN))
     except DispatcherError as error:
         if as_json:
             click.echo(orjson.dumps({"error": str(error), "kind": type(error).__name__}))
@@ -60,12 +66,12 @@ def simulate(config_path: str | None, listen: str | None, loop: str, as_json: bo
         sys.exit(error.exit_code)
 
 
-def _config(path: str | None, listen: str | None) -> SimConfig:
+def _configs(path: str | None, listen: str | None, vendor: str | None) -> dict[str, SimConfig]:
     if path == FROM_STDIN:
         source: Any = orjson.loads(sys.stdin.buffer.readline())
     else:
         source = None if path is None else Path(path)
-    return configuration.read(source, listen)
+    return configuration.read_all(source, listen, vendor)
 
 
 def _loop_factory(loop: str) -> Any:
@@ -76,14 +82,15 @@ def _loop_factory(loop: str) -> Any:
     return None
 
 
-async def _serve(config: SimConfig, as_json: bool, until_stdin_closes: bool) -> None:
+async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_closes: bool) -> None:
     from loadtest.sim.server import Simulator  # here: `dispatcher --help` needs no server
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Simulator(config) as sim:
+    async with AsyncExitStack() as stack:
+        sims = {name: await stack.enter_async_context(Simulator(config)) for name, config in configs.items()}
         # The imported modules never die; without them a full collection is short, and a pause here looks like a burst
         # to the judge.
         gc.collect()
@@ -91,7 +98,9 @@ async def _serve(config: SimConfig, as_json: bool, until_stdin_closes: bool) -> 
         gc.set_threshold(*GC_THRESHOLDS)
         if until_stdin_closes:
             loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
-        click.echo(orjson.dumps({"ready": True, "url": sim.url}) if as_json else _greeting(sim))
+        urls = {name: sim.url for name, sim in sims.items()}
+        ready = {"ready": True, "url": next(iter(urls.values())), "urls": urls}
+        click.echo(orjson.dumps(ready) if as_json else _greeting(list(sims.values())))
         sys.stdout.flush()
         await stop.wait()
     if not as_json:
@@ -104,8 +113,14 @@ def _stop_at_end(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _greeting(sim: Simulator) -> str:
-    lines = [f"A simulated vendor ({sim.vendor.name}, edition {sim.state.switches.edition}) listens on {sim.url}", ""]
+def _greeting(sims: list[Simulator]) -> str:
+    return "\n\n".join([*("\n".join(_introduced(sim)) for sim in sims), "Ctrl-C ends it."])
+
+
+def _introduced(sim: Simulator) -> list[str]:
+    switches = sim.state.switches
+    edition = f", edition {switches.edition}" if "edition" in switches.table else ""
+    lines = [f"A simulated vendor ({sim.vendor.name}{edition}) listens on {sim.url}", ""]
     for book in sim.state.ledger.books.values():
         account, flow = book.config, book.config.flow
         limit = f"{flow.limit} {flow.unit} in any {flow.per_s:g} s" if flow.limit else "no flow limit"
@@ -113,18 +128,15 @@ def _greeting(sim: Simulator) -> str:
         lines.append(f"  account {account.account}: {limit}, credit {sum(book.balance.values()):,}, {reports}")
     account = next(iter(sim.state.ledger.books.values())).config
     pswd = account.pswd if account.pswd == DEFAULT_PSWD else "PSWD"
-    lines += [
+    return [
+        *lines,
         "",
         "Try it:",
-        f"  curl '{sim.url}/msg/HttpBatchSendSM' \\",
-        f"       -d 'account={account.account}&pswd={pswd}&mobile=13800138000&msg=hello&needstatus=true'",
+        *(f"  {line}" for line in sim.vendor.example(sim.url, account.account, pswd)),
         f"  curl '{sim.url}/_sim/ledger'          what it was sent, charged and reported",
         f"  curl '{sim.url}/_sim/config'          every switch, with what it may be",
         f"  curl '{sim.url}/_sim/config' -d '{{\"max_chars\": 585}}'",
-        "",
-        "Ctrl-C ends it.",
     ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

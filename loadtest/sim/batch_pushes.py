@@ -10,7 +10,7 @@ from loadtest.sim import numbers
 from loadtest.sim.ledger import Book
 from loadtest.sim.one_by_one import ReportRow
 from loadtest.sim.push import Answer
-from loadtest.sim.state import State
+from loadtest.sim.state import Inbound, State
 from loadtest.sim.target import Target
 
 PREFIX = {"none": "", "86": "86", "+86": "%2B86"}
@@ -51,7 +51,7 @@ class BatchPushes:
         query = urlencode({k: v for k, v in fields.items() if wanted.get(k, v) is not None}).encode()
         return Target.of(book.config.report_url).request(self._state.switches.push_method, query)
 
-    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[bytes]:
+    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[Inbound]:
         """A message from a phone: `mobile`, `destcode`, `msg`, `moTime`; over 70 characters it comes in parts of 67.
 
         `id` of the long message, `order` (in_order, reversed, shuffled), `duplicate` and `missing` (a part's number),
@@ -81,7 +81,7 @@ class BatchPushes:
         elif order == "shuffled":
             self._state.random.shuffle(parts)
         target = Target.of(book.config.inbound_url)
-        return [target.request(self._state.switches.push_method, urlencode(p).encode()) for p in parts]
+        return [Inbound(target.request(self._state.switches.push_method, urlencode(p).encode())) for p in parts]
 
     def _receiver(self, book: Book) -> str:
         account = book.config

@@ -15,6 +15,13 @@ same shape).
     fault = "no_answer"
     p = 0.01
 
+Several in one process, each with what [sim] says besides and what its own table says:
+
+    [sim.north]
+    vendor = "hezhong"
+    listen = "127.0.0.1:9102"
+    [sim.north.account.spring]
+
 It talks to this machine alone: other listening or push addresses are refused unless `allow_remote = true`.
 """
 
@@ -36,6 +43,7 @@ T = TypeVar("T")
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
+VENDORS = ("batch", "hezhong", "guodu")  # by name; server.py has what they are
 UNITS = ("messages", "requests", "parts")
 
 
@@ -97,13 +105,10 @@ DEFAULT_ACCOUNTS: dict[str, Any] = {
 }
 
 
-def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> SimConfig:
-    """A configuration from a TOML file or a dict of its shape (with or without the outer `sim`).
-
-    None gives two sample accounts; `listen` wins over what the source says. ConfigError says what cannot be used.
-    """
+def load(source: Path | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The table [sim] of a TOML file or a dict, as it is. ConfigError if there is none to read."""
     if source is None:
-        source = {"account": DEFAULT_ACCOUNTS}
+        return {"account": DEFAULT_ACCOUNTS}
     if isinstance(source, Path):
         try:
             source = tomllib.loads(source.read_text("utf-8"))
@@ -113,7 +118,15 @@ def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> 
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"simulator configuration {source} is not TOML: {error}. Correct it there.") from None
-    table = dict(source.get("sim", source))
+    return dict(source.get("sim", source))
+
+
+def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> SimConfig:
+    """A configuration from a TOML file or a dict of its shape (with or without the outer `sim`).
+
+    None gives two sample accounts; `listen` wins over what the source says. ConfigError says what cannot be used.
+    """
+    table = load(source)
     if listen:
         table["listen"] = listen
     accounts = table.pop("account", None) or DEFAULT_ACCOUNTS
@@ -125,6 +138,39 @@ def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> 
         config.accounts[name] = account(name, settings, config.allow_remote)
     _check_listen(config)
     return config
+
+
+def tables_of_several(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Where [sim] is of several simulators: their tables by name."""
+    return {n: t for n, t in table.items() if n != "account" and isinstance(t, Mapping) and "vendor" in t}
+
+
+def read_all(
+    source: Path | Mapping[str, Any] | None, listen: str | None = None, vendor: str | None = None
+) -> dict[str, SimConfig]:
+    """As `read`, and where [sim] has tables of its own with a `vendor` each: one simulator per such table.
+
+    These take over what [sim] says besides; its `listen` is the first one's, the next get the next ports, unless they
+    have their own. The arguments `listen` and `vendor` are for one simulator only.
+    """
+    table = load(source)
+    several = tables_of_several(table)
+    if not several:
+        config = read(table | ({"vendor": vendor} if vendor else {}), listen)
+        return {config.vendor: config}
+    if listen or vendor:
+        raise ConfigError(
+            f"simulator configuration: there are several ({', '.join(several)}). "
+            "Set listen and vendor in the table of each, not on the command line."
+        )
+    shared = {name: value for name, value in table.items() if name not in several}
+    first = SimConfig(listen=str(shared.pop("listen", DEFAULT_LISTEN)), allow_remote=True)
+    _check_listen(first)
+    host, port = first.address
+    return {
+        name: read({"listen": f"{host}:{port and port + place}"} | shared | dict(own))
+        for place, (name, own) in enumerate(several.items())
+    }
 
 
 def account(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -138,6 +139,7 @@ class Control:
         return ledger.totals(doubles) | {
             "vendor": self._vendor.name,
             "reports_waiting": state.reports.waiting,
+            "inbound_waiting": state.reports.insisting,
             "in_work": state.in_work,
             "aborted": state.aborted,
         }
@@ -169,16 +171,21 @@ class Control:
         return (await asyncio.wait_for(pushed, PUSH_ANSWER_S_MAX)).status
 
     async def push_inbound(self, wanted: dict[str, Any]) -> list[int]:
-        """Push a message from a phone, part by part; returns the receiver's HTTP statuses."""
+        """Push a message from a phone, part by part; returns the receiver's HTTP statuses. What it does not take is
+        repeated, as `push_retry` says, after this.
+        """
         book = self._book(str(wanted.get("account", "")))
         if not book.config.inbound_url:
             raise ConfigError(f"simulated account {book.config.name!r} has no inbound_url. Set it first.")
+        url = book.config.inbound_url
         statuses = []
-        for payload in self._vendor.pushes.inbound_pushes(book, wanted):
-            pushed = self._state.reports.push(book, book.config.inbound_url, payload)
-            answer = await asyncio.wait_for(pushed, PUSH_ANSWER_S_MAX)
-            book.inbound_pushed += 1
-            book.inbound_acked += self._vendor.pushes.is_taken(answer)
+        for payload, messages in self._vendor.pushes.inbound_pushes(book, wanted):
+            answer = await asyncio.wait_for(self._state.reports.push(book, url, payload), PUSH_ANSWER_S_MAX)
+            book.inbound_pushed += messages
+            if self._vendor.pushes.is_taken(answer):
+                book.inbound_acked += messages
+            else:
+                self._state.reports.insist(book, url, payload, partial(_acked, book, messages))
             statuses.append(answer.status)
         return statuses
 
@@ -207,6 +214,10 @@ class Control:
         if name not in books:
             raise ConfigError(f"there is no simulated account {name!r}. Possible: {', '.join(books)}.")
         return books[name]
+
+
+def _acked(book: Book, messages: int) -> None:
+    book.inbound_acked += messages
 
 
 def _object(body: bytes) -> dict[str, Any]:

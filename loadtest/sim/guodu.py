@@ -22,7 +22,7 @@ from loadtest.sim.guodu_pushes import GuoduPushes
 from loadtest.sim.guodu_table import SWITCHES
 from loadtest.sim.ledger import Book
 from loadtest.sim.state import Arrived, BundlePushing, State
-from loadtest.sim.submission import Ids, Order, decide, parts, record, report
+from loadtest.sim.submission import Ids, Order, charge, credit, decide, parts, record, report
 from loadtest.sim.switches import Switch
 from loadtest.sim.wire import Reply
 
@@ -91,7 +91,7 @@ class Guodu:
 
         verdict = decide(state, arrived, book, submit.order, check, submit.good, NOT_TAKEN)
         if verdict.accepted:
-            book.balance[next(iter(book.balance))] -= submit.order.cost
+            charge(book, submit.order.cost)
         if not submit.order.parsed.column.size:
             return self._reply(verdict.code, rule=verdict.rule)
         vendor_id = self._ids.next()
@@ -162,7 +162,7 @@ class Guodu:
         return "10" if len(append) + switches.prefix_digits > DISPLAYED_MAX else ""
 
     def _no_credit(self, book: Book, submit: Submit) -> str:
-        short = next(iter(book.balance.values()), 0) < submit.order.cost
+        short = credit(book) < submit.order.cost
         return "11" if short and self._state.switches.no_credit == "11" else ""
 
     # answers

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from loadtest.sim.bundles import Bundle
 from loadtest.sim.guodu_table import FAILED, STATUSES
 from loadtest.sim.ledger import Book
 from loadtest.sim.push import Answer
-from loadtest.sim.state import State
+from loadtest.sim.state import Inbound, State
 from loadtest.sim.target import Target
 
 CONTENT_TYPE = b"application/json; charset=UTF-8"
@@ -89,13 +89,13 @@ class GuoduPushes:
             entries.append({self._key(k).decode(): v for k, v in fields.items() if v is not None})
         return self._request(target, b",".join(map(orjson.dumps, entries)))
 
-    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[bytes]:
+    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[Inbound]:
         """One message of `mobile`, `to`, `msg`, `time`, or several as a list of such tables in `messages`; null leaves
         one out; or the `body` as it is.
         """
         target = Target.of(book.config.inbound_url)
         if "body" in wanted:
-            return [target.post(str(wanted["body"]).encode(), CONTENT_TYPE)]
+            return [Inbound(target.post(str(wanted["body"]).encode(), CONTENT_TYPE))]
         keys: Mapping[str, str] = self._state.switches.mo_fields
         entries = []
         for message in wanted.get("messages", [wanted]):
@@ -107,10 +107,8 @@ class GuoduPushes:
             }
             told = {keys[name]: value for name, value in fields.items() if name in keys and value is not None}
             entries.append({self._key(k).decode(): v for k, v in told.items()})
-        return [self._request(target, b",".join(map(orjson.dumps, some))) for some in self._portions(entries)]
-
-    def _portions(self, entries: Sequence[Any]) -> list[Sequence[Any]]:
-        return [entries[at : at + self.reports_max] for at in range(0, len(entries), self.reports_max)]
+        pushes = [entries[at : at + self.reports_max] for at in range(0, len(entries), self.reports_max)]
+        return [Inbound(self._request(target, b",".join(map(orjson.dumps, some))), len(some)) for some in pushes]
 
     def _request(self, target: Target, entries: bytes) -> bytes:
         switches = self._state.switches

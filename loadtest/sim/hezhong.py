@@ -16,7 +16,7 @@ from loadtest.sim.hezhong_pushes import HezhongPushes
 from loadtest.sim.hezhong_table import SWITCHES
 from loadtest.sim.ledger import Book
 from loadtest.sim.state import Arrived, BundlePushing, State
-from loadtest.sim.submission import Ids, Order, decide, parts, record, report
+from loadtest.sim.submission import Ids, Order, charge, credit, decide, parts, record, report
 from loadtest.sim.switches import Switch
 from loadtest.sim.wire import Reply
 
@@ -103,7 +103,7 @@ class Hezhong:
 
         verdict = decide(state, arrived, book, order, check, "0", NOT_TAKEN)
         if verdict.accepted:
-            book.balance[next(iter(book.balance))] -= order.cost
+            charge(book, order.cost)
         if not order.parsed.column.size:
             return self._reply(verdict.code, rule=verdict.rule)
         vendor_id = self._ids.next()
@@ -154,7 +154,7 @@ class Hezhong:
             return "-11"
         if any(word in order.text for word in switches.sensitive_words):
             return "-5"
-        return "-4" if next(iter(book.balance.values()), 0) < order.cost else "0"
+        return "-4" if credit(book) < order.cost else "0"
 
     # balance
 
@@ -176,8 +176,8 @@ class Hezhong:
         if now_s - book.last_balance_s < state.switches.balance_interval:
             book.violations["balance_too_fast"] += 1
         book.last_balance_s = now_s
-        credit = next(iter(book.balance.values()), 0)
-        return _plain(f"{credit}.00" if state.switches.balance_form == "decimal" else str(credit), rule)
+        left = credit(book)
+        return _plain(f"{left}.00" if state.switches.balance_form == "decimal" else str(left), rule)
 
     def _failed_balance(self, code: str, rule: Rule | None = None) -> Reply:
         said = {"code": code, "empty": ""}

@@ -12,7 +12,7 @@ from loadtest.sim import form, stencil
 from loadtest.sim.bundles import Bundle
 from loadtest.sim.ledger import Book
 from loadtest.sim.push import Answer
-from loadtest.sim.state import State
+from loadtest.sim.state import Inbound, State
 from loadtest.sim.target import Target
 
 PREFIX = {"none": "", "86": "86", "+86": "+86"}
@@ -89,13 +89,13 @@ class HezhongPushes:
         value = str(wanted["rpts"]) if "rpts" in wanted else self._joined(entries, self._layout(in_reports=True))
         return self._request(Target.of(book.config.report_url), b"rpts=" + self._wire(value))
 
-    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[bytes]:
+    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[Inbound]:
         """One message of `mobile`, `to` (the extension), `msg`, `time`, or several as a list of such tables in
         `messages`; null leaves a field out; or `mos` as it is.
         """
         target = Target.of(book.config.inbound_url)
         if "mos" in wanted:
-            return [self._request(target, b"mos=" + self._wire(str(wanted["mos"])))]
+            return [Inbound(self._request(target, b"mos=" + self._wire(str(wanted["mos"]))))]
         double = self._state.switches.mo_text == "double_encoded"
         defaults = {"mobile": "13800138000", "to": "001", "msg": "", "time": self._state.clock.stamp14()}
         entries = []
@@ -104,7 +104,10 @@ class HezhongPushes:
             entries.append(_fields(defaults, told))
         pushes = [entries[at : at + self.reports_max] for at in range(0, len(entries), self.reports_max)]
         layout = self._layout(in_reports=False)
-        return [self._request(target, b"mos=" + self._wire(self._joined(p, layout))) for p in pushes]
+        return [
+            Inbound(self._request(target, b"mos=" + self._wire(self._joined(some, layout))), len(some))
+            for some in pushes
+        ]
 
     def _joined(self, entries: Sequence[Sequence[str]], layout: Layout) -> str:
         lines = [layout.field.join(entry) for entry in entries]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from loadtest.sim.bundles import BundleEncoder, Bundles
 from loadtest.sim.ledger import PUSHED, Book, Entry, Ledger
-from loadtest.sim.one_by_one import Encoder, OneByOne
+from loadtest.sim.one_by_one import BACKOFF_DOUBLINGS_MAX, Encoder, OneByOne
 from loadtest.sim.outbox import Outbox, Queue, Single
 from loadtest.sim.plan import Planner
 from loadtest.sim.push import Answer
@@ -44,6 +44,7 @@ class ReportEngine:
         self._generation = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
+        self._insisting: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin to push."""
@@ -54,6 +55,8 @@ class ReportEngine:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        for task in self._insisting:
+            task.cancel()
         for box in self._outboxes.values():
             box.close()
 
@@ -62,6 +65,8 @@ class ReportEngine:
         self._fresh.clear()
         self._planning = 0
         self._generation += 1
+        for task in self._insisting:
+            task.cancel()
         for box in self._outboxes.values():
             box.close()
         self._outboxes.clear()
@@ -94,6 +99,27 @@ class ReportEngine:
         push = Single(payload)
         self.outbox(book).put_single(Target.of(url), push)
         return push.answer
+
+    def insist(self, book: Book, url: str, payload: bytes, taken: Callable[[], None]) -> None:
+        """Push these bytes again and again, as `push_retry` allows, until they are taken; then call `taken`."""
+        task = asyncio.get_running_loop().create_task(self._insist(book, url, payload, taken))
+        self._insisting.add(task)
+        task.add_done_callback(self._insisting.discard)
+
+    async def _insist(self, book: Book, url: str, payload: bytes, taken: Callable[[], None]) -> None:
+        attempt = 1  # one was made before
+        while self.switches.push_retry != "none" and attempt < self.switches.push_attempts_max:
+            pause_s = self.switches.push_backoff_s * 2 ** min(attempt - 1, BACKOFF_DOUBLINGS_MAX)
+            await asyncio.sleep(pause_s / self.switches.clock_scale)
+            attempt += 1
+            if self.encoder.is_taken(await self.push(book, url, payload)):
+                taken()
+                return
+
+    @property
+    def insisting(self) -> int:
+        """Pushes that are made again and again."""
+        return len(self._insisting)
 
     def repeat(self, book: Book) -> int:
         """Push every report already pushed once more, now; returns how many."""

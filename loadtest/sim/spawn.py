@@ -5,6 +5,9 @@
         sim.configure(max_chars=585)
         sim.totals()["double_texts"], sim.rows()
 
+    with spawn({"north": {"vendor": "hezhong"}, "south": {"vendor": "guodu"}}) as sims:
+        sims.named["south"].url
+
 The child ends when the `with` does, and also when this process dies (its standard input closes). The calls block: from
 a coroutine use asyncio.to_thread.
 """
@@ -93,11 +96,12 @@ class SimClient:
 
 
 class Spawned(SimClient):
-    """A simulator in a child process."""
+    """A simulator in a child process; of several the first, the others by their name in `named`."""
 
-    def __init__(self, url: str, pid: int) -> None:
-        super().__init__(url)
+    def __init__(self, urls: Mapping[str, str], pid: int) -> None:
+        super().__init__(next(iter(urls.values())))
         self.pid = pid
+        self.named = {name: SimClient(url) for name, url in urls.items()}
 
 
 @contextmanager
@@ -124,11 +128,13 @@ def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "uvloop") -> I
         child.stdin.write(orjson.dumps({"sim": table}) + b"\n")
         child.stdin.flush()
         line = child.stdout.readline()
-        ready = orjson.loads(line) if line.startswith(b"{") else {"error": "the simulator ended without a word"}
+        ready: dict[str, Any] = (
+            orjson.loads(line) if line.startswith(b"{") else {"error": "the simulator ended without a word"}
+        )
         if "error" in ready:
             errors = {"ConfigError": ConfigError, "PortInUse": PortInUse}
             raise errors.get(ready.get("kind", ""), DispatcherError)(ready["error"])
-        yield Spawned(ready["url"], child.pid)
+        yield Spawned(ready["urls"], child.pid)
     finally:
         child.stdin.close()
         try:

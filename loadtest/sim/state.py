@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from loadtest.sim.bundles import BundleEncoder
 from loadtest.sim.clock import Clock
@@ -31,6 +31,13 @@ class Arrived:
     peer: str
 
 
+class Inbound(NamedTuple):
+    """A push of messages from phones: the whole HTTP request, and how many there are in it."""
+
+    payload: bytes
+    messages: int = 1
+
+
 class OnDemand(Protocol):
     """What a vendor pushes when a tester asks for it."""
 
@@ -38,7 +45,7 @@ class OnDemand(Protocol):
         """The push of POST /_sim/report."""
         ...
 
-    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[bytes]:
+    def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[Inbound]:
         """The pushes of POST /_sim/mo, in order."""
         ...
 

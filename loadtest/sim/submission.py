@@ -53,6 +53,17 @@ def parts(length: int, single: int, multi: int) -> int:
     return 1 if length <= single else -(-length // multi)
 
 
+def credit(book: Book) -> int:
+    """What is left, at a vendor that knows no products."""
+    return next(iter(book.balance.values()), 0)
+
+
+def charge(book: Book, cost: int) -> None:
+    """Take it off what is left, at a vendor that knows no products."""
+    product = next(iter(book.balance), "")
+    book.balance[product] = book.balance.get(product, 0) - cost
+
+
 def decide(
     state: State, arrived: Arrived, book: Book, order: Order, check: Callable[[bool], str], good: str, not_taken: str
 ) -> Verdict:
