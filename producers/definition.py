@@ -52,6 +52,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
         return orjson.dumps(parts)
 
+    def vendor_notes(self) -> list[str]:
+        """What the route's vendors have to say of this message."""
+        message = Message(text=self.text, options=self.options)
+        return [f'account "{name}": {note}' for name, vendor in self.accounts.items() for note in vendor.notes(message)]
+
 
 def define(
     config: Config,

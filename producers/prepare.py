@@ -83,7 +83,7 @@ async def prepare(
             batches=len(sizes),
             accounts=await ask_balances(definition.accounts, accounts) if ask_balance else accounts,
             now_ms=time.time_ns() // 1_000_000,
-            notes=(*intake.notes, *send_hours(definition.accounts)),
+            notes=(*intake.notes, *send_hours(definition.accounts), *definition.vendor_notes()),
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
     except BaseException:

@@ -24,7 +24,7 @@ from aiohttp import web
 from dispatcher.config import Config
 from dispatcher.errors import ConfigError, LogError, PortInUse
 from dispatcher.log.port import Entry, Log
-from dispatcher.vendors.seam import Push, Refused, Vendor
+from dispatcher.vendors.seam import Partly, Push, Refused, Vendor
 from producers.push_groups import Groups, pack_inbound, pack_reports
 from schemas.codec import encode
 from schemas.records import Dead, Reports
@@ -59,6 +59,7 @@ class WebhookCounts(msgspec.Struct):
     waiting: int = 0
     reports: int = 0
     inbound: int = 0
+    left_over: int = 0
     dead: int = 0
 
 
@@ -192,6 +193,12 @@ class Webhooks:
             return _later(500)
         if isinstance(parsed, Refused):
             return await self._refuse(endpoint, push, parsed)
+        if isinstance(parsed, Partly):
+            if not await self._lay_aside(endpoint, push, parsed):
+                counts.log_failed += 1
+                self._log_works = False
+                return _later(503)
+            parsed = parsed.rows
         items: Sequence[Any] = parsed if isinstance(parsed, list) else [parsed]
         if items:
             counts.waiting += 1
@@ -223,21 +230,31 @@ class Webhooks:
         else:
             self.counts.junk += 1
         self._tell("push-refused", endpoint, status=refused.status, why=refused.why)
-        if refused.authenticated:
+        if refused.authenticated or refused.keep:
             await self._bury(endpoint, push, refused.why)
         return web.Response(status=refused.status)
 
-    async def _bury(self, endpoint: Endpoint, push: Push, why: str) -> None:
-        """Keep what an authenticated vendor sent and we could not read, without its secrets."""
-        body = endpoint.masked(push.query + b"\n" + push.body if push.body else push.query)[:DEAD_BYTES_MAX]
+    async def _lay_aside(self, endpoint: Endpoint, push: Push, partly: Partly) -> bool:
+        """Keep and count the entries that could not be read; False: the log did not take them."""
+        self._tell("push-partly-read", endpoint, entries=partly.count, why=partly.why)
+        kept = await self._bury(endpoint, push, partly.why, partly.rest)
+        self.counts.left_over += partly.count if kept else 0
+        return kept
+
+    async def _bury(self, endpoint: Endpoint, push: Push, why: str, what: bytes | None = None) -> bool:
+        """Keep what a vendor sent and we could not read (the whole push, or `what` of it), without its secrets."""
+        if what is None:
+            what = push.query + b"\n" + push.body if push.body else push.query
+        body = endpoint.masked(what)[:DEAD_BYTES_MAX]
         dead = Dead(account=push.account, path=endpoint.path, why=why, at_ms=push.received_ms, body=body)
         try:
             entry = Entry(push.account.encode(), encode(dead))
             await self._log.append(DEAD.name, lane_partition(push.account), [entry])
         except LogError as error:
             self._tell("dead-letter-not-written", endpoint, error=str(error))
-        else:
-            self.counts.dead += 1
+            return False
+        self.counts.dead += 1
+        return True
 
     # --- what is no push ---------------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
             return Consequence("queued", stopped="balance")
         case Kind.RETRY_LATER:
             if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:
-                return Consequence("failed")
+                return Consequence("unknown" if verdict.doubtful else "failed")
             return Consequence("queued", now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10)))
         case _:
             pass

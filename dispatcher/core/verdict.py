@@ -58,8 +58,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor's answer to one submit, classified once. `text` is the answer's first 200 characters, for people.
 
     `vendor_ids` (one per recipient in submitted order) only where the vendor gives one each. `divide`: send the
-    slice again in halves. `hold_s`: nothing needs to be tried before then. `warn` says what is odd (an accepted answer
-    without an id: no reports can be joined).
+    slice again in halves. `hold_s`: nothing needs to be tried before then. `doubtful`: a refusal for now that the
+    document does not explain; if it is all we ever get, the chunk is unknown in the end, not failed. `warn` says what
+    is odd (an accepted answer without an id: no reports can be joined).
     """
 
     kind: Kind
@@ -69,4 +70,5 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     vendor_ids: tuple[str, ...] = ()
     divide: bool = False
     hold_s: float = 0.0
+    doubtful: bool = False
     warn: str = ""

@@ -29,6 +29,7 @@ class Code(msgspec.Struct, frozen=True):
     advice: str = ""
     divide: bool = False
     hold_s: float = 0.0
+    doubtful: bool = False
 
 
 class Codes(msgspec.Struct, frozen=True):
@@ -51,6 +52,7 @@ class Codes(msgspec.Struct, frozen=True):
             vendor_id=vendor_id,
             divide=row is not None and row.divide,
             hold_s=row.hold_s if row else 0.0,
+            doubtful=row is not None and row.doubtful,
             warn=warn or ("" if row else f"code {code} is not in the vendor's document"),
         )
 
@@ -63,13 +65,22 @@ class Codes(msgspec.Struct, frozen=True):
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     """A code table from text rows `code | class | english | chinese | advice`.
 
-    Class `x/divide` sets divide, `x/hold=300` sets hold_s.
+    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful.
     """
     rows: dict[str, Code] = {}
     for code, kind, english, chinese, *advice in _cells(table):
         name, _, mark = kind.partition("/")
         hold_s = float(mark.removeprefix("hold=")) if mark.startswith("hold=") else 0.0
-        rows[code] = Code(code, Kind(name), english, chinese, advice[0] if advice else "", mark == "divide", hold_s)
+        rows[code] = Code(
+            code,
+            Kind(name),
+            english,
+            chinese,
+            advice[0] if advice else "",
+            divide=mark == "divide",
+            hold_s=hold_s,
+            doubtful=mark == "doubtful",
+        )
     return Codes(rows, other)
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "Kind",
     "Limits",
     "Message",
+    "Partly",
     "Product",
     "Push",
     "Refused",
@@ -128,12 +129,14 @@ class Push(msgspec.Struct, frozen=True):
 class Refused(msgspec.Struct, frozen=True):
     """A push that is not taken: `status` 4xx, `why` in plain words.
 
-    `authenticated` ones (the account checks a secret, and the push carried it) are kept as dead letters.
+    `authenticated` ones (the account checks a secret, and the push carried it) are kept as dead letters. So are `keep`
+    ones: for vendors whose document gives their pushes no secret. What they push is believed, and kept if unreadable.
     """
 
     status: int
     why: str
     authenticated: bool
+    keep: bool = False
 
 
 class ReportRow(msgspec.Struct, frozen=True):
@@ -146,10 +149,22 @@ class ReportRow(msgspec.Struct, frozen=True):
     time_s: int
 
 
-ReportsParsed = list[ReportRow] | Reports | Refused
-"""A few reports as rows, or many already in columns, or a refusal."""
+class Partly(msgspec.Struct, frozen=True):
+    """A push of many entries of which `count` can't be read: `rows` are taken, `rest` is kept as a dead letter.
 
-InboundParsed = list[Inbound] | Refused
+    `rest` holds the unreadable entries as they came; `why` says in plain words what is wrong with them.
+    """
+
+    rows: list[ReportRow] | list[Reports] | list[Inbound]
+    rest: bytes
+    count: int
+    why: str
+
+
+ReportsParsed = list[ReportRow] | list[Reports] | Reports | Partly | Refused
+"""A few reports as rows, or many already in columns; all that can be read of them; or a refusal."""
+
+InboundParsed = list[Inbound] | Partly | Refused
 
 # --- the vendor ------------------------------------------------------------------------------------------------------
 
@@ -246,6 +261,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     def prepare(self, message: Message) -> bytes:
         """The request body's prefix for this message: computed once per campaign. Raises TextError if refused."""
         raise NotImplementedError
+
+    def notes(self, message: Message) -> tuple[str, ...]:
+        """What to tell whoever launches this message: shown with the plan, a sentence each; it stops nothing."""
+        return ()
 
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
         """The flow that sends one message to the `count` comma-joined numbers of `chunk`."""

@@ -52,6 +52,12 @@ def test_a_refusal_for_now_waits_longer_each_time_and_fails_in_the_end():
     assert consequence(lane, a_chunk(strikes=3), Verdict(kind=Kind.RETRY_LATER), NOW_S).effect == "failed"
 
 
+def test_a_refusal_that_the_document_does_not_explain_is_unknown_in_the_end():
+    lane, verdict = a_lane(attempts_max=4), Verdict(kind=Kind.RETRY_LATER, code="-99", doubtful=True)
+    effects = [consequence(lane, a_chunk(strikes=strikes), verdict, NOW_S).effect for strikes in range(4)]
+    assert effects == ["queued", "queued", "queued", "unknown"]
+
+
 def test_not_inside_the_sending_time_holds_the_lane_and_is_never_given_up():
     lane = a_lane(attempts_max=1)
     result = consequence(lane, a_chunk(strikes=9), Verdict(kind=Kind.RETRY_LATER, hold_s=300.0), NOW_S)
