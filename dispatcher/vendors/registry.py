@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from dispatcher.vendors.batch_a import BatchA
+from dispatcher.vendors.guodu import Guodu
+from dispatcher.vendors.hezhong import Hezhong
 from dispatcher.vendors.seam import Vendor
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA,)
+VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA, Hezhong, Guodu)
 BY_TAG: Final[dict[str, type[Vendor]]] = {str(vendor.__struct_config__.tag): vendor for vendor in VENDORS}

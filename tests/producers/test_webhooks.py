@@ -37,8 +37,9 @@ AT_S = 1_293_156_120
 
 
 def config(**web: Any) -> Config:
-    """Two accounts: `spring` asks for a secret, `open` does not."""
-    accounts = {"spring": ACCOUNT | GUARD, "open": ACCOUNT}
+    """Three accounts: `spring` asks for a secret, `open` does not, `lists` gets many reports in one push."""
+    lists = {"vendor": "hezhong", "url": "http://127.0.0.1:1", "userid": "1", "username": "demo", "password": "demo"}
+    accounts = {"spring": ACCOUNT | GUARD, "open": ACCOUNT, "lists": lists}
     return parse({"web": {"listen": "127.0.0.1:0"} | web, "account": accounts}, "dispatcher.toml")
 
 
@@ -185,6 +186,7 @@ REFUSED = [
     ("junk, proved",       "GET", f"push/spring/report?{PROOF}&msgid=1", None, 400, "junk", 1),
     ("junk, not proved",   "GET", "push/open/report?msgid=1", None, 400, "junk", 0),
     ("an inbound, proved", "GET", f"push/spring/inbound?{PROOF}", None, 400, "junk", 1),
+    ("junk, nothing to prove", "GET", "push/lists/report?rpts=x", None, 400, "junk", 1),
     ("nothing",            "POST", "push/open/report",                                  b"",  400, "junk", 0),
     ("binary",             "POST", f"push/spring/report?{PROOF}",      bytes(range(256)), 400, "junk", 1),
     ("an unknown account", "GET", f"push/summer/report?{REPORT}", None, 404, "unknown_path", 0),
@@ -207,8 +209,34 @@ async def test_what_is_no_push_gets_its_status_and_its_counter(log, method, path
             assert response.status == status
         assert getattr(webhooks.counts, counter) == 1
         assert webhooks.counts.taken == 0
-        assert webhooks.counts.dead == dead == len(await records(log, DEAD.name))
+        assert webhooks.counts.dead == dead
+        assert dead == sum([len(await records(log, DEAD.name, account)) for account in ("spring", "open", "lists")])
         assert await records(log, REPORTS.name) == []
+
+
+LIST = "rpts=13800138000,DELIVRD,77,20101224100200;oops;13800138001,DELIVRD,77,20101224100200"
+
+
+async def test_of_a_push_of_many_what_can_be_read_is_taken_and_the_rest_is_kept(log):
+    async with serving(log) as (webhooks, session):
+        assert await pushed(session, "push/lists/report", "POST", data=LIST, headers=FORM) == (200, b"")
+        (record,) = await records(log, REPORTS.name, "lists")
+        assert [row[1] for row in rows(record)] == [13_800_138_000, 13_800_138_001]
+        (letter,) = await records(log, DEAD.name, "lists")
+        assert letter.body == b"oops"
+        assert "1 entry" in letter.why
+        counts = webhooks.counts
+        assert (counts.taken, counts.reports, counts.left_over, counts.dead, counts.junk) == (1, 2, 1, 1, 0)
+
+
+async def test_what_could_not_be_kept_is_not_answered_as_safe(log):
+    async with serving(log) as (webhooks, session):
+        log.failure = LogUnavailable("away")
+        assert (await pushed(session, "push/lists/report", "POST", data=LIST, headers=FORM))[0] == 503
+        log.failure = None
+        assert (await pushed(session, "push/lists/report", "POST", data=LIST, headers=FORM))[0] == 200
+        counts = webhooks.counts
+        assert (counts.log_failed, counts.taken, counts.reports, counts.left_over) == (1, 1, 2, 1)
 
 
 async def test_a_body_without_a_length_is_bounded_too(log):

@@ -1,0 +1,217 @@
+"""What GUODU pushes as JSON: up to 250 reports, or messages from phones (vendors.md 5.3 to 5.6, AMB-GD-9, 10, 13).
+
+Pure. The document ends before it describes messages, so theirs are read by a map of field names that the operator may
+change; what fits nothing is handed back, never guessed at. Keys count without case, numbers and strings alike.
+Weak spot: a failed report's code is its status and the vendor's own words, as the document explains no status but 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from dispatcher.core.numbers import to_wire
+from dispatcher.vendors import columns, forms
+from dispatcher.vendors.escapes import TextForm, pushed_text
+from dispatcher.vendors.seam import report_codes
+from dispatcher.vendors.unread import Unread
+from schemas.records import Inbound, Reports
+
+ID_CHARS_MAX: Final = 64
+SHORT_CHARS_MAX: Final = 64
+INBOUND_CHARS_MAX: Final = 10_000
+TIME_MARKS: Final = b"-:/. T"
+
+REPORT_CODES: Final = report_codes("""
+    0 | delivered | delivered | 发送成功
+""")
+
+
+class MoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the vendor names the fields of a message: of each list the first name that is there counts."""
+
+    mobile: tuple[str, ...] = ("mobile",)
+    text: tuple[str, ...] = ("content", "msg")
+    time: tuple[str, ...] = ("moTime", "time")
+    to: tuple[str, ...] = ("spCode", "destCode", "appendId")
+    id: tuple[str, ...] = ()
+
+
+def word(value: Any) -> str | None:
+    """A JSON string or whole number as text, trimmed; None for everything else."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def folded(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with keys in lower case."""
+    return {key.lower(): value for key, value in entry.items()}
+
+
+def parse(text: bytes) -> Any:
+    """The JSON value. Raises ValueError for what is none, also for numbers and nesting beyond all reason."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _list(body: bytes) -> list[Any]:
+    """The entries of a push: a list, or a single object (AMB-GD-10). Raises ValueError."""
+    value = parse(trimmed(body))
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return value
+    raise ValueError("neither a list nor an object")
+
+
+def trimmed(body: bytes) -> bytes:
+    """Without byte order mark, blanks around and one `;` behind (AMB-GD-9)."""
+    return body.removeprefix(b"\xef\xbb\xbf").strip().removesuffix(b";").rstrip()
+
+
+# --- reports ---------------------------------------------------------------------------------------------------------
+
+
+class _Report(msgspec.Struct, gc=False):
+    """A report as the document prints it: read without a look at each key."""
+
+    mobile: str
+    msgId: str | int
+    status: int | str
+    reportTime: str
+    msg: str = ""
+
+
+_AS_PRINTED: Final = msgspec.json.Decoder(list[_Report])
+
+
+def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
+    """The reports in columns; what can't be read goes into `unread`. Raises ValueError if the body is no JSON list."""
+    try:
+        reports = _AS_PRINTED.decode(trimmed(body))
+    except (msgspec.DecodeError, RecursionError):
+        reports = []
+    if reports:
+        found = _in_columns(
+            account,
+            at_ms,
+            [report.mobile for report in reports],
+            [str(report.msgId).strip() for report in reports],
+            ["0" if report.status == 0 else _code(report.status, report.msg) for report in reports],
+            [report.reportTime for report in reports],
+        )
+        if found is not None:
+            return found
+    return _slowly(_list(body), account, at_ms, unread)
+
+
+def _in_columns(
+    account: str, at_ms: int, mobiles: list[str], ids: list[str], codes: list[str], stamps: list[str]
+) -> list[Reports] | None:
+    """The records, or None if a mobile is no number or an id is none."""
+    numbers = columns.numbers(_bytes(mobiles))
+    lengths = list(map(len, ids))
+    if not numbers.all() or min(lengths) < 1 or max(lengths) > ID_CHARS_MAX:
+        return None
+    times = columns.times(_bytes(stamps, TIME_MARKS))
+    return columns.in_columns(
+        account, at_ms, ids=ids, numbers=numbers, codes=codes, state=REPORT_CODES.state, times=times
+    )
+
+
+def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> list[Reports]:
+    """Entry by entry, whatever the case of the keys and the types of the values."""
+    rows: list[tuple[str, str, str, str]] = []
+    for entry in entries:
+        fields = folded(entry) if isinstance(entry, dict) else {}
+        mobile, vendor_id, status = (word(fields.get(name)) for name in ("mobile", "msgid", "status"))
+        if not mobile or not vendor_id or status is None:
+            missing = "mobile" if not mobile else "status" if vendor_id else "msgId"
+            unread.add(msgspec.json.encode(entry), f"it has no {missing}" if fields else "it is no object")
+        elif not forms.number(mobile.encode()) or len(vendor_id) > ID_CHARS_MAX:
+            long = len(vendor_id) > ID_CHARS_MAX
+            unread.add(msgspec.json.encode(entry), "msgId is too long" if long else "mobile is no number")
+        else:
+            rows.append((mobile, vendor_id, _code(status, fields.get("msg")), word(fields.get("reporttime")) or ""))
+    if not rows:
+        return []
+    mobiles, ids, codes, stamps = (list(column) for column in zip(*rows, strict=True))
+    return _in_columns(account, at_ms, mobiles, ids, codes, stamps) or []
+
+
+def _code(status: str | int, msg: Any) -> str:
+    """`0`, or the status with the vendor's words: the document explains no other status."""
+    code = str(status).strip()
+    if code == "0" or not isinstance(msg, str):
+        return code
+    return f"{code} {msg.strip()}".strip()[: columns.CODE_CHARS_MAX]
+
+
+def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:
+    """All of them in UTF-8, without the `dropped` characters."""
+    text = "\n".join(values).encode().translate(None, dropped).split(b"\n")
+    if len(text) == len(values):
+        return text
+    return [value.encode().translate(None, dropped) for value in values]
+
+
+# --- messages from phones --------------------------------------------------------------------------------------------
+
+
+def read_messages(
+    body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unread: Unread
+) -> list[Inbound]:
+    """The messages; what fits the map of names nowhere goes into `unread`. Raises ValueError if it is no JSON list."""
+    found = []
+    for entry in _list(body):
+        message = _message(entry, account, received_ms, names, form)
+        if isinstance(message, str):
+            unread.add(msgspec.json.encode(entry), message)
+        else:
+            found.append(message)
+    return found
+
+
+def _message(entry: Any, account: str, received_ms: int, names: MoFields, form: TextForm) -> Inbound | str:
+    """The message, or why it is none."""
+    if not isinstance(entry, dict):
+        return "it is no object"
+    fields = folded(entry)
+    if "status" in fields and "reporttime" in fields:
+        return "it is a report: its place is the other push URL"
+    mobile, written = _first(fields, names.mobile), _first(fields, names.text)
+    if not mobile or written is None:
+        which, tried = ("mobile", names.mobile) if not mobile else ("text", names.text)
+        return f"it has no {which} ({', '.join(tried)}); mo_fields says how the vendor names it"
+    text, flags = pushed_text(written.encode(), form)
+    if len(text) > INBOUND_CHARS_MAX:
+        text = text[:INBOUND_CHARS_MAX]
+        flags = (*flags, "cut")
+    number = forms.number(mobile.encode())
+    time_s = forms.time_s((_first(fields, names.time) or "").encode().translate(None, TIME_MARKS))
+    if not number:
+        flags = (*flags, "no-number")
+    if not time_s:
+        flags = (*flags, "no-time")
+    return Inbound(
+        account=account,
+        number=to_wire(number) if number else mobile[:SHORT_CHARS_MAX],
+        text=text,
+        to=(_first(fields, names.to) or "")[:SHORT_CHARS_MAX],
+        at_ms=time_s * 1000 or received_ms,
+        received_ms=received_ms,
+        message_id=(_first(fields, names.id) or "")[:ID_CHARS_MAX],
+        flags=flags,
+    )
+
+
+def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    """The value of the first of these names that is there."""
+    return next((found for name in names if (found := word(fields.get(name.lower()))) is not None), None)

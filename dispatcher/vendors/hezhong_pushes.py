@@ -1,0 +1,199 @@
+"""What HEZHONG pushes: up to 500 reports (`rpts`) or messages (`mos`) as text, entries by `;`, fields by `,`.
+
+vendors.md 2.3, 2.4, 8.2, AMB-X-1, Annexes A and B. Pure. Entries that cannot be read are handed back beside the others.
+Weak spot: an entry's fifth field (the platform's serial, AMB-HZ-1) has no place in a report and is dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from dispatcher.core.numbers import to_wire
+from dispatcher.vendors import columns, forms
+from dispatcher.vendors.escapes import TextForm, pushed_text
+from dispatcher.vendors.outcomes import OPERATOR_REPORTS
+from dispatcher.vendors.seam import report_codes
+from dispatcher.vendors.unread import Unread
+from schemas.records import Inbound, Reports
+
+FIELDS: Final = 4
+ID_BYTES_MAX: Final = 64
+SHORT_CHARS_MAX: Final = 64
+INBOUND_CHARS_MAX: Final = 10_000
+
+# fmt: off
+REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
+    DELIVRD | delivered      | delivered                                    | 短消息转发成功
+    0       | delivered      | delivered (China Unicom, China Telecom)      | 发送成功
+    000     | delivered      | delivered                                    | 发送成功
+    1       | waiting        | still waiting to be sent (China Unicom)      | 等待发送
+    2       | failed         | not delivered (China Unicom)                 | 发送失败
+    3       | failed/content | wrong message format (China Telecom)         | 消息格式错
+    4       | failed/content | illegal message length (China Telecom)       | 消息长度非法
+    5       | failed         | illegal fee code (China Telecom)             | 资费代码非法
+    7       | failed         | illegal service id (China Telecom)           | 业务代码非法
+    8       | failed/channel | the operator's system is busy                | 系统忙
+    10      | failed/auth    | illegal sender's number (China Telecom)      | SP号码非法
+    11      | failed/content | illegal character coding (China Telecom)     | 消息编码格式非法
+    12      | failed         | illegal fee type (China Telecom)             | 计费类型非法
+    13      | failed         | illegal validity time (China Telecom)        | 有效时间非法
+    14      | failed         | illegal sending time (China Telecom)         | 定时发送时间非法
+    15      | failed/number  | illegal number to be charged (China Telecom) | 计费用户号码非法
+    16      | failed/number  | illegal recipient's number (China Telecom)   | 接收用户号码非法
+    17      | failed         | the file of recipients cannot be opened      | 不能打开号码文件
+    18      | failed         | the file of the message cannot be opened     | 不能打开消息文件
+    20      | failed/channel | the vendor could not reach the gateway       | 连接短信网关失败
+    21      | failed/auth    | the gateway refused the vendor's log-in      | 认证错
+    23      | failed/channel | the operator's queue is full                 | 发送队列满
+    25      | failed         | wrong command (China Telecom)                | 命令字错
+    26      | failed         | wrong sequence number (China Telecom)        | 序列号错
+    29      | failed         | wrong protocol version (China Telecom)       | 版本不匹配
+    30      | failed         | illegal message type (China Telecom)         | 消息类型非法
+    31      | failed         | illegal priority (China Telecom)             | 优先级非法
+    35      | failed         | illegal time format (China Telecom)          | 时间格式非法
+    38      | failed         | illegal query type (China Telecom)           | 查询类型非法
+    39      | failed         | routing error (China Telecom)                | 路由错误
+    40      | failed         | illegal fixed fee (China Telecom)            | 包月费非法
+    46      | failed         | illegal source number (China Telecom)        | 源号码非法
+    99      | failed/channel | the operator's system failed                 | 系统错误
+""")
+# fmt: on
+
+OPERATOR_OK: Final = frozenset({"0", "000"})
+
+_COMMA, _SEMICOLON = b",;"
+_BLANKS: Final = b" \t\r\n"
+_ENTRY_END: Final = re.compile(rb".*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
+_ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
+
+
+# --- reports ---------------------------------------------------------------------------------------------------------
+
+
+def read_reports(value: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:
+    """The entries `phone,status,id,time[,serial]` of `rpts` in columns; what can't be read goes into `unread`."""
+    cells = _grid(value)
+    if cells is None:
+        cells = _cells(value, unread)
+    phones, codes, ids, stamps = cells
+    if not phones:
+        return []
+    numbers, times = columns.numbers(phones), columns.times(stamps)
+    if not (numbers.all() and _ids_fit(ids) and (times.all() or _stamps_fit(stamps))):
+        entries = [entry for entry in value.split(b";") if entry.count(b",") >= FIELDS - 1]
+        rows = []
+        for row, (number, vendor_id, stamp) in enumerate(zip(numbers.tolist(), ids, stamps, strict=True)):
+            if wrong := _wrong(number, vendor_id, stamp):
+                unread.add(entries[row], f"it is not phone,status,id,time: {wrong}")
+            else:
+                rows.append(row)
+        codes, ids = [codes[row] for row in rows], [ids[row] for row in rows]
+        kept = np.array(rows, np.intp)
+        numbers, times = numbers[kept], times[kept]
+    return columns.in_columns(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)
+
+
+def _grid(value: bytes) -> list[list[bytes]] | None:
+    """The four columns of a text whose every entry has four fields, or every one five; None: not so regular."""
+    text = value.strip(b";" + _BLANKS)
+    characters = np.frombuffer(text, np.uint8)
+    marks = characters[(characters == _COMMA) | (characters == _SEMICOLON)]
+    for width in (FIELDS, FIELDS + 1):
+        if (len(marks) + 1) % width == 0:
+            rows = np.append(marks, np.uint8(_SEMICOLON)).reshape(-1, width)
+            if (rows[:, :-1] == _COMMA).all() and (rows[:, -1] == _SEMICOLON).all():
+                cells = text.replace(b";", b",").split(b",")
+                if len(text.translate(None, _BLANKS)) < len(text):
+                    cells = [cell.strip() for cell in cells]
+                return [cells[at::width] for at in range(FIELDS)]
+    return None
+
+
+def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:
+    """The four columns, entry by entry; empty entries don't count (AMB-HZ-6)."""
+    found: list[list[bytes]] = [[] for _ in range(FIELDS)]
+    for entry in value.split(b";"):
+        cells = [cell.strip() for cell in entry.split(b",")]
+        if len(cells) >= FIELDS:
+            for column, cell in zip(found, cells, strict=False):
+                column.append(cell)
+        elif entry.strip():
+            unread.add(entry, f"it has {len(cells)} fields instead of {FIELDS}")
+    return found
+
+
+def _ids_fit(ids: list[bytes]) -> bool:
+    return min(map(len, ids)) > 0 and max(map(len, ids)) <= ID_BYTES_MAX
+
+
+def _stamps_fit(stamps: list[bytes]) -> bool:
+    return set(map(len, stamps)) == {columns.TIME_DIGITS} and b"".join(stamps).isdigit()
+
+
+def _wrong(number: int, vendor_id: bytes, stamp: bytes) -> str:
+    """Why the entry cannot be believed, or "". Fields in another order than the table's are no report (AMB-HZ-1)."""
+    if not number:
+        return "the first is no number"
+    if not _ids_fit([vendor_id]):
+        return "the third is no message id"
+    return "" if _stamps_fit([stamp]) else "the fourth is not a time of 14 digits"
+
+
+# --- messages from phones --------------------------------------------------------------------------------------------
+
+
+def read_messages(value: bytes, account: str, received_ms: int, form: TextForm, unread: Unread) -> list[Inbound]:
+    """The entries `phone,extension,text,time` of `mos`; commas and semicolons in a text are part of it (AMB-HZ-5)."""
+    return [_message(entry, account, received_ms, form) for entry in _entries(value, unread)]
+
+
+def _entries(value: bytes, unread: Unread) -> list[bytes]:
+    """The entries. Each ends with its time; a `;` before that was typed by a person, unless a whole entry follows."""
+    found: list[bytes] = []
+    begun: list[bytes] = []
+    for piece in value.split(b";"):
+        if begun and _ENTRY.fullmatch(piece):
+            unread.add(b";".join(begun), "it does not end with a time")
+            begun = []
+        if begun or piece.strip():
+            begun.append(piece)
+        if begun and _ENTRY_END.fullmatch(piece):
+            entry = b";".join(begun)
+            if entry.count(b",") >= FIELDS - 1:
+                found.append(entry)
+            else:
+                unread.add(entry, f"it has fewer than {FIELDS} fields")
+            begun = []
+    if b"".join(begun).strip():
+        unread.add(b";".join(begun), "it does not end with a time")
+    return found
+
+
+def _message(entry: bytes, account: str, received_ms: int, form: TextForm) -> Inbound:
+    phone, extension, *middle, stamp = entry.split(b",")
+    text, flags = pushed_text(b",".join(middle).strip(_BLANKS), form)
+    if len(text) > INBOUND_CHARS_MAX:
+        text = text[:INBOUND_CHARS_MAX]
+        flags = (*flags, "cut")
+    number, time_s = forms.number(phone), forms.time_s(stamp)
+    if not number:
+        flags = (*flags, "no-number")
+    if not time_s:
+        flags = (*flags, "no-time")
+    return Inbound(
+        account=account,
+        number=to_wire(number) if number else _short(phone),
+        text=text,
+        to=_short(extension),
+        at_ms=time_s * 1000 or received_ms,
+        received_ms=received_ms,
+        flags=flags,
+    )
+
+
+def _short(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip()[:SHORT_CHARS_MAX]
