@@ -26,7 +26,7 @@ from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Log, Stored
 from dispatcher.store.joining import Joining, places
 from dispatcher.store.opening import open_reader, wait_for_store
-from dispatcher.store.port import INPUTS, Store
+from dispatcher.store.port import INPUTS, OtherLog, Store
 
 LINGER_S: Final = 0.2
 EXPIRE_EVERY_S: Final = 10.0
@@ -39,7 +39,7 @@ _log = structlog.get_logger("joiner")
 
 
 async def run_joiner(config: Config, log: Log, stop: asyncio.Event) -> None:
-    """Join until `stop` is set. Raises LogNewer and LogDamaged; everything else is logged and tried again."""
+    """Join until `stop` is set. Raises LogNewer, LogDamaged, OtherLog; other errors are logged and tried again."""
     store = await wait_for_store(config.store, stop)
     if store is None:
         return
@@ -71,7 +71,7 @@ class Joiner:
             try:
                 await self._joining.catch_up()
                 await self._follow(stop)
-            except (LogNewer, LogDamaged):
+            except (LogNewer, LogDamaged, OtherLog):
                 raise
             except DispatcherError as error:
                 if time.monotonic() - started_s > RETRY_S_MAX:

@@ -13,7 +13,7 @@ from typing import Final
 
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log, Stored
-from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Store
+from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, OtherLog, Store
 from schemas import batch, codec
 from schemas.topics import SPREAD_PARTITIONS, TOPIC, spread_partition
 
@@ -66,10 +66,16 @@ class Joining:
         """Fold everything that is in the log now. `progress` is told how many of how many offsets are done.
 
         First what is only remembered, then all journals, then the reports: so hardly any report has to be parked.
+        Raises OtherLog, and what log and store raise.
         """
         stages = (places(*INPUTS), places("lanes"), places("reports"))
         ends = {place: await self._log.end(*place) for stage in stages for place in stage}
         offsets = self._store.offsets()
+        if any(offsets[place] > end for place, end in ends.items()):
+            raise OtherLog(
+                f"the store {self._store.url} was made from another log than {self._log.url}: it has read further than "
+                "that log goes. Name the right one in the configuration, or: dispatcher store rebuild"
+            )
         total = sum(max(0, end - offsets[place]) for place, end in ends.items())
         for stage in stages:
             await self._read_to(stage, ends, lambda left: progress(total - left, total))

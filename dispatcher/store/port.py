@@ -290,6 +290,10 @@ class Overtaken(StoreError):
     retryable = True
 
 
+class OtherLog(StoreError):
+    """The store has read further than the log goes: it was made from another one, or the log was set back."""
+
+
 Delivery = Mapping[tuple[str, int], Sequence[Stored]]
 """Records by (topic, partition), in order and without gaps, from the store's offset on."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -82,15 +83,14 @@ class Driver:
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table."""
-        connection = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
-        try:
-            names = [
-                name
-                for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-            ]
-            return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in names}
-        finally:
-            connection.close()
+        with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+            return all_rows(connection)
+
+
+def all_rows(connection: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, sorted."""
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+    return {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for (name,) in names}
 
 
 def states(reader: StoreReader, campaign: str, now_ms: int) -> dict[tuple[str, int], dict[int, tuple[str, str]]]:
