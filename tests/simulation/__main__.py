@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from tests.simulation.history import play
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS
 
 BLOCK = 50
 MUTANT_SEEDS_MAX = 500
@@ -35,7 +35,7 @@ def caught_at(index: int) -> int | None:
         MUTANTS[index](patch)
         for seed in range(MUTANT_SEEDS_MAX):
             try:
-                play(seed)
+                play(seed, joined=MUTANTS[index] in JOIN_MUTANTS)
             except Exception:
                 return seed
     return None

@@ -9,6 +9,7 @@ from dispatcher.core.chunks import Batch
 from dispatcher.core.lane import ChunkState, LaneState
 from dispatcher.core.owner import Owner
 from schemas.records import Cancelled, Flowed, Intent, Job, Owned, Resolved
+from tests.simulation.joining import join
 from tests.simulation.world import ACCOUNT, Process, SimLog, SimVendor, World, control, launch
 
 WAR_S = 60.0
@@ -20,13 +21,13 @@ class Broken(AssertionError):
     """A guarantee did not hold; the message names the seed and what to look at."""
 
 
-def play(seed: int, owner_type: type[Owner] = Owner) -> dict[str, int]:
-    """Play one seed and judge it. Returns a few totals; raises Broken."""
+def play(seed: int, owner_type: type[Owner] = Owner, *, joined: bool = True) -> dict[str, int]:
+    """Play one seed and judge it, with or without the join. Returns a few totals; raises Broken."""
     world = World(seed)
     rng = world.rng
     faults = rng.random() < 0.9
     log = SimLog(world, faults=faults and rng.random() < 0.7)
-    vendor = SimVendor(world, faults=faults)
+    vendor = SimVendor(world, log, faults=faults)
     flow: tuple[int | None, Any] = rng.choice(
         [(500, "messages"), (50, "messages"), (20, "requests"), (None, "messages")]
     )
@@ -100,7 +101,10 @@ def play(seed: int, owner_type: type[Owner] = Owner) -> dict[str, int]:
     world.run(world.now_s + 40.0)
     fresh()
     world.run(world.now_s + PEACE_S)
-    return judge(seed, world, log, vendor, policies, spec)
+    totals = judge(seed, world, log, vendor, policies, spec)
+    if joined:
+        join(seed, log, batches, vendor.taken)
+    return totals
 
 
 def judge(

@@ -11,15 +11,18 @@ from typing import Any, Final
 import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
+from dispatcher.core import join as core_join
 from dispatcher.core import lane, verdict, work
 from dispatcher.core.account_lane import AccountLane, Ready
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.effects import Append
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState, OpenJob
 from dispatcher.core.owner import Owner
+from dispatcher.core.ownership import Ownership
 from dispatcher.core.pacing import Pacer
 from dispatcher.core.unknowns import Unknowns
 from dispatcher.core.verdict import Kind
+from dispatcher.store.fold import Fold
 from schemas.records import Checkpoint, Intent, Outcome, Slice
 
 Mutant = Callable[[MonkeyPatch], None]
@@ -230,7 +233,19 @@ def a_returned_slice_is_forgotten(patch: MonkeyPatch) -> None:
     patch.setattr(work.CampaignWork, "give_back", lambda self, *_: None)
 
 
-MUTANTS: Final[tuple[Mutant, ...]] = (
+def a_report_counts_twice(patch: MonkeyPatch) -> None:
+    patch.setattr(core_join, "_first_of_each", lambda positions, size: slice(None))
+
+
+def a_report_before_its_outcome_is_dropped(patch: MonkeyPatch) -> None:
+    patch.setattr(Fold, "parked", lambda self: self.working.save_chunks())
+
+
+def the_joiner_believes_a_deposed_owner(patch: MonkeyPatch) -> None:
+    patch.setattr(Ownership, "valid", lambda self, record: True)
+
+
+LANE_MUTANTS: Final[tuple[Mutant, ...]] = (
     intents_void_behind_a_newer_owned_are_acted_on,
     a_newer_owned_is_ignored,
     unknown_chunks_are_sent_again_by_a_new_owner,
@@ -257,6 +272,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     a_resend_is_never_done,
     a_returned_slice_is_forgotten,
 )
+JOIN_MUTANTS: Final[tuple[Mutant, ...]] = (
+    a_report_counts_twice,
+    a_report_before_its_outcome_is_dropped,
+    the_joiner_believes_a_deposed_owner,
+)
+MUTANTS: Final = LANE_MUTANTS + JOIN_MUTANTS
 
 
 def _goes_on_when_deposed(patch: MonkeyPatch, *methods: str) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
@@ -20,7 +22,7 @@ from dispatcher.core.effects import Append, Fetch, Point, Send
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
 from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
-from schemas.records import Cancelled, Checkpoint, Flowed, Intent, Job, Launched, Leg, Outcome, Owned
+from schemas.records import Cancelled, Checkpoint, Flowed, Intent, Job, Launched, Leg, Outcome, Owned, Reports
 
 ACCOUNT = "spring"
 
@@ -67,8 +69,8 @@ class SimLog:
 
     def __init__(self, world: World, *, faults: bool) -> None:
         self.world = world
-        self.topics: dict[str, list[Any]] = {"campaigns": [], "jobs": [], "lanes": []}
-        self.written_s: dict[str, list[float]] = {"campaigns": [], "jobs": [], "lanes": []}
+        self.topics: dict[str, list[Any]] = {"campaigns": [], "jobs": [], "lanes": [], "reports": []}
+        self.written_s: dict[str, list[float]] = {"campaigns": [], "jobs": [], "lanes": [], "reports": []}
         self.readers: list[Callable[[str], None]] = []
         self.faults = faults
         self._last_s: dict[tuple[int, str], float] = {}
@@ -107,8 +109,9 @@ class SimLog:
 class SimVendor:
     """Takes, refuses, is silent; and keeps the only ledger that counts."""
 
-    def __init__(self, world: World, *, faults: bool) -> None:
+    def __init__(self, world: World, log: SimLog, *, faults: bool) -> None:
         self.world = world
+        self.log = log
         self.faults = faults
         self.taken: dict[bytes, int] = {}
         self.arrivals: list[tuple[float, int]] = []
@@ -131,6 +134,7 @@ class SimVendor:
         if behaviour in ("take", "take-silent", "garbage-taken", "late"):
             for number in recipients:
                 self.taken[number] = self.taken.get(number, 0) + 1
+            self._report(recipients, str(len(self.arrivals)))
         match behaviour:
             case "take" | "late":
                 return Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(len(self.arrivals)))
@@ -144,6 +148,23 @@ class SimVendor:
                 return Verdict(kind=Kind.UNKNOWN, code="?")
             case _:
                 return None
+
+    def _report(self, recipients: list[bytes], vendor_id: str) -> None:
+        """Reports by chance: before the answer or long after it, twice, in two different words, never, strange."""
+        rng = self.world.rng
+        rows = []
+        for number in recipients:
+            for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2])):
+                state = rng.choice([1, 1, 1, 1, 2, 0])
+                rows.append((vendor_id, int(number), state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
+        if rng.random() < 0.05:
+            rows.append((f"not ours {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
+        rng.shuffle(rows)
+        while rows:
+            size = rng.randint(1, len(rows))
+            piece, rows = rows[:size], rows[size:]
+            delay_s = rng.choice([0.0, 0.001, 1.0, 20.0]) * rng.random()
+            self.world.after(delay_s, partial(self.log.put, "reports", [report_of(piece)]))
 
     def windows_over(self, limit: int, per_s: float) -> int:
         over, first, units = 0, 0, 0
@@ -217,6 +238,8 @@ class Process:
     # --- reading ---
 
     def _written(self, topic: str) -> None:
+        if topic not in self.positions:
+            return
         lag_s = self.world.rng.expovariate(1 / 0.002)
         self.world.after(lag_s, lambda: self._read(topic), self)
 
@@ -408,6 +431,22 @@ def launched(campaign: str, recipients: int, jobs: int, *, attempt: str = "a", *
         duplicate=0,
         suppressed=0,
         **values,
+    )
+
+
+def report_of(rows: list[tuple[str, int, int, str, int]]) -> Reports:
+    """A record of these rows: (vendor id, number, state, code, Unix seconds)."""
+    ids, codes = sorted({row[0] for row in rows}), sorted({row[3] for row in rows})
+    return Reports(
+        account=ACCOUNT,
+        at_ms=0,
+        ids=ids,
+        id_index=np.array([ids.index(row[0]) for row in rows], "<u4").tobytes(),
+        numbers=np.array([row[1] for row in rows], "<i8").tobytes(),
+        states=bytes(row[2] for row in rows),
+        codes=codes,
+        code_index=np.array([codes.index(row[3]) for row in rows], "<u2").tobytes(),
+        times=np.array([row[4] for row in rows], "<u4").tobytes(),
     )
 
 
