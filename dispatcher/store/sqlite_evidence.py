@@ -1,7 +1,7 @@
 """What the SQLite store has for the evidence (core/evidence.py): parked ids that nobody told us, and their candidates.
 
-Reads only, inside the caller's snapshot, and a bounded amount: so many parked rows a call, the next call goes on behind
-them; an account with too many candidates is told to be `crowded`, and nothing is concluded there.
+Reads only, inside the caller's snapshot, and a bounded amount: so many parked reports a call, the next call goes on
+behind them; an account with too many candidates is told to be `crowded`, and nothing is concluded there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
 PARKED_MAX: Final = 5_000
-"""Parked entries (a record's rows of one id) read in one call."""
+PARKED_BYTES_MAX: Final = 8_000_000
+"""Parked entries (a record's rows of one id) read in one call, and their bytes; a part of the last id may be missing."""
 
 CANDIDATES_MAX: Final = 20_000
 BATCHES_MAX: Final = 200
@@ -34,7 +35,7 @@ ACCOUNTS: Final = (
 _EACH: Final = "SELECT 1 FROM recipient_ids WHERE account = ? LIMIT 1"
 _PARKED: Final = (
     "SELECT vendor_id, place, parked FROM parked p WHERE account = ?1 AND vendor_id > ?2 AND NOT EXISTS "
-    "(SELECT 1 FROM vendor_ids v WHERE v.account = ?1 AND v.vendor_id = p.vendor_id) ORDER BY vendor_id, place LIMIT ?3"
+    "(SELECT 1 FROM vendor_ids v WHERE v.account = ?1 AND v.vendor_id = p.vendor_id) ORDER BY vendor_id, place"
 )
 # In flight, accepted, unknown; or queued again after it had been unknown. All without an id.
 _CANDIDATES: Final = (
@@ -73,11 +74,18 @@ def search(connection: sqlite3.Connection, account: str, after: str) -> Evidence
 
 def _unexplained(connection: sqlite3.Connection, account: str, after: str) -> tuple[list[Unexplained], str]:
     """The next ids, and where the call after this one goes on ("": from the beginning)."""
-    rows = connection.execute(_PARKED, (account, after, PARKED_MAX)).fetchall()
+    entries: list[tuple[str, int, Parked]] = []
+    more_after, size = "", 0
+    for vendor_id, place, encoded in connection.execute(_PARKED, (account, after)):
+        if len(entries) >= PARKED_MAX or size >= PARKED_BYTES_MAX:
+            more_after = entries[-1][0]
+            break
+        entries.append((vendor_id, place, _parked.decode(encoded)))
+        size += len(encoded)
     found = []
-    for vendor_id, group in groupby(rows, key=lambda row: row[0]):
-        entries = [(place, _parked.decode(encoded)) for _, place, encoded in group]
-        numbers = np.concatenate([np.frombuffer(entry.numbers, "<i8") for _, entry in entries])
+    for vendor_id, group in groupby(entries, key=lambda entry: entry[0]):
+        of_id = list(group)
+        numbers = np.concatenate([np.frombuffer(parked.numbers, "<i8") for _, _, parked in of_id])
         named = np.unique(numbers[numbers != 0]).astype(np.int64, copy=False)
         if len(named):
             found.append(
@@ -85,11 +93,11 @@ def _unexplained(connection: sqlite3.Connection, account: str, after: str) -> tu
                     vendor_id=vendor_id,
                     numbers=named,
                     reports=len(numbers),
-                    first_offset=min(place for place, _ in entries) // LANE_PARTITIONS,
-                    first_ms=min(entry.at_ms for _, entry in entries),
+                    first_offset=min(place for _, place, _ in of_id) // LANE_PARTITIONS,
+                    first_ms=min(parked.at_ms for _, _, parked in of_id),
                 )
             )
-    return found, rows[-1][0] if len(rows) == PARKED_MAX else ""
+    return found, more_after
 
 
 def _numbers(connection: sqlite3.Connection, batch: int) -> Numbers | None:

@@ -122,6 +122,6 @@ def test_an_export_to_a_file_says_how_many_are_unknown(desk: Desk, kind: str):
     nearly_done(desk)
     result = desk.run("campaign", "export", "may", "--format", kind, "-o", f"may.{kind}", "--json")
     assert json.loads(result.stdout)["unknown"] == 1
-    read = {"csv": pl.read_csv, "ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[kind]
+    read: Any = {"csv": pl.read_csv, "ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[kind]
     frame = read(desk.folder / f"may.{kind}")
     assert frame.filter(pl.col("state") == "unknown")["meaning"].to_list() == [UNKNOWN_MEANING]

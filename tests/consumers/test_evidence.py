@@ -182,15 +182,16 @@ def test_an_account_with_too_many_requests_without_an_id_is_left_to_people(
     assert capsys.readouterr().out.count("decide by hand") == 1
 
 
+@pytest.mark.parametrize("limit", ["PARKED_MAX", "PARKED_BYTES_MAX"])
 def test_more_ids_than_one_look_takes_are_looked_at_one_piece_after_the_other(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, limit: str
 ):
-    monkeypatch.setattr(sqlite_evidence, "PARKED_MAX", 2)
+    monkeypatch.setattr(sqlite_evidence, limit, 2)
     intent = bench.one_unknown()
     for vendor_id in ("1", "2", "3", "4"):
         bench.reports(vendor_id, 13_900_000_000)  # of another program on this account
     bench.reports("5", NUMBER)
-    told = [decided.intents for _ in range(3) for decided in bench.look()]
+    told = [decided.intents for _ in range(5) for decided in bench.look()]
     assert told == [(intent,)]
 
 
