@@ -14,7 +14,7 @@ from dispatcher.config import Config, LanesConfig, LogConfig, StoreConfig, WebCo
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.batch_a import BatchA
 from dispatcher.vendors.registry import BY_TAG, VENDORS
-from dispatcher.vendors.seam import Flow
+from dispatcher.vendors.seam import Flow, Vendor
 
 EXAMPLE = Path(__file__).parents[2] / "dispatcher.example.toml"
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "s3cret-pw"}
@@ -236,14 +236,16 @@ def test_an_empty_password_is_no_password():
 
 # --- the example -----------------------------------------------------------------------------------------------------
 
-OPTIONAL = re.compile(r"^#(?=\w+ = )", re.MULTILINE)
-NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd"}
+OPTIONAL = re.compile(r"^#(?=\w+ = |\[account\.\w+\]$)", re.MULTILINE)
+NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd", "push_key"}
 
 
 @pytest.fixture
 def secrets(monkeypatch):
     monkeypatch.setenv("SPRING_PSWD", "s3cret-pw")
     monkeypatch.setenv("SPRING_PUSH_PSWD", "s3cret-push")
+    for name in set(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE.read_text(encoding="utf-8"))) - {"NAME"}:
+        monkeypatch.setenv(name, "s3cret-word")
 
 
 @pytest.mark.usefixtures("secrets")
@@ -270,6 +272,18 @@ def test_the_example_shows_every_key_with_its_default(section, kind):
     for name, field in fields.items():
         if not field.required and name not in NO_DEFAULT:
             assert msgspec.convert(shown[name], field.type) == field.default, name
+
+
+@pytest.mark.parametrize("kind", VENDORS, ids=lambda kind: str(kind.__struct_config__.tag))
+def test_the_example_shows_every_vendors_own_keys_with_their_defaults(kind):
+    table = tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8")))["account"]
+    (shown,) = [account for account in table.values() if account["vendor"] == kind.__struct_config__.tag]
+    common = {field.name: field.default for field in msgspec.structs.fields(Vendor)}
+    own = [field for field in msgspec.structs.fields(kind) if field.default != common.get(field.name, msgspec.UNSET)]
+    assert {field.name for field in own} | {"url"} <= set(shown)
+    for field in own:
+        if not field.required and field.name not in NO_DEFAULT:
+            assert msgspec.convert(shown[field.name], field.type) == field.default, field.name
 
 
 def test_every_vendor_is_registered_under_its_own_name():
