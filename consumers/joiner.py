@@ -82,7 +82,7 @@ class Joiner:
                 retry_s = min(RETRY_S_MAX, retry_s * 2)
 
     async def _follow(self, stop: asyncio.Event) -> None:
-        feeds = Feeds(self._log, self._store.offsets())
+        feeds = Feeds(self._log, self._joining.offsets())
         stopping = asyncio.create_task(stop.wait())
         try:
             more = False

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, OtherLog, Store
@@ -21,6 +23,14 @@ READ_RECORDS_MAX: Final = 5_000
 READ_BYTES_MAX: Final = 16_000_000
 BATCHES_AT_ONCE: Final = 16
 TELL_CHUNKS_MAX: Final = 500
+
+CUT_OFF: Final = ("rejects", "inbound", "dead")
+"""Topics whose beginning may be gone (schemas/topics.py, retention): a new store just has less of them.
+
+Where a journal or the reports begin later, results would come out wrong, and reading them raises LogDamaged.
+"""
+
+_logger = structlog.get_logger("join")
 
 Places = list[tuple[str, int]]
 
@@ -45,6 +55,7 @@ class Joining:
         self._store = store
         self._no_report_after_ms = int(no_report_after_s * 1000)
         self._now_ms = now_ms
+        self._kept_from: dict[tuple[str, int], int] = {}
 
     async def fold(self, delivery: Delivery) -> None:
         """Fold these records, the inputs first. Records that were folded before may be among them.
@@ -70,7 +81,8 @@ class Joining:
         """
         stages = (places(*INPUTS), places("lanes"), places("reports"))
         ends = {place: await self._log.end(*place) for stage in stages for place in stage}
-        offsets = self._store.offsets()
+        await self._pass_over(ends)
+        offsets = self.offsets()
         if any(offsets[place] > end for place, end in ends.items()):
             raise OtherLog(
                 f"the store {self._store.url} was made from another log than {self._log.url}: it has read further than "
@@ -83,6 +95,10 @@ class Joining:
             pass
         await self.expire()
         progress(total, total)
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """Where to read on: the store's offsets, or after what retention has deleted of the topics in CUT_OFF."""
+        return {place: max(offset, self._kept_from.get(place, 0)) for place, offset in self._store.offsets().items()}
 
     async def load_wanted(self) -> bool:
         """Load some batches of launched campaigns into the store; whether there may be more."""
@@ -111,7 +127,7 @@ class Joining:
 
     async def _read_to(self, stage: Places, ends: dict[tuple[str, int], int], progress: Callable[[int], None]) -> None:
         """Read these partitions up to their ends, all of them a piece at a time."""
-        at = {place: offset for place, offset in self._store.offsets().items() if place in stage}
+        at = {place: offset for place, offset in self.offsets().items() if place in stage}
         while behind := [place for place in stage if at[place] < ends[place]]:
             reads = (
                 self._log.read(*place, at[place], records_max=READ_RECORDS_MAX, bytes_max=READ_BYTES_MAX)
@@ -121,8 +137,30 @@ class Joining:
             await self.fold(delivery)
             for place, records in delivery.items():
                 at[place] = records[-1].offset + 1 if records else ends[place]  # a compacted end has no record
-            offsets = {**self._store.offsets(), **at}
+            offsets = {**self.offsets(), **at}
             progress(sum(max(0, end - offsets[place]) for place, end in ends.items()))
+
+    async def _pass_over(self, ends: dict[tuple[str, int], int]) -> None:
+        """Find where the topics in CUT_OFF begin now, if the store has not read so far."""
+        offsets = self.offsets()
+        for place in places(*CUT_OFF):
+            if offsets[place] < ends[place] and not await self._is_there(place, offsets[place]):
+                gone, there = offsets[place], ends[place]
+                while there - gone > 1:  # the port says of an offset only whether it is still there
+                    middle = (gone + there) // 2
+                    if await self._is_there(place, middle):
+                        there = middle
+                    else:
+                        gone = middle
+                self._kept_from[place] = there
+                _logger.info("retention has deleted records that were not read", topic=place[0], partition=place[1])
+
+    async def _is_there(self, place: tuple[str, int], offset: int) -> bool:
+        try:
+            await self._log.read(*place, offset, records_max=1)
+        except LogDamaged:
+            return False
+        return True
 
     async def _read_jobs(self, joined: Delivery) -> None:
         """Fold `jobs` as far as these journals refer to it; whoever wrote an intent had read its job."""

@@ -12,15 +12,16 @@ import msgspec
 import pytest
 
 from dispatcher.config import Config, parse
-from dispatcher.errors import ConfigError, LogUnavailable, UserError
+from dispatcher.errors import ConfigError, LogDamaged, LogUnavailable, UserError
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry, Log
+from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.store.catching_up import bring_up_to_date, up_to_date
 from dispatcher.store.joining import Joining
 from dispatcher.store.opening import open_reader, open_store, sqlite_path
 from dispatcher.store.port import OtherLog
 from dispatcher.store.rebuilding import rebuild
 from dispatcher.store.sqlite import SqliteStore, open_sqlite
+from schemas.records import Dead
 from schemas.topics import lane_partition
 from tests.memory_log import MemoryLog
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
@@ -97,6 +98,53 @@ async def test_records_that_were_folded_before_are_passed_over(tmp_path: Path):
     (reports,) = driver.reader().reports()
     assert (reports.rows, reports.applied, reports.repeats) == (1, 1, 0)
     driver.close()
+
+
+class CutOff(MemoryLog):
+    """A log whose retention has deleted the first records of a topic."""
+
+    def __init__(self, topic: str, kept_from: int) -> None:
+        super().__init__()
+        self.topic, self.kept_from = topic, kept_from
+
+    async def read(
+        self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
+    ) -> list[Stored]:
+        if topic == self.topic and offset < self.kept_from and (topic, partition) in self.records:
+            raise LogDamaged("gone")
+        return await super().read(topic, partition, offset, records_max=records_max, bytes_max=bytes_max)
+
+
+@pytest.mark.parametrize("kept_from", [1, 4, 6, 7])
+async def test_dead_letters_that_retention_has_deleted_do_not_stop_a_new_store(tmp_path: Path, kept_from: int):
+    history = History()
+    history.launch("c1", {"spring": [20]})
+    for index in range(7):
+        history.append("dead", 3, Dead(account="spring", path="/", why=f"why {index}", at_ms=index, body=b""))
+    log = CutOff("dead", kept_from)
+    log.records.update(on_log(history).records)
+    store = open_sqlite(tmp_path / "results.db", emits=False)
+    join = joining(log, store)
+    await join.catch_up()
+    assert join.offsets()["dead", 3] == 7
+    store.close()
+    driver = Driver(tmp_path / "results.db", history)
+    assert [letters.count for letters in driver.reader().dead()] == [7 - kept_from][: 7 - kept_from]
+    assert len(driver.reader().campaigns()) == 1
+    driver.close()
+
+
+async def test_a_journal_whose_beginning_is_gone_stops_the_fold_instead_of_giving_wrong_results(tmp_path: Path):
+    history = History()
+    history.launch("c1", {"spring": [20]})
+    history.owned("spring", "o")
+    history.owned("spring", "p")
+    log = CutOff("lanes", 1)
+    log.records.update(on_log(history).records)
+    store = open_sqlite(tmp_path / "results.db", emits=False)
+    with pytest.raises(LogDamaged):
+        await joining(log, store).catch_up()
+    store.close()
 
 
 DAMAGE = [
