@@ -21,7 +21,7 @@ from schemas.topics import LANE_PARTITIONS
 
 PARKED_MAX: Final = 5_000
 PARKED_BYTES_MAX: Final = 8_000_000
-"""Parked entries (a record's rows of one id) read in one call, and their bytes; a part of the last id may be missing."""
+"""Parked entries (a record's rows of one id) read in one call, and their bytes; the last id may be read in part."""
 
 CANDIDATES_MAX: Final = 20_000
 BATCHES_MAX: Final = 200
