@@ -19,11 +19,11 @@ BLOCK = 50
 MUTANT_SEEDS_MAX = 500
 
 
-def played(first: int, count: int) -> tuple[int, str] | None:
-    """Play these seeds; the first one that fails, with its story."""
+def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
+    """Play these seeds; the first one that fails, with its story. Every `joined_every`-th goes through the join, too."""
     for seed in range(first, first + count):
         try:
-            play(seed)
+            play(seed, joined=seed % joined_every == 0)
         except Exception as error:
             return seed, f"{type(error).__name__}: {error}"
     return None
@@ -44,8 +44,9 @@ def caught_at(index: int) -> int | None:
 @click.command()
 @click.option("--seeds", default=500, show_default=True, help="How many histories to play.")
 @click.option("--first-seed", default=0, show_default=True, help="The first seed: a failing seed replays exactly.")
+@click.option("--joined-every", default=10, show_default=True, help="How many seeds share one that is joined, too.")
 @click.option("--mutants", is_flag=True, help="Prove that the simulation can fail: every mutant must be caught.")
-def main(seeds: int, first_seed: int, mutants: bool) -> None:
+def main(seeds: int, first_seed: int, joined_every: int, mutants: bool) -> None:
     """Play seeded histories of crashes, freezes, races and a misbehaving vendor; exit 1 when a guarantee breaks."""
     console = Console(stderr=True)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
@@ -53,13 +54,14 @@ def main(seeds: int, first_seed: int, mutants: bool) -> None:
             sys.exit(_mutants(console, pool))
         start_s = time.monotonic()
         blocks = [
-            (first, min(BLOCK, first_seed + seeds - first)) for first in range(first_seed, first_seed + seeds, BLOCK)
+            (first, min(BLOCK, first_seed + seeds - first), joined_every)
+            for first in range(first_seed, first_seed + seeds, BLOCK)
         ]
         results = pool.map(played, *zip(*blocks, strict=True))
         for failed in track(results, "Playing seeds", total=len(blocks), console=console):
             if failed is not None:
                 click.echo(f"seed {failed[0]} failed:\n{failed[1]}\nReplay: python -m tests.simulation --seeds 1 "
-                           f"--first-seed {failed[0]}")  # fmt: skip
+                           f"--first-seed {failed[0]} --joined-every 1")  # fmt: skip
                 pool.shutdown(wait=False, cancel_futures=True)
                 sys.exit(1)
         took_s = time.monotonic() - start_s
