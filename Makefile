@@ -2,6 +2,7 @@
 # PYTHON=…            the interpreter for .venv (3.11 or newer)
 # KAFKA_BOOTSTRAP=…   a broker for the tests; without it they start their own
 # SEEDS=…             how many histories `make simulation` plays
+# ROUNDS=…            how many rounds `make crash` plays on each log
 # ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane", make bench ARGS="--help"
 
 SHELL := bash
@@ -11,8 +12,9 @@ PACKAGES := schemas dispatcher producers consumers loadtest
 # Two test processes: all that needs Kafka runs in one of them, on one broker (tests/conftest.py).
 WORKERS ?= 2
 SEEDS ?= 10000
+ROUNDS ?= 200
 
-.PHONY: help setup demo test lint format simulation mutants bench kafka pins clean
+.PHONY: help setup demo test lint format simulation mutants crash bench kafka pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,6 +46,9 @@ simulation: setup ## play SEEDS random histories of crashes, freezes and faults 
 
 mutants: setup ## break each rule on purpose: the simulation must catch every one
 	@$(BIN)/python -m tests.simulation --mutants $(ARGS)
+
+crash: setup kafka ## kill -9 real processes on real logs, ROUNDS times: the vendor's ledger must agree
+	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(ARGS)
 
 bench: setup kafka ## measure the hot paths beside the naive ways
 	@$(BIN)/python -m loadtest.bench $(ARGS)

@@ -33,8 +33,11 @@ class Driver(Protocol):
         """Send once. `before_write` is asked right before the first byte; False: the verdict is NOT_SENT."""
         ...
 
-    async def balance(self) -> Balance | None:
-        """The account's balance, or why it is not known; None where the vendor has no such query."""
+    async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
+        """The account's balance, or why it is not known; None where the vendor has no such query.
+
+        `before_write` is asked right before the first byte; False: nothing goes out.
+        """
         ...
 
 

@@ -93,12 +93,15 @@ class HttpDriver:
             verdict = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
         return Sent(self._masked(verdict), run.wrote_s, run.answered_s)
 
-    async def balance(self) -> Balance | None:
-        """Ask for the balance; a failure is in `verdict`. None: no such query. The caller keeps to the interval."""
+    async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
+        """Ask for the balance; a failure is in `verdict`. None: no such query.
+
+        `before_write` is asked right before anything is written: the caller keeps to the vendor's interval by it.
+        """
         flow = self.vendor.balance()
         if flow is None:
             return None
-        result = await self._run(flow, Run(None))
+        result = await self._run(flow, Run(before_write, each=True))
         if isinstance(result, Verdict):
             return Balance(messages=None, verdict=self._masked(result))
         if result.verdict is not None:
@@ -227,10 +230,12 @@ async def _text(response: aiohttp.ClientResponse) -> str:
     return body.decode("utf-8", "replace").strip()
 
 
-async def query_balance(vendor: Vendor, account: str) -> Balance | None:
-    """One balance query on a connection of its own (`dispatcher account balance`, the plan of a launch)."""
+async def query_balance(
+    vendor: Vendor, account: str, *, before_write: Callable[[], bool] | None = None
+) -> Balance | None:
+    """One balance query on a connection of its own, by whoever has no driver open (dispatcher/balance_book.py)."""
     driver = HttpDriver(vendor, account)
     try:
-        return await driver.balance()
+        return await driver.balance(before_write=before_write)
     finally:
         await driver.close()

@@ -23,12 +23,16 @@ JOIN_BYTES_MAX: Final = 32_768
 
 
 class Run:
-    """What the requests of one flow share."""
+    """What the requests of one flow share.
 
-    __slots__ = ("answered_s", "before_write", "transport", "wrote_s")
+    `before_write` is asked right before the submit is written; with `each` before every request of the flow.
+    """
 
-    def __init__(self, before_write: Callable[[], bool] | None) -> None:
+    __slots__ = ("answered_s", "before_write", "each", "transport", "wrote_s")
+
+    def __init__(self, before_write: Callable[[], bool] | None, *, each: bool = False) -> None:
         self.before_write = before_write
+        self.each = each
         self.transport: asyncio.BaseTransport | None = None
         self.wrote_s: float | None = None
         self.answered_s: float | None = None
@@ -77,7 +81,7 @@ class Body(aiohttp.Payload):
         gone = spoken or transport is None or transport.is_closing() or _hung_up(transport)
         if gone or (request.same_connection and transport is not run.transport):
             self.stale = True
-        elif request.submits and run.before_write is not None and not run.before_write():
+        elif (request.submits or run.each) and run.before_write is not None and not run.before_write():
             self.expired = True
         if self.stale or self.expired:
             raise ConnectionAbortedError("nothing was written")

@@ -98,6 +98,20 @@ class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):
     offset: int
 
 
+class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
+    """An account's balance is about to be asked (`messages` None, `says` empty), or was: what came of it.
+
+    Vendors bound how often it may be asked, whoever of us asks: see dispatcher/balance_book.py. key `balance!ACCOUNT`.
+    `messages` None with `says`: why it is not known. `by` names who asked, as people read it.
+    """
+
+    account: str
+    at_ms: int
+    by: str
+    messages: float | None
+    says: str
+
+
 # --- jobs: a lane's inbox ---
 
 
@@ -358,6 +372,7 @@ AnyRecord = (
     | Cancelled
     | Weighed
     | CheckpointAt
+    | BalanceAsked
     | Job
     | Checked
     | Decided

@@ -515,6 +515,15 @@ async def test_a_balance_query_returns_what_was_said_or_why_not_and_asks_once(ac
         assert len(peer.requests) == 1
 
 
+async def test_a_balance_query_that_may_not_leave_any_more_does_not():
+    async with running(Peer(say(ok(b"20130303180000,0\n1234567,1000")))) as peer:
+        balance = await query_balance(account(peer.url), "spring", before_write=lambda: False)
+        assert balance is not None
+        assert balance.verdict is not None
+        assert balance.verdict.kind is Kind.NOT_SENT
+        assert len(peer.requests) == 0
+
+
 async def test_a_vendor_without_a_balance_query_has_none():
     assert await query_balance(Scripted(url="http://127.0.0.1"), "spring") is None
 

@@ -10,6 +10,7 @@ import pytest
 from schemas.codec import VERSION, BrokenRecord, NewerRecord, decode, encode
 from schemas.records import (
     AnyRecord,
+    BalanceAsked,
     Cancelled,
     Checked,
     Checkpoint,
@@ -63,6 +64,10 @@ RECORDS: dict[str, typing.Any] = {
     "cancelled": Cancelled(campaign="may", at_ms=2, by="ann"),
     "weighed": Weighed(campaign="may", weight=3, urgent=False, at_ms=3, by="ann"),
     "checkpoint-at": CheckpointAt(partition=1, offset=77),
+    "balance-asked": BalanceAsked(account="spring", at_ms=17, by="the lane", messages=None, says=""),
+    "balance-asked, answered": BalanceAsked(
+        account="spring", at_ms=18, by="ann (account check)", messages=1234.5, says="7 1,000, 8 234"
+    ),
     "job": Job(
         campaign="may",
         attempt="a1",

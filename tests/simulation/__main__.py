@@ -20,7 +20,7 @@ MUTANT_SEEDS_MAX = 500
 
 
 def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
-    """Play these seeds; the first one that fails, with its story. Every `joined_every`-th goes through the join, too."""
+    """Play these seeds; the first one that fails, with its story. One in `joined_every` is joined, too."""
     for seed in range(first, first + count):
         try:
             play(seed, joined=seed % joined_every == 0)
