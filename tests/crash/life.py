@@ -1,0 +1,408 @@
+"""One life of log and vendor, through many rounds: start, kill and restart the dispatcher's roles; launch; make peace.
+
+What a round does is in rounds.py; what must hold at the end in judge.py. Blocking, one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import polars as pl
+
+from dispatcher.errors import DispatcherError
+from dispatcher.log.opening import open_log
+from dispatcher.store.opening import open_reader
+from dispatcher.store.port import StoreReader
+from loadtest.broker import Broker
+from schemas.topics import TOPIC
+from tests.crash import judge, store_dump
+from tests.crash.lists import Campaign, write_list
+from tests.crash.processes import DISPATCHER, PATIENCE_S, Process
+from tests.crash.stage import ACCOUNTS, LogKind, Stage, stage
+from tests.crash.story import Story
+from tests.crash.truth import read_truth, truth_of
+
+ROLES: Final = ("lanes", "results", "web")
+SETTLED_WITHIN_S: Final = 150.0
+LOOK_S: Final = 0.1
+BUSY_S: Final = 2.5
+EXPORTED_MAX: Final = 2
+
+
+class Launching(msgspec.Struct):
+    """A launch command under way. `kill_at_s`: when to kill it, on the monotonic clock; it is then repeated."""
+
+    campaign: Campaign
+    process: Process
+    kill_at_s: float | None
+    repeat: bool = True
+
+
+@contextlib.contextmanager
+def living(
+    kind: LogKind, folder: Path, broker: Broker | None, *, seed: int, title: str, trouble: bool = True
+) -> Iterator[Life]:
+    """Everything set up, and every role at work. At its end every process of it is gone, whatever happened."""
+    story = Story(folder, title)
+    try:
+        with stage(kind, folder, broker, trouble=trouble, seed=seed) as where:
+            life = Life(where, story, random.Random(f"{seed} {kind}"))
+            try:
+                life.all_up()
+                life.ready(*ROLES)
+                yield life
+            finally:
+                life.end()
+    finally:
+        story.close()
+
+
+class Life:
+    """The dispatcher on one stage. `figures` count what happened."""
+
+    def __init__(self, stage: Stage, story: Story, rng: random.Random) -> None:
+        self.stage = stage
+        self.story = story
+        self.rng = rng
+        self.roles: dict[str, Process] = {}
+        self.campaigns: list[Campaign] = []
+        self.paused: set[str] = set()
+        self.launching: list[Launching] = []
+        self.figures: Counter[str] = Counter()
+        self.may_end = False  # the broker was away: a process may have given up, with one sentence
+        self._others: list[Process] = []
+
+    # --- processes ---------------------------------------------------------------------------------------------------
+
+    def command(self, name: str, *arguments: str) -> Process:
+        """Run `dispatcher …` in a process of its own."""
+        self.story.say(f"dispatcher {' '.join(each for each in arguments if len(each) < 80)}")
+        process = Process(self.story, name, [*DISPATCHER, *arguments, "--config", str(self.stage.config)])
+        self._others.append(process)
+        return process
+
+    def script(self, name: str, module: str, *arguments: str) -> Process:
+        """Run a module of the tests in a process of its own."""
+        self.story.say(f"{module} {' '.join(arguments)}")
+        process = Process(self.story, name, [sys.executable, "-m", module, *arguments])
+        self._others.append(process)
+        return process
+
+    def up(self, name: str) -> Process:
+        """The process of this role (`lanes 2` is a second one of `lanes`), started if it does not run."""
+        process = self.roles.get(name)
+        if process is not None and process.alive:
+            return process
+        role = name.split()[0]
+        process = self.roles[name] = self.command(name, "run", "--role", role, "--json")
+        self.figures["starts"] += 1
+        return process
+
+    def all_up(self) -> None:
+        """Every role runs."""
+        for name in ROLES:
+            self.up(name)
+
+    def ready(self, *names: str) -> None:
+        """Wait until these have said that they are at work."""
+        for name in names:
+            process = self.up(name)
+            self.until(lambda p=process: '"ready":true' in p.said(), f"{name} is ready", process)  # type: ignore[misc]
+
+    def kill(self, name: str) -> None:
+        """kill -9, and forget it."""
+        process = self.roles.pop(name, None)
+        if process is not None and process.kill9():
+            self.figures[f"kill -9 {name.split()[0]}"] += 1
+
+    def stop(self, name: str) -> None:
+        """Stop a role in order; anything else than exit code 0 fails."""
+        process = self.roles.pop(name)
+        code = process.stop()
+        if code != 0:
+            raise self.story.failure([f"{name} was stopped in order and ended with {code}: {process.said()[-2000:]}"])
+
+    def stop_when_ready(self, name: str) -> None:
+        """As `stop`, but not before it can be asked: a process that is just starting has no ear for it yet."""
+        self.ready(name)
+        self.stop(name)
+
+    def revive(self) -> None:
+        """Start again what is not there. What ended by itself fails, unless it may have."""
+        for name, process in list(self.roles.items()):
+            process.thaw()
+            if process.alive:
+                continue
+            del self.roles[name]
+            code = process.wait()
+            said = process.said()
+            self.story.say(f"{name} ended by itself with {code}")
+            if not self.may_end or code != 1 or said.strip().splitlines()[-1:][0][:6] != "error:":
+                raise self.story.failure([f"{name} ended by itself with {code}: {said[-2000:]}"])
+            self.figures["gave up on the log"] += 1
+        self.all_up()
+
+    def end(self) -> None:
+        """Whatever still runs ends now."""
+        for process in [*self.roles.values(), *self._others]:
+            if process.alive:
+                process.kill9()
+
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    def sleep(self, seconds: float) -> None:
+        """Let things happen, and kill the launches whose time has come."""
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0:
+            self.look_after_launches()
+            time.sleep(min(left_s, 0.02))
+
+    def until(
+        self, done: Callable[[], bool], what: str, process: Process | None = None, within_s: float = PATIENCE_S
+    ) -> None:
+        """Wait for something that must happen; a bound so long that only a hang reaches it."""
+        until_s = time.monotonic() + within_s
+        while not done():
+            if process is not None and not process.alive:
+                raise self.story.failure([f"waited for: {what}; {process.name} ended: {process.said()[-2000:]}"])
+            if time.monotonic() > until_s:
+                raise self.story.failure([f"waited {within_s:g} s in vain for: {what}"])
+            self.look_after_launches()
+            time.sleep(0.02)
+
+    def busy(self) -> None:
+        """Wait for a request to arrive at the vendor, so that what comes next comes amid them; BUSY_S at most."""
+        until_s = time.monotonic() + BUSY_S
+        before = self.stage.vendor.totals(doubles=False)["requests"]
+        while time.monotonic() < until_s and self.stage.vendor.totals(doubles=False)["requests"] == before:
+            self.look_after_launches()
+            time.sleep(0.02)
+
+    # --- launches ----------------------------------------------------------------------------------------------------
+
+    def launch(self, *, kill_after_s: float | None = None, repeat: bool = True, most: int = 1_400) -> Campaign:
+        """Begin to launch a campaign by the command; kill it if so asked, and repeat it until it says that it is done.
+
+        `repeat` False: a killed launch is left as it is.
+        """
+        campaign = write_list(self.stage.folder, self.rng, f"c{len(self.campaigns):04}", most=most)
+        self.campaigns.append(campaign)
+        self._launch(campaign, kill_after_s, repeat)
+        return campaign
+
+    def _launch(self, campaign: Campaign, kill_after_s: float | None, repeat: bool) -> None:
+        process = self.command(f"launch {campaign.id}", "campaign", "launch", *campaign.arguments())
+        kill_at_s = None if kill_after_s is None else time.monotonic() + kill_after_s
+        self.launching.append(Launching(campaign, process, kill_at_s, repeat))
+
+    def look_after_launches(self) -> None:
+        """Kill those whose time has come, repeat the killed ones, note those that are done."""
+        for each in list(self.launching):
+            if each.process.alive:
+                if each.kill_at_s is None or time.monotonic() < each.kill_at_s:
+                    continue
+                each.process.kill9()
+                self.figures["kill -9 launch"] += 1
+                self.launching.remove(each)
+                if each.repeat:
+                    again_s = self.rng.uniform(0.1, 0.9) if self.rng.random() < 0.3 else None
+                    self._launch(each.campaign, again_s, repeat=True)
+                continue
+            self.launching.remove(each)
+            code, said = each.process.wait(), each.process.said()
+            if code == 0:
+                each.campaign.certain = True
+                self.figures["launches"] += 1
+                self.story.say(f"{each.campaign.id} is launched: {len(each.campaign.numbers)} recipients")
+            elif self.may_end and code == 1 and said.startswith("error:") and said.count("\n") == 1:
+                self.figures["gave up on the log"] += 1
+                self._launch(each.campaign, None, each.repeat)
+            else:
+                raise self.story.failure([f"the launch of {each.campaign.id} ended with {code}: {said[-2000:]}"])
+
+    def launches_done(self) -> None:
+        """Wait for the launches under way."""
+        self.until(lambda: not self.launching, "the launches under way")
+
+    # --- peace -------------------------------------------------------------------------------------------------------
+
+    def peace(self) -> None:
+        """No more faults: everything settles, the roles stop in order, all is compared. Raises CrashFailure."""
+        self.story.say("peace")
+        self._settle()
+        for name in ("web", "lanes", "results"):
+            self.stop(name)
+        self._fail_on(self.compare() + self.exports_differ())
+        self._fail_on(self.rebuilt())
+        self.story.say("peace: everything agrees")
+
+    def check(self) -> None:
+        """As `peace`, but the roles go on. Raises CrashFailure."""
+        self._settle()
+        self._fail_on(self.compare())
+        self.story.say("everything agrees")
+
+    def _settle(self) -> None:
+        for name in [name for name in self.roles if name not in ROLES]:
+            self.stop(name)
+        self.revive()
+        self.launches_done()
+        for campaign in sorted(self.paused):
+            self.done("campaign", "resume", campaign)
+        self.paused.clear()
+        self._wait_until_settled()
+        self.may_end = False
+
+    def _fail_on(self, complaints: list[str]) -> None:
+        if complaints:
+            raise self.story.failure(complaints)
+
+    def done(self, *arguments: str) -> str:
+        """Run a command to its end; it must succeed. What it said."""
+        process = self.command(" ".join(arguments[:2]), *arguments)
+        code = process.wait()
+        if code != 0:
+            raise self.story.failure([f"dispatcher {' '.join(arguments)} ended with {code}: {process.said()[-2000:]}"])
+        return process.said()
+
+    def compare(self) -> list[str]:
+        """The vendor's ledger, the log and our results; with nothing running."""
+        truth = asyncio.run(read_truth(self.stage.loaded.log.url))
+        totals = self.stage.vendor.totals()
+        ledger = self.stage.vendor.rows()
+        reader = open_reader(self.stage.loaded.store)
+        try:
+            views = reader.campaigns()
+            ours = pl.concat([judge.our_rows(view.id, reader.pages(view.id)) for view in views])
+            complaints = judge.judge(self.campaigns, truth, ours, ledger, views)
+            unknown = {(each.partition, each.intent) for each in reader.unknown()}
+            if unknown != truth.unknown:
+                complaints.append(f"our unknown chunks are {sorted(unknown)}, those of the log {sorted(truth.unknown)}")
+            complaints += [f"oddity in {odd.topic}: {odd.what} ({odd.count})" for odd in reader.oddities()]
+        finally:
+            reader.close()
+        if totals["windows_over_limit"]:
+            complaints.append(f"{totals['windows_over_limit']} windows over the flow limit at the vendor")
+        complaints += self._said_wrong()
+        self.figures.update(
+            {
+                "recipients": ours.height - self.figures["recipients"],
+                "requests": totals["requests"] - self.figures["requests"],
+                "owners": truth.owners - self.figures["owners"],
+                "void records": truth.void - self.figures["void records"],
+                "chunks": len(truth.chunks) - self.figures["chunks"],
+                "chunks once unknown": sum(chunk.unknowns for chunk in truth.chunks)
+                - self.figures["chunks once unknown"],
+                "chunks still unknown": len(truth.unknown) - self.figures["chunks still unknown"],
+                "doubles the policy allows": totals["double_texts"] - self.figures["doubles the policy allows"],
+            }
+        )
+        return complaints
+
+    def rebuilt(self) -> list[str]:
+        """A store made anew from the log has the same rows."""
+        before = store_dump.dump(self.stage.store_file)
+        self.done("store", "rebuild", "--yes")
+        return store_dump.differences(before, store_dump.dump(self.stage.store_file))
+
+    def exports_differ(self) -> list[str]:
+        """What the command exports of the newest campaigns, beside the results."""
+        found = []
+        reader = open_reader(self.stage.loaded.store)
+        try:
+            for view in reader.campaigns()[:EXPORTED_MAX]:
+                path = self.stage.folder / f"{view.id}.export.csv"
+                self.done("campaign", "export", view.id, "--format", "csv", "-o", str(path))
+                exported = pl.read_csv(path, infer_schema=False).select("number", "state").sort("number")
+                path.unlink()
+                ours = judge.our_rows(view.id, reader.pages(view.id)).select("number", "state").sort("number")
+                if not exported.equals(ours):
+                    found.append(f"the export of {view.id} differs from its results")
+        finally:
+            reader.close()
+        return found
+
+    def _said_wrong(self) -> list[str]:
+        """No process shows a traceback, whatever was done to it."""
+        bad = ("Traceback", "internal error", "Task was destroyed", "never retrieved")
+        return [
+            f"{path.name} says: {line}"
+            for path in sorted(Path(self.stage.folder).glob("*.log"))
+            for line in path.read_text("utf-8", errors="replace").splitlines()
+            if any(word in line for word in bad)
+        ][:5]
+
+    def _wait_until_settled(self) -> None:
+        waited_for = [""]
+
+        async def settled() -> None:
+            log = await open_log(self.stage.loaded.log.url, create=False)
+            reader = open_reader(self.stage.loaded.store)
+            try:
+                while True:
+                    self.revive()
+                    ends = {
+                        (topic, partition): await log.end(topic, partition)
+                        for topic in ("campaigns", "lanes", "reports")
+                        for partition in range(TOPIC[topic].partitions)
+                    }
+                    waited_for[0] = self._unsettled(reader, ends)
+                    if not waited_for[0]:
+                        left = judge.evidence_left(await truth_of(log), self.stage.vendor.rows())
+                        waited_for[0] = "; ".join(left)
+                        if not left:
+                            return
+                        await asyncio.sleep(1.0)
+                    await asyncio.sleep(LOOK_S)
+            finally:
+                reader.close()
+                await log.close()
+
+        async def bounded() -> None:
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                await settled()
+
+        try:
+            asyncio.run(bounded())
+        except (TimeoutError, DispatcherError) as error:
+            stand = [f"{name} stands at:\n{process.where()}" for name, process in self.roles.items() if process.alive]
+            raise self.story.failure(
+                [f"not settled within {SETTLED_WITHIN_S:g} s: {waited_for[0] or error}", *stand]
+            ) from error
+
+    def _unsettled(self, reader: StoreReader, ends: dict[tuple[str, int], int]) -> str:
+        """What there is still to wait for, or ""."""
+        offsets = reader.offsets()
+        if behind := {place: end for place, end in ends.items() if offsets.get(place, 0) < end}:
+            return f"the results are behind: {behind} {offsets}"
+        views = {view.id: view for view in reader.campaigns()}
+        for campaign in self.campaigns:
+            view = views.get(campaign.id)
+            if view is None:
+                if campaign.certain:
+                    return f"{campaign.id} is not in the results"
+                continue
+            counts = view.counts
+            if (
+                counts.queued
+                or counts.in_flight
+                or (view.unknown == "resend" and counts.unknown and not view.cancelled)
+            ):
+                return f"{campaign.id}: {counts.line()}"
+        totals = self.stage.vendor.totals(doubles=False)
+        for name in ACCOUNTS:
+            book = totals["accounts"][name]
+            if book["reports_given_up"]:
+                return f"{name}: the vendor gave up pushing {book['reports_given_up']} reports"
+            if book["reports_acked"] < book["reports_due"] - book["reports_lost"]:
+                return f"{name}: the vendor has pushed {book['reports_acked']} of {book['reports_due']} reports"
+        return ""
