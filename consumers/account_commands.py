@@ -70,8 +70,8 @@ def list_accounts(config: str | None, as_json: bool) -> None:
 def check(name: str | None, config: str | None, as_json: bool) -> None:
     """Check the configuration and log in at the vendor, for one account or all of them.
 
-    The login is tried with a balance query. Where the vendor lets us in, a lane that stopped because of a wrong login
-    goes on.
+    The login is tried with a balance query. Where the vendor lets us in, or has no such query, a lane that stopped
+    because of a wrong login goes on.
 
     \b
     Examples:
@@ -146,7 +146,11 @@ async def _probed(accounts: dict[str, Vendor]) -> list[Probe]:
 
 
 async def _checked(config: Config, accounts: dict[str, Vendor]) -> list[tuple[Probe, bool]]:
-    return [(each, bool(each.let_in) and await tell_lane(config, each.account)) for each in await _probed(accounts)]
+    """The probes, and whether the lane was told to go on: also where only its next send can tell."""
+    return [
+        (each, (each.let_in or not each.asked) and await tell_lane(config, each.account))
+        for each in await _probed(accounts)
+    ]
 
 
 def _print_probe(each: Probe, told: bool) -> None:
@@ -162,7 +166,7 @@ def _print_probe(each: Probe, told: bool) -> None:
 def _fail_on(probes: Sequence[Probe]) -> None:
     """The exit code, with a sentence: refused by the vendor is for the user to mend, anything else is a failure."""
     for let_in, error in _ERRORS.items():
-        names = [each.account for each in probes if each.let_in is let_in and each.messages is None]
+        names = [each.account for each in probes if each.asked and each.let_in is let_in and each.messages is None]
         if names and let_in is False:
             raise error(
                 f"the vendor refused {_and(names)}. Correct [account.{names[0]}] in the configuration, then: "

@@ -30,13 +30,17 @@ ASK_AGAIN: Final = 0.6  # of the vendor's interval: a running lane asks too, and
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What a balance query told. `let_in` None: the vendor did not say (unreachable, busy, no such query)."""
+    """What a balance query told. `let_in` None: the vendor did not say (unreachable, busy, no such query).
+
+    `asked` False: it has no query to ask with; only a send can tell.
+    """
 
     account: str
     let_in: bool | None
     messages: float | None
     products: dict[str, float]
     says: str
+    asked: bool = True
 
 
 def lane_holders(config: Config) -> dict[int, Holder]:
@@ -77,7 +81,7 @@ async def tell_lane(config: Config, account: str) -> bool:
 def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
     if balance is None:
         says = f"vendor {vendor.tag} has no balance query to check the login with; the first send will tell"
-        return Probe(account=account, let_in=None, messages=None, products={}, says=says)
+        return Probe(account=account, let_in=None, messages=None, products={}, says=says, asked=False)
     products = {product.name: product.messages for product in balance.products}
     verdict = balance.verdict
     if verdict is None:

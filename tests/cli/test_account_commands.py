@@ -94,6 +94,29 @@ def test_a_refused_login_says_why_and_tells_no_lane(
     assert not [record for record in inbox(folder) if isinstance(record, Checked)]
 
 
+GUODU = """
+[account.autumn]
+vendor = "guodu"
+url = "http://127.0.0.1:9"
+oper_id = "op"
+oper_pass = "pw"
+"""
+
+
+def test_where_no_query_can_tell_whether_the_login_works_the_lane_is_told_to_try(folder: Path) -> None:
+    launched(folder, "may")
+    with (folder / "dispatcher.toml").open("a", encoding="utf-8") as file:
+        file.write(GUODU)
+    result = invoke("account", "check", "autumn")
+    assert result.exit_code == 0, result.output
+    assert "the first send will tell" in result.stdout
+    assert "goes on" in result.stdout
+    assert [record.account for record in inbox(folder, "autumn") if isinstance(record, Checked)] == ["autumn"]
+    result = invoke("account", "balance", "autumn")
+    assert result.exit_code == 0, result.output
+    assert "no balance query" in result.stdout
+
+
 def test_a_vendor_that_was_asked_too_often_is_asked_again_later(folder: Path, vendor: Spawned) -> None:
     vendor.configure(rule=[{"code": "103", "on": "balance", "count": 1}])
     result = invoke("account", "balance")
@@ -113,11 +136,11 @@ def printed(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def inbox(folder: Path) -> list[Any]:
+def inbox(folder: Path, account: str = "spring") -> list[Any]:
     async def read() -> list[Any]:
         log = await open_log(load("dispatcher.toml").log.url)
         try:
-            return [decode(stored.value) for stored in await log.read("jobs", lane_partition("spring"), 0)]
+            return [decode(stored.value) for stored in await log.read("jobs", lane_partition(account), 0)]
         finally:
             await log.close()
 
