@@ -175,7 +175,7 @@ def _joined(campaigns: Mapping[str, Campaign], truth: Truth, ours: pl.DataFrame,
         schema={"campaign": pl.String, "policy": pl.String, "cancelled": pl.Boolean, "launched": pl.Boolean},
     )
     joined = lists
-    for frame in (truth.recipients, theirs, ours):
+    for frame in (truth.recipients.rename({"vendor_id": "log_id"}), theirs, ours):
         joined = joined.join(frame, on=KEY, how="full", coalesce=True)
     return joined.join(about, on="campaign", how="left").with_columns(
         pl.col("times").fill_null(0), pl.col("unknowns").fill_null(0), pl.col("listed").fill_null(False)
@@ -218,6 +218,6 @@ def _samples(rows: pl.DataFrame) -> str:
 
 
 def _sample(row: Mapping[str, object]) -> str:
-    known = ("state", "code", "word", "unknowns", "times", "policy", "vendor_id", "ids")
+    known = ("state", "code", "word", "unknowns", "times", "policy", "vendor_id", "log_id", "ids")
     facts = ", ".join(f"{name} {row[name]}" for name in known if row.get(name) is not None)
     return f"{row['campaign']} {str(row['number'])[:3]}****{str(row['number'])[-4:]}: {facts}"
