@@ -22,7 +22,7 @@ from consumers.unknown_screen import (
     resolved_object,
     resolved_table,
 )
-from consumers.unknowns import Doubt, Verdict, chosen, decide, decisions, doubts, still_unknown
+from consumers.unknowns import Doubt, Verdict, chosen, decide, decisions, doubts, launched, still_unknown
 from dispatcher.config import Config, load
 from dispatcher.errors import UserError
 from dispatcher.log.opening import SqliteUrl, open_log, read_url
@@ -148,9 +148,8 @@ async def _resolved(config: Config, campaign: str | None) -> list[Resolution]:
         partitions: set[int] = set(range(LANE_PARTITIONS))
         if campaign is not None:
             async with up_to_date(config, log) as reader:
-                await asyncio.to_thread(doubts, reader, campaign)  # that there is such a campaign
-                view = await asyncio.to_thread(reader.campaign, campaign)
-                partitions = {lane_partition(account) for account in view.accounts} if view is not None else partitions
+                view = await asyncio.to_thread(launched, reader, campaign)
+                partitions = {lane_partition(account) for account in view.accounts}
         return await resolutions(log, partitions, campaign=campaign, newest=RESOLVED_SHOWN, progress=_Progress())
     finally:
         await log.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -71,16 +71,19 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
         return next((clue for clue in self.clues if clue.proves), None)
 
 
-class NoCampaign(UserError):
-    """There is no campaign of this id."""
+def launched(reader: StoreReader, campaign: str) -> CampaignView:
+    """The campaign. Raises UserError if there is none of this id. Blocks."""
+    view = reader.campaign(campaign)
+    if view is None:
+        names = [each.id for each in reader.campaigns()]
+        there = f"There are: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}." if names else ""
+        raise UserError(f'there is no campaign "{campaign}" on this log. {there or "Nothing was launched yet."}')
+    return view
 
 
 def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
-    """The unknown chunks of this campaign, or of all, oldest first. Raises NoCampaign. Blocks."""
-    views = {view.id: view for view in reader.campaigns()}
-    if campaign is not None and campaign not in views:
-        there = f"There are: {', '.join(list(views)[:5])}{', …' if len(views) > 5 else ''}." if views else ""
-        raise NoCampaign(f'there is no campaign "{campaign}" on this log. {there or "Nothing was launched yet."}')
+    """The unknown chunks of this campaign, or of all, oldest first. Raises UserError if there is none. Blocks."""
+    views = {view.id: view for view in ([launched(reader, campaign)] if campaign else reader.campaigns())}
     chunks = [chunk for chunk in reader.unknown(campaign) if chunk.campaign in views]
     clues: dict[int, list[Clue]] = {}
     blind: dict[str, str] = {}
@@ -186,16 +189,14 @@ async def still_unknown(
     reader: StoreReader,
     found: Sequence[Doubt],
     within_s: float,
-    *,
-    now_s: Callable[[], float] = time.monotonic,
 ) -> list[Doubt]:
     """Those of these that are unknown still, as soon as none is, or when the time is over."""
     [campaign] = {doubt.campaign.id for doubt in found}
-    until_s = now_s() + within_s
+    until_s = time.monotonic() + within_s
     while True:
         await bring_up_to_date(config, log)
         unknown = {(chunk.partition, chunk.intent) for chunk in await asyncio.to_thread(reader.unknown, campaign)}
         left = [doubt for doubt in found if (doubt.chunk.partition, doubt.chunk.intent) in unknown]
-        if not left or now_s() >= until_s:
+        if not left or time.monotonic() >= until_s:
             return left
         await asyncio.sleep(FOLD_AGAIN_S)
