@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import time
 from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any, Final, Literal, get_args
 
@@ -71,13 +72,15 @@ def export(
     states: Collection[str] | None = None,
     meanings: Meaning = meaning,
     wrote: Wrote = _silent,
+    now_ms: int | None = None,
 ) -> int:
     """Write the campaign's recipients, or the rows in these states, to `out`; how many rows.
 
-    `states` are words of schemas/states.py and REJECTED. Raises StoreError, and OSError where `out` does.
+    `states` are words of schemas/states.py and REJECTED. `now_ms` (default: the clock) decides who is `no_report`.
+    Raises StoreError, and OSError where `out` does. Of a campaign that still moves, each batch is of its own moment.
     """
     wanted = set(STATES) if states is None else set(states)
-    frames = _Frames(reader, view, wanted, meanings, wrote)
+    frames = _Frames(reader, view, wanted, meanings, wrote, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
     if kind == "parquet":
         frames.sink_parquet(out)
         return frames.rows
@@ -99,7 +102,13 @@ class _Frames:
     """The rows as data frames: one per batch, then one per record of rejected rows."""
 
     def __init__(
-        self, reader: StoreReader, view: CampaignView, wanted: set[str], meanings: Meaning, wrote: Wrote
+        self,
+        reader: StoreReader,
+        view: CampaignView,
+        wanted: set[str],
+        meanings: Meaning,
+        wrote: Wrote,
+        now_ms: int,
     ) -> None:
         self._reader = reader
         self._view = view
@@ -107,6 +116,7 @@ class _Frames:
         self._meanings = meanings
         self._vendors = {leg.account: leg.vendor for leg in view.legs}
         self._wrote = wrote
+        self._now_ms = now_ms
         self.with_rejects = bool(wanted & set(REJECTED))
         self.schema: dict[str, Any] = {
             **_RECIPIENT_SCHEMA,
@@ -124,7 +134,7 @@ class _Frames:
     def _all(self) -> Iterator[pl.DataFrame]:
         states = [state for word, state in STATES.items() if word in self._wanted]
         if states:
-            for page in self._reader.pages(self._view.id, states):
+            for page in self._reader.pages(self._view.id, states, self._now_ms):
                 yield self._recipients(page)
         if self.with_rejects:
             for rejects in self._reader.rejects(self._view.id):
