@@ -15,15 +15,16 @@ from dispatcher.config import Config, parse
 from dispatcher.errors import LogDamaged, LogNewer, LogUnavailable, StoreError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.store.joining import places
 from dispatcher.store.opening import open_reader, open_store
-from dispatcher.store.port import CampaignView, OtherLog
+from dispatcher.store.port import INPUTS, CampaignView, OtherLog
 from dispatcher.store.sqlite import SqliteStore, StoreBusy
 from schemas import codec
 from schemas.records import Finished
 from schemas.states import State
 from schemas.topics import lane_partition
-from tests.memory_log import MemoryLog
 from tests.store.joined_history import FIRST_NUMBER, History
+from tests.store.joined_log import HistoryLog
 
 SPRING = lane_partition("spring")
 N = FIRST_NUMBER
@@ -102,9 +103,13 @@ async def until(config: Config, condition: Callable[[CampaignView], object]) -> 
     raise AssertionError(f"never came: {view and view.counts.line()}")
 
 
+def has_delivered(recipients: int) -> Callable[[CampaignView], bool]:
+    return lambda view: view.counts.delivered == recipients
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 async def story(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Story]:
-    log: Log = MemoryLog() if request.param == "memory" else await open_log(f"sqlite:{tmp_path / 'log.db'}")
+    log: Log = HistoryLog() if request.param == "memory" else await open_log(f"sqlite:{tmp_path / 'log.db'}")
     yield Story(log)
     await log.close()
 
@@ -123,10 +128,10 @@ async def test_what_is_on_the_log_and_what_comes_after_is_seen_by_a_reader_besid
 
 async def test_records_that_are_there_when_it_stops_are_folded_by_the_next_one_once(story: Story, tmp_path: Path):
     await story.campaign()
-    for number in (N, N + 1, N + 2):
+    for delivered in range(3):
         async with joining(config(tmp_path), story.log):
-            await until(config(tmp_path), lambda view, number=number: view.counts.delivered == number - N)
-        await story.report(number)
+            await until(config(tmp_path), has_delivered(delivered))
+        await story.report(N + delivered)
     async with joining(config(tmp_path), story.log):
         view = await until(config(tmp_path), lambda view: view.counts.delivered == 3)
     assert view.counts.check().queued == 3
@@ -152,7 +157,7 @@ async def test_a_second_joiner_waits_and_takes_over_when_the_first_is_gone(story
 
 async def test_a_joiner_that_waits_for_the_store_can_be_stopped(tmp_path: Path):
     held = open_store(config(tmp_path).store)
-    async with joining(config(tmp_path), MemoryLog()) as task:
+    async with joining(config(tmp_path), HistoryLog()) as task:
         await asyncio.sleep(0.02)
         assert not task.done()
     assert task.done()
@@ -187,7 +192,7 @@ async def test_who_waits_too_long_for_a_report_is_no_report(story: Story, tmp_pa
     assert bytes(results[0].states) == bytes([State.NO_REPORT] * 3)
 
 
-class Flaky(MemoryLog):
+class Flaky(HistoryLog):
     """A log that is away now and then, wherever it is asked."""
 
     def __init__(self) -> None:
@@ -220,17 +225,17 @@ async def test_a_log_that_is_away_is_waited_out(tmp_path: Path):
     async with joining(config(tmp_path), log) as task:
         await story.campaign()
         await until(config(tmp_path), lambda view: view.counts.accepted == 3)
-        for number in (N, N + 1, N + 2):
+        for delivered in range(3):
             log.away = 3
-            await story.report(number)
-            await until(config(tmp_path), lambda view, number=number: view.counts.delivered == number - N + 1)
+            await story.report(N + delivered)
+            await until(config(tmp_path), has_delivered(delivered + 1))
         assert not task.done()
     with contextlib.closing(open_reader(config(tmp_path).store)) as reader:
         assert [(r.applied, r.repeats) for r in reader.reports()] == [(3, 0)]
 
 
 async def test_a_store_that_fails_is_tried_again_and_nothing_is_counted_twice(tmp_path: Path, monkeypatch):
-    story = Story(MemoryLog())
+    story = Story(HistoryLog())
     await story.campaign()
     take = SqliteStore.take
     failures = iter([True, False, True, True, False])
@@ -254,7 +259,7 @@ async def newer(story: Story) -> None:
 
 
 async def shorter(story: Story) -> None:
-    assert isinstance(story.log, MemoryLog)
+    assert isinstance(story.log, HistoryLog)
     story.log.records["reports", SPRING].clear()
 
 
@@ -263,7 +268,7 @@ FATAL = [("a record of a newer release", newer, LogNewer), ("the store of anothe
 
 @pytest.mark.parametrize(("what", "spoil", "error"), FATAL, ids=[case[0] for case in FATAL])
 async def test_what_only_a_person_can_mend_ends_the_joiner(tmp_path: Path, what, spoil, error):
-    story = Story(MemoryLog())
+    story = Story(HistoryLog())
     await story.campaign()
     await story.report(N)
     async with joining(config(tmp_path), story.log):
@@ -276,7 +281,7 @@ async def test_what_only_a_person_can_mend_ends_the_joiner(tmp_path: Path, what,
 
 
 async def test_a_newer_record_that_arrives_while_it_follows_ends_the_joiner(tmp_path: Path):
-    story = Story(MemoryLog())
+    story = Story(HistoryLog())
     await story.campaign()
     async with joining(config(tmp_path), story.log) as task:
         await until(config(tmp_path), lambda view: view.counts.accepted == 3)
@@ -287,7 +292,7 @@ async def test_a_newer_record_that_arrives_while_it_follows_ends_the_joiner(tmp_
 
 async def test_a_partition_that_is_not_taken_is_not_read_without_bound(monkeypatch):
     monkeypatch.setattr(joiner, "FEED_BYTES_MAX", 10_000)
-    log = MemoryLog()
+    log = HistoryLog()
     for _ in range(100):
         await log.append("reports", 3, [Entry(b"", b"x" * 1000) for _ in range(5)])
     read = 0
@@ -300,7 +305,7 @@ async def test_a_partition_that_is_not_taken_is_not_read_without_bound(monkeypat
         await asyncio.Event().wait()
 
     log.follow = follow  # type: ignore[method-assign]
-    feeds = Feeds(log, dict.fromkeys(joiner.places(*joiner.INPUTS, "lanes", "reports"), 0))
+    feeds = Feeds(log, dict.fromkeys(places(*INPUTS, "lanes", "reports"), 0))
     taken: list[Stored] = []
     stopping = asyncio.create_task(asyncio.Event().wait())
     while len(taken) < 500:
@@ -314,7 +319,7 @@ async def test_a_partition_that_is_not_taken_is_not_read_without_bound(monkeypat
 
 
 async def test_an_idle_joiner_folds_nothing(tmp_path: Path, monkeypatch):
-    story = Story(MemoryLog())
+    story = Story(HistoryLog())
     await story.campaign()
     calls = 0
     take = SqliteStore.take

@@ -79,7 +79,7 @@ def test_more_than_255_codes_make_the_column_wider_and_lose_nothing():
     numbers = np.arange(600, dtype=np.int32)
     for start in range(0, 600, 100):
         part = numbers[start : start + 100]
-        columns.settle(part, part, pairs, np.ones(100, np.uint32), lambda part=part: part.astype(np.int64))
+        columns.settle(part, part, pairs, np.ones(100, np.uint32), lambda: numbers.astype(np.int64))
     assert columns.finals.dtype == np.uint16
     assert words(columns) == pairs
     assert states_of(columns.codes)[columns.finals].tolist() == [State.FAILED] * 600

@@ -159,11 +159,14 @@ class History:
 
     def outcome(self, account: str, intent: int, effect: Any, **fields: Any) -> int:
         """What came of it."""
-        usual = {"kind": "accepted", "code": "0", "at_ms": LAUNCHED_MS + 3000, "sent_ms": LAUNCHED_MS + 2500}
-        fields = usual | fields
-        return self.append(
-            "lanes", lane_partition(account), Outcome(account=account, intent=intent, effect=effect, **fields)
-        )
+        usual: dict[str, Any] = {
+            "kind": "accepted",
+            "code": "0",
+            "at_ms": LAUNCHED_MS + 3000,
+            "sent_ms": LAUNCHED_MS + 2500,
+        }
+        record = Outcome(account=account, intent=intent, effect=effect, **(usual | fields))
+        return self.append("lanes", lane_partition(account), record)
 
     def resolved(self, account: str, owner: str, intent: int, verdict: Any, vendor_id: str = "") -> int:
         """The owner's word on an unknown intent."""

@@ -23,20 +23,13 @@ from dispatcher.store.rebuilding import rebuild
 from dispatcher.store.sqlite import SqliteStore, open_sqlite
 from schemas.records import Dead
 from schemas.topics import lane_partition
-from tests.memory_log import MemoryLog
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
+from tests.store.joined_log import HistoryLog
 from tests.store.joined_store import NO_REPORT_AFTER_S, Driver, all_rows
 from tests.store.test_join_property import write
 
 NOW_MS = LAUNCHED_MS + 60_000
 SPRING = lane_partition("spring")
-
-
-def on_log(history: History) -> MemoryLog:
-    log = MemoryLog()
-    for place, records in history.records.items():
-        log.records[place] = list(records)
-    return log
 
 
 def joining(log: Log, store: SqliteStore) -> Joining:
@@ -56,7 +49,7 @@ async def test_catching_up_gives_the_rows_that_reading_step_by_step_gives(tmp_pa
     driver.all()
     store = open_sqlite(tmp_path / "caught.db", emits=False)
     told: list[tuple[int, int]] = []
-    await joining(on_log(history), store).catch_up(lambda done, total: told.append((done, total)))
+    await joining(HistoryLog(history), store).catch_up(lambda done, total: told.append((done, total)))
     store.close()
     caught = Driver(tmp_path / "caught.db", history)
     assert caught.rows() == driver.rows()
@@ -75,7 +68,7 @@ async def test_a_journal_that_was_read_first_finds_its_jobs_and_batches_itself(t
     history.reports("spring", [("v1", FIRST_NUMBER, 1, "DELIVRD", 0)])
     store = open_sqlite(tmp_path / "results.db", emits=False)
     lane, reports = ("lanes", SPRING), ("reports", SPRING)
-    await joining(on_log(history), store).fold({lane: history.records[lane], reports: history.records[reports]})
+    await joining(HistoryLog(history), store).fold({lane: history.records[lane], reports: history.records[reports]})
     assert store.offsets()["jobs", SPRING] == 1
     store.close()
     driver = Driver(tmp_path / "results.db", history)
@@ -92,7 +85,7 @@ async def test_records_that_were_folded_before_are_passed_over(tmp_path: Path):
     delivery = {place: records for place, records in history.records.items() if place[0] != "recipients"}
     store = open_sqlite(tmp_path / "results.db", emits=False)
     for _ in range(3):
-        await joining(on_log(history), store).fold(delivery)
+        await joining(HistoryLog(history), store).fold(delivery)
     store.close()
     driver = Driver(tmp_path / "results.db", history)
     (reports,) = driver.reader().reports()
@@ -100,11 +93,11 @@ async def test_records_that_were_folded_before_are_passed_over(tmp_path: Path):
     driver.close()
 
 
-class CutOff(MemoryLog):
+class CutOff(HistoryLog):
     """A log whose retention has deleted the first records of a topic."""
 
-    def __init__(self, topic: str, kept_from: int) -> None:
-        super().__init__()
+    def __init__(self, history: History, topic: str, kept_from: int) -> None:
+        super().__init__(history)
         self.topic, self.kept_from = topic, kept_from
 
     async def read(
@@ -121,8 +114,7 @@ async def test_dead_letters_that_retention_has_deleted_do_not_stop_a_new_store(t
     history.launch("c1", {"spring": [20]})
     for index in range(7):
         history.append("dead", 3, Dead(account="spring", path="/", why=f"why {index}", at_ms=index, body=b""))
-    log = CutOff("dead", kept_from)
-    log.records.update(on_log(history).records)
+    log = CutOff(history, "dead", kept_from)
     store = open_sqlite(tmp_path / "results.db", emits=False)
     join = joining(log, store)
     await join.catch_up()
@@ -139,8 +131,7 @@ async def test_a_journal_whose_beginning_is_gone_stops_the_fold_instead_of_givin
     history.launch("c1", {"spring": [20]})
     history.owned("spring", "o")
     history.owned("spring", "p")
-    log = CutOff("lanes", 1)
-    log.records.update(on_log(history).records)
+    log = CutOff(history, "lanes", 1)
     store = open_sqlite(tmp_path / "results.db", emits=False)
     with pytest.raises(LogDamaged):
         await joining(log, store).catch_up()
@@ -164,7 +155,7 @@ async def test_a_damaged_batch_is_said_and_does_not_stop_the_join(tmp_path: Path
     history.launch("c1", {"spring": [20]})
     history.owned("spring", "o")
     history.outcome("spring", history.intent("spring", "o", 0, 0, 20), "accepted", vendor_id="v1")
-    log = on_log(history)
+    log = HistoryLog(history)
     damage(next(records for place, records in log.records.items() if place[0] == "recipients"))
     store = open_sqlite(tmp_path / "results.db", emits=False)
     await joining(log, store).catch_up()
@@ -185,7 +176,7 @@ async def test_finished_chunks_are_told_at_least_once_and_forgotten_after(tmp_pa
     history.owned("spring", "o")
     for start in (0, 2):
         history.outcome("spring", history.intent("spring", "o", 0, start, 2), "failed", code="107")
-    log = on_log(history)
+    log = HistoryLog(history)
     store = open_sqlite(tmp_path / "results.db", emits=True)
     await joining(log, store).catch_up()
     log.failures.append((LogUnavailable("away"), True))  # it was written, but we do not know
@@ -295,7 +286,7 @@ async def test_a_rebuild_that_fails_leaves_the_old_store_as_it_was(tmp_path: Pat
     await bring_up_to_date(config(tmp_path), log)
     path = sqlite_path(config(tmp_path).store.url)
     before = rows_of(path)
-    broken = MemoryLog()
+    broken = HistoryLog()
 
     async def away(*arguments: object, **options: object) -> int:
         raise LogUnavailable("away")
@@ -337,11 +328,11 @@ async def test_a_store_that_has_read_further_than_the_log_goes_is_refused_until_
         history.launch("c1", {"spring": [size]})
     long.launch("c2", {"spring": [1]})
     store = open_sqlite(tmp_path / "results.db", emits=False)
-    await joining(on_log(long), store).catch_up()
+    await joining(HistoryLog(long), store).catch_up()
     with pytest.raises(OtherLog, match="another log.*store rebuild"):
-        await joining(on_log(short), store).catch_up()
+        await joining(HistoryLog(short), store).catch_up()
     store.close()
-    await rebuild(config(tmp_path), on_log(short), lambda done, total: None)
+    await rebuild(config(tmp_path), HistoryLog(short), lambda done, total: None)
     reader = open_reader(config(tmp_path).store)
     assert [(view.id, view.counts.queued) for view in reader.campaigns()] == [("c1", 3)]
     reader.close()
