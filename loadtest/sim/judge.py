@@ -105,6 +105,8 @@ class Judge:
         used += self._used
         active_s += self._active_s
         share = used * self.per_s / (self.limit * active_s) if self.limit and active_s >= self.per_s else None
+        if share is not None and not self._over + over:
+            share = min(share, 1.0)  # a first window filled early weighs more than its time, and is within the limit
         return Verdict(
             self.limit, self.per_s, self.unit, self._over + over, max(self._max, heaviest), share, active_s, used
         )
