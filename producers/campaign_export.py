@@ -87,20 +87,11 @@ def export_command(
         raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         _check_output(output, force)
-    asyncio.run(_export(campaign, kind, states, output, config, as_json))
-
-
-async def _export(
-    campaign: str, kind: Format, states: tuple[str, ...] | None, output: Path | None, config: str | None, as_json: bool
-) -> None:
     loaded = load(config, secrets="none")
-    async with results(loaded) as found:
-        missing = await found.fresh()
-        view = await found.campaign(campaign)
-    rows, damaged = await asyncio.to_thread(_write, loaded, view, kind, states, output)
+    view, missing = asyncio.run(_fresh(loaded, campaign))
+    rows, damaged = _write(loaded, view, kind, states, output)
     broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items())]
-    notes = [stale(missing), _unknown(view), *broken]
-    for note in filter(None, notes):
+    for note in filter(None, (stale(missing), _unknown(view), *broken)):
         click.echo(note, err=True)
     if as_json:
         print_json(
@@ -108,6 +99,13 @@ async def _export(
         )
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
+
+
+async def _fresh(config: Config, campaign: str) -> tuple[CampaignView, int]:
+    """The campaign as it is now, and how many records the results are behind the log."""
+    async with results(config) as found:
+        missing = await found.fresh()
+        return await found.campaign(campaign), missing
 
 
 def _unknown(view: CampaignView) -> str:

@@ -111,7 +111,7 @@ class Joining:
         await asyncio.to_thread(self._store.expire, self._now_ms() - self._no_report_after_ms)
 
     async def tell(self) -> bool:
-        """Append finished chunks to `results`, and only then forget them (at least once); whether there may be more."""
+        """Append finished chunks to `results`, and only then forget them (at least once); False: there were none."""
         found = await asyncio.to_thread(self._store.outbox, TELL_CHUNKS_MAX)
         by_partition: dict[int, list[Entry]] = {}
         for _, record in found:
@@ -121,7 +121,7 @@ class Joining:
             await self._log.append("results", partition, entries)
         if found:
             await asyncio.to_thread(self._store.told, [chunk for chunk, _ in found])
-        return len(found) == TELL_CHUNKS_MAX
+        return bool(found)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

@@ -10,23 +10,25 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final, TypeVar
-
-import numpy as np
 
 from dispatcher.core.join_journal import lane_place
 from dispatcher.errors import StoreError
 from dispatcher.store import sqlite_file
 from dispatcher.store.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decode
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
-from dispatcher.store.sqlite_pages import page
+from dispatcher.store.sqlite_pages import finished
 from dispatcher.store.sqlite_tables import Tables
 from schemas.records import Finished, Intent
 from schemas.topics import TOPICS
 
 T = TypeVar("T")
+
+TOLD_RECIPIENTS_MAX: Final = 500_000
+"""In one call of `outbox` (one chunk more at most): 6 MB."""
 
 
 class StoreBusy(StoreError):
@@ -43,6 +45,7 @@ class SqliteStore:
         self._connection = connection
         self._lock = lock
         self._emits = emits
+        self._one_at_a_time = threading.Lock()
         self._tables = Tables(connection)
         self._fold = Fold(self._tables, emits=emits)
         self._offsets = self._tables.offsets()
@@ -58,8 +61,9 @@ class SqliteStore:
         return self._fold.working.columns_bytes
 
     def close(self) -> None:
-        self._connection.close()
-        self._lock.close()
+        with self._one_at_a_time:  # whoever was cancelled while a thread worked for him may close before it is done
+            self._connection.close()
+            self._lock.close()
 
     def offsets(self) -> dict[tuple[str, int], int]:
         return {
@@ -156,50 +160,33 @@ class SqliteStore:
         self._transaction(lambda: self._tables.put_out(chunks))
 
     def _finished(self, chunk_ids: list[int]) -> list[tuple[int, Finished]]:
-        found = []
-        last: tuple[int, object] | None = None
+        found: list[tuple[int, Finished]] = []
+        recipients = 0
         for chunk_id in chunk_ids:
             chunk = self._fold.working.chunk(chunk_id)
-            if chunk is None:
-                continue
-            row = self._fold.working.batch(chunk.batch)
-            if last is None or last[0] != chunk.batch:
-                whole = page(self._connection, chunk.batch, overdue_ms=0, cancelled=False)
-                last = (chunk.batch, whole)
-            at = slice(chunk.start, chunk.end)
-            used, index = np.unique(whole.code_index[at], return_inverse=True)
-            at_ms = int(whole.reported_s[at].max(initial=0)) * 1000 or chunk.sent_ms
-            record = Finished(
-                campaign=row.campaign,
-                account=chunk.account,
-                batch=row.number,
-                start=chunk.start,
-                vendor_id=chunk.vendor_id,
-                numbers=whole.numbers[at].astype("<i8", copy=False).tobytes(),
-                states=whole.states[at].tobytes(),
-                codes=[whole.codes[number] for number in used.tolist()],
-                code_index=index.astype("<u2").tobytes(),
-                at_ms=at_ms,
-            )
-            found.append((chunk_id, record))
+            if chunk is None or recipients >= TOLD_RECIPIENTS_MAX:
+                break
+            found.append((chunk_id, finished(self._connection, chunk, self._fold.working.batch(chunk.batch))))
+            recipients += chunk.count
         return found
 
     # --- transactions ------------------------------------------------------------------------------------------------
 
     def _transaction(self, run: Callable[[], T]) -> T:
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            result = run()
-            self._fold.flush()
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            sqlite_file.rollback(self._connection)
-            self._begin_again()
-            if isinstance(error, sqlite3.Error):
-                raise sqlite_file.mapped(error, self._path) from error
-            raise
-        self._fold.trim()
-        return result
+        with self._one_at_a_time:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                result = run()
+                self._fold.flush()
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                sqlite_file.rollback(self._connection)
+                self._begin_again()
+                if isinstance(error, sqlite3.Error):
+                    raise sqlite_file.mapped(error, self._path) from error
+                raise
+            self._fold.trim()
+            return result
 
     def _begin_again(self) -> None:
         """What is in memory may be ahead of the file: forget it."""
@@ -211,10 +198,11 @@ class SqliteStore:
             return  # the next call meets the same trouble
 
     def _read(self, run: Callable[[], T]) -> T:
-        try:
-            return run()
-        except sqlite3.Error as error:
-            raise sqlite_file.mapped(error, self._path) from error
+        with self._one_at_a_time:
+            try:
+                return run()
+            except sqlite3.Error as error:
+                raise sqlite_file.mapped(error, self._path) from error
 
 
 FOLLOWED: Final = frozenset((*INPUTS, "lanes", "reports"))

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.join import SEGMENT, SEGMENTS_MAX, CodePair, states_of
+from dispatcher.core.join_journal import JoinedChunk
 from dispatcher.core.join_reports import id_text
 from dispatcher.store.port import Page
-from dispatcher.store.sqlite_tables import finals_range, finals_type
+from dispatcher.store.sqlite_tables import BatchRow, finals_type
+from schemas.records import Finished
 from schemas.states import State
 
 _codes = msgspec.msgpack.Decoder(list[CodePair])
@@ -74,7 +76,7 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
             _paint_recipient_ids(connection, chunk_id, vendor_id_index[at], vendor_ids)
 
     pairs = _codes.decode(packed_codes) if packed_codes else []
-    finals, times = _finals(connection, batch_id, count, pairs)
+    finals, times = _finals(connection, batch_id, 0, count, pairs)
     reported = finals != 0
     states = np.where(reported, states_of(pairs)[finals], states)
     numbered = np.array([0, *(codes(code) for _, code in pairs)], np.uint32)
@@ -92,6 +94,31 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
         submitted_ms=submitted_ms,
         reported_s=times,
         broken=broken or ("" if loaded else NOT_LOADED),
+    )
+
+
+def finished(connection: sqlite3.Connection, chunk: JoinedChunk, batch: BatchRow) -> Finished:
+    """The last word on a chunk that holds its recipients (it was not returned to the queue)."""
+    found = connection.execute(
+        "SELECT substr(numbers, ?, ?) FROM numbers WHERE batch = ?", (chunk.start * 8 + 1, chunk.count * 8, chunk.batch)
+    ).fetchone()
+    numbers = found[0] if found else b""
+    pairs = _codes.decode(batch.codes) if batch.codes else []
+    finals, times = _finals(connection, chunk.batch, chunk.start, len(numbers) // 8, pairs)
+    state = State.NO_REPORT if chunk.expired and chunk.state == State.ACCEPTED else chunk.state
+    codes = [chunk.code, *(code for _, code in pairs)]
+    used, index = np.unique(finals, return_inverse=True)
+    return Finished(
+        campaign=batch.campaign,
+        account=chunk.account,
+        batch=batch.number,
+        start=chunk.start,
+        vendor_id=chunk.vendor_id,
+        numbers=numbers,
+        states=np.where(finals == 0, np.uint8(state), states_of(pairs)[finals]).tobytes(),
+        codes=[codes[value] for value in used.tolist()],
+        code_index=index.astype("<u2").tobytes(),
+        at_ms=int(times.max(initial=0)) * 1000 or chunk.sent_ms,
     )
 
 
@@ -114,17 +141,23 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
 
 
 def _finals(
-    connection: sqlite3.Connection, batch_id: int, count: int, pairs: list[CodePair]
+    connection: sqlite3.Connection, batch_id: int, start: int, count: int, pairs: list[CodePair]
 ) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint32]]:
-    finals = np.zeros(count, finals_type(pairs))
-    times = np.zeros(count, np.uint32)
-    rows = connection.execute("SELECT id, finals, times FROM finals WHERE id >= ? AND id < ?", finals_range(batch_id))
+    """The final reports of [start, start+count), and their times."""
+    first = start // SEGMENT * SEGMENT  # the first recipient of its segment
+    finals = np.zeros(start + count - first, finals_type(pairs))
+    times = np.zeros(start + count - first, np.uint32)
+    rows = connection.execute(
+        "SELECT id, finals, times FROM finals WHERE id BETWEEN ? AND ?",
+        (batch_id * SEGMENTS_MAX + start // SEGMENT, batch_id * SEGMENTS_MAX + (start + max(count, 1) - 1) // SEGMENT),
+    )
     for piece, packed, packed_times in rows:
-        start = piece % SEGMENTS_MAX * SEGMENT
-        end = start + len(packed_times) // 4
-        finals[start:end] = np.frombuffer(packed, finals.dtype)
-        times[start:end] = np.frombuffer(packed_times, np.uint32)
-    return finals, times
+        at = piece % SEGMENTS_MAX * SEGMENT - first
+        room = len(finals) - at
+        found = np.frombuffer(packed, finals.dtype)[:room]
+        finals[at : at + len(found)] = found
+        times[at : at + len(found)] = np.frombuffer(packed_times, np.uint32)[:room]
+    return finals[start - first :], times[start - first :]
 
 
 def _paint_recipient_ids(

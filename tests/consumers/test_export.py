@@ -290,6 +290,18 @@ def test_force_replaces_a_file(folder: Path):
     assert len(records("csv", (folder / "c1.csv").read_bytes())) == 10
 
 
+def test_ctrl_c_in_the_middle_leaves_no_file(folder: Path):
+    script = (
+        "import os, signal; from dispatcher.cli import main; from dispatcher.store import export;"
+        "whole = export._Frames.__iter__;"
+        "export._Frames.__iter__ = lambda self: (f for f in whole(self) if os.kill(os.getpid(), signal.SIGINT) or f);"
+        "main(['campaign', 'export', 'c1', '-o', 'c1.csv'])"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (130, "interrupted.\n")
+    assert not [name for name in os.listdir(folder) if "c1.csv" in name]
+
+
 def test_a_full_disk_leaves_no_file(folder: Path):
     script = (
         "import resource, signal, sys; from dispatcher.cli import main;"

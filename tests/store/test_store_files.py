@@ -258,6 +258,29 @@ def test_a_recipient_takes_at_most_16_bytes_on_disk_and_in_memory(tmp_path: Path
     assert 0 < memory_bytes / 100_000 <= 16
 
 
+def test_finished_chunks_say_what_the_pages_say_wherever_they_lie_in_their_batch(tmp_path: Path):
+    history = sent([10_000, 300], chunk=3_000)
+    rows = [
+        (f"v{at // 3000 if at < 10_000 else 4}", FIRST_NUMBER + at, 1 + at % 7 // 6, f"E{at % 7}", 1 + at)
+        for at in range(10_300)
+    ]
+    for start in range(0, 10_300, 5000):
+        history.reports("spring", rows[start : start + 5000])
+    driver = Driver(tmp_path / "results.db", history, emits=True)
+    driver.all()
+    told = [record for _, record in driver.store.outbox(100)]
+    assert sorted((record.batch, record.start) for record in told) == [(0, 0), (0, 3000), (0, 6000), (0, 9000), (1, 0)]
+    pages = {page.batch: page for page in driver.reader().pages("c1", now_ms=NOW_MS)}
+    for record in told:
+        page, at = pages[record.batch], slice(record.start, record.start + len(record.states))
+        assert np.frombuffer(record.numbers, "<i8").tolist() == page.numbers[at].tolist()
+        assert record.states == page.states[at].tobytes()
+        codes = [record.codes[value] for value in np.frombuffer(record.code_index, "<u2").tolist()]
+        assert codes == [page.codes[value] for value in page.code_index[at].tolist()]
+        assert record.at_ms == int(page.reported_s[at].max()) * 1000
+    driver.close()
+
+
 def test_hundreds_of_codes_in_one_batch_come_back_after_a_restart(tmp_path: Path):
     history = sent([5000])
     codes = [f"E{index % 700:03}" for index in range(5000)]
