@@ -91,7 +91,8 @@ class Bundles:
         book, columns = self._book, self._ledger.columns
         addresses = columns.addresses(rows["entry"], rows["place"])
         bundle = Bundle(columns.numbers(addresses), rows["status"], columns.ids(rows["entry"]))
-        book.reports_pushed += columns.mark(addresses, PUSHED)
+        before = columns.mark(addresses, PUSHED)
+        book.reports_pushed += distinct(addresses[before & PUSHED == 0])
         book.pushes += 1
         self._under_way += rows.size
         stray = b""
@@ -105,15 +106,16 @@ class Bundles:
         self._under_way -= rows.size
         book, columns = self._book, self._ledger.columns
         if self._encoder.is_taken(answer):
-            given_up = addresses[columns.flags(addresses) & GIVEN_UP != 0]  # a duplicate made it after all
-            book.reports_given_up -= distinct(given_up)
-            book.reports_acked += columns.mark(addresses, ACKED, clear=GIVEN_UP)
+            before = columns.mark(addresses, ACKED, clear=GIVEN_UP)
+            book.reports_acked += distinct(addresses[before & ACKED == 0])
+            book.reports_given_up -= distinct(addresses[before & GIVEN_UP != 0])  # a duplicate made it after all
         else:
             book.push_failures += 1
             over = self._repeat(rows)
             rows, addresses = rows[over], addresses[over]
             never = addresses[columns.flags(addresses) & (ACKED | GIVEN_UP) == 0]
-            book.reports_given_up += columns.mark(never, GIVEN_UP)
+            columns.mark(never, GIVEN_UP)
+            book.reports_given_up += distinct(never)
         if self.early:
             entries, counts = np.unique(rows["entry"], return_counts=True)
             for index, count in zip(entries.tolist(), counts.tolist(), strict=True):

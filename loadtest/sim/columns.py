@@ -77,12 +77,15 @@ class Columns:
             found[chosen] = self._flags[block][places]
         return found
 
-    def mark(self, addresses: Addresses, bits: int, clear: int = 0) -> int:
-        """Set these flags, after clearing others; returns how many numbers did not have all of `bits` before."""
-        before = self.flags(addresses)
+    def mark(self, addresses: Addresses, bits: int, clear: int = 0) -> Flags:
+        """Set these flags and clear others; returns what they were before."""
+        before = np.empty(addresses.size, np.uint8)
         for block, chosen, places in self._by_block(addresses):
-            self._flags[block][places] = (before[chosen] & np.uint8(~clear & 0xFF)) | np.uint8(bits)
-        return distinct(addresses[before & bits != bits])
+            flags = self._flags[block]
+            found = flags[places]
+            before[chosen] = found
+            flags[places] = (found & np.uint8(~clear & 0xFF)) | np.uint8(bits)
+        return before
 
     def _by_block(self, addresses: Addresses) -> Iterator[tuple[int, NDArray[np.intp] | slice, Addresses]]:
         if not addresses.size:

@@ -78,13 +78,14 @@ class GuoduPushes:
             return target.post(str(wanted["body"]).encode(), CONTENT_TYPE)
         entries = []
         for report in wanted.get("reports", [wanted]):
-            status = str(report.get("status", "0"))
+            wanted_status = report.get("status", "0")
+            status = "0" if wanted_status is None else str(wanted_status)
             fields = {
                 "msg": report.get("msg", STATUSES.get(status, FAILED)),
                 "mobile": report.get("mobile", "13800138000"),
                 "msgId": report.get("msgid", "1"),
                 "reportTime": report.get("time", self._time()),
-                "status": None if report.get("status", "") is None else self._status(status),
+                "status": None if wanted_status is None else self._status(status),
             }
             entries.append({self._key(k).decode(): v for k, v in fields.items() if v is not None})
         return self._request(target, b",".join(map(orjson.dumps, entries)))

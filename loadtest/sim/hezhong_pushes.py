@@ -33,6 +33,7 @@ class HezhongPushes:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._names: tuple[object, list[bytes]] = (None, [])
         self._serial = 700_000  # of the platform, one per push and four digits more per report (rpt_fields = 5)
 
     @property
@@ -53,7 +54,7 @@ class HezhongPushes:
         switches, ledger = self._state.switches, self._state.ledger
         layout = self._layout(in_reports=True)
         between, after = self._wire(layout.field), self._wire(layout.entry)
-        names = [self._quoted(name or "") for name in ledger.status_names]
+        names = self._statuses()
         odd = [self._quoted(raw.decode("utf-8", "replace")) for raw in ledger.odd] if ledger.odd else ()
         size = bundle.numbers.size
         parts: list[bytes | stencil.Text] = [
@@ -70,6 +71,13 @@ class HezhongPushes:
             parts += [between + b"%d" % self._serial, stencil.groups(np.arange(size))]
         entries = stencil.lines(size, *parts, after)
         return self._request(target, b"rpts=" + self._ended(entries, layout))
+
+    def _statuses(self) -> Sequence[bytes]:
+        """The ledger's status names on the wire; encoded once."""
+        known = (self._state.switches.push_escape, *self._state.ledger.status_names)
+        if self._names[0] != known:
+            self._names = (known, [self._quoted(name or "") for name in self._state.ledger.status_names])
+        return self._names[1]
 
     def _ended(self, entries: bytes, layout: Layout) -> bytes:
         """Entries that each end with what stands between two: what the first and the last end with instead."""

@@ -92,11 +92,11 @@ class Planner:
     def _status_table(self) -> NDArray[np.uint8]:
         """A status for each of DRAWS equally likely draws, in the shares of the mix: faster than searching."""
         mix = self._switches.status_mix
-        known = (tuple(mix.items()), tuple(self._ledger.status_names))
+        ids = [self._ledger.status_id(s) for s in mix]  # every time: a reset forgets them
+        known = (ids, list(mix.values()))
         if self._table[0] != known:
-            ids = np.array([self._ledger.status_id(s) for s in mix], np.uint8)
             ends = np.rint(np.cumsum(list(mix.values()), dtype=float) / sum(mix.values()) * DRAWS).astype(int)
-            self._table = (known, np.repeat(ids, np.diff(ends, prepend=0)))
+            self._table = (known, np.repeat(np.array(ids, np.uint8), np.diff(ends, prepend=0)))
         return self._table[1]
 
     def _share(self, share: float, count: int) -> NDArray[np.bool_]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote
 
 import aiohttp
@@ -59,12 +59,12 @@ class Vendor:
         fields = {"account": "spring", "pswd": "secret"} | parameters
         return await self.call(f"/msg/QueryBalance?{encode(fields).decode()}", None)
 
-    async def call(self, path: str, body: bytes | None, method: str = "") -> Answer:
+    async def call(self, path: str, body: bytes | None, method: str = "", kind: dict[str, str] = FORM) -> Answer:
         async with self.http.request(
             method or ("GET" if body is None else "POST"),
             URL(self.sim.url + path, encoded=True),
             data=body,
-            headers=FORM if body is not None else {},
+            headers=kind if body is not None else {},
             allow_redirects=False,
         ) as answer:
             return Answer(answer.status, await answer.text(encoding="utf-8"), dict(answer.headers))
@@ -89,9 +89,9 @@ class Vendor:
         finally:
             writer.close()
 
-    def post(self, body: bytes, more: str = "") -> bytes:
+    def post(self, body: bytes, more: str = "", path: str = "/msg/HttpBatchSendSM") -> bytes:
         """The bytes of a POST to HttpBatchSendSM that asks for the connection to be closed."""
-        head = "POST /msg/HttpBatchSendSM HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n"
         return f"{head}{more}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     async def account(self) -> dict[str, Any]:
@@ -110,39 +110,56 @@ def encode(fields: dict[str, Any]) -> bytes:
     ).encode()
 
 
+V = TypeVar("V", bound=Vendor)
+
+
 @asynccontextmanager
-async def vendor(account: dict[str, Any] | None = None, /, **switches: Any) -> AsyncIterator[Vendor]:
-    """A simulator on a free port whose account `spring` has these settings."""
+async def started(kind: type[V], account: dict[str, Any] | None, switches: dict[str, Any]) -> AsyncIterator[V]:
+    """A simulator on a free port whose account `spring` has these settings, with its client."""
     config = {"listen": "127.0.0.1:0", "account": {"spring": {"pswd": "secret"} | (account or {})}} | switches
     async with Simulator(config) as sim, aiohttp.ClientSession() as http:
-        yield Vendor(sim, http)
+        yield kind(sim, http)
+
+
+def vendor(account: dict[str, Any] | None = None, /, **switches: Any) -> AbstractAsyncContextManager[Vendor]:
+    """The BATCH platform."""
+    return started(Vendor, account, switches)
 
 
 @dataclass
 class Push:
+    """`fields` are those of the query and of the body, if that is a form."""
+
     method: str
     path: str
     fields: dict[str, str]
+    query: str
+    body: bytes
+    kind: str
 
 
 @dataclass
 class Receiver:
-    """Takes pushes; `answer(n)` gives the status of the n-th, None none at all."""
+    """Takes pushes; `answer(n)` gives the status of the n-th, None none at all; `say(n)` its body."""
 
     url: str = ""
     pushes: list[Push] = field(default_factory=list)
     answer: Callable[[int], int | None] = lambda n: 200
+    say: Callable[[int], bytes] = lambda n: b""
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         query = request.raw_path.partition("?")[2]
-        sent = query if request.method == "GET" else (await request.read()).decode()
-        self.pushes.append(Push(request.method, request.path, dict(parse_qsl(sent, keep_blank_values=True))))
+        body = await request.read()
+        kind = request.headers.get("Content-Type", "")
+        form = body.decode() if kind in FORM.values() else ""
+        fields = dict(parse_qsl(f"{query}&{form}", keep_blank_values=True))
+        self.pushes.append(Push(request.method, request.path, fields, query, body, kind))
         status = self.answer(len(self.pushes))
         self._arrived.set()
         if status is None:
             await asyncio.sleep(WAIT_S_MAX)
-        return web.Response(status=status or 200)
+        return web.Response(status=status or 200, body=self.say(len(self.pushes)))
 
     async def have(self, count: int) -> list[Push]:
         """Wait until so many came."""
@@ -160,7 +177,7 @@ class Receiver:
 async def receiver() -> AsyncIterator[Receiver]:
     """A receiver on a free port."""
     made = Receiver()
-    server = web.Server(made.handle, handler_cancellation=True)
+    server = web.Server(made.handle, handler_cancellation=True, max_line_size=1 << 20, max_field_size=1 << 20)
     listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     made.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/push/spring/report"
     try:
