@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import decode, is_domestic
+from dispatcher.core.numbers import DOMESTIC_DIGITS, is_domestic
 from dispatcher.vendors import forms
 from schemas.records import Reports
 
@@ -21,6 +21,7 @@ ROWS_MAX: Final = 1_500
 CODE_CHARS_MAX: Final = 64
 TIME_DIGITS: Final = 14
 
+_MOBILE: Final = 10 ** np.arange(DOMESTIC_DIGITS - 1, -1, -1, dtype=np.int64)
 _DATE: Final = 10 ** np.arange(7, -1, -1, dtype=np.int64)
 _CLOCK: Final = np.array([36_000, 3_600, 600, 60, 10, 1], np.int64)
 
@@ -37,27 +38,35 @@ class Numbered(dict[Value, int]):
 
 def numbers(values: Sequence[bytes]) -> NDArray[np.int64]:
     """The int64 (core/numbers.py) of each pushed number, 0 where it is none; `86` and the like are taken off."""
-    try:
-        found = decode(b",".join(values))
-    except ValueError:
-        found = None
-    if found is not None and len(found) == len(values) and is_domestic(found).all():
-        return found
+    digits = _digits(values, DOMESTIC_DIGITS)
+    if digits is not None:
+        found = digits @ _MOBILE
+        if is_domestic(found).all():
+            return found
     return np.fromiter(map(forms.number, values), np.int64, len(values))
 
 
 def times(values: Sequence[bytes]) -> NDArray[np.uint32]:
     """Unix seconds of each YYYYMMDDhhmmss (Shanghai time), 0 where it is no time."""
-    text = b"".join(values)
-    if len(text) != TIME_DIGITS * len(values) or not text.isdigit() or set(map(len, values)) != {TIME_DIGITS}:
+    digits = _digits(values, TIME_DIGITS)
+    if digits is None:
         fit = (value if len(value) == TIME_DIGITS else b"" for value in values)
         return np.fromiter(map(forms.time_s, fit), np.uint32, len(values))
-    digits = np.frombuffer(text, np.uint8).reshape(-1, TIME_DIGITS) - np.uint8(48)
     days, day_of = np.unique(digits[:, :8] @ _DATE, return_inverse=True)
     midnights = np.array([forms.time_s(b"%08d000000" % day) for day in days.tolist()], np.int64)[day_of]
     seconds = midnights + digits[:, 8:] @ _CLOCK
     clock = (digits[:, 8] * 10 + digits[:, 9] < 24) & (digits[:, 10] < 6) & (digits[:, 12] < 6)
     return np.where(clock & (midnights > 0) & (seconds < 2**32), seconds, 0).astype(np.uint32)
+
+
+def _digits(values: Sequence[bytes], width: int) -> NDArray[np.uint8] | None:
+    """The digits (0 to 9) of values that have all `width` of them, one row each; else None."""
+    text = np.frombuffer(b",".join([*values, b""]), np.uint8)
+    if not values or len(text) != (width + 1) * len(values):
+        return None
+    rows = text.reshape(-1, width + 1)
+    digits = rows[:, :width] - np.uint8(ord("0"))
+    return digits if digits.max() <= 9 and (rows[:, width] == ord(",")).all() else None
 
 
 def in_columns(

@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import numpy as np
+
 from dispatcher.core.numbers import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, from_wire
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
@@ -23,8 +25,10 @@ PUSH_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 WRONG_PUSH_KEY: Final = 'push_key must be 8 to 64 letters, digits, "-" and "_": it is part of the push URL.'
 
 _NUMBER_BYTES_MAX: Final = 32
-_MANY_ESCAPES: Final = 32
-_SEPARATORS: Final = ((b"%2C", b","), (b"%3B", b";"), (b"%2c", b","), (b"%3b", b";"))
+_LONG_BYTES: Final = 1_000
+_HEX: Final = np.full(256, -256, np.int16)
+for _digit in "0123456789abcdefABCDEF":
+    _HEX[ord(_digit)] = int(_digit, 16)
 _KEYED: Final = re.compile(rb"key=([^&?]*)[&?]?(.*)", re.DOTALL)
 
 
@@ -47,10 +51,21 @@ def fields(form: bytes) -> dict[str, bytes]:
 def unescaped(value: bytes) -> bytes:
     """Percent escapes and `+` undone; a broken escape stays as it is."""
     value = value.replace(b"+", b" ")
-    if value.count(b"%") > _MANY_ESCAPES:  # a list: most of them are its separators, and a replace is ten times faster
-        for escape, separator in _SEPARATORS:
-            value = value.replace(escape, separator)
-    return unquote_to_bytes(value) if b"%" in value else value
+    return _unquoted(value) if len(value) > _LONG_BYTES else unquote_to_bytes(value)
+
+
+def _unquoted(value: bytes) -> bytes:
+    """What `unquote_to_bytes` says, for texts of thousands of escapes: all of them at once."""
+    text = np.frombuffer(value, np.uint8)
+    at = np.flatnonzero(text == ord("%"))
+    at = at[at < len(text) - 2]
+    byte = _HEX[text[at + 1]] * 16 + _HEX[text[at + 2]]
+    fine = byte >= 0
+    at, byte = at[fine], byte[fine]
+    written, kept = text.copy(), np.ones(len(text), np.bool_)
+    written[at] = byte
+    kept[at + 1] = kept[at + 2] = False
+    return written[kept].tobytes()
 
 
 def same(given: bytes | None, expected: str | None) -> bool:

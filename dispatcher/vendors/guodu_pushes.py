@@ -61,9 +61,9 @@ def parse(text: bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
-def _list(body: bytes) -> list[Any]:
-    """The entries of a push: a list, or a single object (AMB-GD-10). Raises ValueError."""
-    value = parse(trimmed(body))
+def _list(text: bytes) -> list[Any]:
+    """The entries of a trimmed push: a list, or a single object (AMB-GD-10). Raises ValueError."""
+    value = parse(text)
     if isinstance(value, dict):
         return [value]
     if isinstance(value, list):
@@ -89,16 +89,23 @@ class _Report(msgspec.Struct, gc=False):
     msg: str = ""
 
 
-_AS_PRINTED: Final = msgspec.json.Decoder(list[_Report])
+class _ReportOfMsgId(_Report, gc=False):
+    """The same with the id named as in the answer to a submit (AMB-GD-10)."""
+
+    msgId: str | int = msgspec.field(name="MsgId")
+
+
+_KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[_ReportOfMsgId]))
 
 
 def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
     """The reports in columns; what can't be read goes into `unread`. Raises ValueError if the body is no JSON list."""
-    try:
-        reports = _AS_PRINTED.decode(trimmed(body))
-    except (msgspec.DecodeError, RecursionError):
-        reports = []
-    if reports:
+    text = trimmed(body)
+    for decoder in _KNOWN:
+        try:
+            reports = decoder.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            continue
         found = _in_columns(
             account,
             at_ms,
@@ -109,13 +116,16 @@ def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[
         )
         if found is not None:
             return found
-    return _slowly(_list(body), account, at_ms, unread)
+        break
+    return _slowly(_list(text), account, at_ms, unread)
 
 
 def _in_columns(
     account: str, at_ms: int, mobiles: list[str], ids: list[str], codes: list[str], stamps: list[str]
 ) -> list[Reports] | None:
     """The records, or None if a mobile is no number or an id is none."""
+    if not ids:
+        return []
     numbers = columns.numbers(_bytes(mobiles))
     lengths = list(map(len, ids))
     if not numbers.all() or min(lengths) < 1 or max(lengths) > ID_CHARS_MAX:
@@ -170,7 +180,7 @@ def read_messages(
 ) -> list[Inbound]:
     """The messages; what fits the map of names nowhere goes into `unread`. Raises ValueError if it is no JSON list."""
     found = []
-    for entry in _list(body):
+    for entry in _list(trimmed(body)):
         message = _message(entry, account, received_ms, names, form)
         if isinstance(message, str):
             unread.add(msgspec.json.encode(entry), message)

@@ -107,7 +107,7 @@ def _grid(value: bytes) -> list[list[bytes]] | None:
             rows = np.append(marks, np.uint8(_SEMICOLON)).reshape(-1, width)
             if (rows[:, :-1] == _COMMA).all() and (rows[:, -1] == _SEMICOLON).all():
                 cells = text.replace(b";", b",").split(b",")
-                if len(text.translate(None, _BLANKS)) < len(text):
+                if any(blank in text for blank in _BLANKS):
                     cells = [cell.strip() for cell in cells]
                 return [cells[at::width] for at in range(FIELDS)]
     return None
