@@ -298,7 +298,7 @@ def test_ctrl_c_in_the_middle_leaves_no_file(folder: Path):
         "main(['campaign', 'export', 'c1', '-o', 'c1.csv'])"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (result.returncode, result.stderr) == (130, "interrupted.\n")
+    assert (result.returncode, result.stderr.strip()) == (130, "interrupted.")
     assert not [name for name in os.listdir(folder) if "c1.csv" in name]
 
 
