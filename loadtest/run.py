@@ -83,7 +83,9 @@ async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> Non
         except PortInUse as error:
             if not others:
                 raise
-            raise PortInUse(f"{error} {_and(others)} already runs here; to share its lanes: --role lanes.") from error
+            raise PortInUse(
+                f"{error} A dispatcher already runs here ({_and(others)}); to share its lanes: dispatcher run --role lanes"
+            ) from error
         _greet(config, roles, at_work, others, as_json=as_json)
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(at_work.until_failed())
@@ -129,12 +131,12 @@ def _greet(config: Config, roles: tuple[Role, ...], at_work: Running, others: li
     if "results" in roles:
         click.echo(f"  results  in {config.store.url}")
     if "lanes" in roles and others:
-        click.echo(f"  {_and(others)} holds lanes too: they are shared out, and taken over when that one ends")
+        click.echo(f"  lanes are held by {_and(others)} too: they are shared out, and taken over when that one ends")
     click.echo("Ctrl-C stops it in order.")
 
 
 def _and(pids: list[int]) -> str:
-    return "dispatcher " + " and ".join(f"(process {pid})" for pid in pids)
+    return " and ".join(f"process {pid}" for pid in pids)
 
 
 def _account(name: str, vendor: Vendor) -> str:
