@@ -25,13 +25,14 @@ class Batch:
         self.data: Final = memoryview(data)
         self.count: Final = count
         self._starts: memoryview | None = None
-        commas = data.count(b",")
+        is_comma = np.frombuffer(data, np.uint8) == _COMMA
+        commas = int(np.count_nonzero(is_comma))
         if count < 1 or commas != count - 1:
             raise ValueError(f"a batch of {count} numbers has {commas} commas")
-        if len(data) != _STRIDE * count - 1 or data[_STRIDE - 1 :: _STRIDE] != b"," * commas:
+        if len(data) != _STRIDE * count - 1 or not is_comma[_STRIDE - 1 :: _STRIDE].all():
             starts = np.empty(count + 1, np.int64)
             starts[0] = 0
-            np.add(np.flatnonzero(np.frombuffer(data, np.uint8) == _COMMA), 1, out=starts[1:-1])
+            np.add(np.flatnonzero(is_comma), 1, out=starts[1:-1])
             starts[-1] = len(data) + 1
             self._starts = starts.data
 
