@@ -180,6 +180,21 @@ class _Sums:
         self.covered: dict[int, int] = {}
 
 
+def _common(keys: NDArray[np.int64], low: int, high: int, held: NDArray[np.int64]) -> tuple[Rows, Rows]:
+    """(index in `keys`, index in `held`) of what keys[low:high] and `held` have in common; both sorted.
+
+    The shorter of the two is looked up in the longer: ids that are hashed lie in every chunk's range.
+    """
+    if high - low <= len(held):
+        at = np.minimum(np.searchsorted(held, keys[low:high]), len(held) - 1)
+        found = np.flatnonzero(held[at] == keys[low:high])
+        return found + low, at[found]
+    first = np.flatnonzero(np.append(True, held[1:] != held[:-1]))
+    at = np.minimum(np.searchsorted(keys, held[first]), len(keys) - 1)
+    same = keys[at] == held[first]
+    return at[same], first[same]
+
+
 def _smallest(count: int) -> type[np.unsignedinteger[Any]]:
     """The smallest type for numbers below `count`: narrow ones sort fastest."""
     return np.uint8 if count <= 256 else np.uint16 if count <= 65_536 else np.uint32
@@ -251,24 +266,22 @@ class _Match:
             return
         if self._place_of_id is None:
             self._place_of_id = np.full(len(texts), -1, np.int32)
-        keys = id_keys([texts[number] for number in ids.tolist()])
-        order = np.argsort(keys, kind="stable")
-        ids, keys = ids[order], keys[order]
+        keys, key_of_id = np.unique(id_keys([texts[number] for number in ids.tolist()]), return_inverse=True)
+        slots, places = np.full((2, len(keys)), -1, np.int32)
         ranges = tables.recipient_id_ranges(account, int(keys[0]), int(keys[-1]))
-        if not ranges:
-            return
         lows = np.searchsorted(keys, np.array([low for _, _, low, _ in ranges], np.int64), "left")
         highs = np.searchsorted(keys, np.array([high for _, _, _, high in ranges], np.int64), "right")
         for index in np.flatnonzero(lows < highs).tolist():
             chunk_id, place, _, _ = ranges[index]
             held, at = working.recipient_keys(chunk_id, place)
-            asked = slice(int(lows[index]), int(highs[index]))
-            found = np.minimum(np.searchsorted(held, keys[asked]), len(held) - 1)
-            hit = (held[found] == keys[asked]) & (slot_of_id[ids[asked]] < 0)
-            chunk = working.chunk(chunk_id) if hit.any() else None
+            asked, hit = _common(keys, int(lows[index]), int(highs[index]), held)
+            new = slots[asked] < 0  # who was told an id first has it
+            chunk = working.chunk(chunk_id) if new.any() else None
             if chunk is not None:
-                slot_of_id[ids[asked][hit]] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
-                self._place_of_id[ids[asked][hit]] = chunk.start + at[found[hit]]
+                slots[asked[new]] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
+                places[asked[new]] = chunk.start + at[hit[new]]
+        slot_of_id[ids] = slots[key_of_id]
+        self._place_of_id[ids] = places[key_of_id]
 
     def next_chunks(self, strangers: Rows) -> Rows:
         """Of these rows, those whose id was given to a further chunk; they belong to that one now."""
