@@ -83,9 +83,8 @@ async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> Non
         except PortInUse as error:
             if not others:
                 raise
-            raise PortInUse(
-                f"{error} A dispatcher already runs here ({_and(others)}); to share its lanes: dispatcher run --role lanes"
-            ) from error
+            here = f"A dispatcher already runs here ({_and(others)}); to share its lanes: dispatcher run --role lanes"
+            raise PortInUse(f"{error} {here}") from error
         _greet(config, roles, at_work, others, as_json=as_json)
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(at_work.until_failed())
