@@ -7,70 +7,105 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from loadtest.sim.batch_table import CODES, STATUSES_A, STATUSES_B, STATUSES_ODD, SWITCHES
+from loadtest.sim import batch_table, guodu_table, hezhong_table
 from loadtest.sim.common_table import COMMON
 from loadtest.sim.faults import FAULTS
 from loadtest.sim.switches import Switch
 
 HERE = Path(__file__).parent
 DOCUMENT = HERE.parents[1] / "docs" / "SIMULATORS.md"
-STATUSES = tuple(dict.fromkeys((*STATUSES_A, *STATUSES_B, *STATUSES_ODD)))
 
-Exercised = dict[str, list[tuple[Any, str]]]  # name of a switch: (value, test) in the order found
+
+class Tables(NamedTuple):
+    """What one vendor has."""
+
+    switches: tuple[Switch, ...]
+    codes: Mapping[str, str]
+    statuses: tuple[str, ...]
+
+
+VENDORS = {
+    "batch": Tables(
+        batch_table.SWITCHES,
+        batch_table.CODES,
+        tuple(dict.fromkeys((*batch_table.STATUSES_A, *batch_table.STATUSES_B, *batch_table.STATUSES_ODD))),
+    ),
+    "hezhong": Tables(hezhong_table.SWITCHES, hezhong_table.CODES, hezhong_table.STATUSES),
+    "guodu": Tables(guodu_table.SWITCHES, guodu_table.CODES, tuple(guodu_table.STATUSES)),
+}
+ANY = ""  # the scope of what every vendor has
+SCOPE = re.compile(rf"test_sim_({'|'.join(VENDORS)})_")
+
+# (vendor or ANY, name of a switch): (value, test) in the order found
+Exercised = dict[tuple[str, str], list[tuple[Any, str]]]
 
 
 def exercised() -> Exercised:
-    """What every `each` of the simulator's tests exercises."""
+    """What every `each` of the simulator's tests exercises; a file `test_sim_VENDOR_…` is about its vendor."""
     found: Exercised = {}
+    common = {s.name for s in COMMON} | {"fault"}
     for file in sorted(HERE.glob("test_sim_*.py")):
         module = importlib.import_module(f"tests.loadtest.{file.stem}")
+        scope = match[1] if (match := SCOPE.match(file.name)) else ANY
         for name, test in inspect.getmembers(module, inspect.isfunction):
             for mark in getattr(test, "pytestmark", ()):
                 if mark.name != "parametrize" or mark.args[0] != ("value", "expected"):
                     continue
                 assert inspect.getsource(test).count("value") > 1, f"{name} never looks at its value"
                 switch = mark.kwargs["ids"][0].partition("=")[0]
-                found.setdefault(switch, []).extend((value, f"{file.name}::{name}") for value, _ in mark.args[1])
+                key = (ANY if switch in common else scope, switch)
+                found.setdefault(key, []).extend((value, f"{file.name}::{name}") for value, _ in mark.args[1])
     return found
+
+
+def _wanted() -> dict[tuple[str, str], Iterable[Any]]:
+    wanted: dict[tuple[str, str], Iterable[Any]] = {(ANY, s.name): s.values for s in COMMON}
+    wanted[ANY, "fault"] = FAULTS
+    for vendor, has in VENDORS.items():
+        wanted |= {(vendor, s.name): s.values for s in has.switches}
+        wanted |= {(vendor, "code"): has.codes, (vendor, "status"): has.statuses}
+    return wanted
 
 
 def untested(found: Exercised) -> list[str]:
     """Every documented value of a switch, every code, fault and status that no test exercises."""
-    wanted: list[tuple[str, Iterable[Any]]] = [(s.name, s.values) for s in (*COMMON, *SWITCHES)]
-    wanted += [("code", CODES), ("fault", FAULTS), ("status", STATUSES)]
     missing = []
-    for name, values in wanted:
-        known = [value for value, _ in found.get(name, ())]
-        missing += [f"{name} = {value!r}" for value in values if value not in known]
+    for (vendor, name), values in _wanted().items():
+        known = [value for value, _ in found.get((vendor, name), ())]
+        missing += [f"{vendor} {name} = {value!r}".strip() for value in values if value not in known]
     return missing
 
 
-def unknown(found: Exercised) -> list[str]:
+def unknown(found: Exercised) -> list[tuple[str, str]]:
     """What tests exercise and nothing has."""
-    return sorted(set(found) - {s.name for s in (*COMMON, *SWITCHES)} - {"code", "fault", "status"})
+    return sorted(set(found) - set(_wanted()))
 
 
 def tables() -> dict[str, str]:
     """The generated parts of the document, by their name in it."""
     found = exercised()
-    return {
-        "common": _switches(COMMON, found),
-        "batch": _switches(SWITCHES, found),
-        "codes": _table(
-            ("code", "meaning", "test"), ((f"`{c}`", meaning, _tests(found, "code", c)) for c, meaning in CODES.items())
-        ),
+    made = {
+        "common": _switches(ANY, COMMON, found),
         "faults": _table(
             ("fault", "what happens", "carried out by default", "test"),
             (
-                (f"`{f}`", what, "yes" if taken else "no", _tests(found, "fault", f))
+                (f"`{f}`", what, "yes" if taken else "no", _tests(found, (ANY, "fault"), f))
                 for f, (taken, what) in FAULTS.items()
             ),
         ),
     }
+    for vendor, has in VENDORS.items():
+        made[vendor] = _switches(vendor, has.switches, found)
+        made[f"{vendor} codes"] = _table(
+            ("code", "meaning", "test"),
+            ((f"`{c}`", meaning, _tests(found, (vendor, "code"), c)) for c, meaning in has.codes.items()),
+        )
+    return made
 
 
 def written(document: str) -> str:
@@ -83,19 +118,19 @@ def written(document: str) -> str:
     return document
 
 
-def _switches(switches: Iterable[Switch], found: Exercised) -> str:
+def _switches(vendor: str, switches: Iterable[Switch], found: Exercised) -> str:
     return _table(
-        ("switch", "values (**default**)", "source", "meaning", "test"), (_switch(s, found) for s in switches)
+        ("switch", "values (**default**)", "source", "meaning", "test"), (_switch(vendor, s, found) for s in switches)
     )
 
 
-def _switch(switch: Switch, found: Exercised) -> tuple[str, ...]:
+def _switch(vendor: str, switch: Switch, found: Exercised) -> tuple[str, ...]:
     default = f"**{_cell(switch.default)}**"
     if switch.by_edition:
         default += "".join(f" (edition {e}: **{_cell(v)}**)" for e, v in switch.by_edition.items())
     others = [_cell(v) for v in switch.values if v != switch.default]
     values = ", ".join([default, *others]) + (f"; {switch.also}" if switch.also else "")
-    return (f"`{switch.name}`", values, switch.source, switch.meaning, _tests(found, switch.name))
+    return (f"`{switch.name}`", values, switch.source, switch.meaning, _tests(found, (vendor, switch.name)))
 
 
 def _cell(value: Any) -> str:
@@ -106,8 +141,8 @@ def _cell(value: Any) -> str:
     return f"`{value}`" if value != "" else "(empty)"
 
 
-def _tests(found: Exercised, name: str, value: Any = None) -> str:
-    tests = dict.fromkeys(test for v, test in found.get(name, ()) if value is None or v == value)
+def _tests(found: Exercised, key: tuple[str, str], value: Any = None) -> str:
+    tests = dict.fromkeys(test for v, test in found.get(key, ()) if value is None or v == value)
     return "<br>".join(f"`{test}`" for test in tests)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from dispatcher.errors import ConfigError
 from loadtest.sim import config as configuration
-from loadtest.sim.batch_table import SWITCHES
 from loadtest.sim.common_table import COMMON
+from loadtest.sim.server import VENDORS
 from loadtest.sim.switches import Switches
 from tests.loadtest.sim_kit import NOW, Vendor, each, numbers, receiver, vendor
 
@@ -21,11 +21,12 @@ async def call(v: Vendor, method: str, path: str, body: Any = None) -> tuple[int
     return answer.status, json.loads(answer.text)
 
 
-async def test_config_lists_every_switch_and_no_password() -> None:
-    async with vendor({"pswd": "very-secret", "receiver_pswd": "hidden-too"}) as v:
+@pytest.mark.parametrize("name", VENDORS)
+async def test_config_lists_every_switch_and_no_password(name: str) -> None:
+    async with vendor({"pswd": "very-secret", "receiver_pswd": "hidden-too"}, vendor=name) as v:
         status, config = await call(v, "GET", "/config")
         assert status == 200
-        assert {s["name"] for s in config["switches"]} == {s.name for s in (*COMMON, *SWITCHES)}
+        assert {s["name"] for s in config["switches"]} == {s.name for s in (*COMMON, *VENDORS[name].table)}
         assert all(s["source"] and s["meaning"] and (s["values"] or s["also"]) for s in config["switches"])
         assert config["accounts"]["spring"]["flow"] == {"limit": 0, "per_s": 1.0, "unit": "messages"}
         assert "very-secret" not in json.dumps(config)
@@ -167,8 +168,9 @@ async def test_a_changed_speed_lets_the_clock_go_on_from_where_it_is() -> None:
         assert v.sim.state.clock.real_s(7200) == 2
 
 
-def test_every_default_and_every_documented_value_is_possible() -> None:
-    switches = Switches((*COMMON, *SWITCHES))
+@pytest.mark.parametrize("name", VENDORS)
+def test_every_default_and_every_documented_value_is_possible(name: str) -> None:
+    switches = Switches((*COMMON, *VENDORS[name].table))
     for switch in switches.table.values():
         for value in (switch.default, *switch.values, *switch.by_edition.values()):
             switch.check(value)
