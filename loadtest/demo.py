@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from dispatcher.options import console, json_option, print_json
+from loadtest.demo_vendors import DEFAULT, VENDORS
 
 if TYPE_CHECKING:
     from loadtest.demo_outcome import Outcome
@@ -33,10 +34,13 @@ NUMBERS_MIN: Final = 50
     show_default=True,
     help="Rows of the big campaign's list.",
 )
+@click.option(
+    "--vendor", type=click.Choice(list(VENDORS)), default=DEFAULT, show_default=True, help="Which vendor is simulated."
+)
 @click.option("--log", "log_url", metavar="URL", help="Another log: kafka://HOST:PORT. Default: a SQLite file.")
 @click.option("--keep", type=click.Path(file_okay=False), metavar="DIR", help="Keep lists, log and results here.")
 @json_option
-def demo(numbers: int, log_url: str | None, keep: str | None, as_json: bool) -> None:
+def demo(numbers: int, vendor: str, log_url: str | None, keep: str | None, as_json: bool) -> None:
     """Watch 200,000 numbers go through the real thing, to a simulated vendor and back.
 
     Takes about a minute. Nothing leaves this machine. Ends with exit code 1 if our results and the vendor's own ledger
@@ -46,10 +50,11 @@ def demo(numbers: int, log_url: str | None, keep: str | None, as_json: bool) -> 
     Examples:
       dispatcher demo
       dispatcher demo --numbers 2000000 --keep /tmp/demo
+      dispatcher demo --vendor hezhong
       dispatcher demo --log kafka://127.0.0.1:9092 --json
     """
     with _folder(keep) as folder:
-        outcome = _run(folder, numbers, log_url, as_json)
+        outcome = _run(folder, numbers, vendor, log_url, as_json)
         if as_json:
             print_json(outcome.as_json())
         else:
@@ -61,7 +66,7 @@ def demo(numbers: int, log_url: str | None, keep: str | None, as_json: bool) -> 
         raise click.exceptions.Exit(1)
 
 
-def _run(folder: Path, numbers: int, log_url: str | None, as_json: bool) -> Outcome:
+def _run(folder: Path, numbers: int, vendor: str, log_url: str | None, as_json: bool) -> Outcome:
     from dispatcher import logs
     from loadtest.demo_show import Show
     from loadtest.demo_stage import new_password, own_topics, set_up, vendor_settings
@@ -71,15 +76,16 @@ def _run(folder: Path, numbers: int, log_url: str | None, as_json: bool) -> Outc
     password = new_password()
     with (folder / "dispatcher.log").open("w", encoding="utf-8") as log_file:
         logs.configure(stream=log_file, secrets=[password])
-        with spawn(vendor_settings(password)) as vendor:
+        with spawn(vendor_settings(vendor, password)) as simulated:
             stage = set_up(
                 folder,
                 rows=numbers,
-                vendor_url=vendor.url,
+                vendor=vendor,
+                vendor_url=simulated.url,
                 log_url=None if log_url is None else own_topics(log_url),
                 password=password,
             )
-            show = Show(stage, vendor, quiet=as_json)
+            show = Show(stage, simulated, quiet=as_json)
             with asyncio.Runner(loop_factory=new_loop) as runner:
                 return runner.run(show.run())
 

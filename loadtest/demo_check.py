@@ -5,7 +5,7 @@ The vendor's ledger was written by code that knows nothing of ours (loadtest/sim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +15,6 @@ from dispatcher.logs import masked
 from dispatcher.store.port import CampaignView, Page
 from schemas.states import State
 
-DELIVERED_CODE: Final = "DELIVRD"
 _KEY: Final = ["campaign", "number"]
 
 
@@ -45,8 +44,16 @@ def our_rows(campaign: str, pages: Iterator[Page]) -> pl.DataFrame:
     return pl.concat(frames).with_columns(campaign=pl.lit(campaign, pl.Categorical))
 
 
-def compare(ours: pl.DataFrame, ledger: pl.DataFrame, texts: Mapping[str, str]) -> Comparison:
-    """`ours` as from `our_rows`, the vendor's rows, and which campaign each text belongs to."""
+def compare(
+    ours: pl.DataFrame,
+    ledger: pl.DataFrame,
+    texts: Mapping[str, str],
+    delivered: Collection[str],
+    codes: Mapping[str, str] | None = None,
+) -> Comparison:
+    """`ours` as from `our_rows`, the vendor's rows, which campaign each text belongs to, which of the vendor's statuses
+    mean delivered, and which of them our results tell in other words.
+    """
     theirs = ledger.filter("accepted").select(
         pl.col("text")
         .replace_strict(texts, default=None, return_dtype=pl.String)
@@ -54,14 +61,15 @@ def compare(ours: pl.DataFrame, ledger: pl.DataFrame, texts: Mapping[str, str]) 
         .alias("campaign"),
         pl.col("number").cast(pl.Int64, strict=False),
         pl.col("msgid").cast(pl.Categorical).alias("their_id"),
-        pl.col("status").cast(pl.Categorical).alias("their_code"),
+        pl.col("status").replace(codes or {}).cast(pl.Categorical).alias("their_code"),
+        pl.col("status").is_in(list(delivered)).alias("good"),
         pl.col("account").cast(pl.Categorical).alias("their_account"),
     )
     joined = ours.join(theirs, on=_KEY, how="full", coalesce=True, nulls_equal=True)
     ours_only = joined.filter(pl.col("their_id").is_null())
     theirs_only = joined.filter(pl.col("state").is_null())
     both = joined.filter(pl.col("state").is_not_null() & pl.col("their_id").is_not_null())
-    told = pl.when(pl.col("their_code") == DELIVERED_CODE).then(pl.lit("delivered")).otherwise(pl.lit("failed"))
+    told = pl.when("good").then(pl.lit("delivered")).otherwise(pl.lit("failed"))
     checks = {
         "have another state than the vendor's status": pl.col("state").cast(pl.String).ne_missing(told),
         "have another report code than the vendor sent": pl.col("code").ne_missing(pl.col("their_code")),
@@ -81,10 +89,17 @@ def compare(ours: pl.DataFrame, ledger: pl.DataFrame, texts: Mapping[str, str]) 
     )
 
 
+def their_delivered(totals: Mapping[str, Any], delivered: Collection[str]) -> int:
+    """How many the vendor says were delivered."""
+    return sum(count for status, count in totals["statuses"].items() if status in delivered)
+
+
 def check_counts(
-    views: Sequence[CampaignView], made: Mapping[str, int], big: str, totals: Mapping[str, Any]
+    views: Sequence[CampaignView], made: Mapping[str, int], big: str, totals: Mapping[str, Any], theirs: int
 ) -> Iterator[str]:
-    """What does not add up: the list as it was made against the launch, the equation, the vendor's totals."""
+    """What does not add up: the list as it was made against the launch, the equation, the vendor's totals and its
+    delivered ones (`theirs`).
+    """
     for view in views:
         if not view.counts.balanced:
             yield f"{view.id}: the balance equation does not hold: {view.counts.line(zeros=True)}"
@@ -99,7 +114,6 @@ def check_counts(
     if totals["windows_over_limit"]:
         yield f"the vendor counts {totals['windows_over_limit']:,} windows over the flow limit"
     delivered = sum(view.counts.delivered for view in views)
-    theirs = int(totals["statuses"].get(DELIVERED_CODE, 0))
     if delivered != theirs:
         yield f"we count {delivered:,} delivered, the vendor {theirs:,}"
 

@@ -13,19 +13,21 @@ from dispatcher.live import equation
 from dispatcher.options import columns
 from dispatcher.progress import as_json
 from dispatcher.store.port import CampaignView
-from loadtest.demo_check import DELIVERED_CODE, Comparison
+from loadtest.demo_check import Comparison
 
 WINDOWS_MIN: Final = 4
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a demo. `totals` is the vendor's ledger; `limit_used` is None if too little was sent to tell.
+    """The end of a demo. `totals` is the vendor's ledger, `delivered` how many it says were delivered; `limit_used` is
+    None if too little was sent to tell.
 
     Over a stretch of few windows the use may be more than 1: what counts is that no window is over.
     """
 
     views: tuple[CampaignView, ...]
     totals: dict[str, Any]
+    delivered: int
     comparison: Comparison
     disagreements: tuple[str, ...]
     paced: dict[str, Any]
@@ -83,12 +85,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def _ledgers(self) -> RenderableType:
         counts, totals = total(view.counts for view in self.views), self.totals
-        failed = sum(count for status, count in totals["statuses"].items() if status != DELIVERED_CODE)
+        failed = sum(totals["statuses"].values()) - self.delivered
         used = "too little to tell" if self.limit_used is None else f"{100 * self.limit_used:.1f} %"
         table = columns("", "we say", "the vendor says", right=frozenset({1, 2}))
         for words, ours, theirs in (
             ("recipients texted", f"{counts.recipients:,}", f"{totals['numbers_accepted']:,}"),
-            ("delivered", f"{counts.delivered:,}", f"{totals['statuses'].get(DELIVERED_CODE, 0):,}"),
+            ("delivered", f"{counts.delivered:,}", f"{self.delivered:,}"),
             ("failed", f"{counts.failed:,}", f"{failed:,}"),
             ("requests", "", f"{totals['requests']:,}"),
             ("texted twice", "", f"{totals['double_texts']:,}"),

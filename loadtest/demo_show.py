@@ -18,7 +18,7 @@ from dispatcher.options import console
 from dispatcher.progress import Pace, Speed, over, pace, plain_line
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
-from loadtest.demo_check import check_counts, compare, our_rows
+from loadtest.demo_check import check_counts, compare, our_rows, their_delivered
 from loadtest.demo_outcome import Outcome
 from loadtest.demo_stage import (
     BIG,
@@ -160,15 +160,17 @@ class Show:
         views = reader.campaigns()
         totals = self._vendor.totals()
         ours = pl.concat([our_rows(view.id, reader.pages(view.id)) for view in views])
-        comparison = compare(ours, self._vendor.rows(), {BIG_TEXT: BIG, URGENT_TEXT: URGENT})
-        dirty = self._stage.dirty
+        texts, dirty, kind = {BIG_TEXT: BIG, URGENT_TEXT: URGENT}, self._stage.dirty, self._stage.vendor
+        comparison = compare(ours, self._vendor.rows(), texts, kind.delivered, kind.codes)
         made = {
             name: int(getattr(dirty, name)) for name in ("rows", "invalid", "duplicate", "suppressed", "recipients")
         }
-        found = (*check_counts(views, made, BIG, totals), *comparison.disagreements)
+        delivered = their_delivered(totals, kind.delivered)
+        found = (*check_counts(views, made, BIG, totals, delivered), *comparison.disagreements)
         return Outcome(
             views=tuple(views),
             totals=totals,
+            delivered=delivered,
             comparison=comparison,
             disagreements=found,
             paced=totals["accounts"][PACED],

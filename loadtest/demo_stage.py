@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from loadtest.demo_list import DemoList, write_clean, write_dirty
+from loadtest.demo_vendors import VENDORS, DemoVendor
 
 PACED: Final = "paced"
 UNPACED: Final = "unpaced"
@@ -39,23 +40,22 @@ url = "sqlite:{folder}/results.db"
 listen = "127.0.0.1:0"
 
 [account.{paced}]
-vendor = "batch-a"
-url = "{vendor}"
-account = "{paced}"
-pswd = "${{file:{folder}/pswd.txt}}"
+vendor = "{vendor}"
+url = "{url}"
+{we_on_paced}
 flow = {{ limit = {flow}, per_s = 1, unit = "messages" }}
 
 [account.{unpaced}]
-vendor = "batch-a"
-url = "{vendor}"
-account = "{unpaced}"
-pswd = "${{file:{folder}/pswd.txt}}"
+vendor = "{vendor}"
+url = "{url}"
+{we_on_unpaced}
 """
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """What was set up: the configuration's path, the big list and what is in it, the urgent list."""
+    """What was set up: the vendor, the configuration's path, the big list and what is in it, the urgent list."""
 
+    vendor: DemoVendor
     folder: Path
     config: Path
     dirty: DemoList
@@ -63,11 +63,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     password: str
 
 
-def vendor_settings(password: str) -> dict[str, Any]:
+def vendor_settings(vendor: str, password: str) -> dict[str, Any]:
     """What the simulated vendor is started with (loadtest/sim/config.py)."""
     return {
+        **VENDORS[vendor].simulated,
         "push_connections": _PUSH_CONNECTIONS,
-        "push_retry": "until_200",
         "report_delay_mean_s": 1.0,
         "account": {
             PACED: {"pswd": password, "flow": {"limit": FLOW_PER_S, "per_s": 1.0, "unit": "messages"}},
@@ -86,8 +86,9 @@ def new_password() -> str:
     return secrets.token_urlsafe(9)
 
 
-def set_up(folder: Path, *, rows: int, vendor_url: str, log_url: str | None, password: str) -> Stage:
+def set_up(folder: Path, *, rows: int, vendor: str, vendor_url: str, log_url: str | None, password: str) -> Stage:
     """Write the lists and the configuration into the folder. `log_url` None: a SQLite log there."""
+    kind, secret = VENDORS[vendor], f"${{file:{folder}/pswd.txt}}"
     (folder / "pswd.txt").write_text(f"{password}\n", "ascii")
     (folder / "pswd.txt").chmod(0o600)
     dirty = write_dirty(folder, rows)
@@ -100,14 +101,17 @@ def set_up(folder: Path, *, rows: int, vendor_url: str, log_url: str | None, pas
             path=config,
             log=log_url or f"sqlite:{folder}/log.db",
             folder=folder,
-            vendor=vendor_url,
+            vendor=vendor,
+            url=vendor_url,
             paced=PACED,
             unpaced=UNPACED,
+            we_on_paced=kind.account.format(name=PACED, password=secret),
+            we_on_unpaced=kind.account.format(name=UNPACED, password=secret),
             flow=FLOW_PER_S,
         ),
         "utf-8",
     )
-    return Stage(folder=folder, config=config, dirty=dirty, urgent=urgent, password=password)
+    return Stage(vendor=kind, folder=folder, config=config, dirty=dirty, urgent=urgent, password=password)
 
 
 def own_topics(log_url: str) -> str:

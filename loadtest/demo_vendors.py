@@ -1,0 +1,44 @@
+"""What the demo needs to know of each simulated vendor: how it is started, how our account with it is configured, and
+which of its report statuses mean delivered. A new vendor's demo is one entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from loadtest.sim.guodu_table import STATUSES
+
+
+class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
+    """`simulated` is given to the simulator (loadtest/sim/config.py); `account` are the lines of a [account.NAME] that
+    say who we are, with {name} and {password} to fill in; `codes` are statuses that our results tell in other words.
+    """
+
+    simulated: Mapping[str, Any]
+    account: str
+    delivered: frozenset[str]
+    codes: Mapping[str, str] = {}
+
+
+VENDORS: Final[Mapping[str, DemoVendor]] = {
+    "batch-a": DemoVendor(
+        simulated={"vendor": "batch", "edition": "A", "push_retry": "until_200"},
+        account='account = "{name}"\npswd = "{password}"',
+        delivered=frozenset({"DELIVRD"}),
+    ),
+    "hezhong": DemoVendor(
+        simulated={"vendor": "hezhong", "push_retry": "until_200"},
+        account='userid = "1001"\nusername = "{name}"\npassword = "{password}"',
+        delivered=frozenset({"DELIVRD", "0", "000"}),  # AMB-X-1
+    ),
+    "guodu": DemoVendor(
+        simulated={"vendor": "guodu", "push_retry": "until_acked"},
+        account='oper_id = "{name}"\noper_pass = "{password}"',
+        delivered=frozenset({"0"}),
+        codes={status: f"{status} {words}" for status, words in STATUSES.items() if status != "0"},
+    ),
+}
+DEFAULT: Final = "batch-a"
