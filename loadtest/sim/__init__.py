@@ -3,6 +3,6 @@
 Written from vendors.md alone; nothing here imports `dispatcher.vendors` or `dispatcher.core`, so that one misreading
 cannot hide another.
 
-    batch*.py   the vendor: endpoints, codes, pushes and switches of the BATCH platform
-    the rest    knows no vendor: what later ones are made of
+    batch*.py, hezhong*.py, guodu*.py   the vendors: endpoints, codes, pushes and switches of each
+    the rest                            knows no vendor: what they and later ones are made of
 """

@@ -70,6 +70,48 @@ def always(answer: bytes, pieces: int = 1) -> Answering:
     return answering
 
 
+class Heard(Push):
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        super().__init__(b"GET /r HTTP/1.1\r\nHost: r\r\n\r\n")
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def done(self, answer: Answer) -> None:
+        self.answer.set_result(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"code":0}', b'{"code":0}'),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nok\r\n0\r\n\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", b"until the end"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+)
+async def test_the_body_of_an_answer_is_heard(answer: bytes, body: bytes) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    heard = Heard()
+    work: list[Push] = [heard]
+    port = server.sockets[0].getsockname()[1]
+    pusher = Pusher("127.0.0.1", port, lambda: work.pop() if work else None, 1, 5.0)
+    try:
+        pusher.kick()
+        assert (await asyncio.wait_for(heard.answer, 20)).body == body
+    finally:
+        pusher.close()
+        server.close()
+
+
 @pytest.mark.parametrize("pieces", [1, 3, 1000])
 @pytest.mark.parametrize(
     ("answer", "status"),
