@@ -32,7 +32,7 @@ LINGER_S: Final = 0.2
 EXPIRE_EVERY_S: Final = 10.0
 RETRY_S_MIN: Final = 0.5
 RETRY_S_MAX: Final = 10.0
-FEED_BYTES_MAX: Final = 16_000_000
+FEED_BYTES_MAX: Final = 4_000_000
 """Of one partition, read and not yet folded; a read may go over it once."""
 
 _log = structlog.get_logger("joiner")

@@ -7,7 +7,7 @@ name, and gives each partition's records in order and without gaps. A record tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -113,16 +113,16 @@ class Fold:
                 self._join(unpark(waiting))
         self._named.clear()
 
-    def reports(self, partition: int, records: Sequence[Decoded]) -> None:
-        """Fold records of `reports`."""
-        found = []
-        for stored, record in self._sound("reports", records):
-            if isinstance(record, Reports):
-                origin = Origin(record.account, lane_place(partition, stored.offset), record.at_ms)
-                found.append((origin, stored.offset, record))
-        if not found:
-            return
-        flat = flatten(found)
+    def reports(self, partition: int, records: Sequence[Stored]) -> None:
+        """Fold records of `reports`. Raises LogNewer."""
+        flat = flatten(
+            (
+                (Origin(record.account, lane_place(partition, stored.offset), record.at_ms), stored.offset, record)
+                for stored, record in self._sound("reports", decoded("reports", records))
+                if isinstance(record, Reports)
+            ),
+            self.working.named,
+        )
         for account, rows in flat.came.items():
             self._tallies.report(account).rows += rows
             self._tallies.report(account).waiting += flat.waiting[account]
@@ -214,7 +214,7 @@ class Fold:
         batch = self.working.batch(chunk.batch)
         return batch.campaign, batch.attempt, chunk.account
 
-    def _sound(self, topic: str, records: Sequence[Decoded]) -> Iterator[tuple[Stored, AnyRecord]]:
+    def _sound(self, topic: str, records: Iterable[Decoded]) -> Iterator[tuple[Stored, AnyRecord]]:
         for stored, record in records:
             if record is None:
                 self._tallies.odd(topic, "a record that cannot be decoded")
@@ -222,16 +222,14 @@ class Fold:
                 yield stored, record
 
 
-def decode(topic: str, records: Sequence[Stored]) -> list[Decoded]:
+def decoded(topic: str, records: Sequence[Stored]) -> Iterator[Decoded]:
     """The records of these values. Raises LogNewer."""
-    found: list[Decoded] = []
     for stored in records:
         try:
-            found.append((stored, codec.decode(stored.value)))
+            yield stored, codec.decode(stored.value)
         except codec.BrokenRecord:
-            found.append((stored, None))
+            yield stored, None
         except codec.NewerRecord as error:
             raise LogNewer(
                 f"{topic}: record {stored.offset} was written by a newer release ({error}); update this dispatcher"
             ) from error
-    return found

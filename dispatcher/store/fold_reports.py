@@ -232,17 +232,19 @@ class _Match:
         of_id = of_origin[rows.origin_of_id]
         for account, number in numbered.items():
             ids = np.flatnonzero(of_id == number)
-            self._match_ids(working, account, rows.ids, ids, slot_of_id)
+            self._match_ids(working, account, rows, ids, slot_of_id)
             if tables.has_recipient_ids(account):
                 self._match_recipient_ids(tables, working, account, rows.ids, ids, slot_of_id)
         self.slot = slot_of_id[rows.id_of]
         self._describe()
 
     def _match_ids(
-        self, working: WorkingSet, account: str, texts: list[str], ids: Rows, slot_of_id: NDArray[np.int32]
+        self, working: WorkingSet, account: str, rows: ReportRows, ids: Rows, slot_of_id: NDArray[np.int32]
     ) -> None:
-        asked = texts if len(ids) == len(texts) else [texts[number] for number in ids.tolist()]
-        names = working.named(account, asked)
+        if rows.names is None:
+            names = working.named(account, [rows.ids[number] for number in ids.tolist()])
+        else:
+            names = rows.names[ids]
         slot_of_name = np.full(len(working.names) + 1, -1, np.int32)  # the last one is for "unknown", -1
         for name in np.flatnonzero(np.bincount(names[names >= 0])).tolist():
             chunk = working.names[name][0]

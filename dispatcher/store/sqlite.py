@@ -18,7 +18,7 @@ from typing import IO, Final, TypeVar
 from dispatcher.core.join_journal import lane_place
 from dispatcher.errors import StoreError
 from dispatcher.store import sqlite_file
-from dispatcher.store.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decode
+from dispatcher.store.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
 from dispatcher.store.sqlite_pages import finished
 from dispatcher.store.sqlite_tables import Tables
@@ -49,7 +49,7 @@ class SqliteStore:
         self._tables = Tables(connection)
         self._fold = Fold(self._tables, emits=emits)
         self._offsets = self._tables.offsets()
-        self._decoded: tuple[Delivery, dict[tuple[str, int], list[Decoded]]] | None = None
+        self._decoded: tuple[Delivery, dict[int, list[Decoded]]] | None = None
 
     @property
     def url(self) -> str:
@@ -80,7 +80,7 @@ class SqliteStore:
             for topic in INPUTS:
                 for (name, partition), records in delivery.items():
                     if name == topic and records:
-                        self._fold.inputs(topic, partition, decode(topic, records))
+                        self._fold.inputs(topic, partition, list(decoded(topic, records)))
 
         self._folding(delivery, run)
 
@@ -102,14 +102,13 @@ class SqliteStore:
         self._transaction(run)
 
     def take(self, delivery: Delivery) -> None:
-        decoded = self._decode(delivery)
+        journals = self._journals(delivery)
 
         def run() -> None:
-            for (topic, partition), records in decoded.items():
-                if topic == "lanes":
-                    self._fold.journal(partition, records)
+            for partition, journal in journals.items():
+                self._fold.journal(partition, journal)
             self._fold.parked()
-            for (topic, partition), records in decoded.items():
+            for (topic, partition), records in delivery.items():
                 if topic == "reports":
                     self._fold.reports(partition, records)
 
@@ -122,15 +121,14 @@ class SqliteStore:
     def _jobs(self, delivery: Delivery) -> dict[int, set[int]]:
         return {
             partition: {record.job for _, record in records if isinstance(record, Intent)}
-            for (topic, partition), records in self._decode(delivery).items()
-            if topic == "lanes"
+            for partition, records in self._journals(delivery).items()
         }
 
-    def _decode(self, delivery: Delivery) -> dict[tuple[str, int], list[Decoded]]:
-        """The delivery's records, decoded once for all the calls about it."""
+    def _journals(self, delivery: Delivery) -> dict[int, list[Decoded]]:
+        """The delivery's journals, decoded once for all the calls about it."""
         if self._decoded is None or self._decoded[0] is not delivery:
-            decoded = {place: decode(place[0], records) for place, records in delivery.items()}
-            self._decoded = (delivery, decoded)
+            found = {p: list(decoded(topic, records)) for (topic, p), records in delivery.items() if topic == "lanes"}
+            self._decoded = (delivery, found)
         return self._decoded[1]
 
     def _folding(self, delivery: Delivery, run: Callable[[], None]) -> None:
