@@ -52,7 +52,9 @@ def times(values: Sequence[bytes]) -> NDArray[np.uint32]:
     if digits is None:
         fit = (value if len(value) == TIME_DIGITS else b"" for value in values)
         return np.fromiter(map(forms.time_s, fit), np.uint32, len(values))
-    days, day_of = np.unique(digits[:, :8] @ _DATE, return_inverse=True)
+    dates = digits[:, :8] @ _DATE
+    one_day = (dates == dates[0]).all()
+    days, day_of = (dates[:1], 0) if one_day else np.unique(dates, return_inverse=True)
     midnights = np.array([forms.time_s(b"%08d000000" % day) for day in days.tolist()], np.int64)[day_of]
     seconds = midnights + digits[:, 8:] @ _CLOCK
     clock = (digits[:, 8] * 10 + digits[:, 9] < 24) & (digits[:, 10] < 6) & (digits[:, 12] < 6)

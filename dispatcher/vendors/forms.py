@@ -48,6 +48,16 @@ def fields(form: bytes) -> dict[str, bytes]:
     return found
 
 
+def raw(form: bytes, name: bytes) -> bytes | None:
+    """One field as it came, for lists of which most escapes need not be undone; the last of a repeated name counts."""
+    found = None
+    for pair in form.split(b"&"):
+        key, _, value = pair.partition(b"=")
+        if key == name or (b"%" in key and unescaped(key) == name):
+            found = value
+    return found
+
+
 def unescaped(value: bytes) -> bytes:
     """Percent escapes and `+` undone; a broken escape stays as it is."""
     value = value.replace(b"+", b" ")

@@ -225,7 +225,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 500 reports in `rpts`, as POST form, POST query or GET query (vendors.md 2.3, AMB-HZ-3)."""
-        value = self._pushed(push, "rpts")
+        value = self._pushed(push, b"rpts")
         if isinstance(value, Refused):
             return value
         unread = Unread()
@@ -234,23 +234,23 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """Up to 500 messages in `mos`, the same three ways (vendors.md 2.4, AMB-HZ-2)."""
-        value = self._pushed(push, "mos")
+        value = self._pushed(push, b"mos")
         if isinstance(value, Refused):
             return value
         unread = Unread()
-        messages = read_messages(value, push.account, push.received_ms, self.mo_text, unread)
+        messages = read_messages(forms.unescaped(value), push.account, push.received_ms, self.mo_text, unread)
         return unread.beside(messages, authenticated=self.push_key is not None)
 
-    def _pushed(self, push: Push, name: str) -> bytes | Refused:
-        """The field of this name from the body, else from the query."""
+    def _pushed(self, push: Push, name: bytes) -> bytes | Refused:
+        """The field of this name from the body, else from the query, still escaped."""
         vendors, query = forms.keyed(push.query, self.push_key)
         if not vendors:
             return Refused(403, "the key in the URL is wrong or missing", False)
-        value = forms.fields(push.body).get(name) if push.body else None
+        value = forms.raw(push.body, name)
         if value is None:
-            value = forms.fields(query).get(name)
+            value = forms.raw(query, name)
         if value is None:
-            return Refused(400, f"the push has no {name} field", self.push_key is not None, keep=True)
+            return Refused(400, f"the push has no {name.decode()} field", self.push_key is not None, keep=True)
         return value
 
     def _state(self, code: str) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatcher.core.numbers import to_wire
 from dispatcher.vendors import columns, forms
@@ -65,8 +66,10 @@ REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
 
 OPERATOR_OK: Final = frozenset({"0", "000"})
 
-_COMMA, _SEMICOLON = b",;"
+Marks = NDArray[np.bool_]
+
 _BLANKS: Final = b" \t\r\n"
+_ESCAPED_ENDS: Final = (b"%3B", b"%0D", b"%0A", b"%20")
 _ENTRY_END: Final = re.compile(rb".*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
 _ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
 
@@ -74,17 +77,17 @@ _ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTAL
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 
-def read_reports(value: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:
-    """The entries `phone,status,id,time[,serial]` of `rpts` in columns; what can't be read goes into `unread`."""
-    cells = _grid(value)
+def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:
+    """The entries `phone,status,id,time[,serial]` of `rpts`, still escaped, in columns; the others go into `unread`."""
+    cells = _grid(raw)
     if cells is None:
-        cells = _cells(value, unread)
+        cells = _cells(forms.unescaped(raw), unread)
     phones, codes, ids, stamps = cells
     if not phones:
         return []
     numbers, times = columns.numbers(phones), columns.times(stamps)
     if not (numbers.all() and _ids_fit(ids) and (times.all() or _stamps_fit(stamps))):
-        entries = [entry for entry in value.split(b";") if entry.count(b",") >= FIELDS - 1]
+        entries = [entry for entry in forms.unescaped(raw).split(b";") if entry.count(b",") >= FIELDS - 1]
         rows = []
         for row, (number, vendor_id, stamp) in enumerate(zip(numbers.tolist(), ids, stamps, strict=True)):
             if wrong := _wrong(number, vendor_id, stamp):
@@ -97,20 +100,55 @@ def read_reports(value: bytes, account: str, at_ms: int, state: Callable[[str], 
     return columns.in_columns(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)
 
 
-def _grid(value: bytes) -> list[list[bytes]] | None:
-    """The four columns of a text whose every entry has four fields, or every one five; None: not so regular."""
-    text = value.strip(b";" + _BLANKS)
-    characters = np.frombuffer(text, np.uint8)
-    marks = characters[(characters == _COMMA) | (characters == _SEMICOLON)]
+def _grid(raw: bytes) -> list[list[bytes]] | None:
+    """The four columns of a text whose every entry has four fields, or every one five; None: not so regular.
+
+    Separators may be escaped, all of them or none; undoing thousands of escapes to split there takes as long as all
+    the rest.
+    """
+    text = raw.replace(b"+", b" ").strip(b";" + _BLANKS)
+    if b"%" in text:
+        while text.endswith(_ESCAPED_ENDS):
+            text = text[:-3].rstrip(_BLANKS)
+        comma, semicolon, ends = _escaped_marks(text)
+    else:
+        comma, semicolon, ends = _marks(text)
     for width in (FIELDS, FIELDS + 1):
-        if (len(marks) + 1) % width == 0:
-            rows = np.append(marks, np.uint8(_SEMICOLON)).reshape(-1, width)
-            if (rows[:, :-1] == _COMMA).all() and (rows[:, -1] == _SEMICOLON).all():
-                cells = text.replace(b";", b",").split(b",")
-                if any(blank in text for blank in _BLANKS):
-                    cells = [cell.strip() for cell in cells]
-                return [cells[at::width] for at in range(FIELDS)]
+        if (len(ends) + 1) % width == 0:
+            rows = np.append(ends, True).reshape(-1, width)
+            if rows[:, -1].all() and not rows[:, :-1].any():
+                cells = text.replace(semicolon, comma).split(comma)
+                return [_column(cells[at::width]) for at in range(FIELDS)]
     return None
+
+
+def _column(cells: list[bytes]) -> list[bytes]:
+    """The cells of a column, unescaped and trimmed."""
+    text = b";".join(cells)
+    if b"%" in text:
+        text = forms.unescaped(text)
+        whole = text.split(b";")
+        cells = whole if len(whole) == len(cells) else [forms.unescaped(cell) for cell in cells]
+    return [cell.strip() for cell in cells] if any(blank in text for blank in _BLANKS) else cells
+
+
+def _marks(text: bytes) -> tuple[bytes, bytes, Marks]:
+    """The separators of fields and entries, and of each of them whether it ends an entry."""
+    characters = np.frombuffer(text, np.uint8)
+    marks = characters[(characters == ord(",")) | (characters == ord(";"))]
+    return b",", b";", marks == ord(";")
+
+
+def _escaped_marks(text: bytes) -> tuple[bytes, bytes, Marks]:
+    """The same where they are escaped; none at all if some are and some are not."""
+    characters = np.frombuffer(text, np.uint8)
+    at = np.flatnonzero(characters == ord("%"))
+    at = at[at < len(text) - 2]
+    first, second = characters[at + 1], characters[at + 2]
+    semicolons = (first == ord("3")) & (second == ord("B"))
+    marks = semicolons | ((first == ord("2")) & (second == ord("C")))
+    mixed = b"," in text or b";" in text
+    return b"%2C", b"%3B", semicolons[marks][: 0 if mixed else None]
 
 
 def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:
@@ -127,7 +165,7 @@ def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:
 
 
 def _ids_fit(ids: list[bytes]) -> bool:
-    return min(map(len, ids)) > 0 and max(map(len, ids)) <= ID_BYTES_MAX
+    return all(0 < len(vendor_id) <= ID_BYTES_MAX for vendor_id in set(ids))
 
 
 def _stamps_fit(stamps: list[bytes]) -> bool:
