@@ -89,11 +89,14 @@ class Pusher:
 
     async def _connect(self, push: Push) -> None:
         try:
-            _, link = await asyncio.wait_for(
+            transport, link = await asyncio.wait_for(
                 asyncio.get_running_loop().create_connection(lambda: _Link(self), self._host, self._port),
                 self.timeout_s,
             )
         except (OSError, TimeoutError):
+            push.done(NO_ANSWER)
+            return
+        if transport.is_closing():  # the receiver is gone again already
             push.done(NO_ANSWER)
             return
         self._links.add(link)
