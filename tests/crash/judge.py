@@ -28,13 +28,11 @@ KEY: Final = ["campaign", "number"]
 
 _taken = pl.col("times") > 0
 _once_unknown = pl.col("unknowns") > 0
-_may_double = (pl.col("policy") == "resend") & _once_unknown
+_may_double = pl.col("resends") > 0
 _told = pl.col("state").is_in(["delivered", "failed"]) & pl.col("from_report")
 
 RULES: Final[Mapping[str, pl.Expr]] = {
-    "were taken by the vendor more often than once, and nothing allows it": (
-        pl.col("times") > 1 + pl.when(_may_double).then(pl.col("unknowns")).otherwise(0)
-    ),
+    "were taken by the vendor more often than once, and nothing allows it": (pl.col("times") > 1 + pl.col("resends")),
     "were taken by the vendor and are no recipients of that campaign": pl.col("state").is_null() & _taken,
     "are in our results, but not in the list": ~pl.col("listed") & pl.col("state").is_not_null(),
     "are in the list of a launched campaign, but not in our results": (
@@ -94,7 +92,17 @@ def judge(
         rows = joined.filter(breaks.fill_null(False))
         if rows.height:
             found.append(f"{rows.height:,} numbers {sentence}{_samples(rows)}")
-    return found + evidence_left(truth, ledger)
+    return found + list(_resolutions(campaigns, truth)) + undecided(truth, ledger)
+
+
+def undecided(truth: Truth, ledger: pl.DataFrame) -> list[str]:
+    """The chunks that are unknown, although a person has decided or the evidence is there; as sentences."""
+    decided = [
+        f"intent {chunk.intent} of lane {chunk.partition} is unknown, and a decision about it is in the inbox"
+        for chunk in truth.chunks
+        if chunk.decided and chunk.word == "unknown"
+    ]
+    return decided + evidence_left(truth, ledger)
 
 
 def evidence_left(truth: Truth, ledger: pl.DataFrame) -> list[str]:
@@ -140,13 +148,6 @@ def our_rows(campaign: str, pages: Iterator[Page]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
-def doubles(made: Iterable[Campaign], ledger: pl.DataFrame) -> int:
-    """How many texts of campaigns with policy `hold` went out once more: a quick look, without the log."""
-    held = [each.text for each in made if each.policy == "hold"]
-    rows = ledger.filter(pl.col("accepted") & pl.col("text").is_in(held))
-    return rows.height - rows.select("text", "number").n_unique()
-
-
 def _joined(campaigns: Mapping[str, Campaign], truth: Truth, ours: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
     by_text = {each.text: each.id for each in campaigns.values()}
     theirs = (
@@ -178,7 +179,10 @@ def _joined(campaigns: Mapping[str, Campaign], truth: Truth, ours: pl.DataFrame,
     for frame in (truth.recipients.rename({"vendor_id": "log_id"}), theirs, ours):
         joined = joined.join(frame, on=KEY, how="full", coalesce=True)
     return joined.join(about, on="campaign", how="left").with_columns(
-        pl.col("times").fill_null(0), pl.col("unknowns").fill_null(0), pl.col("listed").fill_null(False)
+        pl.col("times").fill_null(0),
+        pl.col("unknowns").fill_null(0),
+        pl.col("resends").fill_null(0),
+        pl.col("listed").fill_null(False),
     )
 
 
@@ -193,6 +197,14 @@ def _launches(campaigns: Mapping[str, Campaign], truth: Truth) -> Iterator[str]:
         made = (campaign.rows, campaign.invalid, campaign.duplicate, len(campaign.numbers))
         if ours != made:
             yield f"{name}: launched with (rows, invalid, duplicate, recipients) {ours}, the list has {made}"
+
+
+def _resolutions(campaigns: Mapping[str, Campaign], truth: Truth) -> Iterator[str]:
+    """Only the policy that was asked for decides, or a person."""
+    for chunk in truth.chunks:
+        made = campaigns.get(chunk.record.campaign)
+        if chunk.by == "policy" and made is not None and made.policy != "resend":
+            yield f"{made.id}: intent {chunk.intent} was resolved by policy, and the policy is {made.policy}"
 
 
 def _views(
@@ -218,6 +230,6 @@ def _samples(rows: pl.DataFrame) -> str:
 
 
 def _sample(row: Mapping[str, object]) -> str:
-    known = ("state", "code", "word", "unknowns", "times", "policy", "vendor_id", "log_id", "ids")
+    known = ("state", "code", "word", "unknowns", "resends", "times", "policy", "vendor_id", "log_id", "ids")
     facts = ", ".join(f"{name} {row[name]}" for name in known if row.get(name) is not None)
     return f"{row['campaign']} {str(row['number'])[:3]}****{str(row['number'])[-4:]}: {facts}"

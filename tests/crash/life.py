@@ -49,12 +49,19 @@ class Launching(msgspec.Struct):
 
 @contextlib.contextmanager
 def living(
-    kind: LogKind, folder: Path, broker: Broker | None, *, seed: int, title: str, trouble: bool = True
+    kind: LogKind,
+    folder: Path,
+    broker: Broker | None,
+    *,
+    seed: int,
+    title: str,
+    trouble: bool = True,
+    data: Path | None = None,
 ) -> Iterator[Life]:
     """Everything set up, and every role at work. At its end every process of it is gone, whatever happened."""
     story = Story(folder, title)
     try:
-        with stage(kind, folder, broker, trouble=trouble, seed=seed) as where:
+        with stage(kind, folder, broker, trouble=trouble, seed=seed, data=data) as where:
             life = Life(where, story, random.Random(f"{seed} {kind}"))
             try:
                 life.all_up()
@@ -198,6 +205,10 @@ class Life:
         self.campaigns.append(campaign)
         self._launch(campaign, kill_after_s, repeat)
         return campaign
+
+    def launch_again(self, campaign: Campaign) -> None:
+        """One more command for the same campaign, perhaps beside the first; once or twice, it is launched once."""
+        self._launch(campaign, None, repeat=True)
 
     def _launch(self, campaign: Campaign, kill_after_s: float | None, repeat: bool) -> None:
         process = self.command(f"launch {campaign.id}", "campaign", "launch", *campaign.arguments())
@@ -357,7 +368,7 @@ class Life:
                     }
                     waited_for[0] = self._unsettled(reader, ends)
                     if not waited_for[0]:
-                        left = judge.evidence_left(await truth_of(log), self.stage.vendor.rows())
+                        left = judge.undecided(await truth_of(log), self.stage.vendor.rows())
                         waited_for[0] = "; ".join(left)
                         if not left:
                             return

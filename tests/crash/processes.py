@@ -99,11 +99,15 @@ class Process:
             self._child.send_signal(signal.SIGCONT)
             self._story.say(f"SIGCONT {self.name}")
 
-    def stop(self) -> int:
-        """Ask it to stop in order, and wait; its exit code. A hang fails the story."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM, without waiting for what it does."""
         self.thaw()
         if self.alive:
             self._child.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Ask it to stop in order, and wait; its exit code. A hang fails the story."""
+        self.ask_to_stop()
         code = self.wait()
         self._story.say(f"{self.name} was asked to stop and ended with {code}")
         return code

@@ -6,15 +6,17 @@ chooses the same actions and waits each time; where exactly a kill strikes is up
 
 from __future__ import annotations
 
+import os
 import random
 import resource
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from schemas.topics import lane_partition
-from tests.crash.life import Life
+from tests.crash.life import ROLES, Life
 from tests.crash.stage import ACCOUNTS, LogKind
 
 Action = Callable[[Life], None]
@@ -218,6 +220,63 @@ def kill_the_broker(life: Life) -> None:
     life.story.say("the broker is back")
 
 
+def freeze_the_broker(life: Life) -> None:
+    """Appends time out, and are written all the same, later."""
+    broker = life.stage.broker
+    assert broker is not None
+    life.busy()
+    life.may_end = True
+    assert broker._process is not None
+    os.kill(broker._process.pid, signal.SIGSTOP)
+    life.story.say("SIGSTOP broker")
+    life.figures["SIGSTOP broker"] += 1
+    life.sleep(life.rng.choice([0.5, 1.5, 3.0, 7.0]))
+    if life.rng.random() < 0.3:
+        life.kill("lanes")
+    os.kill(broker._process.pid, signal.SIGCONT)
+    life.story.say("SIGCONT broker")
+
+
+def restart_in_order(life: Life) -> None:
+    """SIGTERM while sending; sometimes kill -9 on top of it."""
+    life.ready(*ROLES)
+    life.busy()
+    name = life.rng.choice(["lanes", "lanes", "results", "web"])
+    life.figures["orderly restarts"] += 1
+    if life.rng.random() < 0.6:
+        life.stop(name)
+    else:
+        life.roles[name].ask_to_stop()
+        life.sleep(life.rng.uniform(0.0, 0.3))
+        life.kill(name)
+
+
+def launch_twice_at_once(life: Life) -> None:
+    """Two commands with the same id race; and once more when it is long launched."""
+    life.launch_again(life.launch(most=700))
+    certain = [campaign for campaign in life.campaigns if campaign.certain]
+    if certain:
+        life.launch_again(life.rng.choice(certain))
+    life.sleep(life.rng.uniform(0.3, 1.0))
+    life.kill("lanes")
+
+
+def resolve_by_hand(life: Life) -> None:
+    """A person decides about what is unknown: to send it again, whatever the risk."""
+    life.busy()
+    life.kill("lanes")
+    life.up("lanes")
+    campaign = life.rng.choice([each for each in life.campaigns[-8:] if each.certain] or [life.launch(most=60)])
+    verdict = life.rng.choice(["resend", "not-sent"])
+    command = ["unknown", "resolve", campaign.id, "--as", verdict, "--why", "the harness says so", "--yes"]
+    resolving = life.command("resolve", *command)
+    life.sleep(life.rng.uniform(0.3, 2.5))
+    if resolving.alive and life.rng.random() < 0.3:
+        life.kill("lanes")
+    resolving.kill9()
+    life.figures["decisions by hand"] += 1
+
+
 def kill_while_the_log_is_made(life: Life) -> None:
     """A process that makes a new log (its file, or its topics) dies at it; the next one makes it whole."""
     url = _new_log(life)
@@ -285,7 +344,11 @@ ACTIONS: Final[dict[str, tuple[int, tuple[LogKind, ...]]]] = {
     "kill rebuild": (2, BOTH),
     "kill export": (1, BOTH),
     "control": (2, BOTH),
+    "restart in order": (3, BOTH),
+    "launch twice at once": (2, BOTH),
+    "resolve by hand": (2, BOTH),
     "kill the broker": (2, ("kafka",)),
+    "freeze the broker": (3, ("kafka",)),
     "kill while the log is made": (1, BOTH),
     "run out of space": (2, ("sqlite",)),
 }

@@ -32,6 +32,7 @@ TTL_S: Final = 1.0
 VENDOR_TROUBLE: Final = (
     {"fault": "close", "taken": True, "p": 0.004},  # taken, and no answer: unknown
     {"fault": "reset", "taken": False, "p": 0.004},  # not taken, and no answer: unknown
+    {"fault": "no_answer", "taken": True, "p": 0.002, "hold_s": 4.0},  # taken, and silence: unknown
     {"code": "104", "p": 0.01},  # busy: to be sent again
     {"code": "105", "p": 0.004},  # refused for good
 )
@@ -41,14 +42,14 @@ _TOML: Final = """\
 url = "{log}"
 
 [store]
-url = "sqlite:{folder}/results.db"
+url = "sqlite:{data}/results.db"
 
 [web]
 listen = "127.0.0.1:{port}"
 
 [lanes]
 intent_ttl_s = {ttl}
-checkpoint_every = 300
+checkpoint_every = 100
 
 [account.{unpaced}]
 vendor = "batch-a"
@@ -77,6 +78,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: LogKind
     folder: Path
+    data: Path
     config: Path
     loaded: Config
     vendor: Spawned
@@ -85,22 +87,23 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def log_file(self) -> Path:
         """The file of a SQLite log."""
-        return self.folder / "log.db"
+        return self.data / "log.db"
 
     @property
     def store_file(self) -> Path:
         """The results."""
-        return self.folder / "results.db"
+        return self.data / "results.db"
 
 
 @contextlib.contextmanager
 def stage(
-    kind: LogKind, folder: Path, broker: Broker | None, *, trouble: bool = True, seed: int = 1
+    kind: LogKind, folder: Path, broker: Broker | None, *, trouble: bool = True, seed: int = 1, data: Path | None = None
 ) -> Iterator[Stage]:
-    """Set it up in this folder; on Kafka with topics of its own. Ends with the vendor."""
+    """Set it up in this folder, or with its files in `data`; on Kafka with topics of its own. Ends with the vendor."""
+    data = data or folder
     port = _free_port()
     if broker is None:
-        log = f"sqlite:{folder}/log.db"
+        log = f"sqlite:{data}/log.db"
     else:
         log = f"kafka://{broker.bootstrap}/crash-{uuid.uuid4().hex[:8]}.?timeout_s=4&session_s=1.5"
     with spawn(_vendor(port, trouble=trouble, seed=seed), loop="asyncio") as vendor:
@@ -108,7 +111,7 @@ def stage(
         config.write_text(
             _TOML.format(
                 log=log,
-                folder=folder,
+                data=data,
                 port=port,
                 ttl=TTL_S,
                 vendor=vendor.url,
@@ -119,7 +122,9 @@ def stage(
             ),
             "utf-8",
         )
-        yield Stage(kind=kind, folder=folder, config=config, loaded=load(config), vendor=vendor, broker=broker)
+        yield Stage(
+            kind=kind, folder=folder, data=data, config=config, loaded=load(config), vendor=vendor, broker=broker
+        )
 
 
 def _vendor(web_port: int, *, trouble: bool, seed: int) -> dict[str, Any]:

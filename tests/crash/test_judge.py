@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from schemas.records import Intent, Job, Launched
-from tests.crash.judge import OURS, RULES, doubles, evidence_left, judge
+from tests.crash.judge import OURS, RULES, evidence_left, judge
 from tests.crash.lists import Campaign
 from tests.crash.truth import SCHEMA, Chunk, Truth
 
@@ -52,7 +52,8 @@ class World:
     def __init__(self, policy: str = "hold") -> None:
         self.made = campaign(policy)
         self.log = [
-            {"campaign": "may", "number": n, "word": "accepted", "unknowns": 0, "vendor_id": "1"} for n in NUMBERS
+            {"campaign": "may", "number": n, "word": "accepted", "unknowns": 0, "resends": 0, "vendor_id": "1"}
+            for n in NUMBERS
         ]
         self.ours = [
             {
@@ -95,7 +96,7 @@ def taken_twice(world: World) -> None:
 
 def taken_more_often_than_it_was_unknown(world: World) -> None:
     world.made = campaign("resend")
-    world.log[0]["unknowns"] = 1
+    world.log[0] |= {"unknowns": 2, "resends": 1}
     world.ledger += [world.row(NUMBERS[0], msgid="2"), world.row(NUMBERS[0], msgid="3")]
 
 
@@ -208,11 +209,22 @@ def test_no_rule_is_left_out():
 
 def test_a_resend_of_what_was_unknown_is_no_double():
     world = World("resend")
-    world.log[0]["unknowns"] = 1
+    world.log[0] |= {"unknowns": 1, "resends": 1}
     world.ledger.append(world.row(NUMBERS[0], msgid="2"))
     assert world.complaints() == []
-    assert doubles([world.made], pl.DataFrame(world.ledger, schema=LEDGER)) == 0
-    assert doubles([campaign("hold")], pl.DataFrame(world.ledger, schema=LEDGER)) == 1
+
+
+def test_a_policy_that_nobody_chose_resolves_nothing():
+    world = World("hold")
+    world.chunks[0].by = "policy"
+    assert any("the policy is hold" in complaint for complaint in world.complaints())
+
+
+def test_a_decision_that_was_not_carried_out_is_noticed():
+    world = World()
+    world.chunks = [chunk("unknown")]
+    world.chunks[0].decided = True
+    assert any("a decision about it is in the inbox" in complaint for complaint in world.complaints())
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,20 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log, Stored
 from schemas import batch
 from schemas.codec import decode
-from schemas.records import Cancelled, Intent, Job, Launched, Outcome, Owned, Resolved
+from schemas.records import Cancelled, Decided, Intent, Job, Launched, Outcome, Owned, Resolved
 from schemas.topics import CAMPAIGNS, JOBS, LANES, RECIPIENTS, Topic
 
-SCHEMA = {"campaign": pl.String, "number": pl.String, "word": pl.String, "unknowns": pl.Int64, "vendor_id": pl.String}
+SCHEMA = {
+    "campaign": pl.String, "number": pl.String, "word": pl.String, "unknowns": pl.Int64, "resends": pl.Int64,
+    "vendor_id": pl.String,
+}  # fmt: skip
 
 
 class Chunk(msgspec.Struct):
-    """A valid intent. `unknowns`: how often it became unknown (0 or 1)."""
+    """A valid intent. `unknowns` is 1 if it was ever unknown, `resends` if it was then resolved to be sent again.
+
+    `decided`: the inbox holds a decision about it. `by`: who resolved it.
+    """
 
     partition: int
     intent: int
@@ -33,6 +39,9 @@ class Chunk(msgspec.Struct):
     word: str = "in_flight"
     unknowns: int = 0
     vendor_id: str = ""
+    resends: int = 0
+    decided: bool = False
+    by: str = ""
 
 
 class Truth(msgspec.Struct):
@@ -86,6 +95,9 @@ async def truth_of(log: Log) -> Truth:
                 jobs.setdefault((job.campaign, job.account, job.number), job)
         lane = _Lane(partition, inbox)
         lane.fold(await _all(log, LANES, partition))
+        for decided in inbox.values():
+            for intent in decided.intents if isinstance(decided, Decided) else ():
+                lane.chunks[intent].decided = True
         chunks += lane.chunks.values()
         owners += lane.owners
         void += lane.void
@@ -123,7 +135,8 @@ class _Lane:
                     chunk = self.chunks[resolved.intent]
                     if chunk.word == "unknown":
                         chunk.word = "accepted" if resolved.verdict == "sent" else "queued"
-                        chunk.vendor_id = resolved.vendor_id
+                        chunk.resends = int(resolved.verdict != "sent")
+                        chunk.vendor_id, chunk.by = resolved.vendor_id, resolved.by
                 case Intent() | Resolved():
                     self.void += 1
 
@@ -141,8 +154,8 @@ def _recipients(
     jobs: Iterable[Job], chunks: Iterable[Chunk], numbers: dict[tuple[int, int], list[str]]
 ) -> pl.DataFrame:
     """One row per recipient: the word of the chunk that holds it, and how often it was ever unknown."""
-    words: dict[tuple[int, int], tuple[list[str], list[int], list[str]]] = {
-        place: (["queued"] * len(batched), [0] * len(batched), [""] * len(batched))
+    words: dict[tuple[int, int], tuple[list[str], list[int], list[int], list[str]]] = {
+        place: (["queued"] * len(batched), [0] * len(batched), [0] * len(batched), [""] * len(batched))
         for place, batched in numbers.items()
     }
     for chunk in chunks:
@@ -152,17 +165,19 @@ def _recipients(
         for at in range(chunk.record.start, chunk.record.start + chunk.record.count):
             if chunk.word != "queued":
                 held[0][at] = chunk.word
-                held[2][at] = chunk.vendor_id
+                held[3][at] = chunk.vendor_id
             held[1][at] += chunk.unknowns
+            held[2][at] += chunk.resends
     rows: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for job in jobs:
         place = (job.partition, job.offset)
         part = slice(job.start, job.start + job.count)
         rows["campaign"] += [job.campaign] * job.count
         rows["number"] += numbers[place][part]
-        word, unknowns, vendor_ids = words[place]
+        word, unknowns, resends, vendor_ids = words[place]
         rows["word"] += word[part]
         rows["unknowns"] += unknowns[part]
+        rows["resends"] += resends[part]
         rows["vendor_id"] += vendor_ids[part]
     return pl.DataFrame(rows, schema=SCHEMA)
 
