@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-NAMES: Final = ("chunks", "pacing", "log", "launch", "post", "submit", "webhook_get", "join")
+NAMES: Final = ("chunks", "pacing", "log", "launch", "post", "submit", "webhook_get", "webhook_batches", "join")
 LONG: Final = ("fairness", "handover")
 """Ten minutes each: by name only."""
 
