@@ -6,19 +6,27 @@ No secret is ever printed; a key that holds one is not shown at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import compress
+from typing import Any, Final
 
 import click
 
-from consumers.account_status import Probe, lane_holders, probe, tell_lane
+from consumers.account_status import Probe, balance_of, lane_holders, probe, tell_lane
+from dispatcher.balance_book import BalanceBook, asked
 from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, UserError
-from dispatcher.log.opening import read_url
-from dispatcher.options import columns, config_option, console, json_option, print_json
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
+from dispatcher.options import columns, config_option, console, json_option, print_json, user
 from dispatcher.store.opening import sqlite_path
 from dispatcher.vendors.seam import Vendor
+from schemas.records import BalanceAsked
 from schemas.topics import lane_partition
+
+WAIT_TOLD_S_MIN: Final = 0.5
 
 _ERRORS = {False: UserError, None: DispatcherError}
 
@@ -70,8 +78,8 @@ def list_accounts(config: str | None, as_json: bool) -> None:
 def check(name: str | None, config: str | None, as_json: bool) -> None:
     """Check the configuration and log in at the vendor, for one account or all of them.
 
-    The login is tried with a balance query. Where the vendor lets us in, or has no such query, a lane that stopped
-    because of a wrong login goes on.
+    The login is tried with a balance query, as soon as the vendor's interval between two of them allows it. Where the
+    vendor lets us in, or has no such query, a lane that stopped because of a wrong login goes on.
 
     \b
     Examples:
@@ -79,7 +87,6 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account check spring
     """
     loaded = load(config, secrets=[name] if name is not None else "all")
-    read_url(loaded.log.url)
     sqlite_path(loaded.store.url)
     probes = asyncio.run(_checked(loaded, _chosen(loaded, name)))
     if as_json:
@@ -100,7 +107,9 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def balance(name: str | None, config: str | None, as_json: bool) -> None:
-    """Ask the vendors for the balance, in messages: one account or all of them.
+    """The balance, in messages: of one account or all of them.
+
+    The vendors are asked, unless a running lane or somebody else asked just now: vendors bound how often they are.
 
     \b
     Examples:
@@ -108,15 +117,16 @@ def balance(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account balance spring --json
     """
     loaded = load(config, secrets=[name] if name is not None else "all")
-    probes = asyncio.run(_probed(_chosen(loaded, name)))
+    probes = asyncio.run(_balances(loaded, _chosen(loaded, name)))
     if as_json:
         print_json({"accounts": [_as_json(each) for each in probes]})
     else:
-        table = columns("account", "messages", "products", right=frozenset({1}))
+        table = columns("account", "messages", "asked", "products", right=frozenset({1}))
         for each in probes:
-            products = ", ".join(f"{product} {messages:,.0f}" for product, messages in each.products.items())
             known = "?" if each.messages is None else f"{each.messages:,.0f}"
-            table.add_row(each.account, known, products if each.messages is not None else each.says)
+            when = each.recalled or ("now" if each.asked else "never")
+            products = ", ".join(f"{product} {messages:,.0f}" for product, messages in each.products.items())
+            table.add_row(each.account, known, when, each.says if each.messages is None or each.recalled else products)
         console().print(table)
     _fail_on(probes)
 
@@ -132,25 +142,45 @@ def _chosen(config: Config, name: str | None) -> dict[str, Vendor]:
     return dict(sorted(config.accounts.items()))
 
 
-async def _probed(accounts: dict[str, Vendor]) -> list[Probe]:
-    """All at once; each vendor's own interval is kept."""
+@asynccontextmanager
+async def _opened(config: Config) -> AsyncIterator[tuple[Log, bool]]:
+    """The log, and whether it was there before. It is made: nobody may be asked who is not in the balance book."""
+    try:
+        log, new = await open_log(config.log.url, create=False), False
+    except ConfigError:
+        log, new = await open_log(config.log.url), True
+    try:
+        yield log, new
+    finally:
+        await log.close()
 
-    def waits(account: str, wait_s: float) -> None:
-        click.echo(f"{account}: the vendor was asked too often; asking again in {wait_s:.0f} s …", err=True)
 
-    probes = [
-        probe(vendor, name, lambda wait_s, name=name: waits(name, wait_s))  # type: ignore[misc]
-        for name, vendor in accounts.items()
-    ]
-    return list(await asyncio.gather(*probes))
+async def _balances(config: Config, accounts: dict[str, Vendor]) -> list[Probe]:
+    async with _opened(config) as (log, _):
+        book = BalanceBook(log, accounts, f"{user()} (account balance)")
+        return await asyncio.gather(*(balance_of(book, vendor, name) for name, vendor in accounts.items()))
 
 
 async def _checked(config: Config, accounts: dict[str, Vendor]) -> list[tuple[Probe, bool]]:
     """The probes, and whether the lane was told to go on: also where only its next send can tell."""
-    return [
-        (each, (each.let_in or not each.asked) and await tell_lane(config, each.account))
-        for each in await _probed(accounts)
-    ]
+    async with _opened(config) as (log, new):
+        book = BalanceBook(log, accounts, f"{user()} (account check)")
+        probes = await asyncio.gather(
+            *(probe(book, vendor, name, partial(_waits, vendor)) for name, vendor in accounts.items())
+        )
+        told = [not new and bool(each.let_in or not each.asked) for each in probes]
+        for each in compress(probes, told):
+            await tell_lane(log, each.account)
+        return list(zip(probes, told, strict=True))
+
+
+def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
+    if wait_s >= WAIT_TOLD_S_MIN:
+        click.echo(
+            f"{because.account}: the balance was asked {asked(because)}; the vendor takes one query in "
+            f"{vendor.balance_interval_s:g} s, asking again in {wait_s:.0f} s …",
+            err=True,
+        )
 
 
 def _print_probe(each: Probe, told: bool) -> None:
@@ -187,6 +217,7 @@ def _as_json(each: Probe) -> dict[str, Any]:
         "messages": each.messages,
         "products": each.products,
         "says": each.says,
+        "recalled": each.recalled or None,
     }
 
 

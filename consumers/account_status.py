@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,28 +10,28 @@ from typing import Final
 import msgspec
 
 from consumers.lanes import GROUP
+from dispatcher.balance_book import BalanceBook, Query, Waits, asked
 from dispatcher.config import Config
 from dispatcher.core.verdict import Kind, Verdict
-from dispatcher.errors import ConfigError
 from dispatcher.http_driver import query_balance
-from dispatcher.log.opening import SqliteUrl, open_log, read_url
-from dispatcher.log.port import Entry
+from dispatcher.log.opening import SqliteUrl, read_url
+from dispatcher.log.port import Entry, Log
 from dispatcher.log.sqlite_claim import Holder, holders
 from dispatcher.log.sqlite_file import locks_folder
 from dispatcher.options import user
 from dispatcher.vendors.seam import Balance, Vendor
 from schemas.codec import encode
-from schemas.records import Checked
+from schemas.records import BalanceAsked, Checked
 from schemas.topics import JOBS, LANES, lane_partition
 
 ASKED_MAX: Final = 3
-ASK_AGAIN: Final = 0.6  # of the vendor's interval: a running lane asks too, and the vendor counts both
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """What a balance query told. `let_in` None: the vendor did not say (unreachable, busy, no such query).
 
-    `asked` False: it has no query to ask with; only a send can tell.
+    `asked` False: it has no query to ask with; only a send can tell. `recalled`: it was asked before, then and by whom;
+    the vendor may not be asked again yet.
     """
 
     account: str
@@ -41,6 +40,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     products: dict[str, float]
     says: str
     asked: bool = True
+    recalled: str = ""
 
 
 def lane_holders(config: Config) -> dict[int, Holder]:
@@ -51,31 +51,38 @@ def lane_holders(config: Config) -> dict[int, Holder]:
     return holders(locks_folder(Path(where.path)) / "claims" / GROUP / LANES.name)
 
 
-async def probe(vendor: Vendor, account: str, waits: Callable[[float], None]) -> Probe:
-    """Ask the vendor for the balance, again after a while if it says "too fast" (`waits` is told the seconds)."""
-    balance = await query_balance(vendor, account)
+async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Waits) -> Probe:
+    """Ask the vendor as soon as it may be asked, again if it says "too fast": not only we may ask. Raises LogError."""
+    query = _query(vendor, account)
+    balance = await book.ask(account, query, waits)
     for _ in range(ASKED_MAX - 1):
         if balance is None or balance.verdict is None or balance.verdict.kind is not Kind.THROTTLED:
             break
-        wait_s = (vendor.balance_interval_s or 10.0) * ASK_AGAIN
-        waits(wait_s)
-        await asyncio.sleep(wait_s)
-        balance = await query_balance(vendor, account)
+        balance = await book.ask(account, query, waits)
     return _told(vendor, account, balance)
 
 
-async def tell_lane(config: Config, account: str) -> bool:
-    """Tell the account's lane that the vendor lets it in again; False if there is no log yet. Raises LogError."""
-    try:
-        log = await open_log(config.log.url, create=False)
-    except ConfigError:
-        return False
-    try:
-        record = Checked(account=account, at_ms=time.time_ns() // 1_000_000, by=user())
-        await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
-    finally:
-        await log.close()
-    return True
+async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:
+    """Ask the vendor, or tell what it said last if it may not be asked again yet. Raises LogError."""
+    found = await book.ask_or_recall(account, _query(vendor, account))
+    if not isinstance(found, BalanceAsked):
+        return _told(vendor, account, found)
+    let_in = True if found.messages is not None else None
+    says = found.says or ("" if let_in else "the vendor has not answered yet")
+    return Probe(account=account, let_in=let_in, messages=found.messages, products={}, says=says, recalled=asked(found))
+
+
+async def tell_lane(log: Log, account: str) -> None:
+    """Tell the account's lane that the vendor lets it in again. Raises LogError."""
+    record = Checked(account=account, at_ms=time.time_ns() // 1_000_000, by=user())
+    await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
+
+
+def _query(vendor: Vendor, account: str) -> Query:
+    async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        return await query_balance(vendor, account, before_write=may_leave)
+
+    return query
 
 
 def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
@@ -98,7 +105,7 @@ def _sentence(vendor: Vendor, verdict: Verdict) -> str:
         meaning, advice = (row.english, row.advice) if row else ("no reason known", "")
         return f"{meaning} (code {verdict.code}){f'; {advice}' if advice else ''}"
     if verdict.kind is Kind.THROTTLED:
-        return "the vendor answers that it is asked too often (a running lane asks too); try again in a minute"
+        return "the vendor answers that it is asked too often: does anybody else use this account?"
     if row is not None:
         return f"the vendor answered: {row.english} (code {verdict.code})"
     return f"{vendor.url} gave no usable answer: {verdict.text or verdict.code}"

@@ -1,32 +1,55 @@
-"""Asking one account's balance at the vendor's interval, for the lane that spends it."""
+"""Asking one account's balance at the vendor's interval, for the lane that spends it.
+
+Others may ask for the same account; the balance book (dispatcher/balance_book.py) keeps all of us to the interval.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from consumers.driver import Driver
+from dispatcher.balance_book import BalanceBook
 from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.verdict import Kind
+from dispatcher.errors import LogError
+from dispatcher.vendors.seam import Balance
 
-INTERVAL_MARGIN: Final = 1.02
+ASKED_BY: Final = "the lane"
 SLOWER_MAX: Final = 8
 
 
-async def poll_balance(lane: AccountLane, driver: Driver, wake: asyncio.Event, interval_s: float | None) -> None:
-    """Ask for ever, a little slower than the vendor allows, twice as slow after each "too fast".
+async def poll_balance(
+    lane: AccountLane, driver: Driver, wake: asyncio.Event, book: BalanceBook, interval_s: float | None
+) -> None:
+    """Ask for ever, whenever the book says that it is time; twice as slowly after each "too fast".
 
-    Returns at once where the vendor has no balance query (`interval_s` None).
+    Returns at once where the vendor has no balance query (`interval_s` None). A log that is away is waited out: nobody
+    asks whom it cannot tell. Raises LogError where waiting does not help.
     """
     if interval_s is None:
         return
-    logger = structlog.get_logger("balance").bind(account=lane.spec.account)
-    slower = 1
-    while True:
+    account = lane.spec.account
+    logger = structlog.get_logger("balance").bind(account=account)
+    slower, mark = 1, 0.0
+
+    async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        nonlocal mark
         mark = lane.balance_asked()
-        balance = await driver.balance()
+        return await driver.balance(before_write=may_leave)
+
+    while True:
+        try:
+            balance = await book.ask(account, query)
+        except LogError as error:
+            if not error.retryable:
+                raise
+            logger.warning("balance not asked", error=str(error))
+            await asyncio.sleep(interval_s)
+            continue
         if balance is None:
             return
         if balance.messages is not None:
@@ -39,4 +62,4 @@ async def poll_balance(lane: AccountLane, driver: Driver, wake: asyncio.Event, i
                 slower = min(slower * 2, SLOWER_MAX)
             elif balance.verdict.kind is Kind.AUTH:
                 lane.stop("auth", f"balance query: code {balance.verdict.code}", 0.0)
-        await asyncio.sleep(interval_s * INTERVAL_MARGIN * slower)
+        await asyncio.sleep(interval_s * (slower - 1))

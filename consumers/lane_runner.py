@@ -17,10 +17,11 @@ from typing import Final
 
 import structlog
 
-from consumers.balance_poll import poll_balance
+from consumers.balance_poll import ASKED_BY, poll_balance
 from consumers.campaigns_feed import CampaignsFeed
 from consumers.driver import Driver, Prepared
 from consumers.journal import Journal
+from dispatcher.balance_book import BalanceBook
 from dispatcher.config import Config
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.chunks import Batch
@@ -58,6 +59,7 @@ class LaneRunner:
         self._sends: set[asyncio.Task[None]] = set()
         self._fetches: set[asyncio.Task[None]] = set()
         self._journal = Journal(log, partition, self._refused)
+        self._book = BalanceBook(log, {account: config.accounts[account] for account in drivers}, ASKED_BY)
         self._failed: BaseException | None = None
         self._stopping = False
         self._doubt_since_s: float | None = None
@@ -82,9 +84,7 @@ class LaneRunner:
                 await self._woken()
             tasks.append(asyncio.create_task(self._guard(self._follow_inbox())))
             tasks.extend(
-                asyncio.create_task(
-                    self._guard(poll_balance(owner.lanes[account], driver, self._wake, self._interval_s(account)))
-                )
+                asyncio.create_task(self._guard(self._poll_balance(owner, account, driver)))
                 for account, driver in self._drivers.items()
             )
             tasks.append(asyncio.create_task(self._guard(self._keep_hours(owner))))
@@ -102,8 +102,9 @@ class LaneRunner:
             await asyncio.gather(*tasks, *self._fetches, return_exceptions=True)
             await self._journal.close()
 
-    def _interval_s(self, account: str) -> float | None:
-        return self._config.accounts[account].balance_interval_s
+    async def _poll_balance(self, owner: Owner, account: str, driver: Driver) -> None:
+        interval_s = self._config.accounts[account].balance_interval_s
+        await poll_balance(owner.lanes[account], driver, self._wake, self._book, interval_s)
 
     # --- the loop ---
 

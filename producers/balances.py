@@ -1,43 +1,67 @@
-"""Asking the vendors for the balances of a route, for its plan. A query that fails is a note in the plan, no more."""
+"""The balances of a route, for its plan: asked, or as they were last told where it is too early to ask again.
+
+A balance that is not known is a note in the plan, no more: the lane finds out for itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
+from dispatcher.balance_book import BalanceBook, asked, why_unknown
+from dispatcher.errors import LogError
+from dispatcher.log.opening import open_log
+from dispatcher.options import user
 from dispatcher.vendors.seam import Balance, Vendor
 from producers.plan import AccountPlan
+from schemas.records import BalanceAsked
 
 WAIT_S: Final = 10.0
 
 
-async def ask_balances(accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...]) -> tuple[AccountPlan, ...]:
-    """The same plans with what the vendors say is left; all are asked at once, WAIT_S at most."""
-    return tuple(await asyncio.gather(*(_asked(accounts[plan.account], plan) for plan in plans)))
+async def ask_balances(
+    log_url: str, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...]
+) -> tuple[AccountPlan, ...]:
+    """The same plans with what is left by the vendors' word; all at once, WAIT_S at most for each vendor's answer.
+
+    The log is made if there is none, as nobody may be asked who is not in the book. Raises ConfigError (the log's URL).
+    """
+    try:
+        log = await open_log(log_url)
+    except LogError as error:
+        return tuple(replace(plan, balance_note=f"not asked: {error}") for plan in plans)
+    try:
+        book = BalanceBook(log, accounts, f"{user()} (campaign launch)")
+        return tuple(await asyncio.gather(*(_planned(book, accounts[plan.account], plan) for plan in plans)))
+    finally:
+        await log.close()
 
 
-async def _asked(vendor: Vendor, plan: AccountPlan) -> AccountPlan:
+async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> AccountPlan:
     from dispatcher.http_driver import query_balance  # the HTTP client is not loaded by launches that don't ask
 
+    async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        try:
+            return await asyncio.wait_for(query_balance(vendor, plan.account, before_write=may_leave), WAIT_S)
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer in {WAIT_S:g} s") from error
+
     try:
-        balance = await asyncio.wait_for(query_balance(vendor, plan.account), WAIT_S)
-    except TimeoutError:
-        return replace(plan, balance_note=f"no answer in {WAIT_S:g} s")
+        found = await book.ask_or_recall(plan.account, query)
+    except TimeoutError as error:
+        return replace(plan, balance_note=str(error))
     except Exception as error:  # whatever is wrong, it must not stop a launch: the lane finds out for itself
         return replace(plan, balance_note=f"{type(error).__name__}: {error}"[:200])
-    if balance is None:
-        return replace(plan, balance_note="this vendor has no balance query")
-    if balance.messages is None:
-        return replace(plan, balance_note=_why(vendor, balance))
-    return replace(plan, balance=balance.messages, balance_note=balance.warn)
-
-
-def _why(vendor: Vendor, balance: Balance) -> str:
-    verdict = balance.verdict
-    if verdict is None:
-        return balance.warn or "the answer has no balance"
-    meaning = vendor.codes.meaning(verdict.code)
-    return f"{verdict.code}: {meaning or verdict.warn or verdict.text}".rstrip(": ")
+    match found:
+        case None:
+            return replace(plan, balance_note="this vendor has no balance query")
+        case BalanceAsked(messages=None):
+            return replace(plan, balance_note=f"{found.says or 'not answered yet'}, asked {asked(found)}")
+        case BalanceAsked():
+            return replace(plan, balance=found.messages, balance_note=f"asked {asked(found)}")
+        case Balance(messages=None):
+            return replace(plan, balance_note=why_unknown(vendor, found))
+    return replace(plan, balance=found.messages, balance_note=found.warn)

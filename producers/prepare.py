@@ -81,7 +81,7 @@ async def prepare(
             text=text,
             counts=intake.counts,
             batches=len(sizes),
-            accounts=await ask_balances(definition.accounts, accounts) if ask_balance else accounts,
+            accounts=await ask_balances(config.log.url, definition.accounts, accounts) if ask_balance else accounts,
             now_ms=time.time_ns() // 1_000_000,
             notes=(*intake.notes, *send_hours(definition.accounts), *definition.vendor_notes()),
         )

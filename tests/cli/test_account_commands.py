@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def test_without_a_log_there_is_no_lane_to_tell(folder: Path) -> None:
     result = invoke("account", "check")
     assert result.exit_code == 0, result.output
     assert "goes on" not in result.stdout
-    assert not (folder / "data").exists()
+    assert inbox(folder) == []
 
 
 REFUSALS = [
@@ -119,10 +120,27 @@ def test_where_no_query_can_tell_whether_the_login_works_the_lane_is_told_to_try
 
 def test_a_vendor_that_was_asked_too_often_is_asked_again_later(folder: Path, vendor: Spawned) -> None:
     vendor.configure(rule=[{"code": "103", "on": "balance", "count": 1}])
-    result = invoke("account", "balance")
+    result = invoke("account", "check")
     assert result.exit_code == 0, result.output
     assert "asking again" in result.stderr
     assert "1,234" in result.stdout
+
+
+def test_what_was_asked_just_now_is_told_again_and_not_asked_again(folder: Path, vendor: Spawned) -> None:
+    [first], [again] = printed("account", "balance")["accounts"], printed("account", "balance")["accounts"]
+    assert (first["recalled"], again["messages"]) == (None, first["messages"])
+    assert re.fullmatch(r"\d+ s ago by .+ \(account balance\)", again["recalled"])
+    assert again["says"] == "1234567 1,000, 1234531 234"
+    assert vendor.totals(False)["codes"] == {"balance 0": 1}
+
+
+def test_why_a_balance_is_not_known_is_told_again_too(folder: Path, vendor: Spawned) -> None:
+    vendor.configure(rule=[{"code": "102", "on": "balance"}])
+    assert invoke("account", "balance").exit_code == 2
+    again = invoke("account", "balance")
+    assert again.exit_code == 1
+    assert "102: wrong password" in again.stdout
+    assert vendor.totals(False)["codes"] == {"balance 102": 1}
 
 
 def invoke(*arguments: str) -> Any:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 from tests.e2e.contract_crashes import all_final_but_unknown
 from tests.e2e.stand import numbers_file, stand
+
+PEOPLE: Final = 4
+CREDIT: Final = 12_345
 
 PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 3.0, "connect_timeout_s": 1.0}}
 
@@ -71,16 +78,42 @@ class VendorContract:
     def test_a_wrong_password_stops_the_lane_and_account_check_sets_it_going(
         self, tmp_path: Path, log_url: str
     ) -> None:
-        with stand(tmp_path, log_url, ours={"spring": {"balance_interval_s": 3600.0}}) as at:
+        with stand(tmp_path, log_url) as at:
             at.vendor.configure(rule=[{"code": "102"}])
             at.run()
             at.launch("may", numbers_file(tmp_path, 100))
             at.until(lambda: at.vendor.totals(False)["codes"].get("102"), "the vendor refused us")
             at.until(lambda: at.counts("may").queued == 100, "the numbers are queued again")
-            at.vendor.configure(rule=[], balance_interval=1)
-            at.until(lambda: 'let_in": true' in at.command("account", "check", "spring", "--json"), "the check passes")
+            at.vendor.configure(rule=[])
+            assert "spring: ok" in at.command("account", "check", "spring")
             at.until_settled("may")
+            assert "balance 103" not in at.vendor.totals()["codes"]
             at.compare("may")
+
+    def test_however_many_ask_for_the_balance_the_vendor_s_interval_is_kept(self, tmp_path: Path, log_url: str) -> None:
+        theirs = {"spring": {"products": {"1234567": CREDIT}}}
+        with stand(tmp_path, log_url, ours=PACED, theirs=theirs) as at, ThreadPoolExecutor(PEOPLE) as people:
+            route = ["--route", "spring", "--text", "hi"]
+            plan = ["campaign", "launch", str(numbers_file(tmp_path, 10)), *route, "--dry-run", "--json"]
+            balance = ["account", "balance", "spring", "--json"]
+
+            def asked(command: list[str]) -> dict[str, Any]:
+                [account] = orjson.loads(at.command(*command))["accounts"]
+                return dict(account)
+
+            told = list(people.map(asked, [plan, balance, plan, balance]))  # all at once, and there is no log yet
+            dispatchers = [at.run("--role", "lanes"), at.run("--role", "lanes")]
+            checks = people.submit(lambda: [at.command("account", "check", "spring") for _ in range(2)])
+            while not checks.done():
+                told += people.map(asked, [plan, balance])
+                time.sleep(0.5)
+            assert all("spring: ok" in each for each in checks.result())
+            assert [dispatcher.stop() for dispatcher in dispatchers] == [0, 0]
+            codes = at.vendor.totals()["codes"]
+            assert "balance 103" not in codes
+            assert codes["balance 0"] >= len(["whoever was first", "a check", "another check"])
+            known = {each["balance"] if "balance" in each else each["messages"] for each in told}
+            assert known - {None} == {CREDIT}, "None: the first one had not been answered yet"
 
     def test_what_is_provably_not_taken_is_sent_again_and_a_slow_answer_is_an_answer(
         self, tmp_path: Path, log_url: str

@@ -86,7 +86,7 @@ def launch_on_log(folder, campaign="may"):
     return asyncio.run(read())
 
 
-def test_a_dry_run_prints_the_plan_and_touches_no_log(folder):
+def test_a_dry_run_prints_the_plan_and_launches_nothing(folder):
     result = run("--dry-run", "--id", "may")
     assert result.exit_code == 0, result.output
     for words in (
@@ -100,7 +100,20 @@ def test_a_dry_run_prints_the_plan_and_touches_no_log(folder):
     ):
         assert words in result.output, words
     assert "secret" not in result.output
-    assert not (folder / "log.db").exists()
+    assert launch_on_log(folder)[0] is None
+
+
+def test_a_balance_that_was_asked_just_now_is_recalled(folder, monkeypatch):
+    assert "balance 1,000, needs 2: enough;" not in run("--dry-run").output
+    monkeypatch.setattr(Vendor, "answer", b"20250501080000,0\n1234567,7\n")
+    assert "balance 1,000, needs 2: enough; asked " in run("--dry-run").output
+
+
+def test_a_log_that_is_away_leaves_the_balance_unasked(folder):
+    (folder / "log.db").write_bytes(b"no database" * 100)
+    result = run("--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "balance unknown (not asked: " in result.output
 
 
 def test_a_dry_run_as_json_is_one_object(folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.store.port import StoreReader
-from schemas.records import Cancelled, Dead, Flowed, Inbound, Rejects, Reports, Weighed
+from schemas.records import BalanceAsked, Cancelled, CheckpointAt, Dead, Flowed, Inbound, Rejects, Reports, Weighed
 from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History, reports_record
@@ -314,6 +314,15 @@ def test_dead_letters_and_records_nobody_can_use_are_counted_not_fatal(scene: Sc
     (dead_count,) = scene.reader().dead()
     assert (dead_count.count, dead_count.last_why) == (2, "not a form")
     assert [(o.topic, o.count) for o in scene.reader().oddities()] == [("lanes", 1), ("reports", 1), ("reports", 1)]
+
+
+def test_what_else_is_on_the_topic_of_campaigns_is_passed_over(scene: Scene):
+    asked = BalanceAsked(account="spring", at_ms=NOW_MS, by="the lane", messages=1.0, says="")
+    for record in (asked, CheckpointAt(partition=0, offset=7)):
+        scene.history.append("campaigns", 0, record)
+    assert scene.counts() == {"rows": 12, "invalid": 2, "queued": 10}
+    assert scene.driver.store.offsets()["campaigns", 0] == len(scene.history.records["campaigns", 0])
+    assert list(scene.reader().oddities()) == []
 
 
 def test_finished_chunks_go_downstream_and_again_when_their_word_changes(scene: Scene):
