@@ -21,6 +21,7 @@ from schemas.topics import TOPICS, Topic
 
 BATCH_OVERHEAD_BYTES: Final = 65_536
 LEADER_POLL_S: Final = 0.05
+COMPACTED_WITHIN_MS: Final = 3_600_000  # what a newer record of its key replaced; every start reads the topic whole
 SAFE_REPLICATION: Final = 3  # from here on, one replica may be away: min.insync.replicas is one less
 
 _CHECKED: Final = ("cleanup.policy", "retention.ms", "max.message.bytes", "min.insync.replicas")
@@ -75,7 +76,8 @@ async def _create(admin: AIOKafkaAdminClient, prefix: str, topics: Sequence[Topi
 
 
 def _settings(topic: Topic, replication: int) -> dict[str, str]:
-    return {
+    compacted = {"max.compaction.lag.ms": str(COMPACTED_WITHIN_MS)} if topic.cleanup == "compact" else {}
+    return compacted | {
         "cleanup.policy": topic.cleanup,
         "retention.ms": str(-1 if topic.retention_ms is None else topic.retention_ms),
         "max.message.bytes": str(topic.record_bytes_max + BATCH_OVERHEAD_BYTES),

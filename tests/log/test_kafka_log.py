@@ -106,6 +106,7 @@ async def test_topics_are_made_with_the_settings_of_the_table(kafka_bootstrap: s
     assert [len(described[name]["partitions"]) for name in names] == [1, 8, 8]
     assert [settings[name]["cleanup.policy"] for name in names] == ["compact", "delete", "delete"]
     assert settings[campaigns]["retention.ms"] == "-1"
+    assert settings[campaigns]["max.compaction.lag.ms"] == "3600000"
     assert settings[lanes]["retention.ms"] == str(400 * 86_400_000)
     assert int(settings[recipients]["max.message.bytes"]) > 1_000_000
     assert settings[lanes]["message.timestamp.type"] == "LogAppendTime"
