@@ -6,6 +6,7 @@ marked `kafka` and put into one xdist group: it runs in one process, on one brok
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import uuid
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from loadtest.broker import Broker, bootstrap_or_start
@@ -51,6 +53,17 @@ def _no_process_left() -> Iterator[None]:
     yield
     left = {process: command for process, command in _children().items() if process not in before}
     assert not left, f"tests left these processes behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command run inside a test sets up its logging for the whole process; the next test must not see that."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    if structlog.is_configured():
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
