@@ -63,8 +63,10 @@ def wait_s(record: BalanceAsked, interval_s: float, now_ms: int) -> float:
 
 
 def asked(record: BalanceAsked) -> str:
-    """When and by whom: `4 s ago by the lane`."""
+    """When and by whom: `just now by the lane`, `4 s ago by ann (account check)`."""
     age_s = max(0, (_now_ms() - record.at_ms) // 1000)
+    if not age_s:
+        return f"just now by {record.by}"
     age = f"{age_s} s" if age_s < 120 else f"{age_s // 60} min" if age_s < 7200 else f"{age_s // 3600} h"
     return f"{age} ago by {record.by}"
 

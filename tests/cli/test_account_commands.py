@@ -129,7 +129,7 @@ def test_a_vendor_that_was_asked_too_often_is_asked_again_later(folder: Path, ve
 def test_what_was_asked_just_now_is_told_again_and_not_asked_again(folder: Path, vendor: Spawned) -> None:
     [first], [again] = printed("account", "balance")["accounts"], printed("account", "balance")["accounts"]
     assert (first["recalled"], again["messages"]) == (None, first["messages"])
-    assert re.fullmatch(r"\d+ s ago by .+ \(account balance\)", again["recalled"])
+    assert re.fullmatch(r"(just now|\d+ s ago) by .+ \(account balance\)", again["recalled"])
     assert again["says"] == "1234567 1,000, 1234531 234"
     assert vendor.totals(False)["codes"] == {"balance 0": 1}
 

@@ -86,13 +86,15 @@ def test_an_ask_under_way_is_told_apart_from_one_that_came_to_nothing():
     assert [pending(record) for record in (ANSWER, FAILURE, ASKING)] == [False, False, True]
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (9_000, "2 h")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "just now"), (119, "119 s ago"), (120, "2 min ago"), (9_000, "2 h ago")]
+)
 def test_how_old_a_balance_is_is_said_in_words(seconds, words):
     async def said() -> str:
         await asyncio.sleep(seconds)
         return asked(BalanceAsked(account="x", at_ms=int(EPOCH_S * 1000), by="the lane", messages=1.0, says=""))
 
-    assert virtually(said()) == f"{words} ago by the lane"
+    assert virtually(said()) == f"{words} by the lane"
 
 
 # --- one book --------------------------------------------------------------------------------------------------------
