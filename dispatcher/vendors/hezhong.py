@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from dispatcher.core.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
-from dispatcher.vendors.escapes import TextForm, url_encoded
+from dispatcher.vendors.escapes import TextForm, pushed_text, url_encoded
 from dispatcher.vendors.hezhong_pushes import OPERATOR_OK, REPORT_CODES, read_messages, read_reports
 from dispatcher.vendors.seam import (
     Answer,
@@ -270,6 +270,6 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
 
 def read_line(answer: Answer) -> str:
-    """The answer's text without a byte order mark; of a body that went on, only whole lines."""
-    text = answer.body.decode("utf-8", "replace").removeprefix("\ufeff")
+    """The answer's text (an error page may be GBK) without a byte order mark; of a body that went on, whole lines."""
+    text = pushed_text(answer.body, "plain")[0].removeprefix("\ufeff")
     return text[: text.rfind("\n") + 1] if answer.cut else text

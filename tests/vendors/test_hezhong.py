@@ -87,6 +87,10 @@ def test_an_answer_is_read_as_the_document_says(body, kind, code, vendor_id, war
     assert len(verdict.text) <= 200
 
 
+def test_an_error_page_in_gbk_can_be_read_by_people():
+    assert submitted("系统错误,请联系".encode("gbk")).text == "系统错误,请联系"
+
+
 CODES = [
     # code  class              effect      stops  divides doubtful warns
     ("0",   Kind.ACCEPTED,    "accepted", False, False, False, False),
