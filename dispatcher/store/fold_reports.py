@@ -78,7 +78,6 @@ class ReportJoin:
             return strangers
         pair = rows.pair[asked]
         settled = columns.settle(positions, pair, rows.pairs, rows.times[asked], lambda: rows.places[asked])
-        self._working.save_columns(batch_id)
         everyone = len(settled.fresh) == len(asked)
         sums.matched.append(asked)
         sums.matched_slot.append(slot)

@@ -20,8 +20,8 @@ from schemas import batch, codec
 from schemas.topics import SPREAD_PARTITIONS, TOPIC, spread_partition
 
 READ_RECORDS_MAX: Final = 10_000
-READ_BYTES_MAX: Final = 16_000_000
-"""In one transaction while catching up, of all partitions together; about 150 MB while it is folded."""
+READ_BYTES_MAX: Final = 32_000_000
+"""In one transaction while catching up, of all partitions together."""
 
 BATCHES_AT_ONCE: Final = 16
 TELL_CHUNKS_MAX: Final = 500

@@ -199,8 +199,8 @@ class Tables:
         """Write what changed."""
         codes = _pack(columns.codes)
         contested = columns.places_in_log is not None
-        if codes != (row.codes or _NO_CODES) or contested != bool(row.contested):
-            row.codes, row.contested = codes, contested
+        if codes != (row.codes or _NO_CODES) or contested:
+            row.codes = codes
             self._run("UPDATE batches SET codes = ?, contested = ? WHERE id = ?", (codes, contested, row.id))
         pieces = []
         for segment in sorted(columns.dirty):

@@ -67,7 +67,7 @@ class WorkingSet:
         return row
 
     def columns(self, batch_id: int) -> Columns:
-        """The columns of a batch. Save what is dirty before the next call: it may let others go."""
+        """The columns of a batch; those of others, changed or not, may be let go of (saved first)."""
         columns = self._columns.get(batch_id)
         if columns is not None:
             self._columns.move_to_end(batch_id)
@@ -76,15 +76,17 @@ class WorkingSet:
         self._columns[batch_id] = columns
         self._columns_bytes += columns.nbytes
         while self._columns_bytes > COLUMNS_BYTES_MAX and len(self._columns) > 1:
-            _, oldest = self._columns.popitem(last=False)
+            oldest_id, oldest = self._columns.popitem(last=False)
             self._columns_bytes -= oldest.nbytes
+            if oldest.dirty:
+                self._tables.save_columns(self.batch(oldest_id), oldest)
         return columns
 
-    def save_columns(self, batch_id: int) -> None:
-        """Write what is dirty of a batch."""
-        columns = self._columns[batch_id]
-        if columns.dirty:
-            self._tables.save_columns(self.batch(batch_id), columns)
+    def save_columns(self) -> None:
+        """Write what changed."""
+        for batch_id, columns in self._columns.items():
+            if columns.dirty:
+                self._tables.save_columns(self.batch(batch_id), columns)
 
     def forget_batch(self, batch_id: int) -> None:
         """Its numbers have just been stored."""
