@@ -9,7 +9,7 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +17,30 @@ import msgspec
 
 from dispatcher.core.text import Split
 from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.vendors.exchange import (
+    Answer,
+    Balance,
+    BalanceFlow,
+    History,
+    HistoryFlow,
+    HistoryLimits,
+    HistoryRow,
+    InboundParsed,
+    Operation,
+    OperationFlow,
+    OperationResult,
+    Partly,
+    Poll,
+    Polled,
+    PollFlow,
+    Product,
+    Push,
+    Refused,
+    ReportRow,
+    ReportsParsed,
+    Request,
+    SubmitFlow,
+)
 from dispatcher.vendors.outcomes import (
     Code,
     Codes,
@@ -27,7 +51,6 @@ from dispatcher.vendors.outcomes import (
     report_codes,
     status_verdict,
 )
-from schemas.records import Inbound, Reports
 
 __all__ = [
     "Answer",
@@ -36,11 +59,22 @@ __all__ = [
     "Code",
     "Codes",
     "Flow",
+    "History",
+    "HistoryFlow",
+    "HistoryLimits",
+    "HistoryRow",
     "InboundParsed",
     "Kind",
     "Limits",
     "Message",
+    "MessageKind",
+    "Operation",
+    "OperationFlow",
+    "OperationResult",
     "Partly",
+    "Poll",
+    "PollFlow",
+    "Polled",
     "Product",
     "Push",
     "Refused",
@@ -58,113 +92,6 @@ __all__ = [
     "report_codes",
     "status_verdict",
 ]
-
-# --- requests and answers --------------------------------------------------------------------------------------------
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request of a flow. The body is `prefix + tail + suffix`: `tail` is a slice of the batch, not a copy.
-
-    `submits` is true where the vendor may take messages by it: if it breaks after its first byte, that is unknown.
-    `same_connection`: must travel on the connection of the flow's previous request (COSMS's one-time login); if that
-    connection is gone, nothing is sent. Prefer POST: secrets stay out of URLs.
-    """
-
-    path: str
-    method: Literal["GET", "POST"] = "POST"
-    content_type: str = "application/x-www-form-urlencoded"
-    prefix: bytes = b""
-    tail: bytes | memoryview = b""
-    suffix: bytes = b""
-    submits: bool = False
-    same_connection: bool = False
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An HTTP 200 answer (the driver classifies everything else by `status_verdict`).
-
-    `cut`: the body went on after these bytes (the driver reads a bounded part), so its last line may be incomplete.
-    """
-
-    body: bytes
-    charset: str = ""
-    cut: bool = False
-
-
-SubmitFlow = Generator[Request, Answer, Verdict]
-
-
-class Product(msgspec.Struct, frozen=True):
-    """One line of a balance answer."""
-
-    name: str
-    messages: float
-
-
-class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a balance query said: `messages` left for this account (None: not said), or a failed query's verdict."""
-
-    messages: float | None
-    products: tuple[Product, ...] = ()
-    verdict: Verdict | None = None
-    warn: str = ""
-
-
-BalanceFlow = Generator[Request, Answer, Balance]
-
-# --- pushes ----------------------------------------------------------------------------------------------------------
-
-
-class Push(msgspec.Struct, frozen=True):
-    """A request a vendor pushed to us for this account, undecoded."""
-
-    account: str
-    method: str
-    query: bytes
-    body: bytes
-    content_type: str
-    received_ms: int
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """A push that is not taken: `status` 4xx, `why` in plain words.
-
-    `authenticated` ones (the account checks a secret, and the push carried it) are kept as dead letters. So are `keep`
-    ones: for vendors whose document gives their pushes no secret. What they push is believed, and kept if unreadable.
-    """
-
-    status: int
-    why: str
-    authenticated: bool
-    keep: bool = False
-
-
-class ReportRow(msgspec.Struct, frozen=True):
-    """One report: `number` as in core/numbers.py (0: none), `state` as in schemas/states.py REPORT_…, Unix seconds."""
-
-    vendor_id: str
-    number: int
-    state: int
-    code: str
-    time_s: int
-
-
-class Partly(msgspec.Struct, frozen=True):
-    """A push of many entries of which `count` can't be read: `rows` are taken, `rest` is kept as a dead letter.
-
-    `rest` holds the unreadable entries as they came; `why` says in plain words what is wrong with them.
-    """
-
-    rows: list[ReportRow] | list[Reports] | list[Inbound]
-    rest: bytes
-    count: int
-    why: str
-
-
-ReportsParsed = list[ReportRow] | list[Reports] | Reports | Partly | Refused
-"""A few reports as rows, or many already in columns; all that can be read of them; or a refusal."""
-
-InboundParsed = list[Inbound] | Partly | Refused
 
 # --- the vendor ------------------------------------------------------------------------------------------------------
 
@@ -188,11 +115,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     international: bool = False
 
 
+MessageKind = Literal["sms", "wap", "mms"]
+"""A text; a WAP push (its text is `title#URL`); a multimedia message (its text is the URL of its frames)."""
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent to every recipient of a campaign. `options` are the campaign's vendor options (extno, …)."""
 
     text: str
     options: Mapping[str, str] = {}
+    kind: MessageKind = "sms"
 
 
 SECRET_CHARS_MIN: Final = 4
@@ -230,6 +162,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
+    kinds: ClassVar[tuple[MessageKind, ...]] = ("sms",)
+    ids_each: ClassVar[bool] = False
+    """Whether each recipient gets a vendor id of its own; reports then prove one message, not a chunk."""
 
     @property
     def tag(self) -> str:
@@ -272,6 +207,19 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     def balance(self) -> BalanceFlow | None:
         """The flow that asks for the balance; None where the vendor has no such query."""
+        return None
+
+    def polls(self) -> tuple[Poll, ...]:
+        """What has to be fetched from this vendor; empty where it pushes everything."""
+        return ()
+
+    @property
+    def history_limits(self) -> HistoryLimits | None:
+        """How its history may be asked; None where the vendor has none."""
+        return None
+
+    def history(self, start_ms: int, end_ms: int) -> HistoryFlow | None:
+        """The flow that asks what was sent in [start, end) (Unix milliseconds), a window within `history_limits`."""
         return None
 
     def report_push(self, push: Push) -> ReportsParsed:
