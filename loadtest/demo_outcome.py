@@ -13,7 +13,7 @@ from dispatcher.live import equation
 from dispatcher.options import columns
 from dispatcher.progress import as_json
 from dispatcher.store.port import CampaignView
-from loadtest.demo_check import Comparison
+from loadtest.comparison import Comparison
 
 WINDOWS_MIN: Final = 4
 

@@ -18,7 +18,8 @@ from dispatcher.options import console
 from dispatcher.progress import Pace, Speed, over, pace, plain_line
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
-from loadtest.demo_check import check_counts, compare, our_rows, their_delivered
+from loadtest.comparison import compare, our_rows, their_rows
+from loadtest.demo_check import check_counts, their_delivered
 from loadtest.demo_outcome import Outcome
 from loadtest.demo_stage import (
     BIG,
@@ -161,7 +162,8 @@ class Show:
         totals = self._vendor.totals()
         ours = pl.concat([our_rows(view.id, reader.pages(view.id)) for view in views])
         texts, dirty, kind = {BIG_TEXT: BIG, URGENT_TEXT: URGENT}, self._stage.dirty, self._stage.vendor
-        comparison = compare(ours, self._vendor.rows(), texts, kind.delivered, kind.codes)
+        theirs = their_rows(self._vendor.rows(), texts, kind.delivered, kind.codes, kind.interim)
+        comparison = compare(ours, theirs)
         made = {
             name: int(getattr(dirty, name)) for name in ("rows", "invalid", "duplicate", "suppressed", "recipients")
         }

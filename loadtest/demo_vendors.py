@@ -14,13 +14,15 @@ from loadtest.sim.guodu_table import STATUSES
 
 class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
     """`simulated` is given to the simulator (loadtest/sim/config.py); `account` are the lines of a [account.NAME] that
-    say who we are, with {name} and {password} to fill in; `codes` are statuses that our results tell in other words.
+    say who we are, with {name} and {password} to fill in; `codes` are statuses that our results tell in other words;
+    after one of `interim` no final report comes.
     """
 
     simulated: Mapping[str, Any]
     account: str
     delivered: frozenset[str]
     codes: Mapping[str, str] = {}
+    interim: frozenset[str] = frozenset()
 
 
 VENDORS: Final[Mapping[str, DemoVendor]] = {
@@ -33,6 +35,7 @@ VENDORS: Final[Mapping[str, DemoVendor]] = {
         simulated={"vendor": "hezhong", "push_retry": "until_200"},
         account='userid = "1001"\nusername = "{name}"\npassword = "{password}"',
         delivered=frozenset({"DELIVRD", "0", "000"}),  # AMB-X-1
+        interim=frozenset({"1"}),
     ),
     "guodu": DemoVendor(
         simulated={"vendor": "guodu", "push_retry": "until_acked"},

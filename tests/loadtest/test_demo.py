@@ -15,7 +15,7 @@ import pytest
 
 from dispatcher.config import parse
 from dispatcher.store.port import Page
-from loadtest.demo_check import Comparison, compare, our_rows
+from loadtest.comparison import Comparison, compare, our_rows, their_rows
 from loadtest.demo_list import FORMS, JUNK, write_clean, write_dirty
 from loadtest.demo_stage import own_topics
 from loadtest.demo_vendors import VENDORS
@@ -97,12 +97,13 @@ def ledger(count: int = 6) -> pl.DataFrame:
             "status": ["DELIVRD"] * (count - 1) + ["UNDELIV"],
             "account": "spring",
             "accepted": True,
+            "acked": True,
         }
     )
 
 
 def compared(theirs: pl.DataFrame, ours: pl.DataFrame | None = None) -> Comparison:
-    return compare(our_rows("big", page()) if ours is None else ours, theirs, TEXTS, {"DELIVRD"})
+    return compare(our_rows("big", page()) if ours is None else ours, their_rows(theirs, TEXTS, {"DELIVRD"}))
 
 
 def set_first(column: str, value: object) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -146,14 +147,15 @@ def test_which_statuses_mean_delivered_is_the_vendors_affair() -> None:
     operators = ledger().with_columns(status=pl.col("status").replace("DELIVRD", "0"))
     ours = our_rows("big", page()).with_columns(code=pl.col("code").cast(pl.String).replace("DELIVRD", "0"))
     ours = ours.with_columns(code=pl.col("code").cast(pl.Categorical))
-    assert not compare(ours, operators, TEXTS, {"DELIVRD", "0"}).disagreements
-    assert "another state" in compare(ours, operators, TEXTS, {"DELIVRD"}).disagreements[0]
+    assert not compare(ours, their_rows(operators, TEXTS, {"DELIVRD", "0"})).disagreements
+    assert "another state" in compare(ours, their_rows(operators, TEXTS, {"DELIVRD"})).disagreements[0]
 
 
 def test_a_code_that_we_tell_in_other_words_is_the_same_code() -> None:
     theirs = ledger().with_columns(status=pl.col("status").replace("UNDELIV", "9"))
-    assert not compare(our_rows("big", page()), theirs, TEXTS, {"DELIVRD"}, {"9": "UNDELIV"}).disagreements
-    assert compare(our_rows("big", page()), theirs, TEXTS, {"DELIVRD"}, {"8": "UNDELIV"}).disagreements
+    ours = our_rows("big", page())
+    assert not compare(ours, their_rows(theirs, TEXTS, {"DELIVRD"}, {"9": "UNDELIV"})).disagreements
+    assert compare(ours, their_rows(theirs, TEXTS, {"DELIVRD"}, {"8": "UNDELIV"})).disagreements
 
 
 def test_a_recipient_we_forgot_is_lost() -> None:
