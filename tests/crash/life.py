@@ -43,6 +43,7 @@ class Launching(msgspec.Struct):
 
     campaign: Campaign
     process: Process
+    began_s: float
     kill_at_s: float | None
     repeat: bool = True
 
@@ -86,6 +87,7 @@ class Life:
         self.launching: list[Launching] = []
         self.figures: Counter[str] = Counter()
         self.may_end = False  # the broker was away: a process may have given up, with one sentence
+        self._took_s: dict[str, float] = {}  # how long a command took when it was last left alone
         self._others: list[Process] = []
 
     # --- processes ---------------------------------------------------------------------------------------------------
@@ -194,26 +196,43 @@ class Life:
             self.look_after_launches()
             time.sleep(0.02)
 
+    def reporting(self) -> None:
+        """Wait for a report to be pushed to us; BUSY_S at most."""
+        until_s = time.monotonic() + BUSY_S
+        before = self.stage.vendor.totals(doubles=False)["reports_pushed"]
+        while time.monotonic() < until_s and self.stage.vendor.totals(doubles=False)["reports_pushed"] == before:
+            self.look_after_launches()
+            time.sleep(0.02)
+
+    def some_time_in(self, command: str) -> float:
+        """Seconds after which this command, if it was just started, is likely to be in the middle of it."""
+        return self.rng.uniform(0.3, 1.05) * self._took_s.get(command, 1.0)
+
+    def took(self, command: str, seconds: float) -> None:
+        """It ran from its beginning to its end in this time."""
+        self._took_s[command] = seconds
+
     # --- launches ----------------------------------------------------------------------------------------------------
 
-    def launch(self, *, kill_after_s: float | None = None, repeat: bool = True, most: int = 1_400) -> Campaign:
+    def launch(self, *, kill: bool = False, repeat: bool = True, most: int = 1_400) -> Campaign:
         """Begin to launch a campaign by the command; kill it if so asked, and repeat it until it says that it is done.
 
         `repeat` False: a killed launch is left as it is.
         """
         campaign = write_list(self.stage.folder, self.rng, f"c{len(self.campaigns):04}", most=most)
         self.campaigns.append(campaign)
-        self._launch(campaign, kill_after_s, repeat)
+        self._launch(campaign, kill=kill, repeat=repeat)
         return campaign
 
     def launch_again(self, campaign: Campaign) -> None:
         """One more command for the same campaign, perhaps beside the first; once or twice, it is launched once."""
-        self._launch(campaign, None, repeat=True)
+        self._launch(campaign, kill=False, repeat=True)
 
-    def _launch(self, campaign: Campaign, kill_after_s: float | None, repeat: bool) -> None:
+    def _launch(self, campaign: Campaign, *, kill: bool, repeat: bool) -> None:
         process = self.command(f"launch {campaign.id}", "campaign", "launch", *campaign.arguments())
-        kill_at_s = None if kill_after_s is None else time.monotonic() + kill_after_s
-        self.launching.append(Launching(campaign, process, kill_at_s, repeat))
+        now_s = time.monotonic()
+        kill_at_s = now_s + self.some_time_in("launch") if kill else None
+        self.launching.append(Launching(campaign, process, now_s, kill_at_s, repeat))
 
     def look_after_launches(self) -> None:
         """Kill those whose time has come, repeat the killed ones, note those that are done."""
@@ -225,18 +244,18 @@ class Life:
                 self.figures["kill -9 launch"] += 1
                 self.launching.remove(each)
                 if each.repeat:
-                    again_s = self.rng.uniform(0.1, 0.9) if self.rng.random() < 0.3 else None
-                    self._launch(each.campaign, again_s, repeat=True)
+                    self._launch(each.campaign, kill=self.rng.random() < 0.3, repeat=True)
                 continue
             self.launching.remove(each)
             code, said = each.process.wait(), each.process.said()
             if code == 0:
                 each.campaign.certain = True
+                self.took("launch", time.monotonic() - each.began_s)
                 self.figures["launches"] += 1
                 self.story.say(f"{each.campaign.id} is launched: {len(each.campaign.numbers)} recipients")
             elif self.may_end and code == 1 and said.startswith("error:") and said.count("\n") == 1:
                 self.figures["gave up on the log"] += 1
-                self._launch(each.campaign, None, each.repeat)
+                self._launch(each.campaign, kill=False, repeat=each.repeat)
             else:
                 raise self.story.failure([f"the launch of {each.campaign.id} ended with {code}: {said[-2000:]}"])
 
@@ -279,8 +298,10 @@ class Life:
 
     def done(self, *arguments: str) -> str:
         """Run a command to its end; it must succeed. What it said."""
+        began_s = time.monotonic()
         process = self.command(" ".join(arguments[:2]), *arguments)
         code = process.wait()
+        self.took(arguments[1], time.monotonic() - began_s)
         if code != 0:
             raise self.story.failure([f"dispatcher {' '.join(arguments)} ended with {code}: {process.said()[-2000:]}"])
         return process.said()

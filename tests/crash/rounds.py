@@ -31,8 +31,7 @@ def play(life: Life, number: int, *, seed: int, action: str | None = None) -> No
     rng = life.rng = random.Random(f"{seed} {life.stage.kind} {number}")
     life.revive()
     fate = rng.random()
-    kill_after_s = rng.uniform(0.0, 0.9) if fate < 0.35 else None
-    life.launch(kill_after_s=kill_after_s, repeat=fate >= 0.06)
+    life.launch(kill=fate < 0.35, repeat=fate >= 0.06)
     if rng.random() < 0.3:
         life.launch(most=200)
     names = [name for name, (weight, kinds) in ACTIONS.items() if life.stage.kind in kinds for _ in range(weight)]
@@ -73,14 +72,16 @@ def kill_lanes_inside_a_commit(life: Life) -> None:
 
 def kill_results(life: Life) -> None:
     for _ in range(life.rng.randint(1, 2)):
-        life.sleep(life.rng.uniform(0.0, 1.2))
+        life.reporting()
+        life.sleep(life.rng.uniform(0.0, 0.6))
         life.kill("results")
         life.up("results")
 
 
 def kill_web(life: Life) -> None:
     for _ in range(life.rng.randint(1, 2)):
-        life.sleep(life.rng.uniform(0.0, 1.2))
+        life.reporting()
+        life.sleep(life.rng.uniform(0.0, 0.5))
         life.kill("web")
         life.up("web")
 
@@ -155,7 +156,7 @@ def kill_rebuild(life: Life) -> None:
     """The results are made anew, and that dies; once more, or the results role just goes on."""
     life.kill("results")
     rebuild = life.command("rebuild", "store", "rebuild", "--yes")
-    life.sleep(life.rng.uniform(0.3, 1.2))
+    life.sleep(life.some_time_in("rebuild"))
     if rebuild.kill9():
         life.figures["kill -9 rebuild"] += 1
     if life.rng.random() < 0.5:
@@ -170,7 +171,7 @@ def kill_export(life: Life) -> None:
     campaign = life.rng.choice(certain)
     path = life.stage.folder / f"{campaign.id}.killed.csv"
     export = life.command("export", "campaign", "export", campaign.id, "--format", "csv", "-o", str(path))
-    life.sleep(life.rng.uniform(0.2, 0.9))
+    life.sleep(life.some_time_in("export"))
     if export.kill9():
         life.figures["kill -9 export"] += 1
     if path.exists():
