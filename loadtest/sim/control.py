@@ -9,6 +9,7 @@ POST /_sim/balance       {"account": "spring", "product": "1234567", "add": 1000
 POST /_sim/report        {"account": "spring", "msgid": "…", "mobile": "…", "status": "…"}
 POST /_sim/mo            {"account": "spring", "mobile": "…", "msg": "…"}
 POST /_sim/repeat        {"account": "spring"}: every report already pushed, once more
+POST /_sim/outage        {"seconds": 5}: reset every connection and listen no more, for so long (real seconds)
 POST /_sim/reset         forget ledger, judge and pending pushes; settings and balances stay; {"all": true}: those too
 """
 
@@ -33,6 +34,7 @@ from loadtest.sim.wire import Reply
 JSON = "application/json"
 PREFIX = "/_sim"
 PUSH_ANSWER_S_MAX = 15.0
+OUTAGE_S_MAX = 3600.0
 
 
 class Control:
@@ -76,6 +78,8 @@ class Control:
                 return _json({"statuses": await self.push_inbound(given)})
             case "POST", "/repeat":
                 return _json({"reports": self.repeat(str(given.get("account", "")))})
+            case "POST", "/outage":
+                return _json({"down_s": self.outage(**_known(given, "seconds"))})
             case "POST", "/reset":
                 self.reset(bool(given.get("all")))
                 return _json({"reset": True})
@@ -192,6 +196,13 @@ class Control:
     def repeat(self, account: str) -> int:
         """Push every report already pushed once more; returns how many."""
         return self._state.reports.repeat(self._book(account))
+
+    def outage(self, seconds: Any = 5.0) -> float:
+        """Die for so many real seconds; this endpoint, too."""
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= OUTAGE_S_MAX:
+            raise ConfigError(f"seconds must be a number above 0, up to {OUTAGE_S_MAX:g}.")
+        self._state.outage(float(seconds))
+        return float(seconds)
 
     def reset(self, everything: bool = False) -> None:
         """Forget what happened; with `everything` also what was set."""

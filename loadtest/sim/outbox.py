@@ -66,13 +66,16 @@ class Queue(Protocol):
 
 
 class Outbox:
-    """The pushes of one account. `wake()` starts the engine's ticking."""
+    """The pushes of one account. `wake()` starts the engine's ticking, `paused()` says to begin no push."""
 
-    def __init__(self, book: Book, switches: Switches, queue: Queue, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, book: Book, switches: Switches, queue: Queue, wake: Callable[[], None], paused: Callable[[], bool]
+    ) -> None:
         self._book = book
         self._switches = switches
         self._queue = queue
         self._wake = wake
+        self._paused = paused
         self._singles: dict[tuple[str, int], deque[Single]] = {}
         self._pushers: dict[tuple[str, int], Pusher] = {}
         self._target: tuple[str, Target] = ("", Target.of(""))
@@ -148,6 +151,8 @@ class Outbox:
         return pusher
 
     def _next(self, host: str, port: int) -> Push | None:
+        if self._paused():
+            return None
         singles = self._singles.get((host, port))
         if singles:
             return singles.popleft()

@@ -45,6 +45,7 @@ class ReportEngine:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._insisting: set[asyncio.Task[None]] = set()
+        self._paused = False
 
     def start(self) -> None:
         """Begin to push."""
@@ -121,6 +122,11 @@ class ReportEngine:
         """Pushes that are made again and again."""
         return len(self._insisting)
 
+    def pause(self, paused: bool) -> None:
+        """Push nothing until it is called again; what is being pushed is finished."""
+        self._paused = paused
+        self._wake.set()
+
     def repeat(self, book: Book) -> int:
         """Push every report already pushed once more, now; returns how many."""
         box, count, now_s = self.outbox(book), 0, time.monotonic()
@@ -143,7 +149,7 @@ class ReportEngine:
         """The account's pushes."""
         box = self._outboxes.get(book.config.name)
         if box is None:
-            box = Outbox(book, self.switches, self._queue(book), self.kick)
+            box = Outbox(book, self.switches, self._queue(book), self.kick, lambda: self._paused)
             self._outboxes[book.config.name] = box
         return box
 

@@ -13,7 +13,7 @@ import asyncio
 import errno
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +34,7 @@ from loadtest.sim.hezhong import Hezhong
 from loadtest.sim.stamped import Listener
 from loadtest.sim.state import Arrived, State, Vendor
 from loadtest.sim.switches import Switches
-from loadtest.sim.wire import Reply, Wire
+from loadtest.sim.wire import Reply, Wire, reset
 
 VENDORS: dict[str, type[Vendor]] = {kind.name: kind for kind in (Batch, Hezhong, Guodu)}
 
@@ -43,6 +43,7 @@ LINE_BYTES_MAX = 2 * 1024 * 1024  # a GET with 50,000 numbers
 READ_BYTES = 1024 * 1024
 LINGER_S = 5.0  # a body we do not want is still read that long, or the client would see a reset instead of the answer
 CLOSE_S_MAX = 0.5
+OUTAGE_IN_S = 0.05  # so that whoever asks for an outage gets an answer
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -58,6 +59,7 @@ class Simulator:
         self.vendor = kind(self.state)
         self.state.use(self.vendor.pushes)
         self.control = Control(self.state, self.vendor)
+        self.state.outage = self.outage
         self._listener: Listener | None = None
         self._server: _StampingServer | None = None
         self.url = ""
@@ -92,10 +94,38 @@ class Simulator:
     async def close(self) -> None:
         """End every connection; the ledger can still be read."""
         await self.state.reports.close()
-        if self._listener is not None:
+        if self._listener is not None and not self.state.down:
             self._listener.close()
+        self._listener = None
         if self._server is not None:
             await self._server.shutdown(CLOSE_S_MAX)
+
+    def outage(self, seconds: float) -> None:
+        """Die as the process of a vendor's gateway does: in a moment every connection is reset, whatever is under way
+        gets no answer, nobody listens and nothing is pushed; after so many real seconds it is back, with its ledger.
+        """
+        asyncio.get_running_loop().call_later(OUTAGE_IN_S, self._die, seconds)
+
+    def _die(self, seconds: float) -> None:
+        if self._listener is None or self._server is None or self.state.down:
+            return
+        self.state.down = True
+        host, port = self.config.address[0], self._listener.port
+        self._listener.close()
+        self._server.reset()
+        self.state.reports.pause(True)
+        asyncio.get_running_loop().call_later(seconds, self._return, host, port, self._server.connection)
+
+    def _return(self, host: str, port: int, make: Callable[[], _StampingHandler]) -> None:
+        if self._listener is None:  # closed meanwhile
+            return
+        try:
+            self._listener = Listener(host, port, make)
+        except OSError:  # somebody took our port meanwhile; it will be free again
+            asyncio.get_running_loop().call_later(OUTAGE_IN_S, self._return, host, port, make)
+            return
+        self.state.down = False
+        self.state.reports.pause(False)
 
     async def __aenter__(self) -> Simulator:
         await self.start()
@@ -215,3 +245,8 @@ class _StampingServer(web.Server):
     def connection(self) -> _StampingHandler:
         """A handler for a new connection."""
         return _StampingHandler(self, loop=self._loop, keepalive_timeout=self._switches.keepalive_s, **self._kwargs)
+
+    def reset(self) -> None:
+        """Reset every connection."""
+        for transport in list(self._connections.values()):
+            reset(transport)

@@ -77,6 +77,10 @@ class SimClient:
         """POST /_sim/repeat; how many reports are pushed once more."""
         return int(self._json("POST", "/_sim/repeat", {"account": account})["reports"])
 
+    def outage(self, seconds: float) -> None:
+        """POST /_sim/outage."""
+        self._json("POST", "/_sim/outage", {"seconds": seconds})
+
     def reset(self, everything: bool = False) -> None:
         """POST /_sim/reset."""
         self._json("POST", "/_sim/reset", {"all": everything})

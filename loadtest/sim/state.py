@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -95,6 +95,8 @@ class State:
         self.reports: ReportEngine
         self.in_work = 0
         self.aborted = 0
+        self.down = False
+        self.outage: Callable[[float], None] = lambda seconds: None
 
     def use(self, encoder: Encoder | BundleEncoder) -> None:
         """Give the report engine its vendor."""

@@ -120,7 +120,12 @@ class Wire:
 
     def _reset(self, transport: asyncio.Transport) -> None:
         self.keep_alive = False
-        sock: socket.socket | None = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+        reset(transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close a connection with RST, as the kernel does for a process that died."""
+    sock: socket.socket | None = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
