@@ -6,7 +6,8 @@ redirects are not followed. Before its first byte everything is safe to try agai
 
 Each request under way has a session of one connection, taken from a stack: requests of one flow travel on one
 connection, hot connections stay hot, cold ones expire. An idle connection that the vendor has closed is noticed right
-before the write (one poll of the socket), which leaves only what is still under way in the network.
+before the write (one poll of the socket), which leaves only what is still under way in the network. A flow that fails
+before the request that submits (a login) has sent nothing: its messages are kept, never counted as refused.
 Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare.
 """
 
@@ -22,11 +23,14 @@ import msgspec
 import structlog
 from yarl import URL
 
+from dispatcher.core.verdict import NOT_CONNECTED
 from dispatcher.one_shot_body import Body, Run
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
     Kind,
+    Operation,
+    OperationResult,
     Request,
     Vendor,
     Verdict,
@@ -34,10 +38,11 @@ from dispatcher.vendors.seam import (
     status_verdict,
 )
 
-BODY_BYTES_MAX: Final = 65_536
-"""How much of an answer is read; the connection is closed behind it."""
+BODY_BYTES_MAX: Final = Request(path="/").answer_bytes_max
+"""How much of an answer is read unless the request says otherwise; the connection is closed behind it."""
 
 STALE_TRIES_MAX: Final = 3
+WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +68,7 @@ class HttpDriver:
         self.account = account
         self._base = vendor.url.rstrip("/")
         self._urls: dict[str, URL] = {}
+        self._spelt: dict[str, str] = {}
         self._idle: list[aiohttp.ClientSession] = []
         self._all: list[aiohttp.ClientSession] = []
         self._secrets = vendor.secrets()
@@ -87,11 +93,13 @@ class HttpDriver:
         run = Run(before_write)
         try:
             verdict = await self._run(self.vendor.submit(prepared, chunk, count), run)
+            if run.wrote_s is None:
+                verdict = _without_login(verdict)
         except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
             log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
             why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
             verdict = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
-        return Sent(self._masked(verdict), run.wrote_s, run.answered_s)
+        return Sent(self.masked(verdict), run.wrote_s, run.answered_s)
 
     async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
         """Ask for the balance; a failure is in `verdict`. None: no such query.
@@ -103,16 +111,57 @@ class HttpDriver:
             return None
         result = await self._run(flow, Run(before_write, each=True))
         if isinstance(result, Verdict):
-            return Balance(messages=None, verdict=self._masked(result))
+            return Balance(messages=None, verdict=self.masked(result))
         if result.verdict is not None:
-            return msgspec.structs.replace(result, verdict=self._masked(result.verdict))
+            return msgspec.structs.replace(result, verdict=self.masked(result.verdict))
         return result
+
+    async def query(
+        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
+    ) -> T | Verdict:
+        """Run a flow that asks for something (a page of a poll, history); a Verdict if it came to no end of its own.
+
+        `before_write` is asked before each of its requests; False: the verdict is NOT_SENT. What the flow's own result
+        says may repeat a request: `masked` takes our secrets out of it.
+        """
+        try:
+            result = await self._run(flow, Run(before_write, each=True))
+        except Exception as error:  # a mistake in a vendor's file must not end the lane
+            log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
+            why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
+            return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=why)
+        return self.masked(result) if isinstance(result, Verdict) else result
+
+    async def operate(self, operation: Operation) -> OperationResult:
+        """Have the vendor do this, once; UNKNOWN if nobody can tell whether it did. Never repeat that by a program."""
+        run = Run(None)
+        try:
+            result = await self._run(operation.flow, run)
+        except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
+            log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
+            why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
+            result = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
+        if isinstance(result, Verdict):
+            return OperationResult(verdict=self.masked(result))
+        return msgspec.structs.replace(result, verdict=self.masked(result.verdict))
+
+    async def run(
+        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
+    ) -> T | Verdict:
+        """Any other flow's own result (a poll, a history, an operation), or the verdict of a request without an answer.
+
+        `before_write` is asked right before each request is written. A cancelled call raises CancelledError.
+        """
+        result = await self._run(flow, Run(before_write, each=True))
+        return self._masked(result) if isinstance(result, Verdict) else result
 
     # --- flows -------------------------------------------------------------------------------------------------------
 
     async def _run(self, flow: Generator[Request, Answer, T], run: Run) -> T | Verdict:
         """The flow's own result, or the verdict of the request that got no answer to go on with."""
         session = self._idle.pop() if self._idle else self._session()
+        if self.vendor.cookies:
+            session.cookie_jar.clear()
         try:
             request = next(flow)
             while True:
@@ -128,12 +177,25 @@ class HttpDriver:
                 self._idle.append(session)
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: Run) -> Answer | Verdict:
-        """One request and its answer. A connection found dead before the write is replaced a few times."""
+        """One request and its answer, by whichever spelling of its path the vendor knows."""
+        path = self._spelt.get(request.path, request.path)
+        answer, status = await self._ask(session, request, path, run)
+        if status in WRONG_PATH and request.or_path and not request.submits:
+            other = request.or_path if path == request.path else request.path
+            answer, status = await self._ask(session, request, other, run)
+            if status == 200:
+                self._spelt[request.path] = other
+        return answer
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, request: Request, path: str, run: Run
+    ) -> tuple[Answer | Verdict, int]:
+        """One request and its answer with its status (0: none). A connection dead before the write is replaced."""
         for _ in range(STALE_TRIES_MAX):
             body = Body(request, run)
             try:
                 async with session.request(
-                    request.method, self._url(request.path), data=body, allow_redirects=False
+                    request.method, self._url(path), data=body, allow_redirects=False
                 ) as response:
                     if not body.written:
                         body.abandon()
@@ -141,19 +203,22 @@ class HttpDriver:
                         raise ConnectionAbortedError("an answer to what was never asked")
                     if request.submits:
                         run.answered_s = time.monotonic()
+                    run.ended = self.vendor.cookies and _ends(response)
                     if response.status != 200:
-                        return status_verdict(response.status, await _text(response), submits=request.submits)
-                    read, cut = await _bounded(response)
-                    return Answer(read, response.charset or "", cut)
+                        text = await _text(response)
+                        return status_verdict(response.status, text, submits=request.submits), response.status
+                    read, cut = await _bounded(response, request.answer_bytes_max, rows=request.rows)
+                    return Answer(read, response.charset or "", cut), 200
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if body.expired:
-                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text="its time to live was over")
-                if body.stale and not request.same_connection:
+                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text="its time to live was over"), 0
+                if body.stale and (run.ended or not request.same_connection):
                     continue
-                return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits)
+                return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits), 0
             finally:
                 body.spent = True
-        return broken_verdict("the vendor closes connections before we write", sent=False, submits=request.submits)
+        why = "the vendor closes connections before we write"
+        return broken_verdict(why, sent=False, submits=request.submits), 0
 
     def _why(self, error: Exception, body: Body) -> str:
         """What went wrong, in words that hold no URL and no secret."""
@@ -187,8 +252,13 @@ class HttpDriver:
             timeout=aiohttp.ClientTimeout(
                 total=vendor.timeout_s, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
             ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "dispatcher", "Accept": "*/*", "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.CookieJar(unsafe=True) if vendor.cookies else aiohttp.DummyCookieJar(),
+            headers={
+                "User-Agent": "dispatcher",
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+                "Connection": "keep-alive",
+            },
             trust_env=False,
         )
         self._all.append(session)
@@ -200,7 +270,7 @@ class HttpDriver:
             url = self._urls[path] = URL(self._base + path, encoded=True)
         return url
 
-    def _masked(self, verdict: Verdict) -> Verdict:
+    def masked(self, verdict: Verdict) -> Verdict:
         """The verdict without our secrets, should an error page repeat the request."""
         text = verdict.text
         for secret in self._secrets:
@@ -208,16 +278,40 @@ class HttpDriver:
         return verdict if text is verdict.text or text == verdict.text else msgspec.structs.replace(verdict, text=text)
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """(the body's first BODY_BYTES_MAX bytes, whether there was more)."""
+def _without_login(verdict: Verdict) -> Verdict:
+    """What a flow that ended before its submit means for the messages: they have not been sent, and are kept."""
+    if verdict.kind is Kind.RETRY_LATER:
+        return msgspec.structs.replace(verdict, kind=Kind.NOT_SENT, code=NOT_CONNECTED)
+    if verdict.kind is Kind.REJECTED:
+        return msgspec.structs.replace(verdict, kind=Kind.AUTH)
+    return verdict
+
+
+def _ends(response: aiohttp.ClientResponse) -> bool:
+    """Has the vendor announced that it closes the connection behind this answer?"""
+    said = response.headers.get("Connection", "").lower()
+    old = response.version is not None and response.version < aiohttp.HttpVersion11
+    return "close" in said or (old and "keep-alive" not in said)
+
+
+async def _bounded(
+    response: aiohttp.ClientResponse, bytes_max: int = BODY_BYTES_MAX, *, rows: bool = False
+) -> tuple[bytes, bool]:
+    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also of a body that breaks off."""
     parts: list[bytes] = []
     size = 0
-    while part := await response.content.readany():
-        parts.append(part)
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            response.close()
-            return b"".join(parts)[:BODY_BYTES_MAX], True
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > bytes_max:
+                response.close()
+                return b"".join(parts)[:bytes_max], True
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        if not rows or not parts:
+            raise
+        response.close()
+        return b"".join(parts), True
     return b"".join(parts), False
 
 
