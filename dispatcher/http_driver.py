@@ -145,16 +145,6 @@ class HttpDriver:
             return OperationResult(verdict=self.masked(result))
         return msgspec.structs.replace(result, verdict=self.masked(result.verdict))
 
-    async def run(
-        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
-    ) -> T | Verdict:
-        """Any other flow's own result (a poll, a history, an operation), or the verdict of a request without an answer.
-
-        `before_write` is asked right before each request is written. A cancelled call raises CancelledError.
-        """
-        result = await self._run(flow, Run(before_write, each=True))
-        return self._masked(result) if isinstance(result, Verdict) else result
-
     # --- flows -------------------------------------------------------------------------------------------------------
 
     async def _run(self, flow: Generator[Request, Answer, T], run: Run) -> T | Verdict:

@@ -26,13 +26,15 @@ class Run:
     """What the requests of one flow share.
 
     `before_write` is asked right before the submit is written; with `each` before every request of the flow.
+    `ended`: the vendor announced that it closes the connection of the last answer.
     """
 
-    __slots__ = ("answered_s", "before_write", "each", "transport", "wrote_s")
+    __slots__ = ("answered_s", "before_write", "each", "ended", "transport", "wrote_s")
 
     def __init__(self, before_write: Callable[[], bool] | None, *, each: bool = False) -> None:
         self.before_write = before_write
         self.each = each
+        self.ended = False
         self.transport: asyncio.BaseTransport | None = None
         self.wrote_s: float | None = None
         self.answered_s: float | None = None
@@ -79,13 +81,14 @@ class Body(aiohttp.Payload):
             raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
         spoken = getattr(link.protocol, "should_close", False)  # what nobody asked for has been read already
         gone = spoken or transport is None or transport.is_closing() or _hung_up(transport)
-        if gone or (request.same_connection and transport is not run.transport):
+        other = request.same_connection and transport is not run.transport and not run.ended
+        if gone or other:
             self.stale = True
         elif (request.submits or run.each) and run.before_write is not None and not run.before_write():
             self.expired = True
         if self.stale or self.expired:
             raise ConnectionAbortedError("nothing was written")
-        run.transport = transport
+        run.transport, run.ended = transport, False
         self.written = self.spent = True
         if request.submits:
             run.wrote_s = time.monotonic()

@@ -21,7 +21,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `submits` is true where the vendor may take messages by it: if it breaks after its first byte, that is unknown.
     `same_connection`: must travel on the connection of the flow's previous request (COSMS's one-time login); if that
-    connection is gone, nothing is sent. Prefer POST: secrets stay out of URLs.
+    connection is gone, nothing is sent, unless the vendor keeps `cookies` and said that it would close it. Prefer POST:
+    secrets stay out of URLs.
+
+    `or_path`: the other spelling of the path, asked where the vendor answers the first with 3xx, 404 or 405; not for
+    what submits. Of the answer `answer_bytes_max` bytes are read; `rows` says that what came of an answer that broke
+    off is worth reading too (it is then `cut`): a page of reports that the vendor will not serve again.
     """
 
     path: str
@@ -32,6 +37,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     suffix: bytes = b""
     submits: bool = False
     same_connection: bool = False
+    or_path: str = ""
+    answer_bytes_max: int = 65_536
+    rows: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):

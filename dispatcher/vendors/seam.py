@@ -163,6 +163,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms",)
+    cookies: ClassVar[bool] = False
+    """Whether a flow's requests carry the cookies that the flow's earlier answers set."""
+
     ids_each: ClassVar[bool] = False
     """Whether each recipient gets a vendor id of its own; reports then prove one message, not a chunk."""
 

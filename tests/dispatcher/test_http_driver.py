@@ -466,12 +466,23 @@ async def test_a_flow_whose_connection_is_gone_is_not_gone_on_with_elsewhere():
         assert len(peer.requests) == 1
 
 
-async def test_a_login_that_breaks_is_to_be_tried_again_for_no_message_went_out():
+LOGINS = [
+    ("closed without an answer", say_and_close(b""), Kind.NOT_SENT, "not connected"),
+    ("500", say(ok(b"", status=b"500 Oh")), Kind.NOT_SENT, "not connected"),
+    ("429", say(ok(b"", status=b"429 Slower")), Kind.THROTTLED, "http 429"),
+    ("403", say(ok(b"", status=b"403 Forbidden")), Kind.AUTH, "http 403"),
+]
+
+
+@pytest.mark.parametrize(("act", "kind", "code"), [row[1:] for row in LOGINS], ids=[row[0] for row in LOGINS])
+async def test_a_login_that_fails_keeps_the_messages_for_none_went_out(act, kind, code):
     async with (
-        running(Peer(say_and_close(b""))) as peer,
+        running(Peer(act)) as peer,
         driver(Scripted(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
     ):
-        assert (await sent(opened)).kind is Kind.RETRY_LATER
+        verdict = await sent(opened)
+        assert (verdict.kind, verdict.code, verdict.kind.effect) == (kind, code, "queued")
+        assert len(peer.requests) == 1
 
 
 async def test_a_mistake_in_a_vendors_code_after_the_write_is_unknown_not_an_exception():
