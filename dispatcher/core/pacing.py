@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from math import log
 from typing import Final
 
 ARRIVAL_MAX_S: Final = 2.0
@@ -32,8 +33,11 @@ CUT: Final = 0.95
 CUT_AGAIN: Final = 0.7
 RATE_MIN: Final = 0.02
 KNOWN_GOOD: Final = 0.97
-CLIMB_PER_S: Final = 0.2
-PROBE_PER_S: Final = 0.004
+CLIMB: Final = 0.2
+PROBE: Final = 0.0015
+PROBE_DOUBLES: Final = 20.0
+"""Growth per window, as shares of the rate at which the vendor said "too fast": up to KNOWN_GOOD of it, then beyond it,
+twice as fast every so many windows; so what it takes is rarely exceeded, and a limit that is gone is soon forgotten."""
 
 
 class Pacer:
@@ -51,7 +55,7 @@ class Pacer:
         self._floor = _Floor()
         self._rate = 1.0
         self._ceiling = 1.0
-        self._rate_at_s = now_s
+        self._cut_to = 1.0
         self._cut_at_s = float("-inf")
 
     @property
@@ -143,19 +147,21 @@ class Pacer:
             return
         self._ceiling = self._rate
         self._rate = max(RATE_MIN, self._rate * (CUT_AGAIN if since_s < 3 * self.per_s else CUT))
+        self._cut_to = self._rate
         self._cut_at_s = now_s
         self.hold(now_s + self.per_s / SHARE_OF_WINDOW)
 
     def _climb(self, now_s: float) -> None:
-        passed_s = now_s - self._rate_at_s
-        self._rate_at_s = now_s
-        if self._rate >= 1.0 or passed_s <= 0:
+        if self._rate >= 1.0:
             return
+        windows = (now_s - self._cut_at_s) / self.per_s
         known_good = self._ceiling * KNOWN_GOOD
-        if self._rate < known_good:
-            self._rate = min(known_good, self._rate + CLIMB_PER_S * self._ceiling * passed_s)
+        probing = windows - max(0.0, known_good - self._cut_to) / (CLIMB * self._ceiling)
+        if probing < 0:
+            self._rate = self._cut_to + CLIMB * self._ceiling * windows
         else:
-            self._rate = min(1.0, self._rate + PROBE_PER_S * self._ceiling * passed_s)
+            grown = PROBE * PROBE_DOUBLES / log(2) * (2 ** min(probing / PROBE_DOUBLES, 20.0) - 1)
+            self._rate = min(1.0, max(self._cut_to, known_good) + self._ceiling * grown)
 
     def _interval(self, units: int, allowed: int) -> float:
         return units * self.per_s / allowed

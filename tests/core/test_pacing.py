@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,27 +121,67 @@ def test_a_throttle_answer_cuts_the_rate_at_once_and_it_climbs_back_but_never_ab
     assert grown[-1] == 500
 
 
-@settings(max_examples=20, deadline=None)
-@given(takes=st.sampled_from([100, 200, 350, 450]), seed=st.integers(0, 1000))
-def test_it_settles_just_below_what_the_vendor_really_takes(takes, seed):
-    rng = random.Random(seed)
-    pacer = Pacer(500, 1.0, 0.0)
-    now_s = 0.0
-    recent: list[tuple[float, int]] = []
-    taken: list[tuple[float, int]] = []
-    while now_s < 240.0:
-        units = pacer.share(now_s)
-        now_s = max(now_s, pacer.earliest(units, now_s))
-        if pacer.earliest(units, now_s) > now_s:
-            continue
-        ticket = pacer.left(units, now_s)
-        recent = [(at_s, weight) for at_s, weight in recent if at_s > now_s - 1.0]
-        over = sum(weight for _, weight in recent) + units > takes
-        pacer.answered(ticket, now_s, now_s + 0.002 + rng.random() * 0.002)
-        if over:
-            pacer.throttled(now_s)
-        else:
-            recent.append((now_s, units))
-            taken.append((now_s, units))
-    settled = sum(weight for at_s, weight in taken if at_s > 120.0) / 120.0
-    assert settled >= 0.9 * takes
+class Vendor:
+    """Takes no more than `takes` units in any second, and says "too fast" to what is above it."""
+
+    def __init__(self, pacer: Pacer, rng: random.Random, takes: int) -> None:
+        self.pacer, self.rng, self.takes = pacer, rng, takes
+        self.taken: list[tuple[float, int]] = []
+        self.now_s = 0.0
+        self._events: list[tuple[float, int, str, int, float]] = []
+
+    def run(self, units: int | None, until_s: float) -> None:
+        """Send chunks of so many units (None: the share the pacer advises) until then."""
+        while self.now_s < until_s:
+            size = units or self.pacer.share(self.now_s)
+            at_s = max(self.now_s, self.pacer.earliest(size, self.now_s))
+            if self._events and self._events[0][0] <= at_s:
+                self._happen()
+                continue
+            self.now_s = at_s + self.rng.random() * 0.001
+            if self.pacer.earliest(size, self.now_s) <= self.now_s:
+                ticket = self.pacer.left(size, self.now_s)
+                arrives_s = self.now_s + 0.005 + self.rng.random() * 0.005
+                heapq.heappush(self._events, (arrives_s, ticket, "arrives", size, self.now_s))
+
+    def _happen(self) -> None:
+        self.now_s, ticket, what, units, wrote_s = heapq.heappop(self._events)
+        if what == "arrives":
+            recent = sum(weight for at_s, weight in reversed(self.taken[-600:]) if at_s > self.now_s - 1.0)
+            fits = recent + units <= self.takes
+            if fits:
+                self.taken.append((self.now_s, units))
+            answer = (self.now_s + 0.01, ticket, "taken" if fits else "too fast", units, wrote_s)
+            heapq.heappush(self._events, answer)
+            return
+        self.pacer.answered(ticket, wrote_s, self.now_s)
+        if what == "too fast":
+            self.pacer.throttled(self.now_s)
+
+
+SETTLES = {
+    "messages, as many as advised": (500, None, [30, 100, 200, 350, 450, 480]),
+    "messages, in small chunks": (500, 20, [100, 350, 490]),
+    "requests": (50, 1, [10, 25, 40, 48]),
+    "few requests": (3, 1, [2]),
+    "parts, three to a message": (300, 3, [100, 250]),
+}
+
+
+@pytest.mark.parametrize("case", SETTLES)
+def test_it_settles_within_5_percent_below_what_the_vendor_really_takes(case):
+    limit, units, all_takes = SETTLES[case]
+    for takes in all_takes:
+        vendor = Vendor(Pacer(limit, 1.0, 0.0), random.Random(takes), takes)
+        vendor.run(units, until_s=360.0)
+        settled = sum(weight for at_s, weight in vendor.taken if at_s > 120.0) / 240.0
+        assert 0.95 * takes <= settled <= takes, f"of {takes}, the contract is {limit}"
+
+
+def test_a_vendor_that_takes_the_whole_contract_again_is_sent_it_within_a_few_minutes():
+    vendor = Vendor(Pacer(500, 1.0, 0.0), random.Random(5), takes=100)
+    vendor.run(20, until_s=120.0)
+    vendor.takes = 500
+    vendor.run(20, until_s=300.0)
+    assert vendor.pacer.rate == 1.0
+    assert sum(weight for at_s, weight in vendor.taken if at_s > 290.0) >= 0.99 * 500 * 10
