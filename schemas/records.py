@@ -15,6 +15,9 @@ Effect = Literal["accepted", "failed", "queued", "unknown"]
 
 UnknownPolicy = Literal["hold", "resend"]
 
+SuppressionSource = Literal["opt-out", "person", "import"]
+"""A phone that sent an opt-out word; a person's command; a list that a person imported."""
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t"):
     """The base of all records; gives them their tag field."""
@@ -59,6 +62,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     by: str
     invalid_reasons: dict[str, int] = {}
     options: dict[str, str] = {}
+    suppressed_reasons: dict[str, int] = {}
 
 
 class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):
@@ -110,6 +114,26 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     by: str
     messages: float | None
     says: str
+
+
+class Operated(Record, frozen=True, kw_only=True, tag="operated"):
+    """A person has the vendor do something to an account (a top-up, a new user): what is known of it so far.
+
+    `asked` stands on the log before its request goes out, the result after it: one without a result is unknown. A
+    person who asked the vendor about an unknown one settles it. keys `operation!ID!asked`, `…!result`, `…!settled`.
+    `shows` are (name, value) pairs of all that is sent, without secrets. `says` and `code`: the vendor's words, ours,
+    or the person's.
+    """
+
+    operation: str
+    account: str
+    name: str
+    shows: tuple[tuple[str, str], ...]
+    result: Literal["asked", "done", "not-done", "unknown"]
+    at_ms: int
+    by: str
+    code: str = ""
+    says: str = ""
 
 
 # --- jobs: a lane's inbox ---
@@ -284,7 +308,7 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     at_ms: int
 
 
-# --- reports, inbound, dead letters, results, rejects ---
+# --- reports, inbound, dead letters, results, rejects, suppression ---
 
 
 class Reports(Record, frozen=True, kw_only=True, tag="reports"):
@@ -366,6 +390,60 @@ class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
     reason_index: bytes
 
 
+class SuppressionOrigin(msgspec.Struct, frozen=True, array_like=True):
+    """Where numbers of the suppression list come from: who did it, and why."""
+
+    source: SuppressionSource
+    by: str
+    why: str
+
+
+class Suppression(Record, frozen=True, kw_only=True, tag="suppression"):
+    """A change of the suppression list: these numbers must not be texted, or (`adds` false) may be again.
+
+    `numbers` are `count` numbers as in schemas/packed_numbers.py, each as dispatcher/core/suppression.py folds it. Of a
+    number the last change counts; a set is idempotent, so a record may be appended twice. `by` is a person, or the
+    account a phone wrote to; `why` the word it sent, the file's name, or what the person said. key = `source`.
+    """
+
+    adds: bool
+    count: int
+    numbers: bytes
+    source: SuppressionSource
+    by: str
+    at_ms: int
+    why: str = ""
+
+
+class SuppressionSnapshot(Record, frozen=True, kw_only=True, tag="suppression-snapshot"):
+    """Piece `part` of the whole list as of one position of its topic, folded: columns of `count` numbers, ascending.
+
+    Number i was put on the list at `times[i]` (Unix seconds) by `origins[origin_index[i]]`; both uint32 columns as in
+    schemas/packed_numbers.py. Counts only if a SuppressionSnapshotAt names it. key = `snapshot`, a fresh random name.
+    """
+
+    snapshot: str
+    part: int
+    count: int
+    numbers: bytes
+    times: bytes
+    origins: list[SuppressionOrigin]
+    origin_index: bytes
+
+
+class SuppressionSnapshotAt(Record, frozen=True, kw_only=True, tag="suppression-snapshot-at"):
+    """A whole snapshot lies in `suppression`: the fold of what is before `upto`, `parts` pieces, all behind `upto`.
+
+    A hint in `campaigns` that shortens reading: without it, or with an older one, the fold is the same and takes
+    longer. key `suppression!snapshot`.
+    """
+
+    snapshot: str
+    upto: int
+    parts: int
+    numbers: int
+
+
 AnyRecord = (
     Launched
     | Flowed
@@ -373,6 +451,7 @@ AnyRecord = (
     | Weighed
     | CheckpointAt
     | BalanceAsked
+    | Operated
     | Job
     | Checked
     | Decided
@@ -386,4 +465,7 @@ AnyRecord = (
     | Dead
     | Finished
     | Rejects
+    | Suppression
+    | SuppressionSnapshot
+    | SuppressionSnapshotAt
 )

@@ -26,12 +26,17 @@ from schemas.records import (
     Launched,
     Leg,
     OpenRange,
+    Operated,
     Outcome,
     Owned,
     Rejects,
     Reports,
     Resolved,
     Slice,
+    Suppression,
+    SuppressionOrigin,
+    SuppressionSnapshot,
+    SuppressionSnapshotAt,
     Taken,
     Weighed,
 )
@@ -67,6 +72,17 @@ RECORDS: dict[str, typing.Any] = {
     "balance-asked": BalanceAsked(account="spring", at_ms=17, by="the lane", messages=None, says=""),
     "balance-asked, answered": BalanceAsked(
         account="spring", at_ms=18, by="ann (account check)", messages=1234.5, says="7 1,000, 8 234"
+    ),
+    "operated": Operated(
+        operation="9f3a01",
+        account="boss",
+        name="recharge",
+        shows=(("account", "spring"), ("fee", "100")),
+        result="unknown",
+        at_ms=19,
+        by="ann",
+        code="no answer",
+        says="no answer within 30 s",
     ),
     "job": Job(
         campaign="may",
@@ -195,6 +211,17 @@ RECORDS: dict[str, typing.Any] = {
         reasons=["no number"],
         reason_index=b"\0",
     ),
+    "suppression": Suppression(adds=True, count=1, numbers=b"packed", source="opt-out", by="spring", at_ms=8, why="TD"),
+    "suppression-snapshot": SuppressionSnapshot(
+        snapshot="0a1b",
+        part=2,
+        count=1,
+        numbers=b"packed",
+        times=b"times",
+        origins=[SuppressionOrigin("import", "ann", "old.csv")],
+        origin_index=b"index",
+    ),
+    "suppression-snapshot-at": SuppressionSnapshotAt(snapshot="0a1b", upto=7, parts=3, numbers=200_001),
 }
 
 
