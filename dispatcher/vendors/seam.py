@@ -9,12 +9,13 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from dispatcher.core.template import Template
 from dispatcher.core.text import Split
 from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.vendors.exchange import (
@@ -85,6 +86,8 @@ __all__ = [
     "Request",
     "Secret",
     "SubmitFlow",
+    "Template",
+    "VariableLimits",
     "Vendor",
     "Verdict",
     "broken_verdict",
@@ -113,6 +116,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     text_chars_max: int
     charset: str = "utf-8"
     international: bool = False
+
+
+class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request may carry that gives each number values of its own in one text (`submit_variable`).
+
+    A value that holds one of `separators` can't go that way: its text goes in a request of its own.
+    """
+
+    recipients_max: int
+    separators: tuple[str, ...]
 
 
 MessageKind = Literal["sms", "wap", "mms"]
@@ -166,6 +179,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     cookies: ClassVar[bool] = False
     """Whether a flow's requests carry the cookies that the flow's earlier answers set."""
 
+    extension: ClassVar[str] = ""
+    """The vendor's option that extends the sender's number (`--extno`); empty where it has none."""
+
     ids_each: ClassVar[bool] = False
     """Whether each recipient gets a vendor id of its own; reports then prove one message, not a chunk."""
 
@@ -206,6 +222,21 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
         """The flow that sends one message to the `count` comma-joined numbers of `chunk`."""
+        raise NotImplementedError
+
+    @property
+    def variable_limits(self) -> VariableLimits | None:
+        """How many recipients of a personalised campaign one request may carry; None: one request for each text."""
+        return None
+
+    def prepare_variable(self, message: Message, template: Template) -> bytes:
+        """As `prepare`, for `submit_variable`: the text is the template's. Raises TextError if refused."""
+        raise NotImplementedError
+
+    def submit_variable(
+        self, prepared: bytes, chunk: memoryview, count: int, values: Sequence[Sequence[str]]
+    ) -> SubmitFlow:
+        """The flow that sends to `count` numbers a text each; `values[i]`: what to put for the i-th one's slots."""
         raise NotImplementedError
 
     def balance(self) -> BalanceFlow | None:
