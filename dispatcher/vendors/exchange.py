@@ -216,7 +216,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     `shows` are (name, value) pairs of all that will be sent, secrets as `***`. Its requests that change anything have
     `submits` set, so that a broken one is unknown. `afterwards`: what the person has to do then, if it was done;
-    `if_unknown`: what to look at, at the vendor, if nobody knows.
+    `if_unknown`: what to look at, at the vendor, if nobody knows. `secrets`: what must be masked should an answer
+    repeat it, besides the account's own (a new password).
     """
 
     name: str
@@ -224,3 +225,4 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     flow: OperationFlow
     afterwards: str = ""
     if_unknown: str = ""
+    secrets: tuple[str, ...] = ()
