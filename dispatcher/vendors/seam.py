@@ -41,6 +41,8 @@ from dispatcher.vendors.exchange import (
     ReportsParsed,
     Request,
     SubmitFlow,
+    Uploaded,
+    UploadFlow,
 )
 from dispatcher.vendors.outcomes import (
     Code,
@@ -87,6 +89,8 @@ __all__ = [
     "Secret",
     "SubmitFlow",
     "Template",
+    "UploadFlow",
+    "Uploaded",
     "VariableLimits",
     "Vendor",
     "Verdict",
@@ -129,7 +133,8 @@ class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MessageKind = Literal["sms", "wap", "mms"]
-"""A text; a WAP push (its text is `title#URL`); a multimedia message (its text is the URL of its frames)."""
+"""A text; a WAP push (its text is `title#URL`); a multimedia message: its text is its title, its option `frames` the
+URL of the vendor's list of its frames (`Vendor.frames_list`)."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +189,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     ids_each: ClassVar[bool] = False
     """Whether each recipient gets a vendor id of its own; reports then prove one message, not a chunk."""
+
+    locks_out: ClassVar[bool] = False
+    """Whether wrong logins lock the account: then, until one was let in, there is one request at a time."""
 
     @property
     def tag(self) -> str:
@@ -254,6 +262,21 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     def history(self, start_ms: int, end_ms: int) -> HistoryFlow | None:
         """The flow that asks what was sent in [start, end) (Unix milliseconds), a window within `history_limits`."""
+        return None
+
+    def upload(self, name: str, content: bytes) -> UploadFlow | None:
+        """The flow that puts a file on the vendor's web server, for multimedia messages; None: it has none."""
+        return None
+
+    def frames_list(self, frames: Sequence[tuple[Sequence[str], int | None]]) -> bytes:
+        """The file that lists a multimedia message's frames: (URLs of its parts, seconds shown or None) of each."""
+        raise NotImplementedError
+
+    def change_login(self, new_password: Secret, new_login_name: str | None = None) -> Operation | None:
+        """The operation that gives the account another password, and login name if not None; None: it has none.
+
+        Raises UserError for a password or name that the vendor does not take.
+        """
         return None
 
     def report_push(self, push: Push) -> ReportsParsed:
