@@ -7,8 +7,9 @@ in one stroke. A bundle that was not taken is scheduled anew row by row, so its 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +17,25 @@ from numpy.typing import NDArray
 from loadtest.sim.columns import Addresses, distinct
 from loadtest.sim.ledger import ACKED, GIVEN_UP, PUSHED, Book, Ledger
 from loadtest.sim.numbers import Column
-from loadtest.sim.one_by_one import BACKOFF_DOUBLINGS_MAX
 from loadtest.sim.outbox import Early
 from loadtest.sim.push import Answer, Push
+from loadtest.sim.retry import Retry
 from loadtest.sim.schedule import NOTHING, Rows, Schedule
 from loadtest.sim.switches import Switches
 from loadtest.sim.target import Target
 
+READY_MAX = 4096  # rows sorted by status at a time
+
 
 class Bundle(NamedTuple):
     """Reports to be encoded: `numbers[i]` (or -1-k for the ledger's `odd[k]`) of message `ids[i]` got
-    `status_names[statuses[i]]`.
+    `status_names[statuses[i]]`. It is the `places[i]`-th number of that message.
     """
 
     numbers: Column
     statuses: NDArray[np.uint8]
     ids: NDArray[np.bytes_]
+    places: NDArray[np.int32]
 
 
 @runtime_checkable
@@ -56,6 +60,13 @@ class BundleEncoder(Protocol):
         ...
 
 
+@runtime_checkable
+class OfOneStatus(Protocol):
+    """A vendor whose pushes say one status, of all their reports."""
+
+    one_status: ClassVar[bool]
+
+
 class Bundles:
     """The queue of one account. `chance(share)` draws."""
 
@@ -69,13 +80,16 @@ class Bundles:
         self._chance = chance
         self.schedule = Schedule()
         self.early = Early()
+        self._one_status = isinstance(encoder, OfOneStatus)
+        self._ready: deque[Rows] = deque()
         self._again: list[Rows] = []
         self._under_way = 0
 
     @property
     def waiting(self) -> int:
         """Reports not pushed yet or not answered yet."""
-        return len(self.schedule) + sum(rows.size for rows in self._again) + self._under_way
+        pending = sum(rows.size for rows in (*self._ready, *self._again))
+        return len(self.schedule) + pending + self._under_way
 
     def put_again(self) -> None:
         """Schedule what is to be repeated."""
@@ -85,12 +99,12 @@ class Bundles:
 
     def next(self, target: Target) -> tuple[Push, bytes] | None:
         """A push of all reports that are due, as many as one may carry, and perhaps a stray one's payload."""
-        rows = self.schedule.take(time.monotonic(), self._encoder.reports_max)
+        rows = self._take()
         if not rows.size:
             return None
         book, columns = self._book, self._ledger.columns
         addresses = columns.addresses(rows["entry"], rows["place"])
-        bundle = Bundle(columns.numbers(addresses), rows["status"], columns.ids(rows["entry"]))
+        bundle = Bundle(columns.numbers(addresses), rows["status"], columns.ids(rows["entry"]), rows["place"])
         before = columns.mark(addresses, PUSHED)
         book.reports_pushed += distinct(addresses[before & PUSHED == 0])
         book.pushes += 1
@@ -98,8 +112,21 @@ class Bundles:
         stray = b""
         if self._chance(self._switches.report_unknown_ids):
             ids = np.array([self._encoder.stray_id(bytes(bundle.ids[0]))])
-            stray = self._encoder.bundle_push(book, target, Bundle(bundle.numbers[:1], bundle.statuses[:1], ids))
+            made = Bundle(bundle.numbers[:1], bundle.statuses[:1], ids, bundle.places[:1])
+            stray = self._encoder.bundle_push(book, target, made)
         return _Reports(self._encoder.bundle_push(book, target, bundle), self, rows, addresses), stray
+
+    def _take(self) -> Rows:
+        """What the next push carries."""
+        most = self._encoder.reports_max
+        if not self._one_status:
+            return self.schedule.take(time.monotonic(), most)
+        if not self._ready:
+            rows = self.schedule.take(time.monotonic(), READY_MAX)
+            for status in np.unique(rows["status"]).tolist():
+                same = rows[rows["status"] == status]
+                self._ready.extend(same[at : at + most] for at in range(0, same.size, most))
+        return self._ready.popleft() if self._ready else NOTHING
 
     def answered(self, rows: Rows, addresses: Addresses, answer: Answer) -> None:
         """What became of a push of these rows."""
@@ -123,15 +150,13 @@ class Bundles:
 
     def _repeat(self, rows: Rows) -> NDArray[np.bool_]:
         """Schedule those that may be pushed once more; which are not."""
-        switches = self._switches
+        retry = Retry.of(self._switches)
         attempts = rows["attempt"].astype(np.int64)
-        over: NDArray[np.bool_] = attempts + 1 >= int(switches.push_attempts_max)
-        if switches.push_retry == "none":
-            over[:] = True
+        over: NDArray[np.bool_] = attempts + 1 >= retry.attempts_max
         again = rows[~over]
         if again.size:
-            doublings = np.minimum(attempts[~over], BACKOFF_DOUBLINGS_MAX)
-            again["due_s"] = time.monotonic() + switches.push_backoff_s * 2.0**doublings / switches.clock_scale
+            doublings = np.minimum(attempts[~over], retry.doublings_max)
+            again["due_s"] = time.monotonic() + retry.pause_s * 2.0**doublings
             again["attempt"] = np.minimum(attempts[~over] + 1, 255)
             self._again.append(again)
         return over

@@ -32,7 +32,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -45,6 +45,8 @@ DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
 VENDORS = ("batch", "hezhong", "guodu")  # by name; server.py has what they are
 UNITS = ("messages", "requests", "parts")
+
+Road = Literal["", "push", "poll", "both"]
 
 
 @dataclass(slots=True)
@@ -78,6 +80,22 @@ class AccountConfig:
     month_quota: int = 0
     signature: str = ""
     white_list: list[str] = field(default_factory=list)
+    login_name: str = ""
+    sub_of: str = ""
+    reports: Road = ""
+    inbound: Road = ""
+
+    def report_roads(self) -> tuple[bool, bool]:
+        """Are its reports pushed; are they kept to be fetched? Not set: pushed if there is somewhere to push them."""
+        return _roads(self.reports, self.report_url)
+
+    def inbound_roads(self) -> tuple[bool, bool]:
+        """The same for messages from phones."""
+        return _roads(self.inbound, self.inbound_url)
+
+
+def _roads(road: Road, url: str) -> tuple[bool, bool]:
+    return bool(url) and road != "poll", road in ("poll", "both") or not (road or url)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,7 @@ from loadtest.sim import config as configuration
 from loadtest.sim import rows
 from loadtest.sim.faults import rule
 from loadtest.sim.ledger import Book
-from loadtest.sim.state import State, Vendor
+from loadtest.sim.state import Fetched, State, Vendor
 from loadtest.sim.wire import Reply
 
 JSON = "application/json"
@@ -179,7 +179,14 @@ class Control:
         repeated, as `push_retry` says, after this.
         """
         book = self._book(str(wanted.get("account", "")))
-        if not book.config.inbound_url:
+        pushed, kept = book.config.inbound_roads()
+        pushes = self._vendor.pushes
+        if kept and isinstance(pushes, Fetched):
+            count = pushes.keep_inbound(book, wanted)
+            if not pushed:
+                book.inbound_pushed += count
+                return []
+        if not pushed:
             raise ConfigError(f"simulated account {book.config.name!r} has no inbound_url. Set it first.")
         url = book.config.inbound_url
         statuses = []

@@ -28,6 +28,7 @@ FAULTS: dict[str, tuple[bool, str]] = {
     "close": (True, "the connection is closed in good order instead of an answer"),
     "reset": (True, "the connection is reset (RST) instead of an answer"),
     "half_answer": (True, "half of the answer's body, then the connection is closed"),
+    "half_rows": (True, "the first line and half of the other lines of the answer, then the connection is closed"),
     "http_302": (False, "a redirect to the same address"),
     "http_400": (False, "HTTP status 400"),
     "http_404": (False, "HTTP status 404"),
@@ -46,6 +47,9 @@ FAULTS: dict[str, tuple[bool, str]] = {
     "body_100k": (True, "the answer followed by 100 kB of more lines"),
     "slow_drip": (True, "the answer byte by byte, `drip_s` apart"),
 }
+
+# What a rule may be on: submits and balance queries of every vendor; the rest where a vendor has it.
+ON = ("send", "balance", "reports", "inbound", "history", "login", "upload", "any")
 
 
 @dataclass(slots=True)
@@ -105,8 +109,8 @@ def rule(table: Any) -> Rule:
         raise ConfigError(f"simulator rule: no fault {made.fault!r}. Possible: {', '.join(FAULTS)}.")
     if sum((bool(made.fault), bool(made.code), made.body is not None)) != 1:
         raise ConfigError("simulator rule: give one of fault, code or body.")
-    if made.on not in ("send", "balance", "any"):
-        raise ConfigError(f"simulator rule: on = {made.on!r} is none of send, balance, any.")
+    if made.on not in ON:
+        raise ConfigError(f"simulator rule: on = {made.on!r} is none of {', '.join(ON)}.")
     if not 0 <= made.p <= 1:
         raise ConfigError(f"simulator rule: p = {made.p!r} is no probability from 0 to 1.")
     return made

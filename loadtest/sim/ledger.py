@@ -8,7 +8,7 @@ more is accepted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,6 +29,9 @@ GIVEN_UP = 32  # pushed as often as allowed, never taken
 
 NONE = memoryview(b"")
 
+# Where every number has an id of its own: these, made of the ids of their requests and of their places in them.
+IdOf = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -47,6 +50,7 @@ class Entry:
     wants_report: bool
     flags: memoryview = NONE  # like `status`, a view into the ledger's columns
     status: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
+    more: Any = None  # what its vendor remembers of it besides
 
 
 class Book:
@@ -75,6 +79,7 @@ class Book:
         self.codes: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.violations: Counter[str] = Counter()
+        self.kinds: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.reports_due = 0
         self.reports_pushed = 0
@@ -87,6 +92,7 @@ class Book:
         self.push_failures = 0
         self.inbound_pushed = 0
         self.inbound_acked = 0
+        self.own: Any = None  # what its vendor remembers of it besides
 
     def reconfigure(self, config: AccountConfig, idle_s: float, products_given: bool) -> None:
         """New settings; the judge starts anew only if the flow changed."""
@@ -110,7 +116,7 @@ COUNTERS = (
     ),
     *(f"reports_{what}" for what in ("due", "pushed", "acked", "lost", "duplicates", "given_up", "stray")),
 )
-HISTOGRAMS = ("codes", "faults", "violations", "statuses")
+HISTOGRAMS = ("codes", "faults", "violations", "statuses", "kinds")
 
 
 class Ledger:
@@ -119,6 +125,7 @@ class Ledger:
     def __init__(self, accounts: Iterable[AccountConfig], keep_rows: bool, idle_s: float) -> None:
         self.books = {a.name: Book(a, idle_s) for a in accounts}
         self.keep_rows = keep_rows
+        self.id_of: IdOf | None = None
         self.index_accounts()
         self.reset()
 

@@ -15,12 +15,12 @@ import numpy as np
 from loadtest.sim.ledger import ACKED, GIVEN_UP, PUSHED, Book, Entry, Ledger
 from loadtest.sim.outbox import Early
 from loadtest.sim.push import Answer, Push
+from loadtest.sim.retry import Retry
 from loadtest.sim.schedule import ROW, Schedule
 from loadtest.sim.switches import Switches
 from loadtest.sim.target import Target
 
 READY_MAX = 512  # rows turned into Python objects at a time
-BACKOFF_DOUBLINGS_MAX = 20
 
 Row = tuple[float, int, int, int, int]  # schedule.ROW as Python values
 
@@ -100,7 +100,7 @@ class OneByOne:
     def answered(self, row: Row, answer: Answer) -> None:
         """What became of a push of this row."""
         self._under_way -= 1
-        book, switches = self._book, self._switches
+        book = self._book
         _, index, place, code, attempt = row
         entry = self._ledger.entries[index]
         if self._encoder.is_taken(answer):
@@ -112,9 +112,11 @@ class OneByOne:
                 book.reports_acked += 1
         else:
             book.push_failures += 1
-            if switches.push_retry != "none" and attempt + 1 < switches.push_attempts_max:
-                pause_s = switches.push_backoff_s * 2 ** min(attempt, BACKOFF_DOUBLINGS_MAX) / switches.clock_scale
-                self._again.append((time.monotonic() + pause_s, index, place, code, min(attempt + 1, 255)))
+            retry = Retry.of(self._switches)
+            if attempt + 1 < retry.attempts_max:
+                self._again.append(
+                    (time.monotonic() + retry.after_s(attempt), index, place, code, min(attempt + 1, 255))
+                )
                 return
             if not entry.flags[place] & (ACKED | GIVEN_UP):
                 entry.flags[place] |= GIVEN_UP

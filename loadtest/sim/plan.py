@@ -81,7 +81,7 @@ class Planner:
             return np.full(numbers.size, ledger.status_id(forced), np.uint8)
         draws = np.frombuffer(self._random.bytes(2 * numbers.size), np.uint16)
         status: NDArray[np.uint8] = self._status_table()[draws]
-        if (numbers < 0).any():
+        if "bad_number_status" in switches.table and (numbers < 0).any():
             status[numbers < 0] = ledger.status_id(switches.bad_number_status)
         for number, name in switches.status_numbers.items():
             value = mobile(number.encode())

@@ -15,11 +15,13 @@ import numpy as np
 
 from loadtest.sim.bundles import BundleEncoder, Bundles
 from loadtest.sim.ledger import PUSHED, Book, Entry, Ledger
-from loadtest.sim.one_by_one import BACKOFF_DOUBLINGS_MAX, Encoder, OneByOne
+from loadtest.sim.mailbox import Mailbox
+from loadtest.sim.one_by_one import Encoder, OneByOne
 from loadtest.sim.outbox import Outbox, Queue, Single
 from loadtest.sim.plan import Planner
 from loadtest.sim.push import Answer
-from loadtest.sim.schedule import ROW
+from loadtest.sim.retry import Retry
+from loadtest.sim.schedule import ROW, Rows
 from loadtest.sim.switches import Switches
 from loadtest.sim.target import Target
 
@@ -38,7 +40,9 @@ class ReportEngine:
         self.ledger = ledger
         self.encoder = encoder
         self.planner = Planner(switches, ledger, seed)
+        self.fetched = False  # does this vendor keep reports for who asks?
         self._outboxes: dict[str, Outbox] = {}
+        self._mailboxes: dict[str, Mailbox] = {}
         self._fresh: Fresh = {}
         self._planning = 0  # numbers taken from `_fresh` and not in a schedule yet
         self._generation = 0
@@ -71,29 +75,32 @@ class ReportEngine:
         for box in self._outboxes.values():
             box.close()
         self._outboxes.clear()
+        self._mailboxes.clear()
 
     @property
     def waiting(self) -> int:
-        """Pushes not made yet, repetitions and duplicates included."""
-        pending = sum(box.waiting for box in self._outboxes.values())
+        """Reports not pushed or fetched yet, repetitions and duplicates included."""
+        pending = sum(box.waiting for box in self._outboxes.values()) + sum(map(len, self._mailboxes.values()))
         return pending + self._planning + _count(self._fresh)
 
     def accepted(self, entry: Entry, extra_s: float = 0.0, forced: str | None = None) -> None:
-        """Report on this entry's numbers, if it wants reports and its account has somewhere to push them."""
-        if entry.wants_report and entry.account.config.report_url:
+        """Report on this entry's numbers, if it wants reports and they can be pushed or fetched."""
+        if entry.wants_report and any(self.roads(entry.account)):
             self._fresh.setdefault((extra_s, forced), []).append(entry)
             self._wake.set()
 
     def early(self, entry: Entry, forced: str | None = None) -> asyncio.Event | None:
-        """Push this entry's reports now; the event is set when all were answered. None if it gets none."""
-        if not (entry.wants_report and entry.account.config.report_url):
+        """Report on this entry now; the event is set when all pushes were answered. None if it gets none."""
+        pushed, kept = self.roads(entry.account)
+        if not entry.wants_report or not (pushed or kept):
             return None
         now_s = time.monotonic()
         rows = self.planner.plan([entry], now_s, 0.0, forced)
         rows["due_s"] = now_s
-        box = self.outbox(entry.account)
+        if kept:
+            self.mailbox(entry.account).schedule.put(rows)
         self._wake.set()
-        return box.early(entry, rows)
+        return self.outbox(entry.account).early(entry, rows) if pushed else asyncio.Event()
 
     def push(self, book: Book, url: str, payload: bytes) -> asyncio.Future[Answer]:
         """Push these bytes to `url` before anything scheduled; the future gives what the receiver said."""
@@ -109,9 +116,8 @@ class ReportEngine:
 
     async def _insist(self, book: Book, url: str, payload: bytes, taken: Callable[[], None]) -> None:
         attempt = 1  # one was made before
-        while self.switches.push_retry != "none" and attempt < self.switches.push_attempts_max:
-            pause_s = self.switches.push_backoff_s * 2 ** min(attempt - 1, BACKOFF_DOUBLINGS_MAX)
-            await asyncio.sleep(pause_s / self.switches.clock_scale)
+        while attempt < (retry := Retry.of(self.switches)).attempts_max:
+            await asyncio.sleep(retry.after_s(attempt - 1))
             attempt += 1
             if self.encoder.is_taken(await self.push(book, url, payload)):
                 taken()
@@ -128,15 +134,15 @@ class ReportEngine:
         self._wake.set()
 
     def repeat(self, book: Book) -> int:
-        """Push every report already pushed once more, now; returns how many."""
-        box, count, now_s = self.outbox(book), 0, time.monotonic()
+        """Report every report already pushed (or fetched) once more, now; returns how many."""
+        count, now_s = 0, time.monotonic()
         for entry in self.ledger.entries:
             if entry.account is book and entry.flags:
                 places = np.flatnonzero(np.frombuffer(entry.flags, np.uint8) & PUSHED)
                 rows = np.zeros(places.size, ROW)
                 rows["due_s"], rows["entry"], rows["place"] = now_s, entry.index, places
                 rows["status"] = entry.status[places]
-                box.schedule.put(rows)
+                self._put(book, rows)
                 count += places.size
         self._wake.set()
         return count
@@ -144,6 +150,22 @@ class ReportEngine:
     def kick(self) -> None:
         """Something changed: look again."""
         self._wake.set()
+
+    def roads(self, book: Book) -> tuple[bool, bool]:
+        """Are its reports pushed; are they kept to be fetched?"""
+        pushed, kept = book.config.report_roads()
+        return pushed, kept and self.fetched
+
+    def mailbox(self, book: Book) -> Mailbox:
+        """The account's reports for who asks."""
+        return self._mailboxes.setdefault(book.config.name, Mailbox())
+
+    def _put(self, book: Book, rows: Rows) -> None:
+        pushed, kept = self.roads(book)
+        if kept:
+            self.mailbox(book).schedule.put(rows)
+        if pushed:
+            self.outbox(book).schedule.put(rows)
 
     def outbox(self, book: Book) -> Outbox:
         """The account's pushes."""
@@ -190,7 +212,7 @@ class ReportEngine:
                 if generation != self._generation:
                     return
                 rows = self.planner.plan(mine, time.monotonic(), extra_s, forced)
-                self.outbox(mine[0].account).schedule.put(rows)
+                self._put(mine[0].account, rows)
                 self._planning -= sum(e.numbers.size for e in mine)
                 await asyncio.sleep(0)
 

@@ -62,7 +62,14 @@ def frame(ledger: Ledger, start: int = 0, limit: int | None = None, account: str
         places = pl.Series(np.where(numbers < 0, -1 - numbers, 0))
         number = pl.select(pl.when(pl.Series(numbers < 0)).then(odd.gather(places)).otherwise(number)).to_series()
     names = pl.Series(ledger.status_names, dtype=pl.String)
-    return per_request[of].with_columns(
+    per_number = per_request[of]
+    if ledger.id_of is not None:
+        starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+        places = (np.arange(sizes.sum()) - starts)[first:last]
+        ids = per_number["msgid"].cast(pl.Int64, strict=False)
+        own = pl.Series("msgid", ledger.id_of(ids.fill_null(0).to_numpy(), places)).cast(pl.String)
+        per_number = per_number.with_columns(own.set(ids.is_null(), ""))
+    return per_number.with_columns(
         number.alias("number"),
         names.gather(pl.Series(status.astype(np.uint32))).alias("status"),
         *(pl.Series(name, (flags & bit) > 0) for name, bit in FLAGS.items()),

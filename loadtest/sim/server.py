@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -44,6 +45,7 @@ READ_BYTES = 1024 * 1024
 LINGER_S = 5.0  # a body we do not want is still read that long, or the client would see a reset instead of the answer
 CLOSE_S_MAX = 0.5
 OUTAGE_IN_S = 0.05  # so that whoever asks for an outage gets an answer
+CONNECTIONS = itertools.count(1)
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -173,7 +175,8 @@ class Simulator:
         state.in_work += 1
         try:
             peer = request.remote or ""
-            arrived = Arrived(at_s, request.method, path, query.encode("utf-8", "surrogateescape"), body, peer)
+            parameters = query.encode("utf-8", "surrogateescape")
+            arrived = Arrived(at_s, request.method, path, parameters, body, peer, protocol.connection, request.headers)
             reply = self.vendor.receive(arrived)
             await self._wait(at_s, reply)
         finally:
@@ -215,11 +218,12 @@ class _StampingHandler(RequestHandler):
     And it escapes raw UTF-8 in the request line, which aiohttp refuses and this platform takes (AMB-BATCH-15).
     """
 
-    __slots__ = ("_in_line", "stamp_s")
+    __slots__ = ("_in_line", "connection", "stamp_s")
 
     def __init__(self, manager: web.Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.stamp_s = 0.0
+        self.connection = next(CONNECTIONS)
         self._in_line = True
 
     def begins(self, at_s: float) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from loadtest.sim.bundles import BundleEncoder
 from loadtest.sim.clock import Clock
@@ -21,7 +21,9 @@ from loadtest.sim.wire import Reply
 
 @dataclass(slots=True)
 class Arrived:
-    """One request, complete. `at_s` is the moment its first byte arrived (time.monotonic)."""
+    """One request, complete. `at_s` is the moment its first byte arrived (time.monotonic); `connection` is another
+    number for every connection.
+    """
 
     at_s: float
     method: str
@@ -29,6 +31,8 @@ class Arrived:
     query: bytes
     body: bytes
     peer: str
+    connection: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Inbound(NamedTuple):
@@ -52,6 +56,15 @@ class OnDemand(Protocol):
 
 class Pushing(Encoder, OnDemand, Protocol):
     """What a vendor pushes, reports one by one."""
+
+
+@runtime_checkable
+class Fetched(Protocol):
+    """A vendor that may also be asked for its reports and messages."""
+
+    def keep_inbound(self, book: Book, wanted: Mapping[str, Any]) -> int:
+        """Keep the messages of POST /_sim/mo until they are fetched; how many."""
+        ...
 
 
 class BundlePushing(BundleEncoder, OnDemand, Protocol):
@@ -101,3 +114,4 @@ class State:
     def use(self, encoder: Encoder | BundleEncoder) -> None:
         """Give the report engine its vendor."""
         self.reports = ReportEngine(self.switches, self.ledger, encoder, self.config.seed)
+        self.reports.fetched = isinstance(encoder, Fetched)

@@ -23,7 +23,9 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nConten
 
 @dataclass(slots=True)
 class Reply:
-    """What a request is answered with. `rule` spoils it; `hold` keeps it back until it is set, at most `hold_s`."""
+    """What a request is answered with. `rule` spoils it; `hold` keeps it back until it is set, at most `hold_s`;
+    `more` is more header lines, each with its line end.
+    """
 
     body: bytes
     status: int = 200
@@ -31,6 +33,13 @@ class Reply:
     rule: Rule | None = None
     hold: asyncio.Event | None = None
     hold_s: float = 0.0
+    more: str = ""
+
+
+def half_of_rows(body: bytes) -> bytes:
+    """The first line and the first half of the others; nothing of a single line."""
+    lines = body.splitlines(keepends=True)
+    return b"".join(lines[: 1 + (len(lines) - 1) // 2]) if len(lines) > 1 else b""
 
 
 class Wire:
@@ -53,7 +62,7 @@ class Wire:
         elif reply.status == 200 and reply.content_type is TEXT and self.keep_alive:
             transport.write(OK_HEAD % len(reply.body) + reply.body)
         else:
-            transport.write(self._bytes(reply.status, reply.content_type, reply.body))
+            transport.write(self._bytes(reply.status, reply.content_type, reply.body, reply.more))
 
     async def write_eof(self) -> None:
         """Called by aiohttp at the end; nothing is left to do."""
@@ -86,6 +95,10 @@ class Wire:
             case "half_answer":
                 whole = self._bytes(200, kind, body)
                 transport.write(whole[: len(whole) - (len(body) + 1) // 2])
+                self._close(transport)
+            case "half_rows":
+                whole = self._bytes(200, kind, body)
+                transport.write(whole[: len(whole) - len(body)] + half_of_rows(body))
                 self._close(transport)
             case "html_200":
                 transport.write(self._bytes(200, "text/html", HTML))

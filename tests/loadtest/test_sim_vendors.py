@@ -64,6 +64,7 @@ EXPECTED = {
     "no_answer": rb"",
     "close": rb"",
     "half_answer": rb"HTTP/1\.1 200 OK\r\n.*\r\n\r\n.+",
+    "half_rows": rb"HTTP/1\.1 200 OK\r\n.*\r\n\r\n",
     "html_200": rb"HTTP/1\.1 200 OK\r\nContent-Type: text/html\r\n.*<html>.*</html>",
     "empty_body": rb"HTTP/1\.1 200 OK\r\n.*Content-Length: 0\r\n.*\r\n\r\n",
     "wrong_charset": rb"HTTP/1\.1 200 OK\r\nContent-Type: text/html; charset=UTF-16\r\n.*\r\n\r\nBODY",
