@@ -7,17 +7,10 @@ the group is durable, and a log that fails fails the whole group: the vendor pus
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Callable, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from dispatcher.log.port import Entry, Log
-from dispatcher.vendors.seam import ReportRow
-from schemas.codec import encode
-from schemas.records import Inbound, Reports
-
-ROWS_MAX: Final = 1_500
-"""Reports per record: 0.8 MB with the longest ids and codes (64 characters each), under the topic's limit."""
 
 Item = TypeVar("Item")
 
@@ -73,46 +66,3 @@ class Groups(Generic[Item]):
         except Exception as error:  # whatever it is, nobody may wait for ever
             return error
         return None
-
-
-def pack_reports(account: str, items: list[ReportRow | Reports], at_ms: int) -> list[Entry]:
-    """Rows become records of columns, ROWS_MAX each; what a vendor's parser made columns of already stays as it is."""
-    key = account.encode()
-    rows = [item for item in items if isinstance(item, ReportRow)]
-    records = [columns(account, rows[at : at + ROWS_MAX], at_ms) for at in range(0, len(rows), ROWS_MAX)]
-    records += [item for item in items if isinstance(item, Reports)]
-    return [Entry(key, encode(record)) for record in records]
-
-
-def columns(account: str, rows: Sequence[ReportRow], at_ms: int) -> Reports:
-    """The rows (at most ROWS_MAX) as one record."""
-    ids: dict[str, int] = {}
-    codes: dict[str, int] = {}
-    return Reports(
-        account=account,
-        at_ms=at_ms,
-        id_index=packed("I", [ids.setdefault(row.vendor_id, len(ids)) for row in rows]),
-        numbers=packed("q", [row.number for row in rows]),
-        states=bytes([row.state for row in rows]),
-        code_index=packed("H", [codes.setdefault(row.code, len(codes)) for row in rows]),
-        times=packed("I", [row.time_s for row in rows]),
-        ids=list(ids),
-        codes=list(codes),
-    )
-
-
-def packed(kind: str, values: list[int]) -> bytes:
-    """A little-endian column: `q` int64, `I` uint32, `H` uint16."""
-    column = array(kind, values)
-    if _BIG_ENDIAN:
-        column.byteswap()
-    return column.tobytes()
-
-
-_BIG_ENDIAN: Final = array("H", [1]).tobytes()[0] == 0
-
-
-def pack_inbound(account: str, items: list[Inbound]) -> list[Entry]:
-    """One record per message."""
-    key = account.encode()
-    return [Entry(key, encode(message)) for message in items]

@@ -21,18 +21,17 @@ import orjson
 import structlog
 from aiohttp import web
 
+from dispatcher.arrivals import bury, pack_inbound, pack_reports
 from dispatcher.config import Config
 from dispatcher.errors import ConfigError, LogError, PortInUse
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam import Partly, Push, Refused, Vendor
-from producers.push_groups import Groups, pack_inbound, pack_reports
-from schemas.codec import encode
-from schemas.records import Dead, Reports
-from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
+from producers.push_groups import Groups
+from schemas.records import Reports
+from schemas.topics import INBOUND, REPORTS, lane_partition
 
 HEALTH_PATH: Final = "/healthz"
 HEADER_BYTES_MAX: Final = 65_536
-DEAD_BYTES_MAX: Final = 65_536
 KEEPALIVE_S: Final = 75.0
 SHUTDOWN_S: Final = 10.0
 TELL_EVERY_S: Final = 1.0
@@ -245,11 +244,8 @@ class Webhooks:
         """Keep what a vendor sent and we could not read (the whole push, or `what` of it), without its secrets."""
         if what is None:
             what = push.query + b"\n" + push.body if push.body else push.query
-        body = endpoint.masked(what)[:DEAD_BYTES_MAX]
-        dead = Dead(account=push.account, path=endpoint.path, why=why, at_ms=push.received_ms, body=body)
         try:
-            entry = Entry(push.account.encode(), encode(dead))
-            await self._log.append(DEAD.name, lane_partition(push.account), [entry])
+            await bury(self._log, push.account, endpoint.path, why, endpoint.masked(what), push.received_ms)
         except LogError as error:
             self._tell("dead-letter-not-written", endpoint, error=str(error))
             return False

@@ -1,0 +1,83 @@
+"""What vendors tell us, on its way into the log: reports, messages and what of it cannot be read; pushed or polled.
+
+Whoever hands something in here owes the vendor an answer, or must not ask for the next page, until the append is
+confirmed; a log that fails raises LogError, and nothing is lost by asking or being told again: the joiner counts once.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+from dispatcher.log.port import Entry, Log
+from dispatcher.vendors.seam import ReportRow
+from schemas.codec import encode
+from schemas.records import Dead, Inbound, Reports
+from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
+
+ROWS_MAX: Final = 1_500
+"""Reports per record: 0.8 MB with the longest ids and codes (64 characters each), under the topic's limit."""
+
+DEAD_BYTES_MAX: Final = 65_536
+
+
+async def take_reports(log: Log, account: str, items: Sequence[ReportRow | Reports], at_ms: int) -> None:
+    """Make these reports durable. Raises LogError."""
+    if items:
+        await log.append(REPORTS.name, lane_partition(account), pack_reports(account, items, at_ms))
+
+
+async def take_inbound(log: Log, account: str, messages: Sequence[Inbound]) -> None:
+    """Make these messages durable. Raises LogError."""
+    if messages:
+        await log.append(INBOUND.name, lane_partition(account), pack_inbound(account, messages))
+
+
+async def bury(log: Log, account: str, path: str, why: str, body: bytes, at_ms: int) -> None:
+    """Keep what cannot be read; `body` must not hold a secret any more, and is cut. Raises LogError."""
+    dead = Dead(account=account, path=path, why=why, at_ms=at_ms, body=body[:DEAD_BYTES_MAX])
+    await log.append(DEAD.name, lane_partition(account), [Entry(account.encode(), encode(dead))])
+
+
+def pack_reports(account: str, items: Sequence[ReportRow | Reports], at_ms: int) -> list[Entry]:
+    """Rows become records of columns, ROWS_MAX each; what a vendor's parser made columns of already stays as it is."""
+    key = account.encode()
+    rows = [item for item in items if isinstance(item, ReportRow)]
+    records = [columns(account, rows[at : at + ROWS_MAX], at_ms) for at in range(0, len(rows), ROWS_MAX)]
+    records += [item for item in items if isinstance(item, Reports)]
+    return [Entry(key, encode(record)) for record in records]
+
+
+def columns(account: str, rows: Sequence[ReportRow], at_ms: int) -> Reports:
+    """The rows (at most ROWS_MAX) as one record."""
+    ids: dict[str, int] = {}
+    codes: dict[str, int] = {}
+    return Reports(
+        account=account,
+        at_ms=at_ms,
+        id_index=packed("I", [ids.setdefault(row.vendor_id, len(ids)) for row in rows]),
+        numbers=packed("q", [row.number for row in rows]),
+        states=bytes([row.state for row in rows]),
+        code_index=packed("H", [codes.setdefault(row.code, len(codes)) for row in rows]),
+        times=packed("I", [row.time_s for row in rows]),
+        ids=list(ids),
+        codes=list(codes),
+    )
+
+
+def packed(kind: str, values: list[int]) -> bytes:
+    """A little-endian column: `q` int64, `I` uint32, `H` uint16."""
+    column = array(kind, values)
+    if _BIG_ENDIAN:
+        column.byteswap()
+    return column.tobytes()
+
+
+_BIG_ENDIAN: Final = array("H", [1]).tobytes()[0] == 0
+
+
+def pack_inbound(account: str, items: Sequence[Inbound]) -> list[Entry]:
+    """One record per message."""
+    key = account.encode()
+    return [Entry(key, encode(message)) for message in items]
