@@ -1,0 +1,156 @@
+"""What a person has a vendor do to an account (a top-up, a new user, a new password): once at most, and on the log.
+
+No vendor knows our operations again, so none is ever repeated by a program. Before its request an Operated("asked") is
+durable, after it another one says what came of it; one without is unknown, and stays so until a person who asked the
+vendor settles it. Weak spot: two people who ask for the same at the same time are two operations, as they may mean it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from dispatcher.core.verdict import Kind
+from dispatcher.errors import LogDamaged, LogError, LogNewer
+from dispatcher.http_driver import HttpDriver
+from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.vendors.seam import Operation, OperationResult, Vendor
+from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from schemas.records import Operated
+from schemas.topics import CAMPAIGNS
+
+Result = Literal["asked", "done", "not-done", "unknown"]
+
+TELL_TRIES_MAX: Final = 3
+TELL_AGAIN_S: Final = 0.5
+SAYS_CHARS_MAX: Final = 300
+ID_BYTES: Final = 4
+
+_KEY: Final = "operation!"
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an operation. `untold`: why the log does not have it, or ""."""
+
+    operation: str
+    result: Result
+    answer: OperationResult
+    untold: str = ""
+
+
+async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation, by: str) -> Carried:
+    """Announce it, have the vendor do it once, and tell what came of it.
+
+    Raises LogError if it could not be announced: then the vendor was not asked. Cancelled, it is told as unknown.
+    """
+    record = Operated(
+        operation=secrets.token_hex(ID_BYTES),
+        account=account,
+        name=operation.name,
+        shows=operation.shows,
+        result="asked",
+        at_ms=_now_ms(),
+        by=by,
+    )
+    await _append(log, record, "asked")
+    driver = HttpDriver(vendor, account)
+    try:
+        answer = _masked(await driver.operate(operation), operation.secrets)
+    except asyncio.CancelledError:
+        await asyncio.shield(_tell(log, replace(record, result="unknown", at_ms=_now_ms(), says="interrupted")))
+        raise
+    finally:
+        await driver.close()
+    result = result_of(answer.verdict.kind)
+    says = answer.says or answer.verdict.text
+    told = replace(
+        record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says[:SAYS_CHARS_MAX]
+    )  # fmt: skip
+    return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
+
+
+def result_of(kind: Kind) -> Result:
+    """What a verdict means for an operation."""
+    if kind is Kind.ACCEPTED:
+        return "done"
+    return "unknown" if kind in (Kind.UNKNOWN, Kind.PARTIAL) else "not-done"
+
+
+async def settle(log: Log, operation: Operated, *, done: bool, by: str, why: str) -> Operated:
+    """A person's word, from the vendor, on an unknown operation. Raises LogError."""
+    told = replace(operation, result="done" if done else "not-done", at_ms=_now_ms(), by=by, code="", says=why)
+    await _append(log, told, "settled")
+    return told
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation as the log tells it: when and by whom it was asked, and the last word on it."""
+
+    asked: Operated
+    last: Operated
+
+    @property
+    def result(self) -> Result:
+        """An operation without a word after `asked` is unknown."""
+        return "unknown" if self.last.result == "asked" else self.last.result
+
+
+async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:
+    """Every operation on the log, in the order they were asked. Raises LogError."""
+    found: dict[str, Known] = {}
+    position = 0
+    while records := await log.read(CAMPAIGNS.name, 0, position):
+        for stored in records:
+            if stored.key.startswith(_KEY.encode()):
+                record = _operated(stored)
+                if record is not None and match(record):
+                    earlier = found.get(record.operation)
+                    found[record.operation] = Known(asked=earlier.asked if earlier else record, last=record)
+        position = records[-1].offset + 1
+    return list(found.values())
+
+
+def _operated(stored: Stored) -> Operated | None:
+    try:
+        record = decode(stored.value)
+    except NewerRecord as error:
+        raise LogNewer(f"the log's topic campaigns was written by a newer release ({error}).") from error
+    except BrokenRecord as error:
+        raise LogDamaged(f"campaigns: the record at offset {stored.offset} cannot be read ({error}).") from error
+    return record if isinstance(record, Operated) else None
+
+
+async def _tell(log: Log, record: Operated) -> str:
+    """Append the result; tried a few times, because the vendor's answer comes only once."""
+    for last in range(1, TELL_TRIES_MAX + 1):
+        try:
+            await _append(log, record, "result")
+        except LogError as error:
+            if not error.retryable or last == TELL_TRIES_MAX:
+                return str(error)
+            await asyncio.sleep(TELL_AGAIN_S)
+        else:
+            break
+    return ""
+
+
+async def _append(log: Log, record: Operated, word: str) -> None:
+    key = f"{_KEY}{record.operation}!{word}"
+    await log.append(CAMPAIGNS.name, 0, [Entry(key.encode(), encode(record))])
+
+
+def _masked(answer: OperationResult, hidden: tuple[str, ...]) -> OperationResult:
+    text, says = answer.verdict.text, answer.says
+    for secret in filter(None, hidden):
+        text, says = text.replace(secret, "***"), says.replace(secret, "***")
+    return OperationResult(verdict=replace(answer.verdict, text=text), says=says)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
