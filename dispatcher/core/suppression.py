@@ -1,0 +1,159 @@
+"""The suppression list: numbers that must not be texted, as a fold of changes. Whole columns at a time.
+
+Of a number the last change counts. Who put it there first (since it was last taken off) stays its origin: vendors push
+a message again, people import a list twice, and neither makes it newer.
+
+Pure: arrays in, arrays out. Weak spot: a fold makes new arrays, so at its peak the list is in memory twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.numbers import DOMESTIC_DIGITS, OTHER, Numbers, from_wire, is_domestic, normalise_one
+
+Column = NDArray[np.uint32]
+T = TypeVar("T", np.int64, np.uint32)
+
+DIGITS_MIN, DIGITS_MAX = 7, 15
+_NONE: Final[Column] = np.empty(0, np.uint32)
+_COUNTRY: Final = 86 * 10**DOMESTIC_DIGITS
+_DROPPED: Final = str.maketrans("", "", " \t\u00a0\u3000-().")
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Numbers (ascending, each once) put on the list or, `adds` false, taken off; at `at_s`, by origin `origin`."""
+
+    numbers: Numbers
+    adds: bool
+    at_s: int = 0
+    origin: int = 0
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The list: ascending numbers, and of each since when (Unix seconds) and by which origin it is there.
+
+    A list that is not `detailed` has no `times` and `origins`: a launch needs the numbers only.
+    """
+
+    numbers: Numbers
+    times: Column
+    origins: Column
+    detailed: bool = True
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+def empty(*, detailed: bool = True) -> Listing:
+    """A list of nobody."""
+    return bare(np.empty(0, np.int64)) if not detailed else Listing(np.empty(0, np.int64), _NONE, _NONE)
+
+
+def bare(ascending: Numbers) -> Listing:
+    """A list of these numbers that is not detailed."""
+    return Listing(ascending, _NONE, _NONE, detailed=False)
+
+
+def folded(base: Listing, changes: Sequence[Change]) -> Listing:
+    """The list after these changes, in their order. Its details are kept if `base` has them."""
+    changes = [change for change in changes if len(change.numbers)]
+    if not changes:
+        return base
+    sizes = [len(change.numbers) for change in changes]
+    numbers = np.concatenate([change.numbers for change in changes])
+    source = np.repeat(np.arange(len(changes), dtype=np.uint32), sizes)
+    if (np.diff(numbers) <= 0).any():
+        order = np.argsort(numbers, kind="stable")  # stable: of equal numbers the later change stays behind
+        numbers, source = numbers[order], source[order]
+    adds = np.array([change.adds for change in changes])[source]
+
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+    ends = np.append(starts[1:], len(numbers))
+    touched = numbers[starts]
+    taken_off = np.maximum.reduceat(np.where(adds, -1, np.arange(len(numbers))), starts)  # where last, or -1
+    put_on = np.maximum(starts, taken_off + 1)  # the first addition after it, if there is one
+    stays = put_on < ends
+    removed = taken_off >= 0
+
+    there = contains(base.numbers, touched)
+    kept = ~contains(touched[there & removed], base.numbers)
+    new = np.flatnonzero(stays & (~there | removed))
+    old = base.numbers if kept.all() else base.numbers[kept]
+    at = np.searchsorted(old, touched[new]) + np.arange(len(new))
+    whole = _merged(old, touched[new], at)
+    if not base.detailed:
+        return bare(whole)
+    chosen = source[put_on[new]]
+    times = np.array([change.at_s for change in changes], np.uint32)[chosen]
+    origins = np.array([change.origin for change in changes], np.uint32)[chosen]
+    return Listing(whole, _merged(base.times[kept], times, at), _merged(base.origins[kept], origins, at))
+
+
+def contains(ascending: Numbers, values: Numbers) -> NDArray[np.bool_]:
+    """Which of the values are among these ascending numbers."""
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    at = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: NDArray[np.bool_] = ascending[at] == values
+    return found
+
+
+def domestic(ascending: Numbers) -> Numbers:
+    """The domestic mobiles among these ascending numbers: a view, not a copy."""
+    mobile = is_domestic(ascending)
+    first = int(np.argmax(mobile)) if len(ascending) else 0
+    return ascending[first : first + int(np.count_nonzero(mobile))]
+
+
+def keys(numbers: Numbers) -> Numbers:
+    """Each number in the one form in which it is listed and looked for.
+
+    International numbers lose the `00` in front of their country code, domestic mobiles their `86`.
+    """
+    zeros, digits = numbers // OTHER - 1, numbers % OTHER
+    plain = np.where((numbers >= OTHER) & (zeros >= 2), numbers - 2 * OTHER, numbers)
+    abroad = (plain >= OTHER) & (plain < 2 * OTHER) & (digits >= _COUNTRY)
+    home = abroad & is_domestic(digits - _COUNTRY)
+    return np.where(home, digits - _COUNTRY, plain)
+
+
+def key_of_wire(number: str) -> int:
+    """The key of a number as a vendor writes it; 0 if it is none."""
+    try:
+        return int(keys(np.array([from_wire(number)], np.int64))[0])
+    except ValueError:
+        return 0
+
+
+def key_as_written(text: str) -> int:
+    """The key of a number as people write it: a mobile, `+` or `00` and a country code, `0` and an area code.
+
+    0 if it is none of these: eleven digits with one missing must not become somebody abroad.
+    """
+    mobile = normalise_one(text)
+    if mobile:
+        return mobile
+    plain = text.translate(_DROPPED)
+    abroad = plain[1:] if plain.startswith("+") else plain[2:] if plain.startswith("00") else ""
+    digits = abroad or (plain if plain.startswith("0") else "")
+    if not (digits.isascii() and digits.isdigit() and DIGITS_MIN <= len(digits) <= DIGITS_MAX):
+        return 0
+    return 0 if abroad.startswith("0") else key_of_wire(digits)
+
+
+def _merged(base: NDArray[T], new: NDArray[T], at: Numbers) -> NDArray[T]:
+    """`base` with `new` put in so that they come to stand at `at`."""
+    if not len(new):
+        return base
+    whole = np.empty(len(base) + len(new), base.dtype)
+    old = np.ones(len(whole), np.bool_)
+    old[at] = False
+    whole[at] = new
+    whole[old] = base
+    return whole
