@@ -198,6 +198,24 @@ class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
     rows_max: int
 
 
+# --- publishing ------------------------------------------------------------------------------------------------------
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A multimedia message that lies where phones get it: `url` is the text of the message that sends it.
+
+    `files` are (name, URL) of all that was uploaded. `verdict`: why there is no `url`.
+    """
+
+    url: str = ""
+    files: tuple[tuple[str, str], ...] = ()
+    warn: str = ""
+    verdict: Verdict | None = None
+
+
+PublishFlow = Generator[Request, Answer, Published]
+
+
 # --- operations ------------------------------------------------------------------------------------------------------
 
 

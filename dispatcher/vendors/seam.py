@@ -35,6 +35,8 @@ from dispatcher.vendors.exchange import (
     Polled,
     PollFlow,
     Product,
+    Published,
+    PublishFlow,
     Push,
     Refused,
     ReportRow,
@@ -79,6 +81,8 @@ __all__ = [
     "PollFlow",
     "Polled",
     "Product",
+    "PublishFlow",
+    "Published",
     "Push",
     "Refused",
     "ReportCode",
@@ -276,6 +280,13 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         """The operation that gives the account another password, and login name if not None; None: it has none.
 
         Raises UserError for a password or name that the vendor does not take.
+        """
+        return None
+
+    def publish(self, files: Mapping[str, bytes]) -> PublishFlow | None:
+        """The flow that uploads a multimedia message's files (name: content) and says its URL; None if it has none.
+
+        Raises TextError for files that make no message.
         """
         return None
 
