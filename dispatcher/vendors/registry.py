@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from dispatcher.vendors.batch_a import BatchA
+from dispatcher.vendors.batch_b import BatchB
 from dispatcher.vendors.guodu import Guodu
 from dispatcher.vendors.hezhong import Hezhong
 from dispatcher.vendors.seam import Vendor
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA, Hezhong, Guodu)
+VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA, BatchB, Hezhong, Guodu)
 BY_TAG: Final[dict[str, type[Vendor]]] = {str(vendor.__struct_config__.tag): vendor for vendor in VENDORS}
