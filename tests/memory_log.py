@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Claim, Entry, Stored
@@ -64,7 +64,7 @@ class MemoryLog:
             raise LogDamaged(f"{topic}/{partition}: there is no record at offset {offset}")
         return records[offset]
 
-    async def follow(self, topic: str, partition: int, offset: int) -> AsyncIterator[list[Stored]]:
+    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
         while True:
             records = await self.read(topic, partition, offset)
             if records:
@@ -85,6 +85,9 @@ class MemoryLog:
         held = frozenset(range(TOPIC[topic].partitions))
         await assigned(held)
         return _WholeClaim(held, revoked)
+
+    async def maintain(self, now_ms: int) -> int:
+        return 0  # it keeps everything
 
     def _write(self, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
         records = self.records[topic, partition]
