@@ -39,7 +39,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
 
     key `ID#ATTEMPT`. `fingerprint` is the SHA-256 (hex) of list, text, route and policy: the same id with another
-    one is refused. `rows = invalid + duplicate + suppressed + recipients`.
+    one is refused. `rows = invalid + duplicate + suppressed + recipients`. `variables`: the campaign is personalised,
+    `text` has `{name}` placeholders, and its batches carry what they stand for; `segments` is then the longest text's.
     """
 
     campaign: str
@@ -63,6 +64,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     invalid_reasons: dict[str, int] = {}
     options: dict[str, str] = {}
     suppressed_reasons: dict[str, int] = {}
+    variables: tuple[str, ...] = ()
 
 
 class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):
