@@ -2,6 +2,7 @@
 
 from loadtest.demo import demo
 from loadtest.run import run
+from loadtest.scenario_command import loadtest
 from loadtest.simulate import simulate
 
-__all__ = ["demo", "run", "simulate"]
+__all__ = ["demo", "loadtest", "run", "simulate"]

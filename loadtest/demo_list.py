@@ -69,13 +69,13 @@ class DemoList(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: int
 
 
-def write_dirty(folder: Path, rows: int, seed: int = 1) -> DemoList:
-    """Write `list.csv` and `opted-out.txt` into the folder."""
+def write_dirty(folder: Path, rows: int, seed: int = 1, first: int = 0) -> DemoList:
+    """Write `list.csv` and `opted-out.txt` into the folder; with the numbers of `number_block` from `first` on."""
     random = np.random.default_rng(seed)
     invalid, duplicate = int(rows * INVALID), int(rows * DUPLICATE)
     unique = rows - invalid - duplicate
     suppressed = max(1, int(unique * SUPPRESSED))
-    numbers = _numbers(unique)
+    numbers = number_block(first, unique)
     # Which number each row holds (-1: none): every number once, then some again, shuffled.
     again = random.integers(0, unique, duplicate)
     of = np.concatenate([np.arange(unique), again, np.full(invalid, -1)])
@@ -103,11 +103,12 @@ def write_dirty(folder: Path, rows: int, seed: int = 1) -> DemoList:
 
 def write_clean(path: Path, rows: int) -> None:
     """Write a plain list, one number a line, none of which is in the dirty one."""
-    path.write_text("".join(f"{number + 100_000_000}\n" for number in _numbers(rows).tolist()), "ascii")
+    path.write_text("".join(f"{number + 100_000_000}\n" for number in number_block(0, rows).tolist()), "ascii")
 
 
-def _numbers(count: int) -> NDArray[np.int64]:
-    return _FIRST + np.arange(count, dtype=np.int64) * _STRIDE % _SPREAD
+def number_block(first: int, count: int) -> NDArray[np.int64]:
+    """The `first`-th to the last of `count` mobile numbers that differ; those of another block differ from them."""
+    return _FIRST + np.arange(first, first + count, dtype=np.int64) * _STRIDE % _SPREAD
 
 
 def _block(first: int, of: NDArray[np.int64], form: NDArray[np.int64], numbers: NDArray[np.int64]) -> str:

@@ -1,23 +1,17 @@
-"""The demo at work: roles up, campaigns launched, bars drawn, reports awaited, ledgers compared."""
+"""The demo at work: roles up, campaigns launched, reports awaited, ledgers compared."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import click
-from rich.live import Live
-from rich.text import Text
 
 from dispatcher.config import Config, load
-from dispatcher.live import picture
-from dispatcher.options import console
-from dispatcher.progress import Pace, Speed, over, pace, plain_line
+from dispatcher.progress import over
 from dispatcher.store.opening import open_reader
-from dispatcher.store.port import CampaignView, StoreReader
+from dispatcher.store.port import StoreReader
 from loadtest.comparison import compare, our_rows, their_rows
 from loadtest.demo_check import check_counts, their_delivered
 from loadtest.demo_outcome import Outcome
@@ -35,12 +29,12 @@ from loadtest.demo_stage import (
 )
 from loadtest.roles import Running, running
 from loadtest.run import ROLES
+from loadtest.screen import Screen
 from loadtest.sim.spawn import Spawned
 from producers.launch import launch
 
 URGENT_AFTER_S: Final = 4.0
 LOOK_EVERY_S: Final = 0.25
-LINE_EVERY_S: Final = 2.0
 ASK_VENDOR_EVERY_S: Final = 1.0
 STUCK_S: Final = 90.0
 
@@ -52,9 +46,7 @@ class Show:
         self._stage = stage
         self._vendor = vendor
         self._quiet = quiet
-        self._speeds: dict[str, Speed] = {}
         self._vendor_says = ""
-        self._lined_s = 0.0
 
     async def run(self) -> Outcome:
         """Launch, watch, compare. Raises DispatcherError."""
@@ -66,8 +58,9 @@ class Show:
             await asyncio.to_thread(self._vendor.configure, account=urls)
             reader = await asyncio.to_thread(open_reader, config.store)
             try:
-                with self._live() as live:
-                    await _first(self._watch(config, roles, reader, live), roles.until_failed())
+                screen = Screen(config.accounts, quiet=self._quiet)
+                with screen.shown():
+                    await _first(self._watch(config, roles, reader, screen), roles.until_failed())
                 return await asyncio.to_thread(self._outcome, reader, time.monotonic() - began_s)
             finally:
                 reader.close()
@@ -83,7 +76,7 @@ class Show:
 
     # --- launching and watching --------------------------------------------------------------------------------------
 
-    async def _watch(self, config: Config, roles: Running, reader: StoreReader, live: Live | None) -> None:
+    async def _watch(self, config: Config, roles: Running, reader: StoreReader, screen: Screen) -> None:
         launching = asyncio.create_task(self._launch(config, roles))
         asking = asyncio.create_task(self._ask_vendor())
         changed_s, before = time.monotonic(), ()
@@ -91,7 +84,7 @@ class Show:
             while True:
                 views = await asyncio.to_thread(reader.campaigns)
                 now_s = time.monotonic()
-                self._draw(views, config, live, now_s)
+                screen.draw(views, [self._vendor_says], now_s)
                 counts: Any = [view.counts for view in views]
                 if counts != before:
                     changed_s, before = now_s, counts
@@ -127,31 +120,6 @@ class Show:
                 f"{totals['windows_over_limit']:,} windows over the flow limit{used}"
             )
             await asyncio.sleep(ASK_VENDOR_EVERY_S)
-
-    # --- drawing -----------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _live(self) -> Iterator[Live | None]:
-        screen = console()
-        if self._quiet or not screen.is_terminal:
-            yield None
-            return
-        with Live(console=screen, auto_refresh=False, transient=True) as live:
-            yield live
-
-    def _draw(self, views: Sequence[CampaignView], config: Config, live: Live | None, now_s: float) -> None:
-        paces: Mapping[str, Pace] = {view.id: self._pace(view, config, now_s) for view in views}
-        if live is not None:
-            live.update(picture(views[::-1], paces, [Text(self._vendor_says, style="dim")]), refresh=True)
-        elif not self._quiet and now_s - self._lined_s >= LINE_EVERY_S:
-            self._lined_s = now_s
-            for view in reversed(views):
-                click.echo(plain_line(view, paces[view.id]))
-
-    def _pace(self, view: CampaignView, config: Config, now_s: float) -> Pace:
-        speed = self._speeds.setdefault(view.id, Speed())
-        speed.saw(view.counts, now_s)
-        return pace(view, speed, config.accounts)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 

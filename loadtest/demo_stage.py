@@ -114,7 +114,7 @@ def set_up(folder: Path, *, rows: int, vendor: str, vendor_url: str, log_url: st
     return Stage(vendor=kind, folder=folder, config=config, dirty=dirty, urgent=urgent, password=password)
 
 
-def own_topics(log_url: str) -> str:
+def own_topics(log_url: str, name: str = "demo") -> str:
     """The log's URL with topics of this run's own where it names none: a demo never meets another one's campaigns."""
     scheme, slashes, rest = log_url.partition("://")
     if scheme != "kafka" or not slashes:
@@ -123,4 +123,4 @@ def own_topics(log_url: str) -> str:
     broker, slash, prefix = hosts.partition("/")
     if slash and prefix:
         return log_url
-    return f"kafka://{broker}/demo-{secrets.token_hex(4)}.{query}{options}"
+    return f"kafka://{broker}/{name}-{secrets.token_hex(4)}.{query}{options}"

@@ -1,0 +1,183 @@
+"""A scenario: vendors, accounts, campaigns, what happens meanwhile, and what must be so in the end. One TOML file.
+
+The keys are the fields of the structs below, with their meaning (docs/SCENARIOS.md is written from them). Reading and
+checking it is scenario_file.py's affair; this file holds no rule.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Do = Literal["outage", "repeat", "kill", "stop", "start", "restart", "freeze", "pause", "resume", "cancel"]
+RoleName = Literal["web", "lanes", "results"]
+Above0 = Annotated[float, Meta(gt=0)]
+From0 = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section whose keys are all known."""
+
+
+class LogPart(Part):
+    """[log]"""
+
+    kind: Annotated[
+        Literal["sqlite", "kafka"],
+        Meta(description="a file, or a Kafka broker that is started for this run; `--log URL` wins"),
+    ] = "sqlite"
+    options: Annotated[
+        str, Meta(description="what stands behind the `?` of the log's URL, for example `session_s=6`")
+    ] = ""
+
+
+class RunPart(Part):
+    """[run]"""
+
+    lanes: Annotated[int, Meta(ge=1, le=16, description="processes with the role lanes")] = 1
+    patience_s: Annotated[
+        float,
+        Meta(gt=0, description="the run is given up when nothing has changed for so long (real seconds)"),
+    ] = 60.0
+
+
+class CampaignPart(Part):
+    """[[campaign]]"""
+
+    id: Annotated[str, Meta(min_length=1, description="its name")]
+    route: Annotated[list[str], Meta(min_length=1, description="the accounts it goes through")]
+    recipients: Annotated[
+        int | None, Meta(description="so many numbers are made for it, each in no other campaign; or `file`")
+    ] = None
+    file: Annotated[str | None, Meta(description="a list, relative to the scenario's file; or `recipients`")] = None
+    dirty: Annotated[bool, Meta(description="the list is as dirty as marketing's: `recipients` are its rows")] = False
+    text: Annotated[str, Meta(description="its text; of its own, so that the ledger's rows can be told apart")] = ""
+    at_s: Annotated[float, Meta(ge=0, description="launched so many seconds after the start")] = 0.0
+    after_taken: Annotated[
+        Share | None,
+        Meta(description="launched when the vendors have taken this share of all recipients; instead of `at_s`"),
+    ] = None
+    weight: Annotated[int, Meta(ge=1, description="its share of an account beside others")] = 1
+    urgent: Annotated[bool, Meta(description="goes before all that are not")] = False
+    unknown: Annotated[Literal["hold", "resend"], Meta(description="what is done with unknown recipients")] = "hold"
+    options: Annotated[dict[str, str], Meta(description="vendor options, as `--option` of `campaign launch`")] = {}
+
+
+class EventPart(Part):
+    """[[event]]: when, to whom (one of vendor, account, role, campaign), what."""
+
+    at_s: Annotated[From0 | None, Meta(description="so many seconds after the start; or `after_taken`")] = None
+    after_taken: Annotated[
+        Share | None, Meta(description="when the vendors have taken this share (0 to 1) of all recipients")
+    ] = None
+    for_s: Annotated[
+        Above0 | None,
+        Meta(
+            description="undone after so many seconds: the vendor is back, the switches are as before, the role is "
+            "started or goes on, the campaign is resumed"
+        ),
+    ] = None
+    vendor: Annotated[
+        str | None, Meta(description='a [vendor.NAME]: `do = "outage"`, `set`, `rules` or `every_fault`')
+    ] = None
+    account: Annotated[
+        str | None,
+        Meta(description='an [account.NAME]: `top_up`, `flow`, `inbound` or `do = "repeat"`'),
+    ] = None
+    role: Annotated[
+        RoleName | None,
+        Meta(description="a role of ours: `do` is kill (-9), stop (in order), start, restart or freeze (with `for_s`)"),
+    ] = None
+    campaign: Annotated[str | None, Meta(description="a campaign's id: `do` is pause, resume or cancel")] = None
+    do: Annotated[
+        Do | None,
+        Meta(
+            description="outage: the vendor's gateway dies as by kill -9, for `for_s`. repeat: every report already "
+            "pushed is pushed once more. The others as said above"
+        ),
+    ] = None
+    set: Annotated[dict[str, Any] | None, Meta(description="switches of the vendor")] = None
+    rules: Annotated[
+        list[dict[str, Any]] | None,
+        Meta(description="the vendor's faults and forced answers from now on; `[]`: none (docs/SIMULATORS.md, Rules)"),
+    ] = None
+    every_fault: Annotated[
+        Share | None, Meta(description="every fault the simulator has, each at this probability; 0: none")
+    ] = None
+    top_up: Annotated[int | None, Meta(description="credit added to the account at the vendor")] = None
+    flow: Annotated[dict[str, Any] | None, Meta(description="the limit that the vendor enforces from now on")] = None
+    inbound: Annotated[
+        dict[str, Any] | None,
+        Meta(description='a message from a phone, as of `POST /_sim/mo`: `{ mobile = "…", msg = "…" }`'),
+    ] = None
+
+
+class ExpectPart(Part):
+    """[expect]: what must be so in the end, besides what must always be so."""
+
+    within_s: Annotated[Above0 | None, Meta(description="all is over after so many real seconds")] = None
+    delivered: Annotated[
+        tuple[float, float] | None, Meta(description="the share of all recipients that is delivered: least and most")
+    ] = None
+    unknown_max: Annotated[Share, Meta(description="the share of recipients that may be unknown in the end")] = 0.0
+    no_report_max: Annotated[Share, Meta(description="the share of recipients that may end without a report")] = 0.0
+    refused_max: Annotated[Share, Meta(description="the share of recipients that the vendors may refuse for good")] = (
+        0.0
+    )
+    cancelled: Annotated[
+        list[str], Meta(description="campaigns of which somebody was cancelled; nobody may be in any other")
+    ] = []
+    limit_used_min: Annotated[
+        Share | None,
+        Meta(description="the share of every flow limit that is used while there is something to send"),
+    ] = None
+    over_limit: Annotated[
+        list[str], Meta(description="accounts at which a vendor may count windows over its limit")
+    ] = []
+    violations: Annotated[
+        list[str], Meta(description="what the vendors may count as violations (docs/SIMULATORS.md, The ledger)")
+    ] = []
+    codes: Annotated[
+        dict[str, list[str]], Meta(description="answers that each vendor must have given at least once: `codes.NAME`")
+    ] = {}
+    faults: Annotated[list[str], Meta(description="vendors at which every fault must have happened at least once")] = []
+    inbound: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="messages from phones that we have")] = None
+
+
+class VendorPart(msgspec.Struct, frozen=True, kw_only=True):
+    """[vendor.NAME]: `vendor` as in dispatcher.toml; `simulated` is the rest, as in [sim] (docs/SIMULATORS.md)."""
+
+    vendor: str
+    every_fault: float = 0.0
+    simulated: dict[str, Any] = {}
+
+
+class AccountPart(msgspec.Struct, frozen=True, kw_only=True):
+    """[account.NAME]: `at` is the [vendor.NAME]; `ours` is the rest, as in dispatcher.toml."""
+
+    at: str
+    ours: dict[str, Any] = {}
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole scenario; `sections` are [lanes], [store] and [web] as in dispatcher.toml."""
+
+    path: str
+    about: str
+    seed: int
+    log: LogPart
+    run: RunPart
+    sections: dict[str, dict[str, Any]]
+    vendors: dict[str, VendorPart]
+    accounts: dict[str, AccountPart]
+    campaigns: tuple[CampaignPart, ...]
+    events: tuple[EventPart, ...]
+    expect: ExpectPart
+
+    @property
+    def planned(self) -> int:
+        """How many recipients are made for it."""
+        return sum(campaign.recipients or 0 for campaign in self.campaigns)
