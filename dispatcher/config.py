@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
+from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.registry import BY_TAG
 from dispatcher.vendors.seam import Secret, Vendor
@@ -44,10 +45,16 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the results are, and after how long without a report a recipient is `no_report`."""
+    """Where the results are, and after how long without a report a recipient is `no_report`.
+
+    The parts of a long message from a phone are waited for `parts_within_s`; what a vendor says again within
+    `repeats_within_s` is a repetition.
+    """
 
     url: str = "sqlite:data/results.db"
     no_report_after_s: Seconds = 48 * 3600.0
+    parts_within_s: Seconds = 24 * 3600.0
+    repeats_within_s: Seconds = 7 * 24 * 3600.0
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +64,20 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes_max: Count = 1_048_576
     pushes_per_s_max: Count = 50_000
     waiting_max: Count = 20_000
+
+
+class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The messages that put their sender on the suppression list."""
+
+    opt_out_words: tuple[str, ...] = WORDS
+
+    @property
+    def opt_outs(self) -> OptOutWords:
+        """The words, ready to compare. Raises ConfigError if one of them is none."""
+        try:
+            return OptOutWords(self.opt_out_words)
+        except ValueError as error:
+            raise ConfigError(f"[inbound] opt_out_words: {error}.") from error
 
 
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +92,8 @@ class Config(msgspec.Struct, frozen=True):
     """The whole configuration. `accounts` are the vendors by account name: the name is the lane.
 
     `unset` says of accounts that nobody asked for which secret of theirs is missing; as they are, they cannot be used.
+    `unset_apart` says it of (account, table) where the table is used by commands of its own (`Vendor.apart`); such a
+    table is then left out of the account.
     """
 
     log: LogConfig
@@ -80,6 +103,8 @@ class Config(msgspec.Struct, frozen=True):
     accounts: dict[str, Vendor]
     path: str
     unset: dict[str, str] = {}
+    inbound: InboundConfig = InboundConfig()
+    unset_apart: dict[tuple[str, str], str] = {}
 
     def account(self, name: str) -> Vendor:
         """The account of this name, ready for use. Raises ConfigError if there is none or its secret is missing."""
@@ -119,14 +144,15 @@ def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all"
 
 def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Config:
     """The configuration in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
-    unknown = sorted(set(table) - {"log", "store", "web", "lanes", "account"})
+    unknown = sorted(set(table) - {"log", "store", "web", "inbound", "lanes", "account"})
     if unknown:
-        raise ConfigError(f"{path}: [{unknown[0]}] is not a known section (log, store, web, lanes, account.NAME).")
+        raise ConfigError(f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, account.NAME).")
     accounts, unset = {}, {}
+    unset_apart: dict[tuple[str, str], str] = {}
     for name, fields in _table(table.get("account", {}), f"{path}: [account]").items():
         if not _ACCOUNT_NAME.fullmatch(name):
             raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
-        accounts[name], missing = _account(name, fields, path)
+        accounts[name], missing = _account(name, fields, path, unset_apart)
         if missing is not None and (secrets == "all" or (secrets != "none" and name in secrets)):
             raise missing
         if missing is not None:
@@ -139,10 +165,13 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         accounts=accounts,
         path=path,
         unset=unset,
+        unset_apart=unset_apart,
     )
 
 
-def _account(name: str, fields: dict[str, Any], path: str) -> tuple[Vendor, ConfigError | None]:
+def _account(
+    name: str, fields: dict[str, Any], path: str, unset_apart: dict[tuple[str, str], str]
+) -> tuple[Vendor, ConfigError | None]:
     """The account, and which of its secrets is missing; that one then still stands in it as its reference."""
     where = f"{path}: [account.{name}]"
     tag = _table(fields, where).get("vendor")
@@ -155,7 +184,11 @@ def _account(name: str, fields: dict[str, Any], path: str) -> tuple[Vendor, Conf
         try:
             values[key] = _resolve(value, f"{where} {key}")
         except ConfigError as error:
-            missing = missing or error
+            if key in BY_TAG[tag].apart:
+                unset_apart[name, key] = str(error)
+                del values[key]
+            else:
+                missing = missing or error
     vendor: Vendor = _convert(values, BY_TAG[tag], where)
     wrong = vendor.check() if missing is None else None
     if wrong:
@@ -203,6 +236,8 @@ def _secret(kind: type, value: Any) -> Any:
 
 
 def _resolve(value: Any, where: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _resolve(inner, f"{where}.{key}") for key, inner in value.items()}
     if not isinstance(value, str):
         return value
     return _REFERENCE.sub(lambda match: _referenced(match, where), value)

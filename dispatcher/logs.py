@@ -15,13 +15,12 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
-import msgspec
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from dispatcher.config import Config
-from dispatcher.vendors.seam import Secret
+from dispatcher.vendors.seam import Secret, secrets_in
 
 SECRET_CHARS_MIN: Final = 4  # a shorter one would blot out half of every line
 MASKED: Final = "***"
@@ -41,12 +40,7 @@ def masked(text: str) -> str:
 
 def secrets_of(config: Config) -> list[str]:
     """Every secret of the configuration, for `configure`."""
-    return [
-        str(value)
-        for vendor in config.accounts.values()
-        for value in msgspec.structs.astuple(vendor)
-        if isinstance(value, Secret)
-    ]
+    return [str(secret) for vendor in config.accounts.values() for secret in secrets_in(vendor)]
 
 
 class Redact:

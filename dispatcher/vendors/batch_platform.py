@@ -19,6 +19,7 @@ import msgspec
 from dispatcher.core.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
+from dispatcher.vendors.batch_agent import Agent
 from dispatcher.vendors.batch_pushes import ID_CHARS_MAX, REPORT_CODES, Junk, form_of, read_message, read_report
 from dispatcher.vendors.seam import (
     Answer,
@@ -67,6 +68,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
     `receiver` and `push_pswd` are what the vendor must send with every push; leave a key out to not ask for it.
     `variable_sms`: whether personalised campaigns go through HttpVarSM, up to `variable_recipients_max` texts a
     request; otherwise each text is a request. `variable_placeholder` is what the vendor replaces (AMB-BATCH-16).
+    `agent` is a table: what an agent recharges and adds other accounts with (batch_agent.py).
     """
 
     account: str
@@ -84,9 +86,11 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
     variable_sms: bool = False
     variable_placeholder: str = "{$var}"
     variable_recipients_max: int = VARIABLE_RECIPIENTS_MAX
+    agent: Agent | None = None
 
     report_codes: ClassVar[ReportCodes] = REPORT_CODES
     extension: ClassVar[str] = "extno"
+    apart: ClassVar[tuple[str, ...]] = ("agent",)
 
     numbers_usual: ClassVar[int]
     """Numbers in one request where none are configured."""
@@ -129,6 +133,8 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
             return f'variable_placeholder must be what the vendor replaces, for example "{PLACEHOLDERS[0]}".'
         if self.variable_recipients_max < 1:
             return "variable_recipients_max must be 1 or more."
+        if self.agent is not None and (wrong := self.agent.check()):
+            return wrong
         least_s = self.query_interval_s_min
         if self.balance_interval_s is None or self.balance_interval_s < least_s:
             return f"balance_interval_s must be {least_s:g} or more: the vendor refuses faster queries."

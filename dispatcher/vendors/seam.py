@@ -9,7 +9,7 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
@@ -162,6 +162,15 @@ class Secret(str):
         return "'***'"
 
 
+def secrets_in(value: object) -> Iterator[Secret]:
+    """The secrets in this value, if it is one, or among its fields and those of the tables in them."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from secrets_in(getattr(value, name))
+
+
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forbid_unknown_fields=True):
     """One account's configuration and the pure code that speaks its vendor's interface.
 
@@ -184,6 +193,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Tables of the account that only commands of their own use: a secret that is missing there stops only those."""
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms",)
     cookies: ClassVar[bool] = False
     """Whether a flow's requests carry the cookies that the flow's earlier answers set."""
@@ -214,8 +225,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     def secrets(self) -> tuple[str, ...]:
         """The account's secrets that are long enough to be looked for in what is logged or kept."""
-        values = (getattr(self, name) for name in self.__struct_fields__)
-        return tuple(str(value) for value in values if isinstance(value, Secret) and len(value) >= SECRET_CHARS_MIN)
+        return tuple(str(secret) for secret in secrets_in(self) if len(secret) >= SECRET_CHARS_MIN)
 
     def check(self) -> str | None:
         """What is wrong with the configuration, in one sentence that names the key, or None.

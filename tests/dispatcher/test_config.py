@@ -234,10 +234,53 @@ def test_an_empty_password_is_no_password():
         with_account(pswd="")
 
 
+# --- tables apart ----------------------------------------------------------------------------------------------------
+
+AGENT = {"username": "boss", "operator": "ann", "secret_key": "${AGENT_SECRET}", "des_key": "8 bytes!"}
+
+
+def batch(config: Config) -> BatchA:
+    spring = config.account("spring")
+    assert isinstance(spring, BatchA)
+    return spring
+
+
+def test_a_secret_that_only_commands_of_their_own_use_stops_nothing_else(monkeypatch):
+    monkeypatch.delenv("AGENT_SECRET", raising=False)
+    config = with_account(agent=AGENT)
+    assert (batch(config).agent, config.unset) == (None, {})
+    assert (
+        "[account.spring] agent.secret_key: the environment variable AGENT_SECRET is not set"
+        in (config.unset_apart["spring", "agent"])
+    )
+    monkeypatch.setenv("AGENT_SECRET", "s3cret-agent")
+    config = with_account(agent=AGENT)
+    agent = batch(config).agent
+    assert agent is not None
+    assert agent.secret_key == "s3cret-agent"
+    assert config.unset_apart == {}
+    assert {"s3cret-pw", "s3cret-agent", "8 bytes!"} == set(config.account("spring").secrets())
+    assert "s3cret-agent" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"des_key": "short"}, "agent: des_key must have 8 bytes, it has 5"),
+        ({"operator": ""}, "agent: operator is empty"),
+        ({"secret": "x"}, "there is no key secret in agent"),
+        ({"username": 5}, "agent.username: expected `str`"),
+    ],
+)
+def test_a_table_of_an_account_is_checked_by_name(keys, words):
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        with_account(agent=AGENT | {"secret_key": "x"} | keys)
+
+
 # --- the example -----------------------------------------------------------------------------------------------------
 
 OPTIONAL = re.compile(r"^#(?=\w+ = |\[account\.\w+\]$)", re.MULTILINE)
-NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd", "push_key"}
+NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd", "push_key", "agent"}
 
 
 @pytest.fixture
@@ -245,7 +288,7 @@ def secrets(monkeypatch):
     monkeypatch.setenv("SPRING_PSWD", "s3cret-pw")
     monkeypatch.setenv("SPRING_PUSH_PSWD", "s3cret-push")
     for name in set(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE.read_text(encoding="utf-8"))) - {"NAME"}:
-        monkeypatch.setenv(name, "s3cret-word")
+        monkeypatch.setenv(name, "s3cretDK" if "DES" in name else "s3cret-word")
 
 
 @pytest.mark.usefixtures("secrets")
