@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from consumers.driver import Driver
+from consumers.queries import Queries
 from dispatcher.balance_book import BalanceBook
 from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.verdict import Kind
@@ -23,9 +24,11 @@ SLOWER_MAX: Final = 8
 
 
 async def poll_balance(
-    lane: AccountLane, driver: Driver, wake: asyncio.Event, book: BalanceBook, interval_s: float | None
+    lane: AccountLane, driver: Driver, queries: Queries, book: BalanceBook, interval_s: float | None
 ) -> None:
     """Ask for ever, whenever the book says that it is time; twice as slowly after each "too fast".
+
+    Nobody is asked who refused our login, until a person has checked it.
 
     Returns at once where the vendor has no balance query (`interval_s` None). A log that is away is waited out: nobody
     asks whom it cannot tell. Raises LogError where waiting does not help.
@@ -38,10 +41,15 @@ async def poll_balance(
 
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
         nonlocal mark
-        mark = lane.balance_asked()
-        return await driver.balance(before_write=may_leave)
+        async with queries.turn():
+            mark = lane.balance_asked()
+            balance = await driver.balance(before_write=may_leave)
+            if balance is not None:
+                queries.heard("balance", balance.verdict)
+            return balance
 
     while True:
+        await queries.open()
         try:
             balance = await book.ask(account, query)
         except LogError as error:
@@ -54,12 +62,10 @@ async def poll_balance(
             return
         if balance.messages is not None:
             lane.balance_is(balance.messages, mark)
-            wake.set()
+            queries.wake()
             slower = 1
         elif balance.verdict is not None:
             logger.warning("balance not known", kind=balance.verdict.kind.value, code=balance.verdict.code)
             if balance.verdict.kind is Kind.THROTTLED:
                 slower = min(slower * 2, SLOWER_MAX)
-            elif balance.verdict.kind is Kind.AUTH:
-                lane.stop("auth", f"balance query: code {balance.verdict.code}", 0.0)
         await asyncio.sleep(interval_s * (slower - 1))

@@ -6,11 +6,13 @@ is another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Generator, Mapping
+from typing import Protocol, TypeVar
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.vendors.seam import Balance, Message, Vendor, Verdict
+from dispatcher.vendors.seam import Answer, Balance, Message, Request, Vendor, Verdict
+
+T = TypeVar("T")
 
 
 class Sent(Protocol):
@@ -25,12 +27,18 @@ class Sent(Protocol):
 
 
 class Driver(Protocol):
-    """Sends chunks of one account and asks for its balance; never raises for what a vendor or network does."""
+    """Sends chunks of one account and asks its vendor; never raises for what a vendor or network does."""
 
     async def submit(
         self, prepared: bytes, chunk: memoryview, count: int, *, before_write: Callable[[], bool] | None = None
     ) -> Sent:
         """Send once. `before_write` is asked right before the first byte; False: the verdict is NOT_SENT."""
+        ...
+
+    async def query(
+        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
+    ) -> T | Verdict:
+        """What a flow that only asks came to; a Verdict if it got no answer it could go on with."""
         ...
 
     async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:

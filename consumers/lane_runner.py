@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Final
 
 import structlog
@@ -21,6 +21,8 @@ from consumers.balance_poll import ASKED_BY, poll_balance
 from consumers.campaigns_feed import CampaignsFeed
 from consumers.driver import Driver, Prepared
 from consumers.journal import Journal
+from consumers.polls import Poller
+from consumers.queries import Queries
 from dispatcher.balance_book import BalanceBook
 from dispatcher.config import Config
 from dispatcher.core.account_lane import LaneSpec
@@ -83,10 +85,7 @@ class LaneRunner:
             while not owner.in_charge and self._failed is None:
                 await self._woken()
             tasks.append(asyncio.create_task(self._guard(self._follow_inbox())))
-            tasks.extend(
-                asyncio.create_task(self._guard(self._poll_balance(owner, account, driver)))
-                for account, driver in self._drivers.items()
-            )
+            tasks.extend(asyncio.create_task(self._guard(asking)) for asking in self._asking(owner))
             tasks.append(asyncio.create_task(self._guard(self._keep_hours(owner))))
             tasks.append(asyncio.create_task(self._stop_when(stop)))
             self._logger.info("lane owned", owner=name, accounts=sorted(self._drivers), unknown=len(state.open))
@@ -102,9 +101,14 @@ class LaneRunner:
             await asyncio.gather(*tasks, *self._fetches, return_exceptions=True)
             await self._journal.close()
 
-    async def _poll_balance(self, owner: Owner, account: str, driver: Driver) -> None:
-        interval_s = self._config.accounts[account].balance_interval_s
-        await poll_balance(owner.lanes[account], driver, self._wake, self._book, interval_s)
+    def _asking(self, owner: Owner) -> Iterator[Coroutine[None, None, None]]:
+        """All that each account's vendor is asked for beside the sending."""
+        for account, driver in self._drivers.items():
+            vendor, lane = self._config.accounts[account], owner.lanes[account]
+            queries = Queries(lane, self._wake)
+            yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
+            for poll in vendor.polls():
+                yield Poller(self._log, vendor, poll, driver, queries, self._config.lanes.drain_s).run()
 
     # --- the loop ---
 
@@ -315,6 +319,7 @@ def lane_spec(account: str, vendor: Vendor) -> LaneSpec:
         attempts_max=vendor.attempts_max,
         timeout_s=vendor.connect_timeout_s + vendor.timeout_s,
         polls_balance=vendor.balance_interval_s is not None,
+        locks_out=vendor.locks_out,
     )
 
 

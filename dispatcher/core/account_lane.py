@@ -15,6 +15,7 @@ from dispatcher.core.chunks import Batch
 from dispatcher.core.fairness import FairShare
 from dispatcher.core.lane import Chunk
 from dispatcher.core.pacing import GUARD_S, Pacer
+from dispatcher.core.personal import Letters
 from dispatcher.core.work import CampaignWork, Piece
 
 LOOKAHEAD_S = 0.25
@@ -26,7 +27,10 @@ BALANCE_RETRY_S = 300.0
 
 
 class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pure core must know of an account. `limit` None: unpaced. `timeout_s`: the longest a request takes."""
+    """What the pure core must know of an account. `limit` None: unpaced. `timeout_s`: the longest a request takes.
+
+    `locks_out`: wrong logins lock the account, so until one was let in there is one request at a time.
+    """
 
     account: str
     numbers_max: int
@@ -39,15 +43,18 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     attempts_max: int = 8
     timeout_s: float = 35.0
     polls_balance: bool = True
+    locks_out: bool = False
 
 
 class Proposal(msgspec.Struct):
-    """An intent that was given to the log and not read back yet."""
+    """An intent that was given to the log and not read back yet. `parts`: the messages its recipients are billed as."""
 
     n: int
     piece: Piece
     count: int
+    parts: int
     numbers: memoryview
+    letters: Letters | None
     asked_s: float
 
 
@@ -55,7 +62,9 @@ class Ready(msgspec.Struct):
     """An intent read back as valid, waiting for its moment. `deadline_s`: the end of its time to live."""
 
     chunk: Chunk
+    parts: int
     numbers: memoryview
+    letters: Letters | None
     deadline_s: float
     urgent: bool
 
@@ -64,6 +73,7 @@ class Sending(msgspec.Struct):
     """A chunk handed to the driver. `written`: its first byte may have gone out."""
 
     chunk: Chunk
+    parts: int
     deadline_s: float
     units: int
     ticket: int
@@ -91,6 +101,8 @@ class AccountLane:
         self.balance: float | None = None
         self.spent_since_poll = 0.0
         self.retry_balance_s = float("inf")
+        self.let_in = not spec.locks_out
+        self.queries = 0
 
     # --- what there is to do ---
 
@@ -126,38 +138,43 @@ class AccountLane:
             count = min(count, max(0, int((self.balance - self.spent_since_poll) // segments)))
         return count
 
-    def units(self, count: int, segments: int) -> int:
-        """What a chunk weighs against the flow limit."""
+    def units(self, count: int, parts: int) -> int:
+        """What a chunk of so many recipients and parts weighs against the flow limit."""
         match self.spec.unit:
             case "messages":
                 return count
             case "parts":
-                return count * segments
+                return parts
             case "requests":
                 return 1
 
     def propose_at(self, now_s: float) -> float:
         """When the next intent may be asked for; infinity if enough are under way."""
         ahead = len(self.proposed) + len(self.ready)
-        if self.closed or self.stopped is not None or ahead >= AHEAD_MAX:
+        if self.closed or self.stopped is not None or ahead >= (AHEAD_MAX if self.let_in else 1):
             return float("inf")
         at_s = self.held_until_s
         if self.pacer is None:
             return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
-        queued = sum(self._proposal_units(proposal) for proposal in self.proposed.values())
-        queued += sum(self.units(ready.chunk.count, self.segments(ready.chunk.campaign)) for ready in self.ready)
+        queued = sum(self.units(proposal.count, proposal.parts) for proposal in self.proposed.values())
+        queued += sum(self.units(ready.chunk.count, ready.parts) for ready in self.ready)
         free_s = max(self.pacer.earliest(1, now_s), now_s)
         return max(at_s, free_s + self.pacer.interval_s(queued, now_s) - LOOKAHEAD_S)
 
-    def parts(self, campaign: str, count: int) -> int:
-        """What so many recipients of a campaign cost, in messages."""
-        return count * self.segments(campaign)
+    @property
+    def requests_max(self) -> int:
+        """How many requests may be under way: until one was let in only one, and none beside a query."""
+        if self.let_in:
+            return self.spec.inflight_max
+        return 0 if self.queries else 1
 
-    def _proposal_units(self, proposal: Proposal) -> int:
-        return self.units(proposal.count, self.segments(proposal.piece.job.campaign))
+    @property
+    def may_ask(self) -> bool:
+        """Whether a query (of the balance, of reports) may go out, too: not to a vendor that refuses our login."""
+        return self.stopped != "auth" and (self.let_in or not (self.sending or self.queries))
 
     def segments(self, campaign: str) -> int:
-        """Messages per recipient of a launched campaign."""
+        """The most messages a recipient of a launched campaign gets."""
         known = self.campaigns.get(campaign)
         return known.launched.segments if known is not None and known.launched is not None else 1
 
@@ -205,6 +222,8 @@ class AccountLane:
         """The account cannot send until somebody acts; its work is kept."""
         self.stopped = why
         self.stopped_why = detail
+        if why == "auth":
+            self.let_in = not self.spec.locks_out
         if why == "balance" and not self.spec.polls_balance:
             self.retry_balance_s = now_s + BALANCE_RETRY_S
 
@@ -221,9 +240,8 @@ class AccountLane:
 
     def balance_is(self, messages: float, mark: float) -> None:
         """The vendor's answer, less what was sent since it was asked and what is under way (counted twice at worst)."""
-        under_way = sum(self.parts(proposal.piece.job.campaign, proposal.count) for proposal in self.proposed.values())
-        chunks = [ready.chunk for ready in self.ready] + [sending.chunk for sending in self.sending.values()]
-        under_way += sum(self.parts(chunk.campaign, chunk.count) for chunk in chunks)
+        under_way = sum(proposal.parts for proposal in self.proposed.values())
+        under_way += sum(ready.parts for ready in self.ready) + sum(sending.parts for sending in self.sending.values())
         self.spent_since_poll = self.spent_since_poll - mark + under_way
         self.balance = messages
         if self.stopped == "balance" and messages >= 1:

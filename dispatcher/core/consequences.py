@@ -14,6 +14,8 @@ from schemas.records import Effect, Outcome
 RETRY_MAX_S: Final = 60.0
 TEXT_CHARS_MAX: Final = 200
 HTTP_CODE: Final = "http 4"
+LET_IN: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.REJECTED, Kind.BALANCE)
+"""What only a vendor says who has let us in: "busy" and "too fast" may come before it looked at the password."""
 
 
 class Consequence(msgspec.Struct, frozen=True):
@@ -30,6 +32,7 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
         lane.connected()
     if verdict.kind is not Kind.REJECTED or not verdict.code.startswith(HTTP_CODE):
         lane.refusals = 0
+        lane.let_in = lane.let_in or verdict.kind in LET_IN
     elif lane.refused_by_http(verdict.code, now_s):
         return Consequence("failed", stopped="auth")
     if verdict.hold_s > 0:

@@ -133,7 +133,7 @@ class Owner:
         if proposal is None:
             return
         piece = msgspec.structs.replace(proposal.piece, start=record.start, end=record.start + record.count)
-        lane.spent_since_poll -= lane.parts(record.campaign, record.count)
+        lane.spent_since_poll -= proposal.parts
         lane.work_of(record.campaign).put_back(piece)
         lane.hold(now_s + 1.0)
 
@@ -179,7 +179,7 @@ class Owner:
         if result.not_before_s:
             self._delays_s[intent] = result.not_before_s
         if result.effect in ("queued", "failed"):
-            lane.spent_since_poll -= lane.parts(chunk.campaign, chunk.count)
+            lane.spent_since_poll -= sending.parts
         self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
@@ -204,7 +204,7 @@ class Owner:
         self.draining = True
         for lane in self.lanes.values():
             for ready in lane.ready:
-                self._not_sent(lane, ready.chunk, "stopping", now_ms)
+                self._not_sent(lane, ready, "stopping", now_ms)
             lane.ready.clear()
 
     @property
@@ -265,7 +265,8 @@ class Owner:
             return
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent
-        lane.ready.append(Ready(chunk, proposal.numbers, proposal.asked_s + self.settings.ttl_s, urgent))
+        deadline_s = proposal.asked_s + self.settings.ttl_s
+        lane.ready.append(Ready(chunk, proposal.parts, proposal.numbers, proposal.letters, deadline_s, urgent))
 
     def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
         if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
@@ -307,11 +308,11 @@ class Owner:
             chunk = ready.chunk
             if now_s > ready.deadline_s or lane.stopped is not None or lane.closed or not self._sends(chunk.campaign):
                 lane.ready.remove(ready)
-                self._not_sent(lane, chunk, "its moment passed", now_ms)
+                self._not_sent(lane, ready, "its moment passed", now_ms)
                 continue
-            if len(lane.sending) >= lane.spec.inflight_max:
+            if len(lane.sending) >= lane.requests_max:
                 return
-            units = lane.units(chunk.count, lane.segments(chunk.campaign))
+            units = lane.units(chunk.count, ready.parts)
             at_s = lane.held_until_s
             if lane.pacer is not None:
                 at_s = max(at_s, lane.pacer.earliest(units, now_s))
@@ -320,12 +321,13 @@ class Owner:
                 return
             lane.ready.remove(ready)
             ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
-            lane.sending[chunk.intent] = Sending(chunk, ready.deadline_s, units, ticket)
-            self._out.append(Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count))
+            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket)
+            send = Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
+            self._out.append(send)
 
-    def _not_sent(self, lane: AccountLane, chunk: Chunk, why: str, now_ms: int) -> None:
-        lane.spent_since_poll -= lane.parts(chunk.campaign, chunk.count)
-        self._out.append(Append(not_sent(chunk, why, now_ms)))
+    def _not_sent(self, lane: AccountLane, ready: Ready, why: str, now_ms: int) -> None:
+        lane.spent_since_poll -= ready.parts
+        self._out.append(Append(not_sent(ready.chunk, why, now_ms)))
 
     def _propose(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
         if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
@@ -367,12 +369,14 @@ class Owner:
                 at_ms=now_ms,
                 strikes=piece.strikes,
             )
-            numbers = batch.slice(piece.start, count)
+            parts = batch.parts(piece.start, count, segments)
+            numbers, letters = batch.slice(piece.start, count), batch.letters(piece.start, count)
             whole = msgspec.structs.replace(piece)
-            lane.proposed[self._n] = Proposal(self._n, whole, count, numbers, now_s)
+            lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, letters, now_s)
             work.cut(piece, count)
-            lane.spent_since_poll += lane.parts(campaign.id, count)
-            lane.fair.charge(campaign.id, count, campaign.weight, urgent=campaign.urgent)
+            lane.spent_since_poll += parts
+            units = lane.units(count, parts)
+            lane.fair.charge(campaign.id, units, campaign.weight, urgent=campaign.urgent)
             self._out.append(Append(intent))
 
     def _sends(self, campaign: str) -> bool:

@@ -1,0 +1,131 @@
+"""Fetching what a vendor does not push: each of its polls, for ever, for the lane that owns the account.
+
+A page is durable on the log before the next one is asked for: a vendor may forget what it has served (vendors.md
+AMB-COSMS-9). So a page that is under way when we are told to stop is still taken, and one that the log refuses for now
+is kept and offered again. What is served twice counts once.
+
+A full page has the next one asked for at once, unless the vendor has called that too fast before: then it waits for the
+interval, like every other poll. "Too fast" doubles the pause until a page comes. A new owner waits a whole interval
+first: its predecessor may have polled a moment ago.
+
+Weak spots: what was served to an owner that dies before the log has it is lost, where the vendor serves it once; two
+owners (one frozen, not dead) may poll side by side for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Final
+
+import msgspec
+import structlog
+
+from consumers.driver import Driver
+from consumers.queries import Queries
+from dispatcher.arrivals import bury, take_inbound, take_reports
+from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.errors import LogError
+from dispatcher.log.port import Log
+from dispatcher.vendors.seam import Poll, Polled, Vendor
+
+JITTER: Final = 0.1
+SLOWER_MAX: Final = 16
+AGAIN_S_MAX: Final = 30.0
+
+
+class Pace(msgspec.Struct):
+    """When to ask next: `slower` times the interval, and some more, so that many accounts do not ask in step."""
+
+    interval_s: float
+    slower: int = 1
+    at_once: bool = True
+
+    def pause_s(self, chance: float) -> float:
+        """Seconds from an answer to the next question; `chance` in [0, 1)."""
+        return self.interval_s * self.slower * (1.0 + JITTER * chance)
+
+    def heard(self, page: Polled, *, follows: bool) -> bool:
+        """Take an answer in; whether the next page may be asked for at once. `follows`: this one was."""
+        if page.verdict is None:
+            self.slower = 1
+            return page.more and self.at_once
+        if page.verdict.kind is Kind.THROTTLED:
+            self.at_once = self.at_once and not follows
+            self.slower = min(self.slower * 2, SLOWER_MAX)
+        return False
+
+
+class Poller:
+    """One poll of one account. `finish_s`: how long a page under way may take once we are told to stop."""
+
+    def __init__(self, log: Log, vendor: Vendor, poll: Poll, driver: Driver, queries: Queries, finish_s: float) -> None:
+        self._log = log
+        self._poll = poll
+        self._driver = driver
+        self._queries = queries
+        self._finish_s = finish_s
+        self._account = queries.lane.spec.account
+        self._secrets = [secret.encode() for secret in vendor.secrets()]
+        self._logger = structlog.get_logger("polls").bind(account=self._account, poll=poll.name)
+
+    async def run(self) -> None:
+        """For ever. Raises LogError where waiting does not help."""
+        pace = Pace(self._poll.interval_s)
+        while True:
+            await asyncio.sleep(pace.pause_s(random.random()))
+            page = await self._page()
+            while pace.heard(page, follows=False):
+                page = await self._page()
+                if page.verdict is not None:
+                    pace.heard(page, follows=True)
+                    break
+
+    async def _page(self) -> Polled:
+        """The next page, durable; or one with a verdict that says why there is none."""
+        async with self._queries.turn():
+            fetching = asyncio.ensure_future(self._fetch())
+            try:
+                page = await asyncio.shield(fetching)
+            except asyncio.CancelledError:
+                await asyncio.wait({fetching}, timeout=self._finish_s)
+                fetching.cancel()
+                raise
+            self._queries.heard(self._poll.name, page.verdict)
+            return page
+
+    async def _fetch(self) -> Polled:
+        page = await self._driver.query(self._poll.flow(_now_ms()))
+        if isinstance(page, Verdict):
+            page = Polled(verdict=page)
+        if page.verdict is not None:
+            self._logger.warning("not polled", kind=page.verdict.kind.value, code=page.verdict.code)
+        wait_s = 1.0
+        while True:
+            try:
+                await self._keep(page)
+                return page
+            except LogError as error:
+                what = {"reports": len(page.reports), "inbound": len(page.inbound)}
+                if not error.retryable:
+                    self._logger.error("a page is lost: the log does not take it", error=str(error), **what)
+                    raise
+                self._logger.warning("a page waits for the log", error=str(error), **what)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, AGAIN_S_MAX)
+
+    async def _keep(self, page: Polled) -> None:
+        at_ms = _now_ms()
+        if page.count:
+            self._logger.warning("entries that cannot be read", entries=page.count, why=page.why)
+            rest = page.rest
+            for secret in self._secrets:
+                rest = rest.replace(secret, b"***")
+            await bury(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
+        await take_reports(self._log, self._account, page.reports, at_ms)
+        await take_inbound(self._log, self._account, page.inbound)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
