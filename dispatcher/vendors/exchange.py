@@ -244,16 +244,3 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     afterwards: str = ""
     if_unknown: str = ""
     secrets: tuple[str, ...] = ()
-
-
-# --- uploads ---------------------------------------------------------------------------------------------------------
-
-
-class Uploaded(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the vendor keeps a file we gave it (`url`), or why it does not (`verdict`)."""
-
-    url: str = ""
-    verdict: Verdict | None = None
-
-
-UploadFlow = Generator[Request, Answer, Uploaded]

@@ -43,8 +43,6 @@ from dispatcher.vendors.exchange import (
     ReportsParsed,
     Request,
     SubmitFlow,
-    Uploaded,
-    UploadFlow,
 )
 from dispatcher.vendors.outcomes import (
     Code,
@@ -93,8 +91,6 @@ __all__ = [
     "Secret",
     "SubmitFlow",
     "Template",
-    "UploadFlow",
-    "Uploaded",
     "VariableLimits",
     "Vendor",
     "Verdict",
@@ -137,8 +133,8 @@ class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MessageKind = Literal["sms", "wap", "mms"]
-"""A text; a WAP push (its text is `title#URL`); a multimedia message: its text is its title, its option `frames` the
-URL of the vendor's list of its frames (`Vendor.frames_list`)."""
+"""A text; a WAP push (its text is `title#URL`); a multimedia message: its text is the URL where
+`Vendor.publish` put its frames."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,14 +273,6 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     def history(self, start_ms: int, end_ms: int) -> HistoryFlow | None:
         """The flow that asks what was sent in [start, end) (Unix milliseconds), a window within `history_limits`."""
         return None
-
-    def upload(self, name: str, content: bytes) -> UploadFlow | None:
-        """The flow that puts a file on the vendor's web server, for multimedia messages; None: it has none."""
-        return None
-
-    def frames_list(self, frames: Sequence[tuple[Sequence[str], int | None]]) -> bytes:
-        """The file that lists a multimedia message's frames: (URLs of its parts, seconds shown or None) of each."""
-        raise NotImplementedError
 
     def change_login(self, new_password: Secret, new_login_name: str | None = None) -> Operation | None:
         """The operation that gives the account another password, and login name if not None; None: it has none.
