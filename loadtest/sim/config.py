@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
-VENDORS = ("batch", "hezhong", "guodu")  # by name; server.py has what they are
+VENDORS = ("batch", "hezhong", "guodu", "cosms")  # by name; server.py has what they are
 UNITS = ("messages", "requests", "parts")
 
 Road = Literal["", "push", "poll", "both"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loadtest.sim import batch_table, guodu_table, hezhong_table
+from loadtest.sim import batch_table, cosms_table, guodu_table, hezhong_table
 from loadtest.sim.common_table import COMMON
 from loadtest.sim.faults import FAULTS
 from loadtest.sim.switches import Switch
@@ -37,6 +37,7 @@ VENDORS = {
     ),
     "hezhong": Tables(hezhong_table.SWITCHES, hezhong_table.CODES, hezhong_table.STATUSES),
     "guodu": Tables(guodu_table.SWITCHES, guodu_table.CODES, tuple(guodu_table.STATUSES)),
+    "cosms": Tables(cosms_table.SWITCHES, cosms_table.CODES, cosms_table.STATUSES),
 }
 ANY = ""  # the scope of what every vendor has
 SCOPE = re.compile(rf"test_sim_({'|'.join(VENDORS)})_")
