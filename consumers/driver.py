@@ -1,4 +1,4 @@
-"""The driver port: how a lane sends a chunk, and the request bodies prepared once per campaign.
+"""The driver port: how a lane sends a chunk, and what its request begins with.
 
 The lane knows drivers, never vendors: the HTTP driver (dispatcher/http_driver.py) is one, a scripted one in the tests
 is another.
@@ -6,13 +6,22 @@ is another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.vendors.seam import Answer, Balance, Message, Request, Vendor, Verdict
+from dispatcher.core.effects import Send
+from dispatcher.core.personal import Personal
+from dispatcher.core.template import Template, parse
+from dispatcher.vendors.seam import Answer, Balance, Message, Request, Vendor, Verdict, options_for
+from schemas.batch import Values as BatchValues
 
 T = TypeVar("T")
+
+Values = Sequence[Sequence[str]]
+"""What stands in each recipient's text for each of its placeholders."""
 
 
 class Sent(Protocol):
@@ -30,9 +39,18 @@ class Driver(Protocol):
     """Sends chunks of one account and asks its vendor; never raises for what a vendor or network does."""
 
     async def submit(
-        self, prepared: bytes, chunk: memoryview, count: int, *, before_write: Callable[[], bool] | None = None
+        self,
+        prepared: bytes,
+        chunk: memoryview,
+        count: int,
+        *,
+        values: Values | None = None,
+        before_write: Callable[[], bool] | None = None,
     ) -> Sent:
-        """Send once. `before_write` is asked right before the first byte; False: the verdict is NOT_SENT."""
+        """Send once; with `values`, each number its own text.
+
+        `before_write` is asked right before the first byte; False: the verdict is NOT_SENT.
+        """
         ...
 
     async def query(
@@ -50,20 +68,41 @@ class Driver(Protocol):
 
 
 class Prepared:
-    """The prepared body of each (campaign, account), computed when first needed. Raises TextError."""
+    """What a chunk's request begins with, computed when first needed and kept where it serves a whole campaign.
+
+    All raise TextError if the account cannot carry it (as when its configuration was changed after the launch).
+    """
 
     def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns) -> None:
         self._vendors = vendors
         self._campaigns = campaigns
         self._bodies: dict[tuple[str, str], bytes] = {}
 
-    def body(self, campaign: str, account: str) -> bytes:
-        """The prefix of this campaign's request bodies on this account."""
-        key = (campaign, account)
+    def of(self, send: Send) -> tuple[bytes, Values | None]:
+        """(the prefix of the request's body, each recipient's values where their texts differ)."""
+        letters = send.letters
+        if letters is not None and (text := letters.text) is not None:
+            message, _ = self._message(send.campaign, send.account)
+            return self._vendors[send.account].prepare(msgspec.structs.replace(message, text=text)), None
+        key = (send.campaign, send.account)
         if key not in self._bodies:
-            known = self._campaigns.get(campaign)
-            assert known is not None
-            assert known.launched is not None
-            message = Message(text=known.launched.text, options=known.launched.options)
-            self._bodies[key] = self._vendors[account].prepare(message)
-        return self._bodies[key]
+            message, template = self._message(*key)
+            vendor = self._vendors[send.account]
+            self._bodies[key] = (
+                vendor.prepare(message) if letters is None else vendor.prepare_variable(message, template)
+            )
+        return self._bodies[key], None if letters is None else letters.values
+
+    def personal(self, campaign: str, account: str, values: BatchValues) -> Personal:
+        """The texts of a batch as this account sends them. Raises ValueError if they do not fit the campaign."""
+        vendor = self._vendors[account]
+        _, template = self._message(campaign, account)
+        return Personal(values, template.of(values.names), vendor.split, vendor.variable_limits)
+
+    def _message(self, campaign: str, account: str) -> tuple[Message, Template]:
+        known = self._campaigns.get(campaign)
+        assert known is not None
+        assert known.launched is not None
+        launched = known.launched
+        template = parse(launched.text) if launched.variables else Template((launched.text,))
+        return Message(text=launched.text, options=options_for(account, launched.options)), template

@@ -34,7 +34,7 @@ from dispatcher.core.verdict import Kind
 from dispatcher.errors import LogDamaged, LogError, LogNewer, TextError
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.vendors.seam import Vendor, Verdict
-from schemas.batch import BrokenBatch, unpack
+from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import BrokenRecord, NewerRecord, decode, encode
 from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
 from schemas.topics import JOBS, LANES, RECIPIENTS
@@ -250,8 +250,10 @@ class LaneRunner:
 
         wrote_s = answered_s = None
         try:
-            prepared = self._prepared.body(send.campaign, send.account)
-            sent = await self._drivers[send.account].submit(prepared, send.numbers, send.count, before_write=may_write)
+            prepared, values = self._prepared.of(send)
+            sent = await self._drivers[send.account].submit(
+                prepared, send.numbers, send.count, values=values, before_write=may_write
+            )
             verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
         except TextError as error:
             verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error))
@@ -273,8 +275,11 @@ class LaneRunner:
         job = fetch.job
         try:
             stored = await self._log.fetch(RECIPIENTS.name, job.partition, job.offset)
-            numbers, count = await asyncio.to_thread(unpack, stored.value, stored.headers, job.sha256)
-            owner.batch_loaded(fetch.job_offset, Batch(numbers, count))
+            numbers, count, values = await asyncio.to_thread(unpack_values, stored.value, stored.headers, job.sha256)
+            personal = None
+            if values is not None:
+                personal = await asyncio.to_thread(self._prepared.personal, job.campaign, job.account, values)
+            owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal))
         except (LogError, BrokenBatch, ValueError) as error:
             owner.batch_failed(fetch.job_offset, str(error), time.monotonic())
         self._wake.set()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Final, TypeVar, cast
 
 import aiohttp
@@ -47,6 +47,9 @@ WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+Values = Sequence[Sequence[str]]
+"""What stands in each recipient's text for each of its placeholders."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -83,16 +86,27 @@ class HttpDriver:
             await session.close()
 
     async def submit(
-        self, prepared: bytes, chunk: memoryview, count: int, *, before_write: Callable[[], bool] | None = None
+        self,
+        prepared: bytes,
+        chunk: memoryview,
+        count: int,
+        *,
+        values: Values | None = None,
+        before_write: Callable[[], bool] | None = None,
     ) -> Sent:
         """Send one message to the `count` comma-joined numbers of `chunk`; never raises for what the network does.
 
+        With `values` each of them gets a text of its own (`Vendor.submit_variable`).
         `before_write` is asked when the connection is there, right before the submit's first byte; if it says False,
         the verdict is NOT_SENT. A cancelled call raises CancelledError: whether anything went out is then unknown.
         """
         run = Run(before_write)
         try:
-            verdict = await self._run(self.vendor.submit(prepared, chunk, count), run)
+            if values is None:
+                flow = self.vendor.submit(prepared, chunk, count)
+            else:
+                flow = self.vendor.submit_variable(prepared, chunk, count, values)
+            verdict = await self._run(flow, run)
             if run.wrote_s is None:
                 verdict = _without_login(verdict)
         except Exception as error:  # a mistake in a vendor's file must not hide that its request went out

@@ -1,6 +1,7 @@
 """Cutting a batch into chunks: a batch is one buffer, a chunk a slice of it; no split, no join, no copy per number.
 
 A chunk ends at whichever limit comes first: numbers, or characters of the joined list (COSMS `Mobs`, vendors.md 1.5).
+In a personalised batch it also ends where the next text can't share its request (personal.py).
 Two roads: a fixed stride when every number has 11 digits (the usual case, nothing to look up), else the positions
 of the commas, found once per batch.
 """
@@ -12,16 +13,22 @@ from typing import Final
 
 import numpy as np
 
+from dispatcher.core.personal import Letters, Personal
+
 _STRIDE: Final = 12
 _COMMA: Final = ord(",")
 
 
 class Batch:
-    """A batch's comma-joined numbers and where each of them lies. Raises ValueError if `count` is not what is there."""
+    """A batch's comma-joined numbers and where each of them lies. Raises ValueError if `count` is not what is there.
 
-    __slots__ = ("_starts", "count", "data")
+    `personal`: the texts of a personalised campaign's recipients.
+    """
 
-    def __init__(self, data: bytes, count: int) -> None:
+    __slots__ = ("_personal", "_starts", "count", "data")
+
+    def __init__(self, data: bytes, count: int, personal: Personal | None = None) -> None:
+        self._personal: Final = personal
         self.data: Final = memoryview(data)
         self.count: Final = count
         self._starts: memoryview | None = None
@@ -51,7 +58,17 @@ class Batch:
         rest = end - start - count
         if 0 < rest < numbers_min:
             count = max(count - (numbers_min - rest), min(numbers_min, count))
+        if self._personal is not None:
+            count = self._personal.cut(start, start + (count or 1))
         return count or 1
+
+    def parts(self, start: int, count: int, segments: int) -> int:
+        """In how many messages these recipients are billed, if each of a plain campaign's is in `segments`."""
+        return count * segments if self._personal is None else self._personal.parts(start, count)
+
+    def letters(self, start: int, count: int) -> Letters | None:
+        """The texts of these recipients; None where all of the campaign get the same."""
+        return None if self._personal is None else Letters(self._personal, start, count)
 
     def slice(self, start: int, count: int) -> memoryview:
         """The comma-joined numbers [start, start+count) as a view of the batch."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dispatcher.core.personal import Letters
 from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved
 
 
@@ -31,13 +32,17 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Send this chunk now, asking `Owner.may_write` right before the first byte; then call `Owner.answered`."""
+    """Send this chunk now, asking `Owner.may_write` right before the first byte; then call `Owner.answered`.
+
+    `letters`: the texts of its recipients, where the campaign is personalised.
+    """
 
     intent: int
     account: str
     campaign: str
     numbers: memoryview
     count: int
+    letters: Letters | None = None
 
 
 class Warn(msgspec.Struct, frozen=True):

@@ -50,7 +50,9 @@ class Template(msgspec.Struct, frozen=True):
         return placeholder.join(self.literals)
 
     def of(self, names: tuple[str, ...]) -> Template:
-        """The same text where the variables are kept in the order of `names`. Raises KeyError if one is not there."""
+        """The same text where the variables are kept in the order of `names`. Raises ValueError if one is not there."""
+        if lacking := set(self.names) - set(names):
+            raise ValueError(f"there is no variable {min(lacking)}")
         places = {name: index for index, name in enumerate(names)}
         return Template(self.literals, tuple(places[self.names[slot]] for slot in self.slots), names)
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dispatcher.core.personal import VariableLimits
 from dispatcher.core.template import Template
 from dispatcher.core.text import Split
 from dispatcher.core.verdict import Kind, Verdict
@@ -54,6 +55,7 @@ from dispatcher.vendors.outcomes import (
     report_codes,
     status_verdict,
 )
+from schemas.records import Reports
 
 __all__ = [
     "Answer",
@@ -96,6 +98,7 @@ __all__ = [
     "Verdict",
     "broken_verdict",
     "codes",
+    "options_for",
     "report_codes",
     "status_verdict",
 ]
@@ -122,16 +125,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     international: bool = False
 
 
-class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request may carry that gives each number values of its own in one text (`submit_variable`).
-
-    A value that holds one of `separators` can't go that way: its text goes in a request of its own.
-    """
-
-    recipients_max: int
-    separators: tuple[str, ...]
-
-
 MessageKind = Literal["sms", "wap", "mms"]
 """A text; a WAP push (its text is `title#URL`); a multimedia message: its text is the URL where
 `Vendor.publish` put its frames."""
@@ -143,6 +136,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     options: Mapping[str, str] = {}
     kind: MessageKind = "sms"
+
+
+def options_for(account: str, options: Mapping[str, str]) -> dict[str, str]:
+    """What of a campaign's options is for this account: those of all (`extno`) and, over them, its `ACCOUNT.extno`."""
+    own = {name.rpartition(".")[2]: value for name, value in options.items() if name.rpartition(".")[0] == account}
+    return {name: value for name, value in options.items() if "." not in name} | own
 
 
 SECRET_CHARS_MIN: Final = 4
@@ -291,6 +290,13 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     def report_push(self, push: Push) -> ReportsParsed:
         """The reports in a push to /push/ACCOUNT/report."""
         return Refused(404, "this vendor pushes no reports", False)
+
+    def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
+        """Many pushes at once: their reports, and how many each had. None: read each by `report_push`.
+
+        For vendors that push by the hundred; only where every push is as regular as theirs nearly always are.
+        """
+        return None
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """The messages in a push to /push/ACCOUNT/inbound."""

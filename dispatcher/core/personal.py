@@ -1,0 +1,132 @@
+"""A personalised batch: what each recipient's text is, how many parts it has, and which of them share a request. Pure.
+
+Recipients with equal values lie next to each other (the launch sees to it). Where the vendor has a road for variables,
+a chunk holds many texts; a value that would break that road's grammar is left to a request of its own. Where it has
+none, a chunk ends where the text changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.template import Template
+from dispatcher.core.text import Split, units
+from schemas.batch import Values
+
+Counts = NDArray[np.int64]
+
+
+class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request may carry that gives each number values of its own in one text.
+
+    A value that holds one of `separators` can't go that way: its text goes in a request of its own.
+    """
+
+    recipients_max: int
+    separators: tuple[str, ...]
+
+
+class Column:
+    """One variable of a batch. Raises ValueError if its dictionary does not fit its rows."""
+
+    __slots__ = ("_starts", "_texts", "rows")
+
+    def __init__(self, texts: bytes, ends: bytes, rows: bytes) -> None:
+        bounds = np.frombuffer(ends, "<u4").astype(np.int64)
+        self.rows: Final = np.frombuffer(rows, "<u2")
+        self._starts: Final = np.concatenate(([0], bounds))
+        self._texts: Final = texts
+        if np.any(np.diff(self._starts) < 0) or self._starts[-1] != len(texts) or int(self.rows.max()) >= len(bounds):
+            raise ValueError("the dictionary of a batch's values does not fit its rows")
+
+    def entries(self) -> Iterator[str]:
+        """All entries of the dictionary, in order."""
+        for start, end in pairwise(self._starts.tolist()):
+            yield self._texts[start:end].decode()
+
+    def value(self, recipient: int) -> str:
+        """The value of one recipient."""
+        entry = int(self.rows[recipient])
+        return self._texts[self._starts[entry] : self._starts[entry + 1]].decode()
+
+
+class Personal:
+    """The texts of one batch, as one account sends them. Raises ValueError if the values are damaged."""
+
+    __slots__ = ("_apart", "_columns", "_parts", "_road", "_runs", "_template")
+
+    def __init__(self, values: Values, template: Template, split: Split, road: VariableLimits | None = None) -> None:
+        """`template` names all its variables in the order of `values`; see `Template.of`."""
+        columns = [Column(*each) for each in zip(values.texts, values.ends, values.rows, strict=True)]
+        self._columns: Final = columns
+        self._template: Final = template
+        self._road: Final = road
+        count = len(columns[0].rows)
+        lengths = np.full(count, units(template.plain), np.int64)
+        apart = np.zeros(count, np.bool_)
+        changes = np.zeros(count - 1, np.bool_)
+        separators = road.separators if road is not None else ()
+        for index, column in enumerate(columns):
+            size, odd = [], []
+            for entry in column.entries():
+                size.append(units(entry))
+                odd.append(any(separator in entry for separator in separators))
+            lengths += np.array(size, np.int64)[column.rows] * template.slots.count(index)
+            apart |= np.array(odd)[column.rows]
+            changes |= column.rows[1:] != column.rows[:-1]
+        parts = np.where(lengths <= split.single, 1, -(-lengths // split.multi))
+        self._parts: Final[Counts] = np.concatenate(([0], np.cumsum(parts)))
+        self._runs: Final[Counts] = np.append(np.flatnonzero(changes) + 1, count)
+        self._apart: Final[Counts] = np.append(np.flatnonzero(apart), count)
+
+    def cut(self, start: int, end: int) -> int:
+        """How many recipients from `start` on, before `end`, may share a request: at least 1."""
+        if self._road is not None:
+            apart = int(self._apart[np.searchsorted(self._apart, start)])
+            if apart > start:
+                return min(end, apart, start + self._road.recipients_max) - start
+        return min(end, self._run_end(start)) - start
+
+    def parts(self, start: int, count: int) -> int:
+        """In how many messages the texts of these recipients are billed."""
+        return int(self._parts[start + count] - self._parts[start])
+
+    def one_text(self, start: int, count: int) -> bool:
+        """Whether these recipients get one text."""
+        return self._run_end(start) >= start + count
+
+    def text(self, recipient: int) -> str:
+        """The text of one recipient."""
+        return self._template.fill([column.value(recipient) for column in self._columns])
+
+    def values(self, start: int, count: int) -> list[list[str]]:
+        """What stands in each of these recipients' texts for each placeholder, in the placeholders' order."""
+        columns = [[column.value(recipient) for recipient in range(start, start + count)] for column in self._columns]
+        return [[columns[slot][index] for slot in self._template.slots] for index in range(count)]
+
+    def _run_end(self, start: int) -> int:
+        return int(self._runs[np.searchsorted(self._runs, start, side="right")])
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """The texts of a chunk: those of `count` recipients of a batch from `start` on."""
+
+    personal: Personal
+    start: int
+    count: int
+
+    @property
+    def text(self) -> str | None:
+        """The one text they all get; None if there are several."""
+        return self.personal.text(self.start) if self.personal.one_text(self.start, self.count) else None
+
+    @property
+    def values(self) -> list[list[str]]:
+        """As `Personal.values`."""
+        return self.personal.values(self.start, self.count)
