@@ -31,6 +31,13 @@ def url_encoded(text: str, charset: str) -> str:
     )
 
 
+def once_more(value: bytes, form: TextForm) -> bytes:
+    """The value without the escapes that `form` says, or with `auto` shows, to be inside it."""
+    if form == "escaped" or (form == "auto" and b"%" in value and _ESCAPED.fullmatch(value)):
+        return unescaped(value)
+    return value
+
+
 def pushed_text(value: bytes, form: TextForm) -> tuple[str, tuple[str, ...]]:
     """(text, flags) of a pushed message: unescaped at most once more, then read as UTF-8, else as GBK (AMB-HZ-5).
 
@@ -38,8 +45,7 @@ def pushed_text(value: bytes, form: TextForm) -> tuple[str, tuple[str, ...]]:
     two hex digits behind it. Weak spot: `100%25`, typed by a person and not escaped a second time, becomes `100%`.
     Bytes of neither charset are shown as `\\xNN`, so that nothing of them is lost.
     """
-    if form == "escaped" or (form == "auto" and b"%" in value and _ESCAPED.fullmatch(value)):
-        value = unescaped(value)
+    value = once_more(value, form)
     try:
         return value.decode("utf-8"), ()
     except UnicodeDecodeError:

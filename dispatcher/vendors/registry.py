@@ -6,9 +6,10 @@ from typing import Final
 
 from dispatcher.vendors.batch_a import BatchA
 from dispatcher.vendors.batch_b import BatchB
+from dispatcher.vendors.cosms import Cosms
 from dispatcher.vendors.guodu import Guodu
 from dispatcher.vendors.hezhong import Hezhong
 from dispatcher.vendors.seam import Vendor
 
-VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA, BatchB, Hezhong, Guodu)
+VENDORS: Final[tuple[type[Vendor], ...]] = (BatchA, BatchB, Cosms, Hezhong, Guodu)
 BY_TAG: Final[dict[str, type[Vendor]]] = {str(vendor.__struct_config__.tag): vendor for vendor in VENDORS}
