@@ -1,4 +1,5 @@
-"""`dispatcher store …` and `dispatcher lookup NUMBER`; `dispatcher account …` is in account_commands.py."""
+"""`dispatcher store …` and `dispatcher lookup NUMBER`; `account …` is in account_commands.py, agent_commands.py and
+operation_commands.py."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from consumers.account_commands import account
+from consumers.agent_commands import add_account, delete_account, recharge_account
+from consumers.operation_commands import list_operations, settle_operation
 from dispatcher.config import Config, load
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.errors import UserError
@@ -25,6 +28,9 @@ from schemas.states import State
 __all__ = ["account", "lookup", "store"]
 
 MESSAGES_MAX: Final = 20
+
+for command in (recharge_account, add_account, delete_account, list_operations, settle_operation):
+    account.add_command(command)
 
 
 @click.group()
