@@ -134,9 +134,8 @@ InboundParsed = list[Inbound] | Partly | Refused
 class Polled(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a poll. It is durable before the next one is asked for, and `more` asks for that one at once.
 
-    The messages in `inbound` name no account: whoever polls fills theirs in. `verdict`: why there is no page (a refusal,
-    no answer); `rest`, `count` and `why`: entries of it that can't be read,
-    as in Partly.
+    The messages in `inbound` name no account: whoever polls fills it in. `verdict`: why there is no page (a refusal, no
+    answer); `rest`, `count` and `why`: entries of it that can't be read, as in Partly.
     """
 
     reports: list[ReportRow] = []
