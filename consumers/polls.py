@@ -124,7 +124,8 @@ class Poller:
                 rest = rest.replace(secret, b"***")
             await bury(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
         await take_reports(self._log, self._account, page.reports, at_ms)
-        await take_inbound(self._log, self._account, page.inbound)
+        messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]
+        await take_inbound(self._log, self._account, messages)
 
 
 def _now_ms() -> int:
