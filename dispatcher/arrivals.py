@@ -10,7 +10,9 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
+from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
+from dispatcher.suppression_list import put
 from dispatcher.vendors.seam import ReportRow
 from schemas.codec import encode
 from schemas.records import Dead, Inbound, Reports
@@ -20,6 +22,7 @@ ROWS_MAX: Final = 1_500
 """Reports per record: 0.8 MB with the longest ids and codes (64 characters each), under the topic's limit."""
 
 DEAD_BYTES_MAX: Final = 65_536
+DEFAULT_WORDS: Final = OptOutWords()
 
 
 async def take_reports(log: Log, account: str, items: Sequence[ReportRow | Reports], at_ms: int) -> None:
@@ -28,10 +31,24 @@ async def take_reports(log: Log, account: str, items: Sequence[ReportRow | Repor
         await log.append(REPORTS.name, lane_partition(account), pack_reports(account, items, at_ms))
 
 
-async def take_inbound(log: Log, account: str, messages: Sequence[Inbound]) -> None:
-    """Make these messages durable. Raises LogError."""
+async def take_inbound(
+    log: Log, account: str, messages: Sequence[Inbound], opt_out_words: OptOutWords = DEFAULT_WORDS
+) -> None:
+    """Make these messages durable, and before that the opt-outs among them. Raises LogError."""
     if messages:
+        await take_opt_outs(log, account, messages, opt_out_words)
         await log.append(INBOUND.name, lane_partition(account), pack_inbound(account, messages))
+
+
+async def take_opt_outs(log: Log, account: str, messages: Sequence[Inbound], words: OptOutWords) -> None:
+    """Put on the suppression list who of the senders wants no more texts. Raises LogError.
+
+    Comes before the messages themselves: if the log fails in between, the vendor says them again, and a number that is
+    put on the list twice is there once.
+    """
+    for opt_out in words.opt_outs(messages):
+        at_ms = max(message.received_ms for message in messages)
+        await put(log, opt_out.numbers, adds=True, source="opt-out", by=account, why=opt_out.word, at_ms=at_ms)
 
 
 async def bury(log: Log, account: str, path: str, why: str, body: bytes, at_ms: int) -> None:

@@ -146,7 +146,9 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
     """The configuration in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
     unknown = sorted(set(table) - {"log", "store", "web", "inbound", "lanes", "account"})
     if unknown:
-        raise ConfigError(f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, account.NAME).")
+        raise ConfigError(
+            f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, account.NAME)."
+        )
     accounts, unset = {}, {}
     unset_apart: dict[tuple[str, str], str] = {}
     for name, fields in _table(table.get("account", {}), f"{path}: [account]").items():
@@ -157,6 +159,11 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
             raise missing
         if missing is not None:
             unset[name] = str(missing)
+    inbound = _section(table, "inbound", InboundConfig, path)
+    try:
+        _ = inbound.opt_outs
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     return Config(
         log=_section(table, "log", LogConfig, path),
         store=_section(table, "store", StoreConfig, path),
@@ -165,6 +172,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         accounts=accounts,
         path=path,
         unset=unset,
+        inbound=inbound,
         unset_apart=unset_apart,
     )
 

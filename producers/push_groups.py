@@ -7,7 +7,7 @@ the group is durable, and a log that fails fails the whole group: the vendor pus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from dispatcher.log.port import Entry, Log
@@ -15,14 +15,29 @@ from dispatcher.log.port import Entry, Log
 Item = TypeVar("Item")
 
 
-class Groups(Generic[Item]):
-    """Items of one account, appended to one partition in groups. `pack` makes the entries of a group."""
+class ReadAlone(Exception):
+    """What a `pack` raises that cannot read a group at once: each of it has to be read by itself."""
 
-    def __init__(self, log: Log, topic: str, partition: int, pack: Callable[[list[Item]], list[Entry]]) -> None:
+
+class Groups(Generic[Item]):
+    """Items of one account, appended to one partition in groups. `pack` makes the entries of a group.
+
+    `first` is what must be durable before a group is appended.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        topic: str,
+        partition: int,
+        pack: Callable[[list[Item]], list[Entry]],
+        first: Callable[[list[Item]], Awaitable[None]] | None = None,
+    ) -> None:
         self._log = log
         self._topic = topic
         self._partition = partition
         self._pack = pack
+        self._first = first
         self._loop = asyncio.get_running_loop()
         self._items: list[Item] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -62,6 +77,8 @@ class Groups(Generic[Item]):
     async def _appended(self, items: list[Item]) -> Exception | None:
         try:
             self.appends += 1
+            if self._first is not None:
+                await self._first(items)
             await self._log.append(self._topic, self._partition, self._pack(items))
         except Exception as error:  # whatever it is, nobody may wait for ever
             return error

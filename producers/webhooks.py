@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,12 +21,13 @@ import orjson
 import structlog
 from aiohttp import web
 
-from dispatcher.arrivals import bury, pack_inbound, pack_reports
+from dispatcher.arrivals import bury, pack_inbound, pack_reports, take_opt_outs
 from dispatcher.config import Config
+from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import ConfigError, LogError, PortInUse
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam import Partly, Push, Refused, Vendor
-from producers.push_groups import Groups
+from producers.push_groups import Groups, ReadAlone
 from schemas.records import Reports
 from schemas.topics import INBOUND, REPORTS, lane_partition
 
@@ -62,19 +63,32 @@ class WebhookCounts(msgspec.Struct):
     dead: int = 0
 
 
+class Gathered(msgspec.Struct):
+    """A push that is read together with others, and how many reports it turned out to hold."""
+
+    push: Push
+    reports: int = 0
+
+
 class Endpoint:
     """One account's path for one kind of push: how it is read and where it goes."""
 
-    __slots__ = ("account", "groups", "parse", "path", "reports", "secrets", "vendor")
+    __slots__ = ("_log", "_words", "account", "groups", "parse", "path", "reports", "secrets", "together", "vendor")
 
-    def __init__(self, log: Log, account: str, vendor: Vendor, *, reports: bool) -> None:
+    def __init__(self, log: Log, account: str, vendor: Vendor, words: OptOutWords, *, reports: bool) -> None:
+        self._log = log
+        self._words = words
         self.account = account
         self.vendor = vendor
         self.reports = reports
         self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
         self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
         topic = REPORTS if reports else INBOUND
-        self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack)
+        first = None if reports else self._take_opt_outs
+        self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
+        self.together: Groups[Gathered] | None = None
+        if reports and type(vendor).report_pushes is not Vendor.report_pushes:
+            self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
         self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
 
     def masked(self, text: bytes) -> bytes:
@@ -85,6 +99,22 @@ class Endpoint:
 
     def _pack(self, items: list[Any]) -> list[Entry]:
         return pack_reports(self.account, items, _now_ms()) if self.reports else pack_inbound(self.account, items)
+
+    async def _take_opt_outs(self, items: list[Any]) -> None:
+        await take_opt_outs(self._log, self.account, items, self._words)
+
+    def _pack_together(self, gathered: list[Gathered]) -> list[Entry]:
+        """All of them read at once. Raises ReadAlone where they are not as regular as that needs."""
+        try:
+            found = self.vendor.report_pushes([each.push for each in gathered])
+        except Exception as error:  # a mistake in a vendor's file is dealt with push by push
+            raise ReadAlone from error
+        if found is None:
+            raise ReadAlone
+        records, counts = found
+        for each, count in zip(gathered, counts, strict=True):
+            each.reports = count
+        return pack_reports(self.account, records, _now_ms())
 
 
 async def serve_webhooks(config: Config, log: Log) -> Webhooks:
@@ -107,9 +137,10 @@ class Webhooks:
         self._second = self._this_second = 0
         self._told: dict[str, float] = {}
         self._runner: web.ServerRunner | None = None
+        words = config.inbound.opt_outs
         for account, vendor in config.accounts.items():
             for reports in (True, False):
-                endpoint = Endpoint(log, account, vendor, reports=reports)
+                endpoint = Endpoint(log, account, vendor, words, reports=reports)
                 self._endpoints[endpoint.path] = endpoint
 
     async def start(self) -> None:
@@ -144,6 +175,8 @@ class Webhooks:
             await self._runner.cleanup()
         for endpoint in self._endpoints.values():
             await endpoint.groups.drained()
+            if endpoint.together is not None:
+                await endpoint.together.drained()
 
     # --- a push ------------------------------------------------------------------------------------------------------
 
@@ -183,6 +216,10 @@ class Webhooks:
     async def _take(self, endpoint: Endpoint, push: Push) -> web.StreamResponse:
         """Read it, make it durable, answer."""
         counts = self.counts
+        if endpoint.together is not None:
+            answer = await self._take_together(endpoint, endpoint.together, push)
+            if answer is not None:
+                return answer
         try:
             parsed = endpoint.parse(push)
         except Exception as error:  # a mistake in a vendor's file: keep the push, and have the vendor push again
@@ -200,21 +237,9 @@ class Webhooks:
             parsed = parsed.rows
         items: Sequence[Any] = parsed if isinstance(parsed, list) else [parsed]
         if items:
-            counts.waiting += 1
-            try:
-                await endpoint.groups.add(items)
-            except LogError as error:
-                counts.log_failed += 1
-                self._log_works = False
-                self._tell("push-not-written", endpoint, error=str(error))
-                return _later(503)
-            except Exception as error:
-                counts.our_fault += 1
-                self._tell("push-not-written", endpoint, error=type(error).__name__)
-                return _later(500)
-            finally:
-                counts.waiting -= 1
-            self._log_works = True
+            failed = await self._durable(endpoint, endpoint.groups.add(items))
+            if failed is not None:
+                return failed
         counts.taken += 1
         rows = sum(len(item.states) if isinstance(item, Reports) else 1 for item in items)
         if endpoint.reports:
@@ -223,14 +248,52 @@ class Webhooks:
             counts.inbound += rows
         return web.Response(body=endpoint.vendor.push_answer())
 
+    async def _take_together(
+        self, endpoint: Endpoint, groups: Groups[Gathered], push: Push
+    ) -> web.StreamResponse | None:
+        """The same with all that came while the log was busy, read at once. None: this push is to be read alone."""
+        gathered = Gathered(push)
+        try:
+            failed = await self._durable(endpoint, groups.add([gathered]))
+        except ReadAlone:
+            return None
+        if failed is not None:
+            return failed
+        self.counts.taken += 1
+        self.counts.reports += gathered.reports
+        return web.Response(body=endpoint.vendor.push_answer())
+
+    async def _durable(self, endpoint: Endpoint, durable: Awaitable[None]) -> web.Response | None:
+        """Wait for the log; the answer if it fails. Raises ReadAlone."""
+        counts = self.counts
+        counts.waiting += 1
+        try:
+            await durable
+        except ReadAlone:
+            raise
+        except LogError as error:
+            counts.log_failed += 1
+            self._log_works = False
+            self._tell("push-not-written", endpoint, error=str(error))
+            return _later(503)
+        except Exception as error:
+            counts.our_fault += 1
+            self._tell("push-not-written", endpoint, error=type(error).__name__)
+            return _later(500)
+        finally:
+            counts.waiting -= 1
+        self._log_works = True
+        return None
+
     async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refused) -> web.Response:
+        self._tell("push-refused", endpoint, status=refused.status, why=refused.why)
+        if (refused.authenticated or refused.keep) and not await self._bury(endpoint, push, refused.why):
+            self.counts.log_failed += 1
+            return _later(503)  # nothing of it is kept anywhere: the vendor has to push it again
         if refused.status == 403:
             self.counts.strangers += 1
         else:
             self.counts.junk += 1
-        self._tell("push-refused", endpoint, status=refused.status, why=refused.why)
-        if refused.authenticated or refused.keep:
-            await self._bury(endpoint, push, refused.why)
         return web.Response(status=refused.status)
 
     async def _lay_aside(self, endpoint: Endpoint, push: Push, partly: Partly) -> bool:
@@ -247,8 +310,10 @@ class Webhooks:
         try:
             await bury(self._log, push.account, endpoint.path, why, endpoint.masked(what), push.received_ms)
         except LogError as error:
+            self._log_works = False
             self._tell("dead-letter-not-written", endpoint, error=str(error))
             return False
+        self._log_works = True
         self.counts.dead += 1
         return True
 

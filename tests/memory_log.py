@@ -1,7 +1,7 @@
 """A log in memory, for tests of what writes to one. It keeps what the port promises (dispatcher/log/port.py), no file.
 
-`failures` are raised by the next appends, one each: `(error, written)`; written says whether the records got there all
-the same, as after a time-out.
+`failures` are for the next appends, one each: `(error, written)`; error None means that one works, written says whether
+the records got there all the same, as after a time-out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, int], list[Stored]] = defaultdict(list)
-        self.failures: deque[tuple[Exception, bool]] = deque()
+        self.failures: deque[tuple[Exception | None, bool]] = deque()
         self.appends = 0
         self.closed = False
         self._grown = asyncio.Condition()

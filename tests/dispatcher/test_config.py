@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.config import Config, LanesConfig, LogConfig, StoreConfig, WebConfig, load, parse
+from dispatcher.config import Config, InboundConfig, LanesConfig, LogConfig, StoreConfig, WebConfig, load, parse
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.batch_a import BatchA
 from dispatcher.vendors.registry import BY_TAG, VENDORS
@@ -291,6 +291,11 @@ def secrets(monkeypatch):
         monkeypatch.setenv(name, "s3cretDK" if "DES" in name else "s3cret-word")
 
 
+def test_an_opt_out_word_that_is_none_is_a_mistake():
+    with pytest.raises(ConfigError, match=r'\[inbound\] opt_out_words: the opt-out word "!" has no letter'):
+        parse({"inbound": {"opt_out_words": ["TD", "!"]}}, "dispatcher.toml")
+
+
 @pytest.mark.usefixtures("secrets")
 def test_the_example_is_a_configuration_with_one_account():
     config = load(EXAMPLE)
@@ -303,7 +308,13 @@ def test_the_example_with_every_key_uncommented_is_a_configuration():
     assert parse(tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8"))), "all").accounts["spring"].flow
 
 
-SECTIONS = [("log", LogConfig), ("store", StoreConfig), ("web", WebConfig), ("lanes", LanesConfig)]
+SECTIONS = [
+    ("log", LogConfig),
+    ("store", StoreConfig),
+    ("web", WebConfig),
+    ("inbound", InboundConfig),
+    ("lanes", LanesConfig),
+]
 
 
 @pytest.mark.parametrize(("section", "kind"), [*SECTIONS, ("account", BatchA)], ids=lambda value: str(value))
