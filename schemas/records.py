@@ -15,6 +15,9 @@ Effect = Literal["accepted", "failed", "queued", "unknown"]
 
 UnknownPolicy = Literal["hold", "resend"]
 
+MessageKind = Literal["sms", "wap", "mms"]
+"""A text; a WAP push (its text is `title#URL`); a multimedia message (its text is the URL of its frames)."""
+
 SuppressionSource = Literal["opt-out", "person", "import"]
 """A phone that sent an opt-out word; a person's command; a list that a person imported."""
 
@@ -63,6 +66,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     by: str
     invalid_reasons: dict[str, int] = {}
     options: dict[str, str] = {}
+    kind: MessageKind = "sms"
     suppressed_reasons: dict[str, int] = {}
     variables: tuple[str, ...] = ()
 
@@ -108,7 +112,8 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     """An account's balance is about to be asked (`messages` None, `says` empty), or was: what came of it.
 
     Vendors bound how often it may be asked, whoever of us asks: see dispatcher/balance_book.py. key `balance!ACCOUNT`.
-    `messages` None with `says`: why it is not known. `by` names who asked, as people read it.
+    `messages` None with `says`: why it is not known. `by` names who asked, as people read it. `what`: a vendor's
+    history is asked by the same rule (key `history!ACCOUNT`); then `messages` are the rows it gave.
     """
 
     account: str
@@ -116,6 +121,7 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     by: str
     messages: float | None
     says: str
+    what: Literal["balance", "history"] = "balance"
 
 
 class Operated(Record, frozen=True, kw_only=True, tag="operated"):
@@ -223,7 +229,7 @@ class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
     """What came of the intent at offset `intent`. A fact: it counts whoever wrote it; the first one counts.
 
     `code` and `text` are the vendor's own (text: first 200 characters). `vendor_id` is the id its reports will carry;
-    `vendor_ids` (one per recipient, in submitted order) where the vendor gives one each. `sent_ms` is 0 if nothing
+    `vendor_ids` (one per recipient, in submitted order; "" where it is not known) where the vendor gives one each. `sent_ms` is 0 if nothing
     went out. `divide` asks for the slice to be sent again in two halves (a bad number refuses the whole request).
     """
 
@@ -241,7 +247,10 @@ class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
 
 
 class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
-    """The owner's word on an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again)."""
+    """The owner's word on an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again).
+
+    `vendor_id` or `vendor_ids` (one per recipient, in submitted order): under which the vendor reports it, if known.
+    """
 
     owner: str
     account: str
@@ -251,6 +260,7 @@ class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
     by: str
     why: str = ""
     vendor_id: str = ""
+    vendor_ids: tuple[str, ...] = ()
 
 
 class Slice(msgspec.Struct, frozen=True, array_like=True):
