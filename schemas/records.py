@@ -229,8 +229,9 @@ class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
     """What came of the intent at offset `intent`. A fact: it counts whoever wrote it; the first one counts.
 
     `code` and `text` are the vendor's own (text: first 200 characters). `vendor_id` is the id its reports will carry;
-    `vendor_ids` (one per recipient, in submitted order; "" where it is not known) where the vendor gives one each. `sent_ms` is 0 if nothing
-    went out. `divide` asks for the slice to be sent again in two halves (a bad number refuses the whole request).
+    `vendor_ids` (one per recipient, in submitted order; "" where it is not known) where the vendor gives one each.
+    `sent_ms` is 0 if nothing went out. `divide` asks for the slice to be sent again in two halves (a bad number refuses
+    the whole request).
     """
 
     account: str

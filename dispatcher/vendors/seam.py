@@ -55,7 +55,7 @@ from dispatcher.vendors.outcomes import (
     report_codes,
     status_verdict,
 )
-from schemas.records import Reports
+from schemas.records import MessageKind, Reports
 
 __all__ = [
     "Answer",
@@ -123,11 +123,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     text_chars_max: int
     charset: str = "utf-8"
     international: bool = False
-
-
-MessageKind = Literal["sms", "wap", "mms"]
-"""A text; a WAP push (its text is `title#URL`); a multimedia message: its text is the URL where
-`Vendor.publish` put its frames."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
