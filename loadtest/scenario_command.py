@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.argument("scenario", metavar="[FILE|NAME]", required=False)
 @click.option("--recipients", type=click.IntRange(1, 50_000_000), help="So many in all, instead of the scenario's.")
 @click.option("--seed", type=click.IntRange(0), help="Other numbers, other draws of the vendors.")
-@click.option("--scale", type=click.FloatRange(0, min_open=True), help="The vendors' clocks run so many times faster.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    help="So many times faster: the vendors' clocks, and when what happens.",
+)
 @click.option("--log", "log_url", metavar="URL", help="This log instead: kafka://HOST:PORT.")
 @click.option("--keep", type=click.Path(file_okay=False), metavar="DIR", help="Keep everything here, to look at.")
 @json_option
@@ -49,7 +53,7 @@ def loadtest(
       dispatcher loadtest my-scenario.toml --log kafka://127.0.0.1:9092 --keep /tmp/run
     """
     from loadtest.scenario_file import find, load
-    from loadtest.scenario_stage import scaled
+    from loadtest.scenario_scale import scaled
 
     if scenario is None:
         _list(as_json=as_json)

@@ -22,7 +22,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A section whose keys are all known."""
 
 
-class LogPart(Part):
+class LogPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[log]"""
 
     kind: Annotated[
@@ -34,7 +34,7 @@ class LogPart(Part):
     ] = ""
 
 
-class RunPart(Part):
+class RunPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[run]"""
 
     lanes: Annotated[int, Meta(ge=1, le=16, description="processes with the role lanes")] = 1
@@ -44,7 +44,7 @@ class RunPart(Part):
     ] = 60.0
 
 
-class CampaignPart(Part):
+class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[[campaign]]"""
 
     id: Annotated[str, Meta(min_length=1, description="its name")]
@@ -66,7 +66,7 @@ class CampaignPart(Part):
     options: Annotated[dict[str, str], Meta(description="vendor options, as `--option` of `campaign launch`")] = {}
 
 
-class EventPart(Part):
+class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[[event]]: when, to whom (one of vendor, account, role, campaign), what."""
 
     at_s: Annotated[From0 | None, Meta(description="so many seconds after the start; or `after_taken`")] = None
@@ -115,7 +115,7 @@ class EventPart(Part):
     ] = None
 
 
-class ExpectPart(Part):
+class ExpectPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[expect]: what must be so in the end, besides what must always be so."""
 
     within_s: Annotated[Above0 | None, Meta(description="all is over after so many real seconds")] = None

@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from dispatcher.config import Config, load
-from dispatcher.errors import UserError
 from loadtest.broker import Broker
 from loadtest.demo_list import number_block, write_dirty
 from loadtest.demo_stage import own_topics
@@ -105,30 +104,6 @@ def _list(scenario: Scenario, campaign: CampaignPart, folder: Path, first: int) 
             numbers = number_block(first + start, min(BLOCK, rows - start))
             file.write("".join(f"{number}\n" for number in np.asarray(numbers).tolist()))
     return path, None
-
-
-def scaled(scenario: Scenario, recipients: int | None, seed: int | None, scale: float | None) -> Scenario:
-    """The scenario with so many recipients in all (each campaign its share, at least one), another seed, and the
-    vendors' clocks at `scale`. Raises UserError.
-    """
-    campaigns, vendors = scenario.campaigns, scenario.vendors
-    if recipients is not None:
-        if not scenario.planned:
-            raise UserError(f"{scenario.path}: its lists are files; --recipients has nothing to change.")
-        campaigns = tuple(
-            msgspec.structs.replace(each, recipients=max(1, each.recipients * recipients // scenario.planned))
-            if each.recipients
-            else each
-            for each in campaigns
-        )
-    if scale is not None:
-        vendors = {
-            name: msgspec.structs.replace(each, simulated={**each.simulated, "clock_scale": scale})
-            for name, each in vendors.items()
-        }
-    return msgspec.structs.replace(
-        scenario, campaigns=campaigns, vendors=vendors, seed=scenario.seed if seed is None else seed
-    )
 
 
 def _free_port() -> int:

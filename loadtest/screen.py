@@ -27,6 +27,7 @@ class Screen:
         self._quiet = quiet
         self._live: Live | None = None
         self._speeds: dict[str, Speed] = {}
+        self._lines: dict[str, str] = {}
         self._lined_s = 0.0
 
     @contextlib.contextmanager
@@ -52,7 +53,10 @@ class Screen:
         elif not self._quiet and now_s - self._lined_s >= LINE_EVERY_S:
             self._lined_s = now_s
             for view in reversed(views):
-                click.echo(plain_line(view, paces[view.id]))
+                line = plain_line(view, paces[view.id])
+                if self._lines.get(view.id) != line:
+                    self._lines[view.id] = line
+                    click.echo(line)
 
     def say(self, words: str) -> None:
         """One line that stays."""
