@@ -6,6 +6,7 @@ Pure. What a field must look like is its vendor's business; here a number that i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -18,12 +19,20 @@ from schemas.records import Reports
 ROWS_MAX: Final = 1_500
 """Reports per record: 0.8 MB with the longest ids and codes, under the topic's limit."""
 
+BYTES_MAX: Final = 400_000
+ROW_BYTES: Final = 8 + 4 + 1 + 2 + 4 + 10
+"""A row's columns, and what an id and a code of its own need beside their characters (at most)."""
+
 CODE_CHARS_MAX: Final = 64
 TIME_DIGITS: Final = 14
 
-_MOBILE: Final = 10 ** np.arange(DOMESTIC_DIGITS - 1, -1, -1, dtype=np.int64)
-_DATE: Final = 10 ** np.arange(7, -1, -1, dtype=np.int64)
-_CLOCK: Final = np.array([36_000, 3_600, 600, 60, 10, 1], np.int64)
+_MOBILE: Final = 10.0 ** np.arange(DOMESTIC_DIGITS - 1, -1, -1)
+_FIELDS: Final = np.zeros((TIME_DIGITS, 4))
+"""What each digit of YYYYMMDDhhmmss is worth in the date, hours, minutes and seconds."""
+
+_FIELDS[:8, 0] = 10.0 ** np.arange(7, -1, -1)
+_FIELDS[[8, 10, 12], [1, 2, 3]] = 10
+_FIELDS[[9, 11, 13], [1, 2, 3]] = 1
 
 Value = TypeVar("Value")
 
@@ -40,7 +49,7 @@ def numbers(values: Sequence[bytes]) -> NDArray[np.int64]:
     """The int64 (core/numbers.py) of each pushed number, 0 where it is none; `86` and the like are taken off."""
     digits = _digits(values, DOMESTIC_DIGITS)
     if digits is not None:
-        found = digits @ _MOBILE
+        found = mobiles(digits)
         if is_domestic(found).all():
             return found
     return np.fromiter(map(forms.number, values), np.int64, len(values))
@@ -52,13 +61,36 @@ def times(values: Sequence[bytes]) -> NDArray[np.uint32]:
     if digits is None:
         fit = (value if len(value) == TIME_DIGITS else b"" for value in values)
         return np.fromiter(map(forms.time_s, fit), np.uint32, len(values))
-    dates = digits[:, :8] @ _DATE
-    one_day = (dates == dates[0]).all()
-    days, day_of = (dates[:1], 0) if one_day else np.unique(dates, return_inverse=True)
-    midnights = np.array([forms.time_s(b"%08d000000" % day) for day in days.tolist()], np.int64)[day_of]
-    seconds = midnights + digits[:, 8:] @ _CLOCK
-    clock = (digits[:, 8] * 10 + digits[:, 9] < 24) & (digits[:, 10] < 6) & (digits[:, 12] < 6)
-    return np.where(clock & (midnights > 0) & (seconds < 2**32), seconds, 0).astype(np.uint32)
+    return seconds(digits)
+
+
+def mobiles(digits: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The values of rows of eleven digits (0 to 9)."""
+    return (digits.astype(np.float64) @ _MOBILE).astype(np.int64)  # floats multiply fastest; eleven digits are exact
+
+
+def seconds(digits: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Unix seconds of rows of fourteen digits, YYYYMMDDhhmmss in Shanghai; 0 where they are no time."""
+    fields = digits.astype(np.float64) @ _FIELDS  # floats, as only their products are fast; these are exact
+    dates, hours, minutes, rest = fields.T
+    fine = (hours < 24) & (minutes < 60) & (rest < 60)
+    if (dates == dates[0]).all():
+        midnights: float | NDArray[np.float64] = _midnight_s(int(dates[0]))
+        fine &= midnights > 0
+    else:
+        days, day_of = np.unique(dates, return_inverse=True)
+        midnights = np.array([_midnight_s(int(day)) for day in days.tolist()], np.float64)[day_of]
+        fine &= midnights > 0
+    unix_s = midnights + hours * 3_600 + minutes * 60 + rest
+    fine &= unix_s < 2**32
+    found: NDArray[np.uint32] = (unix_s * fine).astype(np.uint32)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _midnight_s(day: int) -> int:
+    """Unix seconds of the beginning of the day YYYYMMDD, 0 if there is no such day."""
+    return forms.time_s(b"%08d000000" % day)
 
 
 def _digits(values: Sequence[bytes], width: int) -> NDArray[np.uint8] | None:
@@ -75,9 +107,9 @@ def in_columns(
     account: str,
     at_ms: int,
     *,
-    ids: Sequence[bytes] | Sequence[str],
+    ids: Sequence[bytes | str],
     numbers: NDArray[np.int64],
-    codes: Sequence[bytes] | Sequence[str],
+    codes: Sequence[bytes | str],
     state: Callable[[str], int],
     times: NDArray[np.uint32],
 ) -> list[Reports]:
@@ -91,26 +123,72 @@ def in_columns(
 def _record(
     account: str,
     at_ms: int,
-    ids: Sequence[bytes] | Sequence[str],
+    ids: Sequence[bytes | str],
     numbers: NDArray[np.int64],
-    codes: Sequence[bytes] | Sequence[str],
+    codes: Sequence[bytes | str],
     state: Callable[[str], int],
     times: NDArray[np.uint32],
 ) -> Reports:
-    known_ids: Numbered[bytes | str] = Numbered()
-    known_codes: Numbered[bytes | str] = Numbered()
-    id_index = np.fromiter(map(known_ids.__getitem__, ids), "<u4", len(ids))
-    code_index = np.fromiter(map(known_codes.__getitem__, codes), "<u2", len(codes))
-    names = [_text(code)[:CODE_CHARS_MAX] for code in known_codes]
+    return record(account, at_ms, ids=indexed(ids), numbers=numbers, codes=indexed(codes), state=state, times=times)
+
+
+def indexed(values: Sequence[Value]) -> tuple[list[Value], NDArray[np.intp]]:
+    """The distinct values in the order they come in, and which of them each one is."""
+    known: Numbered[Value] = Numbered()
+    index = np.fromiter(map(known.__getitem__, values), np.intp, len(values))
+    return list(known), index
+
+
+Indexed = tuple[Sequence[bytes | str], NDArray[np.intp]]
+"""Distinct values, and which of them each row has."""
+
+
+def records(
+    account: str,
+    at_ms: int,
+    *,
+    ids: Indexed,
+    numbers: NDArray[np.int64],
+    codes: Indexed,
+    state: Callable[[str], int],
+    times: NDArray[np.uint32],
+) -> list[Reports]:
+    """One record if it surely fits, as it nearly always does; else many of ROWS_MAX rows."""
+    size = len(numbers) * ROW_BYTES + sum(map(len, ids[0])) + sum(map(len, codes[0]))
+    if size <= BYTES_MAX:
+        return [record(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)]
+    return in_columns(
+        account,
+        at_ms,
+        ids=[ids[0][at] for at in ids[1].tolist()],
+        numbers=numbers,
+        codes=[codes[0][at] for at in codes[1].tolist()],
+        state=state,
+        times=times,
+    )
+
+
+def record(
+    account: str,
+    at_ms: int,
+    *,
+    ids: Indexed,
+    numbers: NDArray[np.int64],
+    codes: Indexed,
+    state: Callable[[str], int],
+    times: NDArray[np.uint32],
+) -> Reports:
+    """One record; at most ROWS_MAX rows. `state` says what a code means (schemas/states.py REPORT_…)."""
+    names = [_text(code)[:CODE_CHARS_MAX] for code in codes[0]]
     return Reports(
         account=account,
         at_ms=at_ms,
-        ids=[_text(vendor_id) for vendor_id in known_ids],
-        id_index=id_index.tobytes(),
+        ids=[_text(vendor_id) for vendor_id in ids[0]],
+        id_index=ids[1].astype("<u4").tobytes(),
         numbers=numbers.astype("<i8", copy=False).tobytes(),
-        states=np.array([state(name) for name in names], np.uint8)[code_index].tobytes(),
+        states=np.array([state(name) for name in names], np.uint8)[codes[1]].tobytes(),
         codes=names,
-        code_index=code_index.tobytes(),
+        code_index=codes[1].astype("<u2").tobytes(),
         times=times.astype("<u4", copy=False).tobytes(),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -22,6 +23,7 @@ from dispatcher.vendors.guodu_pushes import (
     MoFields,
     folded,
     parse,
+    read_at_once,
     read_messages,
     read_reports,
     trimmed,
@@ -46,6 +48,7 @@ from dispatcher.vendors.seam import (
     codes,
 )
 from dispatcher.vendors.unread import Unread
+from schemas.records import Reports
 
 SUBMIT_PATH: Final = "/HttpQuickProcess/submitJson"
 CONTENT_TYPE: Final = "application/json; charset=UTF-8"
@@ -217,6 +220,11 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         except ValueError:
             return self._junk()
         return unread.beside(reports, authenticated=self.push_key is not None)
+
+    def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
+        if any(self._stranger(push) for push in pushes):
+            return None
+        return read_at_once([push.body for push in pushes], pushes[0].account, pushes[0].received_ms)
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """Messages as JSON; their form is not in the document (vendors.md 5.4, 5.6)."""

@@ -98,41 +98,54 @@ class _ReportOfMsgId(_Report, gc=False):
 _KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[_ReportOfMsgId]))
 
 
+def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
+    """The reports of these pushes and how many each had, if all are written as the document prints them."""
+    reports: list[_Report] = []
+    counts = []
+    for body in bodies:
+        found = _as_printed(trimmed(body))
+        if found is None:
+            return None
+        reports += found
+        counts.append(len(found))
+    records = _in_columns(account, at_ms, reports)
+    return None if records is None else (records, counts)
+
+
+def _as_printed(text: bytes) -> Sequence[_Report] | None:
+    for decoder in _KNOWN:
+        try:
+            return decoder.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            continue
+    return None
+
+
 def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
     """The reports in columns; what can't be read goes into `unread`. Raises ValueError if the body is no JSON list."""
     text = trimmed(body)
-    for decoder in _KNOWN:
-        try:
-            reports = decoder.decode(text)
-        except (msgspec.DecodeError, RecursionError):
-            continue
-        found = _in_columns(
-            account,
-            at_ms,
-            [report.mobile for report in reports],
-            [str(report.msgId).strip() for report in reports],
-            ["0" if report.status == 0 else _code(report.status, report.msg) for report in reports],
-            [report.reportTime for report in reports],
-        )
-        if found is not None:
-            return found
-        break
-    return _slowly(_list(text), account, at_ms, unread)
+    reports = _as_printed(text)
+    found = None if reports is None else _in_columns(account, at_ms, reports)
+    return _slowly(_list(text), account, at_ms, unread) if found is None else found
 
 
-def _in_columns(
-    account: str, at_ms: int, mobiles: list[str], ids: list[str], codes: list[str], stamps: list[str]
-) -> list[Reports] | None:
+def _in_columns(account: str, at_ms: int, reports: Sequence[_Report]) -> list[Reports] | None:
     """The records, or None if a mobile is no number or an id is none."""
-    if not ids:
+    if not reports:
         return []
-    numbers = columns.numbers(_bytes(mobiles))
-    lengths = list(map(len, ids))
-    if not numbers.all() or min(lengths) < 1 or max(lengths) > ID_CHARS_MAX:
+    numbers = columns.numbers(_bytes([report.mobile for report in reports]))
+    ids, id_index = columns.indexed([report.msgId for report in reports])
+    names = [str(vendor_id).strip() for vendor_id in ids]
+    if not numbers.all() or not all(0 < len(name) <= ID_CHARS_MAX for name in names):
         return None
-    times = columns.times(_bytes(stamps, TIME_MARKS))
-    return columns.in_columns(
-        account, at_ms, ids=ids, numbers=numbers, codes=codes, state=REPORT_CODES.state, times=times
+    return columns.records(
+        account,
+        at_ms,
+        ids=(names, id_index),
+        numbers=numbers,
+        codes=columns.indexed(["0" if each.status == 0 else _code(each.status, each.msg) for each in reports]),
+        state=REPORT_CODES.state,
+        times=columns.times(_bytes([report.reportTime for report in reports], TIME_MARKS)),
     )
 
 
@@ -153,7 +166,15 @@ def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> lis
     if not rows:
         return []
     mobiles, ids, codes, stamps = (list(column) for column in zip(*rows, strict=True))
-    return _in_columns(account, at_ms, mobiles, ids, codes, stamps) or []
+    return columns.in_columns(
+        account,
+        at_ms,
+        ids=ids,
+        numbers=columns.numbers(_bytes(mobiles)),
+        codes=codes,
+        state=REPORT_CODES.state,
+        times=columns.times(_bytes(stamps, TIME_MARKS)),
+    )
 
 
 def _code(status: str | int, msg: Any) -> str:

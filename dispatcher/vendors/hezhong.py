@@ -8,13 +8,14 @@ secret, so without `push_key` whoever reaches the address can push.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from dispatcher.core.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
 from dispatcher.vendors.escapes import TextForm, pushed_text, url_encoded
-from dispatcher.vendors.hezhong_pushes import OPERATOR_OK, REPORT_CODES, read_messages, read_reports
+from dispatcher.vendors.hezhong_pushes import OPERATOR_OK, REPORT_CODES, read_at_once, read_messages, read_reports
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
@@ -36,6 +37,7 @@ from dispatcher.vendors.seam import (
     codes,
 )
 from dispatcher.vendors.unread import Unread
+from schemas.records import Reports
 from schemas.states import REPORT_FAILED
 
 SUBMIT_PATH: Final = "/sms/api/SendMt.do"
@@ -231,6 +233,13 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         unread = Unread()
         reports = read_reports(value, push.account, push.received_ms, self._state, unread)
         return unread.beside(reports, authenticated=self.push_key is not None)
+
+    def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
+        values = [self._pushed(push, b"rpts") for push in pushes]
+        whole = [value for value in values if isinstance(value, bytes) and value]
+        if len(whole) < len(values):
+            return None
+        return read_at_once(whole, pushes[0].account, pushes[0].received_ms, self._state)
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """Up to 500 messages in `mos`, the same three ways (vendors.md 2.4, AMB-HZ-2)."""

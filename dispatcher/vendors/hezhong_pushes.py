@@ -7,7 +7,7 @@ Weak spot: an entry's fifth field (the platform's serial, AMB-HZ-1) has no place
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from dispatcher.vendors import columns, forms
 from dispatcher.vendors.escapes import TextForm, pushed_text
 from dispatcher.vendors.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam import report_codes
+from dispatcher.vendors.spans import Spans
 from dispatcher.vendors.unread import Unread
 from schemas.records import Inbound, Reports
 
@@ -75,6 +76,52 @@ _ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTAL
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
+
+
+def read_at_once(
+    values: Sequence[bytes], account: str, at_ms: int, state: Callable[[str], int]
+) -> tuple[list[Reports], list[int]] | None:
+    """The reports of these pushes (still escaped) and how many each had, if all are as vendors nearly always write.
+
+    That is: as many fields in each entry, nothing escaped but separators, nothing odd. None: something is.
+    """
+    mark = b"%3B" if values[0].count(b"%", 0, 64) else b";"
+    texts = [value.removesuffix(mark) for value in values]
+    text = mark.join(texts)
+    characters = np.frombuffer(text, np.uint8)
+    if b"+" in text:
+        return None
+    if b"%" in text:
+        at = np.flatnonzero(characters == ord("%"))
+        if len(text) - at[-1] <= 2 or b"," in text or b";" in text:
+            return None
+        first, second = characters[at + 1], characters[at + 2]
+        ends_entry = (first == ord("3")) & (second == ord("B"))
+        marks = ends_entry | ((first == ord("2")) & (second == ord("C")))
+        if not marks.all():  # codes may hold escapes of their own
+            at, ends_entry = at[marks], ends_entry[marks]
+        after = at + 3
+    else:
+        at = np.flatnonzero((characters == ord(",")) | (characters == ord(";")))
+        ends_entry = characters[at] == ord(";")
+        after = at + 1
+    width = next((width for width in (FIELDS, FIELDS + 1) if (len(at) + 1) % width == 0), 0)
+    if not width:
+        return None
+    entries = (len(at) + 1) // width
+    if np.count_nonzero(ends_entry) != entries - 1 or not ends_entry[width - 1 :: width].all():
+        return None
+    starts = np.concatenate(([0], after)).reshape(entries, width)
+    ends = np.concatenate((at, [len(text)])).reshape(entries, width)
+    phones, codes, ids, stamps = (Spans(characters, starts[:, k], ends[:, k]) for k in range(FIELDS))
+    numbers, times, of_ids, of_codes = phones.numbers(), stamps.times(), ids.distinct(), codes.distinct()
+    if numbers is None or times is None or of_ids is None or of_codes is None:
+        return None
+    of_codes = [forms.unescaped(code) for code in of_codes[0]], of_codes[1]
+    if any(value.strip() != value or b"%" in value for value in (*of_ids[0], *of_codes[0])):
+        return None
+    found = columns.records(account, at_ms, ids=of_ids, numbers=numbers, codes=of_codes, state=state, times=times)
+    return found, [each.count(mark) + 1 for each in texts]
 
 
 def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:

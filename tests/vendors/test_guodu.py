@@ -390,17 +390,17 @@ def test_success_has_a_meaning_in_both_languages():
     assert found.chinese == "发送成功"
 
 
-def test_250_reports_are_one_record_and_more_are_split_into_bounded_ones():
-    for count, records in ((250, 1), (2_000, 2)):
+def test_what_surely_fits_is_one_record_and_more_is_split_into_bounded_ones():
+    for count, records in ((250, 1), (2_000, 1), (5_000, 4)):
         entries = [
-            report(mobile=f"138{number:08}", msgId=str(number // 7), status=number % 2) for number in range(count)
+            report(mobile=f"138{number:08}", msgId=f"{number:064}", status=number % 2) for number in range(count)
         ]
         for text in (as_json(*entries) + ";", as_json(*entries, report(status="0"))):
             parsed = ACCOUNT.report_push(pushed(text))
             assert isinstance(parsed, list)
             assert len(parsed) == records
             found = rows(parsed)[:count]
-            assert [(row[0], row[1]) for row in found] == [(str(n // 7), 13_800_000_000 + n) for n in range(count)]
+            assert [(row[0], row[1]) for row in found] == [(f"{n:064}", 13_800_000_000 + n) for n in range(count)]
             assert [row[2] for row in found] == [(REPORT_DELIVERED, REPORT_FAILED)[n % 2] for n in range(count)]
 
 

@@ -1,0 +1,130 @@
+"""Many pushes read at once say what each says by itself; and what is not as regular as that needs is read alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote_plus
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.config import parse
+from dispatcher.vendors import columns
+from dispatcher.vendors.seam import Push
+from dispatcher.vendors.spans import Spans
+
+ACCOUNTS = {
+    "hezhong": {"vendor": "hezhong", "userid": "1", "username": "spring", "password": "secret"},
+    "guodu": {"vendor": "guodu", "oper_id": "spring", "oper_pass": "secret"},
+}
+CONFIG = parse(
+    {
+        "log": {"url": f"sqlite:{Path('unused')}"},
+        "account": {name: {"url": "http://127.0.0.1:1", **keys} for name, keys in ACCOUNTS.items()},
+    },
+    "test",
+)
+STAMPS = st.sampled_from(["20250501120000", "20250501235959", "20250502000000", "20240229010203"])
+REPORT = st.tuples(
+    st.integers(13_000_000_000, 19_999_999_999),
+    st.sampled_from(["DELIVRD", "UNDELIV", "0", "MK:0001", "x"]),
+    st.from_regex(r"[0-9A-Za-z]{1,12}", fullmatch=True),
+    STAMPS,
+)
+PUSHES = st.lists(st.lists(REPORT, min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+def hezhong(reports, *, escaped=False, ending=""):
+    text = ";".join(f"{number},{code},{vendor_id},{stamp}" for number, code, vendor_id, stamp in reports) + ending
+    return b"rpts=" + (quote_plus(text) if escaped else text).encode()
+
+
+def guodu(reports, key="msgId"):
+    entries = [
+        {"msg": code, "mobile": str(number), key: vendor_id, "reportTime": stamp, "status": len(code) - 7}
+        for number, code, vendor_id, stamp in reports
+    ]
+    return json.dumps(entries).encode() + b";"
+
+
+def push(account, body):
+    return Push(account, "POST", b"", body, "", 1_700_000_000_000)
+
+
+def rows(records):
+    found = []
+    for record in records:
+        ids = np.frombuffer(record.id_index, "<u4").tolist()
+        codes = np.frombuffer(record.code_index, "<u2").tolist()
+        numbers, times = np.frombuffer(record.numbers, "<i8").tolist(), np.frombuffer(record.times, "<u4").tolist()
+        for at, number in enumerate(numbers):
+            found.append((record.ids[ids[at]], number, record.codes[codes[at]], record.states[at], times[at]))
+    return found
+
+
+def alone(account, bodies):
+    found = [CONFIG.account(account).report_push(push(account, body)) for body in bodies]
+    assert all(isinstance(each, list) for each in found)
+    return rows(record for each in found for record in each), [len(rows(each)) for each in found]
+
+
+@given(PUSHES, st.booleans(), st.sampled_from(["", ";"]))
+def test_hezhongs_pushes_say_the_same_together(pushes, escaped, ending):
+    bodies = [hezhong(reports, escaped=escaped, ending=ending) for reports in pushes]
+    together = CONFIG.account("hezhong").report_pushes([push("hezhong", body) for body in bodies])
+    assert together is not None
+    assert (rows(together[0]), together[1]) == alone("hezhong", bodies)
+
+
+@given(PUSHES, st.sampled_from(["msgId", "MsgId"]))
+def test_guodus_pushes_say_the_same_together(pushes, key):
+    bodies = [guodu(reports, key) for reports in pushes]
+    together = CONFIG.account("guodu").report_pushes([push("guodu", body) for body in bodies])
+    assert together is not None
+    assert (rows(together[0]), together[1]) == alone("guodu", bodies)
+
+
+FINE = (13_800_138_000, "DELIVRD", "881", "20250501120000")
+IRREGULAR = [
+    ("hezhong", b"rpts="),
+    ("hezhong", b"other=1"),
+    ("hezhong", b"rpts=13800138000,DELIVRD,881"),
+    ("hezhong", b"rpts=13800138000,DELIVRD,,20250501120000"),
+    ("hezhong", b"rpts=%2B8613800138000,DELIVRD,881,20250501120000"),
+    ("hezhong", b"rpts=13800138000,DEL+VRD,881,20250501120000"),
+    ("hezhong", b"rpts=13800138000,DELIVRD,881,20251301120000"),
+    ("hezhong", b"rpts=13800138000,DELIVRD,881,2025050112000"),
+    ("hezhong", b"rpts=13800138000%2CDELIVRD%2C881%2C20250501120000%3"),
+    ("guodu", b"{}"),
+    ("guodu", b"[5]"),
+    ("guodu", b"nothing"),
+    ("guodu", b'[{"mobile":"1380013800O","msgId":"881","status":0,"reportTime":"20250501120000"}]'),
+    ("guodu", b'[{"mobile":"13800138000","msgId":" ","status":0,"reportTime":"20250501120000"}]'),
+]
+
+
+@pytest.mark.parametrize(("account", "body"), IRREGULAR)
+def test_whatever_is_odd_is_left_to_be_read_alone(account, body):
+    fine = {"hezhong": hezhong, "guodu": guodu}[account]([FINE])
+    assert CONFIG.account(account).report_pushes([push(account, fine)]) is not None
+    for pushes in ([body], [fine, body], [body, fine]):
+        assert CONFIG.account(account).report_pushes([push(account, each) for each in pushes]) is None
+
+
+VALUES = st.lists(st.binary(min_size=1, max_size=9).filter(lambda value: b"\0" not in value), min_size=1, max_size=9)
+
+
+@given(VALUES)
+def test_the_distinct_values_of_spans_are_those_of_the_values(values):
+    text = b",".join(values) + b"," * 9
+    ends = np.cumsum([len(value) + 1 for value in values]) - 1
+    starts = ends - [len(value) for value in values]
+    found = Spans(np.frombuffer(text, np.uint8), starts, ends).distinct()
+    assert found is not None
+    known, index = found
+    assert [known[at] for at in index.tolist()] == values
+    assert len(set(known)) == len(known)
+    assert sorted(known) == sorted(columns.indexed(values)[0])
