@@ -21,7 +21,7 @@ class FairShare:
     """Who is next. Keys are campaign ids; `pick` does not change anything, `charge` does."""
 
     def __init__(self) -> None:
-        self._clock: dict[str, float] = {}
+        self._clock: dict[tuple[str, bool], float] = {}  # urgent campaigns have a time of their own
         self._now = {False: 0.0, True: 0.0}
         self._urgent_row = 0
 
@@ -35,15 +35,16 @@ class FairShare:
 
     def charge(self, campaign: str, units: int, weight: int, *, urgent: bool) -> None:
         """`campaign` was served `units`."""
-        start = max(self._clock.get(campaign, 0.0), self._now[urgent])
+        start = max(self._clock.get((campaign, urgent), 0.0), self._now[urgent])
         self._now[urgent] = start
-        self._clock[campaign] = start + units / max(weight, 1)
+        self._clock[campaign, urgent] = start + units / max(weight, 1)
         self._urgent_row = self._urgent_row + 1 if urgent else 0
 
     def forget(self, campaign: str) -> None:
         """The campaign is over."""
-        self._clock.pop(campaign, None)
+        for urgent in (False, True):
+            self._clock.pop((campaign, urgent), None)
 
     def _furthest_behind(self, campaigns: list[str], urgent: bool) -> str:
         now = self._now[urgent]
-        return min(campaigns, key=lambda campaign: max(self._clock.get(campaign, 0.0), now))
+        return min(campaigns, key=lambda campaign: max(self._clock.get((campaign, urgent), 0.0), now))

@@ -14,7 +14,8 @@ from dispatcher.core.chunks import Batch
 from schemas.batch import pack
 from schemas.records import Job
 from schemas.topics import lane_partition, spread_partition
-from tests.simulation.world import ACCOUNT, SimLog
+from tests.simulation.sim_log import SimLog
+from tests.simulation.world import ACCOUNT
 from tests.store.joined_history import History, expected
 from tests.store.joined_store import Driver, states
 

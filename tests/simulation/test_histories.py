@@ -32,11 +32,3 @@ def test_the_simulation_catches(mutant, monkeypatch):
         except Exception:
             return
     pytest.fail(f"{mutant.__name__} escaped {MUTANT_SEEDS_MAX} seeds")
-
-
-def test_an_append_that_was_lost_before_a_later_one_leaves_a_hole_that_is_sent_after_all():
-    play(10)  # found with a cursor instead of ranges: "begins at 100, job 1 stands at 80"
-
-
-def test_a_cancelled_campaign_whose_last_intent_is_still_on_its_way_is_not_forgotten_too_early():
-    play(201)

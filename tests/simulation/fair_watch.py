@@ -1,0 +1,75 @@
+"""Watches one lane's sharing at the moment it decides: two campaigns that both have work get what their weights say.
+
+Start-time fair queueing promises that over any stretch in which two campaigns both have work, what they got divided by
+their weights differs by no more than one chunk of each. Weights are taken from the log's records, not from the lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from dispatcher.core.fairness import URGENT_RUN, FairShare
+
+Truth = Callable[[str], tuple[int, bool]]
+"""(weight, urgent) of a campaign, as the records that this process has read say."""
+
+
+class WatchedShare(FairShare):
+    """The lane's own FairShare (`inner`), and whether what it decides is fair. `broken` raises."""
+
+    def __init__(self, inner: FairShare, truth: Truth, broken: Callable[[str], None]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._truth = truth
+        self._broken = broken
+        self._served: dict[str, float] = {}
+        self._largest: dict[str, float] = {}
+        self._known: dict[str, tuple[int, bool]] = {}
+        self._apart: dict[tuple[str, str], tuple[float, float]] = {}
+        self._others_waited = 0
+        self._urgent_waited = 0
+
+    def pick(self, ready: Collection[tuple[str, int, bool]]) -> str | None:
+        """Who is next; `ready` are all that have work now."""
+        present = {campaign: self._truth(campaign) for campaign, _, _ in ready}
+        for pair in list(self._apart):
+            if any(present.get(campaign) != self._known.get(campaign) for campaign in pair):
+                del self._apart[pair]
+        self._known = present
+        names = sorted(present)
+        for index, one in enumerate(names):
+            for other in names[index + 1 :]:
+                if present[one][1] == present[other][1] and (one, other) not in self._apart:
+                    apart = self._served.get(one, 0.0) - self._served.get(other, 0.0)
+                    self._apart[one, other] = (apart, apart)
+        return self._inner.pick(ready)
+
+    def charge(self, campaign: str, units: int, weight: int, *, urgent: bool) -> None:
+        """It was served."""
+        self._inner.charge(campaign, units, weight, urgent=urgent)
+        weight, urgent = self._known[campaign]
+        self._served[campaign] = self._served.get(campaign, 0.0) + units / weight
+        self._largest[campaign] = max(self._largest.get(campaign, 0.0), units / weight)
+        for pair, (least, most) in list(self._apart.items()):
+            if campaign in pair:
+                one, other = pair
+                apart = self._served.get(one, 0.0) - self._served.get(other, 0.0)
+                least, most = self._apart[pair] = (min(least, apart), max(most, apart))
+                chunks = sum(self._largest.get(name, 0.0) for name in pair)
+                if most - least > chunks + 1e-6:
+                    self._broken(f"{one} and {other} drifted {most - least:.0f} apart, {chunks:.0f} is fair")
+        self._rows(urgent)
+
+    def forget(self, campaign: str) -> None:
+        """The campaign is over."""
+        self._inner.forget(campaign)
+
+    def _rows(self, urgent: bool) -> None:
+        """Urgent campaigns go first; and one chunk in URGENT_RUN is for the others all the same."""
+        waiting = {is_urgent for _, is_urgent in self._known.values()}
+        self._others_waited = self._others_waited + 1 if urgent and False in waiting else 0
+        self._urgent_waited = self._urgent_waited + 1 if not urgent and True in waiting else 0
+        if self._others_waited >= URGENT_RUN:
+            self._broken(f"{self._others_waited} urgent chunks in a row, others wait")
+        if self._urgent_waited > 1:
+            self._broken("an urgent campaign waits for others")

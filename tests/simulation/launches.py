@@ -1,0 +1,105 @@
+"""Launches and control of campaigns as they come into the log: crashed half way, written twice, late, repeated."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dispatcher.core.chunks import Batch
+from schemas.records import Job, Launched, Leg
+from tests.simulation.sim_log import SimLog
+from tests.simulation.world import ACCOUNT
+
+FIRST_NUMBER = 13_000_000_000
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign as somebody wants it: jobs of `sizes` recipients, whose numbers begin at `first`."""
+
+    name: str
+    first: int
+    sizes: tuple[int, ...]
+    unknown: str
+    weight: int
+    urgent: bool
+    segments: int
+
+    @property
+    def recipients(self) -> int:
+        """How many it has."""
+        return sum(self.sizes)
+
+
+def launched(plan: Plan, attempt: str) -> Launched:
+    """The commit point of this attempt at launching it."""
+    recipients, jobs = plan.recipients, len(plan.sizes)
+    return Launched(
+        campaign=plan.name,
+        attempt=attempt,
+        fingerprint="f",
+        name=plan.name,
+        text="t",
+        legs=(Leg(account=ACCOUNT, vendor="batch-a", jobs=jobs, recipients=recipients),),
+        weight=plan.weight,
+        urgent=plan.urgent,
+        unknown=plan.unknown,  # type: ignore[arg-type]
+        rows=recipients,
+        recipients=recipients,
+        invalid=0,
+        duplicate=0,
+        suppressed=0,
+        batches=jobs,
+        segments=plan.segments,
+        at_ms=0,
+        by="test",
+    )
+
+
+def numbered(first: int, count: int) -> bytes:
+    """So many comma-joined numbers from 13000000000 + first on."""
+    return b",".join(b"%d" % (FIRST_NUMBER + first + index) for index in range(count))
+
+
+def launch(log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str) -> None:
+    """Append the campaign's jobs, some of them twice, then its commit point; before it, an attempt that crashed."""
+    rng = log.world.rng
+    crashed = rng.random() < 0.3
+    for each, committed in ((f"{attempt}, crashed", False), (attempt, True)):
+        if not committed and not crashed:
+            continue
+        at = plan.first
+        for number, size in enumerate(plan.sizes):
+            if not committed and rng.random() < 0.3:
+                break
+            for _ in range(rng.choice([1, 1, 1, 2])):
+                _put_job(log, batches, plan, each, number, at, size)
+            at += size
+        if committed:
+            log.put("campaigns", [launched(plan, each)])
+    if rng.random() < 0.3:  # an append of the launch that timed out is written very late
+        jobs = log.topics["jobs"]
+        late = next(o for o, job in enumerate(jobs) if job.campaign == plan.name and job.attempt == attempt)
+        job = jobs[late]
+        log.world.after(
+            rng.random() * 60, lambda: _put_job(log, batches, plan, attempt, job.number, job.offset, job.count)
+        )
+    if crashed and rng.random() < 0.5:  # the commit point that crashed was written all the same: void
+        log.put("campaigns", [launched(plan, f"{attempt}, crashed")])
+
+
+def _put_job(
+    log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str, number: int, first: int, size: int
+) -> None:
+    batches[len(log.topics["jobs"])] = Batch(numbered(first, size), size)
+    job = Job(
+        campaign=plan.name,
+        attempt=attempt,
+        account=ACCOUNT,
+        number=number,
+        batch=number,
+        partition=0,
+        offset=first,
+        sha256=b"",
+        start=0,
+        count=size,
+    )
+    log.put("jobs", [job])

@@ -1,0 +1,342 @@
+"""One dispatcher process in virtual time: what consumers/lane_runner.py and journal.py are on a real machine.
+
+It may be killed, frozen, drained, read late, and its wall clock is wrong; the owner it runs is the one that ships.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from dispatcher.core.account_lane import AccountLane, LaneSpec
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.chunks import Batch
+from dispatcher.core.effects import Append, Fetch, Point, Send
+from dispatcher.core.lane import LaneState
+from dispatcher.core.owner import Owner, OwnerSettings
+from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from schemas.records import Checkpoint, Intent, Launched, Outcome, Owned, Weighed
+from tests.simulation.fair_watch import WatchedShare
+from tests.simulation.sim_log import Fate, SimLog
+from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.world import ACCOUNT, World
+
+TTL_S: Final = 5.0
+DOUBT_S: Final = 15.0
+BALANCE_INTERVAL_S: Final = 10.0
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What all processes of a history share."""
+
+    world: World
+    log: SimLog
+    vendor: SimVendor
+    batches: dict[int, Batch]
+    spec: LaneSpec
+    owner_type: type[Owner] = Owner
+    cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
+
+
+class Process:
+    """`name` is the name of its present ownership; a process in doubt makes a new start under another one."""
+
+    names = itertools.count()
+
+    def __init__(self, place: Place) -> None:
+        self.world, self.log, self.vendor = place.world, place.log, place.vendor
+        self.place = place
+        self.dead = False
+        self.frozen_until_s = 0.0
+        self.reads_late_until_s = 0.0
+        self.stopped = False
+        self.name = ""
+        self.owner: Owner | None = None
+        self.wall_skew_ms = self.world.rng.choice([0, 0, 3_600_000, -86_400_000])
+        self._draining = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.campaigns = Campaigns()
+        self.weights: dict[str, tuple[int, bool]] = {}
+        self.positions = {"campaigns": 0, "jobs": 0, "lanes": 0}
+        self._poll_at_s = float("inf")
+        self._broke = False
+        self._balance_s: float | None = None
+        self._serial = getattr(self, "_serial", 0) + 1
+        self.log.readers.append(self._written)
+
+    @property
+    def now_ms(self) -> int:
+        """This machine's wall clock."""
+        return self.world.now_ms + self.wall_skew_ms
+
+    @property
+    def at_work(self) -> bool:
+        """Nothing keeps it from sending what its owner decides to send."""
+        awake = not self.dead and max(self.frozen_until_s, self.reads_late_until_s) + 1.0 < self.world.now_s
+        owner = self.owner
+        return awake and not self.stopped and owner is not None and owner.in_charge and not owner.deposed
+
+    def start(self) -> None:
+        """Read the campaigns, load the last checkpoint, append Owned."""
+        self._read("campaigns")
+        offset = self.campaigns.checkpoints.get(0)
+        state = LaneState()
+        if offset is not None:
+            checkpoint = self.log.topics["lanes"][offset]
+            assert isinstance(checkpoint, Checkpoint)
+            state = LaneState.load(checkpoint)
+        self.name = f"p{next(self.names)}-{self.world.rng.getrandbits(32):08x}"
+        every = self.world.rng.choice([7, 50])
+        settings = OwnerSettings(partition=0, owner=self.name, ttl_s=TTL_S, checkpoint_every=every)
+        self.owner = self.place.owner_type(settings, [self.place.spec], state, self.campaigns, self.world.now_s)
+        lane = self.owner.lanes[ACCOUNT]
+        lane.fair = WatchedShare(lane.fair, self.weights.__getitem__, self._unfair)
+        self.positions["lanes"], self.positions["jobs"] = state.position, state.inbox
+        self.world.say("%s starts at %d", self.name, state.position)
+        self.log.append(self, "lanes", [Owned(owner=self.name, at_ms=self.now_ms, where="")], lambda fate: None)
+        self.world.after(0.001, lambda: self._read("lanes"), self)
+        if self.place.spec.polls_balance and self.vendor.credit is not None:
+            self._ask_balance(self._serial)
+
+    # --- what is done to it ---
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.world.say("%s is killed", self.name)
+        self.dead = True
+        self._deaf()
+
+    def stop(self) -> None:
+        """An orderly stop begins."""
+        if self.owner is not None:
+            self.world.say("%s is asked to stop", self.name)
+            self._draining = True
+            self.owner.drain(self.now_ms)
+            self._poll()
+
+    def freeze(self, seconds: float) -> None:
+        """Nothing of this process happens for so long; when it wakes up, what it reads comes late."""
+        self.world.say("%s freezes for %.1f s", self.name, seconds)
+        self.frozen_until_s = self.world.now_s + seconds
+
+    def read_late(self, seconds: float) -> None:
+        """What it reads of jobs and journal comes late, while it goes on with what it knows."""
+        self.world.say("%s reads %.1f s late", self.name, seconds)
+        self.reads_late_until_s = self.world.now_s + seconds
+
+    # --- reading ---
+
+    def _written(self, topic: str) -> None:
+        if topic not in self.positions:
+            return
+        lag_s = self.world.rng.expovariate(1 / 0.002)
+        self.world.after(lag_s, lambda: self._read(topic), self)
+
+    def _read(self, topic: str) -> None:
+        late_s = self.reads_late_until_s - self.world.now_s
+        if topic != "campaigns" and late_s > 0:
+            self.world.after(late_s + 0.001, lambda: self._read(topic), self)
+            return
+        if 0.0 <= self.world.now_s - self.frozen_until_s < 0.3:
+            self.world.after(0.3 + self.world.rng.random() * 0.3, lambda: self._read(topic), self)
+            return
+        records = self.log.topics[topic]
+        while self.positions[topic] < len(records) and not self.stopped:
+            offset = self.positions[topic]
+            if topic == "jobs" and (self.owner is None or not self.owner.in_charge):
+                return
+            self.positions[topic] = offset + 1
+            record = records[offset]
+            if topic == "campaigns":
+                self._campaign(offset, record)
+            elif self.owner is not None and topic == "lanes":
+                was = self.owner.in_charge
+                self.owner.journal_read(offset, record, self.world.now_s, self.now_ms)
+                if self.owner.in_charge and not was:
+                    self._read("jobs")
+            elif self.owner is not None:
+                self.owner.inbox_read(offset, record, self.world.now_s, self.now_ms)
+        self._poll()
+
+    def _campaign(self, offset: int, record: Any) -> None:
+        if isinstance(record, Weighed) or (isinstance(record, Launched) and record.campaign not in self.weights):
+            self.weights[record.campaign] = (record.weight, record.urgent)
+        changed = self.campaigns.apply(offset, record)
+        if changed is not None and self.owner is not None:
+            self.owner.campaign_changed(changed, self.world.now_s)
+
+    # --- deciding ---
+
+    def _poll(self) -> None:
+        owner = self.owner
+        if owner is None or self.stopped or self.dead:
+            return
+        together = []
+        for effect in owner.poll(self.world.now_s, self.now_ms):
+            match effect:
+                case Append():
+                    together.append(effect.record)
+                    if isinstance(effect.record, Intent) and self._balance_s is not None:
+                        self.place.cut_by[self.name, effect.record.n] = self._balance_s
+                case Point():
+                    self.log.append(self, "campaigns", [effect.record], lambda fate: None)
+                case Fetch():
+                    self.world.after(0.003, partial(self._fetched, effect.job_offset), self)
+                case Send():
+                    self._send(effect)
+        if together:
+            self._append(together)
+        if owner.deposed and not any(lane.sending for lane in owner.lanes.values()):
+            self._leave("deposed")
+        elif self._draining and owner.drained:
+            self._leave("drained")
+        elif owner.wake_s < self._poll_at_s:
+            self._poll_at_s = owner.wake_s
+            self.world.at(owner.wake_s, self._timer, self)
+
+    def _timer(self) -> None:
+        self._poll_at_s = float("inf")
+        self._check_doubt()
+        self._poll()
+
+    def _check_doubt(self) -> None:
+        owner = self.owner
+        if owner is None or self.stopped:
+            return
+        asked = [p.asked_s for lane in owner.lanes.values() for p in lane.proposed.values()]
+        if asked and self.world.now_s - min(asked) > DOUBT_S:
+            self._leave("in doubt")
+            self.world.after(1.0, self._again, self)
+
+    def _again(self) -> None:
+        self.stopped = False
+        self._begin()
+        self.start()
+
+    def _leave(self, why: str) -> None:
+        self.world.say("%s leaves: %s", self.name, why)
+        self.stopped = True
+        self._deaf()
+
+    def _deaf(self) -> None:
+        if self._written in self.log.readers:
+            self.log.readers.remove(self._written)
+
+    def _append(self, records: list[Any]) -> None:
+        facts = [record for record in records if isinstance(record, Outcome)]
+
+        def done(fate: Fate) -> None:
+            if fate == "written":
+                return
+            if fate == "refused" and self.owner is not None and not self.stopped:
+                for record in records:
+                    self.owner.append_refused(record, self.world.now_s)
+                self._poll()
+            self.world.after(1.0, self._check_doubt, self)
+            if facts:
+                self.world.after(0.5, lambda: self._append(list(facts)), self)
+
+        self.log.append(self, "lanes", records, done)
+        if any(isinstance(record, Intent) for record in records):
+            self.world.after(DOUBT_S + 1.0, self._check_doubt, self)
+
+    def _fetched(self, job_offset: int) -> None:
+        if self.owner is not None:
+            self.owner.batch_loaded(job_offset, self.place.batches[job_offset])
+            self._poll()
+
+    # --- sending ---
+
+    def _send(self, send: Send) -> None:
+        world = self.world
+        if self._broke:
+            raise world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
+        connect_s = world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 2
+        stalled_s = self.vendor.stalled_until_s - world.now_s
+        world.after(max(connect_s, stalled_s), lambda: self._write(send), self)
+
+    def _write(self, send: Send) -> None:
+        owner, world = self.owner, self.world
+        assert owner is not None
+        behaviour = self.vendor.behave()
+        if behaviour == "refuse":
+            self._answered(send, Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED), None, None)
+            return
+        if not owner.may_write(send.intent, send.account, world.now_s):
+            self._answered(send, Verdict(kind=Kind.NOT_SENT), None, None)
+            return
+        wrote_s, numbers, name = world.now_s, bytes(send.numbers), self.name
+        forward_s = 0.0005 + world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 0.1
+        state = {"over": False}
+
+        def conclude(verdict: Verdict, answered_s: float | None) -> None:
+            if not state["over"]:
+                state["over"] = True
+                self._answered(send, verdict, wrote_s, answered_s)
+
+        def arrive() -> None:
+            verdict = self.vendor.arrive(numbers, behaviour, name, send.intent, send.campaign)
+            back_s = 0.0005 + world.rng.expovariate(1 / 0.003) + (6.0 if behaviour == "late" else 0.0)
+            if verdict is not None:
+                world.after(back_s, lambda: conclude(verdict, world.now_s), self)
+
+        world.after(forward_s, arrive)
+        silence = Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER)
+        world.after(self.place.spec.timeout_s, lambda: conclude(silence, None), self)
+
+    def _answered(self, send: Send, verdict: Verdict, wrote_s: float | None, answered_s: float | None) -> None:
+        owner = self.owner
+        assert owner is not None
+        if send.intent not in owner.lanes[send.account].sending:
+            return
+        self._broke = self._broke or verdict.kind is Kind.BALANCE
+        times = (self.world.now_s, self.now_ms)
+        owner.answered(send.intent, send.account, verdict, *times, wrote_s=wrote_s, answered_s=answered_s)
+        if verdict.kind is Kind.BALANCE and not self.place.spec.polls_balance:
+            self.world.after(300.0, self._may_try_again, self)
+        if self.stopped:  # a former owner's request came to its end: its outcome is a fact
+            facts = [effect.record for effect in owner._out if isinstance(effect, Append)]
+            owner._out.clear()
+            self._append([record for record in facts if isinstance(record, Outcome)])
+        else:
+            self._poll()
+
+    # --- the balance ---
+
+    def _ask_balance(self, serial: int) -> None:
+        """Once per interval, as long as this ownership lasts; an answer may be lost."""
+        owner, world = self.owner, self.world
+        if owner is None or self.stopped or serial != self._serial:
+            return
+        world.after(BALANCE_INTERVAL_S, lambda: self._ask_balance(serial), self)
+        lane = owner.lanes[ACCOUNT]
+        mark = lane.balance_asked()
+
+        def asked() -> None:
+            credit = self.vendor.credit
+            assert credit is not None
+            seen_s = world.now_s
+            if not self.vendor.faults or world.rng.random() > 0.1:
+                back_s = world.rng.expovariate(1 / 0.02)
+                world.after(back_s, lambda: self._balance_is(serial, lane, credit, mark, seen_s), self)
+
+        world.after(world.rng.expovariate(1 / 0.02), asked)
+
+    def _balance_is(self, serial: int, lane: AccountLane, credit: int, mark: float, seen_s: float) -> None:
+        if serial != self._serial or self.stopped:
+            return
+        lane.balance_is(credit, mark)
+        self._balance_s = seen_s
+        self._broke = self._broke and credit < 1
+        self._poll()
+
+    def _may_try_again(self) -> None:
+        self._broke = False
+
+    def _unfair(self, what: str) -> None:
+        raise self.world.broken(what)

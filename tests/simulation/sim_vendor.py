@@ -1,0 +1,123 @@
+"""A vendor that takes, refuses, is silent, throttles, runs out of our money; and keeps the only ledger that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import numpy as np
+
+from dispatcher.core.verdict import Kind, Verdict
+from schemas.records import Reports
+from tests.simulation.sim_log import SimLog
+from tests.simulation.world import ACCOUNT, World
+
+TAKEN: Final = ("take", "take-silent", "garbage-taken", "late")
+ANSWERS: Final = {
+    "busy": Verdict(kind=Kind.RETRY_LATER, code="104"),
+    "throttle": Verdict(kind=Kind.THROTTLED, code="103"),
+    "reject": Verdict(kind=Kind.CONTENT, code="105"),
+    "garbage-taken": Verdict(kind=Kind.UNKNOWN, code="?"),
+    "garbage": Verdict(kind=Kind.UNKNOWN, code="?"),
+    "balance": Verdict(kind=Kind.BALANCE, code="109"),
+}
+MISBEHAVIOUR: Final = (
+    *("take-silent", "silent", "busy", "throttle", "garbage-taken", "garbage", "reject", "refuse", "late"),
+)
+
+
+class Arrival:
+    """A request as the vendor sees it, with what only the judge knows: whose it is."""
+
+    __slots__ = ("at_s", "campaign", "intent", "messages", "numbers", "owner")
+
+    def __init__(
+        self, at_s: float, numbers: list[bytes], messages: int, owner: str, intent: int, campaign: str
+    ) -> None:
+        self.at_s, self.numbers, self.messages = at_s, numbers, messages
+        self.owner, self.intent, self.campaign = owner, intent, campaign
+
+
+class SimVendor:
+    """`credit` None: it never runs out. `watch` is told every arrival, what became of it and whether it was taken."""
+
+    def __init__(self, world: World, log: SimLog, *, faults: bool, credit: int | None) -> None:
+        self.world = world
+        self.log = log
+        self.faults = faults
+        self.credit = credit
+        self.taken: dict[bytes, int] = {}
+        self.requests = 0
+        self.segments: dict[str, int] = {}  # of each campaign's text
+        self.watch: Callable[[Arrival, str], None] = lambda arrival, behaviour: None
+        self.down_until_s = 0.0
+        self.stalled_until_s = 0.0
+
+    def behave(self) -> str:
+        """What it will do with the next request."""
+        rng = self.world.rng
+        if self.world.now_s < self.down_until_s:
+            return "refuse"
+        if not self.faults or rng.random() > 0.12:
+            return "take"
+        return rng.choice(MISBEHAVIOUR)
+
+    def arrive(self, numbers: bytes, behaviour: str, owner: str, intent: int, campaign: str) -> Verdict | None:
+        """A request; the answer, or None if it never answers."""
+        recipients = numbers.split(b",")
+        messages = len(recipients) * self.segments[campaign]
+        self.requests += 1
+        if behaviour in TAKEN and self.credit is not None:
+            if messages > self.credit:
+                behaviour = "silent" if behaviour == "take-silent" else "balance"
+            else:
+                self.credit -= messages
+        if behaviour in TAKEN:
+            for number in recipients:
+                self.taken[number] = self.taken.get(number, 0) + 1
+            self._report(recipients, str(self.requests))
+        self.world.say("the vendor: %s %d of %s from %s", behaviour, len(recipients), campaign, owner, intent=intent)
+        self.watch(Arrival(self.world.now_s, recipients, messages, owner, intent, campaign), behaviour)
+        if behaviour in ("take", "late"):
+            return Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(self.requests))
+        return ANSWERS.get(behaviour)
+
+    def top_up(self, messages: int) -> None:
+        """Somebody pays."""
+        if self.credit is not None:
+            self.credit += messages
+            self.world.say("%d messages are paid for, %d left", messages, self.credit)
+
+    def _report(self, recipients: list[bytes], vendor_id: str) -> None:
+        """Reports by chance: before the answer or long after it, twice, in two different words, never, strange."""
+        rng = self.world.rng
+        rows = []
+        for number in recipients:
+            for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2])):
+                state = rng.choice([1, 1, 1, 1, 2, 0])
+                rows.append((vendor_id, int(number), state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
+        if rng.random() < 0.05:
+            rows.append((f"not ours {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
+        rng.shuffle(rows)
+        while rows:
+            size = rng.randint(1, len(rows))
+            piece, rows = rows[:size], rows[size:]
+            delay_s = rng.choice([0.0, 0.001, 1.0, 20.0]) * rng.random()
+            self.world.after(delay_s, partial(self.log.put, "reports", [report_of(piece)]))
+
+
+def report_of(rows: list[tuple[str, int, int, str, int]]) -> Reports:
+    """A record of these rows: (vendor id, number, state, code, Unix seconds)."""
+    ids, codes = sorted({row[0] for row in rows}), sorted({row[3] for row in rows})
+    return Reports(
+        account=ACCOUNT,
+        at_ms=0,
+        ids=ids,
+        id_index=np.array([ids.index(row[0]) for row in rows], "<u4").tobytes(),
+        numbers=np.array([row[1] for row in rows], "<i8").tobytes(),
+        states=bytes(row[2] for row in rows),
+        codes=codes,
+        code_index=np.array([codes.index(row[3]) for row in rows], "<u2").tobytes(),
+        times=np.array([row[4] for row in rows], "<u4").tobytes(),
+    )

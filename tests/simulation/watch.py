@@ -1,0 +1,152 @@
+"""What is checked while a history goes on, after every step, where it shows: at the vendor, in the log, in the lane.
+
+Nobody texted twice (policy `hold`); no window over the limit; nothing of a campaign that was paused or cancelled;
+nothing sent again that may still arrive; nothing sent on an empty balance; nobody starved. Each raises Broken at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from dispatcher.core.account_lane import LaneSpec
+from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved
+from tests.simulation.process import Process
+from tests.simulation.sim_log import SimLog
+from tests.simulation.sim_vendor import TAKEN, Arrival, SimVendor
+from tests.simulation.world import ACCOUNT, World
+
+GRACE_S: Final = 6.0
+STARVED_S: Final = 30.0
+STARVED_MESSAGES: Final = 600
+LOOK_S: Final = 1.0
+
+
+class Watch:
+    """Sees every record and every arrival. `processes` are all that ever lived."""
+
+    def __init__(
+        self, world: World, log: SimLog, vendor: SimVendor, spec: LaneSpec, cut_by: dict[tuple[str, int], float]
+    ) -> None:
+        self.world, self.log, self.vendor, self.spec = world, log, vendor, spec
+        self.processes: list[Process] = []
+        self.doubles = 0
+        self._cut_by = cut_by
+        self._policy: dict[str, str] = {}
+        self._stopped_s: dict[str, float] = {}
+        self._cancelled: set[str] = set()
+        self._resent: set[int] = set()
+        self._window: deque[tuple[float, int]] = deque()
+        self._units = 0
+        self._taken_from: dict[str, float] = {}
+        self._waiting: dict[str, tuple[float, int]] = {}
+        self._owner = ""
+        log.listeners.append(self._written)
+        vendor.watch = self._arrived
+        world.after(LOOK_S, self._look)
+
+    # --- the log ---
+
+    def _written(self, topic: str, offset: int, record: Any) -> None:
+        match record:
+            case Launched():
+                self._policy.setdefault(record.campaign, record.unknown)
+            case Cancelled():
+                self._cancelled.add(record.campaign)
+                self._stopped_s.setdefault(record.campaign, self.world.now_s)
+            case Flowed() if record.paused:
+                self._stopped_s.setdefault(record.campaign, self.world.now_s)
+            case Flowed() if record.campaign not in self._cancelled:
+                self._stopped_s.pop(record.campaign, None)
+            case Owned():
+                self._owner = record.owner
+            case Resolved() if record.verdict != "sent":
+                self._resent.add(record.intent)
+
+    # --- the vendor ---
+
+    def _arrived(self, arrival: Arrival, behaviour: str) -> None:
+        now_s, campaign, chunk = self.world.now_s, arrival.campaign, [arrival.intent]
+        if arrival.intent in self._resent:
+            raise self.world.broken(f"intent {arrival.intent} arrives after it was resolved to be sent again", chunk)
+        if now_s - self._stopped_s.get(campaign, now_s) > GRACE_S:
+            raise self.world.broken(f"{campaign} is stopped since {GRACE_S:.0f} s, and is sent", chunk)
+        self._flow(arrival)
+        if behaviour in TAKEN:
+            for number in arrival.numbers:
+                if self.vendor.taken[number] > 1:
+                    self._double(number, campaign)
+            self._taken_from[arrival.owner] = now_s
+        if behaviour == "balance":
+            self._overdrawn(arrival)
+        self._waiting.pop(campaign, None)
+        for name, (since_s, others) in self._waiting.items():
+            self._waiting[name] = (since_s, others + len(arrival.numbers))
+
+    def _flow(self, arrival: Arrival) -> None:
+        if self.spec.limit is None:
+            return
+        units = {"messages": len(arrival.numbers), "requests": 1, "parts": arrival.messages}[self.spec.unit]
+        self._window.append((arrival.at_s, units))
+        self._units += units
+        while self._window[0][0] <= arrival.at_s - self.spec.per_s:
+            self._units -= self._window.popleft()[1]
+        if self._units > self.spec.limit:
+            limit = f"{self.spec.limit} {self.spec.unit} in {self.spec.per_s:g} s"
+            raise self.world.broken(f"{self._units} in one window, the limit is {limit}")
+
+    def _double(self, number: bytes, campaign: str) -> None:
+        self.doubles += 1
+        if self._policy[campaign] != "resend":
+            times = self.vendor.taken[number]
+            raise self.world.broken(f"{number.decode()} of {campaign} was sent {times} times", self.chunks_of(number))
+
+    def _overdrawn(self, arrival: Arrival) -> None:
+        """A lane that knows its balance stops before it is empty; unless others spent of it since it was computed."""
+        intent = self.log.topics["lanes"][arrival.intent]
+        known_s = self._cut_by.get((intent.owner, intent.n))
+        if known_s is None:
+            return
+        others = (at_s for owner, at_s in self._taken_from.items() if owner != intent.owner)
+        if max(others, default=0.0) < known_s:
+            raise self.world.broken("more was sent than the balance covers, and the lane knew it", [arrival.intent])
+
+    def chunks_of(self, number: bytes) -> set[int]:
+        """The intents that ever named this recipient."""
+        jobs = self.log.topics["jobs"]
+        found = set()
+        for offset, record in enumerate(self.log.topics["lanes"]):
+            if isinstance(record, Intent) and record.job < len(jobs):
+                first = 13_000_000_000 + jobs[record.job].offset + record.start
+                if first <= int(number) < first + record.count:
+                    found.add(offset)
+        return found
+
+    # --- the lane ---
+
+    def _look(self) -> None:
+        """No campaign with work waits long while the others are served."""
+        self.world.after(LOOK_S, self._look)
+        able = {name for process in self.processes for name in self._able(process)}
+        self._waiting = {name: self._waiting.get(name, (self.world.now_s, 0)) for name in able}
+        for name, (since_s, others) in self._waiting.items():
+            waits_s = self.world.now_s - since_s
+            if waits_s > STARVED_S and others > STARVED_MESSAGES:
+                raise self.world.broken(f"{name} waits for {waits_s:.0f} s, the others were sent {others} messages")
+
+    def _able(self, process: Process) -> list[str]:
+        """The campaigns that this process could send for now, if it is the one in charge."""
+        if not process.at_work or process.name != self._owner or process.owner is None or process.owner.draining:
+            return []
+        lane, now_s = process.owner.lanes[ACCOUNT], self.world.now_s
+        if lane.stopped is not None or lane.closed or lane.held_until_s > now_s:
+            return []
+        return [name for name, work in lane.work.items() if self._sends(process, name) and _has_work(work, now_s)]
+
+    def _sends(self, process: Process, name: str) -> bool:
+        known = process.campaigns.get(name)
+        return known is not None and known.sends
+
+
+def _has_work(work: Any, now_s: float) -> bool:
+    return bool(work.fresh) or any(piece.not_before_s <= now_s for piece in work.returned)
