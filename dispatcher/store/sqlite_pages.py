@@ -107,7 +107,9 @@ def finished(connection: sqlite3.Connection, chunk: JoinedChunk, batch: BatchRow
     finals, times = _finals(connection, chunk.batch, chunk.start, len(numbers) // 8, pairs)
     state = State.NO_REPORT if chunk.expired and chunk.state == State.ACCEPTED else chunk.state
     codes = [chunk.code, *(code for _, code in pairs)]
-    used, index = np.unique(finals, return_inverse=True)
+    used = np.flatnonzero(np.bincount(finals, minlength=len(codes)))
+    place = np.zeros(len(codes), "<u2")
+    place[used] = np.arange(len(used))
     return Finished(
         campaign=batch.campaign,
         account=chunk.account,
@@ -117,7 +119,7 @@ def finished(connection: sqlite3.Connection, chunk: JoinedChunk, batch: BatchRow
         numbers=numbers,
         states=np.where(finals == 0, np.uint8(state), states_of(pairs)[finals]).tobytes(),
         codes=[codes[value] for value in used.tolist()],
-        code_index=index.astype("<u2").tobytes(),
+        code_index=place[finals].tobytes(),
         at_ms=int(times.max(initial=0)) * 1000 or chunk.sent_ms,
     )
 
