@@ -57,7 +57,11 @@ def change_login(
     def make(_now_s: int) -> Operation:
         operation = vendor.change_login(password, login_name)
         assert operation is not None
-        return msgspec.structs.replace(operation, secrets=(*operation.secrets, str(password)))
+        return msgspec.structs.replace(
+            operation,
+            secrets=(*operation.secrets, str(password)),
+            afterwards=f"in {loaded.path}, [account.{name}]: {operation.afterwards}",
+        )
 
     ask_and_carry_out(loaded, name, vendor, make, name=name, as_json=as_json, **asking)
 

@@ -1,5 +1,7 @@
 """The balance book: who asked for which account's balance, when, and what the vendor said; on the log, for everybody.
 
+A vendor's history is asked by the same rule, in a book of its own (`what="history"`).
+
 A vendor bounds how often an account's balance may be asked (vendors.md 3.4: 10 s), whoever of us asks: the account's
 lane, the plan of a launch, a person's command. So a query is announced by a BalanceAsked before it leaves, and told by
 another one when it was answered. As with lanes the log is the lock: an announcement counts only if the interval of the
@@ -16,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
 import structlog
@@ -24,7 +26,7 @@ from msgspec.structs import replace
 
 from dispatcher.errors import LogDamaged, LogError, LogNewer
 from dispatcher.log.port import Entry, Log, Stored
-from dispatcher.vendors.seam import Balance, Vendor
+from dispatcher.vendors.seam import Balance, History, Vendor
 from schemas.codec import BrokenRecord, NewerRecord, decode, encode
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
@@ -40,10 +42,13 @@ LOOK_AGAIN_S: Final = 0.1
 READ_RECORDS_MAX: Final = 10_000
 SAYS_CHARS_MAX: Final = 200
 
-_KEY: Final = b"balance!"
+What = Literal["balance", "history"]
+Answered = TypeVar("Answered", Balance, History)
 
-Query = Callable[[Callable[[], bool]], Awaitable[Balance | None]]
+Asks = Callable[[Callable[[], bool]], Awaitable[Answered | None]]
 """Asks the vendor once; what it is given must be asked right before the first byte, and False means: don't."""
+
+Query = Asks[Balance]
 
 Waits = Callable[[float, BalanceAsked], None]
 """Told (seconds to wait, because of whose ask)."""
@@ -80,6 +85,22 @@ def why_unknown(vendor: Vendor, balance: Balance) -> str:
     return f"{verdict.code}: {meaning or verdict.warn or verdict.text}".rstrip(": ")
 
 
+def why_no_history(vendor: Vendor, history: History) -> str:
+    """Why a query of the history has no rows to give, in a few words; "" if it has."""
+    verdict = history.verdict
+    if verdict is None:
+        return ""
+    meaning = vendor.codes.meaning(verdict.code) or verdict.warn or verdict.text
+    return f"{verdict.code}: {meaning}".rstrip(": ") or verdict.kind.value
+
+
+def _interval_s(vendor: Vendor, what: What) -> float | None:
+    if what == "balance":
+        return vendor.balance_interval_s
+    limits = vendor.history_limits
+    return None if limits is None else limits.interval_s
+
+
 class _Page(msgspec.Struct):
     """One account's asks, with the log's times: the one under way, the last one that was answered, the last figure."""
 
@@ -113,18 +134,23 @@ class _Page(msgspec.Struct):
         return 0.0
 
 
-class BalanceBook:
+class AskBook(Generic[Answered]):
     """The book of these accounts, as one process reads and writes it. `by` names who asks here."""
 
-    def __init__(self, log: Log, vendors: Mapping[str, Vendor], by: str) -> None:
+    def __init__(self, log: Log, vendors: Mapping[str, Vendor], by: str, what: What = "balance") -> None:
         self._log = log
         self._vendors = vendors
         self._by = by
+        self._what = what
+        self._key = f"{what}!".encode()
+        self._interval_s = {account: _interval_s(vendor, what) for account, vendor in vendors.items()}
         self._position = 0
         self._pages = {account: _Page() for account in vendors}
         self._lock = asyncio.Lock()
 
-    async def ask(self, account: str, query: Query, waits: Waits = lambda _wait_s, _because: None) -> Balance | None:
+    async def ask(
+        self, account: str, query: Asks[Answered], waits: Waits = lambda _wait_s, _because: None
+    ) -> Answered | None:
         """Wait until this account's vendor may be asked, ask, and tell everybody. None: it has no such query.
 
         Raises LogError: then nothing was asked. What `query` raises is told to everybody, and raised.
@@ -137,7 +163,7 @@ class BalanceBook:
             await asyncio.sleep(claim.wait_s + TICK_S)
         return await self._ask(account, query, claim)
 
-    async def ask_or_recall(self, account: str, query: Query) -> Balance | BalanceAsked | None:
+    async def ask_or_recall(self, account: str, query: Asks[Answered]) -> Answered | BalanceAsked | None:
         """Ask if it is time; else the last word on the log, after a short wait for an answer that is under way.
 
         Raises what `ask` raises. The word is an older one, of whatever age, if the ask after it is never answered.
@@ -159,7 +185,7 @@ class BalanceBook:
 
         Our clock only says when to try; the log's decides.
         """
-        page, interval_s = self._pages[account], self._vendors[account].balance_interval_s
+        page, interval_s = self._pages[account], self._interval_s[account]
         if interval_s is None:
             return _Claim()  # there is no query that an interval could be kept between
         async with self._lock:
@@ -173,15 +199,18 @@ class BalanceBook:
             too_soon_s = await self._read(offset)
             return _Claim(at_ms=at_ms, leave_until_s=leave_until_s, wait_s=too_soon_s, because=page.newest)
 
-    async def _ask(self, account: str, query: Query, claim: _Claim) -> Balance | None:
+    async def _ask(self, account: str, query: Asks[Answered], claim: _Claim) -> Answered | None:
         try:
-            balance = await query(lambda: time.monotonic() < claim.leave_until_s)
+            answer = await query(lambda: time.monotonic() < claim.leave_until_s)
         except Exception as error:
             await self._tell(account, claim, None, f"{type(error).__name__}: {error}".rstrip(": "))
             raise
-        if balance is not None:
-            await self._tell(account, claim, balance.messages, self._said(account, balance))
-        return balance
+        if isinstance(answer, Balance):
+            await self._tell(account, claim, answer.messages, self._said(account, answer))
+        elif answer is not None:
+            rows = float(len(answer.rows)) if answer.verdict is None else None
+            await self._tell(account, claim, rows, why_no_history(self._vendors[account], answer))
+        return answer
 
     def _said(self, account: str, balance: Balance) -> str:
         if balance.messages is None:
@@ -198,8 +227,10 @@ class BalanceBook:
             _logger.warning("what the vendor said of the balance is not on the log", account=account, error=str(error))
 
     async def _append(self, account: str, at_ms: int, messages: float | None, says: str) -> int:
-        record = BalanceAsked(account=account, at_ms=at_ms, by=self._by, messages=messages, says=says[:SAYS_CHARS_MAX])
-        [offset] = await self._log.append(CAMPAIGNS.name, 0, [Entry(_KEY + account.encode(), encode(record))])
+        record = BalanceAsked(
+            account=account, at_ms=at_ms, by=self._by, messages=messages, says=says[:SAYS_CHARS_MAX], what=self._what
+        )
+        [offset] = await self._log.append(CAMPAIGNS.name, 0, [Entry(self._key + account.encode(), encode(record))])
         return offset
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -209,7 +240,7 @@ class BalanceBook:
         found = None
         while records := await self._log.read(CAMPAIGNS.name, 0, self._position, records_max=READ_RECORDS_MAX):
             for stored in records:
-                too_soon_s = self._write(stored) if stored.key.startswith(_KEY) else 0.0
+                too_soon_s = self._write(stored) if stored.key.startswith(self._key) else 0.0
                 found = too_soon_s if stored.offset == mine else found
             self._position = records[-1].offset + 1
         if found is None and mine is not None:
@@ -225,8 +256,13 @@ class BalanceBook:
             raise LogDamaged(f"campaigns: the record at offset {stored.offset} cannot be read ({error}).") from error
         if not isinstance(record, BalanceAsked) or record.account not in self._pages:
             return 0.0
-        interval_s = self._vendors[record.account].balance_interval_s
+        interval_s = self._interval_s[record.account]
         return self._pages[record.account].write(record, stored.at_ms, interval_s) if interval_s else 0.0
+
+
+BalanceBook = AskBook[Balance]
+HistoryBook = AskBook[History]
+"""Make it with `what="history"`."""
 
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True):
