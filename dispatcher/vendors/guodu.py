@@ -104,6 +104,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
     codes: ClassVar[Codes] = CODES
     report_codes: ClassVar[ReportCodes] = REPORT_CODES
+    extension: ClassVar[str] = "append_id"
 
     @property
     def limits(self) -> Limits:

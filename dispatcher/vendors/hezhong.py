@@ -104,6 +104,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
     codes: ClassVar[Codes] = CODES
     report_codes: ClassVar[ReportCodes] = REPORT_CODES
+    extension: ClassVar[str] = "sub"
 
     @property
     def limits(self) -> Limits:
