@@ -84,3 +84,23 @@ def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent
 def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
     """The record of a chunk that provably never went out."""
     return outcome_of(chunk, Verdict(kind=Kind.NOT_SENT, text=why), "queued", now_ms, 0)
+
+
+HISTORY: Final = "history"
+HISTORY_PARTLY: Final = "history, partly"
+"""Codes of what the vendor's history says of an unknown chunk: none of its recipients, or some of them."""
+
+
+def noted(chunk: Chunk, vendor_ids: tuple[str, ...], why: str, intent_ms: int) -> Outcome:
+    """The record of an unknown chunk that stays unknown, of which the vendor's history has some recipients, or none."""
+    some = any(vendor_ids)
+    return Outcome(
+        account=chunk.account,
+        intent=chunk.intent,
+        effect="unknown",
+        kind=Kind.UNKNOWN.value,
+        code=HISTORY_PARTLY if some else HISTORY,
+        text=why[:TEXT_CHARS_MAX],
+        at_ms=intent_ms,
+        vendor_ids=vendor_ids if some else (),
+    )

@@ -179,8 +179,8 @@ class JournalFold:
         chunk.sent_ms = chunk.sent_ms or chunk.at_ms
         ledger.contested(chunk)  # it may be sent again, or a late outcome may name a second id
         self._move(chunk, resolved.verdict, resolved.at_ms, ledger)
-        if resolved.vendor_id:
-            self._named(chunk, resolved.vendor_id, (), offset, ledger)
+        if resolved.vendor_id or resolved.vendor_ids:
+            self._named(chunk, resolved.vendor_id, resolved.vendor_ids, offset, ledger)
 
     def _named(
         self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], offset: int, ledger: Ledger

@@ -232,6 +232,10 @@ def unpark(parked: Iterable[tuple[Origin, int, str, Parked]]) -> ReportRows:
     return rows.take(np.argsort(rows.places, kind="stable"))
 
 
+NO_ID_KEY: Final = np.iinfo(np.int64).max
+"""Stands for "no id"; nobody is ever asked for it."""
+
+
 def id_keys(ids: Sequence[str]) -> NDArray[np.int64]:
     """Vendor ids as int64: decimal ones keep their order and are exact, others are hashed (61 bits) behind them."""
     text = "".join(ids)
@@ -256,6 +260,8 @@ def id_text(key: int) -> str:
 def _id_key(vendor_id: str) -> int:
     if is_exact(vendor_id):
         return int(vendor_id) - _HALF
+    if not vendor_id:
+        return int(NO_ID_KEY)
     digest = int.from_bytes(hashlib.blake2b(vendor_id.encode("utf-8", "surrogatepass"), digest_size=8).digest())
     return EXACT_END + digest % (2**64 - EXACT_END) - _HALF
 

@@ -19,7 +19,7 @@ from dispatcher.core.account_lane import AccountLane, LaneSpec, Proposal, Ready,
 from dispatcher.core.batches import Batches
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
-from dispatcher.core.consequences import consequence, not_sent, outcome_of
+from dispatcher.core.consequences import consequence, not_sent, noted, outcome_of
 from dispatcher.core.effects import Append, Effect, Point, Send, Warn
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.unknowns import Unknowns
@@ -183,6 +183,21 @@ class Owner:
         self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
+
+    def history_says(
+        self, intent: int, vendor_ids: tuple[str, ...], why: str, intent_ms: int, now_s: float, now_ms: int
+    ) -> None:
+        """What the vendor's history has of an unknown chunk: an id for each recipient, "" where it has none.
+
+        All of them: it was taken. Some: they are named, so that their reports are joined, and the chunk stays unknown.
+        """
+        chunk = self.state.open.get(intent)
+        if chunk is None or chunk.state is not ChunkState.UNKNOWN or len(vendor_ids) != chunk.count:
+            return
+        if all(vendor_ids):
+            self.unknowns.found(chunk, vendor_ids, why, now_s, now_ms)
+        else:
+            self._out.append(Append(noted(chunk, vendor_ids, why, intent_ms)))
 
     # --- what to do next ---
 

@@ -208,7 +208,7 @@ class Fold:
             exact = all(map(is_exact, vendor_ids))
             texts = None if exact else msgspec.msgpack.encode(vendor_ids)
             self._tables.add_recipient_ids(chunk.id, place, chunk.account, id_keys(vendor_ids), texts)
-            self._named.setdefault(chunk.account, []).extend(vendor_ids)
+            self._named.setdefault(chunk.account, []).extend(filter(None, vendor_ids))
 
     def contested(self, chunk: JoinedChunk) -> None:
         self.working.columns(chunk.batch).contest(chunk.start, chunk.count)

@@ -263,6 +263,8 @@ class _Match:
         slot_of_id: NDArray[np.int32],
     ) -> None:
         ids = ids[slot_of_id[ids] < 0]
+        if "" in texts:  # what names no message is nobody's
+            ids = ids[[bool(texts[number]) for number in ids.tolist()]]
         if not len(ids):
             return
         if self._place_of_id is None:
