@@ -64,6 +64,20 @@ class Unknowns:
         self._waiting[chunk.intent] = (now_s if decision.verdict == "sent" else max(now_s, self._safe_s), resolved)
         self._undone.setdefault(chunk.intent, offset)
 
+    def found(self, chunk: Chunk, vendor_ids: tuple[str, ...], why: str, now_s: float, now_ms: int) -> None:
+        """The vendor's own history has every recipient of it, under these ids."""
+        resolved = Resolved(
+            owner=self._owner,
+            account=chunk.account,
+            intent=chunk.intent,
+            verdict="sent",
+            at_ms=now_ms,
+            by="history",
+            why=why,
+            vendor_ids=vendor_ids,
+        )
+        self._waiting[chunk.intent] = (now_s, resolved)
+
     def forget(self, intent: int) -> None:
         """It is not unknown any more."""
         self._waiting.pop(intent, None)

@@ -1,0 +1,140 @@
+"""History: which recipients of an unknown chunk does the vendor say it sent to, and under which ids? (vendors.md 1.9)
+
+A vendor that gives every recipient an id of its own and remembers what it sent can be asked. A recipient was taken if
+exactly one message to its number, within the time in which the chunk can have been sent, is not explained by another
+request of ours. If another request may have texted the number then, too, and nobody knows under which ids, nothing is
+guessed. That the history does not name a recipient proves nothing: it may lag, and a wrong guess is a text twice.
+
+Pure. Weak spot: another program that sends the same text on the same account, to a number of an unknown chunk, at the
+time, looks like that chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+SECOND_MS: Final = 1_000
+DAY_MS: Final = 86_400_000
+SHANGHAI_MS: Final = 8 * 3_600_000
+
+Numbers = NDArray[np.int64]
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """Unix milliseconds [start, end), whole seconds of the vendor's."""
+
+    start_ms: int
+    end_ms: int
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether they have a moment in common."""
+        return self.start_ms < other.end_ms and other.start_ms < self.end_ms
+
+
+def span(start_ms: int, end_ms: int) -> Span:
+    """The whole seconds that hold these milliseconds."""
+    return Span(start_ms // SECOND_MS * SECOND_MS, -(-end_ms // SECOND_MS) * SECOND_MS)
+
+
+def windows(whole: Span, window_ms: int) -> Iterator[Span]:
+    """The span in windows a vendor takes: at most `window_ms` each, none across a midnight of Shanghai."""
+    at = whole.start_ms
+    while at < whole.end_ms:
+        midnight = (at + SHANGHAI_MS) // DAY_MS * DAY_MS + DAY_MS - SHANGHAI_MS
+        end = min(at + window_ms, midnight, whole.end_ms)
+        yield Span(at, end)
+        at = end
+
+
+def halves(window: Span) -> tuple[Span, ...]:
+    """The window in two, where a vendor cannot say all of it at once; none if it is a second."""
+    middle = (window.start_ms + window.end_ms) // 2 // SECOND_MS * SECOND_MS
+    if not window.start_ms < middle < window.end_ms:
+        return ()
+    return Span(window.start_ms, middle), Span(middle, window.end_ms)
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """A message that the vendor says it sent. `text` is "" where it does not say."""
+
+    vendor_id: str
+    number: int
+    sent_ms: int
+    text: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has another)."""
+
+    intent: int
+    numbers: Numbers
+    when: Span
+    text: str = ""
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """Another request of ours: the ids it was answered with; or, where those are not known, its numbers.
+
+    `numbers` None: not even they are; then it may have texted anybody.
+    """
+
+    intent: int
+    when: Span
+    ids: frozenset[str] | None = None
+    numbers: Numbers | None = None
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the history says of a chunk: an id for each recipient in order, "" where it has none or more than one."""
+
+    vendor_ids: tuple[str, ...]
+
+    @property
+    def found(self) -> int:
+        """Recipients that were taken."""
+        return sum(map(bool, self.vendor_ids))
+
+    @property
+    def whole(self) -> bool:
+        """All of them were."""
+        return all(self.vendor_ids)
+
+
+def find(asked: Asked, told: Sequence[Told], others: Sequence[Other]) -> Finding:
+    """Whom the vendor says it texted for this chunk. `others`: all requests of the account around that time."""
+    rivals = [other for other in others if other.intent != asked.intent and other.when.overlaps(asked.when)]
+    nothing = Finding(vendor_ids=("",) * len(asked.numbers))
+    if any(other.ids is None and other.numbers is None for other in rivals):
+        return nothing
+    explained = {vendor_id for other in rivals if other.ids is not None for vendor_id in other.ids}
+    contested = {
+        int(number)
+        for other in rivals
+        if other.ids is None and other.numbers is not None
+        for number in np.intersect1d(other.numbers, asked.numbers)
+    }
+    ids: dict[int, set[str]] = {int(number): set() for number in asked.numbers if int(number) not in contested}
+    holders: dict[str, set[int]] = {}
+    for row in told:
+        if not asked.when.start_ms <= row.sent_ms < asked.when.end_ms or row.vendor_id in explained:
+            continue
+        holders.setdefault(row.vendor_id, set()).add(row.number)
+        if row.number in ids and _same(asked.text, row.text):
+            ids[row.number].add(row.vendor_id)
+    sure = [ids.get(int(number), set()) for number in asked.numbers]
+    return Finding(
+        vendor_ids=tuple(
+            next(iter(its)) if len(its) == 1 and all(len(holders[each]) == 1 for each in its) else "" for its in sure
+        )
+    )
+
+
+def _same(ours: str, theirs: str) -> bool:
+    """Whether a text can be ours: a vendor may put a signature to it, or cut it off."""
+    mine, said = "".join(ours.split()), "".join(theirs.split())
+    return not mine or not said or mine in said or said in mine
