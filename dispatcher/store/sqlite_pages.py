@@ -165,9 +165,7 @@ def _finals(
 def _paint_recipient_ids(
     connection: sqlite3.Connection, chunk_id: int, index: NDArray[np.uint32], vendor_ids: _Names
 ) -> None:
-    rows = connection.execute(
-        "SELECT keys, texts FROM recipient_ids WHERE chunk = ? ORDER BY place DESC", (chunk_id,)
-    )
+    rows = connection.execute("SELECT keys, texts FROM recipient_ids WHERE chunk = ? ORDER BY place DESC", (chunk_id,))
     for keys, packed in rows:  # who was told an id first has it
         texts = _texts.decode(packed) if packed else [id_text(key) for key in np.frombuffer(keys, "<i8").tolist()]
         first = vendor_ids.extend(texts[: len(index)])
