@@ -93,6 +93,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
 
     codes: ClassVar[Codes] = CODES
     report_codes: ClassVar[ReportCodes] = pages.REPORT_CODES
+    extension: ClassVar[str] = "sub_number"
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms", "wap", "mms")
     ids_each: ClassVar[bool] = True
     cookies: ClassVar[bool] = True
@@ -285,7 +286,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         unread = Unread()
         reports = pages.pushed_reports(form["mtid"], form["mtreport"], push.account, push.received_ms, unread)
         if not reports and not unread.entries:
-            return self._junk("mtID is empty")
+            return self._junk("the push has no mtID")
         return unread.beside(reports, authenticated=self.push_key is not None)
 
     def inbound_push(self, push: Push) -> InboundParsed:
@@ -311,7 +312,9 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             return Refused(403, "the key in the URL is wrong or missing", False)
         fields = {**forms.fields(query), **forms.fields(push.body)}
         form = {name.strip().lower(): value for name, value in fields.items()}
-        missing = next((name for name in needed if name not in form), None)
+        missing = next(
+            (name for name in needed if name not in form or (name != "msg" and not form[name].strip())), None
+        )
         return form if missing is None else self._junk(f"the push has no {missing} parameter")
 
     def _junk(self, why: str) -> Refused:

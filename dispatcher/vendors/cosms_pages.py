@@ -70,11 +70,12 @@ def polled_reports(said: Said) -> Polled:
 
 def pushed_reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
     """One value for up to 100 mtIDs with commas between them (AMB-COSMS-24)."""
-    known = [vendor_id.strip() for vendor_id in ids.split(b",")]
-    fit = [vendor_id for vendor_id in known if 0 < len(vendor_id) <= ID_CHARS_MAX]
-    for vendor_id in known:
-        if len(vendor_id) > ID_CHARS_MAX:
-            unread.add(vendor_id, "mtID is too long")
+    fit = [vendor_id for vendor_id in map(bytes.strip, ids.split(b",")) if vendor_id]
+    if max(map(len, fit), default=0) > ID_CHARS_MAX:
+        for vendor_id in fit:
+            if len(vendor_id) > ID_CHARS_MAX:
+                unread.add(vendor_id, "mtID is too long")
+        fit = [vendor_id for vendor_id in fit if len(vendor_id) <= ID_CHARS_MAX]
     return columns.in_columns(
         account,
         at_ms,
