@@ -105,4 +105,5 @@ class Prepared:
         assert known.launched is not None
         launched = known.launched
         template = parse(launched.text) if launched.variables else Template((launched.text,))
-        return Message(text=launched.text, options=options_for(account, launched.options)), template
+        options = options_for(account, launched.options)
+        return Message(text=launched.text, options=options, kind=launched.kind), template
