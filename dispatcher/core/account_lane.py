@@ -235,14 +235,14 @@ class AccountLane:
         self.retry_balance_s = float("inf")
 
     def balance_asked(self) -> float:
-        """A balance query leaves: what is under way may or may not be in it. Returns the mark for `balance_is`."""
-        return self.spent_since_poll
-
-    def balance_is(self, messages: float, mark: float) -> None:
-        """The vendor's answer, less what was sent since it was asked and what is under way (counted twice at worst)."""
+        """A balance query leaves: what is under way now may or may not be in its answer. The mark for `balance_is`."""
         under_way = sum(proposal.parts for proposal in self.proposed.values())
         under_way += sum(ready.parts for ready in self.ready) + sum(sending.parts for sending in self.sending.values())
-        self.spent_since_poll = self.spent_since_poll - mark + under_way
+        return self.spent_since_poll - under_way
+
+    def balance_is(self, messages: float, mark: float) -> None:
+        """The vendor's answer, less what was under way when it was asked or cut since (counted twice at worst)."""
+        self.spent_since_poll -= mark
         self.balance = messages
         if self.stopped == "balance" and messages >= 1:
             self.go_on()

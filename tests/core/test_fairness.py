@@ -54,3 +54,10 @@ def test_a_campaign_that_was_idle_gets_its_share_from_now_on_not_what_it_missed(
 
 def test_nobody_is_picked_where_nobody_is_ready():
     assert FairShare().pick([]) is None
+
+
+def test_a_campaign_that_becomes_urgent_does_not_wait_for_what_it_had_before():
+    fair = FairShare()
+    serve(fair, [("big", 1, False)], 1_000)
+    served = serve(fair, [("big", 1, True), ("other", 1, True)], 20)
+    assert served == {"big": 10, "other": 10}

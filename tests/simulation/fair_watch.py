@@ -26,8 +26,8 @@ class WatchedShare(FairShare):
         self._largest: dict[str, float] = {}
         self._known: dict[str, tuple[int, bool]] = {}
         self._apart: dict[tuple[str, str], tuple[float, float]] = {}
+        self._urgent_row = 0
         self._others_waited = 0
-        self._urgent_waited = 0
 
     def pick(self, ready: Collection[tuple[str, int, bool]]) -> str | None:
         """Who is next; `ready` are all that have work now."""
@@ -67,9 +67,11 @@ class WatchedShare(FairShare):
     def _rows(self, urgent: bool) -> None:
         """Urgent campaigns go first; and one chunk in URGENT_RUN is for the others all the same."""
         waiting = {is_urgent for _, is_urgent in self._known.values()}
+        self._urgent_row += urgent
         self._others_waited = self._others_waited + 1 if urgent and False in waiting else 0
-        self._urgent_waited = self._urgent_waited + 1 if not urgent and True in waiting else 0
-        if self._others_waited >= URGENT_RUN:
+        if urgent and False in waiting and self._others_waited >= URGENT_RUN:
             self._broken(f"{self._others_waited} urgent chunks in a row, others wait")
-        if self._urgent_waited > 1:
-            self._broken("an urgent campaign waits for others")
+        if not urgent and True in waiting and self._urgent_row < URGENT_RUN - 1:
+            self._broken(f"an urgent campaign waits for others, after {self._urgent_row} urgent chunks")
+        if not urgent:
+            self._urgent_row = 0

@@ -29,7 +29,7 @@ FLOWS: Final[tuple[dict[str, Any], ...]] = (
     {"limit": None},
 )
 HAPPENINGS: Final = (
-    *("kill", "freeze", "freeze long", "race", "stop", "reads late", "connecting stalls", "vendor down"),
+    *("kill", "freeze", "freeze long", "freeze long", "race", "stop", "reads late", "connecting stalls", "vendor down"),
     *("clock jumps", "top up", "nothing"),
 )
 
@@ -118,7 +118,7 @@ def _plans(rng: random.Random) -> list[Plan]:
             name=f"c{index}",
             first=10_000 * index,
             sizes=tuple(rng.choice([1, 30, 200, 600]) for _ in range(rng.randint(1, 4))),
-            unknown=rng.choice(["hold", "hold", "resend"]),
+            unknown=rng.choice(["hold", "resend"]),
             weight=rng.choice([1, 3]),
             urgent=rng.random() < 0.2,
             segments=rng.choice([1, 1, 3]),
@@ -145,5 +145,5 @@ def _schedule(world: World, log: SimLog, batches: dict[int, Batch], plan: Plan) 
     for _ in range(rng.choice([0, 0, 1, 3])):
         weighed = Weighed(campaign=name, weight=rng.choice([1, 2, 5]), urgent=rng.random() < 0.2, at_ms=0, by="t")
         control(rng.random() * WAR_S, weighed)
-    if rng.random() < 0.2:
-        control(rng.random() * WAR_S, Cancelled(campaign=name, at_ms=0, by="t"))
+    if rng.random() < 0.25:
+        control(launch_s + rng.choice([1.0, WAR_S]) * rng.random(), Cancelled(campaign=name, at_ms=0, by="t"))

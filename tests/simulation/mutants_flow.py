@@ -116,6 +116,10 @@ def what_was_spent_since_is_forgotten(patch: MonkeyPatch) -> None:
     patch.setattr(AccountLane, "balance_is", balance_is)
 
 
+def what_was_under_way_when_it_was_asked_is_forgotten(patch: MonkeyPatch) -> None:
+    patch.setattr(AccountLane, "balance_asked", lambda self: self.spent_since_poll)
+
+
 def a_top_up_is_not_seen(patch: MonkeyPatch) -> None:
     patch.setattr(AccountLane, "balance_is", lambda self, messages, mark: None)
     patch.setattr(account_lane, "BALANCE_RETRY_S", 10.0**9)
@@ -150,6 +154,7 @@ FLOW_MUTANTS: Final = (
     an_empty_balance_does_not_stop_the_lane,
     the_balance_does_not_bound_a_chunk,
     what_was_spent_since_is_forgotten,
+    what_was_under_way_when_it_was_asked_is_forgotten,
     a_top_up_is_not_seen,
     time_is_read_off_the_wall_clock,
 )

@@ -91,7 +91,7 @@ class Process:
             assert isinstance(checkpoint, Checkpoint)
             state = LaneState.load(checkpoint)
         self.name = f"p{next(self.names)}-{self.world.rng.getrandbits(32):08x}"
-        every = self.world.rng.choice([7, 50])
+        every = self.world.rng.choice([2, 7, 50])
         settings = OwnerSettings(partition=0, owner=self.name, ttl_s=TTL_S, checkpoint_every=every)
         self.owner = self.place.owner_type(settings, [self.place.spec], state, self.campaigns, self.world.now_s)
         lane = self.owner.lanes[ACCOUNT]
