@@ -50,9 +50,6 @@ def check_wap(text: str, charset: str) -> None:
             f"the title of the WAP push has {title_bytes} bytes, at most {WAP_TITLE_BYTES_MAX} are allowed "
             "(a Chinese character has 2). Shorten it."
         )
-    size = title_bytes + 1 + len(url)
-    if size > WAP_BYTES_MAX:
-        raise TextError(f"the WAP push has {size} bytes, at most {WAP_BYTES_MAX} are allowed. Shorten the URL.")
     weight = sum(2 if character.isascii() else 6 * units(character) for character in title)
     weight += 2 * (1 + len(url.removeprefix("http://")))
     if weight > WAP_WEIGHT_MAX:
@@ -60,6 +57,9 @@ def check_wap(text: str, charset: str) -> None:
             f"the WAP push weighs {weight}, at most {WAP_WEIGHT_MAX} is allowed (2 for an ASCII character, 6 for any "
             "other, http:// is free). Shorten it."
         )
+    size = title_bytes + 1 + len(url)
+    if size > WAP_BYTES_MAX:
+        raise TextError(f"the WAP push has {size} bytes, at most {WAP_BYTES_MAX} are allowed. Shorten the URL.")
 
 
 # --- multimedia messages ---------------------------------------------------------------------------------------------

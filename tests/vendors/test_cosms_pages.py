@@ -107,6 +107,7 @@ def test_no_data_is_no_error_and_a_refusal_is_said(body, kind):
 
 # --- reports (1.7) ---------------------------------------------------------------------------------------------------
 
+OPERATOR_FAMILIES = ("MA", "MB", "MC", "CA", "CB", "DA", "DB", "SA", "SB", "IA", "IB", "IC")
 STATES = [
     ("0", REPORT_DELIVERED, ""),
     ("DELIVRD", REPORT_DELIVERED, ""),
