@@ -4,6 +4,7 @@
     ├── UserError                      exit code 2: the user's mistake, one plain sentence with what to do
     │   ├── ConfigError                dispatcher.toml, a missing secret, an unknown account
     │   ├── InputError                 a list, a column, a file that cannot be used
+    │   │   └── EmptyInput             there is nothing in it
     │   └── TextError                  a text the vendor cannot carry
     ├── LogError                       the log failed
     │   ├── LogUnavailable             cannot be reached, or a file cannot be opened      retryable
@@ -41,6 +42,10 @@ class ConfigError(UserError):
 
 class InputError(UserError):
     """A list of numbers, or a column of it, cannot be used."""
+
+
+class EmptyInput(InputError):
+    """A list of numbers has nothing in it."""
 
 
 class TextError(UserError):

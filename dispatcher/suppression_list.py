@@ -85,9 +85,9 @@ class SuppressionList:
         """
         if not self._is_read:
             self._snapshot = await _newest_snapshot(log)
-            if self._snapshot is None or not await self._read_from(log, self._snapshot.upto):
-                self._snapshot, self._listing = None, empty(detailed=self._detailed)
-                await self._read_from(log, 0)
+            if self._snapshot is None or not await self._read_from(log, self._snapshot.upto, None):
+                self._snapshot = None
+                await self._read_from(log, 0, empty(detailed=self._detailed))
             self._is_read = True
             return self.listing.numbers
         named = await self._read_to_end(log)
@@ -100,9 +100,9 @@ class SuppressionList:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    async def _read_from(self, log: Log, position: int) -> bool:
+    async def _read_from(self, log: Log, position: int, listing: Listing | None) -> bool:
         """Read from there; False if the snapshot that should lie behind it is not whole."""
-        self.position = position
+        self.position, self._listing = position, listing
         self._pieces, self._pending = [], []
         self._pending_numbers = self._tail_records = self._tail_numbers = 0
         await self._read_to_end(log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -67,7 +67,9 @@ def campaign_page(view: CampaignView) -> RenderableType:
     if view.failures:
         parts += [Text(), _failures(view)]
     if view.invalid_reasons:
-        parts += [Text(), _invalid(view)]
+        parts += [Text(), _reasons("invalid", view.invalid_reasons)]
+    if view.suppressed_reasons:
+        parts += [Text(), _reasons("suppressed", view.suppressed_reasons)]
     parts += [Text(advice, style="magenta") for advice in _advice(view)]
     return Group(*parts)
 
@@ -95,6 +97,7 @@ def campaign_object(view: CampaignView) -> dict[str, Any]:
         "unknown_since_ms": view.unknown_since_ms,
         "accounts": {name: counts.as_dict() for name, counts in view.accounts.items()},
         "invalid_reasons": view.invalid_reasons,
+        "suppressed_reasons": view.suppressed_reasons,
         "failures": [
             {
                 "account": failure.account,
@@ -155,9 +158,9 @@ def _failures(view: CampaignView) -> Table:
     return table
 
 
-def _invalid(view: CampaignView) -> Table:
-    table = columns("invalid", "why", right=frozenset({0}))
-    for reason, rows in sorted(view.invalid_reasons.items(), key=lambda item: -item[1]):
+def _reasons(word: str, reasons: Mapping[str, int]) -> Table:
+    table = columns(word, "why", right=frozenset({0}))
+    for reason, rows in sorted(reasons.items(), key=lambda item: -item[1]):
         table.add_row(f"{rows:,}", reason)
     return table
 

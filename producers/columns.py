@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
+import polars as pl
 
 from dispatcher.core.numbers import normalise
-from dispatcher.errors import InputError
+from dispatcher.errors import EmptyInput, InputError
 
 DELIMITERS: Final = ",;\t|"
 NO_DELIMITER: Final = "\x1f"
@@ -39,6 +40,18 @@ class Column(msgspec.Struct, frozen=True):
     index: int
     name: str
     header: bool
+
+
+def headers_of(rows: Sequence[Sequence[str]], column: Column) -> tuple[str, ...]:
+    """What the columns are called, one for each; empty where a column has no header."""
+    width = max(len(row) for row in rows)
+    first = [cell.strip() for cell in rows[0]] if column.header else []
+    return tuple(first + [""] * (width - len(first)))
+
+
+def chosen(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """These columns of a table, also one twice, called by their place."""
+    return pl.DataFrame([table.get_column(name).alias(str(place)) for place, name in enumerate(names)])
 
 
 def sniff_delimiter(divided: Mapping[str, Sequence[Sequence[str]]]) -> str:
@@ -74,7 +87,7 @@ def find_column(
     `wanted` is a header or a number from 1. Raises InputError if it is not there or if none can be found.
     """
     if not any(cell.strip() for row in rows for cell in row):
-        raise InputError(f"{label} is empty. Give a list with one phone number a row.")
+        raise EmptyInput(f"{label} is empty. Give a list with one phone number a row.")
     width = max(len(row) for row in rows)
     first = [cell.strip() for cell in rows[0]] + [""] * (width - len(rows[0]))
     ranks = [_rank(cell) for cell in first]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import DOMESTIC_MIN, Numbers
+from dispatcher.core.suppression import domestic
 from dispatcher.errors import InputError
 
 ROWS_MAX: Final = 1 << 31
@@ -26,6 +27,7 @@ _NUMBER: Final = np.uint64((1 << 33) - 1)
 _BLOCK: Final = 1 << 18
 
 Packed = NDArray[np.uint64]
+_NOBODY: Final[Numbers] = np.empty(0, np.int64)
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -55,11 +57,41 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Separated(msgspec.Struct, frozen=True):
-    """A list taken apart: every good number is in exactly one of these."""
+    """A list taken apart: every good number is in exactly one of these.
+
+    `suppressed` are those of the suppression files of this launch, `on_list` those of the suppression list, which may
+    be another one when the same launch is repeated.
+    """
 
     recipients: Rows
     duplicates: Rows
     suppressed: Rows
+    on_list: Rows
+
+    def without(self, ascending: Numbers) -> Separated:
+        """The same with the recipients among these numbers `on_list`: who came on the list since it was read."""
+        barred, packed = _barred(ascending), self.recipients.packed
+        out = np.empty(len(packed), np.bool_)
+        for start in range(0, len(packed), _BLOCK):
+            out[start : start + _BLOCK] = _is_in(barred, packed[start : start + _BLOCK] & _NUMBER)
+        if not out.any():
+            return self
+        on_list = np.concatenate([self.on_list.packed, packed[out]])
+        on_list.sort()
+        return Separated(Rows(packed[~out]), self.duplicates, self.suppressed, Rows(on_list))
+
+    def given(self) -> Iterator[Numbers]:
+        """The numbers of recipients and of who is on the list, in the list's order, some 100,000 at a time."""
+        packed, on_list, taken = self.recipients.packed, self.on_list.packed, 0
+        for start in range(0, len(packed), _BLOCK):
+            part = packed[start : start + _BLOCK]
+            end = int(np.searchsorted(on_list, part[-1]))
+            if end > taken:
+                part = np.concatenate([part, on_list[taken:end]])
+                part.sort()
+                taken = end
+            yield Rows(part).numbers(0, len(part))
+        yield self.on_list.numbers(taken, len(on_list))
 
 
 class Growing:
@@ -106,15 +138,16 @@ class Listed(Growing):
         self.add(packed if numbers.all() else packed[numbers != 0])
 
 
-def separate(listed: Listed, suppression: Numbers) -> Separated:
-    """The list without repetitions (the first row wins), less the suppressed numbers (`suppression` sorted, int64).
+def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -> Separated:
+    """The list without repetitions (the first row wins), less the numbers of the suppression files and of the list.
 
-    A repetition counts as `duplicate` even if its number is suppressed. Takes `listed` over.
+    `suppression` and `on_list` are ascending and domestic. A repetition counts as `duplicate` even if its number is
+    suppressed, and who is in a file does not count as on the list. Takes `listed` over.
     """
     packed = listed.taken()
     packed.sort()
-    barred = (suppression - DOMESTIC_MIN).astype(np.uint64)
-    duplicates, suppressed = Growing(), Growing()
+    barred = [_barred(suppression), _barred(on_list)]
+    duplicates, set_aside = Growing(), [Growing(), Growing()]
     before, kept = None, 0
     for start in range(0, len(packed), _BLOCK):
         part = packed[start : start + _BLOCK]
@@ -125,17 +158,17 @@ def separate(listed: Listed, suppression: Numbers) -> Separated:
         before = number[-1]
         if not first.all():
             duplicates.add(_turned(part[~first]))
-        if len(barred):
-            at = np.minimum(np.searchsorted(barred, number), len(barred) - 1)
-            out = (barred[at] == number) & first
-            suppressed.add(_turned(part[out]))
-            first &= ~out
+        for numbers, kept_aside in zip(barred, set_aside, strict=True):
+            if len(numbers):
+                out = _is_in(numbers, number) & first
+                kept_aside.add(_turned(part[out]))
+                first &= ~out
         part = _turned(part[first])
         packed[kept : kept + len(part)] = part
         kept += len(part)
     packed.resize(kept, refcheck=False)
     packed.sort()
-    return Separated(Rows(packed), _ordered(duplicates), _ordered(suppressed))
+    return Separated(Rows(packed), _ordered(duplicates), *map(_ordered, set_aside))
 
 
 def suppression_of(numbers: Growing) -> Numbers:
@@ -143,6 +176,19 @@ def suppression_of(numbers: Growing) -> Numbers:
     barred = numbers.taken()
     barred.sort()
     return barred.view(np.int64)
+
+
+def _barred(ascending: Numbers) -> Packed:
+    """The numbers as they are packed. What is no domestic mobile is nobody's here."""
+    return (domestic(ascending) - DOMESTIC_MIN).view(np.uint64)
+
+
+def _is_in(barred: Packed, numbers: Packed) -> NDArray[np.bool_]:
+    if not len(barred):
+        return np.zeros(len(numbers), np.bool_)
+    at = np.minimum(np.searchsorted(barred, numbers), len(barred) - 1)
+    found: NDArray[np.bool_] = barred[at] == numbers
+    return found
 
 
 def _turned(packed: Packed) -> Packed:

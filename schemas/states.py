@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class State(IntEnum):
@@ -22,6 +23,13 @@ class State(IntEnum):
         """The name used in the CLI, exports and JSON."""
         return self.name.lower()
 
+
+BY_FILE: Final = "suppressed"
+ON_LIST: Final = "on the suppression list"
+"""Why a row is suppressed, as the reasons of a Rejects record say it: by a file of its launch, or by the list."""
+
+BY_FILE_SHOWN: Final = "in a suppression file"
+"""How people are told the first of them."""
 
 REPORT_WAITING, REPORT_DELIVERED, REPORT_FAILED = 0, 1, 2
 """The `states` column of a Reports record."""

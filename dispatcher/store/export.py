@@ -27,7 +27,7 @@ from polars.io.plugins import register_io_source
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
-from schemas.states import State
+from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
 
 Format = Literal["csv", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
@@ -35,6 +35,9 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 STATES: Final = {state.word: state for state in State}
 REJECTED: Final = ("invalid", "duplicate", "suppressed")
 """The states of rows that never became recipients."""
+
+_REJECTED_FOR: Final = {"duplicate": "duplicate", BY_FILE: "suppressed", ON_LIST: "suppressed"}
+_SHOWN: Final = {BY_FILE: BY_FILE_SHOWN}
 
 UNKNOWN_MEANING: Final = "the vendor may or may not have texted this number"
 
@@ -189,8 +192,8 @@ class _Frames:
         return meanings.set(pl.Series(unknown), UNKNOWN_MEANING) if unknown.any() else meanings
 
     def _rejected(self, page: RejectPage) -> pl.DataFrame:
-        states = [reason if reason in ("duplicate", "suppressed") else "invalid" for reason in page.reasons]
-        reasons = [None if state == reason else reason for state, reason in zip(states, page.reasons, strict=True)]
+        states = [_REJECTED_FOR.get(reason, "invalid") for reason in page.reasons]
+        reasons = [None if reason == "duplicate" else _SHOWN.get(reason, reason) for reason in page.reasons]
         index = page.reason_index
         frame = pl.DataFrame(
             {

@@ -62,6 +62,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     accounts: dict[str, Counts]
     invalid_reasons: dict[str, int]
+    suppressed_reasons: dict[str, int] = {}
     failures: tuple[Failure, ...]
     first_sent_ms: int | None
     last_sent_ms: int | None

@@ -123,6 +123,7 @@ class SqliteReader:
             counts=counts,
             accounts=accounts,
             invalid_reasons=record.invalid_reasons,
+            suppressed_reasons=record.suppressed_reasons,
             failures=failures,
             first_sent_ms=min((first for first, _, _ in times if first is not None), default=None),
             last_sent_ms=max((last for _, last, _ in times if last is not None), default=None),

@@ -10,6 +10,7 @@ from dispatcher.config import parse
 from producers.deal import deal
 from producers.plan import Counts, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.plan_view import duration, plan_lines, shortage
+from schemas.states import BY_FILE_SHOWN, ON_LIST
 
 LONG = "长" * 140  # three parts: 67 + 67 + 6
 
@@ -57,7 +58,7 @@ def planned(route, sizes, text="hi", **changes):
             rows=sum(sizes) + 60,
             recipients=sum(sizes),
             duplicate=10,
-            suppressed=20,
+            suppressed_reasons={BY_FILE_SHOWN: 5, ON_LIST: 15},
             invalid_reasons={"empty": 1, "scientific notation": 29},
         ),
         "batches": len(sizes),
@@ -108,6 +109,7 @@ def test_the_plan_says_everything_that_is_asked_before_a_launch():
         "50,060",
         "50,000 recipients in 1 batch",
         "1 empty",
+        "15 on the suppression list",
         "29 scientific notation (a spreadsheet",
         "140 characters, 3 segments per message",
         "150,000 in total",

@@ -14,6 +14,7 @@ from producers import rejects
 from producers.dedupe import Growing, Listed, separate, suppression_of
 from producers.normalise import VALUE_CHARS_MAX, normalise
 from producers.rejects import Spool
+from schemas.states import BY_FILE, ON_LIST
 
 FORMS = ["13800138000", "+86 138 0013 8000", "13900139000", "139-0013-9000", "13700137000", "n/a", "", "1.38E+10", "12"]
 
@@ -108,5 +109,5 @@ def test_a_full_disk_is_one_sentence(monkeypatch):
 
 
 def test_every_reason_has_a_name_of_its_own():
-    names = [*REASONS[1:], rejects.DUPLICATE, rejects.SUPPRESSED]
+    names = [*REASONS[1:], rejects.DUPLICATE, BY_FILE, ON_LIST]
     assert len(set(names)) == len(names)
