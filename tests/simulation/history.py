@@ -8,7 +8,7 @@ from typing import Any, Final
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.chunks import Batch
 from dispatcher.core.owner import Owner
-from schemas.records import Cancelled, Flowed, Weighed
+from schemas.records import Cancelled, Flowed, Intent, Weighed
 from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
@@ -46,6 +46,7 @@ def play(seed: int, owner_type: type[Owner] = Owner, *, joined: bool = True) -> 
     watch = Watch(world, log, vendor, spec, place.cut_by)
     plans = _plans(rng)
     world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {plans}"
+    log.on_late = lambda records: _cancel_one(world, log, records)
     for plan in plans:
         _schedule(world, log, place.batches, plan)
         vendor.segments[plan.name] = plan.segments
@@ -147,3 +148,11 @@ def _schedule(world: World, log: SimLog, batches: dict[int, Batch], plan: Plan) 
         control(rng.random() * WAR_S, weighed)
     if rng.random() < 0.25:
         control(launch_s + rng.choice([1.0, WAR_S]) * rng.random(), Cancelled(campaign=name, at_ms=0, by="t"))
+
+
+def _cancel_one(world: World, log: SimLog, records: list[Any]) -> None:
+    """While an intent is on its way for long, its campaign is cancelled, sometimes."""
+    named = [record.campaign for record in records if isinstance(record, Intent)]
+    if named and world.rng.random() < 0.3:
+        cancelled = Cancelled(campaign=named[0], at_ms=0, by="t")
+        world.after(world.rng.random() * 2, lambda: log.put("campaigns", [cancelled]))

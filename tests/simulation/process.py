@@ -18,7 +18,7 @@ from dispatcher.core.effects import Append, Fetch, Point, Send
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
 from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
-from schemas.records import Checkpoint, Intent, Launched, Outcome, Owned, Weighed
+from schemas.records import Checkpoint, CheckpointAt, Intent, Launched, Outcome, Owned, Weighed
 from tests.simulation.fair_watch import WatchedShare
 from tests.simulation.sim_log import Fate, SimLog
 from tests.simulation.sim_vendor import SimVendor
@@ -65,6 +65,7 @@ class Process:
         self.positions = {"campaigns": 0, "jobs": 0, "lanes": 0}
         self._poll_at_s = float("inf")
         self._broke = False
+        self._last: Checkpoint | None = None
         self._balance_s: float | None = None
         self._serial = getattr(self, "_serial", 0) + 1
         self.log.readers.append(self._written)
@@ -176,6 +177,9 @@ class Process:
         owner = self.owner
         if owner is None or self.stopped or self.dead:
             return
+        if self._last is not None:
+            self._give_back(owner, self._last)
+            return
         together = []
         for effect in owner.poll(self.world.now_s, self.now_ms):
             match effect:
@@ -194,7 +198,8 @@ class Process:
         if owner.deposed and not any(lane.sending for lane in owner.lanes.values()):
             self._leave("deposed")
         elif self._draining and owner.drained:
-            self._leave("drained")
+            self._last = last = owner.last_checkpoint(self.now_ms)
+            self.log.append(self, "lanes", [last], lambda fate: None if fate == "written" else self._leave("drained"))
         elif owner.wake_s < self._poll_at_s:
             self._poll_at_s = owner.wake_s
             self.world.at(owner.wake_s, self._timer, self)
@@ -218,7 +223,18 @@ class Process:
         self._begin()
         self.start()
 
+    def _give_back(self, owner: Owner, last: Checkpoint) -> None:
+        """Once the last checkpoint is read back, the next owner is told where it lies."""
+        offset = next((offset for offset, record in enumerate(self.log.topics["lanes"]) if record is last), None)
+        if owner.deposed:
+            self._leave("deposed")
+        elif offset is not None and owner.state.position > offset:
+            self.log.append(None, "campaigns", [CheckpointAt(partition=0, offset=offset)], lambda fate: None)
+            self._leave("drained")
+
     def _leave(self, why: str) -> None:
+        if self.stopped:
+            return
         self.world.say("%s leaves: %s", self.name, why)
         self.stopped = True
         self._deaf()

@@ -30,6 +30,7 @@ class SimLog:
         self.topics: dict[str, list[Any]] = {topic: [] for topic in TOPICS}
         self.readers: list[Callable[[str], None]] = []
         self.listeners: list[Callable[[str, int, Any], None]] = []
+        self.on_late: Callable[[list[Any]], None] = lambda records: None  # an append that later ones will overtake
         self._last_s: dict[tuple[int, str], float] = {}
 
     def append(self, process: Mortal | None, topic: str, records: list[Any], done: Callable[[Fate], None]) -> None:
@@ -51,7 +52,9 @@ class SimLog:
             when_s += rng.choice([0.5, 3.0, 12.0])
             overtaken = rng.random() < 0.3
             records = self._cut(records)
-        if not overtaken:
+        if overtaken:
+            self.on_late(records)
+        else:
             self._last_s[key] = when_s
         if records:
             world.at(when_s, lambda: self._write(process, topic, records))
