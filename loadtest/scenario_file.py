@@ -219,7 +219,8 @@ def _check_event(scenario: Scenario, event: EventPart, where: str) -> None:
     done = [*given, *([event.do] if event.do is not None else [])]
     possible = [f'do = "{verb}"' for verb in _VERBS[kind]] + list(_SETTINGS[kind])
     if len(done) != 1 or done[0] not in (*_VERBS[kind], *_SETTINGS[kind]):
-        raise ConfigError(f"{where}: to a {kind} it can do one of: {', '.join(possible)}.")
+        article = "an" if kind == "account" else "a"
+        raise ConfigError(f"{where}: to {article} {kind} it can do one of: {', '.join(possible)}.")
     if event.for_s is not None and done[0] not in _UNDONE:
         raise ConfigError(f"{where}: for_s goes with {', '.join(_UNDONE)} only.")
     if done[0] in _ENDLESS and event.for_s is None:

@@ -19,7 +19,8 @@ from loadtest.sim.faults import FAULTS
 def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict[str, Any]:
     """What the simulator of [vendor.NAME] is started with (loadtest/sim/config.py). `web` is our webhooks' URL."""
     vendor = scenario.vendors[name]
-    table: dict[str, Any] = {"seed": scenario.seed, **VENDORS[vendor.vendor].simulated, **vendor.simulated}
+    seed = scenario.seed + list(scenario.vendors).index(name)  # or all of them would draw the same
+    table: dict[str, Any] = {"seed": seed, **VENDORS[vendor.vendor].simulated, **vendor.simulated}
     own = table.pop("account", {})
     accounts: dict[str, dict[str, Any]] = {}
     for account, part in scenario.accounts.items():
@@ -30,7 +31,7 @@ def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict
             "report_url": f"{web}/push/{account}/report",
             "inbound_url": f"{web}/push/{account}/inbound",
         }
-        if "flow" in part.ours:
+        if isinstance(part.ours.get("flow"), Mapping):
             accounts[account]["flow"] = dict(part.ours["flow"])
     for account, settings in own.items():
         accounts[account] = accounts.get(account, {"pswd": password}) | settings
