@@ -20,10 +20,11 @@ import structlog
 from consumers.balance_poll import ASKED_BY, poll_balance
 from consumers.campaigns_feed import CampaignsFeed
 from consumers.driver import Driver, Prepared
+from consumers.history_watch import HistoryWatch
 from consumers.journal import Journal
 from consumers.polls import Poller
 from consumers.queries import Queries
-from dispatcher.balance_book import BalanceBook
+from dispatcher.balance_book import BalanceBook, HistoryBook
 from dispatcher.config import Config
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.chunks import Batch
@@ -61,7 +62,9 @@ class LaneRunner:
         self._sends: set[asyncio.Task[None]] = set()
         self._fetches: set[asyncio.Task[None]] = set()
         self._journal = Journal(log, partition, self._refused)
-        self._book = BalanceBook(log, {account: config.accounts[account] for account in drivers}, ASKED_BY)
+        vendors = {account: config.accounts[account] for account in drivers}
+        self._book = BalanceBook(log, vendors, ASKED_BY)
+        self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
         self._failed: BaseException | None = None
         self._stopping = False
         self._doubt_since_s: float | None = None
@@ -109,6 +112,11 @@ class LaneRunner:
             yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
             for poll in vendor.polls():
                 yield Poller(self._log, vendor, poll, driver, queries, self._config.lanes.drain_s).run()
+            request_s = owner.settings.ttl_s + lane.spec.timeout_s
+            watch = HistoryWatch(
+                self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, request_s
+            )
+            yield watch.run()
 
     # --- the loop ---
 
