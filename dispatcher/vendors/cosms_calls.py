@@ -105,12 +105,18 @@ class Login(msgspec.Struct, frozen=True):
         answer = yield msgspec.structs.replace(request, same_connection=True)
         return read_answer(answer)
 
-    def post(self, path: str, fields: Fields, *, submits: bool = False, bytes_max: int = 65_536) -> CallFlow:
+    def post(self, path: str, fields: Fields, *, submits: bool = False) -> CallFlow:
         """A call whose parameters are a form."""
+        return self.call(
+            lambda password: Request(path=path, prefix=form({**self.names, **fields, **password}), submits=submits)
+        )
+
+    def page(self, path: str, fields: Fields, bytes_max: int) -> CallFlow:
+        """The same for many rows, which are worth reading even if they break off."""
 
         def ask(password: Fields) -> Request:
             body = form({**self.names, **fields, **password})
-            return Request(path=path, prefix=body, submits=submits, answer_bytes_max=bytes_max, rows=not submits)
+            return Request(path=path, prefix=body, answer_bytes_max=bytes_max, rows=True)
 
         return self.call(ask)
 
@@ -159,7 +165,7 @@ def messages(login: Login, received_ms: int) -> PollFlow:
 
 
 def _page(login: Login, path: str, fields: Fields, read: Callable[[Said], Polled]) -> PollFlow:
-    said = yield from login.post(path, fields, bytes_max=PAGE_BYTES_MAX)
+    said = yield from login.page(path, fields, PAGE_BYTES_MAX)
     if isinstance(said, Verdict):
         return Polled(verdict=said)
     if said.code in (OK, SOME):
@@ -174,7 +180,7 @@ def history(login: Login, start_ms: int, end_ms: int) -> HistoryFlow:
         "sTime": _time(start_ms),
         "eTime": _time(max(start_ms, end_ms - 1)),
     }
-    said = yield from login.post(HISTORY_PATH, fields, bytes_max=HISTORY_BYTES_MAX)
+    said = yield from login.page(HISTORY_PATH, fields, HISTORY_BYTES_MAX)
     if isinstance(said, Verdict):
         return History(complete=False, verdict=said)
     if said.code in (OK, SOME):

@@ -504,6 +504,141 @@ async def test_of_an_endless_answer_a_bounded_part_is_read():
     assert [(len(answer.body), answer.cut) for answer in Scripted.bodies] == [(BODY_BYTES_MAX, True)]
 
 
+class WithCookies(Scripted, frozen=True, kw_only=True, tag="with-cookies"):
+    """The same for a vendor whose login may be a cookie."""
+
+    cookies: ClassVar[bool] = True
+
+
+COOKIE = b"Set-Cookie: session=1; path=/"
+
+
+async def test_a_flow_carries_the_cookie_that_its_login_set_and_the_next_flow_does_not():
+    async with (
+        running(Peer(say(ok(b"token", COOKIE)), say(ok(b"done")), say(ok(b"token")), say(ok(b"done")))) as peer,
+        driver(WithCookies(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        await sent(opened)
+        await sent(opened)
+        assert [b"session=1" in request for request in peer.requests] == [False, True, False, False]
+        assert peer.connections == 1
+
+
+async def test_a_vendor_without_cookies_gets_none():
+    async with (
+        running(Peer(say(ok(b"token", COOKIE)), say(ok(b"done")))) as peer,
+        driver(Scripted(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        await sent(opened)
+        assert b"session=1" not in peer.requests[1]
+
+
+CLOSERS = [
+    ("it says close", say_and_close(ok(b"token", COOKIE, b"Connection: close"))),
+    ("it speaks HTTP/1.0", say_and_close(ok(b"token", COOKIE, version=b"HTTP/1.0"))),
+]
+
+
+@pytest.mark.parametrize("act", [row[1] for row in CLOSERS], ids=[row[0] for row in CLOSERS])
+async def test_where_the_vendor_announced_that_it_closes_the_cookie_goes_on_alone(act):
+    async with (
+        running(Peer(act, say(ok(b"done")))) as peer,
+        driver(WithCookies(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).code == "done"
+        assert (peer.connections, b"session=1" in peer.requests[1]) == (2, True)
+
+
+async def test_where_the_connection_is_gone_without_a_word_nothing_is_sent():
+    async with (
+        running(Peer(say_and_close(ok(b"token", COOKIE)), say(ok(b"done")))) as peer,
+        driver(WithCookies(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).kind is Kind.NOT_SENT
+        assert len(peer.requests) == 1
+
+
+async def test_a_kept_http_1_0_connection_is_one_connection():
+    token = ok(b"token", b"Connection: keep-alive", version=b"HTTP/1.0")
+    async with (
+        running(Peer(say(token), say(ok(b"done")))) as peer,
+        driver(WithCookies(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).code == "done"
+        assert peer.connections == 1
+
+
+FETCH = Request(path="/login", or_path="/login/", method="GET")
+WRONG_PATHS = [b"404 Not Found", b"405 No", b"301 Moved\r\nLocation: /login/"]
+
+
+@pytest.mark.parametrize("status", WRONG_PATHS)
+async def test_the_other_spelling_of_a_path_is_asked_and_remembered(status):
+    wrong, right, done = say(ok(b"", status=status)), say(ok(b"token")), say(ok(b"done"))
+    async with (
+        running(Peer(wrong, right, done, right, done)) as peer,
+        driver(Scripted(url=peer.url, requests=(FETCH, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).code == "done"
+        assert (await sent(opened)).code == "done"
+        assert [request.split()[1] for request in peer.requests] == [
+            b"/login", b"/login/", b"/send", b"/login/", b"/send",
+        ]  # fmt: skip
+
+
+async def test_where_neither_spelling_is_there_the_account_stops_and_keeps_its_messages():
+    async with (
+        running(Peer(say(ok(b"", status=b"404 Not Found")))) as peer,
+        driver(Scripted(url=peer.url, requests=(FETCH, SUBMIT))) as opened,
+    ):
+        assert (await sent(opened)).kind is Kind.AUTH
+        assert [request.split()[1] for request in peer.requests] == [b"/login", b"/login/"]
+
+
+async def test_what_submits_is_never_asked_under_another_spelling():
+    submit = Request(path="/send", or_path="/send/", submits=True)
+    async with (
+        running(Peer(say(ok(b"", status=b"404 Not Found")))) as peer,
+        driver(Scripted(url=peer.url, requests=(submit,))) as opened,
+    ):
+        assert (await sent(opened)).kind is Kind.REJECTED
+        assert len(peer.requests) == 1
+
+
+async def test_an_empty_get_is_written_once_and_answered():
+    async with (
+        running(Peer(say(ok(b"112233")))) as peer,
+        driver(Scripted(url=peer.url, requests=(Request(path="/login", method="GET"),))) as opened,
+    ):
+        assert (await sent(opened)).code == "112233"
+        assert peer.requests[0].startswith(b"GET /login HTTP/1.1\r\n")
+
+
+async def test_a_page_may_be_as_long_as_its_request_allows():
+    Scripted.bodies.clear()
+    page = Request(path="/page", answer_bytes_max=200_000)
+    async with (
+        running(Peer(say(ok(b"1" * 150_000)), say(ok(b"1" * 250_000)))) as peer,
+        driver(Scripted(url=peer.url, requests=(page, page))) as opened,
+    ):
+        await sent(opened)
+    assert [(len(answer.body), answer.cut) for answer in Scripted.bodies] == [(150_000, False), (200_000, True)]
+
+
+@pytest.mark.parametrize("act", [say_and_close, say_and_reset], ids=["closed", "reset"])
+async def test_of_a_page_that_breaks_off_the_rows_that_came_are_read_if_they_are_rows(act):
+    broken = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n100\r\n1,0"
+    for rows in (True, False):
+        Scripted.bodies.clear()
+        async with (
+            running(Peer(act(broken))) as peer,
+            driver(Scripted(url=peer.url, requests=(Request(path="/page", rows=rows),))) as opened,
+        ):
+            verdict = await sent(opened)
+        assert [(answer.body, answer.cut) for answer in Scripted.bodies] == ([(b"100\r\n1,0", True)] if rows else [])
+        assert verdict.kind is (Kind.ACCEPTED if rows else Kind.NOT_SENT)
+
+
 # --- balance ---------------------------------------------------------------------------------------------------------
 
 BALANCES = [

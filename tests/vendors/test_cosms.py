@@ -470,6 +470,11 @@ def test_a_failed_balance_query_says_why(body, kind):
     assert balance.verdict.kind is kind
 
 
+def test_only_pages_are_read_where_they_break_off():
+    assert not next(ACCOUNT.balance()).rows
+    assert not next(ACCOUNT.submit(b"", CHUNK, 2)).rows
+
+
 def test_a_balance_query_logs_in_as_a_submit_does():
     requests, balance = run(SECURE.balance(), [b"111111", b"208", b"222222", b"100\n9"])
     assert [request.path for request in requests] == ["/sms/getMD5str", "/sms/corpCanSend/"] * 2
