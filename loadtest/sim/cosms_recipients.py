@@ -46,9 +46,13 @@ class Recipients(NamedTuple):
             return np.arange(self.size if DOMESTIC in kinds else 0)
         return np.flatnonzero(np.isin(self.kinds, kinds))
 
-    def chosen(self, places: NDArray[np.intp] | slice) -> Parsed:
+    def chosen(self, places: NDArray[np.intp]) -> Parsed:
         """Those at these places."""
-        return Parsed(self.parsed.column[places], self.parsed.odd)
+        column = self.parsed.column[places]
+        odd = [self.parsed.odd[-1 - value] for value in column[column < 0].tolist()]
+        if odd:
+            column[column < 0] = -1 - np.arange(len(odd))
+        return Parsed(column, odd)
 
 
 def read(raw: bytes, treat86: str) -> Recipients:
