@@ -97,7 +97,6 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms", "wap", "mms")
     ids_each: ClassVar[bool] = True
     cookies: ClassVar[bool] = True
-    extension: ClassVar[str] = "sub_number"
     locks_out: ClassVar[bool] = True
 
     @property
