@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Generator
+from contextlib import aclosing
 from typing import Final, TypeVar
 
 import msgspec
@@ -179,13 +180,14 @@ class HistoryWatch:
         rows: dict[str, HistoryRow] = {}
         asked = 0
         asker = _Turns(self._driver, self._queries)
-        async for _, found in history(self._book, self._vendor, self._account, asker, whole):
-            if found.verdict is not None:
-                return rows, found.verdict
-            rows.update((row.vendor_id, row) for row in found.rows)
-            asked += 1
-            if asked >= WINDOWS_MAX:
-                break
+        async with aclosing(history(self._book, self._vendor, self._account, asker, whole)) as answers:
+            async for _, found in answers:
+                if found.verdict is not None:
+                    return rows, found.verdict
+                rows.update((row.vendor_id, row) for row in found.rows)
+                asked += 1
+                if asked >= WINDOWS_MAX:
+                    break
         return rows, None
 
     def _text(self, campaign: str) -> str:

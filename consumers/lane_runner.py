@@ -111,7 +111,8 @@ class LaneRunner:
             queries = Queries(lane, self._wake)
             yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
             for poll in vendor.polls():
-                yield Poller(self._log, vendor, poll, driver, queries, self._config.lanes.drain_s).run()
+                words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
+                yield Poller(self._log, vendor, poll, driver, queries, finish_s, words).run()
             request_s = owner.settings.ttl_s + lane.spec.timeout_s
             watch = HistoryWatch(
                 self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, request_s

@@ -24,7 +24,8 @@ import structlog
 
 from consumers.driver import Driver
 from consumers.queries import Queries
-from dispatcher.arrivals import bury, take_inbound, take_reports
+from dispatcher.arrivals import DEFAULT_WORDS, bury, take_inbound, take_reports
+from dispatcher.core.opt_out import OptOutWords
 from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
@@ -60,12 +61,22 @@ class Pace(msgspec.Struct):
 class Poller:
     """One poll of one account. `finish_s`: how long a page under way may take once we are told to stop."""
 
-    def __init__(self, log: Log, vendor: Vendor, poll: Poll, driver: Driver, queries: Queries, finish_s: float) -> None:
+    def __init__(
+        self,
+        log: Log,
+        vendor: Vendor,
+        poll: Poll,
+        driver: Driver,
+        queries: Queries,
+        finish_s: float,
+        opt_out_words: OptOutWords = DEFAULT_WORDS,
+    ) -> None:
         self._log = log
         self._poll = poll
         self._driver = driver
         self._queries = queries
         self._finish_s = finish_s
+        self._opt_out_words = opt_out_words
         self._account = queries.lane.spec.account
         self._secrets = [secret.encode() for secret in vendor.secrets()]
         self._logger = structlog.get_logger("polls").bind(account=self._account, poll=poll.name)
@@ -125,7 +136,7 @@ class Poller:
             await bury(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
         await take_reports(self._log, self._account, page.reports, at_ms)
         messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]
-        await take_inbound(self._log, self._account, messages)
+        await take_inbound(self._log, self._account, messages, self._opt_out_words)
 
 
 def _now_ms() -> int:

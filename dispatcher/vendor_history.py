@@ -5,7 +5,7 @@ Weak spot: a query that got no answer may be one the vendor counts; the book kee
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Protocol, TypeVar
 
 from dispatcher.balance_book import HistoryBook, Waits
@@ -34,7 +34,7 @@ async def history(
     whole: Span,
     *,
     waits: Waits = lambda _wait_s, _because: None,
-) -> AsyncIterator[tuple[Span, History]]:
+) -> AsyncGenerator[tuple[Span, History], None]:
     """What the vendor remembers of this time, window by window; of a window it cannot say whole, its halves follow.
 
     Ends after a window with a verdict: then there is no more to be had now. Raises LogError.
