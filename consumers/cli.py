@@ -13,6 +13,7 @@ from rich.text import Text
 
 from consumers.account_commands import account
 from consumers.agent_commands import add_account, delete_account, recharge_account
+from consumers.history_command import history_command
 from consumers.login_commands import change_login
 from consumers.operation_commands import list_operations, settle_operation
 from dispatcher.config import Config, load
@@ -30,7 +31,7 @@ __all__ = ["account", "lookup", "store"]
 
 MESSAGES_MAX: Final = 20
 
-for command in (recharge_account, add_account, delete_account, change_login, list_operations, settle_operation):
+for command in (recharge_account, add_account, delete_account, change_login, history_command, list_operations, settle_operation):
     account.add_command(command)
 
 
