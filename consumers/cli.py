@@ -31,7 +31,15 @@ __all__ = ["account", "lookup", "store"]
 
 MESSAGES_MAX: Final = 20
 
-for command in (recharge_account, add_account, delete_account, change_login, history_command, list_operations, settle_operation):
+for command in (
+    recharge_account,
+    add_account,
+    delete_account,
+    change_login,
+    history_command,
+    list_operations,
+    settle_operation,
+):
     account.add_command(command)
 
 
