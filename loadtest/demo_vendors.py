@@ -43,5 +43,11 @@ VENDORS: Final[Mapping[str, DemoVendor]] = {
         delivered=frozenset({"0"}),
         codes={status: f"{status} {words}" for status, words in STATUSES.items() if status != "0"},
     ),
+    "cosms": DemoVendor(
+        simulated={"vendor": "cosms", "push_retry": "forever"},
+        account='corp_id = "{name}"\nlogin_name = "{name}"\npassword = "{password}"\n'
+        "report_interval_s = 0\nmo_interval_s = 0",
+        delivered=frozenset({"0"}),
+    ),
 }
 DEFAULT: Final = "batch-a"

@@ -12,7 +12,7 @@ import numpy as np
 from loadtest.sim import cosms_ids, stencil
 from loadtest.sim.bundles import Bundle
 from loadtest.sim.cosms_account import Message, own
-from loadtest.sim.cosms_text import UTF8, encoded
+from loadtest.sim.cosms_text import GB, URLENCODE, UTF8, encoded
 from loadtest.sim.ledger import Book
 from loadtest.sim.push import Answer
 from loadtest.sim.schedule import ROW
@@ -96,7 +96,7 @@ class CosmsPushes:
 
     def _message(self, wanted: Mapping[str, Any], message: Message) -> bytes:
         said, text = encoded(message.text, int(wanted.get("msgFormat") or self._state.switches.mo_push_format))
-        if said in (0, UTF8):
+        if said in (GB, UTF8) or (said == URLENCODE and self._state.switches.mo_push_text == "double"):
             text = quote(text, safe="").encode()
         names = {"moID": "moID", "moTime": "time", "mobs": "mobile", "destID": "to", "msg": "msg"}
         values: dict[str, Any] = dict(zip(names, (*message[:4], text), strict=True))

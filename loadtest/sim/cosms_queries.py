@@ -234,9 +234,10 @@ class Queries:
         for place, ending in zip(range(entry.numbers.size), cosms_ids.endings(entry.vendor_id), strict=False):
             number = numbers.text(int(entry.numbers[place]), ledger.odd)
             country = country_code(number.encode()).decode() if more.abroad else ""
+            mob = number.removeprefix(country) if switches.hist_mob == "local" else number
             status = self._status(entry, place, number, is_old)
             said, shown = encoded(text, row_format(switches.row_format, requested, len(rows)))
-            told = (entry.vendor_id + ending.decode(), sent_at, number, country, dest, status)
+            told = (entry.vendor_id + ending.decode(), sent_at, mob, country, dest, status)
             rows.append(f"{said},{sub}{','.join(told)},".encode() + shown)
 
     def _status(self, entry: Entry, place: int, number: str, is_old: bool) -> str:

@@ -233,6 +233,13 @@ SWITCHES: tuple[Switch, ...] = (
         (9, 8),
     ),
     Switch(
+        "hist_mob",
+        "whole",
+        "vendors.md 1.9 (not said)",
+        "a number abroad in the history: with the country code that has a column of its own, or without",
+        ("whole", "local"),
+    ),
+    Switch(
         "hist_fast_code",
         "414",
         "vendors.md 1.9",
@@ -328,5 +335,12 @@ SWITCHES: tuple[Switch, ...] = (
         "vendors.md 1.4, 1.12",
         "msgFormat of pushed messages (0 and 1 look alike in a query); 3 also where GBK cannot carry a text",
         (1, 0, 2, 3),
+    ),
+    Switch(
+        "mo_push_text",
+        "single",
+        "vendors.md 1.4, 1.12 (not said)",
+        "a pushed text of msgFormat 1 url-encoded once, as the query's other values, or once more before that",
+        ("single", "double"),
     ),
 )

@@ -195,6 +195,19 @@ async def test_a_page_that_was_cut_is_lost_or_comes_again(fault: str, mode: str)
         assert (await v.account())["reports_acked"] == len(again)
 
 
+async def test_a_page_of_messages_that_was_cut_is_pushed_and_not_acked() -> None:
+    rule = {"fault": "half_rows", "on": "inbound", "count": 1}
+    async with cosms(poll_mode="repeat_until_next_poll", rule=[rule], **FREE) as v:
+        for text in "abcd":
+            await told(v, msg=text)
+        answer = await v.raw(v.post(gbk(LOGIN | {"msgFormat": "1"}), path="/sms/getMo/"))
+        assert [line[-1:] for line in answer.splitlines()[-2:]] == [b"a", b"b"]
+        account = await v.account()
+        assert (account["inbound_pushed"], account["inbound_acked"]) == (4, 0)
+        assert len(rows(await v.ask("getMo", msgFormat="1"))) == 4
+        assert (await v.account())["inbound_acked"] == 4
+
+
 async def test_a_poll_that_was_not_carried_out_takes_no_rows() -> None:
     rules = [{"fault": "http_503", "on": "reports", "count": 1}, {"code": "501", "on": "reports", "count": 1}]
     async with cosms(rule=rules, **NOW) as v:

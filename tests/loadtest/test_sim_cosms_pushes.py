@@ -172,6 +172,15 @@ async def test_a_pushed_message_keeps_every_character(value: int, expected: str,
         assert shown == {"moID": "1001", "moTime": "20260131123456", "mobs": "13800138000", "destID": "1065500077"}
 
 
+@each("mo_push_text", [("single", "%B6%CC%2C%2B"), ("double", "%25B6%25CC%252C%252B")])
+async def test_how_often_a_pushed_text_is_escaped(value: str, expected: str) -> None:
+    async with receiver() as r, cosms(taking(r), mo_push_text=value) as v:
+        await v.sim.control.push_inbound({"account": "spring", "msg": "短,+"})
+        assert r.pushes[0].query.endswith(f"&msg={expected}")
+        await v.sim.control.push_inbound({"account": "spring", "msg": "短,+", "msgFormat": 2})
+        assert r.pushes[1].query.endswith("&msg=%E7%9F%AD%2C%2B")
+
+
 async def test_the_documents_message() -> None:
     async with receiver() as r, cosms(taking(r), number="555500443100") as v:
         message = {"moID": "12345", "time": "20050921221015", "mobile": "13812345678", "msg": "testMSG"}

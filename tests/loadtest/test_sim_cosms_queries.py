@@ -100,6 +100,15 @@ async def test_the_window_of_the_history(start: str, end: str, expected: str) ->
         assert code(await history(v, sTime=start, eTime=end)) == expected
 
 
+@each("hist_mob", [("whole", "12461234567"), ("local", "1234567")])
+async def test_a_number_abroad_in_the_history(value: str, expected: str) -> None:
+    async with cosms(hist_mob=value, **AT) as v:
+        await v.send(Mobs="12461234567")
+        await v.send(msg="at home")
+        got = [row.split(",") for row in rows(await history(v))]
+        assert [(row[4], row[5]) for row in got] == [(expected, "1246"), ("13800138000", "")]
+
+
 @each("hist_fast_code", [("414", "414"), ("502", "502")])
 async def test_the_history_may_be_asked_once_a_minute(value: str, expected: str) -> None:
     async with cosms(hist_fast_code=value, **AT) as v:
