@@ -22,7 +22,7 @@ from dispatcher.errors import LogDamaged, LogError, LogNewer, LogTimeout, LogUna
 from dispatcher.log.port import Entry, Log
 from producers.intake import Progress, silent
 from producers.plan import Plan
-from producers.prepare import Prepared
+from producers.prepare import Prepared, suppressed_since
 from schemas.batch import Headers, pack
 from schemas.codec import BrokenRecord, NewerRecord, decode, encode
 from schemas.records import Job, Launched, Leg
@@ -49,6 +49,7 @@ class LaunchResult(msgspec.Struct, frozen=True, kw_only=True):
     invalid: int
     duplicate: int
     suppressed: int
+    suppressed_reasons: dict[str, int]
     invalid_reasons: dict[str, int]
     batches: int
     plan: Plan
@@ -67,6 +68,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     earlier = await already_launched(prepared, log)
     if earlier is not None:
         return earlier
+    await suppressed_since(prepared, log)
     attempt = secrets.token_hex(8)
     rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
     try:
@@ -145,8 +147,8 @@ async def _append_rejects(prepared: Prepared, log: Log, attempt: str) -> None:
 
 async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: Progress) -> list[Located]:
     """Every batch, PACKING at a time; they may come to lie in any order, the jobs say where."""
-    campaign, sizes = prepared.definition.campaign, prepared.sizes
-    recipients = prepared.intake.separated.recipients
+    campaign, sizes = prepared.definition.campaign, prepared.dealt.sizes
+    recipients, letters = prepared.dealt.recipients, prepared.dealt.letters
     located: list[Located | None] = [None] * len(sizes)
     starts = [0, *accumulate(sizes)]
     waiting = iter(range(len(sizes)))
@@ -154,7 +156,8 @@ async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: 
 
     def packed(batch: int) -> tuple[bytes, Headers, bytes]:
         numbers = wire(recipients.numbers(starts[batch], starts[batch + 1]))
-        return pack(numbers, sizes[batch], attempt=attempt, batch=batch)
+        values = letters.batch(starts[batch], starts[batch + 1]) if letters is not None else None
+        return pack(numbers, sizes[batch], attempt=attempt, batch=batch, values=values)
 
     async def work() -> None:
         nonlocal done
@@ -185,7 +188,7 @@ async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list
     """The jobs of every account, numbered from 0 and in that order: one append after the other."""
     campaign = prepared.definition.campaign
     jobs: dict[str, list[Job]] = defaultdict(list)
-    for part in prepared.parts:
+    for part in prepared.dealt.parts:
         place, mine = located[part.batch], jobs[part.account]
         mine.append(
             Job(
@@ -238,7 +241,9 @@ def _launched(prepared: Prepared, attempt: str, legs: tuple[Leg, ...]) -> Launch
         at_ms=time.time_ns() // 1_000_000,
         by=_user(),
         invalid_reasons=plan.invalid_reasons,
+        suppressed_reasons=plan.suppressed_reasons,
         options=definition.options,
+        variables=definition.template.names,
     )
 
 
@@ -261,6 +266,7 @@ def _result(prepared: Prepared, *, already: bool) -> LaunchResult:
         invalid=plan.invalid,
         duplicate=plan.duplicate,
         suppressed=plan.suppressed,
+        suppressed_reasons=plan.suppressed_reasons,
         invalid_reasons=plan.invalid_reasons,
         batches=plan.batches,
         plan=plan,
@@ -277,7 +283,9 @@ def _differences(prepared: Prepared, earlier: Launched) -> str:
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]
-    return " and ".join(what for what, differs in differing if differs) or "other numbers"
+    return " and ".join(what for what, differs in differing if differs) or (
+        "other numbers or values" if earlier.variables else "other numbers"
+    )
 
 
 def _user() -> str:

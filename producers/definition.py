@@ -1,6 +1,7 @@
 """What a campaign is to be, checked before a list is read: id, text, route, policy. Pure.
 
 Every mistake is one sentence: a text that an account cannot carry is refused here, not by the vendor 5,000,000 times.
+Of a text with placeholders what is around them is checked here, what stands for them row by row (variables.py).
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import msgspec
 import orjson
 
 from dispatcher.config import Config
+from dispatcher.core.template import Template, TemplateBroken, parse
 from dispatcher.core.text import not_carried, units
 from dispatcher.errors import TextError, UserError
-from dispatcher.vendors.seam import Message, Vendor
+from dispatcher.vendors.seam import Message, Vendor, options_for
 from schemas.records import UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
@@ -33,11 +35,15 @@ _SLUG_CHARS_MAX: Final = 32
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign's definition. `accounts` are its route, in the order given."""
+    """A campaign's definition. `accounts` are its route, in the order given.
+
+    `text` is what everybody gets, or with its placeholders where `template` has some: then it is personalised.
+    """
 
     campaign: str
     name: str
     text: str
+    template: Template
     accounts: dict[str, Vendor]
     weight: int
     urgent: bool
@@ -52,10 +58,18 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
         return orjson.dumps(parts)
 
-    def vendor_notes(self) -> list[str]:
-        """What the route's vendors have to say of this message."""
-        message = Message(text=self.text, options=self.options)
-        return [f'account "{name}": {note}' for name, vendor in self.accounts.items() for note in vendor.notes(message)]
+    @property
+    def personalised(self) -> bool:
+        """Whether the text has placeholders."""
+        return bool(self.template.slots)
+
+    def vendor_notes(self, longest: str = "") -> list[str]:
+        """What the route's vendors have to say of this message, or of the `longest` text of a personalised one."""
+        return [
+            f'account "{name}": {note}'
+            for name, vendor in self.accounts.items()
+            for note in vendor.notes(Message(text=longest or self.text, options=options_for(name, self.options)))
+        ]
 
 
 def define(
@@ -69,9 +83,14 @@ def define(
     urgent: bool,
     unknown: str,
     options: Mapping[str, str],
+    extno: str = "",
     now: datetime,
 ) -> Definition:
-    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError)."""
+    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError).
+
+    `options` are vendor options of all accounts (`product`) or of one (`ACCOUNT.product`); `extno` extends the sender's
+    number on all accounts, under each vendor's own name for it.
+    """
     if campaign is not None and not _ID.fullmatch(campaign):
         raise UserError(f'the id {campaign!r} must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
     if len(name) > NAME_CHARS_MAX:
@@ -81,12 +100,19 @@ def define(
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
     accounts = _route(config, route)
+    template = _template(text)
+    options = _options(options, extno, accounts)
     for account, vendor in accounts.items():
-        check_text(account, vendor, Message(text=text, options=options))
+        mine = options_for(account, options)
+        if template.slots:
+            check_template(account, vendor, template, mine)
+        else:
+            check_text(account, vendor, Message(text=template.plain, options=mine))
     return Definition(
         campaign=campaign or new_id(name, now),
         name=name or campaign or "",
-        text=text,
+        text=text if template.slots else template.plain,
+        template=template,
         accounts=accounts,
         weight=weight,
         urgent=urgent,
@@ -109,13 +135,58 @@ def check_text(account: str, vendor: Vendor, message: Message) -> None:
     lost = not_carried(message.text, limits.charset)
     if lost is not None:
         raise TextError(
-            f"{where} cannot carry {_named(lost.character)}, character {lost.position} of the text "
+            f"{where} cannot carry {named(lost.character)}, character {lost.position} of the text "
             f"(its charset is {limits.charset.upper()}). Replace it."
         )
     try:
         vendor.prepare(message)
     except TextError as error:
         raise TextError(f"{where}: {error}") from error
+
+
+def check_template(account: str, vendor: Vendor, template: Template, options: Mapping[str, str]) -> None:
+    """Raises TextError if this account cannot carry what is around the placeholders, or no personalised campaign."""
+    where, least = f'account "{account}"', vendor.limits.numbers_min
+    if least > 1:
+        raise TextError(
+            f"{where} takes at least {least:,} numbers a request, and the requests of a personalised campaign may have "
+            "one. Send it through another account."
+        )
+    around = Message(text=template.plain if template.plain.strip() else "-", options=options)
+    check_text(account, vendor, around)
+    if vendor.variable_limits is None:
+        return
+    try:
+        vendor.prepare_variable(around, template)
+    except TextError as error:
+        raise TextError(f"{where}: {error}") from error
+
+
+def _template(text: str) -> Template:
+    try:
+        return parse(text)
+    except TemplateBroken as error:
+        raise TextError(f"the text has {error}. Write {{{{ and }}}} to send braces as they are.") from error
+
+
+def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vendor]) -> dict[str, str]:
+    """The options with `extno` in them under each vendor's name for it."""
+    whole = dict(options)
+    for name in options:
+        account = name.rpartition(".")[0]
+        if account and account not in accounts:
+            raise UserError(
+                f'the option "{name}" is for account "{account}", which is not in the route '
+                f"({', '.join(accounts)}). Check its spelling."
+            )
+    for account, vendor in accounts.items() if extno else ():
+        if not vendor.extension:
+            raise TextError(
+                f'account "{account}": {vendor.tag} cannot extend the sender\'s number. Leave --extno out, or give '
+                "it to the other accounts with --option ACCOUNT.NAME=DIGITS."
+            )
+        whole[f"{account}.{vendor.extension}"] = extno
+    return whole
 
 
 def new_id(name: str, now: datetime) -> str:
@@ -136,7 +207,7 @@ def _route(config: Config, route: Sequence[str]) -> dict[str, Vendor]:
     return accounts
 
 
-def _named(character: str) -> str:
+def named(character: str) -> str:
     """A character and its name, or its code where it can't be printed."""
     name = unicodedata.name(character, "")
     if not character.isprintable():

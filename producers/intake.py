@@ -9,20 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final, ParamSpec, TypeVar, cast
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from dispatcher.core.numbers import REASONS
-from dispatcher.errors import InputError
+from dispatcher.core.numbers import Numbers
+from dispatcher.core.template import Template
+from dispatcher.errors import EmptyInput, InputError
+from dispatcher.vendors.seam import Vendor
 from producers.dedupe import Growing, Listed, Separated, separate, suppression_of
+from producers.letters import LetterRows
+from producers.normalise import barred as without
 from producers.normalise import normalise
 from producers.plan import Counts
-from producers.rejects import Spool
-from producers.sources import NumberList, Opened
+from producers.rejects import REASONS_MAX, Spool
+from producers.sources import Columned, NumberList, Opened
+from producers.variables import Judge, find_columns
+from schemas.states import BY_FILE_SHOWN, ON_LIST
 
 Progress = Callable[[str, int, int | None], None]
 """Told (stage, done, of how many or None): `reading` in bytes or rows, `batches` in batches."""
@@ -37,8 +43,15 @@ def silent(stage: str, done: int, total: int | None) -> None:
     """Progress that nobody looks at."""
 
 
+class Personal(msgspec.Struct, frozen=True):
+    """A text with placeholders, and the route that has to carry what stands for them."""
+
+    template: Template
+    route: Mapping[str, Vendor]
+
+
 class Intake(msgspec.Struct):
-    """A list that was read, and what to call it."""
+    """A list that was read, and what to call it. `letters`: its rows' values, if the campaign is personalised."""
 
     separated: Separated
     spool: Spool
@@ -47,39 +60,62 @@ class Intake(msgspec.Struct):
     column: str
     encoding: str
     notes: list[str]
+    letters: LetterRows | None = None
 
 
 async def read_list(
-    numbers: object, column: str | int | None, suppress: Sequence[object], progress: Progress
+    numbers: object,
+    column: str | int | None,
+    suppress: Sequence[object],
+    on_list: Numbers,
+    progress: Progress,
+    personal: Personal | None = None,
 ) -> Intake:
-    """The list, normalised, without duplicates and suppressed numbers. Raises InputError."""
+    """The list, normalised, without duplicates and suppressed numbers. Raises InputError.
+
+    `suppress` are suppression files, `on_list` the numbers (ascending) of the suppression list.
+    """
     notes: list[str] = []
     barred = Growing()
     for item in suppress:
         notes.append(await _read_suppression(item, barred))
     spool = Spool()
     try:
-        return await _read(numbers, column, barred, spool, notes, progress)
+        return await _read(numbers, column, barred, on_list, spool, notes, progress, personal)
     except BaseException:
         spool.close()
         raise
 
 
 async def _read(
-    numbers: object, column: str | int | None, barred: Growing, spool: Spool, notes: list[str], progress: Progress
+    numbers: object,
+    column: str | int | None,
+    barred: Growing,
+    on_list: Numbers,
+    spool: Spool,
+    notes: list[str],
+    progress: Progress,
+    personal: Personal | None,
 ) -> Intake:
-    listed, rows, reasons = Listed(), 0, np.zeros(len(REASONS), np.int64)
+    listed, rows, reasons = Listed(), 0, np.zeros(REASONS_MAX, np.int64)
+    letters = judge = None
+    if personal is not None:
+        letters, judge = LetterRows(personal.template), Judge(personal.template, personal.route, spool)
 
-    def take(values: pl.Series, first_row: int) -> None:
-        block = normalise(values)
+    def take(columns: list[pl.Series], first_row: int) -> None:
+        block = normalise(columns[0])
+        if judge is not None and letters is not None:
+            judged = judge.judge(columns[1:])
+            letters.add(judged)
+            block = without(block, columns[0], judged.codes)
         listed.add_block(block.numbers, first_row)
         spool.add(block, first_row)
-        reasons[:] += np.bincount(block.odd_reasons, minlength=len(REASONS))
+        reasons[:] += np.bincount(block.odd_reasons, minlength=REASONS_MAX)
 
     with await _aside(Opened, numbers, column) as opened:
-        async for values in _ahead(opened.list):
-            await asyncio.to_thread(take, values, rows)
-            rows += len(values)
+        async for columns in _ahead(_blocks(opened.list, personal)):
+            await asyncio.to_thread(take, columns, rows)
+            rows += len(columns[0])
             if opened.bytes_total:
                 progress(READING, opened.list.bytes_read, opened.bytes_total)
             else:
@@ -88,15 +124,22 @@ async def _read(
         notes += getattr(opened.list, "notes", ())
     if not rows:
         raise InputError(f"{source} has no rows{' below its header' if found else ''}. Give a list of phone numbers.")
-    separated = await asyncio.to_thread(separate, listed, await asyncio.to_thread(suppression_of, barred))
-    counts = Counts(
+    separated = await asyncio.to_thread(separate, listed, await asyncio.to_thread(suppression_of, barred), on_list)
+    invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
+    counts = count(rows, separated, invalid_reasons)
+    return Intake(separated, spool, counts, source, found.name if found else "", encoding, notes, letters)
+
+
+def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> Counts:
+    """What became of a list's rows."""
+    reasons = {BY_FILE_SHOWN: len(separated.suppressed), ON_LIST: len(separated.on_list)}
+    return Counts(
         rows=rows,
         recipients=len(separated.recipients),
         duplicate=len(separated.duplicates),
-        suppressed=len(separated.suppressed),
-        invalid_reasons={REASONS[code]: int(count) for code, count in enumerate(reasons) if code and count},
+        suppressed_reasons={reason: many for reason, many in reasons.items() if many},
+        invalid_reasons=invalid_reasons,
     )
-    return Intake(separated, spool, counts, source, found.name if found else "", encoding, notes)
 
 
 async def _read_suppression(numbers: object, barred: Growing) -> str:
@@ -109,21 +152,41 @@ async def _read_suppression(numbers: object, barred: Growing) -> str:
         return len(found)
 
     rows = good = 0
-    with await _aside(Opened, numbers) as opened:
-        async for values in _ahead(opened.list):
+    try:
+        opening = await _aside(Opened, numbers)
+    except EmptyInput:
+        label = numbers if isinstance(numbers, str) else "the numbers"
+        return f"suppression list {label} is empty: nobody is suppressed by it"
+    with opening as opened:
+        async for [values] in _ahead(_blocks(opened.list, None)):
             rows += len(values)
             good += await asyncio.to_thread(take, values)
+        if not rows:
+            return f"suppression list {opened.list.label} has no rows: nobody is suppressed by it"
         if not good:
             raise InputError(f"suppression list {opened.list.label}: none of its {rows:,} rows is a mobile number.")
         return f"suppression list {opened.list.label}: {good:,} numbers in {rows:,} rows"
 
 
-async def _ahead(source: NumberList) -> AsyncIterator[pl.Series]:
+Blocks = Iterator[list[pl.Series]]
+
+
+def _blocks(source: NumberList, personal: Personal | None) -> Blocks | AsyncIterator[pl.Series]:
+    """The blocks of a list: the phone column and behind it the variables, if there are any. Raises InputError."""
+    if personal is None:
+        blocks = source.blocks()
+        return blocks if isinstance(blocks, AsyncIterator) else ([values] for values in blocks)
+    columned = source if isinstance(source, Columned) else None
+    found = find_columns(personal.template, columned.headers if columned else (), source.label)
+    assert columned is not None  # without columns there is no variable
+    return (table.get_columns() for table in columned.tables(found))
+
+
+async def _ahead(blocks: Blocks | AsyncIterator[pl.Series]) -> AsyncIterator[list[pl.Series]]:
     """The blocks of a list, the next one being read while one is used."""
-    blocks = source.blocks()
     if isinstance(blocks, AsyncIterator):
         async for values in blocks:
-            yield values
+            yield [values]
         return
     coming = _aside(_next, blocks)
     while (block := await coming) is not None:
@@ -157,5 +220,5 @@ def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyn
     return future
 
 
-def _next(blocks: Iterator[pl.Series]) -> pl.Series | None:
+def _next(blocks: Blocks) -> list[pl.Series] | None:
     return next(blocks, None)

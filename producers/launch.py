@@ -37,6 +37,7 @@ async def launch(
     column: str | int | None = None,
     suppress: Sequence[object] = (),
     options: Mapping[str, str] | None = None,
+    extno: str = "",
     progress: Progress = silent,
 ) -> LaunchResult:
     """Launch a campaign; with the same `id` once or ten times, it is launched once.
@@ -46,6 +47,10 @@ async def launch(
     one, of str, bytes or int. `column` names the phone column of a file or table; `suppress` holds lists like
     `numbers`. `config` is a configuration, the path of one, or None for dispatcher.toml; `log` is an open log to use
     instead of the configured one.
+
+    A text with placeholders, as "Dear {name}", is personalised: `name` is a column of the file or table, and everybody
+    gets their own; `{{` and `}}` are braces. `options` are vendor options of all accounts (`product`) or of one
+    (`ACCOUNT.product`); `extno` extends the sender's number on all of them.
 
     Returns when the launch is durable. Rows that are no recipients are counted in the result and kept on the log.
     No id: a new campaign each time. Give one to be able to repeat the call after a crash.
@@ -78,7 +83,9 @@ async def launch(
         column=column,
         suppress=suppress,
         options=options,
+        extno=extno,
         ask_balance=False,
+        log=log,
         progress=progress,
     )
     async with AsyncExitStack() as stack:

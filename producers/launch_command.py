@@ -29,7 +29,11 @@ INTERRUPTED = 130
 
 @click.command("launch")
 @click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
-@click.option("--text", required=True, help="What every recipient gets.")
+@click.option(
+    "--text",
+    required=True,
+    help="What every recipient gets. {NAME} stands for what their row has in column NAME; {{ and }} are braces.",
+)
 @click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
 @click.option("--name", default="", help="What people call it.")
@@ -51,7 +55,19 @@ INTERRUPTED = 130
     help="Numbers that must not be texted. May be repeated.",
 )
 @click.option(
-    "--option", "options", multiple=True, metavar="K=V", help="A vendor option, as extno=12. May be repeated."
+    "--option",
+    "options",
+    multiple=True,
+    metavar="[ACCOUNT.]K=V",
+    help="A vendor option of all accounts, as product=7, or of one, as spring.product=7. May be repeated.",
+)
+@click.option(
+    "--extno",
+    "--sub",
+    "extno",
+    default="",
+    metavar="DIGITS",
+    help="What extends the sender's number, on every account under its vendor's own name for it.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
@@ -69,6 +85,7 @@ def launch_command(
     column: str | None,
     suppress: tuple[str, ...],
     options: tuple[str, ...],
+    extno: str,
     dry_run: bool,
     yes: bool,
     config: str | None,
@@ -84,6 +101,8 @@ def launch_command(
       dispatcher campaign launch may.csv --text "【Shop】Sale from 8 to 10" --route spring --dry-run
       dispatcher campaign launch may.xlsx --column 手机号 --suppress optout.txt --id may-sale \\
           --text "【Shop】Sale from 8 to 10" --route spring,summer
+      dispatcher campaign launch orders.csv --route spring \\
+          --text "【Shop】Dear {name}, order {order} is on its way"
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
     from dispatcher.config import load
@@ -101,6 +120,7 @@ def launch_command(
         "column": column,
         "suppress": suppress,
         "options": dict(_option(option) for option in options),
+        "extno": extno,
     }
     committing = False
     try:

@@ -51,6 +51,20 @@ def normalise(values: pl.Series) -> Block:
     return Block(numbers, odd_rows.astype(np.uint32), _shortened(odd, lines), reasons)
 
 
+def barred(block: Block, values: pl.Series, codes: core.Bytes) -> Block:
+    """The block of these values where rows with a reason in `codes` have no number, whatever it is."""
+    out = (codes > 0) & (block.numbers != 0)
+    if not out.any():
+        return block
+    reasons = np.zeros(len(values), np.uint8)
+    reasons[block.odd_rows] = block.odd_reasons
+    reasons[out] = codes[out]
+    odd_rows = np.union1d(block.odd_rows, np.flatnonzero(out))
+    odd = values.cast(pl.String, strict=False).gather(odd_rows).fill_null("")
+    numbers = np.where(out, 0, block.numbers)
+    return Block(numbers, odd_rows.astype(np.uint32), _shortened(odd, _lines(odd)), reasons[odd_rows])
+
+
 def _written(values: pl.Series) -> tuple[pl.Series | None, pl.Series]:
     """(the values as text, None if they are whole numbers; the whole numbers in them, null where there is none)."""
     if values.dtype.is_integer():

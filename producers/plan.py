@@ -2,18 +2,20 @@
 
 Estimates, and how they are made: messages = recipients x parts of the text; requests as the lane will cut them (a share
 of a window where the flow counts messages); the finish time at the full flow limit, UNPACED_PER_S where there is none.
+Of a personalised campaign every text's own parts count (letters.py); the longest decides the segments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Final
+from itertools import accumulate
+from typing import Final, Protocol
 
 import msgspec
 
 from dispatcher.core.pacing import SHARE_OF_WINDOW
-from dispatcher.core.text import parts, units
+from dispatcher.core.text import Split, parts, units
 from dispatcher.vendors.seam import Vendor
 from producers.deal import Part, Share
 
@@ -45,8 +47,69 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.balance is None else self.balance >= self.messages
 
 
+class Texts(Protocol):
+    """What a plan has to know of the texts. Ranges are of recipients in the campaign's order."""
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """A few texts as they will arrive; empty where there is only the one."""
+        ...
+
+    @property
+    def longest(self) -> str:
+        """The longest text."""
+        ...
+
+    def segments(self, split: Split) -> int:
+        """The parts of the longest text."""
+        ...
+
+    def mean(self, split: Split) -> Fraction:
+        """The parts of a text, on average."""
+        ...
+
+    def messages(self, split: Split, start: int, count: int) -> int:
+        """The parts of these recipients' texts together."""
+        ...
+
+    def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
+        """How many requests they take, with at most so many recipients each."""
+        ...
+
+    def per_request(self, vendor: Vendor, most: int) -> Fraction:
+        """The recipients of a request, on average."""
+        ...
+
+
+class OneText:
+    """The same text for everybody."""
+
+    samples: Final[tuple[str, ...]] = ()
+
+    def __init__(self, text: str) -> None:
+        self.longest: Final = text
+
+    def segments(self, split: Split) -> int:
+        return parts(self.longest, split)
+
+    def mean(self, split: Split) -> Fraction:
+        return Fraction(self.segments(split))
+
+    def messages(self, split: Split, start: int, count: int) -> int:
+        return count * self.segments(split)
+
+    def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
+        return -(-count // most)
+
+    def per_request(self, vendor: Vendor, most: int) -> Fraction:
+        return Fraction(most)
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`."""
+    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`.
+
+    Of a personalised campaign `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    """
 
     campaign: str
     name: str
@@ -58,6 +121,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     invalid: int
     duplicate: int
     suppressed: int
+    suppressed_reasons: dict[str, int]
     invalid_reasons: dict[str, int]
     text_chars: int
     segments: int
@@ -68,6 +132,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     finish_at_ms: int
     accounts: tuple[AccountPlan, ...]
     notes: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    longest: str = ""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,8 +142,13 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     recipients: int
     duplicate: int
-    suppressed: int
+    suppressed_reasons: dict[str, int]
     invalid_reasons: dict[str, int]
+
+    @property
+    def suppressed(self) -> int:
+        """Rows of numbers that must not be texted."""
+        return sum(self.suppressed_reasons.values())
 
     @property
     def invalid(self) -> int:
@@ -97,25 +168,25 @@ def per_request(vendor: Vendor, segments: int) -> int:
     return max(most, 1)
 
 
-def rate(vendor: Vendor, segments: int) -> Fraction:
-    """Recipients per second an account's flow limit allows for a text of so many parts."""
+def rate(vendor: Vendor, text: int | Texts) -> Fraction:
+    """Recipients per second an account's flow limit allows for these texts, or for one of so many parts."""
     flow = vendor.flow
+    texts = _Parts(text) if isinstance(text, int) else text
+    most = per_request(vendor, texts.segments(vendor.split))
     if flow is None:
         return Fraction(UNPACED_PER_S)
     per_unit = {
         "messages": Fraction(1),
-        "requests": Fraction(per_request(vendor, segments)),
-        "parts": Fraction(1, segments),
+        "requests": texts.per_request(vendor, most),
+        "parts": 1 / texts.mean(vendor.split),
     }[flow.unit]
     return flow.limit * per_unit / Fraction(flow.per_s).limit_denominator(1_000_000)
 
 
-def shares(route: Mapping[str, Vendor], text: str) -> list[Share]:
-    """How a route's accounts share a campaign of this text."""
-    return [
-        Share(name, rate(vendor, parts(text, vendor.split)), vendor.limits.numbers_min)
-        for name, vendor in route.items()
-    ]
+def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[Share]:
+    """How a route's accounts share a campaign of this text, or these."""
+    texts = _texts(text)
+    return [Share(name, rate(vendor, texts), vendor.limits.numbers_min) for name, vendor in route.items()]
 
 
 def send_hours(route: Mapping[str, Vendor]) -> list[str]:
@@ -128,10 +199,13 @@ def send_hours(route: Mapping[str, Vendor]) -> list[str]:
     ]
 
 
-def plan_accounts(route: Mapping[str, Vendor], text: str, dealt: Sequence[Part]) -> tuple[AccountPlan, ...]:
-    """What each account of the route will do."""
+def plan_accounts(route: Mapping[str, Vendor], text: str | Texts, dealt: Sequence[Part]) -> tuple[AccountPlan, ...]:
+    """What each account of the route will do. `dealt` are all parts, in the campaign's order."""
+    texts, starts = _texts(text), accumulate((part.count for part in dealt), initial=0)
+    placed = list(zip(starts, dealt, strict=False))
     return tuple(
-        _account(name, vendor, text, [part for part in dealt if part.account == name]) for name, vendor in route.items()
+        _account(name, vendor, texts, [(start, part.count) for start, part in placed if part.account == name])
+        for name, vendor in route.items()
     )
 
 
@@ -142,7 +216,7 @@ def make_plan(
     source: str,
     column: str,
     encoding: str,
-    text: str,
+    text: str | Texts,
     counts: Counts,
     batches: int,
     accounts: tuple[AccountPlan, ...],
@@ -150,7 +224,7 @@ def make_plan(
     notes: tuple[str, ...],
 ) -> Plan:
     """The plan of a campaign whose accounts' plans are made."""
-    seconds = max(account.seconds for account in accounts)
+    texts, seconds = _texts(text), max(account.seconds for account in accounts)
     return Plan(
         campaign=campaign,
         name=name,
@@ -162,8 +236,9 @@ def make_plan(
         invalid=counts.invalid,
         duplicate=counts.duplicate,
         suppressed=counts.suppressed,
+        suppressed_reasons=counts.suppressed_reasons,
         invalid_reasons=counts.invalid_reasons,
-        text_chars=units(text),
+        text_chars=units(texts.longest),
         segments=max(account.segments for account in accounts),
         messages=sum(account.messages for account in accounts),
         requests=sum(account.requests for account in accounts),
@@ -172,22 +247,40 @@ def make_plan(
         finish_at_ms=now_ms + round(seconds * 1000),
         accounts=accounts,
         notes=notes,
+        samples=texts.samples,
+        longest=texts.longest if texts.samples else "",
     )
 
 
-def _account(name: str, vendor: Vendor, text: str, dealt: Sequence[Part]) -> AccountPlan:
-    segments = parts(text, vendor.split)
-    recipients = sum(part.count for part in dealt)
+class _Parts(OneText):
+    """Some text of so many parts."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__("")
+        self._count = count
+
+    def segments(self, split: Split) -> int:
+        return self._count
+
+
+def _texts(text: str | Texts) -> Texts:
+    return OneText(text) if isinstance(text, str) else text
+
+
+def _account(name: str, vendor: Vendor, texts: Texts, dealt: Sequence[tuple[int, int]]) -> AccountPlan:
+    """The plan of an account that sends these (start, count) ranges of the campaign."""
+    segments = texts.segments(vendor.split)
+    recipients = sum(count for _, count in dealt)
     most = per_request(vendor, segments)
-    per_s = rate(vendor, segments)
+    per_s = rate(vendor, texts)
     return AccountPlan(
         account=name,
         vendor=vendor.tag,
         recipients=recipients,
         jobs=len(dealt),
-        requests=sum(-(-part.count // most) for part in dealt),
+        requests=sum(texts.requests(vendor, most, start, count) for start, count in dealt),
         segments=segments,
-        messages=recipients * segments,
+        messages=sum(texts.messages(vendor.split, start, count) for start, count in dealt),
         per_s=float(per_s),
         paced=vendor.flow is not None,
         seconds=float(recipients / per_s),

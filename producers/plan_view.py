@@ -25,7 +25,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         advice = ADVICE.get(reason)
         yield _line("", f"{count:,} {reason}" + (f" ({advice})" if advice else ""))
     yield _line("suppressed", f"{plan.suppressed:,}")
-    yield _line("text", f"{counted(plan.text_chars, 'character')}, {counted(plan.segments, 'segment')} per message")
+    for reason, count in plan.suppressed_reasons.items():
+        yield _line("", f"{count:,} {reason}")
+    at_most = "up to " if plan.samples else ""
+    length = f"{counted(plan.text_chars, 'character')}, {counted(plan.segments, 'segment')} per message"
+    yield _line("text", f"{at_most}{length}")
+    for index, sample in enumerate(plan.samples):
+        yield _line("" if index else "preview", _shown(sample))
+    if plan.longest and plan.longest not in plan.samples:
+        yield _line("longest", _shown(plan.longest))
     yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
     yield _line("finish", f"{_clock(plan.finish_at_ms)}, {duration(plan.seconds)} after the start at the flow limit")
     for account in plan.accounts:
@@ -67,6 +75,11 @@ def _account(account: AccountPlan) -> str:
         note = f"; {account.balance_note}" if account.balance_note else ""
         balance = f"balance {account.balance:,.0f}, needs {account.messages:,}: {enough}{note}"
     return f"{account.account} ({account.vendor}): {counted(account.recipients, 'recipient')}, {pace}, {balance}"
+
+
+def _shown(text: str) -> str:
+    """A text in one line, as it will arrive."""
+    return "".join(character if character.isprintable() else "␤" if character == "\n" else "·" for character in text)
 
 
 def _clock(at_ms: int) -> str:

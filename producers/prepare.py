@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
@@ -11,22 +12,41 @@ from datetime import datetime
 import msgspec
 
 from dispatcher.config import Config
-from dispatcher.errors import InputError
+from dispatcher.errors import ConfigError, InputError, LogError
+from dispatcher.log.opening import open_log, read_url
+from dispatcher.log.port import Log
+from dispatcher.suppression_list import SuppressionList
 from producers.balances import ask_balances
 from producers.deal import Part, batch_sizes, deal
+from producers.dedupe import Rows
 from producers.definition import Definition, define
-from producers.intake import Intake, Progress, read_list, silent
-from producers.plan import Plan, make_plan, plan_accounts, send_hours, shares
+from producers.intake import Intake, Personal, Progress, count, read_list, silent
+from producers.letters import Letters
+from producers.plan import AccountPlan, OneText, Plan, Texts, make_plan, plan_accounts, send_hours, shares
+
+
+class Dealt(msgspec.Struct, frozen=True):
+    """Who sends what. `sizes` of batches, `recipients` in their order, `letters` if the campaign is personalised."""
+
+    sizes: list[int]
+    parts: list[Part]
+    accounts: tuple[AccountPlan, ...]
+    recipients: Rows
+    letters: Letters | None
+    texts: Texts
 
 
 class Prepared(msgspec.Struct):
-    """A launch that is ready: what it would do (`plan`), and all that `commit` needs. Nothing is on the log yet."""
+    """A launch that is ready: what it would do (`plan`), and all that `commit` needs. Nothing is on the log yet.
 
+    `suppression` is the suppression list as it was read; `suppressed_since` brings the launch up to date with it.
+    """
+
+    suppression: SuppressionList
     definition: Definition
     plan: Plan
     intake: Intake
-    sizes: list[int]
-    parts: list[Part]
+    dealt: Dealt
     fingerprint: str
 
     def close(self) -> None:
@@ -48,10 +68,15 @@ async def prepare(
     column: str | int | None = None,
     suppress: Sequence[object] = (),
     options: Mapping[str, str] | None = None,
+    extno: str = "",
     ask_balance: bool = True,
+    log: Log | None = None,
     progress: Progress = silent,
 ) -> Prepared:
-    """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError)."""
+    """Read and check everything, and plan; `log` is used instead of the configured one.
+
+    Raises UserError (InputError, TextError, ConfigError).
+    """
     definition = define(
         config,
         campaign=id,
@@ -62,34 +87,111 @@ async def prepare(
         urgent=urgent,
         unknown=unknown,
         options=options or {},
+        extno=extno,
         now=datetime.now(),
     )
-    intake = await read_list(numbers, column, suppress, progress)
+    suppression, unread = await _suppression(config, log)
+    personal = Personal(definition.template, definition.accounts) if definition.personalised else None
+    intake = await read_list(numbers, column, suppress, suppression.listing.numbers, progress, personal)
     try:
-        _check_recipients(intake)
-        least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
-        sizes = batch_sizes(intake.counts.recipients, least)
-        parts = deal(sizes, shares(definition.accounts, text))
-        _check_parts(definition, parts)
-        accounts = plan_accounts(definition.accounts, text, parts)
+        dealt = await asyncio.to_thread(_dealt, definition, intake)
         plan = make_plan(
             campaign=definition.campaign,
             name=definition.name,
             source=intake.source,
             column=intake.column,
             encoding=intake.encoding,
-            text=text,
+            text=dealt.texts,
             counts=intake.counts,
-            batches=len(sizes),
-            accounts=await ask_balances(config.log.url, definition.accounts, accounts) if ask_balance else accounts,
+            batches=len(dealt.sizes),
+            accounts=(
+                await ask_balances(config.log.url, definition.accounts, dealt.accounts)
+                if ask_balance
+                else dealt.accounts
+            ),
             now_ms=time.time_ns() // 1_000_000,
-            notes=(*intake.notes, *send_hours(definition.accounts), *definition.vendor_notes()),
+            notes=(
+                *unread,
+                *intake.notes,
+                *send_hours(definition.accounts),
+                *definition.vendor_notes(dealt.texts.longest),
+            ),
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
     except BaseException:
         intake.spool.close()
         raise
-    return Prepared(definition, plan, intake, sizes, parts, fingerprint)
+    return Prepared(suppression, definition, plan, intake, dealt, fingerprint)
+
+
+async def suppressed_since(prepared: Prepared, log: Log) -> None:
+    """Set aside who came on the suppression list since the launch was prepared (its plan may have waited for a person).
+
+    The fingerprint stays: it is of the list as it was given. Raises InputError if nobody is left, and LogError.
+    """
+    intake, plan = prepared.intake, prepared.plan
+    news = await prepared.suppression.read_on(log)
+    separated = await asyncio.to_thread(intake.separated.without, news) if len(news) else intake.separated
+    if separated is intake.separated:
+        return
+    intake.separated = separated
+    intake.counts = count(plan.rows, separated, plan.invalid_reasons)
+    dealt = prepared.dealt = await asyncio.to_thread(_dealt, prepared.definition, intake)
+    asked = {account.account: account for account in plan.accounts}
+    prepared.plan = make_plan(
+        campaign=plan.campaign,
+        name=plan.name,
+        source=plan.source,
+        column=plan.column,
+        encoding=plan.encoding,
+        text=dealt.texts,
+        counts=intake.counts,
+        batches=len(dealt.sizes),
+        accounts=tuple(
+            msgspec.structs.replace(
+                account, balance=asked[account.account].balance, balance_note=asked[account.account].balance_note
+            )
+            for account in dealt.accounts
+        ),
+        now_ms=time.time_ns() // 1_000_000,
+        notes=plan.notes,
+    )
+
+
+async def _suppression(config: Config, log: Log | None) -> tuple[SuppressionList, list[str]]:
+    """The suppression list as the log has it now, and what to say of it; nobody is on it where there is no log yet.
+
+    A log that is away does not stop a plan: the list is read again, and must be, when the launch is committed.
+    """
+    suppression = SuppressionList()
+    read_url(config.log.url)  # a mistake in it is no missing log
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            if log is None:
+                log = await open_log(config.log.url, create=False)
+                stack.push_async_callback(log.close)
+            await suppression.read_on(log)
+    except ConfigError:
+        return suppression, []
+    except LogError as error:
+        return suppression, [f"the suppression list is not in this plan: {error}; a launch will read it"]
+    return suppression, []
+
+
+def _dealt(definition: Definition, intake: Intake) -> Dealt:
+    """The batches, who sends what of them, and what that means for each account. Raises InputError."""
+    _check_recipients(intake)
+    recipients, letters = intake.separated.recipients, None
+    if intake.letters is not None:
+        letters, recipients = intake.letters.of(recipients)
+        sizes = letters.batch_sizes()
+    else:
+        least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
+        sizes = batch_sizes(intake.counts.recipients, least)
+    texts: Texts = letters or OneText(definition.text)
+    parts = deal(sizes, shares(definition.accounts, texts))
+    _check_parts(definition, parts)
+    return Dealt(sizes, parts, plan_accounts(definition.accounts, texts, parts), recipients, letters, texts)
 
 
 def _check_recipients(intake: Intake) -> None:
@@ -118,8 +220,13 @@ def _check_parts(definition: Definition, parts: Sequence[Part]) -> None:
 
 
 def _fingerprint(definition: Definition, intake: Intake) -> str:
-    """SHA-256 (hex) of the recipients in their order, the text, the accounts, the policy and the options."""
+    """SHA-256 (hex) of the list in its order with its values, the text, the accounts, the policy and the options.
+
+    Who is on the suppression list is part of it: the same launch repeated an hour later is the same launch.
+    """
     digest = hashlib.sha256(definition.sent_as())
-    for numbers in intake.separated.recipients.blocks():
+    for numbers in intake.separated.given():
         digest.update(numbers.astype("<i8", copy=False).data)
+    for block in intake.letters.given(intake.separated) if intake.letters is not None else ():
+        digest.update(block)
     return digest.hexdigest()

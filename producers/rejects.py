@@ -7,7 +7,7 @@ known is it clear which of the good ones are duplicates. The file has no name, s
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -20,12 +20,14 @@ from dispatcher.errors import DispatcherError
 from producers.dedupe import Rows, Separated
 from producers.normalise import Block
 from schemas.records import Rejects
+from schemas.states import BY_FILE, ON_LIST
 
 DUPLICATE: Final = "duplicate"
-SUPPRESSED: Final = "suppressed"
-_CODES: Final = [*REASONS, DUPLICATE, SUPPRESSED]
-_DUPLICATE: Final = len(REASONS)
-_SUPPRESSED: Final = len(REASONS) + 1
+_CODES: Final = [*REASONS, DUPLICATE, BY_FILE, ON_LIST]
+_DUPLICATE, _BY_FILE, _ON_LIST = range(len(REASONS), len(_CODES))
+
+REASONS_MAX: Final = 250
+OTHER: Final = "something else is wrong with its values"
 
 MEMORY_BYTES_MAX: Final = 4 << 20
 RECORD_ROWS_MAX: Final = 20_000
@@ -40,9 +42,10 @@ class _Piece(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """The odd rows of a list, block after block."""
+    """The odd rows of a list, block after block. `reasons` are the texts of their reason codes."""
 
     def __init__(self) -> None:
+        self.reasons: Final = [*_CODES]
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115  # closed by `close`
         self._pieces: list[_Piece] = []
 
@@ -60,6 +63,13 @@ class Spool:
             ) from error
         self._pieces.append(piece)
 
+    def code_of(self, reason: str) -> int:
+        """The code of a reason that is not one of a number's; REASONS_MAX different ones, the rest share the last."""
+        known = self.reasons
+        if reason not in known and len(known) < REASONS_MAX:
+            known.append(reason if len(known) < REASONS_MAX - 1 else OTHER)
+        return known.index(reason) if reason in known else REASONS_MAX - 1
+
     def close(self) -> None:
         """Give the space back."""
         self._file.close()
@@ -71,7 +81,7 @@ class Spool:
         for piece in self._pieces:
             rejected = self._rejected(piece, separated)
             for rows in _cut(rejected):
-                yield _record(campaign, attempt, part, rows)
+                yield _record(campaign, attempt, part, rows, self.reasons)
                 part += 1
 
     def _rejected(self, piece: _Piece, separated: Separated) -> pl.DataFrame:
@@ -84,7 +94,8 @@ class Spool:
         end = piece.first_row + piece.rows
         dropped = [
             _good(separated.duplicates, piece.first_row, end, _DUPLICATE),
-            _good(separated.suppressed, piece.first_row, end, _SUPPRESSED),
+            _good(separated.suppressed, piece.first_row, end, _BY_FILE),
+            _good(separated.on_list, piece.first_row, end, _ON_LIST),
         ]
         good = pl.concat(dropped).join(odd.select("row", written="value"), on="row", how="left")
         good = good.select("row", pl.coalesce("written", "value").alias("value"), "reason")
@@ -113,7 +124,7 @@ def _cut(rejected: pl.DataFrame) -> Iterator[pl.DataFrame]:
         yield rejected.slice(start, step)
 
 
-def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame) -> Rejects:
+def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame, known: Sequence[str]) -> Rejects:
     codes, index = np.unique(rejected["reason"].to_numpy(), return_inverse=True)
     return Rejects(
         campaign=campaign,
@@ -121,6 +132,6 @@ def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame) -> R
         part=part,
         rows=rejected["row"].to_numpy().astype("<u8").tobytes(),
         values=str(rejected["value"].str.join("\n").item()).encode(),
-        reasons=[_CODES[code] for code in codes],
+        reasons=[known[code] for code in codes],
         reason_index=index.astype(np.uint8).tobytes(),
     )

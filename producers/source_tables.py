@@ -6,14 +6,14 @@ so its memory grows with its cells; the format ends at 1,048,576 rows. Only its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from dispatcher.errors import InputError
-from producers.columns import Column, find_column
+from dispatcher.errors import EmptyInput, InputError
+from producers.columns import Column, chosen, find_column, headers_of
 
 ROWS: Final = 400_000
 SAMPLE_ROWS: Final = 500
@@ -34,24 +34,32 @@ class TableList:
         except _READERS_ERRORS as error:
             raise InputError(f"{label} cannot be read as Parquet ({_first_line(error)}). Save it again.") from error
         if not head.height:
-            raise InputError(f"{label} is empty. Give a list with one phone number a row.")
+            raise EmptyInput(f"{label} is empty. Give a list with one phone number a row.")
         rows = [head.columns, *([_shown(cell) for cell in row] for row in head.rows())]
         self.column: Final[Column] = find_column(rows, wanted, label=label, named=True)
+        self.headers: Final = headers_of(rows, self.column)
 
     def blocks(self) -> Iterator[pl.Series]:
         """The phone column, block after block."""
-        name = self._table.collect_schema().names()[self.column.index]
-        column = self._table.select(pl.nth(self.column.index))
+        for table in self.tables([]):
+            yield table.to_series()
+
+    def tables(self, columns: Sequence[int]) -> Iterator[pl.DataFrame]:
+        """The phone column and behind it these, block after block."""
+        known = self._table.collect_schema().names()
+        names = [known[index] for index in (self.column.index, *columns)]
+        source = self._table.select(list(dict.fromkeys(names)))
         start = 0
         while True:
             try:
-                values = column.slice(start, ROWS).collect().to_series()
+                table = source.slice(start, ROWS).collect()
             except _READERS_ERRORS as error:
-                raise InputError(f"{self.label}: column {name} cannot be read ({_first_line(error)}).") from error
-            if not len(values):
+                said = ", ".join(dict.fromkeys(names))
+                raise InputError(f"{self.label}: column {said} cannot be read ({_first_line(error)}).") from error
+            if not table.height:
                 return
-            start += len(values)
-            yield values
+            start += table.height
+            yield chosen(table, names)
 
 
 class SheetList:
@@ -65,35 +73,46 @@ class SheetList:
         self.label: Final = label
         self.bytes_read = 0
         try:
-            book = fastexcel.read_excel(source)
+            self._book = book = fastexcel.read_excel(source)
             head = book.load_sheet(0, header_row=None, n_rows=SAMPLE_ROWS, dtypes="string").to_polars()
             rows = [[_shown(cell) for cell in row] for row in head.rows()]
             self.column: Final[Column] = find_column(rows, wanted, label=label)
-            sheet = book.load_sheet(
-                0,
-                header_row=None,
-                use_columns=[self.column.index],
-                dtypes="string",
-                skip_whitespace_tail_rows=True,
-            ).to_polars()
+            self.headers: Final = headers_of(rows, self.column)
         except InputError:
             raise
         except Exception as error:  # the reader's own tree of errors, whose base is Exception
-            raise InputError(
-                f"{label} is not a readable spreadsheet ({_first_line(error)}). "
-                "Save it again as XLSX without a password, or as CSV."
-            ) from error
+            raise self._unreadable(error) from error
         first, *others = book.sheet_names
         self.notes: Final = (
             (f'only sheet "{first}" is read, not {", ".join(others)}; save them on one sheet',) if others else ()
         )
-        self._values: pl.Series | None = sheet.to_series()
 
     def blocks(self) -> Iterator[pl.Series]:
         """The phone column, without the header."""
-        values, self._values = self._values, None
-        if values is not None:
-            yield values.slice(int(self.column.header))
+        for table in self.tables([]):
+            yield table.to_series()
+
+    def tables(self, columns: Sequence[int]) -> Iterator[pl.DataFrame]:
+        """The phone column and behind it these, without the header."""
+        wanted = [self.column.index, *columns]
+        try:
+            sheet = self._book.load_sheet(
+                0,
+                header_row=None,
+                use_columns=sorted(set(wanted)),
+                dtypes="string",
+                skip_whitespace_tail_rows=True,
+            ).to_polars()
+        except Exception as error:
+            raise self._unreadable(error) from error
+        places = dict(zip(sorted(set(wanted)), sheet.columns, strict=True))
+        yield chosen(sheet, [places[index] for index in wanted]).slice(int(self.column.header))
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(
+            f"{self.label} is not a readable spreadsheet ({_first_line(error)}). "
+            "Save it again as XLSX without a password, or as CSV."
+        )
 
 
 def read_parquet(source: Path | bytes, label: str, wanted: str | int | None) -> TableList:

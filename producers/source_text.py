@@ -1,6 +1,6 @@
 """CSV, TSV and TXT lists: bytes of any usual encoding -> blocks of the phone column, in memory that does not grow.
 
-Bytes are read in blocks and cut at line ends; polars takes the phone column out of each block. The encoding is UTF-8
+Bytes are read in blocks and cut at line ends; polars takes the wanted columns out of each block. The encoding is UTF-8
 (with or without BOM), UTF-16 with BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are. Every line is a
 row, blank ones too, so that row numbers are those an editor shows; a line break inside quotes ends none (quotes.py).
 
@@ -10,7 +10,7 @@ Weak spot: a line may not be longer than a block (4 MiB).
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO, Final
 
@@ -18,7 +18,16 @@ import numpy as np
 import polars as pl
 
 from dispatcher.errors import InputError
-from producers.columns import DELIMITERS, NO_DELIMITER, Column, find_column, sniff_delimiter, split_rows
+from producers.columns import (
+    DELIMITERS,
+    NO_DELIMITER,
+    Column,
+    chosen,
+    find_column,
+    headers_of,
+    sniff_delimiter,
+    split_rows,
+)
 from producers.quotes import mend
 
 BLOCK_BYTES: Final = 4 << 20
@@ -47,45 +56,52 @@ class TextList:
         head = self._utf8(head)
         divided = {delimiter: _sample(head, delimiter) for delimiter in (*DELIMITERS, NO_DELIMITER)}
         self._delimiter: Final = sniff_delimiter(divided)
-        self.column: Final[Column] = find_column(divided[self._delimiter], wanted, label=label)
+        rows = divided[self._delimiter]
+        self.column: Final[Column] = find_column(rows, wanted, label=label)
+        self.headers: Final = headers_of(rows, self.column)
 
     def blocks(self) -> Iterator[pl.Series]:
         """The phone column, block after block, without the header."""
+        for table in self.tables([]):
+            yield table.to_series()
+
+    def tables(self, columns: Sequence[int]) -> Iterator[pl.DataFrame]:
+        """The phone column and behind it these, block after block, without the header."""
         first, self._first = self._first, b""
+        wanted = [self.column.index, *columns]
         skip, carry = int(self.column.header), b""
         for lines in chain((first,), self._raw):
-            values, carry = self._column_of(carry + self._utf8(lines), last=False)
-            yield values.slice(skip) if skip else values
-            skip = 0 if len(values) else skip
+            table, carry = self._table_of(carry + self._utf8(lines), wanted, last=False)
+            yield table.slice(skip) if skip else table
+            skip = 0 if len(table) else skip
         if carry:
-            yield self._column_of(carry, last=True)[0].slice(skip)
+            yield self._table_of(carry, wanted, last=True)[0].slice(skip)
 
-    def _column_of(self, block: bytes, *, last: bool) -> tuple[pl.Series, bytes]:
-        """(the phone column of these lines, the lines that belong to the next block)."""
+    def _table_of(self, block: bytes, wanted: Sequence[int], *, last: bool) -> tuple[pl.DataFrame, bytes]:
+        """(the wanted columns of these lines, the lines that belong to the next block)."""
         carry = b""
-        values = self._split(block, '"')
-        if values is None:
+        table = self._split(block, wanted, '"')
+        if table is None:
             block, carry = mend(block, ord(self._delimiter), last=last)
-            values = self._split(block, '"')
-        if values is None:
-            values = self._split(block, None)
-        if values is None:  # without quotes a row is a line, whatever is in it
+            table = self._split(block, wanted, '"')
+        if table is None:
+            table = self._split(block, wanted, None)
+        if table is None:  # without quotes a row is a line, whatever is in it
             raise InputError(f"{self.label} cannot be divided into rows. Save it again as CSV in UTF-8.")
-        return values, carry
+        return chosen(table, [str(index) for index in wanted]), carry
 
-    def _split(self, block: bytes, quote: str | None) -> pl.Series | None:
-        """The phone column of these lines, or None if they are not a row each."""
+    def _split(self, block: bytes, wanted: Sequence[int], quote: str | None) -> pl.DataFrame | None:
+        """The wanted columns of these lines, or None if they are not a row each."""
         if not block:
-            return pl.Series([], dtype=pl.String)
-        index = self.column.index
+            return pl.DataFrame(schema={str(index): pl.String for index in wanted})
         rows = np.count_nonzero(np.frombuffer(block, np.uint8) == _LF)
         for encoding in ("utf8", "utf8-lossy"):  # the second is slower, and only for broken characters
             try:
                 frame = pl.read_csv(
                     block,
                     has_header=False,
-                    schema={str(number): pl.String for number in range(index + 1)},
-                    columns=[index],
+                    schema={str(number): pl.String for number in range(max(wanted) + 1)},
+                    columns=sorted(set(wanted)),
                     separator=self._delimiter,
                     quote_char=quote,
                     encoding=encoding,
@@ -94,7 +110,7 @@ class TextList:
                 )
             except pl.exceptions.PolarsError:
                 continue
-            return frame.to_series() if frame.height == rows else None
+            return frame if frame.height == rows else None
         return None
 
     # --- bytes -> whole lines -> UTF-8 -------------------------------------------------------------------------------

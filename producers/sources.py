@@ -57,6 +57,10 @@ class NumberList(Protocol):
         ...
 
 
+Columned = TextList | TableList | SheetList
+"""The lists that have columns beside the phone column: `headers` names them, `tables` reads them with it."""
+
+
 class Opened:
     """An open list, and its size in bytes where that is known. Use it as a context manager."""
 
