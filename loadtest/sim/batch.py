@@ -1,15 +1,18 @@
 """The BATCH platform, editions A and B: HttpBatchSendSM and QueryBalance (vendors.md 3, 4.1, 8.3).
 
 Every code of 3.1 has a natural cause here, in the order of `_refusal`; any code at all can be forced by a rule
-(faults.py). Not here: HttpVarSM, Recharge, UserManage (vendors.md 4.2 to 4.4). Weak spot: what the platform checks
-first when several things are wrong is not documented; ours is one possible order. What it pushes: batch_pushes.py.
+(faults.py). Not here: HttpVarSM, Recharge, UserManage, which batch_b.py has around this. Weak spot: what the platform
+checks first when several things are wrong is not documented; ours is one possible order. What it pushes:
+batch_pushes.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from loadtest.sim import form, numbers
+from loadtest.sim.batch_answer import answer_text, is_signed
 from loadtest.sim.batch_pushes import BatchPushes
 from loadtest.sim.batch_table import SWITCHES
 from loadtest.sim.faults import Rule
@@ -17,23 +20,35 @@ from loadtest.sim.ledger import Book
 from loadtest.sim.state import Arrived, Pushing, State
 from loadtest.sim.submission import Ids, Order, decide, parts, record, report
 from loadtest.sim.switches import Switch
-from loadtest.sim.wire import HTML, Reply
+from loadtest.sim.wire import Reply
 
 SEND = "/msg/HttpBatchSendSM"
 BALANCE = "/msg/QueryBalance"
 
 EXTRA_PRODUCT = ("7654321", 2000)
 NOT_TAKEN = "104"
+SINGLE_NUMBERS_MAX = 200  # of users who have the single-send API alone (vendors.md 3.1 (108), 4.3 send_type)
 TRUE = (b"true", b"True", b"TRUE", b"1")
 FALSE = (b"false", b"False", b"FALSE", b"0")
 
 
 class Submit(NamedTuple):
-    """A submit request, taken apart; the order's text is None if it is not UTF-8."""
+    """A submit request, taken apart; the order's text is None if it is not UTF-8.
+
+    `lengths` are those of its texts, `counts` the fewest and the most numbers it may have, `roads` the letters of
+    send_type of which its user needs one. `misfit`: a number has not the values that its text wants.
+    """
 
     fields: dict[str, bytes]
     order: Order
-    length: int
+    lengths: Sequence[int]
+    counts: tuple[int, int]
+    roads: str
+    misfit: bool = False
+
+
+Read = Callable[[Book, dict[str, bytes]], Submit]
+"""Takes a request to one of the sending endpoints apart."""
 
 
 class Batch:
@@ -58,22 +73,21 @@ class Batch:
 
     def receive(self, arrived: Arrived) -> Reply:
         """One request to SEND or BALANCE."""
-        fields = form.parameters(arrived.query)
-        if arrived.body:
-            fields |= form.parameters(arrived.body)  # AMB-BATCH-14: the body wins
         if arrived.path == SEND:
-            return self._send(arrived, fields)
-        return self._balance(arrived, fields)
+            return self.send(arrived, self._bulk)
+        return self._balance(arrived, fields_of(arrived))
 
     # sending
 
-    def _send(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def send(self, arrived: Arrived, read: Read) -> Reply:
+        """One request to a sending endpoint, taken apart by `read`."""
         state = self._state
+        fields = fields_of(arrived)
         book = state.ledger.by_account.get(form.text(fields, "account"))
         if book is None:
             state.ledger.unmatched["101"] += 1
-            return self._reply("101")
-        submit = self._submit(book, fields)
+            return self.reply("101")
+        submit = read(book, fields)
         order = submit.order
 
         def check(fits: bool) -> str:
@@ -83,31 +97,45 @@ class Batch:
         if verdict.accepted:
             self._charge(book, submit)
         if not order.parsed.column.size:
-            return self._reply(verdict.code, rule=verdict.rule)
+            return self.reply(verdict.code, rule=verdict.rule)
         msgid = self._ids.next()
-        wants_report = fields.get("needstatus") in TRUE
+        wants_report = fields.get("needstatus") in TRUE and book.config.need_reportmo
         entry = record(state, arrived, book, order, verdict, msgid, wants_report)
-        shows_id = wants_report or state.switches.msgid_without_status == "yes"
-        reply = self._reply(verdict.code, msgid if shows_id else "", verdict.rule)
+        shows_id = fields.get("needstatus") in TRUE or state.switches.msgid_without_status == "yes"
+        reply = self.reply(verdict.code, msgid if shows_id else "", verdict.rule)
         if verdict.accepted:  # AMB-BATCH-22
-            delay_s = 0.0 if state.switches.review == "off" else state.clock.real_s(state.switches.review_delay_s)
+            reviewed = state.switches.review != "off" or book.config.need_audit
+            delay_s = state.clock.real_s(state.switches.review_delay_s) if reviewed else 0.0
             report(state, entry, reply, delay_s, "REJECT" if state.switches.review == "reject_after" else None)
         return reply
 
-    def _submit(self, book: Book, fields: dict[str, bytes]) -> Submit:
+    def _bulk(self, book: Book, fields: dict[str, bytes]) -> Submit:
+        """All numbers get the same text."""
         switches = self._state.switches
         parsed = numbers.parse(form.value(fields.get("mobile", b"")))
-        raw = form.value(fields.get("msg", b""))
-        try:
-            text: str | None = raw.decode("utf-8", "strict" if switches.bad_utf8 == "106" else "replace")
-        except UnicodeDecodeError:
-            text = None
+        text = self.text(fields, "msg")
         length = form.length(text or "", switches.length_unit)
-        if switches.split == "account":
-            single, multi = book.config.split_single, book.config.split_multi
-        else:
-            single, multi = map(int, switches.split.split("/"))
-        return Submit(fields, Order(parsed, text, parts(length, single, multi)), length)
+        order = Order(parsed, text, self.parts(book, length))
+        most = switches.max_numbers
+        if book.config.send_type and not set("BP") & set(book.config.send_type):
+            most = min(most, SINGLE_NUMBERS_MAX)
+        return Submit(fields, order, (length,), (max(1, switches.min_numbers), most), "BPH")
+
+    def text(self, fields: dict[str, bytes], name: str) -> str | None:
+        """A parameter's text; None if it is not UTF-8 and has to be (AMB-BATCH-15)."""
+        errors = "strict" if self._state.switches.bad_utf8 == "106" else "replace"
+        try:
+            return form.value(fields.get(name, b"")).decode("utf-8", errors)
+        except UnicodeDecodeError:
+            return None
+
+    def parts(self, book: Book, length: int) -> int:
+        """How many parts a text of this length is charged as."""
+        split = self._state.switches.split
+        if split == "account":
+            return parts(length, book.config.split_single, book.config.split_multi)
+        single, multi = map(int, split.split("/"))
+        return parts(length, single, multi)
 
     def _refusal(self, arrived: Arrived, book: Book, submit: Submit, fits: bool) -> str:
         """The code; "0" if nothing is wrong."""
@@ -119,7 +147,7 @@ class Batch:
             return "117"
         if account.expires and state.clock.local().isoformat() >= account.expires:
             return "119"
-        if not account.may_send:
+        if not account.may_send or (account.send_type and not set(submit.roads) & set(account.send_type)):
             return "118"
         if not fits and switches.enforce == "103":
             return "103"
@@ -133,26 +161,28 @@ class Batch:
         elif needstatus not in TRUE and needstatus not in FALSE:
             book.violations["needstatus_bad"] += 1
         order = submit.order
-        if order.text is None or not 0 < submit.length <= switches.max_chars:
+        if order.text is None or not all(0 < length <= switches.max_chars for length in submit.lengths):
             return "106"
-        count = order.parsed.column.size
-        if not max(1, switches.min_numbers) <= count <= switches.max_numbers:
+        fewest, most = submit.counts
+        if not fewest <= order.parsed.column.size <= most:
             return "108"
-        if order.parsed.odd and switches.bad_number == "107":
+        if submit.misfit or (order.parsed.odd and switches.bad_number == "107"):
             return "107"
-        return self._content_refusal(book, order.text) or self._order_refusal(book, submit)
+        return self._content_refusal(book, order) or self._order_refusal(book, submit)
 
-    def _content_refusal(self, book: Book, text: str) -> str:
+    def _content_refusal(self, book: Book, order: Order) -> str:
         switches, account = self._state.switches, book.config
-        if any(word in text for word in switches.sensitive_words):
+        words = order.words
+        texts = order.each.texts if order.each is not None else [words]
+        if any(word in words for word in switches.sensitive_words):
             return "105"
-        if any(word in text for word in switches.review_words):
+        if any(word in words for word in switches.review_words):
             return "115"
-        if not _signed(text, account.signature) and (switches.signature_needed == "on" or account.signature):
+        signature = account.signature if account.force_signature else ""
+        if (switches.signature_needed == "on" or signature) and not all(is_signed(text, signature) for text in texts):
             return "116"
-        if switches.edition == "A" and account.white_list and not any(t in text for t in account.white_list):
-            return "120"
-        return ""
+        listed = all(any(allowed in text for allowed in account.white_list) for text in texts)
+        return "120" if switches.edition == "A" and account.white_list and not listed else ""
 
     def _order_refusal(self, book: Book, submit: Submit) -> str:
         state, account = self._state, book.config
@@ -162,10 +192,11 @@ class Batch:
         extno = form.value(submit.fields.get("extno", b""))
         if extno and (not extno.isdigit() or len(extno) > state.switches.extno_max):
             return "113"
-        start, end = map(int, state.switches.send_hours.split("-"))
         local = state.clock.local()
-        if not start <= local.hour < end:
-            return "110"
+        for hours in filter(None, (state.switches.send_hours, account.send_hours)):
+            start, end = map(int, hours.split("-"))
+            if not start <= local.hour < end:
+                return "110"
         cost = submit.order.cost
         month = local.strftime("%Y%m")
         if month != book.month:
@@ -200,7 +231,7 @@ class Batch:
         book = state.ledger.by_account.get(form.text(fields, "account"))
         if book is None:
             state.ledger.unmatched["101"] += 1
-            return self._reply("101")
+            return self.reply("101")
         book.balance_requests += 1
         rule = state.rules.pick("balance", book.config.name)
         code = rule.code if rule and rule.code else self._balance_refusal(arrived, book, fields)
@@ -208,7 +239,7 @@ class Batch:
         if rule:
             book.faults[f"balance {rule.name}"] += 1
         lines = [f"{product},{credit}" for product, credit in self._products(book)] if code == "0" else []
-        return self._reply(code, "\n".join(lines), rule)
+        return self.reply(code, "\n".join(lines), rule)
 
     def _balance_refusal(self, arrived: Arrived, book: Book, fields: dict[str, bytes]) -> str:
         state = self._state
@@ -230,40 +261,14 @@ class Batch:
 
     # answers
 
-    def _reply(self, code: str, more: str = "", rule: Rule | None = None) -> Reply:
+    def reply(self, code: str, more: str = "", rule: Rule | None = None, description: str = "") -> Reply:
+        """`time,code`, with a description behind it if there is one, and the lines of `more` if the code is 0."""
         if rule and rule.body is not None:
             return Reply(rule.body.encode(), rule=rule)
-        switches = self._state.switches
-        second = more if code == "0" else ""
-        resptime = self._state.clock.stamp14()
-        text = f"{resptime},{code}\n{second}" if second else f"{resptime},{code}"
-        if switches.trailing_eol == "on":
-            text += "\n"
-        if switches.answer_form != "plain":
-            text = _formed(switches.answer_form, text, resptime, code, second)
-        return Reply(text.encode(), rule=rule)
+        return Reply(answer_text(self._state, code, more, description).encode(), rule=rule)
 
 
-def _signed(text: str, signature: str) -> bool:
-    if signature:
-        return text.startswith(f"【{signature}】") or text.endswith(f"【{signature}】")
-    return (text.startswith("【") and "】" in text) or (text.endswith("】") and "【" in text)
-
-
-def _formed(form: str, text: str, resptime: str, code: str, second: str) -> str:
-    """AMB-BATCH-20."""
-    match form:
-        case "crlf":
-            return text.replace("\n", "\r\n")
-        case "trailing_blank_lines":
-            return text + "\n\n\n"
-        case "no_resptime":
-            return text.removeprefix(resptime)
-        case "garbage":
-            return "\x00\x01 system upgrade, try again later"
-        case "html":
-            return HTML.decode()
-        case "json":
-            return f'{{"resptime":"{resptime}","respstatus":"{code}","msgid":"{second}"}}'
-        case _:
-            return ""
+def fields_of(arrived: Arrived) -> dict[str, bytes]:
+    """The parameters of query and body; the body's count (AMB-BATCH-14)."""
+    fields = form.parameters(arrived.query)
+    return fields | form.parameters(arrived.body) if arrived.body else fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loadtest.sim.config import is_hours
 from loadtest.sim.switches import Switch, seconds, text, weights, whole, words
 
 CODES: dict[str, str] = {
@@ -30,11 +31,6 @@ STATUSES_A = ("DELIVRD", "MBBLACK", "ROUTEERR", "REJECT", "EMSERR", "SIGNERR", "
 STATUSES_B = ("DELIVRD", "EXPIRED", "UNDELIV", "UNKNOWN", "REJECTD", "DTBLACK", "REJECT", "DISTURB", "ERR:104")
 STATUSES_ODD = ("MK:0001", "ID:0076", "", "delivrd")  # AMB-BATCH-9
 MIX = {"DELIVRD": 0.93, "UNDELIV": 0.03, "EXPIRED": 0.02, "REJECTD": 0.01, "MBBLACK": 0.01}
-
-
-def _hours(value: object) -> bool:
-    start, _, end = str(value).partition("-")
-    return start.isdigit() and end.isdigit() and 0 <= int(start) < int(end) <= 24
 
 
 SWITCHES: tuple[Switch, ...] = (
@@ -144,7 +140,7 @@ SWITCHES: tuple[Switch, ...] = (
         "hours of the simulated clock in which sending is allowed, else 110",
         ("0-24", "8-21"),
         also="any FROM-TO",
-        accepts=_hours,
+        accepts=is_hours,
     ),
     Switch(
         "review",

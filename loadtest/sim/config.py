@@ -43,7 +43,9 @@ T = TypeVar("T")
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
-VENDORS = ("batch", "hezhong", "guodu", "cosms")  # by name; server.py has what they are
+DEFAULT_DES_KEY = "12345678"
+VENDORS = ("batch", "hezhong", "guodu", "cosms", "batch-b")  # by name; server.py has what they are
+DES_BYTES = 8
 UNITS = ("messages", "requests", "parts")
 
 Road = Literal["", "push", "poll", "both"]
@@ -56,6 +58,17 @@ class Flow:
     limit: int = 0
     per_s: float = 1.0
     unit: str = "messages"
+
+
+@dataclass(slots=True)
+class AgentConfig:
+    """What an agent of the BATCH platform calls itself and encrypts with. `des_iv` empty: the same as `des_key`."""
+
+    username: str
+    secret_key: str = DEFAULT_PSWD
+    des_key: str = DEFAULT_DES_KEY
+    des_iv: str = ""
+    ips: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -84,6 +97,14 @@ class AccountConfig:
     sub_of: str = ""
     reports: Road = ""
     inbound: Road = ""
+    agent: AgentConfig | None = None
+    extno: str = ""
+    send_type: str = ""
+    send_hours: str = ""
+    need_audit: bool = False
+    need_reportmo: bool = True
+    force_signature: bool = True
+    about: dict[str, str] = field(default_factory=dict)
 
     def report_roads(self) -> tuple[bool, bool]:
         """Are its reports pushed; are they kept to be fetched? Not set: pushed if there is somewhere to push them."""
@@ -118,7 +139,7 @@ class SimConfig:
 
 
 DEFAULT_ACCOUNTS: dict[str, Any] = {
-    "demo": {"flow": {"limit": 500, "per_s": 1, "unit": "messages"}},
+    "demo": {"flow": {"limit": 500, "per_s": 1, "unit": "messages"}, "agent": {"username": "agent"}},
     "bulk": {},
 }
 
@@ -212,10 +233,31 @@ def account(
             f'simulated account {name!r}: flow must look like {{ limit = 500, per_s = 1, unit = "messages" }}, '
             f"the unit one of {', '.join(UNITS)}."
         )
+    _check_agent(name, settings.get("agent"), result.agent)
+    if result.send_hours and not is_hours(result.send_hours):
+        raise ConfigError(
+            f"simulated account {name!r}: send_hours = {result.send_hours!r} is not FROM-TO, such as 8-21."
+        )
     for url in (result.report_url, result.inbound_url):
         if url:
             check_url(url, allow_remote)
     return result
+
+
+def is_hours(value: object) -> bool:
+    """Is this `FROM-TO`, hours of a day?"""
+    start, _, end = str(value).partition("-")
+    return start.isdigit() and end.isdigit() and 0 <= int(start) < int(end) <= 24
+
+
+def _check_agent(name: str, given: object, agent: AgentConfig | None) -> None:
+    if isinstance(given, Mapping) and (unknown := set(given) - {f.name for f in fields(AgentConfig)}):
+        raise ConfigError(f"simulated account {name!r}: agent has no setting {sorted(unknown)[0]!r}.")
+    for key in filter(None, (agent.des_key, agent.des_iv) if agent else ()):
+        if len(key.encode()) != DES_BYTES:
+            raise ConfigError(
+                f"simulated account {name!r}: des_key and des_iv of its agent must have {DES_BYTES} bytes."
+            )
 
 
 def typed(values: Any, kind: type[T], what: str) -> T:

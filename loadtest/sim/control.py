@@ -4,6 +4,7 @@ GET  /_sim/config        every switch with value, allowed values and source; acc
 POST /_sim/config        {"max_chars": 585, "account": {"spring": {"report_url": "…"}}, "rule": [{"fault": "no_answer",
 "p": 0.01}]} POST /_sim/rules         one more rule; DELETE takes all away
 GET  /_sim/ledger        totals; ?doubles=no leaves out what has to sort (for polling)
+GET  /_sim/operations    what was done to accounts, and what was refused (top-ups, new users), without secrets
 GET  /_sim/ledger/rows   Parquet; ?format=ndjson, ?from=0&limit=100000, ?account=NAME
 POST /_sim/balance       {"account": "spring", "product": "1234567", "add": 1000}  (or "set")
 POST /_sim/report        {"account": "spring", "msgid": "…", "mobile": "…", "status": "…"}
@@ -68,6 +69,8 @@ class Control:
                 return _json([])
             case "GET", "/ledger":
                 return _json(await self.totals(asked.get("doubles") != "no"))
+            case "GET", "/operations":
+                return _json(self._state.ledger.operations)
             case "GET", "/ledger/rows":
                 return await self._rows(asked)
             case "POST", "/balance":
@@ -88,11 +91,7 @@ class Control:
     def describe(self) -> dict[str, Any]:
         """Everything that can be set, with what it is set to; no passwords."""
         state = self._state
-        hidden = ("pswd", "receiver_pswd")
-        accounts = {
-            name: {k: v for k, v in asdict(book.config).items() if k not in hidden}
-            for name, book in state.ledger.books.items()
-        }
+        accounts = {name: _shown(book.config) for name, book in state.ledger.books.items()}
         rules = [{k: v for k, v in asdict(r).items() if v not in ("", None)} for r in state.rules.rules]
         return {
             "vendor": self._vendor.name,
@@ -232,6 +231,13 @@ class Control:
         if name not in books:
             raise ConfigError(f"there is no simulated account {name!r}. Possible: {', '.join(books)}.")
         return books[name]
+
+
+def _shown(account: configuration.AccountConfig) -> dict[str, Any]:
+    shown = {k: v for k, v in asdict(account).items() if k not in ("pswd", "receiver_pswd")}
+    if account.agent is not None:
+        shown["agent"] = {"username": account.agent.username, "ips": account.agent.ips}
+    return shown
 
 
 def _acked(book: Book, messages: int) -> None:

@@ -49,7 +49,7 @@ FAULTS: dict[str, tuple[bool, str]] = {
 }
 
 # What a rule may be on: submits and balance queries of every vendor; the rest where a vendor has it.
-ON = ("send", "balance", "reports", "inbound", "history", "login", "upload", "any")
+ON = ("send", "balance", "reports", "inbound", "history", "login", "upload", "recharge", "user", "any")
 
 
 @dataclass(slots=True)

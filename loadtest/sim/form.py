@@ -19,6 +19,11 @@ def parameters(raw: bytes) -> dict[str, bytes]:
     return fields
 
 
+def names(raw: bytes) -> set[str]:
+    """The names of all parameters, also of those that are empty."""
+    return {pair.partition(b"=")[0].decode("latin-1") for pair in raw.split(b"&") if pair}
+
+
 def value(raw: bytes) -> bytes:
     """A parameter's bytes; those without an escape, such as a list of numbers, are not touched."""
     if b"+" in raw:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.sim import doubles
 from loadtest.sim.columns import Columns
 from loadtest.sim.config import AccountConfig
 from loadtest.sim.judge import Judge
@@ -28,14 +29,26 @@ DUPLICATE = 16  # is pushed once more
 GIVEN_UP = 32  # pushed as often as allowed, never taken
 
 NONE = memoryview(b"")
+NO_TEXTS: NDArray[np.int32] = np.empty(0, np.int32)
+OPERATIONS_MAX = 10_000
 
 # Where every number has an id of its own: these, made of the ids of their requests and of their places in them.
 IdOf = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 
 
+class Each(NamedTuple):
+    """Where every number gets a text of its own: these, of so many parts each."""
+
+    texts: list[str]
+    parts: NDArray[np.int32]
+
+
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One submit request with at least one number; `status` and `flags` have a place per number if it was accepted."""
+    """One submit request with at least one number; `status` and `flags` have a place per number if it was accepted.
+
+    Where every number has a text of its own, `text` is -1 and `parts` 0: see `each_text` and `each_parts`.
+    """
 
     index: int
     account: Book
@@ -51,6 +64,13 @@ class Entry:
     flags: memoryview = NONE  # like `status`, a view into the ledger's columns
     status: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     more: Any = None  # what its vendor remembers of it besides
+    each_text: NDArray[np.int32] = field(default_factory=lambda: NO_TEXTS)
+    each_parts: NDArray[np.int32] = field(default_factory=lambda: NO_TEXTS)
+
+    @property
+    def is_personal(self) -> bool:
+        """Has every number a text of its own?"""
+        return self.each_text.size > 0
 
 
 class Book:
@@ -60,6 +80,7 @@ class Book:
         self.config = config
         self.balance = dict(config.products)
         self.judge = Judge(config.flow.limit, config.flow.per_s, config.flow.unit, idle_s)
+        self.gone = False  # deleted at run time: nobody can use it, what it did stays in the ledger
         self.last_balance_s = float("-inf")
         self.month = ""
         self.month_used = 0
@@ -131,7 +152,7 @@ class Ledger:
 
     def index_accounts(self) -> None:
         """After accounts were added or renamed."""
-        self.by_account = {b.config.account: b for b in self.books.values()}
+        self.by_account = {b.config.account: b for b in self.books.values() if not b.gone}
 
     def reset(self) -> None:
         """Forget every request; settings and balances stay."""
@@ -144,7 +165,9 @@ class Ledger:
         self.status_names: list[str | None] = [None]
         self._status_ids: dict[str, int] = {}
         self.unmatched: Counter[str] = Counter()  # codes given to nobody's account
+        self.operations: list[dict[str, Any]] = []  # what was done to accounts, and refused; no secrets
         self._by_text: dict[int, list[Entry]] = {}
+        self._personal: list[Entry] = []
         self._accepted_requests = 0
         self._doubles: tuple[int, dict[str, tuple[int, int]]] = (-1, {})
         for book in self.books.values():
@@ -180,16 +203,19 @@ class Ledger:
         vendor_id: str,
         wants_report: bool,
         accepted: bool,
+        each: Each | None = None,
     ) -> Entry:
-        """Write down one submit. `answer` is what the client got: the code, or the name of the fault."""
+        """Write down one submit. `answer` is what the client got: the code, or the name of the fault; `each` has the
+        texts instead of `text` and `parts`, if the numbers have their own.
+        """
         column = parsed.column
         book.numbers += column.size
         if accepted:
             book.accepted += column.size
-            book.charged += parts * column.size
+            book.charged += parts * column.size if each is None else int(each.parts.sum())
         if parsed.odd and (self.keep_rows or wants_report):
             column = self._place_odd(parsed)
-        text_id = self.text_id(text) if self.keep_rows else -1
+        text_id = self.text_id(text) if self.keep_rows and each is None else -1
         entry = Entry(
             len(self.entries), book, arrived_s, code, accepted, answer, column, text_id, parts, vendor_id, wants_report
         )
@@ -198,8 +224,14 @@ class Ledger:
             entry.numbers, status, flags = self.columns.put(column, vendor_id)
             if accepted:
                 entry.status, entry.flags = status, flags.data
+        if self.keep_rows and each is not None:
+            entry.each_text = np.fromiter(map(self.text_id, each.texts), np.int32, len(each.texts))
+            entry.each_parts = each.parts
         if self.keep_rows and accepted:
-            self._by_text.setdefault(text_id, []).append(entry)
+            if entry.is_personal:
+                self._personal.append(entry)
+            else:
+                self._by_text.setdefault(text_id, []).append(entry)
             self._accepted_requests += 1
         return entry
 
@@ -220,33 +252,19 @@ class Ledger:
         requests, known = self._accepted_requests, self._doubles
         if known[0] == requests:
             return known[1]
-        unique: dict[str, list[Column]] = {name: [] for name in self.books}
-        doubles = dict.fromkeys(["", *self.books], 0)
-        everything: list[Column] = []
-        for entries in list(self._by_text.values()):
-            by_book: dict[str, list[Column]] = {}
-            for entry in list(entries):
-                by_book.setdefault(entry.account.config.name, []).append(entry.numbers)
-            together: list[Column] = []
-            for name, columns in by_book.items():
-                total, once = _distinct(columns)
-                doubles[name] += total - once.size
-                unique[name].append(once)
-                together.append(once)
-            total, once = _distinct(together)
-            doubles[""] += total - once.size
-            everything.append(once)
-        for name in self.books:
-            doubles[""] += doubles[name]
-        result = {name: (_distinct(columns)[1].size, doubles[name]) for name, columns in unique.items()}
-        result[""] = (_distinct(everything)[1].size, doubles[""])
+        result = doubles.count(self.books, self._by_text, list(self._personal))
         self._doubles = (requests, result)
         return result
 
-    def totals(self, doubles: dict[str, tuple[int, int]] | None = None) -> dict[str, Any]:
+    def operated(self, operation: dict[str, Any]) -> None:
+        """Write down what somebody did to an account, or was refused; the newest OPERATIONS_MAX stay."""
+        self.operations.append(operation)
+        del self.operations[:-OPERATIONS_MAX]
+
+    def totals(self, counted: dict[str, tuple[int, int]] | None = None) -> dict[str, Any]:
         """The JSON of GET /_sim/ledger: the whole, and `accounts` by name; with what `doubles` said, if anything."""
-        doubles = doubles or {}
-        accounts = {name: self._account(book, doubles.get(name)) for name, book in self.books.items()}
+        counted = counted or {}
+        accounts = {name: self._account(book, counted.get(name)) for name, book in self.books.items()}
         whole: dict[str, Any] = {c: sum(a[c] for a in accounts.values()) for c in (*COUNTERS, "numbers_accepted")}
         for histogram in HISTOGRAMS:
             total: Counter[str] = Counter()
@@ -259,28 +277,15 @@ class Ledger:
         whole["windows_over_limit"] = sum(a["windows_over_limit"] for a in accounts.values())
         used = [a["limit_used"] for a in accounts.values() if a["limit_used"] is not None]
         whole["limit_used"] = min(used, default=None)
-        if doubles:
-            whole["unique_numbers"], whole["double_texts"] = doubles[""]
+        if counted:
+            whole["unique_numbers"], whole["double_texts"] = counted[""]
         return whole | {"accounts": accounts}
 
-    def _account(self, book: Book, doubles: tuple[int, int] | None) -> dict[str, Any]:
+    def _account(self, book: Book, counted: tuple[int, int] | None) -> dict[str, Any]:
         verdict = asdict(book.judge.verdict())
         result: dict[str, Any] = {c: getattr(book, c) for c in COUNTERS}
         result |= {"account": book.config.account, "numbers_accepted": book.accepted}
-        if doubles is not None:
-            result["unique_numbers"], result["double_texts"] = doubles
+        if counted is not None:
+            result["unique_numbers"], result["double_texts"] = counted
         result |= {h: dict(getattr(book, h)) for h in HISTOGRAMS}
         return result | verdict | {"balance": dict(book.balance)}
-
-
-def _distinct(columns: list[Column]) -> tuple[int, Column]:
-    """How many values there are, and each once, sorted."""
-    if not columns:
-        return 0, np.empty(0, np.int64)
-    values = np.sort(np.concatenate(columns))
-    if not values.size:
-        return 0, values
-    first = np.empty(values.size, bool)
-    first[0] = True
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    return values.size, values[first]

@@ -63,6 +63,13 @@ def frame(ledger: Ledger, start: int = 0, limit: int | None = None, account: str
         number = pl.select(pl.when(pl.Series(numbers < 0)).then(odd.gather(places)).otherwise(number)).to_series()
     names = pl.Series(ledger.status_names, dtype=pl.String)
     per_number = per_request[of]
+    if any(e.is_personal for e in chosen):
+        texts = np.concatenate([e.each_text if e.is_personal else _all(e, e.text) for e in chosen])[first:last]
+        parts = np.concatenate([e.each_parts if e.is_personal else _all(e, e.parts) for e in chosen])[first:last]
+        words = pl.Series([*ledger.texts, None], dtype=pl.String).gather(
+            pl.Series(np.where(texts < 0, len(ledger.texts), texts).astype(np.uint32))
+        )
+        per_number = per_number.with_columns(words.alias("text"), pl.Series("parts", parts))
     if ledger.id_of is not None:
         starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
         places = (np.arange(sizes.sum()) - starts)[first:last]
@@ -82,6 +89,10 @@ FLAGS = {"due": DUE, "pushed": PUSHED, "acked": ACKED, "lost": LOST}
 
 def _zeros(entry: Entry) -> NDArray[np.uint8]:
     return np.zeros(entry.numbers.size, np.uint8)
+
+
+def _all(entry: Entry, value: int) -> NDArray[np.int32]:
+    return np.full(entry.numbers.size, value, np.int32)
 
 
 def _cut(entries: Sequence[Entry], start: int, limit: int | None) -> tuple[list[Entry], int, int]:

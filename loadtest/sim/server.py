@@ -28,6 +28,7 @@ from dispatcher.errors import ConfigError, PortInUse
 from loadtest.sim import config as configuration
 from loadtest.sim import rows
 from loadtest.sim.batch import Batch
+from loadtest.sim.batch_b import BatchB
 from loadtest.sim.config import SimConfig
 from loadtest.sim.control import PREFIX, Control
 from loadtest.sim.cosms import Cosms
@@ -38,7 +39,7 @@ from loadtest.sim.state import Arrived, State, Vendor
 from loadtest.sim.switches import Switches
 from loadtest.sim.wire import Reply, Wire, reset
 
-VENDORS: dict[str, type[Vendor]] = {kind.name: kind for kind in (Batch, Hezhong, Guodu, Cosms)}
+VENDORS: dict[str, type[Vendor]] = {kind.name: kind for kind in (Batch, Hezhong, Guodu, Cosms, BatchB)}
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
 LINE_BYTES_MAX = 2 * 1024 * 1024  # a GET with 50,000 numbers

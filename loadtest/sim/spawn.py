@@ -57,6 +57,11 @@ class SimClient:
         """GET /_sim/ledger."""
         return self._json("GET", f"/_sim/ledger?doubles={'yes' if doubles else 'no'}")
 
+    def operations(self) -> list[dict[str, Any]]:
+        """GET /_sim/operations."""
+        result: list[dict[str, Any]] = orjson.loads(self._call("GET", "/_sim/operations"))
+        return result
+
     def rows(self) -> pl.DataFrame:
         """GET /_sim/ledger/rows."""
         return pl.read_parquet(io.BytesIO(self._call("GET", "/_sim/ledger/rows")))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from loadtest.sim.faults import Rule
-from loadtest.sim.ledger import Book, Entry
+from loadtest.sim.ledger import Book, Each, Entry
 from loadtest.sim.numbers import Parsed
 from loadtest.sim.state import Arrived, State
 from loadtest.sim.wire import Reply
@@ -21,11 +21,19 @@ class Order(NamedTuple):
     parsed: Parsed
     text: str | None
     parts: int
+    each: Each | None = None
 
     @property
     def cost(self) -> int:
         """In parts."""
+        if self.each is not None:
+            return int(self.each.parts.sum())
         return self.parts * self.parsed.column.size
+
+    @property
+    def words(self) -> str:
+        """Every text of it, for whoever looks for a word."""
+        return "\n".join(self.each.texts) if self.each is not None else self.text or ""
 
 
 class Verdict(NamedTuple):
@@ -78,7 +86,7 @@ def decide(
     if not fits:
         book.violations["too_fast"] += 1
     book.requests += 1
-    rule = state.rules.pick("send", book.config.name, order.parsed, order.text or "")
+    rule = state.rules.pick("send", book.config.name, order.parsed, order.words)
     taken = rule is None or rule.is_taken
     code = check(fits) if taken else not_taken
     accepted = code == good
@@ -105,6 +113,7 @@ def record(
         vendor_id,
         wants_report,
         verdict.accepted,
+        order.each,
     )
 
 

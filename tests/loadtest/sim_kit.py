@@ -121,9 +121,13 @@ async def started(kind: type[V], account: dict[str, Any] | None, switches: dict[
         yield kind(sim, http)
 
 
+platform = "batch"
+"""Which simulator of the BATCH platform `vendor` starts; conftest.py sets it for tests that run on several."""
+
+
 def vendor(account: dict[str, Any] | None = None, /, **switches: Any) -> AbstractAsyncContextManager[Vendor]:
     """The BATCH platform."""
-    return started(Vendor, account, switches)
+    return started(Vendor, account, {"vendor": platform} | switches)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loadtest.sim import batch_table, cosms_table, guodu_table, hezhong_table
+from loadtest.sim import batch_b_table, batch_table, cosms_table, guodu_table, hezhong_table
 from loadtest.sim.common_table import COMMON
 from loadtest.sim.faults import FAULTS
 from loadtest.sim.switches import Switch
@@ -37,30 +37,38 @@ VENDORS = {
     ),
     "hezhong": Tables(hezhong_table.SWITCHES, hezhong_table.CODES, hezhong_table.STATUSES),
     "guodu": Tables(guodu_table.SWITCHES, guodu_table.CODES, tuple(guodu_table.STATUSES)),
+    "batch-b": Tables(
+        batch_b_table.SWITCHES,
+        batch_b_table.CODES,
+        tuple(dict.fromkeys((*batch_table.STATUSES_A, *batch_table.STATUSES_B, *batch_table.STATUSES_ODD))),
+    ),
     "cosms": Tables(cosms_table.SWITCHES, cosms_table.CODES, cosms_table.STATUSES),
 }
 ANY = ""  # the scope of what every vendor has
-SCOPE = re.compile(rf"test_sim_({'|'.join(VENDORS)})_")
+SCOPE = re.compile(rf"test_sim_({'|'.join(sorted((name.replace('-', '_') for name in VENDORS), reverse=True))})_")
 
 # (vendor or ANY, name of a switch): (value, test) in the order found
 Exercised = dict[tuple[str, str], list[tuple[Any, str]]]
 
 
 def exercised() -> Exercised:
-    """What every `each` of the simulator's tests exercises; a file `test_sim_VENDOR_…` is about its vendor."""
+    """What every `each` of the simulator's tests exercises; a file `test_sim_VENDOR_…` is about its vendor, and one
+    with VENDORS about all of those: its tests run once for each.
+    """
     found: Exercised = {}
     common = {s.name for s in COMMON} | {"fault"}
     for file in sorted(HERE.glob("test_sim_*.py")):
         module = importlib.import_module(f"tests.loadtest.{file.stem}")
-        scope = match[1] if (match := SCOPE.match(file.name)) else ANY
+        scope = match[1].replace("_", "-") if (match := SCOPE.match(file.name)) else ANY
+        scopes = getattr(module, "VENDORS", (scope,))
         for name, test in inspect.getmembers(module, inspect.isfunction):
             for mark in getattr(test, "pytestmark", ()):
                 if mark.name != "parametrize" or mark.args[0] != ("value", "expected"):
                     continue
                 assert inspect.getsource(test).count("value") > 1, f"{name} never looks at its value"
                 switch = mark.kwargs["ids"][0].partition("=")[0]
-                key = (ANY if switch in common else scope, switch)
-                found.setdefault(key, []).extend((value, f"{file.name}::{name}") for value, _ in mark.args[1])
+                for key in [(ANY, switch)] if switch in common else [(each, switch) for each in scopes]:
+                    found.setdefault(key, []).extend((value, f"{file.name}::{name}") for value, _ in mark.args[1])
     return found
 
 

@@ -6,6 +6,9 @@ import pytest
 
 from tests.loadtest.sim_kit import each, encode, numbers, vendor
 
+VENDORS = ("batch", "batch-b")
+pytestmark = pytest.mark.usefixtures("platform")
+
 
 @each("balance_interval", [(10, 9.0), (30, 29.0)])
 async def test_a_second_query_within_the_interval_is_too_fast(value: int, expected: float) -> None:

@@ -10,6 +10,9 @@ import pytest
 from loadtest.sim.batch_table import CODES
 from tests.loadtest.sim_kit import each, numbers, vendor
 
+VENDORS = ("batch", "batch-b")
+pytestmark = pytest.mark.usefixtures("platform")
+
 
 class Cause(NamedTuple):
     """The account's settings, the switches and the parameters that lead to a code."""
@@ -41,7 +44,6 @@ class Cause(NamedTuple):
         ("117", Cause({"ips": ["127.0.0.9"]})),
         ("118", Cause({"may_send": False})),
         ("119", Cause({"expires": "2020-01-01"})),
-        ("120", Cause({"white_list": ["the only text allowed"]})),
     ],
 )
 async def test_every_code_has_a_natural_cause(value: str, expected: Cause) -> None:
@@ -79,13 +81,6 @@ async def test_a_magic_number_gets_its_code_and_others_do_not() -> None:
 async def test_the_password_is_checked_before_anything_that_would_tell_of_the_account() -> None:
     async with vendor({"may_send": False, "expires": "2020-01-01"}) as v:
         assert (await v.send(pswd="guess")).code == "102"
-
-
-async def test_a_white_list_lets_its_texts_through_and_edition_b_has_none() -> None:
-    async with vendor({"white_list": ["code is"]}) as v:
-        assert (await v.send(msg="your code is 5")).code == "0"
-        v.sim.configure(edition="B")
-        assert (await v.send(msg="anything")).code == "0"
 
 
 async def test_the_quota_counts_parts_of_this_month_only() -> None:

@@ -9,6 +9,9 @@ import pytest
 from dispatcher.errors import ConfigError
 from tests.loadtest.sim_kit import Receiver, receiver, vendor
 
+VENDORS = ("batch", "batch-b")
+pytestmark = pytest.mark.usefixtures("platform")
+
 LONG = "".join(chr(0x4E00 + i) for i in range(150))  # three parts of 67, 67, 16
 PARTS = [LONG[:67], LONG[67:134], LONG[134:]]
 

@@ -12,6 +12,9 @@ import pytest
 from loadtest.sim.batch_table import STATUSES_A, STATUSES_B, STATUSES_ODD
 from tests.loadtest.sim_kit import NOW, Receiver, each, numbers, receiver, until, vendor
 
+VENDORS = ("batch", "batch-b")
+pytestmark = pytest.mark.usefixtures("platform")
+
 
 def pushing_to(r: Receiver, **settings: Any) -> dict[str, Any]:
     return {"report_url": r.url} | settings
@@ -81,7 +84,8 @@ async def test_a_magic_number_always_gets_its_status(value: dict[str, str], expe
 
 @each("bad_number_status", [("UNDELIV", "UNDELIV"), ("MK:0001", "MK:0001")])
 async def test_a_wrong_number_that_was_taken_is_reported_failed(value: str, expected: str) -> None:
-    async with receiver() as r, vendor(pushing_to(r), bad_number_status=value, **NOW) as v:
+    taken = {"bad_number": "accept_and_report_failed", "bad_number_status": value}
+    async with receiver() as r, vendor(pushing_to(r), **taken, **NOW) as v:
         await v.send(mobile="12 34")
         push = (await r.have(1))[0]
         assert (push.fields["mobile"], push.fields["status"]) == ("12 34", expected)

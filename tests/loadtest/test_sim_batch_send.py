@@ -10,6 +10,9 @@ import pytest
 
 from tests.loadtest.sim_kit import each, encode, numbers, until, vendor
 
+VENDORS = ("batch", "batch-b")
+pytestmark = pytest.mark.usefixtures("platform")
+
 TAKEN = re.compile(r"\d{14},0\n\d{13,}")
 TAKEN_WITHOUT_ID = re.compile(r"\d{14},0")
 
@@ -110,15 +113,6 @@ async def test_a_wrong_number_in_the_list(value: str, expected: str, bad: str) -
         assert (await v.send(mobile=f"13800138000,{bad},13900139000")).code == expected
         assert v.sim.rows()["number"].to_list() == ["13800138000", bad, "13900139000"]
         assert (await v.account())["charged"] == (3 if expected == "0" else 0)
-
-
-@each("edition", [("A", "0"), ("B", "107")])
-async def test_an_edition_decides_what_was_not_set(value: str, expected: str) -> None:
-    async with vendor(edition=value) as v:
-        assert (await v.send(mobile="13800138000,1")).code == expected
-        assert v.sim.state.switches.balance_interval == {"A": 10, "B": 30}[value]
-        v.sim.configure(bad_number="accept_and_report_failed")
-        assert (await v.send(mobile="13800138000,1")).code == "0"
 
 
 @each("extno_max", [(3, "113"), (6, "0")])
@@ -282,7 +276,7 @@ async def test_raw_utf8_in_the_request_line_is_understood() -> None:
 
 async def test_other_paths_and_methods_are_not_there() -> None:
     async with vendor() as v:
-        assert (await v.call("/msg/HttpVarSM", v.form())).status == 404
+        assert (await v.call("/msg/NoSuchThing", v.form())).status == 404
         assert (await v.call("/msg/HttpBatchSendSM", v.form(), "PUT")).status == 405
         assert (await v.account())["requests"] == 0
 

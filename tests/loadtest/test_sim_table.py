@@ -55,7 +55,7 @@ def test_a_vendors_switches_have_one_name_each(vendor: str) -> None:
 
 @pytest.mark.parametrize(("vendor", "switch"), ALL, ids=[f"{vendor}-{s.name}" for vendor, s in ALL])
 def test_a_switch_has_a_source_and_its_default_among_what_it_accepts(vendor: str, switch: Switch) -> None:
-    own = {"batch": "BATCH", "hezhong": "HZ", "guodu": "GD", "cosms": "COSMS"}.get(vendor, "X")
+    own = {"batch": "BATCH", "hezhong": "HZ", "guodu": "GD", "cosms": "COSMS", "batch-b": "BATCH"}.get(vendor, "X")
     assert re.match(rf"vendors\.md \d|AMB-({own}|X)-\d", switch.source)
     assert switch.values
     switch.check(switch.default)
