@@ -16,7 +16,7 @@ from tests.simulation.process import Place, Process
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.watch import Watch
-from tests.simulation.world import ACCOUNT, START_S, World
+from tests.simulation.world import ACCOUNT, START_S, Broken, World
 
 WAR_S: Final = 60.0
 PEACE_S: Final = 400.0
@@ -37,6 +37,15 @@ HAPPENINGS: Final = (
 def play(seed: int, owner_type: type[Owner] = Owner, *, joined: bool = True) -> dict[str, int]:
     """Play one seed and judge it, with or without the join. Returns a few totals; raises Broken."""
     world = World(seed)
+    try:
+        return _play(world, owner_type, joined=joined)
+    except Broken:
+        raise
+    except Exception as error:
+        raise world.broken(f"{type(error).__name__}: {error}") from error
+
+
+def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, int]:
     rng = world.rng
     faults = rng.random() < 0.9
     log = SimLog(world, rng.choice(["sqlite", "kafka", "kafka"]), faults=faults and rng.random() < 0.7)
@@ -98,7 +107,7 @@ def play(seed: int, owner_type: type[Owner] = Owner, *, joined: bool = True) -> 
     world.run(world.now_s + PEACE_S)
     judge(world, log, vendor, watch)
     if joined:
-        join(seed, log, place.batches, vendor.taken)
+        join(world.seed, log, place.batches, vendor.taken)
     return {"taken": len(vendor.taken), "doubles": watch.doubles, "requests": vendor.requests}
 
 

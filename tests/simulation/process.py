@@ -117,7 +117,6 @@ class Process:
         if self.owner is not None:
             self.world.say("%s is asked to stop", self.name)
             self._draining = True
-            self.owner.drain(self.now_ms)
             self._poll()
 
     def freeze(self, seconds: float) -> None:
@@ -180,6 +179,8 @@ class Process:
         if self._last is not None:
             self._give_back(owner, self._last)
             return
+        if self._draining and owner.in_charge and not owner.draining:
+            owner.drain(self.now_ms)
         together = []
         for effect in owner.poll(self.world.now_s, self.now_ms):
             match effect:
@@ -197,7 +198,7 @@ class Process:
             self._append(together)
         if owner.deposed and not any(lane.sending for lane in owner.lanes.values()):
             self._leave("deposed")
-        elif self._draining and owner.drained:
+        elif owner.draining and owner.drained:
             self._last = last = owner.last_checkpoint(self.now_ms)
             self.log.append(self, "lanes", [last], lambda fate: None if fate == "written" else self._leave("drained"))
         elif owner.wake_s < self._poll_at_s:
