@@ -72,7 +72,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     `mt_level`: 1 immediate, 2 normal, 3 bulk, of up to 10 numbers; more have theirs by the document. `international`:
     take numbers abroad, which have a balance of their own. `report_interval_s`, `mo_interval_s`: how often reports and
     messages are asked for; 0 where the vendor pushes them. `mo_text`: whether the text of a pushed message is escaped
-    once more. `push_key`: what the vendor's push URLs carry as `?key=…`.
+    once more inside its parameter (the document shows no such thing). `push_key`: what the vendor's push URLs carry as `?key=…`.
     """
 
     corp_id: str
@@ -86,7 +86,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     international: bool = False
     report_interval_s: float = 30.0
     mo_interval_s: float = 10.0
-    mo_text: TextForm = "auto"
+    mo_text: TextForm = "plain"
     push_key: Secret | None = None
     inflight_max: int = 8
     balance_interval_s: float | None = 30.0
