@@ -14,6 +14,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.errors import ConfigError
 from loadtest.sim import cosms_account as accounts
 from loadtest.sim import cosms_ids, cosms_recipients, cosms_text, form
 from loadtest.sim.cosms_answer import CONTENT_TYPE, NOT_TAKEN, answer, line_end, lines
@@ -80,6 +81,12 @@ class Cosms:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        for account in state.config.accounts.values():
+            if account.sub_of and account.sub_of not in state.config.accounts:
+                raise ConfigError(
+                    f"simulated account {account.name!r}: sub_of = {account.sub_of!r} is no account. "
+                    f"Possible: {', '.join(state.config.accounts)}."
+                )
         self.pushes: BundlePushing = CosmsPushes(state)
         self._ids = cosms_ids.MtIds()
         state.ledger.id_of = cosms_ids.numbers

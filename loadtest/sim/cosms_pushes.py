@@ -95,7 +95,8 @@ class CosmsPushes:
         return Message(*fields)
 
     def _message(self, wanted: Mapping[str, Any], message: Message) -> bytes:
-        said, text = encoded(message.text, int(wanted.get("msgFormat") or self._state.switches.mo_push_format))
+        asked = wanted.get("msgFormat")
+        said, text = encoded(message.text, int(self._state.switches.mo_push_format if asked is None else asked))
         if said in (GB, UTF8) or (said == URLENCODE and self._state.switches.mo_push_text == "double"):
             text = quote(text, safe="").encode()
         names = {"moID": "moID", "moTime": "time", "mobs": "mobile", "destID": "to", "msg": "msg"}

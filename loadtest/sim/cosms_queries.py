@@ -202,10 +202,10 @@ class Queries:
     def _window(self, start: str, end: str) -> tuple[float, float] | None:
         """Both times in seconds since 1970, or None if one is wrong or they are beyond the limits."""
         first, last = _time(start), _time(end)
-        if first is None or last is None or not first <= last <= first + HISTORY_SPAN:
-            return None
         now = self._state.clock.local()
-        if first.date() != last.date() or (first.year, first.month) != (now.year, now.month):
+        if first is None or last is None or (first.year, first.month) != (now.year, now.month):
+            return None
+        if first.date() != last.date() or not timedelta(0) <= last - first <= HISTORY_SPAN:
             return None
         return first.timestamp(), last.timestamp()
 

@@ -223,7 +223,8 @@ SWITCHES: tuple[Switch, ...] = (
         "vendors.md 1.5 (413)",
         "how China Mobile's numbers begin; the document does not say",
         (CHINA_MOBILE,),
-        **words(),
+        also="any list of digits",
+        accepts=lambda v: isinstance(v, list | tuple) and all(isinstance(p, str) and p.isdecimal() for p in v),
     ),
     Switch(
         "hist_columns",

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.errors import ConfigError
 from loadtest.sim import cosms_login
 from tests.loadtest.cosms_kit import LOGIN, SEND, SMS, Cosms, code, cosms, gbk, hashed, rows
 from tests.loadtest.sim_kit import each
@@ -182,6 +183,12 @@ async def test_a_sub_user_is_named_by_corpid_and_draws_on_both_credits() -> None
         totals = await v.sim.totals()
         assert {name: a["numbers_accepted"] for name, a in totals["accounts"].items()} == {"spring": 4, "autumn": 4}
         assert totals["accounts"]["autumn"]["balance"]["domestic"] == 1
+
+
+async def test_a_sub_user_of_nobody_is_told_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="sub_of = 'winter' is no account. Possible: spring"):
+        async with cosms({"sub_of": "winter"}):
+            pass
 
 
 @each("strict_case", [("off", ["100", "100", "100", "100"]), ("on", ["100", "100", "202", "100"])])

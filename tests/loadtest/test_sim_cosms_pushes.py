@@ -179,6 +179,9 @@ async def test_how_often_a_pushed_text_is_escaped(value: str, expected: str) -> 
         assert r.pushes[0].query.endswith(f"&msg={expected}")
         await v.sim.control.push_inbound({"account": "spring", "msg": "短,+", "msgFormat": 2})
         assert r.pushes[1].query.endswith("&msg=%E7%9F%AD%2C%2B")
+        await v.sim.control.push_inbound({"account": "spring", "msg": "短,+", "msgFormat": 0})
+        assert r.pushes[2].query.startswith("msgFormat=0&")
+        assert r.pushes[2].query.endswith("&msg=%B6%CC%2C%2B")
 
 
 async def test_the_documents_message() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.errors import ConfigError
 from loadtest.sim import cosms_ids, cosms_recipients
 from loadtest.sim.cosms_countries import COUNTRIES, country_code
 from loadtest.sim.cosms_recipients import DOMESTIC, ILLEGAL, INTERNATIONAL, UNSUPPORTED
@@ -46,8 +48,6 @@ async def test_the_mtids_of_a_request(value: str, expected: bool) -> None:
 
 
 def test_mtids_are_the_same_as_texts_and_as_numbers() -> None:
-    import numpy as np
-
     made = cosms_ids.MtIds()
     requests = [made.next(scattered) for scattered in (False, True)]
     for request in requests:
@@ -317,6 +317,13 @@ async def test_whose_numbers_a_wap_push_may_go_to(value: list[str], expected: li
         asked = ["13812345678", "13012345678", "02129900660", ABROAD]
         assert [code(await v.send(**WAP, Mobs=mobs)) for mobs in asked] == expected
         assert code(await v.send(**WAP, Mobs=f"{asked[0]},{asked[1]}")) == "413"
+
+
+@pytest.mark.parametrize("wrong", [["13x"], ["-1"], "138", [138]])
+async def test_prefixes_are_digits(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match="any list of digits"):
+        async with cosms(china_mobile=wrong):
+            pass
 
 
 async def test_get_carries_a_thousand_numbers() -> None:
