@@ -7,8 +7,6 @@ none, a chunk ends where the text changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -20,6 +18,10 @@ from dispatcher.core.text import Split, units
 from schemas.batch import Values
 
 Counts = NDArray[np.int64]
+
+_TOP_BITS: Final = np.uint8(0xC0)
+_CONTINUES: Final = np.uint8(0x80)
+_FOUR_BYTES: Final = np.uint8(0xF0)
 
 
 class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,22 +35,41 @@ class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Column:
-    """One variable of a batch. Raises ValueError if its dictionary does not fit its rows."""
+    """One variable of a batch. Raises ValueError if its dictionary is damaged or does not fit its rows."""
 
-    __slots__ = ("_starts", "_texts", "rows")
+    __slots__ = ("_bytes", "_starts", "_texts", "rows")
 
     def __init__(self, texts: bytes, ends: bytes, rows: bytes) -> None:
-        bounds = np.frombuffer(ends, "<u4").astype(np.int64)
+        texts.decode()  # is it UTF-8?
         self.rows: Final = np.frombuffer(rows, "<u2")
-        self._starts: Final = np.concatenate(([0], bounds))
         self._texts: Final = texts
-        if np.any(np.diff(self._starts) < 0) or self._starts[-1] != len(texts) or int(self.rows.max()) >= len(bounds):
+        self._bytes: Final = np.frombuffer(texts, np.uint8)
+        self._starts: Final[Counts] = np.concatenate(([0], np.frombuffer(ends, "<u4").astype(np.int64)))
+        inside = self._starts[self._starts < len(texts)]
+        if (
+            np.any(np.diff(self._starts) < 0)
+            or self._starts[-1] != len(texts)
+            or int(self.rows.max()) >= len(self._starts) - 1
+            or np.any(self._bytes[inside] & _TOP_BITS == _CONTINUES)
+        ):
             raise ValueError("the dictionary of a batch's values does not fit its rows")
 
-    def entries(self) -> Iterator[str]:
-        """All entries of the dictionary, in order."""
-        for start, end in pairwise(self._starts.tolist()):
-            yield self._texts[start:end].decode()
+    def units(self) -> Counts:
+        """The length of each recipient's value in UTF-16 code units (core/text.py)."""
+        weights = (self._bytes & _TOP_BITS != _CONTINUES).astype(np.int64) + (self._bytes >= _FOUR_BYTES)
+        before = np.concatenate(([0], np.cumsum(weights)))[self._starts]
+        return np.asarray(np.diff(before)[self.rows])
+
+    def holds(self, words: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Whether each recipient's value holds one of these."""
+        holding = np.zeros(len(self._starts) - 1, np.bool_)
+        for word in words:
+            found = self._texts.find(word.encode())
+            while found >= 0:
+                entry = int(np.searchsorted(self._starts, found, side="right")) - 1
+                holding[entry] = True
+                found = self._texts.find(word.encode(), int(self._starts[entry + 1]))
+        return np.asarray(holding[self.rows])
 
     def value(self, recipient: int) -> str:
         """The value of one recipient."""
@@ -73,12 +94,8 @@ class Personal:
         changes = np.zeros(count - 1, np.bool_)
         separators = road.separators if road is not None else ()
         for index, column in enumerate(columns):
-            size, odd = [], []
-            for entry in column.entries():
-                size.append(units(entry))
-                odd.append(any(separator in entry for separator in separators))
-            lengths += np.array(size, np.int64)[column.rows] * template.slots.count(index)
-            apart |= np.array(odd)[column.rows]
+            lengths += column.units() * template.slots.count(index)
+            apart |= column.holds(separators)
             changes |= column.rows[1:] != column.rows[:-1]
         parts = np.where(lengths <= split.single, 1, -(-lengths // split.multi))
         self._parts: Final[Counts] = np.concatenate(([0], np.cumsum(parts)))
