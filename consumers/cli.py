@@ -22,9 +22,8 @@ from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.options import columns, config_option, confirm, console, json_option, print_json
 from dispatcher.store.catching_up import up_to_date
-from dispatcher.store.port import Sighting
+from dispatcher.store.port import InboundMessage, Sighting
 from dispatcher.store.rebuilding import rebuild as rebuild_store
-from schemas.records import Inbound
 from schemas.states import State
 
 __all__ = ["account", "lookup", "store"]
@@ -146,7 +145,7 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
         console().print(table)
 
 
-async def _lookup(config: Config, value: int, wire: str) -> tuple[list[Sighting], list[Inbound]]:
+async def _lookup(config: Config, value: int, wire: str) -> tuple[list[Sighting], list[InboundMessage]]:
     async with up_to_date(config) as reader:
         sightings = await asyncio.to_thread(reader.lookup, value)
         messages = await asyncio.to_thread(lambda: reader.inbound(wire, messages_max=MESSAGES_MAX))
@@ -180,7 +179,7 @@ def _sighting_object(found: Sighting) -> dict[str, Any]:
     }
 
 
-def _inbound_object(message: Inbound) -> dict[str, Any]:
+def _inbound_object(message: InboundMessage) -> dict[str, Any]:
     return {
         "account": message.account,
         "to": message.to,

@@ -74,9 +74,9 @@ class Fold:
                 case Rejects():
                     self._tables.add_rejects(record, stored.value)
                 case Inbound():
-                    self._tables.add_inbound(lane_place(partition, stored.offset), record, stored.value)
+                    self._tables.add_inbound(lane_place(partition, stored.offset), record)
                 case Dead():
-                    self._tables.add_dead(record)
+                    self._tables.add_dead(lane_place(partition, stored.offset), record)
 
     def batch(self, batch_id: int, numbers: bytes | None, broken: str) -> None:
         """The plain bytes of a batch, or why there are none."""

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from dispatcher.config import StoreConfig
+from dispatcher.core.inbound import Bounds
 from dispatcher.errors import ConfigError
 from dispatcher.store import sqlite_file
 from dispatcher.store.meanings import Meaning, meaning
@@ -35,7 +36,8 @@ def open_reader(config: StoreConfig, meanings: Meaning = meaning) -> StoreReader
     Raises ConfigError or StoreError.
     """
     path = sqlite_path(config.url)
-    return SqliteReader(path, sqlite_file.open_reader(path), config.no_report_after_s, meanings)
+    connection = sqlite_file.open_reader(path)
+    return SqliteReader(path, connection, config.no_report_after_s, meanings, bounds(config).parts_within_ms)
 
 
 def open_store(config: StoreConfig, *, emits: bool = True) -> Store:
@@ -43,7 +45,14 @@ def open_store(config: StoreConfig, *, emits: bool = True) -> Store:
 
     `emits`: chunks that get their final word are collected for the topic `results`.
     """
-    return open_sqlite(sqlite_path(config.url), emits=emits)
+    return open_sqlite(sqlite_path(config.url), emits=emits, bounds=bounds(config))
+
+
+def bounds(config: StoreConfig) -> Bounds:
+    """How messages from phones are put together."""
+    return Bounds(
+        parts_within_ms=int(config.parts_within_s * 1000), repeats_within_ms=int(config.repeats_within_s * 1000)
+    )
 
 
 async def wait_for_store(config: StoreConfig, stop: asyncio.Event) -> Store | None:

@@ -21,7 +21,7 @@ from dispatcher.core.equation import Counts, Status
 from dispatcher.core.evidence import Trace
 from dispatcher.errors import StoreError
 from dispatcher.log.port import Stored
-from schemas.records import Finished, Inbound, Leg, UnknownPolicy
+from schemas.records import Finished, Leg, UnknownPolicy
 from schemas.states import State
 
 Source = Literal["submit", "report"]
@@ -175,6 +175,63 @@ class ReportCounts(msgspec.Struct, frozen=True, kw_only=True):
     strangers: int
 
 
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message from a phone, the parts of a long one put together. Times are Unix milliseconds.
+
+    `at_ms` is the vendor's time of it (of receipt, where it gave none). Of `parts` parts those `missing` never came:
+    then `flags` has "incomplete", and the text says where with "[…]".
+    """
+
+    id: int
+    account: str
+    number: str
+    to: str
+    text: str
+    at_ms: int
+    received_ms: int
+    message_id: str = ""
+    parts: int = 1
+    missing: tuple[int, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+class InboundWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages: None wants all. `since_ms` <= time < `until_ms`; `contains`: capitals don't matter (ASCII)."""
+
+    account: str | None = None
+    number: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    contains: str | None = None
+
+
+class InboundMarks(msgspec.Struct, frozen=True):
+    """How far messages were followed: the last whole one of each partition, and when the others were given up."""
+
+    done: dict[int, int]
+    overdue_ms: int
+
+
+class InboundTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an account's phones: records, how many of them repeated something, long messages still `waiting`."""
+
+    account: str
+    records: int
+    repeats: int
+    waiting: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a vendor said that nobody could read. Its body lies at `offset` of `dead`/`partition` on the log."""
+
+    partition: int
+    offset: int
+    account: str
+    path: str
+    why: str
+    at_ms: int
+
+
 class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
     """Pushes of an account that nobody could read: how many, and the last one."""
 
@@ -234,8 +291,38 @@ class StoreReader(Protocol):
         """Where this number (int64, dispatcher/core/numbers.py) is a recipient, newest campaign first."""
         ...
 
-    def inbound(self, number: str | None = None, *, messages_max: int = 100) -> list[Inbound]:
-        """The newest messages from phones, or from this phone (digits as received)."""
+    def inbound(
+        self,
+        number: str | None = None,
+        *,
+        wanted: InboundWanted | None = None,
+        messages_max: int = 100,
+        now_ms: int | None = None,
+    ) -> list[InboundMessage]:
+        """The newest messages from phones, from this phone (digits as received), or those that are `wanted`.
+
+        `now_ms` (default: the clock) decides whose missing parts are not waited for any more.
+        """
+        ...
+
+    def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
+        """All messages that are wanted, oldest first, some thousand at a time."""
+        ...
+
+    def inbound_marks(self, now_ms: int | None = None) -> InboundMarks:
+        """Where following begins: behind everything that is there."""
+        ...
+
+    def inbound_news(self, since: InboundMarks, now_ms: int | None = None) -> tuple[list[InboundMessage], InboundMarks]:
+        """What became whole, or incomplete for good, since then; and where to go on."""
+        ...
+
+    def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:
+        """What came from phones, by account."""
+        ...
+
+    def dead_letters(self, account: str | None = None, *, letters_max: int = 100) -> list[DeadLetter]:
+        """The newest dead letters, of this account or of all."""
         ...
 
     def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:

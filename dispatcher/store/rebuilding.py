@@ -16,7 +16,7 @@ from dispatcher.errors import StoreError, UserError
 from dispatcher.log.port import Log
 from dispatcher.store import sqlite_file
 from dispatcher.store.joining import Joining
-from dispatcher.store.opening import sqlite_path
+from dispatcher.store.opening import bounds, sqlite_path
 from dispatcher.store.sqlite import StoreBusy, lock, open_sqlite
 
 
@@ -34,7 +34,7 @@ async def rebuild(config: Config, log: Log, progress: Callable[[int, int], None]
     with held:
         _remove(fresh)
         try:
-            store = await asyncio.to_thread(open_sqlite, fresh, emits=False)
+            store = await asyncio.to_thread(open_sqlite, fresh, emits=False, bounds=bounds(config.store))
             try:
                 await Joining(log, store, no_report_after_s=config.store.no_report_after_s).catch_up(progress)
                 await asyncio.to_thread(store.carry_outbox, _outbox(path))

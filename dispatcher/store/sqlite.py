@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
+from dispatcher.core.inbound import Bounds
 from dispatcher.core.join_journal import lane_place
 from dispatcher.errors import StoreError
 from dispatcher.store import sqlite_file
@@ -40,13 +41,15 @@ class StoreBusy(StoreError):
 class SqliteStore:
     """See dispatcher.store.port.Store; made by `open_sqlite`. `emits`: finished chunks go to the outbox."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[str], *, emits: bool) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: IO[str], *, emits: bool, bounds: Bounds
+    ) -> None:
         self._path = path
         self._connection = connection
         self._lock = lock
         self._emits = emits
         self._one_at_a_time = threading.Lock()
-        self._tables = Tables(connection)
+        self._tables = Tables(connection, bounds)
         self._fold = Fold(self._tables, emits=emits)
         self._offsets = self._tables.offsets()
         self._decoded: tuple[Delivery, dict[int, list[Decoded]]] | None = None
@@ -203,16 +206,17 @@ class SqliteStore:
                 raise sqlite_file.mapped(error, self._path) from error
 
 
+DEFAULT_BOUNDS: Final = Bounds()
 FOLLOWED: Final = frozenset((*INPUTS, "lanes", "reports"))
 
 
-def open_sqlite(path: Path, *, emits: bool) -> SqliteStore:
+def open_sqlite(path: Path, *, emits: bool, bounds: Bounds = DEFAULT_BOUNDS) -> SqliteStore:
     """Open the store at `path` for writing, made new if there is none. Raises StoreBusy, StoreError or ConfigError."""
     held = lock(path)
     try:
         connection = sqlite_file.open_writer(path)
         try:
-            return SqliteStore(path, connection, held, emits=emits)
+            return SqliteStore(path, connection, held, emits=emits, bounds=bounds)
         except sqlite3.Error as error:
             connection.close()
             raise sqlite_file.mapped(error, path) from error

@@ -1,9 +1,9 @@
 """The file of the SQLite store: its tables, how it is opened, and our error for each of SQLite's.
 
-Format 1. Nothing here is a row per recipient: numbers and results are packed columns, one row per batch and per 4,096
-recipients; about 13.5 bytes per recipient, 8 more where the vendor gives an id to each. Every id is a place in the log
-(core/join_journal.py: lane_place, spread_place) and every row a function of the log alone, so a rebuilt store is equal
-byte for byte. `outbox` is the exception: work still to be done.
+Format 2 (1 kept messages from phones as they came). Nothing here is a row per recipient: numbers and results are packed
+columns, one row per batch and per 4,096 recipients; about 13.5 bytes per recipient, 8 more where the vendor gives an id
+to each. Every id is a place in the log (core/join_journal.py: lane_place, spread_place) and every row a function of the
+log alone, so a rebuilt store is equal byte for byte. `outbox` is the exception: work still to be done.
 
 `synchronous=NORMAL`: after a power failure the last micro-batches may be missing, whole, with their offsets; they are
 folded again from the log, which is where durability lives.
@@ -18,8 +18,9 @@ from typing import Final
 from urllib.parse import quote
 
 from dispatcher.errors import ConfigError, StoreError
+from dispatcher.store import sqlite_inbound
 
-VERSION: Final = 1
+VERSION: Final = 2
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -83,11 +84,6 @@ CREATE TABLE report_counts (
 ) WITHOUT ROWID;
 CREATE TABLE rejects (campaign TEXT, attempt TEXT, part INTEGER, record BLOB NOT NULL,
     PRIMARY KEY (campaign, attempt, part));
-CREATE TABLE inbound (id INTEGER PRIMARY KEY, account TEXT NOT NULL, number TEXT NOT NULL, at_ms INTEGER NOT NULL,
-    record BLOB NOT NULL);
-CREATE INDEX inbound_of_number ON inbound (number);
-CREATE TABLE dead (account TEXT PRIMARY KEY, count INTEGER NOT NULL, last_ms INTEGER NOT NULL, last_why TEXT NOT NULL)
-    WITHOUT ROWID;
 CREATE TABLE oddities (topic TEXT, what TEXT, count INTEGER NOT NULL, PRIMARY KEY (topic, what)) WITHOUT ROWID;
 CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
 """
@@ -187,7 +183,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _tables(connection):
-            for statement in TABLES.split(";"):
+            for statement in (*TABLES.split(";"), *sqlite_inbound.TABLES.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

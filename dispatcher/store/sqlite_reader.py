@@ -14,13 +14,18 @@ import numpy as np
 
 from dispatcher.core.equation import Counts, launched, status, total
 from dispatcher.errors import StoreError
-from dispatcher.store import sqlite_evidence, sqlite_file
+from dispatcher.store import sqlite_evidence, sqlite_file, sqlite_inbound
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.port import (
     CampaignView,
     DeadCount,
+    DeadLetter,
     Evidence,
     Failure,
+    InboundMarks,
+    InboundMessage,
+    InboundTally,
+    InboundWanted,
     Oddity,
     Page,
     RejectPage,
@@ -29,10 +34,11 @@ from dispatcher.store.port import (
     Source,
     UnknownChunk,
 )
+from dispatcher.store.sqlite import DEFAULT_BOUNDS
 from dispatcher.store.sqlite_pages import page, selected
 from dispatcher.store.tallies import COLUMNS
 from schemas import codec
-from schemas.records import Inbound, Launched, Rejects
+from schemas.records import Launched, Rejects
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -45,7 +51,15 @@ _TALLY: Final = f"SELECT account, {', '.join(COLUMNS)}, first_sent_ms, last_sent
 class SqliteReader:
     """See dispatcher.store.port.StoreReader."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, no_report_after_s: float, meaning: Meaning) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        no_report_after_s: float,
+        meaning: Meaning,
+        parts_within_ms: int = DEFAULT_BOUNDS.parts_within_ms,
+    ) -> None:
+        self._parts_within_ms = parts_within_ms
         self._path = path
         self._connection = connection
         self._no_report_after_ms = int(no_report_after_s * 1000)
@@ -215,12 +229,39 @@ class SqliteReader:
                     launched_ms=record.at_ms,
                 )
 
-    def inbound(self, number: str | None = None, *, messages_max: int = 100) -> list[Inbound]:
-        where, values = ("", ()) if number is None else ("WHERE number = ?", (number,))
-        rows = self._all(
-            f"SELECT record FROM inbound {where} ORDER BY at_ms DESC, id DESC LIMIT ?", *values, messages_max
-        )
-        return [record for (encoded,) in rows if isinstance(record := codec.decode(encoded), Inbound)]
+    # --- messages from phones ----------------------------------------------------------------------------------------
+
+    def inbound(
+        self,
+        number: str | None = None,
+        *,
+        wanted: InboundWanted | None = None,
+        messages_max: int = 100,
+        now_ms: int | None = None,
+    ) -> list[InboundMessage]:
+        wanted = wanted or InboundWanted(number=number)
+        with self._mapped():
+            return sqlite_inbound.newest(self._connection, wanted, messages_max, self._given_up_ms(now_ms))
+
+    def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
+        with self._mapped():
+            yield from sqlite_inbound.pages(self._connection, wanted, self._given_up_ms(now_ms))
+
+    def inbound_marks(self, now_ms: int | None = None) -> InboundMarks:
+        with self._mapped():
+            return sqlite_inbound.marks(self._connection, self._given_up_ms(now_ms))
+
+    def inbound_news(self, since: InboundMarks, now_ms: int | None = None) -> tuple[list[InboundMessage], InboundMarks]:
+        with self._snapshot():
+            return sqlite_inbound.news(self._connection, since, self._given_up_ms(now_ms))
+
+    def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:
+        with self._snapshot():
+            return sqlite_inbound.tallies(self._connection, self._given_up_ms(now_ms))
+
+    def dead_letters(self, account: str | None = None, *, letters_max: int = 100) -> list[DeadLetter]:
+        with self._mapped():
+            return sqlite_inbound.dead_letters(self._connection, account, letters_max)
 
     # --- what is unknown, unmatched or odd ---------------------------------------------------------------------------
 
@@ -278,6 +319,10 @@ class SqliteReader:
 
     def _overdue_ms(self, now_ms: int | None) -> int:
         return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._no_report_after_ms
+
+    def _given_up_ms(self, now_ms: int | None) -> int:
+        """Long messages that began up to then are not waited for any more."""
+        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._parts_within_ms
 
     def _all(self, statement: str, *values: Any) -> list[Any]:
         with self._mapped():

@@ -13,9 +13,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from dispatcher.core.inbound import Bounds
 from dispatcher.core.join import SEGMENT, SEGMENTS_MAX, UNCONTESTED, Columns
 from dispatcher.core.join_journal import JoinedChunk, JoinedJob
 from dispatcher.core.join_reports import Origin, Parked
+from dispatcher.store import sqlite_inbound
 from dispatcher.store.port import BatchPlace
 from dispatcher.store.tallies import COLUMNS, Tallies
 from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
@@ -40,7 +42,9 @@ class BatchRow(msgspec.Struct, gc=False):
 class Tables:
     """Typed access to the tables of sqlite_file.py."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
+        self._connection = connection
+        self._bounds = bounds
         self._run = connection.execute
         self._many = connection.executemany
 
@@ -123,20 +127,13 @@ class Tables:
             (record.campaign, record.attempt, record.part, encoded),
         )
 
-    def add_inbound(self, place: int, record: Inbound, encoded: bytes) -> None:
-        """A message from a phone."""
-        self._run(
-            "INSERT OR IGNORE INTO inbound VALUES (?, ?, ?, ?, ?)",
-            (place, record.account, record.number, record.at_ms, encoded),
-        )
+    def add_inbound(self, place: int, record: Inbound) -> None:
+        """A message from a phone, or a part of one."""
+        sqlite_inbound.add(self._connection, place, record, self._bounds)
 
-    def add_dead(self, record: Dead) -> None:
+    def add_dead(self, place: int, record: Dead) -> None:
         """A dead letter."""
-        self._run(
-            "INSERT INTO dead VALUES (?, 1, ?, ?) ON CONFLICT (account) DO UPDATE SET count = count + 1, "
-            "last_ms = excluded.last_ms, last_why = excluded.last_why",
-            (record.account, record.at_ms, record.why),
-        )
+        sqlite_inbound.add_dead(self._connection, place, record)
 
     # --- batches -----------------------------------------------------------------------------------------------------
 

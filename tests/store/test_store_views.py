@@ -260,7 +260,8 @@ def test_a_number_is_looked_up_in_every_campaign_and_with_what_it_sent_us(scene:
     assert found["c1"].meaning
     assert (found["c2"].state, found["c2"].submitted_ms) == (State.QUEUED, None)
     assert scene.reader().lookup(42) == []
-    assert scene.reader().inbound(str(N)) == [inbound]
+    [message] = scene.reader().inbound(str(N))
+    assert (message.account, message.text, message.to, message.at_ms) == ("spring", "T", "1069", 5)
     assert scene.reader().inbound("nobody") == []
 
 
