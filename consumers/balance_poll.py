@@ -6,6 +6,7 @@ Others may ask for the same account; the balance book (dispatcher/balance_book.p
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -61,7 +62,7 @@ async def poll_balance(
         if balance is None:
             return
         if balance.messages is not None:
-            lane.balance_is(balance.messages, mark)
+            lane.balance_is(balance.messages, mark, time.time_ns() // 1_000_000)
             queries.wake()
             slower = 1
         elif balance.verdict is not None:

@@ -16,13 +16,13 @@ import structlog
 from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
 from schemas.codec import encode
-from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, BalanceTold, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
 from schemas.topics import CAMPAIGNS, LANES
 
 RETRY_S: Final = 0.5
 RETRY_MAX_S: Final = 5.0
 
-JournalRecord = Owned | Intent | Outcome | Resolved | Checkpoint
+JournalRecord = Owned | Intent | Outcome | Resolved | BalanceTold | Checkpoint
 
 
 class Journal:

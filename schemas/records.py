@@ -264,6 +264,24 @@ class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
     vendor_ids: tuple[str, ...] = ()
 
 
+class BalanceTold(Record, frozen=True, kw_only=True, tag="balance-told"):
+    """What an account's balance was before `intents` were sent and after they became unknown: a hint for people.
+
+    Counted in messages: `messages` are theirs; the vendor said that it took `taken` of other requests in between (None:
+    not known); `under_way` may be on either side. key = account. See dispatcher/core/balance_hint.py.
+    """
+
+    account: str
+    intents: tuple[int, ...]
+    messages: float
+    before: float
+    before_ms: int
+    after: float
+    after_ms: int
+    taken: float | None
+    under_way: float
+
+
 class Slice(msgspec.Struct, frozen=True, array_like=True):
     """Recipients [start, start+count) of a job, `attempt` times tried, `strikes` times refused for now."""
 
@@ -472,6 +490,7 @@ AnyRecord = (
     | Intent
     | Outcome
     | Resolved
+    | BalanceTold
     | Checkpoint
     | Reports
     | Inbound

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from dispatcher.core.balance_hint import BalanceHint, Told
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.chunks import Batch
 from dispatcher.core.fairness import FairShare
@@ -17,6 +18,7 @@ from dispatcher.core.lane import Chunk
 from dispatcher.core.pacing import GUARD_S, Pacer
 from dispatcher.core.personal import Letters
 from dispatcher.core.work import CampaignWork, Piece
+from schemas.records import BalanceTold
 
 LOOKAHEAD_S = 0.25
 AHEAD_MAX = 64
@@ -70,13 +72,14 @@ class Ready(msgspec.Struct):
 
 
 class Sending(msgspec.Struct):
-    """A chunk handed to the driver. `written`: its first byte may have gone out."""
+    """A chunk handed to the driver. `written`: its first byte may have gone out. `told`: the balance told before."""
 
     chunk: Chunk
     parts: int
     deadline_s: float
     units: int
     ticket: int
+    told: Told | None = None
     written: bool = False
 
 
@@ -100,6 +103,8 @@ class AccountLane:
         self.refusals = 0
         self.balance: float | None = None
         self.spent_since_poll = 0.0
+        self.hint = BalanceHint()
+        self.hints: list[BalanceTold] = []
         self.retry_balance_s = float("inf")
         self.let_in = not spec.locks_out
         self.queries = 0
@@ -236,14 +241,16 @@ class AccountLane:
 
     def balance_asked(self) -> float:
         """A balance query leaves: what is under way now may or may not be in its answer. The mark for `balance_is`."""
-        under_way = sum(proposal.parts for proposal in self.proposed.values())
-        under_way += sum(ready.parts for ready in self.ready) + sum(sending.parts for sending in self.sending.values())
-        return self.spent_since_poll - under_way
+        sending = sum(sending.parts for sending in self.sending.values())
+        self.hint.asked(sending)
+        waiting = sum(proposal.parts for proposal in self.proposed.values()) + sum(ready.parts for ready in self.ready)
+        return self.spent_since_poll - sending - waiting
 
-    def balance_is(self, messages: float, mark: float) -> None:
+    def balance_is(self, messages: float, mark: float, now_ms: int) -> None:
         """The vendor's answer, less what was under way when it was asked or cut since (counted twice at worst)."""
         self.spent_since_poll -= mark
         self.balance = messages
+        self.hints += self.hint.answered(self.spec.account, messages, now_ms)
         if self.stopped == "balance" and messages >= 1:
             self.go_on()
 

@@ -5,7 +5,7 @@ The first Launched of an id wins; pausing, cancelling and weight changes may be 
 
 from __future__ import annotations
 
-from schemas.records import AnyRecord, Cancelled, CheckpointAt, Flowed, Launched, Weighed
+from schemas.records import AnyRecord, BalanceAsked, Cancelled, CheckpointAt, Flowed, Launched, Weighed
 
 
 class Campaign:
@@ -47,6 +47,7 @@ class Campaigns:
     def __init__(self) -> None:
         self.by_id: dict[str, Campaign] = {}
         self.checkpoints: dict[int, int] = {}
+        self.balances: dict[str, BalanceAsked] = {}  # of each account, the last answer
 
     def apply(self, offset: int, record: AnyRecord) -> str | None:
         """Fold one record; returns the id of the campaign it changed, if any."""
@@ -65,6 +66,9 @@ class Campaigns:
                 self._at(record.campaign).weighed = record
             case CheckpointAt():
                 self.checkpoints[record.partition] = record.offset
+                return None
+            case BalanceAsked(what="balance") if record.messages is not None:
+                self.balances[record.account] = record
                 return None
             case _:
                 return None

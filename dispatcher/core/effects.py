@@ -9,13 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.personal import Letters
-from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved
+from schemas.records import BalanceTold, Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved
 
 
 class Append(msgspec.Struct, frozen=True):
     """Append to the journal."""
 
-    record: Intent | Outcome | Resolved | Checkpoint
+    record: Intent | Outcome | Resolved | BalanceTold | Checkpoint
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -57,6 +57,7 @@ class Owner:
         self._n = 0
         self._first_owner = False
         self._delays_s: dict[int, float] = {}
+        self._asked_ms: dict[int, int] = {}  # when the intents were asked for that we read before our own Owned
         self._waiting: dict[str, list[int]] = {}
         self._last_checkpoint = state.position
         self._out: list[Effect] = []
@@ -70,6 +71,8 @@ class Owner:
             return
         change = self.state.apply(offset, record)
         if not self.in_charge:
+            if isinstance(record, Intent) and change.chunk is not None:
+                self._asked_ms[offset] = record.at_ms
             return
         if isinstance(record, Checkpoint) and record.owner == self.settings.owner and not self.deposed:
             self._out.append(Point(CheckpointAt(partition=self.settings.partition, offset=offset)))
@@ -180,6 +183,10 @@ class Owner:
             self._delays_s[intent] = result.not_before_s
         if result.effect in ("queued", "failed"):
             lane.spent_since_poll -= sending.parts
+        elif result.effect == "accepted":
+            lane.hint.taken(sending.parts)
+        else:
+            lane.hint.unknown(intent, sending.parts, sending.told)
         self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
@@ -207,6 +214,8 @@ class Owner:
         if self.in_charge and not self.deposed:
             self._resolve_due(now_s)
             for lane in self.lanes.values():
+                self._out.extend(Append(hint) for hint in lane.hints)
+                lane.hints.clear()
                 self._send_ready(lane, now_s, now_ms)
                 if not self.draining:
                     self._propose(lane, now_s, now_ms)
@@ -256,6 +265,15 @@ class Owner:
             self._admit(job_offset, now_s)
         for chunk in self.state.open.values():
             self._became_unknown(chunk, now_s, 0)
+            self._hint_of(chunk)
+        self._asked_ms.clear()
+
+    def _hint_of(self, inherited: Chunk) -> None:
+        """What the balance was before a former owner sent it, for the hint."""
+        lane, asked_ms = self.lanes.get(inherited.account), self._asked_ms.get(inherited.intent)
+        if lane is not None and asked_ms is not None:
+            messages = inherited.count * lane.segments(inherited.campaign)
+            lane.hint.inherited(inherited.intent, messages, asked_ms, self.campaigns.balances.get(inherited.account))
 
     def _admit(self, job_offset: int, now_s: float) -> None:
         """Put a job's work into its lane, once its campaign's launch is known; drop jobs of other attempts."""
@@ -336,7 +354,7 @@ class Owner:
                 return
             lane.ready.remove(ready)
             ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
-            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket)
+            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, lane.hint.told)
             send = Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
             self._out.append(send)
 

@@ -11,6 +11,7 @@ from schemas.codec import VERSION, BrokenRecord, NewerRecord, decode, encode
 from schemas.records import (
     AnyRecord,
     BalanceAsked,
+    BalanceTold,
     Cancelled,
     Checked,
     Checkpoint,
@@ -139,6 +140,17 @@ RECORDS: dict[str, typing.Any] = {
         by="ann",
         why="report",
         vendor_id="77",
+    ),
+    "balance-told": BalanceTold(
+        account="spring",
+        intents=(8, 9),
+        messages=40.0,
+        before=1000.0,
+        before_ms=11,
+        after=900.0,
+        after_ms=12,
+        taken=60.0,
+        under_way=20.0,
     ),
     "checkpoint": Checkpoint(
         owner="0123456789abcdef",

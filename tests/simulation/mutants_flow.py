@@ -109,8 +109,8 @@ def the_balance_does_not_bound_a_chunk(patch: MonkeyPatch) -> None:
 def what_was_spent_since_is_forgotten(patch: MonkeyPatch) -> None:
     original = AccountLane.balance_is
 
-    def balance_is(self: AccountLane, messages: float, mark: float) -> None:
-        original(self, messages, mark)
+    def balance_is(self: AccountLane, messages: float, mark: float, now_ms: int) -> None:
+        original(self, messages, mark, now_ms)
         self.spent_since_poll = 0.0
 
     patch.setattr(AccountLane, "balance_is", balance_is)
@@ -121,7 +121,7 @@ def what_was_under_way_when_it_was_asked_is_forgotten(patch: MonkeyPatch) -> Non
 
 
 def a_top_up_is_not_seen(patch: MonkeyPatch) -> None:
-    patch.setattr(AccountLane, "balance_is", lambda self, messages, mark: None)
+    patch.setattr(AccountLane, "balance_is", lambda self, messages, mark, now_ms: None)
     patch.setattr(account_lane, "BALANCE_RETRY_S", 10.0**9)
 
 

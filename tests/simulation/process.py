@@ -347,7 +347,7 @@ class Process:
     def _balance_is(self, serial: int, lane: AccountLane, credit: int, mark: float, seen_s: float) -> None:
         if serial != self._serial or self.stopped:
             return
-        lane.balance_is(credit, mark)
+        lane.balance_is(credit, mark, self.now_ms)
         self._balance_s = seen_s
         self._broke = self._broke and credit < 1
         self._poll()
