@@ -149,46 +149,56 @@ class HistoryWatch:
     # --- a look ------------------------------------------------------------------------------------------------------
 
     async def _look(self, due: list[Doubted]) -> None:
-        spans = [self._span(doubted) for doubted in due]
-        whole = Span(min(each.start_ms for each in spans), max(each.end_ms for each in spans))
-        rows, verdict = await self._rows(whole)
-        if verdict is None or verdict.kind is not Kind.NOT_SENT:
-            for doubted in due:
-                doubted.looks += 1
-        if verdict is not None:
-            self._logger.warning("no history", kind=verdict.kind.value, code=verdict.code)
-            if not rows:
-                return
+        """Ask for the time of all of them; where the vendor cannot say all at once, conclude what can be meanwhile."""
+        spans = {doubted.offset: self._span(doubted) for doubted in due}
+        whole = Span(min(each.start_ms for each in spans.values()), max(each.end_ms for each in spans.values()))
+        for doubted in due:
+            doubted.looks += 1
+        rows: dict[str, HistoryRow] = {}
+        left, answers = due, 0
+        asker = _Turns(self._driver, self._queries)
+        async with aclosing(history(self._book, self._vendor, self._account, asker, whole)) as asking:
+            async for _, found in asking:
+                if found.verdict is not None:
+                    kind = found.verdict.kind
+                    self._logger.warning("no history", kind=kind.value, code=found.verdict.code)
+                    if kind is Kind.NOT_SENT and not rows:
+                        for doubted in due:
+                            doubted.looks -= 1
+                    break
+                rows.update((row.vendor_id, row) for row in found.rows)
+                answers += 1
+                left = await self._conclude_all(left, spans, whole, rows, partly=False)
+                if not left or answers >= WINDOWS_MAX:
+                    break
+        if answers:
+            await self._conclude_all(left, spans, whole, rows, partly=True)
+
+    async def _conclude_all(
+        self, due: list[Doubted], spans: dict[int, Span], whole: Span, rows: dict[str, HistoryRow], *, partly: bool
+    ) -> list[Doubted]:
+        """Say of each what was found; those of whom not all were, only if `partly`. They are returned."""
         recipients = Recipients(self._log, self._partition)
-        near = min(doubted.offset for doubted in due)
+        near = min((doubted.offset for doubted in due), default=0)
         others = await requests_around(
             self._log, self._partition, self._account, whole, self._request_ms, near, recipients
         )
         if others is None:
             self._logger.warning("too many requests without an answer to tell them apart; decide by hand")
-            return
+            return due
         told = [Told(row.vendor_id, row.number, row.sent_ms, row.text) for row in rows.values()]
-        for doubted, when in zip(due, spans, strict=True):
+        left = []
+        for doubted in due:
             intent = doubted.intent
             numbers = await recipients.of(intent)
-            asked = Asked(intent=doubted.offset, numbers=numbers, when=when, text=self._text(intent.campaign))
-            await self._conclude(doubted, find(asked, told, others), rows)
+            text, when = self._text(intent.campaign), spans[doubted.offset]
+            finding = find(Asked(intent=doubted.offset, numbers=numbers, when=when, text=text), told, others)
+            if not finding.whole:
+                left.append(doubted)
+            if finding.whole or partly:
+                await self._conclude(doubted, finding, rows)
         self._queries.wake()
-
-    async def _rows(self, whole: Span) -> tuple[dict[str, HistoryRow], Verdict | None]:
-        """What the vendor says it sent in this time, by id; and why it does not say it all."""
-        rows: dict[str, HistoryRow] = {}
-        asked = 0
-        asker = _Turns(self._driver, self._queries)
-        async with aclosing(history(self._book, self._vendor, self._account, asker, whole)) as answers:
-            async for _, found in answers:
-                if found.verdict is not None:
-                    return rows, found.verdict
-                rows.update((row.vendor_id, row) for row in found.rows)
-                asked += 1
-                if asked >= WINDOWS_MAX:
-                    break
-        return rows, None
+        return left
 
     def _text(self, campaign: str) -> str:
         """What each of its recipients was sent; "" where it is not one plain text."""

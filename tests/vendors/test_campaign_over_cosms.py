@@ -1,0 +1,172 @@
+"""A campaign through COSMS: polled, looked up in the history, locked out; every recipient ends as the ledger says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import producers
+from consumers import history_watch
+from consumers.lanes import run_lanes
+from dispatcher.config import Config, parse
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
+from dispatcher.store.catching_up import up_to_date
+from dispatcher.vendors.cosms import Cosms
+from dispatcher.vendors.seam import HistoryLimits
+from loadtest.sim.spawn import SimClient, spawn
+from schemas.states import State
+from tests.vendors.simulated import AT_ONCE, WAIT_S
+
+FIRST = 13_800_100_000
+RECIPIENTS = 2_500
+OURS = {
+    "vendor": "cosms",
+    "corp_id": "spring",
+    "login_name": "spring",
+    "password": "secret",
+    "report_interval_s": 0.2,
+    "mo_interval_s": 0.2,
+    "timeout_s": 2.0,
+    "connect_timeout_s": 1.0,
+}
+FAST = {"report_interval": 0, "mo_interval": 0, "hist_interval": 0}
+DELIVERED = ("0", "DELIVRD")
+
+
+def config(folder: Path, url: str, **keys: Any) -> Config:
+    return parse(
+        {
+            "log": {"url": f"sqlite:{folder / 'log.db'}"},
+            "store": {"url": f"sqlite:{folder / 'results.db'}"},
+            "lanes": {"intent_ttl_s": 1.0},
+            "account": {"spring": {"url": url, **OURS, **keys}},
+        },
+        "dispatcher.toml",
+    )
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """Looks into the history follow one another within seconds."""
+    monkeypatch.setattr(history_watch, "LOOKS", ((0, 1), (2, 5), (6, 5)))
+    monkeypatch.setattr(history_watch, "SETTLES_S", 0)
+    limits = HistoryLimits(window_s=1_800, interval_s=0.5, rows_max=500)
+    monkeypatch.setattr(Cosms, "history_limits", property(lambda _: limits))
+
+
+async def ended(config: Config, log: Log, done: Callable[[Any], bool]) -> dict[int, tuple[State, str, str]]:
+    """Run the lanes until the counts of campaign `may` say so; (state, code, vendor id) by number."""
+    stop = asyncio.Event()
+    lanes = asyncio.create_task(run_lanes(config, log, stop))
+    try:
+        async with asyncio.timeout(2 * WAIT_S):
+            while True:
+                await asyncio.sleep(0.2)
+                assert not lanes.done() or lanes.result() is None
+                async with up_to_date(config, log) as reader:
+                    view = reader.campaign("may")
+                    if view is None or not done(view.counts):
+                        continue
+                    return {
+                        number: (State(state), page.codes[code], page.vendor_ids[vendor_id])
+                        for page in reader.pages("may")
+                        for number, state, code, vendor_id in zip(
+                            page.numbers.tolist(), page.states.tolist(), page.code_index.tolist(),
+                            page.vendor_id_index.tolist(), strict=True,
+                        )
+                    }  # fmt: skip
+    finally:
+        stop.set()
+        await lanes
+
+
+async def campaign(
+    folder: Path,
+    sim: SimClient,
+    done: Callable[[Any], bool],
+    recipients: int = RECIPIENTS,
+    text: str = "【店】优惠 50%",
+    **keys: Any,
+) -> tuple[dict[int, tuple[State, str, str]], dict[str, Any], pl.DataFrame]:
+    """(how its recipients ended, the simulator's totals, the rows of its ledger)."""
+    settings = config(folder, sim.url, **keys)
+    log = await open_log(settings.log.url)
+    numbers = np.arange(FIRST, FIRST + recipients)
+    await producers.launch(numbers, text=text, route=["spring"], config=settings, log=log, id="may")
+    late = await ended(settings, log, done)
+    totals, rows = await asyncio.to_thread(sim.totals), await asyncio.to_thread(sim.rows)
+    await log.close()
+    return late, totals, rows
+
+
+def agree(late: dict[int, tuple[State, str, str]], rows: pl.DataFrame) -> None:
+    """Each that the vendor took is ours under its id, in its state, and no other was sent."""
+    assert rows.filter("accepted").height == sum(vendor_id != "" for _, _, vendor_id in late.values())
+    for number, vendor_id, status in rows.filter("accepted").select("number", "msgid", "status").iter_rows():
+        state, code, ours = late[int(number)]
+        assert (ours, code) == (str(vendor_id), status)
+        assert state == (State.DELIVERED if status in DELIVERED else State.FAILED)
+
+
+@pytest.mark.parametrize("md5", [True, False])
+async def test_polled_reports_bring_every_recipient_to_the_ledgers_end(tmp_path, md5):
+    mix = dict.fromkeys(("0", "1", "2", "3", "4", "5", "255", "MK:0001"), 1.0)
+    with spawn(
+        {"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, "status_mix": mix, **FAST, **AT_ONCE}
+    ) as sim:
+        late, totals, rows = await campaign(
+            tmp_path, sim, lambda counts: counts.delivered + counts.failed == RECIPIENTS, md5=md5
+        )
+    assert (totals["double_texts"], totals["numbers_accepted"], totals["violations"]) == (0, RECIPIENTS, {})
+    agree(late, rows)
+
+
+async def test_answers_that_never_came_are_found_in_the_history_and_nobody_is_texted_twice(tmp_path, soon):
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, **FAST, **AT_ONCE}) as sim:
+        sim.add_rule(fault="no_answer", taken=True)
+        late, totals, rows = await campaign(
+            tmp_path, sim, lambda counts: counts.delivered + counts.failed == 450, 450, numbers_per_request=150
+        )
+    assert (totals["double_texts"], totals["numbers_accepted"]) == (0, 450)
+    assert {State.DELIVERED, State.FAILED} >= {state for state, _, _ in late.values()}
+    assert Counter(vendor_id for _, _, vendor_id in late.values()).most_common(1)[0][1] == 1
+    assert {int(number): str(each) for number, each in rows.select("number", "msgid").iter_rows()} == {
+        number: vendor_id for number, (_, _, vendor_id) in late.items()
+    }
+
+
+async def test_of_a_request_taken_in_part_those_taken_are_known_and_the_others_stay_unknown(tmp_path, soon):
+    with spawn(
+        {"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, "partial_code": "200", **FAST, **AT_ONCE}
+    ) as sim:
+        late, totals, rows = await campaign(
+            tmp_path, sim, lambda counts: counts.delivered + counts.failed == 50 and counts.unknown == 50, 100
+        )
+    assert (totals["double_texts"], totals["numbers_accepted"]) == (0, 50)
+    taken = {int(number) for number in rows.filter("accepted")["number"]}
+    assert {number for number, (state, _, _) in late.items() if state is State.UNKNOWN} == set(late) - taken
+
+
+async def test_a_wrong_password_is_tried_once(tmp_path):
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "other"}}, **FAST, **AT_ONCE}) as sim:
+        settings = config(tmp_path, sim.url, md5=False)
+        log = await open_log(settings.log.url)
+        numbers = np.arange(FIRST, FIRST + RECIPIENTS)
+        await producers.launch(numbers, text="hi", route=["spring"], config=settings, log=log, id="may")
+        stop = asyncio.Event()
+        lanes = asyncio.create_task(run_lanes(settings, log, stop))
+        await asyncio.sleep(5.0)
+        stop.set()
+        await lanes
+        codes = (await asyncio.to_thread(sim.totals))["codes"]
+        await log.close()
+    assert sum(count for code, count in codes.items() if code.endswith("203")) == 1
+    assert sum(codes.values()) == 1
