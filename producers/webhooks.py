@@ -28,6 +28,7 @@ from dispatcher.errors import ConfigError, LogError, PortInUse
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam import Partly, Push, Refused, Vendor
 from producers.push_groups import Groups, ReadAlone
+from producers.push_sources import expected_from
 from schemas.records import Reports
 from schemas.topics import INBOUND, REPORTS, lane_partition
 
@@ -73,7 +74,19 @@ class Gathered(msgspec.Struct):
 class Endpoint:
     """One account's path for one kind of push: how it is read and where it goes."""
 
-    __slots__ = ("_log", "_words", "account", "groups", "parse", "path", "reports", "secrets", "together", "vendor")
+    __slots__ = (
+        "_log",
+        "_words",
+        "account",
+        "expects",
+        "groups",
+        "parse",
+        "path",
+        "reports",
+        "secrets",
+        "together",
+        "vendor",
+    )
 
     def __init__(self, log: Log, account: str, vendor: Vendor, words: OptOutWords, *, reports: bool) -> None:
         self._log = log
@@ -82,6 +95,7 @@ class Endpoint:
         self.vendor = vendor
         self.reports = reports
         self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
+        self.expects = expected_from(vendor.push_from)
         self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
         topic = REPORTS if reports else INBOUND
         first = None if reports else self._take_opt_outs
@@ -190,6 +204,10 @@ class Webhooks:
         if request.method not in ("GET", "POST"):
             counts.wrong_method += 1
             return web.Response(status=405, headers={"Allow": "GET, POST"})
+        if endpoint.expects is not None and not endpoint.expects(request.remote):
+            counts.strangers += 1
+            self._tell("push-refused", endpoint, status=403, why="its address is not in push_from")
+            return _last(403)
         received_ms = _now_ms()
         if self._too_fast(received_ms // 1000):
             counts.too_fast += 1
@@ -246,7 +264,7 @@ class Webhooks:
             counts.reports += rows
         else:
             counts.inbound += rows
-        return web.Response(body=endpoint.vendor.push_answer())
+        return web.Response(body=endpoint.vendor.push_answer(), content_type="text/plain")
 
     async def _take_together(
         self, endpoint: Endpoint, groups: Groups[Gathered], push: Push
@@ -261,7 +279,7 @@ class Webhooks:
             return failed
         self.counts.taken += 1
         self.counts.reports += gathered.reports
-        return web.Response(body=endpoint.vendor.push_answer())
+        return web.Response(body=endpoint.vendor.push_answer(), content_type="text/plain")
 
     async def _durable(self, endpoint: Endpoint, durable: Awaitable[None]) -> web.Response | None:
         """Wait for the log; the answer if it fails. Raises ReadAlone."""

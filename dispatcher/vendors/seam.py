@@ -9,6 +9,7 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final, Literal
 from urllib.parse import urlsplit
@@ -168,6 +169,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     `inflight_max` requests at a time; `attempts_max` tries of a chunk that was provably not taken. `keepalive_s`: an
     idle connection older than this is not used again; keep it below the vendor's own (a request written into a
     connection the vendor is just closing is unknown). `balance_interval_s` None: the vendor has no such query.
+    `push_from`: the addresses and networks its pushes may come from; empty: any.
     """
 
     url: str
@@ -180,6 +182,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     attempts_max: int = 8
     send_hours: tuple[int, int] | None = None
     balance_interval_s: float | None = None
+    push_from: tuple[str, ...] = ()
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
@@ -324,6 +327,11 @@ def _wrong(vendor: Vendor) -> str | None:
         opens, closes = vendor.send_hours
         if not 0 <= opens < closes <= 24:
             return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
+    for source in vendor.push_from:
+        try:
+            ipaddress.ip_network(source, strict=False)
+        except ValueError:
+            return f'push_from: "{source}" is no address and no network (203.0.113.7, 203.0.113.0/24).'
     most = vendor.limits.numbers_max
     if vendor.numbers_per_request is not None and not 1 <= vendor.numbers_per_request <= most:
         return f"numbers_per_request must be 1 to {most}: the vendor takes no more in one request."

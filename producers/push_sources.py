@@ -1,0 +1,31 @@
+"""From where a vendor may push: the account's `push_from`, addresses and networks (vendors.md 1.12). Pure.
+
+Weak spot: behind a reverse proxy every push comes from the proxy's address; there the proxy has to look.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
+
+ADDRESSES_KNOWN_MAX: Final = 1_024
+
+
+def expected_from(sources: Sequence[str]) -> Callable[[str | None], bool] | None:
+    """Whether an address is in one of these networks; None where any may push. Raises ValueError for what is none."""
+    if not sources:
+        return None
+    networks = [ipaddress.ip_network(source, strict=False) for source in sources]
+
+    @lru_cache(maxsize=ADDRESSES_KNOWN_MAX)
+    def expects(remote: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address((remote or "").partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in networks)
+
+    return expects
