@@ -50,18 +50,22 @@ def encoded(text: str, text_format: int) -> tuple[int, bytes]:
     return UCS2, text.encode("utf-16-be", "surrogatepass").hex().upper().encode()
 
 
+def wap_weight(text: str) -> int:
+    """A Chinese character is 6 bytes, any other 2; `http://` is not counted."""
+    title, hash_sign, url = text.partition("#")
+    return sum(2 if char.isascii() else 6 for char in title + hash_sign + url.removeprefix(SCHEME))
+
+
 def is_wap(text: str) -> bool:
     """`title#URL` within both sizes."""
     title, hash_sign, url = text.partition("#")
     if not (title and hash_sign and url) or not url.isascii():
         return False
-    counted = f"{title}#{url.removeprefix(SCHEME)}"
-    weight = sum(2 if char.isascii() else 6 for char in counted)
     try:
         titled = len(title.encode("gbk"))
     except UnicodeEncodeError:
         return False
-    return weight <= WEIGHT_MAX and titled <= TITLE_BYTES_MAX and titled + 1 + len(url) <= BYTES_MAX
+    return wap_weight(text) <= WEIGHT_MAX and titled <= TITLE_BYTES_MAX and titled + 1 + len(url) <= BYTES_MAX
 
 
 def _cosms_euro(error: UnicodeError) -> tuple[str, int]:

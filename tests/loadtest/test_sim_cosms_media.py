@@ -63,9 +63,7 @@ async def test_both_sizes_of_a_wap_push(text: str, good: bool) -> None:
 
 
 def test_the_documents_example_weighs_fifty() -> None:
-    title, _, url = EXAMPLE.partition("#")
-    weight = sum(2 if c.isascii() else 6 for c in f"{title}#{url.removeprefix('http://')}")
-    assert (weight, len(EXAMPLE.encode("gbk"))) == (50, 28)
+    assert (cosms_text.wap_weight(EXAMPLE), len(EXAMPLE.encode("gbk"))) == (50, 28)
 
 
 @pytest.mark.parametrize(
