@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -42,14 +42,23 @@ class _Due(msgspec.Struct, frozen=True):
 
 
 class EvidenceWatch:
-    """One joiner's search. `reader` is its own; nobody else uses it meanwhile."""
+    """One joiner's search. `reader` is its own; nobody else uses it meanwhile.
+
+    `ids_each`: accounts whose vendor gives every recipient an id of its own. There a report proves one message only,
+    and the lane asks the vendor's history instead (consumers/history_watch.py).
+    """
 
     def __init__(
-        self, log: Log, reader: StoreReader, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+        self,
+        log: Log,
+        reader: StoreReader,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        ids_each: Collection[str] = (),
     ) -> None:
         self._log = log
         self._reader = reader
         self._now_ms = now_ms
+        self._ids_each = frozenset(ids_each)
         self._looked_s = float("-inf")
         self._due: dict[int, _Due] = {}
         self._after: dict[str, str] = {}
@@ -66,7 +75,8 @@ class EvidenceWatch:
             if not accounts:
                 self._told.clear()
             for account in accounts:
-                await self._look_at(account, now_s)
+                if account not in self._ids_each:
+                    await self._look_at(account, now_s)
         except (LogNewer, LogDamaged):
             raise
         except DispatcherError as error:

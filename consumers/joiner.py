@@ -45,7 +45,8 @@ async def run_joiner(config: Config, log: Log, stop: asyncio.Event) -> None:
         return
     try:
         with contextlib.closing(await asyncio.to_thread(open_reader, config.store)) as reader:
-            evidence = EvidenceWatch(log, reader)
+            each = [account for account, vendor in config.accounts.items() if vendor.ids_each]
+            evidence = EvidenceWatch(log, reader, ids_each=each)
             await Joiner(log, store, no_report_after_s=config.store.no_report_after_s, evidence=evidence).run(stop)
     finally:
         await asyncio.to_thread(store.close)

@@ -11,6 +11,7 @@ from typing import Any, Final, cast, get_args
 import click
 
 from consumers.account_status import lane_holders
+from consumers.balance_hints import with_hints
 from consumers.resolutions import Resolution, resolutions
 from consumers.unknown_screen import (
     amount,
@@ -137,7 +138,7 @@ async def _list(config: Config, campaign: str | None) -> tuple[list[Doubt], int]
     try:
         async with up_to_date(config, log) as reader:
             missing = await behind(log, reader, within_s=FRESH_WITHIN_S)
-            return await asyncio.to_thread(doubts, reader, campaign), missing
+            return await with_hints(log, await asyncio.to_thread(doubts, reader, campaign)), missing
     finally:
         await log.close()
 
@@ -180,6 +181,8 @@ async def _resolve(
         async with up_to_date(config, log) as reader:
             await behind(log, reader, within_s=FRESH_WITHIN_S)
             found = chosen(await asyncio.to_thread(doubts, reader, campaign), campaign, names)
+            found = await with_hints(log, found)
+            _check_not_taken(found, verdict)
             if found and not _agreed(found, verdict, yes=yes):
                 click.echo("nothing was decided.", err=True)
                 return
@@ -194,6 +197,18 @@ async def _resolve(
         print_json(_result(campaign, verdict, why, by, found, left))
     else:
         _say(campaign, verdict, found, left, runs=runs)
+
+
+def _check_not_taken(found: Sequence[Doubt], verdict: Verdict) -> None:
+    """Raises UserError where the vendor's own history says that some were texted."""
+    partly = [doubt for doubt in found if doubt.partly_taken]
+    if verdict == "not-sent" and partly:
+        first = partly[0]
+        raise UserError(
+            f"chunk {first.name}: {first.in_history}; sending it again would text these twice. Resolve it as sent, and "
+            "launch a campaign to those who are left: `dispatcher campaign export --state unknown`, or later "
+            "`--state no_report`, lists them. If they may get it twice: --as resend."
+        )
 
 
 def _agreed(found: Sequence[Doubt], verdict: Verdict, *, yes: bool) -> bool:

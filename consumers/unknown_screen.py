@@ -22,6 +22,7 @@ from dispatcher.logs import masked
 from dispatcher.options import columns
 from dispatcher.progress import duration
 from dispatcher.store.meanings import meaning
+from schemas.records import BalanceTold
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -81,6 +82,7 @@ def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
     if rest:
         recipients = counted(sum(doubt.chunk.recipients for doubt in rest), "recipient")
         parts.append(Text(f"and {len(rest):,} more with {recipients} (--json lists all)"))
+    parts += [Text(f"\n{line}") for line in hints(found)]
     return Group(*parts)
 
 
@@ -93,6 +95,8 @@ def lasting(ms: int) -> str:
 def why(doubt: Doubt) -> str:
     """Why it is unknown, in plain words."""
     chunk = doubt.chunk
+    if doubt.in_history:
+        return "no answer says what became of it"
     text = masked(" ".join(chunk.text.split()))
     said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
     if not chunk.code:
@@ -108,12 +112,51 @@ def why(doubt: Doubt) -> str:
 def evidence(doubt: Doubt) -> str:
     """What speaks for its having been taken."""
     proof = doubt.proof
+    if doubt.in_history:
+        return doubt.in_history
     if proof is not None:
         return f"taken: reports for {counted(proof.numbers, 'number')} of it under id {proof.vendor_id}"
     if doubt.clues:
         clue, more = doubt.clues[0], len(doubt.clues) - 1
         return _ambiguous(clue) + (f"; {counted(more, 'more id')} like it" if more else "")
     return f"not looked for: {doubt.blind}" if doubt.blind else "no report so far"
+
+
+def hints(found: Sequence[Doubt]) -> Iterator[str]:
+    """What the balances say, one line for all requests between the same two answers."""
+    together: dict[BalanceTold, list[Doubt]] = {}
+    for doubt in found:
+        if doubt.hint is not None:
+            together.setdefault(doubt.hint, []).append(doubt)
+    for hint, doubts in together.items():
+        names = _names(doubts) if len(doubts) == len(hint.intents) else f"{_names(doubts)} and others settled since"
+        fell = hint.before - hint.after
+        said = (
+            f"A hint only, the balance of {hint.account}: {_messages(hint.before)} at {clock(hint.before_ms)}, before "
+            f"{names} ({_messages(hint.messages)} messages); {_messages(hint.after)} at {clock(hint.after_ms)}, after."
+        )
+        if hint.taken is None:
+            yield f"{said} That is {_messages(fell)} less, for these and whatever else was sent meanwhile."
+            continue
+        give = f", {_messages(hint.under_way)} more or less" if hint.under_way else ""
+        left = max(0.0, fell - hint.taken)
+        yield (
+            f"{said} The requests that were answered cost {_messages(hint.taken)} of that{give}: "
+            f"{_messages(left) if left else 'nothing'} is left for these, unless others spent or paid in."
+        )
+
+
+def _messages(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _hint_object(doubt: Doubt) -> dict[str, Any] | None:
+    hint = doubt.hint
+    if hint is None:
+        return None
+    chunks = [f"{doubt.chunk.partition}:{intent}" for intent in hint.intents]
+    told = {"before": hint.before, "before_ms": hint.before_ms, "after": hint.after, "after_ms": hint.after_ms}
+    return told | {"chunks": chunks, "messages": hint.messages, "taken": hint.taken, "under_way": hint.under_way}
 
 
 def _ambiguous(clue: Clue) -> str:
@@ -181,6 +224,8 @@ def plan(found: Sequence[Doubt], verdict: Verdict) -> Iterator[str]:
     hinted = [doubt for doubt in found if doubt.proof is None and doubt.clues]
     if verdict != "sent" and taken:
         yield f"ATTENTION: reports prove that the vendor took {_names(taken)}: {_twice(taken)} get the text twice."
+    if verdict == "resend" and (partly := [doubt for doubt in found if doubt.partly_taken]):
+        yield (f"ATTENTION: the vendor's history has some recipients of {_names(partly)}: these get the text twice.")
     if verdict != "sent" and hinted:
         yield f"ATTENTION: there are reports that may be of {_names(hinted)}: the vendor may well have taken them."
 
@@ -226,6 +271,7 @@ def as_object(doubt: Doubt) -> dict[str, Any]:
             for clue in doubt.clues
         ],
         "not_looked_for": doubt.blind or None,
+        "balance": _hint_object(doubt),
     }
 
 

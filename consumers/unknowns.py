@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from dispatcher.config import Config
+from dispatcher.core.consequences import HISTORY, HISTORY_PARTLY
 from dispatcher.core.evidence import Candidate, conclude
 from dispatcher.core.join_journal import lane_place
 from dispatcher.errors import UserError
@@ -22,13 +23,15 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.options import user
 from dispatcher.store.catching_up import bring_up_to_date
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
+from dispatcher.vendors.registry import BY_TAG
 from schemas.codec import encode
-from schemas.records import Decided
+from schemas.records import BalanceTold, Decided
 from schemas.topics import JOBS, lane_partition
 
 Verdict = Literal["sent", "not-sent", "resend"]
 
 EVIDENCE_CALLS_MAX: Final = 20
+ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not speak for a whole request"
 INTENTS_MAX: Final = 5_000
 """Named in one record; more go into several."""
 
@@ -51,7 +54,7 @@ class Clue(msgspec.Struct, frozen=True, kw_only=True):
 class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     """An unknown chunk, its campaign as it is now, and what is known beside it.
 
-    `blind` says why no evidence is looked for on its account, or is "".
+    `blind` says why no evidence is looked for on its account, or is "". `hint` is what the balance says of it.
     """
 
     chunk: UnknownChunk
@@ -59,11 +62,22 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str
     clues: tuple[Clue, ...]
     blind: str = ""
+    hint: BalanceTold | None = None
 
     @property
     def name(self) -> str:
         """What `--chunk` calls it."""
         return f"{self.chunk.partition}:{self.chunk.intent}"
+
+    @property
+    def in_history(self) -> str:
+        """What the vendor's history says of it, or "" if it has not been asked."""
+        return self.chunk.text if self.chunk.code in (HISTORY, HISTORY_PARTLY) else ""
+
+    @property
+    def partly_taken(self) -> bool:
+        """The vendor's history has some of its recipients."""
+        return self.chunk.code == HISTORY_PARTLY
 
     @property
     def proof(self) -> Clue | None:
@@ -88,7 +102,10 @@ def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
     clues: dict[int, list[Clue]] = {}
     blind: dict[str, str] = {}
     for account in sorted({chunk.account for chunk in chunks} & set(reader.in_doubt())):
-        blind[account] = _gather(reader, account, clues)
+        if not gives_ids_each(views.values(), account):
+            blind[account] = _gather(reader, account, clues)
+        else:
+            blind[account] = ONE_BY_ONE
     found = []
     for chunk in chunks:
         view = views[chunk.campaign]
@@ -103,6 +120,12 @@ def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
             )
         )
     return found
+
+
+def gives_ids_each(views: Iterable[CampaignView], account: str) -> bool:
+    """Whether the account's vendor gives every recipient an id of its own, as far as this release knows it."""
+    vendors = {leg.vendor for view in views for leg in view.legs if leg.account == account}
+    return any(BY_TAG[vendor].ids_each for vendor in vendors if vendor in BY_TAG)
 
 
 def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> str:
@@ -126,7 +149,7 @@ def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> 
             )
             clues.setdefault(holder.id, []).append(clue)
     if any(part.each for part in parts):
-        return "the vendor gives each recipient an id, so reports do not speak for a whole request"
+        return ONE_BY_ONE
     return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""
 
 
