@@ -74,6 +74,19 @@ async def test_the_history_has_subs_countries_and_what_was_refused_not() -> None
         assert [row.split(",")[1] for row in of_sub] == ["80888"]
 
 
+async def test_the_documents_row() -> None:
+    sub = {"account": "80888", "sub_of": "spring"}
+    at = {"clock_start": "2004-01-07T12:37:00", "clock_scale": 0.001}
+    async with cosms(account={"spring": {}, "autumn": sub}, number="5555100", status_mix={"0": 1}, **at, **NOW) as v:
+        answer = await v.send(corpID="80888", loginName="80888", Mobs="13900139000", msg="短消息内容")
+        v.sim.configure(clock_start="2004-01-07T12:40:00")
+        window = {"sTime": "20040107123000", "eTime": "20040107130000"}
+        [row] = rows(await history(v, msgFormat="0", **window))
+        assert row.encode("latin-1").decode("gbk") == (
+            f"0,80888,{mt_ids(answer)[0]},20040107123700,13900139000,,5555100,DELIVRD,短消息内容"
+        )
+
+
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
