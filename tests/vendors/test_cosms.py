@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import pytest
@@ -17,9 +16,11 @@ from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import TextError, UserError
 from dispatcher.vendors.cosms import Cosms
 from dispatcher.vendors.cosms_wire import one_time_password
-from dispatcher.vendors.seam import Answer, Message, MessageKind, OperationResult, Request, Secret
+from dispatcher.vendors.seam import Message, MessageKind, OperationResult, Request, Secret
+from tests.vendors.cosms_flows import ACCOUNT as FLOWS
+from tests.vendors.cosms_flows import run, sent
 
-ACCOUNT = Cosms(url="http://127.0.0.1:9104", corp_id="100", login_name="Demo", password=Secret("s3cret"), md5=False)
+ACCOUNT = msgspec.structs.replace(FLOWS, login_name="Demo")
 SECURE = msgspec.structs.replace(ACCOUNT, md5=True)
 CHUNK = memoryview(b"13800138000,13800138001")
 TWO_ROWS = b"100\r\n0,567890009\r\n0,567890010\r\n"
@@ -31,24 +32,6 @@ def with_keys(**keys: Any) -> Cosms:
     return msgspec.structs.replace(ACCOUNT, **keys)
 
 
-def run(flow: Any, bodies: Sequence[bytes], *, cut: bool = False) -> tuple[list[Request], Any]:
-    """(the requests of a flow that gets these answers, what it returned)."""
-    requests = [next(flow)]
-    for body in bodies:
-        try:
-            requests.append(flow.send(Answer(body, "", cut)))
-        except StopIteration as end:
-            return requests, end.value
-    raise AssertionError("the flow wants more answers")
-
-
-def sent(body: Request) -> dict[str, str]:
-    """The form of a request, each value in Latin-1 so that no byte of it is lost."""
-    text = b"".join((body.prefix, body.tail, body.suffix)).decode("ascii")
-    assert "+" not in text
-    return dict(parse_qsl(text, keep_blank_values=True, encoding="latin-1", strict_parsing=True))
-
-
 def prepared(text: str, kind: MessageKind = "sms", *, account: Cosms = ACCOUNT, **options: str) -> dict[str, str]:
     """The parameters of the message, each value in Latin-1; `Mobs` last and open."""
     form = account.prepare(Message(text=text, kind=kind, options=options))
@@ -57,7 +40,7 @@ def prepared(text: str, kind: MessageKind = "sms", *, account: Cosms = ACCOUNT, 
 
 
 def submitted(body: bytes, *, count: int = 2, cut: bool = False) -> Verdict:
-    _, verdict = run(ACCOUNT.submit(b"Mobs=", CHUNK, count), [body], cut=cut)
+    _, verdict = run(ACCOUNT.submit(b"Mobs=", CHUNK, count), body, cut=cut)
     assert isinstance(verdict, Verdict)
     return verdict
 
@@ -191,7 +174,7 @@ def test_the_table_has_the_codes_of_the_document_and_no_others():
 
 def test_a_submit_is_one_post_of_the_documents_parameters_with_the_slice_as_it_is():
     body = ACCOUNT.prepare(Message(text="hi"))
-    (request,), _ = run(ACCOUNT.submit(body, CHUNK, 2), [TWO_ROWS])
+    (request,), _ = run(ACCOUNT.submit(body, CHUNK, 2), TWO_ROWS)
     assert (request.path, request.method, request.submits) == ("/sms/putMt/", "POST", True)
     assert request.tail is CHUNK
     assert not request.same_connection
@@ -359,7 +342,7 @@ def test_the_login_name_is_hashed_in_upper_case_and_the_inner_hash_in_lower():
 
 
 def test_with_md5_the_string_is_fetched_first_and_the_password_is_never_on_the_wire():
-    requests, verdict = run(SECURE.submit(SECURE.prepare(Message(text="hi")), CHUNK, 2), [b"112233", TWO_ROWS])
+    requests, verdict = run(SECURE.submit(SECURE.prepare(Message(text="hi")), CHUNK, 2), b"112233", TWO_ROWS)
     fetch, submit = requests
     assert (fetch.path, fetch.or_path, fetch.method) == ("/sms/getMD5str", "/sms/getMD5str/", "GET")
     assert not fetch.submits
@@ -386,7 +369,7 @@ STRINGS = [
 
 @pytest.mark.parametrize(("body", "string"), [row[1:] for row in STRINGS], ids=[row[0] for row in STRINGS])
 def test_the_string_is_opaque_and_escaped(body, string):
-    requests, _ = run(SECURE.submit(b"Mobs=", CHUNK, 2), [body, TWO_ROWS])
+    requests, _ = run(SECURE.submit(b"Mobs=", CHUNK, 2), body, TWO_ROWS)
     form = sent(requests[1])
     assert form["MD5str"] == string
     assert form["password"] == one_time_password("100", "Demo", "s3cret", string)
@@ -408,28 +391,28 @@ NO_STRINGS = [
 
 @pytest.mark.parametrize(("body", "kind", "code"), [row[1:] for row in NO_STRINGS], ids=[row[0] for row in NO_STRINGS])
 def test_without_a_string_nothing_is_sent(body, kind, code):
-    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), [body])
+    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), body)
     assert (verdict.kind, verdict.code, verdict.kind.effect) == (kind, code, "queued")
     assert not any(request.submits for request in requests)
 
 
 def test_a_refused_string_is_replaced_once_and_then_the_account_stops():
-    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), [b"111111", b"208", b"222222", TWO_ROWS])
+    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), b"111111", b"208", b"222222", TWO_ROWS)
     assert verdict.kind is Kind.ACCEPTED
     assert [sent(request)["MD5str"] for request in requests if request.submits] == ["111111", "222222"]
-    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), [b"111111", b"208", b"222222", b"208"])
+    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), b"111111", b"208", b"222222", b"208")
     assert (verdict.kind, verdict.code) == (Kind.AUTH, "208")
     assert len(requests) == 4
 
 
 @pytest.mark.parametrize("code", ["201", "202", "203", "205"])
 def test_no_other_login_is_tried_twice(code):
-    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), [b"111111", code.encode()])
+    requests, verdict = run(SECURE.submit(b"Mobs=", CHUNK, 2), b"111111", code.encode())
     assert (verdict.kind, len(requests)) == (Kind.AUTH, 2)
 
 
 def test_a_plain_login_that_is_answered_208_is_not_repeated():
-    requests, verdict = run(ACCOUNT.submit(b"Mobs=", CHUNK, 2), [b"208"])
+    requests, verdict = run(ACCOUNT.submit(b"Mobs=", CHUNK, 2), b"208")
     assert (verdict.kind, len(requests)) == (Kind.AUTH, 1)
 
 
@@ -451,7 +434,7 @@ BALANCES = [
     ("body", "messages", "products"), [row[1:] for row in BALANCES], ids=[row[0] for row in BALANCES]
 )
 def test_a_balance_has_up_to_three_products_and_counts_domestic_messages(body, messages, products):
-    (request,), balance = run(ACCOUNT.balance(), [body])
+    (request,), balance = run(ACCOUNT.balance(), body)
     assert (request.path, request.submits) == ("/sms/corpCanSend/", False)
     assert sent(request) == {"corpID": "100", "loginName": "Demo", "password": "s3cret"}
     assert balance.verdict is None
@@ -465,7 +448,7 @@ NO_BALANCES = [(b"300", Kind.RETRY_LATER), (b"203", Kind.AUTH), (b"502", Kind.TH
 
 @pytest.mark.parametrize(("body", "kind"), NO_BALANCES, ids=[row[0].decode() for row in NO_BALANCES])
 def test_a_failed_balance_query_says_why(body, kind):
-    _, balance = run(ACCOUNT.balance(), [body])
+    _, balance = run(ACCOUNT.balance(), body)
     assert balance.messages is None
     assert balance.verdict.kind is kind
 
@@ -476,7 +459,7 @@ def test_only_pages_are_read_where_they_break_off():
 
 
 def test_a_balance_query_logs_in_as_a_submit_does():
-    requests, balance = run(SECURE.balance(), [b"111111", b"208", b"222222", b"100\n9"])
+    requests, balance = run(SECURE.balance(), b"111111", b"208", b"222222", b"100\n9")
     assert [request.path for request in requests] == ["/sms/getMD5str", "/sms/corpCanSend/"] * 2
     assert [request.same_connection for request in requests] == [False, True] * 2
     assert balance.messages == 9.0
@@ -497,7 +480,7 @@ def test_a_new_password_is_sent_once_and_never_shown():
         "newPassWord": "***",
     }
     assert 'login_name = "new_demo"' in operation.afterwards
-    (request,), result = run(operation.flow, [b"100 n3w-pass"])
+    (request,), result = run(operation.flow, b"100 n3w-pass")
     assert (request.path, request.submits) == ("/sms/changeLogin/", True)
     assert (sent(request)["newLoginName"], sent(request)["newPassWord"]) == ("new_demo", "n3w-pass")
     assert result.verdict.kind is Kind.ACCEPTED
@@ -508,7 +491,7 @@ def test_an_unchanged_name_is_left_out():
     operation = SECURE.change_login(NEW)
     assert "newLoginName" not in dict(operation.shows)
     assert "login_name" not in operation.afterwards
-    requests, _ = run(operation.flow, [b"112233", b"100"])
+    requests, _ = run(operation.flow, b"112233", b"100")
     assert "newLoginName" not in sent(requests[1])
     assert requests[1].submits
 
@@ -526,7 +509,7 @@ CHANGES = [
 
 @pytest.mark.parametrize(("body", "kind"), CHANGES, ids=[row[0].decode() or "empty" for row in CHANGES])
 def test_what_came_of_a_change_is_said_or_unknown(body, kind):
-    _, result = run(ACCOUNT.change_login(NEW).flow, [body])
+    _, result = run(ACCOUNT.change_login(NEW).flow, body)
     assert isinstance(result, OperationResult)
     assert result.verdict.kind is kind
     assert bool(result.says) == (kind is not Kind.UNKNOWN)

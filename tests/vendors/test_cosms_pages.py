@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_from_bytes
+from urllib.parse import quote, quote_from_bytes
 
 import msgspec
 import numpy as np
@@ -16,30 +16,14 @@ from dispatcher.core import numbers
 from dispatcher.core.verdict import Kind
 from dispatcher.vendors.cosms import Cosms
 from dispatcher.vendors.cosms_wire import one_time_password
-from dispatcher.vendors.seam import Answer, History, Partly, Polled, Push, Refused, ReportRow, Request, Secret
+from dispatcher.vendors.seam import History, Partly, Polled, Push, Refused, ReportRow, Secret
 from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
+from tests.vendors.cosms_flows import ACCOUNT, RECEIVED_MS, run, sent
 
-ACCOUNT = Cosms(url="http://127.0.0.1:9104", corp_id="100", login_name="DEMO", password=Secret("s3cret"), md5=False)
 KEY = Secret("k3y-of-the-url")
 GUARDED = msgspec.structs.replace(ACCOUNT, push_key=KEY)
-RECEIVED_MS = 1_700_000_000_000
 REPORTS, MESSAGES = ACCOUNT.polls()
-
-
-def run(flow: Any, *bodies: bytes, cut: bool = False) -> tuple[list[Request], Any]:
-    """(the requests of a flow that gets these answers, what it returned)."""
-    requests = [next(flow)]
-    for body in bodies:
-        try:
-            requests.append(flow.send(Answer(body, "", cut)))
-        except StopIteration as end:
-            return requests, end.value
-    raise AssertionError("the flow wants more answers")
-
-
-def sent(request: Request) -> dict[str, str]:
-    return dict(parse_qsl((request.prefix + request.suffix).decode("ascii"), strict_parsing=True))
 
 
 def polled(body: bytes, *, cut: bool = False) -> Polled:
