@@ -60,8 +60,9 @@ def ask_and_carry_out(
     _check_confirmed(name, yes=yes, confirm=confirm)
     if not again:
         asyncio.run(_check_not_unknown(config, account, shown))
-    if not yes:
-        _ask(account, vendor, shown, name)
+    if not yes and not _agreed(account, vendor, shown, name):
+        click.echo("nothing was sent.", err=True)
+        return
     click.echo("asking the vendor, once …", err=True)
     try:
         carried = asyncio.run(_carried(config, account, vendor, make))
@@ -116,16 +117,17 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation)
         )
 
 
-def _ask(account: str, vendor: Vendor, operation: Operation, name: str) -> None:
+def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bool:
     table = columns("sent", "value")
     for row in operation.shows:
         table.add_row(*map(Text, row))
     click.echo(f'{operation.name}, asked of {vendor.url} by account "{account}":', err=True)
     console(err=True).print(table)
     if not click.confirm("Have the vendor do this?", default=False, err=True):
-        raise click.Abort
+        return False
     if click.prompt(f"Once more: type {name} to go on", default="", show_default=False, err=True).strip() != name:
         raise UserError(f"that was not {name}: nothing was sent.")
+    return True
 
 
 def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool) -> None:

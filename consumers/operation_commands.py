@@ -65,7 +65,8 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     if known.result != "unknown":
         raise UserError(f"operation {operation} is not unknown: {known.result} ({_says(known)}).")
     if not confirm(f"{_what(known)}, asked {when(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
-        raise click.Abort
+        click.echo("nothing was written down.", err=True)
+        return
     asyncio.run(_settled(loaded, known, result == "done", why))
     click.echo(f"operation {operation}: {result}.")
 

@@ -31,6 +31,11 @@ VENDORS: Final[Mapping[str, DemoVendor]] = {
         account='account = "{name}"\npswd = "{password}"',
         delivered=frozenset({"DELIVRD"}),
     ),
+    "batch-b": DemoVendor(
+        simulated={"vendor": "batch-b", "push_retry": "until_200"},
+        account='account = "{name}"\npswd = "{password}"',
+        delivered=frozenset({"DELIVRD"}),
+    ),
     "hezhong": DemoVendor(
         simulated={"vendor": "hezhong", "push_retry": "until_200"},
         account='userid = "1001"\nusername = "{name}"\npassword = "{password}"',
