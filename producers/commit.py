@@ -21,6 +21,7 @@ from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogNewer, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
 from producers.intake import Progress, silent
+from producers.multimedia import publish
 from producers.plan import Plan
 from producers.prepare import Prepared, suppressed_since
 from schemas.batch import Headers, pack
@@ -69,6 +70,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     if earlier is not None:
         return earlier
     await suppressed_since(prepared, log)
+    text = await _text(prepared)
     attempt = secrets.token_hex(8)
     rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
     try:
@@ -77,7 +79,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     finally:
         await _stopped([rejects])
     legs = await _append_jobs(prepared, log, attempt, located)
-    record = _launched(prepared, attempt, legs)
+    record = _launched(prepared, text, attempt, legs)
     key = f"{record.campaign}#{attempt}".encode()
     try:
         await append(log, CAMPAIGNS.name, 0, [Entry(key, encode(record))])
@@ -219,14 +221,23 @@ async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list
     )
 
 
-def _launched(prepared: Prepared, attempt: str, legs: tuple[Leg, ...]) -> Launched:
+async def _text(prepared: Prepared) -> str:
+    """What to send: the text, or the URL where a multimedia message now lies. Raises UserError, DispatcherError."""
+    definition = prepared.definition
+    if definition.frames is None:
+        return definition.text
+    [(account, vendor)] = definition.accounts.items()
+    return await publish(account, vendor, definition.frames)
+
+
+def _launched(prepared: Prepared, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
     definition, plan = prepared.definition, prepared.plan
     return Launched(
         campaign=definition.campaign,
         attempt=attempt,
         fingerprint=prepared.fingerprint,
         name=definition.name,
-        text=definition.text,
+        text=text,
         legs=legs,
         weight=definition.weight,
         urgent=definition.urgent,
@@ -244,6 +255,7 @@ def _launched(prepared: Prepared, attempt: str, legs: tuple[Leg, ...]) -> Launch
         suppressed_reasons=plan.suppressed_reasons,
         options=definition.options,
         variables=definition.template.names,
+        kind=definition.kind,
     )
 
 
@@ -277,7 +289,8 @@ def _differences(prepared: Prepared, earlier: Launched) -> str:
     """What an earlier launch of the same id had other than this one, in words."""
     definition, plan = prepared.definition, prepared.plan
     differing = [
-        ("another text", earlier.text != definition.text),
+        ("another text", definition.kind != "mms" and earlier.text != definition.text),
+        ("another kind of message", earlier.kind != definition.kind),
         ("another route", {leg.account for leg in earlier.legs} != set(definition.accounts)),
         ("another policy for unknown results", earlier.unknown != definition.unknown),
         ("other options", earlier.options != definition.options),

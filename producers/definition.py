@@ -11,6 +11,7 @@ import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from os import PathLike
 from typing import Final, cast
 
 import msgspec
@@ -21,11 +22,14 @@ from dispatcher.core.template import Template, TemplateBroken, parse
 from dispatcher.core.text import not_carried, units
 from dispatcher.errors import TextError, UserError
 from dispatcher.vendors.seam import Message, Vendor, options_for
-from schemas.records import UnknownPolicy
+from producers.multimedia import NO_URL, Frames, check_frames, read_frames
+from schemas.records import MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
 WEIGHT_MAX: Final = 1_000
+KINDS: Final = {"sms": "texts", "wap": "WAP pushes", "mms": "multimedia messages"}
+TITLE_OPTION: Final = "mms_title"
 POLICIES: Final = ("hold", "resend")
 
 _ID: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{ID_CHARS_MAX}}}")
@@ -37,7 +41,8 @@ _SLUG_CHARS_MAX: Final = 32
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign's definition. `accounts` are its route, in the order given.
 
-    `text` is what everybody gets, or with its placeholders where `template` has some: then it is personalised.
+    `text` is what everybody gets, or with its placeholders where `template` has some: then it is personalised. Of a
+    multimedia message it is the title; `frames` are its files.
     """
 
     campaign: str
@@ -49,6 +54,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     urgent: bool
     unknown: UnknownPolicy
     options: dict[str, str]
+    kind: MessageKind = "sms"
+    frames: Frames | None = None
 
     def sent_as(self) -> bytes:
         """What decides what is sent, and through whom, as bytes for the fingerprint.
@@ -56,6 +63,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         Not in it: the id, and name, weight and urgency, which don't change what a recipient gets.
         """
         parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
+        if self.kind != "sms":
+            parts += [self.kind, self.frames.digest if self.frames is not None else ""]
         return orjson.dumps(parts)
 
     @property
@@ -65,11 +74,12 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
     def vendor_notes(self, longest: str = "") -> list[str]:
         """What the route's vendors have to say of this message, or of the `longest` text of a personalised one."""
-        return [
+        found = [
             f'account "{name}": {note}'
             for name, vendor in self.accounts.items()
-            for note in vendor.notes(Message(text=longest or self.text, options=options_for(name, self.options)))
+            for note in vendor.notes(_message(name, longest or self.text, self.options, self.kind))
         ]
+        return found if self.frames is None else [*self.frames.notes(), *found]
 
 
 def define(
@@ -84,12 +94,14 @@ def define(
     unknown: str,
     options: Mapping[str, str],
     extno: str = "",
+    kind: str = "sms",
+    frames: str | PathLike[str] | None = None,
     now: datetime,
 ) -> Definition:
     """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError).
 
     `options` are vendor options of all accounts (`product`) or of one (`ACCOUNT.product`); `extno` extends the sender's
-    number on all accounts, under each vendor's own name for it.
+    number on all accounts, under each vendor's own name for it. `frames`: the folder of a multimedia message.
     """
     if campaign is not None and not _ID.fullmatch(campaign):
         raise UserError(f'the id {campaign!r} must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
@@ -100,14 +112,20 @@ def define(
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
     accounts = _route(config, route)
-    template = _template(text)
+    _check_kind(kind, accounts, frames)
+    template = _template(text) if kind == "sms" else Template((text,))
     options = _options(options, extno, accounts)
+    files = read_frames(frames) if frames is not None else None
+    if kind == "mms" and files is not None:
+        [(account, vendor)] = accounts.items()
+        check_frames(account, vendor, files)
+        options[f"{account}.{TITLE_OPTION}"] = text
     for account, vendor in accounts.items():
         mine = options_for(account, options)
         if template.slots:
             check_template(account, vendor, template, mine)
         else:
-            check_text(account, vendor, Message(text=template.plain, options=mine))
+            check_text(account, vendor, _message(account, template.plain, options, cast("MessageKind", kind)))
     return Definition(
         campaign=campaign or new_id(name, now),
         name=name or campaign or "",
@@ -118,7 +136,35 @@ def define(
         urgent=urgent,
         unknown=cast("UnknownPolicy", unknown),
         options=dict(options),
+        kind=cast("MessageKind", kind),
+        frames=files,
     )
+
+
+def _message(account: str, text: str, options: Mapping[str, str], kind: MessageKind) -> Message:
+    """What an account is to send, as far as it is known before anything is uploaded."""
+    mine = options_for(account, options)
+    return Message(text=NO_URL if kind == "mms" else text, options=mine, kind=kind)
+
+
+def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> None:
+    """Raises UserError for a kind that is none, or that an account of the route does not send."""
+    if kind not in KINDS:
+        raise UserError(f'the kind must be {", ".join(KINDS)}, not "{kind}".')
+    if (kind == "mms") != (frames is not None):
+        raise UserError(
+            "a multimedia message needs its frames: add --frames FOLDER."
+            if kind == "mms"
+            else "--frames goes with --kind mms: a multimedia message."
+        )
+    for account, vendor in accounts.items():
+        if kind not in vendor.kinds:
+            raise UserError(
+                f'account "{account}": vendor {vendor.tag} sends {" and ".join(KINDS[each] for each in vendor.kinds)} '
+                f"only, no {KINDS[kind]}. Send this campaign through another account."
+            )
+    if kind == "mms" and len(accounts) > 1:
+        raise UserError("a multimedia message lies with one vendor: give --route one account.")
 
 
 def check_text(account: str, vendor: Vendor, message: Message) -> None:

@@ -38,6 +38,8 @@ async def launch(
     suppress: Sequence[object] = (),
     options: Mapping[str, str] | None = None,
     extno: str = "",
+    kind: str = "sms",
+    frames: str | PathLike[str] | None = None,
     progress: Progress = silent,
 ) -> LaunchResult:
     """Launch a campaign; with the same `id` once or ten times, it is launched once.
@@ -50,7 +52,8 @@ async def launch(
 
     A text with placeholders, as "Dear {name}", is personalised: `name` is a column of the file or table, and everybody
     gets their own; `{{` and `}}` are braces. `options` are vendor options of all accounts (`product`) or of one
-    (`ACCOUNT.product`); `extno` extends the sender's number on all of them.
+    (`ACCOUNT.product`); `extno` extends the sender's number on all of them. `kind` is sms, wap (the text is
+    `title#URL`) or mms (the text is the title, `frames` the folder of its files, uploaded right before the commit).
 
     Returns when the launch is durable. Rows that are no recipients are counted in the result and kept on the log.
     No id: a new campaign each time. Give one to be able to repeat the call after a crash.
@@ -84,6 +87,8 @@ async def launch(
         suppress=suppress,
         options=options,
         extno=extno,
+        kind=kind,
+        frames=frames,
         ask_balance=False,
         log=log,
         progress=progress,

@@ -69,6 +69,19 @@ INTERRUPTED = 130
     metavar="DIGITS",
     help="What extends the sender's number, on every account under its vendor's own name for it.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(["sms", "wap", "mms"]),
+    default="sms",
+    show_default=True,
+    help="A text; a WAP push, with --text TITLE#URL; a multimedia message, with --text TITLE and --frames.",
+)
+@click.option(
+    "--frames",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="The files of a multimedia message, named by frame: 1.jpg, 1.txt, 2@12s.jpg (shown 12 s), 2.mid, …",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @config_option
@@ -86,6 +99,8 @@ def launch_command(
     suppress: tuple[str, ...],
     options: tuple[str, ...],
     extno: str,
+    kind: str,
+    frames: str | None,
     dry_run: bool,
     yes: bool,
     config: str | None,
@@ -121,6 +136,8 @@ def launch_command(
         "suppress": suppress,
         "options": dict(_option(option) for option in options),
         "extno": extno,
+        "kind": kind,
+        "frames": frames,
     }
     committing = False
     try:

@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from os import PathLike
 
 import msgspec
 
@@ -69,6 +70,8 @@ async def prepare(
     suppress: Sequence[object] = (),
     options: Mapping[str, str] | None = None,
     extno: str = "",
+    kind: str = "sms",
+    frames: str | PathLike[str] | None = None,
     ask_balance: bool = True,
     log: Log | None = None,
     progress: Progress = silent,
@@ -88,6 +91,8 @@ async def prepare(
         unknown=unknown,
         options=options or {},
         extno=extno,
+        kind=kind,
+        frames=frames,
         now=datetime.now(),
     )
     suppression, unread = await _suppression(config, log)
