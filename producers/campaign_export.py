@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dispatcher.config import Config, load
-from dispatcher.errors import DispatcherError, StoreError, UserError
+from dispatcher.errors import StoreError, UserError
 from dispatcher.options import config_option, console, json_option, print_json
+from dispatcher.output_file import check_output, written
 from dispatcher.store.export import FORMATS, REJECTED, STATES, Format, Wrote, export
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView
@@ -86,7 +85,7 @@ def export_command(
     if output is None and kind == "parquet":
         raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
-        _check_output(output, force)
+        check_output(output, force=force)
     loaded = load(config, secrets="none")
     view, missing = asyncio.run(_fresh(loaded, campaign))
     rows, damaged = _write(loaded, view, kind, states, output)
@@ -130,38 +129,9 @@ def _write(
                     "keeping up? Try again in a minute."
                 )
             time.sleep(LOOK_AGAIN_S)
-        with _written(output) as out, _progress(view, states, output) as wrote:
+        with written(output) as out, _progress(view, states, output) as wrote:
             rows = export(reader, view, out, kind, states=states, wrote=wrote)
         return rows, reader.damaged(view.id)
-
-
-@contextlib.contextmanager
-def _written(output: Path | None) -> Iterator[IO[bytes]]:
-    """The file to write: it gets its name when it is complete. Raises UserError or DispatcherError for its troubles."""
-    if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
-    except OSError as error:
-        raise DispatcherError(f"cannot write {output} ({error.strerror or error}). Nothing was left there.") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _check_output(output: Path, force: bool) -> None:
-    if output.is_dir():
-        raise UserError(f"{output} is a folder. Name a file in it, such as -o {output / 'results.csv'}.")
-    if not output.parent.is_dir():
-        raise UserError(f"there is no folder {output.parent}. Make it, or name another file.")
-    if output.exists() and not force:
-        raise UserError(f"{output} is there already. Name another file, or replace it with --force.")
 
 
 @contextlib.contextmanager

@@ -13,8 +13,6 @@ mark. NDJSON and Parquet hold every text as it is.
 
 from __future__ import annotations
 
-import codecs
-import re
 import time
 from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any, Final, Literal, get_args
@@ -22,11 +20,11 @@ from typing import IO, Any, Final, Literal, get_args
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from polars.io.plugins import register_io_source
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
+from dispatcher.store.table_files import TIME, ZONE, write_table
 from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
 
 Format = Literal["csv", "ndjson", "parquet"]
@@ -41,9 +39,6 @@ _SHOWN: Final = {BY_FILE: BY_FILE_SHOWN}
 
 UNKNOWN_MEANING: Final = "the vendor may or may not have texted this number"
 
-ZONE: Final = "Asia/Shanghai"
-_OFFSET_MS: Final = 8 * 3_600_000
-_TIME: Final = pl.Datetime("ms", ZONE)
 _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
     "number": pl.String,
     "state": pl.String,
@@ -51,12 +46,13 @@ _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
     "meaning": pl.String,
     "vendor_id": pl.String,
     "account": pl.String,
-    "submitted_at": _TIME,
-    "reported_at": _TIME,
+    "submitted_at": TIME,
+    "reported_at": TIME,
 }
 _REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String}
 _WORDS: Final = pl.Series([state.word for state in State])
-_FORMULA: Final = re.compile(r"[=+\-@\t\r](?!\d*\.?\d+$)")
+_WRITTEN: Final = ("code", "vendor_id", "value")
+"""Columns whose texts a vendor or whoever made the list wrote."""
 
 Wrote = Callable[[int], None]
 """Told how many rows were written so far."""
@@ -84,20 +80,7 @@ def export(
     """
     wanted = set(STATES) if states is None else set(states)
     frames = _Frames(reader, view, wanted, meanings, wrote, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
-    if kind == "parquet":
-        frames.sink_parquet(out)
-        return frames.rows
-    if kind == "csv" and frames.with_rejects:
-        out.write(codecs.BOM_UTF8)
-    header = True
-    for frame in frames:
-        if kind == "ndjson":
-            _as_text(frame).write_ndjson(out)
-        else:
-            _for_spreadsheets(_as_text(frame)).write_csv(out, include_header=header)
-            header = False
-    if kind == "csv" and header:
-        pl.DataFrame(schema=frames.schema).write_csv(out)
+    write_table(frames, frames.schema, out, kind, written=_WRITTEN, byte_order_mark=frames.with_rejects)
     return frames.rows
 
 
@@ -142,25 +125,6 @@ class _Frames:
         if self.with_rejects:
             for rejects in self._reader.rejects(self._view.id):
                 yield self._rejected(rejects)
-
-    def sink_parquet(self, out: IO[bytes]) -> None:
-        """All rows as Parquet, streamed: only a few row groups are in memory."""
-        failed: list[Exception] = []
-
-        def source(columns: Any, predicate: Any, rows: Any, batch: Any) -> Iterator[pl.DataFrame]:
-            try:
-                yield from self
-            except Exception as error:
-                failed.append(error)  # polars would hide its type
-                raise
-
-        try:
-            lazy = register_io_source(source, schema=self.schema)
-            lazy.sink_parquet(out, compression="zstd", row_group_size=200_000, maintain_order=True, engine="streaming")
-        except Exception:
-            if failed:
-                raise failed[0] from None
-            raise
 
     def _recipients(self, page: Page) -> pl.DataFrame:
         return pl.DataFrame(
@@ -226,27 +190,3 @@ def _wire(numbers: NDArray[np.int64]) -> pl.Series:
 def _times(at_ms: NDArray[np.int64]) -> pl.Series:
     zoned = pl.Series(at_ms).cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(ZONE)
     return zoned.set(pl.Series(at_ms == 0), None)
-
-
-def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    """Times as ISO 8601 with their offset; the few different ones are written once each."""
-    columns = []
-    for name in ("submitted_at", "reported_at"):
-        at_ms = frame[name].dt.timestamp("ms")
-        used = at_ms.unique()
-        shifted = (used + _OFFSET_MS).cast(pl.Datetime("ms"))
-        whole = (used % 1000 == 0).fill_null(True)
-        texts = shifted.dt.to_string("%Y-%m-%dT%H:%M:%S%.3f+08:00")
-        short = shifted.dt.to_string("%Y-%m-%dT%H:%M:%S+08:00")
-        columns.append(at_ms.replace_strict(used, short.zip_with(whole, texts)).cast(pl.String).alias(name))
-    return frame.with_columns(columns)
-
-
-def _for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
-    """With an apostrophe in front of what would be a formula."""
-    columns = []
-    for name in ("code", "vendor_id", "value"):
-        if name in frame.columns and any(map(_FORMULA.match, frame[name].drop_nulls().unique().to_list())):
-            texts = [f"'{text}" if text and _FORMULA.match(text) else text for text in frame[name].to_list()]
-            columns.append(pl.Series(name, texts, dtype=pl.String))
-    return frame.with_columns(columns)
