@@ -77,6 +77,7 @@ def campaign_page(view: CampaignView) -> RenderableType:
 def campaign_object(view: CampaignView) -> dict[str, Any]:
     """Everything about one campaign, for `--json`. Times are Unix milliseconds."""
     return as_json(view) | {
+        "kind": view.kind,
         "text": view.text,
         "segments": view.segments,
         "route": [
@@ -124,6 +125,8 @@ def _definition(view: CampaignView) -> Table:
     text = view.text if len(view.text) <= TEXT_CHARS_SHOWN else f"{view.text[:TEXT_CHARS_SHOWN]}…"
     per_message = "1 message" if view.segments == 1 else f"{view.segments} messages"
     table.add_row("text", f"{text}  ({per_message} per recipient)")
+    if view.kind != "sms":
+        table.add_row("kind", {"wap": "WAP push", "mms": "multimedia message"}[view.kind])
     route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
     table.add_row("route", route)
     urgent = ", urgent" if view.urgent else ""

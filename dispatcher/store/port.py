@@ -21,7 +21,7 @@ from dispatcher.core.equation import Counts, Status
 from dispatcher.core.evidence import Trace
 from dispatcher.errors import StoreError
 from dispatcher.log.port import Stored
-from schemas.records import Finished, Leg, UnknownPolicy
+from schemas.records import Finished, Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 
 Source = Literal["submit", "report"]
@@ -68,6 +68,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_sent_ms: int | None
     last_report_ms: int | None
     unknown_since_ms: int | None
+    kind: MessageKind = "sms"
 
     @property
     def settled(self) -> bool:

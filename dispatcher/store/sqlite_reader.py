@@ -132,6 +132,7 @@ class SqliteReader:
             urgent=record.urgent if urgent is None else bool(urgent),
             unknown=record.unknown,
             options=record.options,
+            kind=record.kind,
             paused=bool(paused),
             cancelled=bool(cancelled),
             counts=counts,
