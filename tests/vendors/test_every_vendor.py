@@ -19,8 +19,10 @@ from dispatcher.vendors.registry import VENDORS
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
+    History,
     Message,
     Partly,
+    Polled,
     Push,
     Refused,
     ReportRow,
@@ -71,6 +73,10 @@ PAIRS = st.lists(
                 "key",
                 "rpts",
                 "mos",
+                "mtID",
+                "mtReport",
+                "mobs",
+                "msgFormat",
             ]
         ),
         st.one_of(
@@ -174,6 +180,36 @@ def test_any_answer_to_a_balance_query_ends_in_a_balance(vendor, answers):
         requests, balance = run(flow, [Answer(body) for body in answers])
         assert isinstance(balance, Balance)
         assert not any(request.submits for request in requests)
+
+
+PAGES = st.one_of(
+    ANSWERS,
+    st.lists(st.sampled_from([*LISTED, b"100", b"300", b"0", b"1,", b"\n", b"20090422103324,"]), max_size=40).map(
+        lambda found: b"100\n" + b"".join(found)
+    ),
+)
+
+
+@every_vendor
+@given(answers=st.lists(st.tuples(PAGES, st.booleans()), min_size=1, max_size=3))
+def test_any_page_of_a_poll_or_of_history_is_rows_or_says_why_not(vendor, answers):
+    given_answers = [Answer(body, "", cut) for body, cut in answers]
+    for poll in vendor.polls():
+        requests, page = run(poll.flow(1_700_000_000_000), given_answers)
+        assert isinstance(page, Polled)
+        assert bool(page.count) == bool(page.rest) == bool(page.why)
+        for row in page.reports:
+            assert 0 < len(row.vendor_id) <= 64 >= len(row.code)
+        assert not any(request.submits or b"s3cret" in request.path.encode() for request in requests)
+    flow = vendor.history(0, 1_800_000)
+    assert (flow is None) == (vendor.history_limits is None)
+    if flow is not None:
+        _, history = run(flow, given_answers)
+        assert isinstance(history, History)
+        assert not (history.complete and (history.count or history.verdict))
+        for found in history.rows:
+            assert 0 < len(found.vendor_id) <= 64
+            assert numbers.from_wire(numbers.to_wire(found.number)) == found.number
 
 
 @every_vendor
