@@ -56,7 +56,7 @@ async def resolutions(
     found.sort(key=lambda each: (each[1].at_ms, each[1].intent), reverse=True)
     kept: list[Resolution] = []
     for partition, resolved in found:
-        intent = _decoded(await log.fetch(LANES.name, partition, resolved.intent))
+        intent = decoded(await log.fetch(LANES.name, partition, resolved.intent))
         if isinstance(intent, Intent) and campaign in (None, intent.campaign):
             kept.append(Resolution(partition=partition, resolved=resolved, intent=intent))
             if len(kept) == newest:
@@ -67,12 +67,12 @@ async def resolutions(
 async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> tuple[deque[Resolved], int]:
     """The resolutions of a journal that count: the first of each intent, by who owned the lane."""
     ownership, found, seen = Ownership(), deque[Resolved](maxlen=KEPT_MAX), set[int]()
-    begin = offset = await _begin(log, partition)
+    begin = offset = await first_kept(log, partition)
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX):
         for stored in records:
             if not any(tag in stored.value[:_TAG_BYTES] for tag in _TAGS):
                 continue
-            record = _decoded(stored)
+            record = decoded(stored)
             if not ownership.valid(record) or not isinstance(record, Resolved) or record.intent in seen:
                 continue
             seen.add(record.intent)
@@ -84,7 +84,7 @@ async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> 
     return found, read
 
 
-async def _begin(log: Log, partition: int) -> int:
+async def first_kept(log: Log, partition: int) -> int:
     """The first offset that is still kept: what is over its retention is gone."""
     if await _is_there(log, partition, 0):
         return 0
@@ -106,7 +106,7 @@ async def _is_there(log: Log, partition: int, offset: int) -> bool:
     return True
 
 
-def _decoded(stored: Stored) -> AnyRecord:
+def decoded(stored: Stored) -> AnyRecord:
     try:
         return decode(stored.value)
     except NewerRecord as error:

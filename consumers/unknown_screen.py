@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from consumers.hint_screen import hint_object, hints
 from consumers.resolutions import Resolution
 from consumers.unknowns import Clue, Doubt, Verdict
 from dispatcher.core.evidence import Candidate
@@ -22,7 +23,6 @@ from dispatcher.logs import masked
 from dispatcher.options import columns
 from dispatcher.progress import duration
 from dispatcher.store.meanings import meaning
-from schemas.records import BalanceTold
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -120,43 +120,6 @@ def evidence(doubt: Doubt) -> str:
         clue, more = doubt.clues[0], len(doubt.clues) - 1
         return _ambiguous(clue) + (f"; {counted(more, 'more id')} like it" if more else "")
     return f"not looked for: {doubt.blind}" if doubt.blind else "no report so far"
-
-
-def hints(found: Sequence[Doubt]) -> Iterator[str]:
-    """What the balances say, one line for all requests between the same two answers."""
-    together: dict[BalanceTold, list[Doubt]] = {}
-    for doubt in found:
-        if doubt.hint is not None:
-            together.setdefault(doubt.hint, []).append(doubt)
-    for hint, doubts in together.items():
-        names = _names(doubts) if len(doubts) == len(hint.intents) else f"{_names(doubts)} and others settled since"
-        fell = hint.before - hint.after
-        said = (
-            f"A hint only, the balance of {hint.account}: {_messages(hint.before)} at {clock(hint.before_ms)}, before "
-            f"{names} ({_messages(hint.messages)} messages); {_messages(hint.after)} at {clock(hint.after_ms)}, after."
-        )
-        if hint.taken is None:
-            yield f"{said} That is {_messages(fell)} less, for these and whatever else was sent meanwhile."
-            continue
-        give = f", {_messages(hint.under_way)} more or less" if hint.under_way else ""
-        left = max(0.0, fell - hint.taken)
-        yield (
-            f"{said} The requests that were answered cost {_messages(hint.taken)} of that{give}: "
-            f"{_messages(left) if left else 'nothing'} is left for these, unless others spent or paid in."
-        )
-
-
-def _messages(number: float) -> str:
-    return f"{number:,.0f}"
-
-
-def _hint_object(doubt: Doubt) -> dict[str, Any] | None:
-    hint = doubt.hint
-    if hint is None:
-        return None
-    chunks = [f"{doubt.chunk.partition}:{intent}" for intent in hint.intents]
-    told = {"before": hint.before, "before_ms": hint.before_ms, "after": hint.after, "after_ms": hint.after_ms}
-    return told | {"chunks": chunks, "messages": hint.messages, "taken": hint.taken, "under_way": hint.under_way}
 
 
 def _ambiguous(clue: Clue) -> str:
@@ -271,7 +234,7 @@ def as_object(doubt: Doubt) -> dict[str, Any]:
             for clue in doubt.clues
         ],
         "not_looked_for": doubt.blind or None,
-        "balance": _hint_object(doubt),
+        "balance": hint_object(doubt),
     }
 
 
