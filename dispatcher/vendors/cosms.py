@@ -72,7 +72,8 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     `mt_level`: 1 immediate, 2 normal, 3 bulk, of up to 10 numbers; more have theirs by the document. `international`:
     take numbers abroad, which have a balance of their own. `report_interval_s`, `mo_interval_s`: how often reports and
     messages are asked for; 0 where the vendor pushes them. `mo_text`: whether the text of a pushed message is escaped
-    once more inside its parameter (the document shows no such thing). `push_key`: what the vendor's push URLs carry as `?key=…`.
+    once more inside its parameter (the document shows no such thing). `push_key`: what the vendor's push URLs carry as
+    `?key=…`.
     """
 
     corp_id: str
