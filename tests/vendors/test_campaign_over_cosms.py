@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ import producers
 from consumers import history_watch
 from consumers.lanes import run_lanes
 from dispatcher.config import Config, parse
+from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.store.catching_up import up_to_date
@@ -23,6 +25,7 @@ from dispatcher.vendors.cosms import Cosms
 from dispatcher.vendors.seam import HistoryLimits
 from loadtest.sim.spawn import SimClient, spawn
 from schemas.states import State
+from schemas.topics import TOPICS
 from tests.vendors.simulated import AT_ONCE, WAIT_S
 
 FIRST = 13_800_100_000
@@ -94,13 +97,17 @@ async def campaign(
     done: Callable[[Any], bool],
     recipients: int = RECIPIENTS,
     text: str = "【店】优惠 50%",
+    kind: str = "sms",
+    frames: Path | None = None,
     **keys: Any,
 ) -> tuple[dict[int, tuple[State, str, str]], dict[str, Any], pl.DataFrame]:
     """(how its recipients ended, the simulator's totals, the rows of its ledger)."""
     settings = config(folder, sim.url, **keys)
     log = await open_log(settings.log.url)
     numbers = np.arange(FIRST, FIRST + recipients)
-    await producers.launch(numbers, text=text, route=["spring"], config=settings, log=log, id="may")
+    await producers.launch(
+        numbers, text=text, route=["spring"], config=settings, log=log, id="may", kind=kind, frames=frames
+    )
     late = await ended(settings, log, done)
     totals, rows = await asyncio.to_thread(sim.totals), await asyncio.to_thread(sim.rows)
     await log.close()
@@ -170,3 +177,59 @@ async def test_a_wrong_password_is_tried_once(tmp_path):
         await log.close()
     assert sum(count for code, count in codes.items() if code.endswith("203")) == 1
     assert sum(codes.values()) == 1
+
+
+async def test_a_wap_push_goes_out_as_one(tmp_path):
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, **FAST, **AT_ONCE}) as sim:
+        late, totals, rows = await campaign(
+            tmp_path,
+            sim,
+            lambda counts: counts.delivered + counts.failed == 20,
+            20,
+            "店#http://127.0.0.1/a",
+            kind="wap",
+        )
+    assert (totals["numbers_accepted"], totals["violations"]) == (20, {})
+    assert set(rows["text"]) == {"店#http://127.0.0.1/a"}
+    agree(late, rows)
+
+
+async def test_the_frames_of_a_multimedia_message_are_uploaded_and_their_url_is_sent(tmp_path):
+    frames = folder_of_frames(tmp_path)
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, **FAST, **AT_ONCE}) as sim:
+        late, totals, rows = await campaign(
+            tmp_path, sim, lambda counts: counts.delivered + counts.failed == 20, 20, "优惠", kind="mms", frames=frames
+        )
+        [url] = set(rows["text"])
+        assert url.startswith(sim.url)
+        ini = await asyncio.to_thread(lambda: urlopen(url, timeout=5).read().decode("gbk"))
+    assert (totals["numbers_accepted"], totals["violations"]) == (20, {})
+    first, second = ini.split("\r\n\r\n")
+    assert [line.partition(":")[0] for line in first.split()] == ["http", "http"]
+    assert [line.partition(":")[0] for line in second.split()] == ["http", "[播放时间]=12"]
+    agree(late, rows)
+
+
+async def test_frames_that_cannot_be_uploaded_launch_nothing(tmp_path):
+    frames = folder_of_frames(tmp_path)
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}}) as sim:
+        sim.add_rule(code="300", on="upload")
+        settings = config(tmp_path, sim.url)
+        log = await open_log(settings.log.url)
+        with pytest.raises(DispatcherError, match="could not be uploaded"):
+            await producers.launch(
+                [FIRST], text="优惠", route=["spring"], kind="mms", frames=frames, config=settings, log=log
+            )
+        assert [await log.end(topic.name, number) for topic in TOPICS for number in range(topic.partitions)] == [
+            0
+        ] * sum(topic.partitions for topic in TOPICS)
+        await log.close()
+
+
+def folder_of_frames(folder: Path) -> Path:
+    frames = folder / "frames"
+    frames.mkdir()
+    (frames / "1.jpg").write_bytes(b"\xff\xd8\xff" + b"x" * 100)
+    (frames / "1.txt").write_text("你好", "gbk")
+    (frames / "2@12s.jpg").write_bytes(b"\xff\xd8\xff" + b"y" * 100)
+    return frames
