@@ -207,8 +207,9 @@ def _check_recipients(intake: Intake) -> None:
         raise InputError(f"{where}: all {counts.suppressed:,} numbers are suppressed. There is nobody to send to.")
     if not counts.recipients:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.invalid_reasons.items())
+        what = "is a mobile number" if intake.letters is None else "has a number and values that can be sent"
         raise InputError(
-            f"{where}: none of {counts.rows:,} rows is a mobile number ({reasons}). "
+            f"{where}: none of {counts.rows:,} rows {what} ({reasons}). "
             "Check the file, or name another column with --column."
         )
 
