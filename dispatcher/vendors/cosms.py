@@ -55,7 +55,6 @@ TEXT_CHARS_MAX: Final = 1_000
 TEXT_CHARS_SURE: Final = 500
 KIND_FLAG_CHARS_MAX: Final = 20
 SUB_NUMBER_DIGITS_MAX: Final = 20
-MMS_TITLE_CHARS_MAX: Final = 40
 LOGINS_AT_ONCE_MAX: Final = 20
 """Failed logins that may be under way before the first is known; 30 a day lock the account (1.2)."""
 
@@ -161,7 +160,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         msg_format, charset = charset_of(text, *options.values())
         link = ""
         if message.kind == "wap":
-            media.check_wap(text, charset)
+            media.check_wap(text)
             link = media.LINK_WAP
         elif message.kind == "mms":
             media.check_mms(text)
@@ -190,8 +189,8 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
                 raise TextError("mms_title is for multimedia messages (--kind mms). Leave it out.")
             found[name] = value
         wrong = _wrong_sub_number(found["sub_number"]) or _wrong_kind_flag(found["kind_flag"])
-        if not wrong and units(found["mms_title"]) > MMS_TITLE_CHARS_MAX:
-            wrong = f"mms_title must be at most {MMS_TITLE_CHARS_MAX} characters."
+        if not wrong and units(found["mms_title"]) > self.text_chars_max:
+            wrong = f"mms_title must be at most {self.text_chars_max} characters."
         if wrong:
             raise TextError(wrong)
         return found

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.text import units
+from dispatcher.core.text import not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors.seam import Request
 
@@ -37,14 +37,16 @@ _TYPES: Final = {"jpg": "image/jpeg", "mid": "audio/midi", "txt": "text/plain", 
 # --- WAP push --------------------------------------------------------------------------------------------------------
 
 
-def check_wap(text: str, charset: str) -> None:
-    """Both size rules of the document (AMB-COSMS-15). Raises TextError."""
+def check_wap(text: str) -> None:
+    """Both size rules of the document (AMB-COSMS-15), its bytes read as GBK's. Raises TextError."""
     title, mark, url = text.partition("#")
     if not mark or not title.strip() or not url:
         raise TextError('a WAP push is a title, "#" and a URL: write --text "TITLE#http://…".')
     if not _URL.fullmatch(url):
         raise TextError("the URL of a WAP push must begin with http:// or https:// and be ASCII without blanks.")
-    title_bytes = len(title.encode(charset, "replace"))
+    if lost := not_carried(title, "gbk"):
+        raise TextError(f"GBK cannot carry {lost.character!r} in the title of the WAP push. Replace it.")
+    title_bytes = len(title.encode("gbk"))
     if title_bytes > WAP_TITLE_BYTES_MAX:
         raise TextError(
             f"the title of the WAP push has {title_bytes} bytes, at most {WAP_TITLE_BYTES_MAX} are allowed "
