@@ -80,6 +80,7 @@ def campaign_object(view: CampaignView) -> dict[str, Any]:
         "kind": view.kind,
         "text": view.text,
         "segments": view.segments,
+        "variables": list(view.variables),
         "route": [
             {"account": leg.account, "vendor": leg.vendor, "jobs": leg.jobs, "recipients": leg.recipients}
             for leg in view.legs
@@ -123,8 +124,11 @@ def _definition(view: CampaignView) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     text = view.text if len(view.text) <= TEXT_CHARS_SHOWN else f"{view.text[:TEXT_CHARS_SHOWN]}…"
-    per_message = "1 message" if view.segments == 1 else f"{view.segments} messages"
+    at_most = "up to " if view.variables and view.segments > 1 else ""
+    per_message = "1 message" if view.segments == 1 else f"{at_most}{view.segments} messages"
     table.add_row("text", f"{text}  ({per_message} per recipient)")
+    if view.variables:
+        table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in view.variables)} from each recipient's row")
     if view.kind != "sms":
         table.add_row("kind", {"wap": "WAP push", "mms": "multimedia message"}[view.kind])
     route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)

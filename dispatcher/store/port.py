@@ -43,6 +43,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
 
     Times are Unix milliseconds, None where nothing happened yet. `unknown_since_ms`: the oldest chunk still unknown.
+    `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's.
     """
 
     id: str
@@ -69,6 +70,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_report_ms: int | None
     unknown_since_ms: int | None
     kind: MessageKind = "sms"
+    variables: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:

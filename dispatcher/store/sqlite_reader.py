@@ -133,6 +133,7 @@ class SqliteReader:
             unknown=record.unknown,
             options=record.options,
             kind=record.kind,
+            variables=record.variables,
             paused=bool(paused),
             cancelled=bool(cancelled),
             counts=counts,
