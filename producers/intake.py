@@ -70,10 +70,13 @@ async def read_list(
     on_list: Numbers,
     progress: Progress,
     personal: Personal | None = None,
+    *,
+    international: bool = False,
 ) -> Intake:
     """The list, normalised, without duplicates and suppressed numbers. Raises InputError.
 
-    `suppress` are suppression files, `on_list` the numbers (ascending) of the suppression list.
+    `suppress` are suppression files, `on_list` the numbers (ascending) of the suppression list. `international`: every
+    account of the route takes numbers abroad.
     """
     notes: list[str] = []
     barred = Growing()
@@ -81,7 +84,7 @@ async def read_list(
         notes.append(await _read_suppression(item, barred))
     spool = Spool()
     try:
-        return await _read(numbers, column, barred, on_list, spool, notes, progress, personal)
+        return await _read(numbers, column, barred, on_list, spool, notes, progress, personal, international)
     except BaseException:
         spool.close()
         raise
@@ -96,6 +99,7 @@ async def _read(
     notes: list[str],
     progress: Progress,
     personal: Personal | None,
+    international: bool,
 ) -> Intake:
     listed, rows, reasons = Listed(), 0, np.zeros(REASONS_MAX, np.int64)
     letters = judge = None
@@ -103,7 +107,7 @@ async def _read(
         letters, judge = LetterRows(personal.template), Judge(personal.template, personal.route, spool)
 
     def take(columns: list[pl.Series], first_row: int) -> None:
-        block = normalise(columns[0])
+        block = normalise(columns[0], international=international)
         if judge is not None and letters is not None:
             judged = judge.judge(columns[1:])
             letters.add(judged)
@@ -146,7 +150,7 @@ async def _read_suppression(numbers: object, barred: Growing) -> str:
     """Add a suppression list's numbers; returns what the plan should say of it."""
 
     def take(values: pl.Series) -> int:
-        found = normalise(values).numbers
+        found = normalise(values, international=True).numbers
         found = found[found > 0]
         barred.add(found.view(np.uint64))
         return len(found)

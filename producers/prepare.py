@@ -97,7 +97,15 @@ async def prepare(
     )
     suppression, unread = await _suppression(config, log)
     personal = Personal(definition.template, definition.accounts) if definition.personalised else None
-    intake = await read_list(numbers, column, suppress, suppression.listing.numbers, progress, personal)
+    intake = await read_list(
+        numbers,
+        column,
+        suppress,
+        suppression.listing.numbers,
+        progress,
+        personal,
+        international=all(vendor.limits.international for vendor in definition.accounts.values()),
+    )
     try:
         dealt = await asyncio.to_thread(_dealt, definition, intake)
         plan = make_plan(

@@ -3,8 +3,9 @@
 A number is an int64. A domestic mobile (`1[3-9]` and nine digits) is its own eleven digits; every other wire form is
 `int(digits) + 10**15 * (1 + leading zeros)`, so that the wire can be rebuilt digit by digit; 0 is "no number".
 
-Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only domestic mobiles pass `normalise` (no vendor
-here takes others yet); a wire number has at most 15 digits after its leading zeros (E.164), more raise ValueError.
+Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only mobiles pass `normalise`, and numbers abroad
+where that is asked for (no landlines, though COSMS's document takes some); a wire number has at most 15 digits after its
+leading zeros (E.164), more raise ValueError.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ REASONS: Final = (
     "too long",
     "not a mobile number",
     "international",
+    "ambiguous international number",
 )
 """Why `normalise` refuses a value, by its reason code; code 0 is "it is fine"."""
 
-_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL = range(1, 8)
+_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS = range(1, 9)
 
 ADVICE: Final = {
     "scientific notation": "a spreadsheet cut the digits off; format the column as text and save the list again",
     "international": "no account of this route sends abroad",
+    "ambiguous international number": "without its + it reads like a Chinese mobile, whose owner would get the text",
     "not a mobile number": "eleven digits, but no 13…19 number: a landline or a typing error",
 }
 """What to tell the user about a reason, where there is something to tell."""
@@ -195,12 +198,13 @@ _FOLDS: Final = {
 """The same as bytes, by all but their last byte: what has none of the prefixes needs no further look."""
 
 
-def normalise(lines: bytes) -> tuple[Numbers, Bytes]:
+def normalise(lines: bytes, *, international: bool = False) -> tuple[Numbers, Bytes]:
     """(numbers, reason codes) of values as people write them, one a line, UTF-8, each line ended by LF.
 
     A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven
     digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the
-    country code as `86`, `+86` or `0086`.
+    country code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code, are
+    good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13).
     """
     text = np.frombuffer(_plain(lines), np.uint8)
     ends = np.flatnonzero(text == _LF)
@@ -228,7 +232,26 @@ def normalise(lines: bytes) -> tuple[Numbers, Bytes]:
     mobile = is_domestic(found)
     numbers[fit[mobile]] = found[mobile]
     reasons[fit[~mobile]] = _NO_MOBILE
+    if international:
+        _take_abroad(text, starts, ends, numbers, reasons)
     return numbers, reasons
+
+
+def _take_abroad(text: Bytes, starts: Numbers, ends: Numbers, numbers: Numbers, reasons: Bytes) -> None:
+    """Make those that were refused as `international` numbers, where their wire form is nobody else's."""
+    at = np.flatnonzero(reasons == _INTERNATIONAL)
+    begin, length = starts[at], ends[at] - starts[at]
+    value = np.zeros(len(at), np.int64)
+    for place in range(int(length.max(initial=0))):
+        held = np.flatnonzero(length > place)
+        value[held] = value[held] * 10 + (text[begin[held] + place].astype(np.int64) - _ZERO)
+    real = text[begin] != _ZERO  # no country code begins with 0
+    ambiguous = real & (length == DOMESTIC_DIGITS) & is_domestic(value)
+    good = real & ~ambiguous
+    numbers[at[good]] = value[good] + OTHER
+    reasons[at[good]] = 0
+    reasons[at[ambiguous]] = _AMBIGUOUS
+    reasons[at[~real]] = _NO_NUMBER
 
 
 def normalise_one(text: str) -> int:
