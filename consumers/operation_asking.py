@@ -19,6 +19,7 @@ from dispatcher.config import Config
 from dispatcher.core.verdict import Kind
 from dispatcher.errors import ConfigError, DispatcherError, UserError
 from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
 from dispatcher.options import columns, console, print_json, user
 from dispatcher.vendors.seam import Operation, Vendor
 from schemas.records import Operated
@@ -75,9 +76,18 @@ def ask_and_carry_out(
 async def _carried(config: Config, account: str, vendor: Vendor, make: Callable[[int], Operation]) -> Carried:
     log = await open_log(config.log.url)
     try:
+        await _next_second(log, account)
         return await carry_out(log, vendor, account, make(int(time.time())), user())
     finally:
         await log.close()
+
+
+async def _next_second(log: Log, account: str) -> None:
+    """A vendor may refuse a timestamp it has seen (vendors.md AMB-BATCH-18), and they have seconds."""
+    earlier = await known_operations(log, lambda record: record.account == account)
+    last_s = max((known.asked.at_ms // 1000 for known in earlier), default=0)
+    if 0 <= last_s + 1 - time.time() <= 1:
+        await asyncio.sleep(last_s + 1 - time.time())
 
 
 async def operations_of(config: Config, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:

@@ -203,7 +203,7 @@ def recharge(
             ("type", "2: deduct" if deduct else "1: add"),
             *([("productid", product)] if product else []),
         ),
-        flow=_flow(RECHARGE_PATH, form, RECHARGE_CODES, f"{fee} {done} {target}"),
+        flow=_flow(RECHARGE_PATH, form, RECHARGE_CODES, f"{fee} {done} {target}", _secrets(agent, form)),
         afterwards=f"The platform turned the fee into messages; see {target}'s balance.",
         if_unknown=f"Look at {target}'s recharge records and balance at the vendor: was {fee} {done} it?",
         secrets=_secrets(agent, form),
@@ -222,7 +222,7 @@ def add_user(agent: Agent, target: str, password: Secret, user: NewUser, *, now_
     return Operation(
         name="add user",
         shows=(*_shown(agent), ("action", "0: add"), ("account", target), ("ac_password", "***"), *user.form()),
-        flow=_flow(USER_PATH, form, USER_CODES, f"user {target} added"),
+        flow=_flow(USER_PATH, form, USER_CODES, f"user {target} added", (*_secrets(agent, form), password)),
         afterwards=f"To send with it, add it to the configuration as [account.{target}] with its password in a "
         "${NAME} or ${file:PATH}, and recharge it first.",
         if_unknown=f"Look into the vendor's list of users: is {target} there?",
@@ -237,17 +237,17 @@ def delete_user(agent: Agent, target: str, *, now_s: int) -> Operation:
     return Operation(
         name="delete user",
         shows=(*_shown(agent), ("action", "1: delete"), ("account", target)),
-        flow=_flow(USER_PATH, form, USER_CODES, f"user {target} deleted"),
+        flow=_flow(USER_PATH, form, USER_CODES, f"user {target} deleted", _secrets(agent, form)),
         afterwards=f"If {target} is in the configuration, take its [account.…] out.",
         if_unknown=f"Look into the vendor's list of users: is {target} still there?",
         secrets=_secrets(agent, form),
     )
 
 
-def _flow(path: str, form: list[tuple[str, str]], table: Codes, done: str) -> OperationFlow:
+def _flow(path: str, form: list[tuple[str, str]], table: Codes, done: str, hidden: tuple[str, ...]) -> OperationFlow:
     body = "&".join(f"{name}={quote(value, safe='')}" for name, value in form).encode("ascii")
     answer = yield Request(path=path, prefix=body, submits=True)
-    code, words, text = read_answer(answer)
+    code, words, text = read_answer(answer, hidden)
     if code is None:
         verdict = Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text)
         return OperationResult(verdict=verdict, says=f"the answer is not of the document: {text}")
@@ -256,9 +256,8 @@ def _flow(path: str, form: list[tuple[str, str]], table: Codes, done: str) -> Op
         return OperationResult(verdict=verdict, says=f"code {code} is not in the document{_added(words)}")
     if code == "0":
         return OperationResult(verdict=verdict, says=done)
-    return OperationResult(
-        verdict=verdict, says=f"{row.english} (code {code}, {row.chinese}{_added(words)}); {row.advice}"
-    )
+    more = _added(words) if words != row.chinese else ""
+    return OperationResult(verdict=verdict, says=f"{row.english} (code {code}, {row.chinese}{more}); {row.advice}")
 
 
 # --- the wire --------------------------------------------------------------------------------------------------------
@@ -282,12 +281,15 @@ def encrypted(text: str, key: str, iv: str) -> str:
     return base64.b64encode(cipher.update(padded) + cipher.finalize()).decode("ascii")
 
 
-def read_answer(answer: Answer) -> tuple[str | None, str, str]:
+def read_answer(answer: Answer, hidden: tuple[str, ...] = ()) -> tuple[str | None, str, str]:
     """(code or None, the vendor's description, the answer for people): `time,code` or `time,code,description`.
 
-    An answer of which the first line may be incomplete is not read: `20` of `203` would say something else.
+    An answer of which the first line may be incomplete is not read: `20` of `203` would say something else. `hidden` is
+    masked before anything is cut to its length.
     """
     text = answer.body.decode("utf-8", "replace").removeprefix("\ufeff")
+    for secret in filter(None, hidden):
+        text = text.replace(secret, "***")
     whole = text[: text.rfind("\n") + 1] if answer.cut else text
     line = next((line.strip() for line in whole.splitlines() if line.strip()), "")
     found = _ANSWER.fullmatch(line)

@@ -71,7 +71,6 @@ class Agents:
     def __init__(self, state: State, answers: Answers) -> None:
         self._state = state
         self._answers = answers
-        self._used: set[tuple[str, str]] = set()
 
     def recharge(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
         """One request to Recharge."""
@@ -161,14 +160,15 @@ class Agents:
         keys, switches = agent.config.agent, self._state.switches
         right = signature(keys.username, keys.secret_key, stamp)
         now_s = self._state.clock.at(asked.arrived.at_s)
+        used: set[str] = agent.own or set()
         if (
             not hmac.compare_digest(right.encode(), fields["password"].encode())
             or (keys.ips and asked.arrived.peer not in keys.ips)
             or abs(now_s - stamped_s) > switches.timestamp_tolerance_s
-            or (switches.timestamp_reuse == "refused" and (keys.username, stamp) in self._used)
+            or (switches.timestamp_reuse == "refused" and stamp in used)
         ):
             raise Refused(f"{family}{CHECK}")
-        self._used.add((keys.username, stamp))
+        agent.own = used | {stamp}
         if not asked.target:
             raise Refused(f"{family}{FORMAT}", "账号格式错误")
         return asked.target

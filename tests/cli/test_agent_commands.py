@@ -55,7 +55,7 @@ NEW = ("--company", "Shop", "--contact-mobile", "13800138000", "--product", "123
 def platform() -> Iterator[Spawned]:
     agent = {"username": "agent", "secret_key": SECRET_KEY, "des_key": DES_KEY}
     accounts = {"boss": {"agent": agent}, "shop01": {"pswd": "shop-password", "products": PRODUCTS, "extno": "88"}}
-    with spawn({"vendor": "batch-b", "account": accounts, "timestamp_reuse": "accepted"}) as made:
+    with spawn({"vendor": "batch-b", "account": accounts}) as made:
         yield made
 
 

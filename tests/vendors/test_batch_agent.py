@@ -292,6 +292,13 @@ def test_an_answer_whose_first_line_may_be_cut_is_not_read() -> None:
     assert result.verdict.kind is Kind.ACCEPTED
 
 
+def test_a_secret_is_masked_before_an_answer_is_cut() -> None:
+    for padding in range(185, 200):
+        operation = add_user(AGENT, "testacct", Secret("p@ss w0rd+/"), USER, now_s=NOW_S)
+        result = answered(operation, Answer(b"x" * padding + b"p@ss w0rd+/"))
+        assert "p@" not in result.says + result.verdict.text
+
+
 def test_every_code_of_both_tables_is_answered_above() -> None:
     assert set(RECHARGE_CODES.rows) <= {said.code for said in RECHARGE}
     assert set(USER_CODES.rows) <= {said.code for said in USERS}
