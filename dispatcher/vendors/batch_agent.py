@@ -11,29 +11,23 @@ for passwords are not in its document, so only it can judge one.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 
 from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import InputError
-from dispatcher.vendors.exchange import Answer, Operation, OperationFlow, OperationResult, Request
-from dispatcher.vendors.forms import SHANGHAI
+from dispatcher.vendors.batch_agent_wire import DES_BYTES, encrypted, read_answer, signature, timestamp
+from dispatcher.vendors.exchange import Operation, OperationFlow, OperationResult, Request
 from dispatcher.vendors.outcomes import Codes, codes
 from dispatcher.vendors.seam import Secret
 
 RECHARGE_PATH: Final = "/msg/Recharge"
 USER_PATH: Final = "/msg/UserManage"
 
-DES_BYTES: Final = 8
 ACCOUNT_CHARS_MAX: Final = 64
 FEE_MAX: Final = 1_000_000_000
 SEND_TYPES: Final = {"H": "single send", "B": "bulk", "W": "web", "V": "variable texts", "P": "bulk"}
@@ -61,7 +55,6 @@ USER_CODES: Final = codes("""
 """, other=Kind.UNKNOWN)
 # fmt: on
 
-_ANSWER: Final = re.compile(r"[\d\s:/.-]*,\s*(-?\d{1,9})\s*(?:,(.*))?", re.ASCII)
 _IP: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[^\s\x00-\x1f]+")
 
@@ -258,44 +251,6 @@ def _flow(path: str, form: list[tuple[str, str]], table: Codes, done: str, hidde
         return OperationResult(verdict=verdict, says=done)
     more = _added(words) if words != row.chinese else ""
     return OperationResult(verdict=verdict, says=f"{row.english} (code {code}, {row.chinese}{more}); {row.advice}")
-
-
-# --- the wire --------------------------------------------------------------------------------------------------------
-
-
-def timestamp(now_s: int) -> str:
-    """yyyyMMddHHmmss on the platform's wall, from Unix seconds."""
-    return datetime.fromtimestamp(now_s, SHANGHAI).strftime("%Y%m%d%H%M%S")
-
-
-def signature(username: str, secret_key: str, stamp: str) -> str:
-    """What the platform calls a password: md5hex(username + secret key + timestamp)."""
-    return hashlib.md5(f"{username}{secret_key}{stamp}".encode(), usedforsecurity=False).hexdigest()
-
-
-def encrypted(text: str, key: str, iv: str) -> str:
-    """DES/CBC/PKCS5Padding of UTF-8 in Base64. Key and IV have 8 bytes; triple DES with one key thrice is DES."""
-    padder = PKCS7(DES_BYTES * 8).padder()
-    padded = padder.update(text.encode()) + padder.finalize()
-    cipher = Cipher(TripleDES(key.encode() * 3), modes.CBC(iv.encode())).encryptor()
-    return base64.b64encode(cipher.update(padded) + cipher.finalize()).decode("ascii")
-
-
-def read_answer(answer: Answer, hidden: tuple[str, ...] = ()) -> tuple[str | None, str, str]:
-    """(code or None, the vendor's description, the answer for people): `time,code` or `time,code,description`.
-
-    An answer of which the first line may be incomplete is not read: `20` of `203` would say something else. `hidden` is
-    masked before anything is cut to its length.
-    """
-    text = answer.body.decode("utf-8", "replace").removeprefix("\ufeff")
-    for secret in filter(None, hidden):
-        text = text.replace(secret, "***")
-    whole = text[: text.rfind("\n") + 1] if answer.cut else text
-    line = next((line.strip() for line in whole.splitlines() if line.strip()), "")
-    found = _ANSWER.fullmatch(line)
-    if found is None:
-        return None, "", text[:200].strip()
-    return str(int(found[1])), (found[2] or "").strip()[:200], text[:200].strip()
 
 
 def _shown(agent: Agent) -> tuple[tuple[str, str], ...]:

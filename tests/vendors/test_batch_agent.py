@@ -16,11 +16,9 @@ from dispatcher.vendors.batch_agent import (
     NewUser,
     add_user,
     delete_user,
-    encrypted,
     recharge,
-    signature,
-    timestamp,
 )
+from dispatcher.vendors.batch_agent_wire import encrypted, signature, timestamp
 from dispatcher.vendors.seam import Answer, Operation, OperationResult, Request, Secret
 
 KEY = "12345678"
