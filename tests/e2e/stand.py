@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ import polars as pl
 from dispatcher.config import Config, load
 from dispatcher.core.equation import Counts
 from dispatcher.store.port import CampaignView
+from loadtest.demo_vendors import VENDORS
+from loadtest.scenario_settings import as_toml
 from loadtest.sim.spawn import Spawned, spawn
 from producers.campaign_results import results
 
@@ -40,7 +43,6 @@ SWITCHES: Final[dict[str, Any]] = {
     "report_delay_min_s": 0.05,
     "report_delay_mean_s": 0.2,
     "report_delay_max_s": 2.0,
-    "push_retry": "until_200",
     "push_backoff_s": 0.2,
     "push_attempts_max": 20,
 }
@@ -84,10 +86,17 @@ class Stand:
     """One vendor, one configuration, any number of dispatchers; made by `stand`."""
 
     def __init__(
-        self, folder: Path, log_url: str, vendor: Spawned, accounts: Mapping[str, Mapping[str, Any]], lanes: str
+        self,
+        folder: Path,
+        log_url: str,
+        vendor: Spawned,
+        accounts: Mapping[str, Mapping[str, Any]],
+        lanes: str,
+        tag: str = "batch-a",
     ) -> None:
         self.folder = folder
         self.vendor = vendor
+        self.kind = VENDORS[tag]
         self.env = os.environ | {"PSWD": "secret", "COLUMNS": "120"}
         self.config_path = folder / "dispatcher.toml"
         self.web = f"http://127.0.0.1:{free_port()}"
@@ -95,10 +104,16 @@ class Stand:
             f'[log]\nurl = "{log_url}"\n[store]\nurl = "sqlite:{folder}/results.db"',
             f'[web]\nlisten = "{self.web.removeprefix("http://")}"\n[lanes]\n{lanes}',
         ]
-        sections += [_account(name, vendor.url, keys) for name, keys in accounts.items()]
+        sections += [_account(name, tag, vendor.url, keys) for name, keys in accounts.items()]
         self.config_path.write_text("\n".join(sections), "utf-8")
         self._running: list[Dispatcher] = []
-        vendor.configure(account={name: {"report_url": f"{self.web}/push/{name}/report"} for name in accounts})
+        push = f"{self.web}/push"
+        vendor.configure(
+            account={
+                name: {"report_url": f"{push}/{name}/report", "inbound_url": f"{push}/{name}/inbound"}
+                for name in accounts
+            }
+        )
 
     # --- what a user does --------------------------------------------------------------------------------------------
 
@@ -203,8 +218,9 @@ class Stand:
             if (campaign, number) in unknown:
                 unknown.remove((campaign, number))
                 continue
-            state = "accepted" if not row["acked"] else "delivered" if row["status"] == "DELIVRD" else "failed"
-            code = row["status"] if row["acked"] else "0"
+            good = row["status"] in self.kind.delivered
+            state = "accepted" if not row["acked"] else "delivered" if good else "failed"
+            code = self.kind.codes.get(row["status"], row["status"]) if row["acked"] else "0"
             theirs[campaign, number, state, code, row["msgid"], row["account"]] += 1
         assert ours - theirs == Counter()
         assert theirs - ours == Counter()
@@ -235,6 +251,7 @@ def stand(
     theirs: Mapping[str, Mapping[str, Any]] | None = None,
     switches: Mapping[str, Any] | None = None,
     lanes: str = "",
+    vendor: str = "batch-a",
 ) -> Iterator[Stand]:
     """A stand with these accounts: keys of [account.NAME] by name in `ours`, of the simulated one in `theirs`.
 
@@ -247,8 +264,8 @@ def stand(
         | dict((theirs or {}).get(name, {}))
         for name, keys in accounts.items()
     }
-    with spawn({**SWITCHES, **(switches or {}), "account": settings}) as vendor:
-        made = Stand(folder, log_url, vendor, accounts, lanes)
+    with spawn({**VENDORS[vendor].simulated, **SWITCHES, **(switches or {}), "account": settings}) as simulated:
+        made = Stand(folder, log_url, simulated, accounts, lanes, vendor)
         try:
             yield made
         finally:
@@ -274,13 +291,6 @@ def numbers_file(folder: Path, count: int, first: int = 13_800_000_000) -> Path:
     return path
 
 
-def _account(name: str, url: str, keys: Mapping[str, Any]) -> str:
-    lines = [f"[account.{name}]", 'vendor = "batch-a"', f'url = "{url}"', f'account = "{name}"', 'pswd = "${PSWD}"']
-    lines += [f"{key} = {_toml(value)}" for key, value in keys.items()]
-    return "\n".join(lines)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
-    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+def _account(name: str, tag: str, url: str, keys: Mapping[str, Any]) -> str:
+    who = tomllib.loads(VENDORS[tag].account.format(name=name, password="${PSWD}"))
+    return as_toml({"account": {name: {"vendor": tag, "url": url, **who, **keys}}})
