@@ -1,7 +1,7 @@
 """COSMS 3.1 over HTTP: an account, and how it sends (vendors.md 1, 8.1). Pure: values in, values out.
 
-How the vendor writes is in cosms_wire.py, its other calls are in cosms_calls.py, what it tells us is read in
-cosms_pages.py, WAP pushes and multimedia messages are in cosms_media.py.
+How the vendor writes is in cosms_wire.py, its calls are in cosms_calls.py, what it tells us is read in cosms_pages.py
+and cosms_pushes.py, WAP pushes and multimedia messages are in cosms_media.py.
 Weak spots: with the one-time password every call costs a second round trip, as its string is good for one; reports of
 international messages mostly never come; and the document gives its pushes no secret, only an address.
 """
@@ -17,18 +17,18 @@ from dispatcher.errors import TextError, UserError
 from dispatcher.vendors import cosms_calls as calls
 from dispatcher.vendors import cosms_media as media
 from dispatcher.vendors import cosms_pages as pages
+from dispatcher.vendors import cosms_pushes as pushes
 from dispatcher.vendors import forms
 from dispatcher.vendors.cosms_calls import Login
-from dispatcher.vendors.cosms_codes import CODES, OK, SOME
-from dispatcher.vendors.cosms_wire import FORMAT_UTF8, Said, charset_of, escaped, message_ids, read_text
-from dispatcher.vendors.escapes import TextForm, once_more
+from dispatcher.vendors.cosms_codes import CODES
+from dispatcher.vendors.cosms_wire import FORMAT_UTF8, charset_of, escaped
+from dispatcher.vendors.escapes import TextForm
 from dispatcher.vendors.seam import (
     BalanceFlow,
     Codes,
     HistoryFlow,
     HistoryLimits,
     InboundParsed,
-    Kind,
     Limits,
     Message,
     MessageKind,
@@ -36,7 +36,6 @@ from dispatcher.vendors.seam import (
     Poll,
     PublishFlow,
     Push,
-    Refused,
     ReportCodes,
     ReportsParsed,
     Request,
@@ -45,7 +44,6 @@ from dispatcher.vendors.seam import (
     Vendor,
     Verdict,
 )
-from dispatcher.vendors.unread import Unread
 
 SUBMIT_PATH: Final = "/sms/putMt/"
 
@@ -218,7 +216,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             return Request(path=SUBMIT_PATH, prefix=prepared, tail=chunk, suffix=suffix, submits=True)
 
         said = yield from self._login.call(ask)
-        return said if isinstance(said, Verdict) else _verdict(said, count)
+        return said if isinstance(said, Verdict) else calls.submitted(said, count)
 
     def _level(self, count: int) -> int:
         """By the document more than 10 numbers are level 2, more than 100 level 3 (AMB-COSMS-14)."""
@@ -280,61 +278,15 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 100 mtIDs with one value (1.12, AMB-COSMS-24)."""
-        form = self._pushed(push, "mtid", "mtreport")
-        if isinstance(form, Refused):
-            return form
-        unread = Unread()
-        reports = pages.pushed_reports(form["mtid"], form["mtreport"], push.account, push.received_ms, unread)
-        if not reports and not unread.entries:
-            return self._junk("the push has no mtID")
-        return unread.beside(reports, authenticated=self.push_key is not None)
+        return pushes.reports(push, self.push_key)
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """One message (1.12)."""
-        form = self._pushed(push, "mobs", "msg")
-        if isinstance(form, Refused):
-            return form
-        msg_format, value = form.get("msgformat", b"").decode("ascii", "replace").strip(), form["msg"]
-        if msg_format == "1":
-            value = once_more(value, self.mo_text)
-        text, flags = read_text(msg_format, value, unescape=False)
-        message_id, time, to = (form.get(name, b"") for name in ("moid", "motime", "destid"))
-        return [pages.message(push.account, push.received_ms, message_id, time, form["mobs"], to, text, flags)]
+        return pushes.messages(push, self.push_key, self.mo_text)
 
     def push_answer(self) -> bytes:
         """Anything else and it is pushed again (AMB-COSMS-25)."""
         return b"100"
-
-    def _pushed(self, push: Push, *needed: str) -> dict[str, bytes] | Refused:
-        """The push's parameters, their names in lower case (AMB-COSMS-11)."""
-        vendors, query = forms.keyed(push.query, self.push_key)
-        if not vendors:
-            return Refused(403, "the key in the URL is wrong or missing", False)
-        fields = {**forms.fields(query), **forms.fields(push.body)}
-        form = {name.strip().lower(): value for name, value in fields.items()}
-        missing = next(
-            (name for name in needed if name not in form or (name != "msg" and not form[name].strip())), None
-        )
-        return form if missing is None else self._junk(f"the push has no {missing} parameter")
-
-    def _junk(self, why: str) -> Refused:
-        return Refused(400, why, self.push_key is not None, keep=True)
-
-
-def _verdict(said: Said, count: int) -> Verdict:
-    """What the answer to a submit means. Rows that do not fit the numbers one by one are never guessed at."""
-    if not said.code:
-        odd = "the answer is not of the document"
-        return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=said.text, warn=odd)
-    if said.code not in (OK, SOME):
-        return CODES.verdict(said.code, text=said.text)
-    ids = message_ids(said.rest)
-    if ids is not None and len(ids) == count == len(set(ids)) and not said.cut:
-        warn = "" if said.code == OK else f"code {said.code}, but with an id for every number"
-        return Verdict(kind=Kind.ACCEPTED, code=said.code, text=said.text, vendor_ids=ids, warn=warn)
-    got = "rows that cannot be read" if ids is None else f"{len(set(ids))} message ids"
-    warn = f"the vendor answered {said.code} with {got} for {count} numbers: who gets the message is in its history"
-    return Verdict(kind=Kind.PARTIAL, code=said.code, text=said.text, warn=warn)
 
 
 def _wrong_sub_number(value: str) -> str:

@@ -1,6 +1,6 @@
-"""The calls of COSMS beside sending: logging in, balance, pages, history, uploads, a new password (vendors.md 1).
+"""The calls of COSMS: logging in, what a submit is answered, balance, pages, history, uploads, a new password.
 
-Pure. `Login.call` makes every call: it fetches the one-time string, and once more if the vendor refuses it (208).
+Pure (vendors.md 1). `Login.call` makes every call: it fetches the one-time string, and once more if the vendor refuses it (208).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dispatcher.vendors.cosms_wire import (
     FORMAT_ESCAPED,
     Said,
     escaped,
+    message_ids,
     one_time_password,
     read_answer,
     read_md5str,
@@ -132,6 +133,22 @@ def refusal(said: Said) -> Verdict:
         return CODES.verdict(said.code, text=said.text)
     odd = "the answer is not of the document"
     return Verdict(kind=Kind.RETRY_LATER, code="unreadable", text=said.text, warn=odd)
+
+
+def submitted(said: Said, count: int) -> Verdict:
+    """What the answer to a submit means. Rows that do not fit the numbers one by one are never guessed at."""
+    if not said.code:
+        odd = "the answer is not of the document"
+        return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=said.text, warn=odd)
+    if said.code not in (OK, SOME):
+        return CODES.verdict(said.code, text=said.text)
+    ids = message_ids(said.rest)
+    if ids is not None and len(ids) == count == len(set(ids)) and not said.cut:
+        warn = "" if said.code == OK else f"code {said.code}, but with an id for every number"
+        return Verdict(kind=Kind.ACCEPTED, code=said.code, text=said.text, vendor_ids=ids, warn=warn)
+    got = "rows that cannot be read" if ids is None else f"{len(set(ids))} message ids"
+    warn = f"the vendor answered {said.code} with {got} for {count} numbers: who gets the message is in its history"
+    return Verdict(kind=Kind.PARTIAL, code=said.code, text=said.text, warn=warn)
 
 
 # --- queries ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What COSMS tells us: reports and messages as pages of polls or as pushes, and its history (vendors.md 1.6 to 1.12).
+"""What COSMS tells us when asked: pages of reports and of messages, and its history (vendors.md 1.6, 1.7, 1.9).
 
 Pure. Rows that cannot be read are handed back beside the others. A row's text is read by the row's own msgFormat.
 Weak spots: reports carry neither a number nor a time; a line of a message that reads like the beginning of a row is one
@@ -11,15 +11,13 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
 from dispatcher.core.numbers import to_wire
 from dispatcher.vendors import columns, forms
 from dispatcher.vendors.cosms_wire import ID_CHARS_MAX, Said, read_text, rows
 from dispatcher.vendors.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam import History, HistoryRow, Polled, ReportRow, report_codes
 from dispatcher.vendors.unread import Unread
-from schemas.records import Inbound, Reports
+from schemas.records import Inbound
 from schemas.states import REPORT_WAITING
 
 PAGE_ROWS: Final = 100
@@ -66,25 +64,6 @@ def polled_reports(said: Said) -> Polled:
             code = code[: columns.CODE_CHARS_MAX]
             found.append(ReportRow(vendor_id, 0, REPORT_CODES.state(code), code, 0))
     return _polled(Polled(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unread)
-
-
-def pushed_reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
-    """One value for up to 100 mtIDs with commas between them (AMB-COSMS-24)."""
-    fit = [vendor_id for vendor_id in map(bytes.strip, ids.split(b",")) if vendor_id]
-    if max(map(len, fit), default=0) > ID_CHARS_MAX:
-        for vendor_id in fit:
-            if len(vendor_id) > ID_CHARS_MAX:
-                unread.add(vendor_id, "mtID is too long")
-        fit = [vendor_id for vendor_id in fit if len(vendor_id) <= ID_CHARS_MAX]
-    return columns.in_columns(
-        account,
-        at_ms,
-        ids=fit,
-        numbers=np.zeros(len(fit), np.int64),
-        codes=[code.strip()] * len(fit),
-        state=REPORT_CODES.state,
-        times=np.zeros(len(fit), np.uint32),
-    )
 
 
 # --- messages from phones --------------------------------------------------------------------------------------------
