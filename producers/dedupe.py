@@ -4,7 +4,10 @@ A domestic mobile less 13e9 fits 33 bits and a row index 31, so both share one u
 in place (numpy's vectorised sort, the only pass that is not linear), equal numbers are neighbours and the first row of
 each comes first. Turned round, row above and number below, and sorted once more, the list is in its own order again.
 
-Weak spot: 2,147,483,648 rows at most. International numbers do not fit; they will need a small list beside this one.
+Numbers abroad stand in a small list beside this one, ascending, and are packed as their place in it, above all that a
+domestic mobile can be: 8 bytes more for each.
+
+Weak spot: 2,147,483,648 rows at most, and 1,589,934,592 numbers abroad.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import DOMESTIC_MIN, Numbers
+from dispatcher.core.numbers import DOMESTIC_END, DOMESTIC_MIN, Numbers, is_domestic
 from dispatcher.core.suppression import domestic
 from dispatcher.errors import InputError
 
@@ -24,6 +27,9 @@ ROWS_MAX: Final = 1 << 31
 _ROW_BITS: Final = np.uint64(31)
 _NUMBER_BITS: Final = np.uint64(33)
 _NUMBER: Final = np.uint64((1 << 33) - 1)
+_ABROAD: Final = DOMESTIC_END - DOMESTIC_MIN
+"""What is packed for the first number abroad."""
+
 _BLOCK: Final = 1 << 18
 
 Packed = NDArray[np.uint64]
@@ -31,16 +37,24 @@ _NOBODY: Final[Numbers] = np.empty(0, np.int64)
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Some rows of a list in the list's order, one uint64 each: the row index above, the number below."""
+    """Some rows of a list in the list's order, one uint64 each: the row index above, the number below.
+
+    `abroad` are the list's numbers abroad, ascending.
+    """
 
     packed: Packed
+    abroad: Numbers = _NOBODY
 
     def __len__(self) -> int:
         return len(self.packed)
 
     def numbers(self, start: int, end: int) -> Numbers:
         """The numbers of these rows from `start` to `end`, as int64."""
-        return (self.packed[start:end] & _NUMBER).astype(np.int64) + DOMESTIC_MIN
+        packed = (self.packed[start:end] & _NUMBER).astype(np.int64)
+        if not len(self.abroad):
+            return packed + DOMESTIC_MIN
+        elsewhere = self.abroad[np.clip(packed - _ABROAD, 0, None)]
+        return np.where(packed >= _ABROAD, elsewhere, packed + DOMESTIC_MIN)
 
     def rows(self, start: int, end: int) -> Numbers:
         """The row indices (the list's first is 0) from `start` to `end`."""
@@ -70,7 +84,8 @@ class Separated(msgspec.Struct, frozen=True):
 
     def without(self, ascending: Numbers) -> Separated:
         """The same with the recipients among these numbers `on_list`: who came on the list since it was read."""
-        barred, packed = _barred(ascending), self.recipients.packed
+        abroad = self.recipients.abroad
+        barred, packed = _barred(ascending, abroad), self.recipients.packed
         out = np.empty(len(packed), np.bool_)
         for start in range(0, len(packed), _BLOCK):
             out[start : start + _BLOCK] = _is_in(barred, packed[start : start + _BLOCK] & _NUMBER)
@@ -78,7 +93,7 @@ class Separated(msgspec.Struct, frozen=True):
             return self
         on_list = np.concatenate([self.on_list.packed, packed[out]])
         on_list.sort()
-        return Separated(Rows(packed[~out]), self.duplicates, self.suppressed, Rows(on_list))
+        return Separated(Rows(packed[~out], abroad), self.duplicates, self.suppressed, Rows(on_list, abroad))
 
     def given(self) -> Iterator[Numbers]:
         """The numbers of recipients and of who is on the list, in the list's order, some 100,000 at a time."""
@@ -90,7 +105,7 @@ class Separated(msgspec.Struct, frozen=True):
                 part = np.concatenate([part, on_list[taken:end]])
                 part.sort()
                 taken = end
-            yield Rows(part).numbers(0, len(part))
+            yield Rows(part, self.recipients.abroad).numbers(0, len(part))
         yield self.on_list.numbers(taken, len(on_list))
 
 
@@ -124,15 +139,26 @@ class Growing:
 
 
 class Listed(Growing):
-    """The good numbers of a list as they are read, block after block."""
+    """The good numbers of a list as they are read, block after block; those abroad as they come in `abroad`."""
 
-    __slots__ = ()
+    __slots__ = ("abroad",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.abroad = Growing()
 
     def add_block(self, numbers: Numbers, first_row: int) -> None:
         """The numbers of the rows from `first_row` on; 0 where a row has none. Raises InputError over ROWS_MAX."""
         if first_row + len(numbers) > ROWS_MAX:
             raise InputError(f"the list has more than {ROWS_MAX:,} rows. Split it into several campaigns.")
         packed = (numbers - DOMESTIC_MIN).view(np.uint64)
+        elsewhere = np.flatnonzero(numbers >= DOMESTIC_END)
+        if len(elsewhere):
+            first = _ABROAD + len(self.abroad)
+            if first + len(elsewhere) > int(_NUMBER):
+                raise InputError("the list has too many numbers abroad. Split it into several campaigns.")
+            packed[elsewhere] = np.arange(first, first + len(elsewhere), dtype=np.uint64)
+            self.abroad.add(numbers[elsewhere].view(np.uint64))
         packed <<= _ROW_BITS
         packed |= np.arange(first_row, first_row + len(numbers), dtype=np.uint64)
         self.add(packed if numbers.all() else packed[numbers != 0])
@@ -141,12 +167,13 @@ class Listed(Growing):
 def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -> Separated:
     """The list without repetitions (the first row wins), less the numbers of the suppression files and of the list.
 
-    `suppression` and `on_list` are ascending and domestic. A repetition counts as `duplicate` even if its number is
+    `suppression` and `on_list` are ascending. A repetition counts as `duplicate` even if its number is
     suppressed, and who is in a file does not count as on the list. Takes `listed` over.
     """
     packed = listed.taken()
+    abroad = _settled(packed, listed.abroad.taken().view(np.int64))
     packed.sort()
-    barred = [_barred(suppression), _barred(on_list)]
+    barred = [_barred(suppression, abroad), _barred(on_list, abroad)]
     duplicates, set_aside = Growing(), [Growing(), Growing()]
     before, kept = None, 0
     for start in range(0, len(packed), _BLOCK):
@@ -168,19 +195,38 @@ def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -
         kept += len(part)
     packed.resize(kept, refcheck=False)
     packed.sort()
-    return Separated(Rows(packed), _ordered(duplicates), *map(_ordered, set_aside))
+    return Separated(Rows(packed, abroad), *(_ordered(each, abroad) for each in (duplicates, *set_aside)))
+
+
+def _settled(packed: Packed, abroad: Numbers) -> Numbers:
+    """Give equal numbers abroad one place; the places are changed in `packed`. The numbers by place, ascending."""
+    if not len(abroad):
+        return _NOBODY
+    distinct, place = np.unique(abroad, return_inverse=True)
+    row = (np.uint64(1) << _ROW_BITS) - np.uint64(1)
+    for start in range(0, len(packed), _BLOCK):
+        part = packed[start : start + _BLOCK]
+        at = np.flatnonzero((part >> _ROW_BITS) >= np.uint64(_ABROAD))
+        came = ((part[at] >> _ROW_BITS) - np.uint64(_ABROAD)).astype(np.intp)
+        part[at] = ((place[came] + _ABROAD).astype(np.uint64) << _ROW_BITS) | (part[at] & row)
+    return distinct
 
 
 def suppression_of(numbers: Growing) -> Numbers:
-    """A suppression list as `separate` wants it: domestic, sorted. Takes `numbers` over."""
+    """A suppression list as `separate` wants it: sorted. Takes `numbers` over."""
     barred = numbers.taken()
     barred.sort()
     return barred.view(np.int64)
 
 
-def _barred(ascending: Numbers) -> Packed:
-    """The numbers as they are packed. What is no domestic mobile is nobody's here."""
-    return (domestic(ascending) - DOMESTIC_MIN).view(np.uint64)
+def _barred(ascending: Numbers, abroad: Numbers) -> Packed:
+    """The numbers as they are packed. What is neither a domestic mobile nor on our list is nobody's here."""
+    mobile = (domestic(ascending) - DOMESTIC_MIN).view(np.uint64)
+    if not len(abroad):
+        return mobile
+    elsewhere = ascending[~is_domestic(ascending)]
+    places = np.flatnonzero(np.isin(abroad, elsewhere)).astype(np.uint64) + np.uint64(_ABROAD)
+    return np.concatenate([mobile, places])
 
 
 def _is_in(barred: Packed, numbers: Packed) -> NDArray[np.bool_]:
@@ -195,7 +241,7 @@ def _turned(packed: Packed) -> Packed:
     return (packed << _NUMBER_BITS) | (packed >> _ROW_BITS)
 
 
-def _ordered(rows: Growing) -> Rows:
+def _ordered(rows: Growing, abroad: Numbers) -> Rows:
     packed = rows.taken()
     packed.sort()
-    return Rows(packed)
+    return Rows(packed, abroad)

@@ -52,7 +52,7 @@ class LetterRows:
         order = np.argsort(first, kind="stable")
         letters = Letters(self._template, self._table(), np.concatenate(self._lengths), rows[order], first[order])
         packed: Packed = recipients.packed[order]
-        return letters, Rows(packed)
+        return letters, Rows(packed, recipients.abroad)
 
     def given(self, separated: Separated) -> Iterator[bytes]:
         """The values of the recipients and of who is on the suppression list, in the list's order, as bytes."""
