@@ -24,6 +24,7 @@ import structlog
 from yarl import URL
 
 from dispatcher.core.verdict import NOT_CONNECTED
+from dispatcher.http_answer import bounded, ends, start
 from dispatcher.one_shot_body import Body, Run
 from dispatcher.vendors.seam import (
     Answer,
@@ -37,9 +38,6 @@ from dispatcher.vendors.seam import (
     broken_verdict,
     status_verdict,
 )
-
-BODY_BYTES_MAX: Final = Request(path="/").answer_bytes_max
-"""How much of an answer is read unless the request says otherwise; the connection is closed behind it."""
 
 STALE_TRIES_MAX: Final = 3
 WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
@@ -207,11 +205,11 @@ class HttpDriver:
                         raise ConnectionAbortedError("an answer to what was never asked")
                     if request.submits:
                         run.answered_s = time.monotonic()
-                    run.ended = self.vendor.cookies and _ends(response)
+                    run.ended = self.vendor.cookies and ends(response)
                     if response.status != 200:
-                        text = await _text(response)
+                        text = await start(response)
                         return status_verdict(response.status, text, submits=request.submits), response.status
-                    read, cut = await _bounded(response, request.answer_bytes_max, rows=request.rows)
+                    read, cut = await bounded(response, request.answer_bytes_max, rows=request.rows)
                     return Answer(read, response.charset or "", cut), 200
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if body.expired:
@@ -289,43 +287,6 @@ def _without_login(verdict: Verdict) -> Verdict:
     if verdict.kind is Kind.REJECTED:
         return msgspec.structs.replace(verdict, kind=Kind.AUTH)
     return verdict
-
-
-def _ends(response: aiohttp.ClientResponse) -> bool:
-    """Has the vendor announced that it closes the connection behind this answer?"""
-    said = response.headers.get("Connection", "").lower()
-    old = response.version is not None and response.version < aiohttp.HttpVersion11
-    return "close" in said or (old and "keep-alive" not in said)
-
-
-async def _bounded(
-    response: aiohttp.ClientResponse, bytes_max: int = BODY_BYTES_MAX, *, rows: bool = False
-) -> tuple[bytes, bool]:
-    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also of a body that breaks off."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while part := await response.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > bytes_max:
-                response.close()
-                return b"".join(parts)[:bytes_max], True
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        if not rows or not parts:
-            raise
-        response.close()
-        return b"".join(parts), True
-    return b"".join(parts), False
-
-
-async def _text(response: aiohttp.ClientResponse) -> str:
-    """The start of an error page, for people; the status alone decides, so a page that breaks off is no matter."""
-    try:
-        body, _ = await _bounded(response)
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return ""
-    return body.decode("utf-8", "replace").strip()
 
 
 async def query_balance(

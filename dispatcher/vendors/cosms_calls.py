@@ -1,6 +1,6 @@
 """The calls of COSMS: logging in, what a submit is answered, balance, pages, history, uploads, a new password.
 
-Pure (vendors.md 1). `Login.call` makes every call: it fetches the one-time string, and once more if the vendor refuses it (208).
+Pure; vendors.md 1. `Login.call` makes every call: it fetches the one-time string, and another if that is refused (208).
 """
 
 from __future__ import annotations

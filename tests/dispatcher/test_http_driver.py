@@ -18,7 +18,8 @@ import uvloop
 
 from dispatcher.core.text import Split
 from dispatcher.core.verdict import Kind, Verdict
-from dispatcher.http_driver import BODY_BYTES_MAX, HttpDriver, query_balance
+from dispatcher.http_answer import BODY_BYTES_MAX
+from dispatcher.http_driver import HttpDriver, query_balance
 from dispatcher.one_shot_body import JOIN_BYTES_MAX
 from dispatcher.vendors.batch_a import BatchA
 from dispatcher.vendors.seam import Answer, Limits, Message, Request, Secret, SubmitFlow, Vendor
