@@ -172,6 +172,17 @@ async def _read_suppression(numbers: object, barred: Growing) -> str:
         return f"suppression list {opened.list.label}: {good:,} numbers in {rows:,} rows"
 
 
+async def opened_aside(numbers: object, column: str | int | None = None) -> Opened:
+    """An open list; opening it may take long. Raises InputError."""
+    return await _aside(Opened, numbers, column)
+
+
+async def blocks_of(opened: Opened) -> AsyncIterator[pl.Series]:
+    """The phone column of an open list, a block at a time. Raises InputError."""
+    async for [values] in _ahead(_blocks(opened.list, None)):
+        yield values
+
+
 Blocks = Iterator[list[pl.Series]]
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import DOMESTIC_DIGITS, OTHER, Numbers, from_wire, is_domestic, normalise_one
+from dispatcher.core.numbers import DOMESTIC_DIGITS, OTHER, Numbers, from_wire, is_domestic, normalise_one, to_wire
 
 Column = NDArray[np.uint32]
 T = TypeVar("T", np.int64, np.uint32)
@@ -145,6 +145,12 @@ def key_as_written(text: str) -> int:
     if not (digits.isascii() and digits.isdigit() and DIGITS_MIN <= len(digits) <= DIGITS_MAX):
         return 0
     return 0 if abroad.startswith("0") else key_of_wire(digits)
+
+
+def shown(key: int) -> str:
+    """A key as people write the number, and as `key_as_written` reads it: abroad with a `+`."""
+    abroad = OTHER <= key < 2 * OTHER
+    return f"+{to_wire(key)}" if abroad else to_wire(key)
 
 
 def _merged(base: NDArray[T], new: NDArray[T], at: Numbers) -> NDArray[T]:

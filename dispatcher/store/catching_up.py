@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from dispatcher.config import Config
@@ -15,7 +15,7 @@ from dispatcher.store.joining import Joining
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import Store, StoreReader
 from dispatcher.store.sqlite import StoreBusy
-from schemas.topics import CAMPAIGNS, LANES, REPORTS
+from schemas.topics import CAMPAIGNS, LANES, REPORTS, Topic
 
 LOOK_AGAIN_S: Final = 0.1
 FOLDED: Final = (CAMPAIGNS, LANES, REPORTS)
@@ -67,9 +67,9 @@ async def up_to_date(
         reader.close()
 
 
-async def behind(log: Log, reader: StoreReader, *, within_s: float) -> int:
+async def behind(log: Log, reader: StoreReader, *, within_s: float, topics: Sequence[Topic] = FOLDED) -> int:
     """How many records that the log has now are not in the results, after giving a running dispatcher this long."""
-    places = [(topic.name, partition) for topic in FOLDED for partition in range(topic.partitions)]
+    places = [(topic.name, partition) for topic in topics for partition in range(topic.partitions)]
     ends = dict(zip(places, await asyncio.gather(*(log.end(*place) for place in places)), strict=True))
     until_s = time.monotonic() + within_s
     while True:
