@@ -4,8 +4,8 @@ A number is an int64. A domestic mobile (`1[3-9]` and nine digits) is its own el
 `int(digits) + 10**15 * (1 + leading zeros)`, so that the wire can be rebuilt digit by digit; 0 is "no number".
 
 Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only mobiles pass `normalise`, and numbers abroad
-where that is asked for (no landlines, though COSMS's document takes some); a wire number has at most 15 digits after its
-leading zeros (E.164), more raise ValueError.
+where that is asked for (no landlines, though COSMS's document takes some); a wire number has at most 15 digits after
+its leading zeros (E.164), more raise ValueError.
 """
 
 from __future__ import annotations
@@ -203,8 +203,8 @@ def normalise(lines: bytes, *, international: bool = False) -> tuple[Numbers, By
 
     A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven
     digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the
-    country code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code, are
-    good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13).
+    country code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code,
+    are good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13).
     """
     text = np.frombuffer(_plain(lines), np.uint8)
     ends = np.flatnonzero(text == _LF)

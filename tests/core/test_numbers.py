@@ -188,3 +188,37 @@ def test_what_is_no_code_has_no_wire_form(value):
 
 def test_every_advice_is_about_a_reason():
     assert set(numbers.ADVICE) <= set(numbers.REASONS)
+
+
+ABROAD = [
+    ("+44 7700 900123", "447700900123", ""),
+    ("0044 7700 900123", "447700900123", ""),
+    ("+1 (202) 555-0147", "12025550147", ""),
+    ("00852 1234 5678", "85212345678", ""),
+    ("+1 380 013 8000", "", "ambiguous international number"),
+    ("001 380 013 8000", "", "ambiguous international number"),
+    ("+13800138000", "", "ambiguous international number"),
+    ("+86 138 0013 8000", "13800138000", ""),
+    ("13800138000", "13800138000", ""),
+    ("+8613800138", "", "too short"),
+    ("+0447700900123", "", "no number"),
+    ("447700900123", "", "too long"),
+    ("+1234567890123456", "", "too long"),
+    ("+123456", "", "too short"),
+]
+
+
+@pytest.mark.parametrize(("written", "wire", "reason"), ABROAD)
+def test_numbers_abroad_are_taken_where_asked_for_but_none_that_reads_like_a_mobile(written, wire, reason):
+    [number], [code] = numbers.normalise(written.encode() + b"\n", international=True)
+    assert (numbers.to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
+
+
+@given(st.lists(st.integers(10**6, 10**15 - 1).map(lambda value: f"+{value}"), max_size=20))
+def test_a_number_abroad_has_the_digits_it_was_written_with_or_is_refused(written):
+    found, reasons = numbers.normalise("".join(f"{each}\n" for each in written).encode(), international=True)
+    for each, number, code in zip(written, found.tolist(), reasons.tolist(), strict=True):
+        assert (number != 0) == (code == 0)
+        if number and not each.startswith("+86"):
+            assert numbers.to_wire(number) == each[1:]
+            assert not 13_000_000_000 <= int(each[1:]) < 20_000_000_000

@@ -14,7 +14,14 @@ from producers import dedupe
 from producers.dedupe import Growing, Listed, separate, suppression_of
 
 FIRST, LAST = 13_000_000_000, 19_999_999_999
-few = st.one_of(st.integers(FIRST, FIRST + 12), st.integers(LAST - 3, LAST), st.integers(FIRST, LAST))
+ABROAD = 10**15 + 447_700_900_000
+few = st.one_of(
+    st.integers(FIRST, FIRST + 12),
+    st.integers(LAST - 3, LAST),
+    st.integers(FIRST, LAST),
+    st.integers(ABROAD, ABROAD + 12),
+    st.integers(10**15 + 10**6, 2 * 10**15 - 1),
+)
 rows = st.lists(st.one_of(st.just(0), few), max_size=60)
 
 

@@ -17,6 +17,7 @@ import producers
 from consumers import history_watch
 from consumers.lanes import run_lanes
 from dispatcher.config import Config, parse
+from dispatcher.core.numbers import to_wire
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
@@ -99,14 +100,21 @@ async def campaign(
     text: str = "【店】优惠 50%",
     kind: str = "sms",
     frames: Path | None = None,
+    numbers: Any = None,
     **keys: Any,
 ) -> tuple[dict[int, tuple[State, str, str]], dict[str, Any], pl.DataFrame]:
     """(how its recipients ended, the simulator's totals, the rows of its ledger)."""
     settings = config(folder, sim.url, **keys)
     log = await open_log(settings.log.url)
-    numbers = np.arange(FIRST, FIRST + recipients)
     await producers.launch(
-        numbers, text=text, route=["spring"], config=settings, log=log, id="may", kind=kind, frames=frames
+        np.arange(FIRST, FIRST + recipients) if numbers is None else numbers,
+        text=text,
+        route=["spring"],
+        config=settings,
+        log=log,
+        id="may",
+        kind=kind,
+        frames=frames,
     )
     late = await ended(settings, log, done)
     totals, rows = await asyncio.to_thread(sim.totals), await asyncio.to_thread(sim.rows)
@@ -233,3 +241,18 @@ def folder_of_frames(folder: Path) -> Path:
     (frames / "1.txt").write_text("你好", "gbk")
     (frames / "2@12s.jpg").write_bytes(b"\xff\xd8\xff" + b"y" * 100)
     return frames
+
+
+async def test_numbers_abroad_go_out_beside_domestic_ones_within_both_limits_and_ambiguous_ones_never(tmp_path):
+    abroad = [f"+4477009{number:05}" for number in range(900)]
+    numbers = [*abroad, *(str(FIRST + number) for number in range(700)), "+1 380 013 8000", "001 312 555 0147"]
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, **FAST, **AT_ONCE}) as sim:
+        late, totals, rows = await campaign(
+            tmp_path,
+            sim,
+            lambda counts: counts.delivered + counts.failed == 700 and counts.accepted == 900,
+            numbers=numbers,
+            international=True,
+        )
+    assert (totals["double_texts"], totals["numbers_accepted"], totals["violations"]) == (0, 1_600, {})
+    assert {to_wire(number) for number in late} == set(rows["number"]) == {each.lstrip("+") for each in numbers[:1_600]}
