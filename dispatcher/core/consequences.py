@@ -12,6 +12,9 @@ from dispatcher.core.verdict import NOT_CONNECTED, Kind, Verdict
 from schemas.records import Effect, Outcome
 
 RETRY_MAX_S: Final = 60.0
+APART_RETRY_S: Final = 300.0
+"""When to try again what only lacks a balance that is not the account's own."""
+
 TEXT_CHARS_MAX: Final = 200
 HTTP_CODE: Final = "http 4"
 LET_IN: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.REJECTED, Kind.BALANCE)
@@ -51,6 +54,8 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
         case Kind.AUTH:
             lane.stop("auth", f"code {verdict.code}", now_s)
             return Consequence("queued", stopped="auth")
+        case Kind.BALANCE if verdict.apart:
+            return Consequence("queued", now_s + APART_RETRY_S)
         case Kind.BALANCE:
             lane.stop("balance", f"code {verdict.code}", now_s)
             lane.balance = 0.0

@@ -44,7 +44,7 @@ CODES: Final = codes("""
     502 | throttled                 | too fast | 操作过快 | set flow to the contract's limit
     503 | balance                   | no domestic credit left | 企业国内余额不足 | top up the account
     504 | balance                   | the sub-user's credit is used up | 子用户国内余额不足 | raise its quota
-    505 | balance                   | no international credit left | 企业国际余额不足 | top up the account
-    506 | balance                   | its international credit is used up | 子用户国际余额不足 | raise its quota
+    505 | balance/apart             | no international credit left | 企业国际余额不足 | top up the account
+    506 | balance/apart             | its international credit is used up | 子用户国际余额不足 | raise its quota
 """, other=Kind.UNKNOWN)
 # fmt: on

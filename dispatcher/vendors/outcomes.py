@@ -30,6 +30,7 @@ class Code(msgspec.Struct, frozen=True):
     divide: bool = False
     hold_s: float = 0.0
     doubtful: bool = False
+    apart: bool = False
 
 
 class Codes(msgspec.Struct, frozen=True):
@@ -53,6 +54,7 @@ class Codes(msgspec.Struct, frozen=True):
             divide=row is not None and row.divide,
             hold_s=row.hold_s if row else 0.0,
             doubtful=row is not None and row.doubtful,
+            apart=row is not None and row.apart,
             warn=warn or ("" if row else f"code {code} is not in the vendor's document"),
         )
 
@@ -65,7 +67,7 @@ class Codes(msgspec.Struct, frozen=True):
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     """A code table from text rows `code | class | english | chinese | advice`.
 
-    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful.
+    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` apart.
     """
     rows: dict[str, Code] = {}
     for code, kind, english, chinese, *advice in _cells(table):
@@ -80,6 +82,7 @@ def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
             divide=mark == "divide",
             hold_s=hold_s,
             doubtful=mark == "doubtful",
+            apart=mark == "apart",
         )
     return Codes(rows, other)
 
