@@ -13,7 +13,7 @@ import msgspec
 from dispatcher.core.balance_hint import BalanceHint, Told
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.chunks import Batch
-from dispatcher.core.fairness import FairShare
+from dispatcher.core.fairness import URGENT_RUN, FairShare
 from dispatcher.core.lane import Chunk
 from dispatcher.core.pacing import GUARD_S, Pacer
 from dispatcher.core.personal import Letters
@@ -108,6 +108,7 @@ class AccountLane:
         self.retry_balance_s = float("inf")
         self.let_in = not spec.locks_out
         self.queries = 0
+        self._urgent_row = 0
 
     # --- what there is to do ---
 
@@ -198,10 +199,17 @@ class AccountLane:
     # --- what happened ---
 
     def next_ready(self) -> Ready | None:
-        """The intent to send first: urgent ones before others, else in the order of the journal."""
-        if not self.ready:
-            return None
-        return next((ready for ready in self.ready if ready.urgent), self.ready[0])
+        """The intent to send first: urgent ones before others, but not all of them; else in the journal's order."""
+        urgent = next((ready for ready in self.ready if ready.urgent), None)
+        other = next((ready for ready in self.ready if not ready.urgent), None)
+        if urgent is None or other is None:
+            return urgent or other
+        return other if self._urgent_row >= URGENT_RUN - 1 else urgent
+
+    def goes(self, ready: Ready) -> None:
+        """It is handed to the driver."""
+        self.ready.remove(ready)
+        self._urgent_row = self._urgent_row + 1 if ready.urgent else 0
 
     def connected(self) -> None:
         """The vendor answered."""

@@ -352,7 +352,7 @@ class Owner:
             if at_s > now_s:
                 self.wake_s = min(self.wake_s, at_s, ready.deadline_s + 0.001)
                 return
-            lane.ready.remove(ready)
+            lane.goes(ready)
             ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
             lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, lane.hint.told)
             send = Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)

@@ -6,8 +6,9 @@ their weights differs by no more than one chunk of each. Weights are taken from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
+from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.fairness import URGENT_RUN, FairShare
 
 Truth = Callable[[str], tuple[int, bool]]
@@ -75,3 +76,25 @@ class WatchedShare(FairShare):
             self._broken(f"an urgent campaign waits for others, after {self._urgent_row} urgent chunks")
         if not urgent:
             self._urgent_row = 0
+
+
+class OvertakenWatch:
+    """Intents that were read back: one urgent request after the other may go first, but not all of them."""
+
+    def __init__(self, broken: Callable[[str], None]) -> None:
+        self._broken = broken
+        self._left: dict[int, int] = {}  # by how many more urgent ones a waiting intent may be overtaken
+
+    def sends(self, lane: AccountLane, intents: Sequence[int]) -> None:
+        """These are handed to the driver; `lane.ready` still wait."""
+        urgent = sum(self._is_urgent(lane, intent) for intent in intents)
+        others = len(intents) - urgent
+        waiting = [ready.chunk.intent for ready in lane.ready if not ready.urgent]
+        for place, intent in enumerate(waiting):
+            self._left[intent] = self._left.get(intent, URGENT_RUN * (place + others + 1)) - urgent
+            if self._left[intent] < 0:
+                self._broken(f"intent {intent} is ready, and urgent ones overtake it without end")
+
+    def _is_urgent(self, lane: AccountLane, intent: int) -> bool:
+        campaign = lane.campaigns.get(lane.sending[intent].chunk.campaign)
+        return campaign is not None and campaign.urgent

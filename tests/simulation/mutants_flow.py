@@ -75,6 +75,10 @@ def urgent_campaigns_wait_their_turn(patch: MonkeyPatch) -> None:
     patch.setattr(fairness, "URGENT_RUN", 2)
 
 
+def what_is_ready_and_urgent_always_goes_first(patch: MonkeyPatch) -> None:
+    patch.setattr(account_lane, "URGENT_RUN", 10**9)
+
+
 def who_becomes_urgent_keeps_the_clock_it_had(patch: MonkeyPatch) -> None:
     class OneClock(dict[Any, float]):
         def get(self, key: Any, default: Any = None) -> Any:
@@ -150,6 +154,7 @@ FLOW_MUTANTS: Final = (
     who_was_idle_catches_up,
     urgent_campaigns_take_it_all,
     urgent_campaigns_wait_their_turn,
+    what_is_ready_and_urgent_always_goes_first,
     who_becomes_urgent_keeps_the_clock_it_had,
     an_empty_balance_does_not_stop_the_lane,
     the_balance_does_not_bound_a_chunk,
