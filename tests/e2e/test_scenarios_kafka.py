@@ -1,0 +1,27 @@
+"""A full run on a real Kafka broker with every vendor there is: the scenario `all-vendors`, small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import orjson
+
+from dispatcher.vendors.registry import BY_TAG
+from loadtest.scenario_file import find, load
+
+
+def test_a_full_run_on_kafka_with_all_vendors_passes(kafka_bootstrap: str) -> None:
+    scenario = load(find("all-vendors"))
+    assert {vendor.vendor for vendor in scenario.vendors.values()} == set(BY_TAG)
+    done = subprocess.run(
+        [sys.executable, "-c", "from dispatcher.cli import main; main()", "loadtest", "all-vendors", "--recipients",
+         "5000", "--log", f"kafka://{kafka_bootstrap}", "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    outcome = orjson.loads(done.stdout)
+    assert outcome["log"] == "kafka"
+    assert [each for each in outcome["expected"] if not each["holds"]] == []
+    assert {account["vendor"] for account in outcome["accounts"].values()} == set(scenario.vendors)
+    assert all(account["ledger"]["taken"] > 0 for account in outcome["accounts"].values())
