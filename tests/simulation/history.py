@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any, Final
 
+import msgspec
+
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.chunks import Batch
 from dispatcher.core.owner import Owner
@@ -12,6 +14,7 @@ from schemas.records import Cancelled, Flowed, Intent, Weighed
 from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
+from tests.simulation.personal import PARTS_MAX, road_of, runs_of
 from tests.simulation.process import Place, Process
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
@@ -51,14 +54,14 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     log = SimLog(world, rng.choice(["sqlite", "kafka", "kafka"]), faults=faults and rng.random() < 0.7)
     vendor = SimVendor(world, log, faults=faults, credit=rng.choice([None, None, 200, 2_000]))
     spec = _spec(rng)
-    place = Place(world, log, vendor, {}, spec, owner_type, {})
+    place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed))
     watch = Watch(world, log, vendor, spec, place.cut_by)
-    plans = _plans(rng)
+    plans = _personalised(_plans(rng), world.seed)
     world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {plans}"
     log.on_late = lambda records: _cancel_one(world, log, records)
     for plan in plans:
         _schedule(world, log, place.batches, plan)
-        vendor.segments[plan.name] = plan.segments
+        vendor.segments[plan.name], vendor.runs[plan.name] = plan.segments, plan.run
 
     def fresh() -> Process:
         process = Process(place)
@@ -134,6 +137,15 @@ def _plans(rng: random.Random) -> list[Plan]:
             segments=rng.choice([1, 1, 3]),
         )
         for index in range(rng.randint(1, 4))
+    ]
+
+
+def _personalised(plans: list[Plan], seed: int) -> list[Plan]:
+    """Some of these campaigns have a text for each recipient."""
+    replace = msgspec.structs.replace
+    return [
+        replace(plan, run=run, road=road_of(seed), segments=PARTS_MAX) if run else plan
+        for plan, run in zip(plans, runs_of(seed, len(plans)), strict=True)
     ]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.chunks import Batch
+from dispatcher.core.personal import VariableLimits
 from schemas.records import Job, Launched, Leg
+from tests.simulation.personal import TEXT, personal
 from tests.simulation.sim_log import SimLog
 from tests.simulation.world import ACCOUNT
 
@@ -13,7 +15,10 @@ FIRST_NUMBER = 13_000_000_000
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign as somebody wants it: jobs of `sizes` recipients, whose numbers begin at `first`."""
+    """A campaign as somebody wants it: jobs of `sizes` recipients, whose numbers begin at `first`.
+
+    `run`: so many in a row share a text, 0: all of them; `road`: how the vendor takes many texts in a request.
+    """
 
     name: str
     first: int
@@ -22,6 +27,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     weight: int
     urgent: bool
     segments: int
+    run: int = 0
+    road: VariableLimits | None = None
 
     @property
     def recipients(self) -> int:
@@ -37,7 +44,8 @@ def launched(plan: Plan, attempt: str) -> Launched:
         attempt=attempt,
         fingerprint="f",
         name=plan.name,
-        text="t",
+        text=TEXT if plan.run else "t",
+        variables=("a", "b") if plan.run else (),
         legs=(Leg(account=ACCOUNT, vendor="batch-a", jobs=jobs, recipients=recipients),),
         weight=plan.weight,
         urgent=plan.urgent,
@@ -89,7 +97,8 @@ def launch(log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str) -> 
 def _put_job(
     log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str, number: int, first: int, size: int
 ) -> None:
-    batches[len(log.topics["jobs"])] = Batch(numbered(first, size), size)
+    texts = personal(FIRST_NUMBER + first, size, plan.run, plan.road) if plan.run else None
+    batches[len(log.topics["jobs"])] = Batch(numbered(first, size), size, texts)
     job = Job(
         campaign=plan.name,
         attempt=attempt,

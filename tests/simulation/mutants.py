@@ -15,6 +15,7 @@ from dispatcher.core.ownership import Ownership
 from dispatcher.store.fold import Fold
 from tests.simulation.mutants_flow import FLOW_MUTANTS
 from tests.simulation.mutants_lane import LANE_MUTANTS
+from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 
 Mutant = Callable[[MonkeyPatch], None]
 
@@ -36,4 +37,4 @@ JOIN_MUTANTS: Final[tuple[Mutant, ...]] = (
     a_report_before_its_outcome_is_dropped,
     the_joiner_believes_a_deposed_owner,
 )
-MUTANTS: Final[tuple[Mutant, ...]] = (*LANE_MUTANTS, *FLOW_MUTANTS, *JOIN_MUTANTS)
+MUTANTS: Final[tuple[Mutant, ...]] = (*LANE_MUTANTS, *FLOW_MUTANTS, *PERSONAL_MUTANTS, *JOIN_MUTANTS)

@@ -17,9 +17,11 @@ from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Fetch, Point, Send
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
+from dispatcher.core.personal import VariableLimits
 from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
 from schemas.records import Checkpoint, CheckpointAt, Intent, Launched, Outcome, Owned, Weighed
-from tests.simulation.fair_watch import WatchedShare
+from tests.simulation.fair_watch import OvertakenWatch, WatchedShare
+from tests.simulation.personal import texts_sent
 from tests.simulation.sim_log import Fate, SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.world import ACCOUNT, World
@@ -39,6 +41,7 @@ class Place(msgspec.Struct, frozen=True):
     spec: LaneSpec
     owner_type: type[Owner] = Owner
     cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
+    road: VariableLimits | None = None
 
 
 class Process:
@@ -65,6 +68,7 @@ class Process:
         self.positions = {"campaigns": 0, "jobs": 0, "lanes": 0}
         self._poll_at_s = float("inf")
         self._broke = False
+        self._overtaken = OvertakenWatch(self._unfair)
         self._last: Checkpoint | None = None
         self._balance_s: float | None = None
         self._serial = getattr(self, "_serial", 0) + 1
@@ -181,7 +185,7 @@ class Process:
             return
         if self._draining and owner.in_charge and not owner.draining:
             owner.drain(self.now_ms)
-        together = []
+        together, sends = [], list[Send]()
         for effect in owner.poll(self.world.now_s, self.now_ms):
             match effect:
                 case Append():
@@ -193,7 +197,10 @@ class Process:
                 case Fetch():
                     self.world.after(0.003, partial(self._fetched, effect.job_offset), self)
                 case Send():
-                    self._send(effect)
+                    sends.append(effect)
+        self._overtaken.sends(owner.lanes[ACCOUNT], [send.intent for send in sends])
+        for send in sends:
+            self._send(send)
         if together:
             self._append(together)
         if owner.deposed and not any(lane.sending for lane in owner.lanes.values()):
@@ -288,6 +295,7 @@ class Process:
             self._answered(send, Verdict(kind=Kind.NOT_SENT), None, None)
             return
         wrote_s, numbers, name = world.now_s, bytes(send.numbers), self.name
+        texts = texts_sent(send, self.place.road)
         forward_s = 0.0005 + world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 0.1
         state = {"over": False}
 
@@ -297,7 +305,7 @@ class Process:
                 self._answered(send, verdict, wrote_s, answered_s)
 
         def arrive() -> None:
-            verdict = self.vendor.arrive(numbers, behaviour, name, send.intent, send.campaign)
+            verdict = self.vendor.arrive(numbers, texts, behaviour, name, send.intent, send.campaign)
             back_s = 0.0005 + world.rng.expovariate(1 / 0.003) + (6.0 if behaviour == "late" else 0.0)
             if verdict is not None:
                 world.after(back_s, lambda: conclude(verdict, world.now_s), self)

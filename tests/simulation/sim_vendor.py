@@ -10,6 +10,8 @@ import numpy as np
 
 from dispatcher.core.verdict import Kind, Verdict
 from schemas.records import Reports
+from tests.simulation.personal import messages as messages_of
+from tests.simulation.personal import text_of
 from tests.simulation.sim_log import SimLog
 from tests.simulation.world import ACCOUNT, World
 
@@ -50,6 +52,7 @@ class SimVendor:
         self.taken: dict[bytes, int] = {}
         self.requests = 0
         self.segments: dict[str, int] = {}  # of each campaign's text
+        self.runs: dict[str, int] = {}  # how many recipients of each campaign share a text, 0: all
         self.watch: Callable[[Arrival, str], None] = lambda arrival, behaviour: None
         self.down_until_s = 0.0
         self.stalled_until_s = 0.0
@@ -63,10 +66,14 @@ class SimVendor:
             return "take"
         return rng.choice(MISBEHAVIOUR)
 
-    def arrive(self, numbers: bytes, behaviour: str, owner: str, intent: int, campaign: str) -> Verdict | None:
-        """A request; the answer, or None if it never answers."""
+    def arrive(
+        self, numbers: bytes, texts: list[str] | None, behaviour: str, owner: str, intent: int, campaign: str
+    ) -> Verdict | None:
+        """A request, with a text for each number or the campaign's; the answer, or None if it never answers."""
         recipients = numbers.split(b",")
-        messages = len(recipients) * self.segments[campaign]
+        messages = len(recipients) * self.segments[campaign] if texts is None else sum(map(messages_of, texts))
+        if (run := self.runs[campaign]) or texts is not None:
+            self._read(recipients, texts, run, intent)
         self.requests += 1
         if behaviour in TAKEN and self.credit is not None:
             if messages > self.credit:
@@ -82,6 +89,12 @@ class SimVendor:
         if behaviour in ("take", "late"):
             return Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(self.requests))
         return ANSWERS.get(behaviour)
+
+    def _read(self, recipients: list[bytes], texts: list[str] | None, run: int, intent: int) -> None:
+        """Everybody is sent their own text."""
+        for number, text in zip(recipients, texts or [""] * len(recipients), strict=True):
+            if not run or text != text_of(int(number), run):
+                raise self.world.broken(f"{number.decode()} was sent a text that is not theirs: {text!r}", [intent])
 
     def top_up(self, messages: int) -> None:
         """Somebody pays."""
