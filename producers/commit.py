@@ -18,14 +18,15 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.numbers import encode as wire
-from dispatcher.errors import LogDamaged, LogError, LogNewer, LogTimeout, LogUnavailable, UserError
+from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
+from producers.earlier import find_launched
 from producers.intake import Progress, silent
 from producers.multimedia import publish
 from producers.plan import Plan
 from producers.prepare import Prepared, suppressed_since
 from schemas.batch import Headers, pack
-from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from schemas.codec import encode
 from schemas.records import Job, Launched, Leg
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition, spread_partition
 
@@ -101,27 +102,6 @@ async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
     """What there is to say if this was launched before; None if it was not. Raises UserError if the id is taken."""
     earlier = await find_launched(log, prepared.definition.campaign)
     return None if earlier is None else _already(prepared, earlier)
-
-
-async def find_launched(log: Log, campaign: str) -> Launched | None:
-    """The launch of this id that counts: the first one. Raises LogError."""
-    wanted, offset = f"{campaign}#".encode(), 0
-    while records := await log.read(CAMPAIGNS.name, 0, offset):
-        for stored in records:
-            if not stored.key.startswith(wanted):
-                continue
-            try:
-                record = decode(stored.value)
-            except NewerRecord as error:
-                raise LogNewer(f"the log at {log.url} is of a newer release ({error}). Upgrade dispatcher.") from error
-            except BrokenRecord as error:
-                raise LogDamaged(
-                    f"campaigns: the record at offset {stored.offset} cannot be read ({error})."
-                ) from error
-            if isinstance(record, Launched):
-                return record
-        offset = records[-1].offset + 1
-    return None
 
 
 async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:

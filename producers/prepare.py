@@ -21,6 +21,7 @@ from producers.balances import ask_balances
 from producers.deal import Part, batch_sizes, deal
 from producers.dedupe import Rows
 from producers.definition import Definition, define
+from producers.earlier import find_launched
 from producers.intake import Intake, Personal, Progress, count, read_list, silent
 from producers.letters import Letters
 from producers.plan import AccountPlan, OneText, Plan, Texts, make_plan, plan_accounts, send_hours, shares
@@ -95,7 +96,7 @@ async def prepare(
         frames=frames,
         now=datetime.now(),
     )
-    suppression, unread = await _suppression(config, log)
+    suppression, unread = await _suppression(config, log, id)
     personal = Personal(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_list(
         numbers,
@@ -171,10 +172,11 @@ async def suppressed_since(prepared: Prepared, log: Log) -> None:
     )
 
 
-async def _suppression(config: Config, log: Log | None) -> tuple[SuppressionList, list[str]]:
+async def _suppression(config: Config, log: Log | None, campaign: str | None) -> tuple[SuppressionList, list[str]]:
     """The suppression list as the log has it now, and what to say of it; nobody is on it where there is no log yet.
 
-    A log that is away does not stop a plan: the list is read again, and must be, when the launch is committed.
+    A log that is away does not stop a plan: the list is read again, and must be, when the launch is committed. For a
+    campaign that was launched before it is not read: whoever came on it since, this launch has nobody left to text.
     """
     suppression = SuppressionList()
     read_url(config.log.url)  # a mistake in it is no missing log
@@ -183,6 +185,8 @@ async def _suppression(config: Config, log: Log | None) -> tuple[SuppressionList
             if log is None:
                 log = await open_log(config.log.url, create=False)
                 stack.push_async_callback(log.close)
+            if campaign is not None and await find_launched(log, campaign) is not None:
+                return suppression, [f"{campaign} was launched before: this plan does not count the suppression list"]
             await suppression.read_on(log)
     except ConfigError:
         return suppression, []
