@@ -59,9 +59,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `vendor_ids` (one per recipient in submitted order) only where the vendor gives one each. `divide`: send the
     slice again in halves. `hold_s`: nothing needs to be tried before then. `doubtful`: a refusal for now that the
-    document does not explain; if it is all we ever get, the chunk is unknown in the end, not failed. `apart`:
-    the balance that is empty is not the account's own (international credit), so only this slice waits. `warn` says what
-    is odd (an accepted answer without an id: no reports can be joined).
+    document does not explain; if it is all we ever get, the chunk is unknown in the end, not failed. `apart`: the
+    balance that is empty is not the account's own (international credit), so only this slice waits. `warn` says what is
+    odd (an accepted answer without an id: no reports can be joined).
     """
 
     kind: Kind

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.core.account_lane import BALANCE_RETRY_S, REFUSALS_MAX, AccountLane, LaneSpec
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.consequences import consequence, not_sent, outcome_of
+from dispatcher.core.consequences import APART_RETRY_S, consequence, not_sent, outcome_of
 from dispatcher.core.lane import Chunk, ChunkState
 from dispatcher.core.verdict import NOT_CONNECTED, Kind, Verdict
 
@@ -113,3 +113,44 @@ def test_an_empty_balance_without_a_query_is_tried_again_later():
 def test_what_never_went_out_has_no_sending_time():
     record = not_sent(a_chunk(), "stopping", 5)
     assert (record.effect, record.kind, record.sent_ms) == ("queued", "not-sent", 0)
+
+
+def test_an_empty_balance_that_is_not_the_account_s_own_lets_only_that_slice_wait():
+    lane = a_lane()
+    result = consequence(lane, a_chunk(strikes=99), Verdict(kind=Kind.BALANCE, code="505", apart=True), NOW_S)
+    assert (result.effect, result.not_before_s) == ("queued", NOW_S + APART_RETRY_S)
+    assert lane.stopped is None
+    assert lane.balance is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "let_in"),
+    [
+        (Kind.ACCEPTED, "100", True),
+        (Kind.PARTIAL, "200", True),
+        (Kind.CONTENT, "405", True),
+        (Kind.REJECTED, "404", True),
+        (Kind.BALANCE, "503", True),
+        (Kind.REJECTED, "http 404", False),
+        (Kind.THROTTLED, "502", False),
+        (Kind.RETRY_LATER, "501", False),
+        (Kind.UNKNOWN, "no answer", False),
+        (Kind.NOT_SENT, NOT_CONNECTED, False),
+        (Kind.AUTH, "203", False),
+    ],
+)
+def test_until_a_login_was_let_in_there_is_one_request_at_a_time_where_wrong_ones_lock_the_account(kind, code, let_in):
+    lane = a_lane(locks_out=True)
+    assert lane.requests_max == 1
+    consequence(lane, a_chunk(), Verdict(kind=kind, code=code), NOW_S)
+    assert lane.let_in is let_in
+    assert lane.requests_max == (lane.spec.inflight_max if let_in else 1)
+
+
+def test_a_refused_login_has_the_next_one_tried_alone_again():
+    lane = a_lane(locks_out=True)
+    consequence(lane, a_chunk(), Verdict(kind=Kind.ACCEPTED), NOW_S)
+    consequence(lane, a_chunk(), Verdict(kind=Kind.AUTH, code="203"), NOW_S)
+    assert not lane.may_ask
+    lane.go_on()
+    assert (lane.requests_max, lane.may_ask) == (1, True)
