@@ -65,7 +65,8 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     """An account at COSMS. Keys besides those of every vendor:
 
     `corp_id`: the enterprise's number, or the sub-user's. `md5`: log in with the one-time string, so that the password
-    is never on the wire; false sends it as it is. `sub_number`, `kind_flag`: for campaigns that do not say theirs.
+    is never on the wire; false sends it as it is. `sub_number`, `kind_flag`: for campaigns that do not say theirs;
+    `sub_number_digits_max` digits, as the document calls it short and the contract says how short.
     `mt_level`: 1 immediate, 2 normal, 3 bulk, of up to 10 numbers; more have theirs by the document. `international`:
     take numbers abroad, which have a balance of their own. `report_interval_s`, `mo_interval_s`: how often reports and
     messages are asked for; 0 where the vendor pushes them. `mo_text`: whether the text of a pushed message is escaped
@@ -78,6 +79,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     password: Secret
     md5: bool = True
     sub_number: str = ""
+    sub_number_digits_max: int = 6
     kind_flag: str = ""
     mt_level: int = 1
     text_chars_max: int = TEXT_CHARS_SURE
@@ -124,7 +126,9 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             return f"text_chars_max must be 1 to {TEXT_CHARS_MAX}."
         if self.mt_level not in (1, 2, 3):
             return "mt_level must be 1 (immediate), 2 (normal) or 3 (bulk)."
-        if wrong := _wrong_sub_number(self.sub_number) or _wrong_kind_flag(self.kind_flag):
+        if not 1 <= self.sub_number_digits_max <= SUB_NUMBER_DIGITS_MAX:
+            return f"sub_number_digits_max must be 1 to {SUB_NUMBER_DIGITS_MAX}: the whole sender's number has no more."
+        if wrong := self._wrong_sub_number(self.sub_number) or _wrong_kind_flag(self.kind_flag):
             return wrong
         if self.report_interval_s < 0 or self.mo_interval_s < 0:
             return "report_interval_s and mo_interval_s must be above 0 (seconds), or 0 to not ask."
@@ -186,12 +190,17 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             if name == "mms_title" and message.kind != "mms":
                 raise TextError("mms_title is for multimedia messages (--kind mms). Leave it out.")
             found[name] = value
-        wrong = _wrong_sub_number(found["sub_number"]) or _wrong_kind_flag(found["kind_flag"])
+        wrong = self._wrong_sub_number(found["sub_number"]) or _wrong_kind_flag(found["kind_flag"])
         if not wrong and units(found["mms_title"]) > self.text_chars_max:
             wrong = f"mms_title must be at most {self.text_chars_max} characters."
         if wrong:
             raise TextError(wrong)
         return found
+
+    def _wrong_sub_number(self, value: str) -> str:
+        if not value or (_DIGITS.fullmatch(value) and len(value) <= self.sub_number_digits_max):
+            return ""
+        return f"sub_number must be 1 to {self.sub_number_digits_max} digits (sub_number_digits_max says how many)."
 
     def notes(self, message: Message) -> tuple[str, ...]:
         """What the vendor may make of this message that whoever launches it should know."""
@@ -287,12 +296,6 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     def push_answer(self) -> bytes:
         """Anything else and it is pushed again (AMB-COSMS-25)."""
         return b"100"
-
-
-def _wrong_sub_number(value: str) -> str:
-    if not value or (_DIGITS.fullmatch(value) and len(value) <= SUB_NUMBER_DIGITS_MAX):
-        return ""
-    return f"sub_number must be 1 to {SUB_NUMBER_DIGITS_MAX} digits."
 
 
 def _wrong_kind_flag(value: str) -> str:

@@ -23,8 +23,8 @@ CODES: Final = codes("""
     207 | auth                      | the sub-user may not send | 子用户没有发送权限 | have your administrator grant it
     208 | auth                      | the one-time string was refused | MD5str错误 | check the login, or set md5 = false
     400 | auth                      | sending is forbidden | 禁止发送 | ask the vendor
-    401 | rejected-permanent        | wrong msgFormat | msgFormat为空或非法
-    402 | rejected-permanent        | no numbers in the request | 手机号码为空
+    401 | rejected-permanent        | wrong msgFormat | msgFormat为空或非法 | report it to us
+    402 | rejected-permanent        | no numbers in the request | 手机号码为空 | report it to us
     403 | rejected-permanent/divide | too many numbers in the request | 号码超过1000个 | lower numbers_per_request
     404 | rejected-permanent/divide | a wrong domestic number | 国内手机号码非法 | take the number off the list
     405 | content                   | no text in the request | 内容为空 | give the campaign a text
@@ -40,7 +40,7 @@ CODES: Final = codes("""
     415 | rejected-permanent        | the new login name is not allowed | 新登录名非法 | 2 to 20 letters, digits and _
     416 | rejected-permanent        | the new login name is taken | 新登录名已存在 | choose another
     417 | rejected-permanent        | the new password is not allowed | 新密码非法 | not empty, and without --
-    501 | retry-later               | the vendor's system is busy | 系统忙
+    501 | retry-later               | the vendor's system is busy | 系统忙 | if it lasts, ask the vendor
     502 | throttled                 | too fast | 操作过快 | set flow to the contract's limit
     503 | balance                   | no domestic credit left | 企业国内余额不足 | top up the account
     504 | balance                   | the sub-user's credit is used up | 子用户国内余额不足 | raise its quota

@@ -121,7 +121,7 @@ ANSWERS: list[tuple[dict[str, Any], dict[str, Any], Kind, str]] = [
     ({"max_chars": 1000}, {"text": "好" * 1000, "text_chars_max": 1000}, Kind.ACCEPTED, "100"),
     ({"max_chars": 4}, {"text": "😀😀"}, Kind.ACCEPTED, "100"),
     ({"max_chars": 3}, {"text": "😀😀"}, Kind.CONTENT, "406"),
-    ({"sub_number_max": 6}, {"options": {"sub_number": "1234567"}}, Kind.REJECTED, "408"),
+    ({"sub_number_max": 6}, {"options": {"sub_number": "1234567"}, "sub_number_digits_max": 7}, Kind.REJECTED, "408"),
     ({}, {"chunk": ABROAD}, Kind.ACCEPTED, "100"),
     ({}, {"chunk": b"8526123456,99912345678"}, Kind.REJECTED, "411"),
     ({"intl_linkid_required": "on"}, {"chunk": ABROAD}, Kind.REJECTED, "409"),
