@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from dispatcher.core.numbers import to_wire
 from dispatcher.vendors import columns, forms
+from dispatcher.vendors.alike import Shape, read_alike
 from dispatcher.vendors.escapes import TextForm, pushed_text
 from dispatcher.vendors.seam import report_codes
+from dispatcher.vendors.spans import distinct_of, numbers_of, times_of
 from dispatcher.vendors.unread import Unread
 from schemas.records import Inbound, Reports
 
@@ -95,21 +98,63 @@ class _ReportOfMsgId(_Report, gc=False):
     msgId: str | int = msgspec.field(name="MsgId")
 
 
+_PRINTED: Final = {"mobile", "msgId", "status", "reportTime"}
+_PRINTED_TIME: Final = (b"-- ::", (4, 7, 10, 13, 16))
 _KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[_ReportOfMsgId]))
 
 
 def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
     """The reports of these pushes and how many each had, if all are written as the document prints them."""
+    texts = [trimmed(body) for body in bodies]
+    lists = [text[1:-1] for text in texts if text.startswith(b"[{") and text.endswith(b"}]")]
+    shapes = read_alike(b",".join(lists)) if len(lists) == len(texts) else None
+    if shapes is not None and (records := _of_shapes(account, at_ms, shapes)) is not None:
+        return records, [text.count(b"{") for text in lists]
     reports: list[_Report] = []
     counts = []
-    for body in bodies:
-        found = _as_printed(trimmed(body))
+    for text in texts:
+        found = _as_printed(text)
         if found is None:
             return None
         reports += found
         counts.append(len(found))
-    records = _in_columns(account, at_ms, reports)
-    return None if records is None else (records, counts)
+    found_records = _in_columns(account, at_ms, reports)
+    return None if found_records is None else (found_records, counts)
+
+
+def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Reports] | None:
+    """The records, or None where a field is not as the document prints it."""
+    count = sum(len(shape.rows) for shape in shapes)
+    numbers, times = np.empty(count, np.int64), np.empty(count, np.uint32)
+    id_index, code_index = np.empty(count, np.intp), np.empty(count, np.intp)
+    ids: columns.Numbered[bytes] = columns.Numbered()
+    codes: columns.Numbered[str] = columns.Numbered()
+    for shape in shapes:
+        rows, values = shape.rows, shape.values
+        if not values.keys() >= _PRINTED:
+            return None
+        of_numbers, of_times = numbers_of(values["mobile"]), times_of(values["reportTime"], *_PRINTED_TIME)
+        if of_numbers is None or of_times is None or not 0 < values["msgId"].shape[1] <= ID_CHARS_MAX:
+            return None
+        numbers[rows], times[rows] = of_numbers, of_times
+        known, index = distinct_of(values["msgId"])
+        if any(b" " in vendor_id for vendor_id in known):
+            return None
+        id_index[rows] = np.array([ids[vendor_id] for vendor_id in known], np.intp)[index]
+        words = values.get("msg", values["status"][:, :0])
+        known, index = distinct_of(np.concatenate((values["status"], words), axis=1))
+        digits = values["status"].shape[1]
+        of_codes = [codes[_code(each[:digits].decode(), each[digits:].decode())] for each in known]
+        code_index[rows] = np.array(of_codes, np.intp)[index]
+    return columns.records(
+        account,
+        at_ms,
+        ids=(list(ids), id_index),
+        numbers=numbers,
+        codes=(list(codes), code_index),
+        state=REPORT_CODES.state,
+        times=times,
+    )
 
 
 def _as_printed(text: bytes) -> Sequence[_Report] | None:

@@ -7,7 +7,8 @@ count).
 `webhook_…`: parsed, durable and joined. Webhooks and joiner in one process, on the SQLite log and store, fed with the
 reports of campaigns that were really sent; the time ends when the store says that every recipient is delivered. Beside
 it a FastAPI app under uvicorn that inserts the rows of a push and commits them (and joins nothing). Otherwise as in
-webhook_get.py. `… (own CPU)` divides by the CPU time of the server's process instead: what one free core would do.
+webhook_get.py. Each server is bound to one core (where the system can do that).
+`… (own CPU)` divides by the CPU time of the server's process instead: what one free core would do.
 
     python -m loadtest.bench.webhook_batches [--quick]
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sqlite3
 import statistics
 import sys
@@ -44,8 +46,9 @@ from loadtest.bench.webhook_get import Client
 from loadtest.sim.spawn import spawn
 from producers.webhooks import serve_webhooks
 
-CONNECTIONS: Final = 8
+CONNECTIONS: Final = 32
 ROUNDS: Final = 3
+SERVERS_CORE: Final = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 FIRST: Final = 13_800_000_000
 ACCOUNTS: Final[dict[str, dict[str, Any]]] = {
     "hezhong": {"vendor": "hezhong", "userid": "1", "username": "spring", "password": "secret"},
@@ -152,6 +155,7 @@ async def joined(folder: Path, account: str, delivered: int) -> None:
 
 async def serve_ours(folder: Path) -> None:
     """Webhooks and joiner: print the address, serve until standard input ends, print how many reports came."""
+    _bind(SERVERS_CORE)
     config = config_of(folder, {})
     log = await open_log(config.log.url)
     stop = asyncio.Event()
@@ -172,6 +176,7 @@ async def serve_naive(folder: Path) -> None:
     import uvicorn
     from starlette.requests import Request
 
+    _bind(SERVERS_CORE)
     database = sqlite3.connect(folder / "naive.db", isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
@@ -196,6 +201,12 @@ async def serve_naive(folder: Path) -> None:
     server.should_exit = True
     await serving
     print(database.execute("SELECT count(*) FROM report").fetchone()[0], flush=True)
+
+
+def _bind(*cores: int) -> None:
+    """Keep this process to these cores, if there are several and the system can do that."""
+    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+        os.sched_setaffinity(0, cores)
 
 
 async def _marked() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dispatcher.config import parse
 from dispatcher.vendors import columns
+from dispatcher.vendors.alike import read_alike
 from dispatcher.vendors.seam import Push
 from dispatcher.vendors.spans import Spans
 
@@ -128,3 +129,48 @@ def test_the_distinct_values_of_spans_are_those_of_the_values(values):
     assert [known[at] for at in index.tolist()] == values
     assert len(set(known)) == len(known)
     assert sorted(known) == sorted(columns.indexed(values)[0])
+
+
+ODD_OBJECTS = [
+    b'{"a":"1","b":2}',
+    b'{"a":"1","b":true}',
+    b'{"a":"1","b":{"c":1}}',
+    b'{"a":"1","b":[1]}',
+    b'{"a":"1","b":01}',
+    b'{"a":"1","b":-1}',
+    b'{"a":"\\u0041"}',
+    b'{"a":"{"}',
+    b'{"a":"},{"}',
+    b'{"a":"1","a":"2"}',
+    b'{"a" : "1" , "b" : 2 }',
+    '{"a":"成功"}'.encode(),
+    b'{"a":"\xff"}',
+    b'{"a":"\x01"}',
+    b'{"a":""}',
+    b"{}",
+    b'{"a":"1"',
+    b'"a":"1"}',
+    b'{"a":"1"};',
+]
+
+
+@given(st.lists(st.sampled_from([*ODD_OBJECTS, b'{"a":"1","b":3}', b'{"a":"2","b":2}']), min_size=1, max_size=5))
+def test_objects_written_alike_are_what_json_says_they_are_or_nothing(objects):
+    text = b",".join(objects)
+    shapes = read_alike(text)
+    if shapes is None:
+        return
+    found = {}
+    for shape in shapes:
+        for at, row in enumerate(shape.rows.tolist()):
+            found[row] = {key: bytes(column[at]).decode() for key, column in shape.values.items()}
+    whole = json.loads(b"[" + text + b"]")
+    assert [found[row] for row in range(len(found))] == [{k: str(v) for k, v in each.items()} for each in whole]
+
+
+def test_the_usual_objects_are_read_whatever_their_lengths():
+    entries = [{"msg": "成功", "id": str(7**n), "status": n} for n in range(11)]
+    text = json.dumps(entries, ensure_ascii=False).encode()[1:-1].replace(b"}, {", b"},{")
+    shapes = read_alike(text)
+    assert shapes is not None
+    assert sum(len(shape.rows) for shape in shapes) == 11
