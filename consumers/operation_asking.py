@@ -59,8 +59,7 @@ def ask_and_carry_out(
     """
     shown = make(int(time.time()))
     _check_confirmed(name, yes=yes, confirm=confirm)
-    if not again:
-        asyncio.run(_check_not_unknown(config, account, shown))
+    asyncio.run(_check_not_unknown(config, account, shown, again=again))
     if not yes and not _agreed(account, vendor, shown, name):
         click.echo("nothing was sent.", err=True)
         return
@@ -111,14 +110,25 @@ def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
         raise UserError(f"there is no terminal to ask for confirmation. If you mean it, add --yes --confirm {name}.")
 
 
-async def _check_not_unknown(config: Config, account: str, operation: Operation) -> None:
+def check_not_under_way(known: Known) -> None:
+    """Raises UserError while somebody may still be asking the vendor for it: nobody's word on it is the last one."""
+    if known.under_way_s:
+        raise UserError(
+            f"operation {known.asked.operation} was asked {when(known.asked.at_ms)} by {known.asked.by} and may still "
+            f"be under way: wait {known.under_way_s:.0f} s."
+        )
+
+
+async def _check_not_unknown(config: Config, account: str, operation: Operation, *, again: bool) -> None:
     """Nobody shall do for the second time what may have been done."""
 
     def same(record: Operated) -> bool:
         return (record.account, record.name, record.shows) == (account, operation.name, operation.shows)
 
     unknown = [known for known in await operations_of(config, same) if known.result == "unknown"]
-    if unknown:
+    for known in unknown:
+        check_not_under_way(known)
+    if unknown and not again:
         first = unknown[0]
         raise UserError(
             f"the same was asked {when(first.asked.at_ms)} by {first.asked.by}, and nobody knows whether it was done "

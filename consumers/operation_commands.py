@@ -9,7 +9,7 @@ import asyncio
 import click
 from rich.text import Text
 
-from consumers.operation_asking import operations_of, shown, when
+from consumers.operation_asking import check_not_under_way, operations_of, shown, when
 from consumers.operations import Known, settle
 from dispatcher.config import Config, load
 from dispatcher.errors import UserError
@@ -64,6 +64,7 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     [known] = found
     if known.result != "unknown":
         raise UserError(f"operation {operation} is not unknown: {known.result} ({_says(known)}).")
+    check_not_under_way(known)
     if not confirm(f"{_what(known)}, asked {when(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
         click.echo("nothing was written down.", err=True)
         return

@@ -27,6 +27,11 @@ from schemas.topics import CAMPAIGNS
 
 Result = Literal["asked", "done", "not-done", "unknown"]
 
+LEAVE_S_MAX: Final = 30.0
+"""A request leaves within this time after it began to be announced, or never: its process may be frozen and wake up."""
+UNDER_WAY_S: Final = 60.0
+"""What was asked no longer ago than this, and has no result yet, may still be on its way."""
+
 TELL_TRIES_MAX: Final = 3
 TELL_AGAIN_S: Final = 0.5
 SAYS_CHARS_MAX: Final = 300
@@ -49,6 +54,7 @@ async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation
 
     Raises LogError if it could not be announced: then the vendor was not asked. Cancelled, it is told as unknown.
     """
+    leave_until_s = time.monotonic() + LEAVE_S_MAX
     record = Operated(
         operation=secrets.token_hex(ID_BYTES),
         account=account,
@@ -61,7 +67,9 @@ async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation
     await _append(log, record, "asked")
     driver = HttpDriver(vendor, account)
     try:
-        answer = _masked(await driver.operate(operation), operation.secrets)
+        answer = _masked(
+            await driver.operate(operation, before_write=lambda: time.monotonic() < leave_until_s), operation.secrets
+        )
     except asyncio.CancelledError:
         await asyncio.shield(_tell(log, replace(record, result="unknown", at_ms=_now_ms(), says="interrupted")))
         raise
@@ -69,9 +77,7 @@ async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation
         await driver.close()
     result = result_of(answer.verdict.kind)
     says = answer.says or answer.verdict.text
-    told = replace(
-        record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says[:SAYS_CHARS_MAX]
-    )  # fmt: skip
+    told = replace(record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says[:SAYS_CHARS_MAX])
     return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
 
 
@@ -99,6 +105,13 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     def result(self) -> Result:
         """An operation without a word after `asked` is unknown."""
         return "unknown" if self.last.result == "asked" else self.last.result
+
+    @property
+    def under_way_s(self) -> float:
+        """For how many seconds somebody may still be asking the vendor; 0.0: nobody can be."""
+        if self.last.result != "asked":
+            return 0.0
+        return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (_now_ms() - self.asked.at_ms) / 1000))
 
 
 async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:

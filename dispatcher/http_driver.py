@@ -144,9 +144,12 @@ class HttpDriver:
             return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=why)
         return self.masked(result) if isinstance(result, Verdict) else result
 
-    async def operate(self, operation: Operation) -> OperationResult:
-        """Have the vendor do this, once; UNKNOWN if nobody can tell whether it did. Never repeat that by a program."""
-        run = Run(None)
+    async def operate(self, operation: Operation, *, before_write: Callable[[], bool] | None = None) -> OperationResult:
+        """Have the vendor do this, once; UNKNOWN if nobody can tell whether it did. Never repeat that by a program.
+
+        `before_write` is asked right before the request that does it; False: the verdict is NOT_SENT.
+        """
+        run = Run(before_write)
         try:
             result = await self._run(operation.flow, run)
         except Exception as error:  # a mistake in a vendor's file must not hide that its request went out

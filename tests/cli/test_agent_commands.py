@@ -302,7 +302,10 @@ def test_an_operation_that_was_killed_is_unknown(vendor: Spawned) -> None:
     [told] = operations()
     assert (told["result"], told["result_ms"]) == ("unknown", None)
     assert "no result" in run("operations").stdout
-    assert recharge().exit_code == 2
+    for again in (recharge(), recharge("--again"), run("settle", told["operation"], "not-done", "--yes")):
+        assert again.exit_code == 2, again.output
+        assert "may still be under way: wait" in again.stderr
+    assert len(vendor.operations()) == 1
 
 
 def test_an_interrupted_operation_says_so_and_is_unknown(vendor: Spawned) -> None:

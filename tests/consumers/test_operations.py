@@ -105,6 +105,29 @@ async def test_a_cancelled_one_is_told_as_unknown() -> None:
         assert (known.last.result, known.last.says) == ("unknown", "interrupted")
 
 
+async def test_one_that_woke_up_too_late_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumers.operations.LEAVE_S_MAX", -1.0)
+    log = MemoryLog()
+    async with Simulator(SIM) as sim:
+        carried = await carry_out(log, account(sim), "boss", one(sim), "ann")
+        assert (carried.result, carried.answer.verdict.code) == ("not-done", "not sent")
+        assert sim.state.ledger.operations == []
+        assert [known.result for known in await known_operations(log)] == ["not-done"]
+
+
+async def test_what_was_asked_just_now_may_be_under_way_and_is_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = MemoryLog()
+    log.failures.extend([(None, True), (LogDamaged("hole"), False)])
+    async with Simulator(SIM) as sim:
+        await carry_out(log, account(sim), "boss", one(sim), "ann")
+        [known] = await known_operations(log)
+        assert 0 < known.under_way_s <= 60
+        now_ms = known.asked.at_ms
+        for age_s, under_way_s in ((0, 60.0), (59, 1.0), (60, 0.0), (3600, 0.0), (-3600, 60.0)):
+            monkeypatch.setattr("consumers.operations._now_ms", lambda age_s=age_s: now_ms + age_s * 1000)
+            assert known.under_way_s == under_way_s
+
+
 async def test_an_answer_that_repeats_our_secrets_is_masked() -> None:
     log = MemoryLog()
     async with Simulator(SIM) as sim:
