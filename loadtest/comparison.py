@@ -49,7 +49,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """What the comparison found. `lost`: recipients of ours that the vendor never took, or took and we don't know.
 
     `compared`: rows that are in both. `doubles`: rows of the vendors' that text somebody once more with the same
-    campaign. `unsettled`: recipients of ours that are unknown although we took a report on them.
+    campaign. `unsettled`: recipients of ours that are unknown although we took a report that names them.
     """
 
     compared: int
@@ -86,9 +86,11 @@ def their_rows(
     delivered: Collection[str],
     codes: Mapping[str, str] | None = None,
     interim: Collection[str] = (),
+    named: bool = True,
 ) -> pl.DataFrame:
     """What one vendor took: its ledger's rows (loadtest/sim/rows.py), with the campaign each text belongs to, whether
-    the status means delivered or is no final word, and the statuses as our results tell them (`codes`).
+    the status means delivered or is no final word, and the statuses as our results tell them (`codes`). `named`: a
+    report names the number it is about, so that it proves something of who is unknown.
     """
     return ledger.filter("accepted").select(
         pl.col("text")
@@ -102,6 +104,7 @@ def their_rows(
         pl.col("status").is_in(list(interim)).alias("interim"),
         pl.col("account").cast(pl.Categorical).alias("their_account"),
         pl.col("acked"),
+        (pl.col("acked") & ~pl.col("status").is_in(list(interim)) & pl.lit(named)).alias("proof"),
     )
 
 
@@ -112,7 +115,7 @@ def compare(ours: pl.DataFrame, theirs: pl.DataFrame) -> Comparison:
     lost = [(words, joined.filter(breaks.fill_null(False))) for words, breaks in _LOST.items()]
     found = [(words, joined.filter(breaks.fill_null(False))) for words, breaks in _DISAGREEMENTS.items()]
     found += [*lost, ("were taken by the vendor more than once", again)]
-    unsettled = joined.filter((pl.col("state").cast(pl.String) == "unknown") & pl.col("acked") & ~pl.col("interim"))
+    unsettled = joined.filter((pl.col("state").cast(pl.String) == "unknown") & pl.col("proof"))
     return Comparison(
         compared=joined.filter(pl.col("state").is_not_null() & _TAKEN).height,
         lost=sum(rows.height for _, rows in lost),

@@ -15,7 +15,7 @@ from loadtest.sim.guodu_table import STATUSES
 class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
     """`simulated` is given to the simulator (loadtest/sim/config.py); `account` are the lines of a [account.NAME] that
     say who we are, with {name} and {password} to fill in; `codes` are statuses that our results tell in other words;
-    after one of `interim` no final report comes.
+    after one of `interim` no final report comes. `named`: its reports name the number they are about.
     """
 
     simulated: Mapping[str, Any]
@@ -23,6 +23,7 @@ class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
     delivered: frozenset[str]
     codes: Mapping[str, str] = {}
     interim: frozenset[str] = frozenset()
+    named: bool = True
 
 
 VENDORS: Final[Mapping[str, DemoVendor]] = {
@@ -53,6 +54,7 @@ VENDORS: Final[Mapping[str, DemoVendor]] = {
         account='corp_id = "{name}"\nlogin_name = "{name}"\npassword = "{password}"\n'
         "report_interval_s = 0\nmo_interval_s = 0",
         delivered=frozenset({"0"}),
+        named=False,
     ),
 }
 DEFAULT: Final = "batch-a"

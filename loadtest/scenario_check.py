@@ -77,9 +77,9 @@ def _always(facts: Facts) -> Iterator[Check]:
     yield Check("every recipient has its final word", moving == 0, f"{moving:,} still under way")
     yield _at_most("unknown", counts.unknown, counts.recipients, scenario.expect.unknown_max)
     yield Check(
-        "the unknown are listed, and none of them was reported on",
+        "the unknown are listed, and no report names one of them",
         facts.listed == counts.unknown and not comparison.unsettled,
-        f"{facts.listed:,} listed, {comparison.unsettled:,} of them reported on",
+        f"{facts.listed:,} listed, {comparison.unsettled:,} of them named by a report",
     )
     yield _at_most("no_report", counts.no_report, counts.recipients, scenario.expect.no_report_max)
     yield _at_most("refused", sum(facts.refused.values()), counts.recipients, scenario.expect.refused_max)

@@ -243,7 +243,7 @@ class Run:
         theirs = []
         for name, vendor in self._stage.vendors.items():
             kind = VENDORS[self._scenario.vendors[name].vendor]
-            theirs.append(their_rows(vendor.rows(), texts, kind.delivered, kind.codes, kind.interim))
+            theirs.append(their_rows(vendor.rows(), texts, kind.delivered, kind.codes, kind.interim, kind.named))
         if not views:
             return Comparison(compared=0, lost=0, disagreements=("there is no campaign in our results",))
         return compare(pl.concat([our_rows(view.id, reader.pages(view.id)) for view in views]), pl.concat(theirs))
