@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.batch import BYTES_MAX, RECIPIENTS_MAX, BrokenBatch, pack, unpack
+from schemas.batch import BYTES_MAX, RECIPIENTS_MAX, BrokenBatch, Values, pack, unpack, unpack_values
 
 NUMBERS = b"13800138000,13900139000,13700137000"
 
@@ -79,3 +79,65 @@ def test_a_batch_that_unpacks_to_more_than_a_batch_holds_is_refused():
     headers = (("count", b"3"), ("sha256", bytes(32)), ("enc", b"zstd"))
     with pytest.raises(BrokenBatch):
         unpack(huge, headers)
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+VALUES = Values(
+    names=("name", "城市"),
+    ends=(b"\x03\0\0\0\x06\0\0\0", b"\x06\0\0\0"),
+    texts=(b"AnnBob", "北京".encode()),
+    rows=(b"\x01\0\0\0\x01\0", b"\0\0\0\0\0\0"),
+)
+PERSONAL_1 = (
+    "31333830303133383030302c31333930303133393030302c3133373030313337303030"
+    "9492a46e616d65a6e59f8ee5b88292c4080300000006000000c4040600000092c406416e6e426f62c406e58c97e4baac92c406010000000100"
+    "c406000000000000"
+)
+"""The plain bytes of a personalised batch of log version 1. Never change them: old logs are full of such."""
+
+
+def test_a_personalised_batch_comes_back_as_it_was():
+    value, headers, sha256 = pack(NUMBERS, 3, attempt="a1", batch=7, values=VALUES)
+    assert unpack_values(value, headers, sha256) == (NUMBERS, 3, VALUES)
+    assert unpack(value, headers, sha256) == (NUMBERS, 3)
+    assert sha256 == hashlib.sha256(bytes.fromhex(PERSONAL_1)).digest()
+
+
+def test_a_personalised_batch_of_version_1_is_read():
+    plain = bytes.fromhex(PERSONAL_1)
+    headers = (("count", b"3"), ("sha256", hashlib.sha256(plain).digest()), ("enc", b"plain"), ("numbers", b"35"))
+    assert unpack_values(plain, headers) == (NUMBERS, 3, VALUES)
+
+
+def test_a_plain_batch_has_no_values_and_is_written_as_ever():
+    value, headers, sha256 = pack(NUMBERS, 3)
+    assert unpack_values(value, headers, sha256) == (NUMBERS, 3, None)
+    assert [name for name, _ in headers] == ["count", "sha256", "enc", "attempt", "batch"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        Values(names=("a", "b"), ends=VALUES.ends, texts=VALUES.texts, rows=VALUES.rows[:1]),
+        Values(names=("a",), ends=VALUES.ends, texts=VALUES.texts, rows=VALUES.rows),
+        Values(names=VALUES.names, ends=VALUES.ends, texts=VALUES.texts, rows=(b"\0\0", b"\0\0")),
+    ],
+)
+def test_values_that_do_not_fit_the_numbers_are_known_to_be_damaged(values):
+    value, headers, sha256 = pack(NUMBERS, 3, values=values)
+    with pytest.raises(BrokenBatch, match="values"):
+        unpack_values(value, headers, sha256)
+
+
+@pytest.mark.parametrize("size", [b"34", b"x", b"10"])
+def test_a_wrong_size_of_the_numbers_is_known_to_be_damaged(size):
+    value, headers, sha256 = pack(NUMBERS, 3, values=VALUES)
+    with pytest.raises(BrokenBatch):
+        unpack_values(value, _changed(headers, numbers=size), sha256)
+
+
+def test_a_batch_of_too_many_values_is_refused():
+    long = Values(names=("a",), ends=(b"",), texts=(b"x" * BYTES_MAX,), rows=(b"\0\0" * 3,))
+    with pytest.raises(ValueError, match="a batch holds"):
+        pack(NUMBERS, 3, values=long)
