@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dispatcher.core.verdict import Kind
 from dispatcher.errors import InputError
@@ -307,3 +309,12 @@ def test_every_code_says_what_to_do_in_two_languages(row) -> None:
     assert row.english
     assert row.chinese
     assert row.advice or row.code == "0"
+
+
+@given(st.binary(max_size=60) | st.text("0123456789, \r\n", max_size=40).map(str.encode), st.booleans())
+def test_no_answer_but_a_plain_zero_is_taken_for_done(body: bytes, cut: bool) -> None:
+    result = answered(delete_user(AGENT, "jishu01", now_s=NOW_S), Answer(body, cut=cut))
+    first = next((line for line in body.decode("utf-8", "replace").splitlines() if line.strip()), "")
+    code = first.split(",")[1].strip() if "," in first else ""
+    assert (result.verdict.kind is Kind.ACCEPTED) <= (code.isdigit() and int(code) == 0)
+    assert result.says
