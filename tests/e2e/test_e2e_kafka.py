@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
+from tests.e2e.contract_inbound import InboundContract
 from tests.e2e.contract_vendor import VendorContract
 
 
@@ -25,3 +26,7 @@ class TestCrashesOnKafka(OnKafka, CrashContract):
 
 class TestVendorOnKafka(OnKafka, VendorContract):
     """A vendor that misbehaves."""
+
+
+class TestInboundOnKafka(OnKafka, InboundContract):
+    """Messages from phones, and who opts out."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
+from tests.e2e.contract_inbound import InboundContract
 from tests.e2e.contract_vendor import VendorContract
 
 
@@ -27,3 +28,7 @@ class TestCrashesOnSqlite(OnSqlite, CrashContract):
 
 class TestVendorOnSqlite(OnSqlite, VendorContract):
     """A vendor that misbehaves."""
+
+
+class TestInboundOnSqlite(OnSqlite, InboundContract):
+    """Messages from phones, and who opts out."""
