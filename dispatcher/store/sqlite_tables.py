@@ -244,6 +244,10 @@ class Tables:
         """(account, vendor id, place of the record that says so, chunk)."""
         self._many("INSERT OR IGNORE INTO vendor_ids VALUES (?, ?, ?, ?)", rows)
 
+    def has_vendor_ids(self, account: str) -> bool:
+        """Whether the account's vendor gave an id to any whole request."""
+        return self._run("SELECT 1 FROM vendor_ids WHERE account = ? LIMIT 1", (account,)).fetchone() is not None
+
     def chunks_named(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[str, int]]:
         """(vendor id, chunk) of those that are known, first named first."""
         rows = self._run(

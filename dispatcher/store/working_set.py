@@ -127,6 +127,8 @@ class WorkingSet:
 
     def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.int32]:
         """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
+        if not self._tables.has_vendor_ids(account):  # each recipient has an id of its own
+            return np.full(len(vendor_ids), -1, np.int32)
         held = self._named.setdefault(account, {})
         found = np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.int32, len(vendor_ids))
         missing = {vendor_ids[number] for number in np.flatnonzero(found < 0).tolist()}
