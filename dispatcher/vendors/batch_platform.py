@@ -149,7 +149,8 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
         """One POST for the whole chunk; the answer is `time,code` and, if taken, a line with the message id."""
         answer = yield Request(path=SUBMIT_PATH, prefix=prepared, tail=chunk, submits=True)
-        return self._verdict(answer, count)
+        # 108, too many for this contract: 200 is the smallest maximum in the documents, below it halves don't help.
+        return self._verdict(answer, divide_108=count > NUMBERS_MAX_SINGLE)
 
     @property
     def variable_limits(self) -> VariableLimits | None:
@@ -179,7 +180,8 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         )
         params = "%3B".join(groups).encode("ascii")  # a bare ; divides the fields of a form for some servers
         answer = yield Request(path=VARIABLE_PATH, prefix=prepared, tail=params, submits=True)
-        return self._verdict(answer, count)
+        # No document says how many groups are too many; one alone is sent the documented way.
+        return self._verdict(answer, divide_108=count > 1)
 
     def _form(self, text: str, message: Message, last: str) -> bytes:
         length = units(text)
@@ -212,15 +214,13 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         ]
         return "&".join([*(f"{name}={quote(value, safe='')}" for name, value in form), f"{last}="]).encode("ascii")
 
-    def _verdict(self, answer: Answer, count: int) -> Verdict:
+    def _verdict(self, answer: Answer, *, divide_108: bool) -> Verdict:
         code, lines, text = read_answer(answer)
         if code is None:
             return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn="the answer is not of the document")
         if code != "0":
             verdict = self.codes.verdict(code, text=text)
-            # 108, too many for this contract: 200 is the smallest maximum in the documents, below it halves don't help.
-            divide = verdict.divide or (code == "108" and count > NUMBERS_MAX_SINGLE)
-            return msgspec.structs.replace(verdict, divide=divide)
+            return msgspec.structs.replace(verdict, divide=verdict.divide or (code == "108" and divide_108))
         vendor_id = lines[0] if lines else ""
         odd = ""
         if len(vendor_id) > ID_CHARS_MAX:

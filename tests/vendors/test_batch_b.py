@@ -82,6 +82,7 @@ def test_every_code_has_its_class_and_its_meaning_in_both_languages(flow, code, 
     verdict = ended(flow(), f"20110725160412,{code}\n77".encode())
     assert isinstance(verdict, Verdict)
     assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
+    divides = divides or (code == "108" and flow is FLOWS["HttpVarSM"])
     assert (verdict.divide, verdict.vendor_id) == (divides, "77" if code == "0" else "")
     row = ACCOUNT.codes.find(code)
     assert row is not None
@@ -99,6 +100,11 @@ def test_a_code_that_is_not_in_the_document_is_refused_for_good_and_warned_of(co
     verdict = ended(FLOWS["HttpVarSM"](), f"20110725160412,{code}".encode())
     assert verdict.kind is Kind.REJECTED
     assert code in verdict.warn
+
+
+def test_too_many_groups_are_cured_by_halves_down_to_one_which_goes_the_documented_way():
+    assert not ended(ACCOUNT.submit_variable(b"params=", CHUNK[:11], 1, [["a"]]), b"20110725160412,108").divide
+    assert ended(ACCOUNT.submit_variable(b"params=", CHUNK, 2, [["a"], ["b"]]), b"20110725160412,108").divide
 
 
 def test_a_wrong_count_may_be_one_below_the_accounts_minimum_which_halves_do_not_cure():
