@@ -238,20 +238,26 @@ NO_ID_KEY: Final = np.iinfo(np.int64).max
 
 def id_keys(ids: Sequence[str]) -> NDArray[np.int64]:
     """Vendor ids as int64: decimal ones keep their order and are exact, others are hashed (61 bits) behind them."""
+    decimal = decimal_keys(ids)
+    return np.fromiter(map(_id_key, ids), np.int64, len(ids)) if decimal is None else decimal
+
+
+def decimal_keys(ids: Sequence[str]) -> NDArray[np.int64] | None:
+    """`id_keys` of ids that are all exact (`is_exact`); None if one is not. Fast where all have the same length."""
     text = "".join(ids)
-    if text.isascii() and text.isdigit():
-        sizes = set(map(len, ids))
-        if max(sizes) < 20 and min(sizes) > 0 and "0" not in {vendor_id[0] for vendor_id in ids}:
-            values = _digits(text, sizes.pop()) if len(sizes) == 1 else np.fromiter(map(int, ids), np.uint64, len(ids))
-            if (values < EXACT_END).all():
-                return (values ^ np.uint64(_HALF)).view(np.int64)
-    return np.fromiter(map(_id_key, ids), np.int64, len(ids))
+    if not (text.isascii() and text.isdigit()):
+        return None
+    sizes = set(map(len, ids))
+    if max(sizes) >= 20 or not min(sizes) or "0" in {vendor_id[0] for vendor_id in ids}:
+        return None
+    values = _digits(text, sizes.pop()) if len(sizes) == 1 else np.fromiter(map(int, ids), np.uint64, len(ids))
+    return None if (values >= EXACT_END).any() else (values ^ np.uint64(_HALF)).view(np.int64)
 
 
 def _digits(text: str, size: int) -> NDArray[np.uint64]:
     """The decimal numbers of `size` digits each (fewer than 20) that stand side by side in `text`."""
     digits = np.frombuffer(text.encode("ascii"), np.uint8).reshape(-1, size).T - np.uint8(ord("0"))
-    values = digits[0].astype(np.uint64)
+    values: NDArray[np.uint64] = digits[0].astype(np.uint64)
     for column in digits[1:]:
         values *= np.uint64(10)
         values += column

@@ -14,7 +14,7 @@ import msgspec
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.join_journal import JoinedChunk, JoinedJob, JournalFold, lane_place, spread_place
-from dispatcher.core.join_reports import Origin, ReportRows, flatten, id_keys, is_exact, unpark
+from dispatcher.core.join_reports import Origin, ReportRows, decimal_keys, flatten, id_keys, unpark
 from dispatcher.core.ownership import Ownership
 from dispatcher.errors import LogNewer
 from dispatcher.log.port import Stored
@@ -109,6 +109,8 @@ class Fold:
         """Join the reports that waited for the ids which the journal has just named."""
         self.working.save_chunks()
         for account, vendor_ids in self._named.items():
+            if not self._tables.has_parked(account):
+                continue
             waiting = self._tables.unpark(account, list(dict.fromkeys(vendor_ids)))
             if waiting:
                 self._join(unpark(waiting))
@@ -205,9 +207,10 @@ class Fold:
             self.working.rename(chunk.account, vendor_id)
             self._named.setdefault(chunk.account, []).append(vendor_id)
         if vendor_ids:
-            exact = all(map(is_exact, vendor_ids))
-            texts = None if exact else msgspec.msgpack.encode(vendor_ids)
-            self._tables.add_recipient_ids(chunk.id, place, chunk.account, id_keys(vendor_ids), texts)
+            keys, texts = decimal_keys(vendor_ids), None
+            if keys is None:
+                keys, texts = id_keys(vendor_ids), msgspec.msgpack.encode(vendor_ids)
+            self._tables.add_recipient_ids(chunk.id, place, chunk.account, keys, texts)
             self._named.setdefault(chunk.account, []).extend(filter(None, vendor_ids))
 
     def contested(self, chunk: JoinedChunk) -> None:

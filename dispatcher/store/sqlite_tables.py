@@ -296,6 +296,10 @@ class Tables:
             ),
         )
 
+    def has_parked(self, account: str) -> bool:
+        """Whether reports of this account wait for their id."""
+        return self._run("SELECT 1 FROM parked WHERE account = ? LIMIT 1", (account,)).fetchone() is not None
+
     def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
         """Take out what waits for these ids."""
         asked = (json.dumps(vendor_ids), account)
