@@ -15,7 +15,8 @@ from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
 from tests.simulation.personal import PARTS_MAX, road_of, runs_of
-from tests.simulation.process import Place, Process
+from tests.simulation.place import Place
+from tests.simulation.process import Process
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.watch import Watch

@@ -9,39 +9,22 @@ import itertools
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
-from dispatcher.core.account_lane import AccountLane, LaneSpec
+from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Fetch, Point, Send
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
-from dispatcher.core.personal import VariableLimits
-from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from dispatcher.core.verdict import Kind, Verdict
 from schemas.records import Checkpoint, CheckpointAt, Intent, Launched, Outcome, Owned, Weighed
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare
-from tests.simulation.personal import texts_sent
-from tests.simulation.sim_log import Fate, SimLog
-from tests.simulation.sim_vendor import SimVendor
-from tests.simulation.world import ACCOUNT, World
+from tests.simulation.place import Place
+from tests.simulation.sim_log import Fate
+from tests.simulation.sim_wire import Wire
+from tests.simulation.world import ACCOUNT
 
 TTL_S: Final = 5.0
 DOUBT_S: Final = 15.0
 BALANCE_INTERVAL_S: Final = 10.0
-
-
-class Place(msgspec.Struct, frozen=True):
-    """What all processes of a history share."""
-
-    world: World
-    log: SimLog
-    vendor: SimVendor
-    batches: dict[int, Batch]
-    spec: LaneSpec
-    owner_type: type[Owner] = Owner
-    cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
-    road: VariableLimits | None = None
 
 
 class Process:
@@ -52,6 +35,7 @@ class Process:
     def __init__(self, place: Place) -> None:
         self.world, self.log, self.vendor = place.world, place.log, place.vendor
         self.place = place
+        self._wire = Wire(self, place.vendor, place.road, place.spec.timeout_s, self._answered)
         self.dead = False
         self.frozen_until_s = 0.0
         self.reads_late_until_s = 0.0
@@ -277,42 +261,12 @@ class Process:
     # --- sending ---
 
     def _send(self, send: Send) -> None:
-        world = self.world
         if self._broke:
-            raise world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
-        connect_s = world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 2
-        stalled_s = self.vendor.stalled_until_s - world.now_s
-        world.after(max(connect_s, stalled_s), lambda: self._write(send), self)
+            raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
+        self._wire.send(send, self.name, self._may_write)
 
-    def _write(self, send: Send) -> None:
-        owner, world = self.owner, self.world
-        assert owner is not None
-        behaviour = self.vendor.behave()
-        if behaviour == "refuse":
-            self._answered(send, Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED), None, None)
-            return
-        if not owner.may_write(send.intent, send.account, world.now_s):
-            self._answered(send, Verdict(kind=Kind.NOT_SENT), None, None)
-            return
-        wrote_s, numbers, name = world.now_s, bytes(send.numbers), self.name
-        texts = texts_sent(send, self.place.road)
-        forward_s = 0.0005 + world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 0.1
-        state = {"over": False}
-
-        def conclude(verdict: Verdict, answered_s: float | None) -> None:
-            if not state["over"]:
-                state["over"] = True
-                self._answered(send, verdict, wrote_s, answered_s)
-
-        def arrive() -> None:
-            verdict = self.vendor.arrive(numbers, texts, behaviour, name, send.intent, send.campaign)
-            back_s = 0.0005 + world.rng.expovariate(1 / 0.003) + (6.0 if behaviour == "late" else 0.0)
-            if verdict is not None:
-                world.after(back_s, lambda: conclude(verdict, world.now_s), self)
-
-        world.after(forward_s, arrive)
-        silence = Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER)
-        world.after(self.place.spec.timeout_s, lambda: conclude(silence, None), self)
+    def _may_write(self, send: Send) -> bool:
+        return self.owner is not None and self.owner.may_write(send.intent, send.account, self.world.now_s)
 
     def _answered(self, send: Send, verdict: Verdict, wrote_s: float | None, answered_s: float | None) -> None:
         owner = self.owner
@@ -335,22 +289,13 @@ class Process:
 
     def _ask_balance(self, serial: int) -> None:
         """Once per interval, as long as this ownership lasts; an answer may be lost."""
-        owner, world = self.owner, self.world
+        owner = self.owner
         if owner is None or self.stopped or serial != self._serial:
             return
-        world.after(BALANCE_INTERVAL_S, lambda: self._ask_balance(serial), self)
+        self.world.after(BALANCE_INTERVAL_S, lambda: self._ask_balance(serial), self)
         lane = owner.lanes[ACCOUNT]
         mark = lane.balance_asked()
-
-        def asked() -> None:
-            credit = self.vendor.credit
-            assert credit is not None
-            seen_s = world.now_s
-            if not self.vendor.faults or world.rng.random() > 0.1:
-                back_s = world.rng.expovariate(1 / 0.02)
-                world.after(back_s, lambda: self._balance_is(serial, lane, credit, mark, seen_s), self)
-
-        world.after(world.rng.expovariate(1 / 0.02), asked)
+        self._wire.ask_balance(lambda credit, seen_s: self._balance_is(serial, lane, credit, mark, seen_s))
 
     def _balance_is(self, serial: int, lane: AccountLane, credit: int, mark: float, seen_s: float) -> None:
         if serial != self._serial or self.stopped:

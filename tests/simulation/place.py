@@ -1,0 +1,26 @@
+"""Where a history takes place."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dispatcher.core.account_lane import LaneSpec
+from dispatcher.core.chunks import Batch
+from dispatcher.core.owner import Owner
+from dispatcher.core.personal import VariableLimits
+from tests.simulation.sim_log import SimLog
+from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.world import World
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What all processes of a history share."""
+
+    world: World
+    log: SimLog
+    vendor: SimVendor
+    batches: dict[int, Batch]
+    spec: LaneSpec
+    owner_type: type[Owner] = Owner
+    cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
+    road: VariableLimits | None = None

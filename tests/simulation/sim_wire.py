@@ -1,0 +1,78 @@
+"""The way from a process to the vendor and back: connecting takes time, requests and answers may be slow, or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dispatcher.core.effects import Send
+from dispatcher.core.personal import VariableLimits
+from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from tests.simulation.personal import texts_sent
+from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.world import Mortal
+
+Answered = Callable[[Send, Verdict, float | None, float | None], None]
+"""Told once of every request: the verdict, when its first byte was written, when its answer was complete."""
+
+
+class Wire:
+    """One process's. What was written arrives, whatever becomes of the process."""
+
+    def __init__(
+        self, process: Mortal, vendor: SimVendor, road: VariableLimits | None, timeout_s: float, answered: Answered
+    ) -> None:
+        self._process = process
+        self._vendor = vendor
+        self._world = vendor.world
+        self._road = road
+        self._timeout_s = timeout_s
+        self._answered = answered
+
+    def send(self, send: Send, name: str, may_write: Callable[[Send], bool]) -> None:
+        """Connect, ask `may_write` right before the first byte, send; `name` is the sender's, for the judge."""
+        world = self._world
+        connect_s = world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 2
+        stalled_s = self._vendor.stalled_until_s - world.now_s
+        world.after(max(connect_s, stalled_s), lambda: self._write(send, name, may_write), self._process)
+
+    def ask_balance(self, told: Callable[[int, float], None]) -> None:
+        """`told` is given the credit and when the vendor looked at it; never, if the answer is lost."""
+        world = self._world
+
+        def asked() -> None:
+            credit, seen_s = self._vendor.credit, world.now_s
+            if credit is not None and (not self._vendor.faults or world.rng.random() > 0.1):
+                back_s = world.rng.expovariate(1 / 0.02)
+                world.after(back_s, lambda: told(credit, seen_s), self._process)
+
+        world.after(world.rng.expovariate(1 / 0.02), asked)
+
+    def _write(self, send: Send, name: str, may_write: Callable[[Send], bool]) -> None:
+        world, vendor = self._world, self._vendor
+        behaviour = vendor.behave()
+        if behaviour == "refuse":
+            self._answered(send, Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED), None, None)
+            return
+        if not may_write(send):
+            self._answered(send, Verdict(kind=Kind.NOT_SENT), None, None)
+            return
+        wrote_s, numbers = world.now_s, bytes(send.numbers)
+        texts = texts_sent(send, self._road)
+        forward_s = 0.0005 + world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 0.1
+        over = False
+
+        def conclude(verdict: Verdict, answered_s: float | None) -> None:
+            nonlocal over
+            if not over:
+                over = True
+                self._answered(send, verdict, wrote_s, answered_s)
+
+        def arrive() -> None:
+            verdict = vendor.arrive(numbers, texts, behaviour, name, send.intent, send.campaign)
+            back_s = 0.0005 + world.rng.expovariate(1 / 0.003) + (6.0 if behaviour == "late" else 0.0)
+            if verdict is not None:
+                world.after(back_s, lambda: conclude(verdict, world.now_s), self._process)
+
+        world.after(forward_s, arrive)
+        silence = Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER)
+        world.after(self._timeout_s, lambda: conclude(silence, None), self._process)
