@@ -12,7 +12,18 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-NAMES: Final = ("chunks", "pacing", "log", "launch", "post", "submit", "webhook_get", "webhook_batches", "join")
+NAMES: Final = (
+    "chunks",
+    "pacing",
+    "log",
+    "launch",
+    "post",
+    "submit",
+    "webhook_get",
+    "webhook_batches",
+    "join",
+    "ids_each",
+)
 LONG: Final = ("fairness", "handover")
 """Ten minutes each: by name only."""
 
