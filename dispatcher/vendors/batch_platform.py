@@ -53,6 +53,9 @@ VARIABLE_RECIPIENTS_MAX: Final = 1_000
 PLACEHOLDERS: Final = ("{$var}", "{var}")
 """What the platform may take for a placeholder whatever is configured (AMB-BATCH-16)."""
 
+ONE_OF_MANY: Final = ("105", "106", "108", "115")
+"""Refusals of a whole HttpVarSM request that may be of one text in it (or of so many: no document has a number)."""
+
 _TIME_LINE: Final = re.compile(r"[\d\s:/.-]*", re.ASCII)
 _CODE: Final = re.compile(r"-?\d{1,9}", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
@@ -150,7 +153,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         """One POST for the whole chunk; the answer is `time,code` and, if taken, a line with the message id."""
         answer = yield Request(path=SUBMIT_PATH, prefix=prepared, tail=chunk, submits=True)
         # 108, too many for this contract: 200 is the smallest maximum in the documents, below it halves don't help.
-        return self._verdict(answer, divide_108=count > NUMBERS_MAX_SINGLE)
+        return self._verdict(answer, ("108",) if count > NUMBERS_MAX_SINGLE else ())
 
     @property
     def variable_limits(self) -> VariableLimits | None:
@@ -180,8 +183,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         )
         params = "%3B".join(groups).encode("ascii")  # a bare ; divides the fields of a form for some servers
         answer = yield Request(path=VARIABLE_PATH, prefix=prepared, tail=params, submits=True)
-        # No document says how many groups are too many; one alone is sent the documented way.
-        return self._verdict(answer, divide_108=count > 1)
+        return self._verdict(answer, ONE_OF_MANY if count > 1 else ())
 
     def _form(self, text: str, message: Message, last: str) -> bytes:
         length = units(text)
@@ -214,13 +216,14 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         ]
         return "&".join([*(f"{name}={quote(value, safe='')}" for name, value in form), f"{last}="]).encode("ascii")
 
-    def _verdict(self, answer: Answer, *, divide_108: bool) -> Verdict:
+    def _verdict(self, answer: Answer, halves: Sequence[str]) -> Verdict:
+        """`halves`: codes of which less may be taken if more is refused, besides those the table says."""
         code, lines, text = read_answer(answer)
         if code is None:
             return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn="the answer is not of the document")
         if code != "0":
             verdict = self.codes.verdict(code, text=text)
-            return msgspec.structs.replace(verdict, divide=verdict.divide or (code == "108" and divide_108))
+            return msgspec.structs.replace(verdict, divide=verdict.divide or code in halves)
         vendor_id = lines[0] if lines else ""
         odd = ""
         if len(vendor_id) > ID_CHARS_MAX:

@@ -84,6 +84,20 @@ def test_texts_that_are_all_different_are_sent_within_the_limit_of_their_own_par
         assert at.vendor.totals()["windows_over_limit"] == 0
 
 
+def test_one_refused_text_among_many_in_a_request_costs_nobody_else_theirs(tmp_path: Path, log_url: str) -> None:
+    with stand(tmp_path, log_url, vendor="batch-b", switches={"sensitive_words": ["坏词"]}) as at:
+        rows = [("坏词" if index in (17, 118) else f"Ann {index}", "7") for index in range(120)]
+        numbers, texts = written(tmp_path, rows)
+        at.run()
+        at.launch("may", numbers, text=TEXT)
+        at.until_settled("may")
+        refused = {str(FIRST + 17), str(FIRST + 118)}
+        failed = {line["number"]: line["code"] for line in at.export("may") if line["code"] == "105"}
+        assert failed == dict.fromkeys(refused, "105")
+        ledger = {row["number"]: row["text"] for row in at.ledger().iter_rows(named=True)}
+        assert ledger == {number: text for number, text in texts.items() if number not in refused}
+
+
 def test_a_personalised_campaign_and_a_plain_one_share_two_accounts_and_a_killed_dispatcher_doubles_nothing(
     tmp_path: Path, log_url: str
 ) -> None:

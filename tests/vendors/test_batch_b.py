@@ -82,7 +82,7 @@ def test_every_code_has_its_class_and_its_meaning_in_both_languages(flow, code, 
     verdict = ended(flow(), f"20110725160412,{code}\n77".encode())
     assert isinstance(verdict, Verdict)
     assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
-    divides = divides or (code == "108" and flow is FLOWS["HttpVarSM"])
+    divides = divides or (code in ("105", "106", "108", "115") and flow is FLOWS["HttpVarSM"])
     assert (verdict.divide, verdict.vendor_id) == (divides, "77" if code == "0" else "")
     row = ACCOUNT.codes.find(code)
     assert row is not None
@@ -102,9 +102,12 @@ def test_a_code_that_is_not_in_the_document_is_refused_for_good_and_warned_of(co
     assert code in verdict.warn
 
 
-def test_too_many_groups_are_cured_by_halves_down_to_one_which_goes_the_documented_way():
-    assert not ended(ACCOUNT.submit_variable(b"params=", CHUNK[:11], 1, [["a"]]), b"20110725160412,108").divide
-    assert ended(ACCOUNT.submit_variable(b"params=", CHUNK, 2, [["a"], ["b"]]), b"20110725160412,108").divide
+@pytest.mark.parametrize("code", [b"105", b"106", b"108", b"115"])
+def test_what_may_be_the_fault_of_one_text_is_sought_by_halves_so_that_the_others_get_theirs(code):
+    refused = b"20110725160412," + code
+    assert ended(ACCOUNT.submit_variable(b"params=", CHUNK, 2, [["a"], ["b"]]), refused).divide
+    assert not ended(ACCOUNT.submit_variable(b"params=", CHUNK[:11], 1, [["a"]]), refused).divide
+    assert not ended(ACCOUNT.submit(b"mobile=", CHUNK, 2), refused).divide
 
 
 def test_a_wrong_count_may_be_one_below_the_accounts_minimum_which_halves_do_not_cure():

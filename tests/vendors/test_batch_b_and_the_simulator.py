@@ -64,7 +64,7 @@ ANSWERS: list[tuple[dict[str, Any], dict[str, Any], Kind, str, bool]] = [
     ({"answer_form": "html"}, {}, Kind.UNKNOWN, "unreadable", False),
     ({"var_place": "{var}"}, {}, Kind.REJECTED, "107", True),
     ({"var_groups_max": 3}, {}, Kind.REJECTED, "108", True),
-    ({"max_chars": 20}, {}, Kind.CONTENT, "106", False),
+    ({"max_chars": 20}, {}, Kind.CONTENT, "106", True),
     ({}, {"pswd": Secret("wrong")}, Kind.AUTH, "102", False),
     ({"extno_max": 3}, {"extno": "1234", "extno_digits_max": 6}, Kind.REJECTED, "113", False),
 ]
