@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dispatcher.errors import DispatcherError
 from loadtest.scenario_format import CampaignPart, EventPart
+from loadtest.scenario_lists import text_of
 from loadtest.scenario_processes import COMMAND
 from loadtest.scenario_settings import every_fault
 from loadtest.scenario_stage import Stage
@@ -19,11 +20,6 @@ from loadtest.sim.spawn import SimClient
 Undo = Callable[[], None]
 
 ERROR_CHARS_MAX: Final = 500
-
-
-def text_of(campaign: CampaignPart) -> str:
-    """The text of a campaign."""
-    return campaign.text or f"【Loadtest】{campaign.id}"
 
 
 def launch(stage: Stage, campaign: CampaignPart) -> str:

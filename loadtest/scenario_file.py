@@ -36,6 +36,7 @@ SECTIONS: Final = (
 WEB: Final = "127.0.0.1:1"
 _AS_OURS: Final[tuple[str, ...]] = ("lanes", "store", "web")
 _CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PLACEHOLDER: Final = re.compile(r"(?<!\{)\{(\w+)\}")
 _UNKNOWN: Final = re.compile(r"unknown field `(\w+)`")
 _MISSING: Final = re.compile(r"missing required field `(\w+)`")
 _PLACED: Final = re.compile(r"(.*) - at `\$\.?([^`]*)`", re.DOTALL)
@@ -197,6 +198,12 @@ def _check_campaign(scenario: Scenario, campaign: CampaignPart, where: str) -> N
         raise ConfigError(f"{where}: give either recipients = N or file = PATH.")
     if campaign.recipients is not None and not 1 <= campaign.recipients <= 50_000_000:
         raise ConfigError(f"{where}: recipients must be 1 to 50,000,000.")
+    named = set(_PLACEHOLDER.findall(campaign.text))
+    if campaign.variables and (campaign.dirty or campaign.file is not None):
+        raise ConfigError(f"{where}: variables are made for lists that are neither dirty nor a file.")
+    if campaign.file is None and named != set(campaign.variables):
+        wrong = ", ".join(sorted(named ^ set(campaign.variables)))
+        raise ConfigError(f"{where}: the text must name every one of variables as {{NAME}}, and no other: see {wrong}.")
     if campaign.file is not None and not (Path(scenario.path).parent / campaign.file).is_file():
         raise ConfigError(f"{where}: file = {campaign.file!r}: no such file beside {scenario.path}.")
 

@@ -54,6 +54,13 @@ class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     file: Annotated[str | None, Meta(description="a list, relative to the scenario's file; or `recipients`")] = None
     dirty: Annotated[bool, Meta(description="the list is as dirty as marketing's: `recipients` are its rows")] = False
+    variables: Annotated[
+        dict[str, Annotated[int, Meta(ge=0)]],
+        Meta(
+            description="columns of its list, for `{NAME}` in the text: how many different values each has; 0: another "
+            "one for everybody"
+        ),
+    ] = {}
     text: Annotated[str, Meta(description="its text; of its own, so that the ledger's rows can be told apart")] = ""
     at_s: Annotated[float, Meta(ge=0, description="launched so many seconds after the start")] = 0.0
     after_taken: Annotated[

@@ -21,8 +21,9 @@ from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
 from loadtest.comparison import Comparison, compare, our_rows, their_rows
 from loadtest.demo_vendors import VENDORS
-from loadtest.scenario_events import do, launch, text_of, words
+from loadtest.scenario_events import do, launch, words
 from loadtest.scenario_format import CampaignPart, EventPart, Scenario
+from loadtest.scenario_lists import text_of, told_apart
 from loadtest.scenario_stage import Stage
 from loadtest.screen import Screen
 from producers.campaign_results import results
@@ -242,8 +243,11 @@ class Run:
         texts = {text_of(each): each.id for each in self._scenario.campaigns}
         theirs = []
         for name, vendor in self._stage.vendors.items():
-            kind = VENDORS[self._scenario.vendors[name].vendor]
-            theirs.append(their_rows(vendor.rows(), texts, kind.delivered, kind.codes, kind.interim, kind.named))
+            kind, rows = VENDORS[self._scenario.vendors[name].vendor], vendor.rows()
+            for campaign in self._scenario.campaigns:
+                if campaign.variables:
+                    rows = told_apart(rows, campaign, self._stage.lists[campaign.id][0])
+            theirs.append(their_rows(rows, texts, kind.delivered, kind.codes, kind.interim, kind.named))
         if not views:
             return Comparison(compared=0, lost=0, disagreements=("there is no campaign in our results",))
         return compare(pl.concat([our_rows(view.id, reader.pages(view.id)) for view in views]), pl.concat(theirs))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from dispatcher.config import parse
 from dispatcher.errors import ConfigError, UserError
 from loadtest.demo_list import number_block
 from loadtest.scenario_file import SHIPPED, find, load, shipped
+from loadtest.scenario_lists import rendered, told_apart, write_lists
 from loadtest.scenario_scale import scaled
 from loadtest.scenario_settings import as_toml, configuration, simulated
 from loadtest.sim.faults import FAULTS
@@ -57,6 +59,11 @@ WRONG = [
     ("recipients = 1\nweight = 0", "recipients = 100", "weight: expected `int` >= 1"),
     ('[[campaign]]\nid = "may"\nroute = ["spring"]\nrecipients = 1\n[[campaign]]', "[[campaign]]",
      'two have the id "may"'),
+    ("recipients = 1\nvariables = { name = 3 }", "recipients = 100", "must name every one of variables as {NAME}"),
+    ('recipients = 1\ntext = "Dear {name}"', "recipients = 100", "and no other: see name"),
+    ("recipients = 1\nvariables = { name = -3 }", "recipients = 100", "variables[...]: expected `int` >= 0"),
+    ('recipients = 1\ndirty = true\ntext = "{a}"\nvariables = { a = 1 }', "recipients = 100",
+     "neither dirty nor a file"),
     ("[run]\nlanes = 0\n[[campaign]]", "[[campaign]]", "[run]: lanes: expected `int` >= 1"),
     ('[log]\nkind = "mysql"\n[[campaign]]', "[[campaign]]", "[log]: kind: invalid enum value 'mysql'"),
     ("[lanes]\nspeed = 1\n[[campaign]]", "[[campaign]]", "[lanes]: there is no key speed"),
@@ -192,7 +199,7 @@ def test_a_hostile_vendor_has_every_fault(tmp_path: Path) -> None:
 
 def test_fewer_recipients_are_shared_out_as_before_and_nobody_is_without() -> None:
     small = scaled(load(find("all-vendors")), 1000, 7, None)
-    assert [campaign.recipients for campaign in small.campaigns] == [850, 149, 1]
+    assert [campaign.recipients for campaign in small.campaigns] == [810, 149, 30, 10, 1]
     assert small.seed == 7
 
 
@@ -210,6 +217,24 @@ def test_a_scenario_of_files_cannot_be_made_smaller(tmp_path: Path) -> None:
     (tmp_path / "files.toml").write_text(GOOD.replace("recipients = 100", 'file = "list.txt"'))
     with pytest.raises(UserError, match="--recipients has nothing to change"):
         scaled(load(tmp_path / "files.toml"), 10, None, None)
+
+
+def test_everybody_s_own_text_is_known_before_it_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "personal.toml"
+    text = 'recipients = 7\ntext = "Dear {name}, order {order}"\nvariables = { name = 2, order = 0 }'
+    path.write_text(GOOD.replace("recipients = 100", text), "utf-8")
+    scenario = load(path)
+    lists = write_lists(scenario, tmp_path)
+    texts = rendered(scenario.campaigns[0], lists["may"][0])
+    assert texts["text"].to_list()[:3] == [
+        "Dear name0, order order0",
+        "Dear name1, order order1",
+        "Dear name0, order order2",
+    ]
+    ledger = texts.with_columns(text=pl.when(pl.int_range(7) == 3).then(pl.lit("Dear you")).otherwise("text"))
+    apart = told_apart(ledger, scenario.campaigns[0], lists["may"][0])["text"].to_list()
+    assert [at for at, got in enumerate(apart) if got != "Dear {name}, order {order}"] == [3]
+    assert apart[3] == "Dear you"
 
 
 def test_the_numbers_of_two_blocks_differ() -> None:
