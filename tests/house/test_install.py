@@ -102,6 +102,14 @@ def test_the_wheel_carries_the_five_packages_and_nothing_else(wheel: Path) -> No
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
 
 
+def test_the_wheel_carries_every_scenario(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        carried = {name for name in archive.namelist() if name.startswith("loadtest/scenarios/")}
+    there = {f"loadtest/scenarios/{path.name}" for path in (ROOT / "loadtest" / "scenarios").glob("*.toml")}
+    assert carried == there
+    assert len(there) >= 7
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_wheel_says_that_the_package_is_typed(package: str, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
