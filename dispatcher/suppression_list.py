@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import Change, Listing, bare, contains, empty, folded, keys
+from dispatcher.core.suppression import Change, Listing, ascending_once, bare, contains, empty, folded, keys
 from dispatcher.errors import LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log, Stored
 from schemas.codec import BrokenRecord, NewerRecord, decode, encode
@@ -91,7 +91,7 @@ class SuppressionList:
             self._is_read = True
             return self.listing.numbers
         named = await self._read_to_end(log)
-        touched = np.unique(np.concatenate(named)) if named else np.empty(0, np.int64)
+        touched = ascending_once(np.concatenate(named)) if named else np.empty(0, np.int64)
         return touched[contains(self.listing.numbers, touched)]
 
     def origin(self, at: int) -> SuppressionOrigin:
@@ -184,7 +184,7 @@ async def put(
 
     Raises LogError: then some of them may be there; doing it again does no harm.
     """
-    ascending = np.unique(keys(numbers))
+    ascending = ascending_once(keys(numbers))
     entries = []
     for start in range(0, len(ascending), NUMBERS_MAX):
         entries.append(_change_of(ascending[start : start + NUMBERS_MAX], adds, source, by, why, at_ms))

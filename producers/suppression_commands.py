@@ -21,7 +21,7 @@ from rich.text import Text
 
 from dispatcher.config import Config, load
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import contains, key_as_written, keys, shown
+from dispatcher.core.suppression import ascending_once, contains, key_as_written, keys, shown
 from dispatcher.errors import LogError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
@@ -252,7 +252,7 @@ async def _change(config: Config, numbers: Numbers, *, adds: bool, source: Suppr
     async with _log(config, create=adds) as log:
         found = SuppressionList()
         await found.read_on(log)
-        ascending = np.unique(keys(numbers))
+        ascending = ascending_once(keys(numbers))
         there = int(np.count_nonzero(contains(found.listing.numbers, ascending)))
         at_ms = time.time_ns() // 1_000_000
         await put(log, ascending, adds=adds, source=source, by=user(), why=why, at_ms=at_ms)
