@@ -106,6 +106,8 @@ class SheetList:
         except Exception as error:
             raise self._unreadable(error) from error
         places = dict(zip(sorted(set(wanted)), sheet.columns, strict=True))
+        # A day is a moment to the reader: midnight.
+        sheet = sheet.with_columns(pl.all().str.strip_suffix(" 00:00:00"))
         yield chosen(sheet, [places[index] for index in wanted]).slice(int(self.column.header))
 
     def _unreadable(self, error: Exception) -> InputError:

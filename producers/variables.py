@@ -95,7 +95,7 @@ class Judge:
         codes = np.zeros(rows, np.uint8)
         values = []
         for index, (name, column) in enumerate(zip(self._template.names, columns, strict=True)):
-            text = as_text(column)
+            text = as_text(column.alias(f"{{{name}}}"))
             missing = text.is_null().to_numpy()
             if missing.any():
                 _mark(codes, missing, self._spool.code_of(f"no value for {{{name}}}"))
@@ -135,7 +135,9 @@ class Judge:
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """The cells as people read them, without the blanks around them; null where there is nothing."""
+    """The cells as people read them, without the blanks around them; null where there is nothing. Raises InputError."""
+    if column.dtype.is_nested():
+        raise InputError(f"column {column.name} holds no text and no numbers ({column.dtype}). Write it as text.")
     if column.dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)
         if bool((whole.cast(pl.Float64) == column.cast(pl.Float64)).fill_null(True).all()):

@@ -269,9 +269,11 @@ class Owner:
         self._asked_ms.clear()
 
     def _hint_of(self, inherited: Chunk) -> None:
-        """What the balance was before a former owner sent it, for the hint."""
+        """What the balance was before a former owner sent it, for the hint; a personalised one's parts nobody knows."""
         lane, asked_ms = self.lanes.get(inherited.account), self._asked_ms.get(inherited.intent)
-        if lane is not None and asked_ms is not None:
+        campaign = self.campaigns.get(inherited.campaign)
+        personal = campaign is not None and campaign.launched is not None and bool(campaign.launched.variables)
+        if lane is not None and asked_ms is not None and not personal:
             messages = inherited.count * lane.segments(inherited.campaign)
             lane.hint.inherited(inherited.intent, messages, asked_ms, self.campaigns.balances.get(inherited.account))
 

@@ -198,6 +198,20 @@ async def test_a_cell_is_written_as_people_read_it(log, column, shown):
     assert [text for _, text in await texts(log)] == [value for value in shown if value is not None]
 
 
+async def test_a_column_of_lists_is_refused(log):
+    frame = pl.DataFrame({"mobile": ["13800138000"], "x": [["a"]]})
+    with pytest.raises(InputError, match=re.escape("column {x} holds no text and no numbers (List(String))")):
+        await launched(log, frame, text="{x}")
+
+
+async def test_a_day_in_a_spreadsheet_is_written_as_a_day(log, tmp_path):
+    days = pl.Series(["2025-05-01", "2025-05-02"]).str.to_date()
+    frame = pl.DataFrame({"mobile": ["13800138000", "13800138001"], "day": days, "price": [1.0, 2.5]})
+    frame.write_excel(tmp_path / "list.xlsx")
+    await launched(log, tmp_path / "list.xlsx", text="{day} {price}")
+    assert [text for _, text in await texts(log)] == ["2025-05-01 1", "2025-05-02 2.5"]
+
+
 NAMED = [
     ("{name}|{order}", "Ann|7"),
     ("{NAME}|{ order }", "Ann|7"),
