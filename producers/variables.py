@@ -150,11 +150,13 @@ def packed_values(names: tuple[str, ...], columns: Sequence[pl.Series]) -> Value
     """The values of a batch as it carries them (schemas/batch.py)."""
     ends, texts, rows = [], [], []
     for column in columns:
-        entries = column.unique().sort()
-        text = str(entries.str.join("").item())
+        at = column.alias("value").to_frame().with_row_index("at").select(pl.col("at").first().over("value"))
+        first = at.to_series().to_numpy()  # of each recipient: who first has the same value
+        entry = np.flatnonzero(first == np.arange(len(first)))
+        entries = column.gather(entry)
         ends.append(entries.str.len_bytes().cum_sum().to_numpy().astype("<u4").tobytes())
-        texts.append(text.encode())
-        rows.append((column.rank("dense").to_numpy() - 1).astype("<u2").tobytes())
+        texts.append(str(entries.str.join("").item()).encode())
+        rows.append(np.searchsorted(entry, first).astype("<u2").tobytes())
     return Values(names=names, ends=tuple(ends), texts=tuple(texts), rows=tuple(rows))
 
 
