@@ -41,7 +41,7 @@ _HEADER: Final = "编号,姓名,手机号,城市,会员等级\n"
 _NAMES: Final = ("张伟", "王芳", "李娜", "刘洋", "陈静", "欧阳建国")
 _CITIES: Final = ("北京", "上海", "广州", "深圳", "成都")
 _LEVELS: Final = ("V1", "V2", "V3")
-_CONFIG: Final = {
+CONFIG: Final = {
     "account": {"bulk": {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}}
 }
 
@@ -125,7 +125,7 @@ def _measured(way: str, folder: Path) -> dict[str, float]:
 
 
 async def _ours(folder: Path) -> int:
-    config = parse({**_CONFIG, "log": {"url": f"sqlite:{folder / 'log.db'}"}}, "bench")
+    config = parse({**CONFIG, "log": {"url": f"sqlite:{folder / 'log.db'}"}}, "bench")
     result = await launch(folder / "list.csv", text="hi", route=["bulk"], id="bench", config=config)
     return result.recipients
 
@@ -163,10 +163,10 @@ def _child(way: str, folder: Path) -> None:
     start_s = time.perf_counter()
     recipients = asyncio.run(_ours(folder) if way == "ours" else _naive(folder))
     seconds = time.perf_counter() - start_s
-    print(json.dumps({"seconds": seconds, "recipients": recipients, "memory": _peak_bytes()}))
+    print(json.dumps({"seconds": seconds, "recipients": recipients, "memory": peak_bytes()}))
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """The most memory this process has had. On Linux getrusage would count the parent's, from before the exec."""
     status = Path("/proc/self/status")
     if status.exists():
