@@ -31,9 +31,8 @@ async def read_numbers(source: object, column: str | int | None = None) -> ListR
     found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
 
     def take(values: pl.Series) -> None:
-        block = normalise(values)
-        mobile = block.numbers[block.numbers > 0]
-        found.add(mobile.view(np.uint64))
+        block = normalise(values, international=True)
+        found.add(block.numbers[block.numbers > 0].view(np.uint64))
         others = _others(block)
         found.add(np.array(list(others.values()), np.int64).view(np.uint64))
         reasons[:] += np.bincount(np.delete(block.odd_reasons, list(others)), minlength=len(REASONS))
@@ -53,10 +52,10 @@ async def read_numbers(source: object, column: str | int | None = None) -> ListR
 
 
 def _others(block: Block) -> dict[int, int]:
-    """The keys of those odd rows that hold no mobile but a number abroad or a fixed line."""
+    """The keys of those odd rows that hold neither a mobile nor a number abroad but a fixed line."""
     odd = np.flatnonzero(block.odd_reasons).tolist()
     if not odd:
         return {}
     written = block.odd_values.decode().split("\n")
-    keys = {at: key_as_written(written[at]) for at in odd if written[at].lstrip().startswith(("+", "0"))}
+    keys = {at: key_as_written(written[at]) for at in odd if written[at].lstrip().startswith("0")}
     return {at: key for at, key in keys.items() if key}

@@ -165,7 +165,8 @@ def key_of_wire(number: str) -> int:
 def key_as_written(text: str) -> int:
     """The key of a number as people write it: a mobile, `+` or `00` and a country code, `0` and an area code.
 
-    0 if it is none of these: eleven digits with one missing must not become somebody abroad.
+    0 if it is none of these: eleven digits with one missing must not become somebody abroad, and nobody abroad whose
+    number reads like a mobile here becomes its owner.
     """
     mobile = normalise_one(text)
     if mobile:
@@ -175,7 +176,8 @@ def key_as_written(text: str) -> int:
     digits = abroad or (plain if plain.startswith("0") else "")
     if not (digits.isascii() and digits.isdigit() and DIGITS_MIN <= len(digits) <= DIGITS_MAX):
         return 0
-    return 0 if abroad.startswith("0") else key_of_wire(digits)
+    key = 0 if abroad.startswith("0") else key_of_wire(digits)
+    return 0 if abroad and DOMESTIC_MIN <= key < DOMESTIC_END else key
 
 
 def shown(key: int) -> str:

@@ -94,7 +94,19 @@ def test_a_number_is_found_however_it_is_written(written, wire):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "n/a", "1380013800", "138001380001", "447700900123", "+", "00", "+0044123456", "+1234567890123456"]
+    "text",
+    [
+        "",
+        "n/a",
+        "1380013800",
+        "138001380001",
+        "447700900123",
+        "+",
+        "00",
+        "+0044123456",
+        "+13800138000",
+        "+1234567890123456",
+    ],
 )
 def test_what_is_no_number_for_sure_is_none(text):
     assert key_as_written(text) == 0
