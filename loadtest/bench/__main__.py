@@ -17,6 +17,7 @@ NAMES: Final = (
     "pacing",
     "log",
     "launch",
+    "suppressed",
     "post",
     "submit",
     "webhook_get",
