@@ -101,7 +101,7 @@ def stage(
 ) -> Iterator[Stage]:
     """Set it up in this folder, or with its files in `data`; on Kafka with topics of its own. Ends with the vendor."""
     data = data or folder
-    port = _free_port()
+    port = free_port()
     if broker is None:
         log = f"sqlite:{data}/log.db"
     else:
@@ -151,7 +151,8 @@ def _vendor(web_port: int, *, trouble: bool, seed: int) -> dict[str, Any]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as each:
         each.bind(("127.0.0.1", 0))
         return int(each.getsockname()[1])

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from schemas.topics import lane_partition
+from tests.crash.actions_around import kill_the_broker
 from tests.crash.conftest import KAFKA, SQLITE
 from tests.crash.life import Life
 from tests.crash.processes import Process
-from tests.crash.rounds import kill_the_broker
 from tests.crash.stage import ACCOUNTS
 from tests.crash.truth import read_truth
 
