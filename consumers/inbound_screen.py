@@ -17,16 +17,16 @@ BODY_CHARS_SHOWN: Final = 300
 
 def message_table(messages: Sequence[InboundMessage]) -> Table:
     """One row per message."""
-    table = columns("sent", "account", "from", "to", "text", "flags")
-    table.columns[4].no_wrap, table.columns[4].overflow = False, "fold"
+    table = columns("sent", "account", "from", "to", "flags", "text")
+    table.columns[5].no_wrap, table.columns[5].overflow = False, "fold"
     for message in messages:
         cells = (
             clock(message.at_ms),
             message.account,
             message.number,
             message.to,
-            printable(message.text),
             ", ".join(message.flags),
+            printable(message.text),
         )
         table.add_row(*map(Text, cells))
     return table

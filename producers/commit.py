@@ -6,6 +6,7 @@ See producers/launch.py for why all of it may be repeated. Memory: PACKING batch
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
 import secrets
@@ -20,6 +21,7 @@ import msgspec
 from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
+from dispatcher.suppression_list import snapshot_if_due
 from producers.earlier import find_launched
 from producers.intake import Progress, silent
 from producers.multimedia import publish
@@ -95,6 +97,9 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
         raise LogDamaged(
             f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
         )
+    if prepared.suppression.snapshot_due:
+        with contextlib.suppress(LogError):  # it only makes reading the list shorter; the next launch does it
+            await snapshot_if_due(log)
     return _result(prepared, already=False) if first.attempt == attempt else _already(prepared, first)
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher import suppression_list
 from dispatcher.config import parse
 from dispatcher.errors import InputError, LogUnavailable
 from dispatcher.suppression_list import put
@@ -133,6 +134,17 @@ async def test_a_plan_says_that_the_list_could_not_be_read_and_the_launch_fails(
             await commit(prepared, log)
     assert (await commit(prepared, log)).recipients == 1
     prepared.close()
+
+
+async def test_a_launch_sums_up_a_list_that_has_grown_long(monkeypatch):
+    monkeypatch.setattr(suppression_list, "SNAPSHOT_AFTER_RECORDS", 3)
+    log = MemoryLog()
+    for number in range(4):
+        await suppressed(log, N + number)
+    for campaign in ("may", "june"):
+        assert (await launch([N, N + 9], **SEND, log=log, id=campaign)).recipients == 1
+    kinds = [type(decode(stored.value)).__name__ for stored in log.records["suppression", 0]]
+    assert kinds == ["Suppression"] * 4 + ["SuppressionSnapshot"]
 
 
 @pytest.mark.parametrize(
