@@ -5,7 +5,6 @@ What a round does is in rounds.py; what must hold at the end in judge.py. Blocki
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
 import sys
@@ -16,26 +15,17 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import polars as pl
 
-from dispatcher.errors import DispatcherError
-from dispatcher.log.opening import open_log
-from dispatcher.store.opening import open_reader
-from dispatcher.store.port import StoreReader
 from loadtest.broker import Broker
-from schemas.topics import TOPIC
-from tests.crash import judge, store_dump
+from tests.crash.comparing import compare, exports_differ, rebuilt
 from tests.crash.lists import Campaign, write_list
 from tests.crash.processes import DISPATCHER, PATIENCE_S, Process
-from tests.crash.stage import ACCOUNTS, LogKind, Stage, stage
+from tests.crash.settling import wait_until_settled
+from tests.crash.stage import LogKind, Stage, stage
 from tests.crash.story import Story
-from tests.crash.truth import read_truth, truth_of
 
 ROLES: Final = ("lanes", "results", "web")
-SETTLED_WITHIN_S: Final = 150.0
-LOOK_S: Final = 0.1
 BUSY_S: Final = 2.5
-EXPORTED_MAX: Final = 2
 
 
 class Launching(msgspec.Struct):
@@ -271,14 +261,14 @@ class Life:
         self._settle()
         for name in ("web", "lanes", "results"):
             self.stop(name)
-        self._fail_on(self.compare() + self.exports_differ())
-        self._fail_on(self.rebuilt())
+        self._fail_on(compare(self) + exports_differ(self))
+        self._fail_on(rebuilt(self))
         self.story.say("peace: everything agrees")
 
     def check(self) -> None:
         """As `peace`, but the roles go on. Raises CrashFailure."""
         self._settle()
-        self._fail_on(self.compare())
+        self._fail_on(compare(self))
         self.story.say("everything agrees")
 
     def _settle(self) -> None:
@@ -289,7 +279,7 @@ class Life:
         for campaign in sorted(self.paused):
             self.done("campaign", "resume", campaign)
         self.paused.clear()
-        self._wait_until_settled()
+        wait_until_settled(self)
         self.may_end = False
 
     def _fail_on(self, complaints: list[str]) -> None:
@@ -305,136 +295,3 @@ class Life:
         if code != 0:
             raise self.story.failure([f"dispatcher {' '.join(arguments)} ended with {code}: {process.said()[-2000:]}"])
         return process.said()
-
-    def compare(self) -> list[str]:
-        """The vendor's ledger, the log and our results; with nothing running."""
-        truth = asyncio.run(read_truth(self.stage.loaded.log.url))
-        totals = self.stage.vendor.totals()
-        ledger = self.stage.vendor.rows()
-        reader = open_reader(self.stage.loaded.store)
-        try:
-            views = reader.campaigns()
-            ours = pl.concat([judge.our_rows(view.id, reader.pages(view.id)) for view in views])
-            complaints = judge.judge(self.campaigns, truth, ours, ledger, views)
-            unknown = {(each.partition, each.intent) for each in reader.unknown()}
-            if unknown != truth.unknown:
-                complaints.append(f"our unknown chunks are {sorted(unknown)}, those of the log {sorted(truth.unknown)}")
-            complaints += [f"oddity in {odd.topic}: {odd.what} ({odd.count})" for odd in reader.oddities()]
-        finally:
-            reader.close()
-        if totals["windows_over_limit"]:
-            complaints.append(f"{totals['windows_over_limit']} windows over the flow limit at the vendor")
-        complaints += self._said_wrong()
-        self.figures.update(
-            {
-                "recipients": ours.height - self.figures["recipients"],
-                "requests": totals["requests"] - self.figures["requests"],
-                "owners": truth.owners - self.figures["owners"],
-                "void records": truth.void - self.figures["void records"],
-                "chunks": len(truth.chunks) - self.figures["chunks"],
-                "chunks once unknown": sum(chunk.unknowns for chunk in truth.chunks)
-                - self.figures["chunks once unknown"],
-                "chunks still unknown": len(truth.unknown) - self.figures["chunks still unknown"],
-                "doubles the policy allows": totals["double_texts"] - self.figures["doubles the policy allows"],
-            }
-        )
-        return complaints
-
-    def rebuilt(self) -> list[str]:
-        """A store made anew from the log has the same rows."""
-        before = store_dump.dump(self.stage.store_file)
-        self.done("store", "rebuild", "--yes")
-        return store_dump.differences(before, store_dump.dump(self.stage.store_file))
-
-    def exports_differ(self) -> list[str]:
-        """What the command exports of the newest campaigns, beside the results."""
-        found = []
-        reader = open_reader(self.stage.loaded.store)
-        try:
-            for view in reader.campaigns()[:EXPORTED_MAX]:
-                path = self.stage.folder / f"{view.id}.export.csv"
-                self.done("campaign", "export", view.id, "--format", "csv", "-o", str(path))
-                exported = pl.read_csv(path, infer_schema=False).select("number", "state").sort("number")
-                path.unlink()
-                ours = judge.our_rows(view.id, reader.pages(view.id)).select("number", "state").sort("number")
-                if not exported.equals(ours):
-                    found.append(f"the export of {view.id} differs from its results")
-        finally:
-            reader.close()
-        return found
-
-    def _said_wrong(self) -> list[str]:
-        """No process shows a traceback, whatever was done to it."""
-        bad = ("Traceback", "internal error", "Task was destroyed", "never retrieved")
-        return [
-            f"{path.name} says: {line}"
-            for path in sorted(Path(self.stage.folder).glob("*.log"))
-            for line in path.read_text("utf-8", errors="replace").splitlines()
-            if any(word in line for word in bad)
-        ][:5]
-
-    def _wait_until_settled(self) -> None:
-        waited_for = [""]
-
-        async def settled() -> None:
-            log = await open_log(self.stage.loaded.log.url, create=False)
-            reader = open_reader(self.stage.loaded.store)
-            try:
-                while True:
-                    self.revive()
-                    ends = {
-                        (topic, partition): await log.end(topic, partition)
-                        for topic in ("campaigns", "lanes", "reports")
-                        for partition in range(TOPIC[topic].partitions)
-                    }
-                    waited_for[0] = self._unsettled(reader, ends)
-                    if not waited_for[0]:
-                        left = judge.undecided(await truth_of(log), self.stage.vendor.rows())
-                        waited_for[0] = "; ".join(left)
-                        if not left:
-                            return
-                        await asyncio.sleep(1.0)
-                    await asyncio.sleep(LOOK_S)
-            finally:
-                reader.close()
-                await log.close()
-
-        async def bounded() -> None:
-            async with asyncio.timeout(SETTLED_WITHIN_S):
-                await settled()
-
-        try:
-            asyncio.run(bounded())
-        except (TimeoutError, DispatcherError) as error:
-            stand = [f"{name} stands at:\n{process.where()}" for name, process in self.roles.items() if process.alive]
-            raise self.story.failure(
-                [f"not settled within {SETTLED_WITHIN_S:g} s: {waited_for[0] or error}", *stand]
-            ) from error
-
-    def _unsettled(self, reader: StoreReader, ends: dict[tuple[str, int], int]) -> str:
-        """What there is still to wait for, or ""."""
-        offsets = reader.offsets()
-        if behind := {place: end for place, end in ends.items() if offsets.get(place, 0) < end}:
-            return f"the results are behind: {behind} {offsets}"
-        views = {view.id: view for view in reader.campaigns()}
-        for campaign in self.campaigns:
-            view = views.get(campaign.id)
-            if view is None:
-                if campaign.certain:
-                    return f"{campaign.id} is not in the results"
-                continue
-            counts = view.counts
-            if (
-                counts.queued
-                or counts.in_flight
-                or (view.unknown == "resend" and counts.unknown and not view.cancelled)
-            ):
-                return f"{campaign.id}: {counts.line()}"
-        totals = self.stage.vendor.totals(doubles=False)
-        for name in ACCOUNTS:
-            book = totals["accounts"][name]
-            if book["reports_given_up"]:
-                return f"{name}: the vendor gave up pushing {book['reports_given_up']} reports"
-            if book["reports_acked"] < book["reports_due"] - book["reports_lost"]:
-                return f"{name}: the vendor has pushed {book['reports_acked']} of {book['reports_due']} reports"
-        return ""
