@@ -21,6 +21,7 @@ from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView
 from producers.campaign_results import results, stale
 from producers.campaign_screen import unknown_recipients
+from producers.campaign_texts import sent_texts
 
 READ_WITHIN_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.2
@@ -55,6 +56,7 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
     metavar="FILE",
     help="Where to write it; default: standard output.",
 )
+@click.option("--texts", is_flag=True, help="With a column of the text each recipient gets.")
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @config_option
 @json_option
@@ -63,6 +65,7 @@ def export_command(
     kind: Format,
     states: tuple[str, ...] | None,
     output: Path | None,
+    texts: bool,
     force: bool,
     config: str | None,
     as_json: bool,
@@ -71,13 +74,15 @@ def export_command(
 
     Columns: number, state, code (the vendor's), meaning, vendor_id, account, submitted_at, reported_at (ISO 8601,
     +08:00). With invalid, duplicate or suppressed among the states, the rows of the list that became no recipients
-    follow, with their row number and value as it was written. FILE appears only when it is complete.
+    follow, with their row number and value as it was written. With --texts there is a column of what each recipient
+    gets, read from the log. FILE appears only when it is complete.
 
     \b
     Examples:
       dispatcher campaign export may-sale -o may-sale.csv
       dispatcher campaign export may-sale --state failed,unknown --format ndjson | jq .code
       dispatcher campaign export may-sale --state invalid -o rejected.csv
+      dispatcher campaign export orders --texts -o orders.result.csv
       dispatcher campaign export may-sale --format parquet -o may-sale.parquet
     """
     if output is None and as_json:
@@ -88,7 +93,7 @@ def export_command(
         check_output(output, force=force)
     loaded = load(config, secrets="none")
     view, missing = asyncio.run(_fresh(loaded, campaign))
-    rows, damaged = _write(loaded, view, kind, states, output)
+    rows, damaged = _write(loaded, view, kind, states, output, texts=texts)
     broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items())]
     for note in filter(None, (stale(missing), _unknown(view), *broken)):
         click.echo(note, err=True)
@@ -117,7 +122,13 @@ def _unknown(view: CampaignView) -> str:
 
 
 def _write(
-    config: Config, view: CampaignView, kind: Format, states: tuple[str, ...] | None, output: Path | None
+    config: Config,
+    view: CampaignView,
+    kind: Format,
+    states: tuple[str, ...] | None,
+    output: Path | None,
+    *,
+    texts: bool,
 ) -> tuple[int, dict[int, str]]:
     """How many rows were written, and which batches could not be."""
     with contextlib.closing(open_reader(config.store)) as reader:
@@ -129,8 +140,11 @@ def _write(
                     "keeping up? Try again in a minute."
                 )
             time.sleep(LOOK_AGAIN_S)
-        with written(output) as out, _progress(view, states, output) as wrote:
-            rows = export(reader, view, out, kind, states=states, wrote=wrote)
+        with contextlib.ExitStack() as stack:
+            sent = stack.enter_context(sent_texts(config, view)) if texts else None
+            out = stack.enter_context(written(output))
+            wrote = stack.enter_context(_progress(view, states, output))
+            rows = export(reader, view, out, kind, states=states, wrote=wrote, texts=sent)
         return rows, reader.damaged(view.id)
 
 

@@ -1,10 +1,10 @@
 """Results as CSV, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
 
 Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
-`vendor_id`, `account`, `submitted_at`, `reported_at`; with rejected rows also `row` (in the list, the first after the
-header is 1) and `value` (as it was written); their `meaning` says why they were set aside. What is not known is empty
-(null). Numbers are text. Times are ISO 8601 at Beijing's offset (+08:00), which is what the vendors' own times mean; in
-Parquet they are timestamps of the zone Asia/Shanghai.
+`vendor_id`, `account`, `submitted_at`, `reported_at`, on demand `text` (what each gets); with rejected rows also `row`
+(in the list, the first after the header is 1) and `value` (as it was written); their `meaning` says why they were set
+aside. What is not known is empty (null). Numbers are text. Times are ISO 8601 at Beijing's offset (+08:00), which is
+what the vendors' own times mean; in Parquet they are timestamps of the zone Asia/Shanghai.
 
 CSV is made to be opened in a spreadsheet: a text of a vendor or of the list that a spreadsheet would take for a formula
 gets an apostrophe in front, and if there are rejected rows (which may hold Chinese) the file begins with a byte order
@@ -49,10 +49,14 @@ _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
     "submitted_at": TIME,
     "reported_at": TIME,
 }
+_TEXT_SCHEMA: Final[dict[str, Any]] = {"text": pl.String}
 _REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String}
 _WORDS: Final = pl.Series([state.word for state in State])
-_WRITTEN: Final = ("code", "vendor_id", "value")
+_WRITTEN: Final = ("code", "vendor_id", "value", "text")
 """Columns whose texts a vendor or whoever made the list wrote."""
+
+Texts = Callable[[Page], pl.Series]
+"""What the recipients of a page get: a text each."""
 
 Wrote = Callable[[int], None]
 """Told how many rows were written so far."""
@@ -71,16 +75,20 @@ def export(
     states: Collection[str] | None = None,
     meanings: Meaning = meaning,
     wrote: Wrote = _silent,
+    texts: Texts | None = None,
     now_ms: int | None = None,
 ) -> int:
     """Write the campaign's recipients, or the rows in these states, to `out`; how many rows.
 
+    With `texts` there is a column of them.
     `states` are words of schemas/states.py and REJECTED. `now_ms` (default: the clock) decides who is `no_report`.
     Raises StoreError, and OSError where `out` does. Of a campaign that still moves, each batch is of its own moment.
     """
     wanted = set(STATES) if states is None else set(states)
-    frames = _Frames(reader, view, wanted, meanings, wrote, time.time_ns() // 1_000_000 if now_ms is None else now_ms)
-    write_table(frames, frames.schema, out, kind, written=_WRITTEN, byte_order_mark=frames.with_rejects)
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    frames = _Frames(reader, view, wanted, meanings, wrote, texts, now_ms)
+    foreign = frames.with_rejects or texts is not None
+    write_table(frames, frames.schema, out, kind, written=_WRITTEN, byte_order_mark=foreign)
     return frames.rows
 
 
@@ -94,6 +102,7 @@ class _Frames:
         wanted: set[str],
         meanings: Meaning,
         wrote: Wrote,
+        texts: Texts | None,
         now_ms: int,
     ) -> None:
         self._reader = reader
@@ -102,10 +111,12 @@ class _Frames:
         self._meanings = meanings
         self._vendors = {leg.account: leg.vendor for leg in view.legs}
         self._wrote = wrote
+        self._sent = texts
         self._now_ms = now_ms
         self.with_rejects = bool(wanted & set(REJECTED))
         self.schema: dict[str, Any] = {
             **_RECIPIENT_SCHEMA,
+            **(_TEXT_SCHEMA if texts is not None else {}),
             **(_REJECT_SCHEMA if self.with_rejects else {}),
         }
         self.rows = 0
@@ -127,7 +138,7 @@ class _Frames:
                 yield self._rejected(rejects)
 
     def _recipients(self, page: Page) -> pl.DataFrame:
-        return pl.DataFrame(
+        frame = pl.DataFrame(
             {
                 "number": _wire(page.numbers),
                 "state": _WORDS.gather(page.states),
@@ -139,6 +150,7 @@ class _Frames:
                 "reported_at": _times(page.reported_s.astype(np.int64) * 1000),
             }
         )
+        return frame if self._sent is None else frame.with_columns(self._sent(page).alias("text"))
 
     def _meaning_column(self, page: Page) -> pl.Series:
         """Looked up once for each (account, source, code) of the page; who is unknown is told so."""

@@ -118,7 +118,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
     `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
-    submit's. Times are 0 where there is none. `broken` says why the numbers are missing (0) if they are.
+    submit's. Times are 0 where there is none. `broken` says why the numbers are missing (0) if they are. `place` is the
+    batch's in the log (join_journal.spread_place).
     """
 
     batch: int
@@ -134,6 +135,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ms: NDArray[np.int64]
     reported_s: NDArray[np.uint32]
     broken: str = ""
+    place: int = -1
 
 
 class RejectPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,6 +82,7 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
     numbered = np.array([0, *(codes(code) for _, code in pairs)], np.uint32)
     return Page(
         batch=number,
+        place=batch_id,
         numbers=numbers,
         states=states,
         codes=codes.texts,

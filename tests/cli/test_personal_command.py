@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -69,6 +70,31 @@ def test_the_same_command_again_launches_nothing_and_other_values_are_refused(fo
     again = launch("--yes", "--id", "june")
     assert again.exit_code == 2
     assert "other numbers or values" in again.output
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_export_has_everybodys_text_on_demand(folder):
+    assert launch("--yes", "--id", "june").exit_code == 0
+    plain = CliRunner().invoke(main, ["campaign", "export", "june", "--state", "queued"])
+    assert "Dear" not in plain.output
+    given = ["campaign", "export", "june", "--texts", "--state", "queued,invalid", "-o", "june.csv"]
+    assert CliRunner().invoke(main, given).exit_code == 0
+    with (folder / "june.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = [(row["number"] or row["value"], row["text"]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("13800138000", "【Shop】Dear Ann, order 1 {x}"),
+        ("13800138001", "【Shop】Dear 李雷, order 2 {x}"),
+        ("13800138003", "【Shop】Dear Bob, order 4 {x}"),
+        ("13800138004", f"【Shop】Dear {'x' * 60}, order 5 {{x}}"),
+        ("13800138002", ""),
+    ]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_export_of_a_plain_campaign_has_its_text_on_demand():
+    assert launch("--yes", "--id", "june", text="{{hi}}").exit_code == 0
+    shown = CliRunner().invoke(main, ["campaign", "export", "june", "--texts", "--format", "ndjson"]).output
+    assert {json.loads(line)["text"] for line in shown.splitlines()} == {"{hi}"}
 
 
 MISTAKES = [
