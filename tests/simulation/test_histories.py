@@ -6,6 +6,16 @@ import pytest
 
 from tests.simulation.history import play
 from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS
+from tests.simulation.mutants_flow import (
+    what_is_ready_and_urgent_always_goes_first,
+    what_was_under_way_when_it_was_asked_is_forgotten,
+    who_becomes_urgent_keeps_the_clock_it_had,
+)
+from tests.simulation.mutants_lane import (
+    a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
+    a_job_remembers_a_cursor_not_ranges,
+)
+from tests.simulation.world import Broken
 
 BLOCK = 50
 SEEDS = 500
@@ -32,3 +42,37 @@ def test_the_simulation_catches(mutant, monkeypatch):
         except Exception:
             return
     pytest.fail(f"{mutant.__name__} escaped {MUTANT_SEEDS_MAX} seeds")
+
+
+FOUND = {
+    "an append that was lost before a later one leaves a hole, which is sent after all": (
+        8,
+        a_job_remembers_a_cursor_not_ranges,
+    ),
+    "a cancelled campaign is not forgotten while an intent of it is on its way": (
+        136,
+        a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
+    ),
+    "a campaign that becomes urgent does not wait for what it had before": (
+        93,
+        who_becomes_urgent_keeps_the_clock_it_had,
+    ),
+    "what was under way when the balance was asked counts against its answer": (
+        25,
+        what_was_under_way_when_it_was_asked_is_forgotten,
+    ),
+    "what is ready is not overtaken by urgent requests without end": (
+        37,
+        what_is_ready_and_urgent_always_goes_first,
+    ),
+}
+"""Bugs that the simulation found: a seed whose history shows each, and the mistake as it was."""
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_a_bug_that_was_found_is_gone_and_would_be_found_again(what, monkeypatch):
+    seed, mistake = FOUND[what]
+    play(seed)
+    mistake(monkeypatch)
+    with pytest.raises(Broken):
+        play(seed, joined=False)
