@@ -17,6 +17,8 @@ from schemas.records import Inbound
 ID_CHARS_MAX: Final = 64
 STATUS_CHARS_MAX: Final = 64
 INBOUND_CHARS_MAX: Final = 10_000
+PARTS_MAX: Final = 255  # one byte on the air
+LONG_IDS: Final = 1 << 32  # one or two bytes there; an SMSC's own numbers may be longer
 
 # fmt: off
 REPORT_CODES: Final[ReportCodes] = report_codes(OPERATOR_REPORTS + """
@@ -109,4 +111,5 @@ def _part(emshead: bytes) -> tuple[int, int, int] | None:
     if len(cells) != 3 or not all(cell.strip().isdigit() for cell in cells) or len(emshead) > 32:
         return None
     message, total, number = (int(cell) for cell in cells)
-    return (message, total, number) if 1 <= number <= total else None
+    possible = 1 <= number <= total <= PARTS_MAX and message < LONG_IDS
+    return (message, total, number) if possible else None

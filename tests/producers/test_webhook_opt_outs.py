@@ -75,6 +75,17 @@ async def test_any_other_message_puts_nobody_there_and_the_words_can_be_chosen()
         assert [origin.why for origin in (await listed(log)).values()] == ["0000"]
 
 
+@pytest.mark.parametrize("head", ["99999999999999999999999,2,1", "7,99999999999999999999999,1", "7,256,1"])
+async def test_a_head_with_numbers_that_cannot_be_makes_a_short_message(head):
+    log = MemoryLog()
+    async with serving(log) as (_, session):
+        assert await status(session, f"{SAYS}&msg=TD&isems=1&emshead={head}") == 200
+        (record,) = [decode(stored.value) for stored in log.records["inbound", lane_partition("spring")]]
+        assert isinstance(record, Inbound)
+        assert (record.part, record.flags) == (None, ("broken-emshead",))
+        assert list(await listed(log)) == [N], "it stands alone, so the word counts"
+
+
 @pytest.mark.parametrize("written", [False, True])
 @pytest.mark.parametrize("good_appends", [0, 1])
 async def test_while_the_log_fails_the_vendor_is_told_to_come_again_and_then_all_is_there(written, good_appends):
