@@ -47,7 +47,7 @@ async def launch(
     `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
     (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
     one, of str, bytes or int. `column` names the phone column of a file or table; `suppress` holds lists like
-    `numbers`. `config` is a configuration, the path of one, or None for dispatcher.toml; `log` is an open log to use
+    `numbers`; who is on the suppression list is left out of every launch. `config` is a configuration, the path of one, or None for dispatcher.toml; `log` is an open log to use
     instead of the configured one.
 
     A text with placeholders, as "Dear {name}", is personalised: `name` is a column of the file or table, and everybody

@@ -52,7 +52,7 @@ INTERRUPTED = 130
     multiple=True,
     type=click.Path(),
     metavar="FILE",
-    help="Numbers that must not be texted. May be repeated.",
+    help="Numbers that must not be texted, besides those of `dispatcher suppression list`. May be repeated.",
 )
 @click.option(
     "--option",

@@ -257,9 +257,11 @@ async def _change(config: Config, numbers: Numbers, *, adds: bool, source: Suppr
         at_ms = time.time_ns() // 1_000_000
         await put(log, ascending, adds=adds, source=source, by=user(), why=why, at_ms=at_ms)
         with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
-            await snapshot_if_due(log)
+            await found.read_on(log)
+            if found.snapshot_due:
+                await snapshot_if_due(log)
         changed = len(ascending) - there if adds else there
-        return Put(len(ascending), changed, len(found.listing) + (changed if adds else -changed))
+        return Put(len(ascending), changed, len(found.listing))
 
 
 # --- numbers and words -----------------------------------------------------------------------------------------------
