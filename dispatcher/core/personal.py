@@ -27,11 +27,13 @@ _FOUR_BYTES: Final = np.uint8(0xF0)
 class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a request may carry that gives each number values of its own in one text.
 
-    A value that holds one of `separators` can't go that way: its text goes in a request of its own.
+    A value that holds one of `separators` can't go that way: its text goes in a request of its own. `chars_max` bounds
+    the UTF-16 units of all values together: what a server takes in one body is bounded, too.
     """
 
     recipients_max: int
     separators: tuple[str, ...]
+    chars_max: int = 100_000
 
 
 class Column:
@@ -80,7 +82,7 @@ class Column:
 class Personal:
     """The texts of one batch, as one account sends them. Raises ValueError if the values are damaged."""
 
-    __slots__ = ("_apart", "_columns", "_parts", "_road", "_runs", "_template")
+    __slots__ = ("_apart", "_chars", "_columns", "_parts", "_road", "_runs", "_template")
 
     def __init__(self, values: Values, template: Template, split: Split, road: VariableLimits | None = None) -> None:
         """`template` names all its variables in the order of `values`; see `Template.of`."""
@@ -89,15 +91,17 @@ class Personal:
         self._template: Final = template
         self._road: Final = road
         count = len(columns[0].rows)
-        lengths = np.full(count, units(template.plain), np.int64)
+        chars = np.zeros(count, np.int64)
         apart = np.zeros(count, np.bool_)
         changes = np.zeros(count - 1, np.bool_)
         separators = road.separators if road is not None else ()
         for index, column in enumerate(columns):
-            lengths += column.units() * template.slots.count(index)
+            chars += column.units() * template.slots.count(index)
             apart |= column.holds(separators)
             changes |= column.rows[1:] != column.rows[:-1]
+        lengths = chars + units(template.plain)
         parts = np.where(lengths <= split.single, 1, -(-lengths // split.multi))
+        self._chars: Final[Counts] = np.concatenate(([0], np.cumsum(chars)))
         self._parts: Final[Counts] = np.concatenate(([0], np.cumsum(parts)))
         self._runs: Final[Counts] = np.append(np.flatnonzero(changes) + 1, count)
         self._apart: Final[Counts] = np.append(np.flatnonzero(apart), count)
@@ -107,7 +111,8 @@ class Personal:
         if self._road is not None:
             apart = int(self._apart[np.searchsorted(self._apart, start)])
             if apart > start:
-                return min(end, apart, start + self._road.recipients_max) - start
+                fitting = np.searchsorted(self._chars, self._chars[start] + self._road.chars_max, side="right") - 1
+                return max(min(end, apart, start + self._road.recipients_max, int(fitting)) - start, 1)
         return min(end, self._run_end(start)) - start
 
     def parts(self, start: int, count: int) -> int:

@@ -8,7 +8,7 @@ what the vendors' own times mean; in Parquet they are timestamps of the zone Asi
 
 CSV is made to be opened in a spreadsheet: a text of a vendor or of the list that a spreadsheet would take for a formula
 gets an apostrophe in front, and if there are rejected rows (which may hold Chinese) the file begins with a byte order
-mark. NDJSON and Parquet hold every text as it is.
+mark (so it does with texts). NDJSON and Parquet hold every text as it is.
 """
 
 from __future__ import annotations

@@ -50,6 +50,9 @@ BALANCE_PATH: Final = "/msg/QueryBalance"
 NUMBERS_MAX: Final = 50_000
 NUMBERS_MAX_SINGLE: Final = 200
 VARIABLE_RECIPIENTS_MAX: Final = 1_000
+VARIABLE_CHARS_MAX: Final = 100_000
+"""Values in one HttpVarSM request, in characters; of nine bytes each at worst they stay well below the 2 MB that many
+servers take. No document says how much it may be."""
 PLACEHOLDERS: Final = ("{$var}", "{var}")
 """What the platform may take for a placeholder whatever is configured (AMB-BATCH-16)."""
 
@@ -160,7 +163,11 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         """HttpVarSM's: its values are divided by `,`, its groups by `;`, and no escape is known (vendors.md 4.4)."""
         if not self.variable_sms:
             return None
-        return VariableLimits(recipients_max=self.variable_recipients_max, separators=(",", ";", *self._placeholders()))
+        return VariableLimits(
+            recipients_max=self.variable_recipients_max,
+            separators=(",", ";", *self._placeholders()),
+            chars_max=VARIABLE_CHARS_MAX,
+        )
 
     def prepare_variable(self, message: Message, template: Template) -> bytes:
         """The form of HttpVarSM up to and including `params=`. Raises TextError."""

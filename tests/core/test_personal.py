@@ -125,6 +125,16 @@ def test_on_a_road_for_variables_what_would_break_its_grammar_goes_in_a_request_
         assert batch.one_text(chunk.start, len(chunk)) == (len(texts) == 1)
 
 
+CHARS = [(1_000, 3), (20, 3), (19, 2), (15, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(("chars_max", "count"), CHARS)
+def test_a_request_is_bounded_by_the_characters_of_its_values_too_but_never_empty(chars_max, count):
+    road = VariableLimits(recipients_max=3, separators=(), chars_max=chars_max)
+    batch = personal([("abc", "1"), ("😀😀", "2"), ("x", "34"), ("y", "5")], road=road)  # 7, 9, 4 in three slots
+    assert batch.cut(0, 4) == count
+
+
 def test_the_letters_of_a_chunk_are_one_text_or_each_ones_values():
     batch = personal([("a", "1"), ("a", "1"), ("b", "1")], road=ROAD)
     assert Letters(batch, 0, 2).text == "您好a, code 1; a!"
