@@ -42,6 +42,7 @@ LOOKS: Final = ((0, 15), (120, 60), (600, 300), (3_600, 600), (6 * 3_600, 600))
 SETTLES_S: Final = 5
 """How long after the last moment of a request the first look is."""
 
+AFTER_ERROR_S: Final = 30.0
 WINDOWS_MAX: Final = 24
 CHUNKS_MAX: Final = 64
 
@@ -85,7 +86,7 @@ class HistoryWatch:
         self._logger = structlog.get_logger("history").bind(account=self._account)
 
     async def run(self) -> None:
-        """For ever; returns at once where the history cannot tell. Raises LogError where waiting does not help."""
+        """For ever; returns where the history cannot tell, or the log cannot. The lane goes on without."""
         if not self._vendor.ids_each or self._vendor.history_limits is None:
             return
         while True:
@@ -97,8 +98,10 @@ class HistoryWatch:
                     await self._look(due)
             except (LogError, BrokenBatch, ValueError) as error:
                 if isinstance(error, LogError) and not error.retryable:
-                    raise
+                    self._logger.error("the history is not looked at any more", error=str(error))
+                    return
                 self._logger.warning("the history was not looked at", error=str(error))
+                await asyncio.sleep(AFTER_ERROR_S)
 
     # --- which, and when ---------------------------------------------------------------------------------------------
 

@@ -22,6 +22,9 @@ from schemas.topics import JOBS, LANES, RECIPIENTS
 
 READ_RECORDS: Final = 2_000
 READ_RECORDS_MAX: Final = 400_000
+AFTERWARDS_MS: Final = 600_000
+"""How long after the time its outcomes are read; what is told later is not known then, and nothing is guessed."""
+
 NAMELESS_MAX: Final = 500
 """Requests whose ids are not known, of which the numbers are looked up; with more of them nobody can tell."""
 
@@ -73,10 +76,16 @@ async def requests_around(
     """
     begin = await _begin(log, partition, near, whole.start_ms - request_ms)
     requests: dict[int, _Request] = {}
-    offset, read = begin, 0
+    offset, read, over = begin, 0, False
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS):
         for stored in records:
-            _fold(requests, stored.offset, _decoded(stored), account, whole, request_ms)
+            record = _decoded(stored)
+            if isinstance(record, Intent) and record.at_ms > whole.end_ms + AFTERWARDS_MS:
+                over = True
+                break
+            _fold(requests, stored.offset, record, account, whole, request_ms)
+        if over:
+            break
         offset = records[-1].offset + 1
         read += len(records)
         if read > READ_RECORDS_MAX:

@@ -114,6 +114,8 @@ def evidence(doubt: Doubt) -> str:
     proof = doubt.proof
     if doubt.in_history:
         return doubt.in_history
+    if doubt.looked_up:
+        return "the account's lane will ask the vendor's history, in a minute or two"
     if proof is not None:
         return f"taken: reports for {counted(proof.numbers, 'number')} of it under id {proof.vendor_id}"
     if doubt.clues:

@@ -75,6 +75,12 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
         return self.chunk.text if self.chunk.code in (HISTORY, HISTORY_PARTLY) else ""
 
     @property
+    def looked_up(self) -> bool:
+        """Its account's lane asks the vendor's history for it."""
+        known = BY_TAG.get(self.vendor)
+        return known is not None and known.ids_each
+
+    @property
     def partly_taken(self) -> bool:
         """The vendor's history has some of its recipients."""
         return self.chunk.code == HISTORY_PARTLY
