@@ -47,8 +47,8 @@ async def launch(
     `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
     (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
     one, of str, bytes or int. `column` names the phone column of a file or table; `suppress` holds lists like
-    `numbers`; who is on the suppression list is left out of every launch. `config` is a configuration, the path of one, or None for dispatcher.toml; `log` is an open log to use
-    instead of the configured one.
+    `numbers` (who is on the suppression list is left out of every launch anyway). `config` is a configuration, the path
+    of one, or None for dispatcher.toml; `log` is an open log to use instead of the configured one.
 
     A text with placeholders, as "Dear {name}", is personalised: `name` is a column of the file or table, and everybody
     gets their own; `{{` and `}}` are braces. `options` are vendor options of all accounts (`product`) or of one
