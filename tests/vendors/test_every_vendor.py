@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core import numbers
+from dispatcher.core.template import parse
 from dispatcher.core.verdict import Verdict
 from dispatcher.errors import TextError
 from dispatcher.vendors.registry import VENDORS
@@ -169,6 +170,31 @@ def test_any_answer_ends_in_a_verdict_that_fits_on_the_journal(vendor, answers, 
     assert len(verdict.text) <= 200
     assert len(verdict.vendor_id) <= 64
     assert len(verdict.vendor_ids) in (0, count)
+
+
+ROADS = [vendor for vendor in ACCOUNTS if vendor.variable_limits is not None]
+WORDS = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), min_size=2, max_size=2)
+
+
+@pytest.mark.parametrize("vendor", ROADS, ids=[vendor.tag for vendor in ROADS])
+@given(answer=ANSWERS, values=st.lists(WORDS, min_size=2, max_size=2))
+def test_many_texts_go_in_one_request_that_submits_and_any_answer_ends_in_a_verdict(vendor, answer, values):
+    prepared = vendor.prepare_variable(Message(text="hi {a}, {b}"), parse("hi {a}, {b}"))
+    requests, verdict = run(vendor.submit_variable(prepared, memoryview(CHUNK), 2, values), [Answer(answer)])
+    assert [request.submits for request in requests].count(True) == 1
+    assert isinstance(verdict, Verdict)
+    assert len(verdict.text) <= 200
+    assert vendor.variable_limits.recipients_max >= 1
+    assert "s3cret" not in "".join(request.path for request in requests)
+
+
+@every_vendor
+def test_what_extends_the_senders_number_is_an_option_that_is_taken_and_checked(vendor):
+    if not vendor.extension:
+        return
+    assert vendor.prepare(Message(text="hi", options={vendor.extension: "12"}))
+    with pytest.raises(TextError, match=vendor.extension):
+        vendor.prepare(Message(text="hi", options={vendor.extension: "1a"}))
 
 
 @every_vendor
