@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.config import parse
 from dispatcher.errors import ConfigError, UserError
+from dispatcher.vendors.registry import BY_TAG
 from loadtest.demo_list import number_block
 from loadtest.scenario_file import SHIPPED, find, load, shipped
 from loadtest.scenario_lists import rendered, told_apart, write_lists
@@ -165,6 +166,13 @@ def test_every_shipped_scenario_can_be_read_and_says_what_it_shows(name: str) ->
     assert 20 < len(scenario.about) <= 160
     assert scenario.about == shipped()[name][0]
     assert scenario.expect.delivered is not None, "it expects more than what must always be so"
+
+
+def test_every_vendor_is_in_the_scenarios_that_are_for_all_and_has_a_test_of_every_code() -> None:
+    for name in ("all-vendors", "hostile"):
+        assert {vendor.vendor for vendor in load(find(name)).vendors.values()} == set(BY_TAG), name
+    tests = Path(__file__).parents[1] / "e2e"
+    assert [tag for tag in BY_TAG if not (tests / f"test_every_code_{tag.replace('-', '_')}.py").exists()] == []
 
 
 # --- what is made of it ----------------------------------------------------------------------------------------------
