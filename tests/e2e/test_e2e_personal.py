@@ -55,6 +55,7 @@ VENDORS: list[tuple[str, dict[str, Any], int]] = [
     ("batch-a", {}, 8),
     ("hezhong", {}, 8),
     ("guodu", {"numbers_per_request": 20}, 24),
+    ("cosms", {}, 400),  # an id each
 ]
 
 
