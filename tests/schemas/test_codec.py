@@ -88,6 +88,27 @@ RECORDS: dict[str, typing.Any] = {
         options={"winter.extno": "1"},
         variables=("name",),
     ),
+    "launched, wap": Launched(
+        campaign="wap",
+        attempt="a3",
+        fingerprint="f2",
+        name="",
+        text="店#http://127.0.0.1/",
+        legs=(Leg(account="summer", vendor="cosms", jobs=1, recipients=2),),
+        weight=1,
+        urgent=False,
+        unknown="hold",
+        rows=2,
+        recipients=2,
+        invalid=0,
+        duplicate=0,
+        suppressed=0,
+        batches=1,
+        segments=1,
+        at_ms=1700000000002,
+        by="ann",
+        kind="wap",
+    ),
     "flowed": Flowed(campaign="may", paused=True, at_ms=1, by="ann"),
     "cancelled": Cancelled(campaign="may", at_ms=2, by="ann"),
     "weighed": Weighed(campaign="may", weight=3, urgent=False, at_ms=3, by="ann"),
@@ -95,6 +116,9 @@ RECORDS: dict[str, typing.Any] = {
     "balance-asked": BalanceAsked(account="spring", at_ms=17, by="the lane", messages=None, says=""),
     "balance-asked, answered": BalanceAsked(
         account="spring", at_ms=18, by="ann (account check)", messages=1234.5, says="7 1,000, 8 234"
+    ),
+    "balance-asked, history": BalanceAsked(
+        account="summer", at_ms=20, by="the lane", messages=3.0, says="", what="history"
     ),
     "operated": Operated(
         operation="9f3a01",
@@ -162,6 +186,16 @@ RECORDS: dict[str, typing.Any] = {
         by="ann",
         why="report",
         vendor_id="77",
+    ),
+    "resolved, found in the history": Resolved(
+        owner="0123456789abcdef",
+        account="summer",
+        intent=9,
+        verdict="sent",
+        at_ms=11,
+        by="history",
+        why="the vendor's history has 2 of its 2 recipients",
+        vendor_ids=("567890009", "567890010"),
     ),
     "balance-told": BalanceTold(
         account="spring",
