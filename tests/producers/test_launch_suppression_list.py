@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher import suppression_list
+from dispatcher.arrivals import take_inbound
 from dispatcher.config import parse
 from dispatcher.errors import InputError, LogUnavailable
 from dispatcher.suppression_list import put
@@ -22,7 +23,7 @@ from producers.prepare import prepare
 from producers.rejects import Spool
 from schemas.batch import unpack
 from schemas.codec import decode
-from schemas.records import Launched, Rejects
+from schemas.records import Inbound, Launched, Rejects
 from tests.memory_log import MemoryLog
 
 N = 13_800_138_000
@@ -105,6 +106,19 @@ async def test_who_opts_out_while_the_plan_is_looked_at_is_left_out():
     assert recipients(log) == [N, N + 2]
     assert set_aside(log) == [(2, str(N + 1), "on the suppression list")]
     assert the_launch(log).fingerprint == before
+
+
+@pytest.mark.parametrize("pushed", ["447700900123", "00447700900123"])
+async def test_who_opts_out_from_abroad_is_left_out_however_the_vendor_writes_the_number(pushed):
+    cosms = {"vendor": "cosms", "url": "http://127.0.0.1:9", "corp_id": "1", "login_name": "demo", "password": "x"}
+    config = parse({"account": {"abroad": cosms | {"international": True}}}, "test")
+    log = MemoryLog()
+    message = Inbound(account="abroad", number=pushed, text="TD", to="", at_ms=1, received_ms=1)
+    await take_inbound(log, "abroad", [message])
+    numbers = ["+44 7700 900123", N, "+44 7700 900124"]
+    result = await launch(numbers, text="【Shop】Sale", route=["abroad"], config=config, log=log)
+    assert (result.recipients, result.suppressed_reasons) == (2, {"on the suppression list": 1})
+    assert recipients(log) == [N, 447700900124]
 
 
 async def test_when_the_last_of_them_opts_out_nothing_is_launched():
