@@ -146,12 +146,13 @@ def _waiting(interval_s: float) -> Callable[[float, BalanceAsked], None]:
 
 def _span(start: str | None, end: str | None, now: datetime) -> Span:
     until = _time(end, now, "--to") if end else now
-    since = _time(start, now, "--from") if start else until - timedelta(minutes=LAST_MIN)
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since = _time(start, now, "--from") if start else max(until - timedelta(minutes=LAST_MIN), month)
     if not since < until:
         raise UserError("the history's --from must be before its --to.")
     if since > now:
         raise UserError("the history's --from lies in the future.")
-    if (since.year, since.month) != (now.year, now.month):
+    if since < month:
         raise UserError(
             f"the vendor tells of this month only: --from must be {now:%Y-%m}-01 00:00 or later (China's time)."
         )
