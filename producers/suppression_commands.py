@@ -248,20 +248,24 @@ async def _listed(config: Config, numbers: Numbers) -> list[bool]:
 
 
 async def _change(config: Config, numbers: Numbers, *, adds: bool, source: SuppressionSource, why: str) -> Put:
-    """Change the list; what it came to is counted against the list as it was just before."""
+    """Change the list; only what makes a difference goes on the log, so a list imported every day costs nothing.
+
+    It is looked at once more afterwards: somebody else may have changed it between our reading and writing.
+    """
     async with _log(config, create=adds) as log:
         found = SuppressionList()
         await found.read_on(log)
-        ascending = ascending_once(keys(numbers))
-        there = int(np.count_nonzero(contains(found.listing.numbers, ascending)))
-        at_ms = time.time_ns() // 1_000_000
-        await put(log, ascending, adds=adds, source=source, by=user(), why=why, at_ms=at_ms)
-        with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
+        wanted = ascending_once(keys(numbers))
+        changed = -1
+        while len(rest := wanted[contains(found.listing.numbers, wanted) != adds]):
+            changed = len(rest) if changed < 0 else changed
+            at_ms = time.time_ns() // 1_000_000
+            await put(log, rest, adds=adds, source=source, by=user(), why=why, at_ms=at_ms)
             await found.read_on(log)
-            if found.snapshot_due:
+        if found.snapshot_due:
+            with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
                 await snapshot_if_due(log)
-        changed = len(ascending) - there if adds else there
-        return Put(len(ascending), changed, len(found.listing))
+        return Put(len(wanted), max(changed, 0), len(found.listing))
 
 
 # --- numbers and words -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
+from dispatcher.log.opening import open_log
 from tests.cli.campaigns import LAUNCH, configured
 
 A, B, C = "13800138000", "13800138001", "13800138002"
@@ -79,6 +81,28 @@ def test_a_file_is_imported_and_what_cannot_be_used_is_counted(folder):
     assert {(entry["source"], entry["why"]) for entry in entries} == {("import", "old.csv")}
     again = suppression("import", "old.csv", "--column", "手机号")
     assert "0 numbers put on the suppression list (3 were there already); 3 in all." in again
+
+
+def test_what_changes_nothing_is_not_written_again(folder):
+    (folder / "old.txt").write_text(f"{A}\n{B}\n", "ascii")
+    suppression("import", "old.txt")
+    before = records()
+    suppression("import", "old.txt")
+    suppression("add", A)
+    suppression("remove", C)
+    assert records() == before == 1
+    suppression("add", A, C)
+    assert records() == 2
+
+
+def records() -> int:
+    async def count() -> int:
+        log = await open_log("sqlite:data/log.db")
+        end = await log.end("suppression", 0)
+        await log.close()
+        return end
+
+    return asyncio.run(count())
 
 
 @pytest.mark.parametrize(
