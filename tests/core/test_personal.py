@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -21,11 +22,11 @@ from schemas.batch import Values
 SPLIT = Split(70, 67)
 ROAD = VariableLimits(recipients_max=3, separators=(",", ";", "{$var}"))
 TEXT = "您好{name}, code {code}; {name}!"
-WORDS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=90)
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=90)
 ROWS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=30)
 
 
-def personal(rows: list[tuple[str, ...]], text: str = TEXT, road: VariableLimits | None = None) -> Personal:
+def personal(rows: Sequence[tuple[str, ...]], text: str = TEXT, road: VariableLimits | None = None) -> Personal:
     """The batch of these values, in this order."""
     template = parse(text)
     columns = [pl.Series(column, dtype=pl.String) for column in zip(*rows, strict=True)]

@@ -74,6 +74,7 @@ async def texts(log, campaign="may") -> list[tuple[str, str]]:
         for job in jobs:
             stored = await log.fetch(RECIPIENTS.name, job.partition, job.offset)
             numbers, _, values = unpack_values(stored.value, stored.headers, job.sha256)
+            assert values is not None
             batch = Personal(values, parse(record.text).of(values.names), Split())
             for at in range(job.start, job.start + job.count):
                 found.append((numbers.decode().split(",")[at], batch.text(at)))

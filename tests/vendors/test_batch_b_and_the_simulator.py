@@ -33,7 +33,7 @@ def account(sim: SimClient, **keys: Any) -> BatchB:
     return msgspec.structs.replace(made, **keys)
 
 
-async def sent(sim: SimClient, values: list[tuple[str, ...]], text: str = TEXT, **keys: Any) -> Verdict:
+async def sent(sim: SimClient, values: Sequence[tuple[str, ...]], text: str = TEXT, **keys: Any) -> Verdict:
     """These values, sent in one request."""
     ours, template = account(sim, **keys), parse(text)
     chunk = ",".join(str(FIRST + index) for index in range(len(values))).encode()

@@ -173,7 +173,7 @@ def test_any_answer_ends_in_a_verdict_that_fits_on_the_journal(vendor, answers, 
 
 
 ROADS = [vendor for vendor in ACCOUNTS if vendor.variable_limits is not None]
-WORDS = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), min_size=2, max_size=2)
+WORDS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=2, max_size=2)
 
 
 @pytest.mark.parametrize("vendor", ROADS, ids=[vendor.tag for vendor in ROADS])
