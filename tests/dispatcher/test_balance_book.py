@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher import balance_book
-from dispatcher.balance_book import LEAVE_S_MAX, BalanceBook, asked, pending, wait_s
+from dispatcher.balance_book import LEAVE_S_MAX, BalanceBook, HistoryBook, asked, pending, wait_s
 from dispatcher.config import parse
 from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogTimeout, LogUnavailable
 from dispatcher.log.port import Entry, Log
-from dispatcher.vendors.seam import Balance, Product, Vendor
+from dispatcher.vendors.seam import Balance, History, HistoryRow, Product, Vendor
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
 from tests import memory_log
@@ -377,3 +377,48 @@ async def many(dice: random.Random, processes: int, skew_max_s: float) -> list[f
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return sorted(arrivals)
+
+
+# --- a vendor's history -----------------------------------------------------------------------------------------------
+
+SUMMER = {"vendor": "cosms", "url": "http://127.0.0.1:1", "corp_id": "1", "login_name": "a", "password": "secret"}
+COSMS = parse({"account": {"summer": SUMMER}}, "test").account("summer")
+
+
+def history_book(log: TimedLog, by: str) -> HistoryBook:
+    return HistoryBook(cast("Log", log), {"summer": COSMS}, by, "history")
+
+
+async def remembers(_may_leave: Callable[[], bool]) -> History:
+    row = HistoryRow(vendor_id="1", number=13_800_138_000, state=1, code="0", sent_ms=1)
+    return History(rows=[row, row])
+
+
+def test_a_history_is_asked_once_a_minute_whoever_asks_and_a_balance_meanwhile():
+    async def scene() -> None:
+        log, waited = TimedLog(), list[Any]()
+        assert await history_book(log, "the lane").ask("summer", remembers) is not None
+        await asyncio.sleep(10.0)
+        await book(log, "ann", {"summer": COSMS}).ask("summer", answering())
+        assert now_s() == 10.0, "the one does not wait for the other"
+        await history_book(log, "ann").ask(
+            "summer", remembers, lambda wait, because: waited.append((wait, because.by, because.messages))
+        )
+        assert now_s() == pytest.approx(60.0 * 1.02, abs=0.1)
+        assert waited == [(pytest.approx(51.2, abs=0.1), "the lane", 2.0)]
+        assert {stored.key for stored in log.records[CAMPAIGNS.name, 0]} == {b"history!summer", b"balance!summer"}
+
+    virtually(scene())
+
+
+def test_a_history_that_is_refused_was_asked_all_the_same():
+    async def refuses(_may_leave: Callable[[], bool]) -> History:
+        return History(complete=False, verdict=Verdict(kind=Kind.REJECTED, code="414"))
+
+    async def scene() -> None:
+        log = TimedLog()
+        await history_book(log, "the lane").ask("summer", refuses)
+        assert [pending(record) for record in log.asks()] == [True, False]
+        assert log.asks()[-1].says.startswith("414: ")
+
+    virtually(scene())
