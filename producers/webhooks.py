@@ -11,9 +11,8 @@ Weak spot: the rate is counted per process, not per vendor, so one vendor's floo
 from __future__ import annotations
 
 import errno
-import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,16 +20,14 @@ import orjson
 import structlog
 from aiohttp import web
 
-from dispatcher.arrivals import bury, pack_inbound, pack_reports, take_opt_outs
+from dispatcher.arrivals import bury
 from dispatcher.config import Config
-from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import ConfigError, LogError, PortInUse
-from dispatcher.log.port import Entry, Log
-from dispatcher.vendors.seam import Partly, Push, Refused, Vendor
+from dispatcher.log.port import Log
+from dispatcher.vendors.seam import Partly, Push, Refused
+from producers.push_endpoint import Endpoint, Gathered
 from producers.push_groups import Groups, ReadAlone
-from producers.push_sources import expected_from
 from schemas.records import Reports
-from schemas.topics import INBOUND, REPORTS, lane_partition
 
 HEALTH_PATH: Final = "/healthz"
 HEADER_BYTES_MAX: Final = 65_536
@@ -62,73 +59,6 @@ class WebhookCounts(msgspec.Struct):
     inbound: int = 0
     left_over: int = 0
     dead: int = 0
-
-
-class Gathered(msgspec.Struct):
-    """A push that is read together with others, and how many reports it turned out to hold."""
-
-    push: Push
-    reports: int = 0
-
-
-class Endpoint:
-    """One account's path for one kind of push: how it is read and where it goes."""
-
-    __slots__ = (
-        "_log",
-        "_words",
-        "account",
-        "expects",
-        "groups",
-        "parse",
-        "path",
-        "reports",
-        "secrets",
-        "together",
-        "vendor",
-    )
-
-    def __init__(self, log: Log, account: str, vendor: Vendor, words: OptOutWords, *, reports: bool) -> None:
-        self._log = log
-        self._words = words
-        self.account = account
-        self.vendor = vendor
-        self.reports = reports
-        self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
-        self.expects = expected_from(vendor.push_from)
-        self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
-        topic = REPORTS if reports else INBOUND
-        first = None if reports else self._take_opt_outs
-        self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
-        self.together: Groups[Gathered] | None = None
-        if reports and type(vendor).report_pushes is not Vendor.report_pushes:
-            self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
-        self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
-
-    def masked(self, text: bytes) -> bytes:
-        """The text without the account's secrets, however they are escaped."""
-        for secret in self.secrets:
-            text = secret.sub(b"***", text)
-        return text
-
-    def _pack(self, items: list[Any]) -> list[Entry]:
-        return pack_reports(self.account, items, _now_ms()) if self.reports else pack_inbound(self.account, items)
-
-    async def _take_opt_outs(self, items: list[Any]) -> None:
-        await take_opt_outs(self._log, self.account, items, self._words)
-
-    def _pack_together(self, gathered: list[Gathered]) -> list[Entry]:
-        """All of them read at once. Raises ReadAlone where they are not as regular as that needs."""
-        try:
-            found = self.vendor.report_pushes([each.push for each in gathered])
-        except Exception as error:  # a mistake in a vendor's file is dealt with push by push
-            raise ReadAlone from error
-        if found is None:
-            raise ReadAlone
-        records, counts = found
-        for each, count in zip(gathered, counts, strict=True):
-            each.reports = count
-        return pack_reports(self.account, records, _now_ms())
 
 
 async def serve_webhooks(config: Config, log: Log) -> Webhooks:
@@ -372,14 +302,6 @@ async def _body(request: web.BaseRequest, bytes_max: int) -> bytes | None:
             return None
         parts.append(part)
     return b"".join(parts)
-
-
-def _escapable(secret: str) -> bytes:
-    """A pattern of the secret in which each byte may be percent-escaped, and a blank a `+`."""
-    return b"".join(
-        b"(?:%s|%%%02x%s)" % (re.escape(bytes([byte])), byte, rb"|\+" if byte == 32 else b"")
-        for byte in secret.encode()
-    )
 
 
 def _later(status: int) -> web.Response:
