@@ -256,3 +256,34 @@ async def test_numbers_abroad_go_out_beside_domestic_ones_within_both_limits_and
         )
     assert (totals["double_texts"], totals["numbers_accepted"], totals["violations"]) == (0, 1_600, {})
     assert {to_wire(number) for number in late} == set(rows["number"]) == {each.lstrip("+") for each in numbers[:1_600]}
+
+
+@pytest.mark.parametrize("lost", ["one answer", "both answers"])
+async def test_of_two_campaigns_to_the_same_people_the_one_whose_ids_are_known_tells_them_apart(tmp_path, soon, lost):
+    """Both send the same text at the same time. Where neither was answered, nothing is guessed."""
+    with spawn({"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, **FAST, **AT_ONCE}) as sim:
+        settings = config(tmp_path, sim.url)
+        log = await open_log(settings.log.url)
+        numbers = np.arange(FIRST, FIRST + 60)
+        await asyncio.to_thread(
+            lambda: sim.add_rule(fault="no_answer", taken=True, **({"count": 1} if lost == "one answer" else {}))
+        )
+        for name in ("may", "june"):
+            await producers.launch(numbers, text="hi", route=["spring"], config=settings, log=log, id=name)
+        stop = asyncio.Event()
+        lanes = asyncio.create_task(run_lanes(settings, log, stop))
+        expected = {"one answer": (120, 0), "both answers": (0, 120)}[lost]
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                await asyncio.sleep(0.3)
+                async with up_to_date(settings, log) as reader:
+                    views = [view.counts for view in reader.campaigns()]
+                    notes = {chunk.code for chunk in reader.unknown()}
+                final = sum(counts.delivered + counts.failed for counts in views)
+                if (final, sum(counts.unknown for counts in views)) == expected and (not notes or notes == {"history"}):
+                    break
+        stop.set()
+        await lanes
+        totals = await asyncio.to_thread(sim.totals)
+        await log.close()
+    assert totals["numbers_accepted"] == 120
