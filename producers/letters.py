@@ -2,7 +2,7 @@
 
 Recipients with equal values are brought next to each other (the first of them stays where it is), so that one request
 can serve them where the vendor takes one text a request. Memory: the values as polars holds them (16 bytes each, and
-their text beyond 12 bytes), and a dozen bytes a recipient for its row and its length.
+their text beyond 12 bytes), 8 bytes of hash, and a dozen bytes a recipient for its row and its length.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class LetterRows:
         self._template: Final = template
         self._values: list[pl.DataFrame] = []
         self._lengths: list[NDArray[np.int32]] = []
+        self._hashes: list[NDArray[np.uint64]] = []
 
     def add(self, judged: Judged) -> None:
         """The rows of the next block."""
         self._values.append(judged.values)
         self._lengths.append(judged.lengths)
+        self._hashes.append(judged.hashes)
 
     def of(self, recipients: Rows) -> tuple[Letters, Rows]:
         """(the letters of these recipients, the recipients in the letters' order)."""
         rows = recipients.rows(0, len(recipients))
-        values = self._table()[rows]
-        at = values.with_row_index("at").select(pl.col("at").first().over(values.columns))
-        first = at.to_series().to_numpy().astype(np.int64)
+        first = _first_alike(np.concatenate(self._hashes)[rows])
         order = np.argsort(first, kind="stable")
         letters = Letters(self._template, self._table(), np.concatenate(self._lengths), rows[order], first[order])
         packed: Packed = recipients.packed[order]
@@ -68,6 +68,16 @@ class LetterRows:
         if len(self._values) > 1:
             self._values = [pl.concat(self._values, rechunk=True)]
         return self._values[0]
+
+
+def _first_alike(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Of each of these, the index of the first one that is equal. Two texts with one hash only come to lie together."""
+    order = np.argsort(hashes, kind="stable")
+    alike = hashes[order]
+    starts = np.flatnonzero(np.append(True, alike[1:] != alike[:-1]))
+    first = np.empty(len(hashes), np.int64)
+    first[order] = np.repeat(order[starts], np.diff(np.append(starts, len(hashes))))
+    return first
 
 
 class Letters:

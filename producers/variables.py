@@ -68,10 +68,14 @@ def _unknown(name: str, headers: Sequence[str], label: str) -> str:
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """The values of a block's rows, the length of each row's text in UTF-16 units, and reason codes (0: fine)."""
+    """The values of a block's rows, the length of each row's text in UTF-16 units, and reason codes (0: fine).
+
+    `hashes` are equal for equal values, and nearly never for others.
+    """
 
     values: pl.DataFrame
     lengths: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
     codes: NDArray[np.uint8]
 
 
@@ -109,7 +113,8 @@ class Judge:
             values.append(text.alias(str(index)))
         if (long := lengths > self._chars_max).any():
             _mark(codes, long, self._spool.code_of(self._too_long))
-        return Judged(pl.DataFrame(values), lengths, codes)
+        table = pl.DataFrame(values)
+        return Judged(table, lengths, table.hash_rows().to_numpy(), codes)
 
     def _judge_characters(self, name: str, text: pl.Series, characters: set[str], codes: NDArray[np.uint8]) -> None:
         for character in characters - self._fine - self._lost.keys():
