@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-import msgspec
 
+from consumers.inbound_reading import dead_letters, export_to, follow_messages, newest
 from consumers.inbound_screen import (
     footer,
     letter_object,
@@ -25,27 +25,17 @@ from consumers.inbound_screen import (
     message_object,
     message_table,
 )
-from dispatcher.config import Config, load
+from dispatcher.config import load
 from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
-from dispatcher.errors import LogDamaged, UserError
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
+from dispatcher.errors import UserError
 from dispatcher.options import config_option, console, json_option, print_json, print_json_line
-from dispatcher.output_file import check_output, written
-from dispatcher.store.catching_up import behind, bring_up_to_date
-from dispatcher.store.opening import open_reader
-from dispatcher.store.port import DeadLetter, InboundMessage, InboundTally, InboundWanted, StoreReader
-from schemas.codec import BrokenRecord, NewerRecord, decode
-from schemas.records import Dead
-from schemas.topics import DEAD, INBOUND
+from dispatcher.output_file import check_output
+from dispatcher.store.port import InboundMessage, InboundWanted
 
 if TYPE_CHECKING:
     from dispatcher.store.table_files import TableKind
 
-FRESH_WITHIN_S: Final = 2.0
-LOOK_EVERY_S: Final = 0.25
-FOLD_EVERY_S: Final = 1.0
 KINDS: Final[dict[str, TableKind]] = {
     "csv": "csv",
     "xlsx": "xlsx",
@@ -101,7 +91,7 @@ def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str |
       dispatcher inbound list --number 13800138000 --json
     """
     loaded = load(config, secrets="none")
-    found = asyncio.run(_list(loaded, _wanted(**chosen), limit))
+    found = asyncio.run(newest(loaded, _wanted(**chosen), limit))
     dead = sum(found.dead.values())
     if as_json:
         print_json(
@@ -149,7 +139,7 @@ def export_command(
         raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    rows, records_behind = _export(load(config, secrets="none"), _wanted(**chosen), kind, output)
+    rows, records_behind = export_to(load(config, secrets="none"), _wanted(**chosen), KINDS[kind], output)
     if as_json:
         print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
     elif output is not None:
@@ -173,7 +163,7 @@ def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
     wanted = _wanted(**chosen)
     loaded = load(config, secrets="none")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_follow(loaded, wanted, as_json=as_json))
+        asyncio.run(follow_messages(loaded, wanted, _print_object if as_json else _print_line))
 
 
 @inbound.command()
@@ -191,7 +181,7 @@ def dead(account: str | None, limit: int, config: str | None, as_json: bool) -> 
       dispatcher inbound dead
       dispatcher inbound dead --account spring --json
     """
-    letters, counts = asyncio.run(_dead(load(config, secrets="none"), account, limit))
+    letters, counts = asyncio.run(dead_letters(load(config, secrets="none"), account, limit))
     if as_json:
         print_json({"counts": counts, "letters": [letter_object(*each) for each in letters]})
         return
@@ -199,6 +189,14 @@ def dead(account: str | None, limit: int, config: str | None, as_json: bool) -> 
         console().print(letter_table(letters))
     total = sum(count for name, count in counts.items() if account in (None, name))
     click.echo(f"{len(letters):,} of {total:,} dead letters." if total else "there are no dead letters.", err=True)
+
+
+def _print_object(message: InboundMessage) -> None:
+    print_json_line(message_object(message))
+
+
+def _print_line(message: InboundMessage) -> None:
+    click.echo(message_line(message))
 
 
 # --- what was asked for ----------------------------------------------------------------------------------------------
@@ -241,98 +239,3 @@ def _time_ms(text: str, option: str) -> int:
 
 def _ms(when: datetime) -> int:
     return round(when.timestamp() * 1000)
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-class Found(msgspec.Struct, frozen=True):
-    """What `list` shows."""
-
-    messages: list[InboundMessage]
-    tallies: list[InboundTally]
-    dead: dict[str, int]
-    records_behind: int
-
-
-@contextlib.asynccontextmanager
-async def _results(config: Config) -> AsyncIterator[tuple[Log, StoreReader]]:
-    """The log, and the results brought up to date with it."""
-    async with contextlib.AsyncExitStack() as stack:
-        log = await open_log(config.log.url, create=False)
-        stack.push_async_callback(log.close)
-        await bring_up_to_date(config, log)
-        reader = await asyncio.to_thread(open_reader, config.store)
-        stack.callback(reader.close)
-        yield log, reader
-
-
-async def _list(config: Config, wanted: InboundWanted, limit: int) -> Found:
-    async with _results(config) as (log, reader):
-        records_behind = await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
-        messages = await asyncio.to_thread(lambda: reader.inbound(wanted=wanted, messages_max=limit))
-        tallies = await asyncio.to_thread(reader.inbound_tallies)
-        dead_counts = {each.account: each.count for each in await asyncio.to_thread(reader.dead)}
-        return Found(messages, tallies, dead_counts, records_behind)
-
-
-def _export(config: Config, wanted: InboundWanted, kind: str, output: Path | None) -> tuple[int, int]:
-    from consumers.inbound_export import export_messages  # polars is not loaded by commands that write no table
-
-    async def fresh() -> int:
-        async with _results(config) as (log, reader):
-            return await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
-
-    records_behind = asyncio.run(fresh())
-    with contextlib.closing(open_reader(config.store)) as reader, written(output) as out:
-        return export_messages(reader.inbound_pages(wanted), out, KINDS[kind]), records_behind
-
-
-async def _follow(config: Config, wanted: InboundWanted, *, as_json: bool) -> None:
-    async with _results(config) as (log, reader):
-        marks = await asyncio.to_thread(reader.inbound_marks)
-        loop = asyncio.get_running_loop()
-        folded_s = loop.time()
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            if loop.time() - folded_s >= FOLD_EVERY_S:
-                await bring_up_to_date(config, log)
-                folded_s = loop.time()
-            found, marks = await asyncio.to_thread(reader.inbound_news, marks)
-            for message in found:
-                if not _is_wanted(message, wanted):
-                    continue
-                if as_json:
-                    print_json_line(message_object(message))
-                else:
-                    click.echo(message_line(message))
-
-
-def _is_wanted(message: InboundMessage, wanted: InboundWanted) -> bool:
-    """What the store's query does, for one message."""
-    return (
-        wanted.account in (None, message.account)
-        and wanted.number in (None, message.number)
-        and (wanted.since_ms is None or message.at_ms >= wanted.since_ms)
-        and (wanted.until_ms is None or message.at_ms < wanted.until_ms)
-        and (wanted.contains or "").lower() in message.text.lower()
-    )
-
-
-async def _dead(
-    config: Config, account: str | None, limit: int
-) -> tuple[list[tuple[DeadLetter, str | None]], dict[str, int]]:
-    async with _results(config) as (log, reader):
-        await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
-        letters = await asyncio.to_thread(lambda: reader.dead_letters(account, letters_max=limit))
-        counts = {each.account: each.count for each in await asyncio.to_thread(reader.dead)}
-        return [(letter, await _body(log, letter)) for letter in letters], counts
-
-
-async def _body(log: Log, letter: DeadLetter) -> str | None:
-    """What it held, as text; None if the log does not have it any more."""
-    try:
-        record = decode((await log.fetch(DEAD.name, letter.partition, letter.offset)).value)
-    except (LogDamaged, BrokenRecord, NewerRecord):
-        return None
-    return record.body.decode("utf-8", "backslashreplace") if isinstance(record, Dead) else None

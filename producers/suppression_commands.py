@@ -7,28 +7,23 @@ the log for ever.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-import msgspec
 import numpy as np
 from rich.text import Text
 
-from dispatcher.config import Config, load
+from dispatcher.config import load
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import ascending_once, contains, key_as_written, keys, shown
-from dispatcher.errors import LogError, UserError
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
-from dispatcher.options import columns, config_option, confirm, console, json_option, print_json, user
+from dispatcher.core.suppression import key_as_written, shown
+from dispatcher.errors import UserError
+from dispatcher.options import columns, config_option, confirm, console, json_option, print_json
 from dispatcher.output_file import check_output, written
-from dispatcher.suppression_list import SuppressionList, put, snapshot_if_due
-from schemas.records import SuppressionSource
+from dispatcher.suppression_list import SuppressionList
+from producers.suppression_changes import Put, change, listed, read_list
 
 if TYPE_CHECKING:
     from dispatcher.store.table_files import TableKind
@@ -41,14 +36,6 @@ KINDS: Final[dict[str, TableKind]] = {
     "ndjson": "ndjson",
 }
 NAMED_MAX: Final = 20
-
-
-class Put(msgspec.Struct, frozen=True):
-    """What a change came to: `numbers` different ones were named, `changed` of them it made a difference for."""
-
-    numbers: int
-    changed: int
-    listed: int
 
 
 @click.group()
@@ -73,7 +60,7 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
       dispatcher suppression add "+86 138 0013 8001" +447700900123 --why "asked by phone"
     """
     found = np.array([_key(number) for number in numbers], np.int64)
-    done = asyncio.run(_change(load(config, secrets="none"), found, adds=True, source="person", why=why))
+    done = asyncio.run(change(load(config, secrets="none"), found, adds=True, source="person", why=why))
     if as_json:
         print_json({"added": done.changed, "already": done.numbers - done.changed, "listed": done.listed})
     else:
@@ -95,15 +82,15 @@ def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as
     """
     found = np.unique(np.array([_key(number) for number in numbers], np.int64))
     loaded = load(config, secrets="none")
-    listed = asyncio.run(_listed(loaded, found))
-    for line in _who(found, listed):
+    there = asyncio.run(listed(loaded, found))
+    for line in _who(found, there):
         click.echo(line, err=True)
-    if any(listed) and not confirm(f"May {_many(sum(map(bool, listed)))} be texted again?", yes=yes):
+    if any(there) and not confirm(f"May {_many(sum(there))} be texted again?", yes=yes):
         click.echo("nothing was changed.", err=True)
         return
     done = Put(len(found), 0, -1)
-    if any(listed):
-        done = asyncio.run(_change(loaded, found, adds=False, source="person", why=why))
+    if any(there):
+        done = asyncio.run(change(loaded, found, adds=False, source="person", why=why))
     if as_json:
         print_json({"removed": done.changed, "were_not_there": done.numbers - done.changed})
     else:
@@ -131,7 +118,7 @@ def import_command(file: str, column: str | None, why: str, config: str | None, 
     loaded = load(config, secrets="none")
     read = asyncio.run(read_numbers(file, column))
     reason = why or (Path(file).name if file != "-" else "standard input")
-    done = asyncio.run(_change(loaded, read.numbers, adds=True, source="import", why=reason))
+    done = asyncio.run(change(loaded, read.numbers, adds=True, source="import", why=reason))
     invalid = sum(read.invalid_reasons.values())
     if as_json:
         print_json(
@@ -182,7 +169,7 @@ def export_command(kind: str, output: Path | None, force: bool, config: str | No
         raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    found = asyncio.run(_read(load(config, secrets="none"), detailed=True))
+    found = asyncio.run(read_list(load(config, secrets="none"), detailed=True))
     with written(output) as out:
         rows = export_list(found, out, KINDS[kind])
     if as_json:
@@ -205,7 +192,7 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
       dispatcher suppression list --number 13800138000
     """
     key = None if number is None else _key(number)
-    found = asyncio.run(_read(load(config, secrets="none"), detailed=True))
+    found = asyncio.run(read_list(load(config, secrets="none"), detailed=True))
     entries = list(_entries(found, key, limit))
     if as_json:
         print_json({"listed": len(found.listing), "entries": entries})
@@ -221,51 +208,6 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
         click.echo(f"{len(entries):,} of {_many(len(found.listing))} on the suppression list.", err=True)
     elif not entries:
         click.echo(f"{shown(key)} is not on the suppression list.")
-
-
-# --- the log ---------------------------------------------------------------------------------------------------------
-
-
-@contextlib.asynccontextmanager
-async def _log(config: Config, *, create: bool) -> AsyncIterator[Log]:
-    log = await open_log(config.log.url, create=create)
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
-async def _read(config: Config, *, detailed: bool) -> SuppressionList:
-    async with _log(config, create=False) as log:
-        found = SuppressionList(detailed=detailed)
-        await found.read_on(log)
-        return found
-
-
-async def _listed(config: Config, numbers: Numbers) -> list[bool]:
-    found = await _read(config, detailed=False)
-    return [bool(there) for there in contains(found.listing.numbers, numbers)]
-
-
-async def _change(config: Config, numbers: Numbers, *, adds: bool, source: SuppressionSource, why: str) -> Put:
-    """Change the list; only what makes a difference goes on the log, so a list imported every day costs nothing.
-
-    It is looked at once more afterwards: somebody else may have changed it between our reading and writing.
-    """
-    async with _log(config, create=adds) as log:
-        found = SuppressionList()
-        await found.read_on(log)
-        wanted = ascending_once(keys(numbers))
-        changed = -1
-        while len(rest := wanted[contains(found.listing.numbers, wanted) != adds]):
-            changed = len(rest) if changed < 0 else changed
-            at_ms = time.time_ns() // 1_000_000
-            await put(log, rest, adds=adds, source=source, by=user(), why=why, at_ms=at_ms)
-            await found.read_on(log)
-        if found.snapshot_due:
-            with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
-                await snapshot_if_due(log)
-        return Put(len(wanted), max(changed, 0), len(found.listing))
 
 
 # --- numbers and words -----------------------------------------------------------------------------------------------
@@ -298,11 +240,11 @@ def _entries(found: SuppressionList, key: int | None, limit: int) -> Iterator[di
         }
 
 
-def _who(numbers: Numbers, listed: list[bool]) -> Iterator[str]:
-    for number, there in list(zip(numbers.tolist(), listed, strict=True))[:NAMED_MAX]:
-        yield f"{shown(number)} is{'' if there else ' not'} on the suppression list"
-    if len(listed) > NAMED_MAX:
-        yield f"… and {len(listed) - NAMED_MAX:,} more"
+def _who(numbers: Numbers, there: list[bool]) -> Iterator[str]:
+    for number, is_there in list(zip(numbers.tolist(), there, strict=True))[:NAMED_MAX]:
+        yield f"{shown(number)} is{'' if is_there else ' not'} on the suppression list"
+    if len(there) > NAMED_MAX:
+        yield f"… and {len(there) - NAMED_MAX:,} more"
 
 
 def _many(count: int) -> str:
