@@ -42,6 +42,9 @@ LOOKS: Final = ((0, 15), (120, 60), (600, 300), (3_600, 600), (6 * 3_600, 600))
 SETTLES_S: Final = 5
 """How long after the last moment of a request the first look is."""
 
+HISTORY_S: Final = 120.0
+"""How long policy `resend` waits for the first look: it may have to wait its turn of a minute."""
+
 AFTER_ERROR_S: Final = 30.0
 WINDOWS_MAX: Final = 24
 CHUNKS_MAX: Final = 64

@@ -20,7 +20,7 @@ import structlog
 from consumers.balance_poll import ASKED_BY, poll_balance
 from consumers.campaigns_feed import CampaignsFeed
 from consumers.driver import Driver, Prepared
-from consumers.history_watch import HistoryWatch
+from consumers.history_watch import HISTORY_S, HistoryWatch
 from consumers.journal import Journal
 from consumers.polls import Poller
 from consumers.queries import Queries
@@ -334,6 +334,7 @@ def lane_spec(account: str, vendor: Vendor) -> LaneSpec:
         timeout_s=vendor.connect_timeout_s + vendor.timeout_s,
         polls_balance=vendor.balance_interval_s is not None,
         locks_out=vendor.locks_out,
+        evidence_s=HISTORY_S if vendor.ids_each and vendor.history_limits is not None else 0.0,
     )
 
 

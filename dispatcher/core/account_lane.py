@@ -32,6 +32,7 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What the pure core must know of an account. `limit` None: unpaced. `timeout_s`: the longest a request takes.
 
     `locks_out`: wrong logins lock the account, so until one was let in there is one request at a time.
+    `evidence_s`: how long what is unknown waits for the vendor's history before a policy may have it sent again.
     """
 
     account: str
@@ -46,6 +47,7 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 35.0
     polls_balance: bool = True
     locks_out: bool = False
+    evidence_s: float = 0.0
 
 
 class Proposal(msgspec.Struct):

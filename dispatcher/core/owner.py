@@ -321,7 +321,8 @@ class Owner:
 
     def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
         lane = self.lanes.get(chunk.account)
-        self.unknowns.became_unknown(chunk, now_s, now_ms, lane.spec.timeout_s if lane is not None else 0.0)
+        wait_s = lane.spec.timeout_s + lane.spec.evidence_s if lane is not None else 0.0
+        self.unknowns.became_unknown(chunk, now_s, now_ms, wait_s)
 
     def _decided(self, offset: int, record: Decided, now_s: float, now_ms: int) -> None:
         for intent in record.intents:

@@ -31,7 +31,9 @@ class Unknowns:
         self._safe_s = now_s + self._ttl_s + longest_request_s
 
     def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
-        """Under policy `resend` it will be sent again; `request_s` is the longest a request of its account takes."""
+        """Under policy `resend` it will be sent again; `request_s` is the longest a request of its account takes, and
+        how long evidence that it was taken is waited for.
+        """
         campaign = self._campaigns.get(chunk.campaign)
         if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
             return
