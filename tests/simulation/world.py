@@ -18,6 +18,7 @@ ACCOUNT: Final = "spring"
 START_S: Final = 1_000.0
 WALL_S: Final = 1_790_000_000.0
 TOLD: Final = 60
+STANDSTILL_EVENTS: Final = 10_000
 
 
 class Broken(AssertionError):
@@ -63,8 +64,13 @@ class World:
         self.at(self.now_s + delay_s, do, process)
 
     def run(self, until_s: float) -> None:
+        """Let things happen until then. Raises Broken if too much happens at one and the same moment."""
+        at_once = 0
         while self._events and self._events[0][0] <= until_s:
             when_s, _, process, do = heapq.heappop(self._events)
+            at_once = at_once + 1 if when_s <= self.now_s else 0
+            if at_once > STANDSTILL_EVENTS:
+                raise self.broken("somebody is busy for ever, time stands still")
             self.now_s = max(self.now_s, when_s)
             if process is not None:
                 if process.dead:
