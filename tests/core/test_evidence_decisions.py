@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.effects import Append
-from dispatcher.core.lane import LaneState
+from dispatcher.core.lane import ChunkState, LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
-from schemas.records import Decided, Intent, Job, Launched, Leg, Owned, Resolved
+from schemas.records import Decided, Intent, Job, Launched, Leg, Outcome, Owned, Resolved
 
 TTL_S, TIMEOUT_S = 5.0, 30.0
 JOBS = 3
@@ -38,6 +39,7 @@ class Lane:
         self.journal: list[Any] = []
         self.inbox: list[Any] = [job(0)]
         self.now_s = 100.0
+        self.evidence_s = 0.0
         self.campaigns = Campaigns()
         leg = Leg(account="spring", vendor="batch-a", jobs=JOBS, recipients=10 * JOBS)
         launched = Launched(
@@ -51,7 +53,7 @@ class Lane:
         """A new owner that has read everything."""
         state = state or LaneState()
         self.journal.append(Owned(owner=name, at_ms=0, where=""))
-        spec = LaneSpec(account="spring", numbers_max=10, timeout_s=TIMEOUT_S)
+        spec = LaneSpec(account="spring", numbers_max=10, timeout_s=TIMEOUT_S, evidence_s=self.evidence_s)
         owner = Owner(OwnerSettings(partition=0, owner=name, ttl_s=TTL_S), [spec], state, self.campaigns, self.now_s)
         self.read(owner, state.position)
         for offset in range(state.inbox, len(self.inbox)):
@@ -139,4 +141,61 @@ def test_of_two_decisions_the_later_one_counts_as_long_as_nothing_was_done():
     lane.tell(owner, decided("sent", 1))
     assert [each.verdict for each in lane.resolutions(owner)] == ["sent"]
     lane.now_s += TTL_S + TIMEOUT_S
+    assert lane.resolutions(owner) == []
+
+
+# --- what the vendor's history says ----------------------------------------------------------------------------------
+
+IDS = tuple(str(567_890_009 + number) for number in range(10))
+
+
+def says(lane: Lane, owner: Owner, ids: tuple[str, ...], intent: int = 1) -> list[Any]:
+    """The records that the owner appends because of it, read back."""
+    owner.history_says(intent, ids, "the vendor's history", 77, lane.now_s, 0)
+    position = len(lane.journal)
+    records = [effect.record for effect in owner.poll(lane.now_s, 0) if isinstance(effect, Append)]
+    records = [record for record in records if isinstance(record, Resolved | Outcome)]
+    lane.journal += records
+    lane.read(owner, position)
+    return records
+
+
+def test_a_chunk_that_the_history_has_whole_was_taken_under_these_ids():
+    lane, owner = one_unknown()
+    [resolved] = says(lane, owner, IDS)
+    assert (resolved.verdict, resolved.by, resolved.vendor_ids) == ("sent", "history", IDS)
+    assert not owner.state.open
+    assert says(lane, owner, IDS) == [], "told twice"
+
+
+@pytest.mark.parametrize(("ids", "named"), [(("", *IDS[1:]), ("", *IDS[1:])), (("",) * 10, ())])
+def test_a_chunk_that_the_history_has_in_part_or_not_at_all_stays_unknown_and_says_so(ids, named):
+    lane, owner = one_unknown()
+    [outcome] = says(lane, owner, ids)
+    assert (outcome.effect, outcome.vendor_ids, outcome.at_ms, outcome.sent_ms) == ("unknown", named, 77, 0)
+    assert owner.state.open[1].state is ChunkState.UNKNOWN
+    lane.now_s += 1_000
+    assert says(lane, owner, IDS)[0].verdict == "sent", "a later look may find the others"
+
+
+def test_what_is_not_unknown_or_has_another_number_of_recipients_is_left_alone():
+    lane, owner = one_unknown()
+    assert says(lane, owner, IDS[:9]) == []
+    assert says(lane, owner, IDS, intent=99) == []
+
+
+def test_policy_resend_waits_for_the_history_where_there_is_one():
+    lane = Lane()
+    known = lane.campaigns.get("may")
+    assert known is not None
+    assert known.launched is not None
+    lane.campaigns = Campaigns()
+    lane.campaigns.apply(0, msgspec.structs.replace(known.launched, unknown="resend"))
+    lane.journal = [Owned(owner="old", at_ms=0, where=""), one_unknown()[0].journal[1]]
+    lane.evidence_s = 120.0
+    owner = lane.owner("new")
+    lane.now_s += TTL_S + TIMEOUT_S + 119.0
+    assert lane.resolutions(owner) == []
+    assert says(lane, owner, IDS)[0].verdict == "sent"
+    lane.now_s += 10.0
     assert lane.resolutions(owner) == []
