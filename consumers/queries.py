@@ -12,10 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import structlog
+
 from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.verdict import Kind, Verdict
 
 LOOK_AGAIN_S: Final = 0.05
+
+_logger = structlog.get_logger("lanes")
 
 
 class Queries:
@@ -51,4 +55,6 @@ class Queries:
             self.lane.let_in = True
         elif verdict.kind is Kind.AUTH:
             self.lane.stop("auth", f"{what} query: code {verdict.code}", 0.0)
+            advice = "correct the login, then: dispatcher account check"
+            _logger.warning("stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why, advice=advice)
         self.wake()
