@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.text import not_carried
-from dispatcher.vendors.escapes import pushed_text, url_encoded
+from dispatcher.vendors.escapes import WINDOWS_EURO, pushed_text, url_encoded
 from dispatcher.vendors.forms import unescaped
 from dispatcher.vendors.seam import Answer
 
@@ -116,10 +116,12 @@ def read_text(form: str, value: bytes, *, unescape: bool) -> tuple[str, tuple[st
     if form == FORMAT_ESCAPED and unescape:
         value = unescaped(value)
     flags = () if form in (FORMAT_GB, FORMAT_ESCAPED, FORMAT_UTF8) else ("unknown-format",)
-    first, second = ("utf-8", "gbk") if form == FORMAT_UTF8 else ("gbk", "utf-8")
-    for charset, odd in ((first, ()), (second, (second,))):
+    utf8, gbk = ("utf-8", "strict", "utf-8"), ("gb18030", "strict", "gbk")
+    first, second = (utf8, gbk) if form == FORMAT_UTF8 else (gbk, utf8)
+    # A byte 80 may be a euro sign in GBK, but stands in much of UTF-8 as well: so that comes last.
+    for charset, errors, odd in ((*first[:2], ""), second, ("gb18030", WINDOWS_EURO, "" if first is gbk else "gbk")):
         try:
-            return value.decode(charset), (*flags, *odd)
+            return value.decode(charset, errors), (*flags, odd) if odd else flags
         except UnicodeDecodeError:
             continue
     return value.decode("ascii", "backslashreplace"), (*flags, "broken-text")

@@ -6,6 +6,7 @@ bytes of a character (`%E9%46`); some decoders read only the latter. Pure.
 
 from __future__ import annotations
 
+import codecs
 import re
 import string
 from typing import Final, Literal
@@ -17,6 +18,23 @@ TextForm = Literal["auto", "escaped", "plain"]
 
 _LITERAL: Final = frozenset(string.ascii_letters + string.digits + ".-*_")
 _ESCAPED: Final = re.compile(rb"(?:[!-$&-+\-.-:<-~]|%[0-9A-Fa-f]{2})*", re.ASCII)
+
+
+WINDOWS_EURO: Final = "windows-euro"
+"""To read GBK as vendors write it, decode GB18030 with this handler of errors.
+
+What calls itself GBK has a euro sign that Python's `gbk` does not know: A2 E3 in Java's (vendors.md 0.5), 80 in that of
+Windows. GB18030 is GBK with the former and more; this handler reads the latter.
+"""
+
+
+def _windows_euro(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError) and error.object[error.start] == 0x80:
+        return "€", error.start + 1
+    raise error
+
+
+codecs.register_error(WINDOWS_EURO, _windows_euro)
 
 
 def url_encoded(text: str, charset: str) -> str:
@@ -51,6 +69,6 @@ def pushed_text(value: bytes, form: TextForm) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError:
         pass
     try:
-        return value.decode("gbk"), ("gbk",)
+        return value.decode("gb18030", WINDOWS_EURO), ("gbk",)
     except UnicodeDecodeError:
         return value.decode("utf-8", "backslashreplace"), ("broken-text",)

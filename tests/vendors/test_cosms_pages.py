@@ -195,6 +195,11 @@ TEXTS = [
     ("half a surrogate", b"3", b"D83D", "D83D", ("ucs2-as-it-came",)),
     ("UTF-8 that calls itself GB", b"0", "€".encode(), "€", ("utf-8",)),
     ("GB that calls itself UTF-8", b"2", "短".encode("gbk"), "短", ("gbk",)),
+    ("the euro of Java's GBK", b"1", b"%A2%E35", "€5", ()),
+    ("the euro of Windows' GBK", b"0", b"\x805 \xb6\xcc", "€5 短", ()),
+    ("what only GB18030 carries", b"1", b"%949%FC6", "😀", ()),
+    ("GB of Windows that calls itself UTF-8", b"2", b"\xb6\xcc\x80", "短€", ("gbk",)),
+    ("UTF-8 with a byte 80", b"0", "一".encode(), "一", ("utf-8",)),
     ("neither", b"0", b"a\xff\xff", r"a\xff\xff", ("broken-text",)),
     ("a format of no document", b"7", b"hi", "hi", ("unknown-format",)),
 ]

@@ -97,3 +97,16 @@ def test_nothing_is_replaced_where_the_charset_has_no_place_for_it(text):
 def test_any_text_that_is_escaped_once_more_comes_back(text):
     assert pushed_text(url_encoded(text, "utf-8").encode(), "escaped") == (text, ())
     assert pushed_text(text.encode(), "plain") == (text, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "flags"),
+    [
+        (b"\xb6\xcc\xa2\xe3", "短€", ("gbk",)),
+        (b"\xb6\xcc\x80", "短€", ("gbk",)),
+        ("一€".encode(), "一€", ()),
+        (b"\xb6\xcc\xff", r"\xb6\xcc\xff", ("broken-text",)),
+    ],
+)
+def test_a_pushed_text_in_gbk_may_have_the_euro_of_java_or_that_of_windows(value, text, flags):
+    assert pushed_text(value, "plain") == (text, flags)
