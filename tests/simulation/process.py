@@ -5,7 +5,6 @@ It may be killed, frozen, drained, read late, and its wall clock is wrong; the o
 
 from __future__ import annotations
 
-import itertools
 from functools import partial
 from typing import Any, Final
 
@@ -29,8 +28,6 @@ BALANCE_INTERVAL_S: Final = 10.0
 
 class Process:
     """`name` is the name of its present ownership; a process in doubt makes a new start under another one."""
-
-    names = itertools.count()
 
     def __init__(self, place: Place) -> None:
         self.world, self.log, self.vendor = place.world, place.log, place.vendor
@@ -79,7 +76,7 @@ class Process:
             checkpoint = self.log.topics["lanes"][offset]
             assert isinstance(checkpoint, Checkpoint)
             state = LaneState.load(checkpoint)
-        self.name = f"p{next(self.names)}-{self.world.rng.getrandbits(32):08x}"
+        self.name = f"p{next(self.world.names)}-{self.world.rng.getrandbits(32):08x}"
         every = self.world.rng.choice([2, 7, 50])
         settings = OwnerSettings(partition=0, owner=self.name, ttl_s=TTL_S, checkpoint_every=every)
         self.owner = self.place.owner_type(settings, [self.place.spec], state, self.campaigns, self.world.now_s)

@@ -53,6 +53,7 @@ class World:
         self.now_s = START_S
         self.wall_skew_s = 0.0
         self.setting = ""
+        self.names = itertools.count()
         self._events: list[tuple[float, int, Mortal | None, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._story: list[Line] = []
