@@ -56,5 +56,7 @@ class Queries:
         elif verdict.kind is Kind.AUTH:
             self.lane.stop("auth", f"{what} query: code {verdict.code}", 0.0)
             advice = "correct the login, then: dispatcher account check"
-            _logger.warning("stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why, advice=advice)
+            _logger.warning(
+                "stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why, advice=advice
+            )
         self.wake()
