@@ -18,6 +18,7 @@ NAMES: Final = (
     "log",
     "launch",
     "suppressed",
+    "personal",
     "post",
     "submit",
     "webhook_get",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loadtest.bench import launch as bench
+from loadtest.bench import personal
 
 
 async def test_both_ways_agree_on_who_is_a_recipient(tmp_path, monkeypatch):
@@ -14,6 +15,16 @@ async def test_both_ways_agree_on_who_is_a_recipient(tmp_path, monkeypatch):
             file.unlink()
     assert await bench._naive(tmp_path) == ours
     assert 9_000 < ours < 9_500
+
+
+async def test_both_ways_agree_on_who_gets_a_text_of_their_own(tmp_path):
+    bench.write_list(tmp_path / "list.csv", 5_000)
+    ours = await personal._ours(tmp_path)
+    for file in tmp_path.glob("log.db*"):
+        if file.is_file():
+            file.unlink()
+    assert await personal._naive(tmp_path) == ours
+    assert 4_500 < ours < 4_800
 
 
 def test_the_list_is_as_dirty_as_it_says(tmp_path):
