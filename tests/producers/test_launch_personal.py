@@ -16,7 +16,9 @@ from dispatcher.core.personal import Personal
 from dispatcher.core.template import parse
 from dispatcher.core.text import Split
 from dispatcher.errors import InputError, TextError, UserError
+from dispatcher.suppression_list import put
 from producers import launch
+from producers.commit import commit
 from producers.plan_view import plan_lines
 from producers.prepare import prepare
 from producers.rejects import OTHER, REASONS_MAX, Spool
@@ -381,6 +383,21 @@ async def test_values_that_join_alike_are_not_the_same(log):
     await launched(log, numbered([("ab", "c")]))
     with pytest.raises(UserError, match="other numbers or values"):
         await launched(log, numbered([("a", "bc")]))
+
+
+async def test_who_came_on_the_suppression_list_meanwhile_is_left_out_and_the_others_get_their_own_texts(log):
+    rows = numbered([("a", "1"), ("b", "2"), ("a", "1"), ("c", "3"), ("b", "2")])
+    prepared = await prepare(CONFIG, rows, text=TEXT, route=["winter"], id="may", ask_balance=False, log=log)
+    await put(log, np.array([FIRST, FIRST + 4]), adds=True, source="person", by="ann", why="", at_ms=1)
+    result = await commit(prepared, log)
+    assert (result.recipients, result.suppressed) == (3, 2)
+    assert await texts(log) == [
+        (str(FIRST + 1), "Dear b, 2"),
+        (str(FIRST + 2), "Dear a, 1"),
+        (str(FIRST + 3), "Dear c, 3"),
+    ]
+    assert (await launched(log, rows, route=["winter"])).already_launched
+    prepared.close()
 
 
 # --- the extension of the sender's number ----------------------------------------------------------------------------
