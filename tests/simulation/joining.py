@@ -80,8 +80,7 @@ def _in_pieces(driver: Driver, rng: random.Random) -> None:
         driver.take(rng.choice([behind, behind[:1], behind[-1:]]), rng.randint(1, READ_MAX))
         if rng.random() < 0.1:
             driver.reopen()
-        if rng.random() < 0.3:
-            _balanced(driver)
+        _balanced(driver)
     driver.load(driver.store.batches_wanted(1000))
     _balanced(driver)
 
