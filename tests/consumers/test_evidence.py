@@ -249,3 +249,12 @@ async def the_decision(log: Log, partition: int) -> Decided:
             if isinstance(record := codec.decode(stored.value), Decided):
                 return record
     raise AssertionError
+
+
+def test_a_vendor_that_gives_every_recipient_an_id_has_no_chunk_proven_not_even_the_very_first(bench: Bench):
+    bench.one_unknown()
+    bench.watch = EvidenceWatch(cast(Log, bench.log), bench.reader, lambda: LAUNCHED_MS + 9000, ids_each=[ACCOUNT])
+    bench.reports("77", NUMBER + 3, NUMBER + 4)
+    assert bench.look() == []
+    bench.restarted()
+    assert len(bench.look()) == 1, "any other vendor's would be"
