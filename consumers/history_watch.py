@@ -127,6 +127,11 @@ class HistoryWatch:
         at_ms = doubted.intent.at_ms
         return span(at_ms - apart_s * 1000, at_ms + self._request_ms + apart_s * 1000)
 
+    def _due_ms(self, doubted: Doubted, looks: int | None = None) -> int:
+        """When it is to be looked for, the next time or the one of this number."""
+        later_s, apart_s = LOOKS[doubted.looks if looks is None else looks]
+        return doubted.intent.at_ms + self._request_ms + (apart_s + SETTLES_S + later_s) * 1000
+
     def _due(self, now_ms: int) -> list[Doubted]:
         """Chunks whose time has come and that fit into one window, the oldest first."""
         limits = self._vendor.history_limits
@@ -136,10 +141,11 @@ class HistoryWatch:
         for doubted in sorted(self._doubted.values(), key=lambda each: each.intent.at_ms):
             if doubted.looks >= len(LOOKS) or len(found) >= CHUNKS_MAX:
                 continue
-            later_s, _ = LOOKS[doubted.looks]
-            when = self._span(doubted)
-            if now_ms < max(when.end_ms, doubted.intent.at_ms + self._request_ms) + (SETTLES_S + later_s) * 1000:
+            if now_ms < self._due_ms(doubted):
                 continue
+            while doubted.looks + 1 < len(LOOKS) and now_ms >= self._due_ms(doubted, doubted.looks + 1):
+                doubted.looks += 1  # of an old one only the widest look is worth a query
+            when = self._span(doubted)
             if _month(when.start_ms) != _month(now_ms):
                 doubted.looks = len(LOOKS)  # the vendor tells of the present month only
                 continue
