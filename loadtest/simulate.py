@@ -20,7 +20,7 @@ import orjson
 
 from dispatcher.errors import DispatcherError
 from loadtest.sim import config as configuration
-from loadtest.sim.config import DEFAULT_PSWD, SimConfig
+from loadtest.sim.config import SimConfig
 
 if TYPE_CHECKING:
     from loadtest.sim.server import Simulator
@@ -100,7 +100,7 @@ async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_close
             loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
         urls = {name: sim.url for name, sim in sims.items()}
         ready = {"ready": True, "url": next(iter(urls.values())), "urls": urls}
-        click.echo(orjson.dumps(ready) if as_json else _greeting(list(sims.values())))
+        click.echo(orjson.dumps(ready) if as_json else greeting(list(sims.values())))
         sys.stdout.flush()
         await stop.wait()
     if not as_json:
@@ -113,26 +113,32 @@ def _stop_at_end(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _greeting(sims: list[Simulator]) -> str:
+def greeting(sims: list[Simulator]) -> str:
+    """What to read when they listen: the accounts, and requests to try."""
     return "\n\n".join([*("\n".join(_introduced(sim)) for sim in sims), "Ctrl-C ends it."])
 
 
 def _introduced(sim: Simulator) -> list[str]:
+    from loadtest.sim.state import Fetched  # here as the server is
+
     switches = sim.state.switches
     edition = f", edition {switches.edition}" if "edition" in switches.table else ""
     lines = [f"A simulated vendor ({sim.vendor.name}{edition}) listens on {sim.url}", ""]
     for book in sim.state.ledger.books.values():
         account, flow = book.config, book.config.flow
         limit = f"{flow.limit} {flow.unit} in any {flow.per_s:g} s" if flow.limit else "no flow limit"
-        reports = f"reports to {account.report_url}" if account.report_url else "no reports (no report_url)"
+        pushed, kept = account.report_roads()
+        roads = [f"reports to {account.report_url}"] if pushed else []
+        if kept and isinstance(sim.vendor.pushes, Fetched):
+            roads.append("reports kept until they are asked for")
+        reports = ", ".join(roads) or "no reports (no report_url)"
         lines.append(f"  account {account.account}: {limit}, credit {sum(book.balance.values()):,}, {reports}")
     account = next(iter(sim.state.ledger.books.values())).config
-    pswd = account.pswd if account.pswd == DEFAULT_PSWD else "PSWD"
     return [
         *lines,
         "",
         "Try it:",
-        *(f"  {line}" for line in sim.vendor.example(sim.url, account.account, pswd)),
+        *(f"  {line}" for line in sim.vendor.example(sim.url, account)),
         f"  curl '{sim.url}/_sim/ledger'          what it was sent, charged and reported",
         f"  curl '{sim.url}/_sim/config'          every switch, with what it may be",
         f"  curl '{sim.url}/_sim/config' -d '{{\"max_chars\": 585}}'",

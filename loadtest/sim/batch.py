@@ -15,6 +15,7 @@ from loadtest.sim import form, numbers
 from loadtest.sim.batch_answer import answer_text, is_signed
 from loadtest.sim.batch_pushes import BatchPushes
 from loadtest.sim.batch_table import SWITCHES
+from loadtest.sim.config import AccountConfig
 from loadtest.sim.faults import Rule
 from loadtest.sim.ledger import Book
 from loadtest.sim.state import Arrived, Pushing, State
@@ -64,11 +65,12 @@ class Batch:
         self._ids = Ids()
 
     @staticmethod
-    def example(url: str, account: str, pswd: str) -> list[str]:
+    def example(url: str, account: AccountConfig) -> list[str]:
         """A submit request to try."""
         return [
             f"curl '{url}{SEND}' \\",
-            f"     -d 'account={account}&pswd={pswd}&mobile=13800138000&msg=hello&needstatus=true'",
+            f"     -d 'account={account.account}&pswd={account.shown_pswd}"
+            "&mobile=13800138000&msg=hello&needstatus=true'",
         ]
 
     def receive(self, arrived: Arrived) -> Reply:

@@ -13,6 +13,7 @@ from loadtest.sim.batch import BALANCE, SEND, Batch, Submit, fields_of
 from loadtest.sim.batch_b_agent import Agents
 from loadtest.sim.batch_b_table import SWITCHES
 from loadtest.sim.batch_b_variable import groups
+from loadtest.sim.config import AccountConfig
 from loadtest.sim.ledger import Book, Each
 from loadtest.sim.state import Arrived, Pushing, State
 from loadtest.sim.submission import Order
@@ -38,9 +39,9 @@ class BatchB:
         self.pushes: Pushing = self._platform.pushes
 
     @staticmethod
-    def example(url: str, account: str, pswd: str) -> list[str]:
+    def example(url: str, account: AccountConfig) -> list[str]:
         """A submit request to try."""
-        return Batch.example(url, account, pswd)
+        return Batch.example(url, account)
 
     def receive(self, arrived: Arrived) -> Reply:
         """One request to any of `paths`."""

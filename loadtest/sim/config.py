@@ -106,6 +106,11 @@ class AccountConfig:
     force_signature: bool = True
     about: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def shown_pswd(self) -> str:
+        """The password of the sample accounts; any other is not shown."""
+        return self.pswd if self.pswd == DEFAULT_PSWD else "PSWD"
+
     def report_roads(self) -> tuple[bool, bool]:
         """Are its reports pushed; are they kept to be fetched? Not set: pushed if there is somewhere to push them."""
         return _roads(self.reports, self.report_url)

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from dispatcher.errors import ConfigError
 from loadtest.sim import cosms_ids, form
+from loadtest.sim.config import AccountConfig
 from loadtest.sim.cosms_answer import CONTENT_TYPE, NOT_TAKEN, answer, line_end, lines
 from loadtest.sim.cosms_files import Files, parts
 from loadtest.sim.cosms_login import Logins
@@ -67,12 +68,12 @@ class Cosms:
         }
 
     @staticmethod
-    def example(url: str, account: str, pswd: str) -> list[str]:
+    def example(url: str, account: AccountConfig) -> list[str]:
         """A submit request to try."""
         return [
             f"curl '{url}{SEND}' \\",
-            f"     -d 'corpID={account}&loginName={account}&password={pswd}"
-            "&msgFormat=1&mtLevel=1&Mobs=13800138000&msg=hello'",
+            f"     -d 'corpID={account.account}&loginName={account.login_name or account.account}"
+            f"&password={account.shown_pswd}&msgFormat=1&mtLevel=1&Mobs=13800138000&msg=hello'",
         ]
 
     def receive(self, arrived: Arrived) -> Reply:

@@ -40,7 +40,7 @@ def encoded(text: str, text_format: int) -> tuple[int, bytes]:
     """A text as it stands in a row, and the format it really has: UCS2 if GBK cannot carry it."""
     if text_format in (GB, URLENCODE):
         try:
-            raw = text.encode("gbk")
+            raw = text.encode("gbk", "cosms-euro")
         except UnicodeEncodeError:
             text_format = UCS2
         else:
@@ -68,7 +68,9 @@ def is_wap(text: str) -> bool:
     return wap_weight(text) <= WEIGHT_MAX and titled <= TITLE_BYTES_MAX and titled + 1 + len(url) <= BYTES_MAX
 
 
-def _cosms_euro(error: UnicodeError) -> tuple[str, int]:
+def _cosms_euro(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError) and error.object[error.start] == "€":
+        return JAVA_EURO, error.start + 1
     if isinstance(error, UnicodeDecodeError) and error.object[error.start : error.start + 2] == JAVA_EURO:
         return "€", error.start + 2
     raise error

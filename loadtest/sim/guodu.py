@@ -17,6 +17,7 @@ import orjson
 
 from loadtest.sim import form, numbers
 from loadtest.sim.clock import SHANGHAI
+from loadtest.sim.config import AccountConfig
 from loadtest.sim.faults import Rule
 from loadtest.sim.guodu_pushes import GuoduPushes
 from loadtest.sim.guodu_table import SWITCHES
@@ -62,9 +63,14 @@ class Guodu:
         self._ids = Ids()
 
     @staticmethod
-    def example(url: str, account: str, pswd: str) -> list[str]:
+    def example(url: str, account: AccountConfig) -> list[str]:
         """A submit request to try."""
-        body = {"OperID": account, "OperPass": pswd, "DesMobile": "13800138000", "Content": "hello"}
+        body = {
+            "OperID": account.account,
+            "OperPass": account.shown_pswd,
+            "DesMobile": "13800138000",
+            "Content": "hello",
+        }
         return [f"curl '{url}{SEND}' \\", f"     -d '{orjson.dumps(body).decode()}'"]
 
     def receive(self, arrived: Arrived) -> Reply:

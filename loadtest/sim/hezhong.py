@@ -11,6 +11,7 @@ import codecs
 from typing import ClassVar, NamedTuple
 
 from loadtest.sim import form, numbers
+from loadtest.sim.config import AccountConfig
 from loadtest.sim.faults import Rule
 from loadtest.sim.hezhong_pushes import HezhongPushes
 from loadtest.sim.hezhong_table import SWITCHES
@@ -51,11 +52,12 @@ class Hezhong:
         self._ids = Ids()
 
     @staticmethod
-    def example(url: str, account: str, pswd: str) -> list[str]:
+    def example(url: str, account: AccountConfig) -> list[str]:
         """A submit request to try."""
         return [
             f"curl '{url}{SEND}' \\",
-            f"     -d 'userid=1&username={account}&password={pswd}&mobs=13800138000&msg=hello'",
+            f"     -d 'userid={account.userid or 1}&username={account.account}&password={account.shown_pswd}"
+            "&mobs=13800138000&msg=hello'",
         ]
 
     def receive(self, arrived: Arrived) -> Reply:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 from loadtest.sim.bundles import BundleEncoder
 from loadtest.sim.clock import Clock
 from loadtest.sim.common_table import COMMON
-from loadtest.sim.config import SimConfig
+from loadtest.sim.config import AccountConfig, SimConfig
 from loadtest.sim.faults import Rules
 from loadtest.sim.ledger import Book, Ledger
 from loadtest.sim.one_by_one import Encoder
@@ -81,7 +81,7 @@ class Vendor(Protocol):
     def __init__(self, state: State) -> None: ...
 
     @staticmethod
-    def example(url: str, account: str, pswd: str) -> list[str]:
+    def example(url: str, account: AccountConfig) -> list[str]:
         """A submit request to try in a shell, line by line; the last line ends with the body in quotes."""
         ...
 

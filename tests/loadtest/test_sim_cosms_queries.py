@@ -177,6 +177,13 @@ async def test_commas_and_line_breaks_stand_unprotected_in_some_formats(requeste
         assert (await history(v, msgFormat=requested)).text.endswith(",,a,b\r\nc\n")
 
 
+async def test_the_euro_of_the_vendors_gbk_is_served_as_it_came() -> None:
+    async with cosms(**AT) as v:
+        await v.send(msg=b"\xa2\xe35")
+        [row] = rows(await history(v))
+        assert (row[0], row.rpartition(",")[2]) == ("1", "%A2%E35")
+
+
 async def test_rows_are_found_again_after_many_requests() -> None:
     async with cosms(row_format="mixed", **AT) as v:
         sent = {mt_ids(await v.send(Mobs=str(13_800_000_000 + i)))[0]: str(13_800_000_000 + i) for i in range(20)}

@@ -17,7 +17,7 @@ from loadtest.sim import config as configuration
 from loadtest.sim.faults import FAULTS
 from loadtest.sim.server import VENDORS
 from loadtest.sim.spawn import spawn
-from loadtest.simulate import simulate
+from loadtest.simulate import greeting, simulate
 from tests.loadtest import guodu_kit, hezhong_kit
 from tests.loadtest.guodu_kit import Guodu, guodu
 from tests.loadtest.hezhong_kit import Hezhong, hezhong
@@ -287,13 +287,36 @@ def test_several_run_in_one_process_with_a_ledger_each() -> None:
 
 
 @pytest.mark.parametrize("name", list(VENDORS))
-async def test_the_request_a_vendor_gives_to_try_works(name: str) -> None:
-    async with started(Vendor, {}, {"vendor": name}) as v:
-        first, second = v.sim.vendor.example(v.sim.url, "spring", "secret")
+@pytest.mark.parametrize(
+    "account", [{}, {"account": "1001", "userid": "77", "login_name": "ANN"}], ids=["plain", "own"]
+)
+async def test_the_request_a_vendor_gives_to_try_works(name: str, account: dict[str, Any]) -> None:
+    async with started(Vendor, account, {"vendor": name}) as v:
+        config = next(iter(v.sim.state.ledger.books.values())).config
+        first, second = v.sim.vendor.example(v.sim.url, config)
         url, body = first.split("'")[1], second.partition("'")[2].removesuffix("'")
         answer = await v.call(url.removeprefix(v.sim.url), body.encode())
         assert answer.status == 200
         assert (await v.account())["numbers_accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("vendor", "account", "said"),
+    [
+        ("hezhong", {}, "no reports (no report_url)"),
+        ("cosms", {}, "reports kept until they are asked for"),
+        ("cosms", {"report_url": "http://127.0.0.1:9/r"}, "reports to http://127.0.0.1:9/r"),
+        (
+            "cosms",
+            {"report_url": "http://127.0.0.1:9/r", "reports": "both"},
+            "reports to http://127.0.0.1:9/r, reports kept until they are asked for",
+        ),
+    ],
+)
+async def test_the_greeting_says_where_the_reports_go(vendor: str, account: dict[str, Any], said: str) -> None:
+    async with started(Vendor, account, {"vendor": vendor}) as v:
+        [line] = [line for line in greeting([v.sim]).splitlines() if line.startswith("  account ")]
+        assert line.endswith(f"credit 1,000,000,000, {said}")
 
 
 def test_the_command_offers_every_vendor() -> None:
