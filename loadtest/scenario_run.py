@@ -31,6 +31,7 @@ from producers.campaign_results import results
 LOOK_EVERY_S: Final = 0.25
 ASK_EVERY_S: Final = 0.5
 QUIET_S: Final = 1.0
+DOUBT_S: Final = 8.0  # while somebody is unknown: evidence is looked for every other second, and decided on by the lane
 HANDS: Final = 8
 OVERTIME: Final = 2.0
 INBOUND_MAX: Final = 1_000_000
@@ -168,12 +169,11 @@ class Run:
                 changed_s, before = now_s, counts
             if not self._is_quiet(views):
                 quiet_s = now_s
-            elif now_s - max(quiet_s, changed_s) >= QUIET_S and not any(each.at_s is not None for each in self._due):
-                return []
-            if now_s - changed_s > self._scenario.run.patience_s and not any(
-                each.at_s is not None for each in self._due
-            ):
-                return [f"nothing changed any more for {self._scenario.run.patience_s:g} s"]
+            if not any(each.at_s is not None for each in self._due):
+                if now_s - max(quiet_s, changed_s) >= self._rest_s(views):
+                    return []
+                if now_s - changed_s > self._scenario.run.patience_s:
+                    return [f"nothing changed any more for {self._scenario.run.patience_s:g} s"]
             if limit_s is not None and now_s > OVERTIME * limit_s:
                 return [f"given up after {now_s:.0f} s"]
             time.sleep(LOOK_EVERY_S)
@@ -198,6 +198,10 @@ class Run:
         if self._under_way or self._down or len(views) < len(expected) or not over(views):
             return False
         return len(self._totals) == len(self._stage.vendors) and not any(map(_busy, self._totals.values()))
+
+    @staticmethod
+    def _rest_s(views: Sequence[CampaignView]) -> float:
+        return DOUBT_S if any(view.counts.unknown for view in views) else QUIET_S
 
     def _notes(self) -> list[str]:
         return [
@@ -258,5 +262,5 @@ def _busy(totals: Mapping[str, Any]) -> bool:
 
 
 def _heard(totals: Mapping[str, Any]) -> int:
-    """What changes at a vendor as long as it has something to do."""
-    return int(totals["requests"]) + int(totals["pushes"]) + int(totals["balance_requests"])
+    """What changes at a vendor as long as something is sent to it or pushed by it; not its balance, asked for ever."""
+    return int(totals["requests"]) + int(totals["pushes"])
