@@ -10,9 +10,19 @@ from collections.abc import Callable, Collection, Sequence
 
 from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.fairness import URGENT_RUN, FairShare
+from schemas.records import AnyRecord, Launched, Weighed
 
 Truth = Callable[[str], tuple[int, bool]]
 """(weight, urgent) of a campaign, as the records that this process has read say."""
+
+
+class Weights(dict[str, tuple[int, bool]]):
+    """What the records of the campaigns say: the first launch counts, then every change of weight."""
+
+    def read(self, record: AnyRecord) -> None:
+        """The next record that the process reads."""
+        if isinstance(record, Weighed) or (isinstance(record, Launched) and record.campaign not in self):
+            self[record.campaign] = (record.weight, record.urgent)
 
 
 class WatchedShare(FairShare):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from dispatcher.core.account_lane import LaneSpec
@@ -11,6 +13,10 @@ from dispatcher.core.personal import VariableLimits
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.world import World
+
+TTL_S: Final = 5.0
+DOUBT_S: Final = 15.0
+BALANCE_INTERVAL_S: Final = 10.0
 
 
 class Place(msgspec.Struct, frozen=True):

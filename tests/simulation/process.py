@@ -6,7 +6,7 @@ It may be killed, frozen, drained, read late, and its wall clock is wrong; the o
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.campaigns import Campaigns
@@ -14,16 +14,12 @@ from dispatcher.core.effects import Append, Fetch, Point, Send
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
 from dispatcher.core.verdict import Kind, Verdict
-from schemas.records import Checkpoint, CheckpointAt, Intent, Launched, Outcome, Owned, Weighed
-from tests.simulation.fair_watch import OvertakenWatch, WatchedShare
-from tests.simulation.place import Place
+from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned
+from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
+from tests.simulation.place import BALANCE_INTERVAL_S, DOUBT_S, TTL_S, Place
 from tests.simulation.sim_log import Fate
 from tests.simulation.sim_wire import Wire
 from tests.simulation.world import ACCOUNT
-
-TTL_S: Final = 5.0
-DOUBT_S: Final = 15.0
-BALANCE_INTERVAL_S: Final = 10.0
 
 
 class Process:
@@ -45,7 +41,7 @@ class Process:
 
     def _begin(self) -> None:
         self.campaigns = Campaigns()
-        self.weights: dict[str, tuple[int, bool]] = {}
+        self.weights = Weights()
         self.positions = {"campaigns": 0, "jobs": 0, "lanes": 0}
         self._poll_at_s = float("inf")
         self._broke = False
@@ -149,8 +145,7 @@ class Process:
         self._poll()
 
     def _campaign(self, offset: int, record: Any) -> None:
-        if isinstance(record, Weighed) or (isinstance(record, Launched) and record.campaign not in self.weights):
-            self.weights[record.campaign] = (record.weight, record.urgent)
+        self.weights.read(record)
         changed = self.campaigns.apply(offset, record)
         if changed is not None and self.owner is not None:
             self.owner.campaign_changed(changed, self.world.now_s)
@@ -274,7 +269,7 @@ class Process:
         times = (self.world.now_s, self.now_ms)
         owner.answered(send.intent, send.account, verdict, *times, wrote_s=wrote_s, answered_s=answered_s)
         if verdict.kind is Kind.BALANCE and not self.place.spec.polls_balance:
-            self.world.after(300.0, self._may_try_again, self)
+            self.world.after(300.0, partial(setattr, self, "_broke", False), self)
         if self.stopped:  # a former owner's request came to its end: its outcome is a fact
             facts = [effect.record for effect in owner._out if isinstance(effect, Append)]
             owner._out.clear()
@@ -301,9 +296,6 @@ class Process:
         self._balance_s = seen_s
         self._broke = self._broke and credit < 1
         self._poll()
-
-    def _may_try_again(self) -> None:
-        self._broke = False
 
     def _unfair(self, what: str) -> None:
         raise self.world.broken(what)
