@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, Final
 
@@ -51,6 +52,16 @@ class Commands(click.Group):
             raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
         _keep_warnings_off_the_output()
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        # click would look for like names among the commands of this file only, not among those of the entry points.
+        close = get_close_matches(name, self.list_commands(ctx), 1)
+        if close and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
 
     def main(
         self,

@@ -186,3 +186,16 @@ def test_the_completion_script_offers_the_commands(commands: Path) -> None:
         check=False,
     )
     assert done.stdout == "plain,x-mistaken\n"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("x-fin", "x-fine"), ("complete", "completion")])
+def test_a_command_misspelt_is_said_with_the_one_that_was_meant(commands: Path, typed: str, meant: str) -> None:
+    result = invoke(typed)
+    assert result.exit_code == 2
+    assert f"No such command '{typed}'. Did you mean '{meant}'?" in result.stderr
+
+
+def test_a_command_like_no_other_is_only_said_to_be_none(commands: Path) -> None:
+    result = invoke("zzzzzz")
+    assert result.exit_code == 2
+    assert "No such command 'zzzzzz'.\n" in result.stderr
