@@ -4,9 +4,10 @@ A page is durable on the log before the next one is asked for: a vendor may forg
 AMB-COSMS-9). So a page that is under way when we are told to stop is still taken, and one that the log refuses for now
 is kept and offered again. What is served twice counts once.
 
-A full page has the next one asked for at once, unless the vendor has called that too fast before: then it waits for the
-interval, like every other poll. "Too fast" doubles the pause until a page comes. A new owner waits a whole interval
-first: its predecessor may have polled a moment ago.
+A full page has the next one asked for at once, unless the vendor has called that too fast before, or serves the same
+page again and again (AMB-COSMS-9): then it waits for the interval, like every other poll. A page that is the one before
+it, row by row, is on the log already. "Too fast" doubles the pause until a page comes. A new owner waits a whole
+interval first: its predecessor may have polled a moment ago.
 
 Weak spots: what was served to an owner that dies before the log has it is lost, where the vendor serves it once; two
 owners (one frozen, not dead) may poll side by side for a while.
@@ -29,11 +30,16 @@ from dispatcher.core.opt_out import OptOutWords
 from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
-from dispatcher.vendors.seam import Poll, Polled, Vendor
+from dispatcher.vendors.seam import Poll, Polled, ReportRow, Vendor
 
 JITTER: Final = 0.1
 SLOWER_MAX: Final = 16
 AGAIN_S_MAX: Final = 30.0
+REPEATS_MAX: Final = 2
+"""How often the same page may come in a row before we stop asking at once: a vendor may serve each page twice."""
+
+
+Said = tuple[list[ReportRow], list[tuple[str, str, int, str, str]], bytes]
 
 
 class Pace(msgspec.Struct):
@@ -76,6 +82,8 @@ class Poller:
         self._driver = driver
         self._queries = queries
         self._finish_s = finish_s
+        self._last: Said | None = None
+        self._repeats = 0
         self._opt_out_words = opt_out_words
         self._account = queries.lane.spec.account
         self._secrets = [secret.encode() for secret in vendor.secrets()]
@@ -87,7 +95,7 @@ class Poller:
         while True:
             await asyncio.sleep(pace.pause_s(random.random()))
             page = await self._page()
-            while pace.heard(page, follows=False):
+            while pace.heard(page, follows=False) and self._repeats < REPEATS_MAX:
                 page = await self._page()
                 if page.verdict is not None:
                     pace.heard(page, follows=True)
@@ -112,10 +120,17 @@ class Poller:
             page = Polled(verdict=page)
         if page.verdict is not None:
             self._logger.warning("not polled", kind=page.verdict.kind.value, code=page.verdict.code)
+        said = _said(page)
+        if page.verdict is None:
+            self._repeats = self._repeats + 1 if any(said) and said == self._last else 0
+            if self._repeats:
+                return page
         wait_s = 1.0
         while True:
             try:
                 await self._keep(page)
+                if page.verdict is None:
+                    self._last = said
                 return page
             except LogError as error:
                 what = {"reports": len(page.reports), "inbound": len(page.inbound)}
@@ -137,6 +152,15 @@ class Poller:
         await take_reports(self._log, self._account, page.reports, at_ms)
         messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]
         await take_inbound(self._log, self._account, messages, self._opt_out_words)
+
+
+def _said(page: Polled) -> Said:
+    """What a page says, without when it was read."""
+    messages = [
+        (each.number, each.to, each.at_ms if each.at_ms != each.received_ms else 0, each.message_id, each.text)
+        for each in page.inbound
+    ]
+    return page.reports, messages, page.rest
 
 
 def _now_ms() -> int:

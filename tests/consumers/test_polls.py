@@ -308,3 +308,40 @@ def test_what_cannot_be_read_is_kept_without_our_secrets_and_the_rest_is_taken()
         assert at.ids() == ["1"]
 
     virtually(scene())
+
+
+def test_a_vendor_that_serves_the_same_page_for_ever_is_asked_once_an_interval_and_the_log_has_it_once():
+    async def scene() -> None:
+        at = Scene()
+        driver = Scripted(*[page("1", "2", more=True)] * 50)
+        at.poll(driver)
+        await asyncio.sleep(120.0)
+        await at.end()
+        assert driver.asked_s == [30.0, 30.5, 31.0, 61.5, 92.0], "twice more at once: it may serve each page twice"
+        assert at.ids() == ["1", "2"]
+
+    virtually(scene())
+
+
+def test_a_vendor_that_serves_each_page_twice_is_emptied_at_once():
+    async def scene() -> None:
+        at = Scene()
+        pages = [page(str(number), more=number < 4) for number in range(5) for _ in range(2)]
+        at.poll(Scripted(*pages))
+        await asyncio.sleep(40.0)
+        await at.end()
+        assert at.ids() == ["0", "1", "2", "3", "4"]
+
+    virtually(scene())
+
+
+def test_a_page_that_the_log_has_not_taken_is_no_repetition():
+    async def scene() -> None:
+        at = Scene()
+        at.log.failures.append((LogUnavailable("away"), False))
+        at.poll(Scripted(page("1"), page("1")))
+        await asyncio.sleep(100.0)
+        await at.end()
+        assert at.ids() == ["1"]
+
+    virtually(scene())

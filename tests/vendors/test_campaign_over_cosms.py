@@ -287,3 +287,15 @@ async def test_of_two_campaigns_to_the_same_people_the_one_whose_ids_are_known_t
         totals = await asyncio.to_thread(sim.totals)
         await log.close()
     assert totals["numbers_accepted"] == 120
+
+
+@pytest.mark.parametrize(("mode", "recipients"), [("repeat_until_next_poll", 320), ("repeat_always", 80)])
+async def test_pages_that_come_again_count_once(tmp_path, mode, recipients):
+    with spawn(
+        {"vendor": "cosms", "account": {"spring": {"pswd": "secret"}}, "poll_mode": mode, **FAST, **AT_ONCE}
+    ) as sim:
+        late, totals, rows = await campaign(
+            tmp_path, sim, lambda counts: counts.delivered + counts.failed == recipients, recipients
+        )
+    assert (totals["double_texts"], totals["numbers_accepted"]) == (0, recipients)
+    agree(late, rows)
