@@ -14,13 +14,15 @@ from tests.simulation.mutants_flow import (
 from tests.simulation.mutants_lane import (
     a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
     a_job_remembers_a_cursor_not_ranges,
+    policy_resend_does_not_wait,
 )
-from tests.simulation.world import Broken
+from tests.simulation.world import TOLD, Broken
 
 BLOCK = 50
 SEEDS = 500
 JOINED_EVERY = 5
 MUTANT_SEEDS_MAX = 500
+SEED_OF_A_STORY = 51
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
@@ -76,3 +78,16 @@ def test_a_bug_that_was_found_is_gone_and_would_be_found_again(what, monkeypatch
     mistake(monkeypatch)
     with pytest.raises(Broken):
         play(seed, joined=False)
+
+
+def test_a_history_that_fails_tells_what_happened_to_the_chunk_and_replays_word_for_word(monkeypatch):
+    policy_resend_does_not_wait(monkeypatch)
+    stories = []
+    for _ in range(2):
+        with pytest.raises(Broken) as failed:
+            play(SEED_OF_A_STORY, joined=False)
+        stories.append(str(failed.value))
+    assert stories[0] == stories[1]
+    for words in (f"seed {SEED_OF_A_STORY}, at ", "owned by ", "intent of ", "resolved as resend", "the vendor: "):
+        assert words in stories[0], words
+    assert len(stories[0].splitlines()) < TOLD + 5
