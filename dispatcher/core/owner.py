@@ -204,6 +204,8 @@ class Owner:
         if all(vendor_ids):
             self.unknowns.found(chunk, vendor_ids, why, now_s, now_ms)
         else:
+            if any(vendor_ids):
+                self.unknowns.found_in_part(intent)
             self._out.append(Append(noted(chunk, vendor_ids, why, intent_ms)))
 
     # --- what to do next ---

@@ -80,6 +80,12 @@ class Unknowns:
         )
         self._waiting[chunk.intent] = (now_s, resolved)
 
+    def found_in_part(self, intent: int) -> None:
+        """Some of its recipients were texted, as we know now: no policy sends it again, only a person may."""
+        _, resolved = self._waiting.get(intent, (0.0, None))
+        if resolved is not None and resolved.by == "policy":
+            del self._waiting[intent]
+
     def forget(self, intent: int) -> None:
         """It is not unknown any more."""
         self._waiting.pop(intent, None)

@@ -199,3 +199,18 @@ def test_policy_resend_waits_for_the_history_where_there_is_one():
     assert says(lane, owner, IDS)[0].verdict == "sent"
     lane.now_s += 10.0
     assert lane.resolutions(owner) == []
+
+
+@pytest.mark.parametrize(("ids", "sent_again"), [(("", *IDS[1:]), False), (("",) * 10, True)])
+def test_policy_resend_sends_nobody_again_who_is_known_to_have_been_texted(ids, sent_again):
+    lane = Lane()
+    known = lane.campaigns.get("may")
+    assert known is not None
+    assert known.launched is not None
+    lane.campaigns = Campaigns()
+    lane.campaigns.apply(0, msgspec.structs.replace(known.launched, unknown="resend"))
+    lane.journal = [Owned(owner="old", at_ms=0, where=""), one_unknown()[0].journal[1]]
+    owner = lane.owner("new")
+    assert says(lane, owner, ids)[0].effect == "unknown"
+    lane.now_s += TTL_S + TIMEOUT_S + 1.0
+    assert [each.verdict for each in lane.resolutions(owner)] == ["resend"] * sent_again
