@@ -10,6 +10,7 @@ from typing import Final
 
 from dispatcher.core.numbers import to_wire
 from dispatcher.vendors import forms
+from dispatcher.vendors.escapes import pushed_text
 from dispatcher.vendors.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam import Push, ReportCodes, ReportRow, report_codes
 from schemas.records import Inbound
@@ -69,12 +70,8 @@ def read_message(form: dict[str, bytes], account: str, received_ms: int) -> Inbo
     mobile, text = form.get("mobile"), form.get("msg")
     if not mobile or text is None:
         raise Junk(f"the push has no {'mobile' if not mobile else 'msg'} field")
-    flags = []
-    try:
-        words = text.decode("utf-8")
-    except UnicodeDecodeError:
-        words = text.decode("utf-8", "replace")
-        flags.append("broken-utf8")
+    words, found = pushed_text(text, "plain")
+    flags = list(found)
     if len(words) > INBOUND_CHARS_MAX:
         words = words[:INBOUND_CHARS_MAX]
         flags.append("cut")
