@@ -27,6 +27,7 @@ from dispatcher.log.port import Log
 from dispatcher.vendors.seam import Partly, Push, Refused
 from producers.push_endpoint import Endpoint, Gathered
 from producers.push_groups import Groups, ReadAlone
+from producers.raw_queries import PushServer
 from schemas.records import Reports
 
 HEALTH_PATH: Final = "/healthz"
@@ -91,7 +92,7 @@ class Webhooks:
         """Listen. Raises PortInUse, ConfigError."""
         where = self._web.listen
         host, port = _address(where)
-        server = web.Server(
+        server = PushServer(
             self._handle,
             access_log=None,
             max_line_size=HEADER_BYTES_MAX,

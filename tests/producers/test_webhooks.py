@@ -351,6 +351,29 @@ async def test_pushes_may_follow_each_other_without_waiting_for_answers(log):
         assert webhooks.counts.reports == 20
 
 
+@pytest.mark.parametrize(("charset", "flags"), [("utf-8", ()), ("gbk", ("gbk",))])
+async def test_a_text_that_stands_in_the_query_as_it_is_comes_through(log, charset, flags):
+    async with serving(log) as (webhooks, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(webhooks.url.rpartition(":")[2]))
+        path = f"/push/spring/inbound?{PROOF}&moTime=1012241002&destcode=10657&mobile=13800138000&msg=退订".encode(
+            charset
+        )
+        for _ in range(2):  # on the same connection
+            writer.write(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writer.close()
+    assert [(said.text, said.flags) for said in await records(log, INBOUND.name)] == [("退订", flags)] * 2
+
+
+async def test_what_a_body_holds_is_not_touched(log):
+    async with serving(log) as (_, session):
+        form = f"{PROOF}&moTime=1012241002&destcode=10657&mobile=13800138000&msg=GET /push/退订 HTTP/1.1".encode()
+        status, _ = await pushed(session, "push/spring/inbound", "POST", data=form, headers=FORM)
+        assert status == 200
+    [said] = await records(log, INBOUND.name)
+    assert said.text == "GET /push/退订 HTTP/1.1"
+
+
 async def test_health_tells_the_counts(log):
     async with serving(log) as (_, session):
         await pushed(session, f"push/spring/report?{REPORT}")
