@@ -211,13 +211,18 @@ def _check_stopped(at: Stand, dispatcher: Dispatcher, code: str, behaviour: Beha
     name = account_of(code)
     at.until(lambda: at.counts(name).queued == 1, f"{name} has its recipient back")
     if behaviour != "held":
-        lines = [line for line in dispatcher.said().splitlines() if name in line and f"stopped: {behaviour}" in line]
-        assert lines, f"{behaviour} of {name} is told to whoever runs it"
+        at.until(
+            lambda: _told_stopped(dispatcher, name, behaviour), f"{behaviour} of {name} is told to whoever runs it"
+        )
     [row] = exported(at, name).values()
     assert (row["state"], row["vendor_id"]) == ("queued", None), row
     assert at.vendor.totals(False)["accounts"][name]["numbers_accepted"] == 0
     if behaviour != "balance":
         assert requests(at)[row["number"]] == times, "nothing more is asked of it"
+
+
+def _told_stopped(dispatcher: Dispatcher, name: str, behaviour: Behaviour) -> bool:
+    return any(name in line and f"stopped: {behaviour}" in line for line in dispatcher.said().splitlines())
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
