@@ -186,7 +186,7 @@ def _advice(view: CampaignView) -> Iterator[str]:
             f"\nNot finished: {unknown_recipients(counts)} unknown{since}. The vendor may or may not have texted them; "
             f"{policy}. See: dispatcher unknown list --campaign {view.id}"
         )
-    if view.paused and not view.cancelled:
+    if view.paused and not view.cancelled and counts.queued + counts.in_flight + counts.unknown:
         yield f"\nPaused. To go on: dispatcher campaign resume {view.id}"
     if counts.invalid + counts.duplicate + counts.suppressed:
         yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"

@@ -89,6 +89,14 @@ def test_pausing_resuming_and_cancelling_write_one_record_each_under_keys_that_c
     assert written == [(b"may!flow", Flowed, True), (b"may!flow", Flowed, False), (b"may!cancelled", Cancelled, None)]
 
 
+def test_show_tells_how_to_go_on_only_while_there_is_something_to_send(folder: Path) -> None:
+    launched(folder, "may")
+    said("campaign", "pause", "may")
+    assert "Paused. To go on" in said("campaign", "show", "may")
+    journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
+    assert "Paused" not in said("campaign", "show", "may")
+
+
 def test_controls_say_in_json_whether_they_changed_anything(folder: Path) -> None:
     launched(folder, "may")
     assert printed("campaign", "pause", "may") == {"campaign": "may", "action": "pause", "changed": True}
