@@ -30,7 +30,7 @@ doubtful   asked again; unknown after `attempts_max`
 throttled  asked again, later
 auth       the account stops, its work is kept; `account check` sets it going
 balance    the account stops, its work is kept; it goes on by itself when there is credit
-held       the account waits for long, its work is kept
+held       the account, or what this is about, waits for long; its work is kept
 """
 
 STOPPING: Final = ("auth", "balance", "held")

@@ -41,8 +41,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "502": "throttled",
     "503": "balance",
     "504": "balance",
-    "505": "balance",
-    "506": "balance",
+    "505": "held",  # only what goes abroad waits: the account has other credit
+    "506": "held",
 }
 TWICE = {"208"}  # once more with a fresh MD5str
 
