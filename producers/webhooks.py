@@ -149,6 +149,8 @@ class Webhooks:
         body = b""
         if request.body_exists:
             try:
+                if request.headers.get("Expect", "").lower() == "100-continue":  # curl and .NET wait for it
+                    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 read = await _body(request, self._web.body_bytes_max)
             except (web.RequestPayloadError, ConnectionError):
                 counts.broken_off += 1

@@ -374,6 +374,18 @@ async def test_what_a_body_holds_is_not_touched(log):
     assert said.text == "GET /push/退订 HTTP/1.1"
 
 
+async def test_who_asks_before_sending_a_body_is_told_to_go_on(log):
+    async with serving(log) as (webhooks, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(webhooks.url.rpartition(":")[2]))
+        head = f"POST /push/spring/report HTTP/1.1\r\nHost: x\r\nContent-Length: {len(REPORT)}\r\n"
+        writer.write(f"{head}Content-Type: {FORM['Content-Type']}\r\nExpect: 100-Continue\r\n\r\n".encode())
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(REPORT.encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        writer.close()
+        assert webhooks.counts.reports == 1
+
+
 async def test_health_tells_the_counts(log):
     async with serving(log) as (_, session):
         await pushed(session, f"push/spring/report?{REPORT}")
