@@ -3,9 +3,9 @@
 When a request left is known exactly; when it arrived is only known to lie between its first byte and its answer. So
 a request occupies its share of the window from the moment it leaves until one window after the *latest* moment it can
 have arrived. Latest arrival = answer time minus the part of the round trip that no request is ever spared (the smallest
-one seen lately, less several times the spread of the small ones): a later request cannot arrive earlier than that part
-allows either, so the two errors cancel and what is left is the jitter of this one request. A steady vendor costs
-nothing; jitter costs its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
+one of the last minutes, less several times the spread of the small ones): a later request cannot arrive earlier than
+that part allows either, so the two errors cancel and what is left is the jitter of this one request. A steady vendor
+costs nothing; jitter costs its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
 
 On top, GCRA spreads the requests over the window (no burst of a whole window after an idle time), so an urgent campaign
 never waits for a window. A throttle answer cuts the rate; it climbs back to what the vendor took and then probes.
@@ -26,6 +26,9 @@ GUARD_S: Final = 0.001
 FLOOR_SAMPLES: Final = 100
 FLOOR_RANK: Final = 8
 FLOOR_SPREADS: Final = 4
+FLOOR_S: Final = 600.0
+"""For so long the smallest round trip counts: a vendor that was slow for a while may be fast again any moment."""
+
 SHARE_OF_WINDOW: Final = 5
 SLACK_S: Final = 0.005
 
@@ -125,7 +128,7 @@ class Pacer:
             return
         left_s, free_at_s, units = entry
         spared_s = self._floor.spared_s
-        self._floor.saw(answered_s - wrote_s)
+        self._floor.saw(answered_s - wrote_s, answered_s)
         arrived_by_s = min(max(answered_s - spared_s, left_s), left_s + ARRIVAL_MAX_S)
         self._move(ticket, free_at_s, arrived_by_s + self.per_s + GUARD_S, units)
 
@@ -190,22 +193,31 @@ class Pacer:
 class _Floor:
     """The part of the round trip that no request is ever spared: what a later request cannot undercut either.
 
-    The smallest of the last FLOOR_SAMPLES round trips lies above the true floor by about as much as the smallest ones
-    lie apart; so several times that spread is taken off. A steady vendor loses next to nothing, a wild one all of it.
+    The smallest round trip of the last FLOOR_S lies above the true floor by about as much as the smallest ones of the
+    last FLOOR_SAMPLES lie apart; so several times that spread is taken off. A steady vendor loses next to nothing, a
+    wild one all of it.
     """
 
     def __init__(self) -> None:
         self._recent: deque[float] = deque()
         self._sorted: list[float] = []
+        self._least: deque[tuple[float, float]] = (
+            deque()
+        )  # (seen at, round trip), both rising: the first is the smallest
 
     @property
     def spared_s(self) -> float:
         if len(self._sorted) < 2 * FLOOR_RANK:
             return 0.0
         spread_s = self._sorted[FLOOR_RANK - 1] - self._sorted[0]
-        return max(0.0, self._sorted[0] - FLOOR_SPREADS * spread_s)
+        return max(0.0, self._least[0][1] - FLOOR_SPREADS * spread_s)
 
-    def saw(self, round_trip_s: float) -> None:
+    def saw(self, round_trip_s: float, now_s: float) -> None:
+        while self._least and self._least[-1][1] >= round_trip_s:
+            self._least.pop()
+        self._least.append((now_s, round_trip_s))
+        while self._least[0][0] < now_s - FLOOR_S:
+            self._least.popleft()
         self._recent.append(round_trip_s)
         insort(self._sorted, round_trip_s)
         if len(self._recent) > FLOOR_SAMPLES:

@@ -17,7 +17,7 @@ class Line:
 
     def __init__(self, pacer: Pacer, rng: random.Random, *, jitter_s: float, stall: float = 0.0) -> None:
         self.pacer, self.rng, self.jitter_s, self.stall = pacer, rng, jitter_s, stall
-        self.now_s = 0.0
+        self.now_s = self.slow_s = 0.0
         self.arrivals: list[tuple[float, int]] = []
         self.answers: list[tuple[float, int, float]] = []
 
@@ -36,7 +36,7 @@ class Line:
 
     def _leave(self, units: int) -> None:
         ticket = self.pacer.left(units, self.now_s)
-        forward_s = 0.001 + self.rng.random() * self.jitter_s
+        forward_s = 0.001 + self.slow_s + self.rng.random() * self.jitter_s
         if self.rng.random() < self.stall:
             forward_s += self.rng.random() * 1.5
         back_s = 0.001 + self.rng.random() * self.jitter_s
@@ -185,3 +185,16 @@ def test_a_vendor_that_takes_the_whole_contract_again_is_sent_it_within_a_few_mi
     vendor.run(20, until_s=300.0)
     assert vendor.pacer.rate == 1.0
     assert sum(weight for at_s, weight in vendor.taken if at_s > 290.0) >= 0.99 * 500 * 10
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6), slow_ms=st.integers(5, 120), limit=st.sampled_from([500, 10_000]))
+def test_a_vendor_that_was_slow_for_a_while_and_is_fast_again_gets_no_window_over_the_limit(seed, slow_ms, limit):
+    line = Line(Pacer(limit, 1.0, 0.0), random.Random(seed), jitter_s=0.0005)
+    chunks = [limit // 50] * 5_000
+    line.run(chunks, until_s=4.0)
+    line.slow_s = slow_ms / 1000
+    line.run(chunks, until_s=9.0)
+    line.slow_s = 0.0
+    line.run(chunks, until_s=13.0)
+    assert windows_over(line.arrivals, limit, 1.0) == 0
