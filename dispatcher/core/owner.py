@@ -387,8 +387,9 @@ class Owner:
             segments = lane.segments(campaign.id)
             count_max = lane.chunk_max(segments, now_s, campaigns)
             if count_max < 1:
-                lane.stop("balance", "the balance covers no further message", now_s)
-                self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
+                if not lane.proposed and not lane.ready:  # what is announced is covered, and goes out first
+                    lane.stop("balance", "the balance covers no further message", now_s)
+                    self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
                 return
             batch = self.batches.loaded[piece.job_offset]
             spec = lane.spec
