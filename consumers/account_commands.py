@@ -20,7 +20,7 @@ from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.options import columns, config_option, console, json_option, print_json, user
+from dispatcher.options import Group, columns, config_option, console, json_option, print_json, user
 from dispatcher.store.opening import sqlite_path
 from dispatcher.vendors.seam import Vendor
 from schemas.records import BalanceAsked
@@ -31,7 +31,7 @@ WAIT_TOLD_S_MIN: Final = 0.5
 _ERRORS = {False: UserError, None: DispatcherError}
 
 
-@click.group()
+@click.group(cls=Group)
 def account() -> None:
     """The vendor accounts: what is configured, whether they work, what is left on them."""
 

@@ -20,7 +20,7 @@ from dispatcher.config import Config, load
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
-from dispatcher.options import columns, config_option, confirm, console, json_option, print_json
+from dispatcher.options import Group, columns, config_option, confirm, console, json_option, print_json
 from dispatcher.store.catching_up import up_to_date
 from dispatcher.store.port import InboundMessage, Sighting
 from dispatcher.store.rebuilding import rebuild as rebuild_store
@@ -42,7 +42,7 @@ for command in (
     account.add_command(command)
 
 
-@click.group()
+@click.group(cls=Group)
 def store() -> None:
     """The results store: a fold of the log, which can be made anew at any time."""
 

@@ -29,7 +29,7 @@ from dispatcher.config import load
 from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.errors import UserError
-from dispatcher.options import config_option, console, json_option, print_json, print_json_line
+from dispatcher.options import Group, config_option, console, json_option, print_json, print_json_line
 from dispatcher.output_file import check_output
 from dispatcher.store.port import InboundMessage, InboundWanted
 
@@ -51,7 +51,7 @@ _SPANS: Final = {"min": "minutes", "h": "hours", "d": "days"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group()
+@click.group(cls=Group)
 def inbound() -> None:
     """What phones sent to us: messages, long ones put together, each once; and what nobody could read."""
 

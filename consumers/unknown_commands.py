@@ -27,7 +27,7 @@ from consumers.unknowns import Doubt, Verdict, chosen, decide, decisions, doubts
 from dispatcher.config import Config, load
 from dispatcher.errors import UserError
 from dispatcher.log.opening import SqliteUrl, open_log, read_url
-from dispatcher.options import config_option, confirm, console, json_option, print_json
+from dispatcher.options import Group, config_option, confirm, console, json_option, print_json
 from dispatcher.store.catching_up import behind, up_to_date
 from schemas.topics import LANE_PARTITIONS, lane_partition
 
@@ -48,7 +48,7 @@ def _chunk_names(context: click.Context, parameter: click.Parameter, names: tupl
     return names
 
 
-@click.group()
+@click.group(cls=Group)
 def unknown() -> None:
     """Requests that nobody knows the fate of: see them, resolve them.
 

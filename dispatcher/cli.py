@@ -20,6 +20,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
+from dispatcher.options import Group
 
 DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
@@ -34,7 +35,7 @@ _INSTALL: Final = {
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """A group whose subcommands are its own plus those of the installed entry points, each imported when asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

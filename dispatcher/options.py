@@ -21,8 +21,22 @@ from dispatcher.errors import UserError
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH_PIPED: Final = 500
+SENTENCE_MAX: Final = 300
 
 _JSON: Final = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+
+
+class Group(click.Group):
+    """A group that lists its commands with the whole first sentence of each, however many lines that takes."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(limit=SENTENCE_MAX)) for name, command in found if command is not None
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 def config_option(function: F) -> F:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from dispatcher.options import Group
 from producers.campaign_control_commands import cancel, pause, resume
 from producers.campaign_export import export_command
 from producers.campaign_read_commands import list_campaigns, show
@@ -11,7 +12,7 @@ from producers.campaign_watch import watch
 from producers.launch_command import launch_command
 
 
-class _InOrder(click.Group):
+class _InOrder(Group):
     """Lists its commands as they are used, not by the alphabet."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -20,7 +20,7 @@ from dispatcher.config import load
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import key_as_written, shown
 from dispatcher.errors import UserError
-from dispatcher.options import columns, config_option, confirm, console, json_option, print_json
+from dispatcher.options import Group, columns, config_option, confirm, console, json_option, print_json
 from dispatcher.output_file import check_output, written
 from dispatcher.suppression_list import SuppressionList
 from producers.suppression_changes import Put, change, listed, read_list
@@ -38,7 +38,7 @@ KINDS: Final[dict[str, TableKind]] = {
 NAMED_MAX: Final = 20
 
 
-@click.group()
+@click.group(cls=Group)
 def suppression() -> None:
     """The suppression list: numbers that no launch texts. Phones that opt out get there by themselves."""
 
