@@ -1,0 +1,91 @@
+"""Every record on the log, except the batch itself (schemas/batch.py), as a tagged struct.
+
+Vocabulary: DESIGN.md 3. Times are Unix milliseconds of the writer's wall clock (`…_ms`): for people and for the 48 h
+rule, never for ownership or pacing. A record says what happened; no record says what to do about it.
+"""
+
+from __future__ import annotations
+
+from schemas.records.arrivals import Dead, Finished, Inbound, Rejects, Reports
+from schemas.records.base import Effect, MessageKind, Record, SuppressionSource, UnknownPolicy
+from schemas.records.campaigns import BalanceAsked, Cancelled, CheckpointAt, Flowed, Launched, Leg, Operated, Weighed
+from schemas.records.inbox import Checked, Decided, Job
+from schemas.records.journal import (
+    BalanceTold,
+    Checkpoint,
+    Intent,
+    JobState,
+    OpenRange,
+    Outcome,
+    Owned,
+    Resolved,
+    Slice,
+    Taken,
+)
+from schemas.records.suppression import Suppression, SuppressionOrigin, SuppressionSnapshot, SuppressionSnapshotAt
+
+__all__ = [
+    "AnyRecord",
+    "BalanceAsked",
+    "BalanceTold",
+    "Cancelled",
+    "Checked",
+    "Checkpoint",
+    "CheckpointAt",
+    "Dead",
+    "Decided",
+    "Effect",
+    "Finished",
+    "Flowed",
+    "Inbound",
+    "Intent",
+    "Job",
+    "JobState",
+    "Launched",
+    "Leg",
+    "MessageKind",
+    "OpenRange",
+    "Operated",
+    "Outcome",
+    "Owned",
+    "Record",
+    "Rejects",
+    "Reports",
+    "Resolved",
+    "Slice",
+    "Suppression",
+    "SuppressionOrigin",
+    "SuppressionSnapshot",
+    "SuppressionSnapshotAt",
+    "SuppressionSource",
+    "Taken",
+    "UnknownPolicy",
+    "Weighed",
+]
+
+AnyRecord = (
+    Launched
+    | Flowed
+    | Cancelled
+    | Weighed
+    | CheckpointAt
+    | BalanceAsked
+    | Operated
+    | Job
+    | Checked
+    | Decided
+    | Owned
+    | Intent
+    | Outcome
+    | Resolved
+    | BalanceTold
+    | Checkpoint
+    | Reports
+    | Inbound
+    | Dead
+    | Finished
+    | Rejects
+    | Suppression
+    | SuppressionSnapshot
+    | SuppressionSnapshotAt
+)

@@ -1,0 +1,84 @@
+"""Records of what vendors tell us and what we make of it: reports, messages, dead letters, results, rejected rows."""
+
+from __future__ import annotations
+
+from schemas.records.base import Record
+
+
+class Reports(Record, frozen=True, kw_only=True, tag="reports"):
+    """Many reports of one account in columns. key = account.
+
+    Row i says: recipient `numbers[i]` (int64 little-endian, see dispatcher/core/numbers.py; 0 where the vendor names
+    no number) of vendor id `ids[id_index[i]]` (uint32) is in `states[i]` (uint8: 1 delivered, 2 failed, 0 waiting) with
+    the vendor's code `codes[code_index[i]]` (uint16), reported at `times[i]` (uint32 Unix seconds, 0 unknown).
+    """
+
+    account: str
+    at_ms: int
+    ids: list[str]
+    id_index: bytes
+    numbers: bytes
+    states: bytes
+    codes: list[str]
+    code_index: bytes
+    times: bytes
+
+
+class Inbound(Record, frozen=True, kw_only=True, tag="inbound"):
+    """One message from a phone. key = account. `message_id` is empty where the vendor gives none."""
+
+    account: str
+    number: str
+    text: str
+    to: str
+    at_ms: int
+    received_ms: int
+    message_id: str = ""
+    part: tuple[int, int, int] | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Dead(Record, frozen=True, kw_only=True, tag="dead"):
+    """Something an authenticated vendor sent that we could not read. key = account. `body` is cut at 64 KiB."""
+
+    account: str
+    path: str
+    why: str
+    at_ms: int
+    body: bytes
+
+
+class Finished(Record, frozen=True, kw_only=True, tag="finished"):
+    """A chunk whose every recipient has its final word, for whoever wants it downstream. key = campaign.
+
+    `numbers` int64, `states` uint8 (schemas/states.py), `codes[code_index[i]]` (uint16); one row per recipient.
+    """
+
+    campaign: str
+    account: str
+    batch: int
+    start: int
+    vendor_id: str
+    numbers: bytes
+    states: bytes
+    codes: list[str]
+    code_index: bytes
+    at_ms: int
+
+
+class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
+    """Rows of a launch that are no recipients, in columns. key = campaign.
+
+    Row i: source row `rows[i]` (uint64 little-endian, the first row after the header is 1) held the i-th line of
+    `values` (UTF-8, joined by LF; a line break inside a value is written as a blank) and was set aside because of
+    `reasons[reason_index[i]]` (uint8): `duplicate`, `suppressed`, or what is wrong with the number
+    (dispatcher/core/numbers.py). Only records of the attempt that was launched count.
+    """
+
+    campaign: str
+    attempt: str
+    part: int
+    rows: bytes
+    values: bytes
+    reasons: list[str]
+    reason_index: bytes

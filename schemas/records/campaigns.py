@@ -1,0 +1,124 @@
+"""Records of `campaigns`: definitions, control, and what everybody must know: hints, balances, operations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from schemas.records.base import MessageKind, Record, UnknownPolicy
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One account of a route: how many jobs and recipients the launch put into its inbox."""
+
+    account: str
+    vendor: str
+    jobs: int
+    recipients: int
+
+
+class Launched(Record, frozen=True, kw_only=True, tag="launched"):
+    """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
+
+    key `ID#ATTEMPT`. `fingerprint` is the SHA-256 (hex) of list, text, route and policy: the same id with another
+    one is refused. `rows = invalid + duplicate + suppressed + recipients`. `variables`: the campaign is personalised,
+    `text` has `{name}` placeholders, and its batches carry what they stand for; `segments` is then the longest text's.
+    """
+
+    campaign: str
+    attempt: str
+    fingerprint: str
+    name: str
+    text: str
+    legs: tuple[Leg, ...]
+    weight: int
+    urgent: bool
+    unknown: UnknownPolicy
+    rows: int
+    recipients: int
+    invalid: int
+    duplicate: int
+    suppressed: int
+    batches: int
+    segments: int
+    at_ms: int
+    by: str
+    invalid_reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+    kind: MessageKind = "sms"
+    suppressed_reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    variables: tuple[str, ...] = ()
+
+
+class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):
+    """A campaign was paused or resumed. key `ID!flow`, so compaction keeps the last word."""
+
+    campaign: str
+    paused: bool
+    at_ms: int
+    by: str
+
+
+class Cancelled(Record, frozen=True, kw_only=True, tag="cancelled"):
+    """A campaign was cancelled: final. key `ID!cancelled`, so that nothing written later compacts it away."""
+
+    campaign: str
+    at_ms: int
+    by: str
+
+
+class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
+    """A campaign's weight (or urgency) was changed. key `ID!weight`."""
+
+    campaign: str
+    weight: int
+    urgent: bool
+    at_ms: int
+    by: str
+
+
+class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):
+    """Where a lane partition's newest checkpoint lies: a hint that shortens recovery. key `lanes!PARTITION`.
+
+    Written only after the checkpoint was read back as valid; an older one that arrives late costs time, not truth.
+    """
+
+    partition: int
+    offset: int
+
+
+class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
+    """An account's balance is about to be asked (`messages` None, `says` empty), or was: what came of it.
+
+    Vendors bound how often it may be asked, whoever of us asks: see dispatcher/balance_book.py. key `balance!ACCOUNT`.
+    `messages` None with `says`: why it is not known. `by` names who asked, as people read it. `what`: a vendor's
+    history is asked by the same rule (key `history!ACCOUNT`); then `messages` are the rows it gave.
+    """
+
+    account: str
+    at_ms: int
+    by: str
+    messages: float | None
+    says: str
+    what: Literal["balance", "history"] = "balance"
+
+
+class Operated(Record, frozen=True, kw_only=True, tag="operated"):
+    """A person has the vendor do something to an account (a top-up, a new user): what is known of it so far.
+
+    `asked` stands on the log before its request goes out, the result after it: one without a result is unknown. A
+    person who asked the vendor about an unknown one settles it. keys `operation!ID!asked`, `…!result`, `…!settled`.
+    `shows` are (name, value) pairs of all that is sent, without secrets. `says` and `code`: the vendor's words, ours,
+    or the person's.
+    """
+
+    operation: str
+    account: str
+    name: str
+    shows: tuple[tuple[str, str], ...]
+    result: Literal["asked", "done", "not-done", "unknown"]
+    at_ms: int
+    by: str
+    code: str = ""
+    says: str = ""

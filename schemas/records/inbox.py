@@ -1,0 +1,53 @@
+"""Records of `jobs`, a lane's inbox: what to send, and what people decided."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.records.base import Record
+
+
+class Job(Record, frozen=True, kw_only=True, tag="job"):
+    """This account shall send recipients [start, start+count) of that batch. key = account.
+
+    `number` counts the jobs of one (attempt, account) from 0 without gaps: a lane takes each number once, in order,
+    so a record appended twice is ignored. The batch lies at (`partition`, `offset`) of `recipients`.
+    """
+
+    campaign: str
+    attempt: str
+    account: str
+    number: int
+    batch: int
+    partition: int
+    offset: int
+    sha256: bytes
+    start: int
+    count: int
+
+
+class Checked(Record, frozen=True, kw_only=True, tag="checked"):
+    """A person checked the account and the vendor let it in: a lane stopped by `auth` may go on. key = account."""
+
+    account: str
+    at_ms: int
+    by: str
+
+
+class Decided(Record, frozen=True, kw_only=True, tag="decided"):
+    """A person's decision on unknown chunks, or what a report proves of one, addressed to the lane's owner.
+
+    The owner turns it into a Resolved. `vendor_id`: the id under which the vendor reports the chunk, where it is known.
+
+    key = account. `intents` are intents' offsets in `lanes`, always named one by one: a decision never reaches a chunk
+    that became unknown after the person looked.
+    """
+
+    account: str
+    campaign: str
+    intents: tuple[int, ...]
+    verdict: Literal["sent", "not-sent", "resend"]
+    at_ms: int
+    by: str
+    why: str = ""
+    vendor_id: str = ""

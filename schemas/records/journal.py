@@ -1,0 +1,153 @@
+"""Records of `lanes`, a lane's journal: who owns it, what was about to be sent, what came of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from schemas.records.base import Effect, Record
+from schemas.records.inbox import Job
+
+
+class Owned(Record, frozen=True, kw_only=True, tag="owned"):
+    """A new owner of the whole partition. `owner` is fresh and random. key empty."""
+
+    owner: str
+    at_ms: int
+    where: str
+
+
+class Intent(Record, frozen=True, kw_only=True, tag="intent"):
+    """A chunk is about to be sent: recipients [start, start+count) of job `job` (its offset in `jobs`). key = account.
+
+    Valid only if the last Owned before it is its author's. `n` is the author's own counter, by which it knows its
+    intents again when it reads them back. `attempt` counts from 0, `strikes` how often the vendor refused it for now.
+    Its offset in `lanes` is its identity.
+    """
+
+    owner: str
+    n: int
+    account: str
+    campaign: str
+    job: int
+    batch: int
+    start: int
+    count: int
+    attempt: int
+    at_ms: int
+    strikes: int = 0
+
+
+class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
+    """What came of the intent at offset `intent`. A fact: it counts whoever wrote it; the first one counts.
+
+    `code` and `text` are the vendor's own (text: first 200 characters). `vendor_id` is the id its reports will carry;
+    `vendor_ids` (one per recipient, in submitted order; "" where it is not known) where the vendor gives one each.
+    `sent_ms` is 0 if nothing went out. `divide` asks for the slice to be sent again in two halves (a bad number refuses
+    the whole request).
+    """
+
+    account: str
+    intent: int
+    effect: Effect
+    kind: str
+    code: str
+    at_ms: int
+    sent_ms: int = 0
+    text: str = ""
+    vendor_id: str = ""
+    vendor_ids: tuple[str, ...] = ()
+    divide: bool = False
+
+
+class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
+    """The owner's word on an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again).
+
+    `vendor_id` or `vendor_ids` (one per recipient, in submitted order): under which the vendor reports it, if known.
+    """
+
+    owner: str
+    account: str
+    intent: int
+    verdict: Literal["sent", "not-sent", "resend"]
+    at_ms: int
+    by: str
+    why: str = ""
+    vendor_id: str = ""
+    vendor_ids: tuple[str, ...] = ()
+
+
+class BalanceTold(Record, frozen=True, kw_only=True, tag="balance-told"):
+    """What an account's balance was before `intents` were sent and after they became unknown: a hint for people.
+
+    Counted in messages: `messages` are theirs; the vendor said that it took `taken` of other requests in between (None:
+    not known); `under_way` may be on either side. key = account. See dispatcher/core/balance_hint.py.
+    """
+
+    account: str
+    intents: tuple[int, ...]
+    messages: float
+    before: float
+    before_ms: int
+    after: float
+    after_ms: int
+    taken: float | None
+    under_way: float
+
+
+class Slice(msgspec.Struct, frozen=True, array_like=True):
+    """Recipients [start, start+count) of a job, `attempt` times tried, `strikes` times refused for now."""
+
+    start: int
+    count: int
+    attempt: int
+    strikes: int = 0
+
+
+class OpenRange(msgspec.Struct, frozen=True, array_like=True):
+    """An intent without an outcome (`unknown` false: under way under the present owner)."""
+
+    intent: int
+    account: str
+    campaign: str
+    job: int
+    batch: int
+    start: int
+    count: int
+    attempt: int
+    strikes: int
+    unknown: bool
+
+
+class JobState(msgspec.Struct, frozen=True, array_like=True):
+    """An unfinished job: recipients in the `taken` ranges [start, end) had an intent; `returned` ones wait again."""
+
+    offset: int
+    job: Job | None
+    taken: tuple[tuple[int, int], ...]
+    returned: tuple[Slice, ...]
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True):
+    """How many jobs of one (campaign, attempt) an account has taken from its inbox."""
+
+    account: str
+    campaign: str
+    attempt: str
+    jobs: int
+
+
+class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
+    """The folded state of a lane partition as of journal position `upto` and inbox position `inbox`.
+
+    A reader loads it and folds on from `upto` (not from its own offset: records of its author may lie between).
+    """
+
+    owner: str
+    upto: int
+    inbox: int
+    jobs: tuple[JobState, ...]
+    open: tuple[OpenRange, ...]
+    taken: tuple[Taken, ...]
+    at_ms: int
