@@ -1,0 +1,243 @@
+"""What the results store says when it is asked: values only. What may be asked is in port.py, which names them all."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.equation import Counts, Status
+from dispatcher.core.evidence import Trace
+from schemas.records import Leg, MessageKind, UnknownPolicy
+from schemas.states import State
+
+Source = Literal["submit", "report"]
+"""Which of a vendor's code tables a code belongs to: the answer to a submit, or a report."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients of one campaign that failed with the same code. `meaning` is "" if the document does not have it."""
+
+    account: str
+    vendor: str
+    source: Source
+    code: str
+    meaning: str
+    recipients: int
+
+
+class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
+    """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
+
+    Times are Unix milliseconds, None where nothing happened yet. `unknown_since_ms`: the oldest chunk still unknown.
+    `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's.
+    """
+
+    id: str
+    name: str
+    status: Status
+    launched_ms: int
+    launched_by: str
+    text: str
+    segments: int
+    legs: tuple[Leg, ...]
+    weight: int
+    urgent: bool
+    unknown: UnknownPolicy
+    options: dict[str, str]
+    paused: bool
+    cancelled: bool
+    counts: Counts
+    accounts: dict[str, Counts]
+    invalid_reasons: dict[str, int]
+    suppressed_reasons: dict[str, int] = {}
+    failures: tuple[Failure, ...]
+    first_sent_ms: int | None
+    last_sent_ms: int | None
+    last_report_ms: int | None
+    unknown_since_ms: int | None
+    kind: MessageKind = "sms"
+    variables: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Every recipient has its final word (true as well of a cancelled campaign on whose way nothing is left)."""
+        return self.counts.open == 0
+
+
+class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk that the vendor may or may not have taken. `intent` is its offset in `lanes`/`partition`.
+
+    `recipients` of its `count` have no report yet. `code` and `text` are the answer's, if there was one.
+    """
+
+    partition: int
+    intent: int
+    account: str
+    campaign: str
+    batch: int
+    start: int
+    count: int
+    recipients: int
+    attempt: int
+    since_ms: int
+    code: str
+    text: str
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose the reports of one account can be that came under ids nobody told us.
+
+    `traces` are those that at least one unknown chunk holds. The next call goes on behind `more_after` ("": from the
+    beginning). `crowded`: too many chunks without an id to look through. `each`: the vendor gives each recipient an id,
+    so a report proves nothing about a chunk. Neither has traces.
+    """
+
+    account: str
+    traces: tuple[Trace, ...] = ()
+    more_after: str = ""
+    crowded: bool = False
+    each: bool = False
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """The recipients of one batch (at most 50,000) in list order, in columns of equal length.
+
+    `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
+    `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
+    submit's. Times are 0 where there is none. `broken` says why the numbers are missing (0) if they are. `place` is the
+    batch's in the log (join_journal.spread_place).
+    """
+
+    batch: int
+    numbers: NDArray[np.int64]
+    states: NDArray[np.uint8]
+    codes: list[str]
+    code_index: NDArray[np.uint32]
+    from_report: NDArray[np.bool_]
+    vendor_ids: list[str]
+    vendor_id_index: NDArray[np.uint32]
+    accounts: list[str]
+    account_index: NDArray[np.uint32]
+    submitted_ms: NDArray[np.int64]
+    reported_s: NDArray[np.uint32]
+    broken: str = ""
+    place: int = -1
+
+
+class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that never became recipients. `rows[i]` is the source row, `reasons[reason_index[i]]` why."""
+
+    rows: NDArray[np.uint64]
+    values: list[str]
+    reasons: list[str]
+    reason_index: NDArray[np.uint8]
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """One campaign's word on a number. Times are None where nothing happened."""
+
+    campaign: str
+    name: str
+    state: State
+    account: str
+    vendor: str
+    source: Source
+    code: str
+    meaning: str
+    vendor_id: str
+    submitted_ms: int | None
+    reported_ms: int | None
+    launched_ms: int
+
+
+class ReportCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the reports of one account. `rows = waiting + applied + repeats + parked + strangers`.
+
+    `waiting` said nothing final; `parked` name an id no outcome has told us yet; `strangers` a number that the chunk
+    of their id does not have.
+    """
+
+    account: str
+    rows: int
+    waiting: int
+    applied: int
+    repeats: int
+    parked: int
+    strangers: int
+
+
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message from a phone, the parts of a long one put together. Times are Unix milliseconds.
+
+    `at_ms` is the vendor's time of it (of receipt, where it gave none). Of `parts` parts those `missing` never came:
+    then `flags` has "incomplete", and the text says where with "[…]".
+    """
+
+    id: int
+    account: str
+    number: str
+    to: str
+    text: str
+    at_ms: int
+    received_ms: int
+    message_id: str = ""
+    parts: int = 1
+    missing: tuple[int, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+class InboundWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages: None wants all. `since_ms` <= time < `until_ms`; `contains`: capitals don't matter (ASCII)."""
+
+    account: str | None = None
+    number: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    contains: str | None = None
+
+
+class InboundMarks(msgspec.Struct, frozen=True):
+    """How far messages were followed: the last whole one of each partition, and when the others were given up."""
+
+    done: dict[int, int]
+    overdue_ms: int
+
+
+class InboundTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an account's phones: records, how many of them repeated something, long messages still `waiting`."""
+
+    account: str
+    records: int
+    repeats: int
+    waiting: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a vendor said that nobody could read. Its body lies at `offset` of `dead`/`partition` on the log."""
+
+    partition: int
+    offset: int
+    account: str
+    path: str
+    why: str
+    at_ms: int
+
+
+class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Pushes of an account that nobody could read: how many, and the last one."""
+
+    account: str
+    count: int
+    last_ms: int
+    last_why: str
+
+
+class Oddity(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in a topic that should not be, and how often."""
+
+    topic: str
+    what: str
+    count: int
