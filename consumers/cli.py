@@ -13,6 +13,7 @@ from rich.text import Text
 
 from consumers.account_commands import account
 from consumers.agent_commands import add_account, delete_account, recharge_account
+from consumers.code_command import codes_command
 from consumers.history_command import history_command
 from consumers.login_commands import change_login
 from consumers.operation_commands import list_operations, settle_operation
@@ -35,6 +36,7 @@ for command in (
     add_account,
     delete_account,
     change_login,
+    codes_command,
     history_command,
     list_operations,
     settle_operation,

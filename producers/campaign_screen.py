@@ -14,6 +14,7 @@ from dispatcher.core.equation import Counts, total
 from dispatcher.live import Bar, equation, legend, status_text
 from dispatcher.options import columns
 from dispatcher.progress import SHARES, as_json, handed_over, percent_final
+from dispatcher.store.meanings import advice
 from dispatcher.store.port import CampaignView
 
 FAILURES_SHOWN: Final = 20
@@ -107,6 +108,7 @@ def campaign_object(view: CampaignView) -> dict[str, Any]:
                 "source": failure.source,
                 "code": failure.code,
                 "meaning": failure.meaning,
+                "advice": advice(failure.vendor, failure.source, failure.code),
                 "recipients": failure.recipients,
             }
             for failure in view.failures
@@ -153,15 +155,16 @@ def _accounts(view: CampaignView) -> Table:
 
 
 def _failures(view: CampaignView) -> Table:
-    table = columns("failed", "code", "meaning", "said by", right=frozenset({0}))
+    table = columns("failed", "code", "meaning", "what to do", "said by", right=frozenset({0}))
     by_size = sorted(view.failures, key=lambda failure: -failure.recipients)
     for failure in by_size[:FAILURES_SHOWN]:
         said = "report" if failure.source == "report" else "answer to the submit"
         meaning = failure.meaning or "(not in the vendor's document)"
-        table.add_row(f"{failure.recipients:,}", failure.code, meaning, f"{failure.account}, {said}")
+        todo = advice(failure.vendor, failure.source, failure.code)
+        table.add_row(f"{failure.recipients:,}", failure.code, meaning, todo, f"{failure.account}, {said}")
     rest = by_size[FAILURES_SHOWN:]
     if rest:
-        table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "")
+        table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "", "")
     return table
 
 

@@ -1,10 +1,11 @@
-"""What a vendor's code means, in plain English, for whoever shows codes."""
+"""What a vendor's code means, in plain English, and what to do about it, for whoever shows codes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from dispatcher.store.port import Source
+from dispatcher.vendors.outcomes import Codes, ReportCodes
 from dispatcher.vendors.registry import BY_TAG
 
 Meaning = Callable[[str, Source, str], str]
@@ -13,7 +14,16 @@ Meaning = Callable[[str, Source, str], str]
 
 def meaning(vendor: str, source: Source, code: str) -> str:
     """The meaning by the vendor's own code tables; "" for a code or vendor that this release does not know."""
+    table = _table(vendor, source)
+    return table.meaning(code) if table is not None and code else ""
+
+
+def advice(vendor: str, source: Source, code: str) -> str:
+    """What to do about it, in a few words; "" where there is nothing to say."""
+    table = _table(vendor, source)
+    return table.advice(code) if table is not None and code else ""
+
+
+def _table(vendor: str, source: Source) -> Codes | ReportCodes | None:
     known = BY_TAG.get(vendor)
-    if known is None or not code:
-        return ""
-    return (known.report_codes if source == "report" else known.codes).meaning(code)
+    return None if known is None else known.report_codes if source == "report" else known.codes

@@ -16,10 +16,10 @@ CODES: Final = codes("""
     101 | auth               | no such user                            | 无此用户 | fix account
     102 | auth               | wrong password                          | 密码错 | fix pswd
     103 | throttled          | submitting too fast                     | 提交过快 | set flow to the contract's limit
-    104 | retry-later        | the vendor's system is busy             | 系统忙
+    104 | retry-later        | the vendor's system is busy             | 系统忙 | nothing: it is tried again
     105 | content            | sensitive words in the text             | 敏感短信 | change the text
     106 | content            | wrong text length (over 536 or empty)   | 消息长度错 | shorten the text
-    107 | rejected-permanent/divide | wrong numbers in the request     | 包含错误的手机号码
+    107 | rejected-permanent/divide | wrong numbers in it              | 包含错误的手机号码 | nothing: found by halves
     108 | rejected-permanent | wrong count of numbers                  | 手机号码个数错 | set numbers_per_request
     109 | balance            | no credit left                          | 无发送额度 | top up the account
     110 | retry-later/hold=300 | not inside the sending time           | 不在发送时间内 | set send_hours

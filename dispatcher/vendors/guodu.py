@@ -71,7 +71,7 @@ CODES: Final = codes("""
     06 | rejected-permanent   | a wrong parameter                            | 参数有误 | lower numbers_per_request
     07 | rejected-permanent   | the sending time is not in the right form    | SendTime格式错误 | fix send_time
     08 | content              | no text in the request                       | 短信内容为空 | give the campaign a text
-    09 | rejected-permanent   | no numbers in the request                    | 手机号码为空
+    09 | rejected-permanent   | no numbers in the request                    | 手机号码为空 | report it to us
     10 | rejected-permanent   | the extension is not in the right form       | AppendID格式错误 | fix append_id
     11 | balance              | no credit left (not in this document)        | 余额不足 | top up the account
     -1 | retry-later/doubtful | the submission went wrong                    | 提交异常 | ask the vendor

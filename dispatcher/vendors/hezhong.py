@@ -61,7 +61,7 @@ CODES: Final = codes("""
     -4  | balance                   | no credit left                       | 余额不足 | top up the account
     -5  | content                   | forbidden words in the text          | 内容含黑字典 | change the text
     -6  | rejected-permanent        | refused; the document says no reason | 文档未说明 | ask the vendor
-    -7  | rejected-permanent        | no numbers in the request            | 号码为空
+    -7  | rejected-permanent        | no numbers in the request            | 号码为空 | report it to us
     -8  | content                   | no text in the request               | 内容为空 | give the campaign a text
     -9  | content                   | the text is too long                 | 内容超过1000字 | shorten the text
     -10 | rejected-permanent/divide | too many numbers in the request      | 号码超过1000个 | lower numbers_per_request

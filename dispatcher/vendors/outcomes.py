@@ -63,6 +63,11 @@ class Codes(msgspec.Struct, frozen=True):
         row = self.rows.get(code)
         return row.english if row else ""
 
+    def advice(self, code: str) -> str:
+        """What the operator should do about a code, or ""."""
+        row = self.rows.get(code)
+        return row.advice if row else ""
+
 
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     """A code table from text rows `code | class | english | chinese | advice`.
@@ -87,6 +92,19 @@ def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     return Codes(rows, other)
 
 
+ADVICE_BY_CAUSE: Final = {
+    "": "nothing to mend; perhaps another day",
+    "number": "take the number off the list",
+    "blacklist": "put the number on the suppression list",
+    "content": "change the text, or have the vendor approve it",
+    "frequency": "text the same numbers less often",
+    "channel": "tell the vendor if it goes on",
+    "operator": "the operator's trouble: send to them again later",
+    "auth": "have the vendor look at the contract",
+}
+"""What to do about a failed message, by its cause."""
+
+
 class ReportCode(msgspec.Struct, frozen=True):
     """One row of a vendor's report table. `state` as in schemas/states.py REPORT_…; `cause` groups failures."""
 
@@ -95,6 +113,11 @@ class ReportCode(msgspec.Struct, frozen=True):
     cause: str
     english: str
     chinese: str
+
+    @property
+    def advice(self) -> str:
+        """What the operator should do; "" where nothing failed."""
+        return ADVICE_BY_CAUSE[self.cause] if self.state == REPORT_FAILED else ""
 
 
 class ReportCodes(msgspec.Struct, frozen=True):
@@ -122,6 +145,11 @@ class ReportCodes(msgspec.Struct, frozen=True):
         """The plain English meaning of a code, or "" if no document has it."""
         row = self.find(code)
         return row.english if row else ""
+
+    def advice(self, code: str) -> str:
+        """What the operator should do about a code, or ""."""
+        row = self.find(code)
+        return row.advice if row else ""
 
 
 _REPORT_STATES: Final = {"delivered": REPORT_DELIVERED, "failed": REPORT_FAILED, "waiting": REPORT_WAITING}

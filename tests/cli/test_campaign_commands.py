@@ -70,7 +70,7 @@ def test_failures_are_shown_with_their_meaning_by_account(folder: Path) -> None:
     launched(folder, "may")
     journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
     page = " ".join(said("campaign", "show", "may").split())
-    assert "3 105 sensitive words in the text spring, answer to the submit" in page
+    assert "3 105 sensitive words in the text change the text spring, answer to the submit" in page
     [failure] = printed("campaign", "show", "may")["failures"]
     assert (failure["code"], failure["recipients"], failure["source"]) == ("105", 3, "submit")
 
