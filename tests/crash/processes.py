@@ -90,6 +90,9 @@ class Process:
         """It stops in its tracks, wherever it is."""
         self._frozen = True
         self._child.send_signal(signal.SIGSTOP)
+        os.waitid(
+            os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT
+        )  # the last of its threads stops a bit later
         self._story.say(f"SIGSTOP {self.name}")
 
     def thaw(self) -> None:
