@@ -7,7 +7,7 @@ count).
 `webhook_…`: parsed, durable and joined. Webhooks and joiner in one process, on the SQLite log and store, fed with the
 reports of campaigns that were really sent; the time ends when the store says that every recipient is delivered. Beside
 it a FastAPI app under uvicorn that inserts the rows of a push and commits them (and joins nothing). Otherwise as in
-webhook_get.py. Each server is bound to one core (where the system can do that).
+webhook_get.py. Each server is bound to one core, the client to the others (where the system can do that).
 `… (own CPU)` divides by the CPU time of the server's process instead: what one free core would do.
 
     python -m loadtest.bench.webhook_batches [--quick]
@@ -51,7 +51,8 @@ ROUNDS: Final = 3
 TOGETHER: Final = 5
 """Pushes read at once, as the webhooks read what came while the log was busy."""
 
-SERVERS_CORE: Final = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+CORES: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+SERVERS_CORE: Final = int(os.environ.get("SERVERS_CORE", CORES[-1]))
 FIRST: Final = 13_800_000_000
 ACCOUNTS: Final[dict[str, dict[str, Any]]] = {
     "hezhong": {"vendor": "hezhong", "userid": "1", "username": "spring", "password": "secret"},
@@ -209,7 +210,7 @@ async def serve_naive(folder: Path) -> None:
 
 def _bind(*cores: int) -> None:
     """Keep this process to these cores, if there are several and the system can do that."""
-    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
+    if hasattr(os, "sched_setaffinity") and (len(CORES) > 1 or "SERVERS_CORE" in os.environ):
         os.sched_setaffinity(0, cores)
 
 
@@ -239,6 +240,7 @@ async def server(which: str, folder: Path, expected: int) -> AsyncIterator[Serve
     """A server; at the end it must have stored exactly `expected` reports."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "loadtest.bench.webhook_batches", which, str(folder)),
+        env=os.environ | {"SERVERS_CORE": str(SERVERS_CORE)},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -263,17 +265,21 @@ async def _served(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         reports = await send_campaigns(folder, count * rounds)
+        _bind(*(core for core in CORES if core != SERVERS_CORE))
         async with (
             server("ours", folder, count * rounds * len(ACCOUNTS)) as ours,
             server("naive", folder, naive_count * rounds * len(ACCOUNTS)) as naive,
         ):
             for done in range(0, count * rounds, count):
                 for account in ACCOUNTS:
+                    pushes = requests(account, reports[account][done : done + count])
                     async with _timed(ours, count, wall[account], cpu[account]):
-                        await push(ours.url, requests(account, reports[account][done : done + count]))
+                        await push(ours.url, pushes)
                         await joined(folder, account, done + count)
+                    pushes = requests(account, reports[account][:naive_count])
                     async with _timed(naive, naive_count, wall[f"{account} naive"], cpu[f"{account} naive"]):
-                        await push(naive.url, requests(account, reports[account][:naive_count]))
+                        await push(naive.url, pushes)
+    _bind(*CORES)
     return [
         _figure(
             f"webhook_{PER_PUSH[account]}{of}",
