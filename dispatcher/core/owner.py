@@ -55,7 +55,6 @@ class Owner:
         self.draining = False
         self.wake_s = NEVER
         self._n = 0
-        self._first_owner = False
         self._delays_s: dict[int, float] = {}
         self._asked_ms: dict[int, int] = {}  # when the intents were asked for that we read before our own Owned
         self._waiting: dict[str, list[int]] = {}

@@ -45,11 +45,6 @@ class WorkingSet:
         """Memory of the loaded columns."""
         return self._columns_bytes
 
-    @property
-    def chunks_held(self) -> int:
-        """Chunks in memory."""
-        return len(self._chunks)
-
     def job(self, job_id: int) -> JoinedJob | None:
         """The job of this id."""
         job = self._jobs.get(job_id)

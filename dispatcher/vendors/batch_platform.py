@@ -16,11 +16,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from dispatcher.core.text import Split, not_carried, units
+from dispatcher.core.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
 from dispatcher.vendors.batch_agent import Agent
 from dispatcher.vendors.batch_pushes import ID_CHARS_MAX, REPORT_CODES, Junk, form_of, read_message, read_report
+from dispatcher.vendors.message_text import check_length
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
@@ -193,14 +194,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         return self._verdict(answer, ONE_OF_MANY if count > 1 else ())
 
     def _form(self, text: str, message: Message, last: str) -> bytes:
-        length = units(text)
-        if not text.strip():
-            raise TextError("the text is empty. Give --text something to send.")
-        if length > self.text_chars_max:
-            raise TextError(
-                f"the text has {length} characters, this account takes {self.text_chars_max}. Shorten it by "
-                f"{length - self.text_chars_max}, or raise text_chars_max if the contract allows it."
-            )
+        check_length(text, self.text_chars_max, ", or raise text_chars_max if the contract allows it")
         if odd := not_carried(text, "utf-8"):
             raise TextError(f"character {odd.position} of the text is broken ({odd.character!r}). Type it again.")
         extno, product = self.extno, self.product

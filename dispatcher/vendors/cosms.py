@@ -23,6 +23,7 @@ from dispatcher.vendors.cosms_calls import Login
 from dispatcher.vendors.cosms_codes import CODES
 from dispatcher.vendors.cosms_wire import FORMAT_UTF8, charset_of, escaped
 from dispatcher.vendors.escapes import TextForm
+from dispatcher.vendors.message_text import check_length
 from dispatcher.vendors.seam import (
     BalanceFlow,
     Codes,
@@ -146,14 +147,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     def prepare(self, message: Message) -> bytes:
         """The form up to and including `Mobs=`. Options: `sub_number`, `kind_flag`, `mms_title`. Raises TextError."""
         text, options = message.text, self._options(message)
-        length = units(text)
-        if not text.strip():
-            raise TextError("the text is empty. Give --text something to send.")
-        if length > self.text_chars_max:
-            raise TextError(
-                f"the text has {length} characters, this account takes {self.text_chars_max}. Shorten it by "
-                f"{length - self.text_chars_max}."
-            )
+        check_length(text, self.text_chars_max)
         for name, value in (("the text", text), *options.items()):
             if broken := not_carried(value, "utf-8"):
                 raise TextError(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from dispatcher.core.text import Split, not_carried, units
+from dispatcher.core.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
 from dispatcher.vendors.escapes import TextForm, url_encoded
@@ -29,6 +29,7 @@ from dispatcher.vendors.guodu_pushes import (
     trimmed,
     word,
 )
+from dispatcher.vendors.message_text import check_length
 from dispatcher.vendors.seam import (
     Answer,
     Codes,
@@ -143,14 +144,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
     def prepare(self, message: Message) -> bytes:
         """The JSON up to and including `"DesMobile":"`. Options: `append_id`, `send_time`. Raises TextError."""
         text = message.text
-        length = units(text)
-        if not text.strip():
-            raise TextError("the text is empty. Give --text something to send.")
-        if length > self.text_chars_max:
-            raise TextError(
-                f"the text has {length} characters, this account takes {self.text_chars_max}. Shorten it by "
-                f"{length - self.text_chars_max}."
-            )
+        check_length(text, self.text_chars_max)
         if odd := not_carried(text, "utf-8"):
             raise TextError(f"character {odd.position} of the text is broken ({odd.character!r}). Type it again.")
         append_id, send_time = self.append_id, ""

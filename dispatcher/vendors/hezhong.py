@@ -16,6 +16,7 @@ from dispatcher.errors import TextError
 from dispatcher.vendors import forms
 from dispatcher.vendors.escapes import TextForm, pushed_text, url_encoded
 from dispatcher.vendors.hezhong_pushes import OPERATOR_OK, REPORT_CODES, read_at_once, read_messages, read_reports
+from dispatcher.vendors.message_text import check_length
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
@@ -147,14 +148,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
     def prepare(self, message: Message) -> bytes:
         """The form up to and including `mobs=`. Option: `sub`. Raises TextError."""
         text, sub = message.text, self.sub
-        length = units(text)
-        if not text.strip():
-            raise TextError("the text is empty. Give --text something to send.")
-        if length > self.text_chars_max:
-            raise TextError(
-                f"the text has {length} characters, this account takes {self.text_chars_max}. Shorten it by "
-                f"{length - self.text_chars_max}."
-            )
+        check_length(text, self.text_chars_max)
         lost = not_carried(text, CHARSET)
         if lost and not self.utf8:
             raise TextError(

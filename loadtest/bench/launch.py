@@ -13,7 +13,6 @@ import json
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ import polars as pl
 from dispatcher.config import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
+from loadtest.bench.ways import in_its_own_process
 from producers import launch
 from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
@@ -53,8 +53,8 @@ async def run(quick: bool) -> list[dict[str, Any]]:
         folder = Path(name)
         write_list(folder / "list.csv", rows)
         size = (folder / "list.csv").stat().st_size
-        naive = _measured("naive", folder)
-        ours = [_measured("ours", folder) for _ in range(1 if quick else ROUNDS)]
+        naive = in_its_own_process("launch", "naive", folder)
+        ours = [in_its_own_process("launch", "ours", folder) for _ in range(1 if quick else ROUNDS)]
     assert all(each["recipients"] == naive["recipients"] for each in ours), (ours, naive)
     rate = rows / statistics.median(each["seconds"] for each in ours)
     baseline = rows / naive["seconds"]
@@ -111,17 +111,6 @@ def _written() -> pl.Expr:
         .when(kind < 0.12).then(pl.lit("n/a"))
         .otherwise(plain)
     )  # fmt: skip
-
-
-def _measured(way: str, folder: Path) -> dict[str, float]:
-    """Run one way in a process of its own: seconds, recipients, peak memory in bytes."""
-    for old in folder.glob("log.db*"):
-        if old.is_file():
-            old.unlink()
-    command = [sys.executable, "-m", "loadtest.bench.launch", way, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
 
 
 async def _ours(folder: Path) -> int:

@@ -11,7 +11,6 @@ import csv
 import json
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from dispatcher.config import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from loadtest.bench.launch import CONFIG, MEGABYTE, RECORDS_AT_ONCE, peak_bytes, write_list
+from loadtest.bench.ways import in_its_own_process
 from producers import launch
 from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
@@ -39,8 +39,8 @@ async def run(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as name:
         folder = Path(name)
         write_list(folder / "list.csv", rows)
-        naive = _measured("naive", folder)
-        ours = [_measured("ours", folder) for _ in range(1 if quick else ROUNDS)]
+        naive = in_its_own_process("personal", "naive", folder)
+        ours = [in_its_own_process("personal", "ours", folder) for _ in range(1 if quick else ROUNDS)]
     assert all(each["recipients"] == naive["recipients"] for each in ours), (ours, naive)
     rate = rows / statistics.median(each["seconds"] for each in ours)
     baseline = rows / naive["seconds"]
@@ -51,17 +51,6 @@ async def run(quick: bool) -> list[dict[str, Any]]:
         {"name": f"{what}, peak memory", "value": memory / MEGABYTE, "unit": "MB",
          "baseline": naive["memory"] / MEGABYTE, "ratio": naive["memory"] / memory},
     ]  # fmt: skip
-
-
-def _measured(way: str, folder: Path) -> dict[str, float]:
-    """Run one way in a process of its own: seconds, recipients, peak memory in bytes."""
-    for old in folder.glob("log.db*"):
-        if old.is_file():
-            old.unlink()
-    command = [sys.executable, "-m", "loadtest.bench.personal", way, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
 
 
 async def _ours(folder: Path) -> int:
