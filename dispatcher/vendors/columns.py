@@ -25,8 +25,11 @@ ROW_BYTES: Final = 8 + 4 + 1 + 2 + 4 + 10
 
 CODE_CHARS_MAX: Final = 64
 TIME_DIGITS: Final = 14
+DAY_S: Final = 86_400
 
 _MOBILE: Final = 10.0 ** np.arange(DOMESTIC_DIGITS - 1, -1, -1)
+_ZERO: Final = ord("0")
+_MOBILE_OF_ZEROS: Final = _ZERO * int(_MOBILE.sum())
 _FIELDS: Final = np.zeros((TIME_DIGITS, 4))
 """What each digit of YYYYMMDDhhmmss is worth in the date, hours, minutes and seconds."""
 
@@ -47,9 +50,9 @@ class Numbered(dict[Value, int]):
 
 def numbers(values: Sequence[bytes]) -> NDArray[np.int64]:
     """The int64 (core/numbers.py) of each pushed number, 0 where it is none; `86` and the like are taken off."""
-    digits = _digits(values, DOMESTIC_DIGITS)
-    if digits is not None:
-        found = mobiles(digits)
+    rows = _rows(values, DOMESTIC_DIGITS)
+    if rows is not None:
+        found = mobiles(rows)
         if is_domestic(found).all():
             return found
     return np.fromiter(map(forms.number, values), np.int64, len(values))
@@ -57,16 +60,17 @@ def numbers(values: Sequence[bytes]) -> NDArray[np.int64]:
 
 def times(values: Sequence[bytes]) -> NDArray[np.uint32]:
     """Unix seconds of each YYYYMMDDhhmmss (Shanghai time), 0 where it is no time."""
-    digits = _digits(values, TIME_DIGITS)
-    if digits is None:
+    rows = _rows(values, TIME_DIGITS)
+    if rows is None:
         fit = (value if len(value) == TIME_DIGITS else b"" for value in values)
         return np.fromiter(map(forms.time_s, fit), np.uint32, len(values))
-    return seconds(digits)
+    return seconds(rows - np.uint8(_ZERO))
 
 
-def mobiles(digits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The values of rows of eleven digits (0 to 9)."""
-    return (digits.astype(np.float64) @ _MOBILE).astype(np.int64)  # floats multiply fastest; eleven digits are exact
+def mobiles(rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The values of rows of eleven digits (their characters)."""
+    values = rows.astype(np.float64) @ _MOBILE  # floats multiply fastest; these are exact
+    return values.astype(np.int64) - _MOBILE_OF_ZEROS
 
 
 def seconds(digits: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -75,11 +79,11 @@ def seconds(digits: NDArray[np.uint8]) -> NDArray[np.uint32]:
     dates, hours, minutes, rest = fields.T
     fine = (hours < 24) & (minutes < 60) & (rest < 60)
     if (dates == dates[0]).all():
-        midnights: float | NDArray[np.float64] = _midnight_s(int(dates[0]))
+        midnights: float | NDArray[np.float64] = midnight_s(int(dates[0]))
         fine &= midnights > 0
     else:
         days, day_of = np.unique(dates, return_inverse=True)
-        midnights = np.array([_midnight_s(int(day)) for day in days.tolist()], np.float64)[day_of]
+        midnights = np.array([midnight_s(int(day)) for day in days.tolist()], np.float64)[day_of]
         fine &= midnights > 0
     unix_s = midnights + hours * 3_600 + minutes * 60 + rest
     fine &= unix_s < 2**32
@@ -88,19 +92,20 @@ def seconds(digits: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 @lru_cache(maxsize=64)
-def _midnight_s(day: int) -> int:
+def midnight_s(day: int) -> int:
     """Unix seconds of the beginning of the day YYYYMMDD, 0 if there is no such day."""
     return forms.time_s(b"%08d000000" % day)
 
 
-def _digits(values: Sequence[bytes], width: int) -> NDArray[np.uint8] | None:
-    """The digits (0 to 9) of values that have all `width` of them, one row each; else None."""
+def _rows(values: Sequence[bytes], width: int) -> NDArray[np.uint8] | None:
+    """The characters of values that are all `width` digits, one row each; else None."""
     text = np.frombuffer(b",".join([*values, b""]), np.uint8)
     if not values or len(text) != (width + 1) * len(values):
         return None
     rows = text.reshape(-1, width + 1)
-    digits = rows[:, :width] - np.uint8(ord("0"))
-    return digits if digits.max() <= 9 and (rows[:, width] == ord(",")).all() else None
+    digits = rows[:, :width]
+    are_digits = digits.min() >= _ZERO and digits.max() <= _ZERO + 9
+    return digits if are_digits and (rows[:, width] == ord(",")).all() else None
 
 
 def in_columns(

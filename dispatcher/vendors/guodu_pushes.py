@@ -18,7 +18,7 @@ from dispatcher.vendors import columns, forms
 from dispatcher.vendors.alike import Shape, read_alike
 from dispatcher.vendors.escapes import TextForm, pushed_text
 from dispatcher.vendors.seam import report_codes
-from dispatcher.vendors.spans import distinct_of, numbers_of, times_of
+from dispatcher.vendors.spans import beside
 from dispatcher.vendors.unread import Unread
 from schemas.records import Inbound, Reports
 
@@ -105,11 +105,22 @@ _KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[
 
 def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
     """The reports of these pushes and how many each had, if all are written as the document prints them."""
-    texts = [trimmed(body) for body in bodies]
-    lists = [text[1:-1] for text in texts if text.startswith(b"[{") and text.endswith(b"}]")]
-    shapes = read_alike(b",".join(lists)) if len(lists) == len(texts) else None
-    if shapes is not None and (records := _of_shapes(account, at_ms, shapes)) is not None:
-        return records, [text.count(b"{") for text in lists]
+    lists = [_inside(body) for body in bodies]
+    found = None if None in lists else read_alike([each for each in lists if each is not None])
+    if found is not None and (records := _of_shapes(account, at_ms, found[0])) is not None:
+        return records, found[1]
+    return _read_printed([trimmed(body) for body in bodies], account, at_ms)
+
+
+def _inside(body: bytes) -> memoryview | None:
+    """The list in the body, without its brackets and without a copy; None if this is no list of objects."""
+    end = len(body) - 1 if body.endswith(b";") else len(body)
+    fits = body.startswith(b"[{") and body.endswith(b"}]", 0, end)
+    return memoryview(body)[1 : end - 1] if fits else None
+
+
+def _read_printed(texts: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
+    """The same of trimmed pushes, object by object."""
     reports: list[_Report] = []
     counts = []
     for text in texts:
@@ -118,8 +129,8 @@ def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[lis
             return None
         reports += found
         counts.append(len(found))
-    found_records = _in_columns(account, at_ms, reports)
-    return None if found_records is None else (found_records, counts)
+    records = _in_columns(account, at_ms, reports)
+    return None if records is None else (records, counts)
 
 
 def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Reports] | None:
@@ -133,18 +144,17 @@ def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Report
         rows, values = shape.rows, shape.values
         if not values.keys() >= _PRINTED:
             return None
-        of_numbers, of_times = numbers_of(values["mobile"]), times_of(values["reportTime"], *_PRINTED_TIME)
-        if of_numbers is None or of_times is None or not 0 < values["msgId"].shape[1] <= ID_CHARS_MAX:
+        of_numbers, of_times = values["mobile"].numbers(), values["reportTime"].times(*_PRINTED_TIME)
+        if of_numbers is None or of_times is None or not 0 < values["msgId"].width <= ID_CHARS_MAX:
             return None
         numbers[rows], times[rows] = of_numbers, of_times
-        known, index = distinct_of(values["msgId"])
+        known, index = values["msgId"].distinct()
         if any(b" " in vendor_id for vendor_id in known):
             return None
         id_index[rows] = np.array([ids[vendor_id] for vendor_id in known], np.intp)[index]
-        words = values.get("msg", values["status"][:, :0])
-        known, index = distinct_of(np.concatenate((values["status"], words), axis=1))
-        digits = values["status"].shape[1]
-        of_codes = [codes[_code(each[:digits].decode(), each[digits:].decode())] for each in known]
+        status, words = values["status"], values.get("msg")
+        known, index = (status if words is None else beside(status, words)).distinct()
+        of_codes = [codes[_code(each[: status.width].decode(), each[status.width :].decode())] for each in known]
         code_index[rows] = np.array(of_codes, np.intp)[index]
     return columns.records(
         account,

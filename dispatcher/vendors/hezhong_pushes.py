@@ -18,7 +18,7 @@ from dispatcher.vendors import columns, forms
 from dispatcher.vendors.escapes import TextForm, pushed_text
 from dispatcher.vendors.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam import report_codes
-from dispatcher.vendors.spans import Spans
+from dispatcher.vendors.spans import Column, Spans, column_of
 from dispatcher.vendors.unread import Unread
 from schemas.records import Inbound, Reports
 
@@ -70,6 +70,7 @@ OPERATOR_OK: Final = frozenset({"0", "000"})
 Marks = NDArray[np.bool_]
 
 _BLANKS: Final = b" \t\r\n"
+_ODD: Final = b"%,;+\0"
 _ESCAPED_ENDS: Final = (b"%3B", b"%0D", b"%0A", b"%20")
 _ENTRY_END: Final = re.compile(rb".*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
 _ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
@@ -85,8 +86,46 @@ def read_at_once(
 
     That is: as many fields in each entry, nothing escaped but separators, nothing odd. None: something is.
     """
-    mark = b"%3B" if values[0].count(b"%", 0, 64) else b";"
+    mark, comma = (b"%3B", b"%2C") if values[0].count(b"%", 0, 64) else (b";", b",")
     texts = [value.removesuffix(mark) for value in values]
+    fields = _of_one_length(texts, mark, comma) or _of_marks(texts, mark)
+    if fields is None:
+        return None
+    phones, codes, ids, stamps = fields[:FIELDS]
+    numbers, times = phones.numbers(), stamps.times()
+    if numbers is None or times is None:
+        return None
+    of_ids, (known, code_index) = ids.distinct(), codes.distinct()
+    of_codes = [forms.unescaped(code) for code in known], code_index
+    if any(value.strip() != value or b"%" in value for value in (*of_ids[0], *of_codes[0])):
+        return None
+    found = columns.records(account, at_ms, ids=of_ids, numbers=numbers, codes=of_codes, state=state, times=times)
+    return found, [each.count(mark) + 1 for each in texts]
+
+
+def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Column] | None:
+    """The fields, if all the entries are as long as the first and have their separators where it has them."""
+    first = texts[0].partition(mark)[0]
+    length = len(first) + len(mark)
+    if any((len(text) + len(mark)) % length for text in texts):
+        return None
+    entries = column_of(np.frombuffer(mark.join([*texts, b""]), np.uint8).reshape(-1, length))
+    fields = []
+    start = 0
+    for value in first.split(comma):
+        end = start + len(value)
+        fields.append(entries.part(start, end))
+        start = end + len(comma if end < len(first) else mark)
+        if not value or not entries.part(end, start).is_same():
+            return None
+    if len(fields) not in (FIELDS, FIELDS + 1):
+        return None
+    odd = any(field.holds(each) for field in fields if not field.is_digits() for each in _ODD)
+    return None if odd else fields
+
+
+def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
+    """The first four fields of entries of any length, if all have as many fields."""
     text = mark.join(texts)
     characters = np.frombuffer(text, np.uint8)
     if b"+" in text:
@@ -113,15 +152,9 @@ def read_at_once(
         return None
     starts = np.concatenate(([0], after)).reshape(entries, width)
     ends = np.concatenate((at, [len(text)])).reshape(entries, width)
-    phones, codes, ids, stamps = (Spans(characters, starts[:, k], ends[:, k]) for k in range(FIELDS))
-    numbers, times, of_ids, of_codes = phones.numbers(), stamps.times(), ids.distinct(), codes.distinct()
-    if numbers is None or times is None or of_ids is None or of_codes is None:
-        return None
-    of_codes = [forms.unescaped(code) for code in of_codes[0]], of_codes[1]
-    if any(value.strip() != value or b"%" in value for value in (*of_ids[0], *of_codes[0])):
-        return None
-    found = columns.records(account, at_ms, ids=of_ids, numbers=numbers, codes=of_codes, state=state, times=times)
-    return found, [each.count(mark) + 1 for each in texts]
+    fields = [Spans(characters, starts[:, k], ends[:, k]).column() for k in range(FIELDS)]
+    whole = [field for field in fields if field is not None]
+    return whole if len(whole) == FIELDS else None
 
 
 def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.config import parse
-from dispatcher.vendors import columns
+from dispatcher.vendors import columns, forms
 from dispatcher.vendors.alike import read_alike
 from dispatcher.vendors.seam import Push
-from dispatcher.vendors.spans import Spans
+from dispatcher.vendors.spans import Spans, column_of
 
 ACCOUNTS = {
     "hezhong": {"vendor": "hezhong", "userid": "1", "username": "spring", "password": "secret"},
@@ -35,7 +35,15 @@ REPORT = st.tuples(
     st.from_regex(r"[0-9A-Za-z]{1,12}", fullmatch=True),
     STAMPS,
 )
-PUSHES = st.lists(st.lists(REPORT, min_size=1, max_size=6), min_size=1, max_size=5)
+OF_ONE_LENGTH = st.tuples(
+    st.integers(13_800_138_000, 13_800_138_099),
+    st.sampled_from(["DELIVRD", "UNDELIV"]),
+    st.sampled_from(["881", "882", "901"]),
+    STAMPS,
+)
+PUSHES = st.one_of(
+    [st.lists(st.lists(each, min_size=1, max_size=40), min_size=1, max_size=5) for each in (REPORT, OF_ONE_LENGTH)]
+)
 
 
 def hezhong(reports, *, escaped=False, ending=""):
@@ -116,6 +124,43 @@ def test_whatever_is_odd_is_left_to_be_read_alone(account, body):
         assert CONFIG.account(account).report_pushes([push(account, each) for each in pushes]) is None
 
 
+@given(st.lists(st.from_regex(rb"20(24|25)[0-3][0-9][0-3][0-9][0-2][0-9]([0-6][0-9]){2}", fullmatch=True), min_size=1))
+def test_times_are_those_of_reading_each(stamps):
+    rows = np.frombuffer(b"".join(stamps), np.uint8).reshape(len(stamps), 14)
+    marked = b"".join(b"%b-%b-%b %b:%b:%b" % (s[:4], s[4:6], s[6:8], s[8:10], s[10:12], s[12:]) for s in stamps)
+    wanted = [forms.time_s(stamp) for stamp in stamps]
+    for found in (
+        column_of(rows).times(),
+        column_of(np.frombuffer(marked, np.uint8).reshape(-1, 19)).times(b"-- ::", (4, 7, 10, 13, 16)),
+    ):
+        assert (None if found is None else found.tolist()) == (wanted if all(wanted) else None)
+
+
+@given(st.lists(st.sampled_from([*range(24), 24, 29]), min_size=1, max_size=40), st.integers(0, 61), st.integers(0, 61))
+def test_times_of_one_day_are_those_of_reading_each(hours, minute, second):
+    stamps = [b"20250501%02d%02d%02d" % (hour, minute, second) for hour in hours]
+    found = column_of(np.frombuffer(b"".join(stamps), np.uint8).reshape(-1, 14)).times()
+    wanted = [forms.time_s(stamp) for stamp in stamps]
+    assert (None if found is None else found.tolist()) == (wanted if all(wanted) else None)
+
+
+@given(st.lists(st.binary(min_size=5, max_size=5), min_size=1, max_size=70))
+def test_a_column_knows_the_range_of_each_place(values):
+    rows = np.frombuffer(b"".join(values), np.uint8).reshape(-1, 5)
+    column = column_of(rows)
+    assert column.low.tolist() == rows.min(axis=0).tolist()
+    assert column.high.tolist() == rows.max(axis=0).tolist()
+    assert column.is_same() == (len(set(values)) == 1)
+    for character in range(256):
+        assert column.holds(character) == any(character in value for value in values)
+
+
+def test_a_value_that_hides_a_boundary_of_two_pushes_is_not_read_across_them():
+    halves = [b'{"a":"x}', b'{"a":"y"}']
+    assert read_alike([halves[0], b'{y"}']) is None
+    assert read_alike(halves) is None
+
+
 VALUES = st.lists(st.binary(min_size=1, max_size=9).filter(lambda value: b"\0" not in value), min_size=1, max_size=9)
 
 
@@ -124,9 +169,9 @@ def test_the_distinct_values_of_spans_are_those_of_the_values(values):
     text = b",".join(values) + b"," * 9
     ends = np.cumsum([len(value) + 1 for value in values]) - 1
     starts = ends - [len(value) for value in values]
-    found = Spans(np.frombuffer(text, np.uint8), starts, ends).distinct()
-    assert found is not None
-    known, index = found
+    column = Spans(np.frombuffer(text, np.uint8), starts, ends).column()
+    assert column is not None
+    known, index = column.distinct()
     assert [known[at] for at in index.tolist()] == values
     assert len(set(known)) == len(known)
     assert sorted(known) == sorted(columns.indexed(values)[0])
@@ -158,13 +203,15 @@ ODD_OBJECTS = [
 @given(st.lists(st.sampled_from([*ODD_OBJECTS, b'{"a":"1","b":3}', b'{"a":"2","b":2}']), min_size=1, max_size=5))
 def test_objects_written_alike_are_what_json_says_they_are_or_nothing(objects):
     text = b",".join(objects)
-    shapes = read_alike(text)
-    if shapes is None:
+    read = read_alike([text])
+    if read is None:
         return
+    shapes, counts = read
+    assert counts == [len(objects)]
     found = {}
     for shape in shapes:
         for at, row in enumerate(shape.rows.tolist()):
-            found[row] = {key: bytes(column[at]).decode() for key, column in shape.values.items()}
+            found[row] = {key: bytes(column.rows[at]).decode() for key, column in shape.values.items()}
     whole = json.loads(b"[" + text + b"]")
     assert [found[row] for row in range(len(found))] == [{k: str(v) for k, v in each.items()} for each in whole]
 
@@ -172,6 +219,8 @@ def test_objects_written_alike_are_what_json_says_they_are_or_nothing(objects):
 def test_the_usual_objects_are_read_whatever_their_lengths():
     entries = [{"msg": "成功", "id": str(7**n), "status": n} for n in range(11)]
     text = json.dumps(entries, ensure_ascii=False).encode()[1:-1].replace(b"}, {", b"},{")
-    shapes = read_alike(text)
-    assert shapes is not None
+    read = read_alike([text])
+    assert read is not None
+    shapes, counts = read
+    assert counts == [11]
     assert sum(len(shape.rows) for shape in shapes) == 11
