@@ -24,7 +24,7 @@ READ_BYTES_MAX: Final = 32_000_000
 """In one transaction while catching up, of all partitions together."""
 
 BATCHES_AT_ONCE: Final = 16
-TELL_CHUNKS_MAX: Final = 500
+TELL_CHUNKS_MAX: Final = 5_000
 
 CUT_OFF: Final = ("rejects", "inbound", "dead")
 """Topics whose beginning may be gone (schemas/topics.py, retention): a new store just has less of them.
@@ -114,16 +114,22 @@ class Joining:
 
     async def tell(self) -> bool:
         """Append finished chunks to `results`, and only then forget them (at least once); False: there were none."""
-        found = await asyncio.to_thread(self._store.outbox, TELL_CHUNKS_MAX)
+        told, by_partition = await asyncio.to_thread(self._to_tell)
+        if told:
+            appends = (self._log.append("results", partition, entries) for partition, entries in by_partition.items())
+            await asyncio.gather(*appends)
+            await asyncio.to_thread(self._store.told, told)
+        return bool(told)
+
+    def _to_tell(self) -> tuple[list[int], dict[int, list[Entry]]]:
+        """Finished chunks, and their records by partition of `results`."""
+        told: list[int] = []
         by_partition: dict[int, list[Entry]] = {}
-        for _, record in found:
+        for chunk, record in self._store.outbox(TELL_CHUNKS_MAX):
             partition = spread_partition(record.campaign, record.batch)
             by_partition.setdefault(partition, []).append(Entry(record.campaign.encode(), codec.encode(record)))
-        for partition, entries in by_partition.items():
-            await self._log.append("results", partition, entries)
-        if found:
-            await asyncio.to_thread(self._store.told, [chunk for chunk, _ in found])
-        return bool(found)
+            told.append(chunk)
+        return told, by_partition
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

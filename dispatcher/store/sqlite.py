@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from dispatcher.core.inbound import Bounds
-from dispatcher.core.join_journal import lane_place
+from dispatcher.core.join_journal import JoinedChunk, lane_place
 from dispatcher.errors import StoreError
 from dispatcher.store import sqlite_file
 from dispatcher.store.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
-from dispatcher.store.sqlite_pages import finished
+from dispatcher.store.sqlite_finished import finished
 from dispatcher.store.sqlite_tables import Tables
 from schemas.records import Finished, Intent
 from schemas.topics import TOPICS
@@ -151,7 +151,7 @@ class SqliteStore:
     # --- downstream --------------------------------------------------------------------------------------------------
 
     def outbox(self, chunks_max: int) -> list[tuple[int, Finished]]:
-        return self._read(lambda: self._finished(self._tables.outbox(chunks_max)))
+        return self._read(lambda: self._finished(chunks_max))
 
     def told(self, chunks: Sequence[int]) -> None:
         self._transaction(lambda: self._tables.take_out(chunks))
@@ -160,16 +160,20 @@ class SqliteStore:
         """Put these into the outbox."""
         self._transaction(lambda: self._tables.put_out(chunks))
 
-    def _finished(self, chunk_ids: list[int]) -> list[tuple[int, Finished]]:
-        found: list[tuple[int, Finished]] = []
+    def _finished(self, chunks_max: int) -> list[tuple[int, Finished]]:
+        working = self._fold.working
+        by_batch: dict[int, list[JoinedChunk]] = {}
         recipients = 0
-        for chunk_id in chunk_ids:
-            chunk = self._fold.working.chunk(chunk_id)
-            if chunk is None or recipients >= TOLD_RECIPIENTS_MAX:
+        for chunk in working.chunks_of(self._tables.outbox(chunks_max)):
+            if recipients >= TOLD_RECIPIENTS_MAX:
                 break
-            found.append((chunk_id, finished(self._connection, chunk, self._fold.working.batch(chunk.batch))))
+            by_batch.setdefault(chunk.batch, []).append(chunk)
             recipients += chunk.count
-        return found
+        return [
+            (chunk.id, record)
+            for batch, chunks in by_batch.items()
+            for chunk, record in zip(chunks, finished(self._connection, working.batch(batch), chunks), strict=True)
+        ]
 
     # --- transactions ------------------------------------------------------------------------------------------------
 

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.join import SEGMENT, SEGMENTS_MAX, CodePair, states_of
-from dispatcher.core.join_journal import JoinedChunk
 from dispatcher.core.join_reports import id_text
 from dispatcher.store.port import Page
-from dispatcher.store.sqlite_tables import BatchRow, finals_type
-from schemas.records import Finished
+from dispatcher.store.sqlite_tables import finals_type
 from schemas.states import State
 
 _codes = msgspec.msgpack.Decoder(list[CodePair])
@@ -76,7 +74,7 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
             _paint_recipient_ids(connection, chunk_id, vendor_id_index[at], vendor_ids)
 
     pairs = _codes.decode(packed_codes) if packed_codes else []
-    finals, times = _finals(connection, batch_id, 0, count, pairs)
+    finals, times = finals_of(connection, batch_id, 0, count, pairs)
     reported = finals != 0
     states = np.where(reported, states_of(pairs)[finals], states)
     numbered = np.array([0, *(codes(code) for _, code in pairs)], np.uint32)
@@ -98,33 +96,6 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
     )
 
 
-def finished(connection: sqlite3.Connection, chunk: JoinedChunk, batch: BatchRow) -> Finished:
-    """The last word on a chunk that holds its recipients (it was not returned to the queue)."""
-    found = connection.execute(
-        "SELECT substr(numbers, ?, ?) FROM numbers WHERE batch = ?", (chunk.start * 8 + 1, chunk.count * 8, chunk.batch)
-    ).fetchone()
-    numbers = found[0] if found else b""
-    pairs = _codes.decode(batch.codes) if batch.codes else []
-    finals, times = _finals(connection, chunk.batch, chunk.start, len(numbers) // 8, pairs)
-    state = State.NO_REPORT if chunk.expired and chunk.state == State.ACCEPTED else chunk.state
-    codes = [chunk.code, *(code for _, code in pairs)]
-    used = np.flatnonzero(np.bincount(finals, minlength=len(codes)))
-    place = np.zeros(len(codes), "<u2")
-    place[used] = np.arange(len(used))
-    return Finished(
-        campaign=batch.campaign,
-        account=chunk.account,
-        batch=batch.number,
-        start=chunk.start,
-        vendor_id=chunk.vendor_id,
-        numbers=numbers,
-        states=np.where(finals == 0, np.uint8(state), states_of(pairs)[finals]).tobytes(),
-        codes=[codes[value] for value in used.tolist()],
-        code_index=place[finals].tobytes(),
-        at_ms=int(times.max(initial=0)) * 1000 or chunk.sent_ms,
-    )
-
-
 def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
     """Only these recipients of a page."""
     columns = {
@@ -143,7 +114,7 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
     return msgspec.structs.replace(whole, **columns)
 
 
-def _finals(
+def finals_of(
     connection: sqlite3.Connection, batch_id: int, start: int, count: int, pairs: list[CodePair]
 ) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint32]]:
     """The final reports of [start, start+count), and their times."""

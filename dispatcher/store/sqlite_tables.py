@@ -238,7 +238,12 @@ class Tables:
 
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
         """Write only what reports change."""
-        self._many("UPDATE chunks SET reported = ? WHERE id = ?", [(chunk.reported, chunk.id) for chunk in chunks])
+        reported = {chunk.id: chunk.reported for chunk in chunks}
+        if reported:
+            self._run(
+                "UPDATE chunks SET reported = j.value FROM json_each(?) j WHERE chunks.id = CAST(j.key AS INTEGER)",
+                (json.dumps(reported),),
+            )
 
     def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
         """(account, vendor id, place of the record that says so, chunk)."""
@@ -350,18 +355,19 @@ class Tables:
 
     def put_out(self, chunk_ids: Iterable[int]) -> None:
         """These chunks have their final words, to be told downstream."""
-        self._many("INSERT OR IGNORE INTO outbox VALUES (?)", ((chunk,) for chunk in chunk_ids))
+        self._run("INSERT OR IGNORE INTO outbox SELECT value FROM json_each(?)", (_json(chunk_ids),))
 
     def outbox(self, chunks_max: int) -> list[int]:
-        """Chunks whose final words were not told yet, those of one batch together."""
+        """Chunks whose final words were not told yet, first sent first."""
         rows = self._run(
-            "SELECT chunk FROM outbox JOIN chunks ON chunks.id = chunk ORDER BY chunks.batch LIMIT ?", (chunks_max,)
+            "SELECT chunk FROM outbox WHERE EXISTS (SELECT 1 FROM chunks WHERE id = chunk) ORDER BY chunk LIMIT ?",
+            (chunks_max,),
         )
-        return [chunk for (chunk,) in rows]
+        return [chunk for (chunk,) in rows.fetchall()]
 
     def take_out(self, chunk_ids: Iterable[int]) -> None:
         """They were told."""
-        self._many("DELETE FROM outbox WHERE chunk = ?", ((chunk,) for chunk in chunk_ids))
+        self._run("DELETE FROM outbox WHERE chunk IN (SELECT value FROM json_each(?))", (_json(chunk_ids),))
 
 
 _CHUNK_FIELDS: Final = tuple(name for name in JoinedChunk.__struct_fields__ if name != "slot")

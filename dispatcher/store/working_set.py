@@ -99,6 +99,13 @@ class WorkingSet:
                 chunk = self._chunks[chunk_id] = found
         return chunk
 
+    def chunks_of(self, chunk_ids: Sequence[int]) -> list[JoinedChunk]:
+        """Those of these chunks that exist, in this order."""
+        missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in self._chunks]
+        for found in self._tables.chunks(missing) if missing else ():
+            self._chunks[found.id] = found
+        return [chunk for chunk in map(self._chunks.get, chunk_ids) if chunk is not None]
+
     def add_chunk(self, chunk: JoinedChunk) -> JoinedChunk:
         """A chunk that was made or loaded elsewhere; returns the one object for it."""
         return self._chunks.setdefault(chunk.id, chunk)
@@ -130,9 +137,7 @@ class WorkingSet:
         rows = self._tables.chunks_named(account, list(missing)) if missing else []
         if not rows:
             return found
-        unloaded = {chunk_id for _, chunk_id in rows if chunk_id not in self._chunks}
-        for chunk in self._tables.chunks(unloaded):
-            self._chunks[chunk.id] = chunk
+        self.chunks_of([chunk_id for _, chunk_id in rows])
         chunks: dict[str, dict[int, JoinedChunk]] = {}
         for vendor_id, chunk_id in rows:
             chunks.setdefault(vendor_id, {})[chunk_id] = self._chunks[chunk_id]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections import Counter
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from schemas.records import Intent, Job
+from dispatcher.core.join_journal import JoinedChunk
+from schemas.records import Finished, Intent, Job
+from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import LAUNCHED_MS, History, chunks_of, expected
 from tests.store.joined_store import Driver, states
@@ -206,3 +210,52 @@ def test_any_order_and_cut_of_journal_and_reports_gives_what_the_naive_model_giv
         finally:
             driver.close()
             other.close()
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32))
+def test_what_was_told_last_of_a_finished_chunk_is_what_its_page_says(seed: int):
+    random = Random(seed)
+    history = write(random)
+    places = sorted(place for place in history.records if place[0] in ("lanes", "reports"))
+    told: dict[int, Finished] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        driver = Driver(Path(folder) / "a.db", history, emits=True)
+        try:
+            driver.inputs("campaigns", "jobs")
+            for _ in range(random.randint(0, 8)):
+                if random.random() < 0.2:
+                    driver.reopen()
+                driver.take(random.sample(places, random.randint(0, len(places))), random.randint(1, 15))
+                tell(driver, told, random.randint(1, 5))
+            driver.all()
+            while tell(driver, told, random.randint(1, 5)):
+                pass
+            with contextlib.closing(driver.reader()) as reader:
+                pages = {(c, page.batch): page for c in ("c1", "c2") for page in reader.pages(c, now_ms=NOW_MS)}
+            for row in driver.rows()["chunks"]:
+                chunk = JoinedChunk(*row)
+                if chunk.state == State.FAILED or (chunk.state == State.ACCEPTED and not chunk.pending):
+                    record = told[chunk.id]
+                    page, at = pages[record.campaign, record.batch], slice(chunk.start, chunk.end)
+                    assert (record.account, record.start, record.vendor_id) == (
+                        chunk.account,
+                        chunk.start,
+                        chunk.vendor_id,
+                    )
+                    assert record.numbers == page.numbers[at].tobytes()
+                    assert record.states == page.states[at].tobytes()
+                    codes = [record.codes[value] for value in np.frombuffer(record.code_index, "<u2").tolist()]
+                    assert codes == [page.codes[value] for value in page.code_index[at].tolist()]
+                    assert set(codes) == set(record.codes)
+                    assert record.at_ms == (int(page.reported_s[at].max()) * 1000 or chunk.sent_ms)
+        finally:
+            driver.close()
+
+
+def tell(driver: Driver, told: dict[int, Finished], chunks_max: int) -> bool:
+    """Take some finished chunks out, as the joiner does; whether there were any."""
+    found = driver.store.outbox(chunks_max)
+    told.update(found)
+    driver.store.told([chunk for chunk, _ in found])
+    return bool(found)
