@@ -11,22 +11,20 @@ A shell (consumers/lane_runner.py; the simulation) feeds it records, answers and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
-from dispatcher.core.account_lane import AccountLane, LaneSpec, Proposal, Ready, Sending
-from dispatcher.core.batches import Batches
+from dispatcher.core.account_lane import AccountLane, LaneSpec, Ready
+from dispatcher.core.admission import Admission
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
-from dispatcher.core.consequences import consequence, not_sent, noted, outcome_of
-from dispatcher.core.effects import Append, Effect, Point, Send, Warn
+from dispatcher.core.consequences import consequence, noted, outcome_of
+from dispatcher.core.effects import Append, Effect, Point, Warn
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState
+from dispatcher.core.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.unknowns import Unknowns
 from dispatcher.core.verdict import Kind, Verdict
 from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned
-
-NEVER: Final = float("inf")
 
 
 class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,17 +45,16 @@ class Owner:
         self.settings = settings
         self.state = state
         self.campaigns = campaigns
-        self.batches = Batches()
         self.unknowns = Unknowns(settings.owner, campaigns, settings.ttl_s)
         self.lanes = {spec.account: AccountLane(spec, campaigns, now_s) for spec in specs}
+        self.next = NextSends(settings.owner, campaigns)
         self.in_charge = False
         self.deposed = False
         self.draining = False
         self.wake_s = NEVER
-        self._n = 0
         self._delays_s: dict[int, float] = {}
         self._asked_ms: dict[int, int] = {}  # when the intents were asked for that we read before our own Owned
-        self._waiting: dict[str, list[int]] = {}
+        self._admission = Admission(state, campaigns, self.lanes)
         self._last_checkpoint = state.position
         self._out: list[Effect] = []
 
@@ -89,7 +86,7 @@ class Owner:
             case Job():
                 job = self.state.take_job(offset, record)
                 if job is not None and self.in_charge:
-                    self._admit(job.offset, now_s)
+                    self._admission.admit(job.offset)
             case Checked():
                 self.state.skip_inbox(offset)
                 lane = self.lanes.get(record.account)
@@ -107,19 +104,18 @@ class Owner:
         if known is None or not self.in_charge:
             return
         if known.launched is not None:
-            for job_offset in self._waiting.pop(campaign, ()):
-                self._admit(job_offset, now_s)
+            self._admission.launched(campaign)
         if known.cancelled:
             for lane in self.lanes.values():
                 lane.drop(campaign)
 
     def batch_loaded(self, job_offset: int, batch: Batch) -> None:
         """The batch asked for by Fetch."""
-        self.batches.add(job_offset, batch)
+        self.next.batches.add(job_offset, batch)
 
     def batch_failed(self, job_offset: int, why: str, now_s: float) -> None:
         """It cannot be had now; its recipients stay queued, and it is asked for again later."""
-        self.batches.failed(job_offset, now_s)
+        self.next.batches.failed(job_offset, now_s)
         job = self.state.jobs.get(job_offset)
         if job is not None and job.job is not None:
             self._out.append(Warn(job.job.account, "batch unreadable", f"{job.job.campaign}/{job.job.batch}: {why}"))
@@ -145,7 +141,7 @@ class Owner:
         sending = lane.sending.get(intent)
         if sending is None or self.deposed or now_s > sending.deadline_s:
             return False
-        if not self._sends(sending.chunk.campaign):
+        if not self.next.may_send(sending.chunk.campaign):
             return False
         if lane.pacer is not None and not lane.pacer.renew(sending.ticket, sending.units, now_s):
             return False
@@ -211,16 +207,12 @@ class Owner:
 
     def poll(self, now_s: float, now_ms: int) -> list[Effect]:
         """Everything to be done now, in order; `wake_s` says when to ask again if nothing happens before."""
-        self.wake_s = NEVER
+        self.wake_s = self.next.wake_s = NEVER
         if self.in_charge and not self.deposed:
             self._resolve_due(now_s)
             for lane in self.lanes.values():
-                self._out.extend(Append(hint) for hint in lane.hints)
-                lane.hints.clear()
-                self._send_ready(lane, now_s, now_ms)
-                if not self.draining:
-                    self._propose(lane, now_s, now_ms)
-                    self._send_ready(lane, now_s, now_ms)
+                self._out.extend(self.next.of(lane, now_s, now_ms, draining=self.draining))
+            self.wake_s = min(self.unknowns.next_s, self.next.wake_s)
         out, self._out = self._out, []
         return out
 
@@ -229,7 +221,7 @@ class Owner:
         self.draining = True
         for lane in self.lanes.values():
             for ready in lane.ready:
-                self._not_sent(lane, ready, "stopping", now_ms)
+                self._out.append(given_up(lane, ready, "stopping", now_ms))
             lane.ready.clear()
 
     @property
@@ -263,7 +255,7 @@ class Owner:
             if not nobody_before:
                 lane.took_over(now_s, inherited_open=inherited, ttl_s=self.settings.ttl_s)
         for job_offset in list(self.state.jobs):
-            self._admit(job_offset, now_s)
+            self._admission.admit(job_offset)
         for chunk in self.state.open.values():
             self._became_unknown(chunk, now_s, 0)
             self._hint_of(chunk)
@@ -277,22 +269,6 @@ class Owner:
         if lane is not None and asked_ms is not None and not personal:
             messages = inherited.count * lane.segments(inherited.campaign)
             lane.hint.inherited(inherited.intent, messages, asked_ms, self.campaigns.balances.get(inherited.account))
-
-    def _admit(self, job_offset: int, now_s: float) -> None:
-        """Put a job's work into its lane, once its campaign's launch is known; drop jobs of other attempts."""
-        job = self.state.jobs.get(job_offset)
-        if job is None or job.job is None:
-            return
-        counts = self.campaigns.counts(job.job.campaign, job.job.attempt)
-        if counts is None:
-            self._waiting.setdefault(job.job.campaign, []).append(job_offset)
-        elif not counts:
-            self.state.drop_job(job_offset)
-        else:
-            lane = self.lanes.get(job.job.account)
-            campaign = self.campaigns.get(job.job.campaign)
-            if lane is not None and campaign is not None and not campaign.cancelled:
-                lane.work_of(job.job.campaign).add_job(job)
 
     def _intent_read(self, chunk: Chunk, now_s: float) -> None:
         lane = self.lanes.get(chunk.account)
@@ -318,7 +294,7 @@ class Owner:
             for piece in change.returned:
                 lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, delay_s)
         if chunk.job not in self.state.jobs:
-            self.batches.forget(chunk.job)
+            self.next.batches.forget(chunk.job)
 
     def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
         lane = self.lanes.get(chunk.account)
@@ -336,104 +312,12 @@ class Owner:
             chunk = self.state.open.get(resolved.intent)
             if chunk is not None and chunk.state is ChunkState.UNKNOWN:
                 self._out.append(Append(resolved))
-        self.wake_s = min(self.wake_s, self.unknowns.next_s)
-
-    def _send_ready(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
-        while lane.ready:
-            ready = lane.next_ready()
-            assert ready is not None
-            chunk = ready.chunk
-            if now_s > ready.deadline_s or lane.stopped is not None or lane.closed or not self._sends(chunk.campaign):
-                lane.ready.remove(ready)
-                self._not_sent(lane, ready, "its moment passed", now_ms)
-                continue
-            if len(lane.sending) >= lane.requests_max:
-                return
-            units = lane.units(chunk.count, ready.parts)
-            at_s = lane.held_until_s
-            if lane.pacer is not None:
-                at_s = max(at_s, lane.pacer.earliest(units, now_s))
-            if at_s > now_s:
-                self.wake_s = min(self.wake_s, at_s, ready.deadline_s + 0.001)
-                return
-            lane.goes(ready)
-            ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
-            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, lane.hint.told)
-            send = Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
-            self._out.append(send)
-
-    def _not_sent(self, lane: AccountLane, ready: Ready, why: str, now_ms: int) -> None:
-        lane.spent_since_poll -= ready.parts
-        self._out.append(Append(not_sent(ready.chunk, why, now_ms)))
-
-    def _propose(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
-        if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
-            lane.go_on()
-        self.wake_s = min(self.wake_s, lane.retry_balance_s)
-        self._out.extend(self.batches.wanted(lane, now_s))
-        self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
-        while True:
-            at_s = lane.propose_at(now_s)
-            if at_s > now_s:
-                self.wake_s = min(self.wake_s, at_s)
-                return
-            found = lane.next_piece(now_s, self.batches.loaded)
-            if found is None:
-                due_s = min((work.next_due_s(now_s) for _, work in lane.active()), default=NEVER)
-                self.wake_s = min(self.wake_s, due_s)
-                return
-            campaign, work, piece, campaigns = found
-            segments = lane.segments(campaign.id)
-            count_max = lane.chunk_max(segments, now_s, campaigns)
-            if count_max < 1:
-                if not lane.proposed and not lane.ready:  # what is announced is covered, and goes out first
-                    lane.stop("balance", "the balance covers no further message", now_s)
-                    self._out.append(Warn(lane.spec.account, "stopped: balance", lane.stopped_why))
-                return
-            batch = self.batches.loaded[piece.job_offset]
-            spec = lane.spec
-            count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
-            self._n += 1
-            intent = Intent(
-                owner=self.settings.owner,
-                n=self._n,
-                account=spec.account,
-                campaign=campaign.id,
-                job=piece.job_offset,
-                batch=piece.job.batch,
-                start=piece.start,
-                count=count,
-                attempt=piece.attempt,
-                at_ms=now_ms,
-                strikes=piece.strikes,
-            )
-            parts = batch.parts(piece.start, count, segments)
-            numbers, letters = batch.slice(piece.start, count), batch.letters(piece.start, count)
-            whole = msgspec.structs.replace(piece)
-            lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, letters, now_s)
-            work.cut(piece, count)
-            lane.spent_since_poll += parts
-            units = lane.units(count, parts)
-            lane.fair.charge(campaign.id, units, campaign.weight, urgent=campaign.urgent)
-            self._out.append(Append(intent))
-
-    def _sends(self, campaign: str) -> bool:
-        known = self.campaigns.get(campaign)
-        return known is not None and known.sends
 
     def _checkpoint(self, now_ms: int) -> Checkpoint:
-        self._forget_cancelled()
+        for job_offset in self._admission.forget_cancelled():
+            self.next.batches.forget(job_offset)
         checkpoint = self.state.checkpoint(self.settings.owner, now_ms)
         undone = self.unknowns.undone
         if undone is not None and undone < checkpoint.inbox:  # jobs read twice are recognised by their number
             checkpoint = msgspec.structs.replace(checkpoint, inbox=undone)
         return checkpoint
-
-    def _forget_cancelled(self) -> None:
-        """Jobs of cancelled campaigns are over once nothing of them is open or on its way into the journal."""
-        on_the_way = {proposal.piece.job_offset for lane in self.lanes.values() for proposal in lane.proposed.values()}
-        for offset, job in list(self.state.jobs.items()):
-            campaign = self.campaigns.get(job.job.campaign) if job.job is not None else None
-            if campaign is not None and campaign.cancelled and job.open == 0 and offset not in on_the_way:
-                self.state.drop_job(offset)
-                self.batches.forget(offset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -10,9 +10,11 @@ from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core import lane, verdict, work
 from dispatcher.core.account_lane import AccountLane
+from dispatcher.core.admission import Admission
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.effects import Append
+from dispatcher.core.effects import Append, Effect
 from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState, OpenJob
+from dispatcher.core.next_sends import NextSends
 from dispatcher.core.owner import Owner
 from dispatcher.core.unknowns import Unknowns
 from dispatcher.core.verdict import Kind
@@ -82,21 +84,17 @@ def pause_and_cancel_are_not_seen(patch: MonkeyPatch) -> None:
 
 
 def an_outcome_is_written_before_the_answer_is_read(patch: MonkeyPatch) -> None:
-    original = Owner._send_ready
+    original = NextSends._sent
 
-    def send_ready(self: Owner, lane: AccountLane, now_s: float, now_ms: int) -> None:
+    def sent(self: NextSends, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         before = set(lane.sending)
-        original(self, lane, now_s, now_ms)
+        yield from original(self, lane, now_s, now_ms)
         for intent in set(lane.sending) - before:
-            self._out.append(
-                Append(
-                    Outcome(
-                        account=lane.spec.account, intent=intent, effect="accepted", kind="accepted", code="", at_ms=0
-                    )
-                )
+            yield Append(
+                Outcome(account=lane.spec.account, intent=intent, effect="accepted", kind="accepted", code="", at_ms=0)
             )
 
-    patch.setattr(Owner, "_send_ready", send_ready)
+    patch.setattr(NextSends, "_sent", sent)
 
 
 def a_checkpoint_forgets_an_open_range(patch: MonkeyPatch) -> None:
@@ -211,13 +209,14 @@ def a_job_remembers_a_cursor_not_ranges(patch: MonkeyPatch) -> None:
 
 
 def a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way(patch: MonkeyPatch) -> None:
-    def forget_cancelled(self: Owner) -> None:
-        for offset, job in list(self.state.jobs.items()):
-            campaign = self.campaigns.get(job.job.campaign) if job.job is not None else None
+    def forget_cancelled(self: Admission) -> list[int]:
+        for offset, job in list(self._state.jobs.items()):
+            campaign = self._campaigns.get(job.job.campaign) if job.job is not None else None
             if campaign is not None and campaign.cancelled and job.open == 0:
-                self.state.drop_job(offset)
+                self._state.drop_job(offset)
+        return []
 
-    patch.setattr(Owner, "_forget_cancelled", forget_cancelled)
+    patch.setattr(Admission, "forget_cancelled", forget_cancelled)
 
 
 def a_refused_intent_goes_back_twice(patch: MonkeyPatch) -> None:
