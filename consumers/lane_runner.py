@@ -20,13 +20,13 @@ import structlog
 from consumers.balance_poll import ASKED_BY, poll_balance
 from consumers.campaigns_feed import CampaignsFeed
 from consumers.driver import Driver, Prepared
-from consumers.history_watch import HISTORY_S, HistoryWatch
+from consumers.history_watch import HistoryWatch
 from consumers.journal import Journal
+from consumers.lane_spec import lane_spec
 from consumers.polls import Poller
 from consumers.queries import Queries
 from dispatcher.balance_book import BalanceBook, HistoryBook
 from dispatcher.config import Config
-from dispatcher.core.account_lane import LaneSpec
 from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
 from dispatcher.core.lane import LaneState
@@ -34,7 +34,7 @@ from dispatcher.core.owner import Owner, OwnerSettings
 from dispatcher.core.verdict import Kind
 from dispatcher.errors import LogDamaged, LogError, LogNewer, TextError
 from dispatcher.log.port import Entry, Log, Stored
-from dispatcher.vendors.seam import Vendor, Verdict
+from dispatcher.vendors.seam import Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import BrokenRecord, NewerRecord, decode, encode
 from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
@@ -315,27 +315,6 @@ class LaneRunner:
         for task in list(self._sends):
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)
-
-
-def lane_spec(account: str, vendor: Vendor) -> LaneSpec:
-    """What the core must know of an account's configuration."""
-    limits, flow = vendor.limits, vendor.flow
-    numbers_max = min(limits.numbers_max, vendor.numbers_per_request or limits.numbers_max)
-    return LaneSpec(
-        account=account,
-        numbers_max=numbers_max,
-        numbers_min=limits.numbers_min,
-        chars_max=limits.mobiles_chars_max,
-        limit=flow.limit if flow else None,
-        per_s=flow.per_s if flow else 1.0,
-        unit=flow.unit if flow else "messages",
-        inflight_max=vendor.inflight_max,
-        attempts_max=vendor.attempts_max,
-        timeout_s=vendor.connect_timeout_s + vendor.timeout_s,
-        polls_balance=vendor.balance_interval_s is not None,
-        locks_out=vendor.locks_out,
-        evidence_s=HISTORY_S if vendor.ids_each and vendor.history_limits is not None else 0.0,
-    )
 
 
 def _decoded(stored: Stored, topic: str) -> AnyRecord:
