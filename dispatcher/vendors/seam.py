@@ -9,10 +9,8 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,6 +18,7 @@ from dispatcher.core.personal import VariableLimits
 from dispatcher.core.template import Template
 from dispatcher.core.text import Split
 from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.vendors.account_keys import wrong_key
 from dispatcher.vendors.exchange import (
     Answer,
     Balance,
@@ -225,7 +224,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
         A vendor checks its own keys and calls this for those that all have.
         """
-        return _wrong(self)
+        return wrong_key(self)
 
     def prepare(self, message: Message) -> bytes:
         """The request body's prefix for this message: computed once per campaign. Raises TextError if refused."""
@@ -303,36 +302,3 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     def push_answer(self) -> bytes:
         """The body that tells the vendor that its push is safe with us."""
         return b""
-
-
-def _wrong(vendor: Vendor) -> str | None:
-    """What is wrong with the keys that every vendor has."""
-    try:
-        url = urlsplit(vendor.url)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable or url.query or url.fragment or url.username:
-        return 'url must be http://HOST[:PORT] or https://HOST[:PORT], without "?", "#" or a password in it.'
-    flow = vendor.flow
-    if flow is not None and (flow.limit < 1 or flow.per_s <= 0):
-        return "flow needs a limit of 1 or more and per_s above 0; leave flow out to send unpaced."
-    for name in ("connect_timeout_s", "timeout_s", "keepalive_s"):
-        if not getattr(vendor, name) > 0:
-            return f"{name} must be above 0 (seconds)."
-    for name in ("inflight_max", "attempts_max"):
-        if getattr(vendor, name) < 1:
-            return f"{name} must be 1 or more."
-    if vendor.send_hours is not None:
-        opens, closes = vendor.send_hours
-        if not 0 <= opens < closes <= 24:
-            return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
-    for source in vendor.push_from:
-        try:
-            ipaddress.ip_network(source, strict=False)
-        except ValueError:
-            return f'push_from: "{source}" is no address and no network (203.0.113.7, 203.0.113.0/24).'
-    most = vendor.limits.numbers_max
-    if vendor.numbers_per_request is not None and not 1 <= vendor.numbers_per_request <= most:
-        return f"numbers_per_request must be 1 to {most}: the vendor takes no more in one request."
-    return None
