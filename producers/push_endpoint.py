@@ -1,4 +1,7 @@
-"""One account's place for one kind of push: how it is read, alone or with others, and its way into the log."""
+"""One account's place for one kind of push: how it is read, alone or with others, and its way into the log.
+
+Rate and waiting are counted here, so that a vendor who floods us is refused, and no other.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam import Push, Vendor
 from producers.push_groups import Groups, ReadAlone
+from producers.push_request import Answer
 from producers.push_sources import expected_from
 from schemas.topics import INBOUND, REPORTS, lane_partition
 
@@ -30,6 +34,8 @@ class Endpoint:
 
     __slots__ = (
         "_log",
+        "_second",
+        "_this_second",
         "_words",
         "account",
         "expects",
@@ -38,8 +44,10 @@ class Endpoint:
         "path",
         "reports",
         "secrets",
+        "taken",
         "together",
         "vendor",
+        "waiting",
     )
 
     def __init__(self, log: Log, account: str, vendor: Vendor, words: OptOutWords, *, reports: bool) -> None:
@@ -48,6 +56,11 @@ class Endpoint:
         self.account = account
         self.vendor = vendor
         self.reports = reports
+        self.taken = Answer(200, vendor.push_answer(), "text/plain")
+        """What tells the vendor that its push is safe."""
+        self.waiting = 0
+        """How many pushes wait for the log."""
+        self._second = self._this_second = 0
         self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
         self.expects = expected_from(vendor.push_from)
         self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
@@ -58,6 +71,13 @@ class Endpoint:
         if reports and type(vendor).report_pushes is not Vendor.report_pushes:
             self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
         self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
+
+    def too_fast(self, second: int, pushes_per_s_max: int) -> bool:
+        """Count a push that came in this second; True if it is one too many."""
+        if second != self._second:
+            self._second, self._this_second = second, 0
+        self._this_second += 1
+        return self._this_second > pushes_per_s_max
 
     def masked(self, text: bytes) -> bytes:
         """The text without the account's secrets, however they are escaped."""

@@ -2,6 +2,7 @@
 
 A push waits for at most two appends; under load thousands share one. Nobody is answered before the log has said that
 the group is durable, and a log that fails fails the whole group: the vendor pushes again, and the joiner counts once.
+Items that cannot be packed fail alone.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from dispatcher.errors import LogError
 from dispatcher.log.port import Entry, Log
 
 Item = TypeVar("Item")
+Done = Callable[[Exception | None], None]
+"""Called once with what went wrong, or with None when the items are durable. Must not raise."""
 
 
 class ReadAlone(Exception):
@@ -39,19 +43,15 @@ class Groups(Generic[Item]):
         self._pack = pack
         self._first = first
         self._loop = asyncio.get_running_loop()
-        self._items: list[Item] = []
-        self._waiting: list[asyncio.Future[None]] = []
+        self._added: list[tuple[Sequence[Item], Done]] = []
         self._appending: asyncio.Task[None] | None = None
         self.appends = 0
 
-    def add(self, items: Sequence[Item]) -> asyncio.Future[None]:
-        """Put items into the gathering group. The future is done when they are durable, or raises what the log did."""
-        durable = self._loop.create_future()
-        self._items.extend(items)
-        self._waiting.append(durable)
+    def add(self, items: Sequence[Item], done: Done) -> None:
+        """Put items into the gathering group; `done` is called when they are durable, or with what the log raised."""
+        self._added.append((items, done))
         if self._appending is None:
             self._appending = self._loop.create_task(self._append())
-        return durable
 
     async def drained(self) -> None:
         """Wait until nothing is gathered or under way."""
@@ -60,26 +60,37 @@ class Groups(Generic[Item]):
 
     async def _append(self) -> None:
         try:
-            while self._waiting:
-                items, self._items = self._items, []
-                waiting, self._waiting = self._waiting, []
-                failure = await self._appended(items)
-                for durable in waiting:
-                    if durable.done():  # whoever waited was cancelled
-                        continue
-                    if failure is None:
-                        durable.set_result(None)
-                    else:
-                        durable.set_exception(failure)
+            while self._added:
+                group, self._added = self._added, []
+                await self._append_group(group)
         finally:
             self._appending = None
 
-    async def _appended(self, items: list[Item]) -> Exception | None:
+    async def _append_group(self, group: list[tuple[Sequence[Item], Done]]) -> None:
+        """Append it in one piece and tell each how it went; where that cannot be packed, half by half."""
+        items = [item for each, _ in group for item in each]
+        failure: Exception | None = None
         try:
-            self.appends += 1
+            entries = self._pack(items)
             if self._first is not None:
                 await self._first(items)
-            await self._log.append(self._topic, self._partition, self._pack(items))
-        except Exception as error:  # whatever it is, nobody may wait for ever
-            return error
-        return None
+        except (LogError, ReadAlone) as error:
+            failure = error
+        except Exception as error:
+            if len(group) > 1:  # one of them is bad: the others must not fail with it
+                middle = len(group) // 2
+                await self._append_group(group[:middle])
+                await self._append_group(group[middle:])
+                return
+            failure = error
+        if failure is None:
+            try:
+                self.appends += 1
+                await self._log.append(self._topic, self._partition, entries)
+            except Exception as error:  # whatever it is, nobody may wait for ever
+                failure = error
+        for _, done in group:
+            try:
+                done(failure)
+            except Exception as error:
+                self._loop.call_exception_handler({"message": "a push was not answered", "exception": error})
