@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs, quote_plus
 
+from loadtest.bench.pushing import Report
+
 PER_PUSH: Final = {"hezhong": 500, "guodu": 250}
 STAMPS: Final = [f"2025-05-01 12:{minute:02}:{second:02}" for minute in range(3) for second in range(60)]
-Report = tuple[str, int]
-"""(vendor id, number)."""
 
 # --- pushes ----------------------------------------------------------------------------------------------------------
 
