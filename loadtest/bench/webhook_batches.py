@@ -98,8 +98,8 @@ BENCH: Final = PushBench(
 async def run(quick: bool = False) -> list[dict[str, Any]]:
     """Parsing alone, then the whole way."""
     figures = [parsing(account, quick) for account in ACCOUNTS]
-    count, rounds = (50_000, 1) if quick else (500_000, ROUNDS)
-    speeds = await BENCH.measured(count, count // 10, rounds)
+    count, rounds = (50_000, 1) if quick else (1_000_000, ROUNDS)
+    speeds = await BENCH.measured(count, count // 20, rounds)
     for account, speed in speeds.items():
         figures += speed.figures(f"webhook_{PER_PUSH[account]}")
     return figures
