@@ -183,7 +183,7 @@ def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None 
 
     rows = ReportRows(
         numbers,
-        pair.astype(np.int32),
+        pair.astype(np.int32, copy=False),
         times,
         places,
         id_of,

@@ -132,7 +132,7 @@ class Fold:
                 for stored, record in self._sound("reports", decoded("reports", records))
                 if isinstance(record, Reports)
             ),
-            self.working.named,
+            self.working.held,
         )
         for account, rows in flat.came.items():
             self._tallies.report(account).rows += rows

@@ -61,7 +61,7 @@ def _cut(
     count = np.clip(np.array([chunk.count for chunk in chunks], np.int64), 0, np.maximum(len(finals) - start, 0))
     ends = np.cumsum(count)
     of_chunk = np.repeat(np.arange(len(chunks)), count)
-    rows = np.arange(len(of_chunk)) + np.repeat(start - (ends - count), count)
+    rows = _rows(start, count, ends)
     finals = finals[rows]
 
     states = states_of(pairs)[finals]
@@ -69,14 +69,15 @@ def _cut(
     states[silent] = np.array([_own_state(chunk) for chunk in chunks], np.uint8)[of_chunk[silent]]
 
     used = np.zeros((len(chunks), 1 + len(pairs)), np.bool_)
-    used[of_chunk, finals] = True
-    code_index = (np.cumsum(used, axis=1, dtype="<u2") - np.uint16(1))[of_chunk, finals]
+    cell = of_chunk * used.shape[1] + finals  # one index is four times as fast as two
+    used.reshape(-1)[cell] = True
+    code_index = (np.cumsum(used, axis=1, dtype="<u2") - np.uint16(1)).reshape(-1)[cell]
     chunk_no, values = np.nonzero(used)
     values_to = np.searchsorted(chunk_no, np.arange(len(chunks)), "right").tolist()
     value_of, code_of = values.tolist(), ["", *(code for _, code in pairs)]
 
     latest = np.zeros(len(chunks), np.int64)
-    if len(rows):
+    if len(of_chunk):
         filled = count > 0
         latest[filled] = np.maximum.reduceat(times[rows], (ends - count)[filled])
 
@@ -104,6 +105,14 @@ def _cut(
         )
         for chunk, at, (row, row_to), (value_from, value_to), latest_s in cuts
     ]
+
+
+def _rows(start: NDArray[np.int64], count: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """The places of all recipients, chunk after chunk; mostly the chunks lie side by side."""
+    if (start[1:] == (start + count)[:-1]).all():
+        return slice(int(start[0]), int(start[0] + ends[-1]))
+    rows: NDArray[np.int64] = np.repeat(start - (ends - count), count)
+    return rows + np.arange(len(rows))
 
 
 def _own_state(chunk: JoinedChunk) -> State | int:

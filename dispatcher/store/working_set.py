@@ -34,6 +34,7 @@ class WorkingSet:
         self._columns: OrderedDict[int, Columns] = OrderedDict()
         self._columns_bytes = 0
         self._chunks: dict[int, JoinedChunk] = {}
+        self._names_requests: set[str] = set()
         self._named: dict[str, dict[str, int]] = {}
         self.names: list[tuple[JoinedChunk, ...]] = []
         self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
@@ -127,16 +128,19 @@ class WorkingSet:
 
     # --- vendor ids --------------------------------------------------------------------------------------------------
 
+    def held(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.int32]:
+        """`named`, as far as it is in memory."""
+        return np.fromiter(map(self._named.get(account, {}).get, vendor_ids, repeat(-1)), np.int32, len(vendor_ids))
+
     def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.int32]:
         """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
-        if not self._tables.has_vendor_ids(account):  # each recipient has an id of its own
-            return np.full(len(vendor_ids), -1, np.int32)
+        if account not in self._names_requests:
+            if not self._tables.has_vendor_ids(account):  # each recipient has an id of its own
+                return np.full(len(vendor_ids), -1, np.int32)
+            self._names_requests.add(account)
         held = self._named.setdefault(account, {})
-        found = np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.int32, len(vendor_ids))
-        missing = {vendor_ids[number] for number in np.flatnonzero(found < 0).tolist()}
+        missing = {vendor_id for vendor_id in vendor_ids if vendor_id not in held}
         rows = self._tables.chunks_named(account, list(missing)) if missing else []
-        if not rows:
-            return found
         self.chunks_of([chunk_id for _, chunk_id in rows])
         chunks: dict[str, dict[int, JoinedChunk]] = {}
         for vendor_id, chunk_id in rows:
@@ -144,7 +148,7 @@ class WorkingSet:
         for vendor_id, named in chunks.items():
             held[vendor_id] = len(self.names)
             self.names.append(tuple(named.values()))
-        return np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.int32, len(vendor_ids))
+        return self.held(account, vendor_ids)
 
     def rename(self, account: str, vendor_id: str) -> None:
         """A chunk was just given this id: ask the store again."""
