@@ -121,7 +121,7 @@ def balance(name: str | None, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"accounts": [_as_json(each) for each in probes]})
     else:
-        table = columns("account", "messages", "asked", "products", right=frozenset({1}))
+        table = columns("account", "messages", "asked", "products", right=frozenset({1}), prose={"products"})
         for each in probes:
             known = "?" if each.messages is None else f"{each.messages:,.0f}"
             when = each.recalled or ("now" if each.asked else "never")

@@ -15,6 +15,7 @@ from consumers.account_commands import account
 from consumers.agent_commands import add_account, delete_account, recharge_account
 from consumers.code_command import codes_command
 from consumers.history_command import history_command
+from consumers.inbound_screen import printable
 from consumers.login_commands import change_login
 from consumers.operation_commands import list_operations, settle_operation
 from dispatcher.config import Config, load
@@ -126,7 +127,8 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
     if not sightings and not messages:
         click.echo(f"{wire} is in no campaign, and sent us nothing.")
     if sightings:
-        table = columns("campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported")
+        names = ("campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported")
+        table = columns(*names, prose={"meaning"})
         for found in sightings:
             texts = (
                 found.campaign,
@@ -141,9 +143,9 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
             table.add_row(*map(Text, texts))
         console().print(table)
     if messages:
-        table = columns("received", "account", "text")
+        table = columns("received", "account", "text", prose={"text"})
         for message in messages:
-            table.add_row(*map(Text, (_clock(message.received_ms), message.account, message.text)))
+            table.add_row(*map(Text, (_clock(message.received_ms), message.account, printable(message.text))))
         console().print(table)
 
 

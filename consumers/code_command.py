@@ -39,7 +39,8 @@ def codes_command(account: str, code: str | None, config: str | None, as_json: b
     if as_json:
         print_json({"account": account, "vendor": vendor.tag, "codes": rows})
         return
-    table = columns("said of", "code", "class", "meaning", "in Chinese", "what to do")
+    names = ("said of", "code", "class", "meaning", "in Chinese", "what to do")
+    table = columns(*names, prose={"meaning", "what to do"})
     for row in rows:
         table.add_row(*(row[name] for name in ("of", "code", "class", "english", "chinese", "advice")))
     console().print(table)

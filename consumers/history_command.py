@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
+from consumers.inbound_screen import printable
 from dispatcher.balance_book import HistoryBook, asked, why_no_history
 from dispatcher.config import Config, load
 from dispatcher.core import numbers as phone_numbers
@@ -182,7 +183,7 @@ def _number(text: str) -> int:
 
 
 def _table(rows: list[HistoryRow]) -> Any:
-    table = columns("sent", "number", "state", "code", "vendor id", "text")
+    table = columns("sent", "number", "state", "code", "vendor id", "text", prose={"text"})
     for row in rows:
         texts = (
             _clock(row.sent_ms),
@@ -190,7 +191,7 @@ def _table(rows: list[HistoryRow]) -> Any:
             WORDS.get(row.state, "waiting"),
             row.code,
             row.vendor_id,
-            row.text,
+            printable(row.text),
         )
         table.add_row(*map(Text, texts))
     return table

@@ -17,8 +17,7 @@ BODY_CHARS_SHOWN: Final = 300
 
 def message_table(messages: Sequence[InboundMessage]) -> Table:
     """One row per message."""
-    table = columns("sent", "account", "from", "to", "flags", "text")
-    table.columns[5].no_wrap, table.columns[5].overflow = False, "fold"
+    table = columns("sent", "account", "from", "to", "flags", "text", prose={"text"})
     for message in messages:
         cells = (
             clock(message.at_ms),
@@ -72,8 +71,7 @@ def footer(shown: int, tallies: Sequence[InboundTally], dead: int, records_behin
 
 def letter_table(letters: Sequence[tuple[DeadLetter, str | None]]) -> Table:
     """One row per dead letter, with what it held."""
-    table = columns("received", "account", "came by", "why", "what")
-    table.columns[4].no_wrap, table.columns[4].overflow = False, "fold"
+    table = columns("received", "account", "came by", "why", "what", prose={"why", "what"})
     for letter, body in letters:
         what = "(the log does not have it any more)" if body is None else printable(body)
         if len(what) > BODY_CHARS_SHOWN:

@@ -138,7 +138,7 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
 
 
 def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bool:
-    table = columns("sent", "value")
+    table = columns("sent", "value", prose={"value"})
     for row in operation.shows:
         table.add_row(*map(Text, row))
     click.echo(f'{operation.name}, asked of {vendor.url} by account "{account}":', err=True)

@@ -36,7 +36,8 @@ def list_operations(config: str | None, as_json: bool) -> None:
     elif not known:
         click.echo("no operations yet.")
     else:
-        table = columns("operation", "asked", "by", "account", "what", "result", "says")
+        names = ("operation", "asked", "by", "account", "what", "result", "says")
+        table = columns(*names, prose={"what", "says"})
         for each in known:
             asked = each.asked
             row = (asked.operation, when(asked.at_ms), asked.by, asked.account, _what(each), each.result, _says(each))

@@ -242,8 +242,8 @@ def as_object(doubt: Doubt) -> dict[str, Any]:
 
 def resolved_table(found: Sequence[Resolution]) -> Table:
     """One line per resolution."""
-    shown = columns("when", "campaign", "chunk", "account", "recipients", "as", "by", "why", right=frozenset({4}))
-    shown.columns[-1].no_wrap, shown.columns[-1].overflow = False, "fold"
+    names = ("when", "campaign", "chunk", "account", "recipients", "as", "by", "why")
+    shown = columns(*names, right=frozenset({4}), prose={"why"})
     for each in found:
         resolved, intent = each.resolved, each.intent
         shown.add_row(

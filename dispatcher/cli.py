@@ -8,6 +8,7 @@ traceback.
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -75,6 +76,7 @@ class Commands(Group):
         """Run, and end the process with what the errors say; with `standalone_mode=False` errors are raised instead."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        _show_what_the_terminal_can()
         sys.exit(self._run(args, prog_name, complete_var, extra))
 
     def _run(
@@ -138,6 +140,13 @@ def _keep_warnings_off_the_output() -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _show_what_the_terminal_can() -> None:
+    """A terminal that is not UTF-8 shows `?` for what it has no character for; files and JSON are UTF-8 everywhere."""
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="replace")
 
 
 def _unread() -> int:

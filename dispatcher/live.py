@@ -69,7 +69,7 @@ class Bar:
         self._counts = counts
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        coloured = console.color_system is not None
+        coloured = console.color_system is not None and not console.no_color
         width = min(options.max_width, BAR_CELLS_MAX)
         for share, cells in zip(SHARES, cells_of(self._counts, width), strict=True):
             solid = coloured and share.word not in ("waiting", "not sent")

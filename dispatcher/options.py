@@ -8,15 +8,15 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from dispatcher.errors import UserError
+from dispatcher.listing import Listing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,11 +72,13 @@ def console(*, err: bool = False) -> Console:
     return Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else WIDTH_PIPED)
 
 
-def columns(*names: str, right: frozenset[int] = frozenset()) -> Table:
-    """A table without lines; columns whose index is in `right` are figures."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> Listing:
+    """A table without lines; columns whose index is in `right` are figures, those named in `prose` may be folded."""
+    table = Listing()
     for index, name in enumerate(names):
-        table.add_column(name, justify="right" if index in right else "left", no_wrap=True)
+        table.add_column(
+            name, justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"
+        )
     return table
 
 

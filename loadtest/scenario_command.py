@@ -78,7 +78,7 @@ def _list(*, as_json: bool) -> None:
     if as_json:
         print_json({"scenarios": [{"name": name, "about": about} for name, (about, _) in found.items()]})
         return
-    table = columns("scenario", "what it shows")
+    table = columns("scenario", "what it shows", prose={"what it shows"})
     for name, (about, _) in found.items():
         table.add_row(name, about)
     console().print(table)

@@ -127,7 +127,7 @@ class Outcome(msgspec.Struct, frozen=True):
         return table
 
     def _verdicts(self) -> RenderableType:
-        table = columns("", "must be so", "is it", "found")
+        table = columns("", "must be so", "is it", "found", prose={"must be so", "found"})
         for check in self.checks:
             mark = Text("✓", style="bold green") if check.holds else Text("✗", style="bold red")
             table.add_row(mark, check.what, "yes" if check.holds else "NO", check.found)

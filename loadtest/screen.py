@@ -34,7 +34,7 @@ class Screen:
     def shown(self) -> Iterator[None]:
         """Draw from here on, and clear up in the end."""
         screen = console()
-        if self._quiet or not screen.is_terminal:
+        if self._quiet or not screen.is_terminal or screen.is_dumb_terminal:
             yield
             return
         with Live(console=screen, auto_refresh=False, transient=True) as self._live:

@@ -155,7 +155,8 @@ def _accounts(view: CampaignView) -> Table:
 
 
 def _failures(view: CampaignView) -> Table:
-    table = columns("failed", "code", "meaning", "what to do", "said by", right=frozenset({0}))
+    names = ("failed", "code", "meaning", "what to do", "said by")
+    table = columns(*names, right=frozenset({0}), prose={"meaning", "what to do"})
     by_size = sorted(view.failures, key=lambda failure: -failure.recipients)
     for failure in by_size[:FAILURES_SHOWN]:
         said = "report" if failure.source == "report" else "answer to the submit"
@@ -169,7 +170,7 @@ def _failures(view: CampaignView) -> Table:
 
 
 def _reasons(word: str, reasons: Mapping[str, int]) -> Table:
-    table = columns(word, "why", right=frozenset({0}))
+    table = columns(word, "why", right=frozenset({0}), prose={"why"})
     for reason, rows in sorted(reasons.items(), key=lambda item: -item[1]):
         table.add_row(f"{rows:,}", reason)
     return table

@@ -83,7 +83,7 @@ class _Watch:
     @contextlib.contextmanager
     def _live(self) -> Iterator[Live | None]:
         screen = console()
-        if self._as_json or not screen.is_terminal:
+        if self._as_json or not screen.is_terminal or screen.is_dumb_terminal:
             yield None
             return
         with Live(console=screen, auto_refresh=False) as live:

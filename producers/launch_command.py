@@ -122,6 +122,7 @@ def launch_command(
     """
     from dispatcher.config import load
 
+    _check_typed(text, name)
     accounts = [account.strip() for account in route.split(",") if account.strip()]
     settings = load(config, secrets=accounts)
     wanted: dict[str, Any] = {
@@ -159,6 +160,15 @@ def launch_command(
         click.echo(_interrupted(prepared.plan.campaign if committing else ""), err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     _print_result(result, as_json=as_json)
+
+
+def _check_typed(*texts: str | None) -> None:
+    """Raises UserError for what is in another encoding than the terminal says it is."""
+    if any("\udc80" <= character <= "\udcff" for text in texts for character in text or ""):
+        raise UserError(
+            "the text cannot be read: the terminal's encoding is not the one that is set "
+            f"({sys.getfilesystemencoding()}). Set it first, for example: export LC_ALL=C.UTF-8"
+        )
 
 
 def _interrupted(committing: str) -> str:

@@ -198,7 +198,7 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
         print_json({"listed": len(found.listing), "entries": entries})
         return
     if entries:
-        table = columns("number", "since", "by", "why")
+        table = columns("number", "since", "by", "why", prose={"why"})
         for entry in entries:
             since = f"{datetime.fromtimestamp(entry['since_ms'] / 1000):%Y-%m-%d %H:%M:%S}"
             cells = (entry["number"], since, f"{entry['by']} ({entry['source']})", entry["why"])

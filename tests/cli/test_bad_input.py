@@ -30,6 +30,7 @@ LAUNCH_MISTAKES: list[tuple[str, list[str], str]] = [
     ("an account that is not there", ["list.csv", "--text", "hello", "--route", "winter", "--yes"], "winter"),
     ("a text that is too long", ["list.csv", "--text", "x" * 800, "--route", "spring", "--yes"], "800"),
     ("a text nothing can carry", ["list.csv", "--text", "a\ud800b", "--route", "spring", "--yes"], "character 2"),
+    ("a text in another encoding", ["list.csv", "--text", "\udce3\udc80", "--route", "spring", "--yes"], "encoding"),
     ("an empty text", ["list.csv", "--text", " ", "--route", "spring", "--yes"], "empty"),
     ("nobody to ask", ["list.csv", "--text", "hello", "--route", "spring"], "--yes"),
     ("a suppression list that is not there", ["list.csv", *LAUNCH, "--suppress", "none.txt"], "none.txt"),

@@ -127,6 +127,13 @@ def test_a_watch_on_a_terminal_draws_the_bar_and_the_equation(folder: Path) -> N
     assert "5 rows = 1 invalid + 1 duplicate + 3 failed ✓" in " ".join(shown.split())
 
 
+def test_a_watch_on_a_dumb_terminal_prints_lines(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
+    monkeypatch.setenv("TERM", "dumb")
+    assert on_a_terminal("campaign", "watch", "may").startswith("may: finished · 100 % final · delivered 0, failed 3")
+
+
 def test_results_that_are_behind_the_log_say_so(folder: Path) -> None:
     launched(folder, "may")
     said("campaign", "list")

@@ -48,13 +48,17 @@ def leaving(ctx):
     ctx.exit(7)
 
 @click.command()
+def foreign():
+    print("【Shop】hello ✓")
+
+@click.command()
 def talkative():
     for number in range(100_000):
         print(number)
 
 not_a_command = 1
 '''
-COMMANDS = ["fine", "mistaken", "failing", "broken", "interrupted", "refusing", "leaving", "talkative"]
+COMMANDS = ["fine", "mistaken", "failing", "broken", "interrupted", "refusing", "leaving", "foreign", "talkative"]
 
 
 @pytest.fixture
@@ -153,6 +157,22 @@ def test_a_reader_that_leaves_early_sees_no_complaint(commands: Path) -> None:
     with talking.stderr:
         assert talking.stderr.read() == ""
     assert talking.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", "?Shop?hello ?\n"), ("gbk", "【Shop】hello ?\n"), ("utf-8", "【Shop】hello ✓\n")]
+)
+def test_a_terminal_shows_a_question_mark_for_what_it_has_no_character_for(
+    commands: Path, encoding: str, shown: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from dispatcher.cli import main; main()", "x-foreign"],
+        env={"PYTHONPATH": str(commands), "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(encoding) == shown
 
 
 def test_a_caller_may_have_the_errors_themselves(commands: Path) -> None:

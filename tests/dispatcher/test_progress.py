@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dispatcher.config import parse
 from dispatcher.core.equation import TERMS, Counts, Status, status
-from dispatcher.live import cells_of, equation, picture
+from dispatcher.live import Bar, cells_of, equation, picture
 from dispatcher.progress import (
     SHARES,
     STATUS_WORDS,
@@ -193,3 +193,10 @@ def test_watching_ends_when_nothing_will_change_by_itself(counts, is_over):
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (7.4, "0:07"), (750, "12:30"), (10921, "3:02:01")])
 def test_durations_read_like_a_clock(seconds, said):
     assert duration(seconds) == said
+
+
+def test_a_terminal_that_shall_show_no_colours_tells_the_states_apart_by_their_glyphs():
+    out = io.StringIO()
+    screen = Console(file=out, width=80, force_terminal=True, no_color=True, color_system="truecolor")
+    screen.print(Bar(Counts(rows=20, delivered=10, failed=10)))
+    assert {"█", "▓"} <= set(out.getvalue())
