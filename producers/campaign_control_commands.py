@@ -8,12 +8,15 @@ from typing import Final, TypeVar
 
 import click
 
-from dispatcher.config import load
+from dispatcher.config import Config, load
 from dispatcher.core.campaigns import Campaign
+from dispatcher.core.equation import Counts
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.options import config_option, confirm, json_option, print_json
 from producers.campaign_control import Control, control, launched, read_campaigns
+from producers.campaign_results import settled
+from producers.plan_view import counted
 
 T = TypeVar("T")
 
@@ -74,27 +77,39 @@ def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
       dispatcher campaign cancel may-sale
       dispatcher campaign cancel may-sale --yes --json
     """
-    known = asyncio.run(_on_log(config, lambda log: _known(log, campaign)))
-    if not known.cancelled and not confirm(_question(known), yes=yes):
+    _act(campaign, config, "cancel", as_json=as_json, ask=not yes)
+
+
+def _act(campaign: str, config: str | None, what: Control, *, as_json: bool, ask: bool = False) -> None:
+    loaded = load(config, secrets="none")
+    known = asyncio.run(_on_log(loaded, lambda log: _known(log, campaign)))
+    assert known.launched is not None
+    over = None
+    if what != "resume" and not known.cancelled:
+        over = settled(loaded, campaign, known.launched.at_ms)
+    if over is None and what == "cancel" and not known.cancelled and not confirm(_question(known), yes=not ask):
         click.echo("nothing was cancelled.", err=True)
         return
-    _act(campaign, config, "cancel", as_json=as_json)
-
-
-def _act(campaign: str, config: str | None, what: Control, *, as_json: bool) -> None:
-    changed = asyncio.run(_on_log(config, lambda log: control(log, campaign, what)))
+    changed = over is None and asyncio.run(_on_log(loaded, lambda log: control(log, campaign, what)))
     if as_json:
         print_json({"campaign": campaign, "action": what, "changed": changed})
+    elif over is not None:
+        click.echo(_nothing_left(campaign, what, over))
     else:
         click.echo((_DONE if changed else _ALREADY)[what].format(campaign, campaign))
+
+
+def _nothing_left(campaign: str, what: Control, counts: Counts) -> str:
+    where = f"was sent whole, {counted(counts.accepted, 'report')} still to come" if counts.accepted else "is finished"
+    return f'campaign "{campaign}" {where}: there is nothing left to {what}, and nothing was changed.'
 
 
 async def _known(log: Log, campaign: str) -> Campaign:
     return launched(await read_campaigns(log), campaign)
 
 
-async def _on_log(config: str | None, work: Callable[[Log], Awaitable[T]]) -> T:
-    log = await open_log(load(config, secrets="none").log.url, create=False)
+async def _on_log(config: Config, work: Callable[[Log], Awaitable[T]]) -> T:
+    log = await open_log(config.log.url, create=False)
     try:
         return await work(log)
     finally:

@@ -7,6 +7,7 @@ see it, so `Results.fresh` gives the joiner that second; what is still behind af
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,8 @@ from typing import Final
 import click
 
 from dispatcher.config import Config
+from dispatcher.core.equation import Counts
+from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.store.catching_up import bring_up_to_date
@@ -95,6 +98,23 @@ async def results(config: Config) -> AsyncIterator[Results]:
         reader = await asyncio.to_thread(open_reader, config.store)
         stack.callback(reader.close)
         yield Results(config, log, reader)
+
+
+def settled(config: Config, campaign: str, launched_ms: int) -> Counts | None:
+    """The counts of a campaign of which nothing can be sent any more; None if something may, or nobody can tell.
+
+    Looks at the results as they are: who was sent to is never queued again, so it does not matter how far behind the
+    log they are. Never fails, as nothing that stops a campaign may depend on it.
+    """
+    try:
+        with contextlib.closing(open_reader(config.store)) as reader:
+            view = reader.campaign(campaign)
+    except DispatcherError:
+        return None
+    if view is None or view.launched_ms != launched_ms:
+        return None
+    counts = view.counts
+    return None if counts.queued or counts.in_flight or counts.unknown else counts
 
 
 def stale(records: int) -> str:

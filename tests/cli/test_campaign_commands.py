@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,32 @@ def test_show_tells_how_to_go_on_only_while_there_is_something_to_send(folder: P
     assert "Paused. To go on" in said("campaign", "show", "may")
     journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
     assert "Paused" not in said("campaign", "show", "may")
+
+
+@pytest.mark.parametrize(
+    ("effect", "where"), [("failed", "is finished"), ("accepted", "was sent whole, 3 reports still to come")]
+)
+def test_a_campaign_of_which_nothing_is_left_to_send_is_neither_paused_nor_cancelled(
+    folder: Path, effect: str, where: str
+) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, effect, sent_ms=time.time_ns() // 1_000_000))
+    said("campaign", "list")
+    for action in ("pause", "cancel"):  # and nobody is asked
+        assert f"{where}: there is nothing left to {action}" in said("campaign", action, "may")
+        assert printed("campaign", action, "may")["changed"] is False
+    assert len(on_campaigns(folder)) == 1
+    assert "was not paused" in said("campaign", "resume", "may")
+
+
+def test_a_campaign_is_paused_and_cancelled_where_nobody_can_tell_whether_it_is_over(folder: Path) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "unknown"))
+    said("campaign", "list")
+    assert "is paused" in said("campaign", "pause", "may")
+    (folder / "data" / "results.db").write_bytes(b"no store")
+    assert "goes on" in said("campaign", "resume", "may")
+    assert "is cancelled" in said("campaign", "cancel", "may", "--yes")
 
 
 def test_controls_say_in_json_whether_they_changed_anything(folder: Path) -> None:
@@ -223,8 +250,8 @@ def intent(campaign: str, count: int) -> Intent:
     )
 
 
-def outcome(of: int, effect: Any, code: str = "") -> Outcome:
-    return Outcome(account="spring", intent=of, effect=effect, kind="content", code=code, at_ms=3, sent_ms=3)
+def outcome(of: int, effect: Any, code: str = "", sent_ms: int = 3) -> Outcome:
+    return Outcome(account="spring", intent=of, effect=effect, kind="content", code=code, at_ms=3, sent_ms=sent_ms)
 
 
 @contextlib.asynccontextmanager
