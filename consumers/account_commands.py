@@ -189,7 +189,8 @@ def _print_probe(each: Probe, told: bool) -> None:
     ]
     left = "" if each.messages is None else f", {each.messages:,.0f} messages left"
     says = f" ({each.says})" if each.let_in and each.says != "let in" else "" if each.let_in else f": {each.says}"
-    lane = "; a lane that stopped because of the login goes on" if told else ""
+    cause = "the login" if each.asked else "the login or the balance"
+    lane = f"; a lane that stopped because of {cause} goes on" if told else ""
     click.echo(f"{each.account}: {mark}{left}{says}{lane}.")
 
 

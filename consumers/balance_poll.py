@@ -67,6 +67,7 @@ async def poll_balance(
             slower = 1
         elif balance.verdict is not None:
             logger.warning("balance not known", kind=balance.verdict.kind.value, code=balance.verdict.code)
+            lane.balance_not_known(time.monotonic())
             if balance.verdict.kind is Kind.THROTTLED:
                 slower = min(slower * 2, SLOWER_MAX)
         await asyncio.sleep(interval_s * (slower - 1))

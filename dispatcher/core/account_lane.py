@@ -240,6 +240,7 @@ class AccountLane:
         if why == "auth":
             self.let_in = not self.spec.locks_out
         if why == "balance" and not self.spec.polls_balance:
+            self.stopped_why += f"; topped up? dispatcher account check {self.spec.account}"
             self.retry_balance_s = now_s + BALANCE_RETRY_S
 
     def go_on(self) -> None:
@@ -248,6 +249,23 @@ class AccountLane:
         self.stopped_why = ""
         self.refusals = 0
         self.retry_balance_s = float("inf")
+
+    def tries_its_credit(self) -> None:
+        """Nobody can say whether the account was topped up: the next request finds out."""
+        self.balance = None
+        self.go_on()
+
+    def checked(self) -> None:
+        """A person looked after the account. Its credit is left to the next query, where there is one."""
+        if self.stopped == "auth":
+            self.go_on()
+        elif self.stopped == "balance" and not self.spec.polls_balance:
+            self.tries_its_credit()
+
+    def balance_not_known(self, now_s: float) -> None:
+        """A query failed. If they go on to, a stopped account tries its credit after a while."""
+        if self.stopped == "balance" and self.retry_balance_s == float("inf"):
+            self.retry_balance_s = now_s + BALANCE_RETRY_S
 
     def balance_asked(self) -> float:
         """A balance query leaves: what is under way now may or may not be in its answer. The mark for `balance_is`."""
@@ -260,6 +278,7 @@ class AccountLane:
         """The vendor's answer, less what was under way when it was asked or cut since (counted twice at worst)."""
         self.spent_since_poll -= mark
         self.balance = messages
+        self.retry_balance_s = float("inf")
         self.hints += self.hint.answered(self.spec.account, messages, now_ms)
         if self.stopped == "balance" and messages >= 1:
             self.go_on()

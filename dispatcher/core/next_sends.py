@@ -72,7 +72,7 @@ class NextSends:
 
     def _proposed(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
-            lane.go_on()
+            lane.tries_its_credit()
         self.wake_s = min(self.wake_s, lane.retry_balance_s)
         yield from self.batches.wanted(lane, now_s)
         self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))

@@ -90,8 +90,8 @@ class Owner:
             case Checked():
                 self.state.skip_inbox(offset)
                 lane = self.lanes.get(record.account)
-                if lane is not None and lane.stopped == "auth":
-                    lane.go_on()
+                if lane is not None:
+                    lane.checked()
             case Decided():
                 self.state.skip_inbox(offset)
                 self._decided(offset, record, now_s, now_ms)

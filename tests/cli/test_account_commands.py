@@ -111,7 +111,7 @@ def test_where_no_query_can_tell_whether_the_login_works_the_lane_is_told_to_try
     result = invoke("account", "check", "autumn")
     assert result.exit_code == 0, result.output
     assert "the first send will tell" in result.stdout
-    assert "goes on" in result.stdout
+    assert "a lane that stopped because of the login or the balance goes on" in result.stdout
     assert [record.account for record in inbox(folder, "autumn") if isinstance(record, Checked)] == ["autumn"]
     result = invoke("account", "balance", "autumn")
     assert result.exit_code == 0, result.output

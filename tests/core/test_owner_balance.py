@@ -1,4 +1,4 @@
-"""An owner whose account has less credit than work sends what the credit covers, and stops then."""
+"""An owner whose account has less credit than work sends what the credit covers, stops, and goes on after a top-up."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from dispatcher.core.account_lane import LaneSpec
+from dispatcher.core.account_lane import BALANCE_RETRY_S, LaneSpec
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
 from dispatcher.core.effects import Append, Fetch, Send, Warn
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
 from dispatcher.core.verdict import Kind, Verdict
-from schemas.records import Job, Launched, Leg, Owned
+from schemas.records import Checked, Job, Launched, Leg, Owned
 
 RECIPIENTS = 30
 CHUNK = 10
@@ -31,38 +31,111 @@ def campaigns() -> Campaigns:
     return known
 
 
+class World:
+    """An owner with one job, its journal, and a vendor that takes what `credit` covers."""
+
+    def __init__(self, spec: LaneSpec, credit: float) -> None:
+        self.owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), campaigns(), 0.0)
+        self.lane = self.owner.lanes["spring"]
+        self.journal: list[Any] = [Owned(owner="me", at_ms=0, where="")]
+        self.credit, self.sent, self.refused, self.warned = credit, 0, 0, ""
+        self.owner.journal_read(0, self.journal[0], 0.0, 0)
+        job = Job(
+            campaign="may", attempt="a", account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"",
+            start=0, count=RECIPIENTS,
+        )  # fmt: skip
+        self.owner.inbox_read(0, job, 0.0, 0)
+
+    def lives(self, from_s: float, steps: int = 200) -> None:
+        """`steps` polls, 10 ms apart."""
+        for step in range(steps):
+            now_s = from_s + step * 0.01
+            for effect in self.owner.poll(now_s, 0):
+                self._does(effect, now_s)
+            while self.owner.state.position < len(self.journal):
+                offset = self.owner.state.position
+                self.owner.journal_read(offset, self.journal[offset], now_s, 0)
+
+    def _does(self, effect: Any, now_s: float) -> None:
+        match effect:
+            case Fetch():
+                numbers = b",".join([b"13800138000"] * RECIPIENTS)
+                self.owner.batch_loaded(effect.job_offset, Batch(numbers, RECIPIENTS))
+            case Append():
+                self.journal.append(effect.record)
+            case Send():
+                assert self.owner.may_write(effect.intent, "spring", now_s)
+                if effect.count > self.credit:
+                    self.refused += 1
+                    verdict = Verdict(kind=Kind.BALANCE, code="11")
+                else:
+                    self.credit -= effect.count
+                    self.sent += effect.count
+                    verdict = Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(effect.intent))
+                self.owner.answered(effect.intent, "spring", verdict, now_s, 0, wrote_s=now_s, answered_s=now_s)
+            case Warn():
+                assert effect.event == "stopped: balance"
+                self.warned = effect.detail
+
+
 @pytest.mark.parametrize("limit", [None, 1_000], ids=["unpaced", "paced"])
 @pytest.mark.parametrize("credit", [0, 9, 20, 25, 30])
 def test_all_the_credit_is_spent_and_no_more(limit: int | None, credit: int):
     spec = LaneSpec(account="spring", numbers_max=CHUNK, limit=limit, polls_balance=True)
-    owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), campaigns(), 0.0)
-    journal: list[Any] = [Owned(owner="me", at_ms=0, where="")]
-    owner.journal_read(0, journal[0], 0.0, 0)
-    job = Job(
-        campaign="may", attempt="a", account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"", start=0,
-        count=RECIPIENTS,
-    )  # fmt: skip
-    owner.inbox_read(0, job, 0.0, 0)
-    lane = owner.lanes["spring"]
-    sent = 0
-    lane.balance_is(credit, lane.balance_asked(), 0)
-    for step in range(200):
-        now_s = step * 0.01
-        for effect in owner.poll(now_s, 0):
-            match effect:
-                case Fetch():
-                    owner.batch_loaded(effect.job_offset, Batch(b",".join([b"13800138000"] * RECIPIENTS), RECIPIENTS))
-                case Append():
-                    journal.append(effect.record)
-                case Send():
-                    assert owner.may_write(effect.intent, "spring", now_s)
-                    sent += effect.count
-                    taken = Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(effect.intent))
-                    owner.answered(effect.intent, "spring", taken, now_s, 0, wrote_s=now_s, answered_s=now_s)
-                case Warn():
-                    assert effect.event == "stopped: balance"
-        while owner.state.position < len(journal):
-            offset = owner.state.position
-            owner.journal_read(offset, journal[offset], now_s, 0)
-    assert sent == credit
-    assert (lane.stopped == "balance") is (credit < RECIPIENTS)
+    world = World(spec, credit)
+    world.lane.balance_is(credit, world.lane.balance_asked(), 0)
+    world.lives(0.0)
+    assert (world.sent, world.refused) == (credit, 0)
+    assert (world.lane.stopped == "balance") is (credit < RECIPIENTS)
+
+
+def test_where_no_balance_can_be_asked_the_lane_tries_again_after_a_while_and_sends_the_rest_once_topped_up():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), CHUNK)
+    world.lives(0.0)
+    assert (world.sent, world.refused, world.lane.stopped) == (CHUNK, 1, "balance")
+    assert "dispatcher account check spring" in world.warned
+    world.lives(BALANCE_RETRY_S + 10)
+    assert (world.sent, world.refused, world.lane.stopped) == (CHUNK, 2, "balance")
+    world.credit = RECIPIENTS
+    world.lives(2 * BALANCE_RETRY_S + 20)
+    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 2, None)
+
+
+def test_where_no_balance_can_be_asked_a_person_who_checks_the_account_has_it_try_at_once():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), 0)
+    world.lives(0.0)
+    world.credit = RECIPIENTS
+    world.owner.inbox_read(1, Checked(account="spring", at_ms=0, by="ann"), 3.0, 0)
+    world.lives(3.0)
+    assert (world.sent, world.refused) == (RECIPIENTS, 1)
+
+
+def test_a_balance_that_is_known_to_be_empty_is_not_tried_because_somebody_checked_the_login():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, polls_balance=True), 0)
+    world.lane.balance_is(0, world.lane.balance_asked(), 0)
+    world.lives(0.0)
+    world.owner.inbox_read(1, Checked(account="spring", at_ms=0, by="ann"), 3.0, 0)
+    world.lives(3.0)
+    assert (world.refused, world.lane.stopped) == (0, "balance")
+
+
+def test_an_empty_account_whose_balance_queries_fail_tries_its_credit_after_a_while():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
+    world.lives(0.0)
+    assert (world.refused, world.lane.stopped) == (1, "balance")
+    world.lane.balance_not_known(5.0)
+    world.lane.balance_not_known(35.0)
+    world.credit = RECIPIENTS
+    world.lives(35.0)
+    assert world.sent == 0
+    world.lives(5.0 + BALANCE_RETRY_S)
+    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 1, None)
+
+
+def test_an_answer_that_there_is_nothing_left_ends_such_tries():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
+    world.lives(0.0)
+    world.lane.balance_not_known(5.0)
+    world.lane.balance_is(0, world.lane.balance_asked(), 0)
+    world.lives(5.0 + BALANCE_RETRY_S)
+    assert (world.refused, world.lane.stopped) == (1, "balance")
