@@ -11,7 +11,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
-from producers.push_reader import NOT_HTTP, TOO_LARGE, RequestReader
+import structlog
+
+from producers.push_reader import NOT_HTTP, OUR_FAULT, TOO_LARGE, RequestReader
 from producers.push_request import Answer, Request
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ PIPELINED_MAX: Final = 128
 WRITE_BYTES_MAX: Final = 65_536
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 TOO_SLOW: Final = Answer(408, last=True)
+
+logger = structlog.get_logger(__name__)
 
 
 class PushConnection(asyncio.Protocol):
@@ -113,7 +117,10 @@ class PushConnection(asyncio.Protocol):
         if self._server.closing:
             request.closes = request.unusual = True
         self._waiting.append(request)
-        self._handler.begun(request)
+        try:
+            self._handler.begun(request)
+        except Exception as error:
+            self._failed(request, error)
         if request.asks_to_go_on and request.reply is None and self._waiting[0] is request:
             self._go_on(request)
 
@@ -121,7 +128,10 @@ class PushConnection(asyncio.Protocol):
         """Called by the reader."""
         request.asks_to_go_on = False
         if request.reply is None:
-            self._handler.whole(request)
+            try:
+                self._handler.whole(request)
+            except Exception as error:
+                self._failed(request, error)
         elif not self._waiting:
             self._since_s = self._server.now_s
             if request.closes:
@@ -141,6 +151,12 @@ class PushConnection(asyncio.Protocol):
             self._handler.broken(request)
         self.answered(request, answer)
         return None
+
+    def _failed(self, request: Request, error: Exception) -> None:
+        """A mistake of ours: it costs this connection, and no other."""
+        logger.error("push-server-failed", error=type(error).__name__)
+        self.answered(request, OUR_FAULT)
+        self._reader.stop()
 
     # --- answering ---------------------------------------------------------------------------------------------------
 

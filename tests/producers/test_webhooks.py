@@ -311,6 +311,20 @@ async def test_no_more_pushes_wait_for_the_log_than_allowed(log):
         assert (webhooks.counts.too_many, webhooks.counts.waiting) == (20, 0)
 
 
+async def test_one_vendors_flood_is_refused_and_no_other_vendors_pushes(log):
+    async with serving(log, waiting_max=10, pushes_per_s_max=100) as (webhooks, session):
+        log.gate.clear()
+        flood = [asyncio.create_task(pushed(session, f"push/spring/report?{REPORT}")) for _ in range(150)]
+        await until(lambda: webhooks.counts.too_many + webhooks.counts.too_fast == 140)
+        others = [f"push/spring/inbound?{INBOUND_FORM}", f"push/open/report?{REPORT}"]
+        asked = [asyncio.create_task(pushed(session, path)) for path in others]
+        await until(lambda: webhooks.counts.waiting == 12)
+        log.gate.set()
+        assert [status for status, _ in await asyncio.gather(*asked)] == [200, 200]
+        assert [status for status, _ in await asyncio.gather(*flood)].count(200) == 10
+        assert webhooks.counts.waiting == 0
+
+
 async def test_a_vendor_that_hangs_up_while_waiting_does_not_disturb_the_others(log):
     async with serving(log) as (webhooks, session):
         log.gate.clear()
@@ -363,6 +377,35 @@ async def test_a_text_that_stands_in_the_query_as_it_is_comes_through(log, chars
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.close()
     assert [(said.text, said.flags) for said in await records(log, INBOUND.name)] == [("退订", flags)] * 2
+
+
+async def test_texts_as_they_are_come_through_in_pushes_that_follow_each_other_however_they_are_cut(log):
+    said = ["退订", "td", "中国移动", "好"]
+    form = f"/push/spring/inbound?{PROOF}&moTime=1012241002&destcode=10657&mobile=13800138000&msg="
+    stream = b"".join(b"GET %s HTTP/1.1\r\n\r\n" % (form + text).encode() for text in said)
+    async with serving(log) as (webhooks, _):
+        port = int(webhooks.url.rpartition(":")[2])
+        for size in (1, 7, 100, len(stream)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for at in range(0, len(stream), size):
+                writer.write(stream[at : at + size])
+                await asyncio.sleep(0)
+            for _ in said:
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            writer.close()
+    assert [each.text for each in await records(log, INBOUND.name)] == said * 4
+
+
+async def test_a_push_whose_rest_never_comes_is_counted_and_so_is_what_is_no_http(log):
+    async with serving(log) as (webhooks, _):
+        port = int(webhooks.url.rpartition(":")[2])
+        for sent in (b"POST /push/spring/report HTTP/1.1\r\nContent-Length: 9\r\n\r\nmsg", b"\x16\x03\x01"):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            writer.close()
+        counts = webhooks.counts
+        await until(lambda: counts.broken_off + counts.malformed == 2)
+        assert (counts.pushes, counts.broken_off, counts.malformed, counts.waiting) == (1, 1, 1, 0)
 
 
 async def test_what_a_body_holds_is_not_touched(log):
