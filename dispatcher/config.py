@@ -58,7 +58,10 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where vendors push to, and the bounds on what they may push."""
+    """Where vendors push to, and the bounds on what they may push.
+
+    The last two are for each account and kind of push (report, inbound) by itself.
+    """
 
     listen: str = "127.0.0.1:8080"
     body_bytes_max: Count = 1_048_576
