@@ -4,10 +4,11 @@ A page is durable on the log before the next one is asked for: a vendor may forg
 AMB-COSMS-9). So a page that is under way when we are told to stop is still taken, and one that the log refuses for now
 is kept and offered again. What is served twice counts once.
 
-A full page has the next one asked for at once, unless the vendor has called that too fast before, or serves the same
-page again and again (AMB-COSMS-9): then it waits for the interval, like every other poll. A page that is the one before
-it, row by row, is on the log already. "Too fast" doubles the pause until a page comes. A new owner waits a whole
-interval first: its predecessor may have polled a moment ago.
+Every question waits for the interval after the answer before it, the next page of a full one too (0.4, AMB-COSMS-8).
+Only where the account says that its vendor allows it (`at_once`) a full page is followed at once, until one is not
+full; never again once the vendor has called that too fast, and not while it serves the same page again and again
+(AMB-COSMS-9). A page that is the one before it, row by row, is on the log already. "Too fast" doubles the pause until a
+page comes. A new owner waits a whole interval first: its predecessor may have polled a moment ago.
 
 Weak spots: what was served to an owner that dies before the log has it is lost, where the vendor serves it once; two
 owners (one frozen, not dead) may poll side by side for a while.
@@ -47,7 +48,7 @@ class Pace(msgspec.Struct):
 
     interval_s: float
     slower: int = 1
-    at_once: bool = True
+    at_once: bool = False
 
     def pause_s(self, chance: float) -> float:
         """Seconds from an answer to the next question; `chance` in [0, 1)."""
@@ -91,7 +92,7 @@ class Poller:
 
     async def run(self) -> None:
         """For ever. Raises LogError where waiting does not help."""
-        pace = Pace(self._poll.interval_s)
+        pace = Pace(self._poll.interval_s, at_once=self._poll.at_once)
         while True:
             await asyncio.sleep(pace.pause_s(random.random()))
             page = await self._page()

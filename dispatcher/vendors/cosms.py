@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar, Final
 
 from dispatcher.core.text import Split, not_carried, units
@@ -70,8 +71,9 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     `sub_number_digits_max` digits, as the document calls it short and the contract says how short.
     `mt_level`: 1 immediate, 2 normal, 3 bulk, of up to 10 numbers; more have theirs by the document. `international`:
     take numbers abroad, which have a balance of their own. `report_interval_s`, `mo_interval_s`: how often reports and
-    messages are asked for; 0 where the vendor pushes them. `mo_text`: whether the text of a pushed message is escaped
-    once more inside its parameter (the document shows no such thing). `push_key`: what the vendor's push URLs carry as
+    messages are asked for; 0 where the vendor pushes them. `pages_at_once`: the page behind a full one without such a
+    pause, where the vendor said that it allows that. `mo_text`: whether the text of a pushed message is escaped once
+    more inside its parameter (the document shows no such thing). `push_key`: what the vendor's push URLs carry as
     `?key=…`.
     """
 
@@ -87,6 +89,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     international: bool = False
     report_interval_s: float = 30.0
     mo_interval_s: float = 10.0
+    pages_at_once: bool = False
     mo_text: TextForm = "plain"
     push_key: Secret | None = None
     inflight_max: int = 8
@@ -241,16 +244,14 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
 
     def polls(self) -> tuple[Poll, ...]:
         """Reports every 30 s, messages every 10 s (1.6, 1.7, AMB-COSMS-8)."""
-        found = []
-        if self.report_interval_s:
-            found.append(
-                Poll(name="report", interval_s=self.report_interval_s, flow=lambda _: calls.reports(self._login))
-            )
-        if self.mo_interval_s:
-            found.append(
-                Poll(name="inbound", interval_s=self.mo_interval_s, flow=lambda ms: calls.messages(self._login, ms))
-            )
-        return tuple(found)
+        login, at_once = self._login, self.pages_at_once
+        reports = Poll(
+            name="report", interval_s=self.report_interval_s, flow=lambda _: calls.reports(login), at_once=at_once
+        )
+        messages = Poll(
+            name="inbound", interval_s=self.mo_interval_s, flow=partial(calls.messages, login), at_once=at_once
+        )
+        return tuple(poll for poll in (reports, messages) if poll.interval_s)
 
     @property
     def history_limits(self) -> HistoryLimits:

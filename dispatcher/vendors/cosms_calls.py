@@ -16,9 +16,13 @@ import msgspec
 from dispatcher.core.verdict import NOT_CONNECTED
 from dispatcher.vendors import cosms_media as media
 from dispatcher.vendors import cosms_pages as pages
-from dispatcher.vendors.cosms_codes import CODES, NONE, OK, SOME, WRONG_MD5STR
+from dispatcher.vendors.cosms_codes import CODES
 from dispatcher.vendors.cosms_wire import (
     FORMAT_ESCAPED,
+    NONE,
+    OK,
+    SOME,
+    WRONG_MD5STR,
     Said,
     escaped,
     message_ids,
@@ -136,14 +140,17 @@ def refusal(said: Said) -> Verdict:
 
 
 def submitted(said: Said, count: int) -> Verdict:
-    """What the answer to a submit means. Rows that do not fit the numbers one by one are never guessed at."""
+    """What the answer to a submit means. Rows that do not fit the numbers one by one are never guessed at.
+
+    Nor is a 300 with rows behind it, which the change log allows (AMB-COSMS-1): whoever has an id may have been taken.
+    """
     if not said.code:
         odd = "the answer is not of the document"
         return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=said.text, warn=odd)
-    if said.code not in (OK, SOME):
+    if said.code not in (OK, SOME) and not (said.code == NONE and said.rest):
         return CODES.verdict(said.code, text=said.text)
     ids = message_ids(said.rest)
-    if ids is not None and len(ids) == count == len(set(ids)) and not said.cut:
+    if ids is not None and len(ids) == count == len(set(ids)) and not said.cut and said.code != NONE:
         warn = "" if said.code == OK else f"code {said.code}, but with an id for every number"
         return Verdict(kind=Kind.ACCEPTED, code=said.code, text=said.text, vendor_ids=ids, warn=warn)
     got = "rows that cannot be read" if ids is None else f"{len(set(ids))} message ids"
@@ -185,9 +192,9 @@ def _page(login: Login, path: str, fields: Fields, read: Callable[[Said], Polled
     said = yield from login.page(path, fields, PAGE_BYTES_MAX)
     if isinstance(said, Verdict):
         return Polled(verdict=said)
-    if said.code in (OK, SOME):
+    if said.code in (OK, SOME, NONE):
         return read(said)
-    return Polled() if said.code == NONE else Polled(verdict=refusal(said))
+    return Polled(verdict=refusal(said))
 
 
 def history(login: Login, start_ms: int, end_ms: int) -> HistoryFlow:
@@ -200,9 +207,9 @@ def history(login: Login, start_ms: int, end_ms: int) -> HistoryFlow:
     said = yield from login.page(HISTORY_PATH, fields, HISTORY_BYTES_MAX)
     if isinstance(said, Verdict):
         return History(complete=False, verdict=said)
-    if said.code in (OK, SOME):
+    if said.code in (OK, SOME, NONE):
         return pages.history(said)
-    return History() if said.code == NONE else History(complete=False, verdict=refusal(said))
+    return History(complete=False, verdict=refusal(said))
 
 
 def _time(at_ms: int) -> str:

@@ -6,9 +6,6 @@ from typing import Final
 
 from dispatcher.vendors.seam import Kind, codes
 
-OK, SOME, NONE, WRONG_MD5STR = "100", "200", "300", "208"
-"""What the calls themselves have to know; 300 says of a query that there is nothing."""
-
 # fmt: off
 CODES: Final = codes("""
     100 | accepted                  | all accepted | 全部成功

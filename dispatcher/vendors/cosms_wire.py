@@ -18,13 +18,19 @@ from dispatcher.vendors.escapes import WINDOWS_EURO, pushed_text, url_encoded
 from dispatcher.vendors.forms import unescaped
 from dispatcher.vendors.seam import Answer
 
+OK, SOME, NONE, WRONG_MD5STR = "100", "200", "300", "208"
+"""What the calls themselves have to know; 300 says of a query that there is nothing."""
+
 FORMAT_GB, FORMAT_ESCAPED, FORMAT_UTF8, FORMAT_UCS2 = "0", "1", "2", "3"
 
 ID_CHARS_MAX: Final = 64
 MD5STR_BYTES_MAX: Final = 32
+MD5STR_CHARS: Final = 6
 TEXT_CHARS_MAX: Final = 200
 
 _CODE: Final = re.compile(rb"\s*(\d{3})\b([^\r\n]*)")
+_CODE_ALONE: Final = re.compile(rb"\s*(\d{3})(?=[\s,]|\Z)")
+_ROW_BEGINS: Final = re.compile(rb"[\r\n][ \t]*\d+[ \t]*,[ \t]*\w", re.ASCII)
 _ENDS: Final = re.compile(rb"[\r\n]+")
 _ROWS: Final = re.compile(r"(?:\d*,[^\s,]{1,64}(?:\s+|\Z))*+", re.ASCII)
 _COMMA: Final = re.compile(r"[ \t]*,[ \t]*")
@@ -46,7 +52,10 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def read_answer(answer: Answer) -> Said:
-    """Line 1 begins with three digits, what follows them there is ignored; a proxy's `502 Bad Gateway` is no code."""
+    """Line 1 begins with three digits, what follows them there is ignored; a proxy's `502 Bad Gateway` is no code.
+
+    Behind a 300 the change log allows rows (AMB-COSMS-1); what is none of them, such as words, is ignored.
+    """
     body = answer.body.removeprefix(b"\xef\xbb\xbf")
     text = pushed_text(body[: TEXT_CHARS_MAX * 4], "plain")[0][:TEXT_CHARS_MAX].strip()
     read = _CODE.match(body)
@@ -56,6 +65,8 @@ def read_answer(answer: Answer) -> Said:
     rest = body[read.end() :]
     if answer.cut:
         rest = rest[: max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1]
+    if code == NONE and not _ROW_BEGINS.search(rest):
+        rest = b""
     return Said(code, rest, text, answer.cut)
 
 
@@ -143,21 +154,28 @@ def _ucs2(value: bytes) -> tuple[str, tuple[str, ...]]:
 def read_md5str(answer: Answer, known: Container[str]) -> tuple[str, str]:
     """(MD5str, ""), or ("", the code that was answered instead, "" if what was answered is neither).
 
-    Line 2 if line 1 is 100, else the whole body, of which only line ends are taken off (AMB-COSMS-2, 3). Three digits
-    that are a code are one: the document's string has six.
+    Line 2 if line 1 is 100, else the whole body without its line ends (AMB-COSMS-2, 3); blanks around it are the
+    page's, unless they make the six characters of the document. Three digits that are a code are one, whatever
+    stands behind them, apart.
     """
-    body = b"" if answer.cut else answer.body.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n")
-    lines = [line.strip(b" \t") for line in rows(body)]
-    code = lines[0].decode("ascii", "replace") if lines else ""
-    if code == "100":
+    body = b"" if answer.cut else _string(answer.body.removeprefix(b"\xef\xbb\xbf"))
+    lines = [_string(line) for line in rows(body)]
+    read = _CODE_ALONE.match(body) if len(body) != MD5STR_CHARS else None
+    code = read[1].decode() if read else ""
+    if code == OK:
         lines = lines[1:2]
-        body = lines[0] if lines else b""
+        body = b"".join(lines)
     elif code in known:
         return "", code
     page = body[:5].lower() in (b"<html", b"<!doc", b"<?xml")
     if page or len(lines) != 1 or len(body) > MD5STR_BYTES_MAX or not body.isascii():
         return "", ""
     return body.decode("ascii"), ""
+
+
+def _string(value: bytes) -> bytes:
+    whole = value.strip(b"\r\n")
+    return whole if len(whole) == MD5STR_CHARS else whole.strip(b" \t\r\n")
 
 
 def one_time_password(corp_id: str, login_name: str, password: str, md5str: str) -> str:

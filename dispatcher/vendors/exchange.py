@@ -132,7 +132,7 @@ InboundParsed = list[Inbound] | Partly | Refused
 
 
 class Polled(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of a poll. It is durable before the next one is asked for, and `more` asks for that one at once.
+    """One page of a poll. It is durable before the next one is asked for; `more`: there may be one (Poll.at_once).
 
     The messages in `inbound` name no account: whoever polls fills it in. `verdict`: why there is no page (a refusal, no
     answer); `rest`, `count` and `why`: entries of it that can't be read, as in Partly.
@@ -153,12 +153,14 @@ PollFlow = Generator[Request, Answer, Polled]
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
     """Something the account's owner asks the vendor for ever, at `interval_s`: twice as slowly after "too fast".
 
-    `flow` is given the time of receipt (Unix milliseconds).
+    `flow` is given the time of receipt (Unix milliseconds). `at_once`: the vendor lets the next page of a full one be
+    asked for without waiting for the interval.
     """
 
     name: Literal["report", "inbound"]
     interval_s: float
     flow: Callable[[int], PollFlow]
+    at_once: bool = False
 
 
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,8 +96,10 @@ class Scene:
         self.queries = Queries(self.lane, asyncio.Event())
         self.tasks: list[asyncio.Task[None]] = []
 
-    def poll(self, driver: Scripted, name: Any = "report", interval_s: float = INTERVAL_S) -> asyncio.Task[None]:
-        poll = Poll(name=name, interval_s=interval_s, flow=cast("Any", lambda _: None))
+    def poll(
+        self, driver: Scripted, name: Any = "report", interval_s: float = INTERVAL_S, *, at_once: bool = True
+    ) -> asyncio.Task[None]:
+        poll = Poll(name=name, interval_s=interval_s, flow=cast("Any", lambda _: None), at_once=at_once)
         poller = Poller(cast("Log", self.log), VENDOR, poll, cast("Any", driver), self.queries, 20.0)
         self.tasks.append(asyncio.create_task(poller.run()))
         return self.tasks[-1]
@@ -130,7 +132,19 @@ def test_a_new_owner_waits_a_whole_interval_and_every_answer_is_followed_by_one(
     virtually(scene())
 
 
-def test_a_full_page_has_the_next_asked_for_at_once_and_each_is_durable_before():
+def test_the_page_behind_a_full_one_waits_for_the_interval_too():
+    async def scene() -> None:
+        at, driver = Scene(), Scripted(page("1", more=True), page("2", more=True), page("3"))
+        at.poll(driver, at_once=False)
+        await asyncio.sleep(140.0)
+        await at.end()
+        assert driver.asked_s == [30.0, 60.5, 91.0, 121.5]
+        assert at.ids() == ["1", "2", "3"]
+
+    virtually(scene())
+
+
+def test_where_the_vendor_allows_it_a_full_page_has_the_next_asked_for_at_once_and_each_is_durable_before():
     async def scene() -> None:
         at, seen = Scene(), list[list[str]]()
 

@@ -40,23 +40,54 @@ def messaged(query: bytes) -> Any:
 def test_1_further_lines_are_read_after_100_200_and_300_and_200_is_partial():
     assert submit(TWO_ROWS)[1].vendor_ids == ("1", "2")
     assert submit(b"200\n0,1")[1].kind is Kind.PARTIAL
-    assert submit(b"300\n0,1\n0,2")[1].kind is Kind.RETRY_LATER
     assert run(REPORTS.flow(1), b"200\n1,0")[1].reports
-    assert run(REPORTS.flow(1), b"300\n1,0")[1].reports == []
+    assert run(REPORTS.flow(1), b"300\n1,0")[1].reports
 
 
-@pytest.mark.parametrize("string", ["112233", "aB+&%~", "x", "y" * 32])
+@pytest.mark.parametrize("answer", [b"300\n0,1\n0,2", b"300 ,\r\n\r\n 0 , 1\r\n", b"300\r0,ab12"])
+def test_1_who_has_an_id_behind_a_300_is_not_sent_to_again(answer):
+    verdict = submit(answer)[1]
+    assert (verdict.kind, verdict.code, verdict.vendor_ids) == (Kind.PARTIAL, "300", ())
+    assert "300" in verdict.warn
+
+
+@pytest.mark.parametrize("answer", [b"300", b"300\r\n", b"300 failed, sorry", b"300\nreceive failed, try later\n"])
+def test_1_words_behind_a_300_are_no_rows(answer):
+    assert submit(answer)[1].kind is Kind.RETRY_LATER
+    page = run(REPORTS.flow(1), answer)[1]
+    assert (page.reports, page.count, page.verdict) == ([], 0, None)
+
+
+@pytest.mark.parametrize("string", ["112233", "aB+&%~", "x", "y" * 32, " ab+& ", "203 ab", "100,ab", "203-ab-c"])
 def test_2_the_string_is_opaque_up_to_32_characters_and_escaped(string):
     requests, verdict = submit(string.encode() + b"\r\n", TWO_ROWS, account=SECURE)
     assert verdict.kind is Kind.ACCEPTED
     assert sent(requests[1])["MD5str"] == string
 
 
-@pytest.mark.parametrize("body", [b"112233", b"112233\n", b"100\n112233\n"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"112233",
+        b"112233\n",
+        b"100\n112233\n",
+        b" 112233 \r\n",
+        b"\xef\xbb\xbf112233",
+        b"\r\n112233\r\n\r\n",
+        b"100 , ok\r\n112233 \r\n",
+    ],
+)
 def test_3_the_string_is_line_2_after_a_100_or_the_whole_body_under_either_path(body):
     requests, _ = submit(body, TWO_ROWS, account=SECURE)
     assert (requests[0].path, requests[0].or_path) == ("/sms/getMD5str", "/sms/getMD5str/")
     assert sent(requests[1])["MD5str"] == "112233"
+
+
+@pytest.mark.parametrize("body", [b"203", b"203 wrong password", b"203, not you\r\n", b"203\r\nsorry"])
+def test_3_a_code_instead_of_the_string_is_no_string_to_log_in_with(body):
+    requests, verdict = submit(body, account=SECURE)
+    assert len(requests) == 1
+    assert (verdict.kind, verdict.code) == (Kind.AUTH, "203")
 
 
 def test_4_a_login_and_its_call_share_a_connection_and_their_cookies():
@@ -83,7 +114,10 @@ def test_7_a_text_has_500_characters_or_up_to_1000_where_it_is_configured():
 
 
 def test_8_reports_are_asked_for_every_30_seconds_messages_every_10_and_502_is_too_fast():
-    assert [(poll.name, poll.interval_s) for poll in ACCOUNT.polls()] == [("report", 30.0), ("inbound", 10.0)]
+    asked = [(poll.name, poll.interval_s, poll.at_once) for poll in ACCOUNT.polls()]
+    assert asked == [("report", 30.0, False), ("inbound", 10.0, False)], "the next page of a full one, too"
+    told = msgspec.structs.replace(ACCOUNT, pages_at_once=True)
+    assert [poll.at_once for poll in told.polls()] == [True, True]
     assert run(REPORTS.flow(1), b"502")[1].verdict.kind is Kind.THROTTLED
 
 
