@@ -9,7 +9,6 @@ needs none. An account whose secret is not there is in `unset` and can be looked
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -19,6 +18,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
+from dispatcher.config_mistakes import plain
 from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.registry import BY_TAG
@@ -27,9 +27,6 @@ from dispatcher.vendors.seam import Secret, Vendor
 DEFAULT_PATH: Final = "dispatcher.toml"
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_MISSING = re.compile(r"missing required field `(\w+)`")
-_UNKNOWN = re.compile(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
-_PLACED = re.compile(r"(.*) - at `\$\.([\w.\[\]]+)`", re.DOTALL)
 
 Secrets = Literal["all", "none"] | Collection[str]
 """The accounts whose secrets must be there, or "all" or "none" of them."""
@@ -119,7 +116,7 @@ class Config(msgspec.Struct, frozen=True):
             known = ", ".join(sorted(self.accounts)) or "none"
             raise ConfigError(
                 f'account "{name}" is not in {self.path} (accounts there: {known}). '
-                f"Add [account.{name}] or check --route."
+                f"Add [account.{name}], or name one of those."
             ) from None
 
 
@@ -127,22 +124,34 @@ T = TypeVar("T")
 
 
 def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all") -> Config:
-    """The configuration in this file (default `dispatcher.toml`; without that file: defaults and no accounts).
+    """The configuration in this file; default: the one $DISPATCHER_CONFIG names, else `dispatcher.toml` here.
 
-    `secrets` says which accounts' secrets are needed. Raises ConfigError, also if one of those is missing.
+    `secrets` says which accounts' secrets are needed. Raises ConfigError, also if one of those is missing. Without the
+    file there are no defaults: in the wrong folder a new, empty log would be made and read instead of the right one.
     """
     file = Path(path or os.environ.get("DISPATCHER_CONFIG") or DEFAULT_PATH)
     if not file.exists():
-        if path is not None:
-            raise ConfigError(f"{file}: no such file. Give --config, or copy dispatcher.example.toml to {file}.")
-        return parse({}, str(file))
+        raise ConfigError(_not_there(file, given=path is not None))
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read ({error}).") from error
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: cannot be read, as it is not UTF-8. Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}.") from error
     return parse(table, str(file), secrets=secrets)
+
+
+def _not_there(file: Path, *, given: bool) -> str:
+    if given:
+        return f"{file}: no such file. Give --config, or copy dispatcher.example.toml to {file}."
+    if os.environ.get("DISPATCHER_CONFIG"):
+        return f"{file}: no such file, but $DISPATCHER_CONFIG names it. Correct that, or give --config."
+    return (
+        f"there is no {file} in {Path.cwd()}. Go to the folder where it is, name it with --config, or begin one: copy "
+        f"dispatcher.example.toml to {file} and fill in [account.NAME]."
+    )
 
 
 def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Config:
@@ -223,21 +232,7 @@ def _convert(fields: dict[str, Any], kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(fields, kind, dec_hook=_secret)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_plain(str(error), kind)}.") from error
-
-
-def _plain(message: str, kind: type) -> str:
-    """A validation error in plain words; it holds types and names of keys, never a value."""
-    if missing := _MISSING.search(message):
-        return f"{missing[1]} is missing"
-    if unknown := _UNKNOWN.search(message):
-        inside = f" in {unknown[2]}" if unknown[2] else ""
-        known = () if inside else [field.name for field in msgspec.structs.fields(kind)]
-        close = difflib.get_close_matches(unknown[1], known, n=1)
-        return f"there is no key {unknown[1]}{inside}{f' (did you mean {close[0]}?)' if close else ''}"
-    if placed := _PLACED.fullmatch(message):
-        return f"{placed[2]}: {placed[1][:1].lower()}{placed[1][1:]}"
-    return message
+        raise ConfigError(f"{where}: {plain(str(error), kind)}.") from error
 
 
 def _secret(kind: type, value: Any) -> Any:

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
@@ -54,8 +53,7 @@ def run(role: str, config: str | None, as_json: bool) -> None:
     roles: tuple[Role, ...] = ROLES if role == "all" else tuple(each for each in ROLES if each == role)
     loaded = load(config, secrets="none" if roles == ("results",) else "all")
     if not loaded.accounts and roles != ("results",):
-        there = "has no account" if Path(loaded.path).exists() else "does not exist"
-        raise ConfigError(f"{loaded.path} {there}. Copy dispatcher.example.toml there and fill in [account.NAME].")
+        raise ConfigError(f"{loaded.path} has no account. Fill in [account.NAME], as in dispatcher.example.toml.")
     logs.configure(secrets=logs.secrets_of(loaded))
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_run(loaded, roles, as_json=as_json))

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from dispatcher.config import parse
+from dispatcher.config_mistakes import plain
 from dispatcher.errors import ConfigError
 from loadtest.demo_vendors import VENDORS
 from loadtest.scenario_format import (
@@ -38,8 +39,6 @@ _AS_OURS: Final[tuple[str, ...]] = ("lanes", "store", "web")
 _CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PLACEHOLDER: Final = re.compile(r"(?<!\{)\{(\w+)\}")
 _UNKNOWN: Final = re.compile(r"unknown field `(\w+)`")
-_MISSING: Final = re.compile(r"missing required field `(\w+)`")
-_PLACED: Final = re.compile(r"(.*) - at `\$\.?([^`]*)`", re.DOTALL)
 _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "vendor": ("outage",),
     "account": ("repeat",),
@@ -279,11 +278,7 @@ def _plain(message: str, kind: type) -> str:
         close = difflib.get_close_matches(unknown[1], known, n=1)
         guess = f"did you mean {close[0]}? " if close else ""
         return f"there is no key {unknown[1]} ({guess}possible: {', '.join(known)})"
-    if missing := _MISSING.search(message):
-        return f"{missing[1]} is missing"
-    if placed := _PLACED.fullmatch(message):
-        return f"{placed[2]}: {placed[1][:1].lower()}{placed[1][1:]}"
-    return message
+    return plain(message, kind)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:

@@ -24,12 +24,28 @@ def with_account(**keys: Any) -> Config:
     return parse({"account": {"spring": ACCOUNT | keys}}, "dispatcher.toml")
 
 
-def test_without_a_file_there_are_the_defaults_and_no_accounts(tmp_path, monkeypatch):
+def test_an_empty_file_is_the_defaults_and_no_accounts(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPATCHER_CONFIG", raising=False)
+    (tmp_path / "dispatcher.toml").touch()
     config = load()
     assert (config.log, config.store, config.web) == (LogConfig(), StoreConfig(), WebConfig())
     assert config.accounts == {}
+
+
+def test_without_a_file_it_is_said_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPATCHER_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match=re.escape(f"there is no dispatcher.toml in {tmp_path}.")):
+        load()
+    monkeypatch.setenv("DISPATCHER_CONFIG", "other.toml")
+    with pytest.raises(ConfigError, match=re.escape("other.toml: no such file, but $DISPATCHER_CONFIG names it")):
+        load()
+
+
+def test_a_file_as_windows_editors_save_it_is_read(tmp_path):
+    (tmp_path / "bom.toml").write_bytes(b'\xef\xbb\xbf[web]\r\nlisten = "127.0.0.1:1"\r\n')
+    assert load(tmp_path / "bom.toml").web.listen == "127.0.0.1:1"
 
 
 def test_a_file_becomes_typed_values(tmp_path):
@@ -149,11 +165,20 @@ MISTAKES = [
     ("a list for a vendor",      {"vendor": ["batch-a"]},                "is not known"),
     ("a misspelt key",           {"flwo": {"limit": 5}},                 "there is no key flwo (did you mean flow?)"),
     ("an unknown key inside",    {"flow": {"limit": 5, "burst": 9}},     "there is no key burst in flow"),
-    ("a word for a number",      {"flow": {"limit": "fast"}},            "flow.limit: expected `int`, got `str`"),
-    ("an unknown unit",          {"flow": {"limit": 5, "unit": "sms"}},  "flow.unit"),
+    ("a word for a number", {"flow": {"limit": "fast"}},
+     "flow.limit must be a whole number, not a text in quotes"),
+    ("an unknown unit",          {"flow": {"limit": 5, "unit": "sms"}},
+     "flow.unit must be one of: messages, parts, requests"),
+    ("a misspelt key inside",    {"flow": {"limt": 5}},                  "no key limt in flow (did you mean limit?)"),
+    ("no limit inside",          {"flow": {"per_s": 1}},                 "flow.limit is missing"),
+    ("a number for a table", {"flow": 500},
+     "flow must be a table in { }, not a whole number"),
+    ("a text for a number", {"timeout_s": "5"},
+     "timeout_s must be a number, not a text in quotes"),
+    ("a text in a list",         {"send_hours": ["8", 21]},              "send_hours[0] must be a whole number"),
     ("a flow of nothing",        {"flow": {"limit": 0}},                 "flow needs a limit of 1 or more"),
     ("a window of nothing",      {"flow": {"limit": 5, "per_s": 0}},     "per_s above 0"),
-    ("one hour",                 {"send_hours": [8]},                    "send_hours"),
+    ("one hour",                 {"send_hours": [8]},                    "send_hours must be a list of 2, not of 1"),
     ("hours that do not follow", {"send_hours": [21, 8]},                "send_hours must be [FROM, TO]"),
     ("an hour 25",               {"send_hours": [8, 25]},                "send_hours must be [FROM, TO]"),
     ("no time",                  {"timeout_s": 0},                       "timeout_s must be above 0"),
@@ -192,9 +217,9 @@ TABLES: list[tuple[dict[str, Any], str]] = [
     ({"webb": {}}, "[webb] is not a known section"),
     ({"log": "sqlite:x"}, "[log] must be a table"),
     ({"log": {"uri": "x"}}, "[log]: there is no key uri (did you mean url?)"),
-    ({"web": {"listen": 8080}}, "[web]: listen: expected `str`, got `int`"),
-    ({"web": {"waiting_max": 0}}, "[web]: waiting_max: expected `int` >= 1"),
-    ({"lanes": {"drain_s": 0}}, "[lanes]: drain_s: expected `float` > 0.0"),
+    ({"web": {"listen": 8080}}, "[web]: listen must be a text in quotes, not a whole number"),
+    ({"web": {"waiting_max": 0}}, "[web]: waiting_max must be 1 or more"),
+    ({"lanes": {"drain_s": 0}}, "[lanes]: drain_s must be above 0"),
     ({"lanes": {"intent_ttl_s": "5 s"}}, "[lanes]: intent_ttl_s"),
     ({"account": []}, "[account] must be a table"),
     ({"account": {"spring": 5}}, "[account.spring] must be a table"),
@@ -216,8 +241,8 @@ def test_a_file_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
     for path, words in (
         (tmp_path / "none.toml", "no such file. Give --config, or copy dispatcher.example.toml"),
         (broken, "not valid TOML"),
-        (binary, "cannot be read"),
-        (tmp_path, "cannot be read"),
+        (binary, "cannot be read, as it is not UTF-8"),
+        (tmp_path, "cannot be read (Is a directory)"),
     ):
         with pytest.raises(ConfigError, match=re.escape(words)) as error:
             load(path)
@@ -269,7 +294,7 @@ def test_a_secret_that_only_commands_of_their_own_use_stops_nothing_else(monkeyp
         ({"des_key": "short"}, "agent: des_key must have 8 bytes, it has 5"),
         ({"operator": ""}, "agent: operator is empty"),
         ({"secret": "x"}, "there is no key secret in agent"),
-        ({"username": 5}, "agent.username: expected `str`"),
+        ({"username": 5}, "agent.username must be a text in quotes"),
     ],
 )
 def test_a_table_of_an_account_is_checked_by_name(keys, words):

@@ -1,0 +1,81 @@
+"""A configuration that does not fit its types, in the words of who wrote it: `flow.limit must be a whole number, not a
+text`. In: msgspec's message and the struct it is about; out: names of keys and kinds of values, never a value that was
+written, as that may be a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+_MISSING: Final = re.compile(r"missing required field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
+_UNKNOWN: Final = re.compile(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
+_PLACED: Final = re.compile(r"(.*) - at `\$\.?([^`]*)`", re.DOTALL)
+_TYPES: Final = re.compile(r"expected `([^`]+)`, got `(\w+)`", re.IGNORECASE)
+_BOUND: Final = re.compile(r"expected `\w+` (>=|>|<=|<) ([\d.]+)", re.IGNORECASE)
+_LENGTH: Final = re.compile(r"expected `array` of length (>= )?(\d+)(?:, got (\d+))?", re.IGNORECASE)
+
+_KINDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text in quotes",
+    "array": "a list in [ ]",
+    "object": "a table in { }",
+}
+_BOUNDS: Final = {">=": "{} or more", ">": "above {}", "<=": "{} or less", "<": "below {}"}
+
+
+def plain(message: str, kind: type) -> str:
+    """What msgspec says of a table that should be a `kind`, as a sentence without its end."""
+    if missing := _MISSING.search(message):
+        return f"{_joined(missing[2], missing[1])} is missing"
+    if unknown := _UNKNOWN.search(message):
+        inside = f" in {unknown[2]}" if unknown[2] else ""
+        close = difflib.get_close_matches(unknown[1], _keys(_at(kind, unknown[2] or "")), n=1)
+        return f"there is no key {unknown[1]}{inside}{f' (did you mean {close[0]}?)' if close else ''}"
+    placed = _PLACED.fullmatch(message)
+    if placed is None:
+        return message
+    said, where = placed[1], placed[2].replace("[...]", ": each")
+    if "enum value" in said and (choices := _choices(_at(kind, where))):
+        return f"{where} must be one of: {', '.join(choices)}"
+    if types := _TYPES.fullmatch(said):
+        wanted = " or ".join(_KINDS.get(each, each) for each in types[1].split(" | ") if each != "null")
+        return f"{where} must be {wanted}, not {_KINDS.get(types[2], types[2])}"
+    if bound := _BOUND.fullmatch(said):
+        return f"{where} must be {_BOUNDS[bound[1]].format(bound[2].removesuffix('.0'))}"
+    if length := _LENGTH.fullmatch(said):
+        return f"{where} must be a list of {length[2]}{' or more' if length[1] else f', not of {length[3]}'}"
+    return f"{where}: {said[:1].lower()}{said[1:]}"
+
+
+def _joined(path: str | None, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _at(kind: type, path: str) -> list[Any]:
+    """The types (msgspec.inspect) that a value at `flow.unit` may have; none where the path leads through a list."""
+    found: list[Any] = list(_alternatives(msgspec.inspect.type_info(kind)))
+    for name in filter(None, path.split(".")):
+        fields = [field for each in found for field in getattr(each, "fields", ()) if field.encode_name == name]
+        found = [each for field in fields for each in _alternatives(field.type)]
+    return found
+
+
+def _alternatives(found: Any) -> Iterator[Any]:
+    if isinstance(found, msgspec.inspect.Metadata):
+        found = found.type
+    yield from found.types if isinstance(found, msgspec.inspect.UnionType) else (found,)
+
+
+def _keys(found: list[Any]) -> list[str]:
+    return [field.encode_name for each in found for field in getattr(each, "fields", ())]
+
+
+def _choices(found: list[Any]) -> list[str]:
+    return [str(value) for each in found if isinstance(each, msgspec.inspect.LiteralType) for value in each.values]
