@@ -249,7 +249,7 @@ class PushConnection(asyncio.Protocol):
 
     def _hang_up(self) -> None:
         """Say no more, and wait a little for the client to close: who closes on what still comes loses the answer."""
-        if self._eof:
+        if self._eof or self._transport.is_closing():
             self._close()
             return
         self._reader.stop()
