@@ -218,7 +218,7 @@ class AccountLane:
         self.troubles = 0
 
     def refused_by_http(self, code: str, now_s: float) -> bool:
-        """An HTTP 4xx instead of the vendor's word: probably a wrong `url`. A row of them stops the account."""
+        """An HTTP 3xx or 4xx instead of the vendor's word: probably a wrong `url`. A row of them stops the account."""
         self.refusals += 1
         if self.refusals >= REFUSALS_MAX:
             self.stop("auth", f"{code}, {self.refusals} times in a row: check `url`", now_s)

@@ -16,7 +16,8 @@ APART_RETRY_S: Final = 300.0
 """When to try again what only lacks a balance that is not the account's own."""
 
 TEXT_CHARS_MAX: Final = 200
-HTTP_CODE: Final = "http 4"
+REDIRECTED: Final = "http 3"
+REFUSED: Final = ("http 4", REDIRECTED)
 LET_IN: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.REJECTED, Kind.BALANCE)
 """What only a vendor says who has let us in: "busy" and "too fast" may come before it looked at the password."""
 
@@ -33,11 +34,11 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
     """Apply the verdict to the account's lane (hold, rate, stop) and say what becomes of the chunk."""
     if verdict.kind is not Kind.NOT_SENT:
         lane.connected()
-    if verdict.kind is not Kind.REJECTED or not verdict.code.startswith(HTTP_CODE):
+    if not _is_of_http(verdict):
         lane.refusals = 0
         lane.let_in = lane.let_in or verdict.kind in LET_IN
     elif lane.refused_by_http(verdict.code, now_s):
-        return Consequence("failed", stopped="auth")
+        return Consequence(verdict.kind.effect, stopped="auth")
     if verdict.hold_s > 0:
         lane.hold(now_s + verdict.hold_s)
     if verdict.divide and chunk.count > 1:
@@ -67,6 +68,13 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
         case _:
             pass
     return Consequence(verdict.kind.effect)
+
+
+def _is_of_http(verdict: Verdict) -> bool:
+    """Is this no word of the vendor but of a web server that probably is not its? A redirect may be unknown, too."""
+    if verdict.kind is Kind.UNKNOWN:
+        return verdict.code.startswith(REDIRECTED)
+    return verdict.kind is Kind.REJECTED and verdict.code.startswith(REFUSED)
 
 
 def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent_ms: int) -> Outcome:

@@ -69,7 +69,7 @@ CODES: Final = codes("""
     02 | auth                 | our IP address is not registered             | IP限制 | have the vendor add our address
     04 | auth                 | no such user                                 | 用户名错误 | fix oper_id
     05 | auth                 | wrong password                               | 密码错误 | fix oper_pass
-    06 | rejected-permanent   | a wrong parameter                            | 参数有误 | lower numbers_per_request
+    06 | rejected-permanent   | a wrong parameter                            | 参数有误 | ask the vendor which one
     07 | rejected-permanent   | the sending time is not in the right form    | SendTime格式错误 | fix send_time
     08 | content              | no text in the request                       | 短信内容为空 | give the campaign a text
     09 | rejected-permanent   | no numbers in the request                    | 手机号码为空 | report it to us

@@ -246,13 +246,13 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         return unread.beside(messages, authenticated=self.push_key is not None)
 
     def _pushed(self, push: Push, name: bytes) -> bytes | Refused:
-        """The field of this name from the body, else from the query, still escaped."""
+        """The field of this name from the body, else (or if it is empty there) from the query, still escaped."""
         vendors, query = forms.keyed(push.query, self.push_key)
         if not vendors:
             return Refused(403, "the key in the URL is wrong or missing", False)
         value = forms.raw(push.body, name)
-        if value is None:
-            value = forms.raw(query, name)
+        if not value and (asked := forms.raw(query, name)) is not None:
+            value = asked
         if value is None:
             return Refused(400, f"the push has no {name.decode()} field", self.push_key is not None, keep=True)
         return value

@@ -104,6 +104,22 @@ def test_a_row_of_http_refusals_stops_the_account_before_it_burns_the_whole_camp
     assert "check `url`" in lane.stopped_why
 
 
+@pytest.mark.parametrize(("kind", "effect"), [(Kind.REJECTED, "failed"), (Kind.UNKNOWN, "unknown")])
+def test_a_row_of_redirects_stops_the_account_too_and_leaves_each_chunk_what_its_verdict_says(kind, effect):
+    lane, redirected = a_lane(), Verdict(kind=kind, code="http 302")
+    found = [consequence(lane, a_chunk(), redirected, NOW_S) for _ in range(REFUSALS_MAX)]
+    assert [each.effect for each in found] == [effect] * REFUSALS_MAX
+    assert [each.stopped for each in found] == [""] * (REFUSALS_MAX - 1) + ["auth"]
+    assert lane.stopped == "auth"
+
+
+def test_what_is_unknown_because_a_gateway_failed_stops_nothing():
+    lane = a_lane()
+    for code in ("http 502", "http 408", "no answer") * REFUSALS_MAX:
+        consequence(lane, a_chunk(), Verdict(kind=Kind.UNKNOWN, code=code), NOW_S)
+    assert lane.stopped is None
+
+
 def test_an_empty_balance_without_a_query_is_tried_again_later():
     lane = a_lane(polls_balance=False)
     consequence(lane, a_chunk(), Verdict(kind=Kind.BALANCE, code="11"), NOW_S)

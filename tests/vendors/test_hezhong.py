@@ -377,6 +377,7 @@ WAYS = [
     ("POST query, a form beside it", lambda value: pushed(b"rpts=" + escaped(value), b"x=1")),
     ("GET query", lambda value: pushed(b"rpts=" + escaped(value))),
     ("GET query, not escaped", lambda value: pushed(b"rpts=" + value.replace(b" ", b"+"))),
+    ("POST query, the field empty in a form beside it", lambda value: pushed(b"rpts=" + escaped(value), b"rpts=")),
     ("the body wins", lambda value: pushed(b"rpts=" + entry(), b"rpts=" + value)),
 ]
 
