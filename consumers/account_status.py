@@ -108,4 +108,5 @@ def _sentence(vendor: Vendor, verdict: Verdict) -> str:
         return "the vendor answers that it is asked too often: does anybody else use this account?"
     if row is not None:
         return f"the vendor answered: {row.english} (code {verdict.code})"
-    return f"{vendor.url} gave no usable answer: {verdict.text or verdict.code}"
+    status = f"{verdict.code}: " if verdict.code.startswith("http ") and verdict.text else ""
+    return f"{vendor.url} gave no usable answer: {status}{verdict.text or verdict.code}"

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import click
 from rich.text import Text
 
-from consumers.operations import Carried, Known, carry_out, known_operations
+from consumers.operations import Carried, Known, carry_out, known_operations, said
 from dispatcher.config import Config
 from dispatcher.core.verdict import Kind
 from dispatcher.errors import ConfigError, DispatcherError, UserError
@@ -151,7 +151,7 @@ def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bo
 
 
 def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool) -> None:
-    verdict, says = carried.answer.verdict, carried.answer.says or carried.answer.verdict.text
+    verdict, says = carried.answer.verdict, said(carried.answer)
     if as_json:
         print_json(
             {
@@ -176,12 +176,12 @@ def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool
         )
     if carried.result == "unknown":
         raise DispatcherError(
-            f"unknown: check with the vendor ({verdict.code}: {says}). It was asked once and is never repeated. "
+            f"unknown: check with the vendor ({says}). It was asked once and is never repeated. "
             f"{operation.if_unknown} Then: dispatcher account settle {carried.operation} done, or not-done."
         )
     if carried.result == "not-done":
         error = UserError if verdict.kind in USERS_MISTAKE else DispatcherError
-        raise error(f"not done: {says or verdict.code} (operation {carried.operation}).")
+        raise error(f"not done: {says} (operation {carried.operation}).")
 
 
 def when(at_ms: int) -> str:

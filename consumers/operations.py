@@ -76,9 +76,17 @@ async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation
     finally:
         await driver.close()
     result = result_of(answer.verdict.kind)
-    says = answer.says or answer.verdict.text
-    told = replace(record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says[:SAYS_CHARS_MAX])
+    says = said(answer)[:SAYS_CHARS_MAX]
+    told = replace(record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says)
     return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
+
+
+def said(answer: OperationResult) -> str:
+    """What came of it in words; an HTTP status (`http 404`) stands before what came with it."""
+    code, text = answer.verdict.code, answer.verdict.text
+    if answer.says:
+        return answer.says
+    return ": ".join(filter(None, (code, text))) if code.startswith("http ") else text or code
 
 
 def result_of(kind: Kind) -> Result:

@@ -29,7 +29,7 @@ class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
 VENDORS: Final[Mapping[str, DemoVendor]] = {
     "batch-a": DemoVendor(
         simulated={"vendor": "batch", "edition": "A", "push_retry": "until_200"},
-        account='account = "{name}"\npswd = "{password}"',
+        account='account = "{name}"\npswd = "{password}"\nbalance_interval_s = 10',  # as often as edition A takes it
         delivered=frozenset({"DELIVRD"}),
     ),
     "batch-b": DemoVendor(

@@ -197,7 +197,7 @@ def recharge(
             *([("productid", product)] if product else []),
         ),
         flow=_flow(RECHARGE_PATH, form, RECHARGE_CODES, f"{fee} {done} {target}", _secrets(agent, form)),
-        afterwards=f"The platform turned the fee into messages; see {target}'s balance.",
+        afterwards="" if deduct else f"The platform turned the fee into messages; see {target}'s balance.",
         if_unknown=f"Look at {target}'s recharge records and balance at the vendor: was {fee} {done} it?",
         secrets=_secrets(agent, form),
     )

@@ -12,6 +12,7 @@ from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from dispatcher.vendors.escapes import pushed_text
 from dispatcher.vendors.exchange import Answer
 from dispatcher.vendors.forms import SHANGHAI
 
@@ -42,9 +43,9 @@ def read_answer(answer: Answer, hidden: tuple[str, ...] = ()) -> tuple[str | Non
     """(code or None, the vendor's description, the answer for people): `time,code` or `time,code,description`.
 
     An answer of which the first line may be incomplete is not read: `20` of `203` would say something else. `hidden` is
-    masked before anything is cut to its length.
+    masked before anything is cut to its length. A description that is not UTF-8 is read as GBK.
     """
-    text = answer.body.decode("utf-8", "replace").removeprefix("\ufeff")
+    text = pushed_text(answer.body, "plain")[0].removeprefix("\ufeff")
     for secret in filter(None, hidden):
         text = text.replace(secret, "***")
     whole = text[: text.rfind("\n") + 1] if answer.cut else text

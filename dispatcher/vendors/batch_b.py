@@ -1,7 +1,7 @@
 """BATCH-B: the HttpBatchSendSM platform, edition B (vendors.md 4, 8.3). How the platform is spoken: batch_platform.py.
 
 Its document differs from edition A's in the table of codes (107 is there, 120 is not, 108 also means "below the
-minimum"), in the longest text, in a balance query every 30 s, and in HttpVarSM, the road of personalised campaigns.
+minimum"), in a balance query every 30 s, and in HttpVarSM, the road of personalised campaigns.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CODES: Final = codes("""
     104 | retry-later        | the vendor's system is busy             | 系统忙 | nothing: it is tried again
     105 | content            | sensitive words in the text             | 敏感短信 | change the text
     106 | content            | wrong text length (over 536 or empty)   | 消息长度错 | shorten the text
-    107 | rejected-permanent/divide | wrong numbers in it              | 包含错误的手机号码 | nothing: found by halves
+    107 | rejected-permanent/divide | wrong numbers in it              | 包含错误的手机号码 | correct the number
     108 | rejected-permanent | wrong count of numbers, or too few      | 手机号码个数错 | fix numbers_min
     109 | balance            | no credit left                          | 无发送额度 | top up the account
     110 | retry-later/hold=300 | not inside the sending time           | 不在发送时间内 | set send_hours
@@ -44,5 +44,4 @@ class BatchB(BatchPlatform, frozen=True, kw_only=True, tag="batch-b"):
 
     codes: ClassVar[Codes] = CODES
     numbers_usual: ClassVar[int] = 1_000
-    contract_chars_max: ClassVar[int] = 585
     query_interval_s_min: ClassVar[float] = 30.0

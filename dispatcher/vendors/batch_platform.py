@@ -50,6 +50,8 @@ BALANCE_PATH: Final = "/msg/QueryBalance"
 
 NUMBERS_MAX: Final = 50_000
 NUMBERS_MAX_SINGLE: Final = 200
+CONTRACT_CHARS_MAX: Final = 700
+"""The longest text that a document of either edition mentions: what a contract may carry (AMB-BATCH-1)."""
 VARIABLE_RECIPIENTS_MAX: Final = 1_000
 VARIABLE_CHARS_MAX: Final = 100_000
 """Values in one HttpVarSM request, in characters; of nine bytes each at worst they stay well below the 2 MB that many
@@ -101,8 +103,6 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
 
     numbers_usual: ClassVar[int]
     """Numbers in one request where none are configured."""
-    contract_chars_max: ClassVar[int]
-    """The longest text any contract of this edition carries."""
     query_interval_s_min: ClassVar[float]
     """How often the edition's document lets the balance be asked."""
 
@@ -120,7 +120,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
 
     def check(self) -> str | None:
         """What is wrong with the keys, in one sentence, or None."""
-        longest = self.contract_chars_max
+        longest = CONTRACT_CHARS_MAX
         if not self.account or not self.pswd:
             return f"{'pswd' if self.account else 'account'} is empty: write what the vendor gave you."
         if not 1 <= self.text_chars_hard_max <= longest:

@@ -199,13 +199,14 @@ def status_verdict(status: int, text: str, *, submits: bool) -> Verdict:
     """What an HTTP status other than 200 means (vendors.md 0.2); nothing of its body is parsed.
 
     No document mentions one. 429 and 408 speak for themselves; a 5xx may come from a proxy behind which the submit was
-    taken; so may a 2xx that is not 200, or a 303 ("see the result elsewhere"). Redirects are never followed.
+    taken; so may a 2xx that is not 200, a 303 ("see the result elsewhere") and a 302, which many servers say instead.
+    Redirects are never followed.
     """
     code = f"http {status}"
     cut = text[:TEXT_CHARS_MAX]
     if status == 429:
         return Verdict(kind=Kind.THROTTLED, code=code, text=cut)
-    if status in (408, 303) or status >= 500 or status < 300:
+    if status in (408, 302, 303) or status >= 500 or status < 300:
         return Verdict(kind=Kind.UNKNOWN if submits else Kind.RETRY_LATER, code=code, text=cut)
     return Verdict(kind=Kind.REJECTED, code=code, text=cut, warn="an HTTP status no document mentions: check `url`")
 

@@ -143,6 +143,11 @@ def test_why_a_balance_is_not_known_is_told_again_too(folder: Path, vendor: Spaw
     assert vendor.totals(False)["codes"] == {"balance 102": 1}
 
 
+def test_an_http_status_is_named_beside_the_page_that_came_with_it(folder: Path, vendor: Spawned) -> None:
+    vendor.configure(rule=[{"fault": "http_503", "on": "balance"}])
+    assert "gave no usable answer: http 503: " in invoke("account", "check").output
+
+
 def invoke(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
 

@@ -218,7 +218,18 @@ def test_a_weak_password_is_told_in_the_vendors_words(vendor: Spawned) -> None:
 
 # --- what nobody knows -----------------------------------------------------------------------------------------------
 
-BROKEN = ["no_answer", "close", "reset", "half_answer", "html_200", "empty_body", "http_500", "http_503", "http_408"]
+BROKEN = [
+    "no_answer",
+    "close",
+    "reset",
+    "half_answer",
+    "html_200",
+    "empty_body",
+    "http_500",
+    "http_503",
+    "http_408",
+    "http_302",
+]
 
 
 @pytest.mark.parametrize("fault", BROKEN)
@@ -251,6 +262,15 @@ def test_a_code_of_no_document_is_unknown(vendor: Spawned, code: str) -> None:
     result = recharge()
     assert result.exit_code == 1, result.output
     assert "not in the document" in result.stderr
+
+
+def test_an_http_status_is_named_beside_what_came_with_it(vendor: Spawned) -> None:
+    vendor.add_rule(fault="http_404", on="recharge")
+    result = recharge()
+    assert result.exit_code == 2, result.output
+    assert "error: not done: http 404: " in result.stderr
+    [told] = operations()
+    assert told["says"].startswith("http 404: ")
 
 
 def test_a_vendor_that_is_not_there_was_not_asked(vendor: Spawned) -> None:

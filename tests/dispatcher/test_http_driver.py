@@ -182,7 +182,7 @@ FAULTS = [
     ("an answer too slow",      drip,                                                     Kind.UNKNOWN,   "no answer"),
     ("not HTTP",                say_and_close(b"220 mail ready\r\n"),                     Kind.UNKNOWN,   "no answer"),
     ("301",                     say(ok(b"", LOCATION, status=b"301 Moved Permanently")),  Kind.REJECTED,  "http 301"),
-    ("302",                     say(ok(b"", LOCATION, status=b"302 Found")),              Kind.REJECTED,  "http 302"),
+    ("302",                     say(ok(b"", LOCATION, status=b"302 Found")),              Kind.UNKNOWN,   "http 302"),
     ("303",                     say(ok(b"", LOCATION, status=b"303 See Other")),          Kind.UNKNOWN,   "http 303"),
     ("307",                     say(ok(b"", LOCATION, status=b"307 Temporary Redirect")), Kind.REJECTED,  "http 307"),
     ("202",                     say(ok(TAKEN, status=b"202 Accepted")),                   Kind.UNKNOWN,   "http 202"),

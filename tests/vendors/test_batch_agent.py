@@ -285,6 +285,16 @@ def test_what_user_management_is_answered(said: Said) -> None:
     check(delete_user(AGENT, "jishu01", now_s=NOW_S), said)
 
 
+def test_a_description_in_gbk_is_read() -> None:
+    body = "20130303180000,305,密码格式错误".encode("gbk")
+    assert "密码格式错误" in answered(delete_user(AGENT, "jishu01", now_s=NOW_S), Answer(body)).says
+
+
+def test_only_a_top_up_tells_of_messages_afterwards() -> None:
+    assert "messages" in recharge(AGENT, "jishu01", 1, now_s=NOW_S).afterwards
+    assert recharge(AGENT, "jishu01", 1, now_s=NOW_S, deduct=True).afterwards == ""
+
+
 def test_an_answer_whose_first_line_may_be_cut_is_not_read() -> None:
     result = answered(recharge(AGENT, "jishu01", 1, now_s=NOW_S), Answer(b"20130303180000,0", cut=True))
     assert result.verdict.kind is Kind.UNKNOWN

@@ -139,8 +139,8 @@ def test_the_limits_are_the_safe_ones_unless_configured(keys, numbers_max, numbe
 
 
 WRONG_KEYS = [
-    ({"text_chars_max": 537}, "585"),
-    ({"text_chars_hard_max": 586}, "585"),
+    ({"text_chars_max": 537}, "up to 700"),
+    ({"text_chars_hard_max": 701}, "700"),
     ({"extno": "1234"}, "extno_digits_max"),
     ({"extno": "12a"}, "extno"),
     ({"numbers_per_request": 50_001}, "50000"),
@@ -160,6 +160,7 @@ def test_a_key_that_cannot_be_is_named_with_what_to_do(keys, words):
 FINE = [
     {},
     {"text_chars_max": 585, "text_chars_hard_max": 585},
+    {"text_chars_max": 700, "text_chars_hard_max": 700},
     {"extno": "123456", "extno_digits_max": 6},
     {"balance_interval_s": 30.0},
 ]
