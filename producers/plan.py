@@ -7,7 +7,7 @@ Of a personalised campaign every text's own parts count (letters.py); the longes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
 from typing import Final, Protocol
@@ -26,7 +26,11 @@ _MOBILE_CHARS: Final = 12
 
 
 class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One account's part. `per_s` in recipients; `balance` in messages, None where unknown: `balance_note` says why."""
+    """One account's part. `per_s` in recipients; `balance` in messages, None where unknown: `balance_note` says why.
+
+    `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages); what is
+    left there is not asked for.
+    """
 
     account: str
     vendor: str
@@ -38,13 +42,19 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     per_s: float
     paced: bool
     seconds: float
+    apart: int = 0
     balance: float | None = None
     balance_note: str = ""
 
     @property
+    def needs(self) -> int:
+        """The messages that the balance pays."""
+        return self.messages - self.apart
+
+    @property
     def enough(self) -> bool | None:
-        """Does the balance cover the need? None: unknown."""
-        return None if self.balance is None else self.balance >= self.messages
+        """Does the balance cover the need? None: unknown, or nothing of it is paid from this balance."""
+        return None if self.balance is None or (self.apart and not self.needs) else self.balance >= self.needs
 
 
 class Texts(Protocol):
@@ -199,12 +209,20 @@ def send_hours(route: Mapping[str, Vendor]) -> list[str]:
     ]
 
 
-def plan_accounts(route: Mapping[str, Vendor], text: str | Texts, dealt: Sequence[Part]) -> tuple[AccountPlan, ...]:
-    """What each account of the route will do. `dealt` are all parts, in the campaign's order."""
+def plan_accounts(
+    route: Mapping[str, Vendor],
+    text: str | Texts,
+    dealt: Sequence[Part],
+    apart: Callable[[int, int], int] | None = None,
+) -> tuple[AccountPlan, ...]:
+    """What each account of the route will do. `dealt` are all parts, in the campaign's order.
+
+    `apart` says how many of the recipients in a (start, count) range another credit pays; without it, none.
+    """
     texts, starts = _texts(text), accumulate((part.count for part in dealt), initial=0)
     placed = list(zip(starts, dealt, strict=False))
     return tuple(
-        _account(name, vendor, texts, [(start, part.count) for start, part in placed if part.account == name])
+        _account(name, vendor, texts, [(start, part.count) for start, part in placed if part.account == name], apart)
         for name, vendor in route.items()
     )
 
@@ -267,8 +285,15 @@ def _texts(text: str | Texts) -> Texts:
     return OneText(text) if isinstance(text, str) else text
 
 
-def _account(name: str, vendor: Vendor, texts: Texts, dealt: Sequence[tuple[int, int]]) -> AccountPlan:
+def _account(
+    name: str,
+    vendor: Vendor,
+    texts: Texts,
+    dealt: Sequence[tuple[int, int]],
+    apart: Callable[[int, int], int] | None,
+) -> AccountPlan:
     """The plan of an account that sends these (start, count) ranges of the campaign."""
+    paid_apart = sum(apart(start, count) for start, count in dealt) if apart is not None else 0
     segments = texts.segments(vendor.split)
     recipients = sum(count for _, count in dealt)
     most = per_request(vendor, segments)
@@ -284,4 +309,5 @@ def _account(name: str, vendor: Vendor, texts: Texts, dealt: Sequence[tuple[int,
         per_s=float(per_s),
         paced=vendor.flow is not None,
         seconds=float(recipients / per_s),
+        apart=round(paid_apart * texts.mean(vendor.split)),
     )

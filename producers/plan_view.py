@@ -48,7 +48,7 @@ def shortage(plan: Plan) -> str:
     if not short:
         return ""
     missing = [
-        f'"{account.account}" lacks {counted(ceil(account.messages - (account.balance or 0)), "message")}'
+        f'"{account.account}" lacks {counted(ceil(account.needs - (account.balance or 0)), "message")}'
         for account in short
     ]
     return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
@@ -71,10 +71,19 @@ def _account(account: AccountPlan) -> str:
     if account.balance is None:
         balance = f"balance unknown ({account.balance_note})" if account.balance_note else "balance not asked"
     else:
-        enough = "enough" if account.enough else "TOO LITTLE"
         note = f"; {account.balance_note}" if account.balance_note else ""
-        balance = f"balance {account.balance:,.0f}, needs {account.messages:,}: {enough}{note}"
+        balance = f"balance {account.balance:,.0f}, {_needs(account)}{note}"
     return f"{account.account} ({account.vendor}): {counted(account.recipients, 'recipient')}, {pace}, {balance}"
+
+
+def _needs(account: AccountPlan) -> str:
+    enough = (
+        "" if account.enough is None else f"needs {account.needs:,}: {'enough' if account.enough else 'TOO LITTLE'}"
+    )
+    apart = f"{account.apart:,} more of another credit, which is not compared (dispatcher account balance)"
+    if not account.apart:
+        return enough
+    return f"{enough}; {apart}" if enough else f"needs none of it, but {apart.replace(' more', '')}"
 
 
 def _shown(text: str) -> str:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 
 import msgspec
 
 from dispatcher.config import Config
+from dispatcher.core.numbers import is_domestic
 from dispatcher.errors import ConfigError, InputError, LogError
 from dispatcher.log.opening import open_log, read_url
 from dispatcher.log.port import Log
@@ -208,7 +209,17 @@ def _dealt(definition: Definition, intake: Intake) -> Dealt:
     texts: Texts = letters or OneText(definition.text)
     parts = deal(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
-    return Dealt(sizes, parts, plan_accounts(definition.accounts, texts, parts), recipients, letters, texts)
+    accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
+    return Dealt(sizes, parts, accounts, recipients, letters, texts)
+
+
+def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int], int] | None:
+    """How many recipients in a (start, count) range are paid from another credit than texts in China are."""
+    if definition.kind == "mms":
+        return lambda _, count: count
+    if not len(recipients.abroad):
+        return None
+    return lambda start, count: count - int(is_domestic(recipients.numbers(start, start + count)).sum())
 
 
 def _check_recipients(intake: Intake) -> None:

@@ -41,7 +41,7 @@ _EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMB
 
 ADVICE: Final = {
     "scientific notation": "a spreadsheet cut the digits off; format the column as text and save the list again",
-    "international": "no account of this route sends abroad",
+    "international": "not every account of this route sends abroad",
     "ambiguous international number": "without its + it reads like a Chinese mobile, whose owner would get the text",
     "not a mobile number": "eleven digits, but no 13…19 number: a landline or a typing error",
 }

@@ -134,6 +134,28 @@ def test_a_balance_that_does_not_cover_the_need_is_said():
     assert plan.accounts[0].enough is None
 
 
+APART = [
+    # recipients of 100 that another credit pays, the balance, and what the plan says
+    (None, 100.0, "balance 100, needs 100: enough", 0),
+    (30, 70.0, "balance 70, needs 70: enough; 30 more of another credit, which is not compared", 0),
+    (30, 60.0, "balance 60, needs 70: TOO LITTLE; 30 more of another credit", 10),
+    (100, 0.0, "balance 0, needs none of it, but 100 of another credit, which is not compared", 0),
+]
+
+
+@pytest.mark.parametrize(("apart", "balance", "words", "lacks"), APART)
+def test_what_another_credit_pays_is_not_compared_with_the_balance(apart, balance, words, lacks):
+    from msgspec.structs import replace
+
+    route = {"a": account()}
+    counted = None if apart is None else lambda start, count: min(count, max(0, apart - start))
+    accounts = plan_accounts(route, "hi", deal([60, 40], shares(route, "hi")), counted)
+    plan = planned(route, [60, 40], accounts=(replace(accounts[0], balance=balance),))
+    assert words in "\n".join(plan_lines(plan))
+    assert shortage(plan).startswith(f'The balance is too low: "a" lacks {lacks} messages.' if lacks else "")
+    assert bool(shortage(plan)) is bool(lacks)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
