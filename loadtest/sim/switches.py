@@ -31,16 +31,26 @@ class Switch:
     by_edition: Mapping[str, Value] = field(default_factory=dict)
 
     def check(self, value: Value) -> Value:
-        """`value`, if this switch may be set to it; else ConfigError."""
+        """`value`, if this switch may be set to it; else ConfigError.
+
+        A documented value may be written in another type: 200 for "200", "500" for 500, true for "on".
+        """
         for allowed in self.values:
             if value == allowed and isinstance(value, bool) == isinstance(allowed, bool):
                 return value
         if self.accepts is not None and self.accepts(value):
             return value
+        for allowed in self.values:
+            if isinstance(value, bool | int | str) and _spelt(value) == _spelt(allowed):
+                return allowed
         allowed = ", ".join(map(repr, self.values))
         if self.also:
             allowed = f"{allowed} or {self.also}" if allowed else self.also
         raise ConfigError(f"simulator switch {self.name}: {value!r} is not possible. Set it to {allowed}.")
+
+
+def _spelt(value: Value) -> str:
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
 def whole(least: int, most: int | None = None) -> dict[str, Any]:

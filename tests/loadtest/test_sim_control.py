@@ -49,6 +49,16 @@ async def test_switches_accounts_and_rules_are_set_together(method: str) -> None
         assert (await v.send(account="autumn", pswd="p")).code == "104"
 
 
+async def test_a_documented_value_may_be_written_as_a_number_a_text_or_true_and_false() -> None:
+    async with vendor(vendor="cosms") as v:
+        wanted = {"partial_code": 200, "mtlevel_enforce": 410, "max_chars": "1000", "strict_case": True, "push": False}
+        status, config = await call(v, "POST", "/config", wanted)
+        assert status == 200
+        found = {s["name"]: s["value"] for s in config["switches"]}
+        said = {"partial_code": "200", "mtlevel_enforce": "410", "max_chars": 1000, "strict_case": "on", "push": "off"}
+        assert {name: found[name] for name in said} == said
+
+
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
