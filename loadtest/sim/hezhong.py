@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 from typing import ClassVar, NamedTuple
+from urllib.parse import quote_plus
 
 from loadtest.sim import form, numbers
 from loadtest.sim.config import AccountConfig
@@ -56,7 +57,7 @@ class Hezhong:
         """A submit request to try."""
         return [
             f"curl '{url}{SEND}' \\",
-            f"     -d 'userid={account.userid or 1}&username={account.account}&password={account.shown_pswd}"
+            f"     -d 'userid={account.userid or 1}&username={_quoted(account.account)}&password={account.shown_pswd}"
             "&mobs=13800138000&msg=hello'",
         ]
 
@@ -209,6 +210,11 @@ def _plain(said: str, rule: Rule | None) -> Reply:
     if rule and rule.body is not None:
         said = rule.body
     return Reply(said.encode("utf-8" if said.startswith("\ufeff") else "gb18030"), 200, CONTENT_TYPE, rule)
+
+
+def _quoted(name: str) -> str:
+    """As a shell's curl must write it: in GBK, whatever the terminal's charset."""
+    return quote_plus(name, encoding="gb18030")
 
 
 def _word(fields: dict[str, bytes], name: str) -> str:

@@ -218,3 +218,12 @@ async def test_a_balance_query_by_post_is_answered_and_rules_reach_it() -> None:
         assert (await v.call(BALANCE, fields)).text == "1000000000"
         assert code(await v.send()) == "0"
         assert (await v.account())["codes"] == {"balance -99": 1, "balance 0": 1, "0": 1}
+
+
+async def test_the_example_of_an_account_works_whatever_charset_the_terminal_has() -> None:
+    async with hezhong({"account": "帐号+1"}) as v:
+        [config] = [book.config for book in v.sim.state.ledger.by_account.values()]
+        _, data = v.sim.vendor.example(v.sim.url, config)
+        form = data.strip().removeprefix("-d '").removesuffix("'")
+        assert form.isascii()
+        assert code(await v.call(SEND, form.encode())) == "0"
