@@ -1,13 +1,15 @@
 """What each recipient of a personalised campaign gets, in columns: for the plan, the batches and the fingerprint.
 
 Recipients with equal values are brought next to each other (the first of them stays where it is), so that one request
-can serve them where the vendor takes one text a request. Memory: the values as polars holds them (16 bytes each, and
-their text beyond 12 bytes), 8 bytes of hash, and a dozen bytes a recipient for its row and its length.
+can serve them where the vendor takes one text a request. Where an account of the route takes many, those whose values
+it cannot carry come behind the others, or each of them would end a request half full. Memory: the values as polars
+holds them (16 bytes each, and their text beyond 12 bytes), 8 bytes of hash, and a dozen bytes a recipient for its row
+and its length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -17,12 +19,15 @@ from numpy.typing import NDArray
 
 from dispatcher.core.template import Template
 from dispatcher.core.text import Split
-from dispatcher.vendors.seam import Vendor
+from dispatcher.vendors.seam import VariableLimits, Vendor
 from producers.dedupe import Packed, Rows, Separated
 from producers.variables import Judged, packed_values
 from schemas.batch import BYTES_MAX, RECIPIENTS_MAX, Values
 
 SAMPLES: Final = 3
+ROOM: Final = 10_000
+"""Of so many recipients the ones that can share requests come first: few enough that all accounts get some of both."""
+
 _MOBILE_BYTES: Final = 12
 _ENTRY_BYTES: Final = 6
 """What an entry of a batch's dictionary takes beside its text: where it ends, and a recipient's reference to it."""
@@ -45,12 +50,18 @@ class LetterRows:
         self._lengths.append(judged.lengths)
         self._hashes.append(judged.hashes)
 
-    def of(self, recipients: Rows) -> tuple[Letters, Rows]:
-        """(the letters of these recipients, the recipients in the letters' order)."""
+    def of(self, recipients: Rows, roads: Sequence[VariableLimits] = ()) -> tuple[Letters, Rows]:
+        """(the letters of these recipients, the recipients in the letters' order).
+
+        `roads`: what the accounts of the route take in a request of many texts.
+        """
         rows = recipients.rows(0, len(recipients))
         first = _first_alike(np.concatenate(self._hashes)[rows])
-        order = np.argsort(first, kind="stable")
-        letters = Letters(self._template, self._table(), np.concatenate(self._lengths), rows[order], first[order])
+        apart = self._holding({separator for road in roads for separator in road.separators})[rows]
+        keys = (first, apart, first // ROOM)
+        order = np.lexsort(keys) if apart.any() else np.argsort(first, kind="stable")
+        lengths = np.concatenate(self._lengths)
+        letters = Letters(self._template, self._table(), lengths, rows[order], first[order], apart[order])
         packed: Packed = recipients.packed[order]
         return letters, Rows(packed, recipients.abroad)
 
@@ -63,6 +74,14 @@ class LetterRows:
             for column in self._table()[rows.rows(0, len(rows))].iter_columns():
                 yield column.str.len_bytes().to_numpy().astype("<u4").tobytes()
                 yield str(column.str.join("").item()).encode()
+
+    def _holding(self, words: set[str]) -> NDArray[np.bool_]:
+        """Whether a value of each row holds one of these."""
+        table = self._table()
+        holding = np.zeros(len(table), np.bool_)
+        for column in table.iter_columns() if words else ():
+            holding |= column.str.contains_any(sorted(words)).to_numpy()
+        return holding
 
     def _table(self) -> pl.DataFrame:
         if len(self._values) > 1:
@@ -90,13 +109,18 @@ class Letters:
         lengths: NDArray[np.int32],
         rows: NDArray[np.int64],
         texts: NDArray[np.int64],
+        apart: NDArray[np.bool_],
     ) -> None:
-        """`rows`: each recipient's row of `values` and `lengths`. `texts`: equal for those who get the same."""
+        """`rows`: each recipient's row of `values` and `lengths`. `texts`: equal for those who get the same. `apart`:
+        whose values no request of many texts carries.
+        """
         self.template: Final = template
         self._values: Final = values
         self._rows: Final = rows
         self._lengths: Final = lengths[rows]
-        self._ends: Final = np.append(np.flatnonzero(np.diff(texts)) + 1, len(texts))
+        changes = np.diff(texts) != 0
+        self._ends: Final = np.append(np.flatnonzero(changes) + 1, len(texts))
+        self._road_ends: Final = np.append(np.flatnonzero(changes & apart[1:] | np.diff(apart)) + 1, len(texts))
 
     # --- what to show ------------------------------------------------------------------------------------------------
 
@@ -136,10 +160,11 @@ class Letters:
         return int(np.where(lengths <= split.single, 1, -(-lengths // split.multi)).sum())
 
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
-        """How many requests they take where one has at most so many recipients (about: some values go alone)."""
-        if vendor.variable_limits is not None:
-            return -(-count // min(most, vendor.variable_limits.recipients_max))
-        inside = self._ends[np.searchsorted(self._ends, start, side="right") :]
+        """How many requests they take where one has at most so many recipients (about: long values may take more)."""
+        road, all_ends = vendor.variable_limits, self._ends
+        if road is not None:
+            most, all_ends = min(most, road.recipients_max), self._road_ends
+        inside = all_ends[np.searchsorted(all_ends, start, side="right") :]
         ends = np.minimum(inside[: np.searchsorted(inside, start + count) + 1], start + count)
         return int((-(-np.diff(np.concatenate(([start], ends))) // most)).sum())
 

@@ -201,7 +201,8 @@ def _dealt(definition: Definition, intake: Intake) -> Dealt:
     _check_recipients(intake)
     recipients, letters = intake.separated.recipients, None
     if intake.letters is not None:
-        letters, recipients = intake.letters.of(recipients)
+        roads = [vendor.variable_limits for vendor in definition.accounts.values()]
+        letters, recipients = intake.letters.of(recipients, [road for road in roads if road is not None])
         sizes = letters.batch_sizes()
     else:
         least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())

@@ -351,6 +351,54 @@ async def test_the_plan_counts_requests_as_the_lane_will_cut_them(changes, reque
     assert plan.requests == requests
 
 
+async def cuts(log) -> list[int]:
+    """The recipients of each request that a lane will make of the campaign's batches at account winter."""
+    record, winter, found = await on_log.launched(log, "may"), CONFIG.accounts["winter"], []
+    for jobs in (await on_log.jobs(log, record)).values():
+        for job in jobs:
+            stored = await log.fetch(RECIPIENTS.name, job.partition, job.offset)
+            _, _, values = unpack_values(stored.value, stored.headers, job.sha256)
+            assert values is not None
+            personal = Personal(values, parse(record.text).of(values.names), winter.split, winter.variable_limits)
+            start = 0
+            while start < job.count:
+                found.append(personal.cut(start, min(job.count, start + winter.limits.numbers_max)))
+                start += found[-1]
+    return found
+
+
+ODD = ["a,b", "a;b", "{$var}", "{var}"]
+
+
+async def test_values_that_cannot_share_a_request_end_none_of_the_others(log):
+    values = [f"v{index}" if index % 3 else ODD[index // 3 % 4] for index in range(3_000)]
+    prepared = await prepare(
+        CONFIG, numbered([(value, str(index)) for index, value in enumerate(values)]), text=TEXT, route=["winter"],
+        id="may", ask_balance=False, log=log,
+    )  # fmt: skip
+    await commit(prepared, log)
+    prepared.close()
+    assert await cuts(log) == [1_000, 1_000] + [1] * 1_000
+    assert prepared.plan.requests == 1_002
+    assert dict(await texts(log)) == {
+        str(FIRST + index): f"Dear {value}, {index}" for index, value in enumerate(values)
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "c", "a,b", "x;y"]), min_size=1, max_size=60))
+async def test_the_plan_counts_the_requests_of_any_values_as_the_lane_will_cut_them(values):
+    log = MemoryLog()
+    prepared = await prepare(
+        CONFIG, numbered([(value, "1") for value in values]), text=TEXT, route=["winter"], id="may", ask_balance=False,
+        log=log,
+    )  # fmt: skip
+    await commit(prepared, log)
+    prepared.close()
+    found = await cuts(log)
+    assert (sum(found), len(found)) == (len(values), prepared.plan.requests)
+
+
 async def test_where_the_flow_counts_requests_a_request_has_as_many_recipients_as_share_a_text(log):
     rows = [(str(index // 4), "x") for index in range(400)]
     accounts = {"slow": {**BATCH, "flow": {"limit": 10, "unit": "requests"}}}
