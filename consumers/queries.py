@@ -55,8 +55,5 @@ class Queries:
             self.lane.let_in = True
         elif verdict.kind is Kind.AUTH:
             self.lane.stop("auth", f"{what} query: code {verdict.code}", 0.0)
-            advice = "correct the login, then: dispatcher account check"
-            _logger.warning(
-                "stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why, advice=advice
-            )
+            _logger.warning("stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why)
         self.wake()

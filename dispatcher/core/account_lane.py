@@ -234,12 +234,15 @@ class AccountLane:
         self.held_until_s = max(self.held_until_s, until_s)
 
     def stop(self, why: Literal["auth", "balance"], detail: str, now_s: float) -> None:
-        """The account cannot send until somebody acts; its work is kept."""
+        """The account cannot send until somebody acts; its work is kept. A refused login outlives an empty balance."""
+        if why == "balance" and self.stopped == "auth":
+            return
         self.stopped = why
         self.stopped_why = detail
         if why == "auth":
+            self.stopped_why += f"; mended? dispatcher account check {self.spec.account}"
             self.let_in = not self.spec.locks_out
-        if why == "balance" and not self.spec.polls_balance:
+        elif not self.spec.polls_balance:
             self.stopped_why += f"; topped up? dispatcher account check {self.spec.account}"
             self.retry_balance_s = now_s + BALANCE_RETRY_S
 

@@ -102,6 +102,7 @@ def test_a_row_of_http_refusals_stops_the_account_before_it_burns_the_whole_camp
         consequence(lane, a_chunk(), not_found, NOW_S)
     assert lane.stopped == "auth"
     assert "check `url`" in lane.stopped_why
+    assert "dispatcher account check spring" in lane.stopped_why
 
 
 @pytest.mark.parametrize(("kind", "effect"), [(Kind.REJECTED, "failed"), (Kind.UNKNOWN, "unknown")])
@@ -118,6 +119,14 @@ def test_what_is_unknown_because_a_gateway_failed_stops_nothing():
     for code in ("http 502", "http 408", "no answer") * REFUSALS_MAX:
         consequence(lane, a_chunk(), Verdict(kind=Kind.UNKNOWN, code=code), NOW_S)
     assert lane.stopped is None
+
+
+def test_a_refused_login_stays_refused_when_another_request_says_that_there_is_no_credit():
+    lane = a_lane()
+    consequence(lane, a_chunk(), Verdict(kind=Kind.AUTH, code="102"), NOW_S)
+    consequence(lane, a_chunk(), Verdict(kind=Kind.BALANCE, code="109"), NOW_S)
+    lane.balance_is(1_000, 0.0, 0)
+    assert lane.stopped == "auth"
 
 
 def test_an_empty_balance_without_a_query_is_tried_again_later():
