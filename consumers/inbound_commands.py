@@ -30,7 +30,7 @@ from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.errors import UserError
 from dispatcher.options import Group, config_option, console, json_option, print_json, print_json_line
-from dispatcher.output_file import check_output
+from dispatcher.output_file import check_output, output_kind, output_options
 from dispatcher.store.port import InboundMessage, InboundWanted
 
 if TYPE_CHECKING:
@@ -112,15 +112,11 @@ def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str |
 
 @inbound.command("export")
 @_chosen
-@click.option(
-    "--format", "kind", type=click.Choice(list(KINDS)), default="csv", show_default=True, help="How to write it."
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: standard output.")
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@output_options(list(KINDS))
 @config_option
 @json_option
 def export_command(
-    kind: str, output: Path | None, force: bool, config: str | None, as_json: bool, **chosen: str | None
+    kind: str | None, output: Path | None, force: bool, config: str | None, as_json: bool, **chosen: str | None
 ) -> None:
     """Export the messages from phones, oldest first, one row each.
 
@@ -130,9 +126,10 @@ def export_command(
     \b
     Examples:
       dispatcher inbound export -o inbound.csv
-      dispatcher inbound export --since 2026-11-01 --format xlsx -o november.xlsx
+      dispatcher inbound export --since 2026-11-01 -o november.xlsx
       dispatcher inbound export --format jsonl | jq .text
     """
+    kind = output_kind(kind, output, KINDS)
     if output is None and as_json:
         raise UserError("--json prints what was written to a file. Name one: -o FILE.")
     if output is None and kind in ("parquet", "xlsx"):

@@ -1,15 +1,68 @@
-"""A file that a command writes: it gets its name when it is complete, or is not there at all."""
+"""A file that a command writes: its options; it gets its name when it is complete, or is not there at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+import click
 
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.options import F
+
+_BY_NAME: Final = {
+    ".csv": ("csv",),
+    ".xlsx": ("xlsx",),
+    ".xls": ("xlsx",),
+    ".parquet": ("parquet",),
+    ".pq": ("parquet",),
+    ".ndjson": ("ndjson", "jsonl"),
+    ".jsonl": ("ndjson", "jsonl"),
+    ".json": ("ndjson", "jsonl"),
+}
+
+
+def output_options(kinds: Sequence[str]) -> Callable[[F], F]:
+    """`--format` (as `kind`, see `output_kind`), `-o` (as `output`, None: standard output) and `--force`."""
+
+    def options(function: F) -> F:
+        for option in (
+            click.option("--force", is_flag=True, help="Replace FILE if it is there."),
+            click.option(
+                "-o",
+                "--output",
+                type=click.Path(path_type=Path),
+                callback=lambda _context, _parameter, path: None if path == Path("-") else path,
+                metavar="FILE",
+                help="Where to write it; default: standard output.",
+            ),
+            click.option(
+                "--format",
+                "kind",
+                type=click.Choice(kinds),
+                help="How to write it; default: as FILE is named, else csv.",
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return options
+
+
+def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -> str:
+    """The format: the one asked for, else the one FILE is named by, else CSV. Raises UserError."""
+    named = _BY_NAME.get(output.suffix.lower(), ()) if output is not None else ()
+    found = kind or next((each for each in named if each in kinds), None)
+    if found is None and named:
+        raise UserError(
+            f"this cannot be written as {named[0]} ({output}). Name a .csv file, or say which with --format: "
+            f"{', '.join(kinds)}."
+        )
+    return found or "csv"
 
 
 def check_output(output: Path, *, force: bool) -> None:
@@ -24,14 +77,20 @@ def check_output(output: Path, *, force: bool) -> None:
 
 @contextlib.contextmanager
 def written(output: Path | None) -> Iterator[IO[bytes]]:
-    """What to write to; None: standard output. Raises DispatcherError where the file cannot be written."""
+    """What to write to; None: standard output. Raises UserError if no file can be there, DispatcherError later on."""
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        file = part.open("wb")
+    except OSError as error:
+        raise UserError(
+            f"cannot write in {output.absolute().parent} ({error.strerror or error}). Name a file in another folder."
+        ) from error
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())

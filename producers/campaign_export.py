@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from dispatcher.config import Config, load
 from dispatcher.errors import StoreError, UserError
 from dispatcher.options import config_option, console, json_option, print_json
-from dispatcher.output_file import check_output, written
+from dispatcher.output_file import check_output, output_kind, output_options, written
 from dispatcher.store.export import FORMATS, REJECTED, STATES, Format, Wrote, export
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView
@@ -41,7 +41,6 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
 
 @click.command("export")
 @click.argument("campaign", metavar="ID")
-@click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="How to write it.")
 @click.option(
     "--state",
     "states",
@@ -49,20 +48,13 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
     callback=_words,
     help=f"Only rows in these states: {', '.join((*STATES, *REJECTED))}. Default: all recipients.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to write it; default: standard output.",
-)
+@output_options(FORMATS)
 @click.option("--texts", is_flag=True, help="With a column of the text each recipient gets.")
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @config_option
 @json_option
 def export_command(
     campaign: str,
-    kind: Format,
+    kind: str | None,
     states: tuple[str, ...] | None,
     output: Path | None,
     texts: bool,
@@ -83,23 +75,24 @@ def export_command(
       dispatcher campaign export may-sale --state failed,unknown --format ndjson | jq .code
       dispatcher campaign export may-sale --state invalid -o rejected.csv
       dispatcher campaign export orders --texts -o orders.result.csv
-      dispatcher campaign export may-sale --format parquet -o may-sale.parquet
+      dispatcher campaign export may-sale -o may-sale.parquet
     """
+    format_ = cast("Format", output_kind(kind, output, FORMATS))
     if output is None and as_json:
         raise UserError("--json prints what was written to a file. Name one: -o FILE.")
-    if output is None and kind == "parquet":
+    if output is None and format_ == "parquet":
         raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
     loaded = load(config, secrets="none")
     view, missing = asyncio.run(_fresh(loaded, campaign))
-    rows, damaged = _write(loaded, view, kind, states, output, texts=texts)
+    rows, damaged = _write(loaded, view, format_, states, output, texts=texts)
     broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items())]
     for note in filter(None, (stale(missing), _unknown(view), *broken)):
         click.echo(note, err=True)
     if as_json:
         print_json(
-            {"campaign": campaign, "format": kind, "rows": rows, "path": str(output), "unknown": view.counts.unknown}
+            {"campaign": campaign, "format": format_, "rows": rows, "path": str(output), "unknown": view.counts.unknown}
         )
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)

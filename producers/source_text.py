@@ -57,7 +57,14 @@ class TextList:
         divided = {delimiter: _sample(head, delimiter) for delimiter in (*DELIMITERS, NO_DELIMITER)}
         self._delimiter: Final = sniff_delimiter(divided)
         rows = divided[self._delimiter]
-        self.column: Final[Column] = find_column(rows, wanted, label=label)
+        try:
+            self.column: Final[Column] = find_column(rows, wanted, label=label)
+        except InputError:
+            if _no_text(head):
+                raise InputError(
+                    f"{label} is neither text nor XLSX nor Parquet, or it is damaged. Save the list again."
+                ) from None
+            raise
         self.headers: Final = headers_of(rows, self.column)
 
     def blocks(self) -> Iterator[pl.Series]:
@@ -170,6 +177,12 @@ def _sample(head: bytes, delimiter: str) -> list[list[str]]:
     mended, _ = mend(head, ord(delimiter), last=True)
     text = mended.decode(_UTF8, "replace").replace("\0", "").replace("\r", " ").removesuffix("\n")
     return split_rows([f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]], delimiter)
+
+
+def _no_text(head: bytes) -> bool:
+    """Whether there are more control characters in it than any text has."""
+    controls = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\f\r\x1b")
+    return controls * 50 > len(head)
 
 
 def _guess(text: bytes) -> str:

@@ -21,7 +21,7 @@ from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import key_as_written, shown
 from dispatcher.errors import UserError
 from dispatcher.options import Group, columns, config_option, confirm, console, json_option, print_json
-from dispatcher.output_file import check_output, written
+from dispatcher.output_file import check_output, output_kind, output_options, written
 from dispatcher.suppression_list import SuppressionList
 from producers.suppression_changes import Put, change, listed, read_list
 
@@ -143,14 +143,10 @@ def import_command(file: str, column: str | None, why: str, config: str | None, 
 
 
 @suppression.command("export")
-@click.option(
-    "--format", "kind", type=click.Choice(list(KINDS)), default="csv", show_default=True, help="How to write it."
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: standard output.")
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@output_options(list(KINDS))
 @config_option
 @json_option
-def export_command(kind: str, output: Path | None, force: bool, config: str | None, as_json: bool) -> None:
+def export_command(kind: str | None, output: Path | None, force: bool, config: str | None, as_json: bool) -> None:
     """Export the suppression list, in the order of the numbers.
 
     Columns: number, since (ISO 8601, +08:00), source (opt-out, person, import), by (a person, or the account that the
@@ -159,10 +155,11 @@ def export_command(kind: str, output: Path | None, force: bool, config: str | No
     \b
     Examples:
       dispatcher suppression export -o suppressed.csv
-      dispatcher suppression export --format parquet -o suppressed.parquet
+      dispatcher suppression export -o suppressed.parquet
     """
     from producers.suppression_export import export_list
 
+    kind = output_kind(kind, output, KINDS)
     if output is None and as_json:
         raise UserError("--json prints what was written to a file. Name one: -o FILE.")
     if output is None and kind in ("parquet", "xlsx"):

@@ -163,3 +163,15 @@ def test_a_file_that_fails_while_it_is_read_is_an_input_error(tmp_path):
 def test_progress_counts_every_byte():
     content = TABLE.encode()
     assert read(content)[1].bytes_read == len(content)
+
+
+@pytest.mark.parametrize("name", ["list.xlsx", "list.csv"])
+def test_what_is_no_text_at_all_is_said_so_and_not_printed(name):
+    junk = bytes(range(256)) * 20
+    with pytest.raises(InputError, match=f"^{name} is neither text nor XLSX nor Parquet, or it is damaged"):
+        TextList(io.BytesIO(junk), name, None)
+
+
+def test_a_text_without_numbers_is_no_damaged_file():
+    with pytest.raises(InputError, match="no column looks like phone numbers"):
+        TextList(io.BytesIO("姓名,城市\n张伟,北京\n".encode("gbk") * 20), "list.csv", None)
