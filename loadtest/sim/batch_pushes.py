@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+from dispatcher.errors import ConfigError
 from loadtest.sim import numbers
 from loadtest.sim.ledger import Book
 from loadtest.sim.one_by_one import ReportRow
@@ -14,6 +15,8 @@ from loadtest.sim.state import Inbound, State
 from loadtest.sim.target import Target
 
 PREFIX = {"none": "", "86": "86", "+86": "%2B86"}
+FIELDS = ("receiver", "pswd", "moTime", "destcode", "mobile", "isems", "emshead")
+"""What a message is pushed with besides its text."""
 STRAY = 1_000_000_000  # added to an id to get one that nobody was given
 
 
@@ -42,7 +45,10 @@ class BatchPushes:
         return target.request(self._state.switches.push_method, (self._receiver(book) + query).encode())
 
     def made_report(self, book: Book, wanted: Mapping[str, Any]) -> bytes:
-        """`wanted` may give receiver, pswd, msgid, reportTime, mobile, status; null leaves a parameter out."""
+        """`wanted` may give receiver, pswd, msgid, reportTime, mobile, status; null leaves a parameter out. Raises
+        ConfigError.
+        """
+        _check_names(wanted, {"receiver", "pswd", "msgid", "reportTime", "mobile", "status"})
         fields = dict(parse_qsl(self._receiver(book), keep_blank_values=True)) | {
             "msgid": "1", "reportTime": self._time(), "mobile": "13800138000", "status": "DELIVRD",
         }  # fmt: skip
@@ -52,36 +58,51 @@ class BatchPushes:
         return Target.of(book.config.report_url).request(self._state.switches.push_method, query)
 
     def inbound_pushes(self, book: Book, wanted: Mapping[str, Any]) -> list[Inbound]:
-        """A message from a phone: `mobile`, `destcode`, `msg`, `moTime`; over 70 characters it comes in parts of 67.
+        """A message from a phone: `msg` and the other FIELDS; over 70 characters it comes in parts of 67.
 
-        `id` of the long message, `order` (in_order, reversed, shuffled), `duplicate` and `missing` (a part's number),
-        `isems` and `emshead` (as given instead of right).
+        `id` of the long message, and what becomes of its parts: `order` (in_order, reversed, shuffled, or the numbers
+        of the parts to push, one after the other), `missing` and `duplicate` (a part's number, or several). `isems` and
+        `emshead` as given instead of right; null leaves a field out. Raises ConfigError.
         """
+        _check_names(wanted, {*FIELDS, "msg", "id", "order", "missing", "duplicate"})
         text = str(wanted.get("msg", ""))
         texts = [text] if len(text) <= 70 else [text[at : at + 67] for at in range(0, len(text), 67)]
         long_id = wanted.get("id", self._state.random.randrange(256))
         parts: list[dict[str, Any]] = []
         for place, part in enumerate(texts, 1):
-            fields = dict(parse_qsl(self._receiver(book), keep_blank_values=True)) | {
-                "moTime": wanted.get("moTime", self._time()),
-                "destcode": wanted.get("destcode", "106900000000"),
-                "mobile": wanted.get("mobile", "13800138000"),
-                "msg": part,
-            }
+            fields: dict[str, Any] = dict(parse_qsl(self._receiver(book), keep_blank_values=True)) | {
+                "moTime": self._time(), "destcode": "106900000000", "mobile": "13800138000",
+                "msg": part if wanted.get("msg", "") is not None else None,
+            }  # fmt: skip
             if len(texts) > 1:
                 fields |= {"isems": "1", "emshead": f"{long_id},{len(texts)},{place}"}
-            fields |= {k: str(wanted[k]) for k in ("isems", "emshead") if k in wanted}
-            if place != wanted.get("missing"):
-                parts.append(fields)
-            if place == wanted.get("duplicate"):
-                parts.append(fields)
-        order = wanted.get("order", "in_order")
-        if order == "reversed":
-            parts.reverse()
-        elif order == "shuffled":
-            self._state.random.shuffle(parts)
+            fields |= {name: wanted[name] for name in FIELDS if name in wanted}
+            parts.append({name: value for name, value in fields.items() if value is not None})
         target = Target.of(book.config.inbound_url)
-        return [Inbound(target.request(self._state.switches.push_method, urlencode(p).encode())) for p in parts]
+        method = self._state.switches.push_method
+        places = self._places(len(parts), wanted)
+        return [Inbound(target.request(method, urlencode(parts[place - 1]).encode())) for place in places]
+
+    def _places(self, count: int, wanted: Mapping[str, Any]) -> list[int]:
+        """The numbers of the parts to push, one after the other."""
+        order = wanted.get("order", "in_order")
+        if isinstance(order, list):
+            return _numbers("order", order, count)
+        missing = _numbers("missing", wanted.get("missing"), count)
+        twice = _numbers("duplicate", wanted.get("duplicate"), count)
+        sent = (place for place in range(1, count + 1) if place not in missing)
+        places = [each for place in sent for each in [place] * (2 if place in twice else 1)]
+        match order:
+            case "in_order":
+                return places
+            case "reversed":
+                return places[::-1]
+            case "shuffled":
+                self._state.random.shuffle(places)
+                return places
+        raise ConfigError(
+            f"order: {order!r} is none. Set it to in_order, reversed, shuffled or a list such as [3, 1, 2]."
+        )
 
     def _receiver(self, book: Book) -> str:
         account = book.config
@@ -92,3 +113,18 @@ class BatchPushes:
     def _time(self) -> str:
         stamp = self._state.clock.stamp14()
         return {10: stamp[2:12], 12: stamp[2:], 14: stamp}[self._state.switches.time_digits]
+
+
+def _check_names(wanted: Mapping[str, Any], known: set[str]) -> None:
+    for name in wanted:
+        if name not in known and name != "account":
+            raise ConfigError(f"there is no {name!r} here. Possible: account, {', '.join(sorted(known))}.")
+
+
+def _numbers(name: str, given: Any, count: int) -> list[int]:
+    """The numbers of parts that were given: one, several, or none."""
+    places = given if isinstance(given, list) else [] if given is None else [given]
+    for place in places:
+        if type(place) is not int or not 1 <= place <= count:
+            raise ConfigError(f"{name}: {place!r} is no part of this message (it has 1 to {count}).")
+    return places

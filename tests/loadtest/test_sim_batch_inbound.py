@@ -48,6 +48,9 @@ async def test_a_long_message_comes_in_parts_with_id_total_and_number() -> None:
         ({"missing": 2}, [1, 3]),
         ({"duplicate": 1}, [1, 1, 2, 3]),
         ({"order": "reversed", "missing": 3, "duplicate": 2}, [2, 2, 1]),
+        ({"missing": [1, 3]}, [2]),
+        ({"duplicate": [1, 3]}, [1, 1, 2, 3, 3]),
+        ({"order": [3, 1, 1]}, [3, 1, 1]),
     ],
 )
 async def test_parts_out_of_order_missing_or_twice(wanted: dict[str, Any], numbers: list[int]) -> None:
@@ -97,3 +100,26 @@ async def test_without_an_address_the_user_is_told() -> None:
             await v.sim.control.push_report({"account": "spring"})
         with pytest.raises(ConfigError, match="no simulated account 'nobody'"):
             await v.sim.control.push_inbound({"account": "nobody"})
+
+
+async def test_null_leaves_a_field_out() -> None:
+    async with receiver() as r:
+        [fields] = await push(r, msg="hi", moTime=None, destcode=None, receiver=None, pswd=None)
+        assert fields == {"mobile": "13800138000", "msg": "hi"}
+
+
+WRONG = [
+    ({"order": "backwards"}, "order: 'backwards' is none"),
+    ({"order": [4]}, "order: 4 is no part of this message"),
+    ({"missing": 0}, "missing: 0 is no part of this message"),
+    ({"duplicate": "1"}, "duplicate: '1' is no part of this message"),
+    ({"text": "hi"}, "there is no 'text' here"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "words"), WRONG, ids=[row[1] for row in WRONG])
+async def test_what_is_not_understood_is_refused_instead_of_being_ignored(wanted: dict[str, Any], words: str) -> None:
+    async with receiver() as r:
+        with pytest.raises(ConfigError, match=words):
+            await push(r, msg=LONG, **wanted)
+        assert r.pushes == []
