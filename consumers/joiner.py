@@ -4,10 +4,10 @@ One process per store: a second one waits until the first is gone (the store's l
 machine's own, so its joiner follows every partition, on Kafka as well: sharing partitions between two machines with a
 file each would leave both with half of the results.
 
-What arrives within LINGER_S is folded in one transaction. A log that is away or a full disk is waited out: nothing is
-lost, because every offset is in the store. Finished chunks go to the topic `results`, at least once: after a crash
-some are told again, and a chunk whose word changes later (a report after `no_report`) is told once more; of a chunk
-(campaign, batch, start) the last record counts.
+What arrives within LINGER_S is folded in one transaction; of a burst, as soon as it is over. A log that is away or a
+full disk is waited out: nothing is lost, because every offset is in the store. Finished chunks go to the topic
+`results`, at least once: after a crash some are told again, and a chunk whose word changes later (a report after
+`no_report`) is told once more; of a chunk (campaign, batch, start) the last record counts.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from dispatcher.store.opening import open_reader, wait_for_store
 from dispatcher.store.port import INPUTS, OtherLog, Store
 
 LINGER_S: Final = 0.2
+QUIET_S: Final = 0.02
+BURST_BYTES: Final = 100_000
+"""After that much (5,000 reports) and then nothing for QUIET_S, the rest of LINGER_S is not waited for."""
+
 EXPIRE_EVERY_S: Final = 10.0
 RETRY_S_MIN: Final = 0.5
 RETRY_S_MAX: Final = 10.0
@@ -86,11 +90,11 @@ class Joiner:
         feeds = Feeds(self._log, self._joining.offsets())
         stopping = asyncio.create_task(stop.wait())
         try:
-            more = False
+            more = True  # what catching up left to do
             while not stop.is_set():
                 await feeds.wait(stopping, 0.0 if more else EXPIRE_EVERY_S)
-                if not feeds.full and not more:
-                    await asyncio.wait((stopping,), timeout=LINGER_S)
+                if not more:
+                    await feeds.linger(stopping)
                 if delivery := feeds.take():
                     await self._joining.fold(delivery)
                 more = await self._upkeep()
@@ -141,6 +145,15 @@ class Feeds:
                 news.cancel()
         if self._failed is not None:
             raise self._failed
+
+    async def linger(self, stopping: asyncio.Task[bool]) -> None:
+        """For LINGER_S, but not longer than a burst lasts, `stopping` is not done and there is room."""
+        until_s = time.monotonic() + LINGER_S
+        while not self.full and not stopping.done() and (left_s := until_s - time.monotonic()) > 0:
+            before = sum(self._bytes.values())
+            await asyncio.wait((stopping,), timeout=min(left_s, QUIET_S))
+            if before >= BURST_BYTES and sum(self._bytes.values()) == before:
+                break
 
     def take(self) -> dict[tuple[str, int], list[Stored]]:
         """Everything that is there."""

@@ -113,13 +113,13 @@ class Joining:
         await asyncio.to_thread(self._store.expire, self._now_ms() - self._no_report_after_ms)
 
     async def tell(self) -> bool:
-        """Append finished chunks to `results`, and only then forget them (at least once); False: there were none."""
+        """Append finished chunks to `results`, and only then forget them (at least once); whether there may be more."""
         told, by_partition = await asyncio.to_thread(self._to_tell)
-        if told:
-            appends = (self._log.append("results", partition, entries) for partition, entries in by_partition.items())
-            await asyncio.gather(*appends)
-            await asyncio.to_thread(self._store.told, told)
-        return bool(told)
+        if not told:
+            return False
+        appends = (self._log.append("results", partition, entries) for partition, entries in by_partition.items())
+        await asyncio.gather(*appends)
+        return await asyncio.to_thread(self._store.told, told)
 
     def _to_tell(self) -> tuple[list[int], dict[int, list[Entry]]]:
         """Finished chunks, and their records by partition of `results`."""

@@ -258,6 +258,6 @@ class Store(Protocol):
         """Chunks whose every recipient got its final word, as records for `results`, by the chunk's id."""
         ...
 
-    def told(self, chunks: Sequence[int]) -> None:
-        """These are in `results` now."""
+    def told(self, chunks: Sequence[int]) -> bool:
+        """These are in `results` now; whether there are more to tell."""
         ...

@@ -153,8 +153,9 @@ class SqliteStore:
     def outbox(self, chunks_max: int) -> list[tuple[int, Finished]]:
         return self._read(lambda: self._finished(chunks_max))
 
-    def told(self, chunks: Sequence[int]) -> None:
+    def told(self, chunks: Sequence[int]) -> bool:
         self._transaction(lambda: self._tables.take_out(chunks))
+        return bool(self._read(lambda: self._tables.outbox(1)))
 
     def carry_outbox(self, chunks: Sequence[int]) -> None:
         """Put these into the outbox."""

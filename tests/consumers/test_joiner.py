@@ -181,6 +181,56 @@ async def test_finished_chunks_are_appended_to_results(story: Story, tmp_path: P
     assert len(finished.numbers) == 24
 
 
+async def test_more_finished_chunks_than_are_told_at_once_are_told_without_waiting(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("dispatcher.store.joining.TELL_CHUNKS_MAX", 1)
+    story = Story(HistoryLog())
+    story.history.launch("c1", {"spring": [6]})
+    story.history.owned("spring", "o")
+    for start in range(6):
+        intent = story.history.intent("spring", "o", 0, start, 1)
+        story.history.outcome("spring", intent, "accepted", vendor_id=f"v{start}")
+    story.history.reports("spring", [(f"v{start}", N + start, 1, "DELIVRD", 0) for start in range(6)])
+    await story.flush()
+    monkeypatch.setattr(joiner, "LINGER_S", 1000.0)
+    async with joining(config(tmp_path), story.log):
+        while len(results := await story.results()) < 6:
+            await asyncio.sleep(0.005)
+    assert sorted(record.start for record in results) == list(range(6))
+
+
+ENDS = [
+    ("a burst that is over", {"BURST_BYTES": 1}),
+    ("a partition that is full", {"FEED_BYTES_MAX": 1, "QUIET_S": 0.001}),
+]
+
+
+@pytest.mark.parametrize("limits", [limits for _, limits in ENDS], ids=[what for what, _ in ENDS])
+async def test_it_does_not_wait_for_more_after(tmp_path: Path, monkeypatch, limits: dict[str, float]):
+    monkeypatch.setattr(joiner, "LINGER_S", 1000.0)
+    for name, value in limits.items():
+        monkeypatch.setattr(joiner, name, value)
+    story = Story(HistoryLog())
+    async with joining(config(tmp_path), story.log):
+        await story.campaign()
+        await until(config(tmp_path), lambda view: view.counts.accepted == 3)
+        await story.report(N, N + 1)
+        await until(config(tmp_path), lambda view: view.counts.delivered == 2)
+
+
+async def test_a_joiner_that_waits_for_more_can_be_stopped_and_folds_what_it_has(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(joiner, "LINGER_S", 1000.0)
+    story = Story(HistoryLog())
+    await story.campaign()
+    async with joining(config(tmp_path), story.log):
+        await until(config(tmp_path), lambda view: view.counts.accepted == 3)
+        await story.report(N)
+        await asyncio.sleep(0.05)
+    with contextlib.closing(open_reader(config(tmp_path).store)) as reader:
+        view = reader.campaign("c1")
+    assert view is not None
+    assert view.counts.delivered == 1
+
+
 async def test_who_waits_too_long_for_a_report_is_no_report(story: Story, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(joiner, "EXPIRE_EVERY_S", 0.05)
     await story.campaign()
