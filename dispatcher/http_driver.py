@@ -4,11 +4,12 @@ No vendor call is idempotent (vendors.md 0.2), so a request is written at most o
 connection does: the body (one_shot_body.py) refuses a second write (aiohttp repeats GETs on a dropped connection), and
 redirects are not followed. Before its first byte everything is safe to try again; after it, no answer is unknown.
 
-Each request under way has a session of one connection, taken from a stack: requests of one flow travel on one
-connection, hot connections stay hot, cold ones expire. An idle connection that the vendor has closed is noticed right
-before the write (one poll of the socket), which leaves only what is still under way in the network. A flow that fails
-before the request that submits (a login) has sent nothing: its messages are kept, never counted as refused.
-Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare.
+Each request under way has a session of one connection (http_sessions.py): requests of one flow travel on one
+connection. An idle connection that the vendor has closed is noticed right before the write (one poll of the socket),
+which leaves only what is still under way in the network. A flow that fails before the request that submits (a login)
+has sent nothing: its messages are kept, never counted as refused.
+Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare; where it happens all the same,
+connections are not kept any more for a while.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from yarl import URL
 
 from dispatcher.core.verdict import NOT_CONNECTED
 from dispatcher.http_answer import bounded, ends, start
+from dispatcher.http_sessions import Sessions
 from dispatcher.one_shot_body import Body, Run
 from dispatcher.vendors.seam import (
     Answer,
@@ -70,8 +72,7 @@ class HttpDriver:
         self._base = vendor.url.rstrip("/")
         self._urls: dict[str, URL] = {}
         self._spelt: dict[str, str] = {}
-        self._idle: list[aiohttp.ClientSession] = []
-        self._all: list[aiohttp.ClientSession] = []
+        self._sessions = Sessions(vendor, account)
         self._secrets = vendor.secrets()
 
     async def open(self) -> None:
@@ -79,9 +80,7 @@ class HttpDriver:
 
     async def close(self) -> None:
         """Close all connections. Submits still under way come back as unknown: drain first."""
-        sessions, self._all, self._idle = self._all, [], []
-        for session in sessions:
-            await session.close()
+        await self._sessions.close()
 
     async def submit(
         self,
@@ -164,7 +163,7 @@ class HttpDriver:
 
     async def _run(self, flow: Generator[Request, Answer, T], run: Run) -> T | Verdict:
         """The flow's own result, or the verdict of the request that got no answer to go on with."""
-        session = self._idle.pop() if self._idle else self._session()
+        session = await self._sessions.take()
         if self.vendor.cookies:
             session.cookie_jar.clear()
         try:
@@ -178,8 +177,7 @@ class HttpDriver:
             return cast("T", done.value)
         finally:
             flow.close()
-            if not session.closed:
-                self._idle.append(session)
+            self._sessions.give(session)
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: Run) -> Answer | Verdict:
         """One request and its answer, by whichever spelling of its path the vendor knows."""
@@ -215,6 +213,8 @@ class HttpDriver:
                     read, cut = await bounded(response, request.answer_bytes_max, rows=request.rows)
                     return Answer(read, response.charset or "", cut), 200
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if body.written:
+                    self._sessions.broke(session, run.transport, error)
                 if body.expired:
                     return Verdict(kind=Kind.NOT_SENT, code="not sent", text="its time to live was over"), 0
                 if body.stale and (run.ended or not request.same_connection):
@@ -222,6 +222,8 @@ class HttpDriver:
                 return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits), 0
             finally:
                 body.spent = True
+                if body.written:
+                    self._sessions.wrote(session, run.transport)
         why = "the vendor closes connections before we write"
         return broken_verdict(why, sent=False, submits=request.submits), 0
 
@@ -249,25 +251,6 @@ class HttpDriver:
             case OSError() if error.errno is not None:
                 return os.strerror(error.errno).lower()
         return type(error).__name__
-
-    def _session(self) -> aiohttp.ClientSession:
-        vendor = self.vendor
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=vendor.keepalive_s, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(
-                total=vendor.timeout_s, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
-            ),
-            cookie_jar=aiohttp.CookieJar(unsafe=True) if vendor.cookies else aiohttp.DummyCookieJar(),
-            headers={
-                "User-Agent": "dispatcher",
-                "Accept": "*/*",
-                "Accept-Encoding": "identity",
-                "Connection": "keep-alive",
-            },
-            trust_env=False,
-        )
-        self._all.append(session)
-        return session
 
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)

@@ -46,6 +46,7 @@ class Peer:
         self.connections = 0
         self.url = ""
         self.writers: list[Writer] = []
+        self.carried: dict[Writer, int] = {}
         self.asked = asyncio.Event()
 
     async def serve(self, reader: Reader, writer: Writer) -> None:
@@ -306,7 +307,7 @@ async def test_the_question_is_asked_when_the_connection_is_there_and_before_the
     async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
 
         def before_write() -> bool:
-            asked.append((len(opened._idle), len(peer.requests)))
+            asked.append((len(opened._sessions.idle), len(peer.requests)))
             return True
 
         before_s = time.monotonic()
@@ -379,6 +380,48 @@ async def test_a_vendor_that_closes_each_connection_at_once_is_to_be_tried_later
     # The end may be seen before the write (safe) or after it (unknown); never as taken, never endlessly.
     assert verdict.kind in (Kind.NOT_SENT, Kind.UNKNOWN)
     assert connections <= 3
+
+
+def say_and_close_without_a_word(answers: int) -> Act:
+    """Each connection carries so many answers; the request after them finds nobody."""
+
+    async def act(peer: Peer, writer: Writer, body: bytes) -> None:
+        carried = peer.carried.get(writer, 0)
+        if carried == answers:
+            writer.transport.abort()
+            return
+        peer.carried[writer] = carried + 1
+        writer.write(ok(TAKEN))
+        await writer.drain()
+
+    return act
+
+
+async def test_once_a_kept_connection_was_closed_with_a_request_in_it_each_request_gets_its_own():
+    async with running(Peer(say_and_close_without_a_word(3))) as peer, driver(account(peer.url)) as opened:
+        kinds = [(await sent(opened)).kind for _ in range(10)]
+        assert kinds == [Kind.ACCEPTED] * 3 + [Kind.UNKNOWN] + [Kind.ACCEPTED] * 6
+        assert (len(peer.requests), peer.connections) == (10, 7)
+        heads = [request.partition(b"\r\n\r\n")[0].lower() for request in peer.requests]
+        assert [b"connection: close" in head for head in heads] == [False] * 4 + [True] * 6
+
+
+async def test_they_are_kept_again_after_a_while_and_not_for_twice_as_long_if_it_goes_on(monkeypatch):
+    monkeypatch.setattr("dispatcher.http_sessions.FRESH_S_MIN", 0.2)
+    async with running(Peer(say_and_close_without_a_word(1))) as peer, driver(account(peer.url)) as opened:
+        assert [(await sent(opened)).kind for _ in range(3)] == [Kind.ACCEPTED, Kind.UNKNOWN, Kind.ACCEPTED]
+        await asyncio.sleep(0.2)
+        assert [(await sent(opened)).kind for _ in range(3)] == [Kind.ACCEPTED, Kind.UNKNOWN, Kind.ACCEPTED]
+        assert opened._sessions._fresh_s == 0.4
+
+
+@pytest.mark.parametrize("act", [say_and_close(b""), say_and_reset(b""), silence], ids=["closed", "reset", "silent"])
+async def test_a_new_connection_that_breaks_says_nothing_about_kept_ones(act):
+    async with running(Peer(act, say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        assert (await sent(opened)).kind is Kind.UNKNOWN
+        for _ in range(3):
+            assert (await sent(opened)).kind is Kind.ACCEPTED
+        assert peer.connections == 2
 
 
 async def test_an_idle_connection_is_not_used_beyond_keepalive_s():
