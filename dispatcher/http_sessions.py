@@ -9,6 +9,7 @@ Weak spot: it has to happen once, to all the requests that are under way in kept
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from typing import Final
 
@@ -21,7 +22,7 @@ FRESH_S_MIN: Final = 60.0
 FRESH_S_MAX: Final = 86_400.0
 """For how long connections are not used again after one broke, the first and the longest time."""
 
-BROKEN: Final = (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)
+_GONE: Final = frozenset({errno.ECONNRESET, errno.EPIPE})
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ class Sessions:
     def broke(self, session: aiohttp.ClientSession, connection: asyncio.BaseTransport | None, error: Exception) -> None:
         """There was no answer to what was written. Was it a kept connection, closed without a word?"""
         kept = connection is not None and self._all.get(session) is connection
-        if not kept or self._vendor.cookies or not isinstance(error, BROKEN):
+        if not kept or self._vendor.cookies or not _is_gone(error):
             return
         now_s = time.monotonic()
         if now_s < self._fresh_until_s:  # one of those that were under way with the first
@@ -104,3 +105,10 @@ class Sessions:
         )
         self._all[session] = None
         return session
+
+
+def _is_gone(error: Exception) -> bool:
+    """Did the other side end the connection?"""
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError) or (
+        isinstance(error, OSError) and error.errno in _GONE
+    )

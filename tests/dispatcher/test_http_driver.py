@@ -382,13 +382,17 @@ async def test_a_vendor_that_closes_each_connection_at_once_is_to_be_tried_later
     assert connections <= 3
 
 
-def say_and_close_without_a_word(answers: int) -> Act:
+def _ended(writer: Writer) -> None:
+    writer.transport.abort()
+
+
+def say_and_close_without_a_word(answers: int, end: Callable[[Writer], None] = _ended) -> Act:
     """Each connection carries so many answers; the request after them finds nobody."""
 
     async def act(peer: Peer, writer: Writer, body: bytes) -> None:
         carried = peer.carried.get(writer, 0)
         if carried == answers:
-            writer.transport.abort()
+            end(writer)
             return
         peer.carried[writer] = carried + 1
         writer.write(ok(TAKEN))
@@ -397,8 +401,9 @@ def say_and_close_without_a_word(answers: int) -> Act:
     return act
 
 
-async def test_once_a_kept_connection_was_closed_with_a_request_in_it_each_request_gets_its_own():
-    async with running(Peer(say_and_close_without_a_word(3))) as peer, driver(account(peer.url)) as opened:
+@pytest.mark.parametrize("end", [_ended, _reset])
+async def test_once_a_kept_connection_was_closed_with_a_request_in_it_each_request_gets_its_own(end):
+    async with running(Peer(say_and_close_without_a_word(3, end))) as peer, driver(account(peer.url)) as opened:
         kinds = [(await sent(opened)).kind for _ in range(10)]
         assert kinds == [Kind.ACCEPTED] * 3 + [Kind.UNKNOWN] + [Kind.ACCEPTED] * 6
         assert (len(peer.requests), peer.connections) == (10, 7)
