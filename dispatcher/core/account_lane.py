@@ -26,6 +26,8 @@ CROWD_MAX = 20
 REFUSALS_MAX = 3
 BACKOFF_MAX_S = 30.0
 BALANCE_RETRY_S = 300.0
+DRY_POLLS_MAX = 64
+"""So many balance queries at most pass between two tries of an account that is refused in spite of its credit."""
 
 
 class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +106,9 @@ class AccountLane:
         self.troubles = 0
         self.refusals = 0
         self.balance: float | None = None
+        self.told = 0.0  # the vendor's last word on it
+        self.dry = 0  # refusals for lack of credit, one after the other, in spite of that
+        self.dry_polls = 0
         self.spent_since_poll = 0.0
         self.hint = BalanceHint()
         self.hints: list[BalanceTold] = []
@@ -246,11 +251,22 @@ class AccountLane:
             self.stopped_why += f"; topped up? dispatcher account check {self.spec.account}"
             self.retry_balance_s = now_s + BALANCE_RETRY_S
 
+    def no_credit(self, detail: str, now_s: float) -> None:
+        """The vendor refused for lack of credit. In spite of a balance: a month's quota, or another product's credit.
+        Then not every answer to a query has it tried again, but one, two, four, … of them later.
+        """
+        if self.stopped is None and self.told >= 1:
+            self.dry += 1
+            self.dry_polls = min(2 ** (self.dry - 1), DRY_POLLS_MAX) - 1
+        self.stop("balance", detail, now_s)
+        self.balance = 0.0
+
     def go_on(self) -> None:
         """What stopped the account is over."""
         self.stopped = None
         self.stopped_why = ""
         self.refusals = 0
+        self.dry_polls = 0
         self.retry_balance_s = float("inf")
 
     def tries_its_credit(self) -> None:
@@ -262,7 +278,7 @@ class AccountLane:
         """A person looked after the account. Its credit is left to the next query, where there is one."""
         if self.stopped == "auth":
             self.go_on()
-        elif self.stopped == "balance" and not self.spec.polls_balance:
+        elif self.stopped == "balance" and (self.dry_polls or not self.spec.polls_balance):
             self.tries_its_credit()
 
     def balance_not_known(self, now_s: float) -> None:
@@ -280,11 +296,15 @@ class AccountLane:
     def balance_is(self, messages: float, mark: float, now_ms: int) -> None:
         """The vendor's answer, less what was under way when it was asked or cut since (counted twice at worst)."""
         self.spent_since_poll -= mark
+        topped_up, self.told = messages > self.told, messages
         self.balance = messages
         self.retry_balance_s = float("inf")
         self.hints += self.hint.answered(self.spec.account, messages, now_ms)
         if self.stopped == "balance" and messages >= 1:
-            self.go_on()
+            if topped_up or not self.dry_polls:
+                self.go_on()
+            else:
+                self.dry_polls -= 1
 
     def took_over(self, now_s: float, *, inherited_open: bool, ttl_s: float) -> None:
         """A former owner may have filled the last window; what it left open may go out within its time to live."""

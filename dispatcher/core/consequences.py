@@ -37,6 +37,8 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
     if not _is_of_http(verdict):
         lane.refusals = 0
         lane.let_in = lane.let_in or verdict.kind in LET_IN
+        if verdict.kind in (Kind.ACCEPTED, Kind.PARTIAL):
+            lane.dry = 0
     elif lane.refused_by_http(verdict.code, now_s):
         return Consequence(verdict.kind.effect, stopped="auth")
     if verdict.hold_s > 0:
@@ -58,8 +60,7 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
         case Kind.BALANCE if verdict.apart:
             return Consequence("queued", now_s + APART_RETRY_S)
         case Kind.BALANCE:
-            lane.stop("balance", f"code {verdict.code}", now_s)
-            lane.balance = 0.0
+            lane.no_credit(f"code {verdict.code}", now_s)
             return Consequence("queued", stopped="balance")
         case Kind.RETRY_LATER:
             if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:

@@ -139,3 +139,39 @@ def test_an_answer_that_there_is_nothing_left_ends_such_tries():
     world.lane.balance_is(0, world.lane.balance_asked(), 0)
     world.lives(5.0 + BALANCE_RETRY_S)
     assert (world.refused, world.lane.stopped) == (1, "balance")
+
+
+def polled(world: World, messages: float, from_s: float) -> None:
+    """The vendor says its balance, and a few seconds pass."""
+    world.lane.balance_is(messages, world.lane.balance_asked(), 0)
+    world.lives(from_s)
+
+
+def test_an_account_that_is_refused_in_spite_of_its_balance_is_tried_ever_more_rarely():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
+    refused = []
+    for poll in range(20):
+        polled(world, 1_000, poll * 30.0)
+        refused.append(world.refused)
+    assert refused == [1] + [2] * 2 + [3] * 4 + [4] * 8 + [5] * 5
+    world.credit = RECIPIENTS
+    for poll in range(20, 31):
+        polled(world, 1_000, poll * 30.0)
+        assert (world.sent, world.lane.stopped) == (0, "balance")
+    polled(world, 1_000, 31 * 30.0)
+    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 5, None)
+
+
+@pytest.mark.parametrize("how", ["topped up", "checked"])
+def test_a_top_up_or_a_person_who_looked_has_it_tried_at_once(how: str):
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
+    for poll in range(5):
+        polled(world, 1_000, poll * 30.0)
+    assert (world.refused, world.lane.stopped) == (3, "balance")
+    world.credit = RECIPIENTS
+    if how == "topped up":
+        polled(world, 1_001, 150.0)
+    else:
+        world.owner.inbox_read(1, Checked(account="spring", at_ms=0, by="ann"), 150.0, 0)
+        world.lives(150.0)
+    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 3, None)
