@@ -13,17 +13,19 @@ from itertools import compress
 from typing import Any, Final
 
 import click
+from rich.text import Text
 
 from consumers.account_status import Probe, balance_of, lane_holders, probe, tell_lane
 from dispatcher.balance_book import BalanceBook, asked
 from dispatcher.config import Config, load
-from dispatcher.errors import ConfigError, DispatcherError, UserError
+from dispatcher.errors import ConfigError, DispatcherError, LogError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.options import Group, columns, config_option, console, json_option, print_json, user
+from dispatcher.stops import as_object, read_stops, sentence
 from dispatcher.store.opening import sqlite_path
 from dispatcher.vendors.seam import Vendor
-from schemas.records import BalanceAsked
+from schemas.records import BalanceAsked, Stopped
 from schemas.topics import lane_partition
 
 WAIT_TOLD_S_MIN: Final = 0.5
@@ -40,14 +42,14 @@ def account() -> None:
 @config_option
 @json_option
 def list_accounts(config: str | None, as_json: bool) -> None:
-    """List the accounts of the configuration, their limits and who runs their lanes.
+    """List the accounts of the configuration, their limits, who runs their lanes, and why one does not send.
 
     \b
     Example:
       dispatcher account list
     """
     loaded = load(config, secrets="none")
-    held = lane_holders(loaded)
+    held, stops = lane_holders(loaded), asyncio.run(_stops(loaded))
     rows = []
     for name, vendor in sorted(loaded.accounts.items()):
         partition = lane_partition(name)
@@ -61,6 +63,7 @@ def list_accounts(config: str | None, as_json: bool) -> None:
                 "numbers_per_request": vendor.limits.numbers_max,
                 "lane_partition": partition,
                 "held_by": {"pid": holder.pid, "host": holder.host, "since_ms": holder.since_ms} if holder else None,
+                "stopped": as_object(stops[name]) if name in stops else None,
             }
         )
     if as_json:
@@ -69,6 +72,20 @@ def list_accounts(config: str | None, as_json: bool) -> None:
         click.echo(f"no accounts in {loaded.path}. Add one: [account.NAME], see dispatcher.example.toml.")
     else:
         _table(rows)
+        for name in sorted(stops.keys() & loaded.accounts.keys()):
+            console().print(Text(f"\n{sentence(stops[name])}", style="yellow"))
+
+
+async def _stops(config: Config) -> dict[str, Stopped]:
+    """The accounts that are kept from sending; none where there is no log to tell it."""
+    try:
+        log = await open_log(config.log.url, create=False)
+    except (ConfigError, LogError):
+        return {}
+    try:
+        return await read_stops(log)
+    finally:
+        await log.close()
 
 
 @account.command()

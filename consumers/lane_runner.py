@@ -25,6 +25,7 @@ from consumers.journal import Journal
 from consumers.lane_spec import lane_spec
 from consumers.polls import Poller
 from consumers.queries import Queries
+from consumers.stop_notes import tell_stops
 from dispatcher.balance_book import BalanceBook, HistoryBook
 from dispatcher.config import Config
 from dispatcher.core.chunks import Batch
@@ -105,10 +106,11 @@ class LaneRunner:
             await self._journal.close()
 
     def _asking(self, owner: Owner) -> Iterator[Coroutine[None, None, None]]:
-        """All that each account's vendor is asked for beside the sending."""
+        """What goes on for each account beside the sending: all its vendor is asked for, and what is told of it."""
         for account, driver in self._drivers.items():
             vendor, lane = self._config.accounts[account], owner.lanes[account]
             queries = Queries(lane, self._wake)
+            yield tell_stops(lane, self._log, self._feed.campaigns)
             yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -20,10 +20,12 @@ from dispatcher.core.equation import Counts
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
+from dispatcher.stops import read_stops
 from dispatcher.store.catching_up import bring_up_to_date
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
 from producers.campaign_control import no_campaign
+from schemas.records import Stopped
 from schemas.topics import CAMPAIGNS, LANES, REPORTS
 
 FRESH_WITHIN_S: Final = 2.0
@@ -78,6 +80,18 @@ class Results:
         if view is None:
             raise no_campaign(campaign, [each.id for each in await self.campaigns()])
         return view
+
+    async def stops(self, views: Sequence[CampaignView]) -> list[Stopped]:
+        """What keeps accounts from sending that still have something of these campaigns to send."""
+        due = {
+            account
+            for view in views
+            if not view.paused and not view.cancelled
+            for account, counts in view.accounts.items()
+            if counts.queued
+        }
+        stops = await read_stops(self._log) if due else {}
+        return [stops[account] for account in sorted(due & stops.keys())]
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         asked = [(topic.name, partition) for topic in FOLDED for partition in range(topic.partitions)]

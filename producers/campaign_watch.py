@@ -16,6 +16,7 @@ from dispatcher.core.equation import Counts
 from dispatcher.live import picture
 from dispatcher.options import config_option, console, json_option, print_json_line
 from dispatcher.progress import Pace, Speed, as_json, over, pace, plain_line
+from dispatcher.stops import sentence
 from dispatcher.store.port import CampaignView
 from producers.campaign_results import Results, results, stale
 
@@ -51,10 +52,10 @@ class _Watch:
         self._campaign = campaign
         self._as_json = as_json
         self._speed = Speed()
-        self._said: tuple[str, Counts] | None = None
+        self._said: tuple[str, Counts, list[str]] | None = None
         self._said_s = float("-inf")
         self._checked_s = time.monotonic()
-        self._note = ""
+        self._notes: list[str] = []
 
     async def run(self) -> None:
         async with results(self._config) as found:
@@ -70,13 +71,14 @@ class _Watch:
                         return
                     await asyncio.sleep(LOOK_EVERY_S)
                     await found.fold()
-                    await self._check(found, now_s)
+                    await self._check(found, view, now_s)
 
-    async def _check(self, found: Results, now_s: float) -> None:
-        """Say so when what was on the log some seconds ago is still not in the results."""
+    async def _check(self, found: Results, view: CampaignView, now_s: float) -> None:
+        """Say so when what was on the log some seconds ago is still not in the results, or an account has stopped."""
         if now_s - self._checked_s >= CHECK_EVERY_S:
             self._checked_s = now_s
-            self._note = stale(await found.late())
+            late = stale(await found.late())
+            self._notes = [*filter(None, (late,)), *map(sentence, await found.stops([view]))]
 
     # --- showing -----------------------------------------------------------------------------------------------------
 
@@ -91,9 +93,9 @@ class _Watch:
 
     def _show(self, view: CampaignView, now: Pace, live: Live | None, now_s: float, *, last: bool) -> None:
         if live is not None:
-            live.update(picture([view], {view.id: now}, [self._note] if self._note else []), refresh=True)
+            live.update(picture([view], {view.id: now}, self._notes), refresh=True)
             return
-        said = (view.status, view.counts)
+        said = (view.status, view.counts, self._notes)
         if said == self._said and not last:
             return
         if not last and now_s - self._said_s < (LOOK_EVERY_S if self._as_json else LINE_EVERY_S):
@@ -102,4 +104,4 @@ class _Watch:
         if self._as_json:
             print_json_line(as_json(view, now))
         else:
-            click.echo(plain_line(view, now) + (f" · {self._note}" if self._note else ""))
+            click.echo(" · ".join((plain_line(view, now), *self._notes)))

@@ -5,7 +5,7 @@ The first Launched of an id wins; pausing, cancelling and weight changes may be 
 
 from __future__ import annotations
 
-from schemas.records import AnyRecord, BalanceAsked, Cancelled, CheckpointAt, Flowed, Launched, Weighed
+from schemas.records import AnyRecord, BalanceAsked, Cancelled, CheckpointAt, Flowed, Launched, Stopped, Weighed
 
 
 class Campaign:
@@ -48,6 +48,7 @@ class Campaigns:
         self.by_id: dict[str, Campaign] = {}
         self.checkpoints: dict[int, int] = {}
         self.balances: dict[str, BalanceAsked] = {}  # of each account, the last answer
+        self.stops: dict[str, Stopped] = {}  # of each account, what its lane told last
 
     def apply(self, offset: int, record: AnyRecord) -> str | None:
         """Fold one record; returns the id of the campaign it changed, if any."""
@@ -69,6 +70,9 @@ class Campaigns:
                 return None
             case BalanceAsked(what="balance") if record.messages is not None:
                 self.balances[record.account] = record
+                return None
+            case Stopped():
+                self.stops[record.account] = record
                 return None
             case _:
                 return None

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from schemas.records.arrivals import Dead, Finished, Inbound, Rejects, Reports
 from schemas.records.base import Effect, MessageKind, Record, SuppressionSource, UnknownPolicy
-from schemas.records.campaigns import BalanceAsked, Cancelled, CheckpointAt, Flowed, Launched, Leg, Operated, Weighed
+from schemas.records.campaigns import (
+    BalanceAsked,
+    Cancelled,
+    CheckpointAt,
+    Flowed,
+    Launched,
+    Leg,
+    Operated,
+    Stopped,
+    Weighed,
+)
 from schemas.records.inbox import Checked, Decided, Job
 from schemas.records.journal import (
     BalanceTold,
@@ -53,6 +63,7 @@ __all__ = [
     "Reports",
     "Resolved",
     "Slice",
+    "Stopped",
     "Suppression",
     "SuppressionOrigin",
     "SuppressionSnapshot",
@@ -70,6 +81,7 @@ AnyRecord = (
     | Weighed
     | CheckpointAt
     | BalanceAsked
+    | Stopped
     | Operated
     | Job
     | Checked

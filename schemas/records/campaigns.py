@@ -104,6 +104,18 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     what: Literal["balance", "history"] = "balance"
 
 
+class Stopped(Record, frozen=True, kw_only=True, tag="stopped"):
+    """What keeps an account from sending, told by its lane for people to know; `why` "": it goes on.
+
+    key `stopped!ACCOUNT`. `says`: the reason in words.
+    """
+
+    account: str
+    at_ms: int
+    why: Literal["auth", "balance", "hours", "unreachable", ""]
+    says: str
+
+
 class Operated(Record, frozen=True, kw_only=True, tag="operated"):
     """A person has the vendor do something to an account (a top-up, a new user): what is known of it so far.
 

@@ -8,6 +8,7 @@ import io
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store
 from schemas.codec import decode, encode
-from schemas.records import Cancelled, Flowed, Intent, Outcome, Owned
+from schemas.records import Cancelled, Flowed, Intent, Outcome, Owned, Stopped
 from schemas.topics import lane_partition
 from tests.cli.campaigns import SECRET, TEXT, configured, launched
 
@@ -96,6 +97,36 @@ def test_show_tells_how_to_go_on_only_while_there_is_something_to_send(folder: P
     assert "Paused. To go on" in said("campaign", "show", "may")
     journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
     assert "Paused" not in said("campaign", "show", "may")
+
+
+def test_who_asks_why_nothing_moves_is_told_what_keeps_the_account_from_sending(folder: Path) -> None:
+    launched(folder, "may")
+    stopped(folder, "auth", "102 wrong password; mended? dispatcher account check spring")
+    why = 'account "spring" does not send since'
+    for command in (("campaign", "list"), ("campaign", "show", "may"), ("account", "list")):
+        heard = " ".join(said(*command).split())
+        assert why in heard
+        assert "102 wrong password; mended? dispatcher account check spring." in heard
+    assert printed("campaign", "show", "may")["stopped"][0]["why"] == "auth"
+    assert printed("campaign", "list")["stopped"][0]["account"] == "spring"
+    assert printed("account", "list")["accounts"][0]["stopped"]["why"] == "auth"
+    said("campaign", "pause", "may")
+    assert why not in said("campaign", "show", "may"), "nothing of it would be sent anyway"
+    said("campaign", "resume", "may")
+    stopped(folder, "", "")
+    assert why not in said("campaign", "show", "may") + said("account", "list")
+    assert printed("account", "list")["accounts"][0]["stopped"] is None
+
+
+def test_a_watch_tells_what_keeps_the_account_from_sending(folder: Path) -> None:
+    launched(folder, "may")
+    stopped(folder, "balance", "the balance covers no further message")
+    with subprocess.Popen([*COMMAND, "campaign", "watch", "may"], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        lines = iter(watching.stdout.readline, "")
+        line = next(line for line in lines if "does not send" in line)
+        watching.send_signal(signal.SIGINT)
+    assert "the balance covers no further message. It goes on by itself once there is credit." in line
 
 
 @pytest.mark.parametrize(
@@ -231,6 +262,17 @@ def journal(folder: Path, *records: Any) -> None:
             entries = [Entry(b"", encode(Owned(owner="somebody", at_ms=1, where="a test")))]
             entries += [Entry(b"spring", encode(record)) for record in records]
             await log.append("lanes", lane_partition("spring"), entries)
+
+    asyncio.run(write())
+
+
+def stopped(folder: Path, why: Any, says: str) -> None:
+    """The lane of spring tells this."""
+
+    async def write() -> None:
+        async with opened() as log:
+            record = Stopped(account="spring", at_ms=1, why=why, says=says)
+            await log.append("campaigns", 0, [Entry(b"stopped!spring", encode(record))])
 
     asyncio.run(write())
 

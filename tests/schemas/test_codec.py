@@ -34,6 +34,7 @@ from schemas.records import (
     Reports,
     Resolved,
     Slice,
+    Stopped,
     Suppression,
     SuppressionOrigin,
     SuppressionSnapshot,
@@ -279,6 +280,7 @@ RECORDS: dict[str, typing.Any] = {
         reasons=["no number"],
         reason_index=b"\0",
     ),
+    "stopped": Stopped(account="spring", at_ms=17, why="balance", says="no credit left"),
     "suppression": Suppression(adds=True, count=1, numbers=b"packed", source="opt-out", by="spring", at_ms=8, why="TD"),
     "suppression-snapshot": SuppressionSnapshot(
         snapshot="0a1b",

@@ -1,0 +1,51 @@
+"""What keeps accounts from sending, as their lanes last told the log: for people who ask why nothing moves.
+
+Nothing is decided by it. A lane that died told nothing more: who runs it is another question (`account list`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from dispatcher.errors import LogDamaged, LogNewer
+from dispatcher.log.port import Log
+from schemas.codec import BrokenRecord, NewerRecord, decode
+from schemas.records import Stopped
+from schemas.topics import CAMPAIGNS
+
+_THEN: Final = {
+    "balance": "It goes on by itself once there is credit",
+    "unreachable": "It is tried again and again",
+    "hours": "It goes on by itself",
+}
+
+
+async def read_stops(log: Log) -> dict[str, Stopped]:
+    """The accounts that are kept from sending. Raises LogError."""
+    stops: dict[str, Stopped] = {}
+    offset = 0
+    while records := await log.read(CAMPAIGNS.name, 0, offset):
+        for stored in records:
+            try:
+                record = decode(stored.value)
+            except NewerRecord as error:
+                raise LogNewer(f"the log {log.url} was written by a newer release ({error}).") from error
+            except BrokenRecord as error:
+                raise LogDamaged(f"{log.url}: campaigns, offset {stored.offset}: {error}.") from error
+            if isinstance(record, Stopped):
+                stops[record.account] = record
+        offset = records[-1].offset + 1
+    return {account: stop for account, stop in stops.items() if stop.why}
+
+
+def sentence(stop: Stopped) -> str:
+    """Why the account does not send, since when, and what makes it go on."""
+    since = f"{datetime.fromtimestamp(stop.at_ms / 1000):%Y-%m-%d %H:%M:%S}"
+    then = _THEN.get(stop.why, "")
+    return f'account "{stop.account}" does not send since {since}: {stop.says}.{f" {then}." if then else ""}'
+
+
+def as_object(stop: Stopped) -> dict[str, Any]:
+    """It for `--json`."""
+    return {"account": stop.account, "why": stop.why, "says": stop.says, "since_ms": stop.at_ms}
