@@ -110,7 +110,7 @@ class LaneRunner:
         for account, driver in self._drivers.items():
             vendor, lane = self._config.accounts[account], owner.lanes[account]
             queries = Queries(lane, self._wake)
-            yield tell_stops(lane, self._log, self._feed.campaigns)
+            yield tell_stops(lane, self._log, self._feed.campaigns, vendor.codes)
             yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s

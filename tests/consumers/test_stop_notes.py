@@ -16,6 +16,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.errors import LogDamaged, LogUnavailable
 from dispatcher.log.port import Log
 from dispatcher.stops import read_stops, sentence
+from dispatcher.vendors.batch_a import BatchA
 from schemas.codec import decode
 from schemas.records import Stopped
 from tests import memory_log
@@ -40,7 +41,7 @@ class Told:
         """What the log was told while these happened, three looks apart."""
 
         async def play() -> None:
-            telling = asyncio.create_task(tell_stops(self.lane, cast("Log", self.log), self.campaigns))
+            telling = asyncio.create_task(tell_stops(self.lane, cast("Log", self.log), self.campaigns, BatchA.codes))
             for step in steps:
                 step(self.lane)
                 await asyncio.sleep(3 * LOOK_EVERY_S)
@@ -67,7 +68,7 @@ def balance(lane: AccountLane) -> None:
 
 
 def login(lane: AccountLane) -> None:
-    lane.stop("auth", "102 wrong password", 0.0)
+    lane.stop("auth", "code 102", 0.0)
 
 
 def go_on(lane: AccountLane) -> None:
@@ -124,7 +125,8 @@ def test_people_read_of_each_account_what_was_told_last() -> None:
     told.after(login)
     [stop] = asyncio.run(read_stops(cast("Log", told.log))).values()
     assert 'account "spring" does not send since' in sentence(stop)
-    assert "102 wrong password; mended? dispatcher account check spring." in sentence(stop)
+    meant = "the vendor answers 102, wrong password (fix pswd); mended? dispatcher account check spring."
+    assert meant in sentence(stop)
     told.after(go_on)
     told.campaigns.apply(0, stop)
     told.after(go_on)
