@@ -27,7 +27,7 @@ SEGMENTS_MAX: Final = 16
 NO_PLACE: Final = np.iinfo(np.int64).max
 UNCONTESTED: Final = -1
 
-Positions = NDArray[np.int32]
+Positions = NDArray[np.intp]
 Finals = NDArray[np.unsignedinteger[Any]]
 CodePair = tuple[int, str]
 """(state, vendor's code) of a final report; State.DELIVERED or State.FAILED."""
@@ -74,17 +74,17 @@ class Columns:
     def find(self, numbers: NDArray[np.int64]) -> Positions:
         """The position of each number; -1 where the batch does not have it."""
         if not len(self._keys):
-            return np.full(len(numbers), -1, np.int32)
+            return np.full(len(numbers), -1, np.intp)
         if _in_order(numbers):
             return self._find(numbers)
         by_number = np.argsort(numbers)
-        positions = np.empty(len(numbers), np.int32)
+        positions = np.empty(len(numbers), np.intp)
         positions[by_number] = self._find(numbers[by_number])  # in order, the search stays in the cache
         return positions
 
     def _find(self, numbers: NDArray[np.int64]) -> Positions:
         at = np.searchsorted(self._keys, numbers)
-        found = self._places.take(at, mode="clip").astype(np.int32)
+        found = self._places.take(at, mode="clip").astype(np.intp)
         found[self._keys.take(at, mode="clip") != numbers] = -1
         return found
 
@@ -107,7 +107,7 @@ class Columns:
     def settle(
         self,
         positions: Positions,
-        pair: NDArray[np.int32],
+        pair: NDArray[np.intp],
         pairs: Sequence[CodePair],
         times: NDArray[np.uint32],
         places_in_log: Callable[[], NDArray[np.int64]],
@@ -119,7 +119,7 @@ class Columns:
         if self.places_in_log is None:
             return self._settle(positions, pair, pairs, times)
         places = places_in_log()
-        rows: Positions = np.argsort(places, kind="stable").astype(np.int32)
+        rows: Positions = np.argsort(places, kind="stable").astype(np.intp)
         first = _first_of_each(positions[rows], len(self))
         rows = rows if first is None else rows[first]
         held = self.places_in_log[positions[rows]]
@@ -135,10 +135,10 @@ class Columns:
         return Settled(rows[was == 0], rows[was != 0], replaced)
 
     def _settle(
-        self, positions: Positions, pair: NDArray[np.int32], pairs: Sequence[CodePair], times: NDArray[np.uint32]
+        self, positions: Positions, pair: NDArray[np.intp], pairs: Sequence[CodePair], times: NDArray[np.uint32]
     ) -> Settled:
         """`settle` where the rows come in the order of their places: who has a final word keeps it."""
-        fresh: Positions = np.arange(len(positions), dtype=np.int32)
+        fresh: Positions = np.arange(len(positions), dtype=np.intp)
         if (held := self.finals[positions] != 0).any():
             fresh = fresh[~held]
             positions = positions[fresh]
@@ -148,10 +148,10 @@ class Columns:
         if len(fresh) < len(pair):
             pair, times = pair[fresh], times[fresh]
         self._write(positions, pair, pairs, times)
-        return Settled(fresh, np.empty(0, np.int32), [])
+        return Settled(fresh, np.empty(0, np.intp), [])
 
     def _write(
-        self, at: Positions, pair: NDArray[np.int32], pairs: Sequence[CodePair], times: NDArray[np.uint32]
+        self, at: Positions, pair: NDArray[np.intp], pairs: Sequence[CodePair], times: NDArray[np.uint32]
     ) -> None:
         if not len(at):
             return
@@ -197,10 +197,10 @@ def _first_of_each(positions: Positions, size: int) -> Positions | None:
     """The rows that are the first of their position, in row order; None, mostly: all of them."""
     if np.count_nonzero(_members(positions, size)) == len(positions):
         return None
-    rows = np.arange(len(positions), dtype=np.int32)
-    first = np.empty(size, np.int32)
+    rows = np.arange(len(positions), dtype=np.intp)
+    first = np.empty(size, np.intp)
     first[positions[::-1]] = rows[::-1]  # of repeated indices the last assignment stays: the first row
-    return np.flatnonzero(first[positions] == rows).astype(np.int32)
+    return np.flatnonzero(first[positions] == rows).astype(np.intp)
 
 
 def states_of(codes: list[CodePair]) -> NDArray[np.uint8]:

@@ -55,15 +55,15 @@ class ReportRows:
     def __init__(
         self,
         numbers: NDArray[np.int64],
-        pair: NDArray[np.int32],
+        pair: NDArray[np.intp],
         times: NDArray[np.uint32],
         places: NDArray[np.int64] | Callable[[], NDArray[np.int64]],
-        id_of: NDArray[np.int32],
+        id_of: NDArray[np.intp],
         ids: list[str],
-        origin_of_id: NDArray[np.int32],
+        origin_of_id: NDArray[np.intp],
         origins: list[Origin],
         pairs: list[CodePair],
-        names: NDArray[np.int32] | None = None,
+        names: NDArray[np.intp] | None = None,
     ) -> None:
         self.numbers = numbers
         self.pair = pair
@@ -137,7 +137,7 @@ class Flattened(msgspec.Struct, frozen=True):
     damaged: list[Origin]
 
 
-Named = Callable[[str, list[str]], NDArray[np.int32]]
+Named = Callable[[str, list[str]], NDArray[np.intp]]
 """(account, ids) -> a number for each id."""
 
 
@@ -148,7 +148,7 @@ def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None 
     """
     good: list[tuple[Origin, int, Reports]] = []
     damaged: list[Origin] = []
-    names = [np.empty(0, np.int32)]
+    names = [np.empty(0, np.intp)]
     for entry in records:
         origin, _, record = entry
         if _sound(record):
@@ -177,13 +177,13 @@ def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None 
     )
     codes, code_of, _ = _joined([record.codes for record in reports], [r.code_index for r in reports], "<u2", lengths)
     known: dict[str, int] = {}
-    code_number = np.array([known.setdefault(code, len(known)) for code in codes], np.int32)
+    code_number = np.array([known.setdefault(code, len(known)) for code in codes], np.intp)
     pairs: list[CodePair] = [pair for code in known for pair in ((State.DELIVERED, code), (State.FAILED, code))]
-    pair = code_number[code_of] * 2 + (states == REPORT_FAILED) if total else np.empty(0, np.int32)
+    pair = code_number[code_of] * 2 + (states == REPORT_FAILED) if total else np.empty(0, np.intp)
 
     rows = ReportRows(
         numbers,
-        pair.astype(np.int32, copy=False),
+        pair.astype(np.intp, copy=False),
         times,
         places,
         id_of,
@@ -212,7 +212,7 @@ def unpark(parked: Iterable[tuple[Origin, int, str, Parked]]) -> ReportRows:
     lengths = [len(group.times) // 4 for _, _, _, group in groups]
     pairs: dict[CodePair, int] = {}
     pair = [
-        np.array([pairs.setdefault((state, code), len(pairs)) for state, code in group.pairs], np.int32)[
+        np.array([pairs.setdefault((state, code), len(pairs)) for state, code in group.pairs], np.intp)[
             np.frombuffer(group.pair_index, np.uint16)
         ]
         for _, _, _, group in groups
@@ -220,12 +220,12 @@ def unpark(parked: Iterable[tuple[Origin, int, str, Parked]]) -> ReportRows:
     row = np.frombuffer(b"".join(group.rows for _, _, _, group in groups), np.uint32).astype(np.int64)
     rows = ReportRows(
         np.frombuffer(b"".join(group.numbers for _, _, _, group in groups), np.int64),
-        np.concatenate([np.empty(0, np.int32), *pair]),
+        np.concatenate([np.empty(0, np.intp), *pair]),
         np.frombuffer(b"".join(group.times for _, _, _, group in groups), np.uint32),
         np.repeat(np.array([offset << ROW_BITS for _, offset, _, _ in groups], np.int64), lengths) + row,
-        np.repeat(np.arange(len(groups), dtype=np.int32), lengths),
+        np.repeat(np.arange(len(groups), dtype=np.intp), lengths),
         [vendor_id for _, _, vendor_id, _ in groups],
-        np.arange(len(groups), dtype=np.int32),
+        np.arange(len(groups), dtype=np.intp),
         [origin for origin, _, _, _ in groups],
         list(pairs),
     )
@@ -286,13 +286,13 @@ def _id_key(vendor_id: str) -> int:
 
 def _joined(
     lists: list[list[str]], indexes: list[bytes], kind: str, lengths: NDArray[np.int64]
-) -> tuple[list[str], NDArray[np.int32], NDArray[np.int32]]:
+) -> tuple[list[str], NDArray[np.intp], NDArray[np.intp]]:
     """(all entries, row -> entry, entry -> record) of per-record lists with per-row indexes into them."""
     entries = [entry for names in lists for entry in names]
     sizes = np.array([len(names) for names in lists], np.int64)
-    index = np.frombuffer(b"".join(indexes), kind).astype(np.int32)
-    index += np.repeat(np.cumsum(sizes) - sizes, lengths).astype(np.int32)
-    return entries, index, np.repeat(np.arange(len(lists), dtype=np.int32), sizes)
+    index = np.frombuffer(b"".join(indexes), kind).astype(np.intp)
+    index += np.repeat(np.cumsum(sizes) - sizes, lengths).astype(np.intp)
+    return entries, index, np.repeat(np.arange(len(lists), dtype=np.intp), sizes)
 
 
 def _sound(record: Reports) -> bool | np.bool_:

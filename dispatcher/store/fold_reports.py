@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from dispatcher.store.sqlite_tables import Tables
 from dispatcher.store.tallies import FINAL_COLUMNS, STATE_COLUMNS, Key, Tallies
 from dispatcher.store.working_set import WorkingSet
 from schemas.states import State
+
+ROW_BITS: Final = 32
+"""More than rows in a micro-batch."""
 
 
 class ReportJoin:
@@ -52,10 +55,10 @@ class ReportJoin:
     def _settle(self, rows: ReportRows, match: Match, asked: Rows) -> Rows:
         """Settle what can be; returns the rows whose number is not in their chunk."""
         batches, batch_no = np.unique(match.batch, return_inverse=True)
-        of_row = batch_no.astype(_smallest(len(batches)))[match.slot[asked]]
+        of_row = batch_no[match.slot[asked]]
         ends = np.cumsum(np.bincount(of_row, minlength=len(batches)))
         if (of_row[1:] < of_row[:-1]).any():
-            asked = asked[np.argsort(of_row, kind="stable")]
+            asked = asked[_grouped(of_row)]
         part = Part.of(rows, match.slot, asked)
         sums = _Sums()
         strangers = []
@@ -160,11 +163,11 @@ class ReportJoin:
         self._working.settle(chunk)
         return state in (State.NO_REPORT, State.FAILED) or chunk.pending == 0
 
-    def _keys(self, match: Match) -> tuple[dict[Key, int], NDArray[np.int32]]:
+    def _keys(self, match: Match) -> tuple[dict[Key, int], NDArray[np.intp]]:
         """The campaigns and accounts of the chunks, numbered; and each chunk's."""
         numbers: dict[Key, int] = {}
         known: dict[tuple[int, str], int] = {}
-        key_of = np.empty(len(match.chunks), np.int32)
+        key_of = np.empty(len(match.chunks), np.intp)
         for slot, chunk in enumerate(match.chunks):
             number = known.get((chunk.batch, chunk.account))
             if number is None:
@@ -186,13 +189,13 @@ class _Sums:
         self.covered: dict[int, int] = {}
 
 
-def _smallest(count: int) -> type[np.unsignedinteger[Any]]:
-    """The smallest type for numbers below `count`: narrow ones sort fastest."""
-    return np.uint8 if count <= 256 else np.uint16 if count <= 65_536 else np.uint32
+def _grouped(group: Rows) -> Rows:
+    """The rows in the order of their groups, and in row order within each: a stable argsort, at a fifth of its cost."""
+    return np.sort((group << ROW_BITS) | np.arange(len(group))) & ((1 << ROW_BITS) - 1)
 
 
 def _tallied(
-    key_of: NDArray[np.int32], slot: NDArray[np.int32], parts: Sequence[Part], keys: int, pairs: int
+    key_of: NDArray[np.intp], slot: NDArray[np.intp], parts: Sequence[Part], keys: int, pairs: int
 ) -> NDArray[np.int64]:
     """How many rows have each key and pair."""
     cell: NDArray[Any] = np.concatenate([part.pair for part in parts])
@@ -201,7 +204,7 @@ def _tallied(
     return np.bincount(cell, minlength=keys * pairs).reshape(keys, pairs).astype(np.int64, copy=False)
 
 
-def _latest(rows: ReportRows, parts: Sequence[Part], key_of: NDArray[np.int32], keys: int) -> NDArray[np.int64]:
+def _latest(rows: ReportRows, parts: Sequence[Part], key_of: NDArray[np.intp], keys: int) -> NDArray[np.int64]:
     """When the last of these rows came, by key."""
     at_ms_of_id = np.array([origin.at_ms for origin in rows.origins], np.int64)[rows.origin_of_id]
     latest = np.zeros(keys, np.int64)

@@ -25,13 +25,13 @@ class Part(NamedTuple):
     """Some rows with what settling asks of them, in columns of their own. `rows` are their row numbers."""
 
     rows: Rows
-    slot: NDArray[np.int32]
+    slot: NDArray[np.intp]
     numbers: NDArray[np.int64]
-    pair: NDArray[np.int32]
+    pair: NDArray[np.intp]
     times: NDArray[np.uint32]
 
     @classmethod
-    def of(cls, rows: ReportRows, slot: NDArray[np.int32], asked: Rows) -> Part:
+    def of(cls, rows: ReportRows, slot: NDArray[np.intp], asked: Rows) -> Part:
         """These rows; as they are, if they are all of them in order."""
         if len(asked) == len(rows) and (asked[1:] > asked[:-1]).all():
             return cls(asked, slot, rows.numbers, rows.pair, rows.times)
@@ -49,10 +49,10 @@ class Match:
         self.chunks: list[JoinedChunk] = []
         self._further: dict[int, tuple[JoinedChunk, ...]] = {}  # id -> chunks to try next
         self._id_of = rows.id_of
-        slot_of_id = np.full(len(rows.ids), -1, np.int32)
-        self._place_of_id: NDArray[np.int32] | None = None
+        slot_of_id = np.full(len(rows.ids), -1, np.intp)
+        self._place_of_id: NDArray[np.intp] | None = None
         numbered: dict[str, int] = {}
-        of_origin = np.array([numbered.setdefault(o.account, len(numbered)) for o in rows.origins], np.int32)
+        of_origin = np.array([numbered.setdefault(o.account, len(numbered)) for o in rows.origins], np.intp)
         of_id = of_origin[rows.origin_of_id]
         for account, number in numbered.items():
             ids = np.flatnonzero(of_id == number)
@@ -63,13 +63,13 @@ class Match:
         self._describe()
 
     def _match_ids(
-        self, working: WorkingSet, account: str, rows: ReportRows, ids: Rows, slot_of_id: NDArray[np.int32]
+        self, working: WorkingSet, account: str, rows: ReportRows, ids: Rows, slot_of_id: NDArray[np.intp]
     ) -> None:
-        names = np.full(len(ids), -1, np.int32) if rows.names is None else rows.names[ids]
+        names = np.full(len(ids), -1, np.intp) if rows.names is None else rows.names[ids]
         new = np.flatnonzero(names < 0)
         if len(new):
             names[new] = working.named(account, [rows.ids[number] for number in ids[new].tolist()])
-        slot_of_name = np.full(len(working.names) + 1, -1, np.int32)  # the last one is for "unknown", -1
+        slot_of_name = np.full(len(working.names) + 1, -1, np.intp)  # the last one is for "unknown", -1
         for name in np.flatnonzero(np.bincount(names[names >= 0])).tolist():
             chunk = working.names[name][0]
             slot_of_name[name] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
@@ -85,7 +85,7 @@ class Match:
         account: str,
         texts: list[str],
         ids: Rows,
-        slot_of_id: NDArray[np.int32],
+        slot_of_id: NDArray[np.intp],
     ) -> None:
         ids = ids[slot_of_id[ids] < 0]
         if "" in texts:  # what names no message is nobody's
@@ -93,9 +93,9 @@ class Match:
         if not len(ids):
             return
         if self._place_of_id is None:
-            self._place_of_id = np.full(len(texts), -1, np.int32)
+            self._place_of_id = np.full(len(texts), -1, np.intp)
         keys, key_of_id = np.unique(id_keys([texts[number] for number in ids.tolist()]), return_inverse=True)
-        slots, places = np.full((2, len(keys)), -1, np.int32)
+        slots, places = np.full((2, len(keys)), -1, np.intp)
         ranges = tables.recipient_id_ranges(account, int(keys[0]), int(keys[-1]))
         lows = np.searchsorted(keys, np.array([low for _, _, low, _ in ranges], np.int64), "left")
         highs = np.searchsorted(keys, np.array([high for _, _, _, high in ranges], np.int64), "right")
@@ -137,18 +137,18 @@ class Match:
             found = np.where(by_id >= 0, np.where(agrees, by_id, -1), found)
         return found
 
-    def inside(self, slot: NDArray[np.int32], positions: Positions, size: int) -> NDArray[np.bool_]:
+    def inside(self, slot: NDArray[np.intp], positions: Positions, size: int) -> NDArray[np.bool_]:
         """Whether each position lies in its chunk, and in a batch of this size."""
-        room = np.clip(size - self.start, 0, self.count).astype(np.uint32)
-        within: NDArray[np.uint32] = (positions - self.start[slot]).view(np.uint32)  # before it: huge
+        room = np.clip(size - self.start, 0, self.count).astype(np.uintp)
+        within: NDArray[np.uintp] = (positions - self.start[slot]).view(np.uintp)  # before it: huge
         return within < room[slot]
 
     def _describe(self) -> None:
         chunks = self.chunks
-        self.start = np.array([chunk.start for chunk in chunks], np.int32)
-        self.count = np.array([chunk.count for chunk in chunks], np.int32)
+        self.start = np.array([chunk.start for chunk in chunks], np.intp)
+        self.count = np.array([chunk.count for chunk in chunks], np.intp)
         self.batch = np.array([chunk.batch for chunk in chunks], np.int64)
-        state = np.array([chunk.state for chunk in chunks], np.int32)
+        state = np.array([chunk.state for chunk in chunks], np.intp)
         self.returned = state == State.QUEUED
         self.any_returned = bool(self.returned.any())
         self.plain = (state == State.ACCEPTED) & ~np.array([chunk.expired for chunk in chunks], np.bool_)

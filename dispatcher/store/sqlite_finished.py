@@ -64,7 +64,7 @@ def _cut(
     rows = _rows(start, count, ends)
     finals = finals[rows]
 
-    states = states_of(pairs)[finals]
+    states = states_of(pairs).take(finals)
     silent = np.flatnonzero(finals == 0)  # no report: the chunk's own state and code
     states[silent] = np.array([_own_state(chunk) for chunk in chunks], np.uint8)[of_chunk[silent]]
 
