@@ -167,7 +167,7 @@ class Simulator:
         protocol.stamp_s = 0.0
         if body is None:
             return Wire(Reply(b"too large", 413), keep_alive=False)
-        path, _, query = request.raw_path.partition("?")
+        path, _, query = _origin_form(request.raw_path).partition("?")
         if path.startswith(PREFIX):
             return Wire(await self.control.answer(request.method, path, query, body), request.keep_alive)
         if path not in self.vendor.paths:
@@ -196,6 +196,13 @@ class Simulator:
             latency_s += self.state.random.expovariate(1 / switches.latency_exp_s)
         if latency_s:
             await asyncio.sleep(max(at_s + latency_s - time.monotonic(), 0))
+
+
+def _origin_form(target: str) -> str:
+    """A request's target without scheme and host, which clients that think of a proxy put there (RFC 9112 3.2.2)."""
+    if not target.startswith(("http://", "https://")):
+        return target
+    return "/" + target.partition("://")[2].partition("/")[2]
 
 
 async def _read(request: web.BaseRequest) -> bytes | None:

@@ -334,3 +334,9 @@ async def _overtake(latency: dict[str, float], answered: bool) -> None:
             await first
         assert first.done() is answered
         first.cancel()
+
+
+async def test_a_target_may_have_its_scheme_and_host() -> None:
+    async with vendor() as v:
+        for path in (f"{v.sim.url}/msg/HttpBatchSendSM", "http://elsewhere/msg/HttpBatchSendSM?"):
+            assert b",0\n" in await v.raw(v.post(v.form(), path=path))
