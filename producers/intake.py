@@ -72,11 +72,12 @@ async def read_list(
     personal: Personal | None = None,
     *,
     international: bool = False,
+    phs: bool = False,
 ) -> Intake:
     """The list, normalised, without duplicates and suppressed numbers. Raises InputError.
 
     `suppress` are suppression files, `on_list` the numbers (ascending) of the suppression list. `international`: every
-    account of the route takes numbers abroad.
+    account of the route takes numbers abroad; `phs`: with an area code in China.
     """
     notes: list[str] = []
     barred = Growing()
@@ -84,7 +85,7 @@ async def read_list(
         notes.append(await _read_suppression(item, barred))
     spool = Spool()
     try:
-        return await _read(numbers, column, barred, on_list, spool, notes, progress, personal, international)
+        return await _read(numbers, column, barred, on_list, spool, notes, progress, personal, international, phs)
     except BaseException:
         spool.close()
         raise
@@ -100,6 +101,7 @@ async def _read(
     progress: Progress,
     personal: Personal | None,
     international: bool,
+    phs: bool,
 ) -> Intake:
     listed, rows, reasons = Listed(), 0, np.zeros(REASONS_MAX, np.int64)
     letters = judge = None
@@ -107,7 +109,7 @@ async def _read(
         letters, judge = LetterRows(personal.template), Judge(personal.template, personal.route, spool)
 
     def take(columns: list[pl.Series], first_row: int) -> None:
-        block = normalise(columns[0], international=international)
+        block = normalise(columns[0], international=international, phs=phs)
         if judge is not None and letters is not None:
             judged = judge.judge(columns[1:])
             letters.add(judged)
@@ -150,7 +152,7 @@ async def _read_suppression(numbers: object, barred: Growing) -> str:
     """Add a suppression list's numbers; returns what the plan should say of it."""
 
     def take(values: pl.Series) -> int:
-        found = normalise(values, international=True).numbers
+        found = normalise(values, international=True, phs=True).numbers
         found = found[found > 0]
         barred.add(found.view(np.uint64))
         return len(found)

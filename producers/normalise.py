@@ -32,7 +32,7 @@ class Block(msgspec.Struct, frozen=True):
     odd_reasons: core.Bytes
 
 
-def normalise(values: pl.Series, *, international: bool = False) -> Block:
+def normalise(values: pl.Series, *, international: bool = False, phs: bool = False) -> Block:
     """The block of these values: text, or numbers as spreadsheets and Parquet files have them."""
     written, whole = _written(values)
     found = whole.fill_null(0).to_numpy()
@@ -45,7 +45,7 @@ def normalise(values: pl.Series, *, international: bool = False) -> Block:
         return Block(found, empty, b"", np.empty(0, np.uint8))
     odd = (whole.cast(pl.String) if written is None else written).filter(pl.Series(~plain)).fill_null("")
     lines = _lines(odd)
-    odd_numbers, reasons = core.normalise(lines, international=international)
+    odd_numbers, reasons = core.normalise(lines, international=international, phs=phs)
     numbers = np.where(plain, found, 0)
     numbers[odd_rows] = odd_numbers
     return Block(numbers, odd_rows.astype(np.uint32), _shortened(odd, lines), reasons)

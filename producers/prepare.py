@@ -13,7 +13,7 @@ from os import PathLike
 import msgspec
 
 from dispatcher.config import Config
-from dispatcher.core.numbers import is_domestic
+from dispatcher.core.numbers import is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError
 from dispatcher.log.opening import open_log, read_url
 from dispatcher.log.port import Log
@@ -107,6 +107,7 @@ async def prepare(
         progress,
         personal,
         international=all(vendor.limits.international for vendor in definition.accounts.values()),
+        phs=all(vendor.limits.phs for vendor in definition.accounts.values()),
     )
     try:
         dealt = await asyncio.to_thread(_dealt, definition, intake)
@@ -220,7 +221,7 @@ def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int]
         return lambda _, count: count
     if not len(recipients.abroad):
         return None
-    return lambda start, count: count - int(is_domestic(recipients.numbers(start, start + count)).sum())
+    return lambda start, count: int(is_abroad(recipients.numbers(start, start + count)).sum())
 
 
 def _check_recipients(intake: Intake) -> None:

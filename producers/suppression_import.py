@@ -31,7 +31,7 @@ async def read_numbers(source: object, column: str | int | None = None) -> ListR
     found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
 
     def take(values: pl.Series) -> None:
-        block = normalise(values, international=True)
+        block = normalise(values, international=True, phs=True)
         found.add(block.numbers[block.numbers > 0].view(np.uint64))
         others = _others(block)
         found.add(np.array(list(others.values()), np.int64).view(np.uint64))

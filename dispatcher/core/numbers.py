@@ -3,9 +3,9 @@
 A number is an int64. A domestic mobile (`1[3-9]` and nine digits) is its own eleven digits; every other wire form is
 `int(digits) + 10**15 * (1 + leading zeros)`, so that the wire can be rebuilt digit by digit; 0 is "no number".
 
-Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only mobiles pass `normalise`, and numbers abroad
-where that is asked for (no landlines, though COSMS's document takes some); a wire number has at most 15 digits after
-its leading zeros (E.164), more raise ValueError.
+Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only mobiles pass `normalise`, and numbers abroad and
+PHS ones where that is asked for (a PHS number reads like any landline's); a wire number has at most 15 digits after its
+leading zeros (E.164), more raise ValueError.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ _POWERS: Final = 10 ** np.arange(19, dtype=np.int64)
 def is_domestic(values: Numbers) -> NDArray[np.bool_]:
     """Which of these are domestic mobiles."""
     return (values >= DOMESTIC_MIN) & (values < DOMESTIC_END)
+
+
+def is_abroad(values: Numbers) -> NDArray[np.bool_]:
+    """Which of these have a country code: neither domestic mobiles nor numbers with an area code."""
+    abroad: NDArray[np.bool_] = (values >= OTHER) & (values < 2 * OTHER)
+    return abroad
 
 
 def from_wire(number: str) -> int:
@@ -198,13 +204,14 @@ _FOLDS: Final = {
 """The same as bytes, by all but their last byte: what has none of the prefixes needs no further look."""
 
 
-def normalise(lines: bytes, *, international: bool = False) -> tuple[Numbers, Bytes]:
+def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -> tuple[Numbers, Bytes]:
     """(numbers, reason codes) of values as people write them, one a line, UTF-8, each line ended by LF.
 
     A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven
     digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the
     country code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code,
-    are good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13).
+    are good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13). `phs`: so are
+    numbers with `0` and an area code in China, as COSMS writes PHS phones (vendors.md 1.5).
     """
     text = np.frombuffer(_plain(lines), np.uint8)
     ends = np.flatnonzero(text == _LF)
@@ -234,6 +241,8 @@ def normalise(lines: bytes, *, international: bool = False) -> tuple[Numbers, By
     reasons[fit[~mobile]] = _NO_MOBILE
     if international:
         _take_abroad(text, starts, ends, numbers, reasons)
+    if phs:
+        _take_phs(text, starts, ends, ~(abroad | country), numbers, reasons)
     return numbers, reasons
 
 
@@ -252,6 +261,25 @@ def _take_abroad(text: Bytes, starts: Numbers, ends: Numbers, numbers: Numbers, 
     reasons[at[good]] = 0
     reasons[at[ambiguous]] = _AMBIGUOUS
     reasons[at[~real]] = _NO_NUMBER
+
+
+def _take_phs(
+    text: Bytes, starts: Numbers, ends: Numbers, home: NDArray[np.bool_], numbers: Numbers, reasons: Bytes
+) -> None:
+    """Make numbers of those at home with an area code (010, 02x, 03xx to 09xx) and seven or eight digits."""
+    length = ends - starts
+    refused = (reasons == _SHORT) | (reasons == _NO_MOBILE) | (reasons == _LONG)
+    at = np.flatnonzero(refused & home & (length >= 10) & (length <= 12))
+    head = text[starts[at, None] + np.arange(3)] - np.uint8(_ZERO)
+    short_code = (head[:, 1] == 2) | ((head[:, 1] == 1) & (head[:, 2] == 0))
+    local = length[at] - np.where(short_code, 3, 4)
+    at = at[(head[:, 0] == 0) & (short_code | (head[:, 1] >= 3)) & (local >= 7) & (local <= 8)]
+    value = np.zeros(len(at), np.int64)
+    for place in range(1, 12):
+        held = np.flatnonzero(length[at] > place)
+        value[held] = value[held] * 10 + (text[starts[at[held]] + place].astype(np.int64) - _ZERO)
+    numbers[at] = value + 2 * OTHER
+    reasons[at] = 0
 
 
 def normalise_one(text: str) -> int:

@@ -70,11 +70,11 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     is never on the wire; false sends it as it is. `sub_number`, `kind_flag`: for campaigns that do not say theirs;
     `sub_number_digits_max` digits, as the document calls it short and the contract says how short.
     `mt_level`: 1 immediate, 2 normal, 3 bulk, of up to 10 numbers; more have theirs by the document. `international`:
-    take numbers abroad, which have a balance of their own. `report_interval_s`, `mo_interval_s`: how often reports and
-    messages are asked for; 0 where the vendor pushes them. `pages_at_once`: the page behind a full one without such a
-    pause, where the vendor said that it allows that. `mo_text`: whether the text of a pushed message is escaped once
-    more inside its parameter (the document shows no such thing). `push_key`: what the vendor's push URLs carry as
-    `?key=…`.
+    take numbers abroad, which have a balance of their own; `phs`: those with an area code. `report_interval_s`,
+    `mo_interval_s`: how often reports and messages are asked for; 0 where the vendor pushes them. `pages_at_once`: the
+    page behind a full one without such a pause, where the vendor said that it allows that. `mo_text`: whether the text
+    of a pushed message is escaped once more inside its parameter (the document shows no such thing). `push_key`: what
+    the vendor's push URLs carry as `?key=…`.
     """
 
     corp_id: str
@@ -87,6 +87,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     mt_level: int = 1
     text_chars_max: int = TEXT_CHARS_SURE
     international: bool = False
+    phs: bool = False
     report_interval_s: float = 30.0
     mo_interval_s: float = 10.0
     pages_at_once: bool = False
@@ -111,6 +112,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             mobiles_chars_max=MOBS_CHARS_MAX,
             text_chars_max=self.text_chars_max,
             international=self.international,
+            phs=self.phs,
         )
 
     @property

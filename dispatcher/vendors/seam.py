@@ -115,7 +115,10 @@ class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one request may carry. `numbers_min` of 2 or more: a remainder below it is merged with its neighbour."""
+    """What one request may carry. `numbers_min` of 2 or more: a remainder below it is merged with its neighbour.
+
+    `international`, `phs`: are numbers abroad, and those with an area code in China, taken at all?
+    """
 
     numbers_max: int
     numbers_min: int = 1
@@ -123,6 +126,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     text_chars_max: int
     charset: str = "utf-8"
     international: bool = False
+    phs: bool = False
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

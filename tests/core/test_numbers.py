@@ -214,6 +214,41 @@ def test_numbers_abroad_are_taken_where_asked_for_but_none_that_reads_like_a_mob
     assert (numbers.to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
 
 
+PHS = [
+    ("02129900660", "02129900660", ""),
+    ("(021) 2990-0660", "02129900660", ""),
+    ("010 1234567", "0101234567", ""),
+    ("0755 2522 7898", "075525227898", ""),
+    ("0311 1234567", "03111234567", ""),
+    ("13800138000", "13800138000", ""),
+    ("+86 138 0013 8000", "13800138000", ""),
+    ("013800138000", "", "too long"),
+    ("0123456789", "", "too short"),
+    ("0311123456", "", "too short"),
+    ("021299006600", "", "too long"),
+    ("2129900660", "", "too short"),
+    ("0044 7700 900123", "", "international"),
+    ("99999999999", "", "not a mobile number"),
+]
+
+
+@pytest.mark.parametrize(("written", "wire", "reason"), PHS)
+def test_numbers_with_an_area_code_are_taken_where_asked_for(written, wire, reason):
+    [number], [code] = numbers.normalise(written.encode() + b"\n", phs=True)
+    assert (numbers.to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
+    assert not numbers.is_abroad(np.array([number])).any()
+    [number], _ = numbers.normalise(written.encode() + b"\n")
+    assert bool(number) == (wire == "13800138000"), "and nowhere else"
+
+
+def test_numbers_abroad_and_with_an_area_code_are_told_apart():
+    lines = b"13800138000\n+447700900123\n02129900660\n"
+    found, _ = numbers.normalise(lines, international=True, phs=True)
+    assert numbers.is_abroad(found).tolist() == [False, True, False]
+    assert numbers.encode(found) == b"13800138000,447700900123,02129900660"
+    assert numbers.decode(numbers.encode(found)).tolist() == found.tolist()
+
+
 @given(st.lists(st.integers(10**6, 10**15 - 1).map(lambda value: f"+{value}"), max_size=20))
 def test_a_number_abroad_has_the_digits_it_was_written_with_or_is_refused(written):
     found, reasons = numbers.normalise("".join(f"{each}\n" for each in written).encode(), international=True)

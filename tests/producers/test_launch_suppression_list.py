@@ -121,6 +121,18 @@ async def test_who_opts_out_from_abroad_is_left_out_however_the_vendor_writes_th
     assert recipients(log) == [N, 447700900124]
 
 
+async def test_who_opts_out_from_a_phone_with_an_area_code_is_left_out():
+    cosms = {"vendor": "cosms", "url": "http://127.0.0.1:9", "corp_id": "1", "login_name": "demo", "password": "x"}
+    config = parse({"account": {"phs": cosms | {"phs": True}}}, "test")
+    log = MemoryLog()
+    message = Inbound(account="phs", number="02129900660", text="TD", to="", at_ms=1, received_ms=1)
+    await take_inbound(log, "phs", [message])
+    numbers = ["021-29900660", N, "0755 2522 7898"]
+    result = await launch(numbers, text="【Shop】Sale", route=["phs"], config=config, log=log)
+    assert (result.recipients, result.suppressed_reasons) == (2, {"on the suppression list": 1})
+    assert recipients(log) == [N, 75525227898]
+
+
 async def test_when_the_last_of_them_opts_out_nothing_is_launched():
     log = MemoryLog()
     prepared = await prepare(CONFIG, [N], text="hi", route=["spring"], ask_balance=False, log=log)
