@@ -56,7 +56,8 @@ class Match:
         of_id = of_origin[rows.origin_of_id]
         for account, number in numbered.items():
             ids = np.flatnonzero(of_id == number)
-            self._match_ids(working, account, rows, ids, slot_of_id)
+            if working.names_requests(account):
+                self._match_ids(working, account, rows, ids, slot_of_id)
             if tables.has_recipient_ids(account):
                 self._match_recipient_ids(tables, working, account, rows.ids, ids, slot_of_id)
         self.slot = slot_of_id[rows.id_of]

@@ -128,16 +128,21 @@ class WorkingSet:
 
     # --- vendor ids --------------------------------------------------------------------------------------------------
 
+    def names_requests(self, account: str) -> bool:
+        """Whether its vendor gave an id to any whole request (some give one to each recipient, and only that)."""
+        if account not in self._names_requests and self._tables.has_vendor_ids(account):
+            self._names_requests.add(account)
+        return account in self._names_requests
+
     def held(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
         """`named`, as far as it is in memory."""
-        return np.fromiter(map(self._named.get(account, {}).get, vendor_ids, repeat(-1)), np.intp, len(vendor_ids))
+        held = self._named.get(account)
+        if not held:
+            return np.full(len(vendor_ids), -1, np.intp)
+        return np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.intp, len(vendor_ids))
 
     def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
         """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
-        if account not in self._names_requests:
-            if not self._tables.has_vendor_ids(account):  # each recipient has an id of its own
-                return np.full(len(vendor_ids), -1, np.intp)
-            self._names_requests.add(account)
         held = self._named.setdefault(account, {})
         missing = {vendor_id for vendor_id in vendor_ids if vendor_id not in held}
         rows = self._tables.chunks_named(account, list(missing)) if missing else []
