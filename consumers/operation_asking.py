@@ -67,7 +67,11 @@ def ask_and_carry_out(
     try:
         carried = asyncio.run(_carried(config, account, vendor, make))
     except KeyboardInterrupt:
-        click.echo(f"interrupted: it may have been done or not. {shown.if_unknown}", err=True)
+        click.echo(
+            f"interrupted: it may have been done or not. {shown.if_unknown} Its number is in: dispatcher account "
+            "operations. Then: dispatcher account settle NUMBER done, or not-done.",
+            err=True,
+        )
         raise
     _tell(account, shown, carried, as_json=as_json)
 

@@ -341,6 +341,7 @@ def test_an_interrupted_operation_says_so_and_is_unknown(vendor: Spawned) -> Non
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert b"it may have been done or not" in said
+    assert b"dispatcher account settle" in said
     [told] = operations()
     assert (told["result"], told["says"]) == ("unknown", "interrupted")
 
