@@ -15,19 +15,24 @@ from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 _STATES = {REPORT_DELIVERED: "delivered", REPORT_FAILED: "failed"}
 
 
-@click.command("codes")
+@click.command("codes", context_settings={"ignore_unknown_options": True})  # codes such as -4
 @click.argument("account")
 @click.argument("code", required=False)
 @config_option
 @json_option
-def codes_command(account: str, code: str | None, config: str | None, as_json: bool) -> None:
+@click.pass_context
+def codes_command(context: click.Context, account: str, code: str | None, config: str | None, as_json: bool) -> None:
     """Explain the codes of ACCOUNT's vendor, or CODE alone: class, meaning in English and Chinese, what to do.
 
     \b
     Examples:
       dispatcher account codes spring
       dispatcher account codes spring UNDELIV
+      dispatcher account codes autumn -4
     """
+    for option in (account, code or ""):
+        if option.startswith("--"):
+            raise click.NoSuchOption(option, ctx=context)
     loaded = load(config, secrets="none")
     vendor = loaded.accounts.get(account) or loaded.account(account)  # its secrets don't matter here
     rows = [row for row in _answers(vendor) if code is None or row["code"] == code]

@@ -61,3 +61,18 @@ def test_an_unknown_code_is_one_sentence(tmp_path):
     assert code == 2
     assert 'has no code "999"' in output
     assert "Traceback" not in output
+
+
+def test_a_code_that_begins_with_a_minus_is_no_option(tmp_path):
+    (tmp_path / "hezhong.toml").write_text(
+        '[account.autumn]\nvendor = "hezhong"\nurl = "http://127.0.0.1:1"\nuserid = "1"\nusername = "a"\npassword = "x"\n'
+    )
+    result = CliRunner().invoke(main, ["account", "codes", "autumn", "-4", "--config", str(tmp_path / "hezhong.toml")])
+    assert result.exit_code == 0
+    assert "余额不足" in result.output
+
+
+def test_a_misspelt_option_is_no_code(tmp_path):
+    code, output = told(tmp_path, "spring", "--jsn")
+    assert code == 2
+    assert "No such option" in output

@@ -161,7 +161,7 @@ MISTAKES = [
      "pswd: the secret file /no/such/file cannot be read"),
     ("a number for a secret",    {"pswd": 5},                            "pswd: expected a text in quotes"),
     ("an unknown vendor", {"vendor": "batch-z"},
-     'vendor = "batch-z" is not known; write one of: batch-a'),
+     'vendor = "batch-z" is not known; write one of: '),
     ("a list for a vendor",      {"vendor": ["batch-a"]},                "is not known"),
     ("a misspelt key",           {"flwo": {"limit": 5}},                 "there is no key flwo (did you mean flow?)"),
     ("an unknown key inside",    {"flow": {"limit": 5, "burst": 9}},     "there is no key burst in flow"),

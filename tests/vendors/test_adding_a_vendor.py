@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from dispatcher.core.verdict import Kind
 from dispatcher.vendors.seam import Answer, Message, Push, Refused, ReportRow, Secret
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ADDING_A_VENDOR.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "ADDING_A_VENDOR.md").read_text(encoding="utf-8")
 VENDOR, CASES = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -61,3 +63,14 @@ def test_every_common_key_and_every_class_is_on_the_page():
     for kind in Kind:
         if kind not in (Kind.NOT_SENT, Kind.PARTIAL):
             assert f"`{kind.value}`" in PAGE
+
+
+def test_the_pages_vendor_advises_on_every_code_that_is_not_accepted(acme):
+    assert all(row.advice or row.kind is Kind.ACCEPTED for row in acme.codes.rows.values())
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=lambda command: command[0])
+def test_the_pages_vendor_passes_the_linter_as_it_is_printed(command):
+    ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", "dispatcher/vendors/acme.py", "-"]
+    done = subprocess.run(ruff, input=VENDOR, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
