@@ -65,7 +65,8 @@ def test_an_unknown_code_is_one_sentence(tmp_path):
 
 def test_a_code_that_begins_with_a_minus_is_no_option(tmp_path):
     (tmp_path / "hezhong.toml").write_text(
-        '[account.autumn]\nvendor = "hezhong"\nurl = "http://127.0.0.1:1"\nuserid = "1"\nusername = "a"\npassword = "x"\n'
+        '[account.autumn]\nvendor = "hezhong"\nurl = "http://127.0.0.1:1"\n'
+        'userid = "1"\nusername = "a"\npassword = "x"\n'
     )
     result = CliRunner().invoke(main, ["account", "codes", "autumn", "-4", "--config", str(tmp_path / "hezhong.toml")])
     assert result.exit_code == 0
