@@ -20,6 +20,7 @@ from consumers.login_commands import change_login
 from consumers.operation_commands import list_operations, settle_operation
 from dispatcher.config import Config, load
 from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.suppression import key_as_written
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.options import Group, columns, config_option, confirm, console, json_option, print_json
@@ -157,7 +158,7 @@ async def _lookup(config: Config, value: int, wire: str) -> tuple[list[Sighting]
 
 
 def _number(text: str) -> int:
-    value = phone_numbers.normalise_one(text)
+    value = key_as_written(text)
     if value == 0:
         try:
             value = phone_numbers.from_wire(text.strip())

@@ -16,6 +16,7 @@ from dispatcher.balance_book import HistoryBook, asked, why_no_history
 from dispatcher.config import Config, load
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.history import Span, span, windows
+from dispatcher.core.suppression import key_as_written
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.http_driver import HttpDriver
 from dispatcher.log.opening import open_log
@@ -173,7 +174,7 @@ def _time(text: str, now: datetime, option: str) -> datetime:
 
 
 def _number(text: str) -> int:
-    value = phone_numbers.normalise_one(text)
+    value = key_as_written(text)
     if value == 0:
         try:
             value = phone_numbers.from_wire(text.strip().removeprefix("+"))

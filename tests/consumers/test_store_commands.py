@@ -68,6 +68,20 @@ def test_a_number_is_found_however_it_is_written(folder: Path, written: str):
     assert may["meaning"]
 
 
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("+44 7700 900123", "447700900123"),
+        ("0044 7700-900123", "447700900123"),
+        ("447700900123", "447700900123"),
+        ("021-29900660", "02129900660"),
+    ],
+)
+def test_a_number_abroad_or_with_an_area_code_is_looked_for_as_people_write_it(folder: Path, written: str, number: str):
+    result = dispatcher("lookup", written, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["number"]) == (0, number), result.output
+
+
 def test_people_see_a_table_with_everything_as_it_is(folder: Path):
     result = dispatcher("lookup", str(N))
     assert result.exit_code == 0, result.output
