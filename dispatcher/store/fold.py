@@ -87,9 +87,9 @@ class Fold:
             except ValueError as error:
                 broken = f"the batch's numbers cannot be read: {error}"
         if values is None:
-            self._tables.save_broken(batch_id, broken)
+            self._tables.batches.save_broken(batch_id, broken)
         else:
-            self._tables.save_numbers(batch_id, values)
+            self._tables.batches.save_numbers(batch_id, values)
         self.working.forget_batch(batch_id)
 
     # --- the journal and the reports ---------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class Fold:
         """Fold records of `lanes`."""
         fold = self._journals.get(partition)
         if fold is None:
-            found = [self.working.add_chunk(chunk) for chunk in self._tables.open_chunks(partition)]
+            found = [self.working.add_chunk(chunk) for chunk in self._tables.chunks.still_open(partition)]
             ownership = Ownership(self._tables.owner(partition))
             fold = self._journals[partition] = JournalFold(partition, ownership, {chunk.id: chunk for chunk in found})
         for stored, record in self._sound("lanes", records):
@@ -109,9 +109,9 @@ class Fold:
         """Join the reports that waited for the ids which the journal has just named."""
         self.working.save_chunks()
         for account, vendor_ids in self._named.items():
-            if not self._tables.has_parked(account):
+            if not self._tables.reports.has_parked(account):
                 continue
-            waiting = self._tables.unpark(account, list(dict.fromkeys(vendor_ids)))
+            waiting = self._tables.reports.unpark(account, list(dict.fromkeys(vendor_ids)))
             if waiting:
                 self._join(unpark(waiting))
         self._named.clear()
@@ -146,7 +146,7 @@ class Fold:
 
     def expire(self, before_ms: int) -> int:
         """For accepted chunks sent before then the time for reports is over; how many were marked (call until 0)."""
-        overdue = self._tables.overdue(before_ms, EXPIRE_CHUNKS_MAX)
+        overdue = self._tables.chunks.overdue(before_ms, EXPIRE_CHUNKS_MAX)
         for found in overdue:
             chunk = self.working.add_chunk(found)
             chunk.expired = True
@@ -155,14 +155,14 @@ class Fold:
             tally.no_report += chunk.pending
             self.working.change(chunk)
         if self._emits:
-            self._tables.put_out(chunk.id for chunk in overdue if self.working.add_chunk(chunk).pending)
+            self._tables.chunks.put_out(chunk.id for chunk in overdue if self.working.add_chunk(chunk).pending)
         return len(overdue)
 
     def flush(self) -> None:
         """Write what the transaction changed, before its commit."""
         self.working.save_chunks()
         self.working.save_columns()
-        self._tables.save_tallies(self._tallies)
+        self._tables.reports.save_sums(self._tallies)
         self._tallies = Tallies()
 
     def trim(self) -> None:
@@ -198,19 +198,19 @@ class Fold:
         if state is State.FAILED:
             self._tallies.failed(key, "submit", chunk.code, chunk.pending)
         if self._emits and (state is State.FAILED or (state is State.ACCEPTED and not chunk.pending)):
-            self._tables.put_out([chunk.id])
+            self._tables.chunks.put_out([chunk.id])
         self.working.change(chunk)
 
     def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
         if vendor_id:
-            self._tables.add_vendor_ids([(chunk.account, vendor_id, place, chunk.id)])
+            self._tables.chunks.add_vendor_ids([(chunk.account, vendor_id, place, chunk.id)])
             self.working.rename(chunk.account, vendor_id)
             self._named.setdefault(chunk.account, []).append(vendor_id)
         if vendor_ids:
             keys, texts = decimal_keys(vendor_ids), None
             if keys is None:
                 keys, texts = id_keys(vendor_ids), msgspec.msgpack.encode(vendor_ids)
-            self._tables.add_recipient_ids(chunk.id, place, chunk.account, keys, texts)
+            self._tables.chunks.add_recipient_ids(chunk.id, place, chunk.account, keys, texts)
             self._named.setdefault(chunk.account, []).extend(filter(None, vendor_ids))
 
     def contested(self, chunk: JoinedChunk) -> None:

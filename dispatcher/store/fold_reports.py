@@ -50,7 +50,7 @@ class ReportJoin:
             chunk.slot = -1
         parked = np.concatenate(unmatched)
         if len(parked):
-            self._tables.park(rows.take(parked).park())
+            self._tables.reports.park(rows.take(parked).park())
 
     def _settle(self, rows: ReportRows, match: Match, asked: Rows) -> Rows:
         """Settle what can be; returns the rows whose number is not in their chunk."""
@@ -91,7 +91,7 @@ class ReportJoin:
     def _cover(self, batch_id: int, positions: Positions, sums: _Sums) -> None:
         """Reported for a chunk that had been returned to the queue: who holds them now waits for one less."""
         for position in positions.tolist():
-            chunk_id = self._tables.covering(batch_id, position)
+            chunk_id = self._tables.chunks.covering(batch_id, position)
             chunk = self._working.chunk(chunk_id) if chunk_id is not None else None
             if chunk is not None:
                 sums.covered[chunk.id] = sums.covered.get(chunk.id, 0) + 1
@@ -105,7 +105,7 @@ class ReportJoin:
             if state == State.FAILED:
                 self._tallies.failed(key, "report", code, recipients)
         if self._emits:
-            self._tables.put_out([chunk.id])
+            self._tables.chunks.put_out([chunk.id])
 
     def _add(self, rows: ReportRows, match: Match, sums: _Sums) -> None:
         """The sums: by campaign and account in columns, then what each chunk waits for."""
@@ -150,7 +150,7 @@ class ReportJoin:
             if cover is not None and self._leave(cover, recipients):
                 out.append(cover.id)
         if self._emits:
-            self._tables.put_out(out)
+            self._tables.chunks.put_out(out)
 
     def _leave(self, chunk: JoinedChunk, recipients: int) -> bool:
         """So many recipients leave their chunk's state for their own final one; whether downstream must be told."""

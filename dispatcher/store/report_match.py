@@ -58,7 +58,7 @@ class Match:
             ids = np.flatnonzero(of_id == number)
             if working.names_requests(account):
                 self._match_ids(working, account, rows, ids, slot_of_id)
-            if tables.has_recipient_ids(account):
+            if tables.chunks.has_recipient_ids(account):
                 self._match_recipient_ids(tables, working, account, rows.ids, ids, slot_of_id)
         self.slot = slot_of_id[rows.id_of]
         self._describe()
@@ -97,7 +97,7 @@ class Match:
             self._place_of_id = np.full(len(texts), -1, np.intp)
         keys, key_of_id = np.unique(id_keys([texts[number] for number in ids.tolist()]), return_inverse=True)
         slots, places = np.full((2, len(keys)), -1, np.intp)
-        ranges = tables.recipient_id_ranges(account, int(keys[0]), int(keys[-1]))
+        ranges = tables.chunks.recipient_id_ranges(account, int(keys[0]), int(keys[-1]))
         lows = np.searchsorted(keys, np.array([low for _, _, low, _ in ranges], np.int64), "left")
         highs = np.searchsorted(keys, np.array([high for _, _, _, high in ranges], np.int64), "right")
         for index in np.flatnonzero(lows < highs).tolist():

@@ -92,10 +92,10 @@ class SqliteStore:
 
     def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
         named = [lane_place(partition, job) for partition, jobs in self._jobs(delivery).items() for job in jobs]
-        return self._read(lambda: self._tables.batches_of_jobs(named)) if named else []
+        return self._read(lambda: self._tables.batches.of_jobs(named)) if named else []
 
     def batches_wanted(self, batches_max: int) -> list[BatchPlace]:
-        return self._read(lambda: self._tables.batches_to_load(batches_max))
+        return self._read(lambda: self._tables.batches.to_load(batches_max))
 
     def add_batches(self, batches: Sequence[LoadedBatch]) -> None:
         def run() -> None:
@@ -154,18 +154,18 @@ class SqliteStore:
         return self._read(lambda: self._finished(chunks_max))
 
     def told(self, chunks: Sequence[int]) -> bool:
-        self._transaction(lambda: self._tables.take_out(chunks))
-        return bool(self._read(lambda: self._tables.outbox(1)))
+        self._transaction(lambda: self._tables.chunks.take_out(chunks))
+        return bool(self._read(lambda: self._tables.chunks.outbox(1)))
 
     def carry_outbox(self, chunks: Sequence[int]) -> None:
         """Put these into the outbox."""
-        self._transaction(lambda: self._tables.put_out(chunks))
+        self._transaction(lambda: self._tables.chunks.put_out(chunks))
 
     def _finished(self, chunks_max: int) -> list[tuple[int, Finished]]:
         working = self._fold.working
         by_batch: dict[int, list[JoinedChunk]] = {}
         recipients = 0
-        for chunk in working.chunks_of(self._tables.outbox(chunks_max)):
+        for chunk in working.chunks_of(self._tables.chunks.outbox(chunks_max)):
             if recipients >= TOLD_RECIPIENTS_MAX:
                 break
             by_batch.setdefault(chunk.batch, []).append(chunk)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dispatcher.core.join import CodePair, states_of
 from dispatcher.core.join_journal import JoinedChunk
+from dispatcher.store.sqlite_batches import BatchRow
 from dispatcher.store.sqlite_pages import finals_of
-from dispatcher.store.sqlite_tables import BatchRow
 from schemas.records import Finished
 from schemas.states import State
 

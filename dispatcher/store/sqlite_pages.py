@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dispatcher.core.join import SEGMENT, SEGMENTS_MAX, CodePair, states_of
 from dispatcher.core.join_reports import id_text
 from dispatcher.store.port import Page
-from dispatcher.store.sqlite_tables import finals_type
+from dispatcher.store.sqlite_batches import finals_type
 from schemas.states import State
 
 _codes = msgspec.msgpack.Decoder(list[CodePair])

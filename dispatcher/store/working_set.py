@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from dispatcher.core.join import Columns
 from dispatcher.core.join_journal import JoinedChunk, JoinedJob
-from dispatcher.store.sqlite_tables import BatchRow, Tables
+from dispatcher.store.sqlite_batches import BatchRow
+from dispatcher.store.sqlite_tables import Tables
 
 COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
 CHUNKS_MAX: Final = 200_000
@@ -59,7 +60,7 @@ class WorkingSet:
         """The batch of this id."""
         row = self._batches.get(batch_id)
         if row is None:
-            row = self._batches[batch_id] = self._tables.batch(batch_id)
+            row = self._batches[batch_id] = self._tables.batches.row(batch_id)
         return row
 
     def columns(self, batch_id: int) -> Columns:
@@ -68,21 +69,21 @@ class WorkingSet:
         if columns is not None:
             self._columns.move_to_end(batch_id)
             return columns
-        columns = self._tables.columns(self.batch(batch_id))
+        columns = self._tables.batches.columns(self.batch(batch_id))
         self._columns[batch_id] = columns
         self._columns_bytes += columns.nbytes
         while self._columns_bytes > COLUMNS_BYTES_MAX and len(self._columns) > 1:
             oldest_id, oldest = self._columns.popitem(last=False)
             self._columns_bytes -= oldest.nbytes
             if oldest.dirty:
-                self._tables.save_columns(self.batch(oldest_id), oldest)
+                self._tables.batches.save_columns(self.batch(oldest_id), oldest)
         return columns
 
     def save_columns(self) -> None:
         """Write what changed."""
         for batch_id, columns in self._columns.items():
             if columns.dirty:
-                self._tables.save_columns(self.batch(batch_id), columns)
+                self._tables.batches.save_columns(self.batch(batch_id), columns)
 
     def forget_batch(self, batch_id: int) -> None:
         """Its numbers have just been stored."""
@@ -96,14 +97,14 @@ class WorkingSet:
         """The chunk of this id."""
         chunk = self._chunks.get(chunk_id)
         if chunk is None:
-            for found in self._tables.chunks([chunk_id]):
+            for found in self._tables.chunks.load([chunk_id]):
                 chunk = self._chunks[chunk_id] = found
         return chunk
 
     def chunks_of(self, chunk_ids: Sequence[int]) -> list[JoinedChunk]:
         """Those of these chunks that exist, in this order."""
         missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in self._chunks]
-        for found in self._tables.chunks(missing) if missing else ():
+        for found in self._tables.chunks.load(missing) if missing else ():
             self._chunks[found.id] = found
         return [chunk for chunk in map(self._chunks.get, chunk_ids) if chunk is not None]
 
@@ -121,8 +122,8 @@ class WorkingSet:
 
     def save_chunks(self) -> None:
         """Write what changed."""
-        self._tables.save_chunks(self._changed.values())
-        self._tables.save_reported(chunk for chunk in self._settled.values() if chunk.id not in self._changed)
+        self._tables.chunks.save(self._changed.values())
+        self._tables.chunks.save_reported(chunk for chunk in self._settled.values() if chunk.id not in self._changed)
         self._changed.clear()
         self._settled.clear()
 
@@ -130,7 +131,7 @@ class WorkingSet:
 
     def names_requests(self, account: str) -> bool:
         """Whether its vendor gave an id to any whole request (some give one to each recipient, and only that)."""
-        if account not in self._names_requests and self._tables.has_vendor_ids(account):
+        if account not in self._names_requests and self._tables.chunks.has_vendor_ids(account):
             self._names_requests.add(account)
         return account in self._names_requests
 
@@ -145,7 +146,7 @@ class WorkingSet:
         """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
         held = self._named.setdefault(account, {})
         missing = {vendor_id for vendor_id in vendor_ids if vendor_id not in held}
-        rows = self._tables.chunks_named(account, list(missing)) if missing else []
+        rows = self._tables.chunks.named(account, list(missing)) if missing else []
         self.chunks_of([chunk_id for _, chunk_id in rows])
         chunks: dict[str, dict[int, JoinedChunk]] = {}
         for vendor_id, chunk_id in rows:
@@ -163,7 +164,7 @@ class WorkingSet:
         """(sorted keys, index in the chunk) of a chunk with an id per recipient."""
         held = self._keys.get((chunk_id, place))
         if held is None:
-            keys = np.frombuffer(self._tables.recipient_id_keys(chunk_id, place), "<i8")
+            keys = np.frombuffer(self._tables.chunks.recipient_id_keys(chunk_id, place), "<i8")
             order = np.argsort(keys, kind="stable").astype(np.int32)
             held = self._keys[chunk_id, place] = (keys[order].astype(np.int64, copy=False), order)
         return held
