@@ -65,7 +65,7 @@ def ask_and_carry_out(
         return
     click.echo("asking the vendor, once …", err=True)
     try:
-        carried = asyncio.run(_carried(config, account, vendor, make))
+        carried = asyncio.run(_carried(config, account, vendor, make, again=again))
     except KeyboardInterrupt:
         click.echo(
             f"interrupted: it may have been done or not. {shown.if_unknown} Its number is in: dispatcher account "
@@ -76,11 +76,13 @@ def ask_and_carry_out(
     _tell(account, shown, carried, as_json=as_json)
 
 
-async def _carried(config: Config, account: str, vendor: Vendor, make: Callable[[int], Operation]) -> Carried:
+async def _carried(
+    config: Config, account: str, vendor: Vendor, make: Callable[[int], Operation], *, again: bool
+) -> Carried:
     log = await open_log(config.log.url)
     try:
         await _next_second(log, account)
-        return await carry_out(log, vendor, account, make(int(time.time())), user())
+        return await carry_out(log, vendor, account, make(int(time.time())), user(), again=again)
     finally:
         await log.close()
 

@@ -2,7 +2,7 @@
 
 No vendor knows our operations again, so none is ever repeated by a program. Before its request an Operated("asked") is
 durable, after it another one says what came of it; one without is unknown, and stays so until a person who asked the
-vendor settles it. Weak spot: two people who ask for the same at the same time are two operations, as they may mean it.
+vendor settles it. Of two that ask for the same at the same moment the one that the log has first goes out, alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from dispatcher.core.verdict import Kind
+from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogError, LogNewer
 from dispatcher.http_driver import HttpDriver
 from dispatcher.log.port import Entry, Log, Stored
@@ -49,10 +49,13 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     untold: str = ""
 
 
-async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation, by: str) -> Carried:
+async def carry_out(
+    log: Log, vendor: Vendor, account: str, operation: Operation, by: str, *, again: bool = False
+) -> Carried:
     """Announce it, have the vendor do it once, and tell what came of it.
 
-    Raises LogError if it could not be announced: then the vendor was not asked. Cancelled, it is told as unknown.
+    It is not done while the same, asked earlier, is unknown or under way, unless it is meant `again`. Raises LogError
+    if it could not be announced: then the vendor was not asked. Cancelled, it is told as unknown.
     """
     leave_until_s = time.monotonic() + LEAVE_S_MAX
     record = Operated(
@@ -65,6 +68,8 @@ async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation
         by=by,
     )
     await _append(log, record, "asked")
+    if not again and (first := await _unknown_before(log, record)) is not None:
+        return await _stood_back(log, record, first)
     driver = HttpDriver(vendor, account)
     try:
         answer = _masked(
@@ -79,6 +84,30 @@ async def carry_out(log: Log, vendor: Vendor, account: str, operation: Operation
     says = said(answer)[:SAYS_CHARS_MAX]
     told = replace(record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says)
     return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
+
+
+async def _unknown_before(log: Log, record: Operated) -> Known | None:
+    """The first operation on the log that is the same as this one, asked before it, and of which nobody knows."""
+    for known in await known_operations(log, lambda other: is_same(other, record)):
+        if known.asked.operation == record.operation:
+            return None
+        if known.result == "unknown":
+            return known
+    return None
+
+
+async def _stood_back(log: Log, record: Operated, first: Known) -> Carried:
+    """Told as not done: the vendor was not asked."""
+    says = f"the same was just asked by {first.asked.by} (operation {first.asked.operation}): wait for what comes of it"
+    told = replace(record, result="not-done", at_ms=_now_ms(), code=Kind.NOT_SENT.value, says=says)
+    verdict = Verdict(kind=Kind.NOT_SENT, code=Kind.NOT_SENT.value)
+    answer = OperationResult(verdict=verdict, says=says)
+    return Carried(operation=record.operation, result="not-done", answer=answer, untold=await _tell(log, told))
+
+
+def is_same(one: Operated, other: Operated) -> bool:
+    """Do both ask the same of the same account?"""
+    return (one.account, one.name, one.shows) == (other.account, other.name, other.shows)
 
 
 def said(answer: OperationResult) -> str:

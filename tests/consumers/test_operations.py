@@ -115,6 +115,40 @@ async def test_one_that_woke_up_too_late_does_not_leave(monkeypatch: pytest.Monk
         assert [known.result for known in await known_operations(log)] == ["not-done"]
 
 
+async def test_of_two_who_ask_for_the_same_at_the_same_moment_one_is_served() -> None:
+    log = MemoryLog()
+    async with Simulator(SIM) as sim:
+        names = ["ann", "bob", "cid"]
+        asked = await asyncio.gather(*(carry_out(log, account(sim), "boss", one(sim), name) for name in names))
+        assert sorted(carried.result for carried in asked) == ["done", "not-done", "not-done"]
+        assert len(sim.state.ledger.operations) == 1
+        said = [carried.answer.says for carried in asked if carried.result == "not-done"]
+        assert all("the same was just asked by" in each for each in said)
+        assert sorted(known.result for known in await known_operations(log)) == ["done", "not-done", "not-done"]
+        later = await carry_out(log, account(sim), "boss", one(sim), "ann")
+        assert later.result == "done"
+
+
+async def test_others_at_the_same_moment_are_served_too() -> None:
+    log = MemoryLog()
+    async with Simulator(SIM) as sim:
+        asked = await asyncio.gather(*(carry_out(log, account(sim), "boss", one(sim, fee), "ann") for fee in (5, 6, 7)))
+        assert [carried.result for carried in asked] == ["done"] * 3
+
+
+async def test_what_is_unknown_is_not_asked_again_unless_it_is_meant() -> None:
+    log = MemoryLog()
+    async with Simulator(SIM) as sim:
+        sim.configure(rule=[{"fault": "close", "on": "recharge", "count": 1}])
+        assert (await carry_out(log, account(sim), "boss", one(sim), "ann")).result == "unknown"
+        assert (await carry_out(log, account(sim), "boss", one(sim), "ann")).result == "not-done"
+        assert len(sim.state.ledger.operations) == 1
+        assert (await carry_out(log, account(sim), "boss", one(sim), "ann", again=True)).result == "done"
+        [first, _, _] = await known_operations(log)
+        await settle(log, first.asked, done=False, by="ann", why="")
+        assert (await carry_out(log, account(sim), "boss", one(sim), "ann")).result == "done"
+
+
 async def test_what_was_asked_just_now_may_be_under_way_and_is_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     log = MemoryLog()
     log.failures.extend([(None, True), (LogDamaged("hole"), False)])
