@@ -7,21 +7,19 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from dispatcher.core.equation import Counts, launched, status, total
 from dispatcher.errors import StoreError
-from dispatcher.store import sqlite_evidence, sqlite_file, sqlite_inbound
+from dispatcher.store import sqlite_campaigns, sqlite_evidence, sqlite_file, sqlite_inbound
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.port import (
     CampaignView,
     DeadCount,
     DeadLetter,
     Evidence,
-    Failure,
     InboundMarks,
     InboundMessage,
     InboundTally,
@@ -36,16 +34,10 @@ from dispatcher.store.port import (
 )
 from dispatcher.store.sqlite import DEFAULT_BOUNDS
 from dispatcher.store.sqlite_pages import page, selected
-from dispatcher.store.tallies import COLUMNS
 from schemas import codec
 from schemas.records import Launched, Rejects
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_TALLY: Final = f"SELECT account, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies"
 
 
 class SqliteReader:
@@ -76,91 +68,11 @@ class SqliteReader:
 
     def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
         with self._snapshot():
-            rows = self._all(f"{_CAMPAIGN} WHERE launched IS NOT NULL ORDER BY launched_offset DESC")
-            return [self._view(row, self._overdue_ms(now_ms)) for row in rows]
+            return sqlite_campaigns.newest_first(self._connection, self._overdue_ms(now_ms), self._meaning)
 
     def campaign(self, campaign: str, now_ms: int | None = None) -> CampaignView | None:
         with self._snapshot():
-            rows = self._all(f"{_CAMPAIGN} WHERE launched IS NOT NULL AND id = ?", campaign)
-            return self._view(rows[0], self._overdue_ms(now_ms)) if rows else None
-
-    def _view(self, row: tuple[Any, ...], overdue_ms: int) -> CampaignView:
-        encoded, paused, cancelled, weight, urgent = row
-        record = codec.decode(encoded)
-        assert isinstance(record, Launched)
-        key = (record.campaign, record.attempt)
-        late = dict(self._all(_LATE, *key, overdue_ms))
-        tallies = {tally[0]: tally[1:] for tally in self._all(f"{_TALLY} WHERE campaign = ? AND attempt = ?", *key)}
-        sent: dict[str, int] = {}
-        for leg in record.legs:
-            sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
-        accounts = {
-            account: self._account(sent.get(account, 0), tallies.get(account), late.get(account, 0), bool(cancelled))
-            for account in dict.fromkeys((*sent, *tallies))
-        }
-        rejected = Counts(
-            rows=record.invalid + record.duplicate + record.suppressed,
-            invalid=record.invalid,
-            duplicate=record.duplicate,
-            suppressed=record.suppressed,
-        )
-        counts = total((rejected, *accounts.values()))
-        vendors = {leg.account: leg.vendor for leg in record.legs}
-        failures = tuple(
-            Failure(
-                account=account,
-                vendor=vendors.get(account, ""),
-                source=source,
-                code=code,
-                meaning=self._meaning(vendors.get(account, ""), source, code),
-                recipients=recipients,
-            )
-            for account, source, code, recipients in self._all(_FAILURES, *key)
-        )
-        (since_ms,) = self._all(_UNKNOWN_SINCE, *key)[0]
-        times = [tally[-3:] for tally in tallies.values()]
-        return CampaignView(
-            id=record.campaign,
-            name=record.name,
-            status=status(counts, paused=bool(paused), cancelled=bool(cancelled)),
-            launched_ms=record.at_ms,
-            launched_by=record.by,
-            text=record.text,
-            segments=record.segments,
-            legs=record.legs,
-            weight=record.weight if weight is None else weight,
-            urgent=record.urgent if urgent is None else bool(urgent),
-            unknown=record.unknown,
-            options=record.options,
-            kind=record.kind,
-            variables=record.variables,
-            paused=bool(paused),
-            cancelled=bool(cancelled),
-            counts=counts,
-            accounts=accounts,
-            invalid_reasons=record.invalid_reasons,
-            suppressed_reasons=record.suppressed_reasons,
-            failures=failures,
-            first_sent_ms=min((first for first, _, _ in times if first is not None), default=None),
-            last_sent_ms=max((last for _, last, _ in times if last is not None), default=None),
-            last_report_ms=max((last for _, _, last in times if last is not None), default=None),
-            unknown_since_ms=since_ms,
-        )
-
-    def _account(self, rows: int, tally: tuple[Any, ...] | None, late: int, cancelled: bool) -> Counts:
-        if tally is None:
-            return launched(rows=rows, cancelled=cancelled)
-        named = dict(zip(COLUMNS, tally, strict=False))
-        return launched(
-            rows=rows,
-            cancelled=cancelled,
-            in_flight=named["in_flight"],
-            accepted=named["accepted"] - late,
-            delivered=named["delivered"],
-            failed=named["refused"] + named["undelivered"],
-            no_report=named["no_report"] + late,
-            unknown=named["unknown"],
-        )
+            return sqlite_campaigns.one(self._connection, campaign, self._overdue_ms(now_ms), self._meaning)
 
     # --- recipients --------------------------------------------------------------------------------------------------
 
@@ -350,18 +262,6 @@ class SqliteReader:
             raise StoreError(f"the store {self._path} holds a record that cannot be read: {error}") from error
 
 
-_CAMPAIGN: Final = "SELECT launched, paused, cancelled, weight, urgent FROM campaigns"
-_OF: Final = "JOIN batches b ON b.id = c.batch WHERE b.campaign = ? AND b.attempt = ?"
-_LATE: Final = (
-    "SELECT c.account, sum(c.count - c.reported) FROM chunks c INDEXED BY chunks_waiting "
-    f"{_OF} AND c.state = 2 AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account"
-)
-_IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported < c.count"  # so that the index is used
-_UNKNOWN_SINCE: Final = f"SELECT min(c.since_ms) FROM chunks c {_OF} AND {_IS_UNKNOWN}"
-_FAILURES: Final = (
-    "SELECT account, source, code, recipients FROM failures WHERE campaign = ? AND attempt = ? AND recipients > 0 "
-    "ORDER BY recipients DESC, account, source, code"
-)
 _OF_CAMPAIGN: Final = "FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt WHERE c.id = ?"
 _BATCHES: Final = f"SELECT b.id, c.cancelled {_OF_CAMPAIGN} ORDER BY b.number, b.id"
 _LAUNCH_OF_BATCH: Final = (
@@ -370,7 +270,7 @@ _LAUNCH_OF_BATCH: Final = (
 )
 _UNKNOWN: Final = (
     "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported, c.attempt, c.since_ms, "
-    f"c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {_IS_UNKNOWN} "
+    f"c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {sqlite_campaigns.IS_UNKNOWN} "
     "AND (?1 IS NULL OR b.campaign = ?1) ORDER BY c.since_ms, c.id"
 )
 _PARKED: Final = (
