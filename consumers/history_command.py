@@ -59,7 +59,7 @@ def history_command(
     if vendor.history_limits is None:
         raise UserError(f'account "{name}": vendor {vendor.tag} has no history that could be asked for.')
     now = datetime.now(UTC).astimezone(SHANGHAI)
-    whole = _span(start, end, now)
+    whole = wanted_span(start, end, now)
     wanted = _number(number) if number is not None else None
     found = asyncio.run(_found(loaded, name, vendor, whole))
     rows = [row for row in found.rows if wanted in (None, row.number)]
@@ -146,14 +146,16 @@ def _waiting(interval_s: float) -> Callable[[float, BalanceAsked], None]:
     return waits
 
 
-def _span(start: str | None, end: str | None, now: datetime) -> Span:
+def wanted_span(start: str | None, end: str | None, now: datetime) -> Span:
+    """The time that is meant; by default the last half hour to the second, which is one query. Raises UserError."""
+    now = (now + timedelta(microseconds=999_999)).replace(microsecond=0)
     until = _time(end, now, "--to") if end else now
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     since = _time(start, now, "--from") if start else max(until - timedelta(minutes=LAST_MIN), month)
     if not since < until:
         raise UserError("the history's --from must be before its --to.")
     if since > now:
-        raise UserError("the history's --from lies in the future.")
+        raise UserError(f"the history's --from lies in the future: it is {now:%Y-%m-%d %H:%M} in China.")
     if since < month:
         raise UserError(
             f"the vendor tells of this month only: --from must be {now:%Y-%m}-01 00:00 or later (China's time)."

@@ -9,8 +9,9 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from consumers.history_command import SHANGHAI
+from consumers.history_command import SHANGHAI, wanted_span
 from dispatcher.cli import main
+from dispatcher.core.history import windows
 from loadtest.sim.spawn import SimClient, spawn
 
 CONFIG = """
@@ -35,7 +36,7 @@ MISTAKES = [
     ("a day that is none", ["summer", "--to", "2026-02-30 10:00"], "--to"),
     ("backwards", ["summer", "--from", "10:01", "--to", "10:00"], "must be before its --to"),
     ("another month", ["summer", "--from", "2020-01-01 10:00", "--to", "2020-01-01 10:10"], "this month only"),
-    ("the future", ["summer", "--from", "2999-01-01 10:00", "--to", "2999-01-01 10:10"], "future"),
+    ("the future", ["summer", "--from", "2999-01-01 10:00", "--to", "2999-01-01 10:10"], "future: it is 2"),
     ("a number that is none", ["summer", "--number", "Ann"], "no phone number"),
 ]
 
@@ -64,6 +65,14 @@ def test_a_vendor_that_cannot_be_reached_is_a_failure_of_code_1(folder: Path) ->
     result = invoke("summer")
     assert result.exit_code == 1
     assert "the vendor did not say it all" in result.output
+
+
+@pytest.mark.parametrize("microsecond", [0, 1, 999_999])
+def test_the_last_half_hour_is_one_query(microsecond: int) -> None:
+    now = datetime(2026, 11, 21, 14, 0, 7, microsecond, tzinfo=SHANGHAI)
+    [window] = windows(wanted_span(None, None, now), 30 * 60_000)
+    assert window.end_ms - window.start_ms == 30 * 60_000
+    assert window.end_ms >= now.timestamp() * 1000
 
 
 def sent(sim: SimClient, numbers: str) -> None:
