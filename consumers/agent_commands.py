@@ -17,6 +17,7 @@ import msgspec
 
 from consumers.operation_asking import ask_and_carry_out, asking_options
 from dispatcher.config import Config, load
+from dispatcher.config_mistakes import plain
 from dispatcher.errors import ConfigError, InputError
 from dispatcher.options import config_option, json_option
 from dispatcher.vendors.batch_agent import Agent, NewUser, add_user, delete_user, recharge
@@ -221,9 +222,14 @@ def _agent(config: Config, name: str) -> tuple[Vendor, Agent]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        fields = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: not valid TOML: {error}.") from error
+    known = [field.name for field in msgspec.structs.fields(NewUser)]
+    for name in fields:
+        if name not in known:  # said before what is missing is asked for: it may be the same field
+            raise InputError(f"{file}: {plain(f'unknown field `{name}`', NewUser)}. The keys are: {', '.join(known)}.")
+    return fields
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -255,8 +261,7 @@ def _new_user(fields: dict[str, Any]) -> NewUser:
     try:
         return msgspec.convert(fields, NewUser)
     except msgspec.ValidationError as error:
-        plain = str(error).replace("Object contains unknown field", "there is no field").replace("`$.", "`")
-        raise InputError(f"the new user's fields: {plain}.") from error
+        raise InputError(f"the new user's fields: {plain(str(error), NewUser)}.") from error
 
 
 def _password(file: Any) -> Secret:

@@ -411,7 +411,7 @@ def test_a_file_with_a_field_there_is_not_is_named(vendor: Spawned) -> None:
     Path("shop.toml").write_text('compny = "x"\n', "utf-8")
     result = add("shop02", "--from", "shop.toml")
     assert result.exit_code == 2
-    assert "there is no field `compny`" in result.stderr
+    assert "there is no key compny (did you mean company?)" in result.stderr
 
 
 def test_without_operations_it_says_so(vendor: Spawned) -> None:
