@@ -24,6 +24,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from dispatcher.core.verdict import Kind
 from dispatcher.errors import LogDamaged, LogError, LogNewer
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.vendors.seam import Balance, History, Vendor
@@ -167,7 +168,14 @@ class AskBook(Generic[Answered]):
         """Ask if it is time; else the last word on the log, after a short wait for an answer that is under way.
 
         Raises what `ask` raises. The word is an older one, of whatever age, if the ask after it is never answered.
+        A vendor that locks accounts out (`locks_out`) and refused our login is not asked: only `ask` does that.
         """
+        if self._vendors[account].locks_out:
+            async with self._lock:
+                await self._read()
+            refused = self._refused(account)
+            if refused is not None:
+                return replace(refused, says=f"{refused.says}; mended? dispatcher account check {account}")
         claim = await self._announce(account)
         if claim.granted:
             return await self._ask(account, query, claim)
@@ -177,6 +185,14 @@ class AskBook(Generic[Answered]):
             async with self._lock:
                 await self._read()
         return page.said if page.asking is None else page.figure or page.newest
+
+    def _refused(self, account: str) -> BalanceAsked | None:
+        """The last word, if it is that the vendor refused our login."""
+        said = self._pages[account].said
+        if said is None or said.messages is not None:
+            return None
+        row = self._vendors[account].codes.find(said.says.partition(":")[0])
+        return said if row is not None and row.kind is Kind.AUTH else None
 
     # --- asking ------------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,13 @@ from schemas.topics import CAMPAIGNS
 from tests import memory_log
 from tests.dispatcher.virtual_time import CLOCK, EPOCH_S, TimedLog, now_s, skew_s, virtually
 
-ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:1", "account": "demo", "pswd": "secret"}
+ACCOUNT = {
+    "vendor": "batch-a",
+    "url": "http://127.0.0.1:1",
+    "account": "demo",
+    "pswd": "secret",
+    "balance_interval_s": 10.0,
+}
 VENDOR = parse({"account": {"spring": ACCOUNT}}, "test").account("spring")
 INTERVAL_S = 10.0
 NETWORK_S_MAX = 0.15  # less than the margin of 2 %
@@ -173,6 +179,39 @@ def test_an_older_figure_is_recalled_where_the_newest_ask_is_never_answered():
         found = await book(log).ask_or_recall("spring", never)
         assert isinstance(found, BalanceAsked)
         assert (found.messages, asked(found)) == (7.0, "64 s ago by ann")
+
+    virtually(scene())
+
+
+LOGIN = {"vendor": "cosms", "url": "http://127.0.0.1:1", "corp_id": "100", "login_name": "DEMO", "password": "secret"}
+LOCKING = {"spring": parse({"account": {"spring": LOGIN}}, "test").account("spring")}
+
+
+@pytest.mark.parametrize("code", ["201", "202", "203", "205", "208"])
+def test_a_vendor_that_locks_accounts_out_is_asked_on_purpose_only_once_it_refused_our_login(code):
+    async def scene() -> None:
+        log = TimedLog()
+        verdict = Verdict(kind=Kind.AUTH, code=code)
+        await book(log, "the lane", LOCKING).ask("spring", answering(None, verdict=verdict))
+        await asyncio.sleep(3_600.0)
+        found = await book(log, vendors=LOCKING).ask_or_recall("spring", never)
+        assert isinstance(found, BalanceAsked)
+        assert found.says.startswith(f"{code}: ")
+        assert found.says.endswith("; mended? dispatcher account check spring")
+        assert await book(log, vendors=LOCKING).ask("spring", answering(5.0)) == Balance(messages=5.0)
+        await asyncio.sleep(60.0)
+        assert await book(log, vendors=LOCKING).ask_or_recall("spring", answering(6.0)) == Balance(messages=6.0)
+
+    virtually(scene())
+
+
+@pytest.mark.parametrize("verdict", [Verdict(kind=Kind.RETRY_LATER, code="501"), Verdict(kind=Kind.NOT_SENT)])
+def test_what_is_no_refusal_of_the_login_keeps_nobody_from_asking(verdict):
+    async def scene() -> None:
+        log = TimedLog()
+        await book(log, "the lane", LOCKING).ask("spring", answering(None, verdict=verdict))
+        await asyncio.sleep(60.0)
+        assert await book(log, vendors=LOCKING).ask_or_recall("spring", answering(5.0)) == Balance(messages=5.0)
 
     virtually(scene())
 
