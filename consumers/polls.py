@@ -32,6 +32,7 @@ from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.vendors.seam import Poll, Polled, ReportRow, Vendor
+from dispatcher.vendors.spellings import spellings
 
 JITTER: Final = 0.1
 SLOWER_MAX: Final = 16
@@ -87,7 +88,7 @@ class Poller:
         self._repeats = 0
         self._opt_out_words = opt_out_words
         self._account = queries.lane.spec.account
-        self._secrets = [secret.encode() for secret in vendor.secrets()]
+        self._secrets = [each.encode() for secret in vendor.secrets() for each in spellings(secret)]
         self._logger = structlog.get_logger("polls").bind(account=self._account, poll=poll.name)
 
     async def run(self) -> None:

@@ -28,6 +28,7 @@ from dispatcher.core.verdict import NOT_CONNECTED
 from dispatcher.http_answer import bounded, ends, start
 from dispatcher.http_sessions import Sessions
 from dispatcher.one_shot_body import Body, Run
+from dispatcher.vendors.outcomes import TEXT_CHARS_MAX
 from dispatcher.vendors.seam import (
     Answer,
     Balance,
@@ -40,6 +41,7 @@ from dispatcher.vendors.seam import (
     broken_verdict,
     status_verdict,
 )
+from dispatcher.vendors.spellings import spellings, without
 
 STALE_TRIES_MAX: Final = 3
 WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
@@ -73,7 +75,7 @@ class HttpDriver:
         self._urls: dict[str, URL] = {}
         self._spelt: dict[str, str] = {}
         self._sessions = Sessions(vendor, account)
-        self._secrets = vendor.secrets()
+        self._secrets = [each for secret in vendor.secrets() for each in spellings(secret)]
 
     async def open(self) -> None:
         """Nothing is connected before the first request; connections are opened as they are needed."""
@@ -260,10 +262,8 @@ class HttpDriver:
 
     def masked(self, verdict: Verdict) -> Verdict:
         """The verdict without our secrets, should an error page repeat the request."""
-        text = verdict.text
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return verdict if text is verdict.text or text == verdict.text else msgspec.structs.replace(verdict, text=text)
+        text = without(verdict.text, self._secrets, cut=len(verdict.text) >= TEXT_CHARS_MAX)
+        return verdict if text == verdict.text else msgspec.structs.replace(verdict, text=text)
 
 
 def _without_login(verdict: Verdict) -> Verdict:

@@ -21,6 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from dispatcher.config import Config
 from dispatcher.vendors.seam import Secret, secrets_in
+from dispatcher.vendors.spellings import spellings
 
 SECRET_CHARS_MIN: Final = 4  # a shorter one would blot out half of every line
 MASKED: Final = "***"
@@ -47,8 +48,9 @@ class Redact:
     """A structlog processor: masks phone numbers and known secrets in every value of an event."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, known))) if known else None
+        known = {each for secret in secrets if len(secret) >= SECRET_CHARS_MIN for each in spellings(secret)}
+        longest_first = sorted(known, key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if known else None
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {key: value if key in _PLAIN else self._clean(value) for key, value in event.items()}

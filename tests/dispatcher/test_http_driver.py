@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, TypeAlias
+from urllib.parse import quote_plus
 
 import msgspec
 import pytest
@@ -738,3 +740,15 @@ async def test_no_verdict_and_no_log_line_holds_the_password_or_a_number():
     assert "s3cret-pw" not in repr(lines)
     assert "13800138000" not in repr(lines)
     assert "s3cret-pw" not in repr(msgspec.structs.asdict(account("http://127.0.0.1")))
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found", b"500 Internal Server Error"])
+@pytest.mark.parametrize("before", [0, 100, 185, 190, 300])
+async def test_no_verdict_repeats_a_password_that_an_error_page_shows_as_it_was_escaped(before: int, status: bytes):
+    awkward = Secret("s3cr+t%&=\u6c49")
+    escaped = quote_plus(awkward, encoding="gbk").encode() + b" " + json.dumps(awkward).encode()
+    page = ok(b"x" * before + b"pswd=" + escaped, status=status)
+    async with running(Peer(say(page))) as peer:
+        vendor = msgspec.structs.replace(account(peer.url), pswd=awkward)
+        async with driver(vendor) as opened:
+            assert "s3cr" not in (await sent(opened)).text
