@@ -108,6 +108,10 @@ def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str |
         console().print(message_table(found.messages))
     for line in footer(len(found.messages), found.tallies, dead, found.records_behind):
         click.echo(line, err=True)
+    wanted = chosen["account"]
+    if not found.messages and wanted is not None and wanted not in loaded.accounts:
+        known = ", ".join(sorted(loaded.accounts)) or "none"
+        click.echo(f'account "{wanted}" is not in {loaded.path} (accounts there: {known}).', err=True)
 
 
 @inbound.command("export")

@@ -69,7 +69,9 @@ class Show:
         if self._quiet or roles.webhooks is None:
             return
         dirty = self._stage.dirty
-        click.echo(f"vendor      simulated, at {self._vendor.url}; it enforces {FLOW_PER_S:,} messages/s on {PACED}")
+        click.echo(
+            f"vendor      simulated, at {self._vendor.url}; it enforces {FLOW_PER_S:,} messages/s on account {PACED}"
+        )
         click.echo(f"dispatcher  log {roles.log.url}, reports to {roles.webhooks.url}")
         click.echo(f"list        {dirty.rows:,} rows, as dirty as they come; {URGENT_RECIPIENTS} urgent ones follow")
         click.echo()

@@ -90,11 +90,13 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
     from loadtest.scenario_run import Run
     from loadtest.scenario_stage import staged
     from loadtest.screen import Screen
+    from producers.plan_view import counted
 
     if not as_json:
         click.echo(f"{scenario.about}")
         click.echo(
-            f"{len(scenario.vendors)} vendors, {len(scenario.accounts)} accounts, {scenario.planned:,} numbers\n"
+            f"{counted(len(scenario.vendors), 'vendor')}, {counted(len(scenario.accounts), 'account')}, "
+            f"{scenario.planned:,} numbers\n"
         )
     with staged(scenario, folder, log_url) as stage:
         return Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=as_json)).run())

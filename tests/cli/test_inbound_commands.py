@@ -90,6 +90,12 @@ def test_messages_are_listed_newest_first_with_numbers_in_full_and_what_there_is
     }  # fmt: skip
 
 
+def test_an_account_that_is_not_configured_is_mentioned_where_nothing_is_found():
+    arrived(said("hello"))
+    assert "accounts there: spring" in run("list", "--account", "sprnig").stderr
+    assert "accounts there" not in run("list", "--account", "spring").stderr
+
+
 def test_parts_that_never_come_are_not_waited_for_longer_than_the_configuration_says(folder):
     config = folder / "dispatcher.toml"
     config.write_text("[store]\nparts_within_s = 5\n" + config.read_text("utf-8"), "utf-8")
