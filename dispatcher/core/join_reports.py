@@ -177,13 +177,14 @@ def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None 
     )
     codes, code_of, _ = _joined([record.codes for record in reports], [r.code_index for r in reports], "<u2", lengths)
     known: dict[str, int] = {}
-    code_number = np.array([known.setdefault(code, len(known)) for code in codes], np.intp)
+    first_pair = np.array([2 * known.setdefault(code, len(known)) for code in codes], np.intp)
     pairs: list[CodePair] = [pair for code in known for pair in ((State.DELIVERED, code), (State.FAILED, code))]
-    pair = code_number[code_of] * 2 + (states == REPORT_FAILED) if total else np.empty(0, np.intp)
+    pair = first_pair[code_of]
+    pair += states == REPORT_FAILED
 
     rows = ReportRows(
         numbers,
-        pair.astype(np.intp, copy=False),
+        pair,
         times,
         places,
         id_of,
@@ -291,7 +292,7 @@ def _joined(
     entries = [entry for names in lists for entry in names]
     sizes = np.array([len(names) for names in lists], np.int64)
     index = np.frombuffer(b"".join(indexes), kind).astype(np.intp)
-    index += np.repeat(np.cumsum(sizes) - sizes, lengths).astype(np.intp)
+    index += np.repeat(np.cumsum(sizes) - sizes, lengths)
     return entries, index, np.repeat(np.arange(len(lists), dtype=np.intp), sizes)
 
 

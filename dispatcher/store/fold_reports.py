@@ -55,10 +55,9 @@ class ReportJoin:
     def _settle(self, rows: ReportRows, match: Match, asked: Rows) -> Rows:
         """Settle what can be; returns the rows whose number is not in their chunk."""
         batches, batch_no = np.unique(match.batch, return_inverse=True)
-        of_row = batch_no[match.slot[asked]]
-        ends = np.cumsum(np.bincount(of_row, minlength=len(batches)))
-        if (of_row[1:] < of_row[:-1]).any():
-            asked = asked[_grouped(of_row)]
+        order, ends = _grouped(batch_no[match.slot if len(asked) == len(rows) else match.slot[asked]], len(batches))
+        if order is not None:
+            asked = asked[order]
         part = Part.of(rows, match.slot, asked)
         sums = _Sums()
         strangers = []
@@ -189,9 +188,15 @@ class _Sums:
         self.covered: dict[int, int] = {}
 
 
-def _grouped(group: Rows) -> Rows:
-    """The rows in the order of their groups, and in row order within each: a stable argsort, at a fifth of its cost."""
-    return np.sort((group << ROW_BITS) | np.arange(len(group))) & ((1 << ROW_BITS) - 1)
+def _grouped(group: Rows, groups: int) -> tuple[Rows | None, Rows]:
+    """(the rows in the order of their groups, in row order within each; where each group ends). None: they are so.
+
+    One sort of row numbers with their groups above: a fifth of what a stable argsort costs.
+    """
+    if (group[1:] >= group[:-1]).all():
+        return None, np.searchsorted(group, np.arange(groups), "right")
+    keyed = np.sort((group << ROW_BITS) | np.arange(len(group)))
+    return keyed & ((1 << ROW_BITS) - 1), np.searchsorted(keyed, np.arange(1, groups + 1) << ROW_BITS)
 
 
 def _tallied(
