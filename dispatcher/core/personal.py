@@ -109,7 +109,7 @@ class Personal:
     def cut(self, start: int, end: int) -> int:
         """How many recipients from `start` on, before `end`, may share a request: at least 1."""
         if self._road is not None:
-            apart = int(self._apart[np.searchsorted(self._apart, start)])
+            apart = self._apart_from(start)
             if apart > start:
                 fitting = np.searchsorted(self._chars, self._chars[start] + self._road.chars_max, side="right") - 1
                 return max(min(end, apart, start + self._road.recipients_max, int(fitting)) - start, 1)
@@ -120,8 +120,9 @@ class Personal:
         return int(self._parts[start + count] - self._parts[start])
 
     def one_text(self, start: int, count: int) -> bool:
-        """Whether these recipients get one text."""
-        return self._run_end(start) >= start + count
+        """Whether these recipients get one text and no values: where a road takes values, all go that way that can."""
+        by_road = self._road is not None and self._apart_from(start) > start
+        return not by_road and self._run_end(start) >= start + count
 
     def text(self, recipient: int) -> str:
         """The text of one recipient."""
@@ -131,6 +132,10 @@ class Personal:
         """What stands in each of these recipients' texts for each placeholder, in the placeholders' order."""
         columns = [[column.value(recipient) for recipient in range(start, start + count)] for column in self._columns]
         return [[columns[slot][index] for slot in self._template.slots] for index in range(count)]
+
+    def _apart_from(self, start: int) -> int:
+        """The first recipient from this one on who can't share a request of many texts."""
+        return int(self._apart[np.searchsorted(self._apart, start)])
 
     def _run_end(self, start: int) -> int:
         return int(self._runs[np.searchsorted(self._runs, start, side="right")])
@@ -145,7 +150,7 @@ class Letters(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str | None:
-        """The one text they all get; None if there are several."""
+        """The one text they all get; None if each is sent values (`Personal.one_text`)."""
         return self.personal.text(self.start) if self.personal.one_text(self.start, self.count) else None
 
     @property

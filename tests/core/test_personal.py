@@ -123,7 +123,7 @@ def test_on_a_road_for_variables_what_would_break_its_grammar_goes_in_a_request_
         apart = [at for at in chunk if re.search(r"[,;]|\{\$var\}", rows[at][0])]
         assert len(chunk) <= ROAD.recipients_max or len(texts) == 1
         assert not apart or len(texts) == 1
-        assert batch.one_text(chunk.start, len(chunk)) == (len(texts) == 1)
+        assert batch.one_text(chunk.start, len(chunk)) == bool(apart)
 
 
 CHARS = [(1_000, 3), (20, 3), (19, 2), (15, 1), (1, 1)]
@@ -137,10 +137,14 @@ def test_a_request_is_bounded_by_the_characters_of_its_values_too_but_never_empt
 
 
 def test_the_letters_of_a_chunk_are_one_text_or_each_ones_values():
-    batch = personal([("a", "1"), ("a", "1"), ("b", "1")], road=ROAD)
+    rows = [("a", "1"), ("a", "1"), ("b", "1"), ("c;d", "1")]
+    batch = personal(rows)
     assert Letters(batch, 0, 2).text == "您好a, code 1; a!"
     assert Letters(batch, 0, 3).text is None
+    batch = personal(rows, road=ROAD)
+    assert [Letters(batch, start, count).text for start, count in ((0, 3), (0, 2), (2, 1))] == [None] * 3
     assert Letters(batch, 1, 2).values == [["a", "1", "a"], ["b", "1", "b"]]
+    assert Letters(batch, 3, 1).text == "您好c;d, code 1; c;d!"
 
 
 def test_a_batch_is_cut_at_the_number_of_recipients_and_at_the_text_whichever_comes_first():
