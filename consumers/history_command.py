@@ -77,12 +77,12 @@ def history_command(
         )
     elif rows:
         console().print(_table(rows))
-    else:
+    elif not found.why:
         click.echo(f"{vendor.tag} remembers nothing sent {'to it ' if wanted else ''}in this time.")
     if found.unreadable:
         click.echo(f"{found.unreadable:,} of the vendor's rows cannot be read.", err=True)
     if found.why:
-        raise DispatcherError(f"the vendor did not say it all: {found.why}.")
+        raise DispatcherError(f"the vendor did not say {'it all' if rows else 'what it sent'}: {found.why}.")
     if not found.complete:
         click.echo("the vendor knows of more in some second than it can say at a time.", err=True)
 
