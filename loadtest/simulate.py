@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from loadtest.sim.server import Simulator
 
 FROM_STDIN = "-"
+AS_IN_DISPATCHER_TOML = {"batch-a": "batch"}
 GC_THRESHOLDS = (5_000, 20, 100)
 
 
@@ -37,7 +38,9 @@ GC_THRESHOLDS = (5_000, 20, 100)
     help="TOML with [sim] and [sim.account.NAME]; two sample accounts without it.",
 )
 @click.option(
-    "--vendor", type=click.Choice(configuration.VENDORS), help="Which vendor; batch if the file says nothing."
+    "--vendor",
+    type=click.Choice([*configuration.VENDORS, *AS_IN_DISPATCHER_TOML]),
+    help="Which vendor; batch if the file says nothing.",
 )
 @click.option(
     "--listen", metavar="HOST:PORT", help=f"Where to listen; {configuration.DEFAULT_LISTEN} if the file says nothing."
@@ -54,7 +57,7 @@ def simulate(config_path: str | None, vendor: str | None, listen: str | None, lo
     Everything can be looked at and changed while it runs, at /_sim/config and /_sim/ledger. Ctrl-C ends it.
     """
     try:
-        configs = _configs(config_path, listen, vendor)
+        configs = _configs(config_path, listen, AS_IN_DISPATCHER_TOML.get(vendor or "", vendor))
         runner = asyncio.Runner(loop_factory=_loop_factory(loop))
         with runner:
             runner.run(_serve(configs, as_json, config_path == FROM_STDIN))
@@ -62,7 +65,7 @@ def simulate(config_path: str | None, vendor: str | None, listen: str | None, lo
         if as_json:
             click.echo(orjson.dumps({"error": str(error), "kind": type(error).__name__}))
         else:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
 
 

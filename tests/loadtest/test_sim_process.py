@@ -119,6 +119,14 @@ def test_the_command_greets_in_plain_words_and_ends_cleanly(number: signal.Signa
         assert errors == ""
 
 
+def test_a_vendor_may_be_named_as_the_configuration_of_the_dispatcher_names_it() -> None:
+    with simulate("--vendor", "batch-a", "--listen", "127.0.0.1:0") as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith("A simulated vendor (batch, edition A) listens on")
+        child.send_signal(signal.SIGINT)
+        child.stdout.read()
+
+
 def test_the_line_it_tells_to_try_works() -> None:
     with simulate("--listen", "127.0.0.1:0") as child:
         assert child.stdout is not None
