@@ -23,11 +23,15 @@ LET_IN: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.REJECTED, Kind.
 
 
 class Consequence(msgspec.Struct, frozen=True):
-    """The effect on the chunk's recipients; when it may be tried again (0: at once); why the lane stopped, if so."""
+    """The effect on the chunk's recipients; when it may be tried again (0: at once); why the lane stopped, if so.
+
+    `waits`: why only these recipients wait, for people.
+    """
 
     effect: Effect
     not_before_s: float = 0.0
     stopped: str = ""
+    waits: str = ""
 
 
 def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float) -> Consequence:
@@ -58,7 +62,8 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
             lane.stop("auth", f"code {verdict.code}", now_s)
             return Consequence("queued", stopped="auth")
         case Kind.BALANCE if verdict.apart:
-            return Consequence("queued", now_s + APART_RETRY_S)
+            why = f"code {verdict.code}: {chunk.count:,} recipients wait for another credit; tried again in"
+            return Consequence("queued", now_s + APART_RETRY_S, waits=f"{why} {APART_RETRY_S / 60:g} min")
         case Kind.BALANCE:
             lane.no_credit(f"code {verdict.code}", now_s)
             return Consequence("queued", stopped="balance")

@@ -174,6 +174,8 @@ class Owner:
         result = consequence(lane, chunk, verdict, now_s)
         if result.stopped:
             self._out.append(Warn(account, f"stopped: {result.stopped}", lane.stopped_why))
+        if result.waits:
+            self._out.append(Warn(account, "no credit for some", result.waits))
         if result.not_before_s:
             self._delays_s[intent] = result.not_before_s
         if result.effect in ("queued", "failed"):

@@ -9,6 +9,7 @@ import pytest
 from dispatcher.core.account_lane import BALANCE_RETRY_S, LaneSpec
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.chunks import Batch
+from dispatcher.core.consequences import APART_RETRY_S
 from dispatcher.core.effects import Append, Fetch, Send, Warn
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
@@ -38,7 +39,7 @@ class World:
         self.owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), campaigns(), 0.0)
         self.lane = self.owner.lanes["spring"]
         self.journal: list[Any] = [Owned(owner="me", at_ms=0, where="")]
-        self.credit, self.sent, self.refused, self.warned = credit, 0, 0, ""
+        self.credit, self.sent, self.refused, self.warned, self.apart = credit, 0, 0, "", False
         self.owner.journal_read(0, self.journal[0], 0.0, 0)
         job = Job(
             campaign="may", attempt="a", account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"",
@@ -67,14 +68,14 @@ class World:
                 assert self.owner.may_write(effect.intent, "spring", now_s)
                 if effect.count > self.credit:
                     self.refused += 1
-                    verdict = Verdict(kind=Kind.BALANCE, code="11")
+                    verdict = Verdict(kind=Kind.BALANCE, code="11", apart=self.apart)
                 else:
                     self.credit -= effect.count
                     self.sent += effect.count
                     verdict = Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(effect.intent))
                 self.owner.answered(effect.intent, "spring", verdict, now_s, 0, wrote_s=now_s, answered_s=now_s)
             case Warn():
-                assert effect.event == "stopped: balance"
+                assert effect.event == ("no credit for some" if self.apart else "stopped: balance")
                 self.warned = effect.detail
 
 
@@ -99,6 +100,17 @@ def test_where_no_balance_can_be_asked_the_lane_tries_again_after_a_while_and_se
     world.credit = RECIPIENTS
     world.lives(2 * BALANCE_RETRY_S + 20)
     assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 2, None)
+
+
+def test_who_lacks_a_credit_that_is_not_the_account_s_own_waits_and_people_are_told():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), CHUNK)
+    world.apart = True
+    world.lives(0.0)
+    assert (world.sent, world.refused, world.lane.stopped) == (CHUNK, 2, None)
+    assert world.warned == "code 11: 10 recipients wait for another credit; tried again in 5 min"
+    world.credit = RECIPIENTS
+    world.lives(APART_RETRY_S)
+    assert (world.sent, world.refused) == (RECIPIENTS, 2)
 
 
 def test_where_no_balance_can_be_asked_a_person_who_checks_the_account_has_it_try_at_once():
