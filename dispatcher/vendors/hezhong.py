@@ -1,4 +1,4 @@
-"""HEZHONG 1.1 over HTTP, charset GBK (vendors.md 2, 8.2). What it pushes is read in hezhong_pushes.py.
+"""HEZHONG 1.1 over HTTP, charset GBK (vendors.md 2, 8.2). Its codes: hezhong_codes.py; its pushes: hezhong_pushes.py.
 
 Pure: values in, values out; no client, no clock, no logging.
 Weak spots: the document has no "too fast" code, so only our own pacing protects the account; and it gives its pushes no
@@ -15,7 +15,8 @@ from dispatcher.core.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
 from dispatcher.vendors.escapes import TextForm, pushed_text, url_encoded
-from dispatcher.vendors.hezhong_pushes import OPERATOR_OK, REPORT_CODES, read_at_once, read_messages, read_reports
+from dispatcher.vendors.hezhong_codes import CODES, OPERATOR_OK, REPORT_CODES
+from dispatcher.vendors.hezhong_pushes import read_at_once, read_messages, read_reports
 from dispatcher.vendors.message_text import check_length
 from dispatcher.vendors.seam import (
     Answer,
@@ -35,7 +36,6 @@ from dispatcher.vendors.seam import (
     SubmitFlow,
     Vendor,
     Verdict,
-    codes,
 )
 from dispatcher.vendors.unread import Unread
 from schemas.records import Reports
@@ -52,26 +52,6 @@ TEXT_CHARS_SURE: Final = 500
 SUB_DIGITS_MAX: Final = 6
 BALANCE_INTERVAL_S_MIN: Final = 30.0
 ID_CHARS_MAX: Final = 64
-
-# fmt: off
-CODES: Final = codes("""
-    0   | accepted                  | accepted                             | 提交成功
-    -1  | auth                      | wrong account or password            | 帐号或密码错误 | fix username, password
-    -2  | auth                      | the account is not in a normal state | 用户状态不正常 | ask the vendor
-    -3  | auth                      | our IP address is not registered     | IP鉴权失败 | have our address added
-    -4  | balance                   | no credit left                       | 余额不足 | top up the account
-    -5  | content                   | forbidden words in the text          | 内容含黑字典 | change the text
-    -6  | rejected-permanent        | refused; the document says no reason | 文档未说明 | ask the vendor
-    -7  | rejected-permanent        | no numbers in the request            | 号码为空 | report it to us
-    -8  | content                   | no text in the request               | 内容为空 | give the campaign a text
-    -9  | content                   | the text is too long                 | 内容超过1000字 | shorten the text
-    -10 | rejected-permanent/divide | too many numbers in the request      | 号码超过1000个 | lower numbers_per_request
-    -11 | rejected-permanent        | wrong extension                      | 扩展号错误 | fix sub
-    -12 | rejected-permanent        | refused; the document says no reason | 文档未说明 | ask the vendor
-    -13 | rejected-permanent        | refused; the document says no reason | 文档未说明 | ask the vendor
-    -99 | retry-later/doubtful      | the vendor's system failed           | 系统异常 | ask the vendor
-""")
-# fmt: on
 
 UNEXPLAINED: Final = frozenset({"-6", "-12", "-13"})
 REFUSED_QUERIES: Final = frozenset({"-1", "-2", "-3"})

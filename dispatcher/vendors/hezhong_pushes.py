@@ -1,7 +1,7 @@
 """What HEZHONG pushes: up to 500 reports (`rpts`) or messages (`mos`) as text, entries by `;`, fields by `,`.
 
 vendors.md 2.3, 2.4, 8.2, AMB-X-1, Annexes A and B. Pure. Entries that cannot be read are handed back beside the others.
-Weak spot: an entry's fifth field (the platform's serial, AMB-HZ-1) has no place in a report and is dropped.
+What an entry has behind its four fields (the platform's serial, AMB-HZ-1) decides nothing; the log keeps it (`extras`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import to_wire
 from dispatcher.vendors import columns, forms
 from dispatcher.vendors.escapes import TextForm, pushed_text
-from dispatcher.vendors.outcomes import OPERATOR_REPORTS
-from dispatcher.vendors.seam import report_codes
 from dispatcher.vendors.spans import Column, Spans, column_of
 from dispatcher.vendors.unread import Unread
 from schemas.records import Inbound, Reports
@@ -26,46 +25,7 @@ FIELDS: Final = 4
 ID_BYTES_MAX: Final = 64
 SHORT_CHARS_MAX: Final = 64
 INBOUND_CHARS_MAX: Final = 10_000
-
-# fmt: off
-REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
-    DELIVRD | delivered      | delivered                                    | 短消息转发成功
-    0       | delivered      | delivered (China Unicom, China Telecom)      | 发送成功
-    000     | delivered      | delivered                                    | 发送成功
-    1       | waiting        | still waiting to be sent (China Unicom)      | 等待发送
-    2       | failed         | not delivered (China Unicom)                 | 发送失败
-    3       | failed/content | wrong message format (China Telecom)         | 消息格式错
-    4       | failed/content | illegal message length (China Telecom)       | 消息长度非法
-    5       | failed         | illegal fee code (China Telecom)             | 资费代码非法
-    7       | failed         | illegal service id (China Telecom)           | 业务代码非法
-    8       | failed/channel | the operator's system is busy                | 系统忙
-    10      | failed/auth    | illegal sender's number (China Telecom)      | SP号码非法
-    11      | failed/content | illegal character coding (China Telecom)     | 消息编码格式非法
-    12      | failed         | illegal fee type (China Telecom)             | 计费类型非法
-    13      | failed         | illegal validity time (China Telecom)        | 有效时间非法
-    14      | failed         | illegal sending time (China Telecom)         | 定时发送时间非法
-    15      | failed/number  | illegal number to be charged (China Telecom) | 计费用户号码非法
-    16      | failed/number  | illegal recipient's number (China Telecom)   | 接收用户号码非法
-    17      | failed         | the file of recipients cannot be opened      | 不能打开号码文件
-    18      | failed         | the file of the message cannot be opened     | 不能打开消息文件
-    20      | failed/channel | the vendor could not reach the gateway       | 连接短信网关失败
-    21      | failed/auth    | the gateway refused the vendor's log-in      | 认证错
-    23      | failed/channel | the operator's queue is full                 | 发送队列满
-    25      | failed         | wrong command (China Telecom)                | 命令字错
-    26      | failed         | wrong sequence number (China Telecom)        | 序列号错
-    29      | failed         | wrong protocol version (China Telecom)       | 版本不匹配
-    30      | failed         | illegal message type (China Telecom)         | 消息类型非法
-    31      | failed         | illegal priority (China Telecom)             | 优先级非法
-    35      | failed         | illegal time format (China Telecom)          | 时间格式非法
-    38      | failed         | illegal query type (China Telecom)           | 查询类型非法
-    39      | failed         | routing error (China Telecom)                | 路由错误
-    40      | failed         | illegal fixed fee (China Telecom)            | 包月费非法
-    46      | failed         | illegal source number (China Telecom)        | 源号码非法
-    99      | failed/channel | the operator's system failed                 | 系统错误
-""")
-# fmt: on
-
-OPERATOR_OK: Final = frozenset({"0", "000"})
+EXTRA_BYTES_MAX: Final = 64
 
 Marks = NDArray[np.bool_]
 
@@ -100,7 +60,33 @@ def read_at_once(
     if any(value.strip() != value or b"%" in value for value in (*of_ids[0], *of_codes[0])):
         return None
     found = columns.records(account, at_ms, ids=of_ids, numbers=numbers, codes=of_codes, state=state, times=times)
+    if len(fields) > FIELDS:
+        extras = _lines(fields[FIELDS])
+        if extras is None:
+            return None
+        found = _with_extras(found, extras)
     return found, [each.count(mark) + 1 for each in texts]
+
+
+def _lines(column: Column) -> bytes | None:
+    """The values joined by LF; None if they are not as short and plain as that needs."""
+    if column.width > EXTRA_BYTES_MAX:
+        return None
+    ends = np.full((len(column.rows), 1), ord("\n"), np.uint8)
+    text = forms.unescaped(np.concatenate((column.rows, ends), axis=1).tobytes().replace(b"\0", b""))[:-1]
+    return text if text.count(b"\n") == len(ends) - 1 and len(text) <= columns.BYTES_MAX else None
+
+
+def _with_extras(records: list[Reports], extras: bytes) -> list[Reports]:
+    """The same with a line for each of their rows."""
+    if len(records) == 1:
+        return [msgspec.structs.replace(records[0], extras=extras)]
+    lines, found, at = extras.split(b"\n"), [], 0
+    for record in records:
+        end = at + len(record.states)
+        found.append(msgspec.structs.replace(record, extras=b"\n".join(lines[at:end])))
+        at = end
+    return found
 
 
 def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Column] | None:
@@ -125,7 +111,7 @@ def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Co
 
 
 def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
-    """The first four fields of entries of any length, if all have as many fields."""
+    """The fields of entries of any length, if all have as many."""
     text = mark.join(texts)
     characters = np.frombuffer(text, np.uint8)
     if b"+" in text:
@@ -152,9 +138,9 @@ def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
         return None
     starts = np.concatenate(([0], after)).reshape(entries, width)
     ends = np.concatenate((at, [len(text)])).reshape(entries, width)
-    fields = [Spans(characters, starts[:, k], ends[:, k]).column() for k in range(FIELDS)]
+    fields = [Spans(characters, starts[:, k], ends[:, k]).column() for k in range(width)]
     whole = [field for field in fields if field is not None]
-    return whole if len(whole) == FIELDS else None
+    return whole if len(whole) == width else None
 
 
 def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:
@@ -162,7 +148,8 @@ def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], in
     cells = _grid(raw)
     if cells is None:
         cells = _cells(forms.unescaped(raw), unread)
-    phones, codes, ids, stamps = cells
+    phones, codes, ids, stamps, *behind = cells
+    extras = behind[0] if behind and any(behind[0]) else []
     if not phones:
         return []
     numbers, times = columns.numbers(phones), columns.times(stamps)
@@ -175,13 +162,17 @@ def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], in
             else:
                 rows.append(row)
         codes, ids = [codes[row] for row in rows], [ids[row] for row in rows]
+        extras = [extras[row] for row in rows] if extras else []
         kept = np.array(rows, np.intp)
         numbers, times = numbers[kept], times[kept]
-    return columns.in_columns(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)
+    found = columns.in_columns(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)
+    if not extras:
+        return found
+    return _with_extras(found, b"\n".join(extra.replace(b"\n", b" ")[:EXTRA_BYTES_MAX] for extra in extras))
 
 
 def _grid(raw: bytes) -> list[list[bytes]] | None:
-    """The four columns of a text whose every entry has four fields, or every one five; None: not so regular.
+    """The columns of a text whose every entry has four fields, or every one five; None: not so regular.
 
     Separators may be escaped, all of them or none; undoing thousands of escapes to split there takes as long as all
     the rest.
@@ -198,7 +189,7 @@ def _grid(raw: bytes) -> list[list[bytes]] | None:
             rows = np.append(ends, True).reshape(-1, width)
             if rows[:, -1].all() and not rows[:, :-1].any():
                 cells = text.replace(semicolon, comma).split(comma)
-                return [_column(cells[at::width]) for at in range(FIELDS)]
+                return [_column(cells[at::width]) for at in range(width)]
     return None
 
 
@@ -232,12 +223,12 @@ def _escaped_marks(text: bytes) -> tuple[bytes, bytes, Marks]:
 
 
 def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:
-    """The four columns, entry by entry; empty entries don't count (AMB-HZ-6)."""
-    found: list[list[bytes]] = [[] for _ in range(FIELDS)]
+    """The four columns and what is behind them, entry by entry; empty entries don't count (AMB-HZ-6)."""
+    found: list[list[bytes]] = [[] for _ in range(FIELDS + 1)]
     for entry in value.split(b";"):
         cells = [cell.strip() for cell in entry.split(b",")]
         if len(cells) >= FIELDS:
-            for column, cell in zip(found, cells, strict=False):
+            for column, cell in zip(found, (*cells[:FIELDS], b",".join(cells[FIELDS:])), strict=True):
                 column.append(cell)
         elif entry.strip():
             unread.add(entry, f"it has {len(cells)} fields instead of {FIELDS}")

@@ -11,6 +11,9 @@ class Reports(Record, frozen=True, kw_only=True, tag="reports"):
     Row i says: recipient `numbers[i]` (int64 little-endian, see dispatcher/core/numbers.py; 0 where the vendor names
     no number) of vendor id `ids[id_index[i]]` (uint32) is in `states[i]` (uint8: 1 delivered, 2 failed, 0 waiting) with
     the vendor's code `codes[code_index[i]]` (uint16), reported at `times[i]` (uint32 Unix seconds, 0 unknown).
+
+    `extras`, if not empty, are n values joined by LF: what the vendor said of each besides, as it came (HEZHONG's
+    platform serial). Nothing is decided by them; they are kept for whoever has to argue with the vendor.
     """
 
     account: str
@@ -22,6 +25,7 @@ class Reports(Record, frozen=True, kw_only=True, tag="reports"):
     codes: list[str]
     code_index: bytes
     times: bytes
+    extras: bytes = b""
 
 
 class Inbound(Record, frozen=True, kw_only=True, tag="inbound"):

@@ -415,6 +415,67 @@ def test_a_report_push_is_read_as_the_document_says(value, expected):
     assert rows(ACCOUNT.report_push(pushed(body=b"rpts=" + escaped(value)))) == expected
 
 
+STAMP = "20090422094620"
+
+
+def in_columns(parsed: Any) -> list[Reports]:
+    assert all(isinstance(each, Reports) for each in parsed)
+    return list(parsed)
+
+
+EXTRAS = [
+    # what one push says behind its four fields, and what is kept of it: a line for each report
+    ("nothing", [entry(), entry()], b""),
+    ("nothing but commas", [entry() + b",", entry() + b","], b""),
+    ("serials of one length", [entry() + b",77001", entry("13800138001") + b",77002"], b"77001\n77002"),
+    (
+        "serials of any length",
+        [entry() + b",7", entry("13800138001") + b",P-77002", entry() + b",88"],
+        b"7\nP-77002\n88",
+    ),
+    ("a serial at one of them", [entry(), entry("13800138001") + b",77002"], b"\n77002"),
+    ("still more fields", [entry() + b",77001,x,,y", entry()], b"77001,x,,y\n"),
+    ("serials with blanks around", [entry() + b", 77001 ", entry() + b",\r\n77002"], b"77001\n77002"),
+    ("serials with line breaks inside", [entry() + b",7\n1", entry() + b",72"], b"7 1\n72"),
+    ("a serial that is a plus", [entry() + b",+", entry() + b",%"], b"+\n%"),
+    ("an endless serial", [entry() + b"," + b"7" * 99, entry() + b",8"], b"7" * 64 + b"\n8"),
+    ("serials beside what is no report", [b"x,DELIVRD,1,2,77000", entry() + b",77001", b"hello"], b"77001"),
+]
+
+
+@pytest.mark.parametrize(("entries", "extras"), [row[1:] for row in EXTRAS], ids=[row[0] for row in EXTRAS])
+def test_what_stands_behind_the_fields_is_kept_beside_its_report_and_decides_nothing(entries, extras):
+    pushes = [pushed(body=b"rpts=" + escaped(b";".join(entries))), pushed(body=b"rpts=" + entry())]
+    parsed = ACCOUNT.report_push(pushes[0])
+    [found] = in_columns(parsed.rows if isinstance(parsed, Partly) else parsed)
+    assert found.extras == extras
+    assert {state for _, _, state, _, _ in rows([found])} == {REPORT_DELIVERED}
+    together = ACCOUNT.report_pushes([pushes[0], pushes[0]])
+    if together is not None:
+        [found] = together[0]
+        assert found.extras == (b"\n".join([extras, extras]) if extras else b"")
+
+
+def test_what_stands_behind_the_fields_stays_beside_its_report_when_there_are_many():
+    numbers = range(13_800_000_000, 13_800_004_000)
+    value = b";".join(f"{number},DELIVRD,{number},{STAMP},S{number}".encode() for number in numbers)
+    for escape in (bytes, escaped):
+        records = in_columns(ACCOUNT.report_push(pushed(body=b"rpts=" + escape(value))))
+        assert len(records) > 1
+        for record in records:
+            of_record = np.frombuffer(record.numbers, "<i8").tolist()
+            assert record.extras == b"\n".join(b"S%d" % number for number in of_record)
+
+
+def test_serials_of_one_length_are_kept_of_pushes_read_together():
+    value = b";".join(entry(str(number)) + b",S%d" % number for number in range(13_800_000_000, 13_800_000_500))
+    for escape in (bytes, escaped):
+        together = ACCOUNT.report_pushes([pushed(body=b"rpts=" + escape(value))] * 3)
+        assert together is not None
+        [record] = together[0]
+        assert record.extras.split(b"\n") == [b"S%d" % number for number in range(13_800_000_000, 13_800_000_500)] * 3
+
+
 ANNEX_A = ("MA", "MB", "MC", "CA", "CB", "DA", "DB", "SA", "SB", "IA", "IB", "IC")
 REPORT_CODES = [
     # status    state             cause
