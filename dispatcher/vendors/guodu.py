@@ -18,17 +18,8 @@ from dispatcher.core.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors import forms
 from dispatcher.vendors.escapes import TextForm, url_encoded
-from dispatcher.vendors.guodu_pushes import (
-    REPORT_CODES,
-    MoFields,
-    folded,
-    parse,
-    read_at_once,
-    read_messages,
-    read_reports,
-    trimmed,
-    word,
-)
+from dispatcher.vendors.guodu_json import folded, parse, trimmed, word
+from dispatcher.vendors.guodu_pushes import REPORT_CODES, MoFields, read_at_once, read_messages, read_reports
 from dispatcher.vendors.message_text import check_length
 from dispatcher.vendors.seam import (
     Answer,

@@ -17,6 +17,7 @@ from dispatcher.core.numbers import to_wire
 from dispatcher.vendors import columns, forms
 from dispatcher.vendors.alike import Shape, read_alike
 from dispatcher.vendors.escapes import TextForm, pushed_text
+from dispatcher.vendors.guodu_json import NO_JSON, folded, parse, trimmed, word
 from dispatcher.vendors.seam import report_codes
 from dispatcher.vendors.spans import beside
 from dispatcher.vendors.unread import Unread
@@ -42,28 +43,6 @@ class MoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: tuple[str, ...] = ()
 
 
-def word(value: Any) -> str | None:
-    """A JSON string or whole number as text, trimmed; None for everything else."""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def folded(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with keys in lower case."""
-    return {key.lower(): value for key, value in entry.items()}
-
-
-def parse(text: bytes) -> Any:
-    """The JSON value. Raises ValueError for what is none, also for numbers and nesting beyond all reason."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-
-
 def _list(text: bytes) -> list[Any]:
     """The entries of a trimmed push: a list, or a single object (AMB-GD-10). Raises ValueError."""
     value = parse(text)
@@ -72,11 +51,6 @@ def _list(text: bytes) -> list[Any]:
     if isinstance(value, list):
         return value
     raise ValueError("neither a list nor an object")
-
-
-def trimmed(body: bytes) -> bytes:
-    """Without byte order mark, blanks around and one `;` behind (AMB-GD-9)."""
-    return body.removeprefix(b"\xef\xbb\xbf").strip().removesuffix(b";").rstrip()
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------
@@ -171,7 +145,7 @@ def _as_printed(text: bytes) -> Sequence[_Report] | None:
     for decoder in _KNOWN:
         try:
             return decoder.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except NO_JSON:
             continue
     return None
 

@@ -102,7 +102,13 @@ def test_an_answer_is_read_as_the_document_says(body, kind, code, vendor_id, war
 
 def test_an_answer_that_is_not_utf_8_or_was_cut_is_unknown():
     assert submitted(b'{"ResultCode":"00","MsgId":"\xff"}').kind is Kind.UNKNOWN
+    assert submitted(b'{"ResultCode":"00","MsgId":"\\ud8"}').kind is Kind.UNKNOWN
     assert submitted(b'{"ResultCode":"00","MsgId":"1"}', cut=True).kind is Kind.UNKNOWN
+
+
+def test_an_answer_with_words_in_gbk_is_read_all_the_same():
+    verdict = submitted('{"ResultCode":"00","MsgId":"1","Desc":"提交成功"}'.encode("gbk"))
+    assert (verdict.kind, verdict.vendor_id) == (Kind.ACCEPTED, "1")
 
 
 CODES = [
@@ -373,6 +379,16 @@ REPORTS = [
     ("no seconds",                 as_json(report(reportTime="2022-12-12 12:00")), row(time_s=0)),
     ("no time",                    as_json(report(reportTime=None)),           row(time_s=0)),
     ("a line break in a time",     as_json(report(reportTime="2022-12-12\n12:00:00")), row(time_s=0)),
+    ("written in GBK",             EXAMPLE.encode("gbk"),                      row()),
+    ("words in GBK",               as_json(report(status=5, msg="空号")).encode("gbk"), row(REPORT_FAILED, "5 空号")),
+    ("half an emoji",              as_json(report(status=5, msg="HALF")).replace("HALF", "\\ud83d"),
+     row(REPORT_FAILED, "5 \ufffd")),
+    ("a whole one",                as_json(report(status=5, msg="WHOLE")).replace("WHOLE", "\\uD83D\\uDE00\\uDE00"),
+     row(REPORT_FAILED, "5 😀\ufffd")),
+    ("what looks like half of one", as_json(report(status=5, msg="\\ud83d HALF")).replace("HALF", "\\udc00"),
+     row(REPORT_FAILED, "5 \\ud83d \ufffd")),
+    ("an emoji in two halves",     as_json(report(status=5, msg="HALVES")).encode().replace(
+        b"HALVES", b"\xed\xa0\xbd\xed\xb8\x80"), row(REPORT_FAILED, "5 😀")),
     ("no reports",                 "[]",                                       []),
     ("no reports and ;",           "[];",                                      []),
 ]  # fmt: skip
@@ -444,7 +460,8 @@ NO_JSON = [
     b"[{]",
     EXAMPLE.encode() + b";",
     EXAMPLE.replace("[", "[//a comment\n").encode(),
-    EXAMPLE.encode("gbk"),
+    EXAMPLE.encode().replace(b"12345678", b"\xff"),
+    EXAMPLE.replace("发送成功", "\\ud8").encode(),
     b"[" * 5_000,
     b'[{"status":' + b"1" * 5_000 + b"}]",
 ]
