@@ -107,6 +107,7 @@ class AccountLane:
         self.refusals = 0
         self.balance: float | None = None
         self.told = 0.0  # the vendor's last word on it
+        self.throttles = 0  # in a row
         self.dry = 0  # refusals for lack of credit, one after the other, in spite of that
         self.dry_polls = 0
         self.spent_since_poll = 0.0
@@ -233,6 +234,15 @@ class AccountLane:
         """The vendor could not be reached: nothing was sent; wait longer each time."""
         self.troubles += 1
         self.hold(now_s + min(BACKOFF_MAX_S, 0.25 * 2.0 ** min(self.troubles, 10)))
+
+    def too_fast(self, now_s: float) -> None:
+        """The vendor throttles: less in each window; without a limit of ours a longer rest each time in a row."""
+        if self.pacer is not None:
+            self.pacer.throttled(now_s)
+            return
+        if now_s >= self.held_until_s:  # answers to requests under way together count once
+            self.throttles += 1
+        self.hold(now_s + min(BACKOFF_MAX_S, 0.5 * 2.0 ** min(self.throttles, 10)))
 
     def hold(self, until_s: float) -> None:
         """Send nothing before then."""

@@ -42,7 +42,7 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
         lane.refusals = 0
         lane.let_in = lane.let_in or verdict.kind in LET_IN
         if verdict.kind in (Kind.ACCEPTED, Kind.PARTIAL):
-            lane.dry = 0
+            lane.dry = lane.throttles = 0
     elif lane.refused_by_http(verdict.code, now_s):
         return Consequence(verdict.kind.effect, stopped="auth")
     if verdict.hold_s > 0:
@@ -54,10 +54,7 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
             if verdict.code == NOT_CONNECTED:
                 lane.trouble(now_s)
         case Kind.THROTTLED:
-            if lane.pacer is not None:
-                lane.pacer.throttled(now_s)
-            else:
-                lane.hold(now_s + 1.0)
+            lane.too_fast(now_s)
         case Kind.AUTH:
             lane.stop("auth", f"code {verdict.code}", now_s)
             return Consequence("queued", stopped="auth")

@@ -14,7 +14,8 @@ NOW_S = 100.0
 
 
 def a_lane(**fields: object) -> AccountLane:
-    return AccountLane(LaneSpec(account="spring", numbers_max=500, limit=500, **fields), Campaigns(), NOW_S)  # type: ignore[arg-type]
+    spec = LaneSpec(**{"account": "spring", "numbers_max": 500, "limit": 500, **fields})  # type: ignore[arg-type]
+    return AccountLane(spec, Campaigns(), NOW_S)
 
 
 def a_chunk(count: int = 10, strikes: int = 0) -> Chunk:
@@ -82,6 +83,20 @@ def test_too_fast_cuts_the_rate():
     assert lane.pacer is not None
     consequence(lane, a_chunk(), Verdict(kind=Kind.THROTTLED, code="103"), NOW_S)
     assert lane.pacer.rate < 1.0
+
+
+def test_without_a_limit_of_ours_a_vendor_that_goes_on_throttling_is_left_alone_for_longer_each_time():
+    lane, fast = a_lane(limit=None), Verdict(kind=Kind.THROTTLED, code="103")
+    now_s, rests = NOW_S, []
+    for _ in range(7):
+        for _under_way_together in range(3):
+            consequence(lane, a_chunk(), fast, now_s)
+        rests.append(lane.held_until_s - now_s)
+        now_s = lane.held_until_s
+    assert rests == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    consequence(lane, a_chunk(), Verdict(kind=Kind.ACCEPTED), now_s)
+    consequence(lane, a_chunk(), fast, now_s)
+    assert lane.held_until_s - now_s == 1.0
 
 
 def test_one_bad_number_that_refuses_the_whole_request_is_searched_by_halves():
