@@ -16,6 +16,10 @@ from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
 TEXT_CHARS_MAX: Final = 200
 
+HTTP_PREFIX: Final = "http "
+HTTP_MEANING: Final = "a web server's status instead of the vendor's answer"
+HTTP_ADVICE: Final = "check `url`"
+
 # --- code tables -----------------------------------------------------------------------------------------------------
 
 
@@ -61,12 +65,12 @@ class Codes(msgspec.Struct, frozen=True):
     def meaning(self, code: str) -> str:
         """The plain English meaning of a code, or "" if the document does not have it."""
         row = self.rows.get(code)
-        return row.english if row else ""
+        return row.english if row else HTTP_MEANING if code.startswith(HTTP_PREFIX) else ""
 
     def advice(self, code: str) -> str:
         """What the operator should do about a code, or ""."""
         row = self.rows.get(code)
-        return row.advice if row else ""
+        return row.advice if row else HTTP_ADVICE if code.startswith(HTTP_PREFIX) else ""
 
 
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
@@ -202,7 +206,7 @@ def status_verdict(status: int, text: str, *, submits: bool) -> Verdict:
     taken; so may a 2xx that is not 200, a 303 ("see the result elsewhere") and a 302, which many servers say instead.
     Redirects are never followed.
     """
-    code = f"http {status}"
+    code = f"{HTTP_PREFIX}{status}"
     cut = text[:TEXT_CHARS_MAX]
     if status == 429:
         return Verdict(kind=Kind.THROTTLED, code=code, text=cut)

@@ -189,6 +189,13 @@ def test_many_texts_go_in_one_request_that_submits_and_any_answer_ends_in_a_verd
 
 
 @every_vendor
+def test_an_http_status_has_a_meaning_and_an_advice_though_it_is_in_no_document(vendor):
+    assert "web server" in vendor.codes.meaning("http 404")
+    assert "url" in vendor.codes.advice("http 404")
+    assert (vendor.codes.meaning("no such code"), vendor.codes.advice("no such code")) == ("", "")
+
+
+@every_vendor
 def test_what_extends_the_senders_number_is_an_option_that_is_taken_and_checked(vendor):
     if not vendor.extension:
         return
