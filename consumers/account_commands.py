@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from consumers.account_status import Probe, balance_of, lane_holders, probe, tell_lane
+from consumers.account_status import Probe, balance_of, lane_holders, probe, run_by_the_old, tell_lane
 from dispatcher.balance_book import BalanceBook, asked
 from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, LogError, UserError
@@ -116,6 +116,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
         click.echo(f"{loaded.path}: {count} account{'' if count == 1 else 's'}, {keys}.")
         for each, told in probes:
             _print_probe(each, told)
+        _tell_who_knows_the_old(loaded, [each.account for each, _ in probes])
     _fail_on([each for each, _ in probes])
 
 
@@ -196,6 +197,16 @@ def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
         click.echo(
             f"{because.account}: the balance was asked {asked(because)}; the vendor takes one query in "
             f"{vendor.balance_interval_s:g} s, asking again in {wait_s:.0f} s …",
+            err=True,
+        )
+
+
+def _tell_who_knows_the_old(config: Config, accounts: Sequence[str]) -> None:
+    """Say which running dispatchers of these accounts read the configuration before it was changed."""
+    for pid in run_by_the_old(config, accounts):
+        click.echo(
+            f"process {pid} read {config.path} before it was changed, and goes on with what it knows: restart it "
+            "(dispatcher run).",
             err=True,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +49,14 @@ def lane_holders(config: Config) -> dict[int, Holder]:
     if not isinstance(where, SqliteUrl):
         return {}
     return holders(locks_folder(Path(where.path)) / "claims" / GROUP / LANES.name)
+
+
+def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
+    """The processes of this machine that run these accounts by a configuration that was changed since."""
+    changed_ms = Path(config.path).stat().st_mtime * 1000
+    held = lane_holders(config)
+    holders = [held[partition] for partition in {lane_partition(account) for account in accounts} & held.keys()]
+    return sorted({holder.pid for holder in holders if holder.since_ms < changed_ms})
 
 
 async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Waits) -> Probe:

@@ -15,6 +15,7 @@ from schemas.records import Stopped
 from schemas.topics import CAMPAIGNS
 
 _THEN: Final = {
+    "auth": "A password that is changed in the configuration is read when `dispatcher run` starts again",
     "balance": "It goes on by itself once there is credit",
     "unreachable": "It is tried again and again",
     "hours": "It goes on by itself",

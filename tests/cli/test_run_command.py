@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
+from consumers.account_status import run_by_the_old
+from dispatcher.config import load
 from dispatcher.log.sqlite_claim import holders
 from loadtest.sim.spawn import Spawned, spawn
 from schemas.topics import lane_partition
@@ -93,6 +95,19 @@ def test_a_second_one_on_the_same_port_names_the_first(folder: Path) -> None:
         assert f"process {first.pid}" in err
         assert "--role lanes" in err
         assert "Traceback" not in out + err
+
+
+def test_it_is_known_who_runs_by_a_configuration_that_was_changed_since(folder: Path) -> None:
+    with run("--json") as process:
+        ready_of(process)
+        wait_for_holder(folder, process.pid)
+        assert run_by_the_old(load("dispatcher.toml"), ["spring"]) == []
+        later_s = time.time() + 60.0
+        os.utime(folder / "dispatcher.toml", (later_s, later_s))
+        assert run_by_the_old(load("dispatcher.toml"), ["spring"]) == [process.pid]
+        assert run_by_the_old(load("dispatcher.toml"), ["elsewhere"]) == []
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
 
 
 def test_a_second_signal_stops_it_at_once(folder: Path, vendor: Spawned) -> None:
