@@ -34,7 +34,8 @@ Place = tuple[str, int]  # topic, partition
 
 GROUP_ENTRIES_MAX: Final = 10_000
 GROUP_BYTES_MAX: Final = 8_000_000
-ROWS_MAX: Final = 512  # per statement, a power of two
+ROWS_MAX: Final = 512  # per statement: any number of them up to FEW_ROWS, above that a power of two
+FEW_ROWS: Final = 16
 LOCK_RETRY_S: Final = 0.001
 STEP_BACK_S: Final = 0.003
 WATCH_S_MIN: Final = 0.002
@@ -171,7 +172,7 @@ class Writer(threading.Thread):
         try:
             self._check_file()
             rows = {place: _rows(appends, at_ms) for place, appends in by_place.items()}
-            if len(rows) == 1 and _is_power_of_two(count := len(next(iter(rows.values())))) and count <= ROWS_MAX:
+            if len(rows) == 1 and _in_one_statement(count := len(next(iter(rows.values())))) == count:
                 firsts = self._locked(lambda: self._insert(rows))  # one statement is its own transaction
             else:
                 self._locked(lambda: self._connection.execute("BEGIN IMMEDIATE"))
@@ -194,7 +195,7 @@ class Writer(threading.Thread):
         for place, values in rows.items():
             last, start = 0, 0
             while start < len(values):
-                count = min(ROWS_MAX, 1 << (len(values) - start).bit_length() - 1)
+                count = _in_one_statement(len(values) - start)
                 parameters = [value for row in values[start : start + count] for value in row]
                 last = self._connection.execute(_insert_sql(place, count), parameters).lastrowid or 0
                 start += count
@@ -308,5 +309,6 @@ def _insert_sql(place: Place, rows: int) -> str:
     return f"INSERT INTO {sqlite_file.table(*place)} (at_ms, key, headers, value) VALUES {values}"
 
 
-def _is_power_of_two(count: int) -> bool:
-    return count & (count - 1) == 0
+def _in_one_statement(rows: int) -> int:
+    """How many of so many rows go into the next statement: few different ones stay prepared."""
+    return rows if rows <= FEW_ROWS else min(ROWS_MAX, 1 << rows.bit_length() - 1)
