@@ -210,6 +210,8 @@ def add_user(agent: Agent, target: str, password: Secret, user: NewUser, *, now_
         raise InputError("the new user's password is empty.")
     if wrong := user.wrong():
         raise InputError(wrong)
+    if user.expires < timestamp(now_s)[:8]:
+        raise InputError("expires is over already: write a day to come, as YYYYMMDD.")
     names = [("account", agent.encrypted(target)), ("ac_password", agent.encrypted(password))]
     form = [*agent.signed(now_s), ("action", "0"), *names, *user.form()]
     return Operation(

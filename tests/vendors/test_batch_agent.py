@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dispatcher.core.verdict import Kind
 from dispatcher.errors import InputError
@@ -21,6 +23,7 @@ from dispatcher.vendors.batch_agent import (
     recharge,
 )
 from dispatcher.vendors.batch_agent_wire import encrypted, signature, timestamp
+from dispatcher.vendors.forms import SHANGHAI
 from dispatcher.vendors.seam import Answer, Operation, OperationResult, Request, Secret
 
 KEY = "12345678"
@@ -193,6 +196,17 @@ def test_a_field_of_a_new_user_that_is_wrong_is_named(field: str, value: object)
     user = NewUser(**(fields | {field: value}))  # type: ignore[arg-type]
     with pytest.raises(InputError, match=field):
         add_user(AGENT, "testacct", Secret("pw"), user, now_s=NOW_S)
+
+
+def test_a_user_may_be_added_until_its_last_day_is_over_in_shanghai() -> None:
+    today = datetime.fromtimestamp(NOW_S, SHANGHAI)
+    for days, fine in ((0, True), (1, True), (-1, False)):
+        user = replace(USER, expires=f"{today + timedelta(days=days):%Y%m%d}")
+        if fine:
+            assert add_user(AGENT, "jishu01", Secret("Passw0rd"), user, now_s=NOW_S)
+        else:
+            with pytest.raises(InputError, match="expires is over"):
+                add_user(AGENT, "jishu01", Secret("Passw0rd"), user, now_s=NOW_S)
 
 
 def test_an_empty_password_is_refused() -> None:
