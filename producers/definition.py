@@ -113,13 +113,19 @@ def define(
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
     accounts = _route(config, route)
     _check_kind(kind, accounts, frames)
-    template = _template(text) if kind == "sms" else Template((text,))
+    template = _template(text)
+    if kind != "sms" and template.slots:
+        first = "{" + template.names[template.slots[0]] + "}"
+        raise TextError(
+            f"all recipients of {KINDS[kind]} get the same, so {first} cannot stand for their values. Leave it out, or "
+            "write {{ and }} to send braces as they are."
+        )
     options = _options(options, extno, accounts)
     files = read_frames(frames) if frames is not None else None
     if kind == "mms" and files is not None:
         [(account, vendor)] = accounts.items()
         check_frames(account, vendor, files)
-        options[f"{account}.{TITLE_OPTION}"] = text
+        options[f"{account}.{TITLE_OPTION}"] = template.plain
     for account, vendor in accounts.items():
         mine = options_for(account, options)
         if template.slots:

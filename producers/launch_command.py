@@ -74,7 +74,8 @@ INTERRUPTED = 130
     type=click.Choice(["sms", "wap", "mms"]),
     default="sms",
     show_default=True,
-    help="A text; a WAP push, with --text TITLE#URL; a multimedia message, with --text TITLE and --frames.",
+    help="A text; a WAP push, with --text TITLE#URL; a multimedia message, with --text TITLE and --frames. "
+    "Only texts are personalised.",
 )
 @click.option(
     "--frames",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.config import parse
-from dispatcher.errors import InputError, UserError
+from dispatcher.errors import InputError, TextError, UserError
 from producers.definition import Definition, define
 from producers.multimedia import BYTES_ADVISED, read_frames
 
@@ -95,5 +95,10 @@ def test_kind_and_frames_decide_the_fingerprint_not_where_the_folder_lies(frames
     assert defined(text=WAP).sent_as() != defined(text=WAP, kind="wap").sent_as()
 
 
-def test_what_is_no_placeholder_in_a_wap_push_stays_as_it_is():
-    assert defined(kind="wap", text="a#http://127.0.0.1/{x}").text == "a#http://127.0.0.1/{x}"
+def test_a_placeholder_is_refused_where_everybody_gets_the_same_and_braces_are_written_as_in_texts(frames):
+    with pytest.raises(TextError, match=r"of WAP pushes get the same, so \{x\} cannot stand .* \{\{ and \}\}"):
+        defined(kind="wap", text="a#http://127.0.0.1/{x}")
+    with pytest.raises(TextError, match=r"of multimedia messages get the same, so \{name\} cannot"):
+        defined(kind="mms", text="Hi {name}", frames=frames)
+    assert defined(kind="wap", text="a#http://127.0.0.1/{{x}}").text == "a#http://127.0.0.1/{x}"
+    assert defined(kind="mms", text="{{May}}", frames=frames).options == {"summer.mms_title": "{May}"}
