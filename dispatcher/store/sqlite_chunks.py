@@ -54,12 +54,7 @@ class ChunkTables:
 
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
         """Write only what reports change."""
-        reported = {chunk.id: chunk.reported for chunk in chunks}
-        if reported:
-            self._run(
-                "UPDATE chunks SET reported = j.value FROM json_each(?) j WHERE chunks.id = CAST(j.key AS INTEGER)",
-                (json.dumps(reported),),
-            )
+        self._many("UPDATE chunks SET reported = ? WHERE id = ?", [(chunk.reported, chunk.id) for chunk in chunks])
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
         """Accepted chunks sent before then whose time for reports is not over yet."""
