@@ -203,7 +203,7 @@ def test_a_user_may_be_added_until_its_last_day_is_over_in_shanghai() -> None:
     for days, fine in ((0, True), (1, True), (-1, False)):
         user = replace(USER, expires=f"{today + timedelta(days=days):%Y%m%d}")
         if fine:
-            assert add_user(AGENT, "jishu01", Secret("Passw0rd"), user, now_s=NOW_S)
+            assert add_user(AGENT, "jishu01", Secret("Passw0rd"), user, now_s=NOW_S).name == "add user"
         else:
             with pytest.raises(InputError, match="expires is over"):
                 add_user(AGENT, "jishu01", Secret("Passw0rd"), user, now_s=NOW_S)
