@@ -15,10 +15,11 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from consumers.account_status import Probe, balance_of, lane_holders, probe, run_by_the_old, tell_lane
+from consumers.account_status import Probe, balance_of, probe, run_by_the_old, tell_lane
 from dispatcher.balance_book import BalanceBook, asked
 from dispatcher.config import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, LogError, UserError
+from dispatcher.lane_holders import lane_holders
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.options import Group, columns, config_option, console, json_option, print_json, user
@@ -49,7 +50,7 @@ def list_accounts(config: str | None, as_json: bool) -> None:
       dispatcher account list
     """
     loaded = load(config, secrets="none")
-    held, stops = lane_holders(loaded), asyncio.run(_stops(loaded))
+    held, stops = lane_holders(loaded) or {}, asyncio.run(_stops(loaded))
     rows = []
     for name, vendor in sorted(loaded.accounts.items()):
         partition = lane_partition(name)

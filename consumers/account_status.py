@@ -9,20 +9,17 @@ from typing import Final
 
 import msgspec
 
-from consumers.lanes import GROUP
 from dispatcher.balance_book import BalanceBook, Query, Waits, asked
 from dispatcher.config import Config
 from dispatcher.core.verdict import Kind, Verdict
 from dispatcher.http_driver import query_balance
-from dispatcher.log.opening import SqliteUrl, read_url
+from dispatcher.lane_holders import lane_holders
 from dispatcher.log.port import Entry, Log
-from dispatcher.log.sqlite_claim import Holder, holders
-from dispatcher.log.sqlite_file import locks_folder
 from dispatcher.options import user
 from dispatcher.vendors.seam import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
-from schemas.topics import JOBS, LANES, lane_partition
+from schemas.topics import JOBS, lane_partition
 
 ASKED_MAX: Final = 3
 
@@ -43,18 +40,10 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     recalled: str = ""
 
 
-def lane_holders(config: Config) -> dict[int, Holder]:
-    """Which process of this machine holds which lane partition. {} on Kafka: the broker's consumer group knows."""
-    where = read_url(config.log.url)
-    if not isinstance(where, SqliteUrl):
-        return {}
-    return holders(locks_folder(Path(where.path)) / "claims" / GROUP / LANES.name)
-
-
 def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
     """The processes of this machine that run these accounts by a configuration that was changed since."""
     changed_ms = Path(config.path).stat().st_mtime * 1000
-    held = lane_holders(config)
+    held = lane_holders(config) or {}
     holders = [held[partition] for partition in {lane_partition(account) for account in accounts} & held.keys()]
     return sorted({holder.pid for holder in holders if holder.since_ms < changed_ms})
 

@@ -18,10 +18,10 @@ from dispatcher.config import Config
 from dispatcher.core.lane import LaneBroken
 from dispatcher.errors import DispatcherError
 from dispatcher.http_driver import HttpDriver
+from dispatcher.lane_holders import GROUP
 from dispatcher.log.port import Log
 from schemas.topics import LANES, lane_partition
 
-GROUP: Final = "lanes"
 AGAIN_S: Final = 2.0
 AGAIN_MAX_S: Final = 30.0
 

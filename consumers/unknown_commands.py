@@ -10,7 +10,6 @@ from typing import Any, Final, cast, get_args
 
 import click
 
-from consumers.account_status import lane_holders
 from consumers.balance_hints import with_hints
 from consumers.resolutions import Resolution, resolutions
 from consumers.unknown_screen import (
@@ -26,7 +25,8 @@ from consumers.unknown_screen import (
 from consumers.unknowns import Doubt, Verdict, chosen, decide, decisions, doubts, launched, still_unknown
 from dispatcher.config import Config, load
 from dispatcher.errors import UserError
-from dispatcher.log.opening import SqliteUrl, open_log, read_url
+from dispatcher.lane_holders import lane_holders
+from dispatcher.log.opening import open_log
 from dispatcher.options import Group, config_option, confirm, console, json_option, print_json
 from dispatcher.store.catching_up import behind, up_to_date
 from schemas.topics import LANE_PARTITIONS, lane_partition
@@ -222,9 +222,8 @@ def _agreed(found: Sequence[Doubt], verdict: Verdict, *, yes: bool) -> bool:
 
 def _runs(config: Config, found: Sequence[Doubt]) -> bool:
     """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which nobody here knows."""
-    if not isinstance(read_url(config.log.url), SqliteUrl):
-        return True
-    return bool(lane_holders(config).keys() & {doubt.chunk.partition for doubt in found})
+    held = lane_holders(config)
+    return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
 
 
 def _say(campaign: str, verdict: Verdict, found: Sequence[Doubt], left: Sequence[Doubt], *, runs: bool) -> None:

@@ -69,12 +69,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> None:
-    from consumers.account_status import lane_holders
+    from dispatcher.lane_holders import lane_holders
     from loadtest.roles import running  # with it comes everything
 
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    others = sorted({holder.pid for holder in lane_holders(config).values()} - {os.getpid()})
+    others = sorted({holder.pid for holder in (lane_holders(config) or {}).values()} - {os.getpid()})
     async with AsyncExitStack() as stack:
         try:
             at_work = await stack.enter_async_context(running(config, roles))

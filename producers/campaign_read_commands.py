@@ -9,11 +9,9 @@ from rich.text import Text
 
 from dispatcher.config import load
 from dispatcher.options import config_option, console, json_option, print_json
-from dispatcher.stops import as_object, sentence
 from dispatcher.store.port import CampaignView
-from producers.campaign_results import results, stale
+from producers.campaign_results import Hindered, results, stale
 from producers.campaign_screen import campaign_object, campaign_page, campaign_table, unknown_note
-from schemas.records import Stopped
 
 
 @click.command("list")
@@ -27,22 +25,21 @@ def list_campaigns(config: str | None, as_json: bool) -> None:
       dispatcher campaign list
       dispatcher campaign list --json
     """
-    views, missing, stops = asyncio.run(_list(config))
+    views, missing, hindered = asyncio.run(_list(config))
     if as_json:
         print_json(
             {
                 "records_behind": missing,
                 "campaigns": [campaign_object(view) for view in views],
-                "stopped": [as_object(stop) for stop in stops],
             }
+            | hindered.as_object()
         )
         return
     if views:
         console().print(campaign_table(views))
         if note := unknown_note(views):
             console().print(Text(note, style="magenta"))
-        for stop in stops:
-            console().print(Text(f"\n{sentence(stop)}", style="yellow"))
+        _tell_hindered(hindered)
     else:
         click.echo("no campaigns yet. Launch one: dispatcher campaign launch --help")
     _tell_stale(missing)
@@ -63,29 +60,32 @@ def show(campaign: str, config: str | None, as_json: bool) -> None:
       dispatcher campaign show may-sale
       dispatcher campaign show may-sale --json
     """
-    view, missing, stops = asyncio.run(_show(config, campaign))
+    view, missing, hindered = asyncio.run(_show(config, campaign))
     if as_json:
-        more = {"records_behind": missing, "stopped": [as_object(stop) for stop in stops]}
-        print_json(campaign_object(view) | more)
+        print_json(campaign_object(view) | {"records_behind": missing} | hindered.as_object())
         return
     console().print(campaign_page(view))
-    for stop in stops:
-        console().print(Text(f"\n{sentence(stop)}", style="yellow"))
+    _tell_hindered(hindered)
     _tell_stale(missing)
 
 
-async def _list(config: str | None) -> tuple[list[CampaignView], int, list[Stopped]]:
+async def _list(config: str | None) -> tuple[list[CampaignView], int, Hindered]:
     async with results(load(config, secrets="none")) as found:
         missing = await found.fresh()
         views = await found.campaigns()
-        return views, missing, await found.stops(views)
+        return views, missing, await found.hindered(views)
 
 
-async def _show(config: str | None, campaign: str) -> tuple[CampaignView, int, list[Stopped]]:
+async def _show(config: str | None, campaign: str) -> tuple[CampaignView, int, Hindered]:
     async with results(load(config, secrets="none")) as found:
         missing = await found.fresh()
         view = await found.campaign(campaign)
-        return view, missing, await found.stops([view])
+        return view, missing, await found.hindered([view])
+
+
+def _tell_hindered(hindered: Hindered) -> None:
+    for said in hindered.sentences():
+        console().print(Text(f"\n{said}", style="yellow"))
 
 
 def _tell_stale(missing: int) -> None:

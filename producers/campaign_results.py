@@ -11,22 +11,24 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import click
+import msgspec
 
 from dispatcher.config import Config
 from dispatcher.core.equation import Counts
 from dispatcher.errors import DispatcherError
+from dispatcher.lane_holders import lane_holders
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.stops import read_stops
+from dispatcher.stops import as_object, read_stops, sentence
 from dispatcher.store.catching_up import bring_up_to_date
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
 from producers.campaign_control import no_campaign
 from schemas.records import Stopped
-from schemas.topics import CAMPAIGNS, LANES, REPORTS
+from schemas.topics import CAMPAIGNS, LANES, REPORTS, lane_partition
 
 FRESH_WITHIN_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.1
@@ -35,6 +37,24 @@ TELL_AFTER_RECORDS: Final = 20_000
 
 FOLDED: Final = (CAMPAIGNS, LANES, REPORTS)
 """The topics whose every record is in the results sooner or later."""
+
+
+class Hindered(msgspec.Struct, frozen=True):
+    """Accounts that do not send: `stops` by their lanes' word, `nobody` because no dispatcher runs them."""
+
+    stops: tuple[Stopped, ...]
+    nobody: tuple[str, ...]
+
+    def sentences(self) -> list[str]:
+        """For people."""
+        names = " and ".join(f'"{name}"' for name in self.nobody)
+        which = f"account{'s' if len(self.nobody) > 1 else ''} {names}"
+        idle = [f"nobody sends for {which}: start `dispatcher run` (role lanes)."] if self.nobody else []
+        return [*idle, *map(sentence, self.stops)]
+
+    def as_object(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"stopped": [as_object(stop) for stop in self.stops], "not_run": list(self.nobody)}
 
 
 class Results:
@@ -81,7 +101,7 @@ class Results:
             raise no_campaign(campaign, [each.id for each in await self.campaigns()])
         return view
 
-    async def stops(self, views: Sequence[CampaignView]) -> list[Stopped]:
+    async def hindered(self, views: Sequence[CampaignView]) -> Hindered:
         """What keeps accounts from sending that still have something of these campaigns to send."""
         due = {
             account
@@ -90,8 +110,11 @@ class Results:
             for account, counts in view.accounts.items()
             if counts.queued
         }
-        stops = await read_stops(self._log) if due else {}
-        return [stops[account] for account in sorted(due & stops.keys())]
+        if not due:
+            return Hindered((), ())
+        held, stops = lane_holders(self._config), await read_stops(self._log)
+        nobody = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
+        return Hindered(tuple(stops[account] for account in sorted(due & stops.keys())), nobody)
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         asked = [(topic.name, partition) for topic in FOLDED for partition in range(topic.partitions)]

@@ -16,7 +16,6 @@ from dispatcher.core.equation import Counts
 from dispatcher.live import picture
 from dispatcher.options import config_option, console, json_option, print_json_line
 from dispatcher.progress import Pace, Speed, as_json, over, pace, plain_line
-from dispatcher.stops import sentence
 from dispatcher.store.port import CampaignView
 from producers.campaign_results import Results, results, stale
 
@@ -78,7 +77,7 @@ class _Watch:
         if now_s - self._checked_s >= CHECK_EVERY_S:
             self._checked_s = now_s
             late = stale(await found.late())
-            self._notes = [*filter(None, (late,)), *map(sentence, await found.stops([view]))]
+            self._notes = [*filter(None, (late,)), *(await found.hindered([view])).sentences()]
 
     # --- showing -----------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from click.testing import CliRunner
 
 from dispatcher.cli import main
 from dispatcher.config import load
+from dispatcher.lane_holders import lane_holders
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store
@@ -43,7 +44,7 @@ def test_campaigns_are_listed_newest_first(folder: Path) -> None:
     launched(folder, "may")
     launched(folder, "june")
     lines = said("campaign", "list").splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [["june", "running"], ["may", "running"]]
+    assert [line.split()[:2] for line in lines[1:3]] == [["june", "running"], ["may", "running"]]
     assert [each["campaign"] for each in printed("campaign", "list")["campaigns"]] == ["june", "may"]
 
 
@@ -116,6 +117,25 @@ def test_who_asks_why_nothing_moves_is_told_what_keeps_the_account_from_sending(
     stopped(folder, "", "")
     assert why not in said("campaign", "show", "may") + said("account", "list")
     assert printed("account", "list")["accounts"][0]["stopped"] is None
+
+
+def test_who_asks_why_nothing_moves_is_told_that_no_dispatcher_runs(folder: Path) -> None:
+    launched(folder, "may")
+    why = 'nobody sends for account "spring": start `dispatcher run`'
+    for command in (("campaign", "list"), ("campaign", "show", "may")):
+        assert why in said(*command)
+        assert printed(*command)["not_run"] == ["spring"]
+    with subprocess.Popen([*COMMAND, "run", "--role", "lanes", "--json"], stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        until_s = time.monotonic() + 60.0
+        while lane_partition("spring") not in (lane_holders(load("dispatcher.toml")) or {}):
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+        assert why not in said("campaign", "show", "may")
+        running.send_signal(signal.SIGTERM)
+    said("campaign", "pause", "may")
+    assert why not in said("campaign", "show", "may"), "it is not to be sent"
 
 
 def test_a_watch_tells_what_keeps_the_account_from_sending(folder: Path) -> None:
