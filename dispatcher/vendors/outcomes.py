@@ -172,7 +172,7 @@ OPERATOR_REPORTS: Final = """
     EXPIRED | failed          | the validity period was over               | 短消息超过有效期
     DELETED | failed          | deleted before delivery                    | 短消息已被删除
     UNDELIV | failed          | not deliverable                            | 短消息无法投递
-    ACCEPTD | failed          | taken by the operator, no final word       | 短消息已被接收，无最终状态
+    ACCEPTD | waiting         | taken by the operator, no final word yet   | 短消息已被接收，无最终状态
     UNKNOWN | failed          | the operator does not know its state       | 短消息状态未知
     REJECTD | failed          | refused by the operator's message centre   | 短消息被短信中心拒绝
     MA:*    | failed/operator | the message centre did not answer          | 短信中心无应答

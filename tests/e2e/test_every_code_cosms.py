@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from loadtest.sim.cosms_table import CODES, FIELD, STATUSES
 from tests.e2e.every_code import Behaviour, Told, check_report_codes, check_submit_codes, every_code
@@ -51,15 +52,19 @@ def test_the_table_has_every_code_of_the_simulator() -> None:
     assert set(BEHAVIOURS) == set(CODES)
 
 
+WORDS: dict[str, Literal["delivered", "accepted"]] = {
+    "0": "delivered",
+    "DELIVRD": "delivered",
+    "ACCEPTD": "accepted",  # Annex A and 6.8: not the last word
+}
+"""All others are failed: 5 too, which is in no document."""
+
+
 def test_every_submit_code_has_its_consequence(tmp_path: Path) -> None:
     with every_code(tmp_path, "cosms", BEHAVIOURS) as at:
         check_submit_codes(at, BEHAVIOURS, goes_on=(), twice=TWICE)
 
 
 def test_every_report_value_has_its_meaning(tmp_path: Path) -> None:
-    delivered = {"0", "DELIVRD"}  # 5 is in no document: failed, kept as it is
-    told = [
-        Told(status, "delivered" if status in delivered else "failed", status, known=status not in {*FIELD, "5"})
-        for status in STATUSES
-    ]
+    told = [Told(status, WORDS.get(status, "failed"), status, known=status not in {*FIELD, "5"}) for status in STATUSES]
     check_report_codes(tmp_path, "cosms", told)

@@ -25,7 +25,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "-99": "doubtful",
 }
 DELIVERED = {"DELIVRD", "0", "000"}  # AMB-X-1
-WAITING = {"1"}  # Unicom: waiting
+WAITING = {"1", "ACCEPTD"}  # Unicom: waiting; Annex A and 6.8: not the last word
 
 
 def test_the_table_has_every_code_of_the_simulator() -> None:

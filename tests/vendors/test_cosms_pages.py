@@ -103,7 +103,7 @@ STATES = [
     ("EXPIRED", REPORT_FAILED, ""),
     ("DELETED", REPORT_FAILED, ""),
     ("UNDELIV", REPORT_FAILED, ""),
-    ("ACCEPTD", REPORT_FAILED, ""),
+    ("ACCEPTD", REPORT_WAITING, ""),
     ("UNKNOWN", REPORT_FAILED, ""),
     ("REJECTD", REPORT_FAILED, ""),
     *(

@@ -484,7 +484,7 @@ REPORT_CODES = [
     ("EXPIRED", REPORT_FAILED,    ""),
     ("DELETED", REPORT_FAILED,    ""),
     ("UNDELIV", REPORT_FAILED,    ""),
-    ("ACCEPTD", REPORT_FAILED,    ""),
+    ("ACCEPTD", REPORT_WAITING,   ""),
     ("UNKNOWN", REPORT_FAILED,    ""),
     ("REJECTD", REPORT_FAILED,    ""),
     *[(f"{prefix}:0001", REPORT_FAILED, "operator") for prefix in ANNEX_A],
