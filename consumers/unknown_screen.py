@@ -106,7 +106,10 @@ def why(doubt: Doubt) -> str:
     if chunk.code == "unreadable":
         return f"an answer that cannot be read{said}"
     known = meaning(doubt.vendor, "submit", chunk.code)
-    return f"the answer {chunk.code}{f': {known}' if known else said}"
+    heard = (
+        said if not known or chunk.code.startswith("http ") else ""
+    )  # the vendor's own words say no more than its code
+    return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
 
 
 def evidence(doubt: Doubt) -> str:

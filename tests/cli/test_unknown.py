@@ -57,7 +57,7 @@ def test_it_tells_how_many_since_when_why_and_what_to_do(desk: Desk):
         "20 recipients in 3 requests are unknown",
         first, second, third, "may", ACCOUNT, "2023-11-",
         "no answer came (no answer within 3 s)",
-        "the answer http 502 (Bad Gateway for 138****8000)",
+        "the answer http 502: a web server's status instead of the vendor's answer (Bad Gateway for 138****8000)",
         "the dispatcher stopped while it was under way",
         "no report so far",
         "Not sent again until reports tell or you decide (policy hold): may.",
