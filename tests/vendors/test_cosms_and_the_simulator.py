@@ -205,7 +205,7 @@ async def test_a_failed_balance_query_says_why(met):
 
 
 def state_of(code: str) -> int:
-    return REPORT_DELIVERED if code in ("0", "DELIVRD") else REPORT_FAILED
+    return REPORT_WAITING if code == "ACCEPTD" else REPORT_DELIVERED if code in ("0", "DELIVRD") else REPORT_FAILED
 
 
 @pytest.mark.parametrize("mode", ["destructive", "repeat_until_next_poll"])
