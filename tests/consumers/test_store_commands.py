@@ -103,6 +103,7 @@ def test_what_is_no_number_is_said_to_be_none(folder: Path, text: str):
 
 
 def test_without_a_log_lookup_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "dispatcher.toml").write_text('[log]\nurl = "sqlite:log.db"\n')
     monkeypatch.chdir(tmp_path)
     result = dispatcher("lookup", str(N))
     assert result.exit_code == 2
