@@ -34,6 +34,7 @@ FRESH_WITHIN_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.1
 FOLD_AGAIN_S: Final = 1.0
 TELL_AFTER_RECORDS: Final = 20_000
+MENDED: Final = ("auth", "balance")
 
 FOLDED: Final = (CAMPAIGNS, LANES, REPORTS)
 """The topics whose every record is in the results sooner or later."""
@@ -114,7 +115,9 @@ class Results:
             return Hindered((), ())
         held, stops = lane_holders(self._config), await read_stops(self._log)
         nobody = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
-        return Hindered(tuple(stops[account] for account in sorted(due & stops.keys())), nobody)
+        told = [stops[account] for account in sorted(due & stops.keys())]
+        # What is over by itself, a lane that has ended cannot have told; what a person has to mend still stands.
+        return Hindered(tuple(stop for stop in told if stop.account not in nobody or stop.why in MENDED), nobody)
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         asked = [(topic.name, partition) for topic in FOLDED for partition in range(topic.partitions)]
