@@ -18,7 +18,7 @@ import msgspec
 Headers = tuple[tuple[str, bytes], ...]
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """What is appended: the key decides compaction, headers carry a batch's metadata."""
 
     key: bytes
@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True):
     headers: Headers = ()
 
 
-class Stored(msgspec.Struct, frozen=True):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """What is read: an entry with its offset. `at_ms` is the log's own append time (wall clock, for people)."""
 
     offset: int
