@@ -56,7 +56,8 @@ class Webhooks:
         for account, vendor in config.accounts.items():
             for reports in (True, False):
                 endpoint = Endpoint(log, account, vendor, words, reports=reports)
-                self._endpoints[endpoint.path.encode()] = endpoint
+                for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to what they are given
+                    self._endpoints[path.encode()] = endpoint
 
     async def start(self) -> None:
         """Listen. Raises PortInUse, ConfigError."""
@@ -75,11 +76,11 @@ class Webhooks:
     async def close(self) -> None:
         """Stop listening, answer what is waiting for the log, and go."""
         await self._server.close()
-        for endpoint in self._endpoints.values():
+        for endpoint in set(self._endpoints.values()):
             if endpoint.together is not None:
                 await endpoint.together.drained()
         await self._taking.drained()
-        for endpoint in self._endpoints.values():
+        for endpoint in set(self._endpoints.values()):
             await endpoint.groups.drained()
 
     # --- what the server tells ---------------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ WAYS = [
     ("GET", f"?{REPORT}", {}),
     ("POST", "", {"data": REPORT, "headers": FORM}),
     ("POST", f"?{PROOF}", {"data": REPORT.removeprefix(PROOF), "headers": FORM}),
+    ("GET", f"/?{REPORT}", {}),
 ]
 
 
