@@ -52,7 +52,7 @@ def config_of(folder: Path, accounts: Accounts, urls: Mapping[str, str] = {}) ->
 
 async def send_campaigns(folder: Path, accounts: Accounts, recipients: int) -> dict[str, list[Report]]:
     """Launch and really send a campaign through each account (of its name); what each recipient's report names."""
-    sims = {
+    sims: dict[str, dict[str, Any]] = {
         name: {"vendor": SIMULATED.get(keys["vendor"], keys["vendor"]), "account": {SENDER: {}}}
         for name, keys in accounts.items()
     }

@@ -76,7 +76,7 @@ def test_only_a_contested_slice_keeps_places_and_changes_its_mind():
 def test_more_than_255_codes_make_the_column_wider_and_lose_nothing():
     columns = Columns(np.arange(600, dtype=np.int64))
     pairs = [(State.FAILED, f"{number:03}") for number in range(600)]
-    numbers = np.arange(600, dtype=np.int32)
+    numbers = np.arange(600, dtype=np.intp)
     for start in range(0, 600, 100):
         part = numbers[start : start + 100]
         columns.settle(part, part, pairs, np.ones(100, np.uint32), lambda: numbers.astype(np.int64))
