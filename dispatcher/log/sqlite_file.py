@@ -73,7 +73,7 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
     if not path.exists() and not create:
         raise ConfigError(f"there is no log at {path}; correct [log] url, or start the dispatcher there first")
     try:
-        locks_folder(path).mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         with _alone(locks_folder(path) / "open"):
             if not path.exists():
                 path.touch()
@@ -88,6 +88,19 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as error:
         raise mapped(error, path) from error
     return connection
+
+
+def _make_folder(path: Path) -> None:
+    """Raises ConfigError where no log can be, OSError."""
+    try:
+        locks_folder(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST):
+            raise
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"there cannot be a log at {path} ({why}); correct [log] url, or make the folder writable"
+        ) from error
 
 
 @contextlib.contextmanager

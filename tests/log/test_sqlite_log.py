@@ -327,10 +327,13 @@ def give_up_rights(folder: Path) -> None:
             each.chmod(0o555)
 
 
-async def test_a_read_only_folder_is_one_clear_error():
+async def test_where_no_log_can_be_made_is_the_user_s_mistake(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"not a directory\); correct \[log\] url"):
+        await open_log(f"sqlite:{tmp_path}/file/log.db")
     with nobody() as folder:
         give_up_rights(folder)
-        with pytest.raises(LogUnavailable, match="cannot be opened"):
+        with pytest.raises(ConfigError, match=r"permission denied\).* make the folder writable"):
             await open_log(f"sqlite:{folder}/log.db")
 
 
