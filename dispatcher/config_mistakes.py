@@ -39,19 +39,18 @@ def plain(message: str, kind: type) -> str:
         close = difflib.get_close_matches(unknown[1], _keys(_at(kind, unknown[2] or "")), n=1)
         return f"there is no key {unknown[1]}{inside}{f' (did you mean {close[0]}?)' if close else ''}"
     placed = _PLACED.fullmatch(message)
-    if placed is None:
-        return message
-    said, where = placed[1], placed[2].replace("[...]", ": each")
+    said, where = (placed[1], placed[2].replace("[...]", ": each")) if placed else (message, "")
+    must = f"{where} must be".lstrip()
     if "enum value" in said and (choices := _choices(_at(kind, where))):
-        return f"{where} must be one of: {', '.join(choices)}"
+        return f"{must} one of: {', '.join(choices)}"
     if types := _TYPES.fullmatch(said):
         wanted = " or ".join(_KINDS.get(each, each) for each in types[1].split(" | ") if each != "null")
-        return f"{where} must be {wanted}, not {_KINDS.get(types[2], types[2])}"
+        return f"{must} {wanted}, not {_KINDS.get(types[2], types[2])}"
     if bound := _BOUND.fullmatch(said):
-        return f"{where} must be {_BOUNDS[bound[1]].format(bound[2].removesuffix('.0'))}"
+        return f"{must} {_BOUNDS[bound[1]].format(bound[2].removesuffix('.0'))}"
     if length := _LENGTH.fullmatch(said):
-        return f"{where} must be a list of {length[2]}{' or more' if length[1] else f', not of {length[3]}'}"
-    return f"{where}: {said[:1].lower()}{said[1:]}"
+        return f"{must} a list of {length[2]}{' or more' if length[1] else f', not of {length[3]}'}"
+    return f"{where}: {said[:1].lower()}{said[1:]}" if where else said
 
 
 def _joined(path: str | None, name: str) -> str:

@@ -37,6 +37,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dispatcher.config_mistakes import plain
 from dispatcher.errors import ConfigError
 
 T = TypeVar("T")
@@ -270,7 +271,7 @@ def typed(values: Any, kind: type[T], what: str) -> T:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{what}: {str(error).replace('`$.', '`')}. Correct it there.") from None
+        raise ConfigError(f"{what}: {plain(str(error), kind)}. Correct it there.") from None
 
 
 def check_url(url: str, allow_remote: bool) -> None:
