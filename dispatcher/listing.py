@@ -28,7 +28,7 @@ class Listing(Table):
     """Columns without lines. Add rows of texts; `no_wrap=False` says of a column that it is prose."""
 
     def __init__(self) -> None:
-        super().__init__(box=None, padding=(0, _GAP, 0, 0), header_style="bold")
+        super().__init__(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self._fits(console, options):
