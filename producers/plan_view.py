@@ -83,7 +83,7 @@ def _needs(account: AccountPlan) -> str:
     apart = f"{account.apart:,} more of another credit, which is not compared (dispatcher account balance)"
     if not account.apart:
         return enough
-    return f"{enough}; {apart}" if enough else f"needs none of it, but {apart.replace(' more', '')}"
+    return f"{enough}; {apart}" if enough else f"pays none of it: {apart.replace(' more', '')}"
 
 
 def _shown(text: str) -> str:

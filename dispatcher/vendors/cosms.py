@@ -214,10 +214,6 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             found.append(f"GBK cannot carry {lost.character!r}, so the text goes as UTF-8 (msgFormat {FORMAT_UTF8})")
         if message.kind == "wap":
             found.append("WAP pushes go to China Mobile's numbers only; the others will have failed with code 413")
-        if message.kind == "mms":
-            found.append("multimedia messages have a balance of their own; the one shown here is that of texts")
-        if self.international:
-            found.append("numbers abroad have a balance of their own; the one shown here is that of numbers in China")
         return tuple(found)
 
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:

@@ -139,7 +139,7 @@ APART = [
     (None, 100.0, "balance 100, needs 100: enough", 0),
     (30, 70.0, "balance 70, needs 70: enough; 30 more of another credit, which is not compared", 0),
     (30, 60.0, "balance 60, needs 70: TOO LITTLE; 30 more of another credit", 10),
-    (100, 0.0, "balance 0, needs none of it, but 100 of another credit, which is not compared", 0),
+    (100, 0.0, "balance 0, pays none of it: 100 of another credit, which is not compared", 0),
 ]
 
 
