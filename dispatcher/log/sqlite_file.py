@@ -25,8 +25,8 @@ from schemas.topics import TOPICS, Topic
 
 VERSION: Final = 1
 APPLICATION_ID: Final = 0x44535031  # "DSP1"
-PAGE_BYTES: Final = 4096  # a commit of one small record writes one page
-CHECKPOINT_PAGES: Final = 2000  # 8 MB: larger ones make some commits wait longer, and are no faster
+PAGE_BYTES: Final = 8192  # a commit of one small record writes one page; larger ones make pushes no faster
+CHECKPOINT_PAGES: Final = 1000  # 8 MB: larger ones make some commits wait longer, and are no faster
 WAL_BYTES_KEPT: Final = 64_000_000
 STATEMENTS_CACHED: Final = 512
 

@@ -28,7 +28,7 @@ from loadtest.bench.pushing import FIRST, config_of
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-CONNECTIONS: Final = 32
+CONNECTIONS: Final = 64
 ROUNDS: Final = 3
 TOGETHER: Final = 5
 """Pushes read at once, as the webhooks read what came while the log was busy."""
