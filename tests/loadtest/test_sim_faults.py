@@ -149,8 +149,8 @@ def test_the_first_rule_that_matches_wins() -> None:
         ({}, "one of fault, code or body"),
         ({"fault": "close", "on": "receive"}, "none of send, balance, "),
         ({"fault": "close", "p": 2}, "no probability"),
-        ({"fault": "close", "p": "often"}, "Expected `float`, got `str` - at `p`"),
-        (["close"], "Expected `object`, got `array`"),
+        ({"fault": "close", "p": "often"}, "p must be a number, not a text in quotes"),
+        (["close"], "must be a table in { }, not a list in"),
     ],
 )
 def test_a_rule_that_cannot_be_is_explained(rule: dict[str, object], sentence: str) -> None:
