@@ -54,13 +54,18 @@ def chosen(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame([table.get_column(name).alias(str(place)) for place, name in enumerate(names)])
 
 
-def sniff_delimiter(divided: Mapping[str, Sequence[Sequence[str]]]) -> str:
+def sniff_delimiter(divided: Mapping[str, Sequence[Sequence[str]]], wanted: str | int | None = None) -> str:
     """Of some rows as each of DELIMITERS divides them: the one that divides at least half, and most of them alike.
 
-    NO_DELIMITER if there is none.
+    Only of those by which the first row has the column named `wanted`, if there are such. NO_DELIMITER: there is none.
     """
-    best, best_score = NO_DELIMITER, (0.0, 0)
+    name = wanted.strip().casefold() if isinstance(wanted, str) else ""
+    with_it = [each for each, rows in divided.items() if rows and name in (cell.strip().casefold() for cell in rows[0])]
+    sure = bool(name and with_it) and len(with_it) < len(divided)
+    best, best_score = with_it[0] if sure else NO_DELIMITER, (0.0, 0)
     for delimiter, rows in divided.items():
+        if sure and delimiter not in with_it:
+            continue
         widths = [len(row) for row in rows if row]
         if sum(width > 1 for width in widths) < max(1, SHARE_MIN * len(widths)):
             continue

@@ -55,7 +55,7 @@ class TextList:
         head = self._first[: self._first.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or self._first[:SAMPLE_BYTES]
         head = self._utf8(head)
         divided = {delimiter: _sample(head, delimiter) for delimiter in (*DELIMITERS, NO_DELIMITER)}
-        self._delimiter: Final = sniff_delimiter(divided)
+        self._delimiter: Final = sniff_delimiter(divided, wanted)
         rows = divided[self._delimiter]
         try:
             self.column: Final[Column] = find_column(rows, wanted, label=label)

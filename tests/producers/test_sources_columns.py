@@ -106,6 +106,14 @@ def test_the_delimiter_is_what_divides_most_lines_alike(lines, delimiter):
     assert sniff_delimiter({each: split_rows(lines, each) for each in DELIMITERS}) == delimiter
 
 
+def test_the_delimiter_is_one_that_gives_the_column_that_is_asked_for():
+    lines = ["name,Phone", f"a;b;{A}", f"c;d;{B}", f"e;f;{C}"]
+    divided = {each: split_rows(lines, each) for each in DELIMITERS}
+    assert sniff_delimiter(divided) == ";"
+    assert sniff_delimiter(divided, "phone") == ","
+    assert sniff_delimiter(divided, "mobile") == sniff_delimiter(divided, 2) == ";"
+
+
 def test_rows_a_csv_reader_refuses_are_split_all_the_same():
     assert split_rows(["a,b"], ",") == [["a", "b"]]
     huge = "x" * 200_000

@@ -7,7 +7,7 @@ import io
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import InputError
@@ -112,6 +112,7 @@ cells = st.text(st.sampled_from('ab,;"\n\r é手'), max_size=8)
 
 
 @settings(max_examples=300)
+@example([(";;;;é手", ';;;""""手'), (";;;\né手", ";;;;手")], 40)
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=30), st.integers(40, 400))
 def test_what_the_csv_module_writes_is_read_back_in_any_block_size(rows, block_bytes):
     text = io.StringIO()
