@@ -10,9 +10,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from consumers.resolutions import READ_RECORDS_MAX, decoded, first_kept
+from consumers.resolutions import READ_RECORDS_MAX, first_kept
 from consumers.unknowns import Doubt
 from dispatcher.log.port import Log
+from dispatcher.log.records import record_of
 from schemas.records import BalanceTold
 from schemas.topics import LANES
 
@@ -41,7 +42,7 @@ async def _hints(
     found = []
     while wanted and (records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX)):
         for stored in records:
-            record = decoded(stored) if _TAG in stored.value[:_TAG_BYTES] else None
+            record = record_of(stored, LANES.name) if _TAG in stored.value[:_TAG_BYTES] else None
             if isinstance(record, BalanceTold):
                 named = wanted.intersection(record.intents)
                 found += [(intent, record) for intent in named]

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.errors import LogNewer
 from dispatcher.log.port import Log, Stored
-from schemas.codec import NewerRecord, decode
+from dispatcher.log.records import record_of
 from schemas.topics import CAMPAIGNS
 
 Listener = Callable[[str], None]
@@ -43,11 +42,7 @@ class CampaignsFeed:
     def _apply(self, records: list[Stored]) -> None:
         for stored in records:
             self._position = stored.offset + 1
-            try:
-                record = decode(stored.value)
-            except NewerRecord as error:
-                raise LogNewer(f"the log's topic campaigns was written by a newer release ({error}).") from error
-            changed = self.campaigns.apply(stored.offset, record)
+            changed = self.campaigns.apply(stored.offset, record_of(stored, CAMPAIGNS.name))
             if changed is not None:
                 for listener in list(self._listeners):
                     listener(changed)

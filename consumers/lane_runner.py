@@ -33,11 +33,12 @@ from dispatcher.core.effects import Append, Effect, Fetch, Point, Send, Warn
 from dispatcher.core.lane import LaneState
 from dispatcher.core.owner import Owner, OwnerSettings
 from dispatcher.core.verdict import Kind
-from dispatcher.errors import LogDamaged, LogError, LogNewer, TextError
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.errors import LogDamaged, LogError, TextError
+from dispatcher.log.port import Entry, Log
+from dispatcher.log.records import record_of
 from dispatcher.vendors.seam import Verdict
 from schemas.batch import BrokenBatch, unpack_values
-from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from schemas.codec import encode
 from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
 from schemas.topics import JOBS, LANES, RECIPIENTS
 
@@ -181,7 +182,7 @@ class LaneRunner:
         offset = self._feed.campaigns.checkpoints.get(self.partition)
         if offset is None:
             return LaneState()
-        record = _decoded(await self._log.fetch(LANES.name, self.partition, offset), LANES.name)
+        record = record_of(await self._log.fetch(LANES.name, self.partition, offset), LANES.name)
         if not isinstance(record, Checkpoint):
             raise LogDamaged(f"lanes/{self.partition}: offset {offset} is no checkpoint. Is this the right log?")
         return LaneState.load(record)
@@ -192,7 +193,7 @@ class LaneRunner:
         async for records in self._log.follow(LANES.name, self.partition, position):
             now_s, now_ms = time.monotonic(), _now_ms()
             for stored in records:
-                owner.journal_read(stored.offset, _decoded(stored, LANES.name), now_s, now_ms)
+                owner.journal_read(stored.offset, record_of(stored, LANES.name), now_s, now_ms)
             self._wake.set()
 
     async def _follow_inbox(self) -> None:
@@ -201,7 +202,7 @@ class LaneRunner:
         async for records in self._log.follow(JOBS.name, self.partition, owner.state.inbox):
             now_s, now_ms = time.monotonic(), _now_ms()
             for stored in records:
-                owner.inbox_read(stored.offset, _decoded(stored, JOBS.name), now_s, now_ms)
+                owner.inbox_read(stored.offset, record_of(stored, JOBS.name), now_s, now_ms)
             self._wake.set()
 
     def _campaign_changed(self, campaign: str) -> None:
@@ -317,15 +318,6 @@ class LaneRunner:
         for task in list(self._sends):
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)
-
-
-def _decoded(stored: Stored, topic: str) -> AnyRecord:
-    try:
-        return decode(stored.value)
-    except NewerRecord as error:
-        raise LogNewer(f"the log's topic {topic} was written by a newer release ({error}).") from error
-    except BrokenRecord as error:
-        raise LogDamaged(f"{topic}: the record at offset {stored.offset} cannot be read ({error}).") from error
 
 
 def _now_ms() -> int:

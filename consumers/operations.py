@@ -17,11 +17,12 @@ import msgspec
 from msgspec.structs import replace
 
 from dispatcher.core.verdict import Kind, Verdict
-from dispatcher.errors import LogDamaged, LogError, LogNewer
+from dispatcher.errors import LogError
 from dispatcher.http_driver import HttpDriver
 from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.records import record_of
 from dispatcher.vendors.seam import Operation, OperationResult, Vendor
-from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from schemas.codec import encode
 from schemas.records import Operated
 from schemas.topics import CAMPAIGNS
 
@@ -167,12 +168,7 @@ async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda 
 
 
 def _operated(stored: Stored) -> Operated | None:
-    try:
-        record = decode(stored.value)
-    except NewerRecord as error:
-        raise LogNewer(f"the log's topic campaigns was written by a newer release ({error}).") from error
-    except BrokenRecord as error:
-        raise LogDamaged(f"campaigns: the record at offset {stored.offset} cannot be read ({error}).") from error
+    record = record_of(stored, CAMPAIGNS.name)
     return record if isinstance(record, Operated) else None
 
 

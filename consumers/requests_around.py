@@ -13,10 +13,10 @@ import msgspec
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.chunks import Batch
 from dispatcher.core.history import Numbers, Other, Span, span
-from dispatcher.errors import LogDamaged, LogNewer
-from dispatcher.log.port import Log, Stored
+from dispatcher.errors import LogDamaged
+from dispatcher.log.port import Log
+from dispatcher.log.records import record_of
 from schemas.batch import unpack
-from schemas.codec import BrokenRecord, NewerRecord, decode
 from schemas.records import AnyRecord, Intent, Job, Outcome, Resolved
 from schemas.topics import JOBS, LANES, RECIPIENTS
 
@@ -50,7 +50,7 @@ class Recipients:
         """The numbers of its recipients, in order. Raises LogError, BrokenBatch, ValueError."""
         batch = self._batches.get(intent.job)
         if batch is None:
-            job = _decoded(await self._log.fetch(JOBS.name, self._partition, intent.job))
+            job = record_of(await self._log.fetch(JOBS.name, self._partition, intent.job), JOBS.name)
             if not isinstance(job, Job):
                 raise LogDamaged(f"jobs/{self._partition}: offset {intent.job} is no job. Is this the right log?")
             stored = await self._log.fetch(RECIPIENTS.name, job.partition, job.offset)
@@ -61,7 +61,7 @@ class Recipients:
 
 async def fetch_intent(log: Log, partition: int, offset: int) -> Intent:
     """The intent at this offset of the journal. Raises LogError."""
-    record = _decoded(await log.fetch(LANES.name, partition, offset))
+    record = record_of(await log.fetch(LANES.name, partition, offset), LANES.name)
     if not isinstance(record, Intent):
         raise LogDamaged(f"lanes/{partition}: offset {offset} is no intent. Is this the right log?")
     return record
@@ -79,7 +79,7 @@ async def requests_around(
     offset, read, over = begin, 0, False
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS):
         for stored in records:
-            record = _decoded(stored)
+            record = record_of(stored, LANES.name)
             if isinstance(record, Intent) and record.at_ms > whole.end_ms + AFTERWARDS_MS:
                 over = True
                 break
@@ -141,15 +141,7 @@ async def _begin(log: Log, partition: int, near: int, before_ms: int) -> int:
             records = await log.read(LANES.name, partition, at, records_max=READ_RECORDS)
         except LogDamaged:  # over its retention
             return at + step
-        if any(isinstance(record, Intent) and record.at_ms < before_ms for record in map(_decoded, records)):
+        found = (record_of(stored, LANES.name) for stored in records)
+        if any(isinstance(record, Intent) and record.at_ms < before_ms for record in found):
             return at
     return 0
-
-
-def _decoded(stored: Stored) -> AnyRecord:
-    try:
-        return decode(stored.value)
-    except NewerRecord as error:
-        raise LogNewer(f"the lanes' journal was written by a newer release ({error}). Update this one.") from error
-    except BrokenRecord as error:
-        raise LogDamaged(f"the log's record at offset {stored.offset} cannot be read ({error}).") from error

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.ownership import Ownership
-from dispatcher.errors import LogDamaged, LogNewer
-from dispatcher.log.port import Log, Stored
-from schemas.codec import BrokenRecord, NewerRecord, decode
-from schemas.records import AnyRecord, Intent, Resolved
+from dispatcher.errors import LogDamaged
+from dispatcher.log.port import Log
+from dispatcher.log.records import record_of
+from schemas.records import Intent, Resolved
 from schemas.topics import LANES
 
 READ_RECORDS_MAX: Final = 10_000
@@ -56,7 +56,7 @@ async def resolutions(
     found.sort(key=lambda each: (each[1].at_ms, each[1].intent), reverse=True)
     kept: list[Resolution] = []
     for partition, resolved in found:
-        intent = decoded(await log.fetch(LANES.name, partition, resolved.intent))
+        intent = record_of(await log.fetch(LANES.name, partition, resolved.intent), LANES.name)
         if isinstance(intent, Intent) and campaign in (None, intent.campaign):
             kept.append(Resolution(partition=partition, resolved=resolved, intent=intent))
             if len(kept) == newest:
@@ -72,7 +72,7 @@ async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> 
         for stored in records:
             if not any(tag in stored.value[:_TAG_BYTES] for tag in _TAGS):
                 continue
-            record = decoded(stored)
+            record = record_of(stored, LANES.name)
             if not ownership.valid(record) or not isinstance(record, Resolved) or record.intent in seen:
                 continue
             seen.add(record.intent)
@@ -104,12 +104,3 @@ async def _is_there(log: Log, partition: int, offset: int) -> bool:
     except LogDamaged:
         return False
     return True
-
-
-def decoded(stored: Stored) -> AnyRecord:
-    try:
-        return decode(stored.value)
-    except NewerRecord as error:
-        raise LogNewer(f"the lanes' journal was written by a newer release ({error}). Update this one.") from error
-    except BrokenRecord as error:
-        raise LogDamaged(f"lanes: the record at offset {stored.offset} cannot be read ({error}).") from error

@@ -25,10 +25,11 @@ import structlog
 from msgspec.structs import replace
 
 from dispatcher.core.verdict import Kind
-from dispatcher.errors import LogDamaged, LogError, LogNewer
+from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.records import record_of
 from dispatcher.vendors.seam import Balance, History, Vendor
-from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from schemas.codec import encode
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
 
@@ -264,12 +265,7 @@ class AskBook(Generic[Answered]):
         return found or 0.0
 
     def _write(self, stored: Stored) -> float:
-        try:
-            record = decode(stored.value)
-        except NewerRecord as error:
-            raise LogNewer(f"the log's topic campaigns was written by a newer release ({error}).") from error
-        except BrokenRecord as error:
-            raise LogDamaged(f"campaigns: the record at offset {stored.offset} cannot be read ({error}).") from error
+        record = record_of(stored, CAMPAIGNS.name)
         if not isinstance(record, BalanceAsked) or record.account not in self._pages:
             return 0.0
         interval_s = self._interval_s[record.account]

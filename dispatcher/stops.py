@@ -8,9 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from dispatcher.errors import LogDamaged, LogNewer
 from dispatcher.log.port import Log
-from schemas.codec import BrokenRecord, NewerRecord, decode
+from dispatcher.log.records import record_of
 from schemas.records import Stopped
 from schemas.topics import CAMPAIGNS
 
@@ -28,12 +27,7 @@ async def read_stops(log: Log) -> dict[str, Stopped]:
     offset = 0
     while records := await log.read(CAMPAIGNS.name, 0, offset):
         for stored in records:
-            try:
-                record = decode(stored.value)
-            except NewerRecord as error:
-                raise LogNewer(f"the log {log.url} was written by a newer release ({error}).") from error
-            except BrokenRecord as error:
-                raise LogDamaged(f"{log.url}: campaigns, offset {stored.offset}: {error}.") from error
+            record = record_of(stored, CAMPAIGNS.name)
             if isinstance(record, Stopped):
                 stops[record.account] = record
         offset = records[-1].offset + 1

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import Change, Listing, ascending_once, bare, contains, empty, folded, keys
-from dispatcher.errors import LogDamaged, LogNewer
+from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log, Stored
-from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from dispatcher.log.records import record_of
+from schemas.codec import encode
 from schemas.packed_numbers import (
     NUMBERS_MAX,
     BrokenColumn,
@@ -29,7 +30,6 @@ from schemas.packed_numbers import (
     unpack_u32,
 )
 from schemas.records import (
-    AnyRecord,
     Suppression,
     SuppressionOrigin,
     SuppressionSnapshot,
@@ -124,7 +124,7 @@ class SuppressionList:
     def _take(self, records: Sequence[Stored]) -> list[Numbers]:
         named = []
         for stored in records:
-            match _decoded(stored):
+            match record_of(stored, SUPPRESSION.name):
                 case Suppression() as record:
                     numbers = _ascending(stored, record.numbers, record.count)
                     origin = self._number_of(SuppressionOrigin(record.source, record.by, record.why))
@@ -241,19 +241,10 @@ async def _newest_snapshot(log: Log) -> SuppressionSnapshotAt | None:
     while records := await log.read(CAMPAIGNS.name, 0, offset):
         for stored in records:
             if stored.key == SNAPSHOT_KEY:
-                record = _decoded(stored)
+                record = record_of(stored, CAMPAIGNS.name)
                 found = record if isinstance(record, SuppressionSnapshotAt) else found
         offset = records[-1].offset + 1
     return found
-
-
-def _decoded(stored: Stored) -> AnyRecord:
-    try:
-        return decode(stored.value)
-    except NewerRecord as error:
-        raise LogNewer(f"the suppression list is of a newer release ({error}). Upgrade dispatcher.") from error
-    except BrokenRecord as error:
-        raise _damaged(stored, str(error)) from error
 
 
 def _ascending(stored: Stored, packed: bytes, count: int) -> Numbers:

@@ -11,10 +11,11 @@ import time
 from typing import Literal
 
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.errors import LogDamaged, LogNewer, UserError
+from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
+from dispatcher.log.records import record_of
 from dispatcher.options import user
-from schemas.codec import BrokenRecord, NewerRecord, decode, encode
+from schemas.codec import encode
 from schemas.records import Cancelled, Flowed
 from schemas.topics import CAMPAIGNS
 
@@ -27,14 +28,7 @@ async def read_campaigns(log: Log) -> Campaigns:
     offset = 0
     while records := await log.read(CAMPAIGNS.name, 0, offset):
         for stored in records:
-            try:
-                campaigns.apply(stored.offset, decode(stored.value))
-            except NewerRecord as error:
-                raise LogNewer(
-                    f"the log {log.url} was written by a newer release ({error}). Update this one."
-                ) from error
-            except BrokenRecord as error:
-                raise LogDamaged(f"{log.url}: campaigns, offset {stored.offset}: {error}.") from error
+            campaigns.apply(stored.offset, record_of(stored, CAMPAIGNS.name))
         offset = records[-1].offset + 1
     return campaigns
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dispatcher.errors import LogDamaged, LogNewer
 from dispatcher.log.port import Log
-from schemas.codec import BrokenRecord, NewerRecord, decode
+from dispatcher.log.records import record_of
 from schemas.records import Launched
 from schemas.topics import CAMPAIGNS
 
@@ -16,14 +15,7 @@ async def find_launched(log: Log, campaign: str) -> Launched | None:
         for stored in records:
             if not stored.key.startswith(wanted):
                 continue
-            try:
-                record = decode(stored.value)
-            except NewerRecord as error:
-                raise LogNewer(f"the log at {log.url} is of a newer release ({error}). Upgrade dispatcher.") from error
-            except BrokenRecord as error:
-                raise LogDamaged(
-                    f"campaigns: the record at offset {stored.offset} cannot be read ({error})."
-                ) from error
+            record = record_of(stored, CAMPAIGNS.name)
             if isinstance(record, Launched):
                 return record
         offset = records[-1].offset + 1

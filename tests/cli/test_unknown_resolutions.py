@@ -104,5 +104,5 @@ def test_a_record_of_a_newer_release_is_not_guessed_at():
     offset = made.resolved(ACCOUNT, "me", first, "sent")
     stored = made.records["lanes", LANE][offset]
     made.records["lanes", LANE][offset] = Stored(offset, b"", b"\x7f" + stored.value[1:], (), 0)
-    with pytest.raises(LogNewer, match="Update this one"):
+    with pytest.raises(LogNewer, match="Update this dispatcher"):
         found(made)

@@ -1,0 +1,20 @@
+"""What a stored value says, or why nobody can tell."""
+
+from __future__ import annotations
+
+from dispatcher.errors import LogDamaged, LogNewer
+from dispatcher.log.port import Stored
+from schemas.codec import BrokenRecord, NewerRecord, decode
+from schemas.records import AnyRecord
+
+
+def record_of(stored: Stored, topic: str) -> AnyRecord:
+    """The record. Raises LogNewer, LogDamaged, each with one plain sentence."""
+    try:
+        return decode(stored.value)
+    except NewerRecord as error:
+        raise LogNewer(
+            f"the log's topic {topic} was written by a newer release ({error}). Update this dispatcher."
+        ) from error
+    except BrokenRecord as error:
+        raise LogDamaged(f"{topic}: the record at offset {stored.offset} cannot be read ({error}).") from error
