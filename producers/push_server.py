@@ -1,8 +1,8 @@
 """The HTTP server that vendors push to: HTTP/1.0 and 1.1 on asyncio and llhttp, and nothing of what is in a push.
 
 Why not aiohttp's: a vendor pushes a report or a few hundred in each request, and a request costs aiohttp a task, two
-dozen objects and 60 µs; here a request is an object, and its answer a call. Connections are looked after by one timer
-of the server (`Bounds`), not by timers of their own.
+dozen objects and three times as long (25 to 31 µs without what is done with it, here 9); here a request is an object,
+and its answer a call. Connections are looked after by one timer of the server (`Bounds`), not by timers of their own.
 """
 
 from __future__ import annotations
