@@ -13,7 +13,7 @@ from typing import Final
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.suppression_list import put
-from dispatcher.vendors.seam import ReportRow
+from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.codec import encode
 from schemas.records import Dead, Inbound, Reports
 from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition

@@ -21,7 +21,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
-from dispatcher.options import Group
+from dispatcher.terminal.options import Group
 
 DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
@@ -121,11 +121,11 @@ def _entry_points() -> dict[str, EntryPoint]:
 def _keep_warnings_off_the_output() -> None:
     """Standard output is the command's result, perhaps JSON: what our code warns of goes to standard error instead.
 
-    Only until a command sets up its own logging (dispatcher/logs.py); what libraries say would be said twice.
+    Only until a command sets up its own logging (dispatcher/process/logs.py); what libraries say would be said twice.
     """
     import structlog
 
-    from dispatcher.logs import Redact
+    from dispatcher.process.logs import Redact
 
     if structlog.is_configured():
         return

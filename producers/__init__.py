@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from producers.commit import LaunchResult
-from producers.launch import launch
-from producers.plan import Plan
+from producers.launch.api import launch
+from producers.launch.commit import LaunchResult
+from producers.launch.plan import Plan
 
 __all__ = ["LaunchResult", "Plan", "launch"]

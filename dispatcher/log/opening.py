@@ -75,10 +75,10 @@ async def open_log(url: str, *, create: bool = True) -> Log:
     """
     where = read_url(url)
     if isinstance(where, SqliteUrl):
-        from dispatcher.log.sqlite import open_sqlite
+        from dispatcher.log.sqlite.log import open_sqlite
 
         return await open_sqlite(Path(where.path), create=create, timeout_s=where.timeout_s)
-    from dispatcher.log.kafka import open_kafka  # not loaded by those who have no broker
+    from dispatcher.log.kafka.log import open_kafka
 
     return await open_kafka(
         where.bootstrap,

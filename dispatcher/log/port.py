@@ -2,7 +2,7 @@
 
 A log is a set of topics (schemas/topics.py), each a number of partitions, each an ordered sequence of records with
 growing offsets. Offsets may have holes (a compacted topic); the next one to read is always the last one plus one.
-Two adapters: SQLite (`dispatcher/log/sqlite.py`) and Kafka (`dispatcher/log/kafka.py`);
+Two adapters: SQLite (`dispatcher/log/sqlite/log.py`) and Kafka (`dispatcher/log/kafka/log.py`);
 both pass `tests/log/contract.py`.
 
 Errors are those of dispatcher/errors.py (LogError and below), never a driver's own.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher.store.port import Source
-from dispatcher.vendors.outcomes import Codes, ReportCodes
 from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
 
 Meaning = Callable[[str, Source, str], str]
 """(vendor tag, which table, code) -> its meaning, or "" if nobody knows."""

@@ -8,14 +8,14 @@ from typing import Final
 
 import structlog
 
-from dispatcher.config import StoreConfig
-from dispatcher.core.inbound import Bounds
+from dispatcher.config.file import StoreConfig
+from dispatcher.core.results.inbound import Bounds
 from dispatcher.errors import ConfigError
-from dispatcher.store import sqlite_file
 from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import Store, StoreReader
-from dispatcher.store.sqlite import StoreBusy, open_sqlite
-from dispatcher.store.sqlite_reader import SqliteReader
+from dispatcher.store.sqlite import file as sqlite_file
+from dispatcher.store.sqlite.reader import SqliteReader
+from dispatcher.store.sqlite.store import StoreBusy, open_sqlite
 
 ASK_AGAIN_S: Final = 0.5
 

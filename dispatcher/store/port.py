@@ -2,7 +2,7 @@
 
 A store is a fold of the log and can be rebuilt from it at any time (`dispatcher store rebuild`). It is written by the
 joiner alone; any number of readers read beside it and see whole micro-batches only, at most about a second old.
-Open one with `dispatcher.store.opening.open_reader`, or with `dispatcher.store.catching_up.up_to_date`, which first
+Open one with `dispatcher.store.opening.open_reader`, or with `dispatcher.service.freshness.up_to_date`, which first
 folds what the log has and no running joiner has folded yet.
 
 All calls block (they are disk reads): from a coroutine, use `asyncio.to_thread`. Errors: StoreError.

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.equation import Counts, Status
-from dispatcher.core.evidence import Trace
+from dispatcher.core.results.equation import Counts, Status
+from dispatcher.core.results.evidence import Trace
 from schemas.records import Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 

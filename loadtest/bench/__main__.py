@@ -12,26 +12,27 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-NAMES: Final = (
-    "chunks",
-    "pacing",
-    "log",
-    "launch",
-    "suppressed",
-    "personal",
-    "post",
-    "submit",
-    "webhook_get",
-    "webhook_batches",
-    "join",
-    "ids_each",
-)
-LONG: Final = ("fairness", "handover")
+NAMES: Final = {
+    "chunks": "sending.chunks",
+    "pacing": "sending.pacing",
+    "log": "log",
+    "launch": "launching.launch",
+    "suppressed": "launching.suppressed",
+    "personal": "sending.personal",
+    "post": "sending.post",
+    "submit": "sending.submit",
+    "webhook_get": "receiving.webhook_get",
+    "webhook_batches": "receiving.webhook_batches",
+    "join": "receiving.join",
+    "ids_each": "sending.ids_each",
+}
+"""Name of a benchmark: its module under loadtest.bench."""
+LONG: Final = {"fairness": "sending.fairness", "handover": "sending.handover"}
 """Ten minutes each: by name only."""
 
 
 @click.command(epilog="Two noisy cores: trust the ratios, not the figures.")
-@click.argument("names", nargs=-1, type=click.Choice(NAMES + LONG))
+@click.argument("names", nargs=-1, type=click.Choice([*NAMES, *LONG]))
 @click.option("--quick", is_flag=True, help="Smaller inputs: to see that it works, not to quote.")
 @click.option("-o", "--output", default="bench.json", show_default=True, help="Where the figures are written.")
 def main(names: tuple[str, ...], quick: bool, output: str) -> None:
@@ -40,7 +41,7 @@ def main(names: tuple[str, ...], quick: bool, output: str) -> None:
     figures: list[dict[str, Any]] = []
     for name in names or NAMES:
         console.print(f"[dim]{name} …[/dim]")
-        module = importlib.import_module(f"loadtest.bench.{name}")
+        module = importlib.import_module(f"loadtest.bench.{(NAMES | LONG)[name]}")
         figures.extend(asyncio.run(module.run(quick)))
     Path(output).write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     console.print(_table(figures))

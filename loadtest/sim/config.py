@@ -37,7 +37,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from dispatcher.config_mistakes import plain
+from dispatcher.config.mistakes import plain
 from dispatcher.errors import ConfigError
 
 T = TypeVar("T")

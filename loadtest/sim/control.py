@@ -26,11 +26,11 @@ import orjson
 
 from dispatcher.errors import ConfigError, UserError
 from loadtest.sim import config as configuration
-from loadtest.sim import rows
-from loadtest.sim.faults import rule
-from loadtest.sim.ledger import Book
+from loadtest.sim.http.wire import Reply
+from loadtest.sim.ledger import rows
+from loadtest.sim.ledger.ledger import Book
+from loadtest.sim.requests.faults import rule
 from loadtest.sim.state import Fetched, State, Vendor
-from loadtest.sim.wire import Reply
 
 JSON = "application/json"
 PREFIX = "/_sim"

@@ -26,18 +26,18 @@ from aiohttp.web_protocol import RequestHandler
 
 from dispatcher.errors import ConfigError, PortInUse
 from loadtest.sim import config as configuration
-from loadtest.sim import rows
-from loadtest.sim.batch import Batch
-from loadtest.sim.batch_b import BatchB
+from loadtest.sim.batch.edition_b import BatchB
+from loadtest.sim.batch.vendor import Batch
 from loadtest.sim.config import SimConfig
 from loadtest.sim.control import PREFIX, Control
-from loadtest.sim.cosms import Cosms
-from loadtest.sim.guodu import Guodu
-from loadtest.sim.hezhong import Hezhong
-from loadtest.sim.stamped import Listener
+from loadtest.sim.cosms.vendor import Cosms
+from loadtest.sim.guodu.vendor import Guodu
+from loadtest.sim.hezhong.vendor import Hezhong
+from loadtest.sim.http.arrival_times import Listener
+from loadtest.sim.http.wire import Reply, Wire, reset
+from loadtest.sim.ledger import rows
 from loadtest.sim.state import Arrived, State, Vendor
 from loadtest.sim.switches import Switches
-from loadtest.sim.wire import Reply, Wire, reset
 
 VENDORS: dict[str, type[Vendor]] = {kind.name: kind for kind in (Batch, Hezhong, Guodu, Cosms, BatchB)}
 

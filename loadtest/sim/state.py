@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from loadtest.sim.bundles import BundleEncoder
 from loadtest.sim.clock import Clock
-from loadtest.sim.common_table import COMMON
+from loadtest.sim.common_switches import COMMON
 from loadtest.sim.config import AccountConfig, SimConfig
-from loadtest.sim.faults import Rules
-from loadtest.sim.ledger import Book, Ledger
-from loadtest.sim.one_by_one import Encoder
-from loadtest.sim.reports import ReportEngine
+from loadtest.sim.http.wire import Reply
+from loadtest.sim.ledger.ledger import Book, Ledger
+from loadtest.sim.reports.bundles import BundleEncoder
+from loadtest.sim.reports.engine import ReportEngine
+from loadtest.sim.reports.one_by_one import Encoder
+from loadtest.sim.requests.faults import Rules
 from loadtest.sim.switches import Switch, Switches
-from loadtest.sim.wire import Reply
 
 
 @dataclass(slots=True)

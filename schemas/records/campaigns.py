@@ -91,7 +91,8 @@ class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):
 class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     """An account's balance is about to be asked (`messages` None, `says` empty), or was: what came of it.
 
-    Vendors bound how often it may be asked, whoever of us asks: see dispatcher/balance_book.py. key `balance!ACCOUNT`.
+    Vendors bound how often it may be asked, whoever of us asks: see dispatcher/accounts/ask_book.py. key
+    `balance!ACCOUNT`.
     `messages` None with `says`: why it is not known. `by` names who asked, as people read it. `what`: a vendor's
     history is asked by the same rule (key `history!ACCOUNT`); then `messages` are the rows it gave.
     """

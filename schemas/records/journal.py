@@ -82,7 +82,7 @@ class BalanceTold(Record, frozen=True, kw_only=True, tag="balance-told"):
     """What an account's balance was before `intents` were sent and after they became unknown: a hint for people.
 
     Counted in messages: `messages` are theirs; the vendor said that it took `taken` of other requests in between (None:
-    not known); `under_way` may be on either side. key = account. See dispatcher/core/balance_hint.py.
+    not known); `under_way` may be on either side. key = account. See dispatcher/core/results/balance_hint.py.
     """
 
     account: str

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.config import load
-from producers.launch import launch
+from dispatcher.config.file import load
+from producers.launch.api import launch
 
 CONFIG = """\
 [account.spring]

@@ -20,9 +20,9 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
+from dispatcher.accounts.holders import lane_holders
 from dispatcher.cli import main
-from dispatcher.config import load
-from dispatcher.lane_holders import lane_holders
+from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store

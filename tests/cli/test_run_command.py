@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 import pytest
 
-from consumers.account_status import run_by_the_old
-from dispatcher.config import load
-from dispatcher.log.sqlite_claim import holders
-from loadtest.sim.spawn import Spawned, spawn
+from dispatcher.config.file import load
+from dispatcher.log.sqlite.claim import holders
+from dispatcher.service.accounts import run_by_the_old
+from loadtest.sim.process import Spawned, spawn
 from schemas.topics import lane_partition
 from tests.cli.campaigns import CONFIG, SECRET, configured, launched
 

@@ -8,13 +8,13 @@ import asyncio
 import random
 import sys
 
-from consumers.campaigns_feed import CampaignsFeed
-from consumers.lane_runner import LaneRunner
-from dispatcher import logs
-from dispatcher.config import Config, load
-from dispatcher.http_driver import HttpDriver
+from consumers.lanes.campaigns_feed import CampaignsFeed
+from consumers.lanes.runner import LaneRunner
+from dispatcher.config.file import Config, load
+from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
+from dispatcher.process import logs
 from schemas.topics import lane_partition
 
 

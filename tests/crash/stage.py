@@ -16,9 +16,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from dispatcher.config import Config, load
+from dispatcher.config.file import Config, load
 from loadtest.broker import Broker
-from loadtest.sim.spawn import Spawned, spawn
+from loadtest.sim.process import Spawned, spawn
 
 LogKind = Literal["sqlite", "kafka"]
 

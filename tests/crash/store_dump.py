@@ -1,6 +1,6 @@
 """All rows of a SQLite store, table by table, to compare two stores.
 
-`outbox` is left out: it is work still to be done downstream, not a result (dispatcher/store/sqlite_file.py).
+`outbox` is left out: it is work still to be done downstream, not a result (dispatcher/store/sqlite/file.py).
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.log import sqlite_file
 from dispatcher.log.port import Entry
-from dispatcher.log.sqlite_writer import Append, Committed, Writer
+from dispatcher.log.sqlite import file as sqlite_file
+from dispatcher.log.sqlite.writer import Append, Committed, Writer
 from tests.crash.processes import DISPATCHER, ROOT
 
 HANGS_S = 20.0  # reached only by what would otherwise hang

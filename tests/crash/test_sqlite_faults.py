@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.log.opening import open_log
-from dispatcher.log.sqlite_file import PAGE_BYTES
+from dispatcher.log.sqlite.file import PAGE_BYTES
 from schemas.topics import LANES, lane_partition
 from tests.crash.life import Life, living
 from tests.crash.processes import DISPATCHER, Process

@@ -25,13 +25,13 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
-from dispatcher.config import Config, load
-from dispatcher.core.equation import Counts
+from dispatcher.config.file import Config, load
+from dispatcher.core.results.equation import Counts
+from dispatcher.service.results import results
 from dispatcher.store.port import CampaignView
-from loadtest.demo_vendors import VENDORS
-from loadtest.scenario_settings import as_toml
-from loadtest.sim.spawn import Spawned, spawn
-from producers.campaign_results import results
+from loadtest.scenarios.settings import as_toml
+from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.profiles import VENDORS
 
 PATIENCE_S: Final = 90.0
 """After so long a test gives up on what it waits for; no test says how fast anything must be."""

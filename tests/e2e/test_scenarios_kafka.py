@@ -8,7 +8,7 @@ import sys
 import orjson
 
 from dispatcher.vendors.registry import BY_TAG
-from loadtest.scenario_file import find, load
+from loadtest.scenarios.file import find, load
 
 
 def test_a_full_run_on_kafka_with_all_vendors_passes(kafka_bootstrap: str) -> None:

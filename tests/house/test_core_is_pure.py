@@ -49,7 +49,7 @@ def test_a_core_module_imports_nothing_that_can_act(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["time", "aiohttp", "polars", "dispatcher.log.port", "dispatcher.config", "os.path", "consumers"]
+    "module", ["time", "aiohttp", "polars", "dispatcher.log.port", "dispatcher.config.file", "os.path", "consumers"]
 )
 def test_the_rule_refuses_what_acts(module: str) -> None:
     assert not is_allowed(module)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.config import load
+from dispatcher.config.file import load
 from dispatcher.log.opening import KafkaUrl, read_url
 from loadtest.sim.config import read
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.log import following
-from dispatcher.log.following import Follower
 from dispatcher.log.port import Entry, Stored
+from dispatcher.log.sqlite import following
+from dispatcher.log.sqlite.following import Follower
 
 STEPS = st.lists(
     st.one_of(

@@ -17,8 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable
-from dispatcher.log import kafka_topics
-from dispatcher.log.kafka import KafkaLog
+from dispatcher.log.kafka import topics as kafka_topics
+from dispatcher.log.kafka.log import KafkaLog
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from loadtest.broker import Broker

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import ConfigError, LogDamaged, LogError, LogFull, LogNewer, LogUnavailable
-from dispatcher.log import sqlite_file
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
-from dispatcher.log.sqlite import SqliteLog
+from dispatcher.log.sqlite import file as sqlite_file
+from dispatcher.log.sqlite.log import SqliteLog
 from schemas import batch
 from schemas.topics import DAY_MS
 from tests.log.contract import Freezable, Holding, LogContract, read_all, start_process, until

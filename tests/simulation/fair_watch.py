@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from dispatcher.core.account_lane import AccountLane
-from dispatcher.core.fairness import URGENT_RUN, FairShare
+from dispatcher.core.flow.fairness import URGENT_RUN, FairShare
+from dispatcher.core.lane.account import AccountLane
 from schemas.records import AnyRecord, Launched, Weighed
 
 Truth = Callable[[str], tuple[int, bool]]

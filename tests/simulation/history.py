@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from dispatcher.core.account_lane import LaneSpec
-from dispatcher.core.chunks import Batch
-from dispatcher.core.owner import Owner
+from dispatcher.core.lane.account import LaneSpec
+from dispatcher.core.lane.owner import Owner
+from dispatcher.core.messages.chunks import Batch
 from schemas.records import Cancelled, Flowed, Intent, Weighed
 from tests.simulation.joining import join
 from tests.simulation.judgement import judge

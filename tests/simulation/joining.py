@@ -10,7 +10,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from dispatcher.core.chunks import Batch
+from dispatcher.core.messages.chunks import Batch
 from schemas.batch import pack
 from schemas.records import Job
 from schemas.topics import lane_partition, spread_partition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.core.lane import ChunkState, LaneState
+from dispatcher.core.lane.state import ChunkState, LaneState
 from schemas.records import Cancelled, Intent, Job, Launched, Owned
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.sim_log import SimLog

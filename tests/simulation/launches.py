@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from dispatcher.core.chunks import Batch
-from dispatcher.core.personal import VariableLimits
+from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.messages.personal import VariableLimits
 from schemas.records import Job, Launched, Leg
 from tests.simulation.personal import TEXT, personal
 from tests.simulation.sim_log import SimLog

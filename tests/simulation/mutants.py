@@ -10,9 +10,9 @@ from typing import Final
 
 from pytest import MonkeyPatch  # noqa: PT013
 
-from dispatcher.core import join as core_join
 from dispatcher.core.ownership import Ownership
-from dispatcher.store.fold import Fold
+from dispatcher.core.results import columns as core_join
+from dispatcher.store.fold.fold import Fold
 from tests.simulation.mutants_flow import FLOW_MUTANTS
 from tests.simulation.mutants_lane import LANE_MUTANTS
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from pytest import MonkeyPatch  # noqa: PT013
 
-from dispatcher.core import account_lane, fairness
-from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.campaigns import Campaign
-from dispatcher.core.fairness import FairShare
-from dispatcher.core.owner import Owner
-from dispatcher.core.pacing import Pacer
+from dispatcher.core.flow import fairness
+from dispatcher.core.flow.fairness import FairShare
+from dispatcher.core.flow.pacing import Pacer
+from dispatcher.core.lane import account as account_lane
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.owner import Owner
 from tests.simulation.world import WALL_S
 
 

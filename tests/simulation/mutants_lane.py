@@ -8,16 +8,17 @@ from typing import Any, Final
 import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
-from dispatcher.core import lane, verdict, work
-from dispatcher.core.account_lane import AccountLane
-from dispatcher.core.admission import Admission
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.effects import Append, Effect
-from dispatcher.core.lane import Change, Chunk, ChunkState, LaneState, OpenJob
-from dispatcher.core.next_sends import NextSends
-from dispatcher.core.owner import Owner
-from dispatcher.core.unknowns import Unknowns
-from dispatcher.core.verdict import Kind
+from dispatcher.core.lane import state as lane
+from dispatcher.core.lane import verdict, work
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.admission import Admission
+from dispatcher.core.lane.effects import Append, Effect
+from dispatcher.core.lane.next_sends import NextSends
+from dispatcher.core.lane.owner import Owner
+from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState, OpenJob
+from dispatcher.core.lane.unknowns import Unknowns
+from dispatcher.core.lane.verdict import Kind
 from schemas.records import Checkpoint, Intent, Outcome, Slice
 
 

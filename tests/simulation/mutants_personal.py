@@ -6,8 +6,8 @@ from typing import Final
 
 from pytest import MonkeyPatch  # noqa: PT013
 
-from dispatcher.core.chunks import Batch
-from dispatcher.core.personal import Letters, Personal
+from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.messages.personal import Letters, Personal
 
 
 def a_chunk_goes_on_where_the_text_changes(patch: MonkeyPatch) -> None:

@@ -12,11 +12,11 @@ from typing import Final
 
 import polars as pl
 
-from dispatcher.core.effects import Send
-from dispatcher.core.personal import Personal, VariableLimits
-from dispatcher.core.template import Template, parse
-from dispatcher.core.text import Split, parts
-from producers.variables import packed_values
+from dispatcher.core.lane.effects import Send
+from dispatcher.core.messages.personal import Personal, VariableLimits
+from dispatcher.core.messages.template import Template, parse
+from dispatcher.core.messages.text import Split, parts
+from producers.launch.personal_values import packed_values
 
 TEXT: Final = "hi {a}, {b}"
 SPLIT: Final = Split(70, 67)

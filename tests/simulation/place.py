@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.account_lane import LaneSpec
-from dispatcher.core.chunks import Batch
-from dispatcher.core.owner import Owner
-from dispatcher.core.personal import VariableLimits
+from dispatcher.core.lane.account import LaneSpec
+from dispatcher.core.lane.owner import Owner
+from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.messages.personal import VariableLimits
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.world import World

@@ -1,4 +1,4 @@
-"""One dispatcher process in virtual time: what consumers/lane_runner.py and journal.py are on a real machine.
+"""One dispatcher process in virtual time: what consumers/lanes/runner.py and journal.py are on a real machine.
 
 It may be killed, frozen, drained, read late, and its wall clock is wrong; the owner it runs is the one that ships.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from dispatcher.core.account_lane import AccountLane
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.effects import Append, Fetch, Point, Send
-from dispatcher.core.lane import LaneState
-from dispatcher.core.owner import Owner, OwnerSettings
-from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.effects import Append, Fetch, Point, Send
+from dispatcher.core.lane.owner import Owner, OwnerSettings
+from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.verdict import Kind, Verdict
 from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
 from tests.simulation.place import BALANCE_INTERVAL_S, DOUBT_S, TTL_S, Place

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from dispatcher.core.verdict import Kind, Verdict
+from dispatcher.core.lane.verdict import Kind, Verdict
 from schemas.records import Reports
 from tests.simulation.personal import messages as messages_of
 from tests.simulation.personal import text_of

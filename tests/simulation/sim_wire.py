@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dispatcher.core.effects import Send
-from dispatcher.core.personal import VariableLimits
-from dispatcher.core.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from dispatcher.core.lane.effects import Send
+from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from dispatcher.core.messages.personal import VariableLimits
 from tests.simulation.personal import texts_sent
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.world import Mortal

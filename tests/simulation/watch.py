@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from dispatcher.core.account_lane import LaneSpec
+from dispatcher.core.lane.account import LaneSpec
 from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved
 from tests.simulation.process import Process
 from tests.simulation.sim_log import SimLog

@@ -11,9 +11,9 @@ from typing import Any
 from dispatcher.log.port import Stored
 from dispatcher.store.meanings import meaning
 from dispatcher.store.port import LoadedBatch, StoreReader
-from dispatcher.store.sqlite import open_sqlite
-from dispatcher.store.sqlite_file import open_reader
-from dispatcher.store.sqlite_reader import SqliteReader
+from dispatcher.store.sqlite.file import open_reader
+from dispatcher.store.sqlite.reader import SqliteReader
+from dispatcher.store.sqlite.store import open_sqlite
 from schemas import batch
 from schemas.states import State
 from tests.store.joined_history import History, Place

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.join_journal import JoinedChunk
+from dispatcher.core.results.journal import JoinedChunk
 from schemas.records import Finished, Intent, Job
 from schemas.states import State
 from schemas.topics import lane_partition

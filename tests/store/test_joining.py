@@ -11,16 +11,16 @@ from random import Random
 import msgspec
 import pytest
 
-from dispatcher.config import Config, parse
+from dispatcher.config.file import Config, parse
 from dispatcher.errors import ConfigError, LogDamaged, LogUnavailable, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
-from dispatcher.store.catching_up import bring_up_to_date, up_to_date
-from dispatcher.store.joining import Joining
+from dispatcher.service.freshness import bring_up_to_date, up_to_date
+from dispatcher.store.fold.feeding import Joining
 from dispatcher.store.opening import open_reader, open_store, sqlite_path
 from dispatcher.store.port import OtherLog
-from dispatcher.store.rebuilding import rebuild
-from dispatcher.store.sqlite import SqliteStore, open_sqlite
+from dispatcher.store.sqlite.rebuild import rebuild
+from dispatcher.store.sqlite.store import SqliteStore, open_sqlite
 from schemas.records import Dead
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History

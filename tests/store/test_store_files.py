@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dispatcher.config import StoreConfig
+from dispatcher.config.file import StoreConfig
 from dispatcher.errors import ConfigError, DispatcherError, LogNewer, StoreError
 from dispatcher.log.port import Stored
-from dispatcher.store import sqlite_file, sqlite_finished
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import LoadedBatch, Overtaken
-from dispatcher.store.sqlite import StoreBusy, open_sqlite
+from dispatcher.store.sqlite import file as sqlite_file
+from dispatcher.store.sqlite import finished as sqlite_finished
+from dispatcher.store.sqlite.store import StoreBusy, open_sqlite
 from schemas import codec
 from schemas.states import State
 from schemas.topics import lane_partition
@@ -305,8 +306,8 @@ def test_hundreds_of_codes_in_one_batch_come_back_after_a_restart(tmp_path: Path
 
 
 def test_the_working_set_stays_within_its_limits_and_the_results_stay_right(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("dispatcher.store.working_set.COLUMNS_BYTES_MAX", 20_000)
-    monkeypatch.setattr("dispatcher.store.working_set.CHUNKS_MAX", 3)
+    monkeypatch.setattr("dispatcher.store.fold.working_set.COLUMNS_BYTES_MAX", 20_000)
+    monkeypatch.setattr("dispatcher.store.fold.working_set.CHUNKS_MAX", 3)
     history = sent([700] * 8, chunk=100)
     report_all(history, 5600, chunk=100)
     driver = Driver(tmp_path / "results.db", history)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.core.inbound import Bounds
+from dispatcher.core.results.inbound import Bounds
 from dispatcher.store.meanings import meaning
 from dispatcher.store.port import InboundWanted
-from dispatcher.store.sqlite import open_sqlite
-from dispatcher.store.sqlite_file import open_reader
-from dispatcher.store.sqlite_reader import SqliteReader
+from dispatcher.store.sqlite.file import open_reader
+from dispatcher.store.sqlite.reader import SqliteReader
+from dispatcher.store.sqlite.store import open_sqlite
 from schemas.records import Dead, Inbound
 from schemas.topics import lane_partition
 from tests.store.joined_history import History
@@ -105,7 +105,7 @@ def test_messages_are_chosen_by_account_number_time_and_text(store):
 
 
 def test_pages_hold_every_message_once_oldest_first(store, monkeypatch):
-    monkeypatch.setattr("dispatcher.store.sqlite_inbound.PAGE_ROWS", 3)
+    monkeypatch.setattr("dispatcher.store.sqlite.inbound.PAGE_ROWS", 3)
     driver = store(*(said(str(at), received_ms=at // 2) for at in range(10)))
     pages = list(driver.reader().inbound_pages(InboundWanted(), AT_MS))
     assert [len(page) for page in pages] == [3, 3, 3, 1]

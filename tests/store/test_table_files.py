@@ -8,8 +8,8 @@ import fastexcel
 import polars as pl
 import pytest
 
-from dispatcher.store import table_files
-from dispatcher.store.table_files import write_table
+from dispatcher.store.export import table_files
+from dispatcher.store.export.table_files import write_table
 
 SCHEMA = {"text": pl.String, "count": pl.UInt32}
 

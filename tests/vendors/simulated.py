@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dispatcher.config import Config, parse
-from dispatcher.core.verdict import Verdict
-from dispatcher.http_driver import HttpDriver, query_balance
+from dispatcher.config.file import Config, parse
+from dispatcher.core.lane.verdict import Verdict
+from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.vendors.seam import Balance, Message, Vendor
-from loadtest.sim.spawn import SimClient, spawn
-from producers.webhooks import Webhooks, serve_webhooks
+from dispatcher.vendors.seam.vendor import Balance, Message, Vendor
+from loadtest.sim.process import SimClient, spawn
+from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.codec import decode
 from schemas.records import Reports
 from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition

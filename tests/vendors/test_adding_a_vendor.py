@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.core.verdict import Kind
-from dispatcher.vendors.seam import Answer, Message, Push, Refused, ReportRow, Secret
+from dispatcher.core.lane.verdict import Kind
+from dispatcher.vendors.seam.vendor import Answer, Message, Push, Refused, ReportRow, Secret
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "ADDING_A_VENDOR.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_the_pages_vendor_is_a_configuration_and_reads_reports(acme):
 
 
 def test_every_common_key_and_every_class_is_on_the_page():
-    from dispatcher.vendors.seam import Vendor
+    from dispatcher.vendors.seam.vendor import Vendor
 
     for field in msgspec.structs.fields(Vendor):
         assert f"`{field.name}`" in PAGE

@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 
 import producers
-from consumers.lanes import run_lanes
-from dispatcher.config import Config, parse
+from consumers.lanes.role import run_lanes
+from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.store.catching_up import up_to_date
-from loadtest.sim.spawn import SimClient, spawn
-from producers.webhooks import Webhooks, serve_webhooks
+from dispatcher.service.freshness import up_to_date
+from loadtest.sim.process import SimClient, spawn
+from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.states import State
 from tests.vendors.simulated import AT_ONCE, WAIT_S
 

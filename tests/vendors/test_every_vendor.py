@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core import numbers
-from dispatcher.core.template import parse
-from dispatcher.core.verdict import Verdict
+from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.messages.template import parse
 from dispatcher.errors import TextError
 from dispatcher.vendors.registry import VENDORS
-from dispatcher.vendors.seam import (
+from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
     History,

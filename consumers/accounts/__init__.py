@@ -1,0 +1,1 @@
+"""`dispatcher account`: checks, balances, and operations that a vendor carries out."""

@@ -1,0 +1,212 @@
+"""How a command has a vendor do something to an account: it shows what will be sent, asks twice, and tells the result.
+
+For every such command alike (`dispatcher account recharge`, …). Nothing secret is shown or taken from the command line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+from rich.text import Text
+
+from consumers.accounts.carry_out import Carried, Known, carry_out, known_operations, said
+from dispatcher.config.file import Config
+from dispatcher.core.lane.verdict import Kind
+from dispatcher.errors import ConfigError, DispatcherError, UserError
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
+from dispatcher.terminal.options import columns, console, print_json, user
+from dispatcher.vendors.seam.vendor import Operation, Vendor
+from schemas.records import Operated
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+USERS_MISTAKE: Final = frozenset({Kind.AUTH, Kind.REJECTED, Kind.BALANCE, Kind.CONTENT})
+
+
+def asking_options(function: F) -> F:
+    """`--yes`, `--confirm NAME` and `--again` as the parameters `yes`, `confirm` and `again` of `ask_and_carry_out`."""
+    for option in (
+        click.option("--again", is_flag=True, help="Ask for it although the same is unknown since an earlier time."),
+        click.option("--confirm", metavar="NAME", help="With --yes: the name that would have to be typed."),
+        click.option("--yes", is_flag=True, help="Do not ask; needs --confirm NAME too."),
+    ):
+        function = option(function)
+    return function
+
+
+def ask_and_carry_out(
+    config: Config,
+    account: str,
+    vendor: Vendor,
+    make: Callable[[int], Operation],
+    *,
+    name: str,
+    yes: bool,
+    confirm: str | None,
+    again: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Show the operation, have it confirmed twice (the second time by typing `name`), carry it out once, tell.
+
+    `make` makes it for a time (Unix seconds): once to be shown, and anew when it goes out, because it may carry the
+    time. Raises UserError (not confirmed, or refused), DispatcherError (unknown, or not done for another reason).
+    """
+    shown = make(int(time.time()))
+    _check_confirmed(name, yes=yes, confirm=confirm)
+    asyncio.run(_check_not_unknown(config, account, shown, again=again))
+    if not yes and not _agreed(account, vendor, shown, name):
+        click.echo("nothing was sent.", err=True)
+        return
+    click.echo("asking the vendor, once …", err=True)
+    try:
+        carried = asyncio.run(_carried(config, account, vendor, make, again=again))
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted: it may have been done or not. {shown.if_unknown} Its number is in: dispatcher account "
+            "operations. Then: dispatcher account settle NUMBER done, or not-done.",
+            err=True,
+        )
+        raise
+    _tell(account, shown, carried, as_json=as_json)
+
+
+async def _carried(
+    config: Config, account: str, vendor: Vendor, make: Callable[[int], Operation], *, again: bool
+) -> Carried:
+    log = await open_log(config.log.url)
+    try:
+        await _next_second(log, account)
+        return await carry_out(log, vendor, account, make(int(time.time())), user(), again=again)
+    finally:
+        await log.close()
+
+
+async def _next_second(log: Log, account: str) -> None:
+    """A vendor may refuse a timestamp it has seen (vendors.md AMB-BATCH-18), and they have seconds."""
+    earlier = await known_operations(log, lambda record: record.account == account)
+    last_s = max((known.asked.at_ms // 1000 for known in earlier), default=0)
+    if 0 <= last_s + 1 - time.time() <= 1:
+        await asyncio.sleep(last_s + 1 - time.time())
+
+
+async def operations_of(config: Config, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:
+    """All operations on the log; none where there is no log yet. Raises LogError."""
+    try:
+        log = await open_log(config.log.url, create=False)
+    except ConfigError:
+        return []
+    try:
+        return await known_operations(log, match)
+    finally:
+        await log.close()
+
+
+def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
+    if yes and confirm != name:
+        raise UserError(f"--yes also needs --confirm {name}: the name of the account, so that no script hits another.")
+    if not yes and confirm is not None:
+        raise UserError("--confirm goes with --yes.")
+    if not yes and not sys.stdin.isatty():
+        raise UserError(f"there is no terminal to ask for confirmation. If you mean it, add --yes --confirm {name}.")
+
+
+def check_not_under_way(known: Known) -> None:
+    """Raises UserError while somebody may still be asking the vendor for it: nobody's word on it is the last one."""
+    if known.under_way_s:
+        raise UserError(
+            f"operation {known.asked.operation} was asked {when(known.asked.at_ms)} by {known.asked.by} and may still "
+            f"be under way: wait {known.under_way_s:.0f} s."
+        )
+
+
+async def _check_not_unknown(config: Config, account: str, operation: Operation, *, again: bool) -> None:
+    """Nobody shall do for the second time what may have been done."""
+
+    def same(record: Operated) -> bool:
+        return (record.account, record.name, record.shows) == (account, operation.name, operation.shows)
+
+    unknown = [known for known in await operations_of(config, same) if known.result == "unknown"]
+    for known in unknown:
+        check_not_under_way(known)
+    if unknown and not again:
+        first = unknown[0]
+        raise UserError(
+            f"the same was asked {when(first.asked.at_ms)} by {first.asked.by}, and nobody knows whether it was done "
+            f"(operation {first.asked.operation}). {operation.if_unknown} Then say so: dispatcher account settle "
+            f"{first.asked.operation} done, or not-done. If you mean it all the same, add --again."
+        )
+
+
+def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bool:
+    table = columns("sent", "value", prose={"value"})
+    for row in operation.shows:
+        table.add_row(*map(Text, row))
+    click.echo(f'{operation.name}, asked of {vendor.url} by account "{account}":', err=True)
+    console(err=True).print(table)
+    if not click.confirm("Have the vendor do this?", default=False, err=True):
+        return False
+    if click.prompt(f"Once more: type {name} to go on", default="", show_default=False, err=True).strip() != name:
+        raise UserError(f"that was not {name}: nothing was sent.")
+    return True
+
+
+def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool) -> None:
+    verdict, says = carried.answer.verdict, said(carried.answer)
+    if as_json:
+        print_json(
+            {
+                "operation": carried.operation,
+                "account": account,
+                "name": operation.name,
+                "result": carried.result,
+                "code": verdict.code,
+                "says": says,
+            }
+        )
+    elif carried.result == "done":
+        click.echo(f"done{f': {says}' if says else ''} (operation {carried.operation}).")
+        if operation.afterwards:
+            click.echo(operation.afterwards)
+    if carried.untold:
+        click.echo(
+            f"warning: the log could not take the result ({carried.untold}); `dispatcher account operations` will show "
+            f"{carried.operation} as unknown. Settle it: dispatcher account settle {carried.operation} "
+            f"{'not-done' if carried.result == 'not-done' else 'done'}",
+            err=True,
+        )
+    if carried.result == "unknown":
+        raise DispatcherError(
+            f"unknown: check with the vendor ({says}). It was asked once and is never repeated. "
+            f"{operation.if_unknown} Then: dispatcher account settle {carried.operation} done, or not-done."
+        )
+    if carried.result == "not-done":
+        error = UserError if verdict.kind in USERS_MISTAKE else DispatcherError
+        raise error(f"not done: {says} (operation {carried.operation}).")
+
+
+def when(at_ms: int) -> str:
+    """Local time to the second, as the other commands show it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_ms / 1000))
+
+
+def shown(known: Known) -> dict[str, Any]:
+    """An operation for `--json`."""
+    return {
+        "operation": known.asked.operation,
+        "account": known.asked.account,
+        "name": known.asked.name,
+        "asked_ms": known.asked.at_ms,
+        "asked_by": known.asked.by,
+        "sent": dict(known.asked.shows),
+        "result": known.result,
+        "result_ms": known.last.at_ms if known.last is not known.asked else None,
+        "result_by": known.last.by if known.last is not known.asked else None,
+        "code": known.last.code,
+        "says": known.last.says,
+    }

@@ -1,0 +1,202 @@
+"""What a person has a vendor do to an account (a top-up, a new user, a new password): once at most, and on the log.
+
+No vendor knows our operations again, so none is ever repeated by a program. Before its request an Operated("asked") is
+durable, after it another one says what came of it; one without is unknown, and stays so until a person who asked the
+vendor settles it. Of two that ask for the same at the same moment the one that the log has first goes out, alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.drivers.http.driver import HttpDriver
+from dispatcher.errors import LogError
+from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.records import record_of
+from dispatcher.vendors.seam.vendor import Operation, OperationResult, Vendor
+from schemas.codec import encode
+from schemas.records import Operated
+from schemas.topics import CAMPAIGNS
+
+Result = Literal["asked", "done", "not-done", "unknown"]
+
+LEAVE_S_MAX: Final = 30.0
+"""A request leaves within this time after it began to be announced, or never: its process may be frozen and wake up."""
+UNDER_WAY_S: Final = 60.0
+"""What was asked no longer ago than this, and has no result yet, may still be on its way."""
+
+TELL_TRIES_MAX: Final = 3
+TELL_AGAIN_S: Final = 0.5
+SAYS_CHARS_MAX: Final = 300
+ID_BYTES: Final = 4
+
+_KEY: Final = "operation!"
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an operation. `untold`: why the log does not have it, or ""."""
+
+    operation: str
+    result: Result
+    answer: OperationResult
+    untold: str = ""
+
+
+async def carry_out(
+    log: Log, vendor: Vendor, account: str, operation: Operation, by: str, *, again: bool = False
+) -> Carried:
+    """Announce it, have the vendor do it once, and tell what came of it.
+
+    It is not done while the same, asked earlier, is unknown or under way, unless it is meant `again`. Raises LogError
+    if it could not be announced: then the vendor was not asked. Cancelled, it is told as unknown.
+    """
+    leave_until_s = time.monotonic() + LEAVE_S_MAX
+    record = Operated(
+        operation=secrets.token_hex(ID_BYTES),
+        account=account,
+        name=operation.name,
+        shows=operation.shows,
+        result="asked",
+        at_ms=_now_ms(),
+        by=by,
+    )
+    await _append(log, record, "asked")
+    if not again and (first := await _unknown_before(log, record)) is not None:
+        return await _stood_back(log, record, first)
+    driver = HttpDriver(vendor, account)
+    try:
+        answer = _masked(
+            await driver.operate(operation, before_write=lambda: time.monotonic() < leave_until_s), operation.secrets
+        )
+    except asyncio.CancelledError:
+        await asyncio.shield(_tell(log, replace(record, result="unknown", at_ms=_now_ms(), says="interrupted")))
+        raise
+    finally:
+        await driver.close()
+    result = result_of(answer.verdict.kind)
+    says = said(answer)[:SAYS_CHARS_MAX]
+    told = replace(record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says)
+    return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
+
+
+async def _unknown_before(log: Log, record: Operated) -> Known | None:
+    """The first operation on the log that is the same as this one, asked before it, and of which nobody knows."""
+    for known in await known_operations(log, lambda other: is_same(other, record)):
+        if known.asked.operation == record.operation:
+            return None
+        if known.result == "unknown":
+            return known
+    return None
+
+
+async def _stood_back(log: Log, record: Operated, first: Known) -> Carried:
+    """Told as not done: the vendor was not asked."""
+    says = f"the same was just asked by {first.asked.by} (operation {first.asked.operation}): wait for what comes of it"
+    told = replace(record, result="not-done", at_ms=_now_ms(), code=Kind.NOT_SENT.value, says=says)
+    verdict = Verdict(kind=Kind.NOT_SENT, code=Kind.NOT_SENT.value)
+    answer = OperationResult(verdict=verdict, says=says)
+    return Carried(operation=record.operation, result="not-done", answer=answer, untold=await _tell(log, told))
+
+
+def is_same(one: Operated, other: Operated) -> bool:
+    """Do both ask the same of the same account?"""
+    return (one.account, one.name, one.shows) == (other.account, other.name, other.shows)
+
+
+def said(answer: OperationResult) -> str:
+    """What came of it in words; an HTTP status (`http 404`) stands before what came with it."""
+    code, text = answer.verdict.code, answer.verdict.text
+    if answer.says:
+        return answer.says
+    return ": ".join(filter(None, (code, text))) if code.startswith("http ") else text or code
+
+
+def result_of(kind: Kind) -> Result:
+    """What a verdict means for an operation."""
+    if kind is Kind.ACCEPTED:
+        return "done"
+    return "unknown" if kind in (Kind.UNKNOWN, Kind.PARTIAL) else "not-done"
+
+
+async def settle(log: Log, operation: Operated, *, done: bool, by: str, why: str) -> Operated:
+    """A person's word, from the vendor, on an unknown operation. Raises LogError."""
+    told = replace(operation, result="done" if done else "not-done", at_ms=_now_ms(), by=by, code="", says=why)
+    await _append(log, told, "settled")
+    return told
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation as the log tells it: when and by whom it was asked, and the last word on it."""
+
+    asked: Operated
+    last: Operated
+
+    @property
+    def result(self) -> Result:
+        """An operation without a word after `asked` is unknown."""
+        return "unknown" if self.last.result == "asked" else self.last.result
+
+    @property
+    def under_way_s(self) -> float:
+        """For how many seconds somebody may still be asking the vendor; 0.0: nobody can be."""
+        if self.last.result != "asked":
+            return 0.0
+        return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (_now_ms() - self.asked.at_ms) / 1000))
+
+
+async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:
+    """Every operation on the log, in the order they were asked. Raises LogError."""
+    found: dict[str, Known] = {}
+    position = 0
+    while records := await log.read(CAMPAIGNS.name, 0, position):
+        for stored in records:
+            if stored.key.startswith(_KEY.encode()):
+                record = _operated(stored)
+                if record is not None and match(record):
+                    earlier = found.get(record.operation)
+                    found[record.operation] = Known(asked=earlier.asked if earlier else record, last=record)
+        position = records[-1].offset + 1
+    return list(found.values())
+
+
+def _operated(stored: Stored) -> Operated | None:
+    record = record_of(stored, CAMPAIGNS.name)
+    return record if isinstance(record, Operated) else None
+
+
+async def _tell(log: Log, record: Operated) -> str:
+    """Append the result; tried a few times, because the vendor's answer comes only once."""
+    for last in range(1, TELL_TRIES_MAX + 1):
+        try:
+            await _append(log, record, "result")
+        except LogError as error:
+            if not error.retryable or last == TELL_TRIES_MAX:
+                return str(error)
+            await asyncio.sleep(TELL_AGAIN_S)
+        else:
+            break
+    return ""
+
+
+async def _append(log: Log, record: Operated, word: str) -> None:
+    key = f"{_KEY}{record.operation}!{word}"
+    await log.append(CAMPAIGNS.name, 0, [Entry(key.encode(), encode(record))])
+
+
+def _masked(answer: OperationResult, hidden: tuple[str, ...]) -> OperationResult:
+    text, says = answer.verdict.text, answer.says
+    for secret in filter(None, hidden):
+        text, says = text.replace(secret, "***"), says.replace(secret, "***")
+    return OperationResult(verdict=replace(answer.verdict, text=text), says=says)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,74 @@
+"""`dispatcher account change-login`: another password, and login name, for an account whose vendor offers that.
+
+The new password is prompted for or read from a file, never taken from the command line, never shown, never logged.
+consumers/accounts/asking.py asks twice, has the vendor do it once, and never again: who does not know whether it was
+done tries both passwords by hand, once each, because wrong logins may lock the account.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+import msgspec
+
+from consumers.accounts.asking import ask_and_carry_out, asking_options
+from dispatcher.config.file import load
+from dispatcher.errors import InputError, UserError
+from dispatcher.terminal.options import config_option, json_option
+from dispatcher.vendors.seam.vendor import Operation, Secret, Vendor
+
+
+@click.command("change-login")
+@click.argument("name", metavar="ACCOUNT")
+@click.option("--login-name", metavar="NAME", help="A new login name, too; default: it stays.")
+@click.option(
+    "--password-file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Read the new password from a file (- for standard input); otherwise it is prompted for.",
+)
+@asking_options
+@config_option
+@json_option
+def change_login(
+    name: str, login_name: str | None, password_file: Any, config: str | None, as_json: bool, **asking: Any
+) -> None:
+    """Give ACCOUNT another password at its vendor (COSMS), and another login name if you say so.
+
+    What will be sent is shown, and asked about twice. The vendor is asked once, whatever happens: no answer means
+    unknown, exit code 1; then try both passwords by hand, at the vendor's own pages. Stop `dispatcher run` before: it
+    goes on with the old password, and stops the account's lane at the first refusal.
+
+    \b
+    Examples:
+      dispatcher account change-login summer
+      dispatcher account change-login summer --password-file new.pw --yes --confirm summer
+    """
+    loaded = load(config, secrets=[name])
+    vendor = loaded.account(name)
+    if type(vendor).change_login is Vendor.change_login:
+        raise UserError(f'account "{name}": vendor {vendor.tag} has no call that changes a login. Ask the vendor.')
+    password = _password(password_file)
+    if not password:
+        raise InputError("the new password is empty. Write one.")
+
+    def make(_now_s: int) -> Operation:
+        operation = vendor.change_login(password, login_name)
+        assert operation is not None
+        return msgspec.structs.replace(
+            operation,
+            secrets=(*operation.secrets, str(password)),
+            afterwards=f"in {loaded.path}, [account.{name}]: {operation.afterwards}",
+        )
+
+    ask_and_carry_out(loaded, name, vendor, make, name=name, as_json=as_json, **asking)
+
+
+def _password(file: Any) -> Secret:
+    if file is not None:
+        return Secret(file.read().rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise InputError("the new password: there is no terminal to ask for it. Give --password-file FILE.")
+    return Secret(click.prompt("The new password", hide_input=True, confirmation_prompt=True, err=True))

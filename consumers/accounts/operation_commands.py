@@ -1,0 +1,96 @@
+"""`dispatcher account operations | settle`: what people had vendors do to accounts, and a person's word on what nobody
+knows. For every such command alike; what came of one is on the log (consumers/accounts/carry_out.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+from rich.text import Text
+
+from consumers.accounts.asking import check_not_under_way, operations_of, shown, when
+from consumers.accounts.carry_out import Known, settle
+from dispatcher.config.file import Config, load
+from dispatcher.errors import UserError
+from dispatcher.log.opening import open_log
+from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json, user
+
+
+@click.command("operations")
+@config_option
+@json_option
+def list_operations(config: str | None, as_json: bool) -> None:
+    """List what people had vendors do to accounts: when, who, what, and what came of it.
+
+    Top-ups, deductions, new and deleted users, changed logins; from the log, where each stood before the vendor was
+    asked. One without a result is unknown: ask the vendor, then `dispatcher account settle`.
+
+    \b
+    Example:
+      dispatcher account operations
+    """
+    known = asyncio.run(operations_of(load(config, secrets="none")))
+    if as_json:
+        print_json({"operations": [shown(each) for each in known]})
+    elif not known:
+        click.echo("no operations yet.")
+    else:
+        names = ("operation", "asked", "by", "account", "what", "result", "says")
+        table = columns(*names, prose={"what", "says"})
+        for each in known:
+            asked = each.asked
+            row = (asked.operation, when(asked.at_ms), asked.by, asked.account, _what(each), each.result, _says(each))
+            table.add_row(*map(Text, row))
+        console().print(table)
+
+
+@click.command("settle")
+@click.argument("operation")
+@click.argument("result", type=click.Choice(["done", "not-done"]))
+@click.option("--why", default="the vendor says so", show_default=True, help="How you know it.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+def settle_operation(operation: str, result: str, why: str, yes: bool, config: str | None) -> None:
+    """Say of an unknown OPERATION, once the vendor told you, whether it was done.
+
+    \b
+    Example:
+      dispatcher account settle 9f3a01c2 done --why "it is in the vendor's recharge records"
+    """
+    loaded = load(config, secrets="none")
+    found = asyncio.run(operations_of(loaded, lambda record: record.operation == operation))
+    if not found:
+        raise UserError(f"there is no operation {operation} on the log. See: dispatcher account operations")
+    [known] = found
+    if known.result != "unknown":
+        raise UserError(f"operation {operation} is not unknown: {known.result} ({_says(known)}).")
+    check_not_under_way(known)
+    if not confirm(f"{_what(known)}, asked {when(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
+        click.echo("nothing was written down.", err=True)
+        return
+    asyncio.run(_settled(loaded, known, result == "done", why))
+    click.echo(f"operation {operation}: {result}.")
+
+
+def _what(known: Known) -> str:
+    """`recharge 100 of shop01`, for a table."""
+    shows = dict(known.asked.shows)
+    fee = f" {shows['fee']}" if "fee" in shows else ""
+    of = f" of {shows['account']}" if "account" in shows and fee else f" {shows.get('account', '')}".rstrip()
+    return f"{known.asked.name}{fee}{of}"
+
+
+def _says(known: Known) -> str:
+    last = known.last
+    if last is known.asked:
+        return "no result: it broke off, or is still under way"
+    return last.says if last.code else f"{last.says} (said by {last.by})"
+
+
+async def _settled(config: Config, known: Known, done: bool, why: str) -> None:
+    log = await open_log(config.log.url, create=False)
+    try:
+        await settle(log, known.asked, done=done, by=user(), why=why)
+    finally:
+        await log.close()

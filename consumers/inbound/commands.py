@@ -1,0 +1,235 @@
+"""`dispatcher inbound list | export | follow | dead`: what people's phones sent to us, and what nobody could read.
+
+Numbers are shown in full: whoever reads this answers them. The results are brought up to date first, unless a running
+dispatcher does that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from consumers.inbound.screen import footer, letter_object, letter_table, message_line, message_object, message_table
+from dispatcher.config.file import load
+from dispatcher.core.numbers import to_wire
+from dispatcher.core.suppression import key_as_written, key_of_wire
+from dispatcher.errors import UserError
+from dispatcher.service.inbound import dead_letters, export_to, follow_messages, newest
+from dispatcher.store.port import InboundMessage, InboundWanted
+from dispatcher.terminal.options import Group, config_option, console, json_option, print_json, print_json_line
+from dispatcher.terminal.output_file import check_output, output_kind, output_options
+
+if TYPE_CHECKING:
+    from dispatcher.store.export.table_files import TableKind
+
+KINDS: Final[dict[str, TableKind]] = {
+    "csv": "csv",
+    "xlsx": "xlsx",
+    "parquet": "parquet",
+    "jsonl": "ndjson",
+    "ndjson": "ndjson",
+}
+
+_TIMES: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M")
+_AGO: Final = re.compile(r"(\d+) ?(min|h|d)")
+_SPANS: Final = {"min": "minutes", "h": "hours", "d": "days"}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group(cls=Group)
+def inbound() -> None:
+    """What phones sent to us: messages, long ones put together, each once; and what nobody could read."""
+
+
+def _chosen(function: F) -> F:
+    """The options that choose messages."""
+    for option in (
+        click.option("--contains", metavar="TEXT", help="Only messages that hold this text."),
+        click.option("--until", metavar="TIME", help="Only messages sent before then; written like --since."),
+        click.option(
+            "--since",
+            metavar="TIME",
+            help='Only messages sent since "2026-11-21", "2026-11-21 10:00", "10:00", or "3 h".',
+        ),
+        click.option("--number", metavar="NUMBER", help="Only messages from this phone."),
+        click.option("--account", metavar="ACCOUNT", help="Only messages that came through this account."),
+    ):
+        function = option(function)
+    return function
+
+
+@inbound.command("list")
+@_chosen
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@config_option
+@json_option
+def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str | None) -> None:
+    """List the newest messages from phones.
+
+    A long message comes in parts; it is listed when they are all there, or flagged "incomplete" when the missing ones
+    are not waited for any more ([store] parts_within_s). What a vendor says again is listed once.
+
+    \b
+    Examples:
+      dispatcher inbound list
+      dispatcher inbound list --since "2026-11-21 10:00" --contains 退订
+      dispatcher inbound list --number 13800138000 --json
+    """
+    loaded = load(config, secrets="none")
+    found = asyncio.run(newest(loaded, _wanted(**chosen), limit))
+    dead = sum(found.dead.values())
+    if as_json:
+        print_json(
+            {
+                "messages": [message_object(message) for message in found.messages],
+                "repeats": sum(tally.repeats for tally in found.tallies),
+                "waiting": sum(tally.waiting for tally in found.tallies),
+                "dead_letters": dead,
+                "records_behind": found.records_behind,
+            }
+        )
+        return
+    if found.messages:
+        console().print(message_table(found.messages))
+    for line in footer(len(found.messages), found.tallies, dead, found.records_behind):
+        click.echo(line, err=True)
+    wanted = chosen["account"]
+    if not found.messages and wanted is not None and wanted not in loaded.accounts:
+        known = ", ".join(sorted(loaded.accounts)) or "none"
+        click.echo(f'account "{wanted}" is not in {loaded.path} (accounts there: {known}).', err=True)
+
+
+@inbound.command("export")
+@_chosen
+@output_options(list(KINDS))
+@config_option
+@json_option
+def export_command(
+    kind: str | None, output: Path | None, force: bool, config: str | None, as_json: bool, **chosen: str | None
+) -> None:
+    """Export the messages from phones, oldest first, one row each.
+
+    Columns: sent_at, received_at (ISO 8601, +08:00), account, number, to, text, message_id, parts, missing, flags.
+    FILE appears only when it is complete.
+
+    \b
+    Examples:
+      dispatcher inbound export -o inbound.csv
+      dispatcher inbound export --since 2026-11-01 -o november.xlsx
+      dispatcher inbound export --format jsonl | jq .text
+    """
+    kind = output_kind(kind, output, KINDS)
+    if output is None and as_json:
+        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
+    if output is None and kind in ("parquet", "xlsx"):
+        raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
+    if output is not None:
+        check_output(output, force=force)
+    rows, records_behind = export_to(load(config, secrets="none"), _wanted(**chosen), KINDS[kind], output)
+    if as_json:
+        print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
+    elif output is not None:
+        click.echo(f"{rows:,} rows written to {output}.", err=True)
+
+
+@inbound.command()
+@_chosen
+@config_option
+@json_option
+def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
+    """Print messages from phones as they come, until Ctrl-C; with --json one object a line.
+
+    A long message is printed when it is whole, or when its missing parts are not waited for any more.
+
+    \b
+    Examples:
+      dispatcher inbound follow
+      dispatcher inbound follow --account spring --json | jq .text
+    """
+    wanted = _wanted(**chosen)
+    loaded = load(config, secrets="none")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(follow_messages(loaded, wanted, _print_object if as_json else _print_line))
+
+
+@inbound.command()
+@click.option("--account", metavar="ACCOUNT", help="Only what came for this account.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@config_option
+@json_option
+def dead(account: str | None, limit: int, config: str | None, as_json: bool) -> None:
+    """Show the newest dead letters: what vendors sent, pushed or polled, that nobody could read, and why.
+
+    Reports are among them, too. Nothing is thrown away: the log keeps a dead letter for 90 days.
+
+    \b
+    Examples:
+      dispatcher inbound dead
+      dispatcher inbound dead --account spring --json
+    """
+    letters, counts = asyncio.run(dead_letters(load(config, secrets="none"), account, limit))
+    if as_json:
+        print_json({"counts": counts, "letters": [letter_object(*each) for each in letters]})
+        return
+    if letters:
+        console().print(letter_table(letters))
+    total = sum(count for name, count in counts.items() if account in (None, name))
+    click.echo(f"{len(letters):,} of {total:,} dead letters." if total else "there are no dead letters.", err=True)
+
+
+def _print_object(message: InboundMessage) -> None:
+    print_json_line(message_object(message))
+
+
+def _print_line(message: InboundMessage) -> None:
+    click.echo(message_line(message))
+
+
+# --- what was asked for ----------------------------------------------------------------------------------------------
+
+
+def _wanted(
+    account: str | None, number: str | None, since: str | None, until: str | None, contains: str | None
+) -> InboundWanted:
+    return InboundWanted(
+        account=account,
+        number=None if number is None else _number(number),
+        since_ms=None if since is None else _time_ms(since, "--since"),
+        until_ms=None if until is None else _time_ms(until, "--until"),
+        contains=contains,
+    )
+
+
+def _number(text: str) -> str:
+    key = key_as_written(text) or key_of_wire(text.strip())
+    if not key:
+        raise UserError(f'"{text}" is no phone number. Write it like 13800138000.')
+    return to_wire(key)
+
+
+def _time_ms(text: str, option: str) -> int:
+    """Local time, as it is shown."""
+    now = datetime.now()
+    if ago := _AGO.fullmatch(text.strip()):
+        return _ms(now - timedelta(**{_SPANS[ago[2]]: int(ago[1])}))
+    for form in _TIMES:
+        try:
+            found = datetime.strptime(text.strip(), form)
+        except ValueError:
+            continue
+        if not form.startswith("%Y"):
+            found = datetime.combine(now.date(), found.time())
+        return _ms(found)
+    raise UserError(f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}", "{now:%H:%M}" or "3 h".')
+
+
+def _ms(when: datetime) -> int:
+    return round(when.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""The lanes role: owns lane partitions, submits chunks, polls vendors."""

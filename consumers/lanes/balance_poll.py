@@ -1,0 +1,73 @@
+"""Asking one account's balance at the vendor's interval, for the lane that spends it.
+
+Others may ask for the same account; the balance book (dispatcher/accounts/ask_book.py) keeps all of us to the interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from consumers.lanes.prepared import Driver
+from consumers.lanes.turns import Queries
+from dispatcher.accounts.ask_book import BalanceBook
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.verdict import Kind
+from dispatcher.errors import LogError
+from dispatcher.vendors.seam.vendor import Balance
+
+ASKED_BY: Final = "the lane"
+SLOWER_MAX: Final = 8
+
+
+async def poll_balance(
+    lane: AccountLane, driver: Driver, queries: Queries, book: BalanceBook, interval_s: float | None
+) -> None:
+    """Ask for ever, whenever the book says that it is time; twice as slowly after each "too fast".
+
+    Nobody is asked who refused our login, until a person has checked it.
+
+    Returns at once where the vendor has no balance query (`interval_s` None). A log that is away is waited out: nobody
+    asks whom it cannot tell. Raises LogError where waiting does not help.
+    """
+    if interval_s is None:
+        return
+    account = lane.spec.account
+    logger = structlog.get_logger("balance").bind(account=account)
+    slower, mark = 1, 0.0
+
+    async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        nonlocal mark
+        async with queries.turn():
+            mark = lane.balance_asked()
+            balance = await driver.balance(before_write=may_leave)
+            if balance is not None:
+                queries.heard("balance", balance.verdict)
+            return balance
+
+    while True:
+        await queries.open()
+        try:
+            balance = await book.ask(account, query)
+        except LogError as error:
+            if not error.retryable:
+                raise
+            logger.warning("balance not asked", error=str(error))
+            await asyncio.sleep(interval_s)
+            continue
+        if balance is None:
+            return
+        if balance.messages is not None:
+            lane.balance_is(balance.messages, mark, time.time_ns() // 1_000_000)
+            queries.wake()
+            slower = 1
+        elif balance.verdict is not None:
+            logger.warning("balance not known", kind=balance.verdict.kind.value, code=balance.verdict.code)
+            lane.balance_not_known(time.monotonic())
+            if balance.verdict.kind is Kind.THROTTLED:
+                slower = min(slower * 2, SLOWER_MAX)
+        await asyncio.sleep(interval_s * (slower - 1))

@@ -1,0 +1,169 @@
+"""Fetching what a vendor does not push: each of its polls, for ever, for the lane that owns the account.
+
+A page is durable on the log before the next one is asked for: a vendor may forget what it has served (vendors.md
+AMB-COSMS-9). So a page that is under way when we are told to stop is still taken, and one that the log refuses for now
+is kept and offered again. What is served twice counts once.
+
+Every question waits for the interval after the answer before it, the next page of a full one too (0.4, AMB-COSMS-8).
+Only where the account says that its vendor allows it (`at_once`) a full page is followed at once, until one is not
+full; never again once the vendor has called that too fast, and not while it serves the same page again and again
+(AMB-COSMS-9). A page that is the one before it, row by row, is on the log already. "Too fast" doubles the pause until a
+page comes. A new owner waits a whole interval first: its predecessor may have polled a moment ago.
+
+Weak spots: what was served to an owner that dies before the log has it is lost, where the vendor serves it once; two
+owners (one frozen, not dead) may poll side by side for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Final
+
+import msgspec
+import structlog
+
+from consumers.lanes.prepared import Driver
+from consumers.lanes.turns import Queries
+from dispatcher.arrivals import DEFAULT_WORDS, bury, take_inbound, take_reports
+from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.opt_out import OptOutWords
+from dispatcher.errors import LogError
+from dispatcher.log.port import Log
+from dispatcher.masking import spellings
+from dispatcher.vendors.seam.vendor import Poll, Polled, ReportRow, Vendor
+
+JITTER: Final = 0.1
+SLOWER_MAX: Final = 16
+AGAIN_S_MAX: Final = 30.0
+REPEATS_MAX: Final = 2
+"""How often the same page may come in a row before we stop asking at once: a vendor may serve each page twice."""
+
+
+Said = tuple[list[ReportRow], list[tuple[str, str, int, str, str]], bytes]
+
+
+class Pace(msgspec.Struct):
+    """When to ask next: `slower` times the interval, and some more, so that many accounts do not ask in step."""
+
+    interval_s: float
+    slower: int = 1
+    at_once: bool = False
+
+    def pause_s(self, chance: float) -> float:
+        """Seconds from an answer to the next question; `chance` in [0, 1)."""
+        return self.interval_s * self.slower * (1.0 + JITTER * chance)
+
+    def heard(self, page: Polled, *, follows: bool) -> bool:
+        """Take an answer in; whether the next page may be asked for at once. `follows`: this one was."""
+        if page.verdict is None:
+            self.slower = 1
+            return page.more and self.at_once
+        if page.verdict.kind is Kind.THROTTLED:
+            self.at_once = self.at_once and not follows
+            self.slower = min(self.slower * 2, SLOWER_MAX)
+        return False
+
+
+class Poller:
+    """One poll of one account. `finish_s`: how long a page under way may take once we are told to stop."""
+
+    def __init__(
+        self,
+        log: Log,
+        vendor: Vendor,
+        poll: Poll,
+        driver: Driver,
+        queries: Queries,
+        finish_s: float,
+        opt_out_words: OptOutWords = DEFAULT_WORDS,
+    ) -> None:
+        self._log = log
+        self._poll = poll
+        self._driver = driver
+        self._queries = queries
+        self._finish_s = finish_s
+        self._last: Said | None = None
+        self._repeats = 0
+        self._opt_out_words = opt_out_words
+        self._account = queries.lane.spec.account
+        self._secrets = [each.encode() for secret in vendor.secrets() for each in spellings(secret)]
+        self._logger = structlog.get_logger("polls").bind(account=self._account, poll=poll.name)
+
+    async def run(self) -> None:
+        """For ever. Raises LogError where waiting does not help."""
+        pace = Pace(self._poll.interval_s, at_once=self._poll.at_once)
+        while True:
+            await asyncio.sleep(pace.pause_s(random.random()))
+            page = await self._page()
+            while pace.heard(page, follows=False) and self._repeats < REPEATS_MAX:
+                page = await self._page()
+                if page.verdict is not None:
+                    pace.heard(page, follows=True)
+                    break
+
+    async def _page(self) -> Polled:
+        """The next page, durable; or one with a verdict that says why there is none."""
+        async with self._queries.turn():
+            fetching = asyncio.ensure_future(self._fetch())
+            try:
+                page = await asyncio.shield(fetching)
+            except asyncio.CancelledError:
+                await asyncio.wait({fetching}, timeout=self._finish_s)
+                fetching.cancel()
+                raise
+            self._queries.heard(self._poll.name, page.verdict)
+            return page
+
+    async def _fetch(self) -> Polled:
+        page = await self._driver.query(self._poll.flow(_now_ms()))
+        if isinstance(page, Verdict):
+            page = Polled(verdict=page)
+        if page.verdict is not None:
+            self._logger.warning("not polled", kind=page.verdict.kind.value, code=page.verdict.code)
+        said = _said(page)
+        if page.verdict is None:
+            self._repeats = self._repeats + 1 if any(said) and said == self._last else 0
+            if self._repeats:
+                return page
+        wait_s = 1.0
+        while True:
+            try:
+                await self._keep(page)
+                if page.verdict is None:
+                    self._last = said
+                return page
+            except LogError as error:
+                what = {"reports": len(page.reports), "inbound": len(page.inbound)}
+                if not error.retryable:
+                    self._logger.error("a page is lost: the log does not take it", error=str(error), **what)
+                    raise
+                self._logger.warning("a page waits for the log", error=str(error), **what)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, AGAIN_S_MAX)
+
+    async def _keep(self, page: Polled) -> None:
+        at_ms = _now_ms()
+        if page.count:
+            self._logger.warning("entries that cannot be read", entries=page.count, why=page.why)
+            rest = page.rest
+            for secret in self._secrets:
+                rest = rest.replace(secret, b"***")
+            await bury(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
+        await take_reports(self._log, self._account, page.reports, at_ms)
+        messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]
+        await take_inbound(self._log, self._account, messages, self._opt_out_words)
+
+
+def _said(page: Polled) -> Said:
+    """What a page says, without when it was read."""
+    messages = [
+        (each.number, each.to, each.at_ms if each.at_ms != each.received_ms else 0, each.message_id, each.text)
+        for each in page.inbound
+    ]
+    return page.reports, messages, page.rest
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,110 @@
+"""The driver port: how a lane sends a chunk, and what its request begins with.
+
+The lane knows drivers, never vendors: the HTTP driver (dispatcher/drivers/http/driver.py) is one, a scripted one in
+the tests
+is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.effects import Send
+from dispatcher.core.messages.personal import Personal
+from dispatcher.core.messages.template import Template, parse
+from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Request, Vendor, Verdict, options_for
+from schemas.batch import Values as BatchValues
+
+T = TypeVar("T")
+
+Values = Sequence[Sequence[str]]
+"""What stands in each recipient's text for each of its placeholders."""
+
+
+class Sent(Protocol):
+    """What came of one submit. Monotonic seconds; None if nothing was written, or no answer came."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def wrote_s(self) -> float | None: ...
+    @property
+    def answered_s(self) -> float | None: ...
+
+
+class Driver(Protocol):
+    """Sends chunks of one account and asks its vendor; never raises for what a vendor or network does."""
+
+    async def submit(
+        self,
+        prepared: bytes,
+        chunk: memoryview,
+        count: int,
+        *,
+        values: Values | None = None,
+        before_write: Callable[[], bool] | None = None,
+    ) -> Sent:
+        """Send once; with `values`, each number its own text.
+
+        `before_write` is asked right before the first byte; False: the verdict is NOT_SENT.
+        """
+        ...
+
+    async def query(
+        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
+    ) -> T | Verdict:
+        """What a flow that only asks came to; a Verdict if it got no answer it could go on with."""
+        ...
+
+    async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
+        """The account's balance, or why it is not known; None where the vendor has no such query.
+
+        `before_write` is asked right before the first byte; False: nothing goes out.
+        """
+        ...
+
+
+class Prepared:
+    """What a chunk's request begins with, computed when first needed and kept where it serves a whole campaign.
+
+    All raise TextError if the account cannot carry it (as when its configuration was changed after the launch).
+    """
+
+    def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns) -> None:
+        self._vendors = vendors
+        self._campaigns = campaigns
+        self._bodies: dict[tuple[str, str], bytes] = {}
+
+    def of(self, send: Send) -> tuple[bytes, Values | None]:
+        """(the prefix of the request's body, each recipient's values where their texts differ)."""
+        letters = send.letters
+        if letters is not None and (text := letters.text) is not None:
+            message, _ = self._message(send.campaign, send.account)
+            return self._vendors[send.account].prepare(msgspec.structs.replace(message, text=text)), None
+        key = (send.campaign, send.account)
+        if key not in self._bodies:
+            message, template = self._message(*key)
+            vendor = self._vendors[send.account]
+            self._bodies[key] = (
+                vendor.prepare(message) if letters is None else vendor.prepare_variable(message, template)
+            )
+        return self._bodies[key], None if letters is None else letters.values
+
+    def personal(self, campaign: str, account: str, values: BatchValues) -> Personal:
+        """The texts of a batch as this account sends them. Raises ValueError if they do not fit the campaign."""
+        vendor = self._vendors[account]
+        _, template = self._message(campaign, account)
+        return Personal(values, template.of(values.names), vendor.split, vendor.variable_limits)
+
+    def _message(self, campaign: str, account: str) -> tuple[Message, Template]:
+        known = self._campaigns.get(campaign)
+        assert known is not None
+        assert known.launched is not None
+        launched = known.launched
+        template = parse(launched.text) if launched.variables else Template((launched.text,))
+        options = options_for(account, launched.options)
+        return Message(text=launched.text, options=options, kind=launched.kind), template

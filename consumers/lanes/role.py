@@ -1,0 +1,106 @@
+"""The lanes role: takes part in sharing out lane partitions and runs an owner for each one it holds.
+
+Who holds a partition is a hint (consumer group, file lock); what makes an owner is the journal (lane_runner.py).
+A partition whose owner failed is tried again with growing pauses as long as it is held; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final
+
+import structlog
+
+from consumers.lanes.campaigns_feed import CampaignsFeed
+from consumers.lanes.runner import LaneRunner
+from dispatcher.accounts.holders import GROUP
+from dispatcher.config.file import Config
+from dispatcher.core.lane.state import LaneBroken
+from dispatcher.drivers.http.driver import HttpDriver
+from dispatcher.errors import DispatcherError
+from dispatcher.log.port import Log
+from schemas.topics import LANES, lane_partition
+
+AGAIN_S: Final = 2.0
+AGAIN_MAX_S: Final = 30.0
+
+
+class Lanes:
+    """All lane partitions this process holds."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        self._config: Final = config
+        self._log: Final = log
+        self._feed: Final = CampaignsFeed(log)
+        self._held: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._logger = structlog.get_logger("lanes")
+        self.accounts: Final[dict[int, list[str]]] = {}
+        for account in config.accounts:
+            self.accounts.setdefault(lane_partition(account), []).append(account)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hold and run lanes until `stop`, then drain them. Raises LogError where no lane can run."""
+        await self._feed.catch_up()
+        following = asyncio.create_task(self._feed.follow())
+        following.add_done_callback(self._feed_ended)
+        claim = await self._log.claim(GROUP, LANES.name, self._assigned, self._revoked)
+        stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({stopped, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            await claim.release()
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError, DispatcherError):
+                await following
+        if self._failed.done():
+            self._failed.result()
+
+    async def _assigned(self, partitions: frozenset[int]) -> None:
+        for partition in sorted(partitions & self.accounts.keys() - self._held.keys()):
+            stop = asyncio.Event()
+            self._held[partition] = (stop, asyncio.create_task(self._keep(partition, stop)))
+
+    async def _revoked(self, partitions: frozenset[int]) -> None:
+        leaving = [self._held.pop(partition) for partition in sorted(partitions & self._held.keys())]
+        for stop, _ in leaving:
+            stop.set()
+        await asyncio.gather(*(task for _, task in leaving))
+
+    async def _keep(self, partition: int, stop: asyncio.Event) -> None:
+        """Own the partition again and again until it is given back."""
+        again_s = AGAIN_S
+        while not stop.is_set():
+            drivers = {
+                account: HttpDriver(self._config.accounts[account], account) for account in self.accounts[partition]
+            }
+            for driver in drivers.values():
+                await driver.open()
+            try:
+                if await LaneRunner(partition, self._config, self._log, self._feed, drivers).run(stop):
+                    return
+                again_s = AGAIN_S
+            except (DispatcherError, LaneBroken) as error:
+                self._logger.error("lane stopped", partition=partition, error=str(error), again_s=again_s)
+            except Exception as error:
+                self._logger.exception("lane failed", partition=partition)
+                if not self._failed.done():
+                    self._failed.set_exception(error)
+                return
+            finally:
+                for driver in drivers.values():
+                    await driver.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), again_s)
+            again_s = min(AGAIN_MAX_S, again_s * 2)
+
+    def _feed_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None and not self._failed.done():
+            self._failed.set_exception(task.exception() or RuntimeError("campaigns are not followed any more"))
+
+
+async def run_lanes(config: Config, log: Log, stop: asyncio.Event) -> None:
+    """Run the lanes that this process gets, until `stop`; then drain them within `lanes.drain_s`."""
+    await Lanes(config, log).run(stop)

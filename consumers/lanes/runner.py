@@ -1,0 +1,326 @@
+"""The shell around one lane partition: gives the pure owner records, answers and the time, and performs its effects.
+
+Everything that decides is in dispatcher/core/lane/owner.py; what is here is input and output. One ownership is one
+call of
+`LaneRunner.run`: it ends when the partition is given back (drained, nothing left open), when a newer owner is read, or
+when the log leaves it in doubt; the caller (consumers/lanes/role.py) makes a new start if the partition is still its
+own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Final
+
+import structlog
+
+from consumers.lanes.balance_poll import ASKED_BY, poll_balance
+from consumers.lanes.campaigns_feed import CampaignsFeed
+from consumers.lanes.fetching import Poller
+from consumers.lanes.history_watch import HistoryWatch
+from consumers.lanes.journal import Journal
+from consumers.lanes.prepared import Driver, Prepared
+from consumers.lanes.spec import lane_spec
+from consumers.lanes.stop_notices import tell_stops
+from consumers.lanes.turns import Queries
+from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
+from dispatcher.config.file import Config
+from dispatcher.core.lane.effects import Append, Effect, Fetch, Point, Send, Warn
+from dispatcher.core.lane.owner import Owner, OwnerSettings
+from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.messages.chunks import Batch
+from dispatcher.errors import LogDamaged, LogError, TextError
+from dispatcher.log.port import Entry, Log
+from dispatcher.log.records import record_of
+from dispatcher.vendors.seam.vendor import Verdict
+from schemas.batch import BrokenBatch, unpack_values
+from schemas.codec import encode
+from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
+from schemas.topics import JOBS, LANES, RECIPIENTS
+
+DOUBT_S: Final = 10.0
+HOURS_CHECKED_S: Final = 5.0
+CHINA_S: Final = 8 * 3600
+
+
+class LaneRunner:
+    """One ownership of one lane partition. `drivers` are the open drivers of its accounts."""
+
+    def __init__(
+        self, partition: int, config: Config, log: Log, feed: CampaignsFeed, drivers: Mapping[str, Driver]
+    ) -> None:
+        self.partition: Final = partition
+        self._config = config
+        self._log = log
+        self._feed = feed
+        self._drivers = drivers
+        self._prepared = Prepared({account: config.accounts[account] for account in drivers}, feed.campaigns)
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._sends: set[asyncio.Task[None]] = set()
+        self._fetches: set[asyncio.Task[None]] = set()
+        self._journal = Journal(log, partition, self._refused)
+        vendors = {account: config.accounts[account] for account in drivers}
+        self._book = BalanceBook(log, vendors, ASKED_BY)
+        self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
+        self._failed: BaseException | None = None
+        self._stopping = False
+        self._doubt_since_s: float | None = None
+        self._logger = structlog.get_logger("lanes").bind(partition=partition)
+        self._owner: Owner | None = None
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Own, send until `stop` (then drain), give back. True: given back in order. Raises LogError, LaneBroken."""
+        state = await self._last_checkpoint()
+        name = secrets.token_hex(8)
+        lanes = self._config.lanes
+        settings = OwnerSettings(
+            partition=self.partition, owner=name, ttl_s=lanes.intent_ttl_s, checkpoint_every=lanes.checkpoint_every
+        )
+        specs = [lane_spec(account, self._config.accounts[account]) for account in self._drivers]
+        owner = self._owner = Owner(settings, specs, state, self._feed.campaigns, time.monotonic())
+        unlisten = self._feed.listen(self._campaign_changed)
+        await self._journal.own(Owned(owner=name, at_ms=_now_ms(), where=f"{socket.gethostname()}:{os.getpid()}"))
+        tasks = [asyncio.create_task(self._guard(self._follow_journal(state.position)))]
+        try:
+            while not owner.in_charge and self._failed is None:
+                await self._woken()
+            tasks.append(asyncio.create_task(self._guard(self._follow_inbox())))
+            tasks.extend(asyncio.create_task(self._guard(asking)) for asking in self._asking(owner))
+            tasks.append(asyncio.create_task(self._guard(self._keep_hours(owner))))
+            tasks.append(asyncio.create_task(self._stop_when(stop)))
+            self._logger.info("lane owned", owner=name, accounts=sorted(self._drivers), unknown=len(state.open))
+            orderly = await self._work(owner)
+            if orderly:
+                await self._leave(owner)
+            return orderly
+        finally:
+            unlisten()
+            for task in [*tasks, *self._fetches]:
+                task.cancel()
+            await self._abandon_sends()
+            await asyncio.gather(*tasks, *self._fetches, return_exceptions=True)
+            await self._journal.close()
+
+    def _asking(self, owner: Owner) -> Iterator[Coroutine[None, None, None]]:
+        """What goes on for each account beside the sending: all its vendor is asked for, and what is told of it."""
+        for account, driver in self._drivers.items():
+            vendor, lane = self._config.accounts[account], owner.lanes[account]
+            queries = Queries(lane, self._wake)
+            yield tell_stops(lane, self._log, self._feed.campaigns, vendor.codes)
+            yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
+            for poll in vendor.polls():
+                words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
+                yield Poller(self._log, vendor, poll, driver, queries, finish_s, words).run()
+            request_s = owner.settings.ttl_s + lane.spec.timeout_s
+            watch = HistoryWatch(
+                self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, request_s
+            )
+            yield watch.run()
+
+    # --- the loop ---
+
+    async def _work(self, owner: Owner) -> bool:
+        drain_until_s = float("inf")
+        while True:
+            now_s = time.monotonic()
+            if self._stopping and not owner.draining:
+                owner.drain(_now_ms())
+                drain_until_s = now_s + self._config.lanes.drain_s
+            self._perform(owner.poll(now_s, _now_ms()))
+            if self._failed is not None:
+                raise self._failed
+            if owner.deposed and not self._sends:
+                self._logger.warning("another process owns the lane now")
+                return False
+            if self._in_doubt(owner, now_s):
+                self._logger.warning("intents neither confirmed nor refused: making a new start")
+                return False
+            if owner.draining and ((owner.drained and self._journal.settled) or now_s >= drain_until_s):
+                return owner.drained
+            await self._woken(min(owner.wake_s, drain_until_s))
+
+    async def _woken(self, until_s: float = float("inf")) -> None:
+        if not self._wake.is_set() and until_s < float("inf"):
+            loop = asyncio.get_running_loop()
+            wait_s = max(0.0, until_s - time.monotonic())
+            self._timer = loop.call_later(wait_s, self._wake.set)
+        await self._wake.wait()
+        self._wake.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _in_doubt(self, owner: Owner, now_s: float) -> bool:
+        asked_s = [proposal.asked_s for lane in owner.lanes.values() for proposal in lane.proposed.values()]
+        if not asked_s:
+            return False
+        return now_s - min(asked_s) > self._config.lanes.intent_ttl_s + DOUBT_S
+
+    async def _stop_when(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stopping = True
+        self._wake.set()
+
+    async def _guard(self, work: object) -> None:
+        """A follower that fails ends the ownership, with its error."""
+        try:
+            await work  # type: ignore[misc]
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._failed = error
+            self._wake.set()
+
+    # --- reading ---
+
+    async def _last_checkpoint(self) -> LaneState:
+        offset = self._feed.campaigns.checkpoints.get(self.partition)
+        if offset is None:
+            return LaneState()
+        record = record_of(await self._log.fetch(LANES.name, self.partition, offset), LANES.name)
+        if not isinstance(record, Checkpoint):
+            raise LogDamaged(f"lanes/{self.partition}: offset {offset} is no checkpoint. Is this the right log?")
+        return LaneState.load(record)
+
+    async def _follow_journal(self, position: int) -> None:
+        owner = self._owner
+        assert owner is not None
+        async for records in self._log.follow(LANES.name, self.partition, position):
+            now_s, now_ms = time.monotonic(), _now_ms()
+            for stored in records:
+                owner.journal_read(stored.offset, record_of(stored, LANES.name), now_s, now_ms)
+            self._wake.set()
+
+    async def _follow_inbox(self) -> None:
+        owner = self._owner
+        assert owner is not None
+        async for records in self._log.follow(JOBS.name, self.partition, owner.state.inbox):
+            now_s, now_ms = time.monotonic(), _now_ms()
+            for stored in records:
+                owner.inbox_read(stored.offset, record_of(stored, JOBS.name), now_s, now_ms)
+            self._wake.set()
+
+    def _campaign_changed(self, campaign: str) -> None:
+        if self._owner is not None:
+            self._owner.campaign_changed(campaign, time.monotonic())
+            self._wake.set()
+
+    def _refused(self, record: AnyRecord) -> None:
+        if self._owner is not None:
+            self._owner.append_refused(record, time.monotonic())
+            self._wake.set()
+
+    async def _keep_hours(self, owner: Owner) -> None:
+        """Close a lane outside its account's sending hours (Asia/Shanghai, vendors.md AMB-BATCH-21)."""
+        while True:
+            hour = (time.time() + CHINA_S) // 3600 % 24
+            for account in self._drivers:
+                hours = self._config.accounts[account].send_hours
+                owner.lanes[account].closed = hours is not None and not hours[0] <= hour < hours[1]
+            self._wake.set()
+            await asyncio.sleep(HOURS_CHECKED_S)
+
+    # --- effects ---
+
+    def _perform(self, effects: list[Effect]) -> None:
+        together = []
+        for effect in effects:
+            match effect:
+                case Append():
+                    together.append(effect.record)
+                case Point():
+                    self._journal.point(effect.record)
+                case Fetch():
+                    self._start(self._fetches, self._fetch(effect))
+                case Send():
+                    self._start(self._sends, self._send(effect))
+                case Warn():
+                    self._logger.warning(effect.event, account=effect.account, detail=effect.detail)
+        if together:
+            self._journal.append(together)
+
+    @staticmethod
+    def _start(tasks: set[asyncio.Task[None]], work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _send(self, send: Send) -> None:
+        owner = self._owner
+        assert owner is not None
+        sent_ms = 0
+
+        def may_write() -> bool:
+            nonlocal sent_ms
+            sent_ms = _now_ms()
+            return owner.may_write(send.intent, send.account, time.monotonic())
+
+        wrote_s = answered_s = None
+        try:
+            prepared, values = self._prepared.of(send)
+            sent = await self._drivers[send.account].submit(
+                prepared, send.numbers, send.count, values=values, before_write=may_write
+            )
+            verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
+        except TextError as error:
+            verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error))
+        owner.answered(
+            send.intent,
+            send.account,
+            verdict,
+            time.monotonic(),
+            _now_ms(),
+            wrote_s=wrote_s,
+            answered_s=answered_s,
+            sent_ms=sent_ms,
+        )
+        self._wake.set()
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        owner = self._owner
+        assert owner is not None
+        job = fetch.job
+        try:
+            stored = await self._log.fetch(RECIPIENTS.name, job.partition, job.offset)
+            numbers, count, values = await asyncio.to_thread(unpack_values, stored.value, stored.headers, job.sha256)
+            personal = None
+            if values is not None:
+                personal = await asyncio.to_thread(self._prepared.personal, job.campaign, job.account, values)
+            owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal))
+        except (LogError, BrokenBatch, ValueError) as error:
+            owner.batch_failed(fetch.job_offset, str(error), time.monotonic())
+        self._wake.set()
+
+    # --- leaving ---
+
+    async def _leave(self, owner: Owner) -> None:
+        """A last checkpoint, so that the next owner starts where this one stopped."""
+        checkpoint = owner.last_checkpoint(_now_ms())
+        try:
+            [offset] = await self._log.append(LANES.name, self.partition, [Entry(b"", encode(checkpoint))])
+        except LogError as error:
+            self._logger.warning("last checkpoint not written", error=str(error))
+            return
+        while owner.state.position <= offset and not owner.deposed and self._failed is None:
+            await self._woken()
+        if not owner.deposed:
+            self._journal.point(CheckpointAt(partition=self.partition, offset=offset))
+            await self._log.end(LANES.name, self.partition)
+        self._logger.info("lane given back", unknown=len(owner.state.open))
+
+    async def _abandon_sends(self) -> None:
+        """Only after the drain's bound: what is still under way becomes unknown with the next owner."""
+        for task in list(self._sends):
+            task.cancel()
+        await asyncio.gather(*self._sends, return_exceptions=True)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

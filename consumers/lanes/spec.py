@@ -1,0 +1,28 @@
+"""An account's configuration, told to the pure core."""
+
+from __future__ import annotations
+
+from consumers.lanes.history_watch import HISTORY_S
+from dispatcher.core.lane.account import LaneSpec
+from dispatcher.vendors.seam.vendor import Vendor
+
+
+def lane_spec(account: str, vendor: Vendor) -> LaneSpec:
+    """What the core must know of an account's configuration."""
+    limits, flow = vendor.limits, vendor.flow
+    numbers_max = min(limits.numbers_max, vendor.numbers_per_request or limits.numbers_max)
+    return LaneSpec(
+        account=account,
+        numbers_max=numbers_max,
+        numbers_min=limits.numbers_min,
+        chars_max=limits.mobiles_chars_max,
+        limit=flow.limit if flow else None,
+        per_s=flow.per_s if flow else 1.0,
+        unit=flow.unit if flow else "messages",
+        inflight_max=vendor.inflight_max,
+        attempts_max=vendor.attempts_max,
+        timeout_s=vendor.connect_timeout_s + vendor.timeout_s,
+        polls_balance=vendor.balance_interval_s is not None,
+        locks_out=vendor.locks_out,
+        evidence_s=HISTORY_S if vendor.ids_each and vendor.history_limits is not None else 0.0,
+    )

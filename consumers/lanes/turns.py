@@ -1,0 +1,59 @@
+"""An account's turn at its vendor: one query of it at a time, and none to a vendor that refuses our login.
+
+Thirty wrong logins lock a COSMS account for a day (vendors.md 1.2), and every query is a login. So the first refusal of
+whatever kind stops the lane and all queries, until a person has checked the account; and until one login was let in
+there is one request at a time, be it a query or a submit (AccountLane.requests_max): a wrong password is tried once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.verdict import Kind, Verdict
+
+LOOK_AGAIN_S: Final = 0.05
+
+_logger = structlog.get_logger("lanes")
+
+
+class Queries:
+    """The turns of one account in this process. `wake` is set when the lane may go on."""
+
+    def __init__(self, lane: AccountLane, wake: asyncio.Event) -> None:
+        self.lane: Final = lane
+        self.wake: Final = wake.set
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until the vendor may be asked, and keep everybody else from asking meanwhile."""
+        async with self._lock:
+            await self.open()
+            self.lane.queries += 1
+            try:
+                yield
+            finally:
+                self.lane.queries -= 1
+                self.wake()
+
+    async def open(self) -> None:
+        """Wait until the account is not stopped because of its login, and no first login is under way."""
+        while True:
+            if self.lane.may_ask:
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    def heard(self, what: str, verdict: Verdict | None) -> None:
+        """What a query came to: None is an answer, so the vendor has let us in; an AUTH one stops everything."""
+        if verdict is None:
+            self.lane.let_in = True
+        elif verdict.kind is Kind.AUTH:
+            self.lane.stop("auth", f"{what} query: code {verdict.code}", 0.0)
+            _logger.warning("stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why)
+        self.wake()

@@ -1,0 +1,1 @@
+"""The results role: the joiner, and the commands that read results."""

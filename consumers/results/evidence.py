@@ -1,0 +1,149 @@
+"""Looking for evidence beside the join: reports under ids that nobody told us prove which unknown chunks were taken.
+
+What is proven (core/evidence.py) is told to the lane's owner as a Decided in its inbox; only the owner resolves. A
+report may be read before the journal record that explains it, so a conclusion counts only once the journal is folded
+up to where it ended after the report was there: every intent is on the log before its request goes out.
+
+A decision told twice is harmless; one that brought nothing about (the lane does not run) is told again, ever later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import msgspec
+import structlog
+
+from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.results.evidence import Trace, conclude
+from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
+from dispatcher.log.port import Entry, Log
+from dispatcher.store.port import StoreReader
+from schemas.codec import encode
+from schemas.records import Decided
+from schemas.topics import JOBS, LANE_PARTITIONS, LANES, REPORTS, lane_partition
+
+LOOK_EVERY_S: Final = 2.0
+AGAIN_S: Final = 60.0
+AGAIN_MAX_S: Final = 6 * 3600.0
+BY: Final = "evidence"
+
+_log = structlog.get_logger("evidence")
+
+
+class _Due(msgspec.Struct, frozen=True):
+    """Reports before offset `reports` may be judged once the journal is folded up to `journal`."""
+
+    reports: int
+    journal: int
+
+
+class EvidenceWatch:
+    """One joiner's search. `reader` is its own; nobody else uses it meanwhile.
+
+    `ids_each`: accounts whose vendor gives every recipient an id of its own. There a report proves one message only,
+    and the lane asks the vendor's history instead (consumers/lanes/history_watch.py).
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        reader: StoreReader,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        ids_each: Collection[str] = (),
+    ) -> None:
+        self._log = log
+        self._reader = reader
+        self._now_ms = now_ms
+        self._ids_each = frozenset(ids_each)
+        self._looked_s = float("-inf")
+        self._due: dict[int, _Due] = {}
+        self._after: dict[str, str] = {}
+        self._told: dict[int, tuple[float, float]] = {}  # chunk -> not again before, and how long to wait then
+        self._said: set[str] = set()
+
+    async def look(self, now_s: float) -> None:
+        """A bounded look, if the last one is LOOK_EVERY_S ago (`now_s`: monotonic). Raises LogNewer, LogDamaged."""
+        if now_s - self._looked_s < LOOK_EVERY_S:
+            return
+        self._looked_s = now_s
+        try:
+            accounts = await asyncio.to_thread(self._reader.in_doubt)
+            if not accounts:
+                self._told.clear()
+            for account in accounts:
+                if account not in self._ids_each:
+                    await self._look_at(account, now_s)
+        except (LogNewer, LogDamaged):
+            raise
+        except DispatcherError as error:
+            _log.warning("no evidence now, trying again", error=str(error))
+
+    async def _look_at(self, account: str, now_s: float) -> None:
+        partition = lane_partition(account)
+        offsets = await asyncio.to_thread(self._reader.offsets)
+        due = self._due.get(partition)
+        if due is None:
+            journal = await self._log.end(LANES.name, partition)
+            due = self._due[partition] = _Due(offsets.get((REPORTS.name, partition), 0), journal)
+        if offsets.get((LANES.name, partition), 0) < due.journal:
+            return
+        found = await asyncio.to_thread(self._reader.evidence, account, self._after.get(account, ""))
+        self._after[account] = found.more_after
+        del self._due[partition]
+        if found.crowded and account not in self._said:
+            self._said.add(account)
+            _log.warning("too many requests without an id to find evidence among; decide by hand", account=account)
+        proven = [trace for trace in conclude(found.traces) if trace.of.first_offset < due.reports]
+        await self._tell(account, [trace for trace in proven if self._untold(trace, now_s)], now_s)
+
+    def _untold(self, trace: Trace, now_s: float) -> bool:
+        not_before_s, _ = self._told.get(trace.holders[0].id, (float("-inf"), 0.0))
+        return now_s >= not_before_s
+
+    async def _tell(self, account: str, proven: Iterable[Trace], now_s: float) -> None:
+        at_ms = self._now_ms()
+        records = [(trace, decision(account, trace, at_ms)) for trace in proven]
+        if not records:
+            return
+        entries = [Entry(account.encode(), encode(record)) for _, record in records]
+        await self._log.append(JOBS.name, lane_partition(account), entries)
+        for trace, record in records:
+            chunk = trace.holders[0]
+            _, wait_s = self._told.get(chunk.id, (0.0, AGAIN_S))
+            self._told[chunk.id] = (now_s + wait_s, min(AGAIN_MAX_S, wait_s * 2))
+            _log.info(
+                "taken after all",
+                account=account,
+                campaign=record.campaign,
+                intent=record.intents[0],
+                recipients=chunk.count,
+                vendor_id=record.vendor_id,
+            )
+
+
+def decision(account: str, trace: Trace, at_ms: int) -> Decided:
+    """What a trace that proves its chunk says to the lane's owner."""
+    chunk, of = trace.holders[0], trace.of
+    many = len(of.numbers)
+    held = f"the number {_masked(int(of.numbers[0]))}" if many == 1 else f"all {many:,} numbers reported under it"
+    example = "" if many == 1 else f", for example {_masked(int(of.numbers[0]))}"
+    return Decided(
+        account=account,
+        campaign=chunk.campaign,
+        intents=(chunk.id // LANE_PARTITIONS,),
+        verdict="sent",
+        at_ms=at_ms,
+        by=BY,
+        why=f"reports came under the id {of.vendor_id}, which no answer had told us; of all requests whose id is not "
+        f"known, only this one holds {held}{example}",
+        vendor_id=of.vendor_id,
+    )
+
+
+def _masked(number: int) -> str:
+    wire = phone_numbers.to_wire(number)
+    return f"{wire[:3]}****{wire[-4:]}" if len(wire) > 8 else "****"

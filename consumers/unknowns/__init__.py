@@ -1,0 +1,1 @@
+"""`dispatcher unknown`: requests whose outcome is not known."""

@@ -1,0 +1,283 @@
+"""Unknown requests as people read them, and as JSON: how many, since when, why, what speaks for what, what to do.
+
+Drawing only. A number is never shown whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from consumers.unknowns.hint_screen import hint_object, hints
+from dispatcher.core.lane.verdict import NO_ANSWER
+from dispatcher.core.results.evidence import Candidate
+from dispatcher.process.logs import masked
+from dispatcher.service.resolutions import Resolution
+from dispatcher.service.unknowns import Clue, Doubt, Verdict
+from dispatcher.store.meanings import meaning
+from dispatcher.terminal.options import columns
+from dispatcher.terminal.progress import duration
+from schemas.states import State
+from schemas.topics import LANE_PARTITIONS
+
+CHUNKS_SHOWN: Final = 50
+TEXT_CHARS_SHOWN: Final = 60
+
+_HOLDER_WORDS: Final = {
+    State.UNKNOWN: "unknown too",
+    State.IN_FLIGHT: "under way",
+    State.ACCEPTED: "accepted without an id",
+    State.QUEUED: "sent again since",
+}
+
+_WHAT_HAPPENS: Final = {
+    "sent": "count as accepted and wait for their reports; nobody is texted",
+    "not-sent": "are sent; if the vendor took them after all, they get the text twice",
+    "resend": "are sent again; those whom the vendor has texted already get the text twice",
+}
+
+
+def listing(found: Sequence[Doubt], now_ms: int) -> RenderableType:
+    """Everything about these, and what to do."""
+    title = Text(f"{amount(found)} unknown: the vendor may or may not have texted them.", style="bold magenta")
+    return Group(title, Text(), requests(found, now_ms), *_advice(found))
+
+
+def amount(found: Sequence[Doubt]) -> str:
+    """`300 recipients in 3 requests are`."""
+    recipients = sum(doubt.chunk.recipients for doubt in found)
+    return (
+        f"{counted(recipients, 'recipient')} in {counted(len(found), 'request')} {'is' if recipients == 1 else 'are'}"
+    )
+
+
+def counted(number: int, what: str) -> str:
+    """`1 request`, `1,000 requests`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
+    """The requests, oldest first: which, how many, since when; and below it why, and what speaks for what."""
+    shown, rest = found[:CHUNKS_SHOWN], found[CHUNKS_SHOWN:]
+    name, campaign, account = (
+        max(map(len, texts), default=0)
+        for texts in zip(*((d.name, d.chunk.campaign, d.chunk.account) for d in shown), strict=True)
+    )
+    parts: list[RenderableType] = []
+    for doubt in shown:
+        chunk = doubt.chunk
+        line = Text(f"{doubt.name:<{name}}  ").append(f"{chunk.campaign:<{campaign}}", style="bold")
+        line.append(f"  {chunk.account:<{account}}  {counted(chunk.recipients, 'recipient')}")
+        line.append(f"  since {clock(chunk.since_ms)} ({lasting(now_ms - chunk.since_ms)})")
+        parts += [
+            line,
+            Padding(Text(f"{why(doubt)}; {evidence(doubt)}", style="dim"), (0, 0, 0, name + 2), expand=False),
+        ]
+    if rest:
+        recipients = counted(sum(doubt.chunk.recipients for doubt in rest), "recipient")
+        parts.append(Text(f"and {len(rest):,} more with {recipients} (--json lists all)"))
+    parts += [Text(f"\n{line}") for line in hints(found)]
+    return Group(*parts)
+
+
+def lasting(ms: int) -> str:
+    """`0:07`, `5:12:30`, `12 days`."""
+    days = ms // 86_400_000
+    return counted(days, "day") if days > 1 else duration(max(0, ms) / 1000)
+
+
+def why(doubt: Doubt) -> str:
+    """Why it is unknown, in plain words."""
+    chunk = doubt.chunk
+    if doubt.in_history:
+        return "no answer says what became of it"
+    text = masked(" ".join(chunk.text.split()))
+    said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
+    if not chunk.code:
+        return f"the dispatcher stopped while it was under way{said}"
+    if chunk.code == NO_ANSWER:
+        return f"no answer came{said}"
+    if chunk.code == "unreadable":
+        return f"an answer that cannot be read{said}"
+    known = meaning(doubt.vendor, "submit", chunk.code)
+    heard = (
+        said if not known or chunk.code.startswith("http ") else ""
+    )  # the vendor's own words say no more than its code
+    return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
+
+
+def evidence(doubt: Doubt) -> str:
+    """What speaks for its having been taken."""
+    proof = doubt.proof
+    if doubt.in_history:
+        return doubt.in_history
+    if doubt.looked_up:
+        return "the account's lane will ask the vendor's history, in a minute or two"
+    if proof is not None:
+        return f"taken: reports for {counted(proof.numbers, 'number')} of it under id {proof.vendor_id}"
+    if doubt.clues:
+        clue, more = doubt.clues[0], len(doubt.clues) - 1
+        return _ambiguous(clue) + (f"; {counted(more, 'more id')} like it" if more else "")
+    return f"not looked for: {doubt.blind}" if doubt.blind else "no report so far"
+
+
+def _ambiguous(clue: Clue) -> str:
+    said = f"reports for {counted(clue.numbers, 'number')} of it under id {clue.vendor_id}"
+    if not clue.others:
+        return f"{said}, but another id claims it too, or they came before it was sent"
+    named = ", ".join(f"{chunk_name(other)} ({other.campaign}, {holder_word(other)})" for other in clue.others[:3])
+    return f"{said}, which can be {named}{', …' if len(clue.others) > 3 else ''} as well"
+
+
+def chunk_name(chunk: Candidate) -> str:
+    """What `--chunk` calls it."""
+    return f"{chunk.id % LANE_PARTITIONS}:{chunk.id // LANE_PARTITIONS}"
+
+
+def holder_word(chunk: Candidate) -> str:
+    """What the other request is doing, so that it may be the one."""
+    return _HOLDER_WORDS.get(chunk.state, chunk.state.word)
+
+
+def _advice(found: Sequence[Doubt]) -> Iterator[Text]:
+    """What to do, by policy."""
+    views = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
+    if any(doubt.proof is not None for doubt in found):
+        yield Text(
+            "\nWhat reports prove to be taken is resolved by itself within seconds while `dispatcher run` (results, "
+            "lanes) is at work."
+        )
+    if resent := [view.id for view in views if view.unknown == "resend" and not view.cancelled]:
+        yield Text(
+            "\nSent again by themselves (policy resend), as soon as nobody can still be sending them: "
+            f"{', '.join(resent)}."
+        )
+    if gone := [view.id for view in views if view.cancelled]:
+        yield Text(f"\nNot sent again whatever becomes of them, as they are cancelled: {', '.join(gone)}.")
+    if held := [view.id for view in views if view.unknown == "hold" and not view.cancelled]:
+        yield Text(
+            f"\nNot sent again until reports tell or you decide (policy hold): {', '.join(held)}. Ask the vendor "
+            "whether it took the request (its own records of that minute show it), then:"
+        )
+        width = max(map(len, _DECISIONS))
+        for verdict, words in _DECISIONS.items():
+            campaign = held[0] if len(held) == 1 else "CAMPAIGN"
+            yield Text(f"  dispatcher unknown resolve {campaign} --as {verdict:<{width}}  {words}")
+
+
+_DECISIONS: Final[dict[Verdict, str]] = {
+    "sent": "it took them",
+    "not-sent": "it did not: send them",
+    "resend": "nobody can tell: send again, even twice",
+}
+
+
+def plan(found: Sequence[Doubt], verdict: Verdict) -> Iterator[str]:
+    """What a decision will do, before it is asked for."""
+    [view] = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
+    recipients = sum(doubt.chunk.recipients for doubt in found)
+    what = f"{counted(recipients, 'recipient')} in {counted(len(found), 'request')} of {view.id}"
+    if verdict != "sent" and view.cancelled:
+        yield f"{what} count as cancelled: the campaign is cancelled, nothing is sent."
+    else:
+        paused = ", once the campaign is resumed" if verdict != "sent" and view.paused else ""
+        yield f"{what} {_WHAT_HAPPENS[verdict]}{paused}."
+    taken = [doubt for doubt in found if doubt.proof is not None]
+    hinted = [doubt for doubt in found if doubt.proof is None and doubt.clues]
+    if verdict != "sent" and taken:
+        yield f"ATTENTION: reports prove that the vendor took {_names(taken)}: {_twice(taken)} get the text twice."
+    if verdict == "resend" and (partly := [doubt for doubt in found if doubt.partly_taken]):
+        yield (f"ATTENTION: the vendor's history has some recipients of {_names(partly)}: these get the text twice.")
+    if verdict != "sent" and hinted:
+        yield f"ATTENTION: there are reports that may be of {_names(hinted)}: the vendor may well have taken them."
+
+
+def _names(found: Sequence[Doubt]) -> str:
+    names = [doubt.name for doubt in found]
+    return f"{', '.join(names[:5])}{f' and {len(names) - 5:,} more' if len(names) > 5 else ''}"
+
+
+def _twice(found: Sequence[Doubt]) -> str:
+    return f"up to {counted(sum(doubt.chunk.recipients for doubt in found), 'recipient')}"
+
+
+def as_object(doubt: Doubt) -> dict[str, Any]:
+    """One request, for `--json`. Times are Unix milliseconds."""
+    chunk = doubt.chunk
+    return {
+        "chunk": doubt.name,
+        "campaign": chunk.campaign,
+        "policy": doubt.campaign.unknown,
+        "account": chunk.account,
+        "batch": chunk.batch,
+        "start": chunk.start,
+        "count": chunk.count,
+        "recipients": chunk.recipients,
+        "attempt": chunk.attempt,
+        "since_ms": chunk.since_ms,
+        "why": why(doubt),
+        "code": chunk.code,
+        "text": masked(chunk.text),
+        "proven": doubt.proof is not None,
+        "evidence": [
+            {
+                "vendor_id": clue.vendor_id,
+                "reports": clue.reports,
+                "numbers": clue.numbers,
+                "proves": clue.proves,
+                "others": [
+                    {"chunk": chunk_name(other), "campaign": other.campaign, "state": other.state.word}
+                    for other in clue.others
+                ],
+            }
+            for clue in doubt.clues
+        ],
+        "not_looked_for": doubt.blind or None,
+        "balance": hint_object(doubt),
+    }
+
+
+def resolved_table(found: Sequence[Resolution]) -> Table:
+    """One line per resolution."""
+    names = ("when", "campaign", "chunk", "account", "recipients", "as", "by", "why")
+    shown = columns(*names, right=frozenset({4}), prose={"why"})
+    for each in found:
+        resolved, intent = each.resolved, each.intent
+        shown.add_row(
+            clock(resolved.at_ms),
+            Text(intent.campaign, style="bold"),
+            each.chunk,
+            intent.account,
+            f"{intent.count:,}",
+            resolved.verdict,
+            Text(resolved.by),
+            Text(resolved.why),
+        )
+    return shown
+
+
+def resolved_object(each: Resolution) -> dict[str, Any]:
+    """One resolution, for `--json`."""
+    resolved, intent = each.resolved, each.intent
+    return {
+        "at_ms": resolved.at_ms,
+        "campaign": intent.campaign,
+        "chunk": each.chunk,
+        "account": intent.account,
+        "recipients": intent.count,
+        "as": resolved.verdict,
+        "by": resolved.by,
+        "why": resolved.why,
+        "vendor_id": resolved.vendor_id,
+    }
+
+
+def clock(at_ms: int) -> str:
+    """Local time to the second."""
+    return f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,294 @@
+"""The balance book: who asked for which account's balance, when, and what the vendor said; on the log, for everybody.
+
+A vendor's history is asked by the same rule, in a book of its own (`what="history"`).
+
+A vendor bounds how often an account's balance may be asked (vendors.md 3.4: 10 s), whoever of us asks: the account's
+lane, the plan of a launch, a person's command. So a query is announced by a BalanceAsked before it leaves, and told by
+another one when it was answered. As with lanes the log is the lock: an announcement counts only if the interval of the
+ask before it was over by the log's own clock. Every reader judges by that, and so does its author, who reads it back
+before he asks. Who asked last lets others go first, so that a person's question gets through beside a running lane.
+
+An interval begins at the latest moment the vendor can have got the query: when its answer was written down, or, as long
+as there is none, when an announced query may not leave any more. Weak spot: a log's clock that is set forward while an
+interval runs cuts it short by as much (on Kafka it is the broker's, with SQLite this machine's).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Generic, Literal, TypeVar
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from dispatcher.core.lane.verdict import Kind
+from dispatcher.errors import LogDamaged, LogError
+from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.records import record_of
+from dispatcher.vendors.seam.vendor import Balance, History, Vendor
+from schemas.codec import encode
+from schemas.records import BalanceAsked
+from schemas.topics import CAMPAIGNS
+
+INTERVAL_MARGIN: Final = 1.02
+LEAVE_S_MAX: Final = 5.0
+"""A query leaves within this time after it began to be announced, or never: its author may crash, or freeze."""
+
+COURTESY_S: Final = 0.25
+TICK_S: Final = 0.005
+ANSWER_S_MAX: Final = 3.0
+LOOK_AGAIN_S: Final = 0.1
+READ_RECORDS_MAX: Final = 10_000
+SAYS_CHARS_MAX: Final = 200
+
+What = Literal["balance", "history"]
+Answered = TypeVar("Answered", Balance, History)
+
+Asks = Callable[[Callable[[], bool]], Awaitable[Answered | None]]
+"""Asks the vendor once; what it is given must be asked right before the first byte, and False means: don't."""
+
+Query = Asks[Balance]
+
+Waits = Callable[[float, BalanceAsked], None]
+"""Told (seconds to wait, because of whose ask)."""
+
+_logger = structlog.get_logger("balance")
+
+
+def pending(record: BalanceAsked) -> bool:
+    """Whether this announces a query, and does not tell what came of one."""
+    return record.messages is None and not record.says
+
+
+def wait_s(record: BalanceAsked, interval_s: float, now_ms: int) -> float:
+    """The seconds for which the vendor may not be asked again; 0.0: it may. `record.at_ms`, `now_ms`: of one clock."""
+    span_s = interval_s * INTERVAL_MARGIN + (LEAVE_S_MAX if pending(record) else 0.0)
+    return min(span_s, max(0.0, span_s - (now_ms - record.at_ms) / 1000))
+
+
+def asked(record: BalanceAsked) -> str:
+    """When and by whom: `just now by the lane`, `4 s ago by ann (account check)`."""
+    age_s = max(0, (_now_ms() - record.at_ms) // 1000)
+    if not age_s:
+        return f"just now by {record.by}"
+    age = f"{age_s} s" if age_s < 120 else f"{age_s // 60} min" if age_s < 7200 else f"{age_s // 3600} h"
+    return f"{age} ago by {record.by}"
+
+
+def why_unknown(vendor: Vendor, balance: Balance) -> str:
+    """Why an answer has no figure, in a few words."""
+    verdict = balance.verdict
+    if verdict is None:
+        return balance.warn or "the answer has no balance"
+    meaning = vendor.codes.meaning(verdict.code)
+    return f"{verdict.code}: {meaning or verdict.warn or verdict.text}".rstrip(": ")
+
+
+def why_no_history(vendor: Vendor, history: History) -> str:
+    """Why a query of the history has no rows to give, in a few words; "" if it has."""
+    verdict = history.verdict
+    if verdict is None:
+        return ""
+    meaning = vendor.codes.meaning(verdict.code) or verdict.warn or verdict.text
+    return f"{verdict.code}: {meaning}".rstrip(": ") or verdict.kind.value
+
+
+def _interval_s(vendor: Vendor, what: What) -> float | None:
+    if what == "balance":
+        return vendor.balance_interval_s
+    limits = vendor.history_limits
+    return None if limits is None else limits.interval_s
+
+
+class _Page(msgspec.Struct):
+    """One account's asks, with the log's times: the one under way, the last one that was answered, the last figure."""
+
+    asking: BalanceAsked | None = None
+    said: BalanceAsked | None = None
+    figure: BalanceAsked | None = None
+    asking_id: tuple[str, int] = ("", 0)
+
+    @property
+    def newest(self) -> BalanceAsked | None:
+        """The ask under way, or the last one."""
+        return self.asking or self.said
+
+    def wait_s(self, interval_s: float, now_ms: int) -> float:
+        """See `wait_s`, over all of them."""
+        return max((wait_s(each, interval_s, now_ms) for each in (self.asking, self.said) if each), default=0.0)
+
+    def write(self, record: BalanceAsked, written_ms: int, interval_s: float) -> float:
+        """Take this record in, unless it announces a query too soon: then for how many seconds, and it never counts."""
+        timed = replace(record, at_ms=written_ms)
+        if pending(record):
+            too_soon_s = self.wait_s(interval_s, written_ms)
+            if not too_soon_s:
+                self.asking, self.asking_id = timed, (record.by, record.at_ms)
+            return too_soon_s
+        if self.asking_id == (record.by, record.at_ms):
+            self.asking = None  # and not by a late answer to an earlier ask, which would hide the one under way
+        self.said = timed
+        if record.messages is not None:
+            self.figure = timed
+        return 0.0
+
+
+class AskBook(Generic[Answered]):
+    """The book of these accounts, as one process reads and writes it. `by` names who asks here."""
+
+    def __init__(self, log: Log, vendors: Mapping[str, Vendor], by: str, what: What = "balance") -> None:
+        self._log = log
+        self._vendors = vendors
+        self._by = by
+        self._what = what
+        self._key = f"{what}!".encode()
+        self._interval_s = {account: _interval_s(vendor, what) for account, vendor in vendors.items()}
+        self._position = 0
+        self._pages = {account: _Page() for account in vendors}
+        self._lock = asyncio.Lock()
+
+    async def ask(
+        self, account: str, query: Asks[Answered], waits: Waits = lambda _wait_s, _because: None
+    ) -> Answered | None:
+        """Wait until this account's vendor may be asked, ask, and tell everybody. None: it has no such query.
+
+        Raises LogError: then nothing was asked. What `query` raises is told to everybody, and raised.
+        """
+        waited_for: BalanceAsked | None = None
+        while not (claim := await self._announce(account, waited_for)).granted:
+            waited_for = claim.because
+            if waited_for is not None:
+                waits(claim.wait_s, waited_for)
+            await asyncio.sleep(claim.wait_s + TICK_S)
+        return await self._ask(account, query, claim)
+
+    async def ask_or_recall(self, account: str, query: Asks[Answered]) -> Answered | BalanceAsked | None:
+        """Ask if it is time; else the last word on the log, after a short wait for an answer that is under way.
+
+        Raises what `ask` raises. The word is an older one, of whatever age, if the ask after it is never answered.
+        A vendor that locks accounts out (`locks_out`) and refused our login is not asked: only `ask` does that.
+        """
+        if self._vendors[account].locks_out:
+            async with self._lock:
+                await self._read()
+            refused = self._refused(account)
+            if refused is not None:
+                return replace(refused, says=f"{refused.says}; mended? dispatcher account check {account}")
+        claim = await self._announce(account)
+        if claim.granted:
+            return await self._ask(account, query, claim)
+        page, until_s = self._pages[account], time.monotonic() + ANSWER_S_MAX
+        while page.asking is not None and time.monotonic() < until_s:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            async with self._lock:
+                await self._read()
+        return page.said if page.asking is None else page.figure or page.newest
+
+    def _refused(self, account: str) -> BalanceAsked | None:
+        """The last word, if it is that the vendor refused our login."""
+        said = self._pages[account].said
+        if said is None or said.messages is not None:
+            return None
+        row = self._vendors[account].codes.find(said.says.partition(":")[0])
+        return said if row is not None and row.kind is Kind.AUTH else None
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    async def _announce(self, account: str, waited_for: BalanceAsked | None = None) -> _Claim:
+        """Announce a query of ours, if it is time by our clock, or the interval of `waited_for` was waited out.
+
+        Our clock only says when to try; the log's decides.
+        """
+        page, interval_s = self._pages[account], self._interval_s[account]
+        if interval_s is None:
+            return _Claim()  # there is no query that an interval could be kept between
+        async with self._lock:
+            await self._read()
+            too_soon_s = page.wait_s(interval_s, _now_ms())
+            if too_soon_s and page.newest is not waited_for:
+                mine = page.newest is not None and page.newest.by == self._by
+                return _Claim(wait_s=too_soon_s + (COURTESY_S if mine else 0.0), because=page.newest)
+            at_ms, leave_until_s = _now_ms(), time.monotonic() + LEAVE_S_MAX
+            offset = await self._append(account, at_ms, None, "")
+            too_soon_s = await self._read(offset)
+            return _Claim(at_ms=at_ms, leave_until_s=leave_until_s, wait_s=too_soon_s, because=page.newest)
+
+    async def _ask(self, account: str, query: Asks[Answered], claim: _Claim) -> Answered | None:
+        try:
+            answer = await query(lambda: time.monotonic() < claim.leave_until_s)
+        except Exception as error:
+            await self._tell(account, claim, None, f"{type(error).__name__}: {error}".rstrip(": "))
+            raise
+        if isinstance(answer, Balance):
+            await self._tell(account, claim, answer.messages, self._said(account, answer))
+        elif answer is not None:
+            rows = float(len(answer.rows)) if answer.verdict is None else None
+            await self._tell(account, claim, rows, why_no_history(self._vendors[account], answer))
+        return answer
+
+    def _said(self, account: str, balance: Balance) -> str:
+        if balance.messages is None:
+            return why_unknown(self._vendors[account], balance)
+        if len(balance.products) > 1:
+            return ", ".join(f"{product.name} {product.messages:,.0f}" for product in balance.products)
+        return balance.warn
+
+    async def _tell(self, account: str, claim: _Claim, messages: float | None, says: str) -> None:
+        """If the log does not take it, the announcement stands: everybody waits a little longer than need be."""
+        try:
+            await self._append(account, claim.at_ms, messages, says)
+        except LogError as error:
+            _logger.warning("what the vendor said of the balance is not on the log", account=account, error=str(error))
+
+    async def _append(self, account: str, at_ms: int, messages: float | None, says: str) -> int:
+        record = BalanceAsked(
+            account=account, at_ms=at_ms, by=self._by, messages=messages, says=says[:SAYS_CHARS_MAX], what=self._what
+        )
+        [offset] = await self._log.append(CAMPAIGNS.name, 0, [Entry(self._key + account.encode(), encode(record))])
+        return offset
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def _read(self, mine: int | None = None) -> float:
+        """Read on to the end; for how many seconds the announcement at offset `mine` came too soon."""
+        found = None
+        while records := await self._log.read(CAMPAIGNS.name, 0, self._position, records_max=READ_RECORDS_MAX):
+            for stored in records:
+                too_soon_s = self._write(stored) if stored.key.startswith(self._key) else 0.0
+                found = too_soon_s if stored.offset == mine else found
+            self._position = records[-1].offset + 1
+        if found is None and mine is not None:
+            raise LogDamaged(f"campaigns: the log at {self._log.url} lost record {mine} that it had confirmed.")
+        return found or 0.0
+
+    def _write(self, stored: Stored) -> float:
+        record = record_of(stored, CAMPAIGNS.name)
+        if not isinstance(record, BalanceAsked) or record.account not in self._pages:
+            return 0.0
+        interval_s = self._interval_s[record.account]
+        return self._pages[record.account].write(record, stored.at_ms, interval_s) if interval_s else 0.0
+
+
+BalanceBook = AskBook[Balance]
+HistoryBook = AskBook[History]
+"""Make it with `what="history"`."""
+
+
+class _Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an announcement: granted (it may leave until then), or what there is to wait for."""
+
+    at_ms: int = 0
+    leave_until_s: float = float("inf")
+    wait_s: float = 0.0
+    because: BalanceAsked | None = None
+
+    @property
+    def granted(self) -> bool:
+        return self.wait_s == 0
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

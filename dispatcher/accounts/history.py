@@ -1,0 +1,63 @@
+"""Asking a vendor for its history, in the windows and at the pace it allows, whoever of us asks (balance_book.py).
+
+Weak spot: a query that got no answer may be one the vendor counts; the book keeps the interval after it all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Protocol, TypeVar
+
+from dispatcher.accounts.ask_book import HistoryBook, Waits
+from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.results.history import Span, halves, windows
+from dispatcher.vendors.seam.vendor import Answer, History, Request, Vendor
+
+T = TypeVar("T")
+
+
+class Asker(Protocol):
+    """Runs a query of the account's vendor (dispatcher/drivers/http/driver.py)."""
+
+    def query(
+        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
+    ) -> Awaitable[T | Verdict]:
+        """The flow's result, or why there is none."""
+        ...
+
+
+async def history(
+    book: HistoryBook,
+    vendor: Vendor,
+    account: str,
+    asker: Asker,
+    whole: Span,
+    *,
+    waits: Waits = lambda _wait_s, _because: None,
+) -> AsyncGenerator[tuple[Span, History], None]:
+    """What the vendor remembers of this time, window by window; of a window it cannot say whole, its halves follow.
+
+    Ends after a window with a verdict: then there is no more to be had now. Raises LogError.
+    """
+    limits = vendor.history_limits
+    if limits is None:
+        return
+    ahead = list(windows(whole, limits.window_s * 1000))[::-1]
+    while ahead:
+        window = ahead.pop()
+
+        async def query(may_leave: Callable[[], bool], window: Span = window) -> History | None:
+            flow = vendor.history(window.start_ms, window.end_ms)
+            if flow is None:
+                return None
+            found = await asker.query(flow, before_write=may_leave)
+            return History(complete=False, verdict=found) if isinstance(found, Verdict) else found
+
+        found = await book.ask(account, query, waits)
+        if found is None:
+            return
+        yield window, found
+        if found.verdict is not None:
+            return
+        if not found.complete:
+            ahead.extend(reversed(halves(window)))

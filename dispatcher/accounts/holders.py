@@ -1,0 +1,23 @@
+"""Which process of this machine holds which lane partition: a hint, for people (who owns a lane, the journal says)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from dispatcher.config.file import Config
+from dispatcher.log.opening import SqliteUrl, read_url
+from dispatcher.log.sqlite.claim import Holder, holders
+from dispatcher.log.sqlite.file import locks_folder
+from schemas.topics import LANES
+
+GROUP: Final = "lanes"
+"""The name under which the lanes role shares out lane partitions."""
+
+
+def lane_holders(config: Config) -> dict[int, Holder] | None:
+    """Who holds what. None on Kafka: the broker's consumer group knows."""
+    where = read_url(config.log.url)
+    if not isinstance(where, SqliteUrl):
+        return None
+    return holders(locks_folder(Path(where.path)) / "claims" / GROUP / LANES.name)

@@ -1,0 +1,1 @@
+"""Pacing inside the flow limit and fair shares between campaigns. Pure."""

@@ -1,0 +1,1 @@
+"""The lane: the account's state, its owner, intents and outcomes. Pure."""

@@ -1,0 +1,51 @@
+"""Which jobs of the inbox become work of a lane: those of launched campaigns, of the attempt that launched. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.state import LaneState
+
+
+class Admission:
+    """The way of an owner's jobs from its state into its lanes, and out of both."""
+
+    def __init__(self, state: LaneState, campaigns: Campaigns, lanes: Mapping[str, AccountLane]) -> None:
+        self._state = state
+        self._campaigns = campaigns
+        self._lanes = lanes
+        self._waiting: dict[str, list[int]] = {}
+
+    def admit(self, job_offset: int) -> None:
+        """Put a job's work into its lane, once its campaign's launch is known; drop jobs of other attempts."""
+        job = self._state.jobs.get(job_offset)
+        if job is None or job.job is None:
+            return
+        counts = self._campaigns.counts(job.job.campaign, job.job.attempt)
+        if counts is None:
+            self._waiting.setdefault(job.job.campaign, []).append(job_offset)
+        elif not counts:
+            self._state.drop_job(job_offset)
+        else:
+            lane = self._lanes.get(job.job.account)
+            campaign = self._campaigns.get(job.job.campaign)
+            if lane is not None and campaign is not None and not campaign.cancelled:
+                lane.work_of(job.job.campaign).add_job(job)
+
+    def launched(self, campaign: str) -> None:
+        """Its launch is known now: what waited for that is admitted."""
+        for job_offset in self._waiting.pop(campaign, ()):
+            self.admit(job_offset)
+
+    def forget_cancelled(self) -> list[int]:
+        """Drop the jobs of cancelled campaigns of which nothing is open or on its way into the journal; which."""
+        on_the_way = {proposal.piece.job_offset for lane in self._lanes.values() for proposal in lane.proposed.values()}
+        over = []
+        for offset, job in list(self._state.jobs.items()):
+            campaign = self._campaigns.get(job.job.campaign) if job.job is not None else None
+            if campaign is not None and campaign.cancelled and job.open == 0 and offset not in on_the_way:
+                self._state.drop_job(offset)
+                over.append(offset)
+        return over

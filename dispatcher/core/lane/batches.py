@@ -1,0 +1,51 @@
+"""Which batches an owner has at hand, which it waits for, which could not be had. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.effects import Fetch
+from dispatcher.core.messages.chunks import Batch
+
+PREFETCH_CHUNKS: Final = 8
+FETCH_AGAIN_S: Final = 30.0
+
+
+class Batches:
+    """Batches by the offset of their job."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[int, Batch] = {}
+        self._loading: set[int] = set()
+        self._again_s: dict[int, float] = {}
+
+    def add(self, job_offset: int, batch: Batch) -> None:
+        """It came."""
+        self._loading.discard(job_offset)
+        self.loaded[job_offset] = batch
+
+    def failed(self, job_offset: int, now_s: float) -> None:
+        """It cannot be had now."""
+        self._loading.discard(job_offset)
+        self._again_s[job_offset] = now_s + FETCH_AGAIN_S
+
+    def forget(self, job_offset: int) -> None:
+        """Its job is over."""
+        self.loaded.pop(job_offset, None)
+        self._again_s.pop(job_offset, None)
+
+    def wanted(self, lane: AccountLane, now_s: float) -> Iterator[Fetch]:
+        """Ask for the batches that the lane's next chunks come from."""
+        for _, work in lane.active():
+            for piece in work.wanted(now_s, PREFETCH_CHUNKS * lane.spec.numbers_max):
+                offset = piece.job_offset
+                if offset in self.loaded or offset in self._loading or self._again_s.get(offset, 0.0) > now_s:
+                    continue
+                self._loading.add(offset)
+                yield Fetch(offset, piece.job)
+
+    def next_try_s(self, now_s: float) -> float:
+        """When one that could not be had may be asked for again; infinity if there is none."""
+        return min((at_s for at_s in self._again_s.values() if at_s > now_s), default=float("inf"))

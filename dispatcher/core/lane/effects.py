@@ -1,0 +1,56 @@
+"""What a lane's owner asks its shell to do: the only way from the pure core to the world.
+
+The shell (consumers/lanes/runner.py, or the simulation) performs effects in the order given; every append goes to the
+partition's journal in that order.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dispatcher.core.messages.personal import Letters
+from schemas.records import BalanceTold, Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Append to the journal."""
+
+    record: Intent | Outcome | Resolved | BalanceTold | Checkpoint
+
+
+class Point(msgspec.Struct, frozen=True):
+    """Append to `campaigns` where the newest valid checkpoint lies."""
+
+    record: CheckpointAt
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Fetch and check the batch of a job; then call `Owner.batch_loaded` or `batch_failed`."""
+
+    job_offset: int
+    job: Job
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send this chunk now, asking `Owner.may_write` right before the first byte; then call `Owner.answered`.
+
+    `letters`: the texts of its recipients, where the campaign is personalised.
+    """
+
+    intent: int
+    account: str
+    campaign: str
+    numbers: memoryview
+    count: int
+    letters: Letters | None = None
+
+
+class Warn(msgspec.Struct, frozen=True):
+    """Something a person should know: a log line and a counter."""
+
+    account: str
+    event: str
+    detail: str
+
+
+Effect = Append | Point | Fetch | Send | Warn

@@ -1,0 +1,139 @@
+"""What an owner's lanes ask the log for and hand to their drivers next. Pure; `now_s` is monotonic seconds.
+
+Two queues per lane: proposals become intents, which count once they are read back (dispatcher/core/lane/owner.py);
+what was
+read back waits for its moment in the flow limit, or until its time to live is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.campaigns import Campaign, Campaigns
+from dispatcher.core.lane.account import AccountLane, Proposal, Ready, Sending
+from dispatcher.core.lane.batches import Batches
+from dispatcher.core.lane.effects import Append, Effect, Send, Warn
+from dispatcher.core.lane.policy import not_sent
+from dispatcher.core.lane.work import CampaignWork, Piece
+from schemas.records import Intent
+
+NEVER: Final = float("inf")
+
+
+class NextSends:
+    """The sends of one owner. `wake_s` says when to ask again if nothing happens before."""
+
+    def __init__(self, owner: str, campaigns: Campaigns) -> None:
+        self.batches = Batches()
+        self.wake_s = NEVER
+        self._owner = owner
+        self._campaigns = campaigns
+        self._n = 0
+
+    def of(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
+        """Everything of this lane to be done now, in order. The lane changes while this is read."""
+        yield from map(Append, lane.hints)
+        lane.hints.clear()
+        yield from self._sent(lane, now_s, now_ms)
+        if not draining:
+            yield from self._proposed(lane, now_s, now_ms)
+            yield from self._sent(lane, now_s, now_ms)
+
+    def may_send(self, campaign: str) -> bool:
+        """Whether it is launched, and neither paused nor cancelled."""
+        known = self._campaigns.get(campaign)
+        return known is not None and known.sends
+
+    def _sent(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
+        while lane.ready:
+            ready = lane.next_ready()
+            assert ready is not None
+            chunk = ready.chunk
+            too_late = now_s > ready.deadline_s
+            if too_late or lane.stopped is not None or lane.closed or not self.may_send(chunk.campaign):
+                lane.ready.remove(ready)
+                yield given_up(lane, ready, "its moment passed", now_ms)
+                continue
+            if len(lane.sending) >= lane.requests_max:
+                return
+            units = lane.units(chunk.count, ready.parts)
+            at_s = lane.held_until_s
+            if lane.pacer is not None:
+                at_s = max(at_s, lane.pacer.earliest(units, now_s))
+            if at_s > now_s:
+                self.wake_s = min(self.wake_s, at_s, ready.deadline_s + 0.001)
+                return
+            lane.goes(ready)
+            ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
+            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, lane.hint.told)
+            yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
+
+    def _proposed(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
+        if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
+            lane.tries_its_credit()
+        self.wake_s = min(self.wake_s, lane.retry_balance_s)
+        yield from self.batches.wanted(lane, now_s)
+        self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
+        while True:
+            at_s = lane.propose_at(now_s)
+            if at_s > now_s:
+                self.wake_s = min(self.wake_s, at_s)
+                return
+            found = lane.next_piece(now_s, self.batches.loaded)
+            if found is None:
+                due_s = min((work.next_due_s(now_s) for _, work in lane.active()), default=NEVER)
+                self.wake_s = min(self.wake_s, due_s)
+                return
+            campaign, work, piece, campaigns = found
+            count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns)
+            if count_max < 1:
+                if not lane.proposed and not lane.ready:  # what is announced is covered, and goes out first
+                    lane.stop("balance", "the balance covers no further message", now_s)
+                    yield Warn(lane.spec.account, "stopped: balance", lane.stopped_why)
+                return
+            yield Append(self._cut(lane, campaign, work, piece, count_max, now_s, now_ms))
+
+    def _cut(
+        self,
+        lane: AccountLane,
+        campaign: Campaign,
+        work: CampaignWork,
+        piece: Piece,
+        count_max: int,
+        now_s: float,
+        now_ms: int,
+    ) -> Intent:
+        """A chunk off the front of the piece, proposed."""
+        batch, spec, segments = self.batches.loaded[piece.job_offset], lane.spec, lane.segments(campaign.id)
+        count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
+        self._n += 1
+        intent = Intent(
+            owner=self._owner,
+            n=self._n,
+            account=spec.account,
+            campaign=campaign.id,
+            job=piece.job_offset,
+            batch=piece.job.batch,
+            start=piece.start,
+            count=count,
+            attempt=piece.attempt,
+            at_ms=now_ms,
+            strikes=piece.strikes,
+        )
+        parts = batch.parts(piece.start, count, segments)
+        numbers, letters = batch.slice(piece.start, count), batch.letters(piece.start, count)
+        whole = msgspec.structs.replace(piece)
+        lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, letters, now_s)
+        work.cut(piece, count)
+        lane.spent_since_poll += parts
+        lane.fair.charge(campaign.id, lane.units(count, parts), campaign.weight, urgent=campaign.urgent)
+        return intent
+
+
+def given_up(lane: AccountLane, ready: Ready, why: str, now_ms: int) -> Append:
+    """It was read back, but is not sent."""
+    lane.spent_since_poll -= ready.parts
+    return Append(not_sent(ready.chunk, why, now_ms))

@@ -1,0 +1,325 @@
+"""The owner of a lane partition: folds what it reads, decides what to do next. Pure; `now_s` is monotonic seconds.
+
+The order that guarantees hang on (DESIGN.md 5): choose a chunk and append its Intent; act on it only when it was read
+back behind our own, still newest Owned; ask `may_write` right before the first byte, which refuses once the time to
+live (counted from when the append was asked for) is over; append the Outcome.
+Nothing else in the program starts a request.
+
+A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers and the time, and performs its effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.account import AccountLane, LaneSpec, Ready
+from dispatcher.core.lane.admission import Admission
+from dispatcher.core.lane.effects import Append, Effect, Point, Warn
+from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
+from dispatcher.core.lane.policy import consequence, noted, outcome_of
+from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
+from dispatcher.core.lane.unknowns import Unknowns
+from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.messages.chunks import Batch
+from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned
+
+
+class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one owner: DESIGN.md 5. `checkpoint_every` counts journal records."""
+
+    partition: int
+    owner: str
+    ttl_s: float = 5.0
+    checkpoint_every: int = 2_000
+
+
+class Owner:
+    """One process's attempt at a lane partition. `state` is folded up to the last checkpoint; feed it the rest."""
+
+    def __init__(
+        self, settings: OwnerSettings, specs: Sequence[LaneSpec], state: LaneState, campaigns: Campaigns, now_s: float
+    ) -> None:
+        self.settings = settings
+        self.state = state
+        self.campaigns = campaigns
+        self.unknowns = Unknowns(settings.owner, campaigns, settings.ttl_s)
+        self.lanes = {spec.account: AccountLane(spec, campaigns, now_s) for spec in specs}
+        self.next = NextSends(settings.owner, campaigns)
+        self.in_charge = False
+        self.deposed = False
+        self.draining = False
+        self.wake_s = NEVER
+        self._delays_s: dict[int, float] = {}
+        self._asked_ms: dict[int, int] = {}  # when the intents were asked for that we read before our own Owned
+        self._admission = Admission(state, campaigns, self.lanes)
+        self._last_checkpoint = state.position
+        self._out: list[Effect] = []
+
+    # --- what was read ---
+
+    def journal_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
+        """A journal record, in order. Raises LaneBroken."""
+        if isinstance(record, Owned):
+            self._owned_read(offset, record, now_s)
+            return
+        change = self.state.apply(offset, record)
+        if not self.in_charge:
+            if isinstance(record, Intent) and change.chunk is not None:
+                self._asked_ms[offset] = record.at_ms
+            return
+        if isinstance(record, Checkpoint) and record.owner == self.settings.owner and not self.deposed:
+            self._out.append(Point(CheckpointAt(partition=self.settings.partition, offset=offset)))
+        elif isinstance(record, Intent) and change.chunk is not None:
+            self._intent_read(change.chunk, now_s)
+        elif change.chunk is not None:
+            self._chunk_moved(change, change.chunk, now_s, now_ms)
+        if offset - self._last_checkpoint >= self.settings.checkpoint_every and not self.deposed:
+            self._last_checkpoint = offset
+            self._out.append(Append(self._checkpoint(now_ms)))
+
+    def inbox_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
+        """An inbox record, in order; only after the journal was read up to our own Owned."""
+        match record:
+            case Job():
+                job = self.state.take_job(offset, record)
+                if job is not None and self.in_charge:
+                    self._admission.admit(job.offset)
+            case Checked():
+                self.state.skip_inbox(offset)
+                lane = self.lanes.get(record.account)
+                if lane is not None:
+                    lane.checked()
+            case Decided():
+                self.state.skip_inbox(offset)
+                self._decided(offset, record, now_s, now_ms)
+            case _:
+                self.state.skip_inbox(offset)
+
+    def campaign_changed(self, campaign: str, now_s: float) -> None:
+        """`campaigns` (shared with the shell) folded a record about this campaign."""
+        known = self.campaigns.get(campaign)
+        if known is None or not self.in_charge:
+            return
+        if known.launched is not None:
+            self._admission.launched(campaign)
+        if known.cancelled:
+            for lane in self.lanes.values():
+                lane.drop(campaign)
+
+    def batch_loaded(self, job_offset: int, batch: Batch) -> None:
+        """The batch asked for by Fetch."""
+        self.next.batches.add(job_offset, batch)
+
+    def batch_failed(self, job_offset: int, why: str, now_s: float) -> None:
+        """It cannot be had now; its recipients stay queued, and it is asked for again later."""
+        self.next.batches.failed(job_offset, now_s)
+        job = self.state.jobs.get(job_offset)
+        if job is not None and job.job is not None:
+            self._out.append(Warn(job.job.account, "batch unreadable", f"{job.job.campaign}/{job.job.batch}: {why}"))
+
+    # --- what happened to appends and requests ---
+
+    def append_refused(self, record: AnyRecord, now_s: float) -> None:
+        """The log said that nothing was written (full, unreachable before the write): an intent's piece goes back."""
+        if not isinstance(record, Intent):
+            return
+        lane = self.lanes[record.account]
+        proposal = lane.proposed.pop(record.n, None)
+        if proposal is None:
+            return
+        piece = msgspec.structs.replace(proposal.piece, start=record.start, end=record.start + record.count)
+        lane.spent_since_poll -= proposal.parts
+        lane.work_of(record.campaign).put_back(piece)
+        lane.hold(now_s + 1.0)
+
+    def may_write(self, intent: int, account: str, now_s: float) -> bool:
+        """Asked right before a request's first byte. True: it must be written now, or reported as never written."""
+        lane = self.lanes[account]
+        sending = lane.sending.get(intent)
+        if sending is None or self.deposed or now_s > sending.deadline_s:
+            return False
+        if not self.next.may_send(sending.chunk.campaign):
+            return False
+        if lane.pacer is not None and not lane.pacer.renew(sending.ticket, sending.units, now_s):
+            return False
+        sending.written = True
+        return True
+
+    def answered(
+        self,
+        intent: int,
+        account: str,
+        verdict: Verdict,
+        now_s: float,
+        now_ms: int,
+        *,
+        wrote_s: float | None,
+        answered_s: float | None,
+        sent_ms: int = 0,
+    ) -> None:
+        """The driver's verdict on a Send. `answered_s` None: no complete answer came."""
+        lane = self.lanes[account]
+        sending = lane.sending.pop(intent)
+        chunk = sending.chunk
+        if lane.pacer is not None:
+            if verdict.kind is Kind.NOT_SENT:
+                lane.pacer.unanswered(sending.ticket, never_left=True)
+            elif wrote_s is not None and answered_s is not None:
+                lane.pacer.answered(sending.ticket, wrote_s, answered_s)
+            else:
+                lane.pacer.unanswered(sending.ticket, never_left=False)
+        result = consequence(lane, chunk, verdict, now_s)
+        if result.stopped:
+            self._out.append(Warn(account, f"stopped: {result.stopped}", lane.stopped_why))
+        if result.waits:
+            self._out.append(Warn(account, "no credit for some", result.waits))
+        if result.not_before_s:
+            self._delays_s[intent] = result.not_before_s
+        if result.effect in ("queued", "failed"):
+            lane.spent_since_poll -= sending.parts
+        elif result.effect == "accepted":
+            lane.hint.taken(sending.parts)
+        else:
+            lane.hint.unknown(intent, sending.parts, sending.told)
+        self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
+        if verdict.warn:
+            self._out.append(Warn(account, "odd answer", verdict.warn))
+
+    def history_says(
+        self, intent: int, vendor_ids: tuple[str, ...], why: str, intent_ms: int, now_s: float, now_ms: int
+    ) -> None:
+        """What the vendor's history has of an unknown chunk: an id for each recipient, "" where it has none.
+
+        All of them: it was taken. Some: they are named, so that their reports are joined, and the chunk stays unknown.
+        """
+        chunk = self.state.open.get(intent)
+        if chunk is None or chunk.state is not ChunkState.UNKNOWN or len(vendor_ids) != chunk.count:
+            return
+        if all(vendor_ids):
+            self.unknowns.found(chunk, vendor_ids, why, now_s, now_ms)
+        else:
+            if any(vendor_ids):
+                self.unknowns.found_in_part(intent)
+            self._out.append(Append(noted(chunk, vendor_ids, why, intent_ms)))
+
+    # --- what to do next ---
+
+    def poll(self, now_s: float, now_ms: int) -> list[Effect]:
+        """Everything to be done now, in order; `wake_s` says when to ask again if nothing happens before."""
+        self.wake_s = self.next.wake_s = NEVER
+        if self.in_charge and not self.deposed:
+            self._resolve_due(now_s)
+            for lane in self.lanes.values():
+                self._out.extend(self.next.of(lane, now_s, now_ms, draining=self.draining))
+            self.wake_s = min(self.unknowns.next_s, self.next.wake_s)
+        out, self._out = self._out, []
+        return out
+
+    def drain(self, now_ms: int) -> None:
+        """Stop asking for intents; what was read back but not sent becomes `not sent`; what is under way is awaited."""
+        self.draining = True
+        for lane in self.lanes.values():
+            for ready in lane.ready:
+                self._out.append(given_up(lane, ready, "stopping", now_ms))
+            lane.ready.clear()
+
+    @property
+    def drained(self) -> bool:
+        """No intent of ours is without an outcome in the journal (or we are not in charge and nothing is sent)."""
+        if any(lane.sending for lane in self.lanes.values()):
+            return False
+        if self.deposed or not self.in_charge:
+            return True
+        under_way = any(chunk.state is ChunkState.IN_FLIGHT for chunk in self.state.open.values())
+        return not under_way and not any(lane.proposed for lane in self.lanes.values())
+
+    def last_checkpoint(self, now_ms: int) -> Checkpoint:
+        """The state to leave behind on an orderly stop."""
+        return self._checkpoint(now_ms)
+
+    # --- inside ---
+
+    def _owned_read(self, offset: int, record: Owned, now_s: float) -> None:
+        nobody_before = self.state.owner is None
+        self.state.apply(offset, record)
+        if record.owner != self.settings.owner:
+            self.deposed = self.in_charge
+            return
+        self.in_charge = True
+        self._last_checkpoint = offset
+        longest_s = max((lane.spec.timeout_s for lane in self.lanes.values()), default=0.0)
+        self.unknowns.took_over(now_s, longest_s)
+        for lane in self.lanes.values():
+            inherited = any(chunk.account == lane.spec.account for chunk in self.state.open.values())
+            if not nobody_before:
+                lane.took_over(now_s, inherited_open=inherited, ttl_s=self.settings.ttl_s)
+        for job_offset in list(self.state.jobs):
+            self._admission.admit(job_offset)
+        for chunk in self.state.open.values():
+            self._became_unknown(chunk, now_s, 0)
+            self._hint_of(chunk)
+        self._asked_ms.clear()
+
+    def _hint_of(self, inherited: Chunk) -> None:
+        """What the balance was before a former owner sent it, for the hint; a personalised one's parts nobody knows."""
+        lane, asked_ms = self.lanes.get(inherited.account), self._asked_ms.get(inherited.intent)
+        campaign = self.campaigns.get(inherited.campaign)
+        personal = campaign is not None and campaign.launched is not None and bool(campaign.launched.variables)
+        if lane is not None and asked_ms is not None and not personal:
+            messages = inherited.count * lane.segments(inherited.campaign)
+            lane.hint.inherited(inherited.intent, messages, asked_ms, self.campaigns.balances.get(inherited.account))
+
+    def _intent_read(self, chunk: Chunk, now_s: float) -> None:
+        lane = self.lanes.get(chunk.account)
+        proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
+        if lane is None or proposal is None or self.deposed:
+            return
+        campaign = self.campaigns.get(chunk.campaign)
+        urgent = campaign is not None and campaign.urgent
+        deadline_s = proposal.asked_s + self.settings.ttl_s
+        lane.ready.append(Ready(chunk, proposal.parts, proposal.numbers, proposal.letters, deadline_s, urgent))
+
+    def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
+        if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
+            self._became_unknown(chunk, now_s, now_ms)
+        if chunk.state not in (ChunkState.UNKNOWN, ChunkState.IN_FLIGHT):
+            self.unknowns.forget(chunk.intent)
+        delay_s = self._delays_s.pop(chunk.intent, 0.0)
+        job = self.state.jobs.get(chunk.job)
+        lane = self.lanes.get(chunk.account)
+        campaign = self.campaigns.get(chunk.campaign)
+        cancelled = campaign is not None and campaign.cancelled
+        if not cancelled and lane is not None and job is not None and job.job is not None:
+            for piece in change.returned:
+                lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, delay_s)
+        if chunk.job not in self.state.jobs:
+            self.next.batches.forget(chunk.job)
+
+    def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
+        lane = self.lanes.get(chunk.account)
+        wait_s = lane.spec.timeout_s + lane.spec.evidence_s if lane is not None else 0.0
+        self.unknowns.became_unknown(chunk, now_s, now_ms, wait_s)
+
+    def _decided(self, offset: int, record: Decided, now_s: float, now_ms: int) -> None:
+        for intent in record.intents:
+            chunk = self.state.open.get(intent)
+            if chunk is not None and (chunk.campaign, chunk.account) == (record.campaign, record.account):
+                self.unknowns.decided(offset, chunk, record, now_s, now_ms)
+
+    def _resolve_due(self, now_s: float) -> None:
+        for resolved in self.unknowns.due(now_s):
+            chunk = self.state.open.get(resolved.intent)
+            if chunk is not None and chunk.state is ChunkState.UNKNOWN:
+                self._out.append(Append(resolved))
+
+    def _checkpoint(self, now_ms: int) -> Checkpoint:
+        for job_offset in self._admission.forget_cancelled():
+            self.next.batches.forget(job_offset)
+        checkpoint = self.state.checkpoint(self.settings.owner, now_ms)
+        undone = self.unknowns.undone
+        if undone is not None and undone < checkpoint.inbox:  # jobs read twice are recognised by their number
+            checkpoint = msgspec.structs.replace(checkpoint, inbox=undone)
+        return checkpoint

@@ -1,0 +1,343 @@
+"""A lane partition's journal and inbox, folded into what is queued, under way and unknown.
+
+No I/O and no clock. What may happen to a chunk is in TRANSITIONS; if it is not there, it cannot happen: a journal that
+asks for it raises LaneBroken, and its owner stops rather than send anything twice. The state is the same however the
+records are cut into reads, and the same when it is rebuilt from a checkpoint (tests/core/lane/test_state.py).
+
+This is the fold only. What to send next is decided by dispatcher/core/lane/owner.py.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from schemas.records import (
+    AnyRecord,
+    Checkpoint,
+    Intent,
+    Job,
+    JobState,
+    OpenRange,
+    Outcome,
+    Owned,
+    Resolved,
+    Slice,
+    Taken,
+)
+
+
+class LaneBroken(Exception):
+    """The journal says something that cannot have happened; sending on could reach a person twice."""
+
+
+class ChunkState(Enum):
+    """Where a chunk (an intent) is. The last three are final: the chunk is over."""
+
+    IN_FLIGHT = "in flight"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    QUEUED = "queued again"
+
+
+TRANSITIONS: Final = {
+    (ChunkState.IN_FLIGHT, "accepted"): ChunkState.ACCEPTED,
+    (ChunkState.IN_FLIGHT, "failed"): ChunkState.FAILED,
+    (ChunkState.IN_FLIGHT, "queued"): ChunkState.QUEUED,
+    (ChunkState.IN_FLIGHT, "unknown"): ChunkState.UNKNOWN,
+    (ChunkState.IN_FLIGHT, "owned"): ChunkState.UNKNOWN,  # a new owner: what was open is unknown
+    (ChunkState.UNKNOWN, "owned"): ChunkState.UNKNOWN,
+    (ChunkState.UNKNOWN, "unknown"): ChunkState.UNKNOWN,
+    (ChunkState.UNKNOWN, "accepted"): ChunkState.ACCEPTED,  # the old owner was frozen, not dead: its outcome is a fact
+    (ChunkState.UNKNOWN, "failed"): ChunkState.FAILED,
+    (ChunkState.UNKNOWN, "queued"): ChunkState.QUEUED,
+    (ChunkState.UNKNOWN, "sent"): ChunkState.ACCEPTED,
+    (ChunkState.UNKNOWN, "not-sent"): ChunkState.QUEUED,
+    (ChunkState.UNKNOWN, "resend"): ChunkState.QUEUED,
+}
+
+OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
+
+
+class Chunk(msgspec.Struct):
+    """An intent that was valid and is not over. `since` is the wall clock of its intent, for people."""
+
+    intent: int
+    account: str
+    campaign: str
+    job: int
+    batch: int
+    start: int
+    count: int
+    attempt: int
+    strikes: int
+    state: ChunkState
+    n: int = -1
+    inherited: bool = False
+
+
+class OpenJob:
+    """A job that is not finished.
+
+    `taken` are the ranges [start, end) of recipients that had an intent, sorted and merged: one range, unless an append
+    was lost and a later one was not. `returned` slices wait to be sent again; `open` counts its open chunks.
+    """
+
+    __slots__ = ("job", "offset", "open", "returned", "taken")
+
+    def __init__(self, offset: int, job: Job | None, taken: list[tuple[int, int]], returned: list[Slice]) -> None:
+        self.offset = offset
+        self.job = job
+        self.taken = taken
+        self.returned = returned
+        self.open = 0
+
+    def take(self, start: int, end: int) -> bool:
+        """These recipients have their first intent now. False: some of them had one before."""
+        at = bisect_left(self.taken, (start, end))
+        before = self.taken[at - 1] if at else (start, start)
+        after = self.taken[at] if at < len(self.taken) else (end, end)
+        if before[1] > start or after[0] < end:
+            return False
+        joined_start = before[0] if at and before[1] == start else start
+        joined_end = after[1] if at < len(self.taken) and after[0] == end else end
+        first = at - 1 if joined_start < start else at
+        last = at + 1 if joined_end > end else at
+        self.taken[first:last] = [(joined_start, joined_end)]
+        return True
+
+    def untaken(self) -> Iterator[tuple[int, int]]:
+        """The ranges of the job that never had an intent."""
+        assert self.job is not None
+        at = self.job.start
+        for start, end in self.taken:
+            if at < start:
+                yield at, start
+            at = end
+        if at < end_of(self.job):
+            yield at, end_of(self.job)
+
+    @property
+    def finished(self) -> bool:
+        """Nothing of it is queued or open."""
+        if self.job is None or self.returned or self.open:
+            return False
+        return self.taken == [(self.job.start, end_of(self.job))]
+
+
+def end_of(job: Job) -> int:
+    """The index after the job's last recipient in its batch."""
+    return job.start + job.count
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one journal record did: the chunk it opened, moved or closed, and the slices it put back into the queue."""
+
+    chunk: Chunk | None = None
+    before: ChunkState | None = None
+    returned: tuple[Slice, ...] = ()
+
+
+NOTHING: Final = Change()
+
+
+class LaneState:
+    """The fold of one lane partition (the lanes of all its accounts). Apply records in the order of their offsets."""
+
+    def __init__(self) -> None:
+        self.owner: str | None = None
+        self.owned_at = -1
+        self.position = 0  # next journal offset
+        self.inbox = 0  # next inbox offset
+        self.jobs: dict[int, OpenJob] = {}
+        self.open: dict[int, Chunk] = {}
+        self.taken: dict[tuple[str, str, str], int] = {}
+
+    # --- checkpoints ---
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint) -> LaneState:
+        """The state as the checkpoint's author had folded it; go on reading at `upto` and `inbox`."""
+        state = cls()
+        state.owner = checkpoint.owner
+        state.position = checkpoint.upto
+        state.inbox = checkpoint.inbox
+        for job in checkpoint.jobs:
+            state.jobs[job.offset] = OpenJob(job.offset, job.job, list(job.taken), list(job.returned))
+        for open_range in checkpoint.open:
+            state.open[open_range.intent] = Chunk(
+                **{name: getattr(open_range, name) for name in _RANGE_FIELDS},
+                state=ChunkState.UNKNOWN if open_range.unknown else ChunkState.IN_FLIGHT,
+            )
+            state.jobs[open_range.job].open += 1
+        state.taken = {(taken.account, taken.campaign, taken.attempt): taken.jobs for taken in checkpoint.taken}
+        return state
+
+    def checkpoint(self, owner: str, at_ms: int) -> Checkpoint:
+        """The present state as a record."""
+        return Checkpoint(
+            owner=owner,
+            upto=self.position,
+            inbox=self.inbox,
+            jobs=tuple(
+                JobState(job.offset, job.job, tuple(job.taken), tuple(job.returned)) for job in self.jobs.values()
+            ),
+            open=tuple(
+                OpenRange(
+                    **{name: getattr(chunk, name) for name in _RANGE_FIELDS}, unknown=chunk.state is ChunkState.UNKNOWN
+                )
+                for chunk in self.open.values()
+            ),
+            taken=tuple(Taken(*key, jobs) for key, jobs in self.taken.items()),
+            at_ms=at_ms,
+        )
+
+    # --- the inbox ---
+
+    def take_job(self, offset: int, job: Job) -> OpenJob | None:
+        """A job from the inbox; None if it is a second copy (its number was taken) or was read before."""
+        if offset < self.inbox:
+            return None
+        self.inbox = offset + 1
+        key = (job.account, job.campaign, job.attempt)
+        if job.number != self.taken.get(key, 0):
+            return None
+        self.taken[key] = job.number + 1
+        known = self.jobs.get(offset)
+        if known is None:
+            known = self.jobs[offset] = OpenJob(offset, job, [], [])
+        else:  # its intents were read from the journal first
+            known.job = job
+        if known.finished:
+            del self.jobs[offset]
+        return known
+
+    def skip_inbox(self, offset: int) -> None:
+        """An inbox record that is no job."""
+        self.inbox = max(self.inbox, offset + 1)
+
+    def drop_job(self, offset: int) -> None:
+        """The job belongs to an attempt that was never launched."""
+        self.jobs.pop(offset, None)
+
+    # --- the journal ---
+
+    def apply(self, offset: int, record: AnyRecord) -> Change:
+        """Fold one journal record. Raises LaneBroken."""
+        if offset < self.position:
+            return NOTHING
+        self.position = offset + 1
+        match record:
+            case Intent():
+                return self._intent(offset, record) if record.owner == self.owner else NOTHING
+            case Outcome():
+                struck = record.kind == "retry-later"
+                return self._close(record.intent, record.effect, divide=record.divide, struck=struck)
+            case Owned():
+                return self._owned(offset, record)
+            case Resolved():
+                if record.owner != self.owner:
+                    return NOTHING
+                known = self.open.get(record.intent)
+                if known is None or known.state is not ChunkState.UNKNOWN:
+                    return NOTHING
+                return self._close(record.intent, record.verdict)
+            case _:
+                return NOTHING
+
+    def _owned(self, offset: int, record: Owned) -> Change:
+        self.owner = record.owner
+        self.owned_at = offset
+        for chunk in self.open.values():
+            chunk.state = TRANSITIONS[chunk.state, "owned"]
+            chunk.inherited = True
+        return NOTHING
+
+    def _intent(self, offset: int, intent: Intent) -> Change:
+        job = self.jobs.get(intent.job)
+        if job is None:
+            if intent.job < self.inbox:
+                raise LaneBroken(f"intent {offset} sends job {intent.job}, which is finished")
+            job = self.jobs[intent.job] = OpenJob(intent.job, None, [], [])
+        if intent.attempt == 0:
+            end = intent.start + intent.count
+            if not job.take(intent.start, end):
+                raise LaneBroken(
+                    f"intent {offset} sends [{intent.start}, {end}) of job {intent.job} a first time again"
+                )
+        else:
+            _take_back(job, intent, offset)
+        job.open += 1
+        chunk = Chunk(
+            offset,
+            intent.account,
+            intent.campaign,
+            intent.job,
+            intent.batch,
+            intent.start,
+            intent.count,
+            intent.attempt,
+            intent.strikes,
+            ChunkState.IN_FLIGHT,
+            intent.n,
+        )
+        self.open[offset] = chunk
+        return Change(chunk=chunk)
+
+    def _close(self, intent: int, event: str, *, divide: bool = False, struck: bool = False) -> Change:
+        chunk = self.open.get(intent)
+        if chunk is None:
+            return NOTHING  # void, or already over: the first word counts
+        before = chunk.state
+        becomes = TRANSITIONS.get((before, event))
+        if becomes is None:
+            raise LaneBroken(f"intent {intent} is {before.value}: {event} cannot happen to it")
+        chunk.state = becomes
+        if becomes in OPEN:
+            return Change(chunk=chunk, before=before)
+        del self.open[intent]
+        job = self.jobs[chunk.job]
+        job.open -= 1
+        returned: tuple[Slice, ...] = ()
+        if becomes is ChunkState.QUEUED:
+            returned = _again(chunk, divide=divide, struck=struck)
+            job.returned.extend(returned)
+        if job.finished:
+            del self.jobs[chunk.job]
+        return Change(chunk=chunk, before=before, returned=returned)
+
+
+_RANGE_FIELDS: Final = ("intent", "account", "campaign", "job", "batch", "start", "count", "attempt", "strikes")
+
+
+def _again(chunk: Chunk, *, divide: bool, struck: bool) -> tuple[Slice, ...]:
+    """The slices in which a chunk goes back into the queue."""
+    attempt, strikes = chunk.attempt + 1, chunk.strikes + struck
+    if not divide or chunk.count == 1:
+        return (Slice(chunk.start, chunk.count, attempt, strikes),)
+    half = chunk.count // 2
+    return (
+        Slice(chunk.start, half, attempt, strikes),
+        Slice(chunk.start + half, chunk.count - half, attempt, strikes),
+    )
+
+
+def _take_back(job: OpenJob, intent: Intent, offset: int) -> None:
+    """Remove the intent's range from the returned slices it was cut from."""
+    start, end = intent.start, intent.start + intent.count
+    for index, known in enumerate(job.returned):
+        known_end = known.start + known.count
+        if known.start <= start and end <= known_end:
+            rest = []
+            if known.start < start:
+                rest.append(Slice(known.start, start - known.start, known.attempt, known.strikes))
+            if end < known_end:
+                rest.append(Slice(end, known_end - end, known.attempt, known.strikes))
+            job.returned[index : index + 1] = rest
+            return
+    raise LaneBroken(f"intent {offset} sends [{start}, {end}) of job {intent.job} again, which nobody returned")

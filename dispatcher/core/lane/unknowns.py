@@ -1,0 +1,109 @@
+"""When the owner may say what became of an unknown chunk: by its campaign's policy, or because somebody decided.
+
+Never by guessing; and "send it again" never before nobody can still be about to send it: a former owner may wake up
+holding an intent within its time to live, and its request takes as long as the client's time-out (DESIGN.md 5). Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.state import Chunk
+from schemas.records import Decided, Resolved
+
+NEVER = float("inf")
+
+
+class Unknowns:
+    """The resolutions that wait for their time, by intent."""
+
+    def __init__(self, owner: str, campaigns: Campaigns, ttl_s: float) -> None:
+        self._owner = owner
+        self._campaigns = campaigns
+        self._ttl_s = ttl_s
+        self._safe_s = NEVER
+        self._waiting: dict[int, tuple[float, Resolved]] = {}
+        self._undone: dict[int, int] = {}
+
+    def took_over(self, now_s: float, longest_request_s: float) -> None:
+        """Our own Owned was read back: from a while after this moment on nobody else can still be sending."""
+        self._safe_s = now_s + self._ttl_s + longest_request_s
+
+    def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
+        """Under policy `resend` it will be sent again; `request_s` is the longest a request of its account takes, and
+        how long evidence that it was taken is waited for.
+        """
+        campaign = self._campaigns.get(chunk.campaign)
+        if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
+            return
+        at_s = now_s + self._ttl_s + request_s
+        if chunk.inherited:
+            at_s = max(at_s, self._safe_s)
+        resolved = Resolved(
+            owner=self._owner,
+            account=chunk.account,
+            intent=chunk.intent,
+            verdict="resend",
+            at_ms=now_ms,
+            by="policy",
+            why="unknown = resend",
+        )
+        self._waiting[chunk.intent] = (at_s, resolved)
+
+    def decided(self, offset: int, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
+        """A person, or the evidence of a report, says what became of it: the inbox record at `offset`."""
+        resolved = Resolved(
+            owner=self._owner,
+            account=chunk.account,
+            intent=chunk.intent,
+            verdict=decision.verdict,
+            at_ms=now_ms,
+            by=decision.by,
+            why=decision.why,
+            vendor_id=decision.vendor_id,
+        )
+        self._waiting[chunk.intent] = (now_s if decision.verdict == "sent" else max(now_s, self._safe_s), resolved)
+        self._undone.setdefault(chunk.intent, offset)
+
+    def found(self, chunk: Chunk, vendor_ids: tuple[str, ...], why: str, now_s: float, now_ms: int) -> None:
+        """The vendor's own history has every recipient of it, under these ids."""
+        resolved = Resolved(
+            owner=self._owner,
+            account=chunk.account,
+            intent=chunk.intent,
+            verdict="sent",
+            at_ms=now_ms,
+            by="history",
+            why=why,
+            vendor_ids=vendor_ids,
+        )
+        self._waiting[chunk.intent] = (now_s, resolved)
+
+    def found_in_part(self, intent: int) -> None:
+        """Some of its recipients were texted, as we know now: no policy sends it again, only a person may."""
+        _, resolved = self._waiting.get(intent, (0.0, None))
+        if resolved is not None and resolved.by == "policy":
+            del self._waiting[intent]
+
+    def forget(self, intent: int) -> None:
+        """It is not unknown any more."""
+        self._waiting.pop(intent, None)
+        self._undone.pop(intent, None)
+
+    @property
+    def undone(self) -> int | None:
+        """The inbox offset of the oldest decision whose Resolved was not read back: who follows us must read it too."""
+        return min(self._undone.values(), default=None)
+
+    def due(self, now_s: float) -> Iterator[Resolved]:
+        """The resolutions whose time has come, each once."""
+        for intent, (at_s, resolved) in list(self._waiting.items()):
+            if at_s <= now_s:
+                del self._waiting[intent]
+                yield resolved
+
+    @property
+    def next_s(self) -> float:
+        """When the next one is due; infinity if none waits."""
+        return min((at_s for at_s, _ in self._waiting.values()), default=NEVER)

@@ -1,0 +1,98 @@
+"""What one account still has to send, by campaign: whole jobs not begun, the rest of one begun, slices given back.
+
+Pure bookkeeping for dispatcher/core/lane/owner.py; the truth is LaneState, from which it is rebuilt by every new owner.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from dispatcher.core.lane.state import OpenJob
+from dispatcher.core.messages.chunks import Batch
+from schemas.records import Job, Slice
+
+
+class Piece(msgspec.Struct):
+    """Recipients [start, end) of a job that may be sent from `not_before_s` on."""
+
+    job_offset: int
+    job: Job
+    start: int
+    end: int
+    attempt: int = 0
+    strikes: int = 0
+    not_before_s: float = 0.0
+
+
+class CampaignWork:
+    """The pieces of one campaign: what was given back goes first (once its time has come), then jobs in order."""
+
+    __slots__ = ("fresh", "returned")
+
+    def __init__(self) -> None:
+        self.fresh: deque[Piece] = deque()
+        self.returned: deque[Piece] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self.returned)
+
+    def add_job(self, job: OpenJob) -> None:
+        """A job whose campaign was launched: the part of it that had no intent, and what was given back."""
+        assert job.job is not None
+        for start, end in job.untaken():
+            self.fresh.append(Piece(job.offset, job.job, start, end))
+        for piece in job.returned:
+            self.give_back(job.offset, job.job, piece, 0.0)
+
+    def give_back(self, job_offset: int, job: Job, piece: Slice, not_before_s: float) -> None:
+        """A slice to be sent again."""
+        end = piece.start + piece.count
+        self.returned.append(Piece(job_offset, job, piece.start, end, piece.attempt, piece.strikes, not_before_s))
+
+    def head(self, now_s: float, loaded: dict[int, Batch]) -> Piece | None:
+        """The piece to cut the next chunk from, if its time has come and its batch is there."""
+        for piece in self.returned:
+            if piece.not_before_s <= now_s and piece.job_offset in loaded:
+                return piece
+        if self.fresh and self.fresh[0].job_offset in loaded:
+            return self.fresh[0]
+        return None
+
+    def cut(self, piece: Piece, count: int) -> None:
+        """`count` recipients were cut off the front of `piece`."""
+        piece.start += count
+        if piece.start == piece.end:
+            if self.fresh and self.fresh[0] is piece:
+                self.fresh.popleft()
+            else:
+                self.returned.remove(piece)
+
+    def put_back(self, piece: Piece) -> None:
+        """A piece whose intent is certain never to have been written goes back as it was."""
+        if piece.attempt:
+            self.returned.appendleft(piece)
+        elif self.fresh and self.fresh[0].job_offset == piece.job_offset and self.fresh[0].start == piece.end:
+            self.fresh[0].start = piece.start
+        else:
+            self.fresh.appendleft(piece)
+
+    def wanted(self, now_s: float, recipients: int) -> Iterator[Piece]:
+        """The pieces whose batches will be needed for the next so many recipients."""
+        for piece in self.returned:
+            if piece.not_before_s <= now_s:
+                yield piece
+                recipients -= piece.end - piece.start
+                if recipients <= 0:
+                    return
+        for piece in self.fresh:
+            yield piece
+            recipients -= piece.end - piece.start
+            if recipients <= 0:
+                return
+
+    def next_due_s(self, now_s: float) -> float:
+        """When the first of the pieces given back may be sent; infinity if none waits."""
+        return min((piece.not_before_s for piece in self.returned if piece.not_before_s > now_s), default=float("inf"))

@@ -1,0 +1,1 @@
+"""Texts, templates, personal values, and cutting a batch into chunks. Pure."""

@@ -1,0 +1,159 @@
+"""A personalised batch: what each recipient's text is, how many parts it has, and which of them share a request. Pure.
+
+Recipients with equal values lie next to each other (the launch sees to it). Where the vendor has a road for variables,
+a chunk holds many texts; a value that would break that road's grammar is left to a request of its own. Where it has
+none, a chunk ends where the text changes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.messages.template import Template
+from dispatcher.core.messages.text import Split, units
+from schemas.batch import Values
+
+Counts = NDArray[np.int64]
+
+_TOP_BITS: Final = np.uint8(0xC0)
+_CONTINUES: Final = np.uint8(0x80)
+_FOUR_BYTES: Final = np.uint8(0xF0)
+
+
+class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request may carry that gives each number values of its own in one text.
+
+    A value that holds one of `separators` can't go that way: its text goes in a request of its own. `chars_max` bounds
+    the UTF-16 units of all values together: what a server takes in one body is bounded, too.
+    """
+
+    recipients_max: int
+    separators: tuple[str, ...]
+    chars_max: int = 100_000
+
+
+class Column:
+    """One variable of a batch. Raises ValueError if its dictionary is damaged or does not fit its rows."""
+
+    __slots__ = ("_bytes", "_starts", "_texts", "rows")
+
+    def __init__(self, texts: bytes, ends: bytes, rows: bytes) -> None:
+        texts.decode()  # is it UTF-8?
+        self.rows: Final = np.frombuffer(rows, "<u2")
+        self._texts: Final = texts
+        self._bytes: Final = np.frombuffer(texts, np.uint8)
+        self._starts: Final[Counts] = np.concatenate(([0], np.frombuffer(ends, "<u4").astype(np.int64)))
+        inside = self._starts[self._starts < len(texts)]
+        if (
+            np.any(np.diff(self._starts) < 0)
+            or self._starts[-1] != len(texts)
+            or int(self.rows.max()) >= len(self._starts) - 1
+            or np.any(self._bytes[inside] & _TOP_BITS == _CONTINUES)
+        ):
+            raise ValueError("the dictionary of a batch's values does not fit its rows")
+
+    def units(self) -> Counts:
+        """The length of each recipient's value in UTF-16 code units (core/text.py)."""
+        weights = (self._bytes & _TOP_BITS != _CONTINUES).astype(np.int64) + (self._bytes >= _FOUR_BYTES)
+        before = np.concatenate(([0], np.cumsum(weights)))[self._starts]
+        return np.asarray(np.diff(before)[self.rows])
+
+    def holds(self, words: tuple[str, ...]) -> NDArray[np.bool_]:
+        """Whether each recipient's value holds one of these."""
+        holding = np.zeros(len(self._starts) - 1, np.bool_)
+        for word in words:
+            found = self._texts.find(word.encode())
+            while found >= 0:
+                entry = int(np.searchsorted(self._starts, found, side="right")) - 1
+                holding[entry] = True
+                found = self._texts.find(word.encode(), int(self._starts[entry + 1]))
+        return np.asarray(holding[self.rows])
+
+    def value(self, recipient: int) -> str:
+        """The value of one recipient."""
+        entry = int(self.rows[recipient])
+        return self._texts[self._starts[entry] : self._starts[entry + 1]].decode()
+
+
+class Personal:
+    """The texts of one batch, as one account sends them. Raises ValueError if the values are damaged."""
+
+    __slots__ = ("_apart", "_chars", "_columns", "_parts", "_road", "_runs", "_template")
+
+    def __init__(self, values: Values, template: Template, split: Split, road: VariableLimits | None = None) -> None:
+        """`template` names all its variables in the order of `values`; see `Template.of`."""
+        columns = [Column(*each) for each in zip(values.texts, values.ends, values.rows, strict=True)]
+        self._columns: Final = columns
+        self._template: Final = template
+        self._road: Final = road
+        count = len(columns[0].rows)
+        chars = np.zeros(count, np.int64)
+        apart = np.zeros(count, np.bool_)
+        changes = np.zeros(count - 1, np.bool_)
+        separators = road.separators if road is not None else ()
+        for index, column in enumerate(columns):
+            chars += column.units() * template.slots.count(index)
+            apart |= column.holds(separators)
+            changes |= column.rows[1:] != column.rows[:-1]
+        lengths = chars + units(template.plain)
+        parts = np.where(lengths <= split.single, 1, -(-lengths // split.multi))
+        self._chars: Final[Counts] = np.concatenate(([0], np.cumsum(chars)))
+        self._parts: Final[Counts] = np.concatenate(([0], np.cumsum(parts)))
+        self._runs: Final[Counts] = np.append(np.flatnonzero(changes) + 1, count)
+        self._apart: Final[Counts] = np.append(np.flatnonzero(apart), count)
+
+    def cut(self, start: int, end: int) -> int:
+        """How many recipients from `start` on, before `end`, may share a request: at least 1."""
+        if self._road is not None:
+            apart = self._apart_from(start)
+            if apart > start:
+                fitting = np.searchsorted(self._chars, self._chars[start] + self._road.chars_max, side="right") - 1
+                return max(min(end, apart, start + self._road.recipients_max, int(fitting)) - start, 1)
+        return min(end, self._run_end(start)) - start
+
+    def parts(self, start: int, count: int) -> int:
+        """In how many messages the texts of these recipients are billed."""
+        return int(self._parts[start + count] - self._parts[start])
+
+    def one_text(self, start: int, count: int) -> bool:
+        """Whether these recipients get one text and no values: where a road takes values, all go that way that can."""
+        by_road = self._road is not None and self._apart_from(start) > start
+        return not by_road and self._run_end(start) >= start + count
+
+    def text(self, recipient: int) -> str:
+        """The text of one recipient."""
+        return self._template.fill([column.value(recipient) for column in self._columns])
+
+    def values(self, start: int, count: int) -> list[list[str]]:
+        """What stands in each of these recipients' texts for each placeholder, in the placeholders' order."""
+        columns = [[column.value(recipient) for recipient in range(start, start + count)] for column in self._columns]
+        return [[columns[slot][index] for slot in self._template.slots] for index in range(count)]
+
+    def _apart_from(self, start: int) -> int:
+        """The first recipient from this one on who can't share a request of many texts."""
+        return int(self._apart[np.searchsorted(self._apart, start)])
+
+    def _run_end(self, start: int) -> int:
+        return int(self._runs[np.searchsorted(self._runs, start, side="right")])
+
+
+class Letters(msgspec.Struct, frozen=True):
+    """The texts of a chunk: those of `count` recipients of a batch from `start` on."""
+
+    personal: Personal
+    start: int
+    count: int
+
+    @property
+    def text(self) -> str | None:
+        """The one text they all get; None if each is sent values (`Personal.one_text`)."""
+        return self.personal.text(self.start) if self.personal.one_text(self.start, self.count) else None
+
+    @property
+    def values(self) -> list[list[str]]:
+        """As `Personal.values`."""
+        return self.personal.values(self.start, self.count)

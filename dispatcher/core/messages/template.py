@@ -1,0 +1,86 @@
+"""A text with `{name}` placeholders, and the text each recipient gets of it. Pure.
+
+`{{` and `}}` are braces. A placeholder names a variable of the list, a column; which one is decided at launch
+(producers/launch/personal_values.py), and kept in `Launched.variables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+NAME_CHARS_MAX: Final = 100
+
+
+class TemplateBroken(ValueError):
+    """The braces of a text don't pair; `position` (from 1) is where, `why` in plain words."""
+
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(f"{why}, character {position} of the text")
+        self.position = position
+        self.why = why
+
+
+class Template(msgspec.Struct, frozen=True):
+    """Literal, variable, literal, …, literal: `slots[i]` is the index in `names` of what follows `literals[i]`.
+
+    Without slots it is a text for everybody, `literals[0]`.
+    """
+
+    literals: tuple[str, ...]
+    slots: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> str:
+        """The text without what the placeholders stand for."""
+        return "".join(self.literals)
+
+    def fill(self, values: Sequence[str]) -> str:
+        """The text with these values, one for each of `names`."""
+        parts = [self.literals[0]]
+        for slot, literal in zip(self.slots, self.literals[1:], strict=True):
+            parts += (values[slot], literal)
+        return "".join(parts)
+
+    def marked(self, placeholder: str) -> str:
+        """The text with the vendor's own placeholder in place of each of ours."""
+        return placeholder.join(self.literals)
+
+    def of(self, names: tuple[str, ...]) -> Template:
+        """The same text where the variables are kept in the order of `names`. Raises ValueError if one is not there."""
+        if lacking := set(self.names) - set(names):
+            raise ValueError(f"there is no variable {min(lacking)}")
+        places = {name: index for index, name in enumerate(names)}
+        return Template(self.literals, tuple(places[self.names[slot]] for slot in self.slots), names)
+
+
+def parse(text: str) -> Template:
+    """The template that a text is. `names` are in the order in which they appear. Raises TemplateBroken."""
+    literals, slots, names = [""], [], []
+    at = 0
+    while at < len(text):
+        if text[at] not in "{}":
+            end = min((found for found in (text.find("{", at), text.find("}", at)) if found >= 0), default=len(text))
+            literals[-1] += text[at:end]
+            at = end
+        elif text[at : at + 2] in ("{{", "}}"):
+            literals[-1] += text[at]
+            at += 2
+        elif text[at] == "}":
+            raise TemplateBroken(at + 1, 'a "}" that closes nothing')
+        else:
+            end = text.find("}", at)
+            name = text[at + 1 : end].strip()
+            if end < 0 or "{" in name:
+                raise TemplateBroken(at + 1, 'a "{" that nothing closes')
+            if not name or len(name) > NAME_CHARS_MAX:
+                raise TemplateBroken(at + 1, "a placeholder without a name" if not name else "an endless placeholder")
+            if name not in names:
+                names.append(name)
+            slots.append(names.index(name))
+            literals.append("")
+            at = end + 1
+    return Template(tuple(literals), tuple(slots), tuple(names))

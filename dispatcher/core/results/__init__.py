@@ -1,0 +1,1 @@
+"""The join of reports and outcomes, the equation, evidence for unknown requests, inbound messages. Pure."""

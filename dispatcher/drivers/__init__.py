@@ -1,0 +1,1 @@
+"""Drivers carry a vendor's flow over a transport."""

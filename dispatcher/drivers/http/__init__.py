@@ -1,0 +1,1 @@
+"""The HTTP driver: connections, time-outs, and whether a byte was written."""

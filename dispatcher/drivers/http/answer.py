@@ -1,0 +1,52 @@
+"""Reading an HTTP answer: never more of it than wanted, and whether its connection goes on behind it.
+
+The driver (http_driver.py) decides what it means.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import aiohttp
+
+from dispatcher.vendors.seam.vendor import Request
+
+BODY_BYTES_MAX: Final = Request(path="/").answer_bytes_max
+"""How much of an answer is read unless the request says otherwise; the connection is closed behind it."""
+
+
+def ends(response: aiohttp.ClientResponse) -> bool:
+    """Has the vendor announced that it closes the connection behind this answer?"""
+    said = response.headers.get("Connection", "").lower()
+    old = response.version is not None and response.version < aiohttp.HttpVersion11
+    return "close" in said or (old and "keep-alive" not in said)
+
+
+async def bounded(
+    response: aiohttp.ClientResponse, bytes_max: int = BODY_BYTES_MAX, *, rows: bool = False
+) -> tuple[bytes, bool]:
+    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also of a body that breaks off."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > bytes_max:
+                response.close()
+                return b"".join(parts)[:bytes_max], True
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        if not rows or not parts:
+            raise
+        response.close()
+        return b"".join(parts), True
+    return b"".join(parts), False
+
+
+async def start(response: aiohttp.ClientResponse) -> str:
+    """The start of an error page, for people; the status alone decides, so a page that breaks off is no matter."""
+    try:
+        body, _ = await bounded(response)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return ""
+    return body.decode("utf-8", "replace").strip()

@@ -1,0 +1,116 @@
+"""A request body that is written at most once, only into a live connection, only in time; and remembers what it did.
+
+This is how the HTTP driver knows whether a byte of a request went out. aiohttp hands a payload the writer when the
+connection is there and nothing of the request has been written yet: everything is decided in that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import time
+from collections.abc import Callable
+from typing import Final, cast
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_writer import StreamWriter
+
+from dispatcher.vendors.seam.vendor import Request
+
+JOIN_BYTES_MAX: Final = 32_768
+"""Bodies up to this are joined and go out in one write; of larger ones the slice is never copied by us."""
+
+
+class Run:
+    """What the requests of one flow share.
+
+    `before_write` is asked right before the submit is written; with `each` before every request of the flow.
+    `ended`: the vendor announced that it closes the connection of the last answer.
+    """
+
+    __slots__ = ("answered_s", "before_write", "each", "ended", "transport", "wrote_s")
+
+    def __init__(self, before_write: Callable[[], bool] | None, *, each: bool = False) -> None:
+        self.before_write = before_write
+        self.each = each
+        self.ended = False
+        self.transport: asyncio.BaseTransport | None = None
+        self.wrote_s: float | None = None
+        self.answered_s: float | None = None
+
+
+class Body(aiohttp.Payload):
+    """A body that is written at most once, only into a live connection and only in time; and remembers what it did.
+
+    `written`: a byte of it may have gone out. `stale`: the connection was no good. `expired`: `before_write` said no.
+    `spent`: nothing may be written any more.
+    """
+
+    _autoclose = True
+
+    def __init__(self, request: Request, run: Run) -> None:
+        super().__init__(None, content_type=request.content_type)
+        self._size = len(request.prefix) + len(request.tail) + len(request.suffix)
+        self._request = request
+        self._run = run
+        self.written = False
+        self.spent = False
+        self.stale = False
+        self.expired = False
+
+    def abandon(self) -> None:
+        """Something was answered before anything was written: the connection is no good, and nothing goes into it."""
+        self.spent = True
+        self.stale = not self.expired
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Not for reading: it holds a password and phone numbers."""
+        return ""
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write it, once."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write it, once. Raises ConnectionAbortedError with nothing written if it may not be."""
+        request, run = self._request, self._run
+        link = cast("StreamWriter", writer)
+        transport = link.transport
+        if self.spent:
+            raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
+        spoken = getattr(link.protocol, "should_close", False)  # what nobody asked for has been read already
+        gone = spoken or transport is None or transport.is_closing() or _hung_up(transport)
+        other = request.same_connection and transport is not run.transport and not run.ended
+        if gone or other:
+            self.stale = True
+        elif (request.submits or run.each) and run.before_write is not None and not run.before_write():
+            self.expired = True
+        if self.stale or self.expired:
+            raise ConnectionAbortedError("nothing was written")
+        run.transport, run.ended = transport, False
+        self.written = self.spent = True
+        if request.submits:
+            run.wrote_s = time.monotonic()
+        if self._size is not None and self._size <= JOIN_BYTES_MAX:
+            await writer.write(b"".join((request.prefix, request.tail, request.suffix)))
+            return
+        for part in (request.prefix, request.tail, request.suffix):
+            if len(part):
+                await writer.write(part)
+
+
+def _hung_up(transport: asyncio.BaseTransport) -> bool:
+    """Has the other side closed (or said something unasked)? Then nothing may be written here."""
+    socket = transport.get_extra_info("socket")
+    descriptor: int = -1 if socket is None else socket.fileno()
+    if descriptor < 0:
+        return True
+    poll = select.poll()
+    # TLS servers may send session tickets at any time, so there only an end counts.
+    encrypted = transport.get_extra_info("sslcontext") is not None
+    poll.register(descriptor, _HANG_UP if encrypted else _HANG_UP | select.POLLIN)
+    return bool(poll.poll(0))
+
+
+_HANG_UP: Final[int] = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR

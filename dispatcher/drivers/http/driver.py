@@ -1,0 +1,286 @@
+"""The HTTP driver: runs a vendor's flows over aiohttp and knows, of every request, whether a byte of it went out.
+
+No vendor call is idempotent (vendors.md 0.2), so a request is written at most once, whatever the client library or the
+connection does: the body (one_shot_body.py) refuses a second write (aiohttp repeats GETs on a dropped connection), and
+redirects are not followed. Before its first byte everything is safe to try again; after it, no answer is unknown.
+
+Each request under way has a session of one connection (http_sessions.py): requests of one flow travel on one
+connection. An idle connection that the vendor has closed is noticed right before the write (one poll of the socket),
+which leaves only what is still under way in the network. A flow that fails before the request that submits (a login)
+has sent nothing: its messages are kept, never counted as refused.
+Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare; where it happens all the same,
+connections are not kept any more for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import Final, TypeVar, cast
+
+import aiohttp
+import msgspec
+import structlog
+from yarl import URL
+
+from dispatcher.core.lane.verdict import NOT_CONNECTED
+from dispatcher.drivers.http.answer import bounded, ends, start
+from dispatcher.drivers.http.body import Body, Run
+from dispatcher.drivers.http.sessions import Sessions
+from dispatcher.masking import spellings, without
+from dispatcher.vendors.seam.outcomes import TEXT_CHARS_MAX
+from dispatcher.vendors.seam.vendor import (
+    Answer,
+    Balance,
+    Kind,
+    Operation,
+    OperationResult,
+    Request,
+    Vendor,
+    Verdict,
+    broken_verdict,
+    status_verdict,
+)
+
+STALE_TRIES_MAX: Final = 3
+WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+Values = Sequence[Sequence[str]]
+"""What stands in each recipient's text for each of its placeholders."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A verdict with its times on the monotonic clock.
+
+    `wrote_s`: right before the submit's first byte, None if none went out; `answered_s`: None if no answer came.
+    """
+
+    verdict: Verdict
+    wrote_s: float | None
+    answered_s: float | None
+
+
+class HttpDriver:
+    """The HTTP link of one account. Its owner bounds how many submits are under way (`inflight_max`)."""
+
+    def __init__(self, vendor: Vendor, account: str) -> None:
+        self.vendor = vendor
+        self.account = account
+        self._base = vendor.url.rstrip("/")
+        self._urls: dict[str, URL] = {}
+        self._spelt: dict[str, str] = {}
+        self._sessions = Sessions(vendor, account)
+        self._secrets = [each for secret in vendor.secrets() for each in spellings(secret)]
+
+    async def open(self) -> None:
+        """Nothing is connected before the first request; connections are opened as they are needed."""
+
+    async def close(self) -> None:
+        """Close all connections. Submits still under way come back as unknown: drain first."""
+        await self._sessions.close()
+
+    async def submit(
+        self,
+        prepared: bytes,
+        chunk: memoryview,
+        count: int,
+        *,
+        values: Values | None = None,
+        before_write: Callable[[], bool] | None = None,
+    ) -> Sent:
+        """Send one message to the `count` comma-joined numbers of `chunk`; never raises for what the network does.
+
+        With `values` each of them gets a text of its own (`Vendor.submit_variable`).
+        `before_write` is asked when the connection is there, right before the submit's first byte; if it says False,
+        the verdict is NOT_SENT. A cancelled call raises CancelledError: whether anything went out is then unknown.
+        """
+        run = Run(before_write)
+        try:
+            if values is None:
+                flow = self.vendor.submit(prepared, chunk, count)
+            else:
+                flow = self.vendor.submit_variable(prepared, chunk, count, values)
+            verdict = await self._run(flow, run)
+            if run.wrote_s is None:
+                verdict = _without_login(verdict)
+        except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
+            log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
+            why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
+            verdict = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
+        return Sent(self.masked(verdict), run.wrote_s, run.answered_s)
+
+    async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
+        """Ask for the balance; a failure is in `verdict`. None: no such query.
+
+        `before_write` is asked right before anything is written: the caller keeps to the vendor's interval by it.
+        """
+        flow = self.vendor.balance()
+        if flow is None:
+            return None
+        result = await self._run(flow, Run(before_write, each=True))
+        if isinstance(result, Verdict):
+            return Balance(messages=None, verdict=self.masked(result))
+        if result.verdict is not None:
+            return msgspec.structs.replace(result, verdict=self.masked(result.verdict))
+        return result
+
+    async def query(
+        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
+    ) -> T | Verdict:
+        """Run a flow that asks for something (a page of a poll, history); a Verdict if it came to no end of its own.
+
+        `before_write` is asked before each of its requests; False: the verdict is NOT_SENT. What the flow's own result
+        says may repeat a request: `masked` takes our secrets out of it.
+        """
+        try:
+            result = await self._run(flow, Run(before_write, each=True))
+        except Exception as error:  # a mistake in a vendor's file must not end the lane
+            log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
+            why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
+            return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=why)
+        return self.masked(result) if isinstance(result, Verdict) else result
+
+    async def operate(self, operation: Operation, *, before_write: Callable[[], bool] | None = None) -> OperationResult:
+        """Have the vendor do this, once; UNKNOWN if nobody can tell whether it did. Never repeat that by a program.
+
+        `before_write` is asked right before the request that does it; False: the verdict is NOT_SENT.
+        """
+        run = Run(before_write)
+        try:
+            result = await self._run(operation.flow, run)
+        except Exception as error:  # a mistake in a vendor's file must not hide that its request went out
+            log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
+            why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
+            result = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
+        if isinstance(result, Verdict):
+            return OperationResult(verdict=self.masked(result))
+        return msgspec.structs.replace(result, verdict=self.masked(result.verdict))
+
+    # --- flows -------------------------------------------------------------------------------------------------------
+
+    async def _run(self, flow: Generator[Request, Answer, T], run: Run) -> T | Verdict:
+        """The flow's own result, or the verdict of the request that got no answer to go on with."""
+        session = await self._sessions.take()
+        if self.vendor.cookies:
+            session.cookie_jar.clear()
+        try:
+            request = next(flow)
+            while True:
+                answer = await self._exchange(session, request, run)
+                if isinstance(answer, Verdict):
+                    return answer
+                request = flow.send(answer)
+        except StopIteration as done:
+            return cast("T", done.value)
+        finally:
+            flow.close()
+            self._sessions.give(session)
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: Run) -> Answer | Verdict:
+        """One request and its answer, by whichever spelling of its path the vendor knows."""
+        path = self._spelt.get(request.path, request.path)
+        answer, status = await self._ask(session, request, path, run)
+        if status in WRONG_PATH and request.or_path and not request.submits:
+            other = request.or_path if path == request.path else request.path
+            answer, status = await self._ask(session, request, other, run)
+            if status == 200:
+                self._spelt[request.path] = other
+        return answer
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, request: Request, path: str, run: Run
+    ) -> tuple[Answer | Verdict, int]:
+        """One request and its answer with its status (0: none). A connection dead before the write is replaced."""
+        for _ in range(STALE_TRIES_MAX):
+            body = Body(request, run)
+            try:
+                async with session.request(
+                    request.method, self._url(path), data=body, allow_redirects=False
+                ) as response:
+                    if not body.written:
+                        body.abandon()
+                        response.close()
+                        raise ConnectionAbortedError("an answer to what was never asked")
+                    if request.submits:
+                        run.answered_s = time.monotonic()
+                    run.ended = self.vendor.cookies and ends(response)
+                    if response.status != 200:
+                        text = await start(response)
+                        return status_verdict(response.status, text, submits=request.submits), response.status
+                    read, cut = await bounded(response, request.answer_bytes_max, rows=request.rows)
+                    return Answer(read, response.charset or "", cut), 200
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if body.written:
+                    self._sessions.broke(session, run.transport, error)
+                if body.expired:
+                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text="its time to live was over"), 0
+                if body.stale and (run.ended or not request.same_connection):
+                    continue
+                return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits), 0
+            finally:
+                body.spent = True
+                if body.written:
+                    self._sessions.wrote(session, run.transport)
+        why = "the vendor closes connections before we write"
+        return broken_verdict(why, sent=False, submits=request.submits), 0
+
+    def _why(self, error: Exception, body: Body) -> str:
+        """What went wrong, in words that hold no URL and no secret."""
+        match error:
+            case _ if body.stale:
+                return "the connection of the flow's previous request is gone"
+            case aiohttp.ConnectionTimeoutError():
+                return f"no connection within {self.vendor.connect_timeout_s:g} s"
+            case aiohttp.ClientConnectorDNSError():
+                return "the host name in `url` is not known"
+            case aiohttp.ClientSSLError():
+                return f"no TLS connection: {type(error).__name__}"
+            case TimeoutError() if not body.written:
+                return f"no connection within {self.vendor.timeout_s:g} s"
+            case TimeoutError():
+                return f"no answer within {self.vendor.timeout_s:g} s"
+            case aiohttp.ServerDisconnectedError():
+                return "the vendor closed the connection without an answer"
+            case aiohttp.ClientPayloadError():
+                return "the answer broke off"
+            case aiohttp.ClientResponseError():
+                return "the answer is no HTTP"
+            case OSError() if error.errno is not None:
+                return os.strerror(error.errno).lower()
+        return type(error).__name__
+
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base + path, encoded=True)
+        return url
+
+    def masked(self, verdict: Verdict) -> Verdict:
+        """The verdict without our secrets, should an error page repeat the request."""
+        text = without(verdict.text, self._secrets, cut=len(verdict.text) >= TEXT_CHARS_MAX)
+        return verdict if text == verdict.text else msgspec.structs.replace(verdict, text=text)
+
+
+def _without_login(verdict: Verdict) -> Verdict:
+    """What a flow that ended before its submit means for the messages: they have not been sent, and are kept."""
+    if verdict.kind is Kind.RETRY_LATER:
+        return msgspec.structs.replace(verdict, kind=Kind.NOT_SENT, code=NOT_CONNECTED)
+    if verdict.kind is Kind.REJECTED:
+        return msgspec.structs.replace(verdict, kind=Kind.AUTH)
+    return verdict
+
+
+async def query_balance(
+    vendor: Vendor, account: str, *, before_write: Callable[[], bool] | None = None
+) -> Balance | None:
+    """One balance query on a connection of its own, by whoever has no driver open (dispatcher/accounts/ask_book.py)."""
+    driver = HttpDriver(vendor, account)
+    try:
+        return await driver.balance(before_write=before_write)
+    finally:
+        await driver.close()

@@ -1,0 +1,94 @@
+"""Reading the SQLite log: a few threads, each with a connection of its own, so that no read waits for a commit."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from dispatcher.errors import LogDamaged, LogUnavailable
+from dispatcher.log.port import Headers, Stored
+from dispatcher.log.sqlite import file as sqlite_file
+from schemas.topics import Topic
+
+T = TypeVar("T")
+
+THREADS: Final = 2
+
+_headers: msgspec.msgpack.Decoder[Headers] = msgspec.msgpack.Decoder(Headers)
+
+
+class Reads:
+    """Runs `work(connection, ...)` in a reading thread."""
+
+    def __init__(self, path: Path, busy_s: float) -> None:
+        self._path, self._busy_s = path, busy_s
+        self._closed = False
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="log-reader")
+        self._mine = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
+        """What `work` returns. Raises LogError for every error of SQLite."""
+        if self._closed:
+            raise closed_error(self._path)
+
+        def mapped() -> T:
+            try:
+                return work(self._connection(), *arguments)
+            except sqlite3.Error as error:
+                raise sqlite_file.mapped(error, self._path) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, mapped)
+
+    async def close(self) -> None:
+        """Wait for the reads under way, then close the connections."""
+        self._closed = True
+        await asyncio.to_thread(self._threads.shutdown)
+        for connection in self._connections:
+            connection.close()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = sqlite_file.connect(self._path, self._busy_s)
+            connection.execute("PRAGMA query_only = ON")
+            self._mine.connection = connection
+            self._connections.append(connection)
+        return connection
+
+
+def read_records(
+    connection: sqlite3.Connection, topic: Topic, partition: int, offset: int, records_max: int, bytes_max: int
+) -> list[Stored]:
+    """The records from `offset` on, at least one if there is one. Raises LogDamaged where one is missing."""
+    name = sqlite_file.table(topic.name, partition)
+    rows = connection.execute(
+        f"SELECT n - 1, at_ms, key, headers, value FROM {name} WHERE n > ? ORDER BY n LIMIT ?", (offset, records_max)
+    )
+    records: list[Stored] = []
+    size = 0
+    for at, at_ms, key, headers, value in rows:
+        size += len(value)
+        if records and size > bytes_max:
+            break
+        if topic.cleanup == "delete" and at != offset + len(records):
+            raise LogDamaged(f"record {offset + len(records)} of {topic.name}/{partition} is missing; the next is {at}")
+        records.append(Stored(at, key, value, _headers.decode(headers) if headers else (), at_ms))
+    rows.close()
+    if not records and (end := sqlite_file.end(connection, topic.name, partition)) < offset:
+        raise LogDamaged(
+            f"{topic.name}/{partition} ends at {end}, but a reader goes on from {offset}: this is not the log it read"
+        )
+    return records
+
+
+def closed_error(path: Path) -> LogUnavailable:
+    """What a call gets after `close`."""
+    return LogUnavailable(f"the log {path} was closed")

@@ -1,0 +1,1 @@
+"""`dispatcher run`: a process and the roles it plays, and its logging."""

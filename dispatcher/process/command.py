@@ -1,0 +1,142 @@
+"""`dispatcher run`: the dispatcher at work, all roles in one process or one role each.
+
+SIGTERM or Ctrl-C stops it in order: no more pushes are taken, requests under way are finished within `lanes.drain_s`,
+nothing is left unknown. A second signal stops it at once; what was under way is then unknown until reports tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, Literal
+
+import click
+import orjson
+
+from dispatcher.config.file import Config, load
+from dispatcher.errors import ConfigError, PortInUse
+from dispatcher.terminal.options import config_option, json_option
+from dispatcher.vendors.seam.vendor import Vendor
+from schemas.topics import lane_partition
+
+if TYPE_CHECKING:
+    from dispatcher.process.roles import Running
+
+Role = Literal["web", "lanes", "results"]
+ROLES: Final[tuple[Role, ...]] = ("web", "lanes", "results")
+
+AT_ONCE: Final = 130
+
+
+@click.command()
+@click.option(
+    "--role", type=click.Choice(["all", *ROLES]), default="all", show_default=True, help="What this process does."
+)
+@config_option
+@json_option
+def run(role: str, config: str | None, as_json: bool) -> None:
+    """Run the dispatcher: take reports (web), send (lanes), join reports with what was sent (results).
+
+    All of it in one process by default. More processes on the same log share the lanes; with Kafka they may be on other
+    machines. Ctrl-C or SIGTERM stops it in order, a second one at once.
+
+    \b
+    Examples:
+      dispatcher run
+      dispatcher run --role lanes --config /etc/dispatcher.toml
+    """
+    from dispatcher.process import logs
+
+    roles: tuple[Role, ...] = ROLES if role == "all" else tuple(each for each in ROLES if each == role)
+    loaded = load(config, secrets="none" if roles == ("results",) else "all")
+    if not loaded.accounts and roles != ("results",):
+        raise ConfigError(f"{loaded.path} has no account. Fill in [account.NAME], as in dispatcher.example.toml.")
+    logs.configure(secrets=logs.secrets_of(loaded))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_run(loaded, roles, as_json=as_json))
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """A uvloop where there is one (Linux, macOS): webhooks take twice as many pushes with it."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> None:
+    from dispatcher.accounts.holders import lane_holders
+    from dispatcher.process.roles import running
+
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    others = sorted({holder.pid for holder in (lane_holders(config) or {}).values()} - {os.getpid()})
+    async with AsyncExitStack() as stack:
+        try:
+            at_work = await stack.enter_async_context(running(config, roles))
+        except PortInUse as error:
+            if not others:
+                raise
+            here = f"A dispatcher already runs here ({_and(others)}); to share its lanes: dispatcher run --role lanes"
+            raise PortInUse(f"{error} {here}") from error
+        _greet(config, roles, at_work, others, as_json=as_json)
+        stopping = asyncio.create_task(stop.wait())
+        failing = asyncio.create_task(at_work.until_failed())
+        try:
+            await asyncio.wait({stopping, failing}, return_when=asyncio.FIRST_COMPLETED)
+            if failing.done():
+                failing.result()
+        finally:
+            stopping.cancel()
+            failing.cancel()
+    if not as_json:
+        click.echo("stopped in order.")
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        if stop.is_set():
+            click.echo("stopped at once: what was under way is unknown until reports tell.", err=True)
+            os._exit(AT_ONCE)
+        stop.set()
+        click.echo("stopping in order; once more to stop at once.", err=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told)
+
+
+def _greet(config: Config, roles: tuple[Role, ...], at_work: Running, others: list[int], *, as_json: bool) -> None:
+    web = at_work.webhooks.url if at_work.webhooks is not None else None
+    if as_json:
+        ready = {"ready": True, "pid": os.getpid(), "roles": roles, "log": at_work.log.url, "web": web}
+        click.echo(orjson.dumps(ready | {"accounts": sorted(config.accounts), "lanes_held_by": others}))
+        sys.stdout.flush()
+        return
+    click.echo(f"dispatcher runs on {at_work.log.url}, configured by {config.path}")
+    if web is not None:
+        click.echo(f"  web      vendors push to {web}/push/ACCOUNT/report and …/inbound")
+    if "lanes" in roles:
+        click.echo(
+            f"  lanes    {'; '.join(_account(name, vendor) for name, vendor in sorted(config.accounts.items()))}"
+        )
+    if "results" in roles:
+        click.echo(f"  results  in {config.store.url}")
+    if "lanes" in roles and others:
+        click.echo(f"  lanes are held by {_and(others)} too: they are shared out, and taken over when that one ends")
+    click.echo("Ctrl-C stops it in order.")
+
+
+def _and(pids: list[int]) -> str:
+    return " and ".join(f"process {pid}" for pid in pids)
+
+
+def _account(name: str, vendor: Vendor) -> str:
+    flow = vendor.flow
+    limit = "no flow limit" if flow is None else f"{flow.limit:,} {flow.unit} per {flow.per_s:g} s"
+    return f"{name} ({vendor.tag}, {limit}, lane {lane_partition(name)})"

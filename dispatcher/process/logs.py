@@ -1,0 +1,122 @@
+"""What a process says about itself, by structlog to standard error. (The log of records is dispatcher/log.)
+
+On a terminal an event is one line for people, elsewhere one JSON object. Whatever is written passes `Redact`: phone
+numbers become `138****8000` and secrets `***`, wherever in an event they stand; what libraries say through `logging`
+takes the same way.
+
+Weak spot: a secret is known only if it stands in the configuration the process was started with.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any, Final, TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from dispatcher.config.file import Config
+from dispatcher.masking import spellings
+from dispatcher.vendors.seam.vendor import Secret, secrets_in
+
+SECRET_CHARS_MIN: Final = 4  # a shorter one would blot out half of every line
+MASKED: Final = "***"
+_MOBILE: Final = re.compile(r"(?<!\d)((?:\+?86|0086)?1[3-9]\d)\d{4}(\d{4})(?!\d)")
+_MOBILES: Final = range(13_000_000_000, 20_000_000_000)
+_PLAIN: Final = frozenset({"level", "timestamp", "logger"})
+
+# Libraries that tell at INFO what we tell ourselves. In an outage aiokafka tells at ERROR, several times a second for
+# every follower, what `log.kafka` says once: that the broker does not answer, and that it answers again.
+_QUIET: Final = {"aiohttp": logging.WARNING, "aiokafka": logging.CRITICAL, "asyncio": logging.WARNING}
+
+
+def masked(text: str) -> str:
+    """The text with the middle of every mobile number replaced: `138****8000`."""
+    return _MOBILE.sub(r"\1****\2", text)
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Every secret of the configuration, for `configure`."""
+    return [str(secret) for vendor in config.accounts.values() for secret in secrets_in(vendor)]
+
+
+class Redact:
+    """A structlog processor: masks phone numbers and known secrets in every value of an event."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = {each for secret in secrets if len(secret) >= SECRET_CHARS_MIN for each in spellings(secret)}
+        longest_first = sorted(known, key=len, reverse=True)
+        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if known else None
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: value if key in _PLAIN else self._clean(value) for key, value in event.items()}
+
+    def _clean(self, value: Any) -> Any:
+        match value:
+            case Secret():
+                return MASKED
+            case str():
+                return self._text(value)
+            case bool() | None | float():
+                return value
+            case int():
+                return masked(str(value)) if value in _MOBILES else value
+            case bytes() | bytearray() | memoryview():
+                return self._text(bytes(value).decode("utf-8", "replace"))
+            case dict():
+                return {self._text(str(key)): self._clean(inner) for key, inner in value.items()}
+            case list() | tuple() | set() | frozenset():
+                return [self._clean(inner) for inner in value]
+            case _:
+                return self._text(str(value))
+
+    def _text(self, text: str) -> str:
+        return masked(self._secrets.sub(MASKED, text) if self._secrets else text)
+
+
+def configure(
+    *,
+    secrets: Iterable[str] = (),
+    stream: TextIO | None = None,
+    human: bool | None = None,
+    level: int = logging.INFO,
+) -> None:
+    """Set up structlog and `logging` for this process; the last call counts. `human` None: is `stream` a terminal?"""
+    out = stream if stream is not None else sys.stderr
+    for_people = out.isatty() if human is None else human
+    shared: list[Processor] = [
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if for_people else "iso", utc=not for_people),
+        structlog.processors.format_exc_info,
+        Redact(secrets),
+    ]
+    last: Processor = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0, pad_level=False)
+        if for_people
+        else structlog.processors.JSONRenderer(serializer=_json)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,  # tests and the demo configure more than once
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+        )
+    )
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(level, least))
+
+
+def _json(event: EventDict, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()

@@ -1,0 +1,231 @@
+"""What is unknown, as a person meets it: the requests, why, what speaks for or against them; and the person's decision.
+
+A decision goes into the lane's inbox, naming every intent; the lane's owner turns it into a Resolved. So nothing here
+decides anything by itself, and a decision about what is not unknown any more changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from dispatcher.config.file import Config
+from dispatcher.core.lane.policy import HISTORY, HISTORY_PARTLY
+from dispatcher.core.results.evidence import Candidate, conclude
+from dispatcher.core.results.journal import lane_place
+from dispatcher.errors import UserError
+from dispatcher.log.port import Entry, Log
+from dispatcher.service.freshness import bring_up_to_date
+from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
+from dispatcher.terminal.options import user
+from dispatcher.vendors.registry import BY_TAG
+from schemas.codec import encode
+from schemas.records import BalanceTold, Decided
+from schemas.topics import JOBS, lane_partition
+
+Verdict = Literal["sent", "not-sent", "resend"]
+
+EVIDENCE_CALLS_MAX: Final = 20
+ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not speak for a whole request"
+INTENTS_MAX: Final = 5_000
+"""Named in one record; more go into several."""
+
+FOLD_AGAIN_S: Final = 0.5
+
+
+class Clue(msgspec.Struct, frozen=True, kw_only=True):
+    """Reports under an id that nobody told us, whose numbers the request holds: `numbers` of them.
+
+    `others` hold them too. `proves`: no other can, so that the search for evidence resolves it.
+    """
+
+    vendor_id: str
+    reports: int
+    numbers: int
+    others: tuple[Candidate, ...]
+    proves: bool
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """An unknown chunk, its campaign as it is now, and what is known beside it.
+
+    `blind` says why no evidence is looked for on its account, or is "". `hint` is what the balance says of it.
+    """
+
+    chunk: UnknownChunk
+    campaign: CampaignView
+    vendor: str
+    clues: tuple[Clue, ...]
+    blind: str = ""
+    hint: BalanceTold | None = None
+
+    @property
+    def name(self) -> str:
+        """What `--chunk` calls it."""
+        return f"{self.chunk.partition}:{self.chunk.intent}"
+
+    @property
+    def in_history(self) -> str:
+        """What the vendor's history says of it, or "" if it has not been asked."""
+        return self.chunk.text if self.chunk.code in (HISTORY, HISTORY_PARTLY) else ""
+
+    @property
+    def looked_up(self) -> bool:
+        """Its account's lane asks the vendor's history for it."""
+        known = BY_TAG.get(self.vendor)
+        return known is not None and known.ids_each
+
+    @property
+    def partly_taken(self) -> bool:
+        """The vendor's history has some of its recipients."""
+        return self.chunk.code == HISTORY_PARTLY
+
+    @property
+    def proof(self) -> Clue | None:
+        """The clue that proves that it was taken."""
+        return next((clue for clue in self.clues if clue.proves), None)
+
+
+def launched(reader: StoreReader, campaign: str) -> CampaignView:
+    """The campaign. Raises UserError if there is none of this id. Blocks."""
+    view = reader.campaign(campaign)
+    if view is None:
+        names = [each.id for each in reader.campaigns()]
+        there = f"There are: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}." if names else ""
+        raise UserError(f'there is no campaign "{campaign}" on this log. {there or "Nothing was launched yet."}')
+    return view
+
+
+def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
+    """The unknown chunks of this campaign, or of all, oldest first. Raises UserError if there is none. Blocks."""
+    views = {view.id: view for view in ([launched(reader, campaign)] if campaign else reader.campaigns())}
+    chunks = [chunk for chunk in reader.unknown(campaign) if chunk.campaign in views]
+    clues: dict[int, list[Clue]] = {}
+    blind: dict[str, str] = {}
+    for account in sorted({chunk.account for chunk in chunks} & set(reader.in_doubt())):
+        if not gives_ids_each(views.values(), account):
+            blind[account] = _gather(reader, account, clues)
+        else:
+            blind[account] = ONE_BY_ONE
+    found = []
+    for chunk in chunks:
+        view = views[chunk.campaign]
+        vendors = {leg.account: leg.vendor for leg in view.legs}
+        found.append(
+            Doubt(
+                chunk=chunk,
+                campaign=view,
+                vendor=vendors.get(chunk.account, ""),
+                clues=tuple(clues.get(lane_place(chunk.partition, chunk.intent), ())),
+                blind=blind.get(chunk.account, ""),
+            )
+        )
+    return found
+
+
+def gives_ids_each(views: Iterable[CampaignView], account: str) -> bool:
+    """Whether the account's vendor gives every recipient an id of its own, as far as this release knows it."""
+    vendors = {leg.vendor for view in views for leg in view.legs if leg.account == account}
+    return any(BY_TAG[vendor].ids_each for vendor in vendors if vendor in BY_TAG)
+
+
+def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> str:
+    """Add the account's clues by chunk; why there are none, if it is not for lack of reports."""
+    after, parts = "", list[Evidence]()
+    for _ in range(EVIDENCE_CALLS_MAX):
+        parts.append(reader.evidence(account, after))
+        after = parts[-1].more_after
+        if not after:
+            break
+    traces = [trace for part in parts for trace in part.traces]
+    proving = {trace.of.vendor_id for trace in conclude(traces)}
+    for trace in traces:
+        for holder in trace.holders:
+            clue = Clue(
+                vendor_id=trace.of.vendor_id,
+                reports=trace.of.reports,
+                numbers=len(trace.of.numbers),
+                others=tuple(other for other in trace.holders if other.id != holder.id),
+                proves=trace.of.vendor_id in proving,
+            )
+            clues.setdefault(holder.id, []).append(clue)
+    if any(part.each for part in parts):
+        return ONE_BY_ONE
+    return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""
+
+
+def chosen(found: Sequence[Doubt], campaign: str, names: Collection[str]) -> list[Doubt]:
+    """Those that `--chunk` names; all if it names none. Raises UserError for one that is not unknown."""
+    if not names:
+        return list(found)
+    known = {doubt.name: doubt for doubt in found}
+    strange = [name for name in names if name not in known]
+    if strange:
+        there = f"{', '.join(list(known)[:5])}{', …' if len(known) > 5 else ''}" or "none"
+        raise UserError(
+            f'chunk {strange[0]} of "{campaign}" is not unknown (unknown there: {there}). '
+            f"See: dispatcher unknown list --campaign {campaign}"
+        )
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def decisions(
+    found: Sequence[Doubt], verdict: Verdict, *, why: str, vendor_id: str, at_ms: int
+) -> dict[int, list[Decided]]:
+    """The records of a person's decision, by lane partition; every intent is named.
+
+    A chunk that is proven to be taken gets its id with `sent`, so that its reports are joined.
+    """
+    together: dict[tuple[str, str, str], list[int]] = {}
+    for doubt in found:
+        proof = doubt.proof
+        its_id = vendor_id or (proof.vendor_id if proof is not None else "")
+        key = (doubt.chunk.account, doubt.chunk.campaign, its_id if verdict == "sent" else "")
+        together.setdefault(key, []).append(doubt.chunk.intent)
+    records: dict[int, list[Decided]] = {}
+    by = f"{user()}@{socket.gethostname()}"
+    for (account, campaign, its_id), intents in together.items():
+        for first in range(0, len(intents), INTENTS_MAX):
+            record = Decided(
+                account=account,
+                campaign=campaign,
+                intents=tuple(intents[first : first + INTENTS_MAX]),
+                verdict=verdict,
+                at_ms=at_ms,
+                by=by,
+                why=why,
+                vendor_id=its_id,
+            )
+            records.setdefault(lane_partition(account), []).append(record)
+    return records
+
+
+async def decide(log: Log, records: dict[int, list[Decided]]) -> None:
+    """Put the decisions into the lanes' inboxes. Raises LogError; deciding again does no harm."""
+    for partition, decided in records.items():
+        entries = [Entry(record.account.encode(), encode(record)) for record in decided]
+        await log.append(JOBS.name, partition, entries)
+
+
+async def still_unknown(
+    config: Config,
+    log: Log,
+    reader: StoreReader,
+    found: Sequence[Doubt],
+    within_s: float,
+) -> list[Doubt]:
+    """Those of these that are unknown still, as soon as none is, or when the time is over."""
+    [campaign] = {doubt.campaign.id for doubt in found}
+    until_s = time.monotonic() + within_s
+    while True:
+        await bring_up_to_date(config, log)
+        unknown = {(chunk.partition, chunk.intent) for chunk in await asyncio.to_thread(reader.unknown, campaign)}
+        left = [doubt for doubt in found if (doubt.chunk.partition, doubt.chunk.intent) in unknown]
+        if not left or time.monotonic() >= until_s:
+            return left
+        await asyncio.sleep(FOLD_AGAIN_S)

@@ -1,0 +1,1 @@
+"""Results as CSV, NDJSON and Parquet."""

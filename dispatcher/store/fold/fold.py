@@ -1,0 +1,257 @@
+"""The fold of the log into the store: one transaction's worth of records at a time.
+
+Who calls it begins and ends the transaction (sqlite.py), has fetched the batches of all jobs that the journal records
+name, and gives each partition's records in order and without gaps. A record that cannot be read is counted under
+`oddities` and passed over; one of a newer release stops the fold (LogNewer), nothing of it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.ownership import Ownership
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place, spread_place
+from dispatcher.core.results.reports import Origin, ReportRows, decimal_keys, flatten, id_keys, unpark
+from dispatcher.errors import LogNewer
+from dispatcher.log.port import Stored
+from dispatcher.store.fold.settle_reports import ReportJoin
+from dispatcher.store.fold.tallies import STATE_COLUMNS, Key, Tallies
+from dispatcher.store.fold.working_set import WorkingSet
+from dispatcher.store.sqlite.tables import Tables
+from schemas import codec
+from schemas.records import (
+    AnyRecord,
+    Cancelled,
+    Dead,
+    Flowed,
+    Inbound,
+    Job,
+    Launched,
+    Rejects,
+    Reports,
+    Weighed,
+)
+from schemas.states import State
+
+EXPIRE_CHUNKS_MAX: Final = 5_000
+SLICE_BYTES: Final = 8_000_000
+SLICE_BYTES_IN_ORDER: Final = 400_000
+ROWS_PER_ID_IN_ORDER: Final = 16
+"""Reports of few vendor ids are of few batches; the arrays of a small slice stay where the processor has them at hand.
+
+In random order every slice touches all the batches, so there larger ones pay.
+"""
+
+
+Decoded = tuple[Stored, AnyRecord | None]
+"""A record as it lay in the log and decoded; None if it cannot be."""
+
+
+class Fold:
+    """The state of the fold between transactions, and the one being written.
+
+    `emits`: chunks that get their final word are put into the outbox.
+    """
+
+    def __init__(self, tables: Tables, *, emits: bool) -> None:
+        self._tables = tables
+        self._emits = emits
+        self._journals: dict[int, JournalFold] = {}
+        self.working = WorkingSet(tables)
+        self._tallies = Tallies()
+        self._named: dict[str, list[str]] = {}
+
+    # --- inputs: everything that only has to be remembered -----------------------------------------------------------
+
+    def inputs(self, topic: str, partition: int, records: Sequence[Decoded]) -> None:
+        """Fold records of `campaigns`, `jobs`, `rejects`, `inbound` or `dead`."""
+        for stored, record in self._sound(topic, records):
+            match record:
+                case Launched():
+                    self._tables.launched(stored.offset, record, stored.value)
+                case Flowed() | Cancelled() | Weighed():
+                    self._tables.controlled(record)
+                case Job():
+                    batch_id = spread_place(record.partition, record.offset)
+                    self._tables.add_job(lane_place(partition, stored.offset), batch_id, record)
+                case Rejects():
+                    self._tables.add_rejects(record, stored.value)
+                case Inbound():
+                    self._tables.add_inbound(lane_place(partition, stored.offset), record)
+                case Dead():
+                    self._tables.add_dead(lane_place(partition, stored.offset), record)
+
+    def batch(self, batch_id: int, numbers: bytes | None, broken: str) -> None:
+        """The plain bytes of a batch, or why there are none."""
+        values = None
+        if numbers is not None:
+            try:
+                values = phone_numbers.decode(numbers)
+            except ValueError as error:
+                broken = f"the batch's numbers cannot be read: {error}"
+        if values is None:
+            self._tables.batches.save_broken(batch_id, broken)
+        else:
+            self._tables.batches.save_numbers(batch_id, values)
+        self.working.forget_batch(batch_id)
+
+    # --- the journal and the reports ---------------------------------------------------------------------------------
+
+    def journal(self, partition: int, records: Sequence[Decoded]) -> None:
+        """Fold records of `lanes`."""
+        fold = self._journals.get(partition)
+        if fold is None:
+            found = [self.working.add_chunk(chunk) for chunk in self._tables.chunks.still_open(partition)]
+            ownership = Ownership(self._tables.owner(partition))
+            fold = self._journals[partition] = JournalFold(partition, ownership, {chunk.id: chunk for chunk in found})
+        for stored, record in self._sound("lanes", records):
+            fold.apply(stored.offset, record, self)
+        self._tables.save_owner(partition, fold.ownership.owner)
+
+    def parked(self) -> None:
+        """Join the reports that waited for the ids which the journal has just named."""
+        self.working.save_chunks()
+        for account, vendor_ids in self._named.items():
+            if not self._tables.reports.has_parked(account):
+                continue
+            waiting = self._tables.reports.unpark(account, list(dict.fromkeys(vendor_ids)))
+            if waiting:
+                self._join(unpark(waiting))
+        self._named.clear()
+
+    def reports(self, partition: int, records: Sequence[Stored]) -> None:
+        """Fold records of `reports`, a slice at a time: joining takes ten times their bytes. Raises LogNewer."""
+        waiting: list[tuple[Origin, int, Reports]] = []
+        size = rows = ids = 0
+        for stored, record in self._sound("reports", decoded("reports", records)):
+            if not isinstance(record, Reports):
+                continue
+            waiting.append(
+                (Origin(record.account, lane_place(partition, stored.offset), record.at_ms), stored.offset, record)
+            )
+            size, rows, ids = size + len(stored.value), rows + len(record.states), ids + len(record.ids)
+            if size >= (SLICE_BYTES_IN_ORDER if rows >= ids * ROWS_PER_ID_IN_ORDER else SLICE_BYTES):
+                self._reports(waiting)
+                waiting = []
+                size = rows = ids = 0
+        if waiting:
+            self._reports(waiting)
+
+    def _reports(self, records: Sequence[tuple[Origin, int, Reports]]) -> None:
+        flat = flatten(records, self.working.held)
+        for account, rows in flat.came.items():
+            self._tallies.report(account).rows += rows
+            self._tallies.report(account).waiting += flat.waiting[account]
+        for _ in flat.damaged:
+            self._tallies.odd("reports", "the columns of a record do not fit together")
+        self._join(flat.rows)
+
+    def _join(self, rows: ReportRows) -> None:
+        ReportJoin(self._tables, self.working, self._tallies, emits=self._emits).join(rows)
+
+    def expire(self, before_ms: int) -> int:
+        """For accepted chunks sent before then the time for reports is over; how many were marked (call until 0)."""
+        overdue = self._tables.chunks.overdue(before_ms, EXPIRE_CHUNKS_MAX)
+        for found in overdue:
+            chunk = self.working.add_chunk(found)
+            chunk.expired = True
+            tally = self._tallies.of(self._key(chunk))
+            tally.accepted -= chunk.pending
+            tally.no_report += chunk.pending
+            self.working.change(chunk)
+        if self._emits:
+            self._tables.chunks.put_out(chunk.id for chunk in overdue if self.working.add_chunk(chunk).pending)
+        return len(overdue)
+
+    def flush(self) -> None:
+        """Write what the transaction changed, before its commit."""
+        self.working.save_chunks()
+        self.working.save_columns()
+        self._tables.reports.save_sums(self._tallies)
+        self._tallies = Tallies()
+
+    def trim(self) -> None:
+        """After the commit: keep within the limits of memory."""
+        self.working.trim([chunk for fold in self._journals.values() for chunk in fold.open.values()])
+
+    # --- Ledger: what the journal's fold asks and orders -------------------------------------------------------------
+
+    def job(self, job: int) -> JoinedJob | None:
+        return self.working.job(job)
+
+    def chunk(self, chunk: int) -> JoinedChunk | None:
+        return self.working.chunk(chunk)
+
+    def opened(self, chunk: JoinedChunk) -> None:
+        self.working.add_chunk(chunk)
+        if chunk.attempt and self.working.batch(chunk.batch).contested:
+            chunk.reported = self.working.columns(chunk.batch).reported(chunk.start, chunk.count)
+        self._tallies.of(self._key(chunk)).in_flight += chunk.pending
+        self.working.change(chunk)
+
+    def changed(self, chunk: JoinedChunk) -> None:
+        self.working.change(chunk)
+
+    def moved(self, chunk: JoinedChunk, before: State) -> None:
+        key, state = self._key(chunk), State(chunk.state)
+        tally = self._tallies.of(key)
+        tally.add(STATE_COLUMNS[before], -chunk.pending)
+        if state is State.QUEUED:
+            chunk.reported = 0
+        else:
+            tally.add(STATE_COLUMNS[state], chunk.pending)
+        if state is State.FAILED:
+            self._tallies.failed(key, "submit", chunk.code, chunk.pending)
+        if self._emits and (state is State.FAILED or (state is State.ACCEPTED and not chunk.pending)):
+            self._tables.chunks.put_out([chunk.id])
+        self.working.change(chunk)
+
+    def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
+        if vendor_id:
+            self._tables.chunks.add_vendor_ids([(chunk.account, vendor_id, place, chunk.id)])
+            self.working.rename(chunk.account, vendor_id)
+            self._named.setdefault(chunk.account, []).append(vendor_id)
+        if vendor_ids:
+            keys, texts = decimal_keys(vendor_ids), None
+            if keys is None:
+                keys, texts = id_keys(vendor_ids), msgspec.msgpack.encode(vendor_ids)
+            self._tables.chunks.add_recipient_ids(chunk.id, place, chunk.account, keys, texts)
+            self._named.setdefault(chunk.account, []).extend(filter(None, vendor_ids))
+
+    def contested(self, chunk: JoinedChunk) -> None:
+        self.working.columns(chunk.batch).contest(chunk.start, chunk.count)
+        self.working.batch(chunk.batch).contested = True
+
+    def sent(self, chunk: JoinedChunk, sent_ms: int) -> None:
+        self._tallies.of(self._key(chunk)).sent(sent_ms)
+
+    def odd(self, what: str) -> None:
+        self._tallies.odd("lanes", what)
+
+    def _key(self, chunk: JoinedChunk) -> Key:
+        batch = self.working.batch(chunk.batch)
+        return batch.campaign, batch.attempt, chunk.account
+
+    def _sound(self, topic: str, records: Iterable[Decoded]) -> Iterator[tuple[Stored, AnyRecord]]:
+        for stored, record in records:
+            if record is None:
+                self._tallies.odd(topic, "a record that cannot be decoded")
+            else:
+                yield stored, record
+
+
+def decoded(topic: str, records: Sequence[Stored]) -> Iterator[Decoded]:
+    """The records of these values. Raises LogNewer."""
+    for stored in records:
+        try:
+            yield stored, codec.decode(stored.value)
+        except codec.BrokenRecord:
+            yield stored, None
+        except codec.NewerRecord as error:
+            raise LogNewer(
+                f"{topic}: record {stored.offset} was written by a newer release ({error}); update this dispatcher"
+            ) from error

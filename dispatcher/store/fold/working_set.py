@@ -1,0 +1,183 @@
+"""What the fold has in memory of the store: jobs, batches, columns, chunks and vendor ids, loaded when asked for.
+
+Each kind has a limit, and what is over it is let go between micro-batches (`trim`), when nothing is unsaved. After a
+transaction that failed, everything here may be ahead of the store: make a new one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.results.columns import Columns
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.store.sqlite.batches import BatchRow
+from dispatcher.store.sqlite.tables import Tables
+
+COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
+CHUNKS_MAX: Final = 200_000
+JOBS_MAX: Final = 50_000
+KEYS_MAX: Final = 20_000
+
+
+class WorkingSet:
+    """The caches. A chunk is one object here, whoever asks for it."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._jobs: dict[int, JoinedJob] = {}
+        self._batches: dict[int, BatchRow] = {}
+        self._columns: OrderedDict[int, Columns] = OrderedDict()
+        self._columns_bytes = 0
+        self._chunks: dict[int, JoinedChunk] = {}
+        self._names_requests: set[str] = set()
+        self._named: dict[str, dict[str, int]] = {}
+        self.names: list[tuple[JoinedChunk, ...]] = []
+        self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
+        self._changed: dict[int, JoinedChunk] = {}
+        self._settled: dict[int, JoinedChunk] = {}
+
+    @property
+    def columns_bytes(self) -> int:
+        """Memory of the loaded columns."""
+        return self._columns_bytes
+
+    def job(self, job_id: int) -> JoinedJob | None:
+        """The job of this id."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            job = self._tables.job(job_id)
+            if job is not None:
+                self._jobs[job_id] = job
+        return job
+
+    def batch(self, batch_id: int) -> BatchRow:
+        """The batch of this id."""
+        row = self._batches.get(batch_id)
+        if row is None:
+            row = self._batches[batch_id] = self._tables.batches.row(batch_id)
+        return row
+
+    def columns(self, batch_id: int) -> Columns:
+        """The columns of a batch; those of others, changed or not, may be let go of (saved first)."""
+        columns = self._columns.get(batch_id)
+        if columns is not None:
+            self._columns.move_to_end(batch_id)
+            return columns
+        columns = self._tables.batches.columns(self.batch(batch_id))
+        self._columns[batch_id] = columns
+        self._columns_bytes += columns.nbytes
+        while self._columns_bytes > COLUMNS_BYTES_MAX and len(self._columns) > 1:
+            oldest_id, oldest = self._columns.popitem(last=False)
+            self._columns_bytes -= oldest.nbytes
+            if oldest.dirty:
+                self._tables.batches.save_columns(self.batch(oldest_id), oldest)
+        return columns
+
+    def save_columns(self) -> None:
+        """Write what changed."""
+        for batch_id, columns in self._columns.items():
+            if columns.dirty:
+                self._tables.batches.save_columns(self.batch(batch_id), columns)
+
+    def forget_batch(self, batch_id: int) -> None:
+        """Its numbers have just been stored."""
+        self._batches.pop(batch_id, None)
+        columns = self._columns.pop(batch_id, None)
+        self._columns_bytes -= columns.nbytes if columns else 0
+
+    # --- chunks ------------------------------------------------------------------------------------------------------
+
+    def chunk(self, chunk_id: int) -> JoinedChunk | None:
+        """The chunk of this id."""
+        chunk = self._chunks.get(chunk_id)
+        if chunk is None:
+            for found in self._tables.chunks.load([chunk_id]):
+                chunk = self._chunks[chunk_id] = found
+        return chunk
+
+    def chunks_of(self, chunk_ids: Sequence[int]) -> list[JoinedChunk]:
+        """Those of these chunks that exist, in this order."""
+        missing = [chunk_id for chunk_id in chunk_ids if chunk_id not in self._chunks]
+        for found in self._tables.chunks.load(missing) if missing else ():
+            self._chunks[found.id] = found
+        return [chunk for chunk in map(self._chunks.get, chunk_ids) if chunk is not None]
+
+    def add_chunk(self, chunk: JoinedChunk) -> JoinedChunk:
+        """A chunk that was made or loaded elsewhere; returns the one object for it."""
+        return self._chunks.setdefault(chunk.id, chunk)
+
+    def change(self, chunk: JoinedChunk) -> None:
+        """It has to be written."""
+        self._changed[chunk.id] = chunk
+
+    def settle(self, chunk: JoinedChunk) -> None:
+        """Only who of it was reported has to be written."""
+        self._settled[chunk.id] = chunk
+
+    def save_chunks(self) -> None:
+        """Write what changed."""
+        self._tables.chunks.save(self._changed.values())
+        self._tables.chunks.save_reported(chunk for chunk in self._settled.values() if chunk.id not in self._changed)
+        self._changed.clear()
+        self._settled.clear()
+
+    # --- vendor ids --------------------------------------------------------------------------------------------------
+
+    def names_requests(self, account: str) -> bool:
+        """Whether its vendor gave an id to any whole request (some give one to each recipient, and only that)."""
+        if account not in self._names_requests and self._tables.chunks.has_vendor_ids(account):
+            self._names_requests.add(account)
+        return account in self._names_requests
+
+    def held(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
+        """`named`, as far as it is in memory."""
+        held = self._named.get(account)
+        if not held:
+            return np.full(len(vendor_ids), -1, np.intp)
+        return np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.intp, len(vendor_ids))
+
+    def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
+        """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
+        held = self._named.setdefault(account, {})
+        missing = {vendor_id for vendor_id in vendor_ids if vendor_id not in held}
+        rows = self._tables.chunks.named(account, list(missing)) if missing else []
+        self.chunks_of([chunk_id for _, chunk_id in rows])
+        chunks: dict[str, dict[int, JoinedChunk]] = {}
+        for vendor_id, chunk_id in rows:
+            chunks.setdefault(vendor_id, {})[chunk_id] = self._chunks[chunk_id]
+        for vendor_id, named in chunks.items():
+            held[vendor_id] = len(self.names)
+            self.names.append(tuple(named.values()))
+        return self.held(account, vendor_ids)
+
+    def rename(self, account: str, vendor_id: str) -> None:
+        """A chunk was just given this id: ask the store again."""
+        self._named.get(account, {}).pop(vendor_id, None)
+
+    def recipient_keys(self, chunk_id: int, place: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """(sorted keys, index in the chunk) of a chunk with an id per recipient."""
+        held = self._keys.get((chunk_id, place))
+        if held is None:
+            keys = np.frombuffer(self._tables.chunks.recipient_id_keys(chunk_id, place), "<i8")
+            order = np.argsort(keys, kind="stable").astype(np.int32)
+            held = self._keys[chunk_id, place] = (keys[order].astype(np.int64, copy=False), order)
+        return held
+
+    def trim(self, keep: Sequence[JoinedChunk]) -> None:
+        """Let go of what is over its limit; `keep` are chunks that somebody else holds too."""
+        if len(self._chunks) > CHUNKS_MAX or len(self.names) > CHUNKS_MAX:
+            self._chunks = {chunk.id: chunk for chunk in keep}
+            self._named.clear()
+            self.names.clear()
+        if len(self._keys) > KEYS_MAX:
+            self._keys.clear()
+        if len(self._jobs) > JOBS_MAX:
+            self._jobs.clear()
+        if len(self._batches) > JOBS_MAX:
+            self._batches.clear()

@@ -1,0 +1,241 @@
+"""The file of the SQLite store: its tables, how it is opened, and our error for each of SQLite's.
+
+Format 2 (1 kept messages from phones as they came). Nothing here is a row per recipient: numbers and results are packed
+columns, one row per batch and per 4,096 recipients; about 13.5 bytes per recipient, 8 more where the vendor gives an id
+to each. Every id is a place in the log (core/join_journal.py: lane_place, spread_place) and every row a function of the
+log alone, so a rebuilt store is equal byte for byte. `outbox` is the exception: work still to be done.
+
+`synchronous=NORMAL`: after a power failure the last micro-batches may be missing, whole, with their offsets; they are
+folded again from the log, which is where durability lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from dispatcher.errors import ConfigError, StoreError
+from dispatcher.store.sqlite import inbound as sqlite_inbound
+
+VERSION: Final = 2
+APPLICATION_ID: Final = 0x44535231  # "DSR1"
+BUSY_S: Final = 30.0
+
+TABLES: Final = """
+CREATE TABLE offsets (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, partition))
+    WITHOUT ROWID;
+CREATE TABLE owners (partition INTEGER PRIMARY KEY, owner TEXT);
+CREATE TABLE campaigns (
+    id TEXT PRIMARY KEY, launched_offset INTEGER, attempt TEXT, launched BLOB,
+    paused INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, weight INTEGER, urgent INTEGER
+) WITHOUT ROWID;
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, account TEXT NOT NULL,
+    batch INTEGER NOT NULL, number INTEGER NOT NULL
+);
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, number INTEGER NOT NULL,
+    sha256 BLOB NOT NULL, loaded INTEGER NOT NULL DEFAULT 0, recipients INTEGER NOT NULL DEFAULT 0,
+    broken TEXT NOT NULL DEFAULT '', contested INTEGER NOT NULL DEFAULT 0, codes BLOB
+);
+CREATE INDEX batches_of_campaign ON batches (campaign, attempt, number);
+CREATE INDEX batches_to_load ON batches (id) WHERE loaded = 0;
+CREATE TABLE numbers (batch INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
+CREATE TABLE finals (id INTEGER PRIMARY KEY, finals BLOB NOT NULL, times BLOB NOT NULL, places BLOB);
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, account TEXT NOT NULL, start INTEGER NOT NULL,
+    count INTEGER NOT NULL, attempt INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+    sent_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL,
+    vendor_id TEXT NOT NULL, reported INTEGER NOT NULL, heard INTEGER NOT NULL, expired INTEGER NOT NULL
+);
+CREATE INDEX chunks_of_batch ON chunks (batch);
+CREATE INDEX chunks_open ON chunks (state) WHERE state IN (1, 6);
+CREATE INDEX chunks_nameless ON chunks (account) WHERE vendor_id = '';
+CREATE INDEX chunks_waiting ON chunks (sent_ms) WHERE state = 2 AND expired = 0;
+CREATE TABLE vendor_ids (
+    account TEXT, vendor_id TEXT, place INTEGER, chunk INTEGER NOT NULL, PRIMARY KEY (account, vendor_id, place)
+) WITHOUT ROWID;
+CREATE TABLE recipient_ids (
+    chunk INTEGER, place INTEGER, account TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
+    keys BLOB NOT NULL, texts BLOB, PRIMARY KEY (chunk, place)
+);
+CREATE INDEX recipient_ids_by_range ON recipient_ids (account, high, low);
+CREATE TABLE parked (
+    account TEXT, vendor_id TEXT, place INTEGER, rows INTEGER NOT NULL, parked BLOB NOT NULL,
+    PRIMARY KEY (account, vendor_id, place)
+) WITHOUT ROWID;
+CREATE TABLE tallies (
+    campaign TEXT, attempt TEXT, account TEXT,
+    in_flight INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, no_report INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
+    undelivered INTEGER NOT NULL DEFAULT 0,
+    first_sent_ms INTEGER, last_sent_ms INTEGER, last_report_ms INTEGER, PRIMARY KEY (campaign, attempt, account)
+) WITHOUT ROWID;
+CREATE TABLE failures (
+    campaign TEXT, attempt TEXT, account TEXT, source TEXT, code TEXT, recipients INTEGER NOT NULL,
+    PRIMARY KEY (campaign, attempt, account, source, code)
+) WITHOUT ROWID;
+CREATE TABLE report_counts (
+    account TEXT PRIMARY KEY, rows INTEGER NOT NULL, waiting INTEGER NOT NULL, applied INTEGER NOT NULL,
+    repeats INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE rejects (campaign TEXT, attempt TEXT, part INTEGER, record BLOB NOT NULL,
+    PRIMARY KEY (campaign, attempt, part));
+CREATE TABLE oddities (topic TEXT, what TEXT, count INTEGER NOT NULL, PRIMARY KEY (topic, what)) WITHOUT ROWID;
+CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
+"""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """A connection that may write, the file made if it is missing. Raises StoreError or ConfigError."""
+    _check_name(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(f"file:{quote(str(path))}?mode=rwc")
+    except (OSError, sqlite3.Error) as error:
+        raise mapped(error, path) from error
+    try:
+        if not _tables(connection):
+            connection.execute("PRAGMA journal_mode = WAL")
+            create_tables(connection)
+        _check(connection, path)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 16000")
+        connection.execute("PRAGMA journal_size_limit = 268435456")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error as error:
+        connection.close()
+        raise mapped(error, path) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads; without a file, an empty store in memory. Raises StoreError or ConfigError."""
+    _check_name(path)
+    if not path.exists():
+        return _empty()
+    try:
+        connection = _connect(f"file:{quote(str(path))}?mode=ro")
+        try:
+            if not _tables(connection):  # somebody is just about to make them
+                connection.close()
+                return _empty()
+            _check(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise mapped(error, path) from error
+    return connection
+
+
+def _empty() -> sqlite3.Connection:
+    connection = _connect("file::memory:")
+    create_tables(connection)
+    return connection
+
+
+def _tables(connection: sqlite3.Connection) -> int:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return int(tables)
+
+
+def _check_name(path: Path) -> None:
+    if path.is_dir():
+        raise ConfigError(f"the store {path} is a folder; give a file name in it, such as sqlite:{path}/results.db")
+
+
+def overwrite(path: Path, fresh: Path) -> bool:
+    """Make the store at `path` a copy of `fresh`, in one transaction: who reads it meanwhile sees the one or the other.
+
+    False, and nothing done, if the file at `path` is too damaged for that. Raises StoreError.
+    """
+    try:
+        source, old = _connect(f"file:{quote(str(fresh))}?mode=ro"), _connect(f"file:{quote(str(path))}?mode=rw")
+        with contextlib.closing(source), contextlib.closing(old):
+            old.execute("PRAGMA journal_mode = WAL")
+            source.backup(old)
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        if (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return False
+        raise mapped(error, path) from error
+    return True
+
+
+def outbox(connection: sqlite3.Connection, path: Path) -> list[int]:
+    """The chunks that are still to be told downstream. Raises StoreError."""
+    try:
+        return [chunk for (chunk,) in connection.execute("SELECT chunk FROM outbox ORDER BY chunk")]
+    except sqlite3.Error as error:
+        raise mapped(error, path) from error
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make all tables in one transaction; a process that lost the race finds them there."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if not _tables(connection):
+            for statement in (*TABLES.split(";"), *sqlite_inbound.TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        rollback(connection)
+        raise
+
+
+def rollback(connection: sqlite3.Connection) -> None:
+    """End a transaction that failed, if SQLite has not already done so."""
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def mapped(error: sqlite3.Error | OSError, path: Path) -> StoreError:
+    """Our error for theirs: one sentence that says what to do."""
+    rebuild = "`dispatcher store rebuild` makes a new one from the log"
+    if isinstance(error, OSError):
+        return StoreError(f"the store {path} cannot be opened: {error.strerror or error}")
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    match code & 0xFF:
+        case sqlite3.SQLITE_CORRUPT:
+            return StoreError(f"the store {path} is damaged ({error}); {rebuild}")
+        case sqlite3.SQLITE_NOTADB:
+            return StoreError(f"{path} is no store, or its first page is damaged; name another file, or: {rebuild}")
+        case sqlite3.SQLITE_FULL:
+            return StoreError(f"the disk of the store {path} is full, nothing was written; make room, nothing is lost")
+        case sqlite3.SQLITE_IOERR:
+            return StoreError(f"the store {path} cannot be read or written ({error}); make room or check the disk")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreError(f"the store {path} was locked too long by another process; try again")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
+            return StoreError(f"the store {path} cannot be opened ({error}); check the rights of file and folder")
+        case _:
+            return StoreError(f"the store {path} failed: {error}")
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise ConfigError(f"{path} is a database of another program; name another file in [store] url")
+    if version != VERSION:
+        raise StoreError(
+            f"the store {path} has format {version}, this release uses {VERSION}; "
+            "`dispatcher store rebuild` makes a new one from the log"
+        )

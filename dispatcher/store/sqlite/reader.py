@@ -1,0 +1,282 @@
+"""The reading side of the SQLite store (port.py: StoreReader). A connection of its own; never writes."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from dispatcher.errors import StoreError
+from dispatcher.store.meanings import Meaning
+from dispatcher.store.port import (
+    CampaignView,
+    DeadCount,
+    DeadLetter,
+    Evidence,
+    InboundMarks,
+    InboundMessage,
+    InboundTally,
+    InboundWanted,
+    Oddity,
+    Page,
+    RejectPage,
+    ReportCounts,
+    Sighting,
+    Source,
+    UnknownChunk,
+)
+from dispatcher.store.sqlite import campaigns as sqlite_campaigns
+from dispatcher.store.sqlite import evidence as sqlite_evidence
+from dispatcher.store.sqlite import file as sqlite_file
+from dispatcher.store.sqlite import inbound as sqlite_inbound
+from dispatcher.store.sqlite.pages import page, selected
+from dispatcher.store.sqlite.store import DEFAULT_BOUNDS
+from schemas import codec
+from schemas.records import Launched, Rejects
+from schemas.states import State
+from schemas.topics import LANE_PARTITIONS
+
+
+class SqliteReader:
+    """See dispatcher.store.port.StoreReader."""
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        no_report_after_s: float,
+        meaning: Meaning,
+        parts_within_ms: int = DEFAULT_BOUNDS.parts_within_ms,
+    ) -> None:
+        self._parts_within_ms = parts_within_ms
+        self._path = path
+        self._connection = connection
+        self._no_report_after_ms = int(no_report_after_s * 1000)
+        self._meaning = meaning
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:{self._path}"
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # --- campaigns ---------------------------------------------------------------------------------------------------
+
+    def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
+        with self._snapshot():
+            return sqlite_campaigns.newest_first(self._connection, self._overdue_ms(now_ms), self._meaning)
+
+    def campaign(self, campaign: str, now_ms: int | None = None) -> CampaignView | None:
+        with self._snapshot():
+            return sqlite_campaigns.one(self._connection, campaign, self._overdue_ms(now_ms), self._meaning)
+
+    # --- recipients --------------------------------------------------------------------------------------------------
+
+    def pages(
+        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
+    ) -> Iterator[Page]:
+        overdue_ms = self._overdue_ms(now_ms)
+        wanted = np.isin(np.arange(max(State) + 1), list(State) if states is None else list(states))
+        for batch_id, cancelled in self._all(_BATCHES, campaign):
+            with self._mapped():
+                found = page(self._connection, batch_id, overdue_ms=overdue_ms, cancelled=bool(cancelled))
+            if states is not None:
+                found = selected(found, wanted[found.states])
+            if len(found.numbers):
+                yield found
+
+    def unread(self, campaign: str) -> int:
+        return len(self._all(f"SELECT b.id {_OF_CAMPAIGN} AND b.loaded = 0", campaign))
+
+    def damaged(self, campaign: str) -> dict[int, str]:
+        return dict(self._all(f"SELECT b.number, b.broken {_OF_CAMPAIGN} AND b.broken != ''", campaign))
+
+    def rejects(self, campaign: str) -> Iterator[RejectPage]:
+        parts = self._all(
+            "SELECT r.rowid FROM rejects r JOIN campaigns c ON c.id = r.campaign AND c.attempt = r.attempt "
+            "WHERE c.id = ? ORDER BY r.part",
+            campaign,
+        )
+        for (rowid,) in parts:
+            for (encoded,) in self._all("SELECT record FROM rejects WHERE rowid = ?", rowid):
+                record = codec.decode(encoded)
+                assert isinstance(record, Rejects)
+                yield RejectPage(
+                    rows=np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False),
+                    values=record.values.decode("utf-8", "replace").split("\n"),
+                    reasons=record.reasons,
+                    reason_index=np.frombuffer(record.reason_index, np.uint8),
+                )
+
+    def lookup(self, number: int, now_ms: int | None = None) -> list[Sighting]:
+        with self._snapshot():
+            cursor = self._connection.execute("SELECT batch, numbers FROM numbers")
+            seen = [batch for batch, numbers in cursor if (np.frombuffer(numbers, "<i8") == number).any()]
+            found = [sighting for batch in seen for sighting in self._sightings(batch, number, now_ms)]
+        return sorted(found, key=lambda sighting: sighting.launched_ms, reverse=True)
+
+    def _sightings(self, batch_id: int, number: int, now_ms: int | None) -> Iterator[Sighting]:
+        for encoded, cancelled in self._all(_LAUNCH_OF_BATCH, batch_id):
+            record = codec.decode(encoded)
+            assert isinstance(record, Launched)
+            whole = page(self._connection, batch_id, overdue_ms=self._overdue_ms(now_ms), cancelled=bool(cancelled))
+            vendors = {leg.account: leg.vendor for leg in record.legs}
+            for at in np.flatnonzero(whole.numbers == number).tolist():
+                account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
+                source: Source = "report" if whole.from_report[at] else "submit"
+                yield Sighting(
+                    campaign=record.campaign,
+                    name=record.name,
+                    state=State(int(whole.states[at])),
+                    account=account,
+                    vendor=vendors.get(account, ""),
+                    source=source,
+                    code=code,
+                    meaning=self._meaning(vendors.get(account, ""), source, code),
+                    vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
+                    submitted_ms=int(whole.submitted_ms[at]) or None,
+                    reported_ms=int(whole.reported_s[at]) * 1000 or None,
+                    launched_ms=record.at_ms,
+                )
+
+    # --- messages from phones ----------------------------------------------------------------------------------------
+
+    def inbound(
+        self,
+        number: str | None = None,
+        *,
+        wanted: InboundWanted | None = None,
+        messages_max: int = 100,
+        now_ms: int | None = None,
+    ) -> list[InboundMessage]:
+        wanted = wanted or InboundWanted(number=number)
+        with self._mapped():
+            return sqlite_inbound.newest(self._connection, wanted, messages_max, self._given_up_ms(now_ms))
+
+    def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
+        with self._mapped():
+            yield from sqlite_inbound.pages(self._connection, wanted, self._given_up_ms(now_ms))
+
+    def inbound_marks(self, now_ms: int | None = None) -> InboundMarks:
+        with self._mapped():
+            return sqlite_inbound.marks(self._connection, self._given_up_ms(now_ms))
+
+    def inbound_news(self, since: InboundMarks, now_ms: int | None = None) -> tuple[list[InboundMessage], InboundMarks]:
+        with self._snapshot():
+            return sqlite_inbound.news(self._connection, since, self._given_up_ms(now_ms))
+
+    def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:
+        with self._snapshot():
+            return sqlite_inbound.tallies(self._connection, self._given_up_ms(now_ms))
+
+    def dead_letters(self, account: str | None = None, *, letters_max: int = 100) -> list[DeadLetter]:
+        with self._mapped():
+            return sqlite_inbound.dead_letters(self._connection, account, letters_max)
+
+    # --- what is unknown, unmatched or odd ---------------------------------------------------------------------------
+
+    def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:
+        rows = self._all(_UNKNOWN, campaign)
+        names = ("account", "campaign", "batch", "start", "count", "recipients", "attempt", "since_ms", "code", "text")
+        return [
+            UnknownChunk(
+                partition=chunk_id % LANE_PARTITIONS,
+                intent=chunk_id // LANE_PARTITIONS,
+                **dict(zip(names, row, strict=True)),
+            )
+            for chunk_id, *row in rows
+        ]
+
+    def in_doubt(self) -> list[str]:
+        return sorted(account for (account,) in self._all(sqlite_evidence.ACCOUNTS))
+
+    def evidence(self, account: str, after: str = "") -> Evidence:
+        with self._snapshot():
+            return sqlite_evidence.search(self._connection, account, after)
+
+    def reports(self) -> list[ReportCounts]:
+        with self._snapshot():
+            parked = {account: (rows, strangers) for account, rows, strangers in self._all(_PARKED)}
+            counted = self._all("SELECT account, rows, waiting, applied, repeats FROM report_counts ORDER BY account")
+        found = []
+        for account, rows, waiting, applied, repeats in counted:
+            kept, strangers = parked.get(account, (0, 0))
+            found.append(
+                ReportCounts(
+                    account=account,
+                    rows=rows,
+                    waiting=waiting,
+                    applied=applied,
+                    repeats=repeats,
+                    parked=kept - strangers,
+                    strangers=strangers,
+                )
+            )
+        return found
+
+    def dead(self) -> list[DeadCount]:
+        rows = self._all("SELECT account, count, last_ms, last_why FROM dead ORDER BY account")
+        return [DeadCount(account=row[0], count=row[1], last_ms=row[2], last_why=row[3]) for row in rows]
+
+    def oddities(self) -> list[Oddity]:
+        rows = self._all("SELECT topic, what, count FROM oddities ORDER BY topic, what")
+        return [Oddity(topic=row[0], what=row[1], count=row[2]) for row in rows]
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        return {(topic, partition): after for topic, partition, after in self._all("SELECT * FROM offsets")}
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def _overdue_ms(self, now_ms: int | None) -> int:
+        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._no_report_after_ms
+
+    def _given_up_ms(self, now_ms: int | None) -> int:
+        """Long messages that began up to then are not waited for any more."""
+        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._parts_within_ms
+
+    def _all(self, statement: str, *values: Any) -> list[Any]:
+        with self._mapped():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """What is read inside is of one moment."""
+        with self._mapped():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                sqlite_file.rollback(self._connection)
+
+    @contextlib.contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise sqlite_file.mapped(error, self._path) from error
+        except (codec.BrokenRecord, codec.NewerRecord, msgspec.MsgspecError) as error:
+            raise StoreError(f"the store {self._path} holds a record that cannot be read: {error}") from error
+
+
+_OF_CAMPAIGN: Final = "FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt WHERE c.id = ?"
+_BATCHES: Final = f"SELECT b.id, c.cancelled {_OF_CAMPAIGN} ORDER BY b.number, b.id"
+_LAUNCH_OF_BATCH: Final = (
+    "SELECT c.launched, c.cancelled FROM campaigns c JOIN batches b ON c.id = b.campaign AND c.attempt = b.attempt "
+    "WHERE b.id = ? AND c.launched IS NOT NULL"
+)
+_UNKNOWN: Final = (
+    "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported, c.attempt, c.since_ms, "
+    f"c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {sqlite_campaigns.IS_UNKNOWN} "
+    "AND (?1 IS NULL OR b.campaign = ?1) ORDER BY c.since_ms, c.id"
+)
+_PARKED: Final = (
+    "SELECT account, sum(rows), sum(CASE WHEN EXISTS (SELECT 1 FROM vendor_ids v WHERE v.account = p.account "
+    "AND v.vendor_id = p.vendor_id) THEN rows ELSE 0 END) FROM parked p GROUP BY account"
+)

@@ -1,0 +1,65 @@
+"""A new store from the log: made beside the old one and put in its place when it is complete.
+
+Whatever goes wrong before that leaves the old store as it was, and who reads it meanwhile reads on. Chunks that were to
+be told downstream stay so; what was told is not told again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from dispatcher.config.file import Config
+from dispatcher.errors import StoreError, UserError
+from dispatcher.log.port import Log
+from dispatcher.store.fold.feeding import Joining
+from dispatcher.store.opening import bounds, sqlite_path
+from dispatcher.store.sqlite import file as sqlite_file
+from dispatcher.store.sqlite.store import StoreBusy, lock, open_sqlite
+
+
+async def rebuild(config: Config, log: Log, progress: Callable[[int, int], None]) -> None:
+    """Replay the whole log into a new store, then replace the old one. `progress` as in Joining.catch_up.
+
+    Raises UserError while another process writes to the store, and what log and store raise.
+    """
+    path = sqlite_path(config.store.url)
+    fresh = path.with_name(f"{path.name}.rebuilding")
+    try:
+        held = lock(path)
+    except StoreBusy as error:
+        raise UserError(f"{error}. Stop the dispatcher (role results) first, then rebuild.") from error
+    with held:
+        _remove(fresh)
+        try:
+            store = await asyncio.to_thread(open_sqlite, fresh, emits=False, bounds=bounds(config.store))
+            try:
+                await Joining(log, store, no_report_after_s=config.store.no_report_after_s).catch_up(progress)
+                await asyncio.to_thread(store.carry_outbox, _outbox(path))
+            finally:
+                await asyncio.to_thread(store.close)
+            await asyncio.to_thread(_replace, path, fresh)
+        finally:
+            _remove(fresh)
+
+
+def _outbox(path: Path) -> list[int]:
+    """What the old store still has to tell; nothing if it is too damaged to say."""
+    if path.exists():
+        with contextlib.suppress(StoreError, UserError), contextlib.closing(sqlite_file.open_reader(path)) as old:
+            return sqlite_file.outbox(old, path)
+    return []
+
+
+def _replace(path: Path, fresh: Path) -> None:
+    if path.exists() and sqlite_file.overwrite(path, fresh):
+        return
+    _remove(path, but_lock=True)
+    fresh.replace(path)
+
+
+def _remove(path: Path, *, but_lock: bool = False) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", *(() if but_lock else (f"{path.name}.lock",))):
+        path.with_name(name).unlink(missing_ok=True)

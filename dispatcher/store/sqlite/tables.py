@@ -1,0 +1,115 @@
+"""The rows of the SQLite store, loaded and saved for the fold. Statements only; what they mean is decided elsewhere.
+
+Everything here runs inside a transaction that the caller began. Nothing is cached.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from dispatcher.core.results.inbound import Bounds
+from dispatcher.core.results.journal import JoinedJob
+from dispatcher.store.sqlite import inbound as sqlite_inbound
+from dispatcher.store.sqlite.batches import BatchTables
+from dispatcher.store.sqlite.chunks import ChunkTables
+from dispatcher.store.sqlite.reports import ReportTables
+from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+
+
+class Tables:
+    """Typed access to the tables of sqlite_file.py: the inputs and positions here, the others in rooms of their own."""
+
+    def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
+        self._connection = connection
+        self._bounds = bounds
+        self._run = connection.execute
+        self.batches = BatchTables(connection)
+        self.chunks = ChunkTables(connection)
+        self.reports = ReportTables(connection)
+
+    # --- positions ---------------------------------------------------------------------------------------------------
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """Every partition's next offset."""
+        return {(topic, partition): at for topic, partition, at in self._run("SELECT * FROM offsets")}
+
+    def advance(self, topic: str, partition: int, before: int, after: int) -> bool:
+        """Move a partition's offset from `before` to `after`; False if it is not at `before` (any more)."""
+        if before == 0:
+            self._run("INSERT OR IGNORE INTO offsets VALUES (?, ?, 0)", (topic, partition))
+        moved = self._run(
+            "UPDATE offsets SET next = ? WHERE topic = ? AND partition = ? AND next = ?",
+            (after, topic, partition, before),
+        )
+        return moved.rowcount == 1
+
+    def owner(self, partition: int) -> str | None:
+        """The owner in force at the folded end of a journal."""
+        row = self._run("SELECT owner FROM owners WHERE partition = ?", (partition,)).fetchone()
+        return row[0] if row else None
+
+    def save_owner(self, partition: int, owner: str | None) -> None:
+        """Remember it."""
+        self._run("INSERT OR REPLACE INTO owners VALUES (?, ?)", (partition, owner))
+
+    # --- campaigns, jobs and what is only kept -----------------------------------------------------------------------
+
+    def launched(self, offset: int, record: Launched, encoded: bytes) -> None:
+        """The first of an id counts; rejected rows of its other attempts are of no use any more."""
+        self._campaign(record.campaign)
+        changed = self._run(
+            "UPDATE campaigns SET launched_offset = ?, attempt = ?, launched = ? WHERE id = ? AND launched IS NULL",
+            (offset, record.attempt, encoded, record.campaign),
+        ).rowcount
+        if changed:
+            self._run("DELETE FROM rejects WHERE campaign = ? AND attempt != ?", (record.campaign, record.attempt))
+
+    def controlled(self, record: Flowed | Cancelled | Weighed) -> None:
+        """Paused, resumed, cancelled or weighed; may come before the launch (compaction)."""
+        self._campaign(record.campaign)
+        match record:
+            case Flowed():
+                self._run("UPDATE campaigns SET paused = ? WHERE id = ?", (record.paused, record.campaign))
+            case Cancelled():
+                self._run("UPDATE campaigns SET cancelled = 1 WHERE id = ?", (record.campaign,))
+            case Weighed():
+                self._run(
+                    "UPDATE campaigns SET weight = ?, urgent = ? WHERE id = ?",
+                    (record.weight, record.urgent, record.campaign),
+                )
+
+    def _campaign(self, campaign: str) -> None:
+        self._run("INSERT OR IGNORE INTO campaigns (id) VALUES (?)", (campaign,))
+
+    def add_job(self, job_id: int, batch_id: int, job: Job) -> None:
+        """A job and the batch it names."""
+        self._run(
+            "INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
+            (job_id, job.campaign, job.attempt, job.account, batch_id, job.batch),
+        )
+        self._run(
+            "INSERT INTO batches (id, campaign, attempt, number, sha256, recipients) VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET recipients = max(recipients, excluded.recipients) WHERE loaded = 0",
+            (batch_id, job.campaign, job.attempt, job.batch, job.sha256, job.start + job.count),
+        )
+
+    def job(self, job_id: int) -> JoinedJob | None:
+        """The job of this id."""
+        row = self._run("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return JoinedJob(*row) if row else None
+
+    def add_rejects(self, record: Rejects, encoded: bytes) -> None:
+        """Rejected rows, unless another attempt of the campaign was launched."""
+        self._run(
+            "INSERT OR IGNORE INTO rejects SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS "
+            "(SELECT 1 FROM campaigns WHERE id = ?1 AND attempt != ?2)",
+            (record.campaign, record.attempt, record.part, encoded),
+        )
+
+    def add_inbound(self, place: int, record: Inbound) -> None:
+        """A message from a phone, or a part of one."""
+        sqlite_inbound.add(self._connection, place, record, self._bounds)
+
+    def add_dead(self, place: int, record: Dead) -> None:
+        """A dead letter."""
+        sqlite_inbound.add_dead(self._connection, place, record)

@@ -1,0 +1,1 @@
+"""Screens of the commands: options, tables, progress, output files."""

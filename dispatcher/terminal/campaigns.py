@@ -1,0 +1,196 @@
+"""Campaigns as people read them: the list of all, and everything about one. Drawing only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dispatcher.core.results.equation import Counts, total
+from dispatcher.store.meanings import advice
+from dispatcher.store.port import CampaignView
+from dispatcher.terminal.live import Bar, equation, legend, status_text
+from dispatcher.terminal.options import columns
+from dispatcher.terminal.progress import SHARES, as_json, handed_over, percent_final
+
+FAILURES_SHOWN: Final = 20
+TEXT_CHARS_SHOWN: Final = 200
+
+
+def campaign_table(views: Sequence[CampaignView]) -> Table:
+    """One line per campaign, newest first."""
+    table = columns(
+        "id", "status", "recipients", "sent", "delivered", "failed", "unknown", "final", "launched", "name",
+        right=frozenset(range(2, 8)),
+    )  # fmt: skip
+    for view in views:
+        counts = view.counts
+        figures = (counts.recipients, handed_over(counts), counts.delivered, counts.failed, counts.unknown)
+        table.add_row(
+            Text(view.id, style="bold"),
+            view.status,
+            *(f"{figure:,}" for figure in figures),
+            f"{percent_final(counts)} %",
+            clock(view.launched_ms),
+            view.name if view.name != view.id else "",
+        )
+    return table
+
+
+def unknown_note(views: Sequence[CampaignView]) -> str:
+    """What to say below the list about who is unknown, or ""."""
+    counts = total(view.counts for view in views)
+    if not counts.unknown:
+        return ""
+    return (
+        f"\n{unknown_recipients(counts)} unknown: the vendor may or may not have texted them. "
+        "Their campaigns are not finished. Why, and what to do: dispatcher unknown list"
+    )
+
+
+def unknown_recipients(counts: Counts) -> str:
+    """`1 recipient is`, `1,200 recipients are`."""
+    return "1 recipient is" if counts.unknown == 1 else f"{counts.unknown:,} recipients are"
+
+
+def campaign_page(view: CampaignView) -> RenderableType:
+    """Everything about one campaign."""
+    title = Text().append(view.id, style="bold").append(f"  {view.name}  " if view.name != view.id else "  ")
+    title.append_text(status_text(view.status)).append(f"  {percent_final(view.counts)} % final")
+    parts: list[RenderableType] = [title, Text(), _definition(view), Text()]
+    parts += [Bar(view.counts), legend(view.counts), equation(view.counts)]
+    if len(view.accounts) > 1:
+        parts += [Text(), _accounts(view)]
+    if view.failures:
+        parts += [Text(), _failures(view)]
+    if view.invalid_reasons:
+        parts += [Text(), _reasons("invalid", view.invalid_reasons)]
+    if view.suppressed_reasons:
+        parts += [Text(), _reasons("suppressed", view.suppressed_reasons)]
+    parts += [Text(advice, style="magenta") for advice in _advice(view)]
+    return Group(*parts)
+
+
+def campaign_object(view: CampaignView) -> dict[str, Any]:
+    """Everything about one campaign, for `--json`. Times are Unix milliseconds."""
+    return as_json(view) | {
+        "kind": view.kind,
+        "text": view.text,
+        "segments": view.segments,
+        "variables": list(view.variables),
+        "route": [
+            {"account": leg.account, "vendor": leg.vendor, "jobs": leg.jobs, "recipients": leg.recipients}
+            for leg in view.legs
+        ],
+        "weight": view.weight,
+        "urgent": view.urgent,
+        "unknown_policy": view.unknown,
+        "options": view.options,
+        "paused": view.paused,
+        "cancelled": view.cancelled,
+        "launched_by": view.launched_by,
+        "launched_ms": view.launched_ms,
+        "first_sent_ms": view.first_sent_ms,
+        "last_sent_ms": view.last_sent_ms,
+        "last_report_ms": view.last_report_ms,
+        "unknown_since_ms": view.unknown_since_ms,
+        "accounts": {name: counts.as_dict() for name, counts in view.accounts.items()},
+        "invalid_reasons": view.invalid_reasons,
+        "suppressed_reasons": view.suppressed_reasons,
+        "failures": [
+            {
+                "account": failure.account,
+                "vendor": failure.vendor,
+                "source": failure.source,
+                "code": failure.code,
+                "meaning": failure.meaning,
+                "advice": advice(failure.vendor, failure.source, failure.code),
+                "recipients": failure.recipients,
+            }
+            for failure in view.failures
+        ],
+    }
+
+
+def clock(at_ms: int | None) -> str:
+    """Local time to the second, or a dash."""
+    return "-" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
+
+
+def _definition(view: CampaignView) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    text = view.text if len(view.text) <= TEXT_CHARS_SHOWN else f"{view.text[:TEXT_CHARS_SHOWN]}…"
+    at_most = "up to " if view.variables and view.segments > 1 else ""
+    per_message = "1 message" if view.segments == 1 else f"{at_most}{view.segments} messages"
+    table.add_row("text", f"{text}  ({per_message} per recipient)")
+    if view.variables:
+        table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in view.variables)} from each recipient's row")
+    if view.kind != "sms":
+        table.add_row("kind", {"wap": "WAP push", "mms": "multimedia message"}[view.kind])
+    route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
+    table.add_row("route", route)
+    urgent = ", urgent" if view.urgent else ""
+    table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}")
+    table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
+    if view.options:
+        table.add_row("options", ", ".join(f"{key} = {value}" for key, value in sorted(view.options.items())))
+    sent = f"{clock(view.first_sent_ms)} to {clock(view.last_sent_ms)}" if view.first_sent_ms else "nothing yet"
+    table.add_row("sent", sent)
+    table.add_row("last report", clock(view.last_report_ms))
+    return table
+
+
+def _accounts(view: CampaignView) -> Table:
+    seen = [share for share in SHARES if share.always or share.size(view.counts)]
+    table = columns("account", "recipients", *(share.word for share in seen), right=frozenset(range(1, len(seen) + 2)))
+    for name, counts in sorted(view.accounts.items()):
+        table.add_row(name, f"{counts.recipients:,}", *(f"{share.size(counts):,}" for share in seen))
+    return table
+
+
+def _failures(view: CampaignView) -> Table:
+    names = ("failed", "code", "meaning", "what to do", "said by")
+    table = columns(*names, right=frozenset({0}), prose={"meaning", "what to do"})
+    by_size = sorted(view.failures, key=lambda failure: -failure.recipients)
+    for failure in by_size[:FAILURES_SHOWN]:
+        said = "report" if failure.source == "report" else "answer to the submit"
+        meaning = failure.meaning or "(not in the vendor's document)"
+        todo = advice(failure.vendor, failure.source, failure.code)
+        table.add_row(f"{failure.recipients:,}", failure.code, meaning, todo, f"{failure.account}, {said}")
+    rest = by_size[FAILURES_SHOWN:]
+    if rest:
+        table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "", "")
+    return table
+
+
+def _reasons(word: str, reasons: Mapping[str, int]) -> Table:
+    table = columns(word, "why", right=frozenset({0}), prose={"why"})
+    for reason, rows in sorted(reasons.items(), key=lambda item: -item[1]):
+        table.add_row(f"{rows:,}", reason)
+    return table
+
+
+def _advice(view: CampaignView) -> Iterator[str]:
+    """What the person should know or do."""
+    counts: Counts = view.counts
+    if counts.unknown:
+        since = f" since {clock(view.unknown_since_ms)}" if view.unknown_since_ms else ""
+        policy = (
+            "they are sent again once nobody can still be sending them (policy resend)"
+            if view.unknown == "resend"
+            else "they are not sent again (policy hold), and reports may still settle them"
+        )
+        yield (
+            f"\nNot finished: {unknown_recipients(counts)} unknown{since}. The vendor may or may not have texted them; "
+            f"{policy}. See: dispatcher unknown list --campaign {view.id}"
+        )
+    if view.paused and not view.cancelled and counts.queued + counts.in_flight + counts.unknown:
+        yield f"\nPaused. To go on: dispatcher campaign resume {view.id}"
+    if counts.invalid + counts.duplicate + counts.suppressed:
+        yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"

@@ -1,0 +1,99 @@
+"""What the commands have in common: `--config` and `--json`, and how they print and ask.
+
+`--json` prints one object (or one per line where it goes on) and nothing else on standard output.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Collection
+from typing import Any, Final, TypeVar
+
+import click
+import orjson
+from rich.console import Console
+
+from dispatcher.errors import UserError
+from dispatcher.terminal.table import Listing
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+WIDTH_PIPED: Final = 500
+SENTENCE_MAX: Final = 300
+
+_JSON: Final = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+
+
+class Group(click.Group):
+    """A group that lists its commands with the whole first sentence of each, however many lines that takes."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(limit=SENTENCE_MAX)) for name, command in found if command is not None
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def config_option(function: F) -> F:
+    """`--config FILE` as the parameter `config` (None: dispatcher.toml, see dispatcher/config/file.py)."""
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False),
+        default=None,
+        metavar="FILE",
+        help="The configuration; default $DISPATCHER_CONFIG, else dispatcher.toml.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json` as the parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(function)
+
+
+def print_json(value: Any) -> None:
+    """One object, readable by people too."""
+    click.echo(orjson.dumps(value, option=_JSON))
+
+
+def print_json_line(value: Any) -> None:
+    """One object on one line, at once, for whoever reads along."""
+    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def console(*, err: bool = False) -> Console:
+    """Where people read: as wide as the terminal, and never cut off where there is none."""
+    out = sys.stderr if err else sys.stdout
+    return Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else WIDTH_PIPED)
+
+
+def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> Listing:
+    """A table without lines; columns whose index is in `right` are figures, those named in `prose` may be folded."""
+    table = Listing()
+    for index, name in enumerate(names):
+        table.add_column(
+            name, justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"
+        )
+    return table
+
+
+def user() -> str:
+    """Whose command this is, for the record's `by`."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        return f"uid {os.getuid()}"
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask, unless `yes`. Raises UserError where there is nobody to ask."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UserError("there is no terminal to ask for confirmation. If you mean it, add --yes.")
+    return click.confirm(question, default=False, err=True)

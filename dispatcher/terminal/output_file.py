@@ -1,0 +1,101 @@
+"""A file that a command writes: its options; it gets its name when it is complete, or is not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Final
+
+import click
+
+from dispatcher.errors import DispatcherError, UserError
+from dispatcher.terminal.options import F
+
+_BY_NAME: Final = {
+    ".csv": ("csv",),
+    ".xlsx": ("xlsx",),
+    ".xls": ("xlsx",),
+    ".parquet": ("parquet",),
+    ".pq": ("parquet",),
+    ".ndjson": ("ndjson", "jsonl"),
+    ".jsonl": ("ndjson", "jsonl"),
+    ".json": ("ndjson", "jsonl"),
+}
+
+
+def output_options(kinds: Sequence[str]) -> Callable[[F], F]:
+    """`--format` (as `kind`, see `output_kind`), `-o` (as `output`, None: standard output) and `--force`."""
+
+    def options(function: F) -> F:
+        for option in (
+            click.option("--force", is_flag=True, help="Replace FILE if it is there."),
+            click.option(
+                "-o",
+                "--output",
+                type=click.Path(path_type=Path),
+                callback=lambda _context, _parameter, path: None if path == Path("-") else path,
+                metavar="FILE",
+                help="Where to write it; default: standard output.",
+            ),
+            click.option(
+                "--format",
+                "kind",
+                type=click.Choice(kinds),
+                help="How to write it; default: as FILE is named, else csv.",
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return options
+
+
+def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -> str:
+    """The format: the one asked for, else the one FILE is named by, else CSV. Raises UserError."""
+    named = _BY_NAME.get(output.suffix.lower(), ()) if output is not None else ()
+    found = kind or next((each for each in named if each in kinds), None)
+    if found is None and named:
+        raise UserError(
+            f"this cannot be written as {named[0]} ({output}). Name a .csv file, or say which with --format: "
+            f"{', '.join(kinds)}."
+        )
+    return found or "csv"
+
+
+def check_output(output: Path, *, force: bool) -> None:
+    """Raises UserError if it cannot be written there, or is there already and `force` was not given."""
+    if output.is_dir():
+        raise UserError(f"{output} is a folder. Name a file in it, such as -o {output / 'results.csv'}.")
+    if not output.parent.is_dir():
+        raise UserError(f"there is no folder {output.parent}. Make it, or name another file.")
+    if output.exists() and not force:
+        raise UserError(f"{output} is there already. Name another file, or replace it with --force.")
+
+
+@contextlib.contextmanager
+def written(output: Path | None) -> Iterator[IO[bytes]]:
+    """What to write to; None: standard output. Raises UserError if no file can be there, DispatcherError later on."""
+    if output is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
+    try:
+        file = part.open("wb")
+    except OSError as error:
+        raise UserError(
+            f"cannot write in {output.absolute().parent} ({error.strerror or error}). Name a file in another folder."
+        ) from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    except OSError as error:
+        raise DispatcherError(f"cannot write {output} ({error.strerror or error}). Nothing was left there.") from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""BATCH-A and BATCH-B: one platform, two editions (vendors.md 2)."""

@@ -1,0 +1,112 @@
+"""What the BATCH platform pushes, both editions: reports and messages, one each time (vendors.md 3.2, 3.3, 8.3).
+
+Pure: bytes in, values out. Whether a push is the vendor's is asked in batch_platform.py. Edition B's document has no
+chapter on messages; they come as in edition A (AMB-BATCH-13).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dispatcher.core.numbers import to_wire
+from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading.escapes import pushed_text
+from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
+from dispatcher.vendors.seam.vendor import Push, ReportCodes, ReportRow, report_codes
+from schemas.records import Inbound
+
+ID_CHARS_MAX: Final = 64
+STATUS_CHARS_MAX: Final = 64
+INBOUND_CHARS_MAX: Final = 10_000
+PARTS_MAX: Final = 255  # one byte on the air
+LONG_IDS: Final = 1 << 32  # one or two bytes there; an SMSC's own numbers may be longer
+
+# fmt: off
+REPORT_CODES: Final[ReportCodes] = report_codes(OPERATOR_REPORTS + """
+    DELIVRD  | delivered        | delivered                              | 短消息转发成功
+    MBBLACK  | failed/blacklist | the number is on a blacklist           | 黑名单号码
+    DTBLACK  | failed/blacklist | the destination is on a blacklist      | 目的号码是黑名单号码
+    ROUTEERR | failed/channel   | the vendor's channel is out of order   | 通道异常
+    REJECT   | failed/content   | refused in review                      | 审核驳回
+    DISTURB  | failed/frequency | the number got too many messages       | 号码发送次数过多
+    EMSERR   | failed           | the long message arrived incomplete    | 长短信不完整
+    SIGNERR  | failed/content   | wrong signature                        | 签名错
+    KEYWORD  | failed/content   | sensitive word in the text             | 敏感词
+    ERR:104  | failed/channel   | the vendor's system was busy           | 系统忙
+""")
+# fmt: on
+
+
+class Junk(ValueError):
+    """The push cannot be read; its text says why."""
+
+
+def form_of(push: Push) -> dict[str, bytes]:
+    """The fields of query and body together; the body's count (AMB-BATCH-14)."""
+    form = forms.fields(push.query)
+    if push.body:
+        form |= forms.fields(push.body)
+    return form
+
+
+def read_report(form: dict[str, bytes]) -> ReportRow:
+    """The report in a push (AMB-BATCH-9, 10). Raises Junk."""
+    vendor_id, mobile, status = form.get("msgid", b"").strip(), form.get("mobile"), form.get("status")
+    if not vendor_id or mobile is None or status is None:
+        missing = "msgid" if not vendor_id else "mobile" if mobile is None else "status"
+        raise Junk(f"the push has no {missing} field")
+    number = forms.number(mobile)
+    if not number:
+        raise Junk("mobile is not a number")
+    if len(vendor_id) > ID_CHARS_MAX:
+        raise Junk("msgid is too long")
+    code = status.decode("utf-8", "replace").strip()[:STATUS_CHARS_MAX]
+    time_s = forms.time_s(form.get("reportTime", b""))
+    return ReportRow(vendor_id.decode("utf-8", "replace"), number, REPORT_CODES.state(code), code, time_s)
+
+
+def read_message(form: dict[str, bytes], account: str, received_ms: int) -> Inbound:
+    """The message, or the part of a long one, in a push (AMB-BATCH-12). Raises Junk."""
+    mobile, text = form.get("mobile"), form.get("msg")
+    if not mobile or text is None:
+        raise Junk(f"the push has no {'mobile' if not mobile else 'msg'} field")
+    words, found = pushed_text(text, "plain")
+    flags = list(found)
+    if len(words) > INBOUND_CHARS_MAX:
+        words = words[:INBOUND_CHARS_MAX]
+        flags.append("cut")
+    part = None
+    if form.get("isems", b"").strip() == b"1":
+        part = _part(form.get("emshead", b""))
+        if part is None:
+            flags.append("broken-emshead")
+    number = forms.number(mobile)
+    if not number:
+        flags.append("no-number")
+    time_s = forms.time_s(form.get("moTime", b""))
+    if not time_s:
+        flags.append("no-time")
+    return Inbound(
+        account=account,
+        number=to_wire(number) if number else _short(mobile),
+        text=words,
+        to=_short(form.get("destcode", b"")),
+        at_ms=time_s * 1000 or received_ms,
+        received_ms=received_ms,
+        part=part,
+        flags=tuple(flags),
+    )
+
+
+def _short(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip()[:ID_CHARS_MAX]
+
+
+def _part(emshead: bytes) -> tuple[int, int, int] | None:
+    """(id, total, number) of a part, or None if the head is not one (AMB-BATCH-12)."""
+    cells = emshead.strip().split(b",")
+    if len(cells) != 3 or not all(cell.strip().isdigit() for cell in cells) or len(emshead) > 32:
+        return None
+    message, total, number = (int(cell) for cell in cells)
+    possible = 1 <= number <= total <= PARTS_MAX and message < LONG_IDS
+    return (message, total, number) if possible else None

@@ -1,0 +1,190 @@
+"""What COSMS tells us when asked: pages of reports and of messages, and its history (vendors.md 1.6, 1.7, 1.9).
+
+Pure. Rows that cannot be read are handed back beside the others. A row's text is read by the row's own msgFormat.
+Weak spots: reports carry neither a number nor a time; a line of a message that reads like the beginning of a row is one
+(only where the vendor ignores that we ask for escaped texts).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from dispatcher.core.numbers import to_wire
+from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, Said, read_text, rows
+from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import report_columns as columns
+from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
+from dispatcher.vendors.seam.vendor import History, HistoryRow, Polled, ReportRow, report_codes
+from schemas.records import Inbound
+from schemas.states import REPORT_WAITING
+
+PAGE_ROWS: Final = 100
+HISTORY_ROWS_MAX: Final = 500
+SHORT_CHARS_MAX: Final = 64
+INBOUND_CHARS_MAX: Final = 10_000
+
+# fmt: off
+REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
+    DELIVRD | delivered        | delivered                                                | 短消息转发成功
+    0       | delivered        | delivered                                                | 成功
+    1       | failed/number    | the number does not exist                                | 号码不存在
+    2       | failed           | the phone is suspended (in the history: failed, Unicom)  | 停机；联通：发送失败
+    3       | failed/content   | illegal content                                          | 非法内容
+    4       | failed/blacklist | the number is on the protected list                      | 名单保护号码
+    255     | failed           | failed for another reason                                | 其它失败
+""")
+# fmt: on
+
+_MO_BEGIN: Final = re.compile(rb"\s*\d\s*,\s*\d+\s*,")
+_MO_ROW: Final = re.compile(rb"\s*(\d)\s*,\s*(\d+)\s*,\s*(\d*)\s*,\s*(\+?\d{3,20})\s*,([^,]*),(.*)", re.DOTALL)
+_HISTORY_ROW: Final = re.compile(
+    rb"\s*(\d)\s*,(?:[^,]*,)?\s*([^\s,]+)\s*,\s*(\d{14})\s*,\s*(\+?\d{3,20})\s*,\s*(\d*)\s*,([^,]*),([^,]*),(.*)",
+    re.DOTALL,
+)
+_MO_COMMAS: Final = 5
+_HISTORY_COMMAS: Final = 7
+
+# --- reports ---------------------------------------------------------------------------------------------------------
+
+
+def polled_reports(said: Said) -> Polled:
+    """A page of rows `mtID,mtReport`; a full one asks for the next."""
+    found, unread = [], Unread()
+    lines = rows(said.rest)
+    for line in lines:
+        vendor_id, comma, code = line.decode("utf-8", "replace").partition(",")
+        vendor_id, code = vendor_id.strip(), code.strip()
+        if not comma or not vendor_id or not code or "," in code:
+            unread.add(line, "it is not mtID,mtReport")
+        elif len(vendor_id) > ID_CHARS_MAX:
+            unread.add(line, "mtID is too long")
+        else:
+            code = code[: columns.CODE_CHARS_MAX]
+            found.append(ReportRow(vendor_id, 0, REPORT_CODES.state(code), code, 0))
+    return _polled(Polled(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unread)
+
+
+# --- messages from phones --------------------------------------------------------------------------------------------
+
+
+def polled_messages(said: Said, account: str, received_ms: int) -> Polled:
+    """A page of rows `msgFormat,moID,moTime,mob,destID,msg`; a full one asks for the next (AMB-COSMS-18)."""
+    found, unread = [], Unread()
+    entries = _entries(said.rest, _MO_ROW, lambda line: bool(_MO_BEGIN.match(line)) and line.count(b",") >= _MO_COMMAS)
+    for entry in entries:
+        if not (row := _MO_ROW.fullmatch(entry)):
+            unread.add(entry, "it is not msgFormat,moID,moTime,mob,destID,msg")
+            continue
+        form, message_id, time, mobile, to, value = row.groups()
+        text, flags = read_text(form.decode(), value, unescape=True)
+        found.append(message(account, received_ms, message_id, time, mobile, to, text, flags))
+    return _polled(Polled(inbound=found, more=said.cut or len(entries) >= PAGE_ROWS), unread)
+
+
+def message(
+    account: str,
+    received_ms: int,
+    message_id: bytes,
+    time: bytes,
+    mobile: bytes,
+    to: bytes,
+    text: str,
+    flags: tuple[str, ...],
+) -> Inbound:
+    """One message from a phone; whatever is odd about it is in its flags."""
+    if len(text) > INBOUND_CHARS_MAX:
+        text, flags = text[:INBOUND_CHARS_MAX], (*flags, "cut")
+    number, time_s = forms.number(mobile), forms.time_s(time)
+    if not number:
+        flags = (*flags, "no-number")
+    if not time_s:
+        flags = (*flags, "no-time")
+    return Inbound(
+        account=account,
+        number=to_wire(number) if number else _short(mobile),
+        text=text,
+        to=_short(to),
+        at_ms=time_s * 1000 or received_ms,
+        received_ms=received_ms,
+        message_id=_short(message_id),
+        flags=flags,
+    )
+
+
+# --- history ---------------------------------------------------------------------------------------------------------
+
+
+def history(said: Said) -> History:
+    """Rows of eight or nine columns; which of both shows where the time stands (AMB-COSMS-17)."""
+    found, unread = [], Unread()
+    entries = _entries(said.rest, _HISTORY_ROW, lambda line: line.count(b",") >= _HISTORY_COMMAS and line[:1].isdigit())
+    for entry in entries:
+        row = _HISTORY_ROW.fullmatch(entry)
+        number = _abroad(row[4], row[5]) if row else 0
+        if row is None or not number or len(row[2]) > ID_CHARS_MAX or not forms.time_s(row[3]):
+            unread.add(entry, "it is not msgFormat,subID,mtID,mtTime,mob,countryNum,destID,mtStatus,msg")
+            continue
+        code = _short(row[7])
+        found.append(
+            HistoryRow(
+                vendor_id=row[2].decode("utf-8", "replace"),
+                number=number,
+                state=REPORT_CODES.state(code) if code else REPORT_WAITING,
+                code=code,
+                sent_ms=forms.time_s(row[3]) * 1000,
+                text=read_text(row[1].decode(), row[8], unescape=True)[0],
+                destination=_short(row[6]),
+            )
+        )
+    complete = not said.cut and len(entries) < HISTORY_ROWS_MAX and not unread.entries
+    rest = b"\n".join(unread.entries)
+    return History(rows=found, complete=complete, rest=rest, count=len(unread.entries), why=unread.why)
+
+
+def _abroad(mobile: bytes, country: bytes) -> int:
+    """The number with its country code, be it part of the column before it or not."""
+    digits, code = mobile.removeprefix(b"+"), country.lstrip(b"0")
+    if not code or code == b"86":
+        return forms.number(digits)
+    whole = digits.startswith(code) and len(digits) > _LOCAL_DIGITS_MAX
+    return forms.number(b"+" + digits if whole else code + digits)
+
+
+_LOCAL_DIGITS_MAX: Final = 10
+"""Longer ones that begin with the country code have it already."""
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _entries(rest: bytes, row: re.Pattern[bytes], begins: Callable[[bytes], bool]) -> list[bytes]:
+    """The rows; a line that begins none goes on with the text of the one before."""
+    found: list[bytes] = []
+    for line in rows(rest):
+        if found and not row.fullmatch(line) and not begins(line):
+            found[-1] += b"\n" + line
+        else:
+            found.append(line)
+    return found
+
+
+def _polled(page: Polled, unread: Unread) -> Polled:
+    """The page with what of it cannot be read."""
+    if not unread.entries:
+        return page
+    count = len(unread.entries)
+    why = f"{count} row{'' if count == 1 else 's'} cannot be read; of the first: {unread.why}"
+    return Polled(
+        reports=page.reports,
+        inbound=page.inbound,
+        more=page.more,
+        rest=b"\n".join(unread.entries),
+        count=count,
+        why=why,
+    )
+
+
+def _short(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip()[:SHORT_CHARS_MAX]

@@ -1,0 +1,79 @@
+"""What COSMS pushes, by GET: reports of up to 100 mtIDs, and messages one by one (vendors.md 1.12). Pure.
+
+Names of parameters count without case (AMB-COSMS-11). Weak spot: the document gives pushes no secret, only an address:
+`push_from` and `push_key` are for that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dispatcher.vendors.cosms.pages import REPORT_CODES, message
+from dispatcher.vendors.cosms.wire import FORMAT_ESCAPED, ID_CHARS_MAX, read_text
+from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import report_columns as columns
+from dispatcher.vendors.reading.escapes import TextForm, once_more
+from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.seam.vendor import InboundParsed, Push, Refused, ReportsParsed
+from schemas.records import Reports
+
+
+def reports(push: Push, push_key: str | None) -> ReportsParsed:
+    """One value, `mtReport`, for all the ids in `mtID`."""
+    form = _parameters(push, push_key, "mtid", "mtreport")
+    if isinstance(form, Refused):
+        return form
+    unread = Unread()
+    found = _reports(form["mtid"], form["mtreport"], push.account, push.received_ms, unread)
+    if not found and not unread.entries:
+        return _junk("the push has no mtID", push_key)
+    return unread.beside(found, authenticated=push_key is not None)
+
+
+def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
+    """One value for up to 100 mtIDs with commas between them (AMB-COSMS-24)."""
+    fit = [vendor_id for vendor_id in map(bytes.strip, ids.split(b",")) if vendor_id]
+    if max(map(len, fit), default=0) > ID_CHARS_MAX:
+        for vendor_id in fit:
+            if len(vendor_id) > ID_CHARS_MAX:
+                unread.add(vendor_id, "mtID is too long")
+        fit = [vendor_id for vendor_id in fit if len(vendor_id) <= ID_CHARS_MAX]
+    return columns.in_columns(
+        account,
+        at_ms,
+        ids=fit,
+        numbers=np.zeros(len(fit), np.int64),
+        codes=[code.strip()] * len(fit),
+        state=REPORT_CODES.state,
+        times=np.zeros(len(fit), np.uint32),
+    )
+
+
+def messages(push: Push, push_key: str | None, again: TextForm) -> InboundParsed:
+    """One message; `again` says whether a text in msgFormat 1 is escaped inside its parameter once more."""
+    form = _parameters(push, push_key, "mobs", "msg")
+    if isinstance(form, Refused):
+        return form
+    msg_format, value = form.get("msgformat", b"").decode("ascii", "replace").strip(), form["msg"]
+    if msg_format == FORMAT_ESCAPED:
+        value = once_more(value, again)
+    text, flags = read_text(msg_format, value, unescape=False)
+    message_id, time, to = (form.get(name, b"") for name in ("moid", "motime", "destid"))
+    return [message(push.account, push.received_ms, message_id, time, form["mobs"], to, text, flags)]
+
+
+def _parameters(push: Push, push_key: str | None, *needed: str) -> dict[str, bytes] | Refused:
+    """The push's parameters by their names in lower case; all `needed` are there, and none but a text is empty."""
+    vendors, query = forms.keyed(push.query, push_key)
+    if not vendors:
+        return Refused(403, "the key in the URL is wrong or missing", False)
+    fields = {**forms.fields(query), **forms.fields(push.body)}
+    form = {name.strip().lower(): value for name, value in fields.items()}
+    for name in needed:
+        if name not in form or (name != "msg" and not form[name].strip()):
+            return _junk(f"the push has no {name} parameter", push_key)
+    return form
+
+
+def _junk(why: str, push_key: str | None) -> Refused:
+    return Refused(400, why, push_key is not None, keep=True)

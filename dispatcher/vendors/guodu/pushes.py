@@ -1,0 +1,278 @@
+"""What GUODU pushes as JSON: up to 250 reports, or messages from phones (vendors.md 5.3 to 5.6, AMB-GD-9, 10, 13).
+
+Pure. The document ends before it describes messages, so theirs are read by a map of field names that the operator may
+change; what fits nothing is handed back, never guessed at. Keys count without case, numbers and strings alike.
+Weak spot: a failed report's code is its status and the vendor's own words, as the document explains no status but 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from dispatcher.core.numbers import to_wire
+from dispatcher.vendors.guodu.lenient_json import NO_JSON, folded, parse, trimmed, word
+from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import report_columns as columns
+from dispatcher.vendors.reading.byte_columns import beside
+from dispatcher.vendors.reading.escapes import TextForm, pushed_text
+from dispatcher.vendors.reading.same_shape_json import Shape, read_alike
+from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.seam.vendor import report_codes
+from schemas.records import Inbound, Reports
+
+ID_CHARS_MAX: Final = 64
+SHORT_CHARS_MAX: Final = 64
+INBOUND_CHARS_MAX: Final = 10_000
+TIME_MARKS: Final = b"-:/. T"
+
+REPORT_CODES: Final = report_codes("""
+    0 | delivered | delivered | 发送成功
+""")
+
+
+class MoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the vendor names the fields of a message: of each list the first name that is there counts."""
+
+    mobile: tuple[str, ...] = ("mobile",)
+    text: tuple[str, ...] = ("content", "msg")
+    time: tuple[str, ...] = ("moTime", "time")
+    to: tuple[str, ...] = ("spCode", "destCode", "appendId")
+    id: tuple[str, ...] = ()
+
+
+def _list(text: bytes) -> list[Any]:
+    """The entries of a trimmed push: a list, or a single object (AMB-GD-10). Raises ValueError."""
+    value = parse(text)
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return value
+    raise ValueError("neither a list nor an object")
+
+
+# --- reports ---------------------------------------------------------------------------------------------------------
+
+
+class _Report(msgspec.Struct, gc=False):
+    """A report as the document prints it: read without a look at each key."""
+
+    mobile: str
+    msgId: str | int
+    status: int | str
+    reportTime: str
+    msg: str = ""
+
+
+class _ReportOfMsgId(_Report, gc=False):
+    """The same with the id named as in the answer to a submit (AMB-GD-10)."""
+
+    msgId: str | int = msgspec.field(name="MsgId")
+
+
+_PRINTED: Final = {"mobile", "msgId", "status", "reportTime"}
+_PRINTED_TIME: Final = (b"-- ::", (4, 7, 10, 13, 16))
+_KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[_ReportOfMsgId]))
+
+
+def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
+    """The reports of these pushes and how many each had, if all are written as the document prints them."""
+    lists = [_inside(body) for body in bodies]
+    found = None if None in lists else read_alike([each for each in lists if each is not None])
+    if found is not None and (records := _of_shapes(account, at_ms, found[0])) is not None:
+        return records, found[1]
+    return _read_printed([trimmed(body) for body in bodies], account, at_ms)
+
+
+def _inside(body: bytes) -> memoryview | None:
+    """The list in the body, without its brackets and without a copy; None if this is no list of objects."""
+    end = len(body) - 1 if body.endswith(b";") else len(body)
+    fits = body.startswith(b"[{") and body.endswith(b"}]", 0, end)
+    return memoryview(body)[1 : end - 1] if fits else None
+
+
+def _read_printed(texts: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
+    """The same of trimmed pushes, object by object."""
+    reports: list[_Report] = []
+    counts = []
+    for text in texts:
+        found = _as_printed(text)
+        if found is None:
+            return None
+        reports += found
+        counts.append(len(found))
+    records = _in_columns(account, at_ms, reports)
+    return None if records is None else (records, counts)
+
+
+def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Reports] | None:
+    """The records, or None where a field is not as the document prints it."""
+    count = sum(len(shape.rows) for shape in shapes)
+    numbers, times = np.empty(count, np.int64), np.empty(count, np.uint32)
+    id_index, code_index = np.empty(count, np.intp), np.empty(count, np.intp)
+    ids: columns.Numbered[bytes] = columns.Numbered()
+    codes: columns.Numbered[str] = columns.Numbered()
+    for shape in shapes:
+        rows, values = shape.rows, shape.values
+        if not values.keys() >= _PRINTED:
+            return None
+        of_numbers, of_times = values["mobile"].numbers(), values["reportTime"].times(*_PRINTED_TIME)
+        if of_numbers is None or of_times is None or not 0 < values["msgId"].width <= ID_CHARS_MAX:
+            return None
+        numbers[rows], times[rows] = of_numbers, of_times
+        known, index = values["msgId"].distinct()
+        if any(b" " in vendor_id for vendor_id in known):
+            return None
+        id_index[rows] = np.array([ids[vendor_id] for vendor_id in known], np.intp)[index]
+        status, words = values["status"], values.get("msg")
+        known, index = (status if words is None else beside(status, words)).distinct()
+        of_codes = [codes[_code(each[: status.width].decode(), each[status.width :].decode())] for each in known]
+        code_index[rows] = np.array(of_codes, np.intp)[index]
+    return columns.records(
+        account,
+        at_ms,
+        ids=(list(ids), id_index),
+        numbers=numbers,
+        codes=(list(codes), code_index),
+        state=REPORT_CODES.state,
+        times=times,
+    )
+
+
+def _as_printed(text: bytes) -> Sequence[_Report] | None:
+    for decoder in _KNOWN:
+        try:
+            return decoder.decode(text)
+        except NO_JSON:
+            continue
+    return None
+
+
+def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
+    """The reports in columns; what can't be read goes into `unread`. Raises ValueError if the body is no JSON list."""
+    text = trimmed(body)
+    reports = _as_printed(text)
+    found = None if reports is None else _in_columns(account, at_ms, reports)
+    return _slowly(_list(text), account, at_ms, unread) if found is None else found
+
+
+def _in_columns(account: str, at_ms: int, reports: Sequence[_Report]) -> list[Reports] | None:
+    """The records, or None if a mobile is no number or an id is none."""
+    if not reports:
+        return []
+    numbers = columns.numbers(_bytes([report.mobile for report in reports]))
+    ids, id_index = columns.indexed([report.msgId for report in reports])
+    names = [str(vendor_id).strip() for vendor_id in ids]
+    if not numbers.all() or not all(0 < len(name) <= ID_CHARS_MAX for name in names):
+        return None
+    return columns.records(
+        account,
+        at_ms,
+        ids=(names, id_index),
+        numbers=numbers,
+        codes=columns.indexed(["0" if each.status == 0 else _code(each.status, each.msg) for each in reports]),
+        state=REPORT_CODES.state,
+        times=columns.times(_bytes([report.reportTime for report in reports], TIME_MARKS)),
+    )
+
+
+def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> list[Reports]:
+    """Entry by entry, whatever the case of the keys and the types of the values."""
+    rows: list[tuple[str, str, str, str]] = []
+    for entry in entries:
+        fields = folded(entry) if isinstance(entry, dict) else {}
+        mobile, vendor_id, status = (word(fields.get(name)) for name in ("mobile", "msgid", "status"))
+        if not mobile or not vendor_id or status is None:
+            missing = "mobile" if not mobile else "status" if vendor_id else "msgId"
+            unread.add(msgspec.json.encode(entry), f"it has no {missing}" if fields else "it is no object")
+        elif not forms.number(mobile.encode()) or len(vendor_id) > ID_CHARS_MAX:
+            long = len(vendor_id) > ID_CHARS_MAX
+            unread.add(msgspec.json.encode(entry), "msgId is too long" if long else "mobile is no number")
+        else:
+            rows.append((mobile, vendor_id, _code(status, fields.get("msg")), word(fields.get("reporttime")) or ""))
+    if not rows:
+        return []
+    mobiles, ids, codes, stamps = (list(column) for column in zip(*rows, strict=True))
+    return columns.in_columns(
+        account,
+        at_ms,
+        ids=ids,
+        numbers=columns.numbers(_bytes(mobiles)),
+        codes=codes,
+        state=REPORT_CODES.state,
+        times=columns.times(_bytes(stamps, TIME_MARKS)),
+    )
+
+
+def _code(status: str | int, msg: Any) -> str:
+    """`0`, or the status with the vendor's words: the document explains no other status."""
+    code = str(status).strip()
+    if code == "0" or not isinstance(msg, str):
+        return code
+    return f"{code} {msg.strip()}".strip()[: columns.CODE_CHARS_MAX]
+
+
+def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:
+    """All of them in UTF-8, without the `dropped` characters."""
+    text = "\n".join(values).encode().translate(None, dropped).split(b"\n")
+    if len(text) == len(values):
+        return text
+    return [value.encode().translate(None, dropped) for value in values]
+
+
+# --- messages from phones --------------------------------------------------------------------------------------------
+
+
+def read_messages(
+    body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unread: Unread
+) -> list[Inbound]:
+    """The messages; what fits the map of names nowhere goes into `unread`. Raises ValueError if it is no JSON list."""
+    found = []
+    for entry in _list(trimmed(body)):
+        message = _message(entry, account, received_ms, names, form)
+        if isinstance(message, str):
+            unread.add(msgspec.json.encode(entry), message)
+        else:
+            found.append(message)
+    return found
+
+
+def _message(entry: Any, account: str, received_ms: int, names: MoFields, form: TextForm) -> Inbound | str:
+    """The message, or why it is none."""
+    if not isinstance(entry, dict):
+        return "it is no object"
+    fields = folded(entry)
+    if "status" in fields and "reporttime" in fields:
+        return "it is a report: its place is the other push URL"
+    mobile, written = _first(fields, names.mobile), _first(fields, names.text)
+    if not mobile or written is None:
+        which, tried = ("mobile", names.mobile) if not mobile else ("text", names.text)
+        return f"it has no {which} ({', '.join(tried)}); mo_fields says how the vendor names it"
+    text, flags = pushed_text(written.encode(), form)
+    if len(text) > INBOUND_CHARS_MAX:
+        text = text[:INBOUND_CHARS_MAX]
+        flags = (*flags, "cut")
+    number = forms.number(mobile.encode())
+    time_s = forms.time_s((_first(fields, names.time) or "").encode().translate(None, TIME_MARKS))
+    if not number:
+        flags = (*flags, "no-number")
+    if not time_s:
+        flags = (*flags, "no-time")
+    return Inbound(
+        account=account,
+        number=to_wire(number) if number else mobile[:SHORT_CHARS_MAX],
+        text=text,
+        to=(_first(fields, names.to) or "")[:SHORT_CHARS_MAX],
+        at_ms=time_s * 1000 or received_ms,
+        received_ms=received_ms,
+        message_id=(_first(fields, names.id) or "")[:ID_CHARS_MAX],
+        flags=flags,
+    )
+
+
+def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    """The value of the first of these names that is there."""
+    return next((found for name in names if (found := word(fields.get(name.lower()))) is not None), None)

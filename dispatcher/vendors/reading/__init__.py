@@ -1,0 +1,1 @@
+"""Readers that several vendors share: forms, columns of reports, escapes."""

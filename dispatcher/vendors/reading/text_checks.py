@@ -1,0 +1,18 @@
+"""What every vendor asks of a text before it is prepared: that there is one, and that it is short enough."""
+
+from __future__ import annotations
+
+from dispatcher.core.messages.text import units
+from dispatcher.errors import TextError
+
+
+def check_length(text: str, chars_max: int, cure: str = "") -> None:
+    """Raises TextError for an empty text, or one of more than `chars_max` characters; `cure`: what else would help."""
+    if not text.strip():
+        raise TextError("the text is empty. Give --text something to send.")
+    length = units(text)
+    if length > chars_max:
+        raise TextError(
+            f"the text has {length} characters, this account takes {chars_max}. "
+            f"Shorten it by {length - chars_max}{cure}."
+        )

@@ -1,0 +1,1 @@
+"""The port of a vendor: requests, answers, outcomes, account keys."""

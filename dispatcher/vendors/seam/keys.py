@@ -1,0 +1,43 @@
+"""What may be wrong with the keys of `[account.NAME]` that all vendors have."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from dispatcher.vendors.seam.vendor import Vendor
+
+
+def wrong_key(vendor: Vendor) -> str | None:
+    """What is wrong, in one sentence that names the key, or None."""
+    try:
+        url = urlsplit(vendor.url)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or url.query or url.fragment or url.username:
+        return 'url must be http://HOST[:PORT] or https://HOST[:PORT], without "?", "#" or a password in it.'
+    flow = vendor.flow
+    if flow is not None and (flow.limit < 1 or flow.per_s <= 0):
+        return "flow needs a limit of 1 or more and per_s above 0; leave flow out to send unpaced."
+    for name in ("connect_timeout_s", "timeout_s", "keepalive_s"):
+        if not getattr(vendor, name) > 0:
+            return f"{name} must be above 0 (seconds)."
+    for name in ("inflight_max", "attempts_max"):
+        if getattr(vendor, name) < 1:
+            return f"{name} must be 1 or more."
+    if vendor.send_hours is not None:
+        opens, closes = vendor.send_hours
+        if not 0 <= opens < closes <= 24:
+            return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
+    for source in vendor.push_from:
+        try:
+            ipaddress.ip_network(source, strict=False)
+        except ValueError:
+            return f'push_from: "{source}" is no address and no network (203.0.113.7, 203.0.113.0/24).'
+    most = vendor.limits.numbers_max
+    if vendor.numbers_per_request is not None and not 1 <= vendor.numbers_per_request <= most:
+        return f"numbers_per_request must be 1 to {most}: the vendor takes no more in one request."
+    return None

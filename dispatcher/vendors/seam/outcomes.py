@@ -1,0 +1,225 @@
+"""What answers mean: the outcome classes of vendors.md 0.1, code tables, and what is no vendor's word at all.
+
+Decided here once for all vendors: the policy of each class, and what an HTTP status other than 200 or a broken
+connection means (vendors.md 0.2). A vendor file holds its two tables as text rows; nothing else reads codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
+
+TEXT_CHARS_MAX: Final = 200
+
+HTTP_PREFIX: Final = "http "
+HTTP_MEANING: Final = "a web server's status instead of the vendor's answer"
+HTTP_ADVICE: Final = "check `url`"
+
+# --- code tables -----------------------------------------------------------------------------------------------------
+
+
+class Code(msgspec.Struct, frozen=True):
+    """One row of a vendor's code table: class, plain meaning in English and Chinese, what the operator should do."""
+
+    code: str
+    kind: Kind
+    english: str
+    chinese: str
+    advice: str = ""
+    divide: bool = False
+    hold_s: float = 0.0
+    doubtful: bool = False
+    apart: bool = False
+
+
+class Codes(msgspec.Struct, frozen=True):
+    """A vendor's code table. A code that is not in it gets `other` (the safest class for that vendor)."""
+
+    rows: Mapping[str, Code]
+    other: Kind = Kind.REJECTED
+
+    def find(self, code: str) -> Code | None:
+        """The row of a code, or None if the document does not have it."""
+        return self.rows.get(code)
+
+    def verdict(self, code: str, *, text: str = "", vendor_id: str = "", warn: str = "") -> Verdict:
+        """The verdict of this code."""
+        row = self.rows.get(code)
+        return Verdict(
+            kind=row.kind if row else self.other,
+            code=code,
+            text=text[:TEXT_CHARS_MAX],
+            vendor_id=vendor_id,
+            divide=row is not None and row.divide,
+            hold_s=row.hold_s if row else 0.0,
+            doubtful=row is not None and row.doubtful,
+            apart=row is not None and row.apart,
+            warn=warn or ("" if row else f"code {code} is not in the vendor's document"),
+        )
+
+    def meaning(self, code: str) -> str:
+        """The plain English meaning of a code, or "" if the document does not have it."""
+        row = self.rows.get(code)
+        return row.english if row else HTTP_MEANING if code.startswith(HTTP_PREFIX) else ""
+
+    def advice(self, code: str) -> str:
+        """What the operator should do about a code, or ""."""
+        row = self.rows.get(code)
+        return row.advice if row else HTTP_ADVICE if code.startswith(HTTP_PREFIX) else ""
+
+
+def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
+    """A code table from text rows `code | class | english | chinese | advice`.
+
+    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` apart.
+    """
+    rows: dict[str, Code] = {}
+    for code, kind, english, chinese, *advice in _cells(table):
+        name, _, mark = kind.partition("/")
+        hold_s = float(mark.removeprefix("hold=")) if mark.startswith("hold=") else 0.0
+        rows[code] = Code(
+            code,
+            Kind(name),
+            english,
+            chinese,
+            advice[0] if advice else "",
+            divide=mark == "divide",
+            hold_s=hold_s,
+            doubtful=mark == "doubtful",
+            apart=mark == "apart",
+        )
+    return Codes(rows, other)
+
+
+ADVICE_BY_CAUSE: Final = {
+    "": "nothing to mend; perhaps another day",
+    "number": "take the number off the list",
+    "blacklist": "put the number on the suppression list",
+    "content": "change the text, or have the vendor approve it",
+    "frequency": "text the same numbers less often",
+    "channel": "tell the vendor if it goes on",
+    "operator": "the operator's trouble: send to them again later",
+    "auth": "have the vendor look at the contract",
+}
+"""What to do about a failed message, by its cause."""
+
+
+class ReportCode(msgspec.Struct, frozen=True):
+    """One row of a vendor's report table. `state` as in schemas/states.py REPORT_…; `cause` groups failures."""
+
+    code: str
+    state: int
+    cause: str
+    english: str
+    chinese: str
+
+    @property
+    def advice(self) -> str:
+        """What the operator should do; "" where nothing failed."""
+        return ADVICE_BY_CAUSE[self.cause] if self.state == REPORT_FAILED else ""
+
+
+class ReportCodes(msgspec.Struct, frozen=True):
+    """A vendor's report table. Codes are compared trimmed and without case; one that is not there has failed.
+
+    A row `MA:*` stands for every code that begins with `MA:` (vendors.md, Annex A).
+    """
+
+    rows: Mapping[str, ReportCode]
+
+    def find(self, code: str) -> ReportCode | None:
+        """The row of a code, or None if no document has it."""
+        folded = code.strip().upper()
+        row = self.rows.get(folded)
+        if row is None and ":" in folded:
+            row = self.rows.get(folded.partition(":")[0] + ":*")
+        return row
+
+    def state(self, code: str) -> int:
+        """REPORT_DELIVERED, REPORT_FAILED or REPORT_WAITING."""
+        row = self.find(code)
+        return row.state if row else REPORT_FAILED
+
+    def meaning(self, code: str) -> str:
+        """The plain English meaning of a code, or "" if no document has it."""
+        row = self.find(code)
+        return row.english if row else ""
+
+    def advice(self, code: str) -> str:
+        """What the operator should do about a code, or ""."""
+        row = self.find(code)
+        return row.advice if row else ""
+
+
+_REPORT_STATES: Final = {"delivered": REPORT_DELIVERED, "failed": REPORT_FAILED, "waiting": REPORT_WAITING}
+
+
+def report_codes(table: str) -> ReportCodes:
+    """A report table from text rows `code | state | english | chinese`; state `failed/blacklist` names the cause."""
+    rows: dict[str, ReportCode] = {}
+    for code, state, english, chinese in _cells(table):
+        name, _, cause = state.partition("/")
+        rows[code] = ReportCode(code, _REPORT_STATES[name], cause, english, chinese)
+    return ReportCodes(rows)
+
+
+OPERATOR_REPORTS: Final = """
+    EXPIRED | failed          | the validity period was over               | 短消息超过有效期
+    DELETED | failed          | deleted before delivery                    | 短消息已被删除
+    UNDELIV | failed          | not deliverable                            | 短消息无法投递
+    ACCEPTD | waiting         | taken by the operator, no final word yet   | 短消息已被接收，无最终状态
+    UNKNOWN | failed          | the operator does not know its state       | 短消息状态未知
+    REJECTD | failed          | refused by the operator's message centre   | 短消息被短信中心拒绝
+    MA:*    | failed/operator | the message centre did not answer          | 短信中心无应答
+    MB:*    | failed/operator | the message centre answered with an error  | 短信中心返回错误
+    MC:*    | failed/operator | no report came from the message centre     | 未收到短信中心的状态报告
+    CA:*    | failed/operator | the operator's SCP did not answer          | SCP无应答
+    CB:*    | failed/operator | the operator's SCP answered with an error  | SCP返回错误
+    DA:*    | failed/operator | the operator's DSMP did not answer         | DSMP无应答
+    DB:*    | failed/operator | the operator's DSMP answered with an error | DSMP返回错误
+    SA:*    | failed/operator | the service provider did not answer        | SP无应答
+    SB:*    | failed/operator | the service provider answered an error     | SP返回错误
+    IA:*    | failed/operator | the next gateway did not answer            | 下一级网关无应答
+    IB:*    | failed/operator | the next gateway answered with an error    | 下一级网关返回错误
+    IC:*    | failed/operator | no report came from the next gateway       | 未收到下一级网关的状态报告
+"""
+"""Operator codes that reach us through any vendor (vendors.md 6.8 and Annex A); a vendor's own rows come after them."""
+
+
+def _cells(table: str) -> list[list[str]]:
+    """The cells of each line that is not blank."""
+    return [[cell.strip() for cell in line.split("|")] for line in table.splitlines() if line.strip()]
+
+
+# --- what is no vendor's word ----------------------------------------------------------------------------------------
+
+
+def status_verdict(status: int, text: str, *, submits: bool) -> Verdict:
+    """What an HTTP status other than 200 means (vendors.md 0.2); nothing of its body is parsed.
+
+    No document mentions one. 429 and 408 speak for themselves; a 5xx may come from a proxy behind which the submit was
+    taken; so may a 2xx that is not 200, a 303 ("see the result elsewhere") and a 302, which many servers say instead.
+    Redirects are never followed.
+    """
+    code = f"{HTTP_PREFIX}{status}"
+    cut = text[:TEXT_CHARS_MAX]
+    if status == 429:
+        return Verdict(kind=Kind.THROTTLED, code=code, text=cut)
+    if status in (408, 302, 303) or status >= 500 or status < 300:
+        return Verdict(kind=Kind.UNKNOWN if submits else Kind.RETRY_LATER, code=code, text=cut)
+    return Verdict(kind=Kind.REJECTED, code=code, text=cut, warn="an HTTP status no document mentions: check `url`")
+
+
+def broken_verdict(why: str, *, sent: bool, submits: bool) -> Verdict:
+    """What a failed connection means: before the first byte not sent, after it unknown (vendors.md 0.2)."""
+    cut = why[:TEXT_CHARS_MAX]
+    if sent and submits:
+        return Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER, text=cut)
+    if sent:
+        return Verdict(kind=Kind.RETRY_LATER, code=NO_ANSWER, text=cut)
+    return Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED, text=cut)

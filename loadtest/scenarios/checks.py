@@ -1,0 +1,173 @@
+"""What must be so after a run: what always must, and what the scenario expects besides. Pure.
+
+Each check is a sentence, whether it holds, and what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from dispatcher.core.results.equation import Counts, total
+from loadtest.scenarios.run import Facts
+
+WINDOWS_MIN: Final = 4
+"""Shorter than so many windows of the flow limit, how much of it was used says nothing."""
+
+FAULTY_REQUESTS_MIN: Final = 1_500
+"""With less, one fault or another does not happen by chance."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One invariant: the sentence, whether it holds, what was found."""
+
+    what: str
+    holds: bool
+    found: str
+
+
+def checks(facts: Facts) -> list[Check]:
+    """All of them, in the order people want to read them."""
+    return [*_always(facts), *_expected(facts)]
+
+
+def account_totals(facts: Facts) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """By account: its vendor and what that vendor's ledger says of it."""
+    return {
+        account: (part.at, facts.totals[part.at]["accounts"][account])
+        for account, part in facts.scenario.accounts.items()
+    }
+
+
+def our_counts(facts: Facts) -> dict[str, Counts]:
+    """By account: where our recipients are."""
+    return {
+        account: total(view.accounts[account] for view in facts.views if account in view.accounts)
+        for account in facts.scenario.accounts
+    }
+
+
+def _always(facts: Facts) -> Iterator[Check]:
+    scenario, comparison = facts.scenario, facts.comparison
+    counts = total(view.counts for view in facts.views)
+    launched, wanted = len(facts.views), len(scenario.campaigns)
+    missing = f"; never happened: {', '.join(facts.not_happened)}" if facts.not_happened else ""
+    yield Check(
+        "everything happened that was to happen",
+        launched == wanted and not facts.not_happened,
+        f"{launched} of {wanted} campaigns, {len(facts.happened) - launched} events{missing}",
+    )
+    yield Check(
+        "our processes did as they were told", not facts.wrong, "; ".join(facts.wrong) or "all stopped in order"
+    )
+    yield Check("nobody was texted twice", comparison.doubles == 0, f"{comparison.doubles:,} double texts")
+    over = [
+        f"{name}: {ledger['windows_over_limit']:,} windows over, {ledger['window_max']:,} in one of {ledger['limit']:,}"
+        for name, (_, ledger) in account_totals(facts).items()
+        if ledger["windows_over_limit"] and name not in scenario.expect.over_limit
+    ]
+    yield Check("no flow limit was exceeded", not over, "; ".join(over) or "0 windows over")
+    violations = _violations(facts)
+    yield Check(
+        "no other limit of a vendor was exceeded", not violations, _by_name(violations, "times") or "0 violations"
+    )
+    broken = [view.id for view in facts.views if not view.counts.balanced]
+    yield Check("the balance equation holds", not broken, ", ".join(broken) or counts.line())
+    moving = counts.open - counts.unknown
+    yield Check("every recipient has its final word", moving == 0, f"{moving:,} still under way")
+    yield _at_most("unknown", counts.unknown, counts.recipients, scenario.expect.unknown_max)
+    yield Check(
+        "the unknown are listed, and no report names one of them",
+        facts.listed == counts.unknown and not comparison.unsettled,
+        f"{facts.listed:,} listed, {comparison.unsettled:,} of them named by a report",
+    )
+    yield _at_most("no_report", counts.no_report, counts.recipients, scenario.expect.no_report_max)
+    yield _at_most("refused", sum(facts.refused.values()), counts.recipients, scenario.expect.refused_max)
+    yield Check(
+        "our results equal the vendors' ledgers, row by row",
+        not comparison.disagreements,
+        "; ".join(comparison.disagreements) or f"{comparison.compared:,} rows compared",
+    )
+
+
+def _expected(facts: Facts) -> Iterator[Check]:
+    expect = facts.scenario.expect
+    counts = total(view.counts for view in facts.views)
+    cancelled = sorted(view.id for view in facts.views if view.counts.cancelled)
+    if cancelled or expect.cancelled:
+        yield Check(
+            f"cancelled: {', '.join(sorted(expect.cancelled)) or 'no campaign'}",
+            cancelled == sorted(expect.cancelled),
+            ", ".join(cancelled) or "none",
+        )
+    if expect.delivered is not None:
+        least, most = expect.delivered
+        share = counts.delivered / max(counts.recipients, 1)
+        yield Check(f"{_percent(least)} to {_percent(most)} are delivered", least <= share <= most, _percent(share))
+    if expect.limit_used_min is not None:
+        used = {
+            name: float(ledger["limit_used"])
+            for name, (_, ledger) in account_totals(facts).items()
+            if ledger["limit_used"] is not None and ledger["active_s"] >= WINDOWS_MIN * ledger["per_s"]
+        }
+        yield Check(
+            f"at least {_percent(expect.limit_used_min)} of every flow limit is used",
+            all(share >= expect.limit_used_min for share in used.values()),
+            ", ".join(f"{name} {_percent(share)}" for name, share in used.items()) or "too little was sent to tell",
+        )
+    for vendor, codes in expect.codes.items():
+        answered = facts.totals[vendor]["codes"]
+        missing = [code for code in codes if not answered.get(code)]
+        yield Check(
+            f"{vendor} answered {', '.join(codes)}",
+            not missing,
+            ", ".join(f"{code}: {answered.get(code, 0):,} times" for code in codes),
+        )
+    for vendor in expect.faults:
+        yield _every_fault(vendor, facts.totals[vendor])
+    if expect.inbound is not None:
+        yield Check(f"{expect.inbound:,} messages from phones", facts.inbound == expect.inbound, f"{facts.inbound:,}")
+    if expect.within_s is not None:
+        yield Check(f"over within {expect.within_s:g} s", facts.seconds <= expect.within_s, f"{facts.seconds:.0f} s")
+
+
+def _violations(facts: Facts) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, (_, ledger) in account_totals(facts).items():
+        for what, times in ledger["violations"].items():
+            expected = what == "too_fast" and name in facts.scenario.expect.over_limit
+            if what not in facts.scenario.expect.violations and not expected:
+                found[f"{name} {what}"] = times
+    return found
+
+
+def _every_fault(vendor: str, totals: Mapping[str, Any]) -> Check:
+    from loadtest.sim.requests.faults import FAULTS
+
+    faults: Mapping[str, int] = totals["faults"]
+    happened = {name.partition(" ")[0] for name in faults}
+    missing = [fault for fault in FAULTS if fault not in happened]
+    found = f"{sum(faults.values()):,} of {totals['requests']:,} requests"
+    if totals["requests"] < FAULTY_REQUESTS_MIN:
+        return Check(f"{vendor}: every fault happened", True, f"{found}: too few to tell")
+    return Check(
+        f"{vendor}: every fault happened", not missing, f"{found}{'; never: ' if missing else ''}{', '.join(missing)}"
+    )
+
+
+def _at_most(term: str, recipients: int, whole: int, share: float) -> Check:
+    words = {"unknown": "are unknown", "no_report": "have no report", "refused": "are refused"}[term]
+    most = int(share * whole)
+    limit = f"at most {_percent(share)}" if share else "none"
+    found = f"{recipients:,} ({_percent(recipients / whole)})" if recipients else "0"
+    return Check(f"{limit} {words}", recipients <= most, found)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def _by_name(found: Mapping[str, int], what: str) -> str:
+    return ", ".join(f"{name}: {times:,} {what}" for name, times in found.items())

@@ -1,0 +1,116 @@
+"""`dispatcher loadtest`: a scenario on real processes against simulated vendors, judged by the vendors' ledgers."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dispatcher.terminal.options import columns, console, json_option, print_json
+
+if TYPE_CHECKING:
+    from loadtest.scenarios.format import Scenario
+    from loadtest.scenarios.outcome import Outcome
+
+
+@click.command()
+@click.argument("scenario", metavar="[FILE|NAME]", required=False)
+@click.option("--recipients", type=click.IntRange(1, 50_000_000), help="So many in all, instead of the scenario's.")
+@click.option("--seed", type=click.IntRange(0), help="Other numbers, other draws of the vendors.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    help="So many times faster: the vendors' clocks, and when what happens.",
+)
+@click.option("--log", "log_url", metavar="URL", help="This log instead: kafka://HOST:PORT.")
+@click.option("--keep", type=click.Path(file_okay=False), metavar="DIR", help="Keep everything here, to look at.")
+@json_option
+def loadtest(
+    scenario: str | None,
+    recipients: int | None,
+    seed: int | None,
+    scale: float | None,
+    log_url: str | None,
+    keep: str | None,
+    as_json: bool,
+) -> None:
+    """Run a scenario: vendors, campaigns and what happens to them, from a TOML file. Without one: list those there are.
+
+    Every role and every simulated vendor runs in a process of its own, on this machine alone. In the end the vendors'
+    ledgers stand beside our results, and each thing that must be so is answered with yes or no; exit code 1 if one is
+    not so. docs/SCENARIOS.md says how to write one.
+
+    \b
+    Examples:
+      dispatcher loadtest
+      dispatcher loadtest smoke
+      dispatcher loadtest all-vendors --recipients 100000
+      dispatcher loadtest my-scenario.toml --log kafka://127.0.0.1:9092 --keep /tmp/run
+    """
+    from loadtest.scenarios.file import find, load
+    from loadtest.scenarios.scale import scaled
+
+    if scenario is None:
+        _list(as_json=as_json)
+        return
+    wanted = scaled(load(find(scenario)), recipients, seed, scale)
+    with _folder(keep) as folder:
+        outcome = _run(wanted, folder, log_url, as_json=as_json)
+        if as_json:
+            print_json(outcome.as_json())
+        else:
+            console().print(outcome.screen())
+            if keep:
+                click.echo(f"kept in {folder}: dispatcher campaign list --config {folder / 'dispatcher.toml'}")
+    if not outcome.passed:
+        raise click.exceptions.Exit(1)
+
+
+def _list(*, as_json: bool) -> None:
+    from loadtest.scenarios.file import shipped
+
+    found = shipped()
+    if as_json:
+        print_json({"scenarios": [{"name": name, "about": about} for name, (about, _) in found.items()]})
+        return
+    table = columns("scenario", "what it shows", prose={"what it shows"})
+    for name, (about, _) in found.items():
+        table.add_row(name, about)
+    console().print(table)
+    click.echo("\nrun one: dispatcher loadtest smoke")
+
+
+def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool) -> Outcome:
+    from loadtest.scenarios.outcome import Outcome
+    from loadtest.scenarios.run import Run
+    from loadtest.scenarios.stage import staged
+    from loadtest.screen import Screen
+    from producers.launch.plan_text import counted
+
+    if not as_json:
+        click.echo(f"{scenario.about}")
+        click.echo(
+            f"{counted(len(scenario.vendors), 'vendor')}, {counted(len(scenario.accounts), 'account')}, "
+            f"{scenario.planned:,} numbers\n"
+        )
+    with staged(scenario, folder, log_url) as stage:
+        return Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=as_json)).run())
+
+
+@contextlib.contextmanager
+def _folder(keep: str | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="dispatcher-loadtest-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    folder = Path(keep).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "dispatcher.toml").exists():
+        folder = folder / time.strftime("%Y%m%d-%H%M%S")
+        folder.mkdir()
+    yield folder

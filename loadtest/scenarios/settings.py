@@ -1,0 +1,100 @@
+"""What a scenario's vendors are started with, and what our configuration says: two tables made from one scenario.
+
+Filled in where the scenario says nothing: url and credentials of our accounts, the flow limit at the vendor (ours),
+where it pushes to, and what each simulated vendor needs to be a good one (demo_vendors.py).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loadtest.scenarios.format import Scenario
+from loadtest.sim.profiles import VENDORS
+from loadtest.sim.requests.faults import FAULTS
+
+
+def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict[str, Any]:
+    """What the simulator of [vendor.NAME] is started with (loadtest/sim/config.py). `web` is our webhooks' URL."""
+    vendor = scenario.vendors[name]
+    seed = scenario.seed + list(scenario.vendors).index(name)  # or all of them would draw the same
+    table: dict[str, Any] = {"seed": seed, **VENDORS[vendor.vendor].simulated, **vendor.simulated}
+    own = table.pop("account", {})
+    accounts: dict[str, dict[str, Any]] = {}
+    for account, part in scenario.accounts.items():
+        if part.at != name:
+            continue
+        accounts[account] = {
+            "pswd": password,
+            "report_url": f"{web}/push/{account}/report",
+            "inbound_url": f"{web}/push/{account}/inbound",
+        }
+        if isinstance(part.ours.get("flow"), Mapping):
+            accounts[account]["flow"] = dict(part.ours["flow"])
+    for account, settings in own.items():
+        accounts[account] = accounts.get(account, {"pswd": password}) | settings
+    rules = [*table.pop("rule", []), *every_fault(vendor.every_fault)]
+    return {**table, "account": accounts, "rule": rules}
+
+
+def every_fault(p: float) -> list[dict[str, Any]]:
+    """A rule for each fault the simulators have, each with this probability."""
+    return [{"fault": fault, "p": p, "hold_s": 4.0} for fault in FAULTS] if p else []
+
+
+def configuration(scenario: Scenario, *, urls: Mapping[str, str], log: str, folder: Path, web: str) -> dict[str, Any]:
+    """Our configuration as a table of dispatcher.toml; the accounts' secret is read from `secret_file(folder)`.
+
+    `urls` are the vendors' by name, `web` the HOST:PORT of our webhooks.
+    """
+    secret = f"${{file:{secret_file(folder)}}}"
+    accounts: dict[str, Any] = {}
+    for name, part in scenario.accounts.items():
+        tag = scenario.vendors[part.at].vendor
+        who = tomllib.loads(VENDORS[tag].account.format(name=name, password=secret))
+        accounts[name] = {"vendor": tag, "url": urls[part.at], **who, **part.ours}
+    return {
+        "log": {"url": log},
+        "store": {"url": f"sqlite:{folder}/results.db", **scenario.sections.get("store", {})},
+        "web": {"listen": web, "pushes_per_s_max": 1_000_000, **scenario.sections.get("web", {})},
+        "lanes": scenario.sections.get("lanes", {}),
+        "account": accounts,
+    }
+
+
+def secret_file(folder: Path) -> Path:
+    """Where the accounts' password of this run is."""
+    return folder / "pswd.txt"
+
+
+def as_toml(table: Mapping[str, Any]) -> str:
+    """A table of tables as the text of a TOML file."""
+    lines: list[str] = []
+    for section, keys in table.items():
+        if section == "account":
+            for name, fields in keys.items():
+                lines += [f"[account.{name}]", *_pairs(fields), ""]
+        else:
+            lines += [f"[{section}]", *_pairs(keys), ""]
+    return "\n".join(lines)
+
+
+def _pairs(fields: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {_value(value)}" for key, value in fields.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_text(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(each) for each in value) + "]"
+    if isinstance(value, str):
+        return _text(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c for c in escaped) + '"'

@@ -1,0 +1,79 @@
+"""A scenario's stage: a folder with configuration and lists, every vendor in a process of its own, a log, the roles."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from dispatcher.config.file import Config, load
+from loadtest.broker import Broker
+from loadtest.scenarios.demo_stage import own_topics
+from loadtest.scenarios.format import Scenario
+from loadtest.scenarios.lists import Lists, write_lists
+from loadtest.scenarios.processes import Processes
+from loadtest.scenarios.settings import as_toml, configuration, secret_file, simulated
+from loadtest.sim.process import Spawned, spawn
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """What is there while a scenario runs: `config` is the file, `loaded` what it says."""
+
+    scenario: Scenario
+    folder: Path
+    config: Path
+    loaded: Config
+    vendors: Mapping[str, Spawned]
+    processes: Processes
+    lists: Lists
+
+
+@contextmanager
+def staged(scenario: Scenario, folder: Path, log_url: str | None) -> Iterator[Stage]:
+    """Set everything up and start the roles; `log_url` wins over the scenario's. Raises DispatcherError."""
+    password, port = secrets.token_urlsafe(9), _free_port()
+    secret_file(folder).write_text(f"{password}\n", "ascii")
+    secret_file(folder).chmod(0o600)
+    web = f"127.0.0.1:{port}"
+    with ExitStack() as stack:
+        vendors = {
+            name: stack.enter_context(spawn(simulated(scenario, name, password=password, web=f"http://{web}")))
+            for name in scenario.vendors
+        }
+        log = _log(scenario, folder, log_url, stack)
+        config = folder / "dispatcher.toml"
+        urls = {name: vendor.url for name, vendor in vendors.items()}
+        config.write_text(as_toml(configuration(scenario, urls=urls, log=log, folder=folder, web=web)), "utf-8")
+        processes = Processes(config, folder, scenario.run.lanes)
+        stack.callback(processes.close)
+        for role in ("results", "web", "lanes"):
+            processes.start(role)
+        yield Stage(
+            scenario=scenario,
+            folder=folder,
+            config=config,
+            loaded=load(config),
+            vendors=vendors,
+            processes=processes,
+            lists=write_lists(scenario, folder),
+        )
+
+
+def _log(scenario: Scenario, folder: Path, log_url: str | None, stack: ExitStack) -> str:
+    options = f"?{scenario.log.options}" if scenario.log.options else ""
+    if log_url is not None:
+        return own_topics(log_url, "loadtest")
+    if scenario.log.kind == "sqlite":
+        return f"sqlite:{folder}/log.db{options}"
+    broker = stack.enter_context(Broker(folder / "kafka"))
+    return own_topics(f"kafka://{broker.bootstrap}{options}", "loadtest")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

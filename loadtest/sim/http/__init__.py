@@ -1,0 +1,1 @@
+"""HTTP of the simulators: kernel arrival stamps, the push client."""

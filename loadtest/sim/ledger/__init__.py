@@ -1,0 +1,1 @@
+"""What a simulated vendor took, and the judge of its flow limit."""

@@ -1,0 +1,1 @@
+"""Reports of the simulated vendors: planned, scheduled, pushed or kept for polls."""

@@ -1,0 +1,1 @@
+"""Submits at the simulated vendors: forms, faults, texts."""

@@ -1,0 +1,160 @@
+"""Faults and forced answers: which request gets one, as rules that can be set at run time (vendors.md 9 (3)).
+
+A rule chooses requests by path, account, number or text, and among those by probability or count; the first rule that
+matches wins. What is done with the chosen one: a `fault` of FAULTS, or a `code` / `body` answered instead of the
+vendor's own.
+
+    {"fault": "no_answer", "taken": true, "p": 0.01}             one of a hundred
+    {"fault": "http_503", "count": 3, "skip": 10}                the 11th to the 13th
+    {"code": "105", "number": "13800138000"}                     a magic number
+    {"code": "0", "taken": true, "text": "hello", "on": "send"}  a magic text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from random import Random
+from typing import Any
+
+from dispatcher.errors import ConfigError
+from loadtest.sim.config import typed
+from loadtest.sim.ledger.numbers import Parsed, mobile
+
+# name: (is the request carried out unless the rule says otherwise, what happens)
+FAULTS: dict[str, tuple[bool, str]] = {
+    "delay": (True, "the answer comes `delay_s` late"),
+    "no_answer": (True, "no byte comes back; the connection stays open for `hold_s`"),
+    "close": (True, "the connection is closed in good order instead of an answer"),
+    "reset": (True, "the connection is reset (RST) instead of an answer"),
+    "half_answer": (True, "half of the answer's body, then the connection is closed"),
+    "half_rows": (True, "the first line and half of the other lines of the answer, then the connection is closed"),
+    "http_302": (False, "a redirect to the same address"),
+    "http_400": (False, "HTTP status 400"),
+    "http_404": (False, "HTTP status 404"),
+    "http_408": (False, "HTTP status 408"),
+    "http_429": (False, "HTTP status 429"),
+    "http_500": (False, "HTTP status 500"),
+    "http_502": (False, "HTTP status 502"),
+    "http_503": (False, "HTTP status 503"),
+    "http_504": (False, "HTTP status 504"),
+    "html_200": (False, "status 200 with an HTML page"),
+    "empty_body": (False, "status 200 with an empty body"),
+    "wrong_charset": (True, "the answer under a Content-Type with a charset it is not in"),
+    "chunked": (True, "the answer in chunks"),
+    "http10_close": (True, "the answer as HTTP/1.0 without a length, ended by closing"),
+    "connection_close": (True, "the answer, then the connection is closed and says so"),
+    "body_100k": (True, "the answer followed by 100 kB of more lines"),
+    "slow_drip": (True, "the answer byte by byte, `drip_s` apart"),
+}
+
+# What a rule may be on: submits and balance queries of every vendor; the rest where a vendor has it.
+ON = ("send", "balance", "reports", "inbound", "history", "login", "upload", "recharge", "user", "any")
+
+
+@dataclass(slots=True)
+class Rule:
+    """One rule. Times are real seconds; `taken` None means the fault's own default (a code or body: not taken, unless
+    the code is 0).
+    """
+
+    fault: str = ""
+    code: str = ""
+    body: str | None = None
+    on: str = "send"
+    account: str = ""
+    number: str = ""
+    text: str = ""
+    p: float = 1.0
+    count: int = 0
+    skip: int = 0
+    taken: bool | None = None
+    delay_s: float = 1.0
+    hold_s: float = 60.0
+    drip_s: float = 0.05
+    seen: int = 0
+    used: int = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """Does the vendor carry the request out?"""
+        if self.taken is not None:
+            return self.taken
+        if self.fault:
+            return FAULTS[self.fault][0]
+        return False
+
+    @property
+    def name(self) -> str:
+        """As it is counted in the ledger."""
+        if not self.fault:
+            return f"code {self.code}" if self.code else "body"
+        if self.taken is None:
+            return self.fault
+        return f"{self.fault} ({'taken' if self.taken else 'not taken'})"
+
+
+SETTINGS = tuple(f.name for f in fields(Rule) if f.name not in ("seen", "used"))
+
+
+def rule(table: Any) -> Rule:
+    """A rule from TOML or JSON; ConfigError says what is wrong with it."""
+    table = typed(table, dict[str, Any], "simulator rule")
+    unknown = set(table) - set(SETTINGS)
+    if unknown:
+        raise ConfigError(f"simulator rule: no setting {sorted(unknown)[0]!r}. Possible: {', '.join(SETTINGS)}.")
+    values: dict[str, Any] = {k: str(v) if k in ("code", "number") else v for k, v in table.items()}
+    made = typed(values, Rule, "simulator rule")
+    if made.fault and made.fault not in FAULTS:
+        raise ConfigError(f"simulator rule: no fault {made.fault!r}. Possible: {', '.join(FAULTS)}.")
+    if sum((bool(made.fault), bool(made.code), made.body is not None)) != 1:
+        raise ConfigError("simulator rule: give one of fault, code or body.")
+    if made.on not in ON:
+        raise ConfigError(f"simulator rule: on = {made.on!r} is none of {', '.join(ON)}.")
+    if not 0 <= made.p <= 1:
+        raise ConfigError(f"simulator rule: p = {made.p!r} is no probability from 0 to 1.")
+    return made
+
+
+class Rules:
+    """The rules in force, in order."""
+
+    def __init__(self, tables: list[dict[str, Any]], random: Random) -> None:
+        self._random = random
+        self.rules: list[Rule] = [rule(t) for t in tables]
+
+    def replace(self, tables: list[dict[str, Any]]) -> None:
+        """All new ones, or ConfigError and the old ones stay."""
+        self.rules = [rule(t) for t in tables]
+
+    def add(self, table: Mapping[str, Any]) -> Rule:
+        """One more, behind the others."""
+        made = rule(table)
+        self.rules.append(made)
+        return made
+
+    def pick(self, on: str, account: str, parsed: Parsed | None = None, text: str = "") -> Rule | None:
+        """The rule for this request, counted as used; None if it is to be served normally."""
+        for candidate in self.rules:
+            if candidate.on not in (on, "any") or (candidate.account and candidate.account != account):
+                continue
+            if candidate.text and candidate.text not in text:
+                continue
+            if candidate.number and not _has(parsed, candidate.number):
+                continue
+            candidate.seen += 1
+            if candidate.seen <= candidate.skip or (candidate.count and candidate.used >= candidate.count):
+                continue
+            if candidate.p < 1 and self._random.random() >= candidate.p:
+                continue
+            candidate.used += 1
+            return candidate
+        return None
+
+
+def _has(parsed: Parsed | None, number: str) -> bool:
+    if parsed is None:
+        return False
+    raw = number.encode()
+    value = mobile(raw)
+    return raw in parsed.odd if value is None else bool((parsed.column == value).any())

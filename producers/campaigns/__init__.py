@@ -1,0 +1,1 @@
+"""`dispatcher campaign`: the group and its control commands."""

@@ -1,0 +1,1 @@
+"""Launching a campaign: plan, split by route, commit."""

@@ -1,0 +1,67 @@
+"""The balances of a route, for its plan: asked, or as they were last told where it is too early to ask again.
+
+A balance that is not known is a note in the plan, no more: the lane finds out for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
+from dispatcher.errors import LogError
+from dispatcher.log.opening import open_log
+from dispatcher.terminal.options import user
+from dispatcher.vendors.seam.vendor import Balance, Vendor
+from producers.launch.plan import AccountPlan
+from schemas.records import BalanceAsked
+
+WAIT_S: Final = 10.0
+
+
+async def ask_balances(
+    log_url: str, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...]
+) -> tuple[AccountPlan, ...]:
+    """The same plans with what is left by the vendors' word; all at once, WAIT_S at most for each vendor's answer.
+
+    The log is made if there is none, as nobody may be asked who is not in the book. Raises ConfigError (the log's URL).
+    """
+    try:
+        log = await open_log(log_url)
+    except LogError as error:
+        return tuple(replace(plan, balance_note=f"not asked: {error}") for plan in plans)
+    try:
+        book = BalanceBook(log, accounts, f"{user()} (campaign launch)")
+        return tuple(await asyncio.gather(*(_planned(book, accounts[plan.account], plan) for plan in plans)))
+    finally:
+        await log.close()
+
+
+async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> AccountPlan:
+    from dispatcher.drivers.http.driver import query_balance
+
+    async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        try:
+            return await asyncio.wait_for(query_balance(vendor, plan.account, before_write=may_leave), WAIT_S)
+        except TimeoutError as error:
+            raise TimeoutError(f"no answer in {WAIT_S:g} s") from error
+
+    try:
+        found = await book.ask_or_recall(plan.account, query)
+    except TimeoutError as error:
+        return replace(plan, balance_note=str(error))
+    except Exception as error:  # whatever is wrong, it must not stop a launch: the lane finds out for itself
+        return replace(plan, balance_note=f"{type(error).__name__}: {error}"[:200])
+    match found:
+        case None:
+            return replace(plan, balance_note="this vendor has no balance query")
+        case BalanceAsked(messages=None):
+            return replace(plan, balance_note=f"{found.says or 'not answered yet'}, asked {asked(found)}")
+        case BalanceAsked():
+            return replace(plan, balance=found.messages, balance_note=f"asked {asked(found)}")
+        case Balance(messages=None):
+            return replace(plan, balance_note=why_unknown(vendor, found))
+    return replace(plan, balance=found.messages, balance_note=found.warn)

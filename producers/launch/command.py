@@ -1,0 +1,294 @@
+"""`dispatcher campaign launch`: plan, ask, launch.
+
+What it does is in producers/launch/prepare.py and producers/launch/commit.py; imported only when the command runs, so
+that every
+other command starts without numpy and polars.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dispatcher.errors import UserError
+from dispatcher.terminal.options import config_option, confirm, json_option, print_json
+
+if TYPE_CHECKING:
+    from dispatcher.config.file import Config
+    from dispatcher.log.port import Log
+    from producers.launch.commit import LaunchResult
+    from producers.launch.prepare import Prepared
+    from producers.lists.reading import Progress as Report
+
+INTERRUPTED = 130
+
+
+@click.command("launch")
+@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option(
+    "--text",
+    required=True,
+    help="What every recipient gets. {NAME} stands for what their row has in column NAME; {{ and }} are braces.",
+)
+@click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
+@click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
+@click.option("--name", default="", help="What people call it.")
+@click.option("--weight", default=1, show_default=True, help="Its share of an account, relative to other campaigns.")
+@click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["hold", "resend"]),
+    default="hold",
+    show_default=True,
+    help="What to do where the vendor may or may not have taken messages: hold never texts anybody twice.",
+)
+@click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
+@click.option(
+    "--suppress",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Numbers that must not be texted, besides those of `dispatcher suppression list`. May be repeated.",
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="[ACCOUNT.]K=V",
+    help="A vendor option of all accounts, as product=7, or of one, as spring.product=7. May be repeated.",
+)
+@click.option(
+    "--extno",
+    "--sub",
+    "extno",
+    default="",
+    metavar="DIGITS",
+    help="What extends the sender's number, on every account under its vendor's own name for it.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["sms", "wap", "mms"]),
+    default="sms",
+    show_default=True,
+    help="A text; a WAP push, with --text TITLE#URL; a multimedia message, with --text TITLE and --frames. "
+    "Only texts are personalised.",
+)
+@click.option(
+    "--frames",
+    type=click.Path(file_okay=False),
+    metavar="FOLDER",
+    help="The files of a multimedia message, named by frame: 1.jpg, 1.txt, 2@12s.jpg (shown 12 s), 2.mid, …",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@config_option
+@json_option
+def launch_command(
+    file: str,
+    text: str,
+    route: str,
+    campaign: str | None,
+    name: str,
+    weight: int,
+    urgent: bool,
+    unknown: str,
+    column: str | None,
+    suppress: tuple[str, ...],
+    options: tuple[str, ...],
+    extno: str,
+    kind: str,
+    frames: str | None,
+    dry_run: bool,
+    yes: bool,
+    config: str | None,
+    as_json: bool,
+) -> None:
+    """Launch a campaign to the numbers in FILE: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
+
+    Prints what will happen and asks before it does. With --id, the same command may be repeated after a crash: the
+    campaign is launched once.
+
+    \b
+    Examples:
+      dispatcher campaign launch may.csv --text "【Shop】Sale from 8 to 10" --route spring --dry-run
+      dispatcher campaign launch may.xlsx --column 手机号 --suppress optout.txt --id may-sale \\
+          --text "【Shop】Sale from 8 to 10" --route spring,summer
+      dispatcher campaign launch orders.csv --route spring \\
+          --text "【Shop】Dear {name}, order {order} is on its way"
+      cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
+    """
+    from dispatcher.config.file import load
+
+    _check_typed(text, name)
+    accounts = [account.strip() for account in route.split(",") if account.strip()]
+    settings = load(config, secrets=accounts)
+    wanted: dict[str, Any] = {
+        "text": text,
+        "route": accounts,
+        "id": campaign,
+        "name": name,
+        "weight": weight,
+        "urgent": urgent,
+        "unknown": unknown,
+        "column": column,
+        "suppress": suppress,
+        "options": dict(_option(option) for option in options),
+        "extno": extno,
+        "kind": kind,
+        "frames": frames,
+    }
+    committing = False
+    try:
+        with _progress(shown=sys.stderr.isatty()) as progress:
+            prepared = asyncio.run(_prepare(settings, file, wanted, progress))
+        with contextlib.closing(prepared):
+            if dry_run:
+                _print_plan(prepared, as_json=as_json)
+                return
+            result = asyncio.run(_earlier(settings, prepared)) if campaign else None
+            if result is None:
+                # Asked outside the event loop, which would keep Ctrl-C from ending the question.
+                if not _agreed(prepared, yes=yes, as_json=as_json):
+                    return
+                committing = True
+                with _progress(shown=sys.stderr.isatty()) as progress:
+                    result = asyncio.run(_commit(settings, prepared, progress))
+    except KeyboardInterrupt:
+        click.echo(_interrupted(prepared.plan.campaign if committing else ""), err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    _print_result(result, as_json=as_json)
+
+
+def _check_typed(*texts: str | None) -> None:
+    """Raises UserError for what is in another encoding than the terminal says it is."""
+    if any("\udc80" <= character <= "\udcff" for text in texts for character in text or ""):
+        raise UserError(
+            "the text cannot be read: the terminal's encoding is not the one that is set "
+            f"({sys.getfilesystemencoding()}). Set it first, for example: export LC_ALL=C.UTF-8"
+        )
+
+
+def _interrupted(committing: str) -> str:
+    if not committing:
+        return "interrupted: nothing was launched."
+    return (
+        f"interrupted: {committing} is launched wholly or not at all. To make sure, run the same command with "
+        f"--id {committing}; it launches once."
+    )
+
+
+async def _prepare(config: Config, file: str, wanted: dict[str, Any], progress: Report) -> Prepared:
+    from producers.launch.prepare import prepare
+
+    return await prepare(config, file, progress=progress, **wanted)
+
+
+async def _earlier(config: Config, prepared: Prepared) -> LaunchResult | None:
+    from dispatcher.log.opening import open_log
+    from producers.launch.commit import already_launched
+
+    log: Log = await open_log(config.log.url)
+    try:
+        return await already_launched(prepared, log)
+    finally:
+        await log.close()
+
+
+async def _commit(config: Config, prepared: Prepared, progress: Report) -> LaunchResult:
+    from dispatcher.log.opening import open_log
+    from producers.launch.commit import commit
+
+    log: Log = await open_log(config.log.url)
+    try:
+        return await commit(prepared, log, progress)
+    finally:
+        await log.close()
+
+
+def _agreed(prepared: Prepared, *, yes: bool, as_json: bool) -> bool:
+    """Show the plan and ask. With --json the plan is part of the result, so it is shown only to be asked about."""
+    from producers.launch.plan_text import plan_lines, shortage
+
+    plan = prepared.plan
+    for line in () if as_json and yes else plan_lines(plan):
+        click.echo(line, err=as_json)
+    if lacking := shortage(plan):
+        click.echo(lacking, err=True)
+    if confirm(f"Launch {plan.campaign} to {plan.recipients:,} recipients?", yes=yes):
+        return True
+    click.echo("nothing was launched.", err=True)
+    return False
+
+
+def _option(option: str) -> tuple[str, str]:
+    key, equals, value = option.partition("=")
+    if not equals or not key:
+        raise UserError(f'--option "{option}" must be NAME=VALUE.')
+    return key, value
+
+
+def _print_plan(prepared: Prepared, *, as_json: bool) -> None:
+    from msgspec import to_builtins
+
+    from producers.launch.plan_text import plan_lines
+
+    if as_json:
+        print_json(to_builtins(prepared.plan))
+        return
+    for line in plan_lines(prepared.plan):
+        click.echo(line)
+
+
+def _print_result(result: LaunchResult, *, as_json: bool) -> None:
+    from msgspec import to_builtins
+
+    from producers.launch.plan_text import counted
+
+    if as_json:
+        print_json(to_builtins(result))
+    elif result.already_launched:
+        click.echo(f"{result.campaign} was already launched with this list, text and route; nothing was added.")
+    else:
+        recipients, batches = counted(result.recipients, "recipient"), counted(result.batches, "batch", "batches")
+        click.echo(f"launched {result.campaign}: {recipients} in {batches}.")
+        click.echo(f"next: dispatcher campaign watch {result.campaign}")
+
+
+@contextlib.contextmanager
+def _progress(*, shown: bool) -> Iterator[Report]:
+    """A bar on standard error, if that is a terminal."""
+    from producers.lists.reading import READING, silent
+
+    if not shown:
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    bars: dict[str, tuple[Progress, TaskID]] = {}
+    with contextlib.ExitStack() as stack:
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage not in bars:
+                counted = DownloadColumn() if stage == READING and total else MofNCompleteColumn()
+                columns = (TextColumn(f"{stage:<10}"), BarColumn(), counted, TimeRemainingColumn())
+                bar = stack.enter_context(Progress(*columns, console=console, transient=True))
+                bars[stage] = bar, bar.add_task(stage, total=total)
+            shown, task = bars[stage]
+            shown.update(task, completed=done, total=total)
+
+        yield report

@@ -1,0 +1,293 @@
+"""Putting a prepared launch on the log: rejected rows, batches, jobs, and last the one record that makes them count.
+
+See producers/launch/api.py for why all of it may be repeated. Memory: PACKING batches are in work at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import os
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.numbers import encode as wire
+from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
+from dispatcher.log.port import Entry, Log
+from dispatcher.service.launched import find_launched
+from dispatcher.suppression_list import snapshot_if_due
+from producers.launch.multimedia import publish
+from producers.launch.plan import Plan
+from producers.launch.prepare import Prepared, suppressed_since
+from producers.lists.reading import Progress, silent
+from schemas.batch import Headers, pack
+from schemas.codec import encode
+from schemas.records import Job, Launched, Leg
+from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition, spread_partition
+
+BATCHES: Final = "batches"
+PACKING: Final = 6
+JOBS_AT_ONCE: Final = 1_000
+TRIES: Final = 6
+PAUSE_S: Final = 0.2
+PAUSE_S_MAX: Final = 5.0
+
+
+class LaunchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a launch came to. `already_launched`: an earlier one of the same id and content counts.
+
+    `rows = recipients + invalid + duplicate + suppressed`.
+    """
+
+    campaign: str
+    already_launched: bool
+    rows: int
+    recipients: int
+    invalid: int
+    duplicate: int
+    suppressed: int
+    suppressed_reasons: dict[str, int]
+    invalid_reasons: dict[str, int]
+    batches: int
+    plan: Plan
+
+
+class Located(msgspec.Struct, frozen=True):
+    """Where a batch lies on the log."""
+
+    partition: int
+    offset: int
+    sha256: bytes
+
+
+async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> LaunchResult:
+    """Launch it, unless the same was launched before. Raises UserError if the id is another campaign's, LogError."""
+    earlier = await already_launched(prepared, log)
+    if earlier is not None:
+        return earlier
+    await suppressed_since(prepared, log)
+    text = await _text(prepared)
+    attempt = secrets.token_hex(8)
+    rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
+    try:
+        located = await _append_batches(prepared, log, attempt, progress)
+        await rejects
+    finally:
+        await _stopped([rejects])
+    legs = await _append_jobs(prepared, log, attempt, located)
+    record = _launched(prepared, text, attempt, legs)
+    key = f"{record.campaign}#{attempt}".encode()
+    try:
+        await append(log, CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+    except LogError as error:
+        # An earlier try may be in the log, or get there yet: only the same id makes sure.
+        raise type(error)(
+            f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
+            "it launches once."
+        ) from error
+    first = await find_launched(log, record.campaign)
+    if first is None:
+        raise LogDamaged(
+            f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
+        )
+    if prepared.suppression.snapshot_due:
+        with contextlib.suppress(LogError):  # it only makes reading the list shorter; the next launch does it
+            await snapshot_if_due(log)
+    return _result(prepared, already=False) if first.attempt == attempt else _already(prepared, first)
+
+
+async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
+    """What there is to say if this was launched before; None if it was not. Raises UserError if the id is taken."""
+    earlier = await find_launched(log, prepared.definition.campaign)
+    return None if earlier is None else _already(prepared, earlier)
+
+
+async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
+    """Append, again if it is not known to be there: in a launch a second copy of anything is harmless.
+
+    Raises LogError: at once if it can't get better by itself, else after TRIES.
+    """
+    pause_s = PAUSE_S
+    for _ in range(TRIES - 1):
+        try:
+            return await log.append(topic, partition, entries)
+        except (LogTimeout, LogUnavailable):
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_S_MAX)
+    return await log.append(topic, partition, entries)
+
+
+async def _append_rejects(prepared: Prepared, log: Log, attempt: str) -> None:
+    campaign, intake = prepared.definition.campaign, prepared.intake
+    key = campaign.encode()
+    records = intake.spool.rejects(campaign, attempt, intake.separated)
+    while (record := await asyncio.to_thread(next, records, None)) is not None:
+        await append(log, REJECTS.name, spread_partition(campaign, record.part), [Entry(key, encode(record))])
+
+
+async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: Progress) -> list[Located]:
+    """Every batch, PACKING at a time; they may come to lie in any order, the jobs say where."""
+    campaign, sizes = prepared.definition.campaign, prepared.dealt.sizes
+    recipients, letters = prepared.dealt.recipients, prepared.dealt.letters
+    located: list[Located | None] = [None] * len(sizes)
+    starts = [0, *accumulate(sizes)]
+    waiting = iter(range(len(sizes)))
+    done = 0
+
+    def packed(batch: int) -> tuple[bytes, Headers, bytes]:
+        numbers = wire(recipients.numbers(starts[batch], starts[batch + 1]))
+        values = letters.batch(starts[batch], starts[batch + 1]) if letters is not None else None
+        return pack(numbers, sizes[batch], attempt=attempt, batch=batch, values=values)
+
+    async def work() -> None:
+        nonlocal done
+        for batch in waiting:
+            value, headers, sha256 = await asyncio.to_thread(packed, batch)
+            partition = spread_partition(campaign, batch)
+            offsets = await append(log, RECIPIENTS.name, partition, [Entry(campaign.encode(), value, headers)])
+            located[batch] = Located(partition, offsets[0], sha256)
+            done += 1
+            progress(BATCHES, done, len(sizes))
+
+    works = [asyncio.ensure_future(work()) for _ in range(min(PACKING, len(sizes)))]
+    try:
+        await asyncio.gather(*works)  # not a TaskGroup: it would wrap the error
+    finally:
+        await _stopped(works)
+    return [place for place in located if place is not None]
+
+
+async def _stopped(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Stop what is still running of these, and wait for it."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list[Located]) -> tuple[Leg, ...]:
+    """The jobs of every account, numbered from 0 and in that order: one append after the other."""
+    campaign = prepared.definition.campaign
+    jobs: dict[str, list[Job]] = defaultdict(list)
+    for part in prepared.dealt.parts:
+        place, mine = located[part.batch], jobs[part.account]
+        mine.append(
+            Job(
+                campaign=campaign,
+                attempt=attempt,
+                account=part.account,
+                number=len(mine),
+                batch=part.batch,
+                partition=place.partition,
+                offset=place.offset,
+                sha256=place.sha256,
+                start=part.start,
+                count=part.count,
+            )
+        )
+    for account, mine in jobs.items():
+        for start in range(0, len(mine), JOBS_AT_ONCE):
+            entries = [Entry(account.encode(), encode(job)) for job in mine[start : start + JOBS_AT_ONCE]]
+            await append(log, JOBS.name, lane_partition(account), entries)
+    return tuple(
+        Leg(
+            account=account,
+            vendor=vendor.tag,
+            jobs=len(jobs[account]),
+            recipients=sum(job.count for job in jobs[account]),
+        )
+        for account, vendor in prepared.definition.accounts.items()
+    )
+
+
+async def _text(prepared: Prepared) -> str:
+    """What to send: the text, or the URL where a multimedia message now lies. Raises UserError, DispatcherError."""
+    definition = prepared.definition
+    if definition.frames is None:
+        return definition.text
+    [(account, vendor)] = definition.accounts.items()
+    return await publish(account, vendor, definition.frames)
+
+
+def _launched(prepared: Prepared, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
+    definition, plan = prepared.definition, prepared.plan
+    return Launched(
+        campaign=definition.campaign,
+        attempt=attempt,
+        fingerprint=prepared.fingerprint,
+        name=definition.name,
+        text=text,
+        legs=legs,
+        weight=definition.weight,
+        urgent=definition.urgent,
+        unknown=definition.unknown,
+        rows=plan.rows,
+        recipients=plan.recipients,
+        invalid=plan.invalid,
+        duplicate=plan.duplicate,
+        suppressed=plan.suppressed,
+        batches=plan.batches,
+        segments=plan.segments,
+        at_ms=time.time_ns() // 1_000_000,
+        by=_user(),
+        invalid_reasons=plan.invalid_reasons,
+        suppressed_reasons=plan.suppressed_reasons,
+        options=definition.options,
+        variables=definition.template.names,
+        kind=definition.kind,
+    )
+
+
+def _already(prepared: Prepared, earlier: Launched) -> LaunchResult:
+    if earlier.fingerprint != prepared.fingerprint:
+        raise UserError(
+            f'the id "{earlier.campaign}" is taken: it was launched with {_differences(prepared, earlier)}. '
+            "Launch this campaign with another --id."
+        )
+    return _result(prepared, already=True)
+
+
+def _result(prepared: Prepared, *, already: bool) -> LaunchResult:
+    plan = prepared.plan
+    return LaunchResult(
+        campaign=plan.campaign,
+        already_launched=already,
+        rows=plan.rows,
+        recipients=plan.recipients,
+        invalid=plan.invalid,
+        duplicate=plan.duplicate,
+        suppressed=plan.suppressed,
+        suppressed_reasons=plan.suppressed_reasons,
+        invalid_reasons=plan.invalid_reasons,
+        batches=plan.batches,
+        plan=plan,
+    )
+
+
+def _differences(prepared: Prepared, earlier: Launched) -> str:
+    """What an earlier launch of the same id had other than this one, in words."""
+    definition, plan = prepared.definition, prepared.plan
+    differing = [
+        ("another text", definition.kind != "mms" and earlier.text != definition.text),
+        ("another kind of message", earlier.kind != definition.kind),
+        ("another route", {leg.account for leg in earlier.legs} != set(definition.accounts)),
+        ("another policy for unknown results", earlier.unknown != definition.unknown),
+        ("other options", earlier.options != definition.options),
+        (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
+    ]
+    return " and ".join(what for what, differs in differing if differs) or (
+        "other numbers or values" if earlier.variables else "other numbers"
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())

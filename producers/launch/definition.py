@@ -1,0 +1,267 @@
+"""What a campaign is to be, checked before a list is read: id, text, route, policy. Pure.
+
+Every mistake is one sentence: a text that an account cannot carry is refused here, not by the vendor 5,000,000 times.
+Of a text with placeholders what is around them is checked here, what stands for them row by row (variables.py).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from typing import Final, cast
+
+import msgspec
+import orjson
+
+from dispatcher.config.file import Config
+from dispatcher.core.messages.template import Template, TemplateBroken, parse
+from dispatcher.core.messages.text import not_carried, units
+from dispatcher.errors import TextError, UserError
+from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
+from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
+from schemas.records import MessageKind, UnknownPolicy
+
+ID_CHARS_MAX: Final = 64
+NAME_CHARS_MAX: Final = 200
+WEIGHT_MAX: Final = 1_000
+KINDS: Final = {"sms": "texts", "wap": "WAP pushes", "mms": "multimedia messages"}
+TITLE_OPTION: Final = "mms_title"
+POLICIES: Final = ("hold", "resend")
+
+_ID: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{ID_CHARS_MAX}}}")
+_ID_CHARACTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_RANDOM_CHARS: Final = 5
+_SLUG_CHARS_MAX: Final = 32
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign's definition. `accounts` are its route, in the order given.
+
+    `text` is what everybody gets, or with its placeholders where `template` has some: then it is personalised. Of a
+    multimedia message it is the title; `frames` are its files.
+    """
+
+    campaign: str
+    name: str
+    text: str
+    template: Template
+    accounts: dict[str, Vendor]
+    weight: int
+    urgent: bool
+    unknown: UnknownPolicy
+    options: dict[str, str]
+    kind: MessageKind = "sms"
+    frames: Frames | None = None
+
+    def sent_as(self) -> bytes:
+        """What decides what is sent, and through whom, as bytes for the fingerprint.
+
+        Not in it: the id, and name, weight and urgency, which don't change what a recipient gets.
+        """
+        parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
+        if self.kind != "sms":
+            parts += [self.kind, self.frames.digest if self.frames is not None else ""]
+        return orjson.dumps(parts)
+
+    @property
+    def personalised(self) -> bool:
+        """Whether the text has placeholders."""
+        return bool(self.template.slots)
+
+    def vendor_notes(self, longest: str = "") -> list[str]:
+        """What the route's vendors have to say of this message, or of the `longest` text of a personalised one."""
+        found = [
+            f'account "{name}": {note}'
+            for name, vendor in self.accounts.items()
+            for note in vendor.notes(_message(name, longest or self.text, self.options, self.kind))
+        ]
+        return found if self.frames is None else [*self.frames.notes(), *found]
+
+
+def define(
+    config: Config,
+    *,
+    campaign: str | None,
+    name: str,
+    text: str,
+    route: Sequence[str],
+    weight: int,
+    urgent: bool,
+    unknown: str,
+    options: Mapping[str, str],
+    extno: str = "",
+    kind: str = "sms",
+    frames: str | PathLike[str] | None = None,
+    now: datetime,
+) -> Definition:
+    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError).
+
+    `options` are vendor options of all accounts (`product`) or of one (`ACCOUNT.product`); `extno` extends the sender's
+    number on all accounts, under each vendor's own name for it. `frames`: the folder of a multimedia message.
+    """
+    if campaign is not None and not _ID.fullmatch(campaign):
+        raise UserError(f'the id {campaign!r} must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
+    if len(name) > NAME_CHARS_MAX:
+        raise UserError(f"the name has {len(name)} characters, at most {NAME_CHARS_MAX} are allowed. Shorten --name.")
+    if not 1 <= weight <= WEIGHT_MAX:
+        raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
+    if unknown not in POLICIES:
+        raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
+    accounts = _route(config, route)
+    _check_kind(kind, accounts, frames)
+    template = _template(text)
+    if kind != "sms" and template.slots:
+        first = "{" + template.names[template.slots[0]] + "}"
+        raise TextError(
+            f"all recipients of {KINDS[kind]} get the same, so {first} cannot stand for their values. Leave it out, or "
+            "write {{ and }} to send braces as they are."
+        )
+    options = _options(options, extno, accounts)
+    files = read_frames(frames) if frames is not None else None
+    if kind == "mms" and files is not None:
+        [(account, vendor)] = accounts.items()
+        check_frames(account, vendor, files)
+        options[f"{account}.{TITLE_OPTION}"] = template.plain
+    for account, vendor in accounts.items():
+        mine = options_for(account, options)
+        if template.slots:
+            check_template(account, vendor, template, mine)
+        else:
+            check_text(account, vendor, _message(account, template.plain, options, cast("MessageKind", kind)))
+    return Definition(
+        campaign=campaign or new_id(name, now),
+        name=name or campaign or "",
+        text=text if template.slots else template.plain,
+        template=template,
+        accounts=accounts,
+        weight=weight,
+        urgent=urgent,
+        unknown=cast("UnknownPolicy", unknown),
+        options=dict(options),
+        kind=cast("MessageKind", kind),
+        frames=files,
+    )
+
+
+def _message(account: str, text: str, options: Mapping[str, str], kind: MessageKind) -> Message:
+    """What an account is to send, as far as it is known before anything is uploaded."""
+    mine = options_for(account, options)
+    return Message(text=NO_URL if kind == "mms" else text, options=mine, kind=kind)
+
+
+def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> None:
+    """Raises UserError for a kind that is none, or that an account of the route does not send."""
+    if kind not in KINDS:
+        raise UserError(f'the kind must be {", ".join(KINDS)}, not "{kind}".')
+    if (kind == "mms") != (frames is not None):
+        raise UserError(
+            "a multimedia message needs its frames: add --frames FOLDER."
+            if kind == "mms"
+            else "--frames goes with --kind mms: a multimedia message."
+        )
+    for account, vendor in accounts.items():
+        if kind not in vendor.kinds:
+            raise UserError(
+                f'account "{account}": vendor {vendor.tag} sends {" and ".join(KINDS[each] for each in vendor.kinds)} '
+                f"only, no {KINDS[kind]}. Send this campaign through another account."
+            )
+    if kind == "mms" and len(accounts) > 1:
+        raise UserError("a multimedia message lies with one vendor: give --route one account.")
+
+
+def check_text(account: str, vendor: Vendor, message: Message) -> None:
+    """Raises TextError if this account cannot carry the message."""
+    if not message.text.strip():
+        raise TextError("the text is empty. Give --text something to send.")
+    where, limits = f'account "{account}"', vendor.limits
+    length = units(message.text)
+    if length > limits.text_chars_max:
+        raise TextError(
+            f"the text has {length} characters, {where} takes {limits.text_chars_max}. "
+            f"Shorten it by {length - limits.text_chars_max}."
+        )
+    lost = not_carried(message.text, limits.charset)
+    if lost is not None:
+        raise TextError(
+            f"{where} cannot carry {named(lost.character)}, character {lost.position} of the text "
+            f"(its charset is {limits.charset.upper()}). Replace it."
+        )
+    try:
+        vendor.prepare(message)
+    except TextError as error:
+        raise TextError(f"{where}: {error}") from error
+
+
+def check_template(account: str, vendor: Vendor, template: Template, options: Mapping[str, str]) -> None:
+    """Raises TextError if this account cannot carry what is around the placeholders, or no personalised campaign."""
+    where, least = f'account "{account}"', vendor.limits.numbers_min
+    if least > 1:
+        raise TextError(
+            f"{where} takes at least {least:,} numbers a request, and the requests of a personalised campaign may have "
+            "one. Send it through another account."
+        )
+    around = Message(text=template.plain if template.plain.strip() else "-", options=options)
+    check_text(account, vendor, around)
+    if vendor.variable_limits is None:
+        return
+    try:
+        vendor.prepare_variable(around, template)
+    except TextError as error:
+        raise TextError(f"{where}: {error}") from error
+
+
+def _template(text: str) -> Template:
+    try:
+        return parse(text)
+    except TemplateBroken as error:
+        raise TextError(f"the text has {error}. Write {{{{ and }}}} to send braces as they are.") from error
+
+
+def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vendor]) -> dict[str, str]:
+    """The options with `extno` in them under each vendor's name for it."""
+    whole = dict(options)
+    for name in options:
+        account = name.rpartition(".")[0]
+        if account and account not in accounts:
+            raise UserError(
+                f'the option "{name}" is for account "{account}", which is not in the route '
+                f"({', '.join(accounts)}). Check its spelling."
+            )
+    for account, vendor in accounts.items() if extno else ():
+        if not vendor.extension:
+            raise TextError(
+                f'account "{account}": {vendor.tag} cannot extend the sender\'s number. Leave --extno out, or give '
+                "it to the other accounts with --option ACCOUNT.NAME=DIGITS."
+            )
+        whole[f"{account}.{vendor.extension}"] = extno
+    return whole
+
+
+def new_id(name: str, now: datetime) -> str:
+    """A readable id nobody has yet: date, name (what of it an id can hold), five random characters."""
+    slug = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower())
+    words = [f"{now:%Y%m%d}", slug[:_SLUG_CHARS_MAX].strip("-") or f"{now:%H%M%S}"]
+    return "-".join([*words, "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_RANDOM_CHARS))])
+
+
+def _route(config: Config, route: Sequence[str]) -> dict[str, Vendor]:
+    if not route:
+        raise UserError("the route is empty. Name one account or more: --route ACCOUNT[,ACCOUNT…].")
+    accounts: dict[str, Vendor] = {}
+    for name in route:
+        if name in accounts:
+            raise UserError(f'account "{name}" is in the route twice. Name each account once.')
+        accounts[name] = config.account(name)
+    return accounts
+
+
+def named(character: str) -> str:
+    """A character and its name, or its code where it can't be printed."""
+    name = unicodedata.name(character, "")
+    if not character.isprintable():
+        return f"U+{ord(character):04X}{f' {name}' if name else ''}"
+    return f'"{character}" (U+{ord(character):04X}{f" {name}" if name else ""})'

@@ -1,0 +1,101 @@
+"""Multimedia messages: a folder of frames is read when a launch is planned, and uploaded right before it is committed.
+
+An upload sends nothing to anybody. One that fails ends the launch before anything of it is on the log; a launch that is
+repeated uploads anew. What decides whether two launches are the same is what is in the folder, not where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.drivers.http.driver import HttpDriver
+from dispatcher.errors import DispatcherError, InputError, TextError, UserError
+from dispatcher.vendors.seam.vendor import Vendor
+
+BYTES_ADVISED: Final = 50 * 1024
+"""Phones may refuse more (vendors.md 1.5)."""
+
+FILE_BYTES_MAX: Final = 10_000_000
+FILES_MAX: Final = 1_000
+NO_URL: Final = "http://127.0.0.1/frames.ini"
+"""Stands for the URL that the vendor will give, where a text is checked before there is one."""
+
+
+class Frames(msgspec.Struct, frozen=True):
+    """The files of a multimedia message by name; `digest` (SHA-256, hex) is of their names and contents."""
+
+    files: dict[str, bytes]
+    digest: str
+
+    @property
+    def bytes(self) -> int:
+        """Their size."""
+        return sum(map(len, self.files.values()))
+
+    def notes(self) -> list[str]:
+        """What to tell whoever launches them."""
+        count = len(self.files)
+        said = f"multimedia message of {count} file{'' if count == 1 else 's'}, {self.bytes:,} bytes"
+        if self.bytes <= BYTES_ADVISED:
+            return [f"{said}: uploaded to the vendor when the campaign is launched"]
+        return [f"{said}: phones may refuse more than {BYTES_ADVISED:,}; uploaded when the campaign is launched"]
+
+
+def read_frames(folder: str | PathLike[str]) -> Frames:
+    """The folder's files; those whose name begins with a dot are left out. Raises InputError."""
+    path = Path(folder)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder. Give --frames a folder with the files 1.jpg, 1.txt, 2.jpg, …")
+    try:
+        found = sorted(each for each in path.iterdir() if not each.name.startswith("."))
+        if len(found) > FILES_MAX:
+            raise InputError(f"{path} has {len(found):,} files: that is no message.")
+        for each in found:
+            if not each.is_file() or each.stat().st_size > FILE_BYTES_MAX:
+                raise InputError(f"{each} is no file, or has over {FILE_BYTES_MAX:,} bytes. Take it out.")
+        files = {each.name: each.read_bytes() for each in found}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    if not files:
+        raise InputError(f"{path} is empty. Put the frames there: 1.jpg, 1.txt, 2.jpg, …")
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(b"%d %s %d " % (len(name), name.encode(), len(content)) + content)
+    return Frames(files, digest.hexdigest())
+
+
+def check_frames(account: str, vendor: Vendor, frames: Frames) -> None:
+    """Raises TextError if the account's vendor cannot make a message of them."""
+    try:
+        flow = vendor.publish(frames.files)
+    except TextError as error:
+        raise TextError(f'account "{account}": {error}') from error
+    if flow is None:
+        raise UserError(f'account "{account}": vendor {vendor.tag} takes no uploads. Leave it out of the route.')
+    flow.close()
+
+
+async def publish(account: str, vendor: Vendor, frames: Frames) -> str:
+    """Upload them; the URL to send. Raises UserError where the vendor refuses, DispatcherError for no answer."""
+    flow = vendor.publish(frames.files)
+    assert flow is not None
+    driver = HttpDriver(vendor, account)
+    try:
+        published = await driver.query(flow)
+    finally:
+        await driver.close()
+    if not isinstance(published, Verdict):
+        if published.verdict is None:
+            return published.url
+        published = driver.masked(published.verdict)
+    why = vendor.codes.meaning(published.code) or published.warn or published.text
+    mine = published.kind in (Kind.AUTH, Kind.REJECTED, Kind.CONTENT, Kind.BALANCE)
+    raise (UserError if mine else DispatcherError)(
+        f'account "{account}": the frames could not be uploaded ({published.code}: {why}). Nothing was launched.'
+    )

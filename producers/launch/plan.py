@@ -1,0 +1,313 @@
+"""What a launch will do and cost, before it does it. Pure: counts, limits and balances in, a plan out.
+
+Estimates, and how they are made: messages = recipients x parts of the text; requests as the lane will cut them (a share
+of a window where the flow counts messages); the finish time at the full flow limit, UNPACED_PER_S where there is none.
+Of a personalised campaign every text's own parts count (letters.py); the longest decides the segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import accumulate
+from typing import Final, Protocol
+
+import msgspec
+
+from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
+from dispatcher.core.messages.text import Split, parts, units
+from dispatcher.vendors.seam.vendor import Vendor
+from producers.launch.route_split import Part, Share
+
+UNPACED_PER_S: Final = 10_000
+"""Recipients per second assumed of an account without a flow limit: for dealing, and for the finish time."""
+
+_MOBILE_CHARS: Final = 12
+
+
+class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's part. `per_s` in recipients; `balance` in messages, None where unknown: `balance_note` says why.
+
+    `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages); what is
+    left there is not asked for.
+    """
+
+    account: str
+    vendor: str
+    recipients: int
+    jobs: int
+    requests: int
+    segments: int
+    messages: int
+    per_s: float
+    paced: bool
+    seconds: float
+    apart: int = 0
+    balance: float | None = None
+    balance_note: str = ""
+
+    @property
+    def needs(self) -> int:
+        """The messages that the balance pays."""
+        return self.messages - self.apart
+
+    @property
+    def enough(self) -> bool | None:
+        """Does the balance cover the need? None: unknown, or nothing of it is paid from this balance."""
+        return None if self.balance is None or (self.apart and not self.needs) else self.balance >= self.needs
+
+
+class Texts(Protocol):
+    """What a plan has to know of the texts. Ranges are of recipients in the campaign's order."""
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """A few texts as they will arrive; empty where there is only the one."""
+        ...
+
+    @property
+    def longest(self) -> str:
+        """The longest text."""
+        ...
+
+    def segments(self, split: Split) -> int:
+        """The parts of the longest text."""
+        ...
+
+    def mean(self, split: Split) -> Fraction:
+        """The parts of a text, on average."""
+        ...
+
+    def messages(self, split: Split, start: int, count: int) -> int:
+        """The parts of these recipients' texts together."""
+        ...
+
+    def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
+        """How many requests they take, with at most so many recipients each."""
+        ...
+
+    def per_request(self, vendor: Vendor, most: int) -> Fraction:
+        """The recipients of a request, on average."""
+        ...
+
+
+class OneText:
+    """The same text for everybody."""
+
+    samples: Final[tuple[str, ...]] = ()
+
+    def __init__(self, text: str) -> None:
+        self.longest: Final = text
+
+    def segments(self, split: Split) -> int:
+        return parts(self.longest, split)
+
+    def mean(self, split: Split) -> Fraction:
+        return Fraction(self.segments(split))
+
+    def messages(self, split: Split, start: int, count: int) -> int:
+        return count * self.segments(split)
+
+    def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
+        return -(-count // most)
+
+    def per_request(self, vendor: Vendor, most: int) -> Fraction:
+        return Fraction(most)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`.
+
+    Of a personalised campaign `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    """
+
+    campaign: str
+    name: str
+    source: str
+    column: str
+    encoding: str
+    rows: int
+    recipients: int
+    invalid: int
+    duplicate: int
+    suppressed: int
+    suppressed_reasons: dict[str, int]
+    invalid_reasons: dict[str, int]
+    text_chars: int
+    segments: int
+    messages: int
+    requests: int
+    batches: int
+    seconds: float
+    finish_at_ms: int
+    accounts: tuple[AccountPlan, ...]
+    notes: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    longest: str = ""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a list's rows."""
+
+    rows: int
+    recipients: int
+    duplicate: int
+    suppressed_reasons: dict[str, int]
+    invalid_reasons: dict[str, int]
+
+    @property
+    def suppressed(self) -> int:
+        """Rows of numbers that must not be texted."""
+        return sum(self.suppressed_reasons.values())
+
+    @property
+    def invalid(self) -> int:
+        """Rows that hold no number that can be sent to."""
+        return sum(self.invalid_reasons.values())
+
+
+def per_request(vendor: Vendor, segments: int) -> int:
+    """The most recipients the lane will put into one request to this account."""
+    limits, flow = vendor.limits, vendor.flow
+    most = min(limits.numbers_max, vendor.numbers_per_request or limits.numbers_max)
+    if limits.mobiles_chars_max is not None:
+        most = min(most, (limits.mobiles_chars_max + 1) // _MOBILE_CHARS)
+    if flow is not None and flow.unit != "requests":
+        window = flow.limit // SHARE_OF_WINDOW
+        most = min(most, window if flow.unit == "messages" else window // segments)
+    return max(most, 1)
+
+
+def rate(vendor: Vendor, text: int | Texts) -> Fraction:
+    """Recipients per second an account's flow limit allows for these texts, or for one of so many parts."""
+    flow = vendor.flow
+    texts = _Parts(text) if isinstance(text, int) else text
+    most = per_request(vendor, texts.segments(vendor.split))
+    if flow is None:
+        return Fraction(UNPACED_PER_S)
+    per_unit = {
+        "messages": Fraction(1),
+        "requests": texts.per_request(vendor, most),
+        "parts": 1 / texts.mean(vendor.split),
+    }[flow.unit]
+    return flow.limit * per_unit / Fraction(flow.per_s).limit_denominator(1_000_000)
+
+
+def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[Share]:
+    """How a route's accounts share a campaign of this text, or these."""
+    texts = _texts(text)
+    return [Share(name, rate(vendor, texts), vendor.limits.numbers_min) for name, vendor in route.items()]
+
+
+def send_hours(route: Mapping[str, Vendor]) -> list[str]:
+    """What to say of accounts that don't send around the clock."""
+    return [
+        f'account "{name}" sends from {vendor.send_hours[0]}:00 to {vendor.send_hours[1]}:00 only; '
+        "the finish time does not count the hours between"
+        for name, vendor in route.items()
+        if vendor.send_hours is not None
+    ]
+
+
+def plan_accounts(
+    route: Mapping[str, Vendor],
+    text: str | Texts,
+    dealt: Sequence[Part],
+    apart: Callable[[int, int], int] | None = None,
+) -> tuple[AccountPlan, ...]:
+    """What each account of the route will do. `dealt` are all parts, in the campaign's order.
+
+    `apart` says how many of the recipients in a (start, count) range another credit pays; without it, none.
+    """
+    texts, starts = _texts(text), accumulate((part.count for part in dealt), initial=0)
+    placed = list(zip(starts, dealt, strict=False))
+    return tuple(
+        _account(name, vendor, texts, [(start, part.count) for start, part in placed if part.account == name], apart)
+        for name, vendor in route.items()
+    )
+
+
+def make_plan(
+    *,
+    campaign: str,
+    name: str,
+    source: str,
+    column: str,
+    encoding: str,
+    text: str | Texts,
+    counts: Counts,
+    batches: int,
+    accounts: tuple[AccountPlan, ...],
+    now_ms: int,
+    notes: tuple[str, ...],
+) -> Plan:
+    """The plan of a campaign whose accounts' plans are made."""
+    texts, seconds = _texts(text), max(account.seconds for account in accounts)
+    return Plan(
+        campaign=campaign,
+        name=name,
+        source=source,
+        column=column,
+        encoding=encoding,
+        rows=counts.rows,
+        recipients=counts.recipients,
+        invalid=counts.invalid,
+        duplicate=counts.duplicate,
+        suppressed=counts.suppressed,
+        suppressed_reasons=counts.suppressed_reasons,
+        invalid_reasons=counts.invalid_reasons,
+        text_chars=units(texts.longest),
+        segments=max(account.segments for account in accounts),
+        messages=sum(account.messages for account in accounts),
+        requests=sum(account.requests for account in accounts),
+        batches=batches,
+        seconds=seconds,
+        finish_at_ms=now_ms + round(seconds * 1000),
+        accounts=accounts,
+        notes=notes,
+        samples=texts.samples,
+        longest=texts.longest if texts.samples else "",
+    )
+
+
+class _Parts(OneText):
+    """Some text of so many parts."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__("")
+        self._count = count
+
+    def segments(self, split: Split) -> int:
+        return self._count
+
+
+def _texts(text: str | Texts) -> Texts:
+    return OneText(text) if isinstance(text, str) else text
+
+
+def _account(
+    name: str,
+    vendor: Vendor,
+    texts: Texts,
+    dealt: Sequence[tuple[int, int]],
+    apart: Callable[[int, int], int] | None,
+) -> AccountPlan:
+    """The plan of an account that sends these (start, count) ranges of the campaign."""
+    paid_apart = sum(apart(start, count) for start, count in dealt) if apart is not None else 0
+    segments = texts.segments(vendor.split)
+    recipients = sum(count for _, count in dealt)
+    most = per_request(vendor, segments)
+    per_s = rate(vendor, texts)
+    return AccountPlan(
+        account=name,
+        vendor=vendor.tag,
+        recipients=recipients,
+        jobs=len(dealt),
+        requests=sum(texts.requests(vendor, most, start, count) for start, count in dealt),
+        segments=segments,
+        messages=sum(texts.messages(vendor.split, start, count) for start, count in dealt),
+        per_s=float(per_s),
+        paced=vendor.flow is not None,
+        seconds=float(recipients / per_s),
+        apart=round(paid_apart * texts.mean(vendor.split)),
+    )

@@ -1,0 +1,104 @@
+"""A plan, and what came of it, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from math import ceil
+
+from dispatcher.core.numbers import ADVICE
+from producers.launch.plan import AccountPlan, Plan
+
+_WIDTH = 12
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """The plan, line by line."""
+    where = ", ".join(part for part in (plan.column, plan.encoding) if part)
+    yield _line("campaign", plan.campaign + (f"  {plan.name}" if plan.name != plan.campaign and plan.name else ""))
+    yield _line("list", plan.source + (f": {where}" if where else ""))
+    yield _line("rows", f"{plan.rows:,}")
+    yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
+    yield _line("duplicate", f"{plan.duplicate:,}")
+    yield _line("invalid", f"{plan.invalid:,}")
+    for reason, count in plan.invalid_reasons.items():
+        advice = ADVICE.get(reason)
+        yield _line("", f"{count:,} {reason}" + (f" ({advice})" if advice else ""))
+    yield _line("suppressed", f"{plan.suppressed:,}")
+    for reason, count in plan.suppressed_reasons.items():
+        yield _line("", f"{count:,} {reason}")
+    at_most = "up to " if plan.samples else ""
+    length = f"{counted(plan.text_chars, 'character')}, {counted(plan.segments, 'segment')} per message"
+    yield _line("text", f"{at_most}{length}")
+    for index, sample in enumerate(plan.samples):
+        yield _line("" if index else "preview", _shown(sample))
+    if plan.longest and plan.longest not in plan.samples:
+        yield _line("longest", _shown(plan.longest))
+    yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
+    yield _line("finish", f"{_clock(plan.finish_at_ms)}, {duration(plan.seconds)} after the start at the flow limit")
+    for account in plan.accounts:
+        yield _line("account", _account(account))
+    for note in plan.notes:
+        yield _line("note", note)
+
+
+def shortage(plan: Plan) -> str:
+    """What is missing on the accounts, in one sentence, or ""."""
+    short = [account for account in plan.accounts if account.enough is False]
+    if not short:
+        return ""
+    missing = [
+        f'"{account.account}" lacks {counted(ceil(account.needs - (account.balance or 0)), "message")}'
+        for account in short
+    ]
+    return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 1:
+        return "less than a second"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    said = [f"{count} {unit}" for count, unit in units if count]
+    return " ".join(said[:2])
+
+
+def _account(account: AccountPlan) -> str:
+    pace = f"{account.per_s:,.0f}/s" if account.paced else f"no flow limit ({account.per_s:,.0f}/s assumed)"
+    if account.balance is None:
+        balance = f"balance unknown ({account.balance_note})" if account.balance_note else "balance not asked"
+    else:
+        note = f"; {account.balance_note}" if account.balance_note else ""
+        balance = f"balance {account.balance:,.0f}, {_needs(account)}{note}"
+    return f"{account.account} ({account.vendor}): {counted(account.recipients, 'recipient')}, {pace}, {balance}"
+
+
+def _needs(account: AccountPlan) -> str:
+    enough = (
+        "" if account.enough is None else f"needs {account.needs:,}: {'enough' if account.enough else 'TOO LITTLE'}"
+    )
+    apart = f"{account.apart:,} more of another credit, which is not compared (dispatcher account balance)"
+    if not account.apart:
+        return enough
+    return f"{enough}; {apart}" if enough else f"pays none of it: {apart.replace(' more', '')}"
+
+
+def _shown(text: str) -> str:
+    """A text in one line, as it will arrive."""
+    return "".join(character if character.isprintable() else "␤" if character == "\n" else "·" for character in text)
+
+
+def _clock(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number of things: `1 batch`, `2 batches`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def _line(label: str, value: str) -> str:
+    return f"{label:<{_WIDTH}}{value}"

@@ -1,0 +1,263 @@
+"""Everything of a launch that comes before the log: definition, list, dealing, plan, fingerprint."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+
+import msgspec
+
+from dispatcher.config.file import Config
+from dispatcher.core.numbers import is_abroad
+from dispatcher.errors import ConfigError, InputError, LogError
+from dispatcher.log.opening import open_log, read_url
+from dispatcher.log.port import Log
+from dispatcher.service.launched import find_launched
+from dispatcher.suppression_list import SuppressionList
+from producers.launch.balances import ask_balances
+from producers.launch.definition import Definition, define
+from producers.launch.personal_texts import Letters
+from producers.launch.plan import AccountPlan, OneText, Plan, Texts, make_plan, plan_accounts, send_hours, shares
+from producers.launch.route_split import Part, batch_sizes, deal
+from producers.lists.dedupe import Rows
+from producers.lists.reading import Intake, Personal, Progress, count, read_list, silent
+
+
+class Dealt(msgspec.Struct, frozen=True):
+    """Who sends what. `sizes` of batches, `recipients` in their order, `letters` if the campaign is personalised."""
+
+    sizes: list[int]
+    parts: list[Part]
+    accounts: tuple[AccountPlan, ...]
+    recipients: Rows
+    letters: Letters | None
+    texts: Texts
+
+
+class Prepared(msgspec.Struct):
+    """A launch that is ready: what it would do (`plan`), and all that `commit` needs. Nothing is on the log yet.
+
+    `suppression` is the suppression list as it was read; `suppressed_since` brings the launch up to date with it.
+    """
+
+    suppression: SuppressionList
+    definition: Definition
+    plan: Plan
+    intake: Intake
+    dealt: Dealt
+    fingerprint: str
+
+    def close(self) -> None:
+        """Give the memory and the temporary file back."""
+        self.intake.spool.close()
+
+
+async def prepare(
+    config: Config,
+    numbers: object,
+    *,
+    text: str,
+    route: Sequence[str],
+    id: str | None = None,
+    name: str = "",
+    weight: int = 1,
+    urgent: bool = False,
+    unknown: str = "hold",
+    column: str | int | None = None,
+    suppress: Sequence[object] = (),
+    options: Mapping[str, str] | None = None,
+    extno: str = "",
+    kind: str = "sms",
+    frames: str | PathLike[str] | None = None,
+    ask_balance: bool = True,
+    log: Log | None = None,
+    progress: Progress = silent,
+) -> Prepared:
+    """Read and check everything, and plan; `log` is used instead of the configured one.
+
+    Raises UserError (InputError, TextError, ConfigError).
+    """
+    definition = define(
+        config,
+        campaign=id,
+        name=name,
+        text=text,
+        route=route,
+        weight=weight,
+        urgent=urgent,
+        unknown=unknown,
+        options=options or {},
+        extno=extno,
+        kind=kind,
+        frames=frames,
+        now=datetime.now(),
+    )
+    suppression, unread = await _suppression(config, log, id)
+    personal = Personal(definition.template, definition.accounts) if definition.personalised else None
+    intake = await read_list(
+        numbers,
+        column,
+        suppress,
+        suppression.listing.numbers,
+        progress,
+        personal,
+        international=all(vendor.limits.international for vendor in definition.accounts.values()),
+        phs=all(vendor.limits.phs for vendor in definition.accounts.values()),
+    )
+    try:
+        dealt = await asyncio.to_thread(_dealt, definition, intake)
+        plan = make_plan(
+            campaign=definition.campaign,
+            name=definition.name,
+            source=intake.source,
+            column=intake.column,
+            encoding=intake.encoding,
+            text=dealt.texts,
+            counts=intake.counts,
+            batches=len(dealt.sizes),
+            accounts=(
+                await ask_balances(config.log.url, definition.accounts, dealt.accounts)
+                if ask_balance
+                else dealt.accounts
+            ),
+            now_ms=time.time_ns() // 1_000_000,
+            notes=(
+                *unread,
+                *intake.notes,
+                *send_hours(definition.accounts),
+                *definition.vendor_notes(dealt.texts.longest),
+            ),
+        )
+        fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
+    except BaseException:
+        intake.spool.close()
+        raise
+    return Prepared(suppression, definition, plan, intake, dealt, fingerprint)
+
+
+async def suppressed_since(prepared: Prepared, log: Log) -> None:
+    """Set aside who came on the suppression list since the launch was prepared (its plan may have waited for a person).
+
+    The fingerprint stays: it is of the list as it was given. Raises InputError if nobody is left, and LogError.
+    """
+    intake, plan = prepared.intake, prepared.plan
+    news = await prepared.suppression.read_on(log)
+    separated = await asyncio.to_thread(intake.separated.without, news) if len(news) else intake.separated
+    if separated is intake.separated:
+        return
+    intake.separated = separated
+    intake.counts = count(plan.rows, separated, plan.invalid_reasons)
+    dealt = prepared.dealt = await asyncio.to_thread(_dealt, prepared.definition, intake)
+    asked = {account.account: account for account in plan.accounts}
+    prepared.plan = make_plan(
+        campaign=plan.campaign,
+        name=plan.name,
+        source=plan.source,
+        column=plan.column,
+        encoding=plan.encoding,
+        text=dealt.texts,
+        counts=intake.counts,
+        batches=len(dealt.sizes),
+        accounts=tuple(
+            msgspec.structs.replace(
+                account, balance=asked[account.account].balance, balance_note=asked[account.account].balance_note
+            )
+            for account in dealt.accounts
+        ),
+        now_ms=time.time_ns() // 1_000_000,
+        notes=plan.notes,
+    )
+
+
+async def _suppression(config: Config, log: Log | None, campaign: str | None) -> tuple[SuppressionList, list[str]]:
+    """The suppression list as the log has it now, and what to say of it; nobody is on it where there is no log yet.
+
+    A log that is away does not stop a plan: the list is read again, and must be, when the launch is committed. For a
+    campaign that was launched before it is not read: whoever came on it since, this launch has nobody left to text.
+    """
+    suppression = SuppressionList()
+    read_url(config.log.url)  # a mistake in it is no missing log
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            if log is None:
+                log = await open_log(config.log.url, create=False)
+                stack.push_async_callback(log.close)
+            if campaign is not None and await find_launched(log, campaign) is not None:
+                return suppression, [f"{campaign} was launched before: this plan does not count the suppression list"]
+            await suppression.read_on(log)
+    except ConfigError:
+        return suppression, []
+    except LogError as error:
+        return suppression, [f"the suppression list is not in this plan: {error}; a launch will read it"]
+    return suppression, []
+
+
+def _dealt(definition: Definition, intake: Intake) -> Dealt:
+    """The batches, who sends what of them, and what that means for each account. Raises InputError."""
+    _check_recipients(intake)
+    recipients, letters = intake.separated.recipients, None
+    if intake.letters is not None:
+        roads = [vendor.variable_limits for vendor in definition.accounts.values()]
+        letters, recipients = intake.letters.of(recipients, [road for road in roads if road is not None])
+        sizes = letters.batch_sizes()
+    else:
+        least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
+        sizes = batch_sizes(intake.counts.recipients, least)
+    texts: Texts = letters or OneText(definition.text)
+    parts = deal(sizes, shares(definition.accounts, texts))
+    _check_parts(definition, parts)
+    accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
+    return Dealt(sizes, parts, accounts, recipients, letters, texts)
+
+
+def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int], int] | None:
+    """How many recipients in a (start, count) range are paid from another credit than texts in China are."""
+    if definition.kind == "mms":
+        return lambda _, count: count
+    if not len(recipients.abroad):
+        return None
+    return lambda start, count: int(is_abroad(recipients.numbers(start, start + count)).sum())
+
+
+def _check_recipients(intake: Intake) -> None:
+    """Raises InputError if there is nobody to send to."""
+    counts = intake.counts
+    where = f"{intake.source}, {intake.column}" if intake.column else intake.source
+    if not counts.recipients and counts.suppressed:
+        raise InputError(f"{where}: all {counts.suppressed:,} numbers are suppressed. There is nobody to send to.")
+    if not counts.recipients:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.invalid_reasons.items())
+        what = "is a mobile number" if intake.letters is None else "has a number and values that can be sent"
+        raise InputError(
+            f"{where}: none of {counts.rows:,} rows {what} ({reasons}). "
+            "Check the file, or name another column with --column."
+        )
+
+
+def _check_parts(definition: Definition, parts: Sequence[Part]) -> None:
+    """Raises InputError if an account would get fewer than its vendor takes in one request: those would be refused."""
+    for part in parts:
+        least = definition.accounts[part.account].limits.numbers_min
+        if part.count < least:
+            raise InputError(
+                f'account "{part.account}" takes at least {least:,} numbers a request and would get {part.count:,}. '
+                "Send this campaign through another account."
+            )
+
+
+def _fingerprint(definition: Definition, intake: Intake) -> str:
+    """SHA-256 (hex) of the list in its order with its values, the text, the accounts, the policy and the options.
+
+    Who is on the suppression list is part of it: the same launch repeated an hour later is the same launch.
+    """
+    digest = hashlib.sha256(definition.sent_as())
+    for numbers in intake.separated.given():
+        digest.update(numbers.astype("<i8", copy=False).data)
+    for block in intake.letters.given(intake.separated) if intake.letters is not None else ():
+        digest.update(block)
+    return digest.hexdigest()

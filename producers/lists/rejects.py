@@ -1,0 +1,137 @@
+"""Rows that become no recipients: kept with row number, value as written and reason, in memory that does not grow.
+
+While a list is read, its odd rows (not eleven bare digits, good or bad) go to a temporary file: only after all rows are
+known is it clear which of the good ones are duplicates. The file has no name, so nothing is left behind by a crash.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from dispatcher.core.numbers import REASONS
+from dispatcher.errors import DispatcherError
+from producers.lists.dedupe import Rows, Separated
+from producers.lists.normalise import Block
+from schemas.records import Rejects
+from schemas.states import BY_FILE, ON_LIST
+
+DUPLICATE: Final = "duplicate"
+_CODES: Final = [*REASONS, DUPLICATE, BY_FILE, ON_LIST]
+_DUPLICATE, _BY_FILE, _ON_LIST = range(len(REASONS), len(_CODES))
+
+REASONS_MAX: Final = 250
+OTHER: Final = "something else is wrong with its values"
+
+MEMORY_BYTES_MAX: Final = 4 << 20
+RECORD_ROWS_MAX: Final = 20_000
+RECORD_VALUES_BYTES_MAX: Final = 600_000
+
+
+class _Piece(msgspec.Struct, frozen=True):
+    first_row: int
+    rows: int
+    odd: int
+    values_bytes: int
+
+
+class Spool:
+    """The odd rows of a list, block after block. `reasons` are the texts of their reason codes."""
+
+    def __init__(self) -> None:
+        self.reasons: Final = [*_CODES]
+        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115  # closed by `close`
+        self._pieces: list[_Piece] = []
+
+    def add(self, block: Block, first_row: int) -> None:
+        """Keep the odd rows of a block that begins at the list's row `first_row`. Raises DispatcherError (no space)."""
+        piece = _Piece(first_row, len(block.numbers), len(block.odd_rows), len(block.odd_values))
+        try:
+            self._file.write(block.odd_rows.tobytes())
+            self._file.write(block.odd_reasons.tobytes())
+            self._file.write(block.odd_values)
+        except OSError as error:
+            where = tempfile.gettempdir()
+            raise DispatcherError(
+                f"cannot keep the list's odd rows in {where} ({error.strerror}). Make room there, or set TMPDIR."
+            ) from error
+        self._pieces.append(piece)
+
+    def code_of(self, reason: str) -> int:
+        """The code of a reason that is not one of a number's; REASONS_MAX different ones, the rest share the last."""
+        known = self.reasons
+        if reason not in known and len(known) < REASONS_MAX:
+            known.append(reason if len(known) < REASONS_MAX - 1 else OTHER)
+        return known.index(reason) if reason in known else REASONS_MAX - 1
+
+    def close(self) -> None:
+        """Give the space back."""
+        self._file.close()
+
+    def rejects(self, campaign: str, attempt: str, separated: Separated) -> Iterator[Rejects]:
+        """The rejected rows of the list as records, in the list's order."""
+        self._file.seek(0)
+        part = 0
+        for piece in self._pieces:
+            rejected = self._rejected(piece, separated)
+            for rows in _cut(rejected):
+                yield _record(campaign, attempt, part, rows, self.reasons)
+                part += 1
+
+    def _rejected(self, piece: _Piece, separated: Separated) -> pl.DataFrame:
+        """The rejected rows of one block: row (from 1), value, reason code."""
+        rows = np.frombuffer(self._file.read(piece.odd * 4), np.uint32).astype(np.int64) + piece.first_row
+        reasons = np.frombuffer(self._file.read(piece.odd), np.uint8)
+        values = self._file.read(piece.values_bytes).decode()
+        written = pl.Series([values], dtype=pl.String).str.strip_suffix("\n").str.split("\n").explode()
+        odd = _frame(rows, written if piece.odd else written.clear(), reasons)
+        end = piece.first_row + piece.rows
+        dropped = [
+            _good(separated.duplicates, piece.first_row, end, _DUPLICATE),
+            _good(separated.suppressed, piece.first_row, end, _BY_FILE),
+            _good(separated.on_list, piece.first_row, end, _ON_LIST),
+        ]
+        good = pl.concat(dropped).join(odd.select("row", written="value"), on="row", how="left")
+        good = good.select("row", pl.coalesce("written", "value").alias("value"), "reason")
+        return pl.concat([odd.filter(pl.col("reason") > 0), good]).sort("row").with_columns(pl.col("row") + 1)
+
+
+def _good(rows: Rows, first: int, end: int, reason: int) -> pl.DataFrame:
+    """Rows with a good number that was set aside, as they would be written in bare digits."""
+    start, stop = rows.position(first), rows.position(end)
+    values = pl.Series(rows.numbers(start, stop)).cast(pl.String)
+    return _frame(rows.rows(start, stop), values, np.full(stop - start, reason, np.uint8))
+
+
+def _frame(rows: NDArray[np.int64], values: pl.Series, reasons: NDArray[np.uint8]) -> pl.DataFrame:
+    return pl.DataFrame({"row": rows, "value": values, "reason": reasons}, schema=_SCHEMA)
+
+
+_SCHEMA: Final = {"row": pl.Int64, "value": pl.String, "reason": pl.UInt8}
+
+
+def _cut(rejected: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Pieces that fit into a record each."""
+    longest = int(rejected["value"].str.len_bytes().max() or 0)  # type: ignore[arg-type]  # a length is an int
+    step = max(1, min(RECORD_ROWS_MAX, RECORD_VALUES_BYTES_MAX // (longest + 1)))
+    for start in range(0, len(rejected), step):
+        yield rejected.slice(start, step)
+
+
+def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame, known: Sequence[str]) -> Rejects:
+    codes, index = np.unique(rejected["reason"].to_numpy(), return_inverse=True)
+    return Rejects(
+        campaign=campaign,
+        attempt=attempt,
+        part=part,
+        rows=rejected["row"].to_numpy().astype("<u8").tobytes(),
+        values=str(rejected["value"].str.join("\n").item()).encode(),
+        reasons=[known[code] for code in codes],
+        reason_index=index.astype(np.uint8).tobytes(),
+    )

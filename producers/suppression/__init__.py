@@ -1,0 +1,1 @@
+"""`dispatcher suppression`: import, export, add, remove."""

@@ -1,0 +1,253 @@
+"""`dispatcher suppression add | remove | import | export | list`: the numbers that no launch may text.
+
+The list is on the log, so it is the same for everybody and for every launch; who put whom there, when and why stays on
+the log for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import numpy as np
+from rich.text import Text
+
+from dispatcher.config.file import load
+from dispatcher.core.numbers import Numbers
+from dispatcher.core.suppression import key_as_written, shown
+from dispatcher.errors import UserError
+from dispatcher.service.suppression import Put, change, listed, read_list
+from dispatcher.suppression_list import SuppressionList
+from dispatcher.terminal.options import Group, columns, config_option, confirm, console, json_option, print_json
+from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+
+if TYPE_CHECKING:
+    from dispatcher.store.export.table_files import TableKind
+
+KINDS: Final[dict[str, TableKind]] = {
+    "csv": "csv",
+    "xlsx": "xlsx",
+    "parquet": "parquet",
+    "jsonl": "ndjson",
+    "ndjson": "ndjson",
+}
+NAMED_MAX: Final = 20
+
+
+@click.group(cls=Group)
+def suppression() -> None:
+    """The suppression list: numbers that no launch texts. Phones that opt out get there by themselves."""
+
+
+@suppression.command()
+@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")
+@click.option("--why", default="", help="The reason, for whoever asks later.")
+@config_option
+@json_option
+def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -> None:
+    """Put numbers on the suppression list: no launch from now on texts them.
+
+    Mobiles as in a list of recipients, numbers abroad as +44… or 0044…, fixed lines with their 0. A campaign that was
+    launched before goes on as it is; stop it with `dispatcher campaign cancel` if need be.
+
+    \b
+    Examples:
+      dispatcher suppression add 13800138000
+      dispatcher suppression add "+86 138 0013 8001" +447700900123 --why "asked by phone"
+    """
+    found = np.array([_key(number) for number in numbers], np.int64)
+    done = asyncio.run(change(load(config, secrets="none"), found, adds=True, source="person", why=why))
+    if as_json:
+        print_json({"added": done.changed, "already": done.numbers - done.changed, "listed": done.listed})
+    else:
+        click.echo(f"{_many(done.changed)} put on the suppression list{_rest(done, 'there already')}.")
+
+
+@suppression.command()
+@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")
+@click.option("--why", default="", help="The reason, for whoever asks later.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@config_option
+@json_option
+def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as_json: bool) -> None:
+    """Take numbers off the suppression list: launches may text them again. Asks before.
+
+    \b
+    Example:
+      dispatcher suppression remove 13800138000 --why "asked to be texted again"
+    """
+    found = np.unique(np.array([_key(number) for number in numbers], np.int64))
+    loaded = load(config, secrets="none")
+    there = asyncio.run(listed(loaded, found))
+    for line in _who(found, there):
+        click.echo(line, err=True)
+    if any(there) and not confirm(f"May {_many(sum(there))} be texted again?", yes=yes):
+        click.echo("nothing was changed.", err=True)
+        return
+    done = Put(len(found), 0, -1)
+    if any(there):
+        done = asyncio.run(change(loaded, found, adds=False, source="person", why=why))
+    if as_json:
+        print_json({"removed": done.changed, "were_not_there": done.numbers - done.changed})
+    else:
+        click.echo(f"{_many(done.changed)} taken off the suppression list{_rest(done, 'not there')}.")
+
+
+@suppression.command("import")
+@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
+@click.option("--why", default="", help="The reason, for whoever asks later; default: the file's name.")
+@config_option
+@json_option
+def import_command(file: str, column: str | None, why: str, config: str | None, as_json: bool) -> None:
+    """Put all numbers in FILE on the suppression list: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
+
+    Millions are fine. Importing a file twice does no harm; after an interruption, import it again.
+
+    \b
+    Examples:
+      dispatcher suppression import blacklist.csv
+      dispatcher suppression import customers.xlsx --column 手机号 --why "complaints in May"
+    """
+    from producers.suppression.reading import read_numbers
+
+    loaded = load(config, secrets="none")
+    read = asyncio.run(read_numbers(file, column))
+    reason = why or (Path(file).name if file != "-" else "standard input")
+    done = asyncio.run(change(loaded, read.numbers, adds=True, source="import", why=reason))
+    invalid = sum(read.invalid_reasons.values())
+    if as_json:
+        print_json(
+            {
+                "rows": read.rows,
+                "added": done.changed,
+                "already": done.numbers - done.changed,
+                "repeated": read.rows - invalid - done.numbers,
+                "invalid": invalid,
+                "invalid_reasons": read.invalid_reasons,
+                "listed": done.listed,
+            }
+        )
+        return
+    where = f", {read.column}" if read.column else ""
+    click.echo(f"{read.label}{where}: {read.rows:,} rows, {_many(done.numbers)}.")
+    for name, count in read.invalid_reasons.items():
+        click.echo(f"  {count:,} not used: {name}")
+    click.echo(
+        f"{_many(done.changed)} put on the suppression list{_rest(done, 'there already')}; {done.listed:,} in all."
+    )
+
+
+@suppression.command("export")
+@output_options(list(KINDS))
+@config_option
+@json_option
+def export_command(kind: str | None, output: Path | None, force: bool, config: str | None, as_json: bool) -> None:
+    """Export the suppression list, in the order of the numbers.
+
+    Columns: number, since (ISO 8601, +08:00), source (opt-out, person, import), by (a person, or the account that the
+    phone wrote to), why (the word it sent, the file, what the person said). `import` reads such a file.
+
+    \b
+    Examples:
+      dispatcher suppression export -o suppressed.csv
+      dispatcher suppression export -o suppressed.parquet
+    """
+    from producers.suppression.export import export_list
+
+    kind = output_kind(kind, output, KINDS)
+    if output is None and as_json:
+        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
+    if output is None and kind in ("parquet", "xlsx"):
+        raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
+    if output is not None:
+        check_output(output, force=force)
+    found = asyncio.run(read_list(load(config, secrets="none"), detailed=True))
+    with written(output) as out:
+        rows = export_list(found, out, KINDS[kind])
+    if as_json:
+        print_json({"format": kind, "rows": rows, "path": str(output)})
+    elif output is not None:
+        click.echo(f"{rows:,} rows written to {output}.", err=True)
+
+
+@suppression.command("list")
+@click.option("--number", metavar="NUMBER", help="Only this number: is it on the list, since when, and why?")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@config_option
+@json_option
+def list_numbers(number: str | None, limit: int, config: str | None, as_json: bool) -> None:
+    """List the newest numbers of the suppression list, or say of one whether it is on it.
+
+    \b
+    Examples:
+      dispatcher suppression list
+      dispatcher suppression list --number 13800138000
+    """
+    key = None if number is None else _key(number)
+    found = asyncio.run(read_list(load(config, secrets="none"), detailed=True))
+    entries = list(_entries(found, key, limit))
+    if as_json:
+        print_json({"listed": len(found.listing), "entries": entries})
+        return
+    if entries:
+        table = columns("number", "since", "by", "why", prose={"why"})
+        for entry in entries:
+            since = f"{datetime.fromtimestamp(entry['since_ms'] / 1000):%Y-%m-%d %H:%M:%S}"
+            cells = (entry["number"], since, f"{entry['by']} ({entry['source']})", entry["why"])
+            table.add_row(*map(Text, cells))
+        console().print(table)
+    if key is None:
+        click.echo(f"{len(entries):,} of {_many(len(found.listing))} on the suppression list.", err=True)
+    elif not entries:
+        click.echo(f"{shown(key)} is not on the suppression list.")
+
+
+# --- numbers and words -----------------------------------------------------------------------------------------------
+
+
+def _key(text: str) -> int:
+    """The number as it is listed. Raises UserError."""
+    key = key_as_written(text)
+    if not key:
+        raise UserError(
+            f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
+        )
+    return key
+
+
+def _entries(found: SuppressionList, key: int | None, limit: int) -> Iterator[dict[str, Any]]:
+    listing = found.listing
+    if key is not None:
+        places = np.flatnonzero(listing.numbers == key)
+    else:
+        places = np.argsort(listing.times, kind="stable")[::-1][:limit]
+    for place in places.tolist():
+        origin = found.origin(place)
+        yield {
+            "number": shown(int(listing.numbers[place])),
+            "since_ms": int(listing.times[place]) * 1000,
+            "source": origin.source,
+            "by": origin.by,
+            "why": origin.why,
+        }
+
+
+def _who(numbers: Numbers, there: list[bool]) -> Iterator[str]:
+    for number, is_there in list(zip(numbers.tolist(), there, strict=True))[:NAMED_MAX]:
+        yield f"{shown(number)} is{'' if is_there else ' not'} on the suppression list"
+    if len(there) > NAMED_MAX:
+        yield f"… and {len(there) - NAMED_MAX:,} more"
+
+
+def _many(count: int) -> str:
+    return f"{count:,} number{'' if count == 1 else 's'}"
+
+
+def _rest(done: Put, where: str) -> str:
+    rest = done.numbers - done.changed
+    return f" ({rest:,} {'was' if rest == 1 else 'were'} {where})" if rest else ""

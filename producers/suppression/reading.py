@@ -1,0 +1,61 @@
+"""Reading a list of numbers that must not be texted: any file a launch takes, also numbers abroad and fixed lines."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from dispatcher.core.numbers import REASONS, Numbers
+from dispatcher.core.suppression import key_as_written
+from dispatcher.errors import InputError
+from producers.lists.dedupe import Growing
+from producers.lists.normalise import Block, normalise
+from producers.lists.reading import blocks_of, opened_aside
+
+
+class ListRead(msgspec.Struct, frozen=True):
+    """A list that was read: its numbers (keys as in dispatcher/core/suppression.py), and what could not be used."""
+
+    label: str
+    column: str
+    rows: int
+    numbers: Numbers
+    invalid_reasons: dict[str, int]
+
+
+async def read_numbers(source: object, column: str | int | None = None) -> ListRead:
+    """The numbers of this list, repeated ones too. Raises InputError, also if there is not one number in it."""
+    found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
+
+    def take(values: pl.Series) -> None:
+        block = normalise(values, international=True, phs=True)
+        found.add(block.numbers[block.numbers > 0].view(np.uint64))
+        others = _others(block)
+        found.add(np.array(list(others.values()), np.int64).view(np.uint64))
+        reasons[:] += np.bincount(np.delete(block.odd_reasons, list(others)), minlength=len(REASONS))
+
+    rows = 0
+    with await opened_aside(source, column) as opened:
+        async for values in blocks_of(opened):
+            rows += len(values)
+            await asyncio.to_thread(take, values)
+        label, where = opened.list.label, opened.list.column
+    invalid = {REASONS[code]: int(many) for code, many in enumerate(reasons) if code and many}
+    if not len(found):
+        raise InputError(
+            f"{label}: none of its {rows:,} rows is a phone number. Check the file, or name a column with --column."
+        )
+    return ListRead(label, where.name if where else "", rows, found.taken().view(np.int64), invalid)
+
+
+def _others(block: Block) -> dict[int, int]:
+    """The keys of those odd rows that hold neither a mobile nor a number abroad but a fixed line."""
+    odd = np.flatnonzero(block.odd_reasons).tolist()
+    if not odd:
+        return {}
+    written = block.odd_values.decode().split("\n")
+    keys = {at: key_as_written(written[at]) for at in odd if written[at].lstrip().startswith("0")}
+    return {at: key for at, key in keys.items() if key}

@@ -1,0 +1,1 @@
+"""Reports and inbound messages that vendors push to us."""

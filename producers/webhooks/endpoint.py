@@ -1,0 +1,117 @@
+"""One account's place for one kind of push: how it is read, alone or with others, and its way into the log.
+
+Rate and waiting are counted here, so that a vendor who floods us is refused, and no other.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dispatcher.arrivals import pack_inbound, pack_reports, take_opt_outs
+from dispatcher.core.opt_out import OptOutWords
+from dispatcher.log.port import Entry, Log
+from dispatcher.vendors.seam.vendor import Push, Vendor
+from producers.webhooks.allowed_sources import expected_from
+from producers.webhooks.groups import Groups, ReadAlone
+from producers.webhooks.request import Answer
+from schemas.topics import INBOUND, REPORTS, lane_partition
+
+
+class Gathered(msgspec.Struct):
+    """A push that is read together with others, and how many reports it turned out to hold."""
+
+    push: Push
+    reports: int = 0
+
+
+class Endpoint:
+    """One account's path for one kind of push: how it is read and where it goes."""
+
+    __slots__ = (
+        "_log",
+        "_second",
+        "_this_second",
+        "_words",
+        "account",
+        "expects",
+        "groups",
+        "parse",
+        "path",
+        "reports",
+        "secrets",
+        "taken",
+        "together",
+        "vendor",
+        "waiting",
+    )
+
+    def __init__(self, log: Log, account: str, vendor: Vendor, words: OptOutWords, *, reports: bool) -> None:
+        self._log = log
+        self._words = words
+        self.account = account
+        self.vendor = vendor
+        self.reports = reports
+        self.taken = Answer(200, vendor.push_answer(), "text/plain")
+        """What tells the vendor that its push is safe."""
+        self.waiting = 0
+        """How many pushes wait for the log."""
+        self._second = self._this_second = 0
+        self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
+        self.expects = expected_from(vendor.push_from)
+        self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
+        topic = REPORTS if reports else INBOUND
+        first = None if reports else self._take_opt_outs
+        self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
+        self.together: Groups[Gathered] | None = None
+        if reports and type(vendor).report_pushes is not Vendor.report_pushes:
+            self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
+        self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
+
+    def too_fast(self, second: int, pushes_per_s_max: int) -> bool:
+        """Count a push that came in this second; True if it is one too many."""
+        if second != self._second:
+            self._second, self._this_second = second, 0
+        self._this_second += 1
+        return self._this_second > pushes_per_s_max
+
+    def masked(self, text: bytes) -> bytes:
+        """The text without the account's secrets, however they are escaped."""
+        for secret in self.secrets:
+            text = secret.sub(b"***", text)
+        return text
+
+    def _pack(self, items: list[Any]) -> list[Entry]:
+        return pack_reports(self.account, items, _now_ms()) if self.reports else pack_inbound(self.account, items)
+
+    async def _take_opt_outs(self, items: list[Any]) -> None:
+        await take_opt_outs(self._log, self.account, items, self._words)
+
+    def _pack_together(self, gathered: list[Gathered]) -> list[Entry]:
+        """All of them read at once. Raises ReadAlone where they are not as regular as that needs."""
+        try:
+            found = self.vendor.report_pushes([each.push for each in gathered])
+        except Exception as error:  # a mistake in a vendor's file is dealt with push by push
+            raise ReadAlone from error
+        if found is None:
+            raise ReadAlone
+        records, counts = found
+        for each, count in zip(gathered, counts, strict=True):
+            each.reports = count
+        return pack_reports(self.account, records, _now_ms())
+
+
+def _escapable(secret: str) -> bytes:
+    """A pattern of the secret in which each byte may be percent-escaped, and a blank a `+`."""
+    return b"".join(
+        b"(?:%s|%%%02x%s)" % (re.escape(bytes([byte])), byte, rb"|\+" if byte == 32 else b"")
+        for byte in secret.encode()
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

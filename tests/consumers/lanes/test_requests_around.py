@@ -1,0 +1,129 @@
+"""The requests around an unknown one, read from the journal: all that can explain a message, nothing older or later."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from consumers.lanes import requests_around as around
+from consumers.lanes.requests_around import AFTERWARDS_MS, Recipients, fetch_intent, requests_around
+from dispatcher.core.results.history import Span
+from dispatcher.errors import LogDamaged
+from dispatcher.log.port import Entry, Log
+from schemas.batch import pack
+from schemas.codec import encode
+from schemas.records import AnyRecord, Intent, Job, Outcome, Owned, Resolved
+from schemas.topics import JOBS, LANES, RECIPIENTS
+from tests.memory_log import MemoryLog
+
+PARTITION, REQUEST_MS = 0, 40_000
+WHEN = Span(1_000_000, 1_060_000)
+NUMBERS = [13_800_138_000 + number for number in range(10)]
+
+
+class Journal:
+    """A log with one batch of ten, and a journal to write."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        value, headers, sha256 = pack(",".join(map(str, NUMBERS)).encode(), 10)
+        job = Job(campaign="may", attempt="a", account="spring", number=0, batch=0, partition=3, offset=0,
+                  sha256=sha256, start=0, count=10)  # fmt: skip
+        self._put(RECIPIENTS.name, 3, Entry(b"", value, headers))
+        self._put(JOBS.name, PARTITION, Entry(b"spring", encode(job)))
+        self.write(Owned(owner="o", at_ms=0, where=""))
+
+    def _put(self, topic: str, partition: int, entry: Entry) -> int:
+        return int(self.log._write(topic, partition, [entry])[0])
+
+    def write(self, record: AnyRecord) -> int:
+        return self._put(LANES.name, PARTITION, Entry(b"", encode(record)))
+
+    def intent(self, at_ms: int, start: int = 0, count: int = 10, account: str = "spring") -> int:
+        return self.write(
+            Intent(owner="o", n=0, account=account, campaign="may", job=0, batch=0, start=start, count=count,
+                   attempt=0, at_ms=at_ms)
+        )  # fmt: skip
+
+    def outcome(self, intent: int, effect: Any, *ids: str) -> None:
+        self.write(Outcome(account="spring", intent=intent, effect=effect, kind="x", code="", at_ms=0, vendor_ids=ids))
+
+    def resolved(self, intent: int, verdict: Any, *ids: str) -> None:
+        self.write(
+            Resolved(owner="o", account="spring", intent=intent, verdict=verdict, at_ms=0, by="", vendor_ids=ids)
+        )
+
+    async def found(self, near: int) -> dict[int, Any] | None:
+        """What is known of each request: its ids, or its numbers; None: nobody can tell."""
+        log = cast("Log", self.log)
+        recipients = Recipients(log, PARTITION)
+        others = await requests_around(log, PARTITION, "spring", WHEN, REQUEST_MS, near, recipients)
+        if others is None:
+            return None
+        return {
+            each.intent: each.ids if each.ids is not None else cast("Any", each.numbers).tolist() for each in others
+        }
+
+
+async def test_each_is_told_by_its_ids_or_by_its_numbers_and_what_was_not_taken_not_at_all():
+    journal = Journal()
+    at = WHEN.start_ms
+    open_, accepted, nameless, partly = (journal.intent(at + number, number, 1) for number in range(4))
+    failed, queued, sent, resent = (journal.intent(at + number, number, 1) for number in range(4, 8))
+    journal.outcome(accepted, "accepted", "1")
+    journal.outcome(nameless, "accepted")
+    journal.outcome(partly, "unknown", "")
+    journal.outcome(failed, "failed")
+    journal.outcome(queued, "queued")
+    journal.outcome(sent, "unknown")
+    journal.resolved(sent, "sent", "2")
+    journal.outcome(resent, "unknown")
+    journal.resolved(resent, "resend")
+    journal.intent(at, account="winter")
+    assert await journal.found(open_) == {
+        open_: NUMBERS[0:1],
+        accepted: frozenset({"1"}),
+        nameless: NUMBERS[2:3],
+        partly: NUMBERS[3:4],
+        sent: frozenset({"2"}),
+        resent: NUMBERS[7:8],
+    }
+
+
+@pytest.mark.parametrize("block", [3, 10, 1_000])
+async def test_the_journal_is_read_back_to_the_first_that_counts_and_on_to_the_last(monkeypatch, block):
+    monkeypatch.setattr(around, "READ_RECORDS", block)
+    journal = Journal()
+    for number in range(50):
+        journal.intent(number)
+    just_too_old = journal.intent(WHEN.start_ms - REQUEST_MS)
+    counts = [journal.intent(WHEN.start_ms - REQUEST_MS + 1_000 * number) for number in range(1, 100)]
+    for number in range(20):
+        journal.intent(WHEN.end_ms + 1_000 + number)
+    journal.outcome(counts[0], "failed")
+    journal.intent(WHEN.end_ms + AFTERWARDS_MS + 1)
+    journal.outcome(counts[1], "failed")  # too late to be read
+    found = await journal.found(counts[70])
+    assert found is not None
+    assert just_too_old not in found
+    assert set(found) == set(counts[1:])
+
+
+async def test_too_many_without_an_id_are_too_many_to_tell(monkeypatch):
+    monkeypatch.setattr(around, "NAMELESS_MAX", 3)
+    journal = Journal()
+    intents = [journal.intent(WHEN.start_ms) for _ in range(4)]
+    assert await journal.found(intents[0]) is None
+    journal.outcome(intents[0], "accepted", "1")
+    assert len(await journal.found(intents[0]) or {}) == 4
+
+
+async def test_an_offset_that_holds_no_intent_is_said_so():
+    journal = Journal()
+    with pytest.raises(LogDamaged, match="no intent"):
+        await fetch_intent(cast("Log", journal.log), PARTITION, 0)
+    offset = journal.intent(7)
+    assert (await fetch_intent(cast("Log", journal.log), PARTITION, offset)).at_ms == 7
+    await asyncio.sleep(0)

@@ -1,0 +1,260 @@
+"""The search for evidence beside the join: what it tells the lane, how often, and what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from consumers.results.evidence import AGAIN_S, LOOK_EVERY_S, EvidenceWatch
+from consumers.results.role import run_joiner
+from dispatcher.config.file import parse
+from dispatcher.errors import LogDamaged, LogTimeout
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Entry, Log
+from dispatcher.store.opening import open_reader
+from dispatcher.store.sqlite import evidence as sqlite_evidence
+from schemas import codec
+from schemas.records import Decided, Resolved
+from schemas.topics import lane_partition
+from tests.consumers.results.evidence_world import HistoryLog, write_out
+from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
+from tests.store.joined_store import Driver
+
+ACCOUNT = "spring"
+NUMBER = FIRST_NUMBER
+
+
+class Bench:
+    """A history, a store that folds it, and the watch at any moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.history = History()
+        self.log = HistoryLog(self.history)
+        self.driver = Driver(path / "results.db", self.history)
+        self.reader = self.driver.reader()
+        self.watch = self.restarted()
+        self.now_s = 1000.0
+
+    def restarted(self) -> EvidenceWatch:
+        """The watch of a new process."""
+        self.watch = EvidenceWatch(cast(Log, self.log), self.reader, lambda: LAUNCHED_MS + 9000)
+        return self.watch
+
+    def one_unknown(self, campaign: str = "may", first_number: int = NUMBER) -> int:
+        """A request of ten recipients whose answer never came; its intent."""
+        jobs = self.history.launch(campaign, {ACCOUNT: [10]}, first_number=first_number)
+        if ("lanes", lane_partition(ACCOUNT)) not in self.history.records:
+            self.history.owned(ACCOUNT, "me")
+        intent = self.history.intent(ACCOUNT, "me", jobs[ACCOUNT][-1], 0, 10)
+        self.history.outcome(ACCOUNT, intent, "unknown", code="no answer")
+        return intent
+
+    def reports(self, vendor_id: str, *numbers: int) -> None:
+        self.history.reports(ACCOUNT, [(vendor_id, number, 1, "DELIVRD", 0) for number in numbers])
+
+    def look(self, after_s: float = LOOK_EVERY_S, *, fold: bool = True) -> list[Decided]:
+        """What the watch tells now."""
+        if fold:
+            self.driver.all()
+        before = len(self.log.decided)
+        self.now_s += after_s
+        asyncio.run(self.watch.look(self.now_s))
+        return self.log.decided[before:]
+
+    def close(self) -> None:
+        self.reader.close()
+        self.driver.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_reports_under_an_unheard_of_id_tell_the_lane_that_the_request_was_taken(bench: Bench):
+    intent = bench.one_unknown()
+    bench.reports("77", NUMBER + 3, NUMBER + 4)
+    [decided] = bench.look()
+    assert decided == Decided(
+        account=ACCOUNT, campaign="may", intents=(intent,), verdict="sent", at_ms=LAUNCHED_MS + 9000, by="evidence",
+        vendor_id="77", why=decided.why,
+    )  # fmt: skip
+    assert "77" in decided.why
+    assert "all 2 numbers" in decided.why
+    assert "138****0003" in decided.why
+    assert str(NUMBER + 3) not in decided.why
+
+
+def test_it_is_told_once_and_again_only_long_after_if_nothing_came_of_it(bench: Bench):
+    bench.one_unknown()
+    bench.reports("77", NUMBER)
+    assert len(bench.look()) == 1
+    assert [len(bench.look()) for _ in range(int(AGAIN_S / LOOK_EVERY_S) - 1)].count(0) == AGAIN_S / LOOK_EVERY_S - 1
+    assert len(bench.look()) == 1
+    assert bench.look(AGAIN_S) == []
+    assert len(bench.look(AGAIN_S)) == 1
+    bench.restarted()
+    assert len(bench.look()) == 1
+
+
+def test_the_joiner_of_a_resolved_request_joins_the_reports_that_waited(bench: Bench):
+    intent = bench.one_unknown()
+    bench.reports("77", *range(NUMBER, NUMBER + 9))
+    [decided] = bench.look()
+    bench.history.resolved(ACCOUNT, "me", intent, "sent", decided.vendor_id)
+    assert bench.look(AGAIN_S) == []
+    view = bench.reader.campaign("may", LAUNCHED_MS + 9000)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.accepted, view.counts.unknown) == (9, 1, 0)
+
+
+def test_it_does_not_look_more_often_than_every_few_seconds(bench: Bench):
+    bench.one_unknown()
+    assert bench.look() == []
+    bench.reports("77", NUMBER)
+    assert bench.look(LOOK_EVERY_S / 4) == []
+    assert len(bench.look(LOOK_EVERY_S)) == 1
+
+
+def test_a_report_read_before_the_journal_that_explains_it_proves_nothing(bench: Bench):
+    bench.one_unknown()
+    bench.driver.all()
+    jobs = bench.history.launch("june", {ACCOUNT: [10]})  # to the same numbers
+    bench.history.intent(ACCOUNT, "me", jobs[ACCOUNT][0], 0, 10)
+    bench.reports("77", NUMBER)
+    bench.driver.inputs("campaigns", "jobs")
+    bench.driver.take([("reports", lane_partition(ACCOUNT))])
+    assert bench.look(fold=False) == []
+    assert bench.look(fold=True) == []  # now the request of june is there: ambiguous
+    [trace] = bench.reader.evidence(ACCOUNT).traces
+    assert [holder.campaign for holder in trace.holders] == ["may", "june"]
+
+
+def test_what_two_requests_can_be_is_told_as_soon_as_one_of_them_is_known(bench: Bench):
+    first, second = bench.one_unknown("may"), bench.one_unknown("june")
+    bench.reports("77", NUMBER)
+    assert bench.look() == []
+    bench.history.outcome(ACCOUNT, first, "accepted", vendor_id="76")  # its owner was frozen, not dead
+    assert [decided.intents for decided in bench.look()] == [(second,)]
+
+
+def test_a_log_that_fails_is_asked_again(bench: Bench):
+    bench.one_unknown()
+    bench.reports("77", NUMBER)
+    bench.log.failures.append(LogTimeout("not confirmed"))
+    assert bench.look() == []
+    assert len(bench.look()) == 1
+
+
+def test_a_log_that_is_damaged_stops_it(bench: Bench):
+    bench.one_unknown()
+    bench.reports("77", NUMBER)
+    bench.log.failures.append(LogDamaged("gone"))
+    with pytest.raises(LogDamaged):
+        bench.look()
+
+
+def test_where_each_recipient_has_an_id_a_report_proves_nothing_about_the_request(bench: Bench):
+    jobs = bench.history.launch("april", {ACCOUNT: [2]}, first_number=NUMBER + 100)
+    bench.one_unknown()
+    intent = bench.history.intent(ACCOUNT, "me", jobs[ACCOUNT][0], 0, 2)
+    bench.history.outcome(ACCOUNT, intent, "accepted", vendor_ids=("1", "2"))
+    bench.reports("77", NUMBER)
+    assert bench.look() == []
+    assert bench.reader.evidence(ACCOUNT).each
+
+
+def test_an_account_with_too_many_requests_without_an_id_is_left_to_people(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sqlite_evidence, "CANDIDATES_MAX", 1)
+    bench.one_unknown("may")
+    bench.one_unknown("june", NUMBER + 100)
+    bench.reports("77", NUMBER)
+    assert (bench.look(), bench.look()) == ([], [])
+    assert capsys.readouterr().out.count("decide by hand") == 1
+
+
+@pytest.mark.parametrize("limit", ["PARKED_MAX", "PARKED_BYTES_MAX"])
+def test_more_ids_than_one_look_takes_are_looked_at_one_piece_after_the_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, limit: str
+):
+    monkeypatch.setattr(sqlite_evidence, limit, 2)
+    intent = bench.one_unknown()
+    for vendor_id in ("1", "2", "3", "4"):
+        bench.reports(vendor_id, 13_900_000_000)  # of another program on this account
+    bench.reports("5", NUMBER)
+    told = [decided.intents for _ in range(5) for decided in bench.look()]
+    assert told == [(intent,)]
+
+
+def test_a_report_of_a_known_id_for_a_strange_number_proves_nothing(bench: Bench):
+    jobs = bench.history.launch("april", {ACCOUNT: [2]}, first_number=NUMBER + 100)
+    bench.one_unknown()
+    intent = bench.history.intent(ACCOUNT, "me", jobs[ACCOUNT][0], 0, 2)
+    bench.history.outcome(ACCOUNT, intent, "accepted", vendor_id="77")
+    bench.reports("77", NUMBER)
+    assert bench.look() == []
+
+
+def test_reports_without_an_id_or_a_number_prove_nothing(bench: Bench):
+    bench.one_unknown()
+    bench.reports("", NUMBER)
+    bench.reports("77", 0)
+    assert bench.look() == []
+
+
+# --- the running joiner ----------------------------------------------------------------------------------------------
+
+
+async def test_a_running_joiner_tells_the_lane_and_joins_what_waited(
+    tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("consumers.results.role.EXPIRE_EVERY_S", 0.5)  # how long it rests when nothing comes in
+    config = parse({"log": {"url": f"sqlite:{tmp_path}/log.db"}, "store": {"url": f"sqlite:{tmp_path}/r.db"}}, "test")
+    partition = lane_partition(ACCOUNT)
+    intent = bench.one_unknown()
+    bench.reports("77", *range(NUMBER, NUMBER + 10))
+    log = await open_log(config.log.url)
+    stop = asyncio.Event()
+    try:
+        await write_out(log, bench.history)
+        joining = asyncio.create_task(run_joiner(config, log, stop))
+        decided = await the_decision(log, partition)
+        assert (decided.intents, decided.vendor_id) == ((intent,), "77")
+        resolved = Resolved(
+            owner="me", account=ACCOUNT, intent=intent, verdict="sent", at_ms=0, by=decided.by, vendor_id="77"
+        )
+        await log.append("lanes", partition, [Entry(ACCOUNT.encode(), codec.encode(resolved))])
+        with contextlib.closing(open_reader(config.store)) as reader:
+            while (view := reader.campaign("may", LAUNCHED_MS)) is None or view.counts.delivered < 10:
+                await asyncio.sleep(0.05)
+        stop.set()
+        await joining
+    finally:
+        await log.close()
+
+
+async def the_decision(log: Log, partition: int) -> Decided:
+    """The first one in a lane's inbox, as soon as it is there."""
+    async for records in log.follow("jobs", partition, 0):
+        for stored in records:
+            if isinstance(record := codec.decode(stored.value), Decided):
+                return record
+    raise AssertionError
+
+
+def test_a_vendor_that_gives_every_recipient_an_id_has_no_chunk_proven_not_even_the_very_first(bench: Bench):
+    bench.one_unknown()
+    bench.watch = EvidenceWatch(cast(Log, bench.log), bench.reader, lambda: LAUNCHED_MS + 9000, ids_each=[ACCOUNT])
+    bench.reports("77", NUMBER + 3, NUMBER + 4)
+    assert bench.look() == []
+    bench.restarted()
+    assert len(bench.look()) == 1, "any other vendor's would be"

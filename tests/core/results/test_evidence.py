@@ -1,0 +1,152 @@
+"""Which chunk an unexplained id proves: never one that the vendor did not take, always where it is unambiguous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.core.results.evidence import CLOCKS_APART_MS, Candidate, Search, Trace, Unexplained, conclude
+from schemas.states import State
+
+BATCHES = {7: [11, 12, 13, 14, 15, 16], 9: [14, 15, 16, 17]}
+
+
+def chunk(number: int, batch: int, start: int, count: int, state: State = State.UNKNOWN, at_ms: int = 0) -> Candidate:
+    return Candidate(id=number, batch=batch, campaign="may", start=start, count=count, state=state, at_ms=at_ms)
+
+
+def reported(vendor_id: str, *numbers: int, first_ms: int = 0) -> Unexplained:
+    of = np.array(numbers, np.int64)
+    return Unexplained(vendor_id=vendor_id, numbers=of, reports=len(of), first_offset=0, first_ms=first_ms)
+
+
+def searched(
+    ids: Sequence[Unexplained], chunks: Sequence[Candidate], batches: dict[int, list[int]] | None = None
+) -> list[Trace]:
+    """As the store does it: the batches with unknown chunks first, the rest for what is left."""
+    held = BATCHES if batches is None else batches
+    looking = Search(ids)
+    doubtful = {each.batch for each in chunks if each.state is State.UNKNOWN}
+    for batch in sorted({each.batch for each in chunks}, key=lambda batch: batch not in doubtful):
+        if batch not in doubtful and not looking.narrow():
+            break
+        numbers = held.get(batch)
+        column = None if numbers is None else np.array(numbers, np.int64)
+        looking.look(column, [each for each in chunks if each.batch == batch])
+    looking.narrow()
+    return looking.traces()
+
+
+def proven(ids: Sequence[Unexplained], chunks: Sequence[Candidate]) -> dict[int, str]:
+    return {trace.holders[0].id: trace.of.vendor_id for trace in conclude(searched(ids, chunks))}
+
+
+X = reported("x", 14, 15)
+UNKNOWN = chunk(1, 7, 0, 6)
+PROVEN = [
+    ("the only request that holds the numbers", [X], [UNKNOWN], {1: "x"}),
+    ("two requests of one batch, each with its id", [X, reported("y", 11)],
+     [chunk(1, 7, 0, 3), chunk(2, 7, 3, 3)], {1: "y", 2: "x"}),
+    ("another request holds only some of the numbers", [X], [UNKNOWN, chunk(2, 9, 1, 3)], {1: "x"}),
+    ("the report came a little before the intent, by another machine's clock", [reported("x", 14, first_ms=1000)],
+     [chunk(1, 7, 0, 6, at_ms=1000 + CLOCKS_APART_MS)], {1: "x"}),
+]  # fmt: skip
+NOT_PROVEN = [
+    ("two unknown requests hold the numbers", [X], [UNKNOWN, chunk(2, 9, 0, 4)]),
+    ("one in flight holds them too", [X], [UNKNOWN, chunk(2, 9, 0, 4, State.IN_FLIGHT)]),
+    ("one accepted without an id holds them too", [X], [UNKNOWN, chunk(2, 9, 0, 4, State.ACCEPTED)]),
+    ("one that was sent again holds them too", [X], [UNKNOWN, chunk(2, 7, 0, 6, State.QUEUED)]),
+    ("the only one is in flight", [X], [chunk(2, 7, 0, 6, State.IN_FLIGHT)]),
+    ("the only one was accepted without an id", [X], [chunk(2, 7, 0, 6, State.ACCEPTED)]),
+    ("a number lies outside every request", [reported("x", 14, 99)], [UNKNOWN]),
+    ("the numbers lie in two pieces of one batch", [reported("x", 13, 14)], [chunk(1, 7, 0, 3), chunk(2, 7, 3, 3)]),
+    ("two ids for one request", [reported("x", 11), reported("y", 12)], [UNKNOWN]),
+    ("the report was there long before the intent", [reported("x", 14, first_ms=1000)],
+     [chunk(1, 7, 0, 6, at_ms=1001 + CLOCKS_APART_MS)]),
+    ("a request whose numbers are lost may hold anything", [X], [UNKNOWN, chunk(2, 8, 0, 4, State.IN_FLIGHT)]),
+    ("the unknown request's own numbers are lost, and another holds them", [X],
+     [chunk(1, 8, 0, 4), chunk(2, 7, 0, 6, State.ACCEPTED)]),
+    ("nothing was reported", [], [UNKNOWN]),
+    ("nothing is unknown", [X], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ids", "chunks", "found"), [row[1:] for row in PROVEN], ids=[row[0] for row in PROVEN])
+def test_an_id_proves_the_one_unknown_request_that_holds_all_its_numbers(ids, chunks, found):
+    assert proven(ids, chunks) == found
+
+
+@pytest.mark.parametrize(("ids", "chunks"), [row[1:] for row in NOT_PROVEN], ids=[row[0] for row in NOT_PROVEN])
+def test_nothing_is_guessed_when(ids, chunks):
+    assert proven(ids, chunks) == {}
+
+
+def test_what_is_ambiguous_is_told_with_everybody_it_may_be():
+    other = chunk(2, 9, 0, 4, State.IN_FLIGHT)
+    [trace] = searched([X], [UNKNOWN, other])
+    assert (trace.of.vendor_id, trace.holders) == ("x", (UNKNOWN, other))
+
+
+def test_ids_that_no_unknown_request_holds_are_not_looked_for_any_further():
+    looking = Search([X, reported("y", 99)])
+    looking.look(np.array(BATCHES[7], np.int64), [UNKNOWN])
+    assert looking.narrow() == 1
+    looking.look(np.array(BATCHES[9], np.int64), [chunk(2, 9, 0, 4, State.ACCEPTED)])
+    [trace] = looking.traces()
+    assert [holder.id for holder in trace.holders] == [1, 2]
+
+
+class Truth(msgspec.Struct):
+    """A request as the vendor knows it (`took`: its id) and as we do."""
+
+    chunk: Candidate
+    took: str
+    told: bool
+    numbers: set[int]
+
+
+def a_world(random: Random) -> tuple[dict[int, list[int]], list[Truth], list[Unexplained]]:
+    """Batches that share numbers, requests the vendor took or not, what we know of each, what was reported."""
+    pool = range(100, 100 + random.randint(2, 14))
+    batches = {n: random.sample(pool, random.randint(1, len(pool))) for n in range(random.randint(1, 4))}
+    truths = []
+    for number in range(random.randint(1, 9)):
+        batch = random.choice(sorted(batches))
+        start = random.randrange(len(batches[batch]))
+        count = random.randint(1, len(batches[batch]) - start)
+        state = random.choice([State.UNKNOWN] * 3 + [State.IN_FLIGHT, State.ACCEPTED, State.QUEUED])
+        took = f"id{number}" if random.random() < 0.7 else ""
+        told = bool(took) and state is not State.UNKNOWN and random.random() < 0.4
+        numbers = set(batches[batch][start : start + count])
+        truths.append(Truth(chunk(number, batch, start, count, state), took, told, numbers))
+    ids = []
+    for truth in truths:
+        got = random.sample(sorted(truth.numbers), random.randint(0, len(truth.numbers)))
+        if truth.took and not truth.told and got:
+            ids.append(reported(truth.took, *sorted(got)))
+    random.shuffle(ids)
+    return batches, truths, ids
+
+
+@given(st.integers(0, 2**32))
+def test_in_any_world_it_is_right_and_finds_all_that_can_be_found(seed):
+    batches, truths, ids = a_world(Random(seed))
+    candidates = [truth.chunk for truth in truths if not truth.told]
+    traces = searched(ids, candidates, batches)
+    found = {trace.holders[0].id: trace.of.vendor_id for trace in conclude(traces)}
+    took = {truth.chunk.id: truth.took for truth in truths}
+    assert all(took[number] == vendor_id for number, vendor_id in found.items())
+    holders = {
+        each.vendor_id: [t.chunk for t in truths if not t.told and set(each.numbers.tolist()) <= t.numbers]
+        for each in ids
+    }
+    held = {name: chunks for name, chunks in holders.items() if any(c.state is State.UNKNOWN for c in chunks)}
+    assert {trace.of.vendor_id: list(trace.holders) for trace in traces} == held
+    sole = {name: chunks[0] for name, chunks in held.items() if len(chunks) == 1}
+    assert found == {only.id: name for name, only in sole.items() if only.state is State.UNKNOWN}

@@ -1,0 +1,170 @@
+"""The tables of docs/SIMULATORS.md, made from the switches, codes, faults and the tests that exercise them.
+
+python -m tests.loadtest.sim.sim_table        writes them into the document
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from loadtest.sim.batch import table as batch_table
+from loadtest.sim.batch import table_b as batch_b_table
+from loadtest.sim.common_switches import COMMON
+from loadtest.sim.cosms import table as cosms_table
+from loadtest.sim.guodu import table as guodu_table
+from loadtest.sim.hezhong import table as hezhong_table
+from loadtest.sim.requests.faults import FAULTS
+from loadtest.sim.switches import Switch
+
+HERE = Path(__file__).parent
+DOCUMENT = HERE.parents[2] / "docs" / "SIMULATORS.md"
+
+
+class Tables(NamedTuple):
+    """What one vendor has."""
+
+    switches: tuple[Switch, ...]
+    codes: Mapping[str, str]
+    statuses: tuple[str, ...]
+
+
+VENDORS = {
+    "batch": Tables(
+        batch_table.SWITCHES,
+        batch_table.CODES,
+        tuple(dict.fromkeys((*batch_table.STATUSES_A, *batch_table.STATUSES_B, *batch_table.STATUSES_ODD))),
+    ),
+    "hezhong": Tables(hezhong_table.SWITCHES, hezhong_table.CODES, hezhong_table.STATUSES),
+    "guodu": Tables(guodu_table.SWITCHES, guodu_table.CODES, tuple(guodu_table.STATUSES)),
+    "batch-b": Tables(
+        batch_b_table.SWITCHES,
+        batch_b_table.CODES,
+        tuple(dict.fromkeys((*batch_table.STATUSES_A, *batch_table.STATUSES_B, *batch_table.STATUSES_ODD))),
+    ),
+    "cosms": Tables(cosms_table.SWITCHES, cosms_table.CODES, cosms_table.STATUSES),
+}
+ANY = ""  # the scope of what every vendor has
+# a file of these tests is about the edition that its name says, not about its folder's vendor
+EDITION = {"test_batch_b_": "batch-b"}
+
+# (vendor or ANY, name of a switch): (value, test) in the order found
+Exercised = dict[tuple[str, str], list[tuple[Any, str]]]
+
+
+def exercised() -> Exercised:
+    """What every `each` of the simulator's tests exercises; a file in a vendor's folder is about that vendor, and one
+    with VENDORS about all of those: its tests run once for each.
+    """
+    found: Exercised = {}
+    common = {s.name for s in COMMON} | {"fault"}
+    for file in sorted(HERE.rglob("test_*.py")):
+        path = file.relative_to(HERE)
+        module = importlib.import_module(".".join(("tests.loadtest.sim", *path.with_suffix("").parts)))
+        edition = next((name for start, name in EDITION.items() if file.name.startswith(start)), None)
+        scope = edition or (file.parent.name if file.parent.name in VENDORS else ANY)
+        scopes = getattr(module, "VENDORS", (scope,))
+        for name, test in inspect.getmembers(module, inspect.isfunction):
+            for mark in getattr(test, "pytestmark", ()):
+                if mark.name != "parametrize" or mark.args[0] != ("value", "expected"):
+                    continue
+                assert inspect.getsource(test).count("value") > 1, f"{name} never looks at its value"
+                switch = mark.kwargs["ids"][0].partition("=")[0]
+                for key in [(ANY, switch)] if switch in common else [(each, switch) for each in scopes]:
+                    found.setdefault(key, []).extend((value, f"{path}::{name}") for value, _ in mark.args[1])
+    return found
+
+
+def _wanted() -> dict[tuple[str, str], Iterable[Any]]:
+    wanted: dict[tuple[str, str], Iterable[Any]] = {(ANY, s.name): s.values for s in COMMON}
+    wanted[ANY, "fault"] = FAULTS
+    for vendor, has in VENDORS.items():
+        wanted |= {(vendor, s.name): s.values for s in has.switches}
+        wanted |= {(vendor, "code"): has.codes, (vendor, "status"): has.statuses}
+    return wanted
+
+
+def untested(found: Exercised) -> list[str]:
+    """Every documented value of a switch, every code, fault and status that no test exercises."""
+    missing = []
+    for (vendor, name), values in _wanted().items():
+        known = [value for value, _ in found.get((vendor, name), ())]
+        missing += [f"{vendor} {name} = {value!r}".strip() for value in values if value not in known]
+    return missing
+
+
+def unknown(found: Exercised) -> list[tuple[str, str]]:
+    """What tests exercise and nothing has."""
+    return sorted(set(found) - set(_wanted()))
+
+
+def tables() -> dict[str, str]:
+    """The generated parts of the document, by their name in it."""
+    found = exercised()
+    made = {
+        "common": _switches(ANY, COMMON, found),
+        "faults": _table(
+            ("fault", "what happens", "carried out by default", "test"),
+            (
+                (f"`{f}`", what, "yes" if taken else "no", _tests(found, (ANY, "fault"), f))
+                for f, (taken, what) in FAULTS.items()
+            ),
+        ),
+    }
+    for vendor, has in VENDORS.items():
+        made[vendor] = _switches(vendor, has.switches, found)
+        made[f"{vendor} codes"] = _table(
+            ("code", "meaning", "test"),
+            ((f"`{c}`", meaning, _tests(found, (vendor, "code"), c)) for c, meaning in has.codes.items()),
+        )
+    return made
+
+
+def written(document: str) -> str:
+    """The document with its generated parts as they should be."""
+    for name, table in tables().items():
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, _, rest = document.partition(start)
+        assert rest, f"docs/SIMULATORS.md has lost its mark {start!r}"
+        document = before + start + table + end + rest.partition(end)[2]
+    return document
+
+
+def _switches(vendor: str, switches: Iterable[Switch], found: Exercised) -> str:
+    return _table(
+        ("switch", "values (**default**)", "source", "meaning", "test"), (_switch(vendor, s, found) for s in switches)
+    )
+
+
+def _switch(vendor: str, switch: Switch, found: Exercised) -> tuple[str, ...]:
+    default = f"**{_cell(switch.default)}**"
+    if switch.by_edition:
+        default += "".join(f" (edition {e}: **{_cell(v)}**)" for e, v in switch.by_edition.items())
+    others = [_cell(v) for v in switch.values if v != switch.default]
+    values = ", ".join([default, *others]) + (f"; {switch.also}" if switch.also else "")
+    return (f"`{switch.name}`", values, switch.source, switch.meaning, _tests(found, (vendor, switch.name)))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    if isinstance(value, dict):
+        return ", ".join(f"`{k}` {v}" for k, v in value.items()) or "none"
+    return f"`{value}`" if value != "" else "(empty)"
+
+
+def _tests(found: Exercised, key: tuple[str, str], value: Any = None) -> str:
+    tests = dict.fromkeys(test for v, test in found.get(key, ()) if value is None or v == value)
+    return "<br>".join(f"`{test}`" for test in tests)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(written(DOCUMENT.read_text("utf-8")), "utf-8")

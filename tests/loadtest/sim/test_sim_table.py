@@ -1,0 +1,61 @@
+"""docs/SIMULATORS.md tells every switch, code and fault with its test; here it is held to that."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from loadtest.sim.common_switches import COMMON
+from loadtest.sim.server import VENDORS
+from loadtest.sim.switches import Switch
+from tests.loadtest.sim import sim_table
+
+ALL = [("", s) for s in COMMON] + [(name, s) for name, vendor in VENDORS.items() for s in vendor.table]
+
+
+def test_every_value_of_every_switch_every_code_fault_and_status_has_a_test() -> None:
+    assert sim_table.untested(sim_table.exercised()) == []
+
+
+def test_no_test_exercises_a_switch_that_is_not_there() -> None:
+    assert sim_table.unknown(sim_table.exercised()) == []
+
+
+def test_a_value_without_a_test_would_be_noticed() -> None:
+    found = sim_table.exercised()
+    of_max = found["batch", "max_chars"]
+    found["batch", "max_chars"] = [(value, test) for value, test in of_max if value != 585]
+    del found["hezhong", "sub_max"]
+    found["guodu", "code"] = found["guodu", "code"][1:]
+    assert sim_table.untested(found) == [
+        "batch max_chars = 585",
+        "hezhong sub_max = 5",
+        "hezhong sub_max = 6",
+        "guodu code = '00'",
+    ]
+
+
+def test_every_vendor_is_in_the_tables() -> None:
+    assert {name: vendor.table for name, vendor in VENDORS.items()} == {
+        name: tables.switches for name, tables in sim_table.VENDORS.items()
+    }
+
+
+def test_the_document_says_what_is_so() -> None:
+    document = sim_table.DOCUMENT.read_text("utf-8")
+    assert document == sim_table.written(document), "run: python -m tests.loadtest.sim.sim_table"
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_vendors_switches_have_one_name_each(vendor: str) -> None:
+    names = [s.name for s in (*COMMON, *VENDORS[vendor].table)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("vendor", "switch"), ALL, ids=[f"{vendor}-{s.name}" for vendor, s in ALL])
+def test_a_switch_has_a_source_and_its_default_among_what_it_accepts(vendor: str, switch: Switch) -> None:
+    own = {"batch": "BATCH", "hezhong": "HZ", "guodu": "GD", "cosms": "COSMS", "batch-b": "BATCH"}.get(vendor, "X")
+    assert re.match(rf"vendors\.md \d|AMB-({own}|X)-\d", switch.source)
+    assert switch.values
+    switch.check(switch.default)

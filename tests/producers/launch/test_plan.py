@@ -1,0 +1,172 @@
+"""The plan: what a launch will do and cost."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from dispatcher.config.file import parse
+from producers.launch.plan import Counts, make_plan, per_request, plan_accounts, rate, send_hours, shares
+from producers.launch.plan_text import duration, plan_lines, shortage
+from producers.launch.route_split import deal
+from schemas.states import BY_FILE_SHOWN, ON_LIST
+
+LONG = "长" * 140  # three parts: 67 + 67 + 6
+
+
+def account(**fields):
+    table = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x", **fields}
+    return parse({"account": {"spring": table}}, "test.toml").account("spring")
+
+
+def flow(limit, unit, per_s=1.0):
+    return {"limit": limit, "per_s": per_s, "unit": unit}
+
+
+@pytest.mark.parametrize(
+    ("fields", "segments", "numbers", "per_s"),
+    [
+        ({}, 1, 50_000, 10_000),
+        ({"numbers_per_request": 500}, 3, 500, 10_000),
+        ({"flow": flow(500, "messages")}, 1, 100, 500),
+        ({"flow": flow(500, "messages")}, 3, 100, 500),
+        ({"flow": flow(500, "messages"), "numbers_per_request": 50}, 1, 50, 500),
+        ({"flow": flow(600, "parts")}, 3, 40, 200),
+        ({"flow": flow(2, "parts")}, 3, 1, Fraction(2, 3)),
+        ({"flow": flow(10, "requests"), "numbers_per_request": 500}, 1, 500, 5000),
+        ({"flow": flow(3000, "messages", 60.0)}, 1, 600, 50),
+        ({"flow": flow(1, "requests", 0.1), "numbers_per_request": 7}, 1, 7, 70),
+    ],
+)
+def test_rate_and_requests_follow_the_flow_limit(fields, segments, numbers, per_s):
+    vendor = account(**fields)
+    assert per_request(vendor, segments) == numbers
+    assert rate(vendor, segments) == per_s
+
+
+def planned(route, sizes, text="hi", **changes):
+    accounts = plan_accounts(route, text, deal(sizes, shares(route, text)))
+    options = {
+        "campaign": "may",
+        "name": "May sale",
+        "source": "may.csv",
+        "column": '"手机" (column 2)',
+        "encoding": "utf-8",
+        "text": text,
+        "counts": Counts(
+            rows=sum(sizes) + 60,
+            recipients=sum(sizes),
+            duplicate=10,
+            suppressed_reasons={BY_FILE_SHOWN: 5, ON_LIST: 15},
+            invalid_reasons={"empty": 1, "scientific notation": 29},
+        ),
+        "batches": len(sizes),
+        "accounts": accounts,
+        "now_ms": 1_000_000,
+        "notes": ("only sheet 1",),
+    }
+    return make_plan(**{**options, **changes})
+
+
+def test_a_plan_adds_up():
+    route = {"a": account(flow=flow(100, "messages")), "b": account(flow=flow(300, "messages"))}
+    plan = planned(route, [50_000, 10_000], LONG)
+    assert plan.rows == plan.recipients + plan.invalid + plan.duplicate + plan.suppressed
+    assert (plan.segments, plan.messages) == (3, 180_000)
+    assert [(each.recipients, each.jobs) for each in plan.accounts] == [(15_000, 2), (45_000, 2)]
+    assert plan.requests == sum(each.requests for each in plan.accounts)
+    assert [each.requests for each in plan.accounts] == [12_500 // 20 + 2_500 // 20, 37_500 // 60 + 7_500 // 60]
+    assert plan.seconds == 150
+    assert plan.finish_at_ms == 1_000_000 + 150_000
+
+
+def test_accounts_that_rest_at_night_are_mentioned():
+    (note,) = send_hours({"a": account(send_hours=[8, 21]), "b": account()})
+    assert 'account "a" sends from 8:00 to 21:00 only' in note
+
+
+def test_requests_are_counted_job_by_job():
+    plan = planned({"a": account(numbers_per_request=40_000)}, [50_000, 10_000])
+    assert plan.requests == 3
+
+
+def test_the_slowest_account_says_when_it_is_done():
+    route = {"a": account(flow=flow(10, "messages"), numbers_min=100), "b": account()}
+    plan = planned(route, [50_000])
+    assert plan.seconds == max(each.seconds for each in plan.accounts)
+
+
+def test_the_plan_says_everything_that_is_asked_before_a_launch():
+    from msgspec.structs import replace
+
+    plan = planned({"a": account(flow=flow(500, "messages")), "b": account()}, [50_000], LONG)
+    accounts = (replace(plan.accounts[0], balance=10.0), replace(plan.accounts[1], balance_note="no answer in 10 s"))
+    text = "\n".join(plan_lines(replace(plan, accounts=accounts)))
+    for words in (
+        "may  May sale",
+        'may.csv: "手机" (column 2), utf-8',
+        "50,060",
+        "50,000 recipients in 1 batch",
+        "1 empty",
+        "15 on the suppression list",
+        "29 scientific notation (a spreadsheet",
+        "140 characters, 3 segments per message",
+        "150,000 in total",
+        "less than a second" if plan.seconds < 1 else "after the start",
+        "balance 10, needs 7,143: TOO LITTLE",
+        "balance unknown (no answer in 10 s)",
+        "no flow limit (10,000/s assumed)",
+        "only sheet 1",
+    ):
+        assert words in text, words
+
+
+def test_a_balance_that_does_not_cover_the_need_is_said():
+    from msgspec.structs import replace
+
+    plan = planned({"a": account()}, [100])
+    assert shortage(plan) == ""
+    enough = replace(plan, accounts=(replace(plan.accounts[0], balance=100.0),))
+    assert (enough.accounts[0].enough, shortage(enough)) == (True, "")
+    short = replace(plan, accounts=(replace(plan.accounts[0], balance=40.0),))
+    assert (short.accounts[0].enough, '"a" lacks 60 messages' in shortage(short)) == (False, True)
+    assert plan.accounts[0].enough is None
+
+
+APART = [
+    # recipients of 100 that another credit pays, the balance, and what the plan says
+    (None, 100.0, "balance 100, needs 100: enough", 0),
+    (30, 70.0, "balance 70, needs 70: enough; 30 more of another credit, which is not compared", 0),
+    (30, 60.0, "balance 60, needs 70: TOO LITTLE; 30 more of another credit", 10),
+    (100, 0.0, "balance 0, pays none of it: 100 of another credit, which is not compared", 0),
+]
+
+
+@pytest.mark.parametrize(("apart", "balance", "words", "lacks"), APART)
+def test_what_another_credit_pays_is_not_compared_with_the_balance(apart, balance, words, lacks):
+    from msgspec.structs import replace
+
+    route = {"a": account()}
+    counted = None if apart is None else lambda start, count: min(count, max(0, apart - start))
+    accounts = plan_accounts(route, "hi", deal([60, 40], shares(route, "hi")), counted)
+    plan = planned(route, [60, 40], accounts=(replace(accounts[0], balance=balance),))
+    assert words in "\n".join(plan_lines(plan))
+    assert shortage(plan).startswith(f'The balance is too low: "a" lacks {lacks} messages.' if lacks else "")
+    assert bool(shortage(plan)) is bool(lacks)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.3, "less than a second"),
+        (1, "1 s"),
+        (59.6, "1 min"),
+        (61, "1 min 1 s"),
+        (3600, "1 h"),
+        (3661, "1 h 1 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_durations_are_said_as_people_say_them(seconds, words):
+    assert duration(seconds) == words
