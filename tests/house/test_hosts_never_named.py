@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# vendors.md, Annex D: a configuration, fixture or example that could reach one of these is a defect.
+# Printed in the vendors' documents: a configuration, fixture or example that could reach one of these is a defect.
 VENDOR_HOSTS = [
     ("cosms", "cn"),
     ("guodulink", "net"),

@@ -17,7 +17,7 @@ from loadtest.sim.cosms import login as cosms_login
 from tests.loadtest.sim.cosms.cosms_kit import LOGIN, SEND, SMS, Cosms, code, cosms, gbk, hashed, rows
 from tests.loadtest.sim.sim_kit import each
 
-VECTOR = "fb73224840e396795873c019e852dd50"  # vendors.md 1.3: corpID 100, JYT, 123456, MD5str 112233
+VECTOR = "fb73224840e396795873c019e852dd50"  # vendors.md 1.3: the document's own example
 NEGATIVE = [
     "2fc88a05cbf5f9d238a2141b9d5dfb6e",  # the name in lower case
     "d710c4cd36988275c77403b417520099",  # the inner hash in upper case
