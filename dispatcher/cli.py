@@ -1,8 +1,8 @@
-"""The `dispatcher` command: a group that loads a subcommand only when it is invoked.
+"""The `dispatcher` command: its commands are entry points, and each is imported only when it is invoked.
 
-Other packages add their commands by entry point (group `dispatcher.commands`: name = command, value = click object), so
-this file imports nothing above it. It also decides what every failure looks like on the terminal: one sentence, never a
-traceback.
+Any package adds a command by an entry point of the group `dispatcher.commands`: `run` names `dispatcher run`,
+`campaign.show` names `dispatcher campaign show`. So this file imports nothing above it. It also decides what every
+failure looks like on the terminal: one sentence, never a traceback.
 """
 
 from __future__ import annotations
@@ -25,6 +25,20 @@ from dispatcher.terminal.options import Group
 
 DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
+GROUPS: Final = {
+    "account": "The vendor accounts: what is configured, whether they work, what is left on them.",
+    "campaign": "Launch campaigns, watch them, pause, resume or cancel them, export their results.",
+    "inbound": "Messages from phones: long ones put together, each listed once; and what could not be read.",
+    "store": "The results store: a fold of the log, which can be made anew at any time.",
+    "suppression": "The suppression list: numbers that no launch texts. Phones that opt out are added to it.",
+    "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"
+    "None is sent again unless its campaign's policy or a person says so.",
+}
+"""What is said of a group; a group that another package opens may have none."""
+
+IN_ORDER: Final = {"campaign": ("launch", "list", "show", "watch", "pause", "resume", "cancel", "export")}
+"""Groups whose commands are listed as they are used, not by the alphabet."""
+
 DEBUG: Final = "DISPATCHER_DEBUG"
 INTERRUPTED: Final = 130
 
@@ -36,34 +50,57 @@ _INSTALL: Final = {
 }
 
 
-class Commands(Group):
-    """A group whose subcommands are its own plus those of the installed entry points, each imported when asked for."""
+class InstalledGroup(Group):
+    """A group whose commands are its own and the entry points whose names begin with its own name and a dot."""
+
+    prefix = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *_entry_points()})
+        names = sorted({*super().list_commands(ctx), *(name.partition(".")[0] for name in self._installed())})
+        order = IN_ORDER.get(self.prefix.removesuffix("."), ())
+        return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        found = _entry_points().get(cmd_name)
-        if found is None:
-            return None
-        command = found.load()
-        if not isinstance(command, click.Command):
-            raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
-        _keep_warnings_off_the_output()
-        return command
+        installed = self._installed()
+        if cmd_name in installed:
+            return _loaded(installed[cmd_name])
+        if any(name.startswith(f"{cmd_name}.") for name in installed):
+            group = InstalledGroup(cmd_name, help=GROUPS.get(self.prefix + cmd_name))
+            group.prefix = f"{self.prefix}{cmd_name}."
+            return group
+        return None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        # click would look for like names among the commands of this file only, not among those of the entry points.
+        # click would look for similar names among the commands of this file only, not among the entry points.
         close = get_close_matches(name, self.list_commands(ctx), 1)
         if close and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             ctx.fail(f"No such command {name!r}. Did you mean {close[0]!r}?")
         return super().resolve_command(ctx, args)
+
+    def _installed(self) -> dict[str, EntryPoint]:
+        return {
+            found.name.removeprefix(self.prefix): found
+            for found in entry_points(group=GROUP)
+            if found.name.startswith(self.prefix)
+        }
+
+
+def _loaded(found: EntryPoint) -> click.Command:
+    command = found.load()
+    if not isinstance(command, click.Command):
+        raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
+    _keep_warnings_off_the_output()
+    return command
+
+
+class Commands(InstalledGroup):
+    """The whole command; its `main` turns every error into a sentence and an exit code."""
 
     def main(
         self,
@@ -112,10 +149,6 @@ class Commands(Group):
             return 1
         # click returns the code of ctx.exit() as the result when not standalone.
         return result if isinstance(result, int) and not isinstance(result, bool) else 0
-
-
-def _entry_points() -> dict[str, EntryPoint]:
-    return {found.name: found for found in entry_points(group=GROUP)}
 
 
 def _keep_warnings_off_the_output() -> None:

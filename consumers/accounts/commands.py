@@ -24,7 +24,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.service.accounts import Probe, balance_of, probe, run_by_the_old, tell_lane
 from dispatcher.store.opening import sqlite_path
-from dispatcher.terminal.options import Group, columns, config_option, console, json_option, print_json, user
+from dispatcher.terminal.options import columns, config_option, console, json_option, print_json, user
 from dispatcher.vendors.seam.vendor import Vendor
 from schemas.records import BalanceAsked, Stopped
 from schemas.topics import lane_partition
@@ -34,12 +34,7 @@ WAIT_TOLD_S_MIN: Final = 0.5
 _ERRORS = {False: UserError, None: DispatcherError}
 
 
-@click.group(cls=Group)
-def account() -> None:
-    """The vendor accounts: what is configured, whether they work, what is left on them."""
-
-
-@account.command("list")
+@click.command("list")
 @config_option
 @json_option
 def list_accounts(config: str | None, as_json: bool) -> None:
@@ -89,7 +84,7 @@ async def _stops(config: Config) -> dict[str, Stopped]:
         await log.close()
 
 
-@account.command()
+@click.command()
 @click.argument("name", required=False)
 @config_option
 @json_option
@@ -121,7 +116,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
     _fail_on([each for each, _ in probes])
 
 
-@account.command()
+@click.command()
 @click.argument("name", required=False)
 @config_option
 @json_option

@@ -21,10 +21,10 @@ from dispatcher.config.file import load
 from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.errors import UserError
-from dispatcher.service.inbound import dead_letters, export_to, follow_messages, newest
+from dispatcher.service.inbound import dead_letters, follow_messages, fresh, newest, pages
 from dispatcher.store.port import InboundMessage, InboundWanted
-from dispatcher.terminal.options import Group, config_option, console, json_option, print_json, print_json_line
-from dispatcher.terminal.output_file import check_output, output_kind, output_options
+from dispatcher.terminal.options import config_option, console, json_option, print_json, print_json_line
+from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 
 if TYPE_CHECKING:
     from dispatcher.store.export.table_files import TableKind
@@ -44,11 +44,6 @@ _SPANS: Final = {"min": "minutes", "h": "hours", "d": "days"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group(cls=Group)
-def inbound() -> None:
-    """What phones sent to us: messages, long ones put together, each once; and what nobody could read."""
-
-
 def _chosen(function: F) -> F:
     """The options that choose messages."""
     for option in (
@@ -66,7 +61,7 @@ def _chosen(function: F) -> F:
     return function
 
 
-@inbound.command("list")
+@click.command("list")
 @_chosen
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @config_option
@@ -107,7 +102,7 @@ def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str |
         click.echo(f'account "{wanted}" is not in {loaded.path} (accounts there: {known}).', err=True)
 
 
-@inbound.command("export")
+@click.command("export")
 @_chosen
 @output_options(list(KINDS))
 @config_option
@@ -126,6 +121,8 @@ def export_command(
       dispatcher inbound export --since 2026-11-01 -o november.xlsx
       dispatcher inbound export --format jsonl | jq .text
     """
+    from consumers.inbound.export import export_messages
+
     kind = output_kind(kind, output, KINDS)
     if output is None and as_json:
         raise UserError("--json prints what was written to a file. Name one: -o FILE.")
@@ -133,14 +130,17 @@ def export_command(
         raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    rows, records_behind = export_to(load(config, secrets="none"), _wanted(**chosen), KINDS[kind], output)
+    loaded, wanted = load(config, secrets="none"), _wanted(**chosen)
+    records_behind = asyncio.run(fresh(loaded))
+    with written(output) as out:
+        rows = export_messages(pages(loaded, wanted), out, KINDS[kind])
     if as_json:
         print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 
 
-@inbound.command()
+@click.command()
 @_chosen
 @config_option
 @json_option
@@ -160,7 +160,7 @@ def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
         asyncio.run(follow_messages(loaded, wanted, _print_object if as_json else _print_line))
 
 
-@inbound.command()
+@click.command()
 @click.option("--account", metavar="ACCOUNT", help="Only what came for this account.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
 @config_option

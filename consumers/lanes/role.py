@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -20,6 +21,7 @@ from dispatcher.core.lane.state import LaneBroken
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError
 from dispatcher.log.port import Log
+from dispatcher.process.roles import Work, start_tasks
 from schemas.topics import LANES, lane_partition
 
 AGAIN_S: Final = 2.0
@@ -104,3 +106,8 @@ class Lanes:
 async def run_lanes(config: Config, log: Log, stop: asyncio.Event) -> None:
     """Run the lanes that this process gets, until `stop`; then drain them within `lanes.drain_s`."""
     await Lanes(config, log).run(stop)
+
+
+async def start_lanes(config: Config, log: Log) -> Work:
+    """The role `lanes` of `dispatcher run`."""
+    return start_tasks(partial(run_lanes, config, log))

@@ -16,17 +16,21 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from functools import partial
 from typing import Final
 
 import structlog
 
 from consumers.results.evidence import EvidenceWatch
 from dispatcher.config.file import Config
-from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
+from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer
 from dispatcher.log.port import Log, Stored
+from dispatcher.process.roles import Work, start_tasks
+from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.store.fold.feeding import Joining, places
-from dispatcher.store.opening import open_reader, wait_for_store
+from dispatcher.store.opening import open_reader, open_store, wait_for_store
 from dispatcher.store.port import INPUTS, OtherLog, Store
+from dispatcher.store.sqlite.store import StoreBusy
 
 LINGER_S: Final = 0.2
 QUIET_S: Final = 0.02
@@ -36,10 +40,49 @@ BURST_BYTES: Final = 100_000
 EXPIRE_EVERY_S: Final = 10.0
 RETRY_S_MIN: Final = 0.5
 RETRY_S_MAX: Final = 10.0
+MAINTAIN_EVERY_S: Final = 3600.0
 FEED_BYTES_MAX: Final = 4_000_000
 """Of one partition, read and not yet folded; a read may go over it once."""
 
 _log = structlog.get_logger("joiner")
+
+
+async def start_results(config: Config, log: Log) -> Work:
+    """The role `results` of `dispatcher run`. Raises StoreError."""
+    await _make_store(config)
+    return start_tasks(
+        partial(run_joiner, config, log), partial(_maintain, log), after=partial(_fold_the_rest, config, log)
+    )
+
+
+async def _make_store(config: Config) -> None:
+    """Have a store to read from the start on. If another process keeps it, ours stands by."""
+    try:
+        store = await asyncio.to_thread(open_store, config.store)
+    except StoreBusy:
+        return
+    await asyncio.to_thread(store.close)
+
+
+async def _fold_the_rest(config: Config, log: Log) -> None:
+    """Fold what the lanes appended while or after the joiner stopped."""
+    try:
+        await bring_up_to_date(config, log)
+    except DispatcherError as error:
+        _log.warning("the last records were not folded; the next start does it", error=str(error))
+
+
+async def _maintain(log: Log, stop: asyncio.Event) -> None:
+    """Delete what retention allows, every hour."""
+    while not stop.is_set():
+        try:
+            deleted = await log.maintain(time.time_ns() // 1_000_000)
+            if deleted:
+                _log.info("old records deleted", records=deleted)
+        except LogError as error:
+            _log.warning("old records not deleted, trying again in an hour", error=str(error))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), MAINTAIN_EVERY_S)
 
 
 async def run_joiner(config: Config, log: Log, stop: asyncio.Event) -> None:

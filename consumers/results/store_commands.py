@@ -1,57 +1,20 @@
-"""`dispatcher store …` and `dispatcher lookup NUMBER`; `account …` is in account_commands.py, agent_commands.py and
-operation_commands.py."""
+"""`dispatcher store rebuild`: make the results store anew from the log."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.text import Text
 
-from consumers.accounts.agent_commands import add_account, delete_account, recharge_account
-from consumers.accounts.codes_command import codes_command
-from consumers.accounts.commands import account
-from consumers.accounts.history_command import history_command
-from consumers.accounts.login_commands import change_login
-from consumers.accounts.operation_commands import list_operations, settle_operation
-from consumers.inbound.screen import printable
 from dispatcher.config.file import Config, load
-from dispatcher.core import numbers as phone_numbers
-from dispatcher.core.suppression import key_as_written
-from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
-from dispatcher.service.freshness import up_to_date
-from dispatcher.store.port import InboundMessage, Sighting
 from dispatcher.store.sqlite.rebuild import rebuild as rebuild_store
-from dispatcher.terminal.options import Group, columns, config_option, confirm, console, json_option, print_json
-from schemas.states import State
-
-__all__ = ["account", "lookup", "store"]
-
-MESSAGES_MAX: Final = 20
-
-for command in (
-    recharge_account,
-    add_account,
-    delete_account,
-    change_login,
-    codes_command,
-    history_command,
-    list_operations,
-    settle_operation,
-):
-    account.add_command(command)
+from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
 
 
-@click.group(cls=Group)
-def store() -> None:
-    """The results store: a fold of the log, which can be made anew at any time."""
-
-
-@store.command()
+@click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
 @json_option
@@ -97,103 +60,3 @@ async def _rebuild(config: Config) -> int:
     finally:
         await log.close()
     return whole
-
-
-@click.command()
-@click.argument("number")
-@config_option
-@json_option
-def lookup(number: str, config: str | None, as_json: bool) -> None:
-    """What became of one number, in every campaign, and what it sent us.
-
-    The number may be written as in a list: 13800138000, 138 0013 8000, +86 138 0013 8000.
-
-    \b
-    Examples:
-      dispatcher lookup 13800138000
-      dispatcher lookup 13800138000 --json
-    """
-    value = _number(number)
-    wire = phone_numbers.to_wire(value)
-    sightings, messages = asyncio.run(_lookup(load(config, secrets="none"), value, wire))
-    if as_json:
-        print_json(
-            {
-                "number": wire,
-                "campaigns": [_sighting_object(sighting) for sighting in sightings],
-                "inbound": [_inbound_object(message) for message in messages],
-            }
-        )
-        return
-    if not sightings and not messages:
-        click.echo(f"{wire} is in no campaign, and sent us nothing.")
-    if sightings:
-        names = ("campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported")
-        table = columns(*names, prose={"meaning"})
-        for found in sightings:
-            texts = (
-                found.campaign,
-                found.state.word.replace("_", " "),
-                found.code,
-                found.meaning,
-                found.account,
-                found.vendor_id,
-                _clock(found.submitted_ms),
-                _clock(found.reported_ms),
-            )
-            table.add_row(*map(Text, texts))
-        console().print(table)
-    if messages:
-        table = columns("received", "account", "text", prose={"text"})
-        for message in messages:
-            table.add_row(*map(Text, (_clock(message.received_ms), message.account, printable(message.text))))
-        console().print(table)
-
-
-async def _lookup(config: Config, value: int, wire: str) -> tuple[list[Sighting], list[InboundMessage]]:
-    async with up_to_date(config) as reader:
-        sightings = await asyncio.to_thread(reader.lookup, value)
-        messages = await asyncio.to_thread(lambda: reader.inbound(wire, messages_max=MESSAGES_MAX))
-        return sightings, messages
-
-
-def _number(text: str) -> int:
-    value = key_as_written(text)
-    if value == 0:
-        try:
-            value = phone_numbers.from_wire(text.strip())
-        except ValueError:
-            raise UserError(f'"{text}" is no phone number. Write it like 13800138000.') from None
-    return value
-
-
-def _sighting_object(found: Sighting) -> dict[str, Any]:
-    return {
-        "campaign": found.campaign,
-        "name": found.name,
-        "state": found.state.word,
-        "final": found.state in (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED),
-        "code": found.code,
-        "meaning": found.meaning,
-        "account": found.account,
-        "vendor": found.vendor,
-        "vendor_id": found.vendor_id,
-        "submitted_ms": found.submitted_ms,
-        "reported_ms": found.reported_ms,
-        "launched_ms": found.launched_ms,
-    }
-
-
-def _inbound_object(message: InboundMessage) -> dict[str, Any]:
-    return {
-        "account": message.account,
-        "to": message.to,
-        "text": message.text,
-        "at_ms": message.at_ms,
-        "received_ms": message.received_ms,
-    }
-
-
-def _clock(at_ms: int | None) -> str:
-    """Local time to the second, as the other commands show it."""
-    return "" if not at_ms else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_ms / 1000))

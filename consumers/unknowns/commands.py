@@ -28,7 +28,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.service.freshness import behind, up_to_date
 from dispatcher.service.resolutions import Resolution, resolutions
 from dispatcher.service.unknowns import Doubt, Verdict, chosen, decide, decisions, doubts, launched, still_unknown
-from dispatcher.terminal.options import Group, config_option, confirm, console, json_option, print_json
+from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
 from schemas.topics import LANE_PARTITIONS, lane_partition
 
 FRESH_WITHIN_S: Final = 2.0
@@ -48,15 +48,7 @@ def _chunk_names(context: click.Context, parameter: click.Parameter, names: tupl
     return names
 
 
-@click.group(cls=Group)
-def unknown() -> None:
-    """Requests that nobody knows the fate of: see them, resolve them.
-
-    The vendor may or may not have taken them. None is sent again unless its campaign's policy or a person says so.
-    """
-
-
-@unknown.command("list")
+@click.command("list")
 @click.option("--campaign", metavar="ID", help="Only this campaign.")
 @click.option("--resolved", is_flag=True, help="What was unknown: how it was resolved, by whom and why.")
 @config_option
@@ -91,7 +83,7 @@ def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_js
         click.echo(f"these results are {counted(missing, 'record')} behind the log.", err=True)
 
 
-@unknown.command()
+@click.command()
 @click.argument("campaign", metavar="CAMPAIGN")
 @click.option(
     "--chunk",

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, Literal
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Final
 
 import click
 import orjson
@@ -25,15 +26,25 @@ from schemas.topics import lane_partition
 if TYPE_CHECKING:
     from dispatcher.process.roles import Running
 
-Role = Literal["web", "lanes", "results"]
-ROLES: Final[tuple[Role, ...]] = ("web", "lanes", "results")
+ROLE_GROUP: Final = "dispatcher.roles"
+STOP_ORDER: Final = ("web", "lanes", "results")  # also the order in which people see them
 
 AT_ONCE: Final = 130
 
 
+def role_names() -> tuple[str, ...]:
+    """The roles of the installed packages: ours in their order, then others."""
+    installed = {found.name for found in entry_points(group=ROLE_GROUP)}
+    return (*(name for name in STOP_ORDER if name in installed), *sorted(installed.difference(STOP_ORDER)))
+
+
 @click.command()
 @click.option(
-    "--role", type=click.Choice(["all", *ROLES]), default="all", show_default=True, help="What this process does."
+    "--role",
+    type=click.Choice(["all", *role_names()]),
+    default="all",
+    show_default=True,
+    help="What this process does.",
 )
 @config_option
 @json_option
@@ -50,7 +61,7 @@ def run(role: str, config: str | None, as_json: bool) -> None:
     """
     from dispatcher.process import logs
 
-    roles: tuple[Role, ...] = ROLES if role == "all" else tuple(each for each in ROLES if each == role)
+    roles = role_names() if role == "all" else (role,)
     loaded = load(config, secrets="none" if roles == ("results",) else "all")
     if not loaded.accounts and roles != ("results",):
         raise ConfigError(f"{loaded.path} has no account. Fill in [account.NAME], as in dispatcher.example.toml.")
@@ -68,7 +79,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _run(config: Config, roles: tuple[Role, ...], *, as_json: bool) -> None:
+async def _run(config: Config, roles: tuple[str, ...], *, as_json: bool) -> None:
     from dispatcher.accounts.holders import lane_holders
     from dispatcher.process.roles import running
 
@@ -111,8 +122,8 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, told)
 
 
-def _greet(config: Config, roles: tuple[Role, ...], at_work: Running, others: list[int], *, as_json: bool) -> None:
-    web = at_work.webhooks.url if at_work.webhooks is not None else None
+def _greet(config: Config, roles: tuple[str, ...], at_work: Running, others: list[int], *, as_json: bool) -> None:
+    web = at_work.url
     if as_json:
         ready = {"ready": True, "pid": os.getpid(), "roles": roles, "log": at_work.log.url, "web": web}
         click.echo(orjson.dumps(ready | {"accounts": sorted(config.accounts), "lanes_held_by": others}))

@@ -1,118 +1,139 @@
-"""The dispatcher's roles in one process: webhooks in, lanes out, results joined; used by `run` and by `demo`.
+"""The roles of `dispatcher run` at work on one log; `demo` uses it, too.
 
-Start: the log; the webhooks, as a taken port must be found before anything moves; the results; the lanes. An orderly
-stop: take no more pushes, drain the lanes within `lanes.drain_s`, fold what is on the log, close it.
+A role is an entry point of the group `dispatcher.roles`: a coroutine function that starts it and returns its `Work`.
+So this package knows the names of roles and their order, not their code.
+
+An orderly stop: take no more pushes, drain the lanes within `lanes.drain_s`, fold what is on the log, close it.
 A role that fails is told by `Running.until_failed`; the others are still stopped in order.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 import structlog
 
-from consumers.lanes.role import run_lanes
-from consumers.results.role import run_joiner
 from dispatcher.config.file import Config
-from dispatcher.errors import DispatcherError, LogError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.process.command import Role
-from dispatcher.service.freshness import bring_up_to_date
-from dispatcher.store.opening import open_store
-from dispatcher.store.sqlite.store import StoreBusy
-from producers.webhooks.server import Webhooks, serve_webhooks
+from dispatcher.process.command import ROLE_GROUP, STOP_ORDER
 
-MAINTAIN_EVERY_S: Final = 3600.0
-
-Stopper = Callable[[], Awaitable[None]]
+START_ORDER: Final = ("web", "results", "lanes")  # a taken port is found before anything moves
 
 _logger = structlog.get_logger("run")
 
 
-class Running:
-    """Roles at work on one log. `webhooks` is None without the web role."""
+class Work:
+    """One role at work: where it listens (None: nowhere), how it is stopped, and whether it has failed."""
 
-    def __init__(self, log: Log) -> None:
-        self.log: Final = log
-        self.webhooks: Webhooks | None = None
+    def __init__(self, stop: Callable[[], Awaitable[None]], url: str | None = None) -> None:
+        self.url: Final = url
+        self._stop = stop
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def stop(self) -> None:
+        """Stop in order. Raises what the role raised."""
+        await self._stop()
+
+    async def until_failed(self) -> None:
+        """Wait for ever. Raises the error of the role when it fails."""
+        await asyncio.shield(self._failed)
+
+    def fail(self, error: BaseException) -> None:
+        """Report that the role failed; the first error counts."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+            self._failed.exception()  # retrieved, so asyncio does not complain when no caller waits for it
+
+
+Start = Callable[[Config, Log], Awaitable[Work]]
+"""What an entry point of `dispatcher.roles` names. Raises ConfigError, PortInUse, LogError, StoreError."""
+
+Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""Works until the event is set."""
+
+
+def start_tasks(*tasks: Task, after: Callable[[], Awaitable[None]] | None = None) -> Work:
+    """A role that is tasks; at the end they are stopped, the first one last, and `after` is called."""
+    stopping: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
+
+    async def stopped() -> None:
+        async with AsyncExitStack() as stack:
+            if after is not None:
+                stack.push_async_callback(after)
+            for event, task in stopping:
+                stack.push_async_callback(_stop, event, task)
+
+    work = Work(stopped)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            work.fail(error)
+
+    for each in tasks:
+        stop = asyncio.Event()
+        task = asyncio.create_task(each(stop))
+        task.add_done_callback(ended)
+        stopping.append((stop, task))
+    return work
+
+
+async def _stop(event: asyncio.Event, task: asyncio.Task[None]) -> None:
+    event.set()
+    await task
+
+
+class Running:
+    """Roles at work on one log. `url` is where vendors push to; None without the web role."""
+
+    def __init__(self, log: Log, works: dict[str, Work]) -> None:
+        self.log: Final = log
+        self.works: Final = works
+
+    @property
+    def url(self) -> str | None:
+        work = self.works.get("web")
+        return None if work is None else work.url
 
     async def until_failed(self) -> None:
         """Wait for ever. Raises the error of the first role that fails."""
-        await asyncio.shield(self._failed)
-
-    def start(self, role: str, work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> Stopper:
-        """Set a role to work; returns what stops it in order and raises what it raised."""
-        stop = asyncio.Event()
-        task = asyncio.create_task(work(stop), name=role)
-        task.add_done_callback(self._ended)
-
-        async def stopper() -> None:
-            stop.set()
-            await task
-
-        return stopper
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None and not self._failed.done():
-            self._failed.set_exception(error)
-            self._failed.exception()  # known to whoever waits for it, and nobody has to
+        waiting = [asyncio.create_task(work.until_failed()) for work in self.works.values()]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in waiting:
+                task.cancel()
 
 
 @asynccontextmanager
-async def running(config: Config, roles: Collection[Role]) -> AsyncIterator[Running]:
+async def running(config: Config, roles: Sequence[str]) -> AsyncIterator[Running]:
     """Start these roles; stop them in order at the end. Raises ConfigError, PortInUse, LogError, StoreError."""
     async with AsyncExitStack() as stack:
         log = await open_log(config.log.url)
         stack.push_async_callback(log.close)
-        running = Running(log)
-        if "web" in roles:
-            running.webhooks = await serve_webhooks(config, log)
-            stack.push_async_callback(running.webhooks.close)
-        if "results" in roles:
-            await _make_store(config)
-            stack.push_async_callback(_fold_the_rest, config, log)
-            stack.push_async_callback(running.start("results", lambda stop: run_joiner(config, log, stop)))
-            stack.push_async_callback(running.start("upkeep", lambda stop: _upkeep(log, stop)))
-        if "lanes" in roles:
-            stack.push_async_callback(running.start("lanes", lambda stop: run_lanes(config, log, stop)))
-        if running.webhooks is not None:
-            stack.push_async_callback(running.webhooks.close)  # before the others; a second call does nothing
-        yield running
+        works: dict[str, Work] = {}
+        stack.push_async_callback(_stop_in_order, works)
+        starts = {found.name: found for found in entry_points(group=ROLE_GROUP)}
+        for name in _sorted(roles, START_ORDER):
+            start: Start = starts[name].load()
+            works[name] = await start(config, log)
+        yield Running(log, works)
         _logger.info("stopping in order", drain_s_max=config.lanes.drain_s)
 
 
-async def _make_store(config: Config) -> None:
-    """Have a store to read from the start on. If another process keeps it, ours stands by."""
-    try:
-        store = await asyncio.to_thread(open_store, config.store)
-    except StoreBusy:
-        return
-    await asyncio.to_thread(store.close)
+async def _stop_in_order(works: dict[str, Work]) -> None:
+    """Stop each, whatever another one raises; the last error is raised."""
+    async with AsyncExitStack() as stack:
+        for name in reversed(_sorted(works, STOP_ORDER)):
+            stack.push_async_callback(works[name].stop)
 
 
-async def _fold_the_rest(config: Config, log: Log) -> None:
-    """The lanes' last words came after the joiner had stopped looking, or while it did: leave nothing unfolded."""
-    try:
-        await bring_up_to_date(config, log)
-    except DispatcherError as error:
-        _logger.warning("the last records were not folded; the next start does it", error=str(error))
-
-
-async def _upkeep(log: Log, stop: asyncio.Event) -> None:
-    """Delete what retention allows, every hour."""
-    while not stop.is_set():
-        try:
-            deleted = await log.maintain(time.time_ns() // 1_000_000)
-            if deleted:
-                _logger.info("old records deleted", records=deleted)
-        except LogError as error:
-            _logger.warning("old records not deleted, trying again in an hour", error=str(error))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), MAINTAIN_EVERY_S)
+def _sorted(names: Iterable[str], order: Sequence[str]) -> list[str]:
+    """The named ones in this order, others after them."""
+    return sorted(names, key=lambda name: order.index(name) if name in order else len(order))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -17,13 +16,9 @@ from dispatcher.log.port import Log
 from dispatcher.service.freshness import behind, bring_up_to_date
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import DeadLetter, InboundMessage, InboundTally, InboundWanted, StoreReader
-from dispatcher.terminal.output_file import written
 from schemas.codec import BrokenRecord, NewerRecord, decode
 from schemas.records import Dead
 from schemas.topics import DEAD, INBOUND
-
-if TYPE_CHECKING:
-    from dispatcher.store.export.table_files import TableKind
 
 FRESH_WITHIN_S: Final = 2.0
 LOOK_EVERY_S: Final = 0.25
@@ -61,17 +56,16 @@ async def newest(config: Config, wanted: InboundWanted, limit: int) -> Found:
         return Found(messages, tallies, dead_counts, records_behind)
 
 
-def export_to(config: Config, wanted: InboundWanted, kind: TableKind, output: Path | None) -> tuple[int, int]:
-    """Write all that are wanted; how many, and how many records the results are behind the log."""
-    from consumers.inbound.export import export_messages
+async def fresh(config: Config) -> int:
+    """Bring the results up to date; how many records they are behind the log."""
+    async with _results(config) as (log, reader):
+        return await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
 
-    async def fresh() -> int:
-        async with _results(config) as (log, reader):
-            return await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
 
-    records_behind = asyncio.run(fresh())
-    with contextlib.closing(open_reader(config.store)) as reader, written(output) as out:
-        return export_messages(reader.inbound_pages(wanted), out, kind), records_behind
+def pages(config: Config, wanted: InboundWanted) -> Iterator[Sequence[InboundMessage]]:
+    """All messages that are wanted, oldest first, some thousand at a time."""
+    with contextlib.closing(open_reader(config.store)) as reader:
+        yield from reader.inbound_pages(wanted)
 
 
 async def follow_messages(config: Config, wanted: InboundWanted, take: Callable[[InboundMessage], None]) -> None:

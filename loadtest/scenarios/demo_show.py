@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from dispatcher.config.file import Config, load
-from dispatcher.process.command import ROLES
+from dispatcher.process.command import role_names
 from dispatcher.process.roles import Running, running
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
@@ -51,9 +51,9 @@ class Show:
     async def run(self) -> Outcome:
         """Launch, watch, compare. Raises DispatcherError."""
         config, began_s = load(self._stage.config), time.monotonic()
-        async with running(config, ROLES) as roles:
-            assert roles.webhooks is not None
-            urls = report_urls(roles.webhooks.url)
+        async with running(config, role_names()) as roles:
+            assert roles.url is not None
+            urls = report_urls(roles.url)
             self._introduce(roles)
             await asyncio.to_thread(self._vendor.configure, account=urls)
             reader = await asyncio.to_thread(open_reader, config.store)
@@ -66,13 +66,13 @@ class Show:
                 reader.close()
 
     def _introduce(self, roles: Running) -> None:
-        if self._quiet or roles.webhooks is None:
+        if self._quiet:
             return
         dirty = self._stage.dirty
         click.echo(
             f"vendor      simulated, at {self._vendor.url}; it enforces {FLOW_PER_S:,} messages/s on account {PACED}"
         )
-        click.echo(f"dispatcher  log {roles.log.url}, reports to {roles.webhooks.url}")
+        click.echo(f"dispatcher  log {roles.log.url}, reports to {roles.url}")
         click.echo(f"list        {dirty.rows:,} rows, as dirty as they come; {URGENT_RECIPIENTS} urgent ones follow")
         click.echo()
 

@@ -22,7 +22,7 @@ from dispatcher.core.suppression import key_as_written, shown
 from dispatcher.errors import UserError
 from dispatcher.service.suppression import Put, change, listed, read_list
 from dispatcher.suppression_list import SuppressionList
-from dispatcher.terminal.options import Group, columns, config_option, confirm, console, json_option, print_json
+from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 
 if TYPE_CHECKING:
@@ -38,12 +38,7 @@ KINDS: Final[dict[str, TableKind]] = {
 NAMED_MAX: Final = 20
 
 
-@click.group(cls=Group)
-def suppression() -> None:
-    """The suppression list: numbers that no launch texts. Phones that opt out get there by themselves."""
-
-
-@suppression.command()
+@click.command()
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")
 @click.option("--why", default="", help="The reason, for whoever asks later.")
 @config_option
@@ -67,7 +62,7 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
         click.echo(f"{_many(done.changed)} put on the suppression list{_rest(done, 'there already')}.")
 
 
-@suppression.command()
+@click.command()
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")
 @click.option("--why", default="", help="The reason, for whoever asks later.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -97,7 +92,7 @@ def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as
         click.echo(f"{_many(done.changed)} taken off the suppression list{_rest(done, 'not there')}.")
 
 
-@suppression.command("import")
+@click.command("import")
 @click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
 @click.option("--why", default="", help="The reason, for whoever asks later; default: the file's name.")
@@ -142,7 +137,7 @@ def import_command(file: str, column: str | None, why: str, config: str | None, 
     )
 
 
-@suppression.command("export")
+@click.command("export")
 @output_options(list(KINDS))
 @config_option
 @json_option
@@ -175,7 +170,7 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 
 
-@suppression.command("list")
+@click.command("list")
 @click.option("--number", metavar="NUMBER", help="Only this number: is it on the list, since when, and why?")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @config_option

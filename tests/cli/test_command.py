@@ -72,6 +72,8 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     lines = [f"x-{name} = failing_commands:{name}" for name in COMMANDS]
     lines += ["x-nothing = failing_commands:not_a_command", "x-absent = no_such_module:command"]
+    lines += ["campaign.x-fine = failing_commands:fine", "x-group.fine = failing_commands:fine"]
+    lines += ["x-absent-group.absent = no_such_module:command", "x-group.deeper.leaving = failing_commands:leaving"]
     text = "[dispatcher.commands]\n" + "\n".join(lines) + "\n"
     (information / "entry_points.txt").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
@@ -140,6 +142,44 @@ def test_only_the_command_that_is_invoked_is_imported(commands: Path) -> None:
         [sys.executable, "-c", script], env={"PYTHONPATH": str(commands)}, capture_output=True, text=True, check=False
     )
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "output"),
+    [
+        (["campaign", "x-fine"], 0, "done\n"),
+        (["x-group", "fine"], 0, "done\n"),
+        (["x-group", "deeper", "leaving"], 7, ""),
+    ],
+)
+def test_another_package_adds_a_command_to_a_group_of_ours_or_of_its_own(
+    commands: Path, words: list[str], exit_code: int, output: str
+) -> None:
+    result = invoke(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (exit_code, output, "")
+
+
+def test_a_group_lists_the_commands_of_other_packages_with_their_help(commands: Path) -> None:
+    result = invoke("campaign", "--help")
+    assert result.exit_code == 0
+    lines = [line.split(maxsplit=1) for line in result.stdout.partition("Commands:")[2].splitlines()]
+    assert ["x-fine", "What works."] in lines
+    assert [words[0] for words in lines if words and words[0] in ("launch", "show", "cancel")] == [
+        "launch",
+        "show",
+        "cancel",
+    ]
+
+
+def test_the_list_of_commands_imports_no_command_of_a_group(commands: Path) -> None:
+    result = invoke("x-absent-group", "--no-such-option")
+    assert "No such option" in result.stderr
+    script = "import sys\nfrom dispatcher.cli import main\nmain(['campaign', 'x-fine'], standalone_mode=False)\n"
+    script += "print([name for name in sys.modules if name.partition('.')[0] in ('producers', 'consumers')])\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={"PYTHONPATH": str(commands)}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "done\n[]\n"
 
 
 def test_a_reader_that_leaves_early_sees_no_complaint(commands: Path) -> None:

@@ -170,7 +170,7 @@ import resource, sys
 from pathlib import Path
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
-from dispatcher.store.export import export
+from dispatcher.store.export.recipients import export
 from tests.store.joined_store import Driver
 driver = Driver.__new__(Driver)
 driver.path = Path(sys.argv[1])

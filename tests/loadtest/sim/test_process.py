@@ -142,7 +142,7 @@ def test_the_line_it_tells_to_try_works() -> None:
 def test_a_simulator_whose_parent_died_ends() -> None:
     program = (
         "import os, sys\n"
-        "from loadtest.sim.spawn import spawn\n"
+        "from loadtest.sim.process import spawn\n"
         "with spawn({'account': {'spring': {}}}) as sim:\n"
         "    print(sim.pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
