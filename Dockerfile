@@ -2,13 +2,13 @@
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements/build.txt requirements/
-RUN pip install --no-cache-dir --require-hashes --only-binary=:all: -r requirements/build.txt
+RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary=:all: -r requirements/build.txt
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.13-slim
 COPY requirements/runtime.txt /tmp/
-RUN pip install --no-cache-dir --require-hashes --only-binary=:all: -r /tmp/runtime.txt
+RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary=:all: -r /tmp/runtime.txt
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
     && useradd --system --create-home --home-dir /data dispatcher

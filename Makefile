@@ -14,18 +14,26 @@ WORKERS ?= 3
 SEEDS ?= 10000
 ROUNDS ?= 200
 
-.PHONY: help setup demo test coverage lint format simulation mutants crash bench kafka pins clean
+.PHONY: help setup demo test coverage lint format simulation mutants crash bench kafka pins clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
 
-setup: .venv/.complete ## make .venv with the pinned packages and the `dispatcher` command
+setup: .venv/.dev ## make .venv with the pinned packages and the `dispatcher` command
 
-.venv/.complete: pyproject.toml $(wildcard requirements/*.txt) scripts/venv
-	@scripts/venv .venv
+# With PYTHON the script looks whether .venv is made with that one.
+.venv/.runtime .venv/.dev: pyproject.toml $(wildcard requirements/*.txt) scripts/venv scripts/pinned_uv.py $(if $(PYTHON),FORCE)
 
-demo: setup ## the whole dispatcher in one process, against simulated vendors
+.venv/.runtime: # what running needs
+	@scripts/venv build runtime
+
+.venv/.dev: # and what testing and measuring need
+	@scripts/venv build runtime dev
+
+FORCE:
+
+demo: .venv/.runtime ## the whole dispatcher in one process, against simulated vendors
 	@$(BIN)/dispatcher demo $(ARGS)
 
 test: lint kafka ## lint, then every test, with a real Kafka broker
