@@ -25,8 +25,7 @@ def prepared(text: str, kind: MessageKind, **options: str) -> dict[str, str]:
 
 # --- WAP push --------------------------------------------------------------------------------------------------------
 
-HOST = "http://api." + "cosms" + ".cn"
-"""The host of the document's example, put together here: no file of the project names it."""
+HOST = "http://news.example"  # vendors.md 1.5
 
 
 def test_the_documents_wap_push_is_sent_with_its_link_id():

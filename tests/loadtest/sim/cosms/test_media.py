@@ -11,8 +11,7 @@ from loadtest.sim.cosms import text as cosms_text
 from tests.loadtest.sim.cosms.cosms_kit import LOGIN, Cosms, code, cosms, rows
 from tests.loadtest.sim.sim_kit import Answer, numbers
 
-# vendors.md 1.5: the documents' own example; its host is put together here, as no file may name it
-EXAMPLE = "企信专家#http://" + ".".join(("api", "cosms", "cn"))
+EXAMPLE = "企信专家#http://news.example"  # vendors.md 1.5
 BOUNDARY = "----boundary"
 CAT = b"\xff\xd8\r\n--\r\n\x00cat"
 

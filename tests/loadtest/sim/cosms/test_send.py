@@ -102,11 +102,10 @@ async def test_the_text_is_decoded_by_its_format_or_refused(text_format: str, ra
 
 
 async def test_the_documents_text_is_understood() -> None:
-    host = ".".join(("api", "cosms", "cn"))  # in pieces: no file may name it
-    raw = b"%C6%F3%D0%C5%D7%A8%BC%D2%23http%3A%2F%2F" + host.encode()
+    raw = b"%C6%F3%D0%C5%D7%A8%BC%D2%23http%3A%2F%2Fnews.example"  # vendors.md 1.4
     async with cosms() as v:
         assert code(await v.call(SEND, gbk(SMS).replace(b"msg=hello", b"msg=" + raw))) == "100"
-        assert v.sim.rows()["text"].to_list() == [f"企信专家#http://{host}"]
+        assert v.sim.rows()["text"].to_list() == ["企信专家#http://news.example"]
 
 
 @each("max_chars", [(500, 500), (1000, 1000)])
