@@ -21,7 +21,7 @@ import msgspec
 from dispatcher.config.mistakes import plain
 from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.errors import ConfigError
-from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import Secret, Vendor
 
 DEFAULT_PATH: Final = "dispatcher.toml"
@@ -195,21 +195,25 @@ def _account(
     """The account, and which of its secrets is missing; that one then still stands in it as its reference."""
     where = f"{path}: [account.{name}]"
     tag = _table(fields, where).get("vendor")
-    if not isinstance(tag, str) or tag not in BY_TAG:
+    try:
+        kind = registry.find(tag) if isinstance(tag, str) else None
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    if kind is None:
         said = "vendor is missing" if tag is None else f'vendor = "{tag}" is not known'
-        raise ConfigError(f"{where}: {said}; write one of: {', '.join(sorted(BY_TAG))}.")
+        raise ConfigError(f"{where}: {said}; write one of: {', '.join(registry.tags())}.")
     missing: ConfigError | None = None
     values = dict(fields)
     for key, value in fields.items():
         try:
             values[key] = _resolve(value, f"{where} {key}")
         except ConfigError as error:
-            if key in BY_TAG[tag].apart:
+            if key in kind.apart:
                 unset_apart[name, key] = str(error)
                 del values[key]
             else:
                 missing = missing or error
-    vendor: Vendor = _convert(values, BY_TAG[tag], where)
+    vendor: Vendor = _convert(values, kind, where)
     wrong = vendor.check() if missing is None else None
     if wrong:
         raise ConfigError(f"{where}: {wrong}")

@@ -23,7 +23,7 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.terminal.options import user
-from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors import registry
 from schemas.codec import encode
 from schemas.records import BalanceTold, Decided
 from schemas.topics import JOBS, lane_partition
@@ -77,8 +77,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def looked_up(self) -> bool:
         """Its account's lane asks the vendor's history for it."""
-        known = BY_TAG.get(self.vendor)
-        return known is not None and known.ids_each
+        return _ids_each(self.vendor)
 
     @property
     def partly_taken(self) -> bool:
@@ -131,7 +130,12 @@ def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
 def gives_ids_each(views: Iterable[CampaignView], account: str) -> bool:
     """Whether the account's vendor gives every recipient an id of its own, as far as this release knows it."""
     vendors = {leg.vendor for view in views for leg in view.legs if leg.account == account}
-    return any(BY_TAG[vendor].ids_each for vendor in vendors if vendor in BY_TAG)
+    return any(map(_ids_each, vendors))
+
+
+def _ids_each(vendor: str) -> bool:
+    known = registry.known(vendor)
+    return known is not None and known.ids_each
 
 
 def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher.store.port import Source
-from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors import registry
 from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
 
 Meaning = Callable[[str, Source, str], str]
@@ -25,5 +25,5 @@ def advice(vendor: str, source: Source, code: str) -> str:
 
 
 def _table(vendor: str, source: Source) -> Codes | ReportCodes | None:
-    known = BY_TAG.get(vendor)
+    known = registry.known(vendor)
     return None if known is None else known.report_codes if source == "report" else known.codes

@@ -13,7 +13,7 @@ import pytest
 from dispatcher.config.file import Config, InboundConfig, LanesConfig, LogConfig, StoreConfig, WebConfig, load, parse
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.batch.edition_a import BatchA
-from dispatcher.vendors.registry import BY_TAG, VENDORS
+from dispatcher.vendors.registry import BUILT_IN, find
 from dispatcher.vendors.seam.vendor import Flow, Vendor
 
 EXAMPLE = Path(__file__).parents[2] / "dispatcher.example.toml"
@@ -353,7 +353,7 @@ def test_the_example_shows_every_key_with_its_default(section, kind):
             assert msgspec.convert(shown[name], field.type) == field.default, name
 
 
-@pytest.mark.parametrize("kind", VENDORS, ids=lambda kind: str(kind.__struct_config__.tag))
+@pytest.mark.parametrize("kind", [find(tag) for tag in BUILT_IN], ids=list(BUILT_IN))
 def test_the_example_shows_every_vendors_own_keys_with_their_defaults(kind):
     table = tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8")))["account"]
     (shown,) = [account for account in table.values() if account["vendor"] == kind.__struct_config__.tag]
@@ -366,5 +366,6 @@ def test_the_example_shows_every_vendors_own_keys_with_their_defaults(kind):
 
 
 def test_every_vendor_is_registered_under_its_own_name():
-    assert [BY_TAG[str(vendor.__struct_config__.tag)] for vendor in VENDORS] == list(VENDORS)
-    assert len(BY_TAG) == len(VENDORS)
+    kinds = [find(tag) for tag in BUILT_IN]
+    assert [kind.__struct_config__.tag for kind in kinds if kind is not None] == list(BUILT_IN)
+    assert len(set(kinds)) == len(kinds)

@@ -7,13 +7,13 @@ import sys
 
 import orjson
 
-from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors.registry import BUILT_IN
 from loadtest.scenarios.file import find, load
 
 
 def test_a_full_run_on_kafka_with_all_vendors_passes(kafka_bootstrap: str) -> None:
     scenario = load(find("all-vendors"))
-    assert {vendor.vendor for vendor in scenario.vendors.values()} == set(BY_TAG)
+    assert {vendor.vendor for vendor in scenario.vendors.values()} == set(BUILT_IN)
     done = subprocess.run(
         [sys.executable, "-c", "from dispatcher.cli import main; main()", "loadtest", "all-vendors", "--recipients",
          "5000", "--scale", "3", "--log", f"kafka://{kafka_bootstrap}", "--json"],

@@ -71,6 +71,6 @@ def test_the_pages_vendor_advises_on_every_code_that_is_not_accepted(acme):
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=lambda command: command[0])
 def test_the_pages_vendor_passes_the_linter_as_it_is_printed(command):
-    ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", "dispatcher/vendors/acme.py", "-"]
+    ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", "dispatcher/vendors/acme/vendor.py", "-"]
     done = subprocess.run(ruff, input=VENDOR, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -16,7 +16,7 @@ from dispatcher.core import numbers
 from dispatcher.core.lane.verdict import Verdict
 from dispatcher.core.messages.template import parse
 from dispatcher.errors import TextError
-from dispatcher.vendors.registry import VENDORS
+from dispatcher.vendors.registry import BUILT_IN, find
 from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
@@ -35,6 +35,7 @@ from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
 REQUESTS_MAX = 100
+VENDORS = [kind for tag in BUILT_IN if (kind := find(tag)) is not None]
 
 
 def made(kind: type[Vendor], *, guarded: bool = True) -> Vendor:

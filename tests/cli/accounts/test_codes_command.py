@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from dispatcher.cli import main
-from dispatcher.vendors.registry import VENDORS
+from dispatcher.vendors.registry import BUILT_IN, find
 from schemas.states import REPORT_FAILED
 
 CONFIG = """
@@ -29,7 +29,7 @@ def told(folder: Path, *arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.__struct_config__.tag)
+@pytest.mark.parametrize("vendor", [find(tag) for tag in BUILT_IN], ids=list(BUILT_IN))
 def test_every_code_says_in_both_languages_what_it_means_and_what_to_do(vendor):
     for row in vendor.codes.rows.values():
         assert row.english

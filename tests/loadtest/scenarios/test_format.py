@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import ConfigError, UserError
-from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors.registry import BUILT_IN
 from loadtest.scenarios.file import SHIPPED, find, load, shipped
 from loadtest.scenarios.lists import rendered, told_apart, write_lists
 from loadtest.scenarios.made_lists import number_block
@@ -171,9 +171,9 @@ def test_every_shipped_scenario_can_be_read_and_says_what_it_shows(name: str) ->
 
 def test_every_vendor_is_in_the_scenarios_that_are_for_all_and_has_a_test_of_every_code() -> None:
     for name in ("all-vendors", "hostile"):
-        assert {vendor.vendor for vendor in load(find(name)).vendors.values()} == set(BY_TAG), name
+        assert {vendor.vendor for vendor in load(find(name)).vendors.values()} == set(BUILT_IN), name
     tests = Path(__file__).parents[2] / "e2e"
-    assert [tag for tag in BY_TAG if not (tests / f"test_every_code_{tag.replace('-', '_')}.py").exists()] == []
+    assert [tag for tag in BUILT_IN if not (tests / f"test_every_code_{tag.replace('-', '_')}.py").exists()] == []
 
 
 # --- what is made of it ----------------------------------------------------------------------------------------------

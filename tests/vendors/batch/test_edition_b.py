@@ -18,7 +18,7 @@ from dispatcher.errors import TextError
 from dispatcher.vendors.batch.edition_a import BatchA
 from dispatcher.vendors.batch.edition_b import BatchB
 from dispatcher.vendors.batch.platform import BatchPlatform
-from dispatcher.vendors.registry import BY_TAG
+from dispatcher.vendors.registry import find
 from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Product, Push, ReportRow, Secret, VariableLimits
 from schemas.records import Inbound
 from schemas.states import REPORT_DELIVERED
@@ -43,7 +43,7 @@ def ended(flow: Any, body: bytes) -> Any:
 
 
 def test_it_is_registered_under_its_own_name():
-    assert BY_TAG["batch-b"] is BatchB
+    assert find("batch-b") is BatchB
 
 
 # --- codes (3.1, 4.1) ------------------------------------------------------------------------------------------------
