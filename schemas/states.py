@@ -1,4 +1,4 @@
-"""The states of a recipient, as one byte each in columns, and by name everywhere else (DESIGN.md 2.2)."""
+"""The states of a recipient: one byte each in columns, names elsewhere. See docs/ARCHITECTURE.md, "The equation"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of topics: what the log carries, where, and for how long (DESIGN.md 4).
+"""The table of topics: what the log carries, where, and for how long. See docs/ARCHITECTURE.md, "The way of the data".
 
 Both log adapters create and verify topics from this table alone. `per_lane` topics have one partition per lane
 partition and are keyed by account; they must all have the same number of partitions, because an account's

@@ -1,4 +1,6 @@
-"""The joiner: follows the log and keeps the results store at most about a second behind it (DESIGN.md 6).
+"""The joiner: follows the log and keeps the results store at most about a second behind it.
+
+See docs/ARCHITECTURE.md, "The join and the results".
 
 One process per store: a second one waits until the first is gone (the store's lock says so). A SQLite store is this
 machine's own, so its joiner follows every partition, on Kafka as well: sharing partitions between two machines with a

@@ -1,4 +1,6 @@
-"""Who owns a lane partition, as its journal says: the log is the lock (DESIGN.md 4).
+"""Who owns a lane partition, as its journal says: the log is the lock.
+
+See docs/ARCHITECTURE.md, "The log is the lock".
 
 A record that claims authority (Intent, Resolved, Checkpoint) counts only if the last Owned before it in the log is its
 author's. A fact (Outcome) counts whoever wrote it. Every reader folds by this rule, the author of a record included.

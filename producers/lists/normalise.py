@@ -1,7 +1,7 @@
 """A block of a list's phone column -> int64 numbers, and what was odd about the rest, kept as it was written.
 
-Most values are eleven bare digits: polars casts the whole column at once (DESIGN.md 7), and only what that does not
-judge goes through dispatcher/core/numbers.py. No Python object per number anywhere.
+Most values are eleven bare digits: polars casts the whole column at once, and only what that does not judge
+goes through dispatcher/core/numbers.py. No Python object per number anywhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Every record on the log, except the batch itself (schemas/batch.py), as a tagged struct.
 
-Vocabulary: DESIGN.md 3. Times are Unix milliseconds of the writer's wall clock (`…_ms`): for people and for the 48 h
-rule, never for ownership or pacing. A record says what happened; no record says what to do about it.
+The words are those of docs/ARCHITECTURE.md, "Vocabulary". Times are Unix milliseconds of the writer's wall clock
+(`…_ms`): for people and for the 48 h rule, never for ownership or pacing. A record says what happened; no record says
+what to do about it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log as the lock (DESIGN.md 4): what every log promises to owners that race. Part of the contract."""
+"""What every log promises to owners that race; docs/ARCHITECTURE.md, "The log is the lock". Part of the contract."""
 
 from __future__ import annotations
 

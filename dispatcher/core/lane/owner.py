@@ -1,8 +1,8 @@
 """The owner of a lane partition: folds what it reads, decides what to do next. Pure; `now_s` is monotonic seconds.
 
-The order that guarantees hang on (DESIGN.md 5): choose a chunk and append its Intent; act on it only when it was read
-back behind our own, still newest Owned; ask `may_write` right before the first byte, which refuses once the time to
-live (counted from when the append was asked for) is over; append the Outcome.
+The order that the guarantees depend on (docs/ARCHITECTURE.md, "The lane"): choose a chunk and append its Intent; act on
+it only when it was read back behind our own, still newest Owned; ask `may_write` right before the first byte, which
+refuses once the time to live (counted from when the append was asked for) is over; append the Outcome.
 Nothing else in the program starts a request.
 
 A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers and the time, and performs its effects.
@@ -28,7 +28,7 @@ from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decide
 
 
 class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of one owner: DESIGN.md 5. `checkpoint_every` counts journal records."""
+    """Bounds of one owner. `checkpoint_every` counts journal records."""
 
     partition: int
     owner: str

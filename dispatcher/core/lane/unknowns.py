@@ -1,7 +1,8 @@
 """When the owner may say what became of an unknown chunk: by its campaign's policy, or because somebody decided.
 
-Never by guessing; and "send it again" never before nobody can still be about to send it: a former owner may wake up
-holding an intent within its time to live, and its request takes as long as the client's time-out (DESIGN.md 5). Pure.
+It never guesses. It says "send it again" only when no former owner can still be about to send: one may wake up with an
+intent within its time to live, and its request takes as long as the client's time-out. Pure. See docs/ARCHITECTURE.md,
+"What becomes of an unknown chunk".
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The join of reports with the recipients of one batch, in columns: no object per recipient (DESIGN.md 6).
+"""The join of reports with the recipients of one batch, in columns: no object per recipient.
+
+See docs/ARCHITECTURE.md, "The join and the results".
 
 A batch in memory is its numbers in sorted order (8 bytes), where each stood in the list (2), which final report it got
 (1, or 2 if the batch saw more than 255 different codes) and when (4): 15 bytes per recipient.

@@ -1,4 +1,4 @@
-"""The balance equation (DESIGN.md 2.2): every row of every campaign is in exactly one place.
+"""The equation (docs/ARCHITECTURE.md, "The equation"): every row of every campaign is in exactly one place.
 
     rows = invalid + duplicate + suppressed
          + queued + in_flight + accepted + delivered + failed + no_report + unknown + cancelled

@@ -1,4 +1,6 @@
-"""Evidence: of which chunk are the reports whose vendor id no outcome explains? (DESIGN.md 5, "Unknowns are resolved")
+"""Evidence: candidate chunks for reports whose vendor id appears in no outcome.
+
+See docs/ARCHITECTURE.md, "What becomes of an unknown chunk".
 
 A vendor gives one id to each request it takes, and reports under it. An id that no answer told us is therefore of a
 chunk whose id we do not know (a candidate): unknown; still in flight, its answer not read yet; accepted without an id;

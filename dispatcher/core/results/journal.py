@@ -1,4 +1,6 @@
-"""A lane partition's journal, folded for the results: which chunk is in which state (DESIGN.md 6).
+"""A lane partition's journal, folded for the results: which chunk is in which state.
+
+See docs/ARCHITECTURE.md, "The join and the results".
 
 The same transitions as the lane's own fold (dispatcher/core/lane/state.py, TRANSITIONS); but here every chunk is kept,
 because its reports may come days later, and a journal that says something impossible is counted, not fatal: the

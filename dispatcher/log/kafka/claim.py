@@ -1,4 +1,4 @@
-"""Sharing out partitions between the processes of a consumer group (DESIGN.md 4).
+"""Sharing out partitions between the processes of a consumer group: a hint of who should own which.
 
 Rebalances are eager: whenever a member comes or goes, everybody gives everything back and gets a new share. What is
 given back is drained first, at most DRAIN_S long; meanwhile the client keeps the membership alive. The consumer

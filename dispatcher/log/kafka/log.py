@@ -1,7 +1,7 @@
-"""The Kafka log: for more than one machine (DESIGN.md 4).
+"""The Kafka log: for more than one machine. See docs/ARCHITECTURE.md, "The log adapters".
 
-Topics are named prefix + name, so that several logs share a broker. Appending: kafka_append.py. Reading and following:
-kafka_reads.py. Claims: kafka_claim.py. Topics and their settings: kafka_topics.py. No transactions; nothing is
+Topics are named prefix + name, so that several logs share a broker. Appending: append.py. Reading and following:
+reads.py. Claims: claim.py. Topics and their settings: topics.py. No transactions; nothing is
 compressed here (batches are, by schemas/batch.py).
 
 Every call ends within a bound: an append within `timeout_s`; a follower rides out a broker that is away for up to three

@@ -1,7 +1,9 @@
-"""The SQLite log: the embedded default, one file, several processes (DESIGN.md 4; format: sqlite_file.py).
+"""The SQLite log: the embedded default, one file, several processes.
 
-All writing is done by one thread (sqlite_writer.py), reading by a few others with connections of their own, following
-from memory (following.py). Claims are file locks (sqlite_claim.py). Nothing here blocks the event loop.
+See docs/ARCHITECTURE.md, "The log adapters"; the format of the file is in file.py.
+
+All writing is done by one thread (writer.py), reading by a few others with connections of their own, following
+from memory (following.py). Claims are file locks (claim.py). Nothing here blocks the event loop.
 
 An append waits at most `timeout_s` for other processes' locks (LogUnavailable: nothing was written), and at most that
 plus STUCK_S for the disk (LogTimeout: it may have been written).
