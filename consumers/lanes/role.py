@@ -1,6 +1,6 @@
 """The lanes role: takes part in sharing out lane partitions and runs an owner for each one it holds.
 
-Who holds a partition is a hint (consumer group, file lock); what makes an owner is the journal (lane_runner.py).
+Who holds a partition is a hint (consumer group, file lock); what makes an owner is the journal (runner.py).
 A partition whose owner failed is tried again with growing pauses as long as it is held; the others go on.
 """
 

@@ -1,8 +1,8 @@
-"""Looking for evidence beside the join: reports under ids that nobody told us prove which unknown chunks were taken.
+"""Looks for evidence beside the join: reports under ids that no outcome has prove which unknown chunks were taken.
 
-What is proven (core/evidence.py) is told to the lane's owner as a Decided in its inbox; only the owner resolves. A
-report may be read before the journal record that explains it, so a conclusion counts only once the journal is folded
-up to where it ended after the report was there: every intent is on the log before its request goes out.
+What is proven (dispatcher/core/results/evidence.py) goes to the lane's owner as a Decided in its inbox; only the owner
+resolves. A report may be read before the journal record that explains it, so a conclusion counts only once the journal
+is folded up to where it ended after the report was there: every intent is on the log before its request goes out.
 
 A decision told twice is harmless; one that brought nothing about (the lane does not run) is told again, ever later.
 """

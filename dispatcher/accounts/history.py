@@ -1,4 +1,4 @@
-"""Asking a vendor for its history, in the windows and at the pace it allows, whoever of us asks (balance_book.py).
+"""Asking a vendor for its history, in the windows and at the pace it allows, whoever of us asks (ask_book.py).
 
 Weak spot: a query that got no answer may be one the vendor counts; the book keeps the interval after it all the same.
 """

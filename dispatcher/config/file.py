@@ -73,7 +73,7 @@ class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def opt_outs(self) -> OptOutWords:
-        """The words, ready to compare. Raises ConfigError if one of them is none."""
+        """The words, ready to compare. Raises ConfigError if one is not a valid opt-out word."""
         try:
             return OptOutWords(self.opt_out_words)
         except ValueError as error:

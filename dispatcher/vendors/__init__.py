@@ -1,1 +1,1 @@
-"""The vendors: one file each; `seam.py` is what they are to everybody else, `registry.py` lists them."""
+"""The vendors: a folder each; `seam/vendor.py` is what they are to all others, `registry.py` finds them."""

@@ -1,6 +1,6 @@
 """What happens in a scenario, done: launches and events, each in words for whoever watches, and what undoes it.
 
-Each call blocks until it is done; scenario_run.py makes them in threads of their own, when they are due.
+Each call blocks until it is done; run.py makes them in threads of their own, when they are due.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A scenario: vendors, accounts, campaigns, what happens meanwhile, and what must be so in the end. One TOML file.
 
 The keys are the fields of the structs below, with their meaning (docs/SCENARIOS.md is written from them). Reading and
-checking it is scenario_file.py's affair; this file holds no rule.
+checking it is file.py's affair; this file holds no rule.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a scenario's vendors are started with, and what our configuration says: two tables made from one scenario.
 
 Filled in where the scenario says nothing: url and credentials of our accounts, the flow limit at the vendor (ours),
-where it pushes to, and what each simulated vendor needs to be a good one (demo_vendors.py).
+where it pushes to, and what each simulated vendor needs to be a good one (loadtest/sim/profiles.py).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """A simulated vendor as an HTTP server: aiohttp's low-level server, no router, no access log; every request stamped
-by the kernel when it arrived (stamped.py).
+by the kernel when it arrived (loadtest/sim/http/arrival_times.py).
 
     async with Simulator({"account": {"spring": {"pswd": "secret"}}}) as sim:
         ...                     # sim.url; sim.control.configure(...); await sim.control.totals(); sim.rows()

@@ -1,7 +1,7 @@
 """Switches: every choice of a simulated vendor that can be set at start and at run time, as data.
 
-A simulator has those of common_table.py and those of its vendor's table. A switch knows its default (per edition where
-editions differ), what it may be set to, and where it comes from.
+A simulator has those of common_switches.py and those of its vendor's table. A switch knows its default (per edition
+where editions differ), what it may be set to, and where it comes from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a campaign is to be, checked before a list is read: id, text, route, policy. Pure.
 
 Every mistake is one sentence: a text that an account cannot carry is refused here, not by the vendor 5,000,000 times.
-Of a text with placeholders what is around them is checked here, what stands for them row by row (variables.py).
+Of a text with placeholders what is around them is checked here, what stands for them row by row (personal_values.py).
 """
 
 from __future__ import annotations

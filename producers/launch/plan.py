@@ -2,7 +2,7 @@
 
 Estimates, and how they are made: messages = recipients x parts of the text; requests as the lane will cut them (a share
 of a window where the flow counts messages); the finish time at the full flow limit, UNPACED_PER_S where there is none.
-Of a personalised campaign every text's own parts count (letters.py); the longest decides the segments.
+Of a personalised campaign every text's own parts count (personal_texts.py); the longest decides the segments.
 """
 
 from __future__ import annotations

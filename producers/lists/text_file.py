@@ -2,7 +2,7 @@
 
 Bytes are read in blocks and cut at line ends; polars takes the wanted columns out of each block. The encoding is UTF-8
 (with or without BOM), UTF-16 with BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are. Every line is a
-row, blank ones too, so that row numbers are those an editor shows; a line break inside quotes ends none (quotes.py).
+row, blank ones too, so that row numbers are those an editor shows; a line break in quotes ends none (csv_quotes.py).
 
 Weak spot: a line may not be longer than a block (4 MiB).
 """

@@ -57,7 +57,7 @@ class Column:
             raise ValueError("the dictionary of a batch's values does not fit its rows")
 
     def units(self) -> Counts:
-        """The length of each recipient's value in UTF-16 code units (core/text.py)."""
+        """The length of each recipient's value in UTF-16 code units (text.py)."""
         weights = (self._bytes & _TOP_BITS != _CONTINUES).astype(np.int64) + (self._bytes >= _FOUR_BYTES)
         before = np.concatenate(([0], np.cumsum(weights)))[self._starts]
         return np.asarray(np.diff(before)[self.rows])

@@ -1,6 +1,6 @@
 """Reading an HTTP answer: never more of it than wanted, and whether its connection goes on behind it.
 
-The driver (http_driver.py) decides what it means.
+The driver (driver.py) decides what it means.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The HTTP driver: runs a vendor's flows over aiohttp and knows, of every request, whether a byte of it went out.
 
 No vendor call is idempotent (vendors.md 0.2), so a request is written at most once, whatever the client library or the
-connection does: the body (one_shot_body.py) refuses a second write (aiohttp repeats GETs on a dropped connection), and
+connection does: the body (body.py) refuses a second write (aiohttp repeats GETs on a dropped connection), and
 redirects are not followed. Before its first byte everything is safe to try again; after it, no answer is unknown.
 
-Each request under way has a session of one connection (http_sessions.py): requests of one flow travel on one
+Each request under way has a session of one connection (sessions.py): requests of one flow travel on one
 connection. An idle connection that the vendor has closed is noticed right before the write (one poll of the socket),
 which leaves only what is still under way in the network. A flow that fails before the request that submits (a login)
 has sent nothing: its messages are kept, never counted as refused.

@@ -1,4 +1,4 @@
-"""Which of our errors each of the Kafka client's becomes. An append's are decided in kafka_append.py: only there is it
+"""Which of our errors each of the Kafka client's becomes. An append's are decided in append.py: only there is it
 known whether the record may have been written."""
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Feeding the store from the log: the batches and jobs that records refer to, the order of topics, the way downstream.
 
-Used by the running joiner (consumers/results/role.py), by commands when none runs (catching_up.py) and by a rebuild.
-The
-store's calls block, so they run in a thread, one at a time.
+Used by the running joiner (consumers/results/role.py), by commands when none runs (service/freshness.py) and by a
+rebuild. The store's calls block, so they run in a thread, one at a time.
 """
 
 from __future__ import annotations

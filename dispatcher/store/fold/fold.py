@@ -1,8 +1,8 @@
 """The fold of the log into the store: one transaction's worth of records at a time.
 
-Who calls it begins and ends the transaction (sqlite.py), has fetched the batches of all jobs that the journal records
-name, and gives each partition's records in order and without gaps. A record that cannot be read is counted under
-`oddities` and passed over; one of a newer release stops the fold (LogNewer), nothing of it is written.
+Who calls it begins and ends the transaction (store/sqlite/store.py), has fetched the batches of all jobs that the
+journal records name, and gives each partition's records in order and without gaps. A record that cannot be read is
+counted under `oddities` and passed over; one of a newer release stops the fold (LogNewer), nothing of it is written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The batches of the SQLite store and their columns, loaded and saved for the fold.
 
-Statements only (sqlite_tables.py).
+Statements only (tables.py).
 """
 
 from __future__ import annotations

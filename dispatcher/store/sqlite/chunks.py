@@ -1,6 +1,6 @@
 """The chunks of the SQLite store, the ids their reports come with, and those to be told downstream.
 
-Loaded and saved for the fold. Statements only (sqlite_tables.py).
+Loaded and saved for the fold. Statements only (tables.py).
 """
 
 from __future__ import annotations

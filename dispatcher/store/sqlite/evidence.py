@@ -1,7 +1,7 @@
-"""What the SQLite store has for the evidence (core/evidence.py): parked ids that nobody told us, and their candidates.
+"""What the SQLite store has for the evidence (core/results/evidence.py): ids that no outcome has, and candidates.
 
-Reads only, inside the caller's snapshot, and a bounded amount: so many parked reports a call, the next call goes on
-behind them; an account with too many candidates is told to be `crowded`, and nothing is concluded there.
+Reads only, inside the caller's snapshot, and a bounded amount: each call reads a number of parked reports, the next one
+continues behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
 """
 
 from __future__ import annotations

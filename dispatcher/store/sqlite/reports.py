@@ -1,6 +1,6 @@
 """Reports that wait for their id, and the sums that views show, saved for the fold.
 
-Statements only (sqlite_tables.py).
+Statements only (tables.py).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rej
 
 
 class Tables:
-    """Typed access to the tables of sqlite_file.py: the inputs and positions here, the others in rooms of their own."""
+    """Typed access to the tables of file.py: the inputs and positions here, the others in rooms of their own."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""BATCH-A: the HttpBatchSendSM platform, edition A (vendors.md 3, 8.3). How the platform is spoken: batch_platform.py.
+"""BATCH-A: the HttpBatchSendSM platform, edition A (vendors.md 3, 8.3). How the platform is spoken: platform.py.
 
 Its document has no HttpVarSM: personalised campaigns go as one request for each text, unless `variable_sms` says so.
 """

@@ -1,4 +1,4 @@
-"""BATCH-B: the HttpBatchSendSM platform, edition B (vendors.md 4, 8.3). How the platform is spoken: batch_platform.py.
+"""BATCH-B: the HttpBatchSendSM platform, edition B (vendors.md 4, 8.3). How the platform is spoken: platform.py.
 
 Its document differs from edition A's in the table of codes (107 is there, 120 is not, 108 also means "below the
 minimum"), in a balance query every 30 s, and in HttpVarSM, the road of personalised campaigns.

@@ -1,6 +1,6 @@
 """The BATCH platform over HTTP in UTF-8: what its two editions share (vendors.md 3, 4, 8.3).
 
-An edition (batch_a.py, batch_b.py) is its table of codes and its limits. What the platform pushes: batch_pushes.py.
+An edition (edition_a.py, edition_b.py) is its table of codes and its limits. What the platform pushes: pushes.py.
 Pure: values in, values out; no client, no clock, no logging.
 Weak spots: a success without a message id cannot be joined with its reports (a warning says so), and a vendor that ends
 its answers by closing the connection can cut a message id short without anybody being able to tell. HttpVarSM is known
@@ -77,7 +77,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
     `receiver` and `push_pswd` are what the vendor must send with every push; leave a key out to not ask for it.
     `variable_sms`: whether personalised campaigns go through HttpVarSM, up to `variable_recipients_max` texts a
     request; otherwise each text is a request. `variable_placeholder` is what the vendor replaces (AMB-BATCH-16).
-    `agent` is a table: what an agent recharges and adds other accounts with (batch_agent.py).
+    `agent` is a table: what an agent recharges and adds other accounts with (agent.py).
     """
 
     account: str

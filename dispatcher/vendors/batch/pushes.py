@@ -1,6 +1,6 @@
 """What the BATCH platform pushes, both editions: reports and messages, one each time (vendors.md 3.2, 3.3, 8.3).
 
-Pure: bytes in, values out. Whether a push is the vendor's is asked in batch_platform.py. Edition B's document has no
+Pure: bytes in, values out. Whether a push is the vendor's is asked in platform.py. Edition B's document has no
 chapter on messages; they come as in edition A (AMB-BATCH-13).
 """
 

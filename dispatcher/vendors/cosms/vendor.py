@@ -1,7 +1,7 @@
 """COSMS 3.1 over HTTP: an account, and how it sends (vendors.md 1, 8.1). Pure: values in, values out.
 
-How the vendor writes is in cosms_wire.py, its calls are in cosms_calls.py, what it tells us is read in cosms_pages.py
-and cosms_pushes.py, WAP pushes and multimedia messages are in cosms_media.py.
+How the vendor writes is in wire.py, its calls are in calls.py, what it tells us is read in pages.py and pushes.py, WAP
+pushes and multimedia messages are in media.py.
 Weak spots: with the one-time password every call costs a second round trip, as its string is good for one; reports of
 international messages mostly never come; and the document gives its pushes no secret, only an address.
 """

@@ -1,4 +1,4 @@
-"""GUODU SubmitJson: JSON over HTTP, the text URL-encoded inside it (vendors.md 5, 8.4). Its pushes: guodu_pushes.py.
+"""GUODU SubmitJson: JSON over HTTP, the text URL-encoded inside it (vendors.md 5, 8.4). Its pushes: pushes.py.
 
 Pure: values in, values out; no client, no clock, no logging.
 Weak spots: the document has no "too fast" code, no balance code and no balance query, so only our own pacing protects

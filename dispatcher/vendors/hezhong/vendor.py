@@ -1,4 +1,4 @@
-"""HEZHONG 1.1 over HTTP, charset GBK (vendors.md 2, 8.2). Its codes: hezhong_codes.py; its pushes: hezhong_pushes.py.
+"""HEZHONG 1.1 over HTTP, charset GBK (vendors.md 2, 8.2). Its codes: codes.py; its pushes: pushes.py.
 
 Pure: values in, values out; no client, no clock, no logging.
 Weak spots: the document has no "too fast" code, so only our own pacing protects the account; and it gives its pushes no

@@ -1,6 +1,6 @@
 """What is exchanged with a vendor: requests and answers, pushes, pages of polls, history, operations. Values only.
 
-The vendor itself, which makes and reads them, is in seam.py; vendors import all of it from there.
+The vendor itself, which makes and reads them, is in vendor.py; vendors import all of it from there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Edition B of the BATCH platform: codes and switches (vendors.md 4, 8.3); those it shares are in batch_table.py."""
+"""Edition B of the BATCH platform: codes and switches (vendors.md 4, 8.3); those it shares are in table.py."""
 
 from __future__ import annotations
 

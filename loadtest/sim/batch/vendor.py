@@ -1,9 +1,8 @@
 """The BATCH platform, editions A and B: HttpBatchSendSM and QueryBalance (vendors.md 3, 4.1, 8.3).
 
 Every code of 3.1 has a natural cause here, in the order of `_refusal`; any code at all can be forced by a rule
-(faults.py). Not here: HttpVarSM, Recharge, UserManage, which batch_b.py has around this. Weak spot: what the platform
-checks first when several things are wrong is not documented; ours is one possible order. What it pushes:
-batch_pushes.py.
+(faults.py). Not here: HttpVarSM, Recharge, UserManage, which edition_b.py has around this. Weak spot: what the platform
+checks first when several things are wrong is not documented; ours is one possible order. What it pushes: pushes.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """COSMS 3.1: its endpoints, and who serves each (vendors.md 1.2, 8.1).
 
-Sending: cosms_send.py; queries: cosms_queries.py; pushes: cosms_pushes.py; logging in: cosms_login.py. Every code of
-1.13 has a natural cause in one of them, and any code can be forced by a rule (faults.py).
+Sending: send.py; queries: queries.py; pushes: pushes.py; logging in: login.py. Every code of 1.13 has a natural cause
+in one of them, and any code can be forced by a rule (faults.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""GUODU SubmitJson: one endpoint, JSON in and out (vendors.md 5, 8.4). What it pushes: guodu_pushes.py.
+"""GUODU SubmitJson: one endpoint, JSON in and out (vendors.md 5, 8.4). What it pushes: pushes.py.
 
 Every code of 5.1 has a natural cause here, in the order of `_refusal`; any code at all can be forced by a rule
 (faults.py). Weak spots: what is checked first when several things are wrong is not documented, ours is one possible

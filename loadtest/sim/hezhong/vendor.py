@@ -1,4 +1,4 @@
-"""HEZHONG 1.1: SendMt.do and QueryBalance.do (vendors.md 2, 8.2). What it pushes: hezhong_pushes.py.
+"""HEZHONG 1.1: SendMt.do and QueryBalance.do (vendors.md 2, 8.2). What it pushes: pushes.py.
 
 Every code of 2.1 has a natural cause here, in the order of `_refusal`, but for -12 and -13, which the document leaves
 blank: those, like any code, are forced by a rule (faults.py). Weak spot: what is checked first when several things are

@@ -1,8 +1,8 @@
 """The judge of an account's flow limit: an exact sliding window over arrivals, and how much of the limit was used.
 
-Stamped is the moment the kernel took in the first byte of the request (stamped.py), before anything is read or parsed:
-that is when it *arrived*, however long its body or its turn took. No clock here: the stamps are arguments, in real
-seconds, and may be told out of order.
+A request arrives when the kernel takes in its first byte (loadtest/sim/http/arrival_times.py), before anything is read
+or parsed, however long its body takes or it waits. No clock here: the arrivals are arguments, in real seconds, and may
+come out of order.
 
 A window is [t, t + per_s) and starts at an arrival; one that starts elsewhere cannot weigh more than the next one that
 does.

@@ -1,4 +1,4 @@
-"""A launch that kills itself (SIGKILL) right before or right after one of its appends; run by test_launch_crash.py.
+"""A launch that kills itself (SIGKILL) right before or right after one of its appends; run by test_crash.py.
 
     python launch_and_die.py LOG_URL LIST before|after N
 

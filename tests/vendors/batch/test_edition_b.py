@@ -1,4 +1,4 @@
-"""BATCH-B against its document: what differs from edition A (test_batch_a.py), and HttpVarSM (vendors.md 4, 8.3)."""
+"""BATCH-B against its document: what differs from edition A (test_edition_a.py), and HttpVarSM (vendors.md 4, 8.3)."""
 
 from __future__ import annotations
 
