@@ -43,6 +43,7 @@ def find(tag: str) -> type[Vendor] | None:
     return next((_checked(entry, packages[0]) for entry in entries), None)
 
 
+@cache
 def known(tag: str) -> type[Vendor] | None:
     """As `find`, for whoever only explains what was sent before: None if the vendor's package is broken, too."""
     try:

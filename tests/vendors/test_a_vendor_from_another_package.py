@@ -52,9 +52,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def registry_without_memory() -> Iterator[None]:
     """What the registry found before does not count, and what it finds here does not count afterwards."""
-    registry.find.cache_clear()
+    for function in (registry.find, registry.known):
+        function.cache_clear()
     yield
-    registry.find.cache_clear()
+    for function in (registry.find, registry.known):
+        function.cache_clear()
     for name in ("acme_vendor", "other_vendor"):
         sys.modules.pop(name, None)
 
