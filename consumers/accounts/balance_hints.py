@@ -15,14 +15,12 @@ from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
 from dispatcher.service.resolutions import READ_RECORDS_MAX, first_kept
 from dispatcher.service.unknowns import Doubt
+from schemas.codec import peek_tag
 from schemas.records import BalanceTold
 from schemas.topics import LANES
 
 NOTED_WITHIN_MS: Final = 3_600_000
 """A lane at work notes it at the first answer; one that was down when its balance was told may be later than this."""
-
-_TAG: Final = b"\xacbalance-told"
-_TAG_BYTES: Final = 24  # version, map header, "t", the tag
 
 
 async def with_hints(log: Log, found: Sequence[Doubt]) -> list[Doubt]:
@@ -43,7 +41,7 @@ async def _hints(
     found = []
     while wanted and (records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX)):
         for stored in records:
-            record = record_of(stored, LANES.name) if _TAG in stored.value[:_TAG_BYTES] else None
+            record = record_of(stored, LANES.name) if peek_tag(stored.value) == "balance-told" else None
             if isinstance(record, BalanceTold):
                 named = wanted.intersection(record.intents)
                 found += [(intent, record) for intent in named]

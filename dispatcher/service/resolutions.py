@@ -16,13 +16,13 @@ from dispatcher.core.ownership import Ownership
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
+from schemas.codec import peek_tag
 from schemas.records import Intent, Resolved
 from schemas.topics import LANES
 
 READ_RECORDS_MAX: Final = 10_000
 KEPT_MAX: Final = 100_000
-_TAGS: Final = (b"\xa8resolved", b"\xa5owned")
-_TAG_BYTES: Final = 20  # version, map header, "t", the tag
+_TAGS: Final = frozenset({"resolved", "owned"})
 
 Progress = Callable[[int], None]
 """Told how many records were read."""
@@ -70,7 +70,7 @@ async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> 
     begin = offset = await first_kept(log, partition)
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX):
         for stored in records:
-            if not any(tag in stored.value[:_TAG_BYTES] for tag in _TAGS):
+            if peek_tag(stored.value) not in _TAGS:
                 continue
             record = record_of(stored, LANES.name)
             if not ownership.valid(record) or not isinstance(record, Resolved) or record.intent in seen:
