@@ -15,6 +15,7 @@ import structlog
 from consumers.lanes.prepared import Driver
 from consumers.lanes.turns import Queries
 from dispatcher.accounts.ask_book import BalanceBook
+from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.errors import LogError
@@ -38,7 +39,8 @@ async def poll_balance(
         return
     account = lane.spec.account
     logger = structlog.get_logger("balance").bind(account=account)
-    slower, mark = 1, 0.0
+    too_fast, mark = 0, 0.0
+    backoff = Backoff(interval_s, interval_s * SLOWER_MAX)
 
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
         nonlocal mark
@@ -64,10 +66,10 @@ async def poll_balance(
         if balance.messages is not None:
             lane.balance_is(balance.messages, mark, time.time_ns() // 1_000_000)
             queries.wake()
-            slower = 1
+            too_fast = 0
         elif balance.verdict is not None:
             logger.warning("balance not known", kind=balance.verdict.kind.value, code=balance.verdict.code)
             lane.balance_not_known(time.monotonic())
             if balance.verdict.kind is Kind.THROTTLED:
-                slower = min(slower * 2, SLOWER_MAX)
-        await asyncio.sleep(interval_s * (slower - 1))
+                too_fast += 1
+        await asyncio.sleep(backoff.pause_s(1 + too_fast) - interval_s)

@@ -27,6 +27,7 @@ import structlog
 from consumers.lanes.prepared import Driver
 from consumers.lanes.turns import Queries
 from dispatcher.arrivals import DEFAULT_WORDS, bury, take_inbound, take_reports
+from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import LogError
@@ -36,7 +37,7 @@ from dispatcher.vendors.seam.vendor import Poll, Polled, ReportRow, Vendor
 
 JITTER: Final = 0.1
 SLOWER_MAX: Final = 16
-AGAIN_S_MAX: Final = 30.0
+LOG_AWAY: Final = Backoff(1.0, 30.0)
 REPEATS_MAX: Final = 2
 """How often the same page may come in a row before we stop asking at once: a vendor may serve each page twice."""
 
@@ -44,25 +45,28 @@ REPEATS_MAX: Final = 2
 Said = tuple[list[ReportRow], list[tuple[str, str, int, str, str]], bytes]
 
 
-class Pace(msgspec.Struct):
-    """When to ask next: `slower` times the interval, and some more, so that many accounts do not ask in step."""
+class PollInterval(msgspec.Struct):
+    """When to ask next: after the interval, twice that after each "too fast", and some more, so that many accounts do
+    not ask in step. `too_fast`: such answers in a row.
+    """
 
     interval_s: float
-    slower: int = 1
+    too_fast: int = 0
     at_once: bool = False
 
     def pause_s(self, chance: float) -> float:
         """Seconds from an answer to the next question; `chance` in [0, 1)."""
-        return self.interval_s * self.slower * (1.0 + JITTER * chance)
+        backoff = Backoff(self.interval_s, self.interval_s * SLOWER_MAX)
+        return backoff.pause_s(1 + self.too_fast) * (1.0 + JITTER * chance)
 
     def heard(self, page: Polled, *, follows: bool) -> bool:
         """Take an answer in; whether the next page may be asked for at once. `follows`: this one was."""
         if page.verdict is None:
-            self.slower = 1
+            self.too_fast = 0
             return page.more and self.at_once
         if page.verdict.kind is Kind.THROTTLED:
             self.at_once = self.at_once and not follows
-            self.slower = min(self.slower * 2, SLOWER_MAX)
+            self.too_fast += 1
         return False
 
 
@@ -93,14 +97,14 @@ class Poller:
 
     async def run(self) -> None:
         """For ever. Raises LogError where waiting does not help."""
-        pace = Pace(self._poll.interval_s, at_once=self._poll.at_once)
+        interval = PollInterval(self._poll.interval_s, at_once=self._poll.at_once)
         while True:
-            await asyncio.sleep(pace.pause_s(random.random()))
+            await asyncio.sleep(interval.pause_s(random.random()))
             page = await self._page()
-            while pace.heard(page, follows=False) and self._repeats < REPEATS_MAX:
+            while interval.heard(page, follows=False) and self._repeats < REPEATS_MAX:
                 page = await self._page()
                 if page.verdict is not None:
-                    pace.heard(page, follows=True)
+                    interval.heard(page, follows=True)
                     break
 
     async def _page(self) -> Polled:
@@ -127,7 +131,7 @@ class Poller:
             self._repeats = self._repeats + 1 if any(said) and said == self._last else 0
             if self._repeats:
                 return page
-        wait_s = 1.0
+        failures = 0
         while True:
             try:
                 await self._keep(page)
@@ -140,8 +144,8 @@ class Poller:
                     self._logger.error("a page is lost: the log does not take it", error=str(error), **what)
                     raise
                 self._logger.warning("a page waits for the log", error=str(error), **what)
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, AGAIN_S_MAX)
+            failures += 1
+            await asyncio.sleep(LOG_AWAY.pause_s(failures))
 
     async def _keep(self, page: Polled) -> None:
         at_ms = _now_ms()

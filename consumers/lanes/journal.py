@@ -13,14 +13,14 @@ from typing import Final
 
 import structlog
 
+from dispatcher.core.backoff import Backoff
 from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
 from schemas.codec import encode
 from schemas.records import AnyRecord, BalanceTold, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
 from schemas.topics import CAMPAIGNS, LANES
 
-RETRY_S: Final = 0.5
-RETRY_MAX_S: Final = 5.0
+RETRY: Final = Backoff(0.5, 5.0)
 
 JournalRecord = Owned | Intent | Outcome | Resolved | BalanceTold | Checkpoint
 
@@ -81,10 +81,10 @@ class Journal:
             self._facts -= sum(isinstance(record, Outcome) for record in records)
 
     async def _retry(self, facts: Sequence[Outcome]) -> None:
-        wait_s = RETRY_S
+        failures = 1
         while facts:
-            await asyncio.sleep(wait_s)
-            wait_s = min(RETRY_MAX_S, wait_s * 2)
+            await asyncio.sleep(RETRY.pause_s(failures))
+            failures += 1
             try:
                 await self._log.append(LANES.name, self._partition, [_entry(record) for record in facts])
             except LogError as error:

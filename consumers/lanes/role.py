@@ -17,6 +17,7 @@ from consumers.lanes.campaigns_feed import CampaignsFeed
 from consumers.lanes.runner import LaneRunner
 from dispatcher.accounts.holders import GROUP
 from dispatcher.config.file import Config
+from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.state import LaneBroken
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError
@@ -24,8 +25,7 @@ from dispatcher.log.port import Log
 from dispatcher.process.roles import Work, start_tasks
 from schemas.topics import LANES, lane_partition
 
-AGAIN_S: Final = 2.0
-AGAIN_MAX_S: Final = 30.0
+AGAIN: Final = Backoff(2.0, 30.0)
 
 
 class Lanes:
@@ -73,7 +73,7 @@ class Lanes:
 
     async def _keep(self, partition: int, stop: asyncio.Event) -> None:
         """Own the partition again and again until it is given back."""
-        again_s = AGAIN_S
+        failures = 0
         while not stop.is_set():
             drivers = {
                 account: HttpDriver(self._config.accounts[account], account) for account in self.accounts[partition]
@@ -83,9 +83,12 @@ class Lanes:
             try:
                 if await LaneRunner(partition, self._config, self._log, self._feed, drivers).run(stop):
                     return
-                again_s = AGAIN_S
+                failures = 1  # given back in disorder: a new start
             except (DispatcherError, LaneBroken) as error:
-                self._logger.error("lane stopped", partition=partition, error=str(error), again_s=again_s)
+                failures += 1
+                self._logger.error(
+                    "lane stopped", partition=partition, error=str(error), again_s=AGAIN.pause_s(failures)
+                )
             except Exception as error:
                 self._logger.exception("lane failed", partition=partition)
                 if not self._failed.done():
@@ -95,8 +98,7 @@ class Lanes:
                 for driver in drivers.values():
                     await driver.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), again_s)
-            again_s = min(AGAIN_MAX_S, again_s * 2)
+                await asyncio.wait_for(stop.wait(), AGAIN.pause_s(failures))
 
     def _feed_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None and not self._failed.done():

@@ -25,6 +25,7 @@ import structlog
 
 from consumers.results.evidence import EvidenceWatch
 from dispatcher.config.file import Config
+from dispatcher.core.backoff import Backoff
 from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer
 from dispatcher.log.port import Log, Stored
 from dispatcher.process.roles import Work, start_tasks
@@ -40,9 +41,8 @@ BURST_BYTES: Final = 100_000
 """After that much (5,000 reports) and then nothing for QUIET_S, the rest of LINGER_S is not waited for."""
 
 EXPIRE_EVERY_S: Final = 10.0
-RETRY_S_MIN: Final = 0.5
-RETRY_S_MAX: Final = 10.0
 MAINTAIN_EVERY_S: Final = 3600.0
+RETRY: Final = Backoff(0.5, 10.0)
 FEED_BYTES_MAX: Final = 4_000_000
 """Of one partition, read and not yet folded; a read may go over it once."""
 
@@ -115,7 +115,7 @@ class Joiner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set: catch up, follow, and begin again after an error. Folds what it has before it ends."""
-        retry_s = RETRY_S_MIN
+        failures = 0
         while not stop.is_set():
             started_s = time.monotonic()
             try:
@@ -124,12 +124,11 @@ class Joiner:
             except (LogNewer, LogDamaged, OtherLog):
                 raise
             except DispatcherError as error:
-                if time.monotonic() - started_s > RETRY_S_MAX:
-                    retry_s = RETRY_S_MIN
+                failures = 1 if time.monotonic() - started_s > RETRY.max_s else failures + 1
+                retry_s = RETRY.pause_s(failures)
                 _log.warning("the join stopped, trying again", error=str(error), retry_s=retry_s)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), retry_s)
-                retry_s = min(RETRY_S_MAX, retry_s * 2)
 
     async def _follow(self, stop: asyncio.Event) -> None:
         feeds = Feeds(self._log, self._joining.offsets())

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.backoff import Backoff
 from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
@@ -36,8 +37,7 @@ BATCHES: Final = "batches"
 PACKING: Final = 6
 JOBS_AT_ONCE: Final = 1_000
 TRIES: Final = 6
-PAUSE_S: Final = 0.2
-PAUSE_S_MAX: Final = 5.0
+PAUSE: Final = Backoff(0.2, 5.0)
 
 
 class LaunchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,13 +114,11 @@ async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry])
 
     Raises LogError: at once if it can't get better by itself, else after TRIES.
     """
-    pause_s = PAUSE_S
-    for _ in range(TRIES - 1):
+    for failures in range(1, TRIES):
         try:
             return await log.append(topic, partition, entries)
         except (LogTimeout, LogUnavailable):
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, PAUSE_S_MAX)
+            await asyncio.sleep(PAUSE.pause_s(failures))
     return await log.append(topic, partition, entries)
 
 

@@ -12,6 +12,7 @@ import pytest
 from consumers.results import role as joiner
 from consumers.results.role import Feeds, run_joiner
 from dispatcher.config.file import Config, parse
+from dispatcher.core.backoff import Backoff
 from dispatcher.errors import LogDamaged, LogNewer, LogUnavailable, StoreError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
@@ -33,7 +34,7 @@ N = FIRST_NUMBER
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joiner, "LINGER_S", 0.01)
-    monkeypatch.setattr(joiner, "RETRY_S_MIN", 0.01)
+    monkeypatch.setattr(joiner, "RETRY", Backoff(0.01, joiner.RETRY.max_s))
 
 
 def config(folder: Path, **store: object) -> Config:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dispatcher.config.file import parse
+from dispatcher.core.backoff import Backoff
 from dispatcher.errors import InputError, LogFull, LogTimeout, LogUnavailable, TextError, UserError
 from dispatcher.log.opening import open_log
 from loadtest.scenarios.made_lists import write_dirty
@@ -172,7 +173,7 @@ async def test_of_two_different_launches_at_the_same_time_one_is_refused(log):
 @pytest.mark.parametrize("written", [True, False])
 @pytest.mark.parametrize("error", [LogTimeout, LogUnavailable])
 async def test_an_append_that_may_have_failed_is_repeated(log, monkeypatch, written, error):
-    monkeypatch.setattr(commit, "PAUSE_S", 0.0)
+    monkeypatch.setattr(commit, "PAUSE", Backoff(0.0, 0.0))
     numbers = [*np.arange(FIRST, FIRST + 120_000).tolist(), "n/a"]
     log.failures.extend([(error("slow"), written)] * 3)
     log.failures.extend([(error("slow"), written), (None, True)] * 20)
@@ -185,7 +186,7 @@ async def test_an_append_that_may_have_failed_is_repeated(log, monkeypatch, writ
 
 
 async def test_a_log_that_stays_away_is_given_up(log, monkeypatch):
-    monkeypatch.setattr(commit, "PAUSE_S", 0.0)
+    monkeypatch.setattr(commit, "PAUSE", Backoff(0.0, 0.0))
     log.failures.extend([(LogUnavailable("the broker is away"), False)] * 1000)
     with pytest.raises(LogUnavailable, match="the broker is away"):
         await launched(log)
@@ -193,7 +194,7 @@ async def test_a_log_that_stays_away_is_given_up(log, monkeypatch):
 
 
 async def test_a_launch_that_cannot_be_confirmed_says_how_to_make_sure(log, monkeypatch):
-    monkeypatch.setattr(commit, "PAUSE_S", 0.0)
+    monkeypatch.setattr(commit, "PAUSE", Backoff(0.0, 0.0))
     write = log.append
 
     async def lost(topic, *rest):
