@@ -18,7 +18,7 @@ from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
 from schemas.batch import unpack
-from schemas.records import AnyRecord, Intent, Job, Outcome, Resolved
+from schemas.records import AnyRecord, Effect, Intent, Job, Outcome, Resolved, ResolvedAs
 from schemas.topics import JOBS, LANES, RECIPIENTS
 
 READ_RECORDS: Final = 2_000
@@ -119,13 +119,13 @@ def _fold(
             request = requests.get(record.intent)
             if request is None or request.heard:
                 return
-            request.heard = record.effect != "unknown"
-            request.gone = record.effect in ("failed", "queued")
-            if record.effect == "accepted":
+            request.heard = record.effect != Effect.UNKNOWN
+            request.gone = record.effect in (Effect.FAILED, Effect.QUEUED)
+            if record.effect == Effect.ACCEPTED:
                 request.ids = _ids(record)
         case Resolved():
             request = requests.get(record.intent)
-            if request is not None and record.verdict == "sent" and request.ids is None:
+            if request is not None and record.verdict == ResolvedAs.SENT and request.ids is None:
                 request.ids = _ids(record)
 
 

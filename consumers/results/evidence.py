@@ -18,17 +18,17 @@ import msgspec
 import structlog
 
 from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.backoff import Backoff
 from dispatcher.core.results.evidence import Trace, conclude
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
 from dispatcher.store.port import StoreReader
 from schemas.codec import encode
-from schemas.records import Decided
+from schemas.records import Decided, ResolvedAs
 from schemas.topics import JOBS, LANE_PARTITIONS, LANES, REPORTS, lane_partition
 
 LOOK_EVERY_S: Final = 2.0
-AGAIN_S: Final = 60.0
-AGAIN_MAX_S: Final = 6 * 3600.0
+AGAIN: Final = Backoff(60.0, 6 * 3600.0)
 BY: Final = "evidence"
 
 _log = structlog.get_logger("evidence")
@@ -62,7 +62,7 @@ class EvidenceWatch:
         self._looked_s = float("-inf")
         self._due: dict[int, _Due] = {}
         self._after: dict[str, str] = {}
-        self._told: dict[int, tuple[float, float]] = {}  # chunk -> not again before, and how long to wait then
+        self._told: dict[int, tuple[float, int]] = {}  # chunk -> not again before, and how often it was told
         self._said: set[str] = set()
 
     async def look(self, now_s: float) -> None:
@@ -101,7 +101,7 @@ class EvidenceWatch:
         await self._tell(account, [trace for trace in proven if self._untold(trace, now_s)], now_s)
 
     def _untold(self, trace: Trace, now_s: float) -> bool:
-        not_before_s, _ = self._told.get(trace.holders[0].id, (float("-inf"), 0.0))
+        not_before_s, _ = self._told.get(trace.holders[0].id, (float("-inf"), 0))
         return now_s >= not_before_s
 
     async def _tell(self, account: str, proven: Iterable[Trace], now_s: float) -> None:
@@ -113,8 +113,8 @@ class EvidenceWatch:
         await self._log.append(JOBS.name, lane_partition(account), entries)
         for trace, record in records:
             chunk = trace.holders[0]
-            _, wait_s = self._told.get(chunk.id, (0.0, AGAIN_S))
-            self._told[chunk.id] = (now_s + wait_s, min(AGAIN_MAX_S, wait_s * 2))
+            times = self._told.get(chunk.id, (0.0, 0))[1] + 1
+            self._told[chunk.id] = (now_s + AGAIN.pause_s(times), times)
             _log.info(
                 "taken after all",
                 account=account,
@@ -135,7 +135,7 @@ def decision(account: str, trace: Trace, at_ms: int) -> Decided:
         account=account,
         campaign=chunk.campaign,
         intents=(chunk.id // LANE_PARTITIONS,),
-        verdict="sent",
+        verdict=ResolvedAs.SENT,
         at_ms=at_ms,
         by=BY,
         why=f"reports came under the id {of.vendor_id}, which no answer had told us; of all requests whose id is not "

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from typing import Any, Final, cast, get_args
+from typing import Any, Final
 
 import click
 
@@ -27,8 +27,9 @@ from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.service.freshness import behind, up_to_date
 from dispatcher.service.resolutions import Resolution, resolutions
-from dispatcher.service.unknowns import Doubt, Verdict, chosen, decide, decisions, doubts, launched, still_unknown
+from dispatcher.service.unknowns import Doubt, chosen, decide, decisions, doubts, launched, still_unknown
 from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
+from schemas.records import ResolvedAs
 from schemas.topics import LANE_PARTITIONS, lane_partition
 
 FRESH_WITHIN_S: Final = 2.0
@@ -93,7 +94,7 @@ def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_js
     callback=_chunk_names,
     help="Only this request; may be given several times. Default: all that are unknown.",
 )
-@click.option("--as", "verdict", type=click.Choice(get_args(Verdict)), required=True, help="What became of them.")
+@click.option("--as", "verdict", type=click.Choice(list(ResolvedAs)), required=True, help="What became of them.")
 @click.option("--why", metavar="TEXT", default="", help="How you know; kept with the decision.")
 @click.option("--vendor-id", metavar="ID", default="", help="With --as sent and one --chunk: the vendor's id of it.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
@@ -122,7 +123,7 @@ def resolve(
     if vendor_id and (verdict != "sent" or len(names) != 1):
         raise UserError("--vendor-id is the vendor's id of one request it took: give --as sent and one --chunk.")
     loaded = load(config, secrets="none")
-    asyncio.run(_resolve(loaded, campaign, names, cast(Verdict, verdict), why, vendor_id, yes=yes, as_json=as_json))
+    asyncio.run(_resolve(loaded, campaign, names, ResolvedAs(verdict), why, vendor_id, yes=yes, as_json=as_json))
 
 
 async def _list(config: Config, campaign: str | None) -> tuple[list[Doubt], int]:
@@ -161,7 +162,7 @@ async def _resolve(
     config: Config,
     campaign: str,
     names: Sequence[str],
-    verdict: Verdict,
+    verdict: ResolvedAs,
     why: str,
     vendor_id: str,
     *,
@@ -191,10 +192,10 @@ async def _resolve(
         _say(campaign, verdict, found, left, runs=runs)
 
 
-def _check_not_taken(found: Sequence[Doubt], verdict: Verdict) -> None:
+def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
     """Raises UserError where the vendor's own history says that some were texted."""
     partly = [doubt for doubt in found if doubt.partly_taken]
-    if verdict == "not-sent" and partly:
+    if verdict == ResolvedAs.NOT_SENT and partly:
         first = partly[0]
         raise UserError(
             f"chunk {first.name}: {first.in_history}; sending it again would text these twice. Resolve it as sent, and "
@@ -203,7 +204,7 @@ def _check_not_taken(found: Sequence[Doubt], verdict: Verdict) -> None:
         )
 
 
-def _agreed(found: Sequence[Doubt], verdict: Verdict, *, yes: bool) -> bool:
+def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
     """Show what will happen, on standard error, and ask."""
     screen = console(err=True)
     screen.print(requests(found, _now_ms()))
@@ -218,7 +219,7 @@ def _runs(config: Config, found: Sequence[Doubt]) -> bool:
     return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
 
 
-def _say(campaign: str, verdict: Verdict, found: Sequence[Doubt], left: Sequence[Doubt], *, runs: bool) -> None:
+def _say(campaign: str, verdict: ResolvedAs, found: Sequence[Doubt], left: Sequence[Doubt], *, runs: bool) -> None:
     if not found:
         click.echo(f"nothing of {campaign} is unknown.")
         return
@@ -238,7 +239,7 @@ def _say(campaign: str, verdict: Verdict, found: Sequence[Doubt], left: Sequence
 
 
 def _result(
-    campaign: str, verdict: Verdict, why: str, by: str, found: Sequence[Doubt], left: Sequence[Doubt]
+    campaign: str, verdict: ResolvedAs, why: str, by: str, found: Sequence[Doubt], left: Sequence[Doubt]
 ) -> dict[str, Any]:
     waiting = {doubt.name for doubt in left}
     return {

@@ -19,10 +19,11 @@ from dispatcher.core.lane.verdict import NO_ANSWER
 from dispatcher.core.results.evidence import Candidate
 from dispatcher.process.logs import masked
 from dispatcher.service.resolutions import Resolution
-from dispatcher.service.unknowns import Clue, Doubt, Verdict
+from dispatcher.service.unknowns import Clue, Doubt
 from dispatcher.store.meanings import meaning
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import duration
+from schemas.records import ResolvedAs
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -171,14 +172,14 @@ def _advice(found: Sequence[Doubt]) -> Iterator[Text]:
             yield Text(f"  dispatcher unknown resolve {campaign} --as {verdict:<{width}}  {words}")
 
 
-_DECISIONS: Final[dict[Verdict, str]] = {
-    "sent": "it took them",
-    "not-sent": "it did not: send them",
-    "resend": "nobody can tell: send again, even twice",
+_DECISIONS: Final[dict[ResolvedAs, str]] = {
+    ResolvedAs.SENT: "it took them",
+    ResolvedAs.NOT_SENT: "it did not: send them",
+    ResolvedAs.RESEND: "nobody can tell: send again, even twice",
 }
 
 
-def plan(found: Sequence[Doubt], verdict: Verdict) -> Iterator[str]:
+def plan(found: Sequence[Doubt], verdict: ResolvedAs) -> Iterator[str]:
     """What a decision will do, before it is asked for."""
     [view] = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
     recipients = sum(doubt.chunk.recipients for doubt in found)

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -25,10 +25,8 @@ from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownCh
 from dispatcher.terminal.options import user
 from dispatcher.vendors import registry
 from schemas.codec import encode
-from schemas.records import BalanceTold, Decided
+from schemas.records import BalanceTold, Decided, ResolvedAs
 from schemas.topics import JOBS, lane_partition
-
-Verdict = Literal["sent", "not-sent", "resend"]
 
 EVIDENCE_CALLS_MAX: Final = 20
 ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not speak for a whole request"
@@ -179,7 +177,7 @@ def chosen(found: Sequence[Doubt], campaign: str, names: Collection[str]) -> lis
 
 
 def decisions(
-    found: Sequence[Doubt], verdict: Verdict, *, why: str, vendor_id: str, at_ms: int
+    found: Sequence[Doubt], verdict: ResolvedAs, *, why: str, vendor_id: str, at_ms: int
 ) -> dict[int, list[Decided]]:
     """The records of a person's decision, by lane partition; every intent is named.
 
@@ -189,7 +187,7 @@ def decisions(
     for doubt in found:
         proof = doubt.proof
         its_id = vendor_id or (proof.vendor_id if proof is not None else "")
-        key = (doubt.chunk.account, doubt.chunk.campaign, its_id if verdict == "sent" else "")
+        key = (doubt.chunk.account, doubt.chunk.campaign, its_id if verdict == ResolvedAs.SENT else "")
         together.setdefault(key, []).append(doubt.chunk.intent)
     records: dict[int, list[Decided]] = {}
     by = f"{user()}@{socket.gethostname()}"

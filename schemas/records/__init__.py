@@ -8,7 +8,7 @@ what to do about it.
 from __future__ import annotations
 
 from schemas.records.arrivals import Dead, Finished, Inbound, Rejects, Reports
-from schemas.records.base import Effect, MessageKind, Record, SuppressionSource, UnknownPolicy
+from schemas.records.base import Effect, Kind, MessageKind, Record, ResolvedAs, SuppressionSource, UnknownPolicy
 from schemas.records.campaigns import (
     BalanceAsked,
     Cancelled,
@@ -52,6 +52,7 @@ __all__ = [
     "Intent",
     "Job",
     "JobState",
+    "Kind",
     "Launched",
     "Leg",
     "MessageKind",
@@ -63,6 +64,7 @@ __all__ = [
     "Rejects",
     "Reports",
     "Resolved",
+    "ResolvedAs",
     "Slice",
     "Stopped",
     "Suppression",

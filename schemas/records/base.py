@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
-Effect = Literal["accepted", "failed", "queued", "unknown"]
-"""What an outcome does to its chunk: taken; refused for good; provably not taken, to be sent again; may be taken."""
+
+class Effect(StrEnum):
+    """What an outcome does to its chunk."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"  # refused for good
+    QUEUED = "queued"  # provably not taken: it is sent again
+    UNKNOWN = "unknown"  # the vendor may have taken it
+
+
+class Kind(StrEnum):
+    """The outcome classes of vendors.md 0.1, and `not-sent`: nothing was written. dispatcher/core/lane/policy.py says
+    what each one does.
+    """
+
+    ACCEPTED = "accepted"
+    PARTIAL = "partial"
+    RETRY_LATER = "retry-later"
+    THROTTLED = "throttled"
+    REJECTED = "rejected-permanent"
+    CONTENT = "content"
+    AUTH = "auth"
+    BALANCE = "balance"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not-sent"
+
+
+class ResolvedAs(StrEnum):
+    """What an unknown chunk is resolved as: accepted after all; or sent again, knowing or not knowing it is safe."""
+
+    SENT = "sent"
+    NOT_SENT = "not-sent"
+    RESEND = "resend"
+
 
 UnknownPolicy = Literal["hold", "resend"]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from schemas.records.base import Record
+from schemas.records.base import Record, ResolvedAs
 
 
 class Job(Record, frozen=True, kw_only=True, tag="job"):
@@ -46,7 +44,7 @@ class Decided(Record, frozen=True, kw_only=True, tag="decided"):
     account: str
     campaign: str
     intents: tuple[int, ...]
-    verdict: Literal["sent", "not-sent", "resend"]
+    verdict: ResolvedAs
     at_ms: int
     by: str
     why: str = ""

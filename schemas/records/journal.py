@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
-from schemas.records.base import Effect, Record
+from schemas.records.base import Effect, Kind, Record, ResolvedAs
 from schemas.records.inbox import Job
 
 
@@ -51,7 +49,7 @@ class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
     account: str
     intent: int
     effect: Effect
-    kind: str
+    kind: Kind
     code: str
     at_ms: int
     sent_ms: int = 0
@@ -70,7 +68,7 @@ class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
     owner: str
     account: str
     intent: int
-    verdict: Literal["sent", "not-sent", "resend"]
+    verdict: ResolvedAs
     at_ms: int
     by: str
     why: str = ""

@@ -27,7 +27,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store
 from schemas.codec import decode, encode
-from schemas.records import Cancelled, Flowed, Intent, Outcome, Owned, Stopped
+from schemas.records import Cancelled, Flowed, Intent, Kind, Outcome, Owned, Stopped
 from schemas.topics import lane_partition
 from tests.cli.campaigns import SECRET, TEXT, configured, launched
 
@@ -313,7 +313,7 @@ def intent(campaign: str, count: int) -> Intent:
 
 
 def outcome(of: int, effect: Any, code: str = "", sent_ms: int = 3) -> Outcome:
-    return Outcome(account="spring", intent=of, effect=effect, kind="content", code=code, at_ms=3, sent_ms=sent_ms)
+    return Outcome(account="spring", intent=of, effect=effect, kind=Kind.CONTENT, code=code, at_ms=3, sent_ms=sent_ms)
 
 
 @contextlib.asynccontextmanager

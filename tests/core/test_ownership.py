@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.ownership import Ownership
-from schemas.records import AnyRecord, Checkpoint, Intent, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, Checkpoint, Effect, Intent, Kind, Outcome, Owned, Resolved, ResolvedAs
 
 owners = st.sampled_from(["a", "b", "c"])
 
@@ -18,7 +18,7 @@ def intent(owner: str) -> Intent:
 
 
 def resolved(owner: str) -> Resolved:
-    return Resolved(owner=owner, account="x", intent=0, verdict="sent", at_ms=0, by="me")
+    return Resolved(owner=owner, account="x", intent=0, verdict=ResolvedAs.SENT, at_ms=0, by="me")
 
 
 def checkpoint(owner: str) -> Checkpoint:
@@ -31,7 +31,7 @@ records = st.lists(
         owners.map(intent),
         owners.map(resolved),
         owners.map(checkpoint),
-        st.just(Outcome(account="x", intent=0, effect="accepted", kind="accepted", code="0", at_ms=0)),
+        st.just(Outcome(account="x", intent=0, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED, code="0", at_ms=0)),
     ),
     max_size=30,
 )
@@ -75,5 +75,5 @@ def test_a_frozen_owner_that_wakes_up_behind_a_newer_one_is_void_but_its_outcome
     assert not fold.valid(intent("a"))
     assert not fold.valid(resolved("a"))
     assert not fold.valid(checkpoint("a"))
-    assert fold.valid(Outcome(account="x", intent=0, effect="accepted", kind="accepted", code="0", at_ms=0))
+    assert fold.valid(Outcome(account="x", intent=0, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED, code="0", at_ms=0))
     assert fold.owner == "b"

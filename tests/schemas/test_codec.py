@@ -7,7 +7,7 @@ import typing
 import msgspec
 import pytest
 
-from schemas.codec import VERSION, BrokenRecord, NewerRecord, decode, encode
+from schemas.codec import VERSION, BrokenRecord, NewerRecord, decode, encode, peek_tag
 from schemas.records import (
     AnyRecord,
     BalanceAsked,
@@ -18,12 +18,14 @@ from schemas.records import (
     CheckpointAt,
     Dead,
     Decided,
+    Effect,
     Finished,
     Flowed,
     Inbound,
     Intent,
     Job,
     JobState,
+    Kind,
     Launched,
     Leg,
     OpenRange,
@@ -33,6 +35,7 @@ from schemas.records import (
     Rejects,
     Reports,
     Resolved,
+    ResolvedAs,
     Slice,
     Stopped,
     Suppression,
@@ -146,7 +149,13 @@ RECORDS: dict[str, typing.Any] = {
     ),
     "checked": Checked(account="spring", at_ms=4, by="ann"),
     "decided": Decided(
-        account="spring", campaign="may", intents=(5, 6), verdict="resend", at_ms=5, by="ann", why="asked the vendor"
+        account="spring",
+        campaign="may",
+        intents=(5, 6),
+        verdict=ResolvedAs.RESEND,
+        at_ms=5,
+        by="ann",
+        why="asked the vendor",
     ),
     "owned": Owned(owner="0123456789abcdef", at_ms=6, where="host:1"),
     "intent": Intent(
@@ -165,8 +174,8 @@ RECORDS: dict[str, typing.Any] = {
     "outcome": Outcome(
         account="spring",
         intent=8,
-        effect="accepted",
-        kind="accepted",
+        effect=Effect.ACCEPTED,
+        kind=Kind.ACCEPTED,
         code="0",
         at_ms=9,
         sent_ms=8,
@@ -176,13 +185,13 @@ RECORDS: dict[str, typing.Any] = {
         divide=False,
     ),
     "outcome, divided": Outcome(
-        account="spring", intent=8, effect="queued", kind="rejected-permanent", code="107", at_ms=9, divide=True
+        account="spring", intent=8, effect=Effect.QUEUED, kind=Kind.REJECTED, code="107", at_ms=9, divide=True
     ),
     "resolved": Resolved(
         owner="0123456789abcdef",
         account="spring",
         intent=8,
-        verdict="sent",
+        verdict=ResolvedAs.SENT,
         at_ms=10,
         by="ann",
         why="report",
@@ -192,7 +201,7 @@ RECORDS: dict[str, typing.Any] = {
         owner="0123456789abcdef",
         account="summer",
         intent=9,
-        verdict="sent",
+        verdict=ResolvedAs.SENT,
         at_ms=11,
         by="history",
         why="the vendor's history has 2 of its 2 recipients",
@@ -327,3 +336,16 @@ def test_a_record_of_a_newer_version_is_refused_by_name():
 def test_bytes_that_are_no_record_are_told_apart(value):
     with pytest.raises(BrokenRecord):
         decode(value)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_s_tag_is_read_without_the_rest(name):
+    value = encode(RECORDS[name])
+    tag = type(RECORDS[name]).__struct_config__.tag
+    assert peek_tag(value) == peek_tag(memoryview(value)) == peek_tag(value[: len(tag) + 8]) == tag
+    assert peek_tag(bytes.fromhex(VERSION_1[name])) == tag
+
+
+@pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x80", b"\x01\x81\xa1t", b"\x01garbage"])
+def test_bytes_without_a_tag_have_none(value):
+    assert peek_tag(value) == ""

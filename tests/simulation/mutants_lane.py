@@ -9,8 +9,8 @@ import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.campaigns import Campaign, Campaigns
+from dispatcher.core.lane import policy, work
 from dispatcher.core.lane import state as lane
-from dispatcher.core.lane import verdict, work
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.admission import Admission
 from dispatcher.core.lane.effects import Append, Effect
@@ -19,6 +19,7 @@ from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState, OpenJob
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.verdict import Kind
+from schemas import records
 from schemas.records import Checkpoint, Intent, Outcome, Slice
 
 
@@ -53,8 +54,8 @@ def a_newer_owned_is_ignored(patch: MonkeyPatch) -> None:
 def unknown_chunks_are_sent_again_by_a_new_owner(patch: MonkeyPatch) -> None:
     original = LaneState._owned
 
-    def owned(self: LaneState, offset: int, record: Any) -> Change:
-        original(self, offset, record)
+    def owned(self: LaneState) -> Change:
+        original(self)
         for chunk in list(self.open.values()):
             del self.open[chunk.intent]
             job = self.jobs[chunk.job]
@@ -66,7 +67,7 @@ def unknown_chunks_are_sent_again_by_a_new_owner(patch: MonkeyPatch) -> None:
 
 
 def no_answer_counts_as_not_sent(patch: MonkeyPatch) -> None:
-    patch.setitem(verdict._EFFECT, Kind.UNKNOWN, "queued")
+    patch.setitem(policy.POLICY, Kind.UNKNOWN, policy.Policy(records.Effect.QUEUED))
 
 
 def the_time_to_live_is_not_checked(patch: MonkeyPatch) -> None:
@@ -92,7 +93,14 @@ def an_outcome_is_written_before_the_answer_is_read(patch: MonkeyPatch) -> None:
         yield from original(self, lane, now_s, now_ms)
         for intent in set(lane.sending) - before:
             yield Append(
-                Outcome(account=lane.spec.account, intent=intent, effect="accepted", kind="accepted", code="", at_ms=0)
+                Outcome(
+                    account=lane.spec.account,
+                    intent=intent,
+                    effect=records.Effect.ACCEPTED,
+                    kind=Kind.ACCEPTED,
+                    code="",
+                    at_ms=0,
+                )
             )
 
     patch.setattr(NextSends, "_sent", sent)

@@ -25,6 +25,7 @@ from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned
+from schemas.records import Effect as ChunkEffect
 
 
 class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,9 +179,9 @@ class Owner:
             self._out.append(Warn(account, "no credit for some", result.waits))
         if result.not_before_s:
             self._delays_s[intent] = result.not_before_s
-        if result.effect in ("queued", "failed"):
+        if result.effect in (ChunkEffect.QUEUED, ChunkEffect.FAILED):
             lane.spent_since_poll -= sending.parts
-        elif result.effect == "accepted":
+        elif result.effect == ChunkEffect.ACCEPTED:
             lane.hint.taken(sending.parts)
         else:
             lane.hint.unknown(intent, sending.parts, sending.told)

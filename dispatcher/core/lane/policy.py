@@ -22,6 +22,27 @@ LET_IN: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.REJECTED, Kind.
 """What only a vendor says who has let us in: "busy" and "too fast" may come before it looked at the password."""
 
 
+class Policy(msgspec.Struct, frozen=True):
+    """What a class of answers does to its chunk; `stops`: the account cannot send until a person acts."""
+
+    effect: Effect
+    stops: bool = False
+
+
+POLICY: Final[dict[Kind, Policy]] = {
+    Kind.ACCEPTED: Policy(Effect.ACCEPTED),
+    Kind.PARTIAL: Policy(Effect.UNKNOWN),
+    Kind.RETRY_LATER: Policy(Effect.QUEUED),
+    Kind.THROTTLED: Policy(Effect.QUEUED),
+    Kind.REJECTED: Policy(Effect.FAILED),
+    Kind.CONTENT: Policy(Effect.FAILED),
+    Kind.AUTH: Policy(Effect.QUEUED, stops=True),
+    Kind.BALANCE: Policy(Effect.QUEUED, stops=True),
+    Kind.UNKNOWN: Policy(Effect.UNKNOWN),
+    Kind.NOT_SENT: Policy(Effect.QUEUED),
+}
+
+
 class Consequence(msgspec.Struct, frozen=True):
     """The effect on the chunk's recipients; when it may be tried again (0: at once); why the lane stopped, if so.
 
@@ -44,11 +65,11 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
         if verdict.kind in (Kind.ACCEPTED, Kind.PARTIAL):
             lane.dry = lane.throttles = 0
     elif lane.refused_by_http(verdict.code, now_s):
-        return Consequence(verdict.kind.effect, stopped="auth")
+        return Consequence(POLICY[verdict.kind].effect, stopped="auth")
     if verdict.hold_s > 0:
         lane.hold(now_s + verdict.hold_s)
     if verdict.divide and chunk.count > 1:
-        return Consequence("queued")
+        return Consequence(Effect.QUEUED)
     match verdict.kind:
         case Kind.NOT_SENT:
             if verdict.code == NOT_CONNECTED:
@@ -57,20 +78,20 @@ def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float)
             lane.too_fast(now_s)
         case Kind.AUTH:
             lane.stop("auth", f"code {verdict.code}", now_s)
-            return Consequence("queued", stopped="auth")
+            return Consequence(Effect.QUEUED, stopped="auth")
         case Kind.BALANCE if verdict.apart:
             why = f"code {verdict.code}: {chunk.count:,} recipients wait for another credit; tried again in"
-            return Consequence("queued", now_s + APART_RETRY_S, waits=f"{why} {APART_RETRY_S / 60:g} min")
+            return Consequence(Effect.QUEUED, now_s + APART_RETRY_S, waits=f"{why} {APART_RETRY_S / 60:g} min")
         case Kind.BALANCE:
             lane.no_credit(f"code {verdict.code}", now_s)
-            return Consequence("queued", stopped="balance")
+            return Consequence(Effect.QUEUED, stopped="balance")
         case Kind.RETRY_LATER:
             if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:
-                return Consequence("unknown" if verdict.doubtful else "failed")
-            return Consequence("queued", now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10)))
+                return Consequence(Effect.UNKNOWN if verdict.doubtful else Effect.FAILED)
+            return Consequence(Effect.QUEUED, now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10)))
         case _:
             pass
-    return Consequence(verdict.kind.effect)
+    return Consequence(POLICY[verdict.kind].effect)
 
 
 def _is_of_http(verdict: Verdict) -> bool:
@@ -86,20 +107,20 @@ def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent
         account=chunk.account,
         intent=chunk.intent,
         effect=effect,
-        kind=verdict.kind.value,
+        kind=verdict.kind,
         code=verdict.code,
         text=verdict.text[:TEXT_CHARS_MAX],
         at_ms=now_ms,
         sent_ms=0 if verdict.kind is Kind.NOT_SENT else sent_ms or now_ms,
         vendor_id=verdict.vendor_id,
         vendor_ids=verdict.vendor_ids,
-        divide=effect == "queued" and verdict.divide,
+        divide=effect == Effect.QUEUED and verdict.divide,
     )
 
 
 def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
     """The record of a chunk that provably never went out."""
-    return outcome_of(chunk, Verdict(kind=Kind.NOT_SENT, text=why), "queued", now_ms, 0)
+    return outcome_of(chunk, Verdict(kind=Kind.NOT_SENT, text=why), Effect.QUEUED, now_ms, 0)
 
 
 HISTORY: Final = "history"
@@ -113,8 +134,8 @@ def noted(chunk: Chunk, vendor_ids: tuple[str, ...], why: str, intent_ms: int) -
     return Outcome(
         account=chunk.account,
         intent=chunk.intent,
-        effect="unknown",
-        kind=Kind.UNKNOWN.value,
+        effect=Effect.UNKNOWN,
+        kind=Kind.UNKNOWN,
         code=HISTORY_PARTLY if some else HISTORY,
         text=why[:TEXT_CHARS_MAX],
         at_ms=intent_ms,

@@ -10,22 +10,26 @@ This is the fold only. What to send next is decided by dispatcher/core/lane/owne
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Final
 
 import msgspec
 
+from dispatcher.core.ownership import Ownership
 from schemas.records import (
     AnyRecord,
     Checkpoint,
+    Effect,
     Intent,
     Job,
     JobState,
+    Kind,
     OpenRange,
     Outcome,
     Owned,
     Resolved,
+    ResolvedAs,
     Slice,
     Taken,
 )
@@ -45,21 +49,30 @@ class ChunkState(Enum):
     QUEUED = "queued again"
 
 
-TRANSITIONS: Final = {
-    (ChunkState.IN_FLIGHT, "accepted"): ChunkState.ACCEPTED,
-    (ChunkState.IN_FLIGHT, "failed"): ChunkState.FAILED,
-    (ChunkState.IN_FLIGHT, "queued"): ChunkState.QUEUED,
-    (ChunkState.IN_FLIGHT, "unknown"): ChunkState.UNKNOWN,
-    (ChunkState.IN_FLIGHT, "owned"): ChunkState.UNKNOWN,  # a new owner: what was open is unknown
-    (ChunkState.UNKNOWN, "owned"): ChunkState.UNKNOWN,
-    (ChunkState.UNKNOWN, "unknown"): ChunkState.UNKNOWN,
-    (ChunkState.UNKNOWN, "accepted"): ChunkState.ACCEPTED,  # the old owner was frozen, not dead: its outcome is a fact
-    (ChunkState.UNKNOWN, "failed"): ChunkState.FAILED,
-    (ChunkState.UNKNOWN, "queued"): ChunkState.QUEUED,
-    (ChunkState.UNKNOWN, "sent"): ChunkState.ACCEPTED,
-    (ChunkState.UNKNOWN, "not-sent"): ChunkState.QUEUED,
-    (ChunkState.UNKNOWN, "resend"): ChunkState.QUEUED,
+ChunkEvent = Effect | ResolvedAs | type[Owned]
+"""What may happen to a chunk: an outcome's effect, a resolution of what is unknown, a new owner of the partition."""
+
+TRANSITIONS: Final[Mapping[tuple[ChunkState, ChunkEvent], ChunkState]] = {
+    (ChunkState.IN_FLIGHT, Effect.ACCEPTED): ChunkState.ACCEPTED,
+    (ChunkState.IN_FLIGHT, Effect.FAILED): ChunkState.FAILED,
+    (ChunkState.IN_FLIGHT, Effect.QUEUED): ChunkState.QUEUED,
+    (ChunkState.IN_FLIGHT, Effect.UNKNOWN): ChunkState.UNKNOWN,
+    (ChunkState.IN_FLIGHT, Owned): ChunkState.UNKNOWN,  # a new owner: what was open is unknown
+    (ChunkState.UNKNOWN, Owned): ChunkState.UNKNOWN,
+    (ChunkState.UNKNOWN, Effect.UNKNOWN): ChunkState.UNKNOWN,
+    (ChunkState.UNKNOWN, Effect.ACCEPTED): ChunkState.ACCEPTED,  # the old owner was frozen, not dead: a fact
+    (ChunkState.UNKNOWN, Effect.FAILED): ChunkState.FAILED,
+    (ChunkState.UNKNOWN, Effect.QUEUED): ChunkState.QUEUED,
+    (ChunkState.UNKNOWN, ResolvedAs.SENT): ChunkState.ACCEPTED,
+    (ChunkState.UNKNOWN, ResolvedAs.NOT_SENT): ChunkState.QUEUED,
+    (ChunkState.UNKNOWN, ResolvedAs.RESEND): ChunkState.QUEUED,
 }
+
+
+def named(event: ChunkEvent) -> str:
+    """The event in a word, for messages."""
+    return "owned" if event is Owned else str(event)
+
 
 OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
 
@@ -150,13 +163,17 @@ class LaneState:
     """The fold of one lane partition (the lanes of all its accounts). Apply records in the order of their offsets."""
 
     def __init__(self) -> None:
-        self.owner: str | None = None
-        self.owned_at = -1
+        self.ownership = Ownership()
         self.position = 0  # next journal offset
         self.inbox = 0  # next inbox offset
         self.jobs: dict[int, OpenJob] = {}
         self.open: dict[int, Chunk] = {}
         self.taken: dict[tuple[str, str, str], int] = {}
+
+    @property
+    def owner(self) -> str | None:
+        """The author of the last Owned; None before the first."""
+        return self.ownership.owner
 
     # --- checkpoints ---
 
@@ -164,7 +181,7 @@ class LaneState:
     def load(cls, checkpoint: Checkpoint) -> LaneState:
         """The state as the checkpoint's author had folded it; go on reading at `upto` and `inbox`."""
         state = cls()
-        state.owner = checkpoint.owner
+        state.ownership = Ownership(checkpoint.owner)
         state.position = checkpoint.upto
         state.inbox = checkpoint.inbox
         for job in checkpoint.jobs:
@@ -232,17 +249,17 @@ class LaneState:
         if offset < self.position:
             return NOTHING
         self.position = offset + 1
+        if not self.ownership.valid(record):
+            return NOTHING
         match record:
             case Intent():
-                return self._intent(offset, record) if record.owner == self.owner else NOTHING
+                return self._intent(offset, record)
             case Outcome():
-                struck = record.kind == "retry-later"
+                struck = record.kind == Kind.RETRY_LATER
                 return self._close(record.intent, record.effect, divide=record.divide, struck=struck)
             case Owned():
-                return self._owned(offset, record)
+                return self._owned()
             case Resolved():
-                if record.owner != self.owner:
-                    return NOTHING
                 known = self.open.get(record.intent)
                 if known is None or known.state is not ChunkState.UNKNOWN:
                     return NOTHING
@@ -250,11 +267,9 @@ class LaneState:
             case _:
                 return NOTHING
 
-    def _owned(self, offset: int, record: Owned) -> Change:
-        self.owner = record.owner
-        self.owned_at = offset
+    def _owned(self) -> Change:
         for chunk in self.open.values():
-            chunk.state = TRANSITIONS[chunk.state, "owned"]
+            chunk.state = TRANSITIONS[chunk.state, Owned]
             chunk.inherited = True
         return NOTHING
 
@@ -289,14 +304,14 @@ class LaneState:
         self.open[offset] = chunk
         return Change(chunk=chunk)
 
-    def _close(self, intent: int, event: str, *, divide: bool = False, struck: bool = False) -> Change:
+    def _close(self, intent: int, event: ChunkEvent, *, divide: bool = False, struck: bool = False) -> Change:
         chunk = self.open.get(intent)
         if chunk is None:
             return NOTHING  # void, or already over: the first word counts
         before = chunk.state
         becomes = TRANSITIONS.get((before, event))
         if becomes is None:
-            raise LaneBroken(f"intent {intent} is {before.value}: {event} cannot happen to it")
+            raise LaneBroken(f"intent {intent} is {before.value}: {named(event)} cannot happen to it")
         chunk.state = becomes
         if becomes in OPEN:
             return Change(chunk=chunk, before=before)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.state import Chunk
-from schemas.records import Decided, Resolved
+from schemas.records import Decided, Resolved, ResolvedAs
 
 NEVER = float("inf")
 
@@ -45,7 +45,7 @@ class Unknowns:
             owner=self._owner,
             account=chunk.account,
             intent=chunk.intent,
-            verdict="resend",
+            verdict=ResolvedAs.RESEND,
             at_ms=now_ms,
             by="policy",
             why="unknown = resend",
@@ -64,7 +64,10 @@ class Unknowns:
             why=decision.why,
             vendor_id=decision.vendor_id,
         )
-        self._waiting[chunk.intent] = (now_s if decision.verdict == "sent" else max(now_s, self._safe_s), resolved)
+        self._waiting[chunk.intent] = (
+            now_s if decision.verdict == ResolvedAs.SENT else max(now_s, self._safe_s),
+            resolved,
+        )
         self._undone.setdefault(chunk.intent, offset)
 
     def found(self, chunk: Chunk, vendor_ids: tuple[str, ...], why: str, now_s: float, now_ms: int) -> None:
@@ -73,7 +76,7 @@ class Unknowns:
             owner=self._owner,
             account=chunk.account,
             intent=chunk.intent,
-            verdict="sent",
+            verdict=ResolvedAs.SENT,
             at_ms=now_ms,
             by="history",
             why=why,

@@ -2,56 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from enum import Enum
 from typing import Final
 
 import msgspec
 
-from schemas.records import Effect
+from schemas.records import Kind as Kind
 
 NO_ANSWER: Final = "no answer"
 NOT_CONNECTED: Final = "not connected"
 """Codes of verdicts that no vendor gave: after the first byte, and before it."""
-
-
-class Kind(Enum):
-    """The outcome classes of vendors.md 0.1, with what each means for the chunk and for the lane."""
-
-    ACCEPTED = "accepted"
-    PARTIAL = "partial"
-    RETRY_LATER = "retry-later"
-    THROTTLED = "throttled"
-    REJECTED = "rejected-permanent"
-    CONTENT = "content"
-    AUTH = "auth"
-    BALANCE = "balance"
-    UNKNOWN = "unknown"
-    NOT_SENT = "not-sent"
-
-    @property
-    def effect(self) -> Effect:
-        """What becomes of the chunk's recipients."""
-        return _EFFECT[self]
-
-    @property
-    def stops_lane(self) -> bool:
-        """The account cannot send until somebody acts (auth) or tops it up (balance); its work is kept."""
-        return self in (Kind.AUTH, Kind.BALANCE)
-
-
-_EFFECT: Final[Mapping[Kind, Effect]] = {
-    Kind.ACCEPTED: "accepted",
-    Kind.PARTIAL: "unknown",
-    Kind.RETRY_LATER: "queued",
-    Kind.THROTTLED: "queued",
-    Kind.REJECTED: "failed",
-    Kind.CONTENT: "failed",
-    Kind.AUTH: "queued",
-    Kind.BALANCE: "queued",
-    Kind.UNKNOWN: "unknown",
-    Kind.NOT_SENT: "queued",
-}
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

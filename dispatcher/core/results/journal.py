@@ -19,9 +19,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from dispatcher.core.lane.state import TRANSITIONS, ChunkState
+from dispatcher.core.lane.state import TRANSITIONS, ChunkEvent, ChunkState, named
 from dispatcher.core.ownership import Ownership
-from schemas.records import AnyRecord, Intent, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, Effect, Intent, Outcome, Owned, Resolved
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS, SPREAD_PARTITIONS
 
@@ -132,7 +132,7 @@ class JournalFold:
                 self._outcome(offset, record, ledger)
             case Owned():
                 for chunk in self.open.values():
-                    self._move(chunk, "owned", record.at_ms, ledger)
+                    self._move(chunk, Owned, record.at_ms, ledger)
             case Resolved():
                 self._resolved(offset, record, ledger)
 
@@ -159,16 +159,16 @@ class JournalFold:
         chunk = self.open.get(chunk_id) or ledger.chunk(chunk_id)
         if chunk is None or chunk.heard:
             return  # void, or the first outcome was read before
-        chunk.heard = outcome.effect != "unknown"
+        chunk.heard = outcome.effect != Effect.UNKNOWN
         ledger.changed(chunk)
         if outcome.sent_ms:
             ledger.sent(chunk, outcome.sent_ms)
-        has_id = bool(outcome.vendor_id or outcome.vendor_ids) and outcome.effect in ("accepted", "unknown")
+        has_id = bool(outcome.vendor_id or outcome.vendor_ids) and outcome.effect in (Effect.ACCEPTED, Effect.UNKNOWN)
         if chunk_id in self.open:  # else a person resolved it; only its id is news, and may still join reports
             chunk.code = outcome.code
-            chunk.text = outcome.text if outcome.effect in ("failed", "unknown") else ""
+            chunk.text = outcome.text if outcome.effect in (Effect.FAILED, Effect.UNKNOWN) else ""
             chunk.sent_ms = outcome.sent_ms or outcome.at_ms
-            if has_id and outcome.effect == "unknown":
+            if has_id and outcome.effect == Effect.UNKNOWN:
                 ledger.contested(chunk)
             self._move(chunk, outcome.effect, outcome.at_ms, ledger)
         if has_id:
@@ -193,11 +193,11 @@ class JournalFold:
         chunk.vendor_id = chunk.vendor_id or vendor_id
         ledger.named(chunk, vendor_id, vendor_ids, lane_place(self.partition, offset))
 
-    def _move(self, chunk: JoinedChunk, event: str, at_ms: int, ledger: Ledger) -> None:
+    def _move(self, chunk: JoinedChunk, event: ChunkEvent, at_ms: int, ledger: Ledger) -> None:
         before = State(chunk.state)
         becomes = TRANSITIONS.get((_LANE_STATE[before], event))
         if becomes is None:
-            ledger.odd(f"a chunk that is {before.word} cannot become {event}")
+            ledger.odd(f"a chunk that is {before.word} cannot become {named(event)}")
             return
         after = _STATE[becomes]
         if after is before:

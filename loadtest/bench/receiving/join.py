@@ -28,7 +28,7 @@ from dispatcher.store.port import LoadedBatch
 from dispatcher.store.sqlite.store import SqliteStore, open_sqlite
 from schemas import codec
 from schemas.batch import pack
-from schemas.records import AnyRecord, Intent, Job, Launched, Leg, Outcome, Owned, Reports
+from schemas.records import AnyRecord, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Reports
 from schemas.topics import lane_partition
 
 ACCOUNT: Final = "spring"
@@ -137,7 +137,8 @@ def _send(store: SqliteStore, numbers: NDArray[np.int64]) -> None:
     first = len(journal)
     for index in range(len(chunks)):
         records.append(
-            Outcome(account=ACCOUNT, intent=first + index, effect="accepted", kind="accepted", code="0", at_ms=AT_MS,
+            Outcome(account=ACCOUNT, intent=first + index, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED,
+                    code="0", at_ms=AT_MS,
                     sent_ms=AT_MS, vendor_id=_vendor_id(index))
         )  # fmt: skip
     launched = Launched(

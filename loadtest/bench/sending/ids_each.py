@@ -35,7 +35,7 @@ from dispatcher.store.sqlite.store import open_sqlite
 from loadtest.sim.process import spawn
 from schemas import codec
 from schemas.batch import pack
-from schemas.records import AnyRecord, Intent, Job, Launched, Leg, Outcome, Owned, Reports
+from schemas.records import AnyRecord, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Reports
 from schemas.topics import lane_partition
 
 ACCOUNT: Final = "spring"
@@ -193,7 +193,8 @@ def _journal(recipients: int) -> Iterator[AnyRecord]:
                      start=start % BATCH, count=PER_REQUEST, attempt=0, at_ms=AT_MS)  # fmt: skip
     for index, start in enumerate(starts):
         ids = tuple(str(FIRST_ID + start + number) for number in range(PER_REQUEST))
-        yield Outcome(account=ACCOUNT, intent=1 + index, effect="accepted", kind="accepted", code="100", at_ms=AT_MS,
+        yield Outcome(account=ACCOUNT, intent=1 + index, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED,
+                    code="100", at_ms=AT_MS,
                       sent_ms=AT_MS, vendor_ids=ids)  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log
 from schemas.batch import pack
 from schemas.codec import encode
-from schemas.records import AnyRecord, Intent, Job, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, Intent, Job, Kind, Outcome, Owned, Resolved
 from schemas.topics import JOBS, LANES, RECIPIENTS
 from tests.memory_log import MemoryLog
 
@@ -48,7 +48,11 @@ class Journal:
         )  # fmt: skip
 
     def outcome(self, intent: int, effect: Any, *ids: str) -> None:
-        self.write(Outcome(account="spring", intent=intent, effect=effect, kind="x", code="", at_ms=0, vendor_ids=ids))
+        self.write(
+            Outcome(
+                account="spring", intent=intent, effect=effect, kind=Kind.ACCEPTED, code="", at_ms=0, vendor_ids=ids
+            )
+        )
 
     def resolved(self, intent: int, verdict: Any, *ids: str) -> None:
         self.write(

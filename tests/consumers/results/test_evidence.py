@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from consumers.results.evidence import AGAIN_S, LOOK_EVERY_S, EvidenceWatch
+from consumers.results.evidence import AGAIN, LOOK_EVERY_S, EvidenceWatch
 from consumers.results.role import run_joiner
 from dispatcher.config.file import parse
 from dispatcher.errors import LogDamaged, LogTimeout
@@ -19,7 +19,7 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.store.opening import open_reader
 from dispatcher.store.sqlite import evidence as sqlite_evidence
 from schemas import codec
-from schemas.records import Decided, Resolved
+from schemas.records import Decided, Resolved, ResolvedAs
 from schemas.topics import lane_partition
 from tests.consumers.results.evidence_world import HistoryLog, write_out
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
@@ -83,8 +83,8 @@ def test_reports_under_an_unheard_of_id_tell_the_lane_that_the_request_was_taken
     bench.reports("77", NUMBER + 3, NUMBER + 4)
     [decided] = bench.look()
     assert decided == Decided(
-        account=ACCOUNT, campaign="may", intents=(intent,), verdict="sent", at_ms=LAUNCHED_MS + 9000, by="evidence",
-        vendor_id="77", why=decided.why,
+        account=ACCOUNT, campaign="may", intents=(intent,), verdict=ResolvedAs.SENT, at_ms=LAUNCHED_MS + 9000,
+        by="evidence", vendor_id="77", why=decided.why,
     )  # fmt: skip
     assert "77" in decided.why
     assert "all 2 numbers" in decided.why
@@ -96,10 +96,11 @@ def test_it_is_told_once_and_again_only_long_after_if_nothing_came_of_it(bench: 
     bench.one_unknown()
     bench.reports("77", NUMBER)
     assert len(bench.look()) == 1
-    assert [len(bench.look()) for _ in range(int(AGAIN_S / LOOK_EVERY_S) - 1)].count(0) == AGAIN_S / LOOK_EVERY_S - 1
+    looks = int(AGAIN.first_s / LOOK_EVERY_S) - 1
+    assert [len(bench.look()) for _ in range(looks)] == [0] * looks
     assert len(bench.look()) == 1
-    assert bench.look(AGAIN_S) == []
-    assert len(bench.look(AGAIN_S)) == 1
+    assert bench.look(AGAIN.first_s) == []
+    assert len(bench.look(AGAIN.first_s)) == 1
     bench.restarted()
     assert len(bench.look()) == 1
 
@@ -109,7 +110,7 @@ def test_the_joiner_of_a_resolved_request_joins_the_reports_that_waited(bench: B
     bench.reports("77", *range(NUMBER, NUMBER + 9))
     [decided] = bench.look()
     bench.history.resolved(ACCOUNT, "me", intent, "sent", decided.vendor_id)
-    assert bench.look(AGAIN_S) == []
+    assert bench.look(AGAIN.first_s) == []
     view = bench.reader.campaign("may", LAUNCHED_MS + 9000)
     assert view is not None
     assert (view.counts.delivered, view.counts.accepted, view.counts.unknown) == (9, 1, 0)
@@ -230,7 +231,7 @@ async def test_a_running_joiner_tells_the_lane_and_joins_what_waited(
         decided = await the_decision(log, partition)
         assert (decided.intents, decided.vendor_id) == ((intent,), "77")
         resolved = Resolved(
-            owner="me", account=ACCOUNT, intent=intent, verdict="sent", at_ms=0, by=decided.by, vendor_id="77"
+            owner="me", account=ACCOUNT, intent=intent, verdict=ResolvedAs.SENT, at_ms=0, by=decided.by, vendor_id="77"
         )
         await log.append("lanes", partition, [Entry(ACCOUNT.encode(), codec.encode(resolved))])
         with contextlib.closing(open_reader(config.store)) as reader:

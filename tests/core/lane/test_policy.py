@@ -9,6 +9,7 @@ from dispatcher.core.lane.account import BALANCE_RETRY_S, REFUSALS_MAX, AccountL
 from dispatcher.core.lane.policy import APART_RETRY_S, consequence, not_sent, outcome_of
 from dispatcher.core.lane.state import Chunk, ChunkState
 from dispatcher.core.lane.verdict import NOT_CONNECTED, Kind, Verdict
+from schemas.records import Effect
 
 NOW_S = 100.0
 
@@ -102,7 +103,7 @@ def test_without_a_limit_of_ours_a_vendor_that_goes_on_throttling_is_left_alone_
 def test_one_bad_number_that_refuses_the_whole_request_is_searched_by_halves():
     divided = Verdict(kind=Kind.REJECTED, code="107", divide=True)
     assert consequence(a_lane(), a_chunk(10), divided, NOW_S).effect == "queued"
-    assert outcome_of(a_chunk(10), divided, "queued", 1, 1).divide
+    assert outcome_of(a_chunk(10), divided, Effect.QUEUED, 1, 1).divide
     assert consequence(a_lane(), a_chunk(1), divided, NOW_S).effect == "failed"
 
 

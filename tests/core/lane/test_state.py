@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.lane.state import TRANSITIONS, ChunkState, LaneBroken, LaneState
+from dispatcher.core.ownership import Ownership
 from schemas.records import Intent, Job, Outcome, Owned, Resolved
 
 
@@ -191,7 +192,7 @@ def test_the_fold_is_the_same_from_any_checkpoint_on(seed, cuts):
         at = cut
         state = LaneState.load(state.checkpoint(state.owner or "nobody", 0))
         if at == 0:
-            state.owner = None
+            state.ownership = Ownership()
     for offset in range(at, len(records)):
         state.apply(offset, records[offset])
     assert plain(state) == plain(whole)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dispatcher.core.lane.policy import POLICY
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
@@ -112,7 +113,8 @@ CODES = [
 @pytest.mark.parametrize(("code", "kind", "effect", "stops", "divides"), CODES, ids=[row[0] for row in CODES])
 def test_every_code_of_the_document_has_its_class_and_its_meaning_in_both_languages(code, kind, effect, stops, divides):
     verdict = submitted(f"20110725160412,{code}\n77".encode())
-    assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
+    policy = POLICY[verdict.kind]
+    assert (verdict.kind, policy.effect, policy.stops) == (kind, effect, stops)
     assert verdict.divide == divides
     row = ACCOUNT.codes.find(code)
     assert row is not None

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core.lane.policy import POLICY
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.template import parse
 from dispatcher.core.messages.text import Split
@@ -81,7 +82,8 @@ FLOWS = {
 def test_every_code_has_its_class_and_its_meaning_in_both_languages(flow, code, kind, effect, stops, divides):
     verdict = ended(flow(), f"20110725160412,{code}\n77".encode())
     assert isinstance(verdict, Verdict)
-    assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
+    policy = POLICY[verdict.kind]
+    assert (verdict.kind, policy.effect, policy.stops) == (kind, effect, stops)
     divides = divides or (code in ("105", "106", "108", "115") and flow is FLOWS["HttpVarSM"])
     assert (verdict.divide, verdict.vendor_id) == (divides, "77" if code == "0" else "")
     row = ACCOUNT.codes.find(code)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core.lane.policy import POLICY
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError, UserError
@@ -155,7 +156,8 @@ CODES = [
 @pytest.mark.parametrize(("code", "kind", "effect", "stops", "divides"), CODES, ids=[row[0] for row in CODES])
 def test_every_code_of_the_document_has_its_class_its_meaning_and_what_to_do(code, kind, effect, stops, divides):
     verdict = submitted(code.encode())
-    assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
+    policy = POLICY[verdict.kind]
+    assert (verdict.kind, policy.effect, policy.stops) == (kind, effect, stops)
     assert (verdict.code, verdict.divide) == (code, divides)
     row = ACCOUNT.codes.find(code)
     assert row is not None

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from dispatcher.core.lane.policy import POLICY
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split, parts
 from dispatcher.errors import TextError
@@ -134,7 +135,8 @@ def test_every_code_of_the_document_has_its_class_and_its_meaning_in_both_langua
     code, kind, effect, stops, doubtful
 ):
     verdict = submitted(json.dumps({"ResultCode": code}).encode())
-    assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
+    policy = POLICY[verdict.kind]
+    assert (verdict.kind, policy.effect, policy.stops) == (kind, effect, stops)
     assert verdict.doubtful == doubtful
     row = ACCOUNT.codes.find(code)
     assert row is not None

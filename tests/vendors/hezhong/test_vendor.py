@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from dispatcher.core.lane.policy import POLICY
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
@@ -118,7 +119,8 @@ def test_every_code_of_the_document_has_its_class_and_its_meaning_in_both_langua
     code, kind, effect, stops, divides, doubtful, warns
 ):
     verdict = submitted(code.encode() if code != "0" else b"0,100001")
-    assert (verdict.kind, verdict.kind.effect, verdict.kind.stops_lane) == (kind, effect, stops)
+    policy = POLICY[verdict.kind]
+    assert (verdict.kind, policy.effect, policy.stops) == (kind, effect, stops)
     assert (verdict.divide, verdict.doubtful, bool(verdict.warn)) == (divides, doubtful, warns)
     row = ACCOUNT.codes.find(code)
     assert row is not None
