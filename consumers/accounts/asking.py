@@ -20,8 +20,10 @@ from dispatcher.core.lane.verdict import Kind
 from dispatcher.errors import ConfigError, DispatcherError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.terminal.options import columns, console, print_json, user
+from dispatcher.os_user import os_user
+from dispatcher.terminal.options import columns, console, print_json
 from dispatcher.vendors.seam.vendor import Operation, Vendor
+from dispatcher.words import clock
 from schemas.records import Operated
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,7 +84,7 @@ async def _carried(
     log = await open_log(config.log.url)
     try:
         await _next_second(log, account)
-        return await carry_out(log, vendor, account, make(int(time.time())), user(), again=again)
+        return await carry_out(log, vendor, account, make(int(time.time())), os_user(), again=again)
     finally:
         await log.close()
 
@@ -120,7 +122,7 @@ def check_not_under_way(known: Known) -> None:
     """Raises UserError while somebody may still be asking the vendor for it: nobody's word on it is the last one."""
     if known.under_way_s:
         raise UserError(
-            f"operation {known.asked.operation} was asked {when(known.asked.at_ms)} by {known.asked.by} and may still "
+            f"operation {known.asked.operation} was asked {clock(known.asked.at_ms)} by {known.asked.by} and may still "
             f"be under way: wait {known.under_way_s:.0f} s."
         )
 
@@ -137,7 +139,7 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
     if unknown and not again:
         first = unknown[0]
         raise UserError(
-            f"the same was asked {when(first.asked.at_ms)} by {first.asked.by}, and nobody knows whether it was done "
+            f"the same was asked {clock(first.asked.at_ms)} by {first.asked.by}, and nobody knows whether it was done "
             f"(operation {first.asked.operation}). {operation.if_unknown} Then say so: dispatcher account settle "
             f"{first.asked.operation} done, or not-done. If you mean it all the same, add --again."
         )
@@ -188,11 +190,6 @@ def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool
     if carried.result == "not-done":
         error = UserError if verdict.kind in USERS_MISTAKE else DispatcherError
         raise error(f"not done: {says} (operation {carried.operation}).")
-
-
-def when(at_ms: int) -> str:
-    """Local time to the second, as the other commands show it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_ms / 1000))
 
 
 def shown(known: Known) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from dispatcher.clock import now_ms
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import LogError
@@ -65,7 +66,7 @@ async def carry_out(
         name=operation.name,
         shows=operation.shows,
         result="asked",
-        at_ms=_now_ms(),
+        at_ms=now_ms(),
         by=by,
     )
     await _append(log, record, "asked")
@@ -77,13 +78,13 @@ async def carry_out(
             await driver.operate(operation, before_write=lambda: time.monotonic() < leave_until_s), operation.secrets
         )
     except asyncio.CancelledError:
-        await asyncio.shield(_tell(log, replace(record, result="unknown", at_ms=_now_ms(), says="interrupted")))
+        await asyncio.shield(_tell(log, replace(record, result="unknown", at_ms=now_ms(), says="interrupted")))
         raise
     finally:
         await driver.close()
     result = result_of(answer.verdict.kind)
     says = said(answer)[:SAYS_CHARS_MAX]
-    told = replace(record, result=result, at_ms=_now_ms(), code=answer.verdict.code, says=says)
+    told = replace(record, result=result, at_ms=now_ms(), code=answer.verdict.code, says=says)
     return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
 
 
@@ -100,7 +101,7 @@ async def _unknown_before(log: Log, record: Operated) -> Known | None:
 async def _stood_back(log: Log, record: Operated, first: Known) -> Carried:
     """Told as not done: the vendor was not asked."""
     says = f"the same was just asked by {first.asked.by} (operation {first.asked.operation}): wait for what comes of it"
-    told = replace(record, result="not-done", at_ms=_now_ms(), code=Kind.NOT_SENT.value, says=says)
+    told = replace(record, result="not-done", at_ms=now_ms(), code=Kind.NOT_SENT.value, says=says)
     verdict = Verdict(kind=Kind.NOT_SENT, code=Kind.NOT_SENT.value)
     answer = OperationResult(verdict=verdict, says=says)
     return Carried(operation=record.operation, result="not-done", answer=answer, untold=await _tell(log, told))
@@ -128,7 +129,7 @@ def result_of(kind: Kind) -> Result:
 
 async def settle(log: Log, operation: Operated, *, done: bool, by: str, why: str) -> Operated:
     """A person's word, from the vendor, on an unknown operation. Raises LogError."""
-    told = replace(operation, result="done" if done else "not-done", at_ms=_now_ms(), by=by, code="", says=why)
+    told = replace(operation, result="done" if done else "not-done", at_ms=now_ms(), by=by, code="", says=why)
     await _append(log, told, "settled")
     return told
 
@@ -149,7 +150,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         """For how many seconds somebody may still be asking the vendor; 0.0: nobody can be."""
         if self.last.result != "asked":
             return 0.0
-        return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (_now_ms() - self.asked.at_ms) / 1000))
+        return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (now_ms() - self.asked.at_ms) / 1000))
 
 
 async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:
@@ -196,7 +197,3 @@ def _masked(answer: OperationResult, hidden: tuple[str, ...]) -> OperationResult
     for secret in filter(None, hidden):
         text, says = text.replace(secret, "***"), says.replace(secret, "***")
     return OperationResult(verdict=replace(answer.verdict, text=text), says=says)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

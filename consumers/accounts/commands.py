@@ -22,10 +22,12 @@ from dispatcher.config.file import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, LogError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
+from dispatcher.os_user import os_user
 from dispatcher.service.accounts import Probe, balance_of, probe, run_by_the_old, tell_lane
 from dispatcher.store.opening import sqlite_path
-from dispatcher.terminal.options import columns, config_option, console, json_option, print_json, user
+from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.words import listed
 from schemas.records import BalanceAsked, Stopped
 from schemas.topics import lane_partition
 
@@ -108,7 +110,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
         count = len(loaded.accounts)
         keys = "every key is in order"
         if loaded.unset:
-            keys = f"every key is in order, but secrets are missing of {_and(sorted(loaded.unset))}"
+            keys = f"every key is in order, but secrets are missing of {listed(sorted(loaded.unset))}"
         click.echo(f"{loaded.path}: {count} account{'' if count == 1 else 's'}, {keys}.")
         for each, told in probes:
             _print_probe(each, told)
@@ -171,14 +173,14 @@ async def _opened(config: Config) -> AsyncIterator[tuple[Log, bool]]:
 
 async def _balances(config: Config, accounts: dict[str, Vendor]) -> list[Probe]:
     async with _opened(config) as (log, _):
-        book = BalanceBook(log, accounts, f"{user()} (account balance)")
+        book = BalanceBook(log, accounts, f"{os_user()} (account balance)")
         return await asyncio.gather(*(balance_of(book, vendor, name) for name, vendor in accounts.items()))
 
 
 async def _checked(config: Config, accounts: dict[str, Vendor]) -> list[tuple[Probe, bool]]:
     """The probes, and whether the lane was told to go on: also where only its next send can tell."""
     async with _opened(config) as (log, new):
-        book = BalanceBook(log, accounts, f"{user()} (account check)")
+        book = BalanceBook(log, accounts, f"{os_user()} (account check)")
         probes = await asyncio.gather(
             *(probe(book, vendor, name, partial(_waits, vendor)) for name, vendor in accounts.items())
         )
@@ -224,15 +226,11 @@ def _fail_on(probes: Sequence[Probe]) -> None:
         names = [each.account for each in probes if each.asked and each.let_in is let_in and each.messages is None]
         if names and let_in is False:
             raise error(
-                f"the vendor refused {_and(names)}. Correct [account.{names[0]}] in the configuration, then: "
+                f"the vendor refused {listed(names)}. Correct [account.{names[0]}] in the configuration, then: "
                 f"dispatcher account check {names[0]}"
             )
         if names:
-            raise error(f"{_and(names)}: not known whether the login works, see above. Try again later.")
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(f'"{name}"' for name in names)
+            raise error(f"{listed(names)}: not known whether the login works, see above. Try again later.")
 
 
 def _as_json(each: Probe) -> dict[str, Any]:

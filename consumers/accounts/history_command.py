@@ -11,7 +11,6 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
-from consumers.inbound.screen import printable
 from dispatcher.accounts.ask_book import HistoryBook, asked, why_no_history
 from dispatcher.accounts.history import history
 from dispatcher.config.file import Config, load
@@ -21,8 +20,10 @@ from dispatcher.core.suppression import key_as_written
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.opening import open_log
-from dispatcher.terminal.options import columns, config_option, console, json_option, print_json, user
+from dispatcher.os_user import os_user
+from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Vendor
+from dispatcher.words import printable
 from schemas.records import BalanceAsked
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 
@@ -116,7 +117,7 @@ async def _found(config: Config, name: str, vendor: Vendor, whole: Span) -> _Fou
     expected = len(list(windows(whole, limits.window_s * 1000)))
     found, known = _Found(), set[str]()
     try:
-        book = HistoryBook(log, {name: vendor}, f"{user()} (account history)", "history")
+        book = HistoryBook(log, {name: vendor}, f"{os_user()} (account history)", "history")
         async with aclosing(history(book, vendor, name, driver, whole, waits=_waiting(limits.interval_s))) as answers:
             done = 0
             async for window, answer in answers:

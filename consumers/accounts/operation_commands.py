@@ -9,12 +9,14 @@ import asyncio
 import click
 from rich.text import Text
 
-from consumers.accounts.asking import check_not_under_way, operations_of, shown, when
+from consumers.accounts.asking import check_not_under_way, operations_of, shown
 from consumers.accounts.carry_out import Known, settle
 from dispatcher.config.file import Config, load
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
-from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json, user
+from dispatcher.os_user import os_user
+from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json
+from dispatcher.words import clock
 
 
 @click.command("operations")
@@ -40,7 +42,7 @@ def list_operations(config: str | None, as_json: bool) -> None:
         table = columns(*names, prose={"what", "says"})
         for each in known:
             asked = each.asked
-            row = (asked.operation, when(asked.at_ms), asked.by, asked.account, _what(each), each.result, _says(each))
+            row = (asked.operation, clock(asked.at_ms), asked.by, asked.account, _what(each), each.result, _says(each))
             table.add_row(*map(Text, row))
         console().print(table)
 
@@ -66,7 +68,7 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     if known.result != "unknown":
         raise UserError(f"operation {operation} is not unknown: {known.result} ({_says(known)}).")
     check_not_under_way(known)
-    if not confirm(f"{_what(known)}, asked {when(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
+    if not confirm(f"{_what(known)}, asked {clock(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
         click.echo("nothing was written down.", err=True)
         return
     asyncio.run(_settled(loaded, known, result == "done", why))
@@ -91,6 +93,6 @@ def _says(known: Known) -> str:
 async def _settled(config: Config, known: Known, done: bool, why: str) -> None:
     log = await open_log(config.log.url, create=False)
     try:
-        await settle(log, known.asked, done=done, by=user(), why=why)
+        await settle(log, known.asked, done=done, by=os_user(), why=why)
     finally:
         await log.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from rich.table import Table
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from dispatcher.store.port import DeadLetter, InboundMessage, InboundTally
 from dispatcher.terminal.options import columns
+from dispatcher.words import clock, counted, printable
 
 BODY_CHARS_SHOWN: Final = 300
 
@@ -91,18 +91,3 @@ def letter_object(letter: DeadLetter, body: str | None) -> dict[str, Any]:
         "offset": letter.offset,
         "body": body,
     }
-
-
-def printable(text: str) -> str:
-    """The text on one line, without what would do something to a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def counted(count: int, one: str) -> str:
-    """`1 message`, `1,200 messages`."""
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
-
-
-def clock(at_ms: int) -> str:
-    """Local time to the second."""
-    return f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"

@@ -15,6 +15,7 @@ import structlog
 from consumers.lanes.prepared import Driver
 from consumers.lanes.turns import Queries
 from dispatcher.accounts.ask_book import BalanceBook
+from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.verdict import Kind
@@ -64,7 +65,7 @@ async def poll_balance(
         if balance is None:
             return
         if balance.messages is not None:
-            lane.balance_is(balance.messages, mark, time.time_ns() // 1_000_000)
+            lane.balance_is(balance.messages, mark, now_ms())
             queries.wake()
             too_fast = 0
         elif balance.verdict is not None:

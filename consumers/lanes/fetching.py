@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import Final
 
 import msgspec
@@ -27,6 +26,7 @@ import structlog
 from consumers.lanes.prepared import Driver
 from consumers.lanes.turns import Queries
 from dispatcher.arrivals import DEFAULT_WORDS, bury, take_inbound, take_reports
+from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.opt_out import OptOutWords
@@ -121,7 +121,7 @@ class Poller:
             return page
 
     async def _fetch(self) -> Polled:
-        page = await self._driver.query(self._poll.flow(_now_ms()))
+        page = await self._driver.query(self._poll.flow(now_ms()))
         if isinstance(page, Verdict):
             page = Polled(verdict=page)
         if page.verdict is not None:
@@ -148,7 +148,7 @@ class Poller:
             await asyncio.sleep(LOG_AWAY.pause_s(failures))
 
     async def _keep(self, page: Polled) -> None:
-        at_ms = _now_ms()
+        at_ms = now_ms()
         if page.count:
             self._logger.warning("entries that cannot be read", entries=page.count, why=page.why)
             rest = page.rest
@@ -167,7 +167,3 @@ def _said(page: Polled) -> Said:
         for each in page.inbound
     ]
     return page.reports, messages, page.rest
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -24,6 +24,7 @@ from consumers.lanes.turns import Queries
 from dispatcher.accounts.ask_book import HistoryBook
 from dispatcher.accounts.history import history
 from dispatcher.arrivals import take_reports
+from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
@@ -97,7 +98,7 @@ class HistoryWatch:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 await self._remember()
-                due = self._due(_now_ms())
+                due = self._due(now_ms())
                 if due:
                     await self._look(due)
             except (LogError, BrokenBatch, ValueError) as error:
@@ -232,9 +233,9 @@ class HistoryWatch:
             for row in map(rows.get, finding.vendor_ids)
             if row is not None and row.state != REPORT_WAITING
         ]
-        await take_reports(self._log, self._account, final, _now_ms())
+        await take_reports(self._log, self._account, final, now_ms())
         self._owner.history_says(
-            doubted.offset, finding.vendor_ids, why, intent.at_ms, time.monotonic(), _now_ms()
+            doubted.offset, finding.vendor_ids, why, intent.at_ms, time.monotonic(), now_ms()
         )  # fmt: skip
         self._logger.info(
             "taken after all" if finding.whole else "still unknown",
@@ -265,7 +266,3 @@ class _Turns:
 def _month(at_ms: int) -> tuple[int, int]:
     local = time.gmtime((at_ms + SHANGHAI_MS) / 1000)
     return local.tm_year, local.tm_mon
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -28,6 +28,7 @@ from consumers.lanes.prepared import Driver, Prepared
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import tell_stops
 from consumers.lanes.turns import Queries
+from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.config.file import Config
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Point, Send, Warn
@@ -86,7 +87,7 @@ class LaneRunner:
         specs = [lane_spec(account, self._config.accounts[account]) for account in self._drivers]
         owner = self._owner = Owner(settings, specs, state, self._feed.campaigns, time.monotonic())
         unlisten = self._feed.listen(self._campaign_changed)
-        await self._journal.own(Owned(owner=name, at_ms=_now_ms(), where=f"{socket.gethostname()}:{os.getpid()}"))
+        await self._journal.own(Owned(owner=name, at_ms=clock.now_ms(), where=f"{socket.gethostname()}:{os.getpid()}"))
         tasks = [asyncio.create_task(self._guard(self._follow_journal(state.position)))]
         try:
             while not owner.in_charge and self._failed is None:
@@ -131,9 +132,9 @@ class LaneRunner:
         while True:
             now_s = time.monotonic()
             if self._stopping and not owner.draining:
-                owner.drain(_now_ms())
+                owner.drain(clock.now_ms())
                 drain_until_s = now_s + self._config.lanes.drain_s
-            self._perform(owner.poll(now_s, _now_ms()))
+            self._perform(owner.poll(now_s, clock.now_ms()))
             if self._failed is not None:
                 raise self._failed
             if owner.deposed and not self._sends:
@@ -193,7 +194,7 @@ class LaneRunner:
         owner = self._owner
         assert owner is not None
         async for records in self._log.follow(LANES.name, self.partition, position):
-            now_s, now_ms = time.monotonic(), _now_ms()
+            now_s, now_ms = time.monotonic(), clock.now_ms()
             for stored in records:
                 owner.journal_read(stored.offset, record_of(stored, LANES.name), now_s, now_ms)
             self._wake.set()
@@ -202,7 +203,7 @@ class LaneRunner:
         owner = self._owner
         assert owner is not None
         async for records in self._log.follow(JOBS.name, self.partition, owner.state.inbox):
-            now_s, now_ms = time.monotonic(), _now_ms()
+            now_s, now_ms = time.monotonic(), clock.now_ms()
             for stored in records:
                 owner.inbox_read(stored.offset, record_of(stored, JOBS.name), now_s, now_ms)
             self._wake.set()
@@ -259,7 +260,7 @@ class LaneRunner:
 
         def may_write() -> bool:
             nonlocal sent_ms
-            sent_ms = _now_ms()
+            sent_ms = clock.now_ms()
             return owner.may_write(send.intent, send.account, time.monotonic())
 
         wrote_s = answered_s = None
@@ -276,7 +277,7 @@ class LaneRunner:
             send.account,
             verdict,
             time.monotonic(),
-            _now_ms(),
+            clock.now_ms(),
             wrote_s=wrote_s,
             answered_s=answered_s,
             sent_ms=sent_ms,
@@ -302,7 +303,7 @@ class LaneRunner:
 
     async def _leave(self, owner: Owner) -> None:
         """A last checkpoint, so that the next owner starts where this one stopped."""
-        checkpoint = owner.last_checkpoint(_now_ms())
+        checkpoint = owner.last_checkpoint(clock.now_ms())
         try:
             [offset] = await self._log.append(LANES.name, self.partition, [Entry(b"", encode(checkpoint))])
         except LogError as error:
@@ -320,7 +321,3 @@ class LaneRunner:
         for task in list(self._sends):
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

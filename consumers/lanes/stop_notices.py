@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from typing import Final, Literal
 
+from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.errors import LogError
@@ -53,7 +53,7 @@ async def tell_stops(lane: AccountLane, log: Log, campaigns: Campaigns, codes: C
         await asyncio.sleep(LOOK_EVERY_S)
         why, says = standing(lane, codes)
         if why != told and why == seen:
-            record = Stopped(account=account, at_ms=time.time_ns() // 1_000_000, why=why, says=says)
+            record = Stopped(account=account, at_ms=now_ms(), why=why, says=says)
             try:
                 await log.append(CAMPAIGNS.name, 0, [Entry(f"stopped!{account}".encode(), encode(record))])
                 told = why

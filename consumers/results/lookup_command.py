@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, Final
 
 import click
 from rich.text import Text
 
-from consumers.inbound.screen import printable
 from dispatcher.config.file import Config, load
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.suppression import key_as_written
@@ -17,6 +15,7 @@ from dispatcher.errors import UserError
 from dispatcher.service.freshness import up_to_date
 from dispatcher.store.port import InboundMessage, Sighting
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
+from dispatcher.words import clock, printable
 from schemas.states import State
 
 MESSAGES_MAX: Final = 20
@@ -61,15 +60,15 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
                 found.meaning,
                 found.account,
                 found.vendor_id,
-                _clock(found.submitted_ms),
-                _clock(found.reported_ms),
+                clock(found.submitted_ms) if found.submitted_ms else "",
+                clock(found.reported_ms) if found.reported_ms else "",
             )
             table.add_row(*map(Text, texts))
         console().print(table)
     if messages:
         table = columns("received", "account", "text", prose={"text"})
         for message in messages:
-            table.add_row(*map(Text, (_clock(message.received_ms), message.account, printable(message.text))))
+            table.add_row(*map(Text, (clock(message.received_ms), message.account, printable(message.text))))
         console().print(table)
 
 
@@ -115,8 +114,3 @@ def _inbound_object(message: InboundMessage) -> dict[str, Any]:
         "at_ms": message.at_ms,
         "received_ms": message.received_ms,
     }
-
-
-def _clock(at_ms: int | None) -> str:
-    """Local time to the second, as the other commands show it."""
-    return "" if not at_ms else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_ms / 1000))

@@ -24,6 +24,7 @@ from typing import Final
 import structlog
 
 from consumers.results.evidence import EvidenceWatch
+from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer
@@ -78,7 +79,7 @@ async def _maintain(log: Log, stop: asyncio.Event) -> None:
     """Delete what retention allows, every hour."""
     while not stop.is_set():
         try:
-            deleted = await log.maintain(time.time_ns() // 1_000_000)
+            deleted = await log.maintain(now_ms())
             if deleted:
                 _log.info("old records deleted", records=deleted)
         except LogError as error:

@@ -14,7 +14,6 @@ from consumers.accounts.balance_hints import with_hints
 from consumers.unknowns.screen import (
     amount,
     as_object,
-    counted,
     listing,
     plan,
     requests,
@@ -22,6 +21,7 @@ from consumers.unknowns.screen import (
     resolved_table,
 )
 from dispatcher.accounts.holders import lane_holders
+from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, load
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
@@ -29,6 +29,7 @@ from dispatcher.service.freshness import behind, up_to_date
 from dispatcher.service.resolutions import Resolution, resolutions
 from dispatcher.service.unknowns import Doubt, chosen, decide, decisions, doubts, launched, still_unknown
 from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
+from dispatcher.words import counted
 from schemas.records import ResolvedAs
 from schemas.topics import LANE_PARTITIONS, lane_partition
 
@@ -77,7 +78,7 @@ def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_js
         print_json(head | {"chunks": [as_object(doubt) for doubt in found]})
         return
     if found:
-        console().print(listing(found, _now_ms()))
+        console().print(listing(found, now_ms()))
     else:
         click.echo(f"nothing{f' of {campaign}' if campaign else ''} is unknown.")
     if missing:
@@ -179,7 +180,7 @@ async def _resolve(
             if found and not _agreed(found, verdict, yes=yes):
                 click.echo("nothing was decided.", err=True)
                 return
-            records = decisions(found, verdict, why=why, vendor_id=vendor_id, at_ms=_now_ms())
+            records = decisions(found, verdict, why=why, vendor_id=vendor_id, at_ms=now_ms())
             await decide(log, records)
             runs = _runs(config, found)
             left = await still_unknown(config, log, reader, found, IN_EFFECT_WITHIN_S if runs else 0.0) if found else []
@@ -207,7 +208,7 @@ def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
 def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
     """Show what will happen, on standard error, and ask."""
     screen = console(err=True)
-    screen.print(requests(found, _now_ms()))
+    screen.print(requests(found, now_ms()))
     for line in plan(found, verdict):
         click.echo(line, err=True)
     return confirm(f"Resolve {'it' if len(found) == 1 else 'them'} as {verdict}?", yes=yes)
@@ -272,7 +273,3 @@ class _Progress:
         if now_s - self._told_s >= TELL_EVERY_S:
             self._told_s = now_s
             click.echo(f"reading the journals: {records:,} records …", err=True)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

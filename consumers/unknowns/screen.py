@@ -6,7 +6,6 @@ Drawing only. A number is never shown whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -22,7 +21,7 @@ from dispatcher.service.resolutions import Resolution
 from dispatcher.service.unknowns import Clue, Doubt
 from dispatcher.store.meanings import meaning
 from dispatcher.terminal.options import columns
-from dispatcher.terminal.progress import duration
+from dispatcher.words import age, clock, counted
 from schemas.records import ResolvedAs
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
@@ -58,11 +57,6 @@ def amount(found: Sequence[Doubt]) -> str:
     )
 
 
-def counted(number: int, what: str) -> str:
-    """`1 request`, `1,000 requests`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
     """The requests, oldest first: which, how many, since when; and below it why, and what speaks for what."""
     shown, rest = found[:CHUNKS_SHOWN], found[CHUNKS_SHOWN:]
@@ -75,7 +69,7 @@ def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
         chunk = doubt.chunk
         line = Text(f"{doubt.name:<{name}}  ").append(f"{chunk.campaign:<{campaign}}", style="bold")
         line.append(f"  {chunk.account:<{account}}  {counted(chunk.recipients, 'recipient')}")
-        line.append(f"  since {clock(chunk.since_ms)} ({lasting(now_ms - chunk.since_ms)})")
+        line.append(f"  since {clock(chunk.since_ms)} ({age((now_ms - chunk.since_ms) / 1000)})")
         parts += [
             line,
             Padding(Text(f"{why(doubt)}; {evidence(doubt)}", style="dim"), (0, 0, 0, name + 2), expand=False),
@@ -85,12 +79,6 @@ def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
         parts.append(Text(f"and {len(rest):,} more with {recipients} (--json lists all)"))
     parts += [Text(f"\n{line}") for line in hints(found)]
     return Group(*parts)
-
-
-def lasting(ms: int) -> str:
-    """`0:07`, `5:12:30`, `12 days`."""
-    days = ms // 86_400_000
-    return counted(days, "day") if days > 1 else duration(max(0, ms) / 1000)
 
 
 def why(doubt: Doubt) -> str:
@@ -277,8 +265,3 @@ def resolved_object(each: Resolution) -> dict[str, Any]:
         "why": resolved.why,
         "vendor_id": resolved.vendor_id,
     }
-
-
-def clock(at_ms: int) -> str:
-    """Local time to the second."""
-    return f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"

@@ -24,6 +24,7 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from dispatcher.clock import now_ms
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry, Log, Stored
@@ -71,7 +72,7 @@ def wait_s(record: BalanceAsked, interval_s: float, now_ms: int) -> float:
 
 def asked(record: BalanceAsked) -> str:
     """When and by whom: `just now by the lane`, `4 s ago by ann (account check)`."""
-    age_s = max(0, (_now_ms() - record.at_ms) // 1000)
+    age_s = max(0, (now_ms() - record.at_ms) // 1000)
     if not age_s:
         return f"just now by {record.by}"
     age = f"{age_s} s" if age_s < 120 else f"{age_s // 60} min" if age_s < 7200 else f"{age_s // 3600} h"
@@ -207,11 +208,11 @@ class AskBook(Generic[Answered]):
             return _Claim()  # there is no query that an interval could be kept between
         async with self._lock:
             await self._read()
-            too_soon_s = page.wait_s(interval_s, _now_ms())
+            too_soon_s = page.wait_s(interval_s, now_ms())
             if too_soon_s and page.newest is not waited_for:
                 mine = page.newest is not None and page.newest.by == self._by
                 return _Claim(wait_s=too_soon_s + (COURTESY_S if mine else 0.0), because=page.newest)
-            at_ms, leave_until_s = _now_ms(), time.monotonic() + LEAVE_S_MAX
+            at_ms, leave_until_s = now_ms(), time.monotonic() + LEAVE_S_MAX
             offset = await self._append(account, at_ms, None, "")
             too_soon_s = await self._read(offset)
             return _Claim(at_ms=at_ms, leave_until_s=leave_until_s, wait_s=too_soon_s, because=page.newest)
@@ -288,7 +289,3 @@ class _Claim(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def granted(self) -> bool:
         return self.wait_s == 0
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

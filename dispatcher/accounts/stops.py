@@ -5,11 +5,11 @@ Nothing is decided by it. A lane that died told nothing more: who runs it is ano
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final
 
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
+from dispatcher.words import clock
 from schemas.records import Stopped
 from schemas.topics import CAMPAIGNS
 
@@ -36,9 +36,9 @@ async def read_stops(log: Log) -> dict[str, Stopped]:
 
 def sentence(stop: Stopped) -> str:
     """Why the account does not send, since when, and what makes it go on."""
-    since = f"{datetime.fromtimestamp(stop.at_ms / 1000):%Y-%m-%d %H:%M:%S}"
     then = _THEN.get(stop.why, "")
-    return f'account "{stop.account}" does not send since {since}: {stop.says}.{f" {then}." if then else ""}'
+    said = f'account "{stop.account}" does not send since {clock(stop.at_ms)}: {stop.says}.'
+    return f"{said} {then}." if then else said
 
 
 def as_object(stop: Stopped) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
@@ -11,11 +10,12 @@ import msgspec
 
 from dispatcher.accounts.ask_book import BalanceBook, Query, Waits, asked
 from dispatcher.accounts.holders import lane_holders
+from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.drivers.http.driver import query_balance
 from dispatcher.log.port import Entry, Log
-from dispatcher.terminal.options import user
+from dispatcher.os_user import os_user
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
@@ -71,7 +71,7 @@ async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:
 
 async def tell_lane(log: Log, account: str) -> None:
     """Tell the account's lane that the vendor lets it in again. Raises LogError."""
-    record = Checked(account=account, at_ms=time.time_ns() // 1_000_000, by=user())
+    record = Checked(account=account, at_ms=now_ms(), by=os_user())
     await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
 
 

@@ -7,14 +7,14 @@ its own. What is checked here (the campaign exists, it is not cancelled) is for 
 
 from __future__ import annotations
 
-import time
 from typing import Literal
 
+from dispatcher import clock
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
-from dispatcher.terminal.options import user
+from dispatcher.os_user import os_user
 from schemas.codec import encode
 from schemas.records import Cancelled, Flowed
 from schemas.topics import CAMPAIGNS
@@ -52,7 +52,7 @@ async def control(log: Log, campaign: str, what: Control) -> bool:
         if what == "cancel":
             return False
         raise UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
-    now_ms, by = time.time_ns() // 1_000_000, user()
+    now_ms, by = clock.now_ms(), os_user()
     record: Flowed | Cancelled
     if what == "cancel":
         record, key = Cancelled(campaign=campaign, at_ms=now_ms, by=by), f"{campaign}!cancelled"

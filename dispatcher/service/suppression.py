@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncIterator
 
 import msgspec
 
+from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, contains, keys
 from dispatcher.errors import LogError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
+from dispatcher.os_user import os_user
 from dispatcher.suppression_list import SuppressionList, put, snapshot_if_due
-from dispatcher.terminal.options import user
 from schemas.records import SuppressionSource
 
 
@@ -62,8 +62,8 @@ async def change(config: Config, numbers: Numbers, *, adds: bool, source: Suppre
         changed = -1
         while len(rest := wanted[contains(found.listing.numbers, wanted) != adds]):
             changed = len(rest) if changed < 0 else changed
-            at_ms = time.time_ns() // 1_000_000
-            await put(log, rest, adds=adds, source=source, by=user(), why=why, at_ms=at_ms)
+            at_ms = now_ms()
+            await put(log, rest, adds=adds, source=source, by=os_user(), why=why, at_ms=at_ms)
             await found.read_on(log)
         if found.snapshot_due:
             with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it

@@ -20,9 +20,9 @@ from dispatcher.core.results.evidence import Candidate, conclude
 from dispatcher.core.results.journal import lane_place
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
+from dispatcher.os_user import os_user
 from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
-from dispatcher.terminal.options import user
 from dispatcher.vendors import registry
 from schemas.codec import encode
 from schemas.records import BalanceTold, Decided, ResolvedAs
@@ -190,7 +190,7 @@ def decisions(
         key = (doubt.chunk.account, doubt.chunk.campaign, its_id if verdict == ResolvedAs.SENT else "")
         together.setdefault(key, []).append(doubt.chunk.intent)
     records: dict[int, list[Decided]] = {}
-    by = f"{user()}@{socket.gethostname()}"
+    by = f"{os_user()}@{socket.gethostname()}"
     for (account, campaign, its_id), intents in together.items():
         for first in range(0, len(intents), INTENTS_MAX):
             record = Decided(

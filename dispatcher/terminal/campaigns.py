@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -16,6 +15,7 @@ from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES, as_json, handed_over, percent_final
+from dispatcher.words import clock
 
 FAILURES_SHOWN: Final = 20
 TEXT_CHARS_SHOWN: Final = 200
@@ -114,11 +114,6 @@ def campaign_object(view: CampaignView) -> dict[str, Any]:
             for failure in view.failures
         ],
     }
-
-
-def clock(at_ms: int | None) -> str:
-    """Local time to the second, or a dash."""
-    return "-" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
 
 
 def _definition(view: CampaignView) -> Table:

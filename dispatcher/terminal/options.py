@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
@@ -80,14 +78,6 @@ def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[
             name, justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"
         )
     return table
-
-
-def user() -> str:
-    """Whose command this is, for the record's `by`."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as containers have
-        return f"uid {os.getuid()}"
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.store.port import CampaignView
 from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.words import countdown
 
 SPEED_WINDOW_S: Final = 3.0
 
@@ -143,13 +144,6 @@ def limit_per_s(vendor: Vendor | None, segments: int) -> float | None:
     return vendor.flow.limit / vendor.flow.per_s * per_unit[vendor.flow.unit]
 
 
-def duration(seconds: float) -> str:
-    """`0:07`, `12:30`, `3:02:01`."""
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
-
-
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +155,7 @@ def pace_words(view: CampaignView, now: Pace) -> str:
     if view.counts.accepted or now.reports_per_s:
         words.append(f"{now.reports_per_s:,.0f} final/s")
     if now.left_s:
-        words.append(f"{duration(now.left_s)} left to send")
+        words.append(f"{countdown(now.left_s)} left to send")
     return " · ".join(words)
 
 

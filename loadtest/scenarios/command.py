@@ -86,11 +86,11 @@ def _list(*, as_json: bool) -> None:
 
 
 def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool) -> Outcome:
+    from dispatcher.words import counted
     from loadtest.scenarios.outcome import Outcome
     from loadtest.scenarios.run import Run
     from loadtest.scenarios.stage import staged
     from loadtest.screen import Screen
-    from producers.launch.plan_text import counted
 
     if not as_json:
         click.echo(f"{scenario.about}")

@@ -16,7 +16,7 @@ from dispatcher.log.port import Log
 from dispatcher.service.campaigns import Control, control, launched, read_campaigns
 from dispatcher.service.results import settled
 from dispatcher.terminal.options import config_option, confirm, json_option, print_json
-from producers.launch.plan_text import counted
+from dispatcher.words import counted
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
 from dispatcher.errors import LogError
 from dispatcher.log.opening import open_log
-from dispatcher.terminal.options import user
+from dispatcher.os_user import os_user
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from producers.launch.plan import AccountPlan
 from schemas.records import BalanceAsked
@@ -34,7 +34,7 @@ async def ask_balances(
     except LogError as error:
         return tuple(replace(plan, balance_note=f"not asked: {error}") for plan in plans)
     try:
-        book = BalanceBook(log, accounts, f"{user()} (campaign launch)")
+        book = BalanceBook(log, accounts, f"{os_user()} (campaign launch)")
         return tuple(await asyncio.gather(*(_planned(book, accounts[plan.account], plan) for plan in plans)))
     finally:
         await log.close()

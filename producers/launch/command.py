@@ -247,7 +247,7 @@ def _print_plan(prepared: Prepared, *, as_json: bool) -> None:
 def _print_result(result: LaunchResult, *, as_json: bool) -> None:
     from msgspec import to_builtins
 
-    from producers.launch.plan_text import counted
+    from dispatcher.words import counted
 
     if as_json:
         print_json(to_builtins(result))

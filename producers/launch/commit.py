@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
-import os
 import secrets
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import accumulate
@@ -18,10 +15,12 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
+from dispatcher.os_user import os_user
 from dispatcher.service.launched import find_launched
 from dispatcher.suppression_list import snapshot_if_due
 from producers.launch.multimedia import publish
@@ -232,8 +231,8 @@ def _launched(prepared: Prepared, text: str, attempt: str, legs: tuple[Leg, ...]
         suppressed=plan.suppressed,
         batches=plan.batches,
         segments=plan.segments,
-        at_ms=time.time_ns() // 1_000_000,
-        by=_user(),
+        at_ms=now_ms(),
+        by=os_user(),
         invalid_reasons=plan.invalid_reasons,
         suppressed_reasons=plan.suppressed_reasons,
         options=definition.options,
@@ -282,10 +281,3 @@ def _differences(prepared: Prepared, earlier: Launched) -> str:
     return " and ".join(what for what, differs in differing if differs) or (
         "other numbers or values" if earlier.variables else "other numbers"
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())

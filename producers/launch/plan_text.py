@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from math import ceil
 
 from dispatcher.core.numbers import ADVICE
+from dispatcher.words import clock, counted, duration
 from producers.launch.plan import AccountPlan, Plan
 
 _WIDTH = 12
@@ -35,7 +35,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if plan.longest and plan.longest not in plan.samples:
         yield _line("longest", _shown(plan.longest))
     yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
-    yield _line("finish", f"{_clock(plan.finish_at_ms)}, {duration(plan.seconds)} after the start at the flow limit")
+    yield _line("finish", f"{clock(plan.finish_at_ms)}, {duration(plan.seconds)} after the start at the flow limit")
     for account in plan.accounts:
         yield _line("account", _account(account))
     for note in plan.notes:
@@ -52,18 +52,6 @@ def shortage(plan: Plan) -> str:
         for account in short
     ]
     return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them."""
-    if seconds < 1:
-        return "less than a second"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    said = [f"{count} {unit}" for count, unit in units if count]
-    return " ".join(said[:2])
 
 
 def _account(account: AccountPlan) -> str:
@@ -89,15 +77,6 @@ def _needs(account: AccountPlan) -> str:
 def _shown(text: str) -> str:
     """A text in one line, as it will arrive."""
     return "".join(character if character.isprintable() else "␤" if character == "\n" else "·" for character in text)
-
-
-def _clock(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number of things: `1 batch`, `2 batches`."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def _line(label: str, value: str) -> str:

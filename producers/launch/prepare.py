@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 
 import msgspec
 
+from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.numbers import is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError
@@ -125,7 +125,7 @@ async def prepare(
                 if ask_balance
                 else dealt.accounts
             ),
-            now_ms=time.time_ns() // 1_000_000,
+            now_ms=now_ms(),
             notes=(
                 *unread,
                 *intake.notes,
@@ -169,7 +169,7 @@ async def suppressed_since(prepared: Prepared, log: Log) -> None:
             )
             for account in dealt.accounts
         ),
-        now_ms=time.time_ns() // 1_000_000,
+        now_ms=now_ms(),
         notes=plan.notes,
     )
 

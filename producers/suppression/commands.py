@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +23,7 @@ from dispatcher.service.suppression import Put, change, listed, read_list
 from dispatcher.suppression_list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+from dispatcher.words import clock, counted
 
 if TYPE_CHECKING:
     from dispatcher.store.export.table_files import TableKind
@@ -59,7 +59,7 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
     if as_json:
         print_json({"added": done.changed, "already": done.numbers - done.changed, "listed": done.listed})
     else:
-        click.echo(f"{_many(done.changed)} put on the suppression list{_rest(done, 'there already')}.")
+        click.echo(f"{counted(done.changed, 'number')} put on the suppression list{_rest(done, 'there already')}.")
 
 
 @click.command()
@@ -80,7 +80,7 @@ def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as
     there = asyncio.run(listed(loaded, found))
     for line in _who(found, there):
         click.echo(line, err=True)
-    if any(there) and not confirm(f"May {_many(sum(there))} be texted again?", yes=yes):
+    if any(there) and not confirm(f"May {counted(sum(there), 'number')} be texted again?", yes=yes):
         click.echo("nothing was changed.", err=True)
         return
     done = Put(len(found), 0, -1)
@@ -89,7 +89,7 @@ def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as
     if as_json:
         print_json({"removed": done.changed, "were_not_there": done.numbers - done.changed})
     else:
-        click.echo(f"{_many(done.changed)} taken off the suppression list{_rest(done, 'not there')}.")
+        click.echo(f"{counted(done.changed, 'number')} taken off the suppression list{_rest(done, 'not there')}.")
 
 
 @click.command("import")
@@ -129,11 +129,12 @@ def import_command(file: str, column: str | None, why: str, config: str | None, 
         )
         return
     where = f", {read.column}" if read.column else ""
-    click.echo(f"{read.label}{where}: {read.rows:,} rows, {_many(done.numbers)}.")
+    click.echo(f"{read.label}{where}: {read.rows:,} rows, {counted(done.numbers, 'number')}.")
     for name, count in read.invalid_reasons.items():
         click.echo(f"  {count:,} not used: {name}")
     click.echo(
-        f"{_many(done.changed)} put on the suppression list{_rest(done, 'there already')}; {done.listed:,} in all."
+        f"{counted(done.changed, 'number')} put on the suppression list{_rest(done, 'there already')}; "
+        f"{done.listed:,} in all."
     )
 
 
@@ -192,12 +193,11 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
     if entries:
         table = columns("number", "since", "by", "why", prose={"why"})
         for entry in entries:
-            since = f"{datetime.fromtimestamp(entry['since_ms'] / 1000):%Y-%m-%d %H:%M:%S}"
-            cells = (entry["number"], since, f"{entry['by']} ({entry['source']})", entry["why"])
+            cells = (entry["number"], clock(entry["since_ms"]), f"{entry['by']} ({entry['source']})", entry["why"])
             table.add_row(*map(Text, cells))
         console().print(table)
     if key is None:
-        click.echo(f"{len(entries):,} of {_many(len(found.listing))} on the suppression list.", err=True)
+        click.echo(f"{len(entries):,} of {counted(len(found.listing), 'number')} on the suppression list.", err=True)
     elif not entries:
         click.echo(f"{shown(key)} is not on the suppression list.")
 
@@ -239,8 +239,8 @@ def _who(numbers: Numbers, there: list[bool]) -> Iterator[str]:
         yield f"… and {len(there) - NAMED_MAX:,} more"
 
 
-def _many(count: int) -> str:
-    return f"{count:,} number{'' if count == 1 else 's'}"
+def _numbers(count: int) -> str:
+    return counted(count, "number")
 
 
 def _rest(done: Put, where: str) -> str:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import LEAVE_S_MAX, BalanceBook, HistoryBook, asked, pending, wait_s
 from dispatcher.config.file import parse
@@ -44,6 +45,7 @@ NETWORK_S_MAX = 0.15  # less than the margin of 2 %
 @pytest.fixture(autouse=True)
 def _virtual(monkeypatch):
     monkeypatch.setattr(balance_book, "time", CLOCK)
+    monkeypatch.setattr(clock, "time", CLOCK)
     monkeypatch.setattr(memory_log, "time", CLOCK)
 
 

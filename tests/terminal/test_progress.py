@@ -21,12 +21,12 @@ from dispatcher.terminal.progress import (
     Pace,
     Speed,
     as_json,
-    duration,
     over,
     pace,
     percent_final,
     plain_line,
 )
+from dispatcher.words import countdown
 
 NO_PACE = Pace(sent_per_s=0, reports_per_s=0, allowed_per_s=0, unpaced=False, left_s=None)
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "secret"}
@@ -192,7 +192,7 @@ def test_watching_ends_when_nothing_will_change_by_itself(counts, is_over):
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (7.4, "0:07"), (750, "12:30"), (10921, "3:02:01")])
 def test_durations_read_like_a_clock(seconds, said):
-    assert duration(seconds) == said
+    assert countdown(seconds) == said
 
 
 def test_a_terminal_that_shall_show_no_colours_tells_the_states_apart_by_their_glyphs():

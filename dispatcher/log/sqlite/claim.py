@@ -16,13 +16,14 @@ import fcntl
 import os
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO, Final
 
 import msgspec
 import structlog
+
+from dispatcher.clock import now_ms
 
 LOOK_S: Final = 1.0
 
@@ -157,7 +158,7 @@ def _lock(path: Path, *, create: bool = True) -> IO[str] | None:
         return None
     if create:
         file.truncate(0)
-        holder = Holder(os.getpid(), socket.gethostname(), time.time_ns() // 1_000_000)
+        holder = Holder(os.getpid(), socket.gethostname(), now_ms())
         file.write(msgspec.json.encode(holder).decode())
         file.flush()
     return file

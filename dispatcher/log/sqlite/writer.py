@@ -25,6 +25,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from dispatcher.clock import now_ms
 from dispatcher.errors import LogError, LogUnavailable
 from dispatcher.log.port import Entry
 from dispatcher.log.sqlite import file as sqlite_file
@@ -165,7 +166,7 @@ class Writer(threading.Thread):
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def _write(self, group: list[Append]) -> None:
-        at_ms = time.time_ns() // 1_000_000
+        at_ms = now_ms()
         by_place: dict[Place, list[Append]] = {}
         for append in group:
             by_place.setdefault(append.place, []).append(append)

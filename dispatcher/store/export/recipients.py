@@ -13,7 +13,6 @@ mark (so it does with texts). NDJSON and Parquet hold every text as it is.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any, Final, Literal, get_args
 
@@ -21,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dispatcher import clock
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, meaning
@@ -85,7 +85,7 @@ def export(
     Raises StoreError, and OSError where `out` does. Of a campaign that still moves, each batch is of its own moment.
     """
     wanted = set(STATES) if states is None else set(states)
-    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    now_ms = clock.now_ms() if now_ms is None else now_ms
     frames = _Frames(reader, view, wanted, meanings, wrote, texts, now_ms)
     foreign = frames.with_rejects or texts is not None
     write_table(frames, frames.schema, out, kind, written=_WRITTEN, byte_order_mark=foreign)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from dispatcher import clock
 from dispatcher.errors import StoreError
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.port import (
@@ -235,11 +235,11 @@ class SqliteReader:
     # --- the connection ----------------------------------------------------------------------------------------------
 
     def _overdue_ms(self, now_ms: int | None) -> int:
-        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._no_report_after_ms
+        return (clock.now_ms() if now_ms is None else now_ms) - self._no_report_after_ms
 
     def _given_up_ms(self, now_ms: int | None) -> int:
         """Long messages that began up to then are not waited for any more."""
-        return (time.time_ns() // 1_000_000 if now_ms is None else now_ms) - self._parts_within_ms
+        return (clock.now_ms() if now_ms is None else now_ms) - self._parts_within_ms
 
     def _all(self, statement: str, *values: Any) -> list[Any]:
         with self._mapped():

@@ -158,7 +158,7 @@ async def test_what_was_asked_just_now_may_be_under_way_and_is_not_for_ever(monk
         assert 0 < known.under_way_s <= 60
         now_ms = known.asked.at_ms
         for age_s, under_way_s in ((0, 60.0), (59, 1.0), (60, 0.0), (3600, 0.0), (-3600, 60.0)):
-            monkeypatch.setattr("consumers.accounts.carry_out._now_ms", lambda age_s=age_s: now_ms + age_s * 1000)
+            monkeypatch.setattr("consumers.accounts.carry_out.now_ms", lambda age_s=age_s: now_ms + age_s * 1000)
             assert known.under_way_s == under_way_s
 
 

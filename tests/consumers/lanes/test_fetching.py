@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.lanes import fetching as polls
 from consumers.lanes.balance_poll import poll_balance
 from consumers.lanes.fetching import JITTER, SLOWER_MAX, Poller, PollInterval
 from consumers.lanes.turns import Queries
+from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.core.campaigns import Campaigns
@@ -39,7 +39,7 @@ TOO_FAST = Verdict(kind=Kind.THROTTLED, code="502")
 
 @pytest.fixture(autouse=True)
 def _virtual(monkeypatch):
-    for module in (polls, balance_book, memory_log):
+    for module in (clock, balance_book, memory_log):
         monkeypatch.setattr(module, "time", CLOCK)
     monkeypatch.setattr("random.random", lambda: 0.0)
 

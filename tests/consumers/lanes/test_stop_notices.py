@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from consumers.lanes import stop_notices as stop_notes
 from consumers.lanes.stop_notices import LOOK_EVERY_S, TROUBLES_TOLD, tell_stops
+from dispatcher import clock
 from dispatcher.accounts.stops import read_stops, sentence
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane, LaneSpec
@@ -25,7 +25,7 @@ from tests.virtual_time import CLOCK, TimedLog, virtually
 
 @pytest.fixture(autouse=True)
 def _virtual(monkeypatch):
-    for module in (stop_notes, memory_log):
+    for module in (clock, memory_log):
         monkeypatch.setattr(module, "time", CLOCK)
 
 

@@ -7,8 +7,9 @@ from fractions import Fraction
 import pytest
 
 from dispatcher.config.file import parse
+from dispatcher.words import duration
 from producers.launch.plan import Counts, make_plan, per_request, plan_accounts, rate, send_hours, shares
-from producers.launch.plan_text import duration, plan_lines, shortage
+from producers.launch.plan_text import plan_lines, shortage
 from producers.launch.route_split import deal
 from schemas.states import BY_FILE_SHOWN, ON_LIST
 

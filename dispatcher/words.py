@@ -1,0 +1,52 @@
+"""Figures, times and names as every screen and message writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+_DAY_S = 86_400
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 batch`, `2,000 batches`."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """`"spring" and "summer"`."""
+    return " and ".join(f'"{name}"' for name in names)
+
+
+def clock(at_ms: int | None) -> str:
+    """Local time to the second, or a dash."""
+    return "-" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
+
+
+def duration(seconds: float) -> str:
+    """`less than a second`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return "less than a second"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    return " ".join([f"{count} {unit}" for count, unit in units if count][:2])
+
+
+def countdown(seconds: float) -> str:
+    """`0:07`, `12:30`, `3:02:01`."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def age(seconds: float) -> str:
+    """`0:07`, `5:12:30`, `12 days`."""
+    days = int(seconds // _DAY_S)
+    return counted(days, "day") if days > 1 else countdown(max(0.0, seconds))
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what would do something to a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
