@@ -292,7 +292,7 @@ def test_force_replaces_a_file(folder: Path):
 
 def test_ctrl_c_in_the_middle_leaves_no_file(folder: Path):
     script = (
-        "import os, signal; from dispatcher.cli import main; from dispatcher.store import export;"
+        "import os, signal; from dispatcher.cli import main; from dispatcher.store.export import recipients as export;"
         "whole = export._Frames.__iter__;"
         "export._Frames.__iter__ = lambda self: (f for f in whole(self) if os.kill(os.getpid(), signal.SIGINT) or f);"
         "main(['campaign', 'export', 'c1', '-o', 'c1.csv'])"
@@ -306,7 +306,7 @@ def test_a_full_disk_leaves_no_file(folder: Path):
     script = (
         "import resource, signal, sys; from dispatcher.cli import main;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "from dispatcher.store import export;"
+        "from dispatcher.store.export import recipients as export;"
         "whole = export._Frames.__iter__;"
         "export._Frames.__iter__ = lambda self: (resource.setrlimit(resource.RLIMIT_FSIZE, (100, -1)), whole(self))[1];"
         "main(['campaign', 'export', 'c1', '-o', 'c1.csv'])"
