@@ -27,7 +27,6 @@ from tests.cli.campaigns import configured
 
 A, B = "13800138000", "13800138001"
 NOW_MS = time.time_ns() // 1_000_000
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -188,8 +187,8 @@ def test_following_prints_what_comes_until_ctrl_c(folder):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PSWD": "x"}
     ) as follower:
         assert follower.stdout is not None
-        until_s, count, line = time.monotonic() + PATIENCE_S, 0, b""
-        while not line and time.monotonic() < until_s:
+        count, line = 0, b""
+        while not line:
             count += 1
             arrived(said(f"new {count}", number=B))  # it may not have begun to follow yet
             if select.select([follower.stdout], [], [], 2.0)[0]:
@@ -197,5 +196,5 @@ def test_following_prints_what_comes_until_ctrl_c(folder):
         message = json.loads(line)
         assert (message["number"], message["text"][:4]) == (B, "new ")
         follower.send_signal(signal.SIGINT)
-        _, errors = follower.communicate(timeout=PATIENCE_S)
+        _, errors = follower.communicate()
         assert (follower.returncode, errors) == (0, b"")

@@ -21,6 +21,7 @@ from dispatcher.service.accounts import run_by_the_old
 from loadtest.sim.process import Spawned, spawn
 from schemas.topics import lane_partition
 from tests.cli.campaigns import CONFIG, SECRET, configured, launched
+from tests.waiting import wait_until
 
 COMMAND = (sys.executable, "-u", "-c", "from dispatcher.cli import main; main()", "run")
 
@@ -111,7 +112,7 @@ def test_it_is_known_who_runs_by_a_configuration_that_was_changed_since(folder: 
 
 
 def test_a_second_signal_stops_it_at_once(folder: Path, vendor: Spawned) -> None:
-    vendor.configure(rule=[{"fault": "no_answer", "hold_s": 60.0}])
+    vendor.configure(rule=[{"fault": "no_answer", "hold_s": 600.0}])
     launched(folder, "may")
     with run("--json") as process:
         ready_of(process)
@@ -164,9 +165,3 @@ def wait_for_holder(folder: Path, pid: int) -> None:
     claims = folder / "data" / "log.db.locks" / "claims" / "lanes" / "lanes"
     lane = lane_partition("spring")
     wait_until(lambda: lane in (held := holders(claims)) and held[lane].pid == pid)
-
-
-def wait_until(condition: Any) -> None:
-    """The test's own time-out is the bound."""
-    while not condition():
-        time.sleep(0.05)

@@ -19,10 +19,11 @@ import msgspec
 from loadtest.broker import Broker
 from tests.crash.comparing import compare, exports_differ, rebuilt
 from tests.crash.lists import Campaign, write_list
-from tests.crash.processes import DISPATCHER, PATIENCE_S, Process
+from tests.crash.processes import DISPATCHER, Process
 from tests.crash.settling import wait_until_settled
 from tests.crash.stage import LogKind, Stage, stage
 from tests.crash.story import Story
+from tests.waiting import PATIENCE_S
 
 ROLES: Final = ("lanes", "results", "web")
 BUSY_S: Final = 2.5

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.crash.story import Story
+from tests.waiting import PATIENCE_S
 
 ROOT: Final = Path(__file__).parents[2]
 DISPATCHER: Final = (sys.executable, "-m", "tests.crash.command")
-PATIENCE_S: Final = 60.0
 
 _PR_SET_PDEATHSIG: Final = 1
 _PRCTL: Final = ctypes.CDLL(None).prctl if sys.platform == "linux" else None

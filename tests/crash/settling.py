@@ -13,11 +13,11 @@ from schemas.topics import TOPIC
 from tests.crash import judge
 from tests.crash.stage import ACCOUNTS
 from tests.crash.truth import truth_of
+from tests.waiting import PATIENCE_S, patience
 
 if TYPE_CHECKING:
     from tests.crash.life import Life
 
-SETTLED_WITHIN_S: Final = 150.0
 LOOK_S: Final = 0.1
 
 
@@ -48,16 +48,14 @@ def wait_until_settled(life: Life) -> None:
             await log.close()
 
     async def bounded() -> None:
-        async with asyncio.timeout(SETTLED_WITHIN_S):
+        async with patience():
             await settled()
 
     try:
         asyncio.run(bounded())
     except (TimeoutError, DispatcherError) as error:
         stand = [f"{name} stands at:\n{process.where()}" for name, process in life.roles.items() if process.alive]
-        raise life.story.failure(
-            [f"not settled within {SETTLED_WITHIN_S:g} s: {waited_for[0] or error}", *stand]
-        ) from error
+        raise life.story.failure([f"not settled within {PATIENCE_S:g} s: {waited_for[0] or error}", *stand]) from error
 
 
 def _unsettled(life: Life, reader: StoreReader, ends: dict[tuple[str, int], int]) -> str:

@@ -13,8 +13,9 @@ from dispatcher.log.port import Entry
 from dispatcher.log.sqlite import file as sqlite_file
 from dispatcher.log.sqlite.writer import Append, Committed, Writer
 from tests.crash.processes import DISPATCHER, ROOT
+from tests.waiting import PATIENCE_S
 
-HANGS_S = 20.0  # reached only by what would otherwise hang
+HANGS_S = PATIENCE_S
 
 
 async def test_a_log_closed_right_behind_an_append_closes(tmp_path: Path):

@@ -17,7 +17,8 @@ from tests.e2e.stand import numbers_file, stand
 PEOPLE: Final = 4
 CREDIT: Final = 12_345
 
-PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 3.0, "connect_timeout_s": 1.0}}
+PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 60.0, "connect_timeout_s": 60.0}}
+HASTY = {"spring": {"flow": {"limit": 500}, "timeout_s": 3.0, "connect_timeout_s": 60.0}}
 
 PASSING: list[dict[str, Any]] = [
     {"code": "103"},
@@ -145,7 +146,7 @@ class VendorContract:
             at.compare("may")
 
     def test_a_vendor_that_freezes_and_wakes_up_texts_nobody_twice(self, tmp_path: Path, log_url: str) -> None:
-        with stand(tmp_path, log_url, ours=PACED) as at:
+        with stand(tmp_path, log_url, ours=HASTY) as at:
             at.run()
             at.launch("may", numbers_file(tmp_path, 2000))
             at.until(lambda: at.taken() > 200, "a part was sent")
@@ -164,4 +165,4 @@ class VendorContract:
 
 def each_once(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each of these for one request, one after the other, after two that go well."""
-    return [{"hold_s": 5.0, **rule, "count": 1, "skip": 2 + place} for place, rule in enumerate(rules)]
+    return [{"hold_s": 0.5, **rule, "count": 1, "skip": 2 + place} for place, rule in enumerate(rules)]

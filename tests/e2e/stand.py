@@ -32,9 +32,7 @@ from dispatcher.store.port import CampaignView
 from loadtest.scenarios.settings import as_toml
 from loadtest.sim.process import Spawned, spawn
 from loadtest.sim.profiles import VENDORS
-
-PATIENCE_S: Final = 90.0
-"""After so long a test gives up on what it waits for; no test says how fast anything must be."""
+from tests.waiting import PATIENCE_S
 
 LOOK_EVERY_S: Final = 0.1
 COMMAND: Final = (sys.executable, "-c", "from dispatcher.cli import main; main()")

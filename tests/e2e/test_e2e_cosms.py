@@ -14,8 +14,8 @@ POLLED = {
     "spring": {
         "report_interval_s": 0.5,
         "mo_interval_s": 0.5,
-        "timeout_s": 2.0,
-        "connect_timeout_s": 1.0,
+        "timeout_s": 10.0,  # the history is looked at only after the longest that a request can take
+        "connect_timeout_s": 10.0,
         "numbers_per_request": 100,
     }
 }

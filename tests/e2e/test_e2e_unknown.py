@@ -11,7 +11,7 @@ from typing import Any
 from tests.e2e.stand import Stand, numbers_file, stand
 
 RECIPIENTS = 1000
-PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 2.0, "connect_timeout_s": 1.0}}
+PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 60.0, "connect_timeout_s": 60.0}}
 LANES = "intent_ttl_s = 1.0"
 
 
@@ -19,7 +19,7 @@ LANES = "intent_ttl_s = 1.0"
 def silent_vendor(folder: Path, *, taken: bool) -> Iterator[Stand]:
     """A vendor that gives no answer to the third and fourth request, and reports nothing for now."""
     with stand(folder, f"sqlite:{folder}/log.db", ours=PACED, switches={"push": "off"}, lanes=LANES) as at:
-        at.vendor.configure(rule=[{"fault": "no_answer", "taken": taken, "skip": 2, "count": 2, "hold_s": 4.0}])
+        at.vendor.configure(rule=[{"fault": "no_answer", "taken": taken, "skip": 2, "count": 2, "hold_s": 0.5}])
         yield at
 
 
@@ -88,8 +88,8 @@ def test_a_list_that_is_sent_twice_is_not_guessed_at_until_one_of_both_is_known(
     with silent_vendor(tmp_path, taken=True) as at:
         at.vendor.configure(
             rule=[
-                {"fault": "no_answer", "taken": True, "text": "may", "count": 1, "hold_s": 4.0},
-                {"fault": "no_answer", "taken": False, "text": "june", "count": 1, "hold_s": 4.0},
+                {"fault": "no_answer", "taken": True, "text": "may", "count": 1, "hold_s": 0.5},
+                {"fault": "no_answer", "taken": False, "text": "june", "count": 1, "hold_s": 0.5},
             ]
         )
         at.run()
@@ -128,7 +128,7 @@ def _said(at: Stand, campaign: str) -> str:
 def test_the_balance_before_and_after_tells_how_many_of_them_the_vendor_charged(tmp_path: Path) -> None:
     """A hint: the lane is told the balance before it sends, and asks again at the vendor's interval (10 s)."""
     with silent_vendor(tmp_path, taken=True) as at:
-        silent = {"fault": "no_answer", "count": 1, "hold_s": 4.0}
+        silent = {"fault": "no_answer", "count": 1, "hold_s": 0.5}
         at.vendor.configure(rule=[silent | {"taken": True}, silent | {"taken": False}])
         at.run()
         at.until(lambda: at.vendor.totals()["balance_requests"], "the lane asked for its balance")

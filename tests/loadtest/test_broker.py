@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from dispatcher.errors import LogUnavailable, UserError
 from loadtest.broker import Broker, Docker, Jars, bootstrap_or_start, find_launcher
+from tests.waiting import wait_until
 
 STAND_IN = """#!/bin/bash
 if [ "$1" = kill ]; then exec kill -9 "$(cat {pid})"; fi
@@ -105,10 +105,7 @@ def test_a_broker_does_not_outlive_an_owner_that_is_killed(tmp_path: Path) -> No
     assert not gone(java)
     owner.kill()
     owner.communicate()
-    deadline = time.monotonic() + 30
-    while not gone(java) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert gone(java)
+    wait_until(lambda: gone(java), "the broker has ended")
 
 
 def test_a_temporary_folder_goes_with_its_broker() -> None:

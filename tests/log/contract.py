@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,10 +23,10 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from schemas import batch
 from schemas.topics import TOPIC
+from tests.waiting import patience, until
 
 ROOT = Path(__file__).parents[2]
 OTHER_PROCESS = str(Path(__file__).with_name("other_process.py"))
-WAIT_S = 60.0
 
 
 class Freezable(Protocol):
@@ -66,20 +66,12 @@ async def read_all(log: Log, topic: str, partition: int, offset: int, **bounds: 
 
 async def followed(log: Log, topic: str, partition: int, offset: int, count: int) -> list[Stored]:
     records: list[Stored] = []
-    async with asyncio.timeout(WAIT_S), aclosing(log.follow(topic, partition, offset)) as follower:
+    async with patience(), aclosing(log.follow(topic, partition, offset)) as follower:
         async for more in follower:
             records += more
             if len(records) >= count:
                 break
     return records
-
-
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(int(WAIT_S / 0.01)):
-        if true():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came true")
 
 
 def start_process(*arguments: object) -> subprocess.Popen[str]:
@@ -297,7 +289,7 @@ class LogContract:
                     await asyncio.sleep(pause_s)
             return records
 
-        async with asyncio.timeout(WAIT_S):
+        async with patience():
             readers = asyncio.gather(follow(0), follow(0.005))
             await asyncio.gather(*(write(name) for name in range(10)))
             quick, slow = await readers
@@ -345,7 +337,7 @@ class LogContract:
                     await place.append(b"late")
         finally:
             freezable.thaw()
-        async with asyncio.timeout(WAIT_S):
+        async with patience():
             while True:
                 try:
                     await place.append(b"after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import os
 import signal
 import socket
@@ -23,8 +24,9 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from loadtest.broker import Broker
 from schemas.topics import LANES
-from tests.log.contract import Freezable, LogContract, Place, followed, read_all, until
+from tests.log.contract import Freezable, LogContract, Place, followed, read_all
 from tests.log.contract_lock import LockContract
+from tests.waiting import patience, until
 
 
 class FrozenBroker:
@@ -177,7 +179,7 @@ async def test_reading_skips_what_compaction_deleted():
         await make_topic(broker.bootstrap, "dispatcher.campaigns", 1, **quick, max_message_bytes="1065536")
         log = await open_log(f"kafka://{broker.bootstrap}")
         written: list[int] = []
-        for i in range(600):
+        for i in itertools.count():
             written += await log.append("campaigns", 0, [Entry(b"%d" % (i % 3), b"%d" % i)])
             await asyncio.sleep(0.02)
             if i % 20 == 0 and len(await read_all(log, "campaigns", 0, 0)) < len(written):
@@ -188,7 +190,7 @@ async def test_reading_skips_what_compaction_deleted():
         newest = {b"%d" % (i % 3): b"%d" % i for i in range(len(written))}
         assert {record.key: record.value for record in records} == newest
         again: list[Stored] = []
-        async with asyncio.timeout(30), aclosing(log.follow("campaigns", 0, 0)) as follower:
+        async with patience(), aclosing(log.follow("campaigns", 0, 0)) as follower:
             while not again or again[-1].offset < written[-1]:
                 again += await anext(follower)
         assert len(again) < len(written)
@@ -256,7 +258,7 @@ async def test_a_broker_killed_while_appending_and_following_loses_and_doubles_n
                 if seen[-1].value == b"last":
                     return
 
-    async with asyncio.timeout(120):
+    async with patience():
         following = asyncio.ensure_future(follow())
         writing = [asyncio.ensure_future(write(name)) for name in range(5)]
         for _ in range(2):
@@ -297,7 +299,7 @@ def _more_than(values: set[bytes], count: int) -> bool:
 
 
 async def appended_at_last(log: Log, entry: Entry) -> None:
-    async with asyncio.timeout(60):
+    async with patience():
         while True:
             try:
                 await log.append("lanes", 0, [entry])

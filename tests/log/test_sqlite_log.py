@@ -22,8 +22,9 @@ from dispatcher.log.sqlite import file as sqlite_file
 from dispatcher.log.sqlite.log import SqliteLog
 from schemas import batch
 from schemas.topics import DAY_MS
-from tests.log.contract import Freezable, Holding, LogContract, read_all, start_process, until
+from tests.log.contract import Freezable, Holding, LogContract, read_all, start_process
 from tests.log.contract_lock import LockContract
+from tests.waiting import until
 
 
 class LockedFile:

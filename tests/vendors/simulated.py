@@ -23,9 +23,9 @@ from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.codec import decode
 from schemas.records import Reports
 from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
+from tests.waiting import patience
 
 AT_ONCE = {"report_delay_min_s": 0.0, "report_delay_mean_s": 0.0, "report_delay_max_s": 0.1}
-WAIT_S = 30.0
 Row = tuple[str, int, int, str, int]
 
 
@@ -65,7 +65,7 @@ class Meeting(msgspec.Struct):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what the webhooks count."""
-        async with asyncio.timeout(WAIT_S):
+        async with patience():
             while not condition():
                 await asyncio.sleep(0.02)
 

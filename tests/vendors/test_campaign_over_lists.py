@@ -20,7 +20,8 @@ from dispatcher.service.freshness import up_to_date
 from loadtest.sim.process import SimClient, spawn
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.states import State
-from tests.vendors.simulated import AT_ONCE, WAIT_S
+from tests.vendors.simulated import AT_ONCE
+from tests.waiting import patience
 
 FIRST = 13_800_100_000
 RECIPIENTS = 4_000
@@ -59,7 +60,7 @@ async def ended(config: Config, log: Log, came: Callable[[], bool], done: Any) -
     stop = asyncio.Event()
     lanes = asyncio.create_task(run_lanes(config, log, stop))
     try:
-        async with asyncio.timeout(2 * WAIT_S):
+        async with patience():
             while True:
                 await asyncio.sleep(0.1)
                 if not came():

@@ -99,4 +99,4 @@ def test_what_the_vendor_sent_is_told_for_people_and_for_programs(folder: Path) 
 def sim_opener(url: str, body: bytes):
     from urllib.request import ProxyHandler, build_opener
 
-    return build_opener(ProxyHandler({})).open(url, body, timeout=10)
+    return build_opener(ProxyHandler({})).open(url, body)

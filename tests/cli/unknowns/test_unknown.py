@@ -320,7 +320,7 @@ def test_on_a_terminal_it_shows_and_asks(desk: Desk, answer: bytes, decided: int
             cwd=desk.folder,
         )
         os.write(ours, answer)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate()
     finally:
         os.close(ours)
         os.close(theirs)

@@ -21,6 +21,7 @@ from schemas.records import AnyRecord
 from schemas.topics import lane_partition
 from tests.consumers.results.evidence_world import write_out
 from tests.store.joined_history import FIRST_NUMBER, History
+from tests.waiting import wait_until
 
 T = TypeVar("T")
 ACCOUNT = "spring"
@@ -125,7 +126,8 @@ class Desk:
         thread = threading.Thread(target=lambda: asyncio.run(work()))
         thread.start()
         try:
-            assert up.wait(30)
+            wait_until(lambda: up.is_set() or not thread.is_alive(), "the lanes have written")
+            assert up.is_set()
             yield
         finally:
             stopping.set()

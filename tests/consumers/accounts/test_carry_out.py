@@ -24,7 +24,7 @@ SIM = {
 
 
 def account(sim: Simulator) -> BatchB:
-    return BatchB(url=sim.url, account="boss", pswd=Secret("unused"), timeout_s=2.0, agent=AGENT)
+    return BatchB(url=sim.url, account="boss", pswd=Secret("unused"), timeout_s=60.0, agent=AGENT)
 
 
 def one(sim: Simulator, fee: int = 5) -> Operation:
@@ -41,6 +41,7 @@ async def test_it_stands_on_the_log_before_the_vendor_is_asked() -> None:
         [known] = await known_operations(log)
         assert (known.asked.result, known.result, known.asked.by) == ("asked", "unknown", "ann")
         assert ("password", "***") in known.asked.shows
+        sim.outage(0.1)
         carried = await task
         assert (carried.result, carried.untold) == ("unknown", "")
         [known] = await known_operations(log)

@@ -26,6 +26,7 @@ from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, History
 from tests.store.joined_log import HistoryLog
+from tests.waiting import patience
 
 SPRING = lane_partition("spring")
 N = FIRST_NUMBER
@@ -95,13 +96,13 @@ async def joining(config: Config, log: Log) -> AsyncIterator[asyncio.Task[None]]
 
 async def until(config: Config, condition: Callable[[CampaignView], object]) -> CampaignView:
     """The view of c1, as soon as the condition is true of it; read as other processes read it."""
-    for _ in range(2000):
-        with contextlib.closing(open_reader(config.store)) as reader:
-            view = await asyncio.to_thread(reader.campaign, "c1")
-        if view is not None and condition(view):
-            return view
-        await asyncio.sleep(0.005)
-    raise AssertionError(f"never came: {view and view.counts.line()}")
+    async with patience():
+        while True:
+            with contextlib.closing(open_reader(config.store)) as reader:
+                view = await asyncio.to_thread(reader.campaign, "c1")
+            if view is not None and condition(view):
+                return view
+            await asyncio.sleep(0.005)
 
 
 def has_delivered(recipients: int) -> Callable[[CampaignView], bool]:

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from loadtest.scenarios.file import SHIPPED
+from tests.loadtest.scenarios.unhurried import unhurried
 
 SMALL: dict[str, tuple[str, ...]] = {
     "smoke": ("--recipients", "400", "--scale", "4"),
@@ -41,8 +42,8 @@ def test_every_shipped_scenario_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_shipped_scenario_ends_with_ledgers_and_results_equal(name: str) -> None:
-    done = loadtest(name, *SMALL[name], "--json")
+def test_a_shipped_scenario_ends_with_ledgers_and_results_equal(name: str, tmp_path: Path) -> None:
+    done = loadtest(unhurried(name, tmp_path), *SMALL[name], "--json")
     assert done.stdout, done.stderr
     outcome = orjson.loads(done.stdout)
     assert broken(outcome) == []
@@ -105,7 +106,8 @@ def test_several_wrong_expectations_are_each_told(tmp_path: Path) -> None:
 def test_an_event_that_cannot_be_carried_out_is_said_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     late = '[[event]]\nat_s = 0.0\ncampaign = "water-alert"\ndo = "pause"\n'  # before it is launched
-    path.write_text(SMOKE.replace("[[campaign]]", f"{late}[[campaign]]", 1), "utf-8")
+    later = SMOKE.replace("at_s = 1.0", "at_s = 36000.0")
+    path.write_text(later.replace("[[campaign]]", f"{late}[[campaign]]", 1), "utf-8")
     done = loadtest(str(path), "--recipients", "200", "--scale", "4")
     assert done.returncode == 1
     assert "could not water-alert is paused" in done.stderr
@@ -129,7 +131,7 @@ def test_a_scenario_that_is_not_there_is_the_user_s_mistake() -> None:
 
 def test_a_kept_run_can_be_looked_at_and_no_password_is_in_its_logs(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    done = loadtest("smoke", "--recipients", "200", "--scale", "4", "--keep", str(kept))
+    done = loadtest(unhurried("smoke", tmp_path), "--recipients", "200", "--scale", "4", "--keep", str(kept))
     assert done.returncode == 0, done.stdout
     password = (kept / "pswd.txt").read_text().strip()
     for log in kept.glob("*.log"):

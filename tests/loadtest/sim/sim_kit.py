@@ -19,8 +19,8 @@ from aiohttp import web
 from yarl import URL
 
 from loadtest.sim.server import Simulator
+from tests.waiting import patience
 
-WAIT_S_MAX = 20.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 NOW = {"report_delay": "fixed", "report_delay_min_s": 0.0}
 
@@ -85,7 +85,8 @@ class Vendor:
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
             writer.write(request)
-            return await asyncio.wait_for(reader.read(), WAIT_S_MAX)
+            async with patience():
+                return await reader.read()
         finally:
             writer.close()
 
@@ -162,18 +163,15 @@ class Receiver:
         status = self.answer(len(self.pushes))
         self._arrived.set()
         if status is None:
-            await asyncio.sleep(WAIT_S_MAX)
+            await asyncio.Event().wait()
         return web.Response(status=status or 200, body=self.say(len(self.pushes)))
 
     async def have(self, count: int) -> list[Push]:
         """Wait until so many came."""
-
-        async def wait() -> None:
+        async with patience():
             while len(self.pushes) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
-
-        await asyncio.wait_for(wait(), WAIT_S_MAX)
         return self.pushes
 
 
@@ -189,16 +187,6 @@ async def receiver() -> AsyncIterator[Receiver]:
     finally:
         listener.close()
         await server.shutdown(0.1)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that will become true."""
-
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(wait(), WAIT_S_MAX)
 
 
 def numbers(count: int, first: int = 13_800_000_000) -> str:

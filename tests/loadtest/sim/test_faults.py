@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dispatcher.errors import ConfigError
 from loadtest.sim.requests.faults import FAULTS, Rules
 from tests.loadtest.sim.sim_kit import each, numbers, vendor
+from tests.waiting import patience
 
 BODY = rb"\d{14},0\n\d{13,}"
 HEAD = rb"HTTP/1\.1 200 OK\r\n"
@@ -104,7 +105,8 @@ async def test_an_idle_connection_is_closed_after_its_time(value: float, expecte
         writer.write(v.post(v.form()).replace(b"Connection: close\r\n", b""))
         await reader.readuntil(b"\r\n\r\n")
         if expected:
-            await asyncio.wait_for(reader.read(), 20)
+            async with patience():
+                await reader.read()
             assert reader.at_eof()
         else:
             writer.write(v.post(v.form()))

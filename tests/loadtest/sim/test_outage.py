@@ -8,15 +8,15 @@ import aiohttp
 import pytest
 
 from dispatcher.errors import ConfigError
-from tests.loadtest.sim.sim_kit import NOW, Vendor, numbers, receiver, until, vendor
+from tests.loadtest.sim.sim_kit import NOW, Vendor, numbers, receiver, vendor
+from tests.waiting import patience, until
 
 OUTAGE_S = 0.5
 
 
 async def dead(v: Vendor) -> None:
     """Wait until nobody listens."""
-
-    async def wait() -> None:
+    async with patience():
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", int(v.sim.url.rpartition(":")[2]))
@@ -24,8 +24,6 @@ async def dead(v: Vendor) -> None:
             except ConnectionRefusedError:
                 return
             await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(wait(), 10)
 
 
 async def test_a_request_under_way_is_taken_and_gets_no_answer_and_the_next_finds_nobody() -> None:

@@ -22,7 +22,8 @@ from tests.loadtest.sim.guodu import guodu_kit
 from tests.loadtest.sim.guodu.guodu_kit import Guodu, guodu
 from tests.loadtest.sim.hezhong import hezhong_kit
 from tests.loadtest.sim.hezhong.hezhong_kit import Hezhong, hezhong
-from tests.loadtest.sim.sim_kit import NOW, Answer, Push, Receiver, Vendor, numbers, receiver, started, until
+from tests.loadtest.sim.sim_kit import NOW, Answer, Push, Receiver, Vendor, numbers, receiver, started
+from tests.waiting import until
 
 NAMES = ["hezhong", "guodu"]
 

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -216,9 +215,7 @@ class Terminal:
         self.seen = b""
 
     def until(self, words):
-        deadline = time.monotonic() + 60
         while words not in self.seen:
-            assert time.monotonic() < deadline, self.seen
             try:
                 self.seen += os.read(self.main, 4096)
             except OSError:  # the other side is gone
@@ -237,7 +234,7 @@ class Terminal:
                 return self.ended()
 
     def ended(self):
-        code = self.process.wait(60)
+        code = self.process.wait()
         os.close(self.main)
         return code
 
@@ -271,7 +268,7 @@ def test_ctrl_c_while_reading_ends_at_once_with_one_sentence(folder):
     process.stdin.write(b"13800138000\n" * 1_000_000)  # more than a pipe holds: it is reading when this returns
     process.stdin.flush()
     process.send_signal(signal.SIGINT)
-    code = process.wait(60)
+    code = process.wait()
     errors = process.stderr.read().decode()
     for stream in (process.stdin, process.stdout, process.stderr):
         stream.close()

@@ -24,6 +24,7 @@ from schemas.codec import decode
 from schemas.records import Reports
 from schemas.states import REPORT_DELIVERED
 from schemas.topics import REPORTS, lane_partition
+from tests.waiting import patience
 
 CHUNK = b"13800138000,13800138001,13800138002"
 AT_ONCE = {"report_delay_min_s": 0.0, "report_delay_mean_s": 0.0, "report_delay_max_s": 0.1}
@@ -126,7 +127,7 @@ async def test_every_report_the_simulator_pushes_is_taken_once_and_for_its_numbe
     )
     chunk = b",".join(b"138001%05d" % number for number in range(300))
     verdict = await submitted(vendor, chunk=chunk)
-    async with asyncio.timeout(30):
+    async with patience():
         while webhooks.counts.taken < 300:
             await asyncio.sleep(0.05)
     assert webhooks.counts.pushes == webhooks.counts.reports == 300

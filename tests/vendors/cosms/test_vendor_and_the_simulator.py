@@ -18,7 +18,8 @@ from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Message, MessageKind, Polled, Published, Secret
 from loadtest.sim.cosms.table import CODES, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
-from tests.vendors.simulated import AT_ONCE, WAIT_S, Meeting, meeting
+from tests.vendors.simulated import AT_ONCE, Meeting, meeting
+from tests.waiting import patience
 
 ACCOUNT = {
     "vendor": "cosms",
@@ -213,7 +214,7 @@ async def test_every_report_is_fetched_page_by_page(asked, mode):
     await asked.configure(status_mix=dict.fromkeys(STATUSES, 1.0), poll_mode=mode, **AT_ONCE)
     verdict = await asked.submit(chunk=mobiles(250))
     fetched: dict[str, str] = {}
-    async with asyncio.timeout(WAIT_S):
+    async with patience():
         while len(fetched) < 250:
             for page in await pages(cosms(asked), 0):
                 assert len(page.reports) <= 100

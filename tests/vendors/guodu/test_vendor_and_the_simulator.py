@@ -12,7 +12,8 @@ import pytest
 from dispatcher.core.lane.verdict import Kind
 from loadtest.sim.guodu.table import CODES, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED
-from tests.vendors.simulated import AT_ONCE, WAIT_S, Meeting, meeting
+from tests.vendors.simulated import AT_ONCE, Meeting, meeting
+from tests.waiting import patience
 
 KEY = "k3y-of-the-url"
 ACCOUNT = {"vendor": "guodu", "oper_id": "操作员", "oper_pass": 'p"ss\\密', "push_key": KEY}
@@ -188,7 +189,7 @@ async def test_the_vendor_reads_what_is_configured_as_the_answer_to_its_push(tmp
         await met.configure(ack=ack, push_retry="until_acked", **AT_ONCE)
         await met.submit()
         await met.until(lambda: met.webhooks.counts.pushes >= (1 if taken else 2))
-        async with asyncio.timeout(WAIT_S):
+        async with patience():
             while taken and not (await asyncio.to_thread(met.sim.totals))["reports_acked"]:
                 await asyncio.sleep(0.02)
         assert not taken or met.webhooks.counts.pushes == 1

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.loadtest.sim.batch.batch_b_kit import batch_b
-from tests.loadtest.sim.sim_kit import each, receiver, until
+from tests.loadtest.sim.sim_kit import each, receiver
+from tests.waiting import until
 
 TEXT = "【Shop】Dear {$var}, order {$var} is ready"
 PARAMS = "13800138000,Ann,77;13800138001,Bob,78"

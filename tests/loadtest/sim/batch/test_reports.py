@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from loadtest.sim.batch.table import STATUSES_A, STATUSES_B, STATUSES_ODD
-from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver, until, vendor
+from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver, vendor
+from tests.waiting import until
 
 VENDORS = ("batch", "batch-b")
 pytestmark = pytest.mark.usefixtures("platform")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.loadtest.sim.sim_kit import each, encode, numbers, until, vendor
+from tests.loadtest.sim.sim_kit import each, encode, numbers, vendor
+from tests.waiting import until
 
 VENDORS = ("batch", "batch-b")
 pytestmark = pytest.mark.usefixtures("platform")

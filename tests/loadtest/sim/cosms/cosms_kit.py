@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from tests.loadtest.sim.sim_kit import FORM, Answer, Vendor, started, until
+from tests.loadtest.sim.sim_kit import FORM, Answer, Vendor, started
+from tests.waiting import until
 
 SEND = "/sms/putMt/"
 LOGIN = {"corpID": "spring", "loginName": "spring", "password": "secret"}

@@ -10,7 +10,8 @@ import pytest
 
 from loadtest.sim.cosms.table import MIX, OPERATORS, STATUSES
 from tests.loadtest.sim.cosms.cosms_kit import LOGIN, Cosms, code, cosms, gbk, mt_ids, rows
-from tests.loadtest.sim.sim_kit import NOW, each, numbers, receiver, until
+from tests.loadtest.sim.sim_kit import NOW, each, numbers, receiver
+from tests.waiting import until
 
 FREE = {"report_interval": 0, "mo_interval": 0}
 TRAPS = ["a,b,,c", "line\r\nline", "100%", "1+1=2", "", "短信", "%41", " a "]

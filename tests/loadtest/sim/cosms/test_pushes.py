@@ -10,7 +10,8 @@ import pytest
 
 from loadtest.sim.requests.faults import FAULTS
 from tests.loadtest.sim.cosms.cosms_kit import SEND, code, cosms, mt_ids
-from tests.loadtest.sim.sim_kit import NOW, Push, Receiver, each, numbers, receiver, until
+from tests.loadtest.sim.sim_kit import NOW, Push, Receiver, each, numbers, receiver
+from tests.waiting import until
 
 STAMP = {"clock_start": "2026-01-31T12:34:56", "clock_scale": 0.001}
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.loadtest.sim.cosms.cosms_kit import Cosms, code, cosms, mt_ids, rows
-from tests.loadtest.sim.sim_kit import NOW, Answer, each, numbers, until
+from tests.loadtest.sim.sim_kit import NOW, Answer, each, numbers
+from tests.waiting import until
 
 AT = {"clock_start": "2026-01-31T12:00:00", "clock_scale": 0.001}
 WINDOW = {"sTime": "20260131115500", "eTime": "20260131120500"}

@@ -12,7 +12,8 @@ import pytest
 
 from loadtest.sim.guodu.table import MIX, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, OTHERS, STATUSES
 from tests.loadtest.sim.guodu.guodu_kit import entries, guodu, vendor_id
-from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver, until
+from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver
+from tests.waiting import until
 
 CLOCK = {"clock_start": "2026-01-31T12:34:56", "clock_scale": 0.001}
 TIME = "2026-01-31 12:34:56"

@@ -10,7 +10,8 @@ import pytest
 
 from loadtest.sim.hezhong.table import MIX, OPERATORS, STATUSES
 from tests.loadtest.sim.hezhong.hezhong_kit import code, entries, hezhong, vendor_id
-from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver, until
+from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver
+from tests.waiting import until
 
 CLOCK = {"clock_start": "2026-01-31T12:34:56", "clock_scale": 0.001}
 STAMP = "20260131123456"

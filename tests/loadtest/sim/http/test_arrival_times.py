@@ -13,7 +13,8 @@ import pytest
 
 from loadtest.sim.http import arrival_times as stamped
 from loadtest.sim.http.arrival_times import LAG_S_MAX, SO_TIMESTAMPNS, STAMP, Listener, stamp
-from tests.loadtest.sim.sim_kit import Vendor, numbers, until, vendor
+from tests.loadtest.sim.sim_kit import Vendor, numbers, vendor
+from tests.waiting import until
 
 
 def connect(v: Vendor) -> socket.socket:
@@ -25,7 +26,7 @@ def connect(v: Vendor) -> socket.socket:
 async def test_requests_that_waited_for_a_busy_simulator_arrived_when_they_were_sent() -> None:
     async with vendor({"flow": {"limit": 1, "per_s": 0.1}}) as v:
         with connect(v) as first, connect(v) as second:
-            await asyncio.sleep(0.05)  # both accepted
+            await until(lambda: len(v.sim._server.connections) == 2)  # type: ignore[union-attr]
             moments: list[float] = []
             for sock in (first, second):
                 sock.sendall(v.post(v.form(msg=str(len(moments)))))

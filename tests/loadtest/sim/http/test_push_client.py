@@ -9,6 +9,7 @@ import pytest
 
 from loadtest.sim.http.push_client import FAILED, Answer, Push, Pusher
 from loadtest.sim.http.target import Target
+from tests.waiting import patience
 
 Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -44,7 +45,7 @@ async def push(answering: Answering, count: int, connections: int = 1, timeout_s
     port = server.sockets[0].getsockname()[1]
     pusher = Pusher("127.0.0.1", port, lambda: work.pop() if work else None, connections, timeout_s)
     try:
-        async with asyncio.timeout(20):
+        async with patience():
             while len(statuses) < count:
                 pusher.kick()
                 pusher.sweep()
@@ -106,7 +107,8 @@ async def test_the_body_of_an_answer_is_heard(answer: bytes, body: bytes) -> Non
     pusher = Pusher("127.0.0.1", port, lambda: work.pop() if work else None, 1, 5.0)
     try:
         pusher.kick()
-        assert (await asyncio.wait_for(heard.answer, 20)).body == body
+        async with patience():
+            assert (await heard.answer).body == body
     finally:
         pusher.close()
         server.close()
@@ -193,7 +195,7 @@ async def test_nobody_listening_is_a_failure() -> None:
     work = [Recorded(statuses)]
     pusher = Pusher("127.0.0.1", port, lambda: work.pop() if work else None, 1, 5.0)
     pusher.kick()
-    async with asyncio.timeout(20):
+    async with patience():
         while not statuses:
             await asyncio.sleep(0.005)
     assert statuses == [FAILED]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from loadtest.sim.config import AccountConfig
 from loadtest.sim.ledger.ledger import Ledger
 from loadtest.sim.ledger.numbers import parse
-from tests.loadtest.sim.sim_kit import NOW, each, numbers, receiver, until, vendor
+from tests.loadtest.sim.sim_kit import NOW, each, numbers, receiver, vendor
+from tests.waiting import until
 
 tokens = st.sampled_from(["13800138000", "8613800138000", "13800138001", "13900139000", "bad", "", "12345"])
 requests = st.lists(
