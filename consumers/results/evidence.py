@@ -1,10 +1,10 @@
-"""Looks for evidence beside the join: reports under ids that no outcome has prove which unknown chunks were taken.
+"""Looks for evidence beside the join: reports under ids that no answer told us prove which unknown chunks were taken.
 
 What is proven (dispatcher/core/results/evidence.py) goes to the lane's owner as a Decided in its inbox; only the owner
 resolves. A report may be read before the journal record that explains it, so a conclusion counts only once the journal
 is folded up to where it ended after the report was there: every intent is on the log before its request goes out.
 
-A decision told twice is harmless; one that brought nothing about (the lane does not run) is told again, ever later.
+A decision told twice is harmless; one without effect (the lane does not run) is repeated, at growing intervals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.results.evidence import Trace, conclude
+from dispatcher.core.results.evidence import Proof, conclude
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
 from dispatcher.store.port import StoreReader
@@ -97,22 +97,22 @@ class EvidenceWatch:
         if found.crowded and account not in self._said:
             self._said.add(account)
             _log.warning("too many requests without an id to find evidence among; decide by hand", account=account)
-        proven = [trace for trace in conclude(found.traces) if trace.of.first_offset < due.reports]
-        await self._tell(account, [trace for trace in proven if self._untold(trace, now_s)], now_s)
+        proofs = conclude(found.traces, found.late)
+        known = [proof for proof in proofs if proof.of is None or proof.of.first_offset < due.reports]
+        await self._tell(account, [proof for proof in known if self._untold(proof, now_s)], now_s)
 
-    def _untold(self, trace: Trace, now_s: float) -> bool:
-        not_before_s, _ = self._told.get(trace.holders[0].id, (float("-inf"), 0))
+    def _untold(self, proof: Proof, now_s: float) -> bool:
+        not_before_s, _ = self._told.get(proof.chunk.id, (float("-inf"), 0))
         return now_s >= not_before_s
 
-    async def _tell(self, account: str, proven: Iterable[Trace], now_s: float) -> None:
+    async def _tell(self, account: str, proofs: Iterable[Proof], now_s: float) -> None:
         at_ms = self._now_ms()
-        records = [(trace, decision(account, trace, at_ms)) for trace in proven]
+        records = [(proof.chunk, decision(account, proof, at_ms)) for proof in proofs]
         if not records:
             return
         entries = [Entry(account.encode(), encode(record)) for _, record in records]
         await self._log.append(JOBS.name, lane_partition(account), entries)
-        for trace, record in records:
-            chunk = trace.holders[0]
+        for chunk, record in records:
             times = self._told.get(chunk.id, (0.0, 0))[1] + 1
             self._told[chunk.id] = (now_s + AGAIN.pause_s(times), times)
             _log.info(
@@ -125,22 +125,31 @@ class EvidenceWatch:
             )
 
 
-def decision(account: str, trace: Trace, at_ms: int) -> Decided:
-    """What a trace that proves its chunk says to the lane's owner."""
-    chunk, of = trace.holders[0], trace.of
-    many = len(of.numbers)
-    held = f"the number {_masked(int(of.numbers[0]))}" if many == 1 else f"all {many:,} numbers reported under it"
-    example = "" if many == 1 else f", for example {_masked(int(of.numbers[0]))}"
+def decision(account: str, proof: Proof, at_ms: int) -> Decided:
+    """What a proof says to the lane's owner."""
     return Decided(
         account=account,
-        campaign=chunk.campaign,
-        intents=(chunk.id // LANE_PARTITIONS,),
+        campaign=proof.chunk.campaign,
+        intents=(proof.chunk.id // LANE_PARTITIONS,),
         verdict=ResolvedAs.SENT,
         at_ms=at_ms,
         by=BY,
-        why=f"reports came under the id {of.vendor_id}, which no answer had told us; of all requests whose id is not "
-        f"known, only this one holds {held}{example}",
-        vendor_id=of.vendor_id,
+        why=_why(proof),
+        vendor_id=proof.vendor_id,
+    )
+
+
+def _why(proof: Proof) -> str:
+    if proof.of is None:
+        return f"the vendor took an earlier attempt of the same recipients after all, under the id {proof.vendor_id}"
+    numbers = proof.of.numbers
+    held = f"the number {_masked(int(numbers[0]))}"
+    if len(numbers) > 1:
+        held = f"all {len(numbers):,} numbers reported under it, for example {_masked(int(numbers[0]))}"
+    whose = "only this one has" if proof.attempts == 1 else "only attempts of these recipients have"
+    return (
+        f"reports came under the id {proof.vendor_id}, which no answer had told us; of all requests whose id is not "
+        f"known, {whose} {held}"
     )
 
 

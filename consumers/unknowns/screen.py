@@ -108,6 +108,8 @@ def evidence(doubt: Doubt) -> str:
         return doubt.in_history
     if doubt.looked_up:
         return "the account's lane will ask the vendor's history, in a minute or two"
+    if proof is not None and not proof.reports:
+        return f"taken: the vendor took an earlier attempt of these recipients after all, under id {proof.vendor_id}"
     if proof is not None:
         return f"taken: reports for {counted(proof.numbers, 'number')} of it under id {proof.vendor_id}"
     if doubt.clues:

@@ -37,9 +37,10 @@ FOLD_AGAIN_S: Final = 0.5
 
 
 class Clue(msgspec.Struct, frozen=True, kw_only=True):
-    """Reports under an id that nobody told us, whose numbers the request holds: `numbers` of them.
+    """Reports under an id that no answer told us, for `numbers` numbers that the request or an attempt of it holds.
 
-    `others` hold them too. `proves`: no other can, so that the search for evidence resolves it.
+    `others` hold them too. `proves`: its recipients were texted under this id, so that the search for evidence resolves
+    it. No reports: a late answer says so.
     """
 
     vendor_id: str
@@ -145,17 +146,23 @@ def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> 
         if not after:
             break
     traces = [trace for part in parts for trace in part.traces]
-    proving = {trace.of.vendor_id for trace in conclude(traces)}
+    late = [answer for part in parts for answer in part.late]
+    proven = {proof.chunk.id: proof for proof in conclude(traces, late)}
     for trace in traces:
-        for holder in trace.holders:
+        for chunk in {*trace.holders, *trace.proves}:
+            proof = proven.get(chunk.id)
             clue = Clue(
                 vendor_id=trace.of.vendor_id,
                 reports=trace.of.reports,
                 numbers=len(trace.of.numbers),
-                others=tuple(other for other in trace.holders if other.id != holder.id),
-                proves=trace.of.vendor_id in proving,
+                others=tuple(other for other in trace.holders if other.id != chunk.id),
+                proves=proof is not None and proof.of is trace.of,
             )
-            clues.setdefault(holder.id, []).append(clue)
+            clues.setdefault(chunk.id, []).append(clue)
+    for proof in proven.values():
+        if proof.of is None:
+            clue = Clue(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
+            clues.setdefault(proof.chunk.id, []).append(clue)
     if any(part.each for part in parts):
         return ONE_BY_ONE
     return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.results.equation import Counts, Status
-from dispatcher.core.results.evidence import Trace
+from dispatcher.core.results.evidence import LateAnswer, Trace
 from schemas.records import Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 
@@ -88,15 +88,16 @@ class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose the reports of one account can be that came under ids nobody told us.
+    """What speaks for unknown chunks of one account: reports under ids that no answer told us, and late answers.
 
-    `traces` are those that at least one unknown chunk holds. The next call goes on behind `more_after` ("": from the
+    `traces` are the ids that speak of an unknown chunk. The next call goes on behind `more_after` ("": from the
     beginning). `crowded`: too many chunks without an id to look through. `each`: the vendor gives each recipient an id,
     so a report proves nothing about a chunk. Neither has traces.
     """
 
     account: str
     traces: tuple[Trace, ...] = ()
+    late: tuple[LateAnswer, ...] = ()
     more_after: str = ""
     crowded: bool = False
     each: bool = False

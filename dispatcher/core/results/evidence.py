@@ -2,16 +2,22 @@
 
 See docs/ARCHITECTURE.md, "What becomes of an unknown chunk".
 
-A vendor gives one id to each request it takes, and reports under it. An id that no answer told us is therefore of a
-chunk whose id we do not know (a candidate): unknown; still in flight, its answer not read yet; accepted without an id;
-or returned to the queue while it was unknown, by policy or by a person, which the vendor may have taken all the same.
-It holds every number that was reported under the id. If only one candidate does, and it is unknown, then it was taken.
-In every other case nothing is guessed.
+A vendor gives one id to each request it takes, and reports under it. An id that no answer told us belongs to a chunk
+whose id we do not know (a candidate): unknown; still in flight, its answer not read yet; accepted without an id; or
+returned to the queue while it was unknown, by policy or by a person, which the vendor may have taken all the same. The
+chunk that was taken holds every number that was reported under the id.
 
-Pure. Who calls it sees to it that every intent is known that was on the log before the first report of the id was.
+Candidates of one batch that hold the same number are attempts of the same recipients. If all candidates that hold the
+numbers of an id are attempts of one another, then whichever was taken, the recipients that all of them have were
+texted. An unknown chunk of only such recipients is resolved as sent. In every other case nothing is guessed.
+
+A late answer proves the same without a report: a returned attempt turned out to be accepted, so its recipients were
+texted, and a later attempt of them that is unknown must not be sent again.
+
+Pure. The caller ensures that every intent is known that was on the log before the first report of the id was.
 
 Weak spots: another program that sends on the same account, to a number of an unknown chunk, looks like that chunk; and
-it says nothing about vendors that give an id to each recipient (a report there proves one message, not the chunk).
+this says nothing about vendors that give an id to each recipient (a report there proves one message, not the chunk).
 """
 
 from __future__ import annotations
@@ -47,10 +53,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor id that no outcome explains, with `numbers` (distinct, none 0, at least one) reported under it.
+    """A vendor id that no answer told us, with `numbers` (distinct, none 0, at least one) reported under it.
 
     `numbers` may be a part of them. `reports` are rows; the first came at `first_ms` in the record `first_offset`
-    of the account's partition of `reports`.
+    of the account's partition of `reports`. `named`: chunks that were resolved as sent under this id already, so that
+    `numbers` are only those that these chunks do not hold.
     """
 
     vendor_id: str
@@ -58,20 +65,34 @@ class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
     reports: int
     first_offset: int
     first_ms: int
+    named: tuple[Candidate, ...] = ()
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """An unexplained id and the candidates that hold every number of it."""
+    """An unexplained id, the candidates that hold every number of it, and what it proves if no other id speaks against.
+
+    `proves`: the unknown chunks whose recipients were texted under this id, whichever candidate was taken.
+    """
 
     of: Unexplained
     holders: tuple[Candidate, ...]
+    proves: tuple[Candidate, ...] = ()
 
-    @property
-    def proves(self) -> Candidate | None:
-        """The chunk that was taken, as far as this id alone can tell; None where nothing may be guessed."""
-        if len(self.holders) != 1 or self.holders[0].state is not State.UNKNOWN:
-            return None
-        return self.holders[0] if self.of.first_ms >= self.holders[0].at_ms - CLOCKS_APART_MS else None
+
+class LateAnswer(msgspec.Struct, frozen=True):
+    """A returned attempt was accepted under this id after all, and the unknown chunk has only recipients of it."""
+
+    chunk: Candidate
+    vendor_id: str
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """An unknown chunk whose recipients were texted under `vendor_id`; `of` None: a late answer says so."""
+
+    chunk: Candidate
+    vendor_id: str
+    of: Unexplained | None = None
+    attempts: int = 1
 
 
 class Search:
@@ -80,6 +101,8 @@ class Search:
     def __init__(self, ids: Sequence[Unexplained]) -> None:
         self._ids = list(ids)
         self._holders: list[list[Candidate]] = [[] for _ in ids]
+        self._lost: list[Candidate] = []
+        self._unknown: dict[int, list[Candidate]] = {}
         self._arrange()
 
     def look(self, numbers: Numbers | None, candidates: Sequence[Candidate]) -> None:
@@ -88,9 +111,11 @@ class Search:
         `numbers` None: the log cannot give them any more. Then these candidates may hold anything.
         """
         if numbers is None:
-            for holders in self._holders:
-                holders.extend(candidates)
+            self._lost.extend(candidates)
             return
+        for candidate in candidates:
+            if candidate.state is State.UNKNOWN:
+                self._unknown.setdefault(candidate.batch, []).append(candidate)
         at, of = self._hits(numbers)
         for candidate in candidates:
             low, high = np.searchsorted(at, (candidate.start, candidate.start + candidate.count)).tolist()
@@ -101,11 +126,11 @@ class Search:
                 self._holders[index].append(candidate)
 
     def narrow(self) -> int:
-        """Forget the ids that no unknown chunk holds; how many are left.
+        """Forget the ids that speak of no unknown chunk; returns how many are left.
 
-        Call it when all batches with unknown chunks were looked at: the others are of interest to what is left only.
+        Call it after all batches with unknown chunks: the other batches are of interest to what is left only.
         """
-        kept = [n for n, holders in enumerate(self._holders) if any(c.state is State.UNKNOWN for c in holders)]
+        kept = [index for index, holders in enumerate(self._holders) if self._speaks(holders)]
         self._ids = [self._ids[index] for index in kept]
         self._holders = [self._holders[index] for index in kept]
         self._arrange()
@@ -113,8 +138,28 @@ class Search:
 
     def traces(self) -> list[Trace]:
         """What was found, in the order of the ids."""
-        found = zip(self._ids, self._holders, strict=True)
-        return [Trace(of, tuple(sorted(holders, key=lambda c: c.id))) for of, holders in found]
+        found = []
+        for of, held in zip(self._ids, self._holders, strict=True):
+            holders = tuple(sorted((*held, *self._lost), key=lambda candidate: candidate.id))
+            found.append(Trace(of, holders, tuple(self._proven(of, held))))
+        return found
+
+    def _speaks(self, holders: Sequence[Candidate]) -> bool:
+        """Whether an unknown chunk may be proven by an id that these hold."""
+        if any(candidate.state is State.UNKNOWN for candidate in (*holders, *self._lost)):
+            return True
+        return any(_within(chunk, holder) for holder in holders for chunk in self._unknown.get(holder.batch, ()))
+
+    def _proven(self, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
+        """The unknown chunks that every holder has whole, if the holders are attempts of the same recipients."""
+        if self._lost or len({candidate.batch for candidate in (*holders, *of.named)}) != 1:
+            return []
+        if all(of.first_ms < candidate.at_ms - CLOCKS_APART_MS for candidate in holders):
+            return []
+        if any(not any(_within(chunk, holder) for holder in holders) for chunk in of.named):
+            return []
+        chunks = self._unknown.get(holders[0].batch, ()) if holders else ()
+        return [chunk for chunk in chunks if all(_within(chunk, holder) for holder in holders)]
 
     def _arrange(self) -> None:
         """All numbers of all ids in order, each with its id."""
@@ -137,13 +182,48 @@ class Search:
         return np.repeat(positions, times), self._of[rows]
 
 
-def conclude(traces: Sequence[Trace]) -> list[Trace]:
-    """Of all traces of an account, those that prove their chunk: each chunk by one id only.
+def conclude(traces: Sequence[Trace], late: Sequence[LateAnswer] = ()) -> list[Proof]:
+    """The unknown chunks of an account that are proven to be sent, each once.
 
-    Two ids for one chunk cannot both be its own: then one is a stranger's, and nothing is guessed.
+    Every id is one attempt's. If more ids claim a chunk than there are attempts that can have them, one of the ids is
+    a stranger's, and nothing is guessed. Of several ids the chunk is resolved under the one that fits the fewest.
     """
-    proven = [(trace, chunk) for trace in traces if (chunk := trace.proves) is not None]
-    claims: dict[int, int] = {}
-    for _, chunk in proven:
-        claims[chunk.id] = claims.get(chunk.id, 0) + 1
-    return [trace for trace, chunk in proven if claims[chunk.id] == 1]
+    claims: dict[int, list[Trace]] = {}
+    chunks: dict[int, Candidate] = {}
+    for trace in traces:
+        for chunk in trace.proves:
+            chunks[chunk.id] = chunk
+            claims.setdefault(chunk.id, []).append(trace)
+    proofs: dict[int, Proof] = {}
+    for answer in late:
+        proofs.setdefault(answer.chunk.id, Proof(answer.chunk, answer.vendor_id))
+    for chunk_id, claiming in claims.items():
+        if _each_has_its_own(claiming):
+            best = min(claiming, key=lambda trace: (len(trace.holders), -trace.of.first_ms, trace.of.vendor_id))
+            proofs[chunk_id] = Proof(chunks[chunk_id], best.of.vendor_id, best.of, len(best.holders))
+    return list(proofs.values())
+
+
+def _each_has_its_own(traces: Sequence[Trace]) -> bool:
+    """Whether every id can be another attempt's: a matching of ids and holders (Kuhn's algorithm)."""
+    has: dict[int, int] = {}  # holder -> index of the id it has
+
+    def find(index: int, tried: set[int]) -> bool:
+        for holder in traces[index].holders:
+            if holder.id not in tried:
+                tried.add(holder.id)
+                if holder.id not in has or find(has[holder.id], tried):
+                    has[holder.id] = index
+                    return True
+        return False
+
+    return all(find(index, set()) for index in range(len(traces)))
+
+
+def _within(chunk: Candidate, other: Candidate) -> bool:
+    """Whether every recipient of the chunk is one of the other's, in the same batch."""
+    return (
+        chunk.batch == other.batch
+        and other.start <= chunk.start
+        and chunk.start + chunk.count <= other.start + other.count
+    )

@@ -1,19 +1,21 @@
-"""What the SQLite store has for the evidence (core/results/evidence.py): ids that no outcome has, and candidates.
+"""What the SQLite store has for the evidence (core/results/evidence.py): parked reports under ids no answer told us,
+the chunks they may belong to, and returned attempts whose answer came late.
 
-Reads only, inside the caller's snapshot, and a bounded amount: each call reads a number of parked reports, the next one
-continues behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
+Reads only, inside the caller's snapshot, and a bounded amount: PARKED_MAX parked entries a call, the next call goes on
+behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from dispatcher.core.results.evidence import Candidate, Numbers, Search, Unexplained
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, Unexplained
 from dispatcher.core.results.reports import Parked
 from dispatcher.store.port import Evidence
 from schemas.states import State
@@ -28,20 +30,44 @@ BATCHES_MAX: Final = 200
 
 _parked = msgspec.msgpack.Decoder(Parked)
 
+_ANSWERED: Final = (
+    "r.batch = c.batch AND r.account = c.account AND r.state = 0 AND r.heard = 1 AND r.vendor_id != '' "
+    "AND r.start <= c.start AND r.start + r.count >= c.start + c.count"
+)
+"""r is an attempt of the recipients of c that was returned to the queue, and then its answer came: accepted."""
+
 ACCOUNTS: Final = (
     "SELECT DISTINCT c.account FROM chunks c WHERE c.state IN (1, 6) AND c.state = 6 AND c.vendor_id = '' "
-    "AND EXISTS (SELECT 1 FROM parked p WHERE p.account = c.account)"
+    "AND (EXISTS (SELECT 1 FROM parked p WHERE p.account = c.account) "
+    f"OR EXISTS (SELECT 1 FROM chunks r WHERE {_ANSWERED}))"
 )
 _EACH: Final = "SELECT 1 FROM recipient_ids WHERE account = ? LIMIT 1"
+# An id that only evidence or a person gave to a chunk may be another attempt's, whose other numbers are parked still.
 _PARKED: Final = (
     "SELECT vendor_id, place, parked FROM parked p WHERE account = ?1 AND vendor_id > ?2 AND NOT EXISTS "
-    "(SELECT 1 FROM vendor_ids v WHERE v.account = ?1 AND v.vendor_id = p.vendor_id) ORDER BY vendor_id, place"
+    "(SELECT 1 FROM vendor_ids v JOIN chunks c ON c.id = v.chunk "
+    "WHERE v.account = ?1 AND v.vendor_id = p.vendor_id AND c.heard = 1) ORDER BY vendor_id, place"
 )
-# In flight, accepted, unknown; or queued again after it had been unknown. All without an id.
+_NAMED: Final = (
+    "SELECT c.id, c.batch, b.campaign, c.start, c.count, c.state, c.at_ms FROM vendor_ids v "
+    "JOIN chunks c ON c.id = v.chunk JOIN batches b ON b.id = c.batch WHERE v.account = ? AND v.vendor_id = ?"
+)
+_LATE: Final = (
+    "SELECT c.id, c.batch, b.campaign, c.start, c.count, c.state, c.at_ms, r.vendor_id FROM chunks c "
+    f"JOIN chunks r ON {_ANSWERED} JOIN batches b ON b.id = c.batch "
+    "WHERE c.state IN (1, 6) AND c.state = 6 AND c.vendor_id = '' AND c.account = ? ORDER BY c.id, r.id LIMIT ?"
+)
+# In flight, accepted, unknown; or queued again after it had been unknown. All without an id. And what was resolved as
+# sent under an id that may be another attempt's: its own is not known then.
 _CANDIDATES: Final = (
     "SELECT c.id, c.batch, b.campaign, c.start, c.count, c.state, c.at_ms FROM chunks c JOIN batches b "
-    "ON b.id = c.batch WHERE c.account = ? AND c.vendor_id = '' "
-    "AND (c.state IN (1, 2, 6) OR (c.state = 0 AND c.since_ms != 0)) ORDER BY c.state != 6, c.batch, c.id LIMIT ?"
+    "ON b.id = c.batch WHERE c.account = ?1 AND c.vendor_id = '' "
+    "AND (c.state IN (1, 2, 6) OR (c.state = 0 AND c.since_ms != 0)) "
+    "UNION SELECT c.id, c.batch, b.campaign, c.start, c.count, c.state, c.at_ms FROM chunks r "
+    "JOIN chunks c ON c.batch = r.batch AND c.state = 2 AND c.heard = 0 AND c.vendor_id != '' AND c.account = ?1 "
+    "AND c.start < r.start + r.count AND c.start + c.count > r.start JOIN batches b ON b.id = c.batch "
+    "WHERE r.account = ?1 AND r.vendor_id = '' AND r.state = 0 AND r.since_ms != 0 "
+    "ORDER BY 2, 1 LIMIT ?2"
 )
 
 
@@ -49,19 +75,19 @@ def search(connection: sqlite3.Connection, account: str, after: str) -> Evidence
     """The traces of the account's unexplained ids behind `after`."""
     if connection.execute(_EACH, (account,)).fetchone() is not None:
         return Evidence(account=account, each=True)
+    late = tuple(
+        LateAnswer(_candidate(row), row[-1]) for row in connection.execute(_LATE, (account, CANDIDATES_MAX)).fetchall()
+    )
     ids, more_after = _unexplained(connection, account, after)
     if not ids:
-        return Evidence(account=account, more_after=more_after)
+        return Evidence(account=account, late=late, more_after=more_after)
     rows = connection.execute(_CANDIDATES, (account, CANDIDATES_MAX + 1)).fetchall()
-    found = [
-        Candidate(id=id_, batch=batch, campaign=campaign, start=start, count=count, state=State(state), at_ms=at_ms)
-        for id_, batch, campaign, start, count, state, at_ms in rows
-    ]
+    found = [_candidate(row) for row in rows]
     by_batch: dict[int, list[Candidate]] = {}
     for candidate in found:
         by_batch.setdefault(candidate.batch, []).append(candidate)
     if len(found) > CANDIDATES_MAX or len(by_batch) > BATCHES_MAX:
-        return Evidence(account=account, more_after=more_after, crowded=True)
+        return Evidence(account=account, late=late, more_after=more_after, crowded=True)
     looking = Search(ids)
     doubtful = {candidate.batch for candidate in found if candidate.state is State.UNKNOWN}
     for batch in doubtful:
@@ -69,7 +95,7 @@ def search(connection: sqlite3.Connection, account: str, after: str) -> Evidence
     if looking.narrow():
         for batch in by_batch.keys() - doubtful:
             looking.look(_numbers(connection, batch), by_batch[batch])
-    return Evidence(account=account, traces=tuple(looking.traces()), more_after=more_after)
+    return Evidence(account=account, traces=tuple(looking.traces()), late=late, more_after=more_after)
 
 
 def _unexplained(connection: sqlite3.Connection, account: str, after: str) -> tuple[list[Unexplained], str]:
@@ -95,9 +121,15 @@ def _unexplained(connection: sqlite3.Connection, account: str, after: str) -> tu
                     reports=len(numbers),
                     first_offset=min(place for _, place, _ in of_id) // LANE_PARTITIONS,
                     first_ms=min(parked.at_ms for _, _, parked in of_id),
+                    named=tuple(map(_candidate, connection.execute(_NAMED, (account, vendor_id)))),
                 )
             )
     return found, more_after
+
+
+def _candidate(row: Sequence[Any]) -> Candidate:
+    id_, batch, campaign, start, count, state, at_ms, *_ = row
+    return Candidate(id=id_, batch=batch, campaign=campaign, start=start, count=count, state=State(state), at_ms=at_ms)
 
 
 def _numbers(connection: sqlite3.Connection, batch: int) -> Numbers | None:

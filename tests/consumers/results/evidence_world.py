@@ -23,7 +23,10 @@ PARTITION = lane_partition(ACCOUNT)
 
 
 class Request(msgspec.Struct):
-    """One intent: what the vendor made of it (`took`: its id, or ""), and what the journal says of it."""
+    """One intent: what the vendor made of it (`took`: its id, or ""), and what the journal says of it.
+
+    `told`: its answer named its id; `given`: the id under which it was resolved, which may be another attempt's.
+    """
 
     intent: int
     job: int
@@ -33,8 +36,18 @@ class Request(msgspec.Struct):
     took: str
     state: str = "in flight"
     told: bool = False
+    given: str = ""
     was_unknown: bool = False
     over: bool = False
+
+    @property
+    def end(self) -> int:
+        """The position after its last recipient."""
+        return self.start + len(self.numbers)
+
+    def within(self, other: Request) -> bool:
+        """Whether the other has every recipient of this one."""
+        return self.job == other.job and other.start <= self.start and self.end <= other.end
 
 
 class World:
@@ -106,7 +119,8 @@ class World:
                 self._unknown(request)
             return
         request.over = True
-        vendor_id = request.took if effect == "accepted" and self.random.random() < 0.6 else ""
+        named = self.random.random() < 0.6 or request.given  # what was resolved says its own id when it is heard of
+        vendor_id = request.took if effect == "accepted" and named else ""
         self.history.outcome(ACCOUNT, request.intent, effect, vendor_id=vendor_id)
         request.told = request.told or bool(vendor_id)
         if request.state in ("in flight", "unknown"):
@@ -140,30 +154,62 @@ class World:
         request = self.requests[decided.intents[0]]
         if request.state == "unknown":
             self.history.resolved(ACCOUNT, self.owner, request.intent, decided.verdict, decided.vendor_id)
-            request.told = True
+            request.given = decided.vendor_id
             self._move(request, "accepted")
 
     # --- what can be known -------------------------------------------------------------------------------------------
 
-    def provable(self) -> set[tuple[int, str]]:
-        """(intent, id) of the unknown requests that all the records together prove, the slow way."""
+    def proves(self, intent: int, vendor_id: str) -> bool:
+        """Whether it is true that the recipients of this request were texted under this id."""
+        request = self.requests[intent]
+        return any(other.took == vendor_id and request.within(other) for other in self.requests.values())
+
+    def provable(self) -> set[int]:
+        """The unknown requests that all the records together prove to have been texted, the slow way."""
+        unknown = [request for request in self.requests.values() if request.state == "unknown"]
+        found = {
+            request.intent
+            for request in unknown
+            for other in self.requests.values()
+            if other.told and other.state == "returned" and request.within(other)
+        }
         named = {request.took for request in self.requests.values() if request.told}
-        reported: dict[str, set[int]] = {}
-        for vendor_id, number in self._reported():
-            reported.setdefault(vendor_id, set()).add(number)
-        found = set()
-        for vendor_id, numbers in reported.items():
-            may_be = [r for r in self.requests.values() if self._may_be(r) and numbers <= set(r.numbers)]
-            if vendor_id not in named and len(may_be) == 1 and may_be[0].state == "unknown":
-                found.add((may_be[0].intent, vendor_id))
+        named |= {request.given for request in self.requests.values() if request.given and request.over}
+        for vendor_id, numbers in self._unsettled().items():
+            given = [request for request in self.requests.values() if request.given == vendor_id]
+            holders = [r for r in self.requests.values() if self._may_be(r) and numbers <= set(r.numbers)]
+            if vendor_id in named or len({request.job for request in (*holders, *given)}) != 1:
+                continue
+            if all(any(request.within(holder) for holder in holders) for request in given):
+                found |= {r.intent for r in unknown if all(r.within(holder) for holder in holders)}
         return found
 
     def _may_be(self, request: Request) -> bool:
+        """Whether an id that no answer told may be its own."""
         if request.told:
             return False
+        if request.given:
+            return request.state == "accepted" and not request.over and self._was_returned(request)
         return request.state in ("in flight", "unknown", "accepted") or (
             request.state == "returned" and request.was_unknown
         )
+
+    def _was_returned(self, request: Request) -> bool:
+        """Whether an earlier attempt of some of its recipients, of unknown id, was returned while it was unknown."""
+        return any(
+            other.state == "returned" and other.was_unknown and not other.told and other.job == request.job
+            for other in self.requests.values()
+            if other.start < request.end and request.start < other.end
+        )
+
+    def _unsettled(self) -> dict[str, set[int]]:
+        """The numbers reported under each id, but those of a request that the id was given to."""
+        found: dict[str, set[int]] = {}
+        for vendor_id, number in self._reported():
+            given = [request for request in self.requests.values() if request.given == vendor_id]
+            if not any(number in request.numbers for request in given):
+                found.setdefault(vendor_id, set()).add(number)
+        return found
 
     def _reported(self) -> list[tuple[str, int]]:
         records: Sequence[Any] = self.history.decoded.get(("reports", PARTITION), [])

@@ -146,6 +146,111 @@ def test_what_two_requests_can_be_is_told_as_soon_as_one_of_them_is_known(bench:
     assert [decided.intents for decided in bench.look()] == [(second,)]
 
 
+# --- a chunk that became unknown before ------------------------------------------------------------------------------
+
+
+class Attempts:
+    """Attempts of ten recipients, one after the other; each becomes unknown and is returned to the queue."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.history = bench, bench.history
+        [self.job] = self.history.launch("may", {ACCOUNT: [10]})[ACCOUNT]
+        self.history.owned(ACCOUNT, "me")
+        self.attempt = 0
+
+    def unknown(self, start: int = 0, count: int = 10) -> int:
+        """An attempt whose answer does not say what happened."""
+        intent = self.under_way(start, count)
+        self.history.outcome(ACCOUNT, intent, "unknown", code="http 503")
+        return intent
+
+    def under_way(self, start: int = 0, count: int = 10) -> int:
+        self.attempt += 1
+        return self.history.intent(ACCOUNT, "me", self.job, start, count, attempt=self.attempt - 1)
+
+    def returned(self, start: int = 0, count: int = 10) -> int:
+        """One that its policy puts back into the queue."""
+        intent = self.unknown(start, count)
+        self.history.resolved(ACCOUNT, "me", intent, "resend")
+        return intent
+
+    def look(self) -> list[tuple[tuple[int, ...], str]]:
+        """What the watch tells now, and the lane obeys."""
+        told = self.bench.look()
+        for decided in told:
+            self.history.resolved(ACCOUNT, "me", decided.intents[0], decided.verdict, decided.vendor_id)
+        return [(decided.intents, decided.vendor_id) for decided in told]
+
+
+@pytest.mark.parametrize("before", [1, 4])
+def test_a_chunk_that_becomes_unknown_again_is_resolved_by_the_reports_of_any_attempt(bench: Bench, before: int):
+    attempts = Attempts(bench)
+    for _ in range(before):
+        attempts.returned()
+    intent = attempts.unknown()
+    bench.reports("77", *range(NUMBER, NUMBER + 10))
+    assert attempts.look() == [((intent,), "77")]
+    assert "only attempts of these recipients have all 10 numbers" in bench.log.decided[-1].why
+    assert attempts.look() == []
+    view = bench.reader.campaign("may", LAUNCHED_MS)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.unknown) == (10, 0)
+
+
+def test_reports_of_an_earlier_attempt_resolve_its_parts_one_after_the_other(bench: Bench):
+    attempts = Attempts(bench)
+    attempts.returned()
+    first, second = attempts.unknown(0, 5), attempts.under_way(5, 5)
+    bench.reports("77", NUMBER)
+    assert attempts.look() == [((first,), "77")]
+    bench.history.outcome(ACCOUNT, second, "unknown", code="no answer")
+    assert attempts.look() == []
+    bench.reports("77", NUMBER + 7)
+    assert attempts.look() == [((second,), "77")]
+    assert attempts.look() == []
+    view = bench.reader.campaign("may", LAUNCHED_MS)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.accepted, view.counts.unknown) == (2, 8, 0)
+
+
+def test_a_late_answer_of_an_earlier_attempt_resolves_the_later_one(bench: Bench):
+    attempts = Attempts(bench)
+    before = attempts.returned()
+    intent = attempts.unknown(2, 8)
+    assert attempts.look() == []
+    bench.history.outcome(ACCOUNT, before, "accepted", vendor_id="77")  # its owner was frozen, not dead
+    assert attempts.look() == [((intent,), "77")]
+    assert "earlier attempt" in bench.log.decided[-1].why
+    bench.reports("77", *range(NUMBER, NUMBER + 10))
+    assert attempts.look() == []
+    view = bench.reader.campaign("may", LAUNCHED_MS)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.unknown) == (10, 0)
+
+
+def test_a_late_answer_that_an_earlier_attempt_was_refused_proves_nothing(bench: Bench):
+    attempts = Attempts(bench)
+    before = attempts.returned()
+    attempts.unknown()
+    bench.history.outcome(ACCOUNT, before, "queued", code="103")
+    assert attempts.look() == []
+
+
+def test_a_chunk_resolved_under_an_attempt_s_id_may_still_be_reported_under_its_own(bench: Bench):
+    """Three attempts of 10, 10 and 5; the third and the fourth were taken, only the third's late answer says so."""
+    attempts = Attempts(bench)
+    attempts.returned()
+    attempts.returned()
+    third = attempts.returned(0, 5)
+    fourth = attempts.unknown(0, 5)
+    bench.reports("of the third", NUMBER)
+    assert attempts.look() == [((fourth,), "of the third")]
+    bench.history.outcome(ACCOUNT, third, "accepted", vendor_id="of the third")
+    attempts.unknown(5, 5)
+    bench.reports("of the fourth", NUMBER)
+    assert attempts.look() == [], "the first two attempts are not the only ones that this id can be of"
+
+
 def test_a_log_that_fails_is_asked_again(bench: Bench):
     bench.one_unknown()
     bench.reports("77", NUMBER)

@@ -21,9 +21,9 @@ def chunk(number: int, batch: int, start: int, count: int, state: State = State.
     return Candidate(id=number, batch=batch, campaign="may", start=start, count=count, state=state, at_ms=at_ms)
 
 
-def reported(vendor_id: str, *numbers: int, first_ms: int = 0) -> Unexplained:
+def reported(vendor_id: str, *numbers: int, first_ms: int = 0, named: tuple[Candidate, ...] = ()) -> Unexplained:
     of = np.array(numbers, np.int64)
-    return Unexplained(vendor_id=vendor_id, numbers=of, reports=len(of), first_offset=0, first_ms=first_ms)
+    return Unexplained(vendor_id=vendor_id, numbers=of, reports=len(of), first_offset=0, first_ms=first_ms, named=named)
 
 
 def searched(
@@ -44,7 +44,7 @@ def searched(
 
 
 def proven(ids: Sequence[Unexplained], chunks: Sequence[Candidate]) -> dict[int, str]:
-    return {trace.holders[0].id: trace.of.vendor_id for trace in conclude(searched(ids, chunks))}
+    return {proof.chunk.id: proof.vendor_id for proof in conclude(searched(ids, chunks))}
 
 
 X = reported("x", 14, 15)
@@ -56,12 +56,39 @@ PROVEN = [
     ("another request holds only some of the numbers", [X], [UNKNOWN, chunk(2, 9, 1, 3)], {1: "x"}),
     ("the report came a little before the intent, by another machine's clock", [reported("x", 14, first_ms=1000)],
      [chunk(1, 7, 0, 6, at_ms=1000 + CLOCKS_APART_MS)], {1: "x"}),
+    ("an earlier attempt of the same recipients holds them too", [X],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 6)], {2: "x"}),
+    ("many earlier attempts hold them too", [X],
+     [*(chunk(n, 7, 0, 6, State.QUEUED) for n in range(5)), chunk(5, 7, 0, 6)], {5: "x"}),
+    ("an earlier attempt of more recipients holds them too", [X],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 3, 3)], {2: "x"}),
+    ("only an earlier attempt holds all of them: all parts of it were texted", [reported("x", 12, 15)],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 3), chunk(3, 7, 3, 3)], {2: "x", 3: "x"}),
+    ("a part of an earlier attempt is still in flight", [X],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 3, State.IN_FLIGHT), chunk(3, 7, 3, 3)], {3: "x"}),
+    ("both attempts were taken, each under its id", [reported("x", 11, 12), reported("y", 12, 13, first_ms=9)],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 6, at_ms=9)], {2: "y"}),
+    ("the report came before the later attempt", [reported("x", 14, first_ms=1000)],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 6, at_ms=1001 + CLOCKS_APART_MS)], {2: "x"}),
+    ("the id was given to another part of the earlier attempt already",
+     [reported("x", 15, named=(chunk(2, 7, 0, 3, State.ACCEPTED),))],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(3, 7, 3, 3)], {3: "x"}),
 ]  # fmt: skip
 NOT_PROVEN = [
     ("two unknown requests hold the numbers", [X], [UNKNOWN, chunk(2, 9, 0, 4)]),
     ("one in flight holds them too", [X], [UNKNOWN, chunk(2, 9, 0, 4, State.IN_FLIGHT)]),
     ("one accepted without an id holds them too", [X], [UNKNOWN, chunk(2, 9, 0, 4, State.ACCEPTED)]),
-    ("one that was sent again holds them too", [X], [UNKNOWN, chunk(2, 7, 0, 6, State.QUEUED)]),
+    ("one of another campaign that was sent again holds them too", [X], [UNKNOWN, chunk(2, 9, 0, 4, State.QUEUED)]),
+    ("an earlier attempt of only some recipients holds them too", [X],
+     [chunk(2, 7, 3, 3, State.QUEUED), chunk(3, 7, 2, 4)]),
+    ("more ids than attempts", [reported("x", 11), reported("y", 12), reported("z", 13)],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 6)]),
+    ("the only one was sent again", [X], [chunk(2, 7, 0, 6, State.QUEUED), chunk(3, 9, 2, 2)]),
+    ("the id was given to a request of another batch already",
+     [reported("x", 15, named=(chunk(2, 9, 0, 2, State.ACCEPTED),))], [UNKNOWN]),
+    ("the id was given to a request that no attempt of these recipients holds",
+     [reported("x", 15, named=(chunk(2, 7, 0, 3, State.ACCEPTED),))], [chunk(3, 7, 3, 3)]),
+    ("the only request's own numbers are lost", [X], [chunk(1, 8, 0, 4)]),
     ("the only one is in flight", [X], [chunk(2, 7, 0, 6, State.IN_FLIGHT)]),
     ("the only one was accepted without an id", [X], [chunk(2, 7, 0, 6, State.ACCEPTED)]),
     ("a number lies outside every request", [reported("x", 14, 99)], [UNKNOWN]),
@@ -112,19 +139,26 @@ class Truth(msgspec.Struct):
 
 
 def a_world(random: Random) -> tuple[dict[int, list[int]], list[Truth], list[Unexplained]]:
-    """Batches that share numbers, requests the vendor took or not, what we know of each, what was reported."""
+    """Batches that share numbers, requests the vendor took or not, what we know of each, what was reported.
+
+    Of the requests of one batch only those that were returned have recipients in common with later ones.
+    """
     pool = range(100, 100 + random.randint(2, 14))
     batches = {n: random.sample(pool, random.randint(1, len(pool))) for n in range(random.randint(1, 4))}
-    truths = []
-    for number in range(random.randint(1, 9)):
-        batch = random.choice(sorted(batches))
-        start = random.randrange(len(batches[batch]))
-        count = random.randint(1, len(batches[batch]) - start)
-        state = random.choice([State.UNKNOWN] * 3 + [State.IN_FLIGHT, State.ACCEPTED, State.QUEUED])
-        took = f"id{number}" if random.random() < 0.7 else ""
+    queue = [(batch, 0, len(numbers)) for batch, numbers in batches.items()]
+    truths: list[Truth] = []
+    while queue and len(truths) < 12:
+        batch, start, end = queue.pop(random.randrange(len(queue)))
+        count = random.randint(1, end - start)
+        if start + count < end:
+            queue.append((batch, start + count, end))
+        state = random.choice([State.UNKNOWN] * 3 + [State.IN_FLIGHT, State.ACCEPTED] + [State.QUEUED] * 3)
+        if state is State.QUEUED:
+            queue.append((batch, start, start + count))
+        took = f"id{len(truths)}" if random.random() < 0.7 else ""
         told = bool(took) and state is not State.UNKNOWN and random.random() < 0.4
         numbers = set(batches[batch][start : start + count])
-        truths.append(Truth(chunk(number, batch, start, count, state), took, told, numbers))
+        truths.append(Truth(chunk(len(truths), batch, start, count, state), took, told, numbers))
     ids = []
     for truth in truths:
         got = random.sample(sorted(truth.numbers), random.randint(0, len(truth.numbers)))
@@ -137,16 +171,30 @@ def a_world(random: Random) -> tuple[dict[int, list[int]], list[Truth], list[Une
 @given(st.integers(0, 2**32))
 def test_in_any_world_it_is_right_and_finds_all_that_can_be_found(seed):
     batches, truths, ids = a_world(Random(seed))
-    candidates = [truth.chunk for truth in truths if not truth.told]
-    traces = searched(ids, candidates, batches)
-    found = {trace.holders[0].id: trace.of.vendor_id for trace in conclude(traces)}
-    took = {truth.chunk.id: truth.took for truth in truths}
-    assert all(took[number] == vendor_id for number, vendor_id in found.items())
-    holders = {
-        each.vendor_id: [t.chunk for t in truths if not t.told and set(each.numbers.tolist()) <= t.numbers]
-        for each in ids
-    }
-    held = {name: chunks for name, chunks in holders.items() if any(c.state is State.UNKNOWN for c in chunks)}
-    assert {trace.of.vendor_id: list(trace.holders) for trace in traces} == held
-    sole = {name: chunks[0] for name, chunks in held.items() if len(chunks) == 1}
-    assert found == {only.id: name for name, only in sole.items() if only.state is State.UNKNOWN}
+    may_be = [truth for truth in truths if not truth.told]
+    traces = searched(ids, [truth.chunk for truth in may_be], batches)
+    found = {proof.chunk.id: proof.vendor_id for proof in conclude(traces)}
+    texted = {truth.took: truth for truth in truths}
+    for number, vendor_id in found.items():
+        assert truths[number].numbers <= texted[vendor_id].numbers
+        assert truths[number].chunk.batch == texted[vendor_id].chunk.batch
+    provable = set()
+    for each in ids:
+        holders = [truth for truth in may_be if set(each.numbers.tolist()) <= truth.numbers]
+        one_batch = {truth.chunk.batch for truth in holders}
+        common = set.intersection(*(truth.numbers for truth in holders))
+        provable |= {
+            truth.chunk.id
+            for truth in truths
+            if truth.chunk.state is State.UNKNOWN and {truth.chunk.batch} == one_batch and truth.numbers <= common
+        }
+    assert found.keys() == provable
+
+
+def test_the_worlds_have_chunks_that_became_unknown_again_and_are_proven():
+    again = 0
+    for seed in range(200):
+        batches, truths, ids = a_world(Random(seed))
+        traces = searched(ids, [truth.chunk for truth in truths if not truth.told], batches)
+        again += sum(proof.attempts > 1 for proof in conclude(traces))
+    assert again > 20
