@@ -95,7 +95,13 @@ def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_js
     callback=_chunk_names,
     help="Only this request; may be given several times. Default: all that are unknown.",
 )
-@click.option("--as", "verdict", type=click.Choice(list(ResolvedAs)), required=True, help="What became of them.")
+@click.option(
+    "--as",
+    "verdict",
+    type=click.Choice([each.value for each in ResolvedAs]),
+    required=True,
+    help="What became of them.",
+)
 @click.option("--why", metavar="TEXT", default="", help="How you know; kept with the decision.")
 @click.option("--vendor-id", metavar="ID", default="", help="With --as sent and one --chunk: the vendor's id of it.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
