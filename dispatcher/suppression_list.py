@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import Change, Listing, ascending_once, bare, contains, empty, folded, keys
 from dispatcher.errors import LogDamaged
@@ -84,7 +85,7 @@ class SuppressionList:
         Raises LogError, LogDamaged and LogNewer: a list that cannot be read must not be taken for an empty one.
         """
         if not self._is_read:
-            self._snapshot = await _newest_snapshot(log)
+            self._snapshot = (await read_campaigns(log)).suppression_snapshot
             if self._snapshot is None or not await self._read_from(log, self._snapshot.upto, None):
                 self._snapshot = None
                 await self._read_from(log, 0, empty(detailed=self._detailed))
@@ -233,18 +234,6 @@ def _piece_of(read: SuppressionList, name: str, part: int, start: int) -> Suppre
 
 
 # --- records ---------------------------------------------------------------------------------------------------------
-
-
-async def _newest_snapshot(log: Log) -> SuppressionSnapshotAt | None:
-    found: SuppressionSnapshotAt | None = None
-    offset = 0
-    while records := await log.read(CAMPAIGNS.name, 0, offset):
-        for stored in records:
-            if stored.key == SNAPSHOT_KEY:
-                record = record_of(stored, CAMPAIGNS.name)
-                found = record if isinstance(record, SuppressionSnapshotAt) else found
-        offset = records[-1].offset + 1
-    return found
 
 
 def _ascending(stored: Stored, packed: bytes, count: int) -> Numbers:

@@ -14,8 +14,9 @@ from typing import Any, Final, TypeVar
 import click
 from rich.text import Text
 
-from consumers.accounts.carry_out import Carried, Known, carry_out, known_operations, said
+from consumers.accounts.carry_out import Carried, carry_out, known_operations, said, under_way_s
 from dispatcher.config.file import Config
+from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.errors import ConfigError, DispatcherError, UserError
 from dispatcher.log.opening import open_log
@@ -97,7 +98,9 @@ async def _next_second(log: Log, account: str) -> None:
         await asyncio.sleep(last_s + 1 - time.time())
 
 
-async def operations_of(config: Config, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:
+async def operations_of(
+    config: Config, match: Callable[[Operated], bool] = lambda _record: True
+) -> list[OperationState]:
     """All operations on the log; none where there is no log yet. Raises LogError."""
     try:
         log = await open_log(config.log.url, create=False)
@@ -118,12 +121,12 @@ def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
         raise UserError(f"there is no terminal to ask for confirmation. If you mean it, add --yes --confirm {name}.")
 
 
-def check_not_under_way(known: Known) -> None:
+def check_not_under_way(known: OperationState) -> None:
     """Raises UserError while somebody may still be asking the vendor for it: nobody's word on it is the last one."""
-    if known.under_way_s:
+    if (wait_s := under_way_s(known)) > 0:
         raise UserError(
             f"operation {known.asked.operation} was asked {clock(known.asked.at_ms)} by {known.asked.by} and may still "
-            f"be under way: wait {known.under_way_s:.0f} s."
+            f"be under way: wait {wait_s:.0f} s."
         )
 
 
@@ -192,7 +195,7 @@ def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool
         raise error(f"not done: {says} (operation {carried.operation}).")
 
 
-def shown(known: Known) -> dict[str, Any]:
+def shown(known: OperationState) -> dict[str, Any]:
     """An operation for `--json`."""
     return {
         "operation": known.asked.operation,

@@ -16,12 +16,13 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import LogError
-from dispatcher.log.port import Entry, Log, Stored
-from dispatcher.log.records import record_of
+from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam.vendor import Operation, OperationResult, Vendor
 from schemas.codec import encode
 from schemas.records import Operated
@@ -88,7 +89,7 @@ async def carry_out(
     return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
 
 
-async def _unknown_before(log: Log, record: Operated) -> Known | None:
+async def _unknown_before(log: Log, record: Operated) -> OperationState | None:
     """The first operation on the log that is the same as this one, asked before it, and of which nobody knows."""
     for known in await known_operations(log, lambda other: is_same(other, record)):
         if known.asked.operation == record.operation:
@@ -98,7 +99,7 @@ async def _unknown_before(log: Log, record: Operated) -> Known | None:
     return None
 
 
-async def _stood_back(log: Log, record: Operated, first: Known) -> Carried:
+async def _stood_back(log: Log, record: Operated, first: OperationState) -> Carried:
     """Told as not done: the vendor was not asked."""
     says = f"the same was just asked by {first.asked.by} (operation {first.asked.operation}): wait for what comes of it"
     told = replace(record, result="not-done", at_ms=now_ms(), code=Kind.NOT_SENT.value, says=says)
@@ -134,43 +135,16 @@ async def settle(log: Log, operation: Operated, *, done: bool, by: str, why: str
     return told
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation as the log tells it: when and by whom it was asked, and the last word on it."""
-
-    asked: Operated
-    last: Operated
-
-    @property
-    def result(self) -> Result:
-        """An operation without a word after `asked` is unknown."""
-        return "unknown" if self.last.result == "asked" else self.last.result
-
-    @property
-    def under_way_s(self) -> float:
-        """For how many seconds somebody may still be asking the vendor; 0.0: nobody can be."""
-        if self.last.result != "asked":
-            return 0.0
-        return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (now_ms() - self.asked.at_ms) / 1000))
+def under_way_s(operation: OperationState) -> float:
+    """For how many seconds somebody may still be asking the vendor; 0.0: nobody can be."""
+    if operation.last.result != "asked":
+        return 0.0
+    return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (now_ms() - operation.asked.at_ms) / 1000))
 
 
-async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _record: True) -> list[Known]:
-    """Every operation on the log, in the order they were asked. Raises LogError."""
-    found: dict[str, Known] = {}
-    position = 0
-    while records := await log.read(CAMPAIGNS.name, 0, position):
-        for stored in records:
-            if stored.key.startswith(_KEY.encode()):
-                record = _operated(stored)
-                if record is not None and match(record):
-                    earlier = found.get(record.operation)
-                    found[record.operation] = Known(asked=earlier.asked if earlier else record, last=record)
-        position = records[-1].offset + 1
-    return list(found.values())
-
-
-def _operated(stored: Stored) -> Operated | None:
-    record = record_of(stored, CAMPAIGNS.name)
-    return record if isinstance(record, Operated) else None
+async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _asked: True) -> list[OperationState]:
+    """The operations on the log whose announcement matches, in the order they were asked. Raises LogError."""
+    return [each for each in (await read_campaigns(log)).operations.values() if match(each.asked)]
 
 
 async def _tell(log: Log, record: Operated) -> str:

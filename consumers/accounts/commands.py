@@ -17,7 +17,8 @@ from rich.text import Text
 
 from dispatcher.accounts.ask_book import BalanceBook, asked
 from dispatcher.accounts.holders import lane_holders
-from dispatcher.accounts.stops import as_object, read_stops, sentence
+from dispatcher.accounts.stops import as_object, sentence
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.config.file import Config, load
 from dispatcher.errors import ConfigError, DispatcherError, LogError, UserError
 from dispatcher.log.opening import open_log
@@ -81,7 +82,7 @@ async def _stops(config: Config) -> dict[str, Stopped]:
     except (ConfigError, LogError):
         return {}
     try:
-        return await read_stops(log)
+        return (await read_campaigns(log)).stopped()
     finally:
         await log.close()
 

@@ -10,8 +10,9 @@ import click
 from rich.text import Text
 
 from consumers.accounts.asking import check_not_under_way, operations_of, shown
-from consumers.accounts.carry_out import Known, settle
+from consumers.accounts.carry_out import settle
 from dispatcher.config.file import Config, load
+from dispatcher.core.campaigns import OperationState
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.os_user import os_user
@@ -75,7 +76,7 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     click.echo(f"operation {operation}: {result}.")
 
 
-def _what(known: Known) -> str:
+def _what(known: OperationState) -> str:
     """`recharge 100 of shop01`, for a table."""
     shows = dict(known.asked.shows)
     fee = f" {shows['fee']}" if "fee" in shows else ""
@@ -83,14 +84,14 @@ def _what(known: Known) -> str:
     return f"{known.asked.name}{fee}{of}"
 
 
-def _says(known: Known) -> str:
+def _says(known: OperationState) -> str:
     last = known.last
     if last is known.asked:
         return "no result: it broke off, or is still under way"
     return last.says if last.code else f"{last.says} (said by {last.by})"
 
 
-async def _settled(config: Config, known: Known, done: bool, why: str) -> None:
+async def _settled(config: Config, known: OperationState, done: bool, why: str) -> None:
     log = await open_log(config.log.url, create=False)
     try:
         await settle(log, known.asked, done=done, by=os_user(), why=why)

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import structlog
 
-from consumers.lanes.campaigns_feed import CampaignsFeed
 from consumers.lanes.runner import LaneRunner
 from dispatcher.accounts.holders import GROUP
+from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.state import LaneBroken

@@ -20,7 +20,6 @@ from typing import Final
 import structlog
 
 from consumers.lanes.balance_poll import ASKED_BY, poll_balance
-from consumers.lanes.campaigns_feed import CampaignsFeed
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
@@ -30,6 +29,7 @@ from consumers.lanes.stop_notices import tell_stops
 from consumers.lanes.turns import Queries
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
+from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Point, Send, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings

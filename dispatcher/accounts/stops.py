@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dispatcher.log.port import Log
-from dispatcher.log.records import record_of
 from dispatcher.words import clock
 from schemas.records import Stopped
-from schemas.topics import CAMPAIGNS
 
 _THEN: Final = {
     "auth": "A password that is changed in the configuration is read when `dispatcher run` starts again",
@@ -19,19 +16,6 @@ _THEN: Final = {
     "unreachable": "It is tried again and again",
     "hours": "It goes on by itself",
 }
-
-
-async def read_stops(log: Log) -> dict[str, Stopped]:
-    """The accounts that are kept from sending. Raises LogError."""
-    stops: dict[str, Stopped] = {}
-    offset = 0
-    while records := await log.read(CAMPAIGNS.name, 0, offset):
-        for stored in records:
-            record = record_of(stored, CAMPAIGNS.name)
-            if isinstance(record, Stopped):
-                stops[record.account] = record
-        offset = records[-1].offset + 1
-    return {account: stop for account, stop in stops.items() if stop.why}
 
 
 def sentence(stop: Stopped) -> str:

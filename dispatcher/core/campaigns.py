@@ -1,11 +1,40 @@
-"""What the `campaigns` topic says, folded: definitions and control of every campaign. Used by lanes, joiner and CLI.
+"""What the `campaigns` topic says, folded: every campaign's definition and control, and what is known of accounts.
 
-The first Launched of an id wins; pausing, cancelling and weight changes may be read before it (compaction).
+The first Launched of an id wins; pausing, cancelling and weight changes may be read before it (compaction). This is the
+only fold of that topic.
 """
 
 from __future__ import annotations
 
-from schemas.records import AnyRecord, BalanceAsked, Cancelled, CheckpointAt, Flowed, Launched, Stopped, Weighed
+from typing import Literal
+
+from schemas.records import (
+    AnyRecord,
+    BalanceAsked,
+    Cancelled,
+    CheckpointAt,
+    Flowed,
+    Launched,
+    Operated,
+    Stopped,
+    SuppressionSnapshotAt,
+    Weighed,
+)
+
+
+class OperationState:
+    """What a person had a vendor do to an account: how it was asked, and the last word on it."""
+
+    __slots__ = ("asked", "last")
+
+    def __init__(self, asked: Operated) -> None:
+        self.asked = asked
+        self.last = asked
+
+    @property
+    def result(self) -> Literal["done", "not-done", "unknown"]:
+        """What became of it; without a word after `asked` it is unknown."""
+        return "unknown" if self.last.result == "asked" else self.last.result
 
 
 class Campaign:
@@ -49,6 +78,8 @@ class Campaigns:
         self.checkpoints: dict[int, int] = {}
         self.balances: dict[str, BalanceAsked] = {}  # of each account, the last answer
         self.stops: dict[str, Stopped] = {}  # of each account, what its lane told last
+        self.operations: dict[str, OperationState] = {}  # by their id, in the order in which they were asked
+        self.suppression_snapshot: SuppressionSnapshotAt | None = None  # the newest one
 
     def apply(self, offset: int, record: AnyRecord) -> str | None:
         """Fold one record; returns the id of the campaign it changed, if any."""
@@ -74,6 +105,15 @@ class Campaigns:
             case Stopped():
                 self.stops[record.account] = record
                 return None
+            case Operated():
+                if record.operation in self.operations:
+                    self.operations[record.operation].last = record
+                else:
+                    self.operations[record.operation] = OperationState(record)
+                return None
+            case SuppressionSnapshotAt():
+                self.suppression_snapshot = record
+                return None
             case _:
                 return None
         return record.campaign
@@ -81,6 +121,15 @@ class Campaigns:
     def get(self, campaign: str) -> Campaign | None:
         """The campaign, if any record named it."""
         return self.by_id.get(campaign)
+
+    def launched(self, campaign: str) -> Launched | None:
+        """The launch of this id that counts, the first one; None if it was never launched."""
+        known = self.by_id.get(campaign)
+        return None if known is None else known.launched
+
+    def stopped(self) -> dict[str, Stopped]:
+        """The accounts that are kept from sending, as their lanes told last."""
+        return {account: stop for account, stop in self.stops.items() if stop.why}
 
     def counts(self, campaign: str, attempt: str) -> bool | None:
         """Whether this attempt is the one that was launched; None as long as none was."""

@@ -10,27 +10,16 @@ from __future__ import annotations
 from typing import Literal
 
 from dispatcher import clock
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
-from dispatcher.log.records import record_of
 from dispatcher.os_user import os_user
 from schemas.codec import encode
 from schemas.records import Cancelled, Flowed
 from schemas.topics import CAMPAIGNS
 
 Control = Literal["pause", "resume", "cancel"]
-
-
-async def read_campaigns(log: Log) -> Campaigns:
-    """All campaigns as the log has them now. Raises LogError."""
-    campaigns = Campaigns()
-    offset = 0
-    while records := await log.read(CAMPAIGNS.name, 0, offset):
-        for stored in records:
-            campaigns.apply(stored.offset, record_of(stored, CAMPAIGNS.name))
-        offset = records[-1].offset + 1
-    return campaigns
 
 
 def launched(campaigns: Campaigns, campaign: str) -> Campaign:

@@ -17,7 +17,8 @@ import click
 import msgspec
 
 from dispatcher.accounts.holders import lane_holders
-from dispatcher.accounts.stops import as_object, read_stops, sentence
+from dispatcher.accounts.stops import as_object, sentence
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.config.file import Config
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import DispatcherError
@@ -113,7 +114,7 @@ class Results:
         }
         if not due:
             return Hindered((), ())
-        held, stops = lane_holders(self._config), await read_stops(self._log)
+        held, stops = lane_holders(self._config), (await read_campaigns(self._log)).stopped()
         nobody = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
         told = [stops[account] for account in sorted(due & stops.keys())]
         # What is over by itself, a lane that has ended cannot have told; what a person has to mend still stands.

@@ -8,12 +8,13 @@ from typing import Final, TypeVar
 
 import click
 
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.config.file import Config, load
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.results.equation import Counts
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns import Control, control, launched, read_campaigns
+from dispatcher.service.campaigns import Control, control, launched
 from dispatcher.service.results import settled
 from dispatcher.terminal.options import config_option, confirm, json_option, print_json
 from dispatcher.words import counted

@@ -15,13 +15,13 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
-from dispatcher.service.launched import find_launched
 from dispatcher.suppression_list import snapshot_if_due
 from producers.launch.multimedia import publish
 from producers.launch.plan import Plan
@@ -91,7 +91,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
             f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
             "it launches once."
         ) from error
-    first = await find_launched(log, record.campaign)
+    first = (await read_campaigns(log)).launched(record.campaign)
     if first is None:
         raise LogDamaged(
             f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
@@ -104,7 +104,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
 
 async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
     """What there is to say if this was launched before; None if it was not. Raises UserError if the id is taken."""
-    earlier = await find_launched(log, prepared.definition.campaign)
+    earlier = (await read_campaigns(log)).launched(prepared.definition.campaign)
     return None if earlier is None else _already(prepared, earlier)
 
 

@@ -11,13 +11,13 @@ from os import PathLike
 
 import msgspec
 
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.numbers import is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError
 from dispatcher.log.opening import open_log, read_url
 from dispatcher.log.port import Log
-from dispatcher.service.launched import find_launched
 from dispatcher.suppression_list import SuppressionList
 from producers.launch.balances import ask_balances
 from producers.launch.definition import Definition, define
@@ -187,7 +187,7 @@ async def _suppression(config: Config, log: Log | None, campaign: str | None) ->
             if log is None:
                 log = await open_log(config.log.url, create=False)
                 stack.push_async_callback(log.close)
-            if campaign is not None and await find_launched(log, campaign) is not None:
+            if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:
                 return suppression, [f"{campaign} was launched before: this plan does not count the suppression list"]
             await suppression.read_on(log)
     except ConfigError:

@@ -8,8 +8,8 @@ import asyncio
 import random
 import sys
 
-from consumers.lanes.campaigns_feed import CampaignsFeed
 from consumers.lanes.runner import LaneRunner
+from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config, load
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.log.opening import open_log

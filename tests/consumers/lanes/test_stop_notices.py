@@ -11,7 +11,8 @@ import pytest
 
 from consumers.lanes.stop_notices import LOOK_EVERY_S, TROUBLES_TOLD, tell_stops
 from dispatcher import clock
-from dispatcher.accounts.stops import read_stops, sentence
+from dispatcher.accounts.stops import sentence
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane, LaneSpec
 from dispatcher.errors import LogDamaged, LogUnavailable
@@ -123,11 +124,11 @@ def test_a_log_that_does_not_take_it_is_asked_again_and_a_broken_one_is_said() -
 def test_people_read_of_each_account_what_was_told_last() -> None:
     told = Told()
     told.after(login)
-    [stop] = asyncio.run(read_stops(cast("Log", told.log))).values()
+    [stop] = asyncio.run(read_campaigns(cast("Log", told.log))).stopped().values()
     assert 'account "spring" does not send since' in sentence(stop)
     meant = "the vendor answers 102, wrong password (fix pswd); mended? dispatcher account check spring."
     assert meant in sentence(stop)
     told.after(go_on)
     told.campaigns.apply(0, stop)
     told.after(go_on)
-    assert asyncio.run(read_stops(cast("Log", told.log))) == {}
+    assert asyncio.run(read_campaigns(cast("Log", told.log))).stopped() == {}

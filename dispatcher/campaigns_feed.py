@@ -1,4 +1,7 @@
-"""One follower of `campaigns` per process: keeps the fold current and tells the lanes what changed."""
+"""Reads the topic `campaigns` into its fold (dispatcher/core/campaigns.py): once for a question, or for as long as a
+process lasts. Nothing else reads that topic to its end, except the query book (dispatcher/accounts/ask_book.py), which
+needs the offsets and the log's own times.
+"""
 
 from __future__ import annotations
 
@@ -46,3 +49,10 @@ class CampaignsFeed:
             if changed is not None:
                 for listener in list(self._listeners):
                     listener(changed)
+
+
+async def read_campaigns(log: Log) -> Campaigns:
+    """All that the topic says now. Raises LogError."""
+    feed = CampaignsFeed(log)
+    await feed.catch_up()
+    return feed.campaigns
