@@ -16,13 +16,13 @@ from dispatcher.arrivals import pack_inbound, pack_reports, take_opt_outs
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam.vendor import Push, Vendor
+from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.groups import Groups, ReadAlone
-from producers.webhooks.request import Answer
 from schemas.topics import INBOUND, REPORTS, lane_partition
 
 
-class Gathered(msgspec.Struct):
+class PendingPush(msgspec.Struct):
     """A push that is read together with others, and how many reports it turned out to hold."""
 
     push: Push
@@ -67,7 +67,7 @@ class Endpoint:
         topic = REPORTS if reports else INBOUND
         first = None if reports else self._take_opt_outs
         self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
-        self.together: Groups[Gathered] | None = None
+        self.together: Groups[PendingPush] | None = None
         if reports and type(vendor).report_pushes is not Vendor.report_pushes:
             self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
         self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
@@ -91,16 +91,16 @@ class Endpoint:
     async def _take_opt_outs(self, items: list[Any]) -> None:
         await take_opt_outs(self._log, self.account, items, self._words)
 
-    def _pack_together(self, gathered: list[Gathered]) -> list[Entry]:
+    def _pack_together(self, pending: list[PendingPush]) -> list[Entry]:
         """All of them read at once. Raises ReadAlone where they are not as regular as that needs."""
         try:
-            found = self.vendor.report_pushes([each.push for each in gathered])
+            found = self.vendor.report_pushes([each.push for each in pending])
         except Exception as error:  # a mistake in a vendor's file is dealt with push by push
             raise ReadAlone from error
         if found is None:
             raise ReadAlone
         records, counts = found
-        for each, count in zip(gathered, counts, strict=True):
+        for each, count in zip(pending, counts, strict=True):
             each.reports = count
         return pack_reports(self.account, records, _now_ms())
 

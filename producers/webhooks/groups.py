@@ -15,8 +15,6 @@ from dispatcher.errors import LogError
 from dispatcher.log.port import Entry, Log
 
 Item = TypeVar("Item")
-Done = Callable[[Exception | None], None]
-"""Called once with what went wrong, or with None when the items are durable. Must not raise."""
 
 
 class ReadAlone(Exception):
@@ -43,15 +41,17 @@ class Groups(Generic[Item]):
         self._pack = pack
         self._first = first
         self._loop = asyncio.get_running_loop()
-        self._added: list[tuple[Sequence[Item], Done]] = []
+        self._added: list[tuple[Sequence[Item], asyncio.Future[None]]] = []
         self._appending: asyncio.Task[None] | None = None
         self.appends = 0
 
-    def add(self, items: Sequence[Item], done: Done) -> None:
-        """Put items into the gathering group; `done` is called when they are durable, or with what the log raised."""
-        self._added.append((items, done))
+    def add(self, items: Sequence[Item]) -> asyncio.Future[None]:
+        """Put items into the gathering group. The future is done when they are durable, or raises what went wrong."""
+        durable = self._loop.create_future()
+        self._added.append((items, durable))
         if self._appending is None:
             self._appending = self._loop.create_task(self._append())
+        return durable
 
     async def drained(self) -> None:
         """Wait until nothing is gathered or under way."""
@@ -66,7 +66,7 @@ class Groups(Generic[Item]):
         finally:
             self._appending = None
 
-    async def _append_group(self, group: list[tuple[Sequence[Item], Done]]) -> None:
+    async def _append_group(self, group: list[tuple[Sequence[Item], asyncio.Future[None]]]) -> None:
         """Append it in one piece and tell each how it went; where that cannot be packed, half by half."""
         items = [item for each, _ in group for item in each]
         failure: Exception | None = None
@@ -89,8 +89,10 @@ class Groups(Generic[Item]):
                 await self._log.append(self._topic, self._partition, entries)
             except Exception as error:  # whatever it is, nobody may wait for ever
                 failure = error
-        for _, done in group:
-            try:
-                done(failure)
-            except Exception as error:
-                self._loop.call_exception_handler({"message": "a push was not answered", "exception": error})
+        for _, durable in group:
+            if durable.done():  # whoever waited was cancelled
+                continue
+            if failure is None:
+                durable.set_result(None)
+            else:
+                durable.set_exception(failure)

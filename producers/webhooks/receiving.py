@@ -6,10 +6,8 @@ secrets it carried. Queries and bodies are never logged.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Coroutine, Sequence
-from functools import partial
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,12 +17,12 @@ from dispatcher.arrivals import bury
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.vendors.seam.vendor import Partly, Push, Refused
-from producers.webhooks.endpoint import Endpoint, Gathered
-from producers.webhooks.groups import Done, Groups, ReadAlone
-from producers.webhooks.request import Answer, Request
+from producers.web.answers import Answer
+from producers.webhooks.endpoint import Endpoint, PendingPush
+from producers.webhooks.groups import ReadAlone
 from schemas.records import Reports
 
-TELL_EVERY_S: Final = 1.0
+LOG_LINE_EVERY_S: Final = 1.0
 
 OUR_FAULT: Final = Answer(500, retry_after_s=1)
 COME_AGAIN: Final = Answer(503, retry_after_s=1)
@@ -56,131 +54,100 @@ class WebhookCounts(msgspec.Struct):
     dead: int = 0
 
 
-class Taking:
+class Receiving:
     """Takes pushes; `counts` what came of them."""
 
     def __init__(self, log: Log) -> None:
         self.counts = WebhookCounts()
         self.log_works = True
         self._log = log
-        self._told: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._logged: dict[str, float] = {}
 
-    async def drained(self) -> None:
-        """Wait until nothing is on its way to a dead letter."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def take(self, endpoint: Endpoint, request: Request) -> None:
-        """Read it, or have it read with others; it is answered when it is durable."""
-        now_ms = time.time_ns() // 1_000_000
-        push = Push(endpoint.account, request.method, request.query, request.body, request.content_type, now_ms)
+    async def receive(self, endpoint: Endpoint, push: Push) -> Answer:
+        """Read it, alone or with others, and answer it when it is durable."""
         if endpoint.together is None:
-            self._take(endpoint, request, push)
-        else:
-            gathered = Gathered(push)
-            self._wait(endpoint, endpoint.together, [gathered], partial(self._gathered, endpoint, request, gathered))
+            return await self._read(endpoint, push)
+        pending = PendingPush(push)
+        try:
+            failed = await self._durable(endpoint, endpoint.together.add([pending]))
+        except ReadAlone:
+            return await self._read(endpoint, push)
+        return failed or self._taken(endpoint, pending.reports)
 
-    def _take(self, endpoint: Endpoint, request: Request, push: Push) -> None:
+    async def _read(self, endpoint: Endpoint, push: Push) -> Answer:
         """Read it by itself, and have it written."""
         try:
             parsed = endpoint.parse(push)
         except Exception as error:  # a mistake in a vendor's file: keep the push, and have the vendor push again
-            self.tell("push-not-read", endpoint, error=type(error).__name__)
-            return self._later(endpoint, request, self._keep_unread(endpoint, push, type(error).__name__))
+            self.counts.our_fault += 1
+            self.log_line("push-not-read", endpoint, error=type(error).__name__)
+            await self._bury(endpoint, push, f"our code failed: {type(error).__name__}")
+            return OUR_FAULT
         if isinstance(parsed, Refused):
-            return self._refuse(endpoint, request, push, parsed)
+            return await self._refuse(endpoint, push, parsed)
         if isinstance(parsed, Partly):
-            return self._later(endpoint, request, self._lay_aside(endpoint, request, push, parsed))
-        return self._write(endpoint, request, parsed if isinstance(parsed, list) else [parsed])
+            if not await self._keep_rest(endpoint, push, parsed):
+                self.counts.log_failed += 1
+                return COME_AGAIN
+            parsed = parsed.rows
+        return await self._write(endpoint, parsed if isinstance(parsed, list) else [parsed])
 
-    def _write(self, endpoint: Endpoint, request: Request, items: Sequence[Any]) -> None:
+    async def _write(self, endpoint: Endpoint, items: Sequence[Any]) -> Answer:
         rows = sum(len(item.states) if isinstance(item, Reports) else 1 for item in items)
-        if items:
-            self._wait(endpoint, endpoint.groups, items, partial(self._written, endpoint, request, rows))
-        else:
-            self._taken(endpoint, request, rows)
+        failed = await self._durable(endpoint, endpoint.groups.add(items)) if items else None
+        return failed or self._taken(endpoint, rows)
 
-    def _wait(self, endpoint: Endpoint, groups: Groups[Any], items: Sequence[Any], done: Done) -> None:
+    async def _durable(self, endpoint: Endpoint, durable: Awaitable[None]) -> Answer | None:
+        """Wait for the log; the answer if it fails. Raises ReadAlone."""
         self.counts.waiting += 1
         endpoint.waiting += 1
-        groups.add(items, done)
-
-    def _written(self, endpoint: Endpoint, request: Request, rows: int, failure: Exception | None) -> None:
-        """What was read alone is durable, or not."""
-        self.counts.waiting -= 1
-        endpoint.waiting -= 1
-        if failure is None:
-            self.log_works = True
-            self._taken(endpoint, request, rows)
-        else:
-            self._not_written(endpoint, request, failure)
-
-    def _gathered(self, endpoint: Endpoint, request: Request, each: Gathered, failure: Exception | None) -> None:
-        """What was read with others is durable, or not, or has to be read alone."""
-        if isinstance(failure, ReadAlone):
+        try:
+            await durable
+        except ReadAlone:
+            raise
+        except LogError as error:
+            self.counts.log_failed += 1
+            self.log_works = False
+            self.log_line("push-not-written", endpoint, error=str(error))
+            return COME_AGAIN
+        except Exception as error:
+            self.counts.our_fault += 1
+            self.log_line("push-not-written", endpoint, error=type(error).__name__)
+            return OUR_FAULT
+        finally:
             self.counts.waiting -= 1
             endpoint.waiting -= 1
-            self._take(endpoint, request, each.push)
-        else:
-            self._written(endpoint, request, each.reports, failure)
+        self.log_works = True
+        return None
 
-    def _taken(self, endpoint: Endpoint, request: Request, rows: int) -> None:
+    def _taken(self, endpoint: Endpoint, rows: int) -> Answer:
         counts = self.counts
         counts.taken += 1
         if endpoint.reports:
             counts.reports += rows
         else:
             counts.inbound += rows
-        request.answer(endpoint.taken)
-
-    def _not_written(self, endpoint: Endpoint, request: Request, failure: Exception) -> None:
-        if isinstance(failure, LogError):
-            self.counts.log_failed += 1
-            self.log_works = False
-            self.tell("push-not-written", endpoint, error=str(failure))
-            request.answer(COME_AGAIN)
-        else:
-            self.counts.our_fault += 1
-            self.tell("push-not-written", endpoint, error=type(failure).__name__)
-            request.answer(OUR_FAULT)
+        return endpoint.taken
 
     # --- what cannot be read -----------------------------------------------------------------------------------------
 
-    def _refuse(self, endpoint: Endpoint, request: Request, push: Push, refused: Refused) -> None:
-        self.tell("push-refused", endpoint, status=refused.status, why=refused.why)
-        if refused.authenticated or refused.keep:
-            self._later(endpoint, request, self._keep_refused(endpoint, push, refused))
-        else:
-            request.answer(self._refused(refused))
-
-    def _refused(self, refused: Refused) -> Answer:
+    async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refused) -> Answer:
+        self.log_line("push-refused", endpoint, status=refused.status, why=refused.why)
+        if (refused.authenticated or refused.keep) and not await self._bury(endpoint, push, refused.why):
+            self.counts.log_failed += 1
+            return COME_AGAIN  # nothing of it is kept anywhere: the vendor has to push it again
         if refused.status == 403:
             self.counts.strangers += 1
         else:
             self.counts.junk += 1
         return Answer(refused.status)
 
-    async def _keep_refused(self, endpoint: Endpoint, push: Push, refused: Refused) -> Answer:
-        if await self._bury(endpoint, push, refused.why):
-            return self._refused(refused)
-        self.counts.log_failed += 1
-        return COME_AGAIN  # nothing of it is kept anywhere: the vendor has to push it again
-
-    async def _keep_unread(self, endpoint: Endpoint, push: Push, error: str) -> Answer:
-        await self._bury(endpoint, push, f"our code failed: {error}")
-        self.counts.our_fault += 1
-        return OUR_FAULT
-
-    async def _lay_aside(self, endpoint: Endpoint, request: Request, push: Push, partly: Partly) -> Answer | None:
-        """Keep and count the entries that could not be read, then have the others written."""
-        self.tell("push-partly-read", endpoint, entries=partly.count, why=partly.why)
-        if not await self._bury(endpoint, push, partly.why, partly.rest):
-            self.counts.log_failed += 1
-            return COME_AGAIN
-        self.counts.left_over += partly.count
-        self._write(endpoint, request, partly.rows)
-        return None
+    async def _keep_rest(self, endpoint: Endpoint, push: Push, partly: Partly) -> bool:
+        """Keep and count the entries that could not be read; False: they could not be kept."""
+        self.log_line("push-partly-read", endpoint, entries=partly.count, why=partly.why)
+        kept = await self._bury(endpoint, push, partly.why, partly.rest)
+        self.counts.left_over += partly.count if kept else 0
+        return kept
 
     async def _bury(self, endpoint: Endpoint, push: Push, why: str, what: bytes | None = None) -> bool:
         """Keep what a vendor sent and we could not read (the whole push, or `what` of it), without its secrets."""
@@ -190,33 +157,16 @@ class Taking:
             await bury(self._log, push.account, endpoint.path, why, endpoint.masked(what), push.received_ms)
         except LogError as error:
             self.log_works = False
-            self.tell("dead-letter-not-written", endpoint, error=str(error))
+            self.log_line("dead-letter-not-written", endpoint, error=str(error))
             return False
         self.log_works = True
         self.counts.dead += 1
         return True
 
-    def _later(self, endpoint: Endpoint, request: Request, answer: Coroutine[Any, Any, Answer | None]) -> None:
-        """Answer it when the log has taken what was kept of it (unless that answers it)."""
-
-        async def answered() -> None:
-            try:
-                reply = await answer
-            except Exception as error:
-                self.counts.our_fault += 1
-                self.tell("push-not-read", endpoint, error=type(error).__name__)
-                reply = OUR_FAULT
-            if reply is not None:
-                request.answer(reply)
-
-        task = asyncio.get_running_loop().create_task(answered())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def tell(self, event: str, endpoint: Endpoint, **what: Any) -> None:
+    def log_line(self, event: str, endpoint: Endpoint, **what: Any) -> None:
         """Log it, at most one of a kind a second: a flood of junk must not become a flood of lines."""
         now_s = time.monotonic()
         key = f"{event} {endpoint.path}"
-        if now_s - self._told.get(key, -TELL_EVERY_S) >= TELL_EVERY_S:
-            self._told[key] = now_s
+        if now_s - self._logged.get(key, -LOG_LINE_EVERY_S) >= LOG_LINE_EVERY_S:
+            self._logged[key] = now_s
             logger.warning(event, account=endpoint.account, path=endpoint.path, **what)

@@ -383,7 +383,7 @@ async def test_a_text_that_stands_in_the_query_as_it_is_comes_through(log, chars
 async def test_texts_as_they_are_come_through_in_pushes_that_follow_each_other_however_they_are_cut(log):
     said = ["退订", "td", "中国移动", "好"]
     form = f"/push/spring/inbound?{PROOF}&moTime=1012241002&destcode=10657&mobile=13800138000&msg="
-    stream = b"".join(b"GET %s HTTP/1.1\r\n\r\n" % (form + text).encode() for text in said)
+    stream = b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % (form + text).encode() for text in said)
     async with serving(log) as (webhooks, _):
         port = int(webhooks.url.rpartition(":")[2])
         for size in (1, 7, 100, len(stream)):
@@ -400,7 +400,7 @@ async def test_texts_as_they_are_come_through_in_pushes_that_follow_each_other_h
 async def test_a_push_whose_rest_never_comes_is_counted_and_so_is_what_is_no_http(log):
     async with serving(log) as (webhooks, _):
         port = int(webhooks.url.rpartition(":")[2])
-        for sent in (b"POST /push/spring/report HTTP/1.1\r\nContent-Length: 9\r\n\r\nmsg", b"\x16\x03\x01"):
+        for sent in (b"POST /push/spring/report HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nmsg", b"\x16\x03\x01"):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(sent)
             writer.close()

@@ -1,0 +1,113 @@
+"""A web server on real sockets with a handler that tests hold back, and raw clients of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from producers.web.answers import Answer, Reply
+from producers.web.bodies import BodyBroken, BodyTooLarge, read_body
+from producers.web.server import Bounds, WebServer
+
+HOST = b"Host: x\r\n"
+GET = b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+
+Connect = Callable[[], Coroutine[Any, Any, "Client"]]
+
+
+def ok(body: bytes = b"ok", *, last: bool = False) -> Answer:
+    return Answer(200, body, "text/plain", last=last)
+
+
+class Keeper:
+    """A handler that reads bodies, and answers once `gate` is open; `/at-once…` is answered without its body."""
+
+    def __init__(self, body_bytes_max: int, body_s: float) -> None:
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.seen: list[str] = []
+        self.malformed_count = 0
+        self.fails = False
+        self._body_bytes_max = body_bytes_max
+        self._body_s = body_s
+
+    async def handle(self, request: web.BaseRequest) -> Reply:
+        return Reply(await self._answer(request), request)
+
+    async def _answer(self, request: web.BaseRequest) -> Answer:
+        path, _, query = request.raw_path.partition("?")
+        self.seen.append("begun")
+        if path.startswith("/at-once"):
+            return ok(path.encode(), last=path.endswith("last"))
+        if self.fails:
+            raise ZeroDivisionError
+        try:
+            body = await read_body(request, self._body_bytes_max, self._body_s)
+        except BodyTooLarge:
+            self.seen.append("too large")
+            return Answer(413, last=True)
+        except BodyBroken:
+            self.seen.append("broken")
+            return Answer(400, last=True)
+        self.seen.append("whole")
+        await self.gate.wait()
+        return ok(query.encode() or body or b"ok")
+
+    def malformed(self) -> None:
+        self.malformed_count += 1
+
+
+class Client:
+    """A raw connection to the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def gets(self, data: bytes) -> None:
+        """What comes next is this."""
+        async with asyncio.timeout(60):
+            assert await self.reader.readexactly(len(data)) == data
+
+    async def head(self) -> bytes:
+        async with asyncio.timeout(60):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def rest(self) -> bytes:
+        """What comes until the server closes."""
+        async with asyncio.timeout(60):
+            return await self.reader.read()
+
+
+@asynccontextmanager
+async def serving(
+    *, body_bytes_max: int = 1_048_576, body_s: float = 60.0, **bounds: Any
+) -> AsyncIterator[tuple[Keeper, WebServer, Connect]]:
+    handler = Keeper(body_bytes_max, body_s)
+    server = WebServer(handler.handle, handler.malformed, Bounds(**{"linger_s": 0.1} | bounds), sweep_s=0.01)
+    port = await server.listen("127.0.0.1", 0)
+    clients: list[Client] = []
+
+    async def client() -> Client:
+        clients.append(Client(*await asyncio.open_connection("127.0.0.1", port)))
+        return clients[-1]
+
+    yield handler, server, client
+    await server.close(shutdown_s=1)
+    for each in clients:
+        each.writer.close()
+    await until(lambda: not server.connections)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
