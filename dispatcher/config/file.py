@@ -1,7 +1,8 @@
 """The configuration: one TOML file into typed structs. `dispatcher.example.toml` shows every key with its default.
 
 Secrets are written as `${NAME}` and read from the environment, or `${file:PATH}` and read from a file. They are of
-type Secret: never printed. Every mistake is a ConfigError that names the file, the key and what to do.
+type Secret: never printed. Every mistake is a ConfigError that names the file, the key and what to do. Relative paths
+are relative to the folder of the file.
 
 A secret is asked for by those who use it: a command names the accounts it needs (`secrets`), and whoever only reads
 needs none. An account whose secret is not there is in `unset` and can be looked at, but `Config.account` refuses it.
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from dispatcher.config.mistakes import plain
 from dispatcher.core.opt_out import WORDS, OptOutWords
@@ -123,6 +125,17 @@ class Config(msgspec.Struct, frozen=True):
 T = TypeVar("T")
 
 
+def beside(config: str, path: str) -> str:
+    """A path that stands in the configuration file `config`: relative to the folder of that file."""
+    return os.path.join(os.path.dirname(config), os.path.expanduser(path))
+
+
+def _url_beside(config: str, url: str) -> str:
+    """The URL of a log or store, its file relative to the folder of the configuration file."""
+    scheme, colon, place = url.partition(":")
+    return f"sqlite:{beside(config, place)}" if colon and scheme == "sqlite" and place else url
+
+
 def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all") -> Config:
     """The configuration in this file; default: the one $DISPATCHER_CONFIG names, else `dispatcher.toml` here.
 
@@ -176,9 +189,11 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         _ = inbound.opt_outs
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    log = _section(table, "log", LogConfig, path)
+    store = _section(table, "store", StoreConfig, path)
     return Config(
-        log=_section(table, "log", LogConfig, path),
-        store=_section(table, "store", StoreConfig, path),
+        log=replace(log, url=_url_beside(path, log.url)),
+        store=replace(store, url=_url_beside(path, store.url)),
         web=_section(table, "web", WebConfig, path),
         lanes=_section(table, "lanes", LanesConfig, path),
         accounts=accounts,
@@ -206,7 +221,7 @@ def _account(
     values = dict(fields)
     for key, value in fields.items():
         try:
-            values[key] = _resolve(value, f"{where} {key}")
+            values[key] = _resolve(value, f"{where} {key}", path)
         except ConfigError as error:
             if key in kind.apart:
                 unset_apart[name, key] = str(error)
@@ -223,7 +238,7 @@ def _account(
 def _section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
     where = f"{path}: [{name}]"
     fields = _table(table.get(name, {}), where)
-    return _convert({key: _resolve(value, f"{where} {key}") for key, value in fields.items()}, kind, where)
+    return _convert({key: _resolve(value, f"{where} {key}", path) for key, value in fields.items()}, kind, where)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
@@ -245,19 +260,19 @@ def _secret(kind: type, value: Any) -> Any:
     raise ValueError("expected a text in quotes, or ${NAME}")
 
 
-def _resolve(value: Any, where: str) -> Any:
+def _resolve(value: Any, where: str, config: str) -> Any:
     if isinstance(value, dict):
-        return {key: _resolve(inner, f"{where}.{key}") for key, inner in value.items()}
+        return {key: _resolve(inner, f"{where}.{key}", config) for key, inner in value.items()}
     if not isinstance(value, str):
         return value
-    return _REFERENCE.sub(lambda match: _referenced(match, where), value)
+    return _REFERENCE.sub(lambda match: _referenced(match, where, config), value)
 
 
-def _referenced(match: re.Match[str], where: str) -> str:
+def _referenced(match: re.Match[str], where: str, config: str) -> str:
     name = match[2]
     if match[1]:
         try:
-            return Path(name).read_text(encoding="utf-8").strip()
+            return Path(beside(config, name)).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise ConfigError(f"{where}: the secret file {name} cannot be read ({error.strerror}).") from error
     if name not in os.environ:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Final
 import click
 
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.private_files import is_plain, written_whole
 from dispatcher.terminal.options import F
 
 _BY_NAME: Final = {
@@ -71,6 +71,8 @@ def check_output(output: Path, *, force: bool) -> None:
         raise UserError(f"{output} is a folder. Name a file in it, such as -o {output / 'results.csv'}.")
     if not output.parent.is_dir():
         raise UserError(f"there is no folder {output.parent}. Make it, or name another file.")
+    if not is_plain(output):
+        raise UserError(f"{output} is a device or a pipe. Name a file, or leave out -o and redirect the output.")
     if output.exists() and not force:
         raise UserError(f"{output} is there already. Name another file, or replace it with --force.")
 
@@ -82,20 +84,16 @@ def written(output: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        file = part.open("wb")
-    except OSError as error:
-        raise UserError(
-            f"cannot write in {output.absolute().parent} ({error.strerror or error}). Name a file in another folder."
-        ) from error
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
-    except OSError as error:
-        raise DispatcherError(f"cannot write {output} ({error.strerror or error}). Nothing was left there.") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(written_whole(output))
+        except OSError as error:
+            folder, why = output.absolute().parent, error.strerror or error
+            raise UserError(f"cannot write in {folder} ({why}). Name a file in another folder.") from error
+        try:
+            with stack:
+                yield file
+        except OSError as error:
+            raise DispatcherError(
+                f"cannot write {output} ({error.strerror or error}). Nothing was left there."
+            ) from error

@@ -24,6 +24,7 @@ import msgspec
 import structlog
 
 from dispatcher.clock import now_ms
+from dispatcher.private_files import make_folder, open_to_lock
 
 LOOK_S: Final = 1.0
 
@@ -54,7 +55,7 @@ class FileClaim:
 
     async def start(self) -> None:
         """Become a member; the first share is taken right away, in the background. Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         while self._me is None or not self._member.exists():  # another member may just clear it away as a dead one's
             self._me = _lock(self._member)
         self._task = asyncio.create_task(self._run(), name=f"claim {self._folder.name}")
@@ -148,7 +149,7 @@ def holders(folder: Path) -> dict[int, Holder]:
 def _lock(path: Path, *, create: bool = True) -> IO[str] | None:
     """The locked file with our name in it, or None if another process (or claim) holds it."""
     try:
-        file = path.open("a+" if create else "r+")
+        file = open_to_lock(path) if create else path.open("r+")
     except FileNotFoundError:
         return None
     try:

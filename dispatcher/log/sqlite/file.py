@@ -20,7 +20,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import structlog
+
 from dispatcher.errors import ConfigError, LogDamaged, LogError, LogFull, LogNewer, LogTimeout, LogUnavailable
+from dispatcher.private_files import make_file, make_folder, open_to_lock
 from schemas.topics import TOPICS, Topic
 
 VERSION: Final = 1
@@ -29,6 +32,8 @@ PAGE_BYTES: Final = 8192  # a commit of one small record writes one page; larger
 CHECKPOINT_PAGES: Final = 1000  # 8 MB: larger ones make some commits wait longer, and are no faster
 WAL_BYTES_KEPT: Final = 64_000_000
 STATEMENTS_CACHED: Final = 512
+
+_logger = structlog.get_logger("log")
 
 
 def table(topic: str, partition: int) -> str:
@@ -70,13 +75,15 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
     """
     if path.is_dir():
         raise ConfigError(f"the log {path} is a folder; give a file name in it, such as sqlite:{path}/log.db")
-    if not path.exists() and not create:
-        raise ConfigError(f"there is no log at {path}; correct [log] url, or start the dispatcher there first")
+    if not create and not _size(path):
+        why = "the file is empty" if path.exists() else "there is no such file"
+        raise ConfigError(f"there is no log at {path} ({why}); correct [log] url, or start the dispatcher there first")
     try:
         _make_folder(path)
         with _alone(locks_folder(path) / "open"):
-            if not path.exists():
-                path.touch()
+            if path.exists() and not _size(path):
+                _logger.warning("the log's file is there and empty: a new log begins in it", path=str(path))
+            make_file(path)
             if not os.access(path, os.W_OK):
                 raise LogUnavailable(f"the log {path} is read-only; make it writable for this user")
             connection = connect(path, busy_s)
@@ -90,10 +97,18 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
     return connection
 
 
+def _size(path: Path) -> int:
+    """Its bytes; 0 where there is no file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def _make_folder(path: Path) -> None:
     """Raises ConfigError where no log can be, OSError."""
     try:
-        locks_folder(path).mkdir(parents=True, exist_ok=True)
+        make_folder(locks_folder(path))
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST):
             raise
@@ -105,7 +120,7 @@ def _make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("w") as file:
+    with open_to_lock(lock) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -117,6 +132,11 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application != APPLICATION_ID:
         raise ConfigError(f"{path} is a database of another program; name another file in [log] url")
+    if tables and version < 1:
+        raise LogDamaged(
+            f"the log {path} says format {version}, which no release writes: its first page was changed; stop all its "
+            "processes and restore a copy of it"
+        )
     if version > VERSION:
         raise LogNewer(
             f"the log {path} was written by a newer release (format {version}, this release knows {VERSION}); "

@@ -29,6 +29,7 @@ from dispatcher.clock import now_ms
 from dispatcher.errors import LogError, LogUnavailable
 from dispatcher.log.port import Entry
 from dispatcher.log.sqlite import file as sqlite_file
+from dispatcher.private_files import open_to_lock
 
 T = TypeVar("T")
 Place = tuple[str, int]  # topic, partition
@@ -270,7 +271,7 @@ class _Turns:
     """Lets processes take turns: who waits for the write lock holds a shared file lock, which the others can see."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w")
+        self._file = open_to_lock(path)
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import quote
 
 from dispatcher.errors import ConfigError, StoreError
+from dispatcher.private_files import make_file, make_folder
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
 VERSION: Final = 2
@@ -93,8 +94,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write, the file made if it is missing. Raises StoreError or ConfigError."""
     _check_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _connect(f"file:{quote(str(path))}?mode=rwc")
+        make_folder(path.parent)
+        make_file(path)
+        connection = _connect(f"file:{quote(str(path))}?mode=rw")
     except (OSError, sqlite3.Error) as error:
         raise mapped(error, path) from error
     try:

@@ -18,6 +18,7 @@ from typing import IO, Final, TypeVar
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedChunk, lane_place
 from dispatcher.errors import StoreError
+from dispatcher.private_files import make_folder, open_to_lock
 from dispatcher.store.fold.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
 from dispatcher.store.sqlite import file as sqlite_file
@@ -233,8 +234,8 @@ def open_sqlite(path: Path, *, emits: bool, bounds: Bounds = DEFAULT_BOUNDS) -> 
 def lock(path: Path) -> IO[str]:
     """The locked file beside the store. Raises StoreBusy with who holds it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.with_name(path.name + ".lock").open("a+")
+        make_folder(path.parent)
+        file = open_to_lock(path.with_name(path.name + ".lock"))
     except OSError as error:
         raise sqlite_file.mapped(error, path) from error
     try:
