@@ -1,4 +1,4 @@
-"""Every citation leads somewhere: sections and AMB numbers of docs/vendors, pages of docs, headings, links.
+"""Every citation leads somewhere: sections and AMB numbers of docs/vendors, pages of docs, headings, links, modules.
 
 A citation looks like `vendors.md 3.1`, `AMB-BATCH-16 to 19`, `docs/ARCHITECTURE.md, "The lane"`, or a Markdown link.
 What is not in the repository cannot be cited.
@@ -25,6 +25,7 @@ SECTIONS_CITED = re.compile(
 NUMBERS_CITED = re.compile(rf"\bAMB-([A-Z]+)-(\d+)((?:{LIST}\d+(?![\d.]))*))")
 ANNEXES_CITED = re.compile(r"\bAnnex(?:es)? ([A-Z])\b(?: and ([A-Z])\b)?")
 PAGES_CITED = re.compile(r"\bdocs/[\w./-]*\w")
+MODULES_CITED = re.compile(r"(?<![\w./-])((?:[\w-]+/)*[a-z0-9_]+\.py)\b")
 HEADINGS_CITED = re.compile(r'\b([A-Z_]+)\.md, ("[^"]+"(?:(?:,| and) "[^"]+")*)')
 LINKS = re.compile(r"\]\(([^)\s]*)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
@@ -99,6 +100,11 @@ def cited_in_docs(text: str) -> list[tuple[str, bool]]:
     return found
 
 
+def cited_modules(text: str) -> list[tuple[str, bool]]:
+    """Each Python file that a text cites, by its path or the end of it, and whether there is one."""
+    return [(name, any(f"/{file}".endswith(f"/{name}") for file in NAMES)) for name in MODULES_CITED.findall(text)]
+
+
 def linked(page: Path, text: str) -> list[tuple[str, bool]]:
     """Each link of a Markdown page to another place in the repository, and whether that place is there."""
     found = []
@@ -117,6 +123,7 @@ def dead(found: list[tuple[str, bool]]) -> list[str]:
 
 
 FILES = tracked()
+NAMES = [file.relative_to(ROOT).as_posix() for file in [*FILES, Path(__file__)] if file.suffix == ".py"]
 
 
 def test_every_citation_leads_somewhere() -> None:
@@ -124,6 +131,8 @@ def test_every_citation_leads_somewhere() -> None:
     for file in FILES:
         text = file.read_text(encoding="utf-8")
         found = cited_in_vendors(text) + cited_in_docs(text) + (linked(file, text) if file.suffix == ".md" else [])
+        if file.relative_to(ROOT).parts[0] != "tests":  # tests name files that they make
+            found += cited_modules(text)
         if dead(found):
             wrong[str(file.relative_to(ROOT))] = dead(found)
     assert wrong == {}
@@ -174,6 +183,19 @@ def test_the_search_finds_the_citations_of_the_project() -> None:
 )
 def test_a_citation_that_leads_nowhere_is_found(text: str, wrong: list[str]) -> None:
     assert dead(cited_in_vendors(text) + cited_in_docs(text)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("see dispatcher/vendors/registry.py, vendors/registry.py and registry.py", []),
+        ("see vendors/attic.py (attic.py)", ["vendors/attic.py", "attic.py"]),
+        ("see dispatcher/registry.py", ["dispatcher/registry.py"]),
+        ("write tests/e2e/test_every_code_NAME.py", []),
+    ],
+)
+def test_a_module_that_is_not_there_is_found(text: str, wrong: list[str]) -> None:
+    assert dead(cited_modules(text)) == wrong
 
 
 @pytest.mark.parametrize(
