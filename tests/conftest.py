@@ -20,6 +20,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from loadtest.broker import Broker, bootstrap_or_start
+from tests import warm_start
 
 KAFKA_FIXTURES = {"kafka_bootstrap", "kafka_broker"}
 KAFKA_HOSTS = {each.rpartition(":")[0] for each in os.environ.get("KAFKA_BOOTSTRAP", "").split(",")}
@@ -37,6 +38,8 @@ settings.load_profile("house")
 
 def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_only_this_machine)
+    # Without bytecode every process that a test starts compiles all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_process_left() -> Iterator[None]:
     """Whoever starts a process ends it: at the end of the session (of this xdist worker) none may be left."""
     before = set(_children())
-    yield
+    with warm_start.installed():
+        yield
     left = {process: command for process, command in _children().items() if process not in before}
     assert not left, f"tests left these processes behind: {left}"
 
