@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import importlib
 import inspect
 import io
 import json
@@ -115,12 +116,13 @@ class WarmPopen(Popen[Any]):
         global _server
         names = inspect.signature(Popen._execute_child).bind(self, *given).arguments  # type: ignore[attr-defined]
         request = recognised(names["args"], names["env"])
-        if request is None or any(names[name] for name in ("executable", "shell", "pass_fds", "startupinfo")):
+        prepare = names["preexec_fn"]
+        as_ever = any(names[name] for name in ("executable", "shell", "pass_fds", "startupinfo"))
+        if request is None or as_ever or (prepare is not None and "<locals>" in prepare.__qualname__):
             super()._execute_child(*given)  # type: ignore[misc]
             return
         if _server is None:
             _server = _started()
-        prepare = names["preexec_fn"]
         request |= {
             "cwd": os.fspath(names["cwd"]) if names["cwd"] is not None else os.getcwd(),
             "env": dict(os.environ if names["env"] is None else names["env"]),
@@ -221,7 +223,7 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
         _open_streams(bool(request.get("unbuffered") or request["env"].get("PYTHONUNBUFFERED")))
         if request["prepare"]:
             module, name = request["prepare"]
-            getattr(sys.modules[module], name)()
+            getattr(importlib.import_module(module), name)()
         _server = None
         if STARTS_OTHERS.intersection(request["argv"]):
             _server = _forked()

@@ -26,7 +26,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PRCTL: Final = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if _PRCTL is not None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -50,9 +50,9 @@ class Process:
         where = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | dict(env or {})
 
         def prepare() -> None:
-            _die_with_parent()
-            if before is not None:
-                before()
+            die_with_parent()
+            assert before is not None
+            before()
 
         with self.output.open("wb") as output:
             self._child = subprocess.Popen(
@@ -62,7 +62,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=prepare,
+                preexec_fn=prepare if before is not None else die_with_parent,
             )
 
     @property
