@@ -1,11 +1,21 @@
-"""Figures, times and names as every screen and message writes them."""
+"""Figures, times and names as every screen and message writes them.
+
+People read times in one zone, `[display] timezone`: it is set by whoever loads a configuration (`show_times_in`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Final
 
 _DAY_S = 86_400
+
+SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
+
+
+class _Shown:
+    zone: tzinfo = SHANGHAI
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -18,9 +28,22 @@ def listed(names: Iterable[str]) -> str:
     return " and ".join(f'"{name}"' for name in names)
 
 
-def clock(at_ms: int | None) -> str:
-    """Local time to the second, or a dash."""
-    return "-" if at_ms is None else f"{datetime.fromtimestamp(at_ms / 1000):%Y-%m-%d %H:%M:%S}"
+def show_times_in(zone: tzinfo) -> None:
+    """From now on, `clock` writes times in this zone."""
+    _Shown.zone = zone
+
+
+def shown_zone() -> tzinfo:
+    """The zone of the times that people read."""
+    return _Shown.zone
+
+
+def clock(at_ms: int | None, *, named: bool = False) -> str:
+    """The time to the second in the zone of the display, or a dash; `named` adds which zone that is."""
+    if at_ms is None:
+        return "-"
+    zone = f" {_Shown.zone}" if named else ""
+    return f"{datetime.fromtimestamp(at_ms / 1000, _Shown.zone):%Y-%m-%d %H:%M:%S}{zone}"
 
 
 def duration(seconds: float) -> str:

@@ -14,8 +14,10 @@ import os
 import re
 import tomllib
 from collections.abc import Collection
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +27,7 @@ from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import Secret, Vendor
+from dispatcher.words import SHANGHAI, show_times_in
 
 DEFAULT_PATH: Final = "dispatcher.toml"
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
@@ -82,6 +85,25 @@ class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"[inbound] opt_out_words: {error}.") from error
 
 
+class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How people read times: the zone of screens, messages and exports, and of times they write themselves."""
+
+    timezone: str = "Asia/Shanghai"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone. Raises ConfigError if this machine does not know it."""
+        if self.timezone == str(SHANGHAI):
+            return SHANGHAI  # without a database of zones
+        try:
+            return ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ConfigError(
+                f'[display] timezone = "{self.timezone}" is not known on this machine; write a name such as '
+                '"Asia/Shanghai" or "UTC".'
+            ) from error
+
+
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
 
@@ -106,6 +128,7 @@ class Config(msgspec.Struct, frozen=True):
     path: str
     unset: dict[str, str] = {}
     inbound: InboundConfig = InboundConfig()
+    display: DisplayConfig = DisplayConfig()
     unset_apart: dict[tuple[str, str], str] = {}
 
     def account(self, name: str) -> Vendor:
@@ -139,6 +162,8 @@ def _url_beside(config: str, url: str) -> str:
 def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all") -> Config:
     """The configuration in this file; default: the one $DISPATCHER_CONFIG names, else `dispatcher.toml` here.
 
+    From then on the process shows times in the zone of `[display]`.
+
     `secrets` says which accounts' secrets are needed. Raises ConfigError, also if one of those is missing. Without the
     file there are no defaults: in the wrong folder a new, empty log would be made and read instead of the right one.
     """
@@ -153,7 +178,9 @@ def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all"
         raise ConfigError(f"{file}: cannot be read, as it is not UTF-8. Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}.") from error
-    return parse(table, str(file), secrets=secrets)
+    config = parse(table, str(file), secrets=secrets)
+    show_times_in(config.display.zone)
+    return config
 
 
 def _not_there(file: Path, *, given: bool) -> str:
@@ -169,10 +196,10 @@ def _not_there(file: Path, *, given: bool) -> str:
 
 def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Config:
     """The configuration in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
-    unknown = sorted(set(table) - {"log", "store", "web", "inbound", "lanes", "account"})
+    unknown = sorted(set(table) - {"log", "store", "web", "inbound", "lanes", "display", "account"})
     if unknown:
         raise ConfigError(
-            f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, account.NAME)."
+            f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, display, account.NAME)."
         )
     accounts, unset = {}, {}
     unset_apart: dict[tuple[str, str], str] = {}
@@ -185,8 +212,10 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         if missing is not None:
             unset[name] = str(missing)
     inbound = _section(table, "inbound", InboundConfig, path)
+    display = _section(table, "display", DisplayConfig, path)
     try:
         _ = inbound.opt_outs
+        _ = display.zone
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     log = _section(table, "log", LogConfig, path)
@@ -200,6 +229,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         path=path,
         unset=unset,
         inbound=inbound,
+        display=display,
         unset_apart=unset_apart,
     )
 

@@ -369,3 +369,19 @@ def test_every_vendor_is_registered_under_its_own_name():
     kinds = [find(tag) for tag in BUILT_IN]
     assert [kind.__struct_config__.tag for kind in kinds if kind is not None] == list(BUILT_IN)
     assert len(set(kinds)) == len(kinds)
+
+
+def test_people_read_times_in_the_zone_of_the_display(tmp_path):
+    from dispatcher.words import clock
+
+    (tmp_path / "a.toml").write_text("")
+    (tmp_path / "b.toml").write_text('[display]\ntimezone = "UTC"\n')
+    load(tmp_path / "b.toml")
+    assert clock(1_800_000_000_000, named=True) == "2027-01-15 08:00:00 UTC"
+    load(tmp_path / "a.toml")
+    assert clock(1_800_000_000_000, named=True) == "2027-01-15 16:00:00 Asia/Shanghai"
+
+
+def test_a_time_zone_that_is_not_known_is_an_error():
+    with pytest.raises(ConfigError, match='timezone = "Shanghai" is not known on this machine'):
+        parse({"display": {"timezone": "Shanghai"}}, "dispatcher.toml")
