@@ -11,6 +11,7 @@ from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Cancelled, Flowed, Intent, Weighed
+from tests.simulation.evidence import Evidence
 from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
@@ -56,7 +57,9 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     vendor = SimVendor(world, log, faults=faults, credit=rng.choice([None, None, 200, 2_000]))
     spec = _spec(rng)
     place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed))
-    watch = Watch(world, log, vendor, spec, place.cut_by)
+    evidence = Evidence(world, log, vendor)
+    evidence.unclear(WAR_S)
+    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s)
     plans = _personalised(_plans(rng), world.seed)
     world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {plans}"
     log.on_late = lambda records: _cancel_one(world, log, records)
@@ -110,6 +113,8 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     fresh()
     world.run(world.now_s + PEACE_S)
     judge(world, log, vendor, watch)
+    if left := evidence.left():
+        raise world.broken(left[0], [left[1]])
     if joined:
         join(world.seed, log, place.batches, vendor.taken)
     return {"taken": len(vendor.taken), "doubles": watch.doubles, "requests": vendor.requests}

@@ -50,7 +50,9 @@ def as_history(log: SimLog, batches: dict[int, Batch]) -> History:
     history = History()
     places: dict[tuple[str, str, int], tuple[int, int, bytes]] = {}
     for offset, job in enumerate(log.topics["jobs"]):
-        assert isinstance(job, Job)
+        if not isinstance(job, Job):
+            history.append("jobs", PARTITION, job)
+            continue
         key = (job.campaign, job.attempt, job.batch)
         if key not in places:
             value, headers, sha256 = pack(bytes(batches[offset].data), job.count, attempt=job.attempt, batch=job.batch)

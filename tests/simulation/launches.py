@@ -85,7 +85,11 @@ def launch(log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str) -> 
             log.put("campaigns", [launched(plan, each)])
     if rng.random() < 0.3:  # an append of the launch that timed out is written very late
         jobs = log.topics["jobs"]
-        late = next(o for o, job in enumerate(jobs) if job.campaign == plan.name and job.attempt == attempt)
+        late = next(
+            offset
+            for offset, job in enumerate(jobs)
+            if isinstance(job, Job) and (job.campaign, job.attempt) == (plan.name, attempt)
+        )
         job = jobs[late]
         log.world.after(
             rng.random() * 60, lambda: _put_job(log, batches, plan, attempt, job.number, job.offset, job.count)

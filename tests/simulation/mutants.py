@@ -13,6 +13,7 @@ from pytest import MonkeyPatch  # noqa: PT013
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results import columns as core_join
 from dispatcher.store.fold.fold import Fold
+from tests.simulation.mutants_evidence import EVIDENCE_MUTANTS
 from tests.simulation.mutants_flow import FLOW_MUTANTS
 from tests.simulation.mutants_lane import LANE_MUTANTS
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
@@ -37,4 +38,10 @@ JOIN_MUTANTS: Final[tuple[Mutant, ...]] = (
     a_report_before_its_outcome_is_dropped,
     the_joiner_believes_a_deposed_owner,
 )
-MUTANTS: Final[tuple[Mutant, ...]] = (*LANE_MUTANTS, *FLOW_MUTANTS, *PERSONAL_MUTANTS, *JOIN_MUTANTS)
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    *LANE_MUTANTS,
+    *FLOW_MUTANTS,
+    *EVIDENCE_MUTANTS,
+    *PERSONAL_MUTANTS,
+    *JOIN_MUTANTS,
+)

@@ -31,11 +31,13 @@ class SimLog:
         self.readers: list[Callable[[str], None]] = []
         self.listeners: list[Callable[[str, int, Any], None]] = []
         self.on_late: Callable[[list[Any]], None] = lambda records: None  # an append that later ones will overtake
+        self.asked_s: dict[int, float] = {}  # id of a record -> when its append was asked for
         self._last_s: dict[tuple[int, str], float] = {}
 
     def append(self, process: Mortal | None, topic: str, records: list[Any], done: Callable[[Fate], None]) -> None:
         """`done` says what became of it; "in doubt": it timed out, and may be written all the same, even later."""
         rng, world = self.world.rng, self.world
+        self.asked_s.update((id(record), world.now_s) for record in records)
         key = (id(process), topic)
         when_s = max(world.now_s + rng.expovariate(1 / 0.004), self._last_s.get(key, 0.0))
         fault = self.faults and rng.random() < 0.02

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -28,6 +29,9 @@ MISBEHAVIOUR: Final = (
     *("take-silent", "silent", "busy", "throttle", "garbage-taken", "garbage", "reject", "refuse", "late"),
 )
 
+UNCLEAR: Final = ("garbage", "garbage", "silent", "garbage-taken", "take-silent")
+"""What a vendor does whose answers do not say what happened."""
+
 
 class Arrival:
     """A request as the vendor sees it, with what only the judge knows: whose it is."""
@@ -50,18 +54,24 @@ class SimVendor:
         self.faults = faults
         self.credit = credit
         self.taken: dict[bytes, int] = {}
+        self.took: dict[int, str] = {}  # intent -> the id it was taken under
+        self.strange: set[int] = set()  # numbers that were reported under ids that are not ours
         self.requests = 0
         self.segments: dict[str, int] = {}  # of each campaign's text
         self.runs: dict[str, int] = {}  # how many recipients of each campaign share a text, 0: all
         self.watch: Callable[[Arrival, str], None] = lambda arrival, behaviour: None
         self.down_until_s = 0.0
         self.stalled_until_s = 0.0
+        self.unclear_s = (0.0, 0.0)  # from when until when no answer says what happened
+        self._unclear = random.Random(f"{world.seed}, unclear")
 
     def behave(self) -> str:
         """What it will do with the next request."""
         rng = self.world.rng
         if self.world.now_s < self.down_until_s:
             return "refuse"
+        if self.faults and self.unclear_s[0] <= self.world.now_s < self.unclear_s[1]:
+            return self._unclear.choice(UNCLEAR)
         if not self.faults or rng.random() > 0.12:
             return "take"
         return rng.choice(MISBEHAVIOUR)
@@ -81,6 +91,7 @@ class SimVendor:
             else:
                 self.credit -= messages
         if behaviour in TAKEN:
+            self.took[intent] = str(self.requests)
             for number in recipients:
                 self.taken[number] = self.taken.get(number, 0) + 1
             self._report(recipients, str(self.requests))
@@ -112,6 +123,7 @@ class SimVendor:
                 rows.append((vendor_id, int(number), state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
         if rng.random() < 0.05:
             rows.append((f"not ours {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
+            self.strange.add(int(recipients[0]))
         rng.shuffle(rows)
         while rows:
             size = rng.randint(1, len(rows))

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from dispatcher.core.lane.account import LaneSpec
 from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved
+from tests.simulation.evidence import READ_S
 from tests.simulation.process import Process
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import TAKEN, Arrival, SimVendor
@@ -26,12 +27,19 @@ class Watch:
     """Sees every record and every arrival. `processes` are all that ever lived."""
 
     def __init__(
-        self, world: World, log: SimLog, vendor: SimVendor, spec: LaneSpec, cut_by: dict[tuple[str, int], float]
+        self,
+        world: World,
+        log: SimLog,
+        vendor: SimVendor,
+        spec: LaneSpec,
+        cut_by: dict[tuple[str, int], float],
+        known_s: dict[int, float],
     ) -> None:
         self.world, self.log, self.vendor, self.spec = world, log, vendor, spec
         self.processes: list[Process] = []
         self.doubles = 0
         self._cut_by = cut_by
+        self._known_s = known_s
         self._policy: dict[str, str] = {}
         self._stopped_s: dict[str, float] = {}
         self._cancelled: set[str] = set()
@@ -62,6 +70,19 @@ class Watch:
                 self._owner = record.owner
             case Resolved() if record.verdict != "sent":
                 self._resent.add(record.intent)
+                if record.by == "policy":
+                    self._against_evidence(record)
+
+    def _against_evidence(self, resolved: Resolved) -> None:
+        """A policy sends nothing again of which reports, or a decision in the owner's inbox, say what became of it."""
+        known_s = self._known_s.get(resolved.intent, float("inf"))
+        for process in self.processes:
+            if process.name == resolved.owner == self._owner:
+                read_s = READ_S + max(known_s, process.frozen_until_s, process.reads_late_until_s)
+                if read_s < self.log.asked_s[id(resolved)]:
+                    raise self.world.broken(
+                        "a policy sends again what reports or a decision say was taken", [resolved.intent]
+                    )
 
     # --- the vendor ---
 

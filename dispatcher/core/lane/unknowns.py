@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.state import Chunk
+from dispatcher.core.lane.state import Chunk, ChunkState
 from schemas.records import Decided, Resolved, ResolvedAs
 
 NEVER = float("inf")
@@ -26,6 +26,7 @@ class Unknowns:
         self._safe_s = NEVER
         self._waiting: dict[int, tuple[float, Resolved]] = {}
         self._undone: dict[int, int] = {}
+        self._early: dict[int, tuple[int, Decided]] = {}
 
     def took_over(self, now_s: float, longest_request_s: float) -> None:
         """Our own Owned was read back: from a while after this moment on nobody else can still be sending."""
@@ -33,8 +34,11 @@ class Unknowns:
 
     def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
         """Under policy `resend` it will be sent again; `request_s` is the longest a request of its account takes, and
-        how long evidence that it was taken is waited for.
+        how long evidence that it was taken is waited for. A decision that was read before is done at once.
         """
+        if (early := self._early.pop(chunk.intent, None)) is not None:
+            self.decided(early[0], chunk, early[1], now_s, now_ms)
+            return
         campaign = self._campaigns.get(chunk.campaign)
         if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
             return
@@ -53,7 +57,14 @@ class Unknowns:
         self._waiting[chunk.intent] = (at_s, resolved)
 
     def decided(self, offset: int, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
-        """A person, or the evidence of a report, says what became of it: the inbox record at `offset`."""
+        """A person, or the evidence of a report, says what became of it: the inbox record at `offset`.
+
+        Whoever decided had read further in the journal than this owner if the chunk is not unknown yet: it is kept.
+        """
+        self._undone.setdefault(chunk.intent, offset)
+        if chunk.state is not ChunkState.UNKNOWN:
+            self._early[chunk.intent] = (offset, decision)
+            return
         resolved = Resolved(
             owner=self._owner,
             account=chunk.account,
@@ -68,7 +79,6 @@ class Unknowns:
             now_s if decision.verdict == ResolvedAs.SENT else max(now_s, self._safe_s),
             resolved,
         )
-        self._undone.setdefault(chunk.intent, offset)
 
     def found(self, chunk: Chunk, vendor_ids: tuple[str, ...], why: str, now_s: float, now_ms: int) -> None:
         """The vendor's own history has every recipient of it, under these ids."""
@@ -94,6 +104,7 @@ class Unknowns:
         """It is not unknown any more."""
         self._waiting.pop(intent, None)
         self._undone.pop(intent, None)
+        self._early.pop(intent, None)
 
     @property
     def undone(self) -> int | None:

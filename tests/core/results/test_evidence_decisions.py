@@ -12,7 +12,7 @@ from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.effects import Append
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import ChunkState, LaneState
-from schemas.records import Decided, Intent, Job, Launched, Leg, Outcome, Owned, Resolved
+from schemas.records import Decided, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Resolved, UnknownPolicy
 
 TTL_S, TIMEOUT_S = 5.0, 30.0
 JOBS = 3
@@ -35,7 +35,7 @@ def decided(verdict: Any, *intents: int, campaign: str = "may") -> Decided:
 class Lane:
     """A lane's log, and its owners one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: UnknownPolicy = "hold") -> None:
         self.journal: list[Any] = []
         self.inbox: list[Any] = [job(0)]
         self.now_s = 100.0
@@ -44,7 +44,7 @@ class Lane:
         leg = Leg(account="spring", vendor="batch-a", jobs=JOBS, recipients=10 * JOBS)
         launched = Launched(
             campaign="may", attempt="a", fingerprint="", name="", text="hi", legs=(leg,), weight=1, urgent=False,
-            unknown="hold", rows=10 * JOBS, recipients=10 * JOBS, invalid=0, duplicate=0, suppressed=0, batches=JOBS,
+            unknown=policy, rows=10 * JOBS, recipients=10 * JOBS, invalid=0, duplicate=0, suppressed=0, batches=JOBS,
             segments=1, at_ms=0, by="",
         )  # fmt: skip
         self.campaigns.apply(0, launched)
@@ -142,6 +142,46 @@ def test_of_two_decisions_the_later_one_counts_as_long_as_nothing_was_done():
     assert [each.verdict for each in lane.resolutions(owner)] == ["sent"]
     lane.now_s += TTL_S + TIMEOUT_S
     assert lane.resolutions(owner) == []
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend"])
+def test_a_decision_that_is_read_before_the_outcome_it_is_about_takes_effect_with_it(policy):
+    """Whoever decided had read further in the journal than the owner."""
+    lane = Lane(policy)
+    owner = lane.owner("me")
+    intent = len(lane.journal)
+    lane.journal.append(
+        Intent(owner="me", n=1, account="spring", campaign="may", job=0, batch=0, start=0, count=10, attempt=0, at_ms=0)
+    )
+    lane.read(owner, intent)
+    lane.tell(owner, decided("sent", intent))
+    assert lane.resolutions(owner) == []
+    assert owner.last_checkpoint(0).inbox == 1, "the next owner must read it again"
+    lane.journal.append(
+        Outcome(account="spring", intent=intent, effect=Effect.UNKNOWN, kind=Kind.UNKNOWN, code="", at_ms=0)
+    )
+    lane.read(owner, intent + 1)
+    [resolved] = lane.resolutions(owner)
+    assert (resolved.intent, resolved.verdict, resolved.by) == (intent, "sent", "li@desk")
+    lane.now_s += 1_000
+    assert lane.resolutions(owner) == []
+
+
+def test_a_decision_about_a_chunk_that_never_is_unknown_is_forgotten():
+    lane = Lane()
+    owner = lane.owner("me")
+    intent = len(lane.journal)
+    lane.journal.append(
+        Intent(owner="me", n=1, account="spring", campaign="may", job=0, batch=0, start=0, count=10, attempt=0, at_ms=0)
+    )
+    lane.read(owner, intent)
+    lane.tell(owner, decided("resend", intent))
+    lane.journal.append(
+        Outcome(account="spring", intent=intent, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED, code="", at_ms=0)
+    )
+    lane.read(owner, intent + 1)
+    assert lane.resolutions(owner) == []
+    assert owner.last_checkpoint(0).inbox == len(lane.inbox)
 
 
 # --- what the vendor's history says ----------------------------------------------------------------------------------

@@ -1,0 +1,248 @@
+"""The search for evidence beside the lanes, in virtual time; and a person who asks the vendor.
+
+The joiner's fold of the journal and the search that ships (dispatcher/core/results); what is made up is where the rows
+lie. The judge knows what the vendor took: whatever is resolved as sent was, and what a report proves is resolved.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from consumers.results.evidence import BY, LOOK_EVERY_S, decision
+from dispatcher.core.ownership import Ownership
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, Unexplained, conclude
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place
+from schemas.records import Decided, Job, Reports, Resolved, ResolvedAs
+from schemas.states import State
+from tests.simulation.launches import FIRST_NUMBER
+from tests.simulation.sim_log import SimLog
+from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.world import ACCOUNT, World
+from tests.store.joined_history import rows_of
+
+AGAIN_S: Final = 60.0
+READ_S: Final = 1.0
+"""How long a process that is awake takes to read what lies in its inbox, at most."""
+
+ASKED_AFTER_S: Final = 20.0
+"""A person decides no earlier: then all requests of the chunk have arrived."""
+
+EVIDENCE_SHARE: Final = 0.5
+UNCLEAR_SHARE: Final = 0.6
+
+
+class Books:
+    """What the joiner knows of the journal (a Ledger in memory) and of the reports."""
+
+    def __init__(self, log: SimLog) -> None:
+        self._log = log
+        self._fold = JournalFold(0, Ownership(None), {})
+        self._positions = {"lanes": 0, "reports": 0}
+        self.chunks: dict[int, JoinedChunk] = {}
+        self.of_id: dict[str, list[JoinedChunk]] = {}
+        self.reported: dict[str, set[int]] = {}
+
+    def read(self) -> None:
+        """Fold what is new: reports first, so that the journal is never behind them."""
+        for record in self._new("reports"):
+            assert isinstance(record, Reports)
+            for vendor_id, number, state, *_ in rows_of(record):
+                if state:
+                    self.reported.setdefault(vendor_id, set()).add(number)
+        for record in self._new("lanes"):
+            self._fold.apply(self._positions["lanes"] - 1, record, self)
+
+    def _new(self, topic: str) -> Iterator[Any]:
+        records = self._log.topics[topic]
+        while self._positions[topic] < len(records):
+            self._positions[topic] += 1
+            yield records[self._positions[topic] - 1]
+
+    def unknown(self) -> list[JoinedChunk]:
+        """The chunks that are unknown now."""
+        return [chunk for chunk in self._fold.open.values() if chunk.state == State.UNKNOWN and not chunk.vendor_id]
+
+    def candidates(self) -> list[Candidate]:
+        """Chunks whose own vendor id is not known, as the store finds them."""
+        return [self.candidate(chunk) for chunk in self.chunks.values() if self._may_be(chunk)]
+
+    def late(self) -> list[LateAnswer]:
+        """Unknown chunks of which an earlier attempt was accepted after all."""
+        answered = [c for c in self.chunks.values() if c.state == State.QUEUED and c.heard and c.vendor_id]
+        return [
+            LateAnswer(self.candidate(chunk), before.vendor_id)
+            for chunk in self.unknown()
+            for before in answered
+            if before.batch == chunk.batch and before.start <= chunk.start and chunk.end <= before.end
+        ]
+
+    def unexplained(self) -> list[Unexplained]:
+        """The ids that no answer told, with the numbers that no chunk of this id holds."""
+        found = []
+        for vendor_id, numbers in self.reported.items():
+            named = self.of_id.get(vendor_id, [])
+            left = sorted(numbers - {number for chunk in named for number in self.numbers_of(chunk.batch, chunk)})
+            if left and not any(chunk.heard for chunk in named):
+                found.append(
+                    Unexplained(
+                        vendor_id=vendor_id, numbers=np.array(left, np.int64), reports=len(left), first_offset=0,
+                        first_ms=0, named=tuple(map(self.candidate, named)),
+                    )
+                )  # fmt: skip
+        return found
+
+    def candidate(self, chunk: JoinedChunk) -> Candidate:
+        """The chunk as the search sees it; all clocks agree here."""
+        campaign = self._log.topics["jobs"][chunk.batch].campaign
+        return Candidate(
+            id=chunk.id, batch=chunk.batch, campaign=campaign, start=chunk.start, count=chunk.count,
+            state=State(chunk.state), at_ms=0,
+        )  # fmt: skip
+
+    def numbers_of(self, batch: int, chunk: JoinedChunk | None = None) -> range:
+        """Of a batch (here: the offset of its job), or of a chunk of it."""
+        job = self._log.topics["jobs"][batch]
+        first = FIRST_NUMBER + job.offset
+        return range(first, first + job.count) if chunk is None else range(first + chunk.start, first + chunk.end)
+
+    def _may_be(self, chunk: JoinedChunk) -> bool:
+        if chunk.vendor_id:
+            return chunk.state == State.ACCEPTED and not chunk.heard and self._returned(chunk)
+        if chunk.state == State.QUEUED:
+            return bool(chunk.since_ms)
+        return chunk.state in (State.IN_FLIGHT, State.ACCEPTED, State.UNKNOWN)
+
+    def _returned(self, chunk: JoinedChunk) -> bool:
+        """Whether an attempt of some of its recipients was returned while it was unknown, and has no id."""
+        return any(
+            other.batch == chunk.batch and other.start < chunk.end and chunk.start < other.end
+            for other in self.chunks.values()
+            if other.state == State.QUEUED and other.since_ms and not other.vendor_id
+        )
+
+    # --- Ledger ------------------------------------------------------------------------------------------------------
+
+    def job(self, job: int) -> JoinedJob | None:
+        offset = job // lane_place(0, 1)
+        record = self._log.topics["jobs"][offset]
+        assert isinstance(record, Job)
+        return JoinedJob(job, record.campaign, record.attempt, record.account, offset, record.number)
+
+    def chunk(self, chunk: int) -> JoinedChunk | None:
+        return self.chunks.get(chunk)
+
+    def opened(self, chunk: JoinedChunk) -> None:
+        self.chunks[chunk.id] = chunk
+
+    def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
+        self.of_id.setdefault(vendor_id, []).append(chunk)
+
+    def moved(self, chunk: JoinedChunk, before: State) -> None: ...
+
+    def changed(self, chunk: JoinedChunk) -> None: ...
+
+    def contested(self, chunk: JoinedChunk) -> None: ...
+
+    def sent(self, chunk: JoinedChunk, sent_ms: int) -> None: ...
+
+    def odd(self, what: str) -> None: ...
+
+
+class Evidence:
+    """A joiner that looks for evidence every LOOK_EVERY_S, and a person who resolves what is held, truthfully."""
+
+    def __init__(self, world: World, log: SimLog, vendor: SimVendor) -> None:
+        self.world, self.log, self.vendor = world, log, vendor
+        self.books = Books(log)
+        self.known_s: dict[int, float] = {}  # intent -> since when a decision or a report says what became of it
+        self._told: dict[int, float] = {}
+        self._seen: dict[int, float] = {}
+        self._rng = random.Random(f"{world.seed}, evidence")
+        self.acts = self._rng.random() < EVIDENCE_SHARE
+        if self.acts:
+            log.listeners.append(self._written)
+            world.after(LOOK_EVERY_S, self._look)
+
+    def unclear(self, war_s: float) -> None:
+        """In some histories the vendor's answers do not say what happened for a while, with some requests taken."""
+        if self.acts and self._rng.random() < UNCLEAR_SHARE:
+            start_s = self.world.now_s + self._rng.random() * war_s / 3
+            self.vendor.unclear_s = (start_s, start_s + war_s * self._rng.uniform(0.3, 0.9))
+
+    def left(self) -> tuple[str, int] | None:
+        """An unknown chunk at the end that a report says was taken: what is wrong, and its intent."""
+        self.books.read()
+        for chunk in self.books.unknown() if self.acts else ():
+            if vendor_id := self._taken_as(chunk):
+                intent = chunk.id // lane_place(0, 1)
+                return f"intent {intent} is unknown, though reports under {vendor_id} say it was taken", intent
+        return None
+
+    def _taken_as(self, chunk: JoinedChunk) -> str:
+        """The id under which reports say that these recipients were texted, by whoever knows all that the vendor took.
+
+        "" if there is none, or if a stranger's id makes the reports ambiguous.
+        """
+        numbers = set(self.books.numbers_of(chunk.batch, chunk))
+        for intent, vendor_id in self.vendor.took.items() if not numbers & self.vendor.strange else ():
+            taken = self.books.chunks[lane_place(0, intent)]
+            covers = taken.batch == chunk.batch and taken.start <= chunk.start and chunk.end <= taken.end
+            if covers and numbers & self.books.reported.get(vendor_id, set()):
+                return vendor_id
+        return ""
+
+    def _look(self) -> None:
+        self.world.after(LOOK_EVERY_S, self._look)
+        self.books.read()
+        if self.books.unknown():
+            self._search()
+            self._ask()
+        for chunk in self.books.unknown():
+            if self._taken_as(chunk):
+                self.known_s.setdefault(chunk.id // lane_place(0, 1), self.world.now_s)
+
+    def _search(self) -> None:
+        candidates, search = self.books.candidates(), Search(self.books.unexplained())
+        unclear = {candidate.batch for candidate in candidates if candidate.state is State.UNKNOWN}
+        for batch in sorted({candidate.batch for candidate in candidates}, key=lambda batch: batch not in unclear):
+            numbers = np.array(self.books.numbers_of(batch), np.int64)
+            search.look(numbers, [candidate for candidate in candidates if candidate.batch == batch])
+        for proof in conclude(search.traces(), self.books.late()):
+            if self._told.get(proof.chunk.id, float("-inf")) + AGAIN_S <= self.world.now_s:
+                self._told[proof.chunk.id] = self.world.now_s
+                self._decide(decision(ACCOUNT, proof, 0))
+
+    def _ask(self) -> None:
+        """A person asks the vendor about what its campaign's policy holds, and says what was not taken."""
+        for chunk in self.books.unknown():
+            since_s = self._seen.setdefault(chunk.id, self.world.now_s)
+            intent = chunk.id // lane_place(0, 1)
+            if self.world.now_s - since_s >= ASKED_AFTER_S and intent not in self.vendor.took:
+                self._seen[chunk.id] = self.world.now_s
+                campaign = self.books.candidate(chunk).campaign
+                self._decide(
+                    Decided(
+                        account=ACCOUNT, campaign=campaign, intents=(intent,), verdict=ResolvedAs.NOT_SENT, at_ms=0,
+                        by="li@desk",
+                    )
+                )  # fmt: skip
+
+    def _decide(self, decided: Decided) -> None:
+        [intent] = decided.intents
+        self.world.say("%s: %d was %s", decided.by, intent, decided.verdict, intent=intent)
+        self.known_s.setdefault(intent, self.world.now_s)
+        self.log.put("jobs", [decided])
+
+    def _written(self, topic: str, offset: int, record: Any) -> None:
+        """Whatever is resolved as sent because of evidence was sent."""
+        if not isinstance(record, Resolved) or record.by != BY:
+            return
+        intent = self.log.topics["lanes"][record.intent]
+        first = FIRST_NUMBER + self.log.topics["jobs"][intent.job].offset + intent.start
+        never = [number for number in range(first, first + intent.count) if not self.vendor.taken.get(b"%d" % number)]
+        if never:
+            raise self.world.broken(f"{never[0]} counts as sent by evidence, and never was", [record.intent])

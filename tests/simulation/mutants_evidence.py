@@ -1,0 +1,32 @@
+"""Deliberate mistakes in what reports prove of unknown chunks; each is caught by some history (test_histories.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from pytest import MonkeyPatch  # noqa: PT013
+
+from dispatcher.core.results.evidence import Candidate, Search, Unexplained
+
+
+def attempts_of_the_same_recipients_are_rivals(patch: MonkeyPatch) -> None:
+    original = Search._proven
+
+    def proven(self: Search, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
+        return original(self, of, holders) if len(holders) == 1 else []
+
+    patch.setattr(Search, "_proven", proven)
+
+
+def an_id_proves_all_that_is_unknown_of_its_batch(patch: MonkeyPatch) -> None:
+    def proven(self: Search, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
+        return self._unknown.get(holders[0].batch, []) if holders else []
+
+    patch.setattr(Search, "_proven", proven)
+
+
+EVIDENCE_MUTANTS: Final = (
+    attempts_of_the_same_recipients_are_rivals,
+    an_id_proves_all_that_is_unknown_of_its_batch,
+)
