@@ -13,6 +13,7 @@
     │   ├── LogDamaged                 a record is missing or is not what was written
     │   └── LogNewer                   written by a newer release                         exit code 2
     ├── StoreError                     the results store failed (it can be rebuilt from the log)
+    │   └── StoreBusy                  another process writes to it                       retryable
     └── PortInUse                      a listening address is taken                       exit code 2
 
 Adapters raise nothing else: tests/log and tests/store fail on an error that is not mapped.
@@ -86,6 +87,12 @@ class LogNewer(LogError):
 
 class StoreError(DispatcherError):
     """The results store failed; `dispatcher store rebuild` makes a new one from the log."""
+
+
+class StoreBusy(StoreError):
+    """Another process writes to this store: a dispatcher runs, or a command just brings the store up to date."""
+
+    retryable = True
 
 
 class PortInUse(DispatcherError):

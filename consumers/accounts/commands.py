@@ -25,7 +25,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.os_user import os_user
 from dispatcher.service.accounts import Probe, balance_of, probe, run_by_the_old, tell_lane
-from dispatcher.store.opening import sqlite_path
+from dispatcher.store.opening import check_url
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.words import listed
@@ -103,7 +103,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account check spring
     """
     loaded = load(config, secrets=[name] if name is not None else "all")
-    sqlite_path(loaded.store.url)
+    check_url(loaded.store)
     probes = asyncio.run(_checked(loaded, _chosen(loaded, name)))
     if as_json:
         print_json({"config": loaded.path, "accounts": [_as_json(each) | {"lane_told": told} for each, told in probes]})

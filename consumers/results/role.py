@@ -27,14 +27,13 @@ from consumers.results.evidence import EvidenceWatch
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
-from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer
+from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer, StoreBusy
 from dispatcher.log.port import Log, Stored
 from dispatcher.process.roles import Work, start_tasks
 from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.store.fold.feeding import Joining, places
 from dispatcher.store.opening import open_reader, open_store, wait_for_store
 from dispatcher.store.port import INPUTS, OtherLog, Store
-from dispatcher.store.sqlite.store import StoreBusy
 
 LINGER_S: Final = 0.2
 QUIET_S: Final = 0.02

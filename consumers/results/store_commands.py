@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dispatcher.config.file import Config, load
 from dispatcher.log.opening import open_log
-from dispatcher.store.sqlite.rebuild import rebuild as rebuild_store
+from dispatcher.store.opening import rebuild as rebuild_store
 from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
 
 
@@ -56,7 +56,7 @@ async def _rebuild(config: Config) -> int:
                 whole = total
                 bar.update(task, completed=done, total=total)
 
-            await rebuild_store(config, log, progress)
+            await rebuild_store(config.store, log, progress)
     finally:
         await log.close()
     return whole

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from dispatcher.config.file import Config
+from dispatcher.errors import StoreBusy
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.store.fold.feeding import Joining
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import Store, StoreReader
-from dispatcher.store.sqlite.store import StoreBusy
 from schemas.topics import CAMPAIGNS, LANES, REPORTS, Topic
 
 LOOK_AGAIN_S: Final = 0.1

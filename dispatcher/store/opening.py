@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,19 +11,26 @@ import structlog
 
 from dispatcher.config.file import StoreConfig
 from dispatcher.core.results.inbound import Bounds
-from dispatcher.errors import ConfigError
+from dispatcher.errors import ConfigError, StoreBusy
+from dispatcher.log.port import Log
 from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import Store, StoreReader
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.reader import SqliteReader
-from dispatcher.store.sqlite.store import StoreBusy, open_sqlite
+from dispatcher.store.sqlite.rebuild import rebuild as rebuild_sqlite
+from dispatcher.store.sqlite.store import open_sqlite
 
 ASK_AGAIN_S: Final = 0.5
 
 _log = structlog.get_logger("store")
 
 
-def sqlite_path(url: str) -> Path:
+def check_url(config: StoreConfig) -> None:
+    """Raises ConfigError if no store can be opened under this URL."""
+    _path(config.url)
+
+
+def _path(url: str) -> Path:
     """The file of a store URL. Raises ConfigError for any other kind of URL."""
     scheme, found, path = url.partition(":")
     if scheme != "sqlite" or not found or not path or "?" in path:
@@ -35,7 +43,7 @@ def open_reader(config: StoreConfig, meanings: Meaning = meaning) -> StoreReader
 
     Raises ConfigError or StoreError.
     """
-    path = sqlite_path(config.url)
+    path = _path(config.url)
     connection = sqlite_file.open_reader(path)
     return SqliteReader(path, connection, config.no_report_after_s, meanings, bounds(config).parts_within_ms)
 
@@ -45,7 +53,7 @@ def open_store(config: StoreConfig, *, emits: bool = True) -> Store:
 
     `emits`: chunks that get their final word are collected for the topic `results`.
     """
-    return open_sqlite(sqlite_path(config.url), emits=emits, bounds=bounds(config))
+    return open_sqlite(_path(config.url), emits=emits, bounds=bounds(config))
 
 
 def bounds(config: StoreConfig) -> Bounds:
@@ -53,6 +61,14 @@ def bounds(config: StoreConfig) -> Bounds:
     return Bounds(
         parts_within_ms=int(config.parts_within_s * 1000), repeats_within_ms=int(config.repeats_within_s * 1000)
     )
+
+
+async def rebuild(config: StoreConfig, log: Log, progress: Callable[[int, int], None]) -> None:
+    """Replay the whole log into a new store, then replace the old one. `progress` as in Joining.catch_up.
+
+    Raises UserError while another process writes to the store, and what log and store raise.
+    """
+    await rebuild_sqlite(_path(config.url), bounds(config), config.no_report_after_s, log, progress)
 
 
 async def wait_for_store(config: StoreConfig, stop: asyncio.Event) -> Store | None:

@@ -17,10 +17,10 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.service.freshness import bring_up_to_date, up_to_date
 from dispatcher.store.fold.feeding import Joining
-from dispatcher.store.opening import open_reader, open_store, sqlite_path
+from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.opening import open_reader, open_store, rebuild
 from dispatcher.store.port import OtherLog
-from dispatcher.store.sqlite.rebuild import rebuild
-from dispatcher.store.sqlite.store import SqliteStore, open_sqlite
+from dispatcher.store.sqlite.store import open_sqlite
 from schemas.records import Dead
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
@@ -32,7 +32,7 @@ NOW_MS = LAUNCHED_MS + 60_000
 SPRING = lane_partition("spring")
 
 
-def joining(log: Log, store: SqliteStore) -> Joining:
+def joining(log: Log, store: FoldingStore) -> Joining:
     return Joining(log, store, no_report_after_s=NO_REPORT_AFTER_S, now_ms=lambda: NOW_MS)
 
 
@@ -40,6 +40,10 @@ def config(folder: Path) -> Config:
     return parse(
         {"store": {"url": f"sqlite:{folder / 'results.db'}"}, "log": {"url": f"sqlite:{folder / 'log.db'}"}}, "x.toml"
     )
+
+
+def store_file(folder: Path) -> Path:
+    return folder / "results.db"
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -227,7 +231,7 @@ async def test_without_a_log_a_command_says_so(tmp_path: Path):
     with pytest.raises(ConfigError, match="no log"):
         async with up_to_date(config(tmp_path)):
             pass
-    assert not sqlite_path(config(tmp_path).store.url).exists()
+    assert not store_file(tmp_path).exists()
 
 
 # --- rebuilding ------------------------------------------------------------------------------------------------------
@@ -246,11 +250,11 @@ def rows_of(path: Path) -> dict:
 async def test_a_rebuilt_store_has_identical_rows(tmp_path: Path, seed: int):
     log = await real_log(tmp_path, write(Random(seed)))
     await bring_up_to_date(config(tmp_path), log)
-    before = rows_of(sqlite_path(config(tmp_path).store.url))
+    before = rows_of(store_file(tmp_path))
     assert before["chunks"]
     reader = open_reader(config(tmp_path).store)
-    await rebuild(config(tmp_path), log, lambda done, total: None)
-    assert rows_of(sqlite_path(config(tmp_path).store.url)) == before
+    await rebuild(config(tmp_path).store, log, lambda done, total: None)
+    assert rows_of(store_file(tmp_path)) == before
     assert reader.campaigns()  # whoever had it open reads on
     assert left_over(tmp_path) == []
     reader.close()
@@ -269,10 +273,10 @@ BROKEN = [
 async def test_a_store_that_cannot_be_used_is_replaced_by_a_rebuilt_one(tmp_path: Path, what, damage):
     log = await real_log(tmp_path, write(Random(5)))
     await bring_up_to_date(config(tmp_path), log)
-    path = sqlite_path(config(tmp_path).store.url)
+    path = store_file(tmp_path)
     before = rows_of(path)
     damage(path)
-    await rebuild(config(tmp_path), log, lambda done, total: None)
+    await rebuild(config(tmp_path).store, log, lambda done, total: None)
     after = rows_of(path)
     outbox = after.pop("outbox"), before.pop("outbox")
     assert after == before
@@ -284,7 +288,7 @@ async def test_a_store_that_cannot_be_used_is_replaced_by_a_rebuilt_one(tmp_path
 async def test_a_rebuild_that_fails_leaves_the_old_store_as_it_was(tmp_path: Path):
     log = await real_log(tmp_path, write(Random(5)))
     await bring_up_to_date(config(tmp_path), log)
-    path = sqlite_path(config(tmp_path).store.url)
+    path = store_file(tmp_path)
     before = rows_of(path)
     broken = HistoryLog()
 
@@ -293,7 +297,7 @@ async def test_a_rebuild_that_fails_leaves_the_old_store_as_it_was(tmp_path: Pat
 
     broken.end = away  # type: ignore[method-assign]
     with pytest.raises(LogUnavailable):
-        await rebuild(config(tmp_path), broken, lambda done, total: None)
+        await rebuild(config(tmp_path).store, broken, lambda done, total: None)
     assert rows_of(path) == before
     assert left_over(tmp_path) == []
     await log.close()
@@ -303,7 +307,7 @@ async def test_a_rebuild_beside_a_running_dispatcher_is_refused(tmp_path: Path):
     log = await real_log(tmp_path, History())
     held = open_store(config(tmp_path).store)
     with pytest.raises(UserError, match="Stop the dispatcher"):
-        await rebuild(config(tmp_path), log, lambda done, total: None)
+        await rebuild(config(tmp_path).store, log, lambda done, total: None)
     held.close()
     await log.close()
 
@@ -315,7 +319,7 @@ async def test_what_was_not_told_downstream_is_still_to_be_told_after_a_rebuild(
     history.outcome("spring", history.intent("spring", "o", 0, 0, 4), "failed", code="107")
     log = await real_log(tmp_path, history)
     await bring_up_to_date(config(tmp_path), log)
-    await rebuild(config(tmp_path), log, lambda done, total: None)
+    await rebuild(config(tmp_path).store, log, lambda done, total: None)
     store = open_store(config(tmp_path).store)
     assert len(await asyncio.to_thread(store.outbox, 10)) == 1
     store.close()
@@ -332,7 +336,7 @@ async def test_a_store_that_has_read_further_than_the_log_goes_is_refused_until_
     with pytest.raises(OtherLog, match="another log.*store rebuild"):
         await joining(HistoryLog(short), store).catch_up()
     store.close()
-    await rebuild(config(tmp_path), HistoryLog(short), lambda done, total: None)
+    await rebuild(config(tmp_path).store, HistoryLog(short), lambda done, total: None)
     reader = open_reader(config(tmp_path).store)
     assert [(view.id, view.counts.queued) for view in reader.campaigns()] == [("c1", 3)]
     reader.close()

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from dispatcher.config.file import StoreConfig
-from dispatcher.errors import ConfigError, DispatcherError, LogNewer, StoreError
+from dispatcher.errors import ConfigError, DispatcherError, LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import Stored
+from dispatcher.store.fold import finished as fold_finished
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import LoadedBatch, Overtaken
 from dispatcher.store.sqlite import file as sqlite_file
-from dispatcher.store.sqlite import finished as sqlite_finished
-from dispatcher.store.sqlite.store import StoreBusy, open_sqlite
+from dispatcher.store.sqlite.store import open_sqlite
 from schemas import codec
 from schemas.states import State
 from schemas.topics import lane_partition
@@ -259,11 +259,11 @@ def test_a_recipient_takes_at_most_16_bytes_on_disk_and_in_memory(tmp_path: Path
     assert 0 < memory_bytes / 100_000 <= 16
 
 
-@pytest.mark.parametrize("cells_max", [sqlite_finished.CELLS_MAX, 10], ids=["at once", "a chunk at a time"])
+@pytest.mark.parametrize("cells_max", [fold_finished.CELLS_MAX, 10], ids=["at once", "a chunk at a time"])
 def test_finished_chunks_say_what_the_pages_say_wherever_they_lie_in_their_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells_max: int
 ):
-    monkeypatch.setattr(sqlite_finished, "CELLS_MAX", cells_max)
+    monkeypatch.setattr(fold_finished, "CELLS_MAX", cells_max)
     history = sent([10_000, 300], chunk=3_000)
     rows = [
         (f"v{at // 3000 if at < 10_000 else 4}", FIRST_NUMBER + at, 1 + at % 7 // 6, f"E{at % 7}", 1 + at)

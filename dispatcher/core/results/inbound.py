@@ -40,6 +40,9 @@ class Bounds(msgspec.Struct, frozen=True):
     repeats_within_ms: int = 7 * 24 * 3_600_000
 
 
+DEFAULT_BOUNDS: Final = Bounds()
+
+
 class Part(msgspec.Struct, frozen=True, array_like=True):
     """Part `number` of a long message; `at_ms` 0 where the vendor gave no time."""
 

@@ -1,6 +1,6 @@
 """The fold of the log into the store: one transaction's worth of records at a time.
 
-Who calls it begins and ends the transaction (store/sqlite/store.py), has fetched the batches of all jobs that the
+Who calls it begins and ends the transaction (folding.py), has fetched the batches of all jobs that the
 journal records name, and gives each partition's records in order and without gaps. A record that cannot be read is
 counted under `oddities` and passed over; one of a newer release stops the fold (LogNewer), nothing of it is written.
 """
@@ -19,9 +19,9 @@ from dispatcher.core.results.reports import Origin, ReportRows, decimal_keys, fl
 from dispatcher.errors import LogNewer
 from dispatcher.log.port import Stored
 from dispatcher.store.fold.settle_reports import ReportJoin
+from dispatcher.store.fold.tables import Tables
 from dispatcher.store.fold.tallies import STATE_COLUMNS, Key, Tallies
 from dispatcher.store.fold.working_set import WorkingSet
-from dispatcher.store.sqlite.tables import Tables
 from schemas import codec
 from schemas.records import (
     AnyRecord,

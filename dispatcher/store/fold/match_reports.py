@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dispatcher.core.results.columns import Positions
 from dispatcher.core.results.journal import JoinedChunk
 from dispatcher.core.results.reports import ReportRows, id_keys
+from dispatcher.store.fold.tables import Tables
 from dispatcher.store.fold.working_set import WorkingSet
-from dispatcher.store.sqlite.tables import Tables
 from schemas.states import State
 
 Rows = NDArray[np.intp]

@@ -17,9 +17,9 @@ from dispatcher.core.results.columns import Positions
 from dispatcher.core.results.journal import JoinedChunk
 from dispatcher.core.results.reports import ReportRows
 from dispatcher.store.fold.match_reports import Match, Part, Rows
+from dispatcher.store.fold.tables import Tables
 from dispatcher.store.fold.tallies import FINAL_COLUMNS, STATE_COLUMNS, Key, Tallies
 from dispatcher.store.fold.working_set import WorkingSet
-from dispatcher.store.sqlite.tables import Tables
 from schemas.states import State
 
 ROW_BITS: Final = 32

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
-from dispatcher.store.sqlite.batches import BatchRow
-from dispatcher.store.sqlite.tables import Tables
+from dispatcher.store.fold.tables import JoinedBatch, Tables
 
 COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
 CHUNKS_MAX: Final = 200_000
@@ -31,7 +30,7 @@ class WorkingSet:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._jobs: dict[int, JoinedJob] = {}
-        self._batches: dict[int, BatchRow] = {}
+        self._batches: dict[int, JoinedBatch] = {}
         self._columns: OrderedDict[int, Columns] = OrderedDict()
         self._columns_bytes = 0
         self._chunks: dict[int, JoinedChunk] = {}
@@ -56,12 +55,12 @@ class WorkingSet:
                 self._jobs[job_id] = job
         return job
 
-    def batch(self, batch_id: int) -> BatchRow:
+    def batch(self, batch_id: int) -> JoinedBatch:
         """The batch of this id."""
-        row = self._batches.get(batch_id)
-        if row is None:
-            row = self._batches[batch_id] = self._tables.batches.row(batch_id)
-        return row
+        batch = self._batches.get(batch_id)
+        if batch is None:
+            batch = self._batches[batch_id] = self._tables.batches.load(batch_id)
+        return batch
 
     def columns(self, batch_id: int) -> Columns:
         """The columns of a batch; those of others, changed or not, may be let go of (saved first)."""

@@ -7,29 +7,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from dispatcher.core.results.columns import SEGMENT, SEGMENTS_MAX, UNCONTESTED, Columns
+from dispatcher.core.results.columns import SEGMENT, SEGMENTS_MAX, UNCONTESTED, CodePair, Columns
+from dispatcher.store.fold.tables import JoinedBatch, Stretch
 from dispatcher.store.port import BatchPlace
 
 _pack = msgspec.msgpack.encode
-_codes = msgspec.msgpack.Decoder(list[tuple[int, str]])
-_NO_CODES: Final = _pack([])
-
-
-class BatchRow(msgspec.Struct, gc=False):
-    """A batch without its columns."""
-
-    id: int
-    campaign: str
-    attempt: str
-    number: int
-    contested: bool
-    codes: bytes | None
+_codes = msgspec.msgpack.Decoder(list[CodePair])
 
 
 class BatchTables:
@@ -39,12 +29,13 @@ class BatchTables:
         self._run = connection.execute
         self._many = connection.executemany
 
-    def row(self, batch_id: int) -> BatchRow:
+    def load(self, batch_id: int) -> JoinedBatch:
         """The batch of this id, which a job named."""
         row = self._run(
             "SELECT id, campaign, attempt, number, contested, codes FROM batches WHERE id = ?", (batch_id,)
         ).fetchone()
-        return BatchRow(*row)
+        id_, campaign, attempt, number, contested, codes = row
+        return JoinedBatch(id_, campaign, attempt, number, bool(contested), _codes.decode(codes) if codes else [])
 
     def to_load(self, batches_max: int) -> list[BatchPlace]:
         """Batches of launched campaigns whose numbers are not in the store yet."""
@@ -64,7 +55,7 @@ class BatchTables:
         )
         return [BatchPlace(*row) for row in rows]
 
-    def save_numbers(self, batch_id: int, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+    def save_numbers(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
         """The batch's numbers, in list order."""
         self._run("INSERT OR IGNORE INTO numbers VALUES (?, ?)", (batch_id, numbers.astype("<i8", copy=False).data))
         self._run("UPDATE batches SET loaded = 1, recipients = ? WHERE id = ?", (len(numbers), batch_id))
@@ -73,16 +64,16 @@ class BatchTables:
         """The log does not have the batch as it was written."""
         self._run("UPDATE batches SET loaded = 1, broken = ? WHERE id = ?", (why, batch_id))
 
-    def columns(self, row: BatchRow) -> Columns:
+    def columns(self, batch: JoinedBatch) -> Columns:
         """The batch's columns; empty ones if it is broken."""
-        found = self._run("SELECT numbers FROM numbers WHERE batch = ?", (row.id,)).fetchone()
+        found = self._run("SELECT numbers FROM numbers WHERE batch = ?", (batch.id,)).fetchone()
         columns = Columns(np.frombuffer(found[0] if found else b"", "<i8").astype(np.int64, copy=False))
-        columns.codes = _codes.decode(row.codes) if row.codes else []
+        columns.codes = batch.codes
         columns.finals = np.zeros(len(columns), finals_type(columns.codes))
-        if row.contested:
+        if batch.contested:
             columns.contest(0, 0)
         pieces = self._run(
-            "SELECT id, finals, times, places FROM finals WHERE id >= ? AND id < ?", finals_range(row.id)
+            "SELECT id, finals, times, places FROM finals WHERE id >= ? AND id < ?", finals_range(batch.id)
         )
         for piece, finals, times, places in pieces:
             start = piece % SEGMENTS_MAX * SEGMENT
@@ -94,13 +85,14 @@ class BatchTables:
         columns.dirty.clear()
         return columns
 
-    def save_columns(self, row: BatchRow, columns: Columns) -> None:
+    def save_columns(self, batch: JoinedBatch, columns: Columns) -> None:
         """Write what changed."""
-        codes = _pack(columns.codes)
         contested = columns.places_in_log is not None
-        if codes != (row.codes or _NO_CODES) or contested:
-            row.codes = codes
-            self._run("UPDATE batches SET codes = ?, contested = ? WHERE id = ?", (codes, contested, row.id))
+        if columns.codes != batch.codes or contested:
+            batch.codes = columns.codes
+            self._run(
+                "UPDATE batches SET codes = ?, contested = ? WHERE id = ?", (_pack(batch.codes), contested, batch.id)
+            )
         pieces = []
         for segment in sorted(columns.dirty):
             part = slice(segment * SEGMENT, (segment + 1) * SEGMENT)
@@ -108,9 +100,37 @@ class BatchTables:
             if places is not None and (places == UNCONTESTED).all():
                 places = None
             finals, times = columns.finals[part], columns.times[part]
-            pieces.append((row.id * SEGMENTS_MAX + segment, finals.data, times.data, places))
+            pieces.append((batch.id * SEGMENTS_MAX + segment, finals.data, times.data, places))
         self._many("INSERT OR REPLACE INTO finals VALUES (?, ?, ?, ?)", pieces)
         columns.dirty.clear()
+
+    def stretch(self, batch: JoinedBatch, start: int, end: int) -> Stretch:
+        """What is saved of the recipients [start, end)."""
+        found = self._run(
+            "SELECT substr(numbers, ?, ?) FROM numbers WHERE batch = ?", (start * 8 + 1, (end - start) * 8, batch.id)
+        ).fetchone()
+        numbers: bytes = found[0] if found else b""
+        return Stretch(numbers, *finals_of(self._run, batch.id, start, len(numbers) // 8, batch.codes))
+
+
+def finals_of(
+    run: Callable[..., sqlite3.Cursor], batch_id: int, start: int, count: int, pairs: list[CodePair]
+) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint32]]:
+    """The final reports of [start, start+count), and their times."""
+    first = start // SEGMENT * SEGMENT  # the first recipient of its segment
+    finals = np.zeros(start + count - first, finals_type(pairs))
+    times = np.zeros(start + count - first, np.uint32)
+    rows = run(
+        "SELECT id, finals, times FROM finals WHERE id BETWEEN ? AND ?",
+        (batch_id * SEGMENTS_MAX + start // SEGMENT, batch_id * SEGMENTS_MAX + (start + max(count, 1) - 1) // SEGMENT),
+    )
+    for piece, packed, packed_times in rows:
+        at = piece % SEGMENTS_MAX * SEGMENT - first
+        room = len(finals) - at
+        found = np.frombuffer(packed, finals.dtype)[:room]
+        finals[at : at + len(found)] = found
+        times[at : at + len(found)] = np.frombuffer(packed_times, np.uint32)[:room]
+    return finals[start - first :], times[start - first :]
 
 
 def finals_type(codes: Sequence[object]) -> type[np.uint8] | type[np.uint16]:

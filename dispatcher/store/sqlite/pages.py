@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.results.columns import SEGMENT, SEGMENTS_MAX, CodePair, states_of
+from dispatcher.core.results.columns import CodePair, states_of
 from dispatcher.core.results.reports import id_text
 from dispatcher.store.port import Page
-from dispatcher.store.sqlite.batches import finals_type
+from dispatcher.store.sqlite.batches import finals_of
 from schemas.states import State
 
 _codes = msgspec.msgpack.Decoder(list[CodePair])
@@ -74,7 +74,7 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
             _paint_recipient_ids(connection, chunk_id, vendor_id_index[at], vendor_ids)
 
     pairs = _codes.decode(packed_codes) if packed_codes else []
-    finals, times = finals_of(connection, batch_id, 0, count, pairs)
+    finals, times = finals_of(connection.execute, batch_id, 0, count, pairs)
     reported = finals != 0
     states = np.where(reported, states_of(pairs)[finals], states)
     numbered = np.array([0, *(codes(code) for _, code in pairs)], np.uint32)
@@ -112,26 +112,6 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
         )
     }
     return msgspec.structs.replace(whole, **columns)
-
-
-def finals_of(
-    connection: sqlite3.Connection, batch_id: int, start: int, count: int, pairs: list[CodePair]
-) -> tuple[NDArray[np.unsignedinteger[Any]], NDArray[np.uint32]]:
-    """The final reports of [start, start+count), and their times."""
-    first = start // SEGMENT * SEGMENT  # the first recipient of its segment
-    finals = np.zeros(start + count - first, finals_type(pairs))
-    times = np.zeros(start + count - first, np.uint32)
-    rows = connection.execute(
-        "SELECT id, finals, times FROM finals WHERE id BETWEEN ? AND ?",
-        (batch_id * SEGMENTS_MAX + start // SEGMENT, batch_id * SEGMENTS_MAX + (start + max(count, 1) - 1) // SEGMENT),
-    )
-    for piece, packed, packed_times in rows:
-        at = piece % SEGMENTS_MAX * SEGMENT - first
-        room = len(finals) - at
-        found = np.frombuffer(packed, finals.dtype)[:room]
-        finals[at : at + len(found)] = found
-        times[at : at + len(found)] = np.frombuffer(packed_times, np.uint32)[:room]
-    return finals[start - first :], times[start - first :]
 
 
 def _paint_recipient_ids(

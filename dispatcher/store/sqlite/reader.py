@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from dispatcher import clock
+from dispatcher.core.results.inbound import DEFAULT_BOUNDS
 from dispatcher.errors import StoreError
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.port import (
@@ -36,7 +37,6 @@ from dispatcher.store.sqlite import evidence as sqlite_evidence
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 from dispatcher.store.sqlite.pages import page, selected
-from dispatcher.store.sqlite.store import DEFAULT_BOUNDS
 from schemas import codec
 from schemas.records import Launched, Rejects
 from schemas.states import State

@@ -11,21 +11,21 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from dispatcher.config.file import Config
-from dispatcher.errors import StoreError, UserError
+from dispatcher.core.results.inbound import Bounds
+from dispatcher.errors import StoreBusy, StoreError, UserError
 from dispatcher.log.port import Log
 from dispatcher.store.fold.feeding import Joining
-from dispatcher.store.opening import bounds, sqlite_path
 from dispatcher.store.sqlite import file as sqlite_file
-from dispatcher.store.sqlite.store import StoreBusy, lock, open_sqlite
+from dispatcher.store.sqlite.store import lock, open_sqlite
 
 
-async def rebuild(config: Config, log: Log, progress: Callable[[int, int], None]) -> None:
+async def rebuild(
+    path: Path, bounds: Bounds, no_report_after_s: float, log: Log, progress: Callable[[int, int], None]
+) -> None:
     """Replay the whole log into a new store, then replace the old one. `progress` as in Joining.catch_up.
 
     Raises UserError while another process writes to the store, and what log and store raise.
     """
-    path = sqlite_path(config.store.url)
     fresh = path.with_name(f"{path.name}.rebuilding")
     try:
         held = lock(path)
@@ -34,9 +34,9 @@ async def rebuild(config: Config, log: Log, progress: Callable[[int, int], None]
     with held:
         _remove(fresh)
         try:
-            store = await asyncio.to_thread(open_sqlite, fresh, emits=False, bounds=bounds(config.store))
+            store = await asyncio.to_thread(open_sqlite, fresh, emits=False, bounds=bounds)
             try:
-                await Joining(log, store, no_report_after_s=config.store.no_report_after_s).catch_up(progress)
+                await Joining(log, store, no_report_after_s=no_report_after_s).catch_up(progress)
                 await asyncio.to_thread(store.carry_outbox, _outbox(path))
             finally:
                 await asyncio.to_thread(store.close)

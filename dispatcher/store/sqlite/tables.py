@@ -1,7 +1,4 @@
-"""The rows of the SQLite store, loaded and saved for the fold. Statements only; what they mean is decided elsewhere.
-
-Everything here runs inside a transaction that the caller began. Nothing is cached.
-"""
+"""The SQLite store's rows behind the port of the fold (store/fold/tables.py). Statements only; nothing is cached."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from dispatcher.store.sqlite.reports import ReportTables
 from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
 
 
-class Tables:
+class SqliteTables:
     """Typed access to the tables of file.py: the inputs and positions here, the others in rooms of their own."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from dispatcher.core.numbers import encode
 from dispatcher.log.port import Stored
 from dispatcher.store.fold.feeding import READ_BYTES_MAX
+from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.port import LoadedBatch
-from dispatcher.store.sqlite.store import SqliteStore, open_sqlite
+from dispatcher.store.sqlite.store import open_sqlite
 from schemas import codec
 from schemas.batch import pack
 from schemas.records import AnyRecord, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Reports
@@ -114,7 +115,7 @@ class _Ours:
         assert (applied, waiting) == (recipients, 0), (applied, waiting)
 
 
-def _send(store: SqliteStore, numbers: NDArray[np.int64]) -> None:
+def _send(store: FoldingStore, numbers: NDArray[np.int64]) -> None:
     """A launched campaign whose every chunk was accepted."""
     jobs, journal = [], [Owned(owner="o", at_ms=AT_MS, where="bench")]
     texts = []

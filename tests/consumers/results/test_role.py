@@ -13,13 +13,13 @@ from consumers.results import role as joiner
 from consumers.results.role import Feeds, run_joiner
 from dispatcher.config.file import Config, parse
 from dispatcher.core.backoff import Backoff
-from dispatcher.errors import LogDamaged, LogNewer, LogUnavailable, StoreError
+from dispatcher.errors import LogDamaged, LogNewer, LogUnavailable, StoreBusy, StoreError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.store.fold.feeding import places
+from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import INPUTS, CampaignView, OtherLog
-from dispatcher.store.sqlite.store import SqliteStore, StoreBusy
 from schemas import codec
 from schemas.records import Finished
 from schemas.states import State
@@ -289,15 +289,15 @@ async def test_a_log_that_is_away_is_waited_out(tmp_path: Path):
 async def test_a_store_that_fails_is_tried_again_and_nothing_is_counted_twice(tmp_path: Path, monkeypatch):
     story = Story(HistoryLog())
     await story.campaign()
-    take = SqliteStore.take
+    take = FoldingStore.take
     failures = iter([True, False, True, True, False])
 
-    def fails(self: SqliteStore, delivery) -> None:
+    def fails(self: FoldingStore, delivery) -> None:
         if next(failures, False):
             raise StoreError("the disk is full")
         take(self, delivery)
 
-    monkeypatch.setattr(SqliteStore, "take", fails)
+    monkeypatch.setattr(FoldingStore, "take", fails)
     async with joining(config(tmp_path), story.log):
         await until(config(tmp_path), lambda view: view.counts.accepted == 3)
         await story.report(N, N + 1, N + 2)
@@ -374,14 +374,14 @@ async def test_an_idle_joiner_folds_nothing(tmp_path: Path, monkeypatch):
     story = Story(HistoryLog())
     await story.campaign()
     calls = 0
-    take = SqliteStore.take
+    take = FoldingStore.take
 
-    def counted(self: SqliteStore, delivery) -> None:
+    def counted(self: FoldingStore, delivery) -> None:
         nonlocal calls
         calls += 1
         take(self, delivery)
 
-    monkeypatch.setattr(SqliteStore, "take", counted)
+    monkeypatch.setattr(FoldingStore, "take", counted)
     async with joining(config(tmp_path), story.log):
         await until(config(tmp_path), lambda view: view.counts.accepted == 3)
         before = calls

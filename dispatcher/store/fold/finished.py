@@ -5,58 +5,45 @@ All chunks of the batch at once: a call of numpy for each chunk would cost ten t
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.results.columns import CodePair, states_of
+from dispatcher.core.results.columns import states_of
 from dispatcher.core.results.journal import JoinedChunk
-from dispatcher.store.sqlite.batches import BatchRow
-from dispatcher.store.sqlite.pages import finals_of
+from dispatcher.store.fold.tables import Batches, JoinedBatch, Stretch
 from schemas.records import Finished
 from schemas.states import State
 
 CELLS_MAX: Final = 1_000_000
 """Chunks times different codes at once: 3 MB."""
 
-_codes = msgspec.msgpack.Decoder(list[CodePair])
 
-
-def finished(connection: sqlite3.Connection, batch: BatchRow, chunks: Sequence[JoinedChunk]) -> list[Finished]:
+def finished(batches: Batches, batch: JoinedBatch, chunks: Sequence[JoinedChunk]) -> list[Finished]:
     """The last word on each of these chunks of the batch; each holds its recipients (none was returned to the queue).
 
     A record's rows are fewer than its chunk's recipients only where the log has lost the batch's numbers.
     """
     first, end = min(chunk.start for chunk in chunks), max(chunk.end for chunk in chunks)
-    found = connection.execute(
-        "SELECT substr(numbers, ?, ?) FROM numbers WHERE batch = ?", (first * 8 + 1, (end - first) * 8, batch.id)
-    ).fetchone()
-    numbers: bytes = found[0] if found else b""
-    pairs = _codes.decode(batch.codes) if batch.codes else []
-    finals, times = finals_of(connection, batch.id, first, len(numbers) // 8, pairs)
-    step = max(1, CELLS_MAX // (1 + len(pairs)))
+    stretch = batches.stretch(batch, first, end)
+    step = max(1, CELLS_MAX // (1 + len(batch.codes)))
     return [
-        record
-        for at in range(0, len(chunks), step)
-        for record in _cut(batch, chunks[at : at + step], first, numbers, finals, times, pairs)
+        record for at in range(0, len(chunks), step) for record in _cut(batch, chunks[at : at + step], first, stretch)
     ]
 
 
 def _cut(
-    batch: BatchRow,
+    batch: JoinedBatch,
     chunks: Sequence[JoinedChunk],
     first: int,
-    numbers: bytes,
-    finals: NDArray[np.unsignedinteger[Any]],
-    times: NDArray[np.uint32],
-    pairs: list[CodePair],
+    stretch: Stretch,
 ) -> list[Finished]:
-    """The records of these chunks; the columns are of the batch's recipients from `first` on."""
+    """The records of these chunks; the stretch is of the batch's recipients from `first` on."""
+    numbers, finals, times = stretch
+    pairs = batch.codes
     start = np.array([chunk.start - first for chunk in chunks], np.int64)
     count = np.clip(np.array([chunk.count for chunk in chunks], np.int64), 0, np.maximum(len(finals) - start, 0))
     ends = np.cumsum(count)

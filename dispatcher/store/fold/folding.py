@@ -1,0 +1,210 @@
+"""The writing side of every store (port.py: Store): transactions around the fold.
+
+An adapter gives its tables (tables.py) and its transactions, and keeps other processes out. The offsets are compared
+when they are moved all the same, so that a lock that fails (a network file system) cannot make a report count twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, Protocol, TypeVar
+
+from dispatcher.core.results.journal import JoinedChunk, lane_place
+from dispatcher.errors import StoreError
+from dispatcher.store.fold.finished import finished
+from dispatcher.store.fold.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded
+from dispatcher.store.fold.tables import Tables
+from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
+from schemas.records import Finished, Intent
+from schemas.topics import TOPICS
+
+T = TypeVar("T")
+
+TOLD_RECIPIENTS_MAX: Final = 500_000
+"""In one call of `outbox` (one chunk more at most): 6 MB."""
+
+FOLLOWED: Final = frozenset((*INPUTS, "lanes", "reports"))
+
+
+class Transactions(Protocol):
+    """The transactions of an open store. What they raise of their own is a StoreError."""
+
+    @property
+    def url(self) -> str:
+        """Where the store is, without secrets."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """What is written inside is committed at the end; after any exception nothing of it is there."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """What is read inside raises StoreError if it cannot be."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store, and of what keeps other processes out."""
+        ...
+
+
+class FoldingStore:
+    """See dispatcher.store.port.Store. `emits`: finished chunks go to the outbox. Raises StoreError."""
+
+    def __init__(self, tables: Tables, transactions: Transactions, *, emits: bool) -> None:
+        self._tables = tables
+        self._transactions = transactions
+        self._emits = emits
+        self._one_at_a_time = threading.Lock()
+        self._fold = Fold(tables, emits=emits)
+        with transactions.reading():
+            self._offsets = tables.offsets()
+        self._decoded: tuple[Delivery, dict[int, list[Decoded]]] | None = None
+
+    @property
+    def url(self) -> str:
+        return self._transactions.url
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the columns in use."""
+        return self._fold.working.columns_bytes
+
+    def close(self) -> None:
+        with self._one_at_a_time:  # whoever was cancelled while a thread worked for him may close before it is done
+            self._transactions.close()
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        return {
+            (topic.name, partition): self._offsets.get((topic.name, partition), 0)
+            for topic in TOPICS
+            for partition in range(topic.partitions)
+            if topic.name in FOLLOWED
+        }
+
+    # --- folding -----------------------------------------------------------------------------------------------------
+
+    def take_inputs(self, delivery: Delivery) -> None:
+        def run() -> None:
+            for topic in INPUTS:
+                for (name, partition), records in delivery.items():
+                    if name == topic and records:
+                        self._fold.inputs(topic, partition, list(decoded(topic, records)))
+
+        self._folding(delivery, run)
+
+    def jobs_needed(self, delivery: Delivery) -> dict[int, int]:
+        return {partition: max(jobs) for partition, jobs in self._jobs(delivery).items() if jobs}
+
+    def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
+        named = [lane_place(partition, job) for partition, jobs in self._jobs(delivery).items() for job in jobs]
+        return self._read(lambda: self._tables.batches.of_jobs(named)) if named else []
+
+    def batches_wanted(self, batches_max: int) -> list[BatchPlace]:
+        return self._read(lambda: self._tables.batches.to_load(batches_max))
+
+    def add_batches(self, batches: Sequence[LoadedBatch]) -> None:
+        def run() -> None:
+            for batch in batches:
+                self._fold.batch(batch.id, batch.numbers, batch.broken)
+
+        self._write(run)
+
+    def take(self, delivery: Delivery) -> None:
+        journals = self._journals(delivery)
+
+        def run() -> None:
+            for partition, journal in journals.items():
+                self._fold.journal(partition, journal)
+            self._fold.parked()
+            for (topic, partition), records in delivery.items():
+                if topic == "reports":
+                    self._fold.reports(partition, records)
+
+        self._folding(delivery, run)
+
+    def expire(self, sent_before_ms: int) -> None:
+        while self._write(lambda: self._fold.expire(sent_before_ms)) == EXPIRE_CHUNKS_MAX:
+            pass
+
+    def _jobs(self, delivery: Delivery) -> dict[int, set[int]]:
+        return {
+            partition: {record.job for _, record in records if isinstance(record, Intent)}
+            for partition, records in self._journals(delivery).items()
+        }
+
+    def _journals(self, delivery: Delivery) -> dict[int, list[Decoded]]:
+        """The delivery's journals, decoded once for all the calls about it."""
+        if self._decoded is None or self._decoded[0] is not delivery:
+            found = {p: list(decoded(topic, records)) for (topic, p), records in delivery.items() if topic == "lanes"}
+            self._decoded = (delivery, found)
+        return self._decoded[1]
+
+    def _folding(self, delivery: Delivery, run: Callable[[], None]) -> None:
+        """Fold and move the offsets, or neither."""
+        moves = {place: records[-1].offset + 1 for place, records in delivery.items() if records}
+
+        def run_and_move() -> None:
+            run()
+            for (topic, partition), after in moves.items():
+                if not self._tables.advance(topic, partition, self._offsets.get((topic, partition), 0), after):
+                    raise Overtaken(f"another process folds {topic}/{partition} into the store {self.url} too")
+
+        self._write(run_and_move)
+        self._offsets.update(moves)
+        self._decoded = None
+
+    # --- downstream --------------------------------------------------------------------------------------------------
+
+    def outbox(self, chunks_max: int) -> list[tuple[int, Finished]]:
+        return self._read(lambda: self._finished(chunks_max))
+
+    def told(self, chunks: Sequence[int]) -> bool:
+        self._write(lambda: self._tables.chunks.take_out(chunks))
+        return bool(self._read(lambda: self._tables.chunks.outbox(1)))
+
+    def carry_outbox(self, chunks: Sequence[int]) -> None:
+        """Put these into the outbox."""
+        self._write(lambda: self._tables.chunks.put_out(chunks))
+
+    def _finished(self, chunks_max: int) -> list[tuple[int, Finished]]:
+        working = self._fold.working
+        by_batch: dict[int, list[JoinedChunk]] = {}
+        recipients = 0
+        for chunk in working.chunks_of(self._tables.chunks.outbox(chunks_max)):
+            if recipients >= TOLD_RECIPIENTS_MAX:
+                break
+            by_batch.setdefault(chunk.batch, []).append(chunk)
+            recipients += chunk.count
+        return [
+            (chunk.id, record)
+            for batch, chunks in by_batch.items()
+            for chunk, record in zip(chunks, finished(self._tables.batches, working.batch(batch), chunks), strict=True)
+        ]
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def _write(self, run: Callable[[], T]) -> T:
+        with self._one_at_a_time:
+            try:
+                with self._transactions.writing():
+                    result = run()
+                    self._fold.flush()
+            except BaseException:
+                self._begin_again()
+                raise
+            self._fold.trim()
+            return result
+
+    def _begin_again(self) -> None:
+        """What is in memory may be ahead of the store: forget it."""
+        self._fold = Fold(self._tables, emits=self._emits)
+        self._decoded = None
+        with contextlib.suppress(StoreError), self._transactions.reading():  # the next call meets the same trouble
+            self._offsets = self._tables.offsets()
+
+    def _read(self, run: Callable[[], T]) -> T:
+        with self._one_at_a_time, self._transactions.reading():
+            return run()

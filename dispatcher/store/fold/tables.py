@@ -1,0 +1,228 @@
+"""The port of the fold: what it loads and saves, in four parts. An adapter gives `Tables`; see "The store's port".
+
+Values of the core only: no connection, no row, no error of a database. Every call runs in a transaction that the
+caller began (folding.py, Transactions), and nothing is decided here: an adapter that keeps what it is given is right.
+Ids are places in the log (core/results/journal.py: lane_place, spread_place), so a replay saves the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.results.columns import CodePair, Columns
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.reports import Origin, Parked
+from dispatcher.store.fold.tallies import Tallies
+from dispatcher.store.port import BatchPlace
+from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+
+
+class JoinedBatch(msgspec.Struct, gc=False):
+    """A batch without its columns. `contested`: some of it may have been taken twice (core/results/columns.py)."""
+
+    id: int
+    campaign: str
+    attempt: str
+    number: int
+    contested: bool
+    codes: list[CodePair]
+
+
+class Stretch(NamedTuple):
+    """Recipients of a batch from some position on: their numbers (int64; fewer if the log lost them) and results."""
+
+    numbers: bytes
+    finals: NDArray[np.unsignedinteger[Any]]
+    times: NDArray[np.uint32]
+
+
+class Inputs(Protocol):
+    """Positions, and what the topics of INPUTS say. A record that was kept before changes nothing."""
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """The next offset of every (topic, partition) that was ever moved."""
+        ...
+
+    def advance(self, topic: str, partition: int, before: int, after: int) -> bool:
+        """Move a partition's offset from `before` to `after`; False if it is not at `before` (any more)."""
+        ...
+
+    def owner(self, partition: int) -> str | None:
+        """The owner in force at the folded end of a journal."""
+        ...
+
+    def save_owner(self, partition: int, owner: str | None) -> None:
+        """Remember it."""
+        ...
+
+    def launched(self, offset: int, record: Launched, encoded: bytes) -> None:
+        """A launch. The first of a campaign's id counts; rejected rows of its other attempts are dropped."""
+        ...
+
+    def controlled(self, record: Flowed | Cancelled | Weighed) -> None:
+        """Paused, resumed, cancelled or weighed; may come before the launch (compaction)."""
+        ...
+
+    def add_job(self, job_id: int, batch_id: int, job: Job) -> None:
+        """A job and the batch it names. A batch that is not loaded has as many recipients as its jobs reach."""
+        ...
+
+    def job(self, job_id: int) -> JoinedJob | None:
+        """The job of this id."""
+        ...
+
+    def add_rejects(self, record: Rejects, encoded: bytes) -> None:
+        """Rejected rows, unless another attempt of the campaign was launched. The first record of a part counts."""
+        ...
+
+    def add_inbound(self, place: int, record: Inbound) -> None:
+        """A message from a phone, or a part of one (core/results/inbound.py says which)."""
+        ...
+
+    def add_dead(self, place: int, record: Dead) -> None:
+        """A dead letter, without its body."""
+        ...
+
+
+class Batches(Protocol):
+    """Batches: their numbers, and each recipient's final report."""
+
+    def load(self, batch_id: int) -> JoinedBatch:
+        """The batch of this id, which a job named."""
+        ...
+
+    def to_load(self, batches_max: int) -> list[BatchPlace]:
+        """Batches of launched campaigns whose numbers were not added yet, smallest id first."""
+        ...
+
+    def of_jobs(self, jobs: Iterable[int]) -> list[BatchPlace]:
+        """The batches of these jobs whose numbers were not added yet."""
+        ...
+
+    def save_numbers(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
+        """The batch's numbers, in list order."""
+        ...
+
+    def save_broken(self, batch_id: int, why: str) -> None:
+        """The log does not have the batch as it was written."""
+        ...
+
+    def columns(self, batch: JoinedBatch) -> Columns:
+        """The batch's columns; empty ones if it is broken."""
+        ...
+
+    def save_columns(self, batch: JoinedBatch, columns: Columns) -> None:
+        """Write the columns' codes (into `batch` too) and their dirty segments; afterwards none is dirty."""
+        ...
+
+    def stretch(self, batch: JoinedBatch, start: int, end: int) -> Stretch:
+        """What is saved of the recipients [start, end), with one final and time for each number."""
+        ...
+
+
+class Chunks(Protocol):
+    """Chunks, the ids that reports of them carry, and the chunks to be told downstream."""
+
+    def load(self, chunk_ids: Iterable[int]) -> list[JoinedChunk]:
+        """The chunks of these ids that exist; new objects."""
+        ...
+
+    def still_open(self, partition: int) -> list[JoinedChunk]:
+        """Those of this journal that are in flight or unknown, by id."""
+        ...
+
+    def covering(self, batch_id: int, position: int) -> int | None:
+        """The chunk that holds this recipient and was not returned to the queue."""
+        ...
+
+    def save(self, chunks: Iterable[JoinedChunk]) -> None:
+        """Write these as they are now."""
+        ...
+
+    def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
+        """Write only what reports change."""
+        ...
+
+    def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
+        """Accepted chunks sent up to then whose time for reports is not over yet."""
+        ...
+
+    def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
+        """(account, vendor id, place of the record that says so, chunk)."""
+        ...
+
+    def has_vendor_ids(self, account: str) -> bool:
+        """Whether the account's vendor gave an id to any whole request."""
+        ...
+
+    def named(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[str, int]]:
+        """(vendor id, chunk) of those that are known, first named first."""
+        ...
+
+    def add_recipient_ids(
+        self, chunk_id: int, place: int, account: str, keys: NDArray[np.int64], texts: bytes | None
+    ) -> None:
+        """One id per recipient of a chunk, as keys; `texts` where they cannot be read back from the keys."""
+        ...
+
+    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[tuple[int, int, int, int]]:
+        """(chunk, place, lowest key, highest key) of the account's chunks with keys around [low, high], by place."""
+        ...
+
+    def recipient_id_keys(self, chunk_id: int, place: int) -> bytes:
+        """The keys (int64), in submitted order."""
+        ...
+
+    def has_recipient_ids(self, account: str) -> bool:
+        """Whether the account's vendor gives an id to each recipient."""
+        ...
+
+    def put_out(self, chunk_ids: Iterable[int]) -> None:
+        """These chunks have their final words, to be told downstream."""
+        ...
+
+    def outbox(self, chunks_max: int) -> list[int]:
+        """Chunks whose final words were not told yet, smallest id first; those that exist."""
+        ...
+
+    def take_out(self, chunk_ids: Iterable[int]) -> None:
+        """They were told."""
+        ...
+
+
+class Reports(Protocol):
+    """Reports that wait for their id, and the sums that views show."""
+
+    def park(self, rows: Iterable[tuple[Origin, str, Parked]]) -> None:
+        """Keep them, by account, vendor id and place, until their id is known."""
+        ...
+
+    def has_parked(self, account: str) -> bool:
+        """Whether reports of this account wait for their id."""
+        ...
+
+    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
+        """Take out what waits for these ids: origin, offset of its record, vendor id, rows."""
+        ...
+
+    def save_sums(self, tallies: Tallies) -> None:
+        """Add the differences; a count of failures that comes to 0 is dropped."""
+        ...
+
+
+class Tables(Inputs, Protocol):
+    """All of it."""
+
+    @property
+    def batches(self) -> Batches: ...
+
+    @property
+    def chunks(self) -> Chunks: ...
+
+    @property
+    def reports(self) -> Reports: ...
