@@ -126,6 +126,11 @@ class ChunkTables:
         self._run("DELETE FROM outbox WHERE chunk IN (SELECT value FROM json_each(?))", (_json(chunk_ids),))
 
 
+def chunks_of_batch(connection: sqlite3.Connection, batch_id: int) -> list[JoinedChunk]:
+    """The chunks of a batch; those that were returned to the queue first, then by id."""
+    return _chunks(connection.execute(f"{_CHUNK} FROM chunks c WHERE c.batch = ? ORDER BY state != 0, id", (batch_id,)))
+
+
 def _chunks(rows: Iterable[Sequence[Any]]) -> list[JoinedChunk]:
     chunks = [JoinedChunk(*row) for row in rows]
     for chunk in chunks:

@@ -14,7 +14,9 @@ import numpy as np
 from dispatcher import clock
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS
 from dispatcher.errors import StoreError
+from dispatcher.store.evidence import search
 from dispatcher.store.meanings import Meaning
+from dispatcher.store.pages import reject_page, selected, sightings
 from dispatcher.store.port import (
     CampaignView,
     DeadCount,
@@ -29,14 +31,13 @@ from dispatcher.store.port import (
     RejectPage,
     ReportCounts,
     Sighting,
-    Source,
     UnknownChunk,
 )
 from dispatcher.store.sqlite import campaigns as sqlite_campaigns
-from dispatcher.store.sqlite import evidence as sqlite_evidence
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite import inbound as sqlite_inbound
-from dispatcher.store.sqlite.pages import page, selected
+from dispatcher.store.sqlite.evidence import ACCOUNTS, SqliteTraces
+from dispatcher.store.sqlite.pages import page
 from schemas import codec
 from schemas.records import Launched, Rejects
 from schemas.states import State
@@ -108,12 +109,7 @@ class SqliteReader:
             for (encoded,) in self._all("SELECT record FROM rejects WHERE rowid = ?", rowid):
                 record = codec.decode(encoded)
                 assert isinstance(record, Rejects)
-                yield RejectPage(
-                    rows=np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False),
-                    values=record.values.decode("utf-8", "replace").split("\n"),
-                    reasons=record.reasons,
-                    reason_index=np.frombuffer(record.reason_index, np.uint8),
-                )
+                yield reject_page(record)
 
     def lookup(self, number: int, now_ms: int | None = None) -> list[Sighting]:
         with self._snapshot():
@@ -127,24 +123,7 @@ class SqliteReader:
             record = codec.decode(encoded)
             assert isinstance(record, Launched)
             whole = page(self._connection, batch_id, overdue_ms=self._overdue_ms(now_ms), cancelled=bool(cancelled))
-            vendors = {leg.account: leg.vendor for leg in record.legs}
-            for at in np.flatnonzero(whole.numbers == number).tolist():
-                account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
-                source: Source = "report" if whole.from_report[at] else "submit"
-                yield Sighting(
-                    campaign=record.campaign,
-                    name=record.name,
-                    state=State(int(whole.states[at])),
-                    account=account,
-                    vendor=vendors.get(account, ""),
-                    source=source,
-                    code=code,
-                    meaning=self._meaning(vendors.get(account, ""), source, code),
-                    vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
-                    submitted_ms=int(whole.submitted_ms[at]) or None,
-                    reported_ms=int(whole.reported_s[at]) * 1000 or None,
-                    launched_ms=record.at_ms,
-                )
+            yield from sightings(whole, number, record, self._meaning)
 
     # --- messages from phones ----------------------------------------------------------------------------------------
 
@@ -195,11 +174,11 @@ class SqliteReader:
         ]
 
     def in_doubt(self) -> list[str]:
-        return sorted(account for (account,) in self._all(sqlite_evidence.ACCOUNTS))
+        return sorted(account for (account,) in self._all(ACCOUNTS))
 
     def evidence(self, account: str, after: str = "") -> Evidence:
         with self._snapshot():
-            return sqlite_evidence.search(self._connection, account, after)
+            return search(SqliteTraces(self._connection), account, after)
 
     def reports(self) -> list[ReportCounts]:
         with self._snapshot():

@@ -16,8 +16,8 @@ from dispatcher.config.file import parse
 from dispatcher.errors import LogDamaged, LogTimeout
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
+from dispatcher.store import evidence as store_evidence
 from dispatcher.store.opening import open_reader
-from dispatcher.store.sqlite import evidence as sqlite_evidence
 from schemas import codec
 from schemas.records import Decided, Resolved, ResolvedAs
 from schemas.topics import lane_partition
@@ -280,7 +280,7 @@ def test_where_each_recipient_has_an_id_a_report_proves_nothing_about_the_reques
 def test_an_account_with_too_many_requests_without_an_id_is_left_to_people(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(sqlite_evidence, "CANDIDATES_MAX", 1)
+    monkeypatch.setattr(store_evidence, "CANDIDATES_MAX", 1)
     bench.one_unknown("may")
     bench.one_unknown("june", NUMBER + 100)
     bench.reports("77", NUMBER)
@@ -292,7 +292,7 @@ def test_an_account_with_too_many_requests_without_an_id_is_left_to_people(
 def test_more_ids_than_one_look_takes_are_looked_at_one_piece_after_the_other(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, limit: str
 ):
-    monkeypatch.setattr(sqlite_evidence, limit, 2)
+    monkeypatch.setattr(store_evidence, limit, 2)
     intent = bench.one_unknown()
     for vendor_id in ("1", "2", "3", "4"):
         bench.reports(vendor_id, 13_900_000_000)  # of another program on this account

@@ -1,0 +1,105 @@
+"""A campaign as a view: the launch's record, and what the sums and the clock make of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from dispatcher.core.results.equation import Counts, launched, status, total
+from dispatcher.store.fold.tallies import Tally
+from dispatcher.store.meanings import Meaning
+from dispatcher.store.views import CampaignView, Failure, Source
+from schemas.records import Launched
+
+
+class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
+    """A launched campaign as a store has it. `weight` and `urgent` are None unless they were changed.
+
+    By account: the sums, and the accepted recipients that are `late`: their time for reports is over by the clock.
+    `failures`: (account, source, code, recipients) where recipients are more than 0.
+    """
+
+    record: Launched
+    paused: bool
+    cancelled: bool
+    weight: int | None
+    urgent: bool | None
+    tallies: Mapping[str, Tally]
+    late: Mapping[str, int]
+    failures: Iterable[tuple[str, Source, str, int]]
+    unknown_since_ms: int | None
+
+
+def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
+    """The campaign with its counts; they are in balance if the sums are."""
+    record = now.record
+    sent: dict[str, int] = {}
+    for leg in record.legs:
+        sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
+    accounts = {
+        account: _account(sent.get(account, 0), now.tallies.get(account), now.late.get(account, 0), now.cancelled)
+        for account in dict.fromkeys((*sent, *now.tallies))
+    }
+    rejected = Counts(
+        rows=record.invalid + record.duplicate + record.suppressed,
+        invalid=record.invalid,
+        duplicate=record.duplicate,
+        suppressed=record.suppressed,
+    )
+    counts = total((rejected, *accounts.values()))
+    vendors = {leg.account: leg.vendor for leg in record.legs}
+    failures = tuple(
+        Failure(
+            account=account,
+            vendor=vendors.get(account, ""),
+            source=source,
+            code=code,
+            meaning=meaning(vendors.get(account, ""), source, code),
+            recipients=recipients,
+        )
+        for account, source, code, recipients in sorted(now.failures, key=lambda row: (-row[3], *row[:3]))
+    )
+    tallies = now.tallies.values()
+    return CampaignView(
+        id=record.campaign,
+        name=record.name,
+        status=status(counts, paused=now.paused, cancelled=now.cancelled),
+        launched_ms=record.at_ms,
+        launched_by=record.by,
+        text=record.text,
+        segments=record.segments,
+        legs=record.legs,
+        weight=record.weight if now.weight is None else now.weight,
+        urgent=record.urgent if now.urgent is None else now.urgent,
+        unknown=record.unknown,
+        options=record.options,
+        kind=record.kind,
+        variables=record.variables,
+        paused=now.paused,
+        cancelled=now.cancelled,
+        counts=counts,
+        accounts=accounts,
+        invalid_reasons=record.invalid_reasons,
+        suppressed_reasons=record.suppressed_reasons,
+        failures=failures,
+        first_sent_ms=min((each.first_sent_ms for each in tallies if each.first_sent_ms is not None), default=None),
+        last_sent_ms=max((each.last_sent_ms for each in tallies if each.last_sent_ms is not None), default=None),
+        last_report_ms=max((each.last_report_ms for each in tallies if each.last_report_ms is not None), default=None),
+        unknown_since_ms=now.unknown_since_ms,
+    )
+
+
+def _account(rows: int, tally: Tally | None, late: int, cancelled: bool) -> Counts:
+    if tally is None:
+        return launched(rows=rows, cancelled=cancelled)
+    return launched(
+        rows=rows,
+        cancelled=cancelled,
+        in_flight=tally.in_flight,
+        accepted=tally.accepted - late,
+        delivered=tally.delivered,
+        failed=tally.refused + tally.undelivered,
+        no_report=tally.no_report + late,
+        unknown=tally.unknown,
+    )

@@ -1,0 +1,108 @@
+"""What a store has for the evidence (core/results/evidence.py): parked reports under ids that no answer told us,
+the chunks they may belong to, and returned attempts whose answer came late.
+
+Reads only, inside the caller's snapshot, and a bounded amount: PARKED_MAX parked entries a call, the next call goes on
+behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final, Protocol
+
+import numpy as np
+
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, Unexplained
+from dispatcher.core.results.reports import Parked
+from dispatcher.store.views import Evidence
+from schemas.states import State
+from schemas.topics import LANE_PARTITIONS
+
+PARKED_MAX: Final = 5_000
+PARKED_BYTES_MAX: Final = 8_000_000
+"""Parked entries (a record's rows of one id) read in one call, and their bytes; the last id may be read in part."""
+
+CANDIDATES_MAX: Final = 20_000
+BATCHES_MAX: Final = 200
+
+
+class Traces(Protocol):
+    """What is asked of a store, for one account."""
+
+    def each(self, account: str) -> bool:
+        """Whether the vendor gives each recipient an id."""
+        ...
+
+    def late(self, account: str, answers_max: int) -> list[LateAnswer]:
+        """Unknown chunks without an id whose recipients a returned attempt had, that was accepted later."""
+        ...
+
+    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, Parked, int]]:
+        """(vendor id, place, rows, bytes) behind the id `after`, by id and place; none whose id an answer told us."""
+        ...
+
+    def named(self, account: str, vendor_id: str) -> list[Candidate]:
+        """The chunks that have this id."""
+        ...
+
+    def candidates(self, account: str, candidates_max: int) -> list[Candidate]:
+        """The chunks whose id is not known, by batch and id."""
+        ...
+
+    def numbers(self, batch: int) -> Numbers | None:
+        """A batch's numbers in list order; None if they are not there."""
+        ...
+
+
+def search(store: Traces, account: str, after: str) -> Evidence:
+    """The traces of the account's unexplained ids behind `after`."""
+    if store.each(account):
+        return Evidence(account=account, each=True)
+    late = tuple(store.late(account, CANDIDATES_MAX))
+    ids, more_after = _unexplained(store, account, after)
+    if not ids:
+        return Evidence(account=account, late=late, more_after=more_after)
+    found = store.candidates(account, CANDIDATES_MAX + 1)
+    by_batch: dict[int, list[Candidate]] = {}
+    for candidate in found:
+        by_batch.setdefault(candidate.batch, []).append(candidate)
+    if len(found) > CANDIDATES_MAX or len(by_batch) > BATCHES_MAX:
+        return Evidence(account=account, late=late, more_after=more_after, crowded=True)
+    looking = Search(ids)
+    doubtful = {candidate.batch for candidate in found if candidate.state is State.UNKNOWN}
+    for batch in doubtful:
+        looking.look(store.numbers(batch), by_batch[batch])
+    if looking.narrow():
+        for batch in by_batch.keys() - doubtful:
+            looking.look(store.numbers(batch), by_batch[batch])
+    return Evidence(account=account, traces=tuple(looking.traces()), late=late, more_after=more_after)
+
+
+def _unexplained(store: Traces, account: str, after: str) -> tuple[list[Unexplained], str]:
+    """The next ids, and where the call after this one goes on ("": from the beginning)."""
+    entries: list[tuple[str, int, Parked]] = []
+    more_after, size = "", 0
+    for vendor_id, place, parked, parked_bytes in store.parked(account, after):
+        if len(entries) >= PARKED_MAX or size >= PARKED_BYTES_MAX:
+            more_after = entries[-1][0]
+            break
+        entries.append((vendor_id, place, parked))
+        size += parked_bytes
+    found = []
+    for vendor_id, group in groupby(entries, key=lambda entry: entry[0]):
+        of_id = list(group)
+        numbers = np.concatenate([np.frombuffer(parked.numbers, "<i8") for _, _, parked in of_id])
+        named = np.unique(numbers[numbers != 0]).astype(np.int64, copy=False)
+        if len(named):
+            found.append(
+                Unexplained(
+                    vendor_id=vendor_id,
+                    numbers=named,
+                    reports=len(numbers),
+                    first_offset=min(place for _, place, _ in of_id) // LANE_PARTITIONS,
+                    first_ms=min(parked.at_ms for _, _, parked in of_id),
+                    named=tuple(store.named(account, vendor_id)),
+                )
+            )
+    return found, more_after

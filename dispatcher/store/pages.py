@@ -1,0 +1,171 @@
+"""One batch as a Page: the chunks paint their ranges, the final reports go on top. Pure: values in, columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.results.columns import CodePair, states_of
+from dispatcher.core.results.journal import JoinedChunk
+from dispatcher.core.results.reports import id_text
+from dispatcher.store.meanings import Meaning
+from dispatcher.store.views import Page, RejectPage, Sighting, Source
+from schemas.records import Launched, Rejects
+from schemas.states import State
+
+_texts = msgspec.msgpack.Decoder(list[str])
+NOT_LOADED: Final = "the batch was not read from the log yet"
+
+RecipientIds = Iterable[tuple[bytes, bytes | None]]
+"""The keys (int64) of a chunk's recipients and their packed texts, as in the fold's port; the last named first."""
+
+
+class _Names:
+    """Texts by number; 0 is ""."""
+
+    def __init__(self) -> None:
+        self.texts = [""]
+        self._numbers = {"": 0}
+
+    def __call__(self, text: str) -> int:
+        number = self._numbers.setdefault(text, len(self.texts))
+        if number == len(self.texts):
+            self.texts.append(text)
+        return number
+
+    def extend(self, texts: list[str]) -> int:
+        """Add texts that need no look-up; the number of the first."""
+        first = len(self.texts)
+        self.texts.extend(texts)
+        return first
+
+
+class PagedBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch to be painted: `numbers` in list order (0 where the log lost them), `codes[finals[i] - 1]` a report."""
+
+    id: int
+    number: int
+    numbers: NDArray[np.int64]
+    codes: list[CodePair]
+    finals: NDArray[np.unsignedinteger[Any]]
+    times: NDArray[np.uint32]
+    broken: str
+
+
+def paint(
+    batch: PagedBatch,
+    chunks: Iterable[JoinedChunk],
+    recipient_ids: Callable[[int], RecipientIds],
+    *,
+    overdue_ms: int,
+    cancelled: bool,
+) -> Page:
+    """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
+
+    `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: of a chunk.
+    """
+    count = len(batch.numbers)
+    states = np.full(count, State.CANCELLED if cancelled else State.QUEUED, np.uint8)
+    code_index = np.zeros(count, np.uint32)
+    vendor_id_index = np.zeros(count, np.uint32)
+    account_index = np.zeros(count, np.uint32)
+    submitted_ms = np.zeros(count, np.int64)
+    codes, vendor_ids, accounts = _Names(), _Names(), _Names()
+    for chunk in chunks:
+        at = slice(chunk.start, chunk.end)
+        if chunk.state == State.QUEUED and not chunk.vendor_id:
+            continue
+        account_index[at] = accounts(chunk.account)
+        vendor_id_index[at] = vendor_ids(chunk.vendor_id)
+        submitted_ms[at] = chunk.sent_ms
+        if chunk.state != State.QUEUED:
+            late = chunk.state == State.ACCEPTED and (chunk.expired or chunk.sent_ms <= overdue_ms)
+            states[at] = State.NO_REPORT if late else chunk.state
+            code_index[at] = codes(chunk.code)
+        if not chunk.vendor_id:
+            for keys, texts in recipient_ids(chunk.id):
+                _paint_recipient_ids(keys, texts, vendor_id_index[at], vendor_ids)
+
+    reported = batch.finals != 0
+    states = np.where(reported, states_of(batch.codes)[batch.finals], states)
+    numbered = np.array([0, *(codes(code) for _, code in batch.codes)], np.uint32)
+    return Page(
+        batch=batch.number,
+        place=batch.id,
+        numbers=batch.numbers,
+        states=states,
+        codes=codes.texts,
+        code_index=np.where(reported, numbered[batch.finals], code_index),
+        from_report=reported,
+        vendor_ids=vendor_ids.texts,
+        vendor_id_index=vendor_id_index,
+        accounts=accounts.texts,
+        account_index=account_index,
+        submitted_ms=submitted_ms,
+        reported_s=batch.times,
+        broken=batch.broken,
+    )
+
+
+def _paint_recipient_ids(keys: bytes, packed: bytes | None, index: NDArray[np.uint32], vendor_ids: _Names) -> None:
+    texts = _texts.decode(packed) if packed else [id_text(key) for key in np.frombuffer(keys, "<i8").tolist()]
+    first = vendor_ids.extend(texts[: len(index)])
+    at = np.arange(first, first + len(index), dtype=np.uint32)
+    if packed and "" in texts:
+        index[:] = np.where([bool(text) for text in texts[: len(index)]], at, index)
+    else:
+        index[:] = at
+
+
+def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
+    """Only these recipients of a page."""
+    columns = {
+        name: getattr(whole, name)[wanted]
+        for name in (
+            "numbers",
+            "states",
+            "code_index",
+            "from_report",
+            "vendor_id_index",
+            "account_index",
+            "submitted_ms",
+            "reported_s",
+        )
+    }
+    return msgspec.structs.replace(whole, **columns)
+
+
+def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> Iterator[Sighting]:
+    """What the page of a batch of this launch says of a number."""
+    vendors = {leg.account: leg.vendor for leg in record.legs}
+    for at in np.flatnonzero(whole.numbers == number).tolist():
+        account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
+        source: Source = "report" if whole.from_report[at] else "submit"
+        yield Sighting(
+            campaign=record.campaign,
+            name=record.name,
+            state=State(int(whole.states[at])),
+            account=account,
+            vendor=vendors.get(account, ""),
+            source=source,
+            code=code,
+            meaning=meaning(vendors.get(account, ""), source, code),
+            vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
+            submitted_ms=int(whole.submitted_ms[at]) or None,
+            reported_ms=int(whole.reported_s[at]) * 1000 or None,
+            launched_ms=record.at_ms,
+        )
+
+
+def reject_page(record: Rejects) -> RejectPage:
+    """The rows of one record of rejects."""
+    return RejectPage(
+        rows=np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False),
+        values=record.values.decode("utf-8", "replace").split("\n"),
+        reasons=record.reasons,
+        reason_index=np.frombuffer(record.reason_index, np.uint8),
+    )
