@@ -18,7 +18,7 @@ from schemas.records import Finished, Intent, Job
 from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import LAUNCHED_MS, History, chunks_of, expected
-from tests.store.joined_store import Driver, states
+from tests.store.joined_store import NO_REPORT_AFTER_S, Driver, MemoryPlace, SqlitePlace, states
 
 ACCOUNTS = ("spring", "summer")
 NOW_MS = LAUNCHED_MS + 10_000
@@ -210,6 +210,46 @@ def test_any_order_and_cut_of_journal_and_reports_gives_what_the_naive_model_giv
         finally:
             driver.close()
             other.close()
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2**32))
+def test_a_store_in_memory_says_what_the_sqlite_store_says_row_by_row(seed: int):
+    random = Random(seed)
+    history = write(random)
+    places = sorted(place for place in history.records if place[0] in ("lanes", "reports"))
+    with tempfile.TemporaryDirectory() as folder:
+        sqlite, memory = (
+            Driver(place, history, emits=True) for place in (SqlitePlace(Path(folder) / "a.db"), MemoryPlace())
+        )
+        try:
+            for driver in (sqlite, memory):
+                driver.inputs("campaigns", "jobs")
+            for _ in range(random.randint(0, 8)):
+                chosen, records_max = random.sample(places, random.randint(0, len(places))), random.randint(1, 15)
+                reopens, expires = random.random() < 0.2, random.random() < 0.2
+                for driver in (sqlite, memory):
+                    driver.take(chosen, records_max)
+                    if reopens:
+                        driver.reopen()
+                    if expires:
+                        driver.store.expire(LAUNCHED_MS + 3000)
+                note(f"read to { {place: at for place, at in sqlite.store.offsets().items() if at} }")
+                assert_same(sqlite, memory)
+            for driver in (sqlite, memory):
+                driver.all()
+            assert_same(sqlite, memory)
+        finally:
+            sqlite.close()
+            memory.close()
+
+
+def assert_same(sqlite: Driver, memory: Driver) -> None:
+    """Both stores say the same, before and after the time for reports is over."""
+    for now_ms in (NOW_MS, LAUNCHED_MS + 3000 + int(NO_REPORT_AFTER_S * 1000)):
+        said, shown = sqlite.shown(now_ms), memory.shown(now_ms)
+        assert [name for name in said if said[name] != shown[name]] == []
+    assert sqlite.store.offsets() == memory.store.offsets()
 
 
 @settings(max_examples=40)

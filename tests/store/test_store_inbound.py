@@ -12,15 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.results.inbound import Bounds
-from dispatcher.store.meanings import meaning
 from dispatcher.store.port import InboundWanted
-from dispatcher.store.sqlite.file import open_reader
-from dispatcher.store.sqlite.reader import SqliteReader
-from dispatcher.store.sqlite.store import open_sqlite
 from schemas.records import Dead, Inbound
 from schemas.topics import lane_partition
 from tests.store.joined_history import History
-from tests.store.joined_store import Driver
+from tests.store.joined_store import Driver, MemoryPlace, SqlitePlace, StorePlace
 
 AT_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -39,12 +35,17 @@ def history_of(*messages: Inbound) -> History:
     return history
 
 
+@pytest.fixture(params=["sqlite", "memory"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePlace:
+    return MemoryPlace() if request.param == "memory" else SqlitePlace(tmp_path / "results.db")
+
+
 @pytest.fixture
-def store(tmp_path: Path):
+def store(place: StorePlace):
     with contextlib.ExitStack() as stack:
 
         def taken(*messages: Inbound) -> Driver:
-            driver = Driver(tmp_path / "results.db", history_of(*messages))
+            driver = Driver(place, history_of(*messages))
             stack.callback(driver.close)
             driver.all()
             return driver
@@ -105,16 +106,17 @@ def test_messages_are_chosen_by_account_number_time_and_text(store):
 
 
 def test_pages_hold_every_message_once_oldest_first(store, monkeypatch):
-    monkeypatch.setattr("dispatcher.store.sqlite.inbound.PAGE_ROWS", 3)
+    for adapter in ("sqlite", "memory"):
+        monkeypatch.setattr(f"dispatcher.store.{adapter}.inbound.PAGE_ROWS", 3)
     driver = store(*(said(str(at), received_ms=at // 2) for at in range(10)))
     pages = list(driver.reader().inbound_pages(InboundWanted(), AT_MS))
     assert [len(page) for page in pages] == [3, 3, 3, 1]
     assert [each.text for page in pages for each in page] == [str(at) for at in range(10)]
 
 
-def test_news_are_told_once_when_they_are_whole_or_given_up(tmp_path):
+def test_news_are_told_once_when_they_are_whole_or_given_up(place):
     history = history_of(said("old"), said("old too", account="summer"), said("1 ", (7, 2, 1)), said("?", (9, 2, 1)))
-    driver = Driver(tmp_path / "results.db", history)
+    driver = Driver(place, history)
     driver.all()
     reader = driver.reader()
     marks = reader.inbound_marks(AT_MS)
@@ -135,26 +137,26 @@ def test_news_are_told_once_when_they_are_whole_or_given_up(tmp_path):
     driver.close()
 
 
-def test_the_bounds_are_those_of_the_configuration(tmp_path):
+def test_the_bounds_are_those_of_the_configuration(place):
     history = history_of(
         said("1 ", (7, 2, 1)), said("2", (7, 2, 2), 1001), said("x"), said("x", received_ms=2001, at_ms=AT_MS)
     )
-    path = tmp_path / "results.db"
-    store = open_sqlite(path, emits=False, bounds=Bounds(parts_within_ms=1000, repeats_within_ms=2000))
+    bounds = Bounds(parts_within_ms=1000, repeats_within_ms=2000)
+    store = place.open(bounds=bounds)
     store.take_inputs({("inbound", lane_partition("spring")): history.records["inbound", lane_partition("spring")]})
     store.close()
-    reader = SqliteReader(path, open_reader(path), 1.0, meaning, 1000)
+    reader = place.reader(bounds)
     assert sorted(each.text for each in reader.inbound(now_ms=AT_MS + 999)) == ["x", "x"]
     assert sorted(each.text for each in reader.inbound(now_ms=AT_MS + 2001)) == ["1 […]", "[…]2", "x", "x"]
     reader.close()
 
 
-def test_dead_letters_are_counted_and_listed_newest_first(tmp_path):
+def test_dead_letters_are_counted_and_listed_newest_first(place):
     history = History()
     for at, account in enumerate(["spring", "summer", "spring"]):
         dead = Dead(account=account, path=f"/push/{account}/inbound", why=f"why {at}", at_ms=at, body=b"?")
         history.append("dead", lane_partition(account), dead)
-    driver = Driver(tmp_path / "results.db", history)
+    driver = Driver(place, history)
     driver.all()
     reader = driver.reader()
     assert [(each.account, each.why) for each in reader.dead_letters()] == [
@@ -191,6 +193,11 @@ def test_a_rebuilt_store_has_the_same_rows_however_the_first_one_was_fed(message
         rebuilt = Driver(Path(name) / "rebuilt.db", history)
         rebuilt.all()
         assert fed.rows() == rebuilt.rows()
+        memory = Driver(MemoryPlace(), history)
+        memory.all()
+        for now_ms in (AT_MS, AT_MS + DAY_MS, AT_MS + 4 * DAY_MS):
+            assert memory.shown(now_ms) == rebuilt.shown(now_ms)
+        memory.close()
         assert fed.rows()["inbound_counts"] or not messages
         fed.close()
         rebuilt.close()

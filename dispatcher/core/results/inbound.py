@@ -27,6 +27,9 @@ PARTS_MAX: Final = 255
 """A long message has no more parts (the count is one byte on the air); a head that says so is broken."""
 
 TIMELESS_WITHIN_MS: Final = 600_000
+CANDIDATES_MAX: Final = 16
+"""Messages under one key that a new one is compared with, the newest: one phone sends fewer long ones at a time."""
+
 NO_TIME: Final = "no-time"
 BROKEN_HEAD: Final = "broken-emshead"
 GAP: Final = "[…]"

@@ -1,4 +1,6 @@
-"""The port of the fold: what it loads and saves, in four parts. An adapter gives `Tables`; see "The store's port".
+"""The port of the fold: what it loads and saves, in four parts; an adapter gives `Tables`.
+
+See docs/ARCHITECTURE.md, "The store's port".
 
 Values of the core only: no connection, no row, no error of a database. Every call runs in a transaction that the
 caller began (folding.py, Transactions), and nothing is decided here: an adapter that keeps what it is given is right.

@@ -42,9 +42,6 @@ CREATE INDEX dead_letters_by_time ON dead_letters (at_ms, id)
 """
 assert f"done % {LANE_PARTITIONS}," in TABLES
 
-CANDIDATES_MAX: Final = 16
-"""Of the messages under one key the newest: so many long ones under one number within the bound nobody sends."""
-
 PAGE_ROWS: Final = 10_000
 
 _parts: msgspec.msgpack.Decoder[tuple[Part, ...]] = msgspec.msgpack.Decoder(tuple[Part, ...])
@@ -87,7 +84,7 @@ def add(connection: sqlite3.Connection, place: int, record: Inbound, bounds: Bou
 def _known(connection: sqlite3.Connection, key: int) -> list[Held]:
     rows = connection.execute(
         "SELECT id, at_ms, received_ms, total, parts, text, flags FROM inbound WHERE key = ? ORDER BY id DESC LIMIT ?",
-        (key, CANDIDATES_MAX),
+        (key, inbound.CANDIDATES_MAX),
     )
     return [
         Held(

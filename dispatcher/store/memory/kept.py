@@ -1,0 +1,113 @@
+"""Everything that a store in memory keeps: a dict per kind, the keys of store/sqlite/file.py, values that never change.
+
+So a copy of the dicts is a snapshot: a transaction writes to a copy and puts it in place when it is complete, and a
+reader goes on with the one it has begun to read. Simple rather than fast: what has no key is searched from end to end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.results.columns import CodePair
+from dispatcher.core.results.inbound import Held
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.reports import Parked
+from dispatcher.store.fold.tallies import Key, ReportTally, Tally
+from dispatcher.store.views import DeadCount, DeadLetter
+from schemas.records import Inbound, Launched, Rejects
+
+
+class KeptCampaign(msgspec.Struct, frozen=True):
+    """A campaign; `launched` is None while only its controls were read."""
+
+    launched: Launched | None = None
+    launched_offset: int = 0
+    paused: bool = False
+    cancelled: bool = False
+    weight: int | None = None
+    urgent: bool | None = None
+
+
+class KeptBatch(msgspec.Struct, frozen=True):
+    """A batch without its numbers and results."""
+
+    campaign: str
+    attempt: str
+    number: int
+    sha256: bytes
+    recipients: int
+    loaded: bool = False
+    broken: str = ""
+    contested: bool = False
+    codes: list[CodePair] = []
+
+
+class KeptResults(msgspec.Struct, frozen=True):
+    """The final reports of a batch in columns of their own, as core/results/columns.py has them."""
+
+    finals: NDArray[np.unsignedinteger[Any]]
+    times: NDArray[np.uint32]
+    places_in_log: NDArray[np.int64] | None
+
+
+class KeptIds(msgspec.Struct, frozen=True):
+    """One id per recipient of a chunk."""
+
+    account: str
+    low: int
+    high: int
+    keys: bytes
+    texts: bytes | None
+
+
+class KeptMessage(msgspec.Struct, frozen=True):
+    """A message from a phone: its first record, and what it has come to. `done`: the place that made it whole."""
+
+    key: int
+    first: Inbound
+    held: Held
+    flags: tuple[str, ...]
+    done: int | None
+
+
+class Kept(msgspec.Struct):
+    """All of it. Ids and places are those of the fold's port (store/fold/tables.py)."""
+
+    offsets: dict[tuple[str, int], int] = {}
+    owners: dict[int, str | None] = {}
+    campaigns: dict[str, KeptCampaign] = {}
+    jobs: dict[int, JoinedJob] = {}
+    batches: dict[int, KeptBatch] = {}
+    numbers: dict[int, bytes] = {}
+    results: dict[int, KeptResults] = {}
+    chunks: dict[int, JoinedChunk] = {}
+    vendor_ids: dict[tuple[str, str, int], int] = {}  # account, vendor id, place -> chunk
+    recipient_ids: dict[tuple[int, int], KeptIds] = {}  # chunk, place
+    parked: dict[tuple[str, str, int], Parked] = {}  # account, vendor id, place
+    tallies: dict[Key, Tally] = {}
+    failures: dict[tuple[str, str, str, str, str], int] = {}  # key, source, code
+    report_tallies: dict[str, ReportTally] = {}
+    rejects: dict[tuple[str, str, int], Rejects] = {}  # campaign, attempt, part
+    inbound: dict[int, KeptMessage] = {}
+    inbound_counts: dict[str, tuple[int, int]] = {}  # records, repeats
+    dead: dict[str, DeadCount] = {}
+    dead_letters: dict[int, DeadLetter] = {}
+    oddities: dict[tuple[str, str], int] = {}  # topic, what
+    outbox: set[int] = set()
+
+    def copy(self) -> Kept:
+        """The same, to be written to."""
+        return Kept(*(getattr(self, name).copy() for name in self.__struct_fields__))
+
+    def batches_of(self, campaign: str) -> list[tuple[int, KeptBatch]]:
+        """The batches of the launched attempt, by number."""
+        found = self.campaigns.get(campaign)
+        if found is None or found.launched is None:
+            return []
+        attempt = found.launched.attempt
+        of = [(id_, each) for id_, each in self.batches.items() if (each.campaign, each.attempt) == (campaign, attempt)]
+        return sorted(of, key=lambda each: (each[1].number, each[0]))

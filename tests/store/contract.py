@@ -1,0 +1,441 @@
+"""What every store says of campaigns, recipients and reports, case by case. Nothing here knows which one runs.
+
+An adapter's test class inherits `StoreContract` and gives the fixture `place`. Messages from phones are in
+test_store_inbound.py, what random histories come to in test_join_property.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from dispatcher.errors import LogNewer, StoreBusy, StoreError
+from dispatcher.log.port import Stored
+from dispatcher.store.port import LoadedBatch, StoreReader
+from schemas import codec
+from schemas.records import BalanceAsked, Cancelled, CheckpointAt, Dead, Flowed, Inbound, Rejects, Reports, Weighed
+from schemas.states import State
+from schemas.topics import lane_partition
+from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History, reports_record
+from tests.store.joined_store import NO_REPORT_AFTER_S, Driver, MemoryPlace, StorePlace, states
+from tests.store.test_join_property import write
+
+SENT_MS = LAUNCHED_MS + 2500
+NOW_MS = LAUNCHED_MS + 60_000
+LATE_MS = SENT_MS + int(NO_REPORT_AFTER_S * 1000)
+N = FIRST_NUMBER
+
+
+class Scene:
+    """One campaign of ten recipients on the account `spring`, its owner `o` at work."""
+
+    def __init__(self, place: StorePlace) -> None:
+        self.history = History()
+        self.jobs = self.history.launch("c1", {"spring": [10]}, invalid=2)
+        self.history.owned("spring", "o")
+        self.driver = Driver(place, self.history, emits=True)
+        self._reader = self.driver.reader()
+
+    def intent(self, start: int, count: int, attempt: int = 0) -> int:
+        return self.history.intent("spring", "o", self.jobs["spring"][0], start, count, attempt=attempt)
+
+    def reader(self) -> StoreReader:
+        self.driver.all()
+        return self._reader
+
+    def counts(self, now_ms: int = NOW_MS) -> dict[str, int]:
+        view = self.reader().campaign("c1", now_ms)
+        assert view is not None
+        assert sum((a.rows for a in view.accounts.values()), 2) == view.counts.check().rows
+        return {name: n for name, n in view.counts.as_dict().items() if n}
+
+    def words(self, now_ms: int = NOW_MS) -> list[str]:
+        found = states(self.reader(), "c1", now_ms)["c1", 0]
+        return [found[N + index][0] for index in range(10)]
+
+    def close(self) -> None:
+        self._reader.close()
+        self.driver.close()
+
+
+def rejects(attempt: str, value: bytes, part: int = 0) -> Rejects:
+    return Rejects(
+        campaign="c1",
+        attempt=attempt,
+        part=part,
+        rows=b"\x05" + b"\0" * 7 + b"\x09" + b"\0" * 7,
+        values=value + b"\n",
+        reasons=["empty", "too short"],
+        reason_index=b"\1\0",
+    )
+
+
+class StoreContract:
+    """What every store promises. Adapters inherit it and provide `place`."""
+
+    @pytest.fixture
+    def scene(self, place: StorePlace) -> Iterator[Scene]:
+        scene = Scene(place)
+        yield scene
+        scene.close()
+
+    def test_a_launched_campaign_is_queued_as_a_whole(self, scene: Scene):
+        assert scene.counts() == {"rows": 12, "invalid": 2, "queued": 10}
+        assert scene.words() == ["queued"] * 10
+
+    def test_a_launch_that_was_not_committed_is_not_there(self, scene: Scene):
+        scene.history.launch("ghost", {"spring": [5]}, committed=False)
+        assert [view.id for view in scene.reader().campaigns(NOW_MS)] == ["c1"]
+        assert scene.reader().campaign("ghost") is None
+        assert list(scene.reader().pages("ghost")) == []
+
+    def test_the_first_launch_of_an_id_counts_and_only_its_jobs(self, scene: Scene):
+        scene.history.launch("c1", {"spring": [4]}, first_number=N + 500, attempt="a2")
+        assert scene.counts() == {"rows": 12, "invalid": 2, "queued": 10}
+        assert len(scene.words()) == 10
+        assert scene.reader().lookup(N + 500) == []
+
+    def test_each_recipient_is_where_its_chunk_is_until_its_own_report(self, scene: Scene):
+        first, second, third = scene.intent(0, 3), scene.intent(3, 3), scene.intent(6, 2)
+        scene.history.outcome("spring", first, "accepted", vendor_id="v1")
+        scene.history.outcome("spring", second, "failed", code="107", kind="rejected-permanent", text="no such thing")
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0), ("v1", N + 2, 2, "MBBLACK", 77)])
+        assert scene.words() == [
+            "delivered",
+            "accepted",
+            "failed",
+            *["failed"] * 3,
+            *["in_flight"] * 2,
+            *["queued"] * 2,
+        ]
+        assert scene.counts() == {
+            "rows": 12, "invalid": 2, "delivered": 1, "accepted": 1, "failed": 4, "in_flight": 2, "queued": 2,
+        }  # fmt: skip
+        view = scene.reader().campaign("c1", NOW_MS)
+        assert view is not None
+        assert [(f.source, f.code, f.recipients) for f in view.failures] == [
+            ("submit", "107", 3),
+            ("report", "MBBLACK", 1),
+        ]
+        assert all(failure.meaning for failure in view.failures)
+        assert (view.first_sent_ms, view.last_sent_ms, view.last_report_ms) == (SENT_MS, SENT_MS, LAUNCHED_MS + 5000)
+        assert third
+
+    def test_a_new_owner_makes_what_was_open_unknown_and_a_late_outcome_settles_it(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.owned("spring", "p", at_ms=LAUNCHED_MS + 9000)
+        view = scene.reader().campaign("c1", NOW_MS)
+        assert view is not None
+        assert (view.counts.unknown, view.unknown_since_ms) == (4, LAUNCHED_MS + 9000)
+        (chunk,) = scene.reader().unknown("c1")
+        assert (chunk.partition, chunk.intent, chunk.recipients) == (lane_partition("spring"), intent, 4)
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        assert scene.counts() == {"rows": 12, "invalid": 2, "accepted": 4, "queued": 6}
+        assert scene.reader().unknown() == []
+
+    def test_a_second_outcome_changes_nothing(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        scene.history.outcome("spring", intent, "failed")
+        assert scene.counts() == {"rows": 12, "invalid": 2, "accepted": 4, "queued": 6}
+
+    def test_what_was_sent_again_is_delivered_once_whichever_request_the_report_is_for(self, scene: Scene):
+        first = scene.intent(0, 4)
+        scene.history.owned("spring", "p")
+        scene.history.resolved("spring", "p", first, "resend")
+        scene.history.intent("spring", "p", scene.jobs["spring"][0], 0, 4, attempt=1)
+        again = len(scene.history.records["lanes", lane_partition("spring")]) - 1
+        scene.history.outcome("spring", again, "accepted", vendor_id="v2")
+        scene.history.outcome("spring", first, "accepted", vendor_id="v1")  # the frozen owner had sent it after all
+        scene.history.reports(
+            "spring", [("v1", N, 1, "DELIVRD", 1), ("v2", N, 1, "DELIVRD", 2), ("v2", N + 1, 2, "EXPIRED", 3)]
+        )
+        assert scene.words()[:4] == ["delivered", "failed", "accepted", "accepted"]
+        assert scene.counts() == {
+            "rows": 12, "invalid": 2, "delivered": 1, "failed": 1, "accepted": 2, "queued": 6,
+        }  # fmt: skip
+
+    def test_early_reports_are_parked_over_a_restart_and_matched_when_the_outcome_comes(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0), ("v9", N, 1, "DELIVRD", 0)])
+        assert scene.counts()["in_flight"] == 4
+        (before,) = scene.reader().reports()
+        assert (before.rows, before.applied, before.parked) == (2, 0, 2)
+        scene.driver.reopen()
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        assert scene.counts()["delivered"] == 1
+        (after,) = scene.reader().reports()
+        assert (after.rows, after.applied, after.parked) == (2, 1, 1)
+
+    def test_a_stranger_is_kept_apart_from_what_is_only_early(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        scene.history.reports(
+            "spring", [("v1", N + 7, 1, "DELIVRD", 0), ("v1", 999, 1, "DELIVRD", 0), ("v1", N, 0, "ENROUTE", 0)]
+        )
+        assert scene.counts()["accepted"] == 4
+        (reports,) = scene.reader().reports()
+        assert (reports.rows, reports.waiting, reports.strangers, reports.parked) == (3, 1, 2, 0)
+
+    def test_repeated_reports_are_counted_and_the_first_word_stays(self, scene: Scene):
+        intent = scene.intent(0, 2)
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        for state, code in ((2, "UNDELIV"), (1, "DELIVRD"), (2, "UNDELIV")):
+            scene.history.reports("spring", [("v1", N, state, code, 0)])
+        assert scene.words()[:2] == ["failed", "accepted"]
+        assert [r.repeats for r in scene.reader().reports()] == [2]
+
+    def test_reports_of_another_account_with_the_same_id_are_not_ours(self, scene: Scene):
+        intent = scene.intent(0, 2)
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        scene.history.reports("summer", [("v1", N, 1, "DELIVRD", 0)])
+        assert scene.words()[:2] == ["accepted", "accepted"]
+
+    def test_after_48_hours_without_a_report_it_is_no_report_and_a_later_report_still_counts(self, scene: Scene):
+        intent = scene.intent(0, 3)
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0)])
+        assert scene.counts(LATE_MS - 1)["accepted"] == 2
+        derived = scene.counts(LATE_MS)
+        assert (derived["no_report"], derived.get("accepted", 0)) == (2, 0)
+        scene.driver.store.expire(SENT_MS)
+        assert scene.counts(NOW_MS)["no_report"] == 2
+        assert scene.words(NOW_MS)[:3] == ["delivered", "no_report", "no_report"]
+        scene.history.reports("spring", [("v1", N + 1, 2, "EXPIRED", 0)])
+        assert scene.counts(LATE_MS) == {
+            "rows": 12, "invalid": 2, "delivered": 1, "failed": 1, "no_report": 1, "queued": 7,
+        }  # fmt: skip
+
+    def test_an_unknown_chunk_never_turns_into_no_report(self, scene: Scene):
+        scene.intent(0, 10)
+        scene.history.owned("spring", "p")
+        scene.driver.all()
+        scene.driver.store.expire(LATE_MS * 2)
+        view = scene.reader().campaign("c1", LATE_MS * 2)
+        assert view is not None
+        assert (view.counts.unknown, view.status, view.settled) == (10, "holding", False)
+
+    def test_what_is_queued_of_a_cancelled_campaign_is_cancelled_and_what_was_on_its_way_moves_on(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.append("campaigns", 0, Cancelled(campaign="c1", at_ms=NOW_MS, by="me"))
+        assert scene.counts() == {"rows": 12, "invalid": 2, "in_flight": 4, "cancelled": 6}
+        assert scene.words()[4:] == ["cancelled"] * 6
+        scene.history.outcome("spring", intent, "queued", kind="throttled", sent_ms=0)
+        assert scene.counts() == {"rows": 12, "invalid": 2, "cancelled": 10}
+
+    def test_pausing_and_weighing_are_shown_even_if_they_were_read_before_the_launch(self, place: StorePlace):
+        history = History()
+        history.append("campaigns", 0, Flowed(campaign="c1", paused=True, at_ms=1, by="me"))
+        history.append("campaigns", 0, Weighed(campaign="c1", weight=7, urgent=True, at_ms=1, by="me"))
+        history.launch("c1", {"spring": [2]})
+        driver = Driver(place, history)
+        driver.all()
+        view = driver.reader().campaign("c1", NOW_MS)
+        assert view is not None
+        assert (view.status, view.paused, view.weight, view.urgent) == ("paused", True, 7, True)
+        driver.close()
+
+    def test_a_chunk_of_one_is_found_without_a_number_and_any_other_is_not(self, scene: Scene):
+        for start, count, vendor_id in ((0, 1, "v1"), (1, 2, "v2")):
+            scene.history.outcome("spring", scene.intent(start, count), "accepted", vendor_id=vendor_id)
+        scene.history.reports("spring", [("v1", 0, 1, "DELIVRD", 0), ("v2", 0, 1, "DELIVRD", 0)])
+        assert scene.words()[:3] == ["delivered", "accepted", "accepted"]
+
+    @pytest.mark.parametrize("prefix", ["", "m-"], ids=["decimal", "text"])
+    def test_an_id_per_recipient_finds_it_without_a_number_and_is_exported(self, scene: Scene, prefix: str):
+        ids = tuple(f"{prefix}{5_000 + index}" for index in range(4))
+        scene.history.outcome("spring", scene.intent(2, 4), "accepted", vendor_ids=ids)
+        scene.history.reports(
+            "spring", [(ids[1], 0, 1, "0", 0), (ids[2], N + 4, 2, "1", 0), (ids[3], N + 2, 1, "0", 0)]
+        )
+        assert scene.words()[:6] == ["queued", "queued", "accepted", "delivered", "failed", "accepted"]
+        (page,) = scene.reader().pages("c1", now_ms=NOW_MS)
+        assert [page.vendor_ids[index] for index in page.vendor_id_index.tolist()] == ["", "", *ids, *[""] * 4]
+        assert sum(r.parked + r.strangers for r in scene.reader().reports()) == 1
+
+    def test_pages_can_be_narrowed_to_states_and_leave_out_empty_batches(self, scene: Scene):
+        scene.history.launch("c2", {"spring": [5, 5]}, first_number=N + 100)
+        scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
+        pages = list(scene.reader().pages("c1", {State.ACCEPTED}, NOW_MS))
+        assert [page.numbers.tolist() for page in pages] == [[N, N + 1, N + 2]]
+        assert list(scene.reader().pages("c2", {State.DELIVERED}, NOW_MS)) == []
+        assert [page.batch for page in scene.reader().pages("c2", None, NOW_MS)] == [0, 1]
+
+    def test_a_number_is_looked_up_in_every_campaign_and_with_what_it_sent_us(self, scene: Scene):
+        scene.history.launch("c2", {"summer": [5]}, first_number=N)
+        scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
+        scene.history.reports("spring", [("v1", N, 2, "MBBLACK", 1_700_000_077)])
+        inbound = Inbound(account="spring", number=str(N), text="T", to="1069", at_ms=5, received_ms=6)
+        scene.history.append("inbound", lane_partition("spring"), inbound)
+        found = {sighting.campaign: sighting for sighting in scene.reader().lookup(N, NOW_MS)}
+        assert sorted(found) == ["c1", "c2"]
+        assert (found["c1"].state, found["c1"].code, found["c1"].vendor_id) == (State.FAILED, "MBBLACK", "v1")
+        assert (found["c1"].source, found["c1"].reported_ms) == ("report", 1_700_000_077_000)
+        assert found["c1"].meaning
+        assert (found["c2"].state, found["c2"].submitted_ms) == (State.QUEUED, None)
+        assert scene.reader().lookup(42) == []
+        [message] = scene.reader().inbound(str(N))
+        assert (message.account, message.text, message.to, message.at_ms) == ("spring", "T", "1069", 5)
+        assert scene.reader().inbound("nobody") == []
+
+    @pytest.mark.parametrize("launched_first", [True, False])
+    def test_rejected_rows_of_the_launched_attempt_are_kept_and_no_others(
+        self, place: StorePlace, launched_first: bool
+    ):
+        history = History()
+        if launched_first:
+            history.launch("c1", {"spring": [2]}, attempt="good")
+        for attempt, value in (("crashed", b"old"), ("good", b"12"), ("good", b"a second copy")):
+            history.append("rejects", 0, rejects(attempt, value))
+        history.append("rejects", 0, rejects("good", "三".encode(), part=1))
+        if not launched_first:
+            history.launch("c1", {"spring": [2]}, attempt="good")
+        driver = Driver(place, history)
+        for topic in ("campaigns", "rejects") if launched_first else ("rejects", "campaigns"):
+            driver.inputs(topic)
+        pages = list(driver.reader().rejects("c1"))
+        assert [page.values for page in pages] == [["12", ""], ["三", ""]]
+        assert pages[0].rows.tolist() == [5, 9]
+        assert [pages[0].reasons[index] for index in pages[0].reason_index] == ["too short", "empty"]
+        driver.close()
+
+    def test_dead_letters_and_records_nobody_can_use_are_counted_not_fatal(self, scene: Scene):
+        partition = lane_partition("spring")
+        for why in ("no msgid", "not a form"):
+            dead = Dead(account="spring", path="/push/spring/report", why=why, at_ms=9, body=b"?")
+            scene.history.append("dead", partition, dead)
+        scene.history.append_bytes("reports", partition, b"\x01rubbish")
+        whole = reports_record("spring", [("v1", N, 1, "DELIVRD", 0)])
+        scene.history.append(
+            "reports", partition, Reports(**{f: getattr(whole, f) for f in whole.__struct_fields__} | {"times": b""})
+        )
+        scene.history.intent("spring", "o", scene.jobs["spring"][0], 0, 1)
+        offset = len(scene.history.records["lanes", partition]) - 1
+        scene.history.outcome("spring", offset, "accepted", vendor_ids=("1", "2"))
+        assert scene.counts()["accepted"] == 1
+        (dead_count,) = scene.reader().dead()
+        assert (dead_count.count, dead_count.last_why) == (2, "not a form")
+        assert [(o.topic, o.count) for o in scene.reader().oddities()] == [("lanes", 1), ("reports", 1), ("reports", 1)]
+
+    def test_what_else_is_on_the_topic_of_campaigns_is_passed_over(self, scene: Scene):
+        asked = BalanceAsked(account="spring", at_ms=NOW_MS, by="the lane", messages=1.0, says="")
+        for record in (asked, CheckpointAt(partition=0, offset=7)):
+            scene.history.append("campaigns", 0, record)
+        assert scene.counts() == {"rows": 12, "invalid": 2, "queued": 10}
+        assert scene.driver.store.offsets()["campaigns", 0] == len(scene.history.records["campaigns", 0])
+        assert list(scene.reader().oddities()) == []
+
+    def test_finished_chunks_go_downstream_and_again_when_their_word_changes(self, scene: Scene):
+        first, second = scene.intent(0, 2), scene.intent(2, 2)
+        scene.history.outcome("spring", first, "accepted", vendor_id="v1")
+        scene.history.outcome("spring", second, "failed", code="107")
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0)])
+        scene.driver.all()
+        ((chunk, record),) = scene.driver.store.outbox(10)
+        assert (record.start, bytes(record.states), record.codes) == (2, bytes([State.FAILED] * 2), ["107"])
+        scene.driver.store.told([chunk])
+        assert scene.driver.store.outbox(10) == []
+        scene.driver.store.expire(SENT_MS)
+        ((chunk, record),) = scene.driver.store.outbox(10)
+        assert bytes(record.states) == bytes([State.DELIVERED, State.NO_REPORT])
+        scene.driver.store.told([chunk])
+        scene.history.reports("spring", [("v1", N + 1, 1, "DELIVRD", 0)])
+        scene.driver.all()
+        ((_, record),) = scene.driver.store.outbox(10)
+        assert bytes(record.states) == bytes([State.DELIVERED] * 2)
+
+    # --- transactions ------------------------------------------------------------------------------------------------
+
+    def test_one_writer_at_a_time_and_the_next_one_goes_on_where_it_ended(self, scene: Scene, place: StorePlace):
+        scene.driver.all()
+        offsets = scene.driver.store.offsets()
+        with pytest.raises(StoreBusy):
+            place.open()
+        scene.driver.reopen()
+        assert scene.driver.store.offsets() == offsets
+        assert any(offsets.values())
+
+    def test_a_fold_that_fails_writes_nothing_and_can_be_done_again(self, scene: Scene):
+        scene.driver.all()
+        scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
+        before = scene.driver.shown(NOW_MS)
+        journal = ("lanes", lane_partition("spring"))
+        newer = Stored(99, b"", bytes([codec.VERSION + 1]) + b"?", (), 0)
+        delivery = scene.driver.read([journal])
+        with pytest.raises(LogNewer):
+            scene.driver.store.take({**delivery, ("reports", 0): [newer]})
+        assert scene.driver.shown(NOW_MS) == before
+        scene.driver.take([journal])
+        assert scene.driver.store.offsets()[journal] == len(scene.history.records[journal])
+        assert scene.counts()["accepted"] == 3
+
+    def test_a_reader_goes_on_with_what_it_began_to_read_from(self, scene: Scene):
+        scene.history.launch("c2", {"spring": [5, 5]}, first_number=N + 100)
+        before = scene.reader().campaign("c2", NOW_MS)
+        job = scene.history.launch("c3", {"spring": [2]}, first_number=N + 200)["spring"][0]
+        scene.history.intent("spring", "o", job, 0, 2)
+        assert scene.reader().campaign("c2", NOW_MS) == before
+        assert [view.id for view in scene.reader().campaigns(NOW_MS)] == ["c3", "c2", "c1"]
+
+    def test_a_call_on_a_closed_store_or_reader_raises_an_error_of_ours(self, scene: Scene, place: StorePlace):
+        scene.driver.all()
+        scene.driver.store.close()
+        for call in (
+            lambda: scene.driver.store.take_inputs({}),
+            lambda: scene.driver.store.outbox(1),
+            lambda: scene.driver.store.batches_wanted(1),
+            lambda: scene.driver.store.expire(0),
+        ):
+            with pytest.raises(StoreError):
+                call()
+        reader = place.reader()
+        reader.close()
+        for read in (reader.campaigns, reader.reports, lambda: reader.lookup(1), lambda: list(reader.pages("c1"))):
+            with pytest.raises(StoreError):
+                read()
+
+    def test_a_batch_that_the_log_has_lost_has_no_numbers_and_its_recipients_still_count(self, place: StorePlace):
+        history = History()
+        jobs = history.launch("c1", {"spring": [20, 30]})["spring"]
+        history.owned("spring", "o")
+        for index, (job, size) in enumerate(zip(jobs, (20, 30), strict=True)):
+            history.outcome("spring", history.intent("spring", "o", job, 0, size), "accepted", vendor_id=f"v{index}")
+        history.reports("spring", [("v0", N, 1, "DELIVRD", 0), ("v1", N + 20, 1, "DELIVRD", 0)])
+        driver = Driver(place, history)
+        driver.inputs("campaigns", "jobs")
+        lost, found = driver.store.batches_wanted(10)
+        driver.store.add_batches([LoadedBatch(lost.id, None, "the SHA-256 differs")])
+        driver.load([found])
+        driver.take([("lanes", lane_partition("spring")), ("reports", lane_partition("spring"))])
+        reader = driver.reader()
+        view = reader.campaign("c1", NOW_MS)
+        assert view is not None
+        assert (view.counts.check().delivered, view.counts.accepted) == (1, 49)
+        assert list(reader.damaged("c1").values()) == ["the SHA-256 differs"]
+        assert [page.numbers.any() for page in reader.pages("c1") if page.broken] == [False]
+        assert [reports.strangers for reports in reader.reports()] == [1]
+        reader.close()
+        driver.close()
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_a_store_made_anew_says_the_same_however_the_first_one_was_fed(self, place: StorePlace, seed: int):
+        random = Random(seed)
+        history = write(random)
+        places = sorted(of for of in history.records if of[0] in ("lanes", "reports"))
+        fed = Driver(place, history, emits=True)
+        fed.inputs("campaigns", "jobs")
+        for _ in range(random.randint(0, 12)):
+            fed.take(random.sample(places, random.randint(0, len(places))), random.randint(1, 15))
+            if random.random() < 0.3:
+                fed.reopen()
+        fed.all()
+        anew = Driver(MemoryPlace(), history, emits=True)
+        anew.all()
+        said, again = fed.shown(LATE_MS), anew.shown(LATE_MS)
+        assert {name: said[name] for name in said if name != "outbox"} == {
+            name: again[name] for name in again if name != "outbox"
+        }
+        fed.close()
+        anew.close()
