@@ -17,7 +17,7 @@ from consumers.lanes.turns import Queries
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.errors import LogError
 from dispatcher.vendors.seam.vendor import Balance
@@ -27,7 +27,7 @@ SLOWER_MAX: Final = 8
 
 
 async def poll_balance(
-    lane: AccountLane, driver: Driver, queries: Queries, book: BalanceBook, interval_s: float | None
+    owner: Owner, driver: Driver, queries: Queries, book: BalanceBook, interval_s: float | None
 ) -> None:
     """Ask for ever, whenever the book says that it is time; twice as slowly after each "too fast".
 
@@ -38,7 +38,7 @@ async def poll_balance(
     """
     if interval_s is None:
         return
-    account = lane.spec.account
+    account = queries.account
     logger = structlog.get_logger("balance").bind(account=account)
     too_fast, mark = 0, 0.0
     backoff = Backoff(interval_s, interval_s * SLOWER_MAX)
@@ -46,7 +46,7 @@ async def poll_balance(
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
         nonlocal mark
         async with queries.turn():
-            mark = lane.balance_asked()
+            mark = owner.balance_asked(account)
             balance = await driver.balance(before_write=may_leave)
             if balance is not None:
                 queries.heard("balance", balance.verdict)
@@ -64,13 +64,13 @@ async def poll_balance(
             continue
         if balance is None:
             return
-        if balance.messages is not None:
-            lane.balance_is(balance.messages, mark, now_ms())
+        if balance.messages is not None or balance.verdict is not None:
+            owner.balance_answered(account, balance.messages, mark, time.monotonic(), now_ms())
             queries.wake()
+        if balance.messages is not None:
             too_fast = 0
         elif balance.verdict is not None:
             logger.warning("balance not known", kind=balance.verdict.kind.value, code=balance.verdict.code)
-            lane.balance_not_known(time.monotonic())
             if balance.verdict.kind is Kind.THROTTLED:
                 too_fast += 1
         await asyncio.sleep(backoff.pause_s(1 + too_fast) - interval_s)

@@ -91,7 +91,7 @@ class Poller:
         self._last: Said | None = None
         self._repeats = 0
         self._opt_out_words = opt_out_words
-        self._account = queries.lane.spec.account
+        self._account = queries.account
         self._secrets = [each.encode() for secret in vendor.secrets() for each in spellings(secret)]
         self._logger = structlog.get_logger("polls").bind(account=self._account, poll=poll.name)
 

@@ -86,7 +86,7 @@ class HistoryWatch:
         self._queries = queries
         self._book = book
         self._request_ms = round(request_s * 1000)
-        self._account = queries.lane.spec.account
+        self._account = queries.account
         self._doubted: dict[int, Doubted] = {}
         self._logger = structlog.get_logger("history").bind(account=self._account)
 

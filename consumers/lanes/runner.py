@@ -25,16 +25,16 @@ from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
 from consumers.lanes.prepared import Driver, Prepared
 from consumers.lanes.spec import lane_spec
-from consumers.lanes.stop_notices import tell_stops
+from consumers.lanes.stop_notices import StopNotices
 from consumers.lanes.turns import Queries
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
-from dispatcher.core.lane.effects import Append, Effect, Fetch, Point, Send, Warn
+from dispatcher.core.lane.effects import Append, Effect, Fetch, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.verdict import Kind, Origin
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.port import Entry, Log
@@ -46,8 +46,6 @@ from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
 from schemas.topics import JOBS, LANES, RECIPIENTS
 
 DOUBT_S: Final = 10.0
-HOURS_CHECKED_S: Final = 5.0
-CHINA_S: Final = 8 * 3600
 
 
 class LaneRunner:
@@ -70,6 +68,7 @@ class LaneRunner:
         vendors = {account: config.accounts[account] for account in drivers}
         self._book = BalanceBook(log, vendors, ASKED_BY)
         self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
+        self._notices = StopNotices(log, {account: vendor.codes for account, vendor in vendors.items()})
         self._failed: BaseException | None = None
         self._stopping = False
         self._doubt_since_s: float | None = None
@@ -94,7 +93,7 @@ class LaneRunner:
                 await self._woken()
             tasks.append(asyncio.create_task(self._guard(self._follow_inbox())))
             tasks.extend(asyncio.create_task(self._guard(asking)) for asking in self._asking(owner))
-            tasks.append(asyncio.create_task(self._guard(self._keep_hours(owner))))
+            tasks.append(asyncio.create_task(self._guard(self._notices.run())))
             tasks.append(asyncio.create_task(self._stop_when(stop)))
             self._logger.info("lane owned", owner=name, accounts=sorted(self._drivers), unknown=len(state.open))
             orderly = await self._work(owner)
@@ -112,14 +111,13 @@ class LaneRunner:
     def _asking(self, owner: Owner) -> Iterator[Coroutine[None, None, None]]:
         """What goes on for each account beside the sending: all its vendor is asked for, and what is told of it."""
         for account, driver in self._drivers.items():
-            vendor, lane = self._config.accounts[account], owner.lanes[account]
-            queries = Queries(lane, self._wake)
-            yield tell_stops(lane, self._log, self._feed.campaigns, vendor.codes)
-            yield poll_balance(lane, driver, queries, self._book, vendor.balance_interval_s)
+            vendor = self._config.accounts[account]
+            queries = Queries(owner, account, self._wake)
+            yield poll_balance(owner, driver, queries, self._book, vendor.balance_interval_s)
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
                 yield Poller(self._log, vendor, poll, driver, queries, finish_s, words).run()
-            request_s = owner.settings.ttl_s + lane.spec.timeout_s
+            request_s = owner.settings.ttl_s + owner.lanes[account].spec.timeout_s
             watch = HistoryWatch(
                 self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, request_s
             )
@@ -218,16 +216,6 @@ class LaneRunner:
             self._owner.append_refused(record, time.monotonic())
             self._wake.set()
 
-    async def _keep_hours(self, owner: Owner) -> None:
-        """Close a lane outside its account's sending hours (Asia/Shanghai, vendors.md AMB-BATCH-21)."""
-        while True:
-            hour = (time.time() + CHINA_S) // 3600 % 24
-            for account in self._drivers:
-                hours = self._config.accounts[account].send_hours
-                owner.lanes[account].closed = hours is not None and not hours[0] <= hour < hours[1]
-            self._wake.set()
-            await asyncio.sleep(HOURS_CHECKED_S)
-
     # --- effects ---
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -238,6 +226,8 @@ class LaneRunner:
                     together.append(effect.record)
                 case Point():
                     self._journal.point(effect.record)
+                case Tell():
+                    self._notices.put(effect)
                 case Fetch():
                     self._start(self._fetches, self._fetch(effect))
                 case Send():
@@ -271,7 +261,7 @@ class LaneRunner:
             )
             verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
         except TextError as error:
-            verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error))
+            verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error), origin=Origin.OURS)
         owner.answered(
             send.intent,
             send.account,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from consumers.lanes.history_watch import HISTORY_S
-from dispatcher.core.lane.account import LaneSpec
+from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.vendors.seam.vendor import Vendor
 
 
@@ -21,8 +21,10 @@ def lane_spec(account: str, vendor: Vendor) -> LaneSpec:
         unit=flow.unit if flow else "messages",
         inflight_max=vendor.inflight_max,
         attempts_max=vendor.attempts_max,
+        give_up_after_s=vendor.give_up_after_s,
         timeout_s=vendor.connect_timeout_s + vendor.timeout_s,
         polls_balance=vendor.balance_interval_s is not None,
         locks_out=vendor.locks_out,
+        send_hours=vendor.send_hours,
         evidence_s=HISTORY_S if vendor.ids_each and vendor.history_limits is not None else 0.0,
     )

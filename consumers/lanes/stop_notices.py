@@ -1,63 +1,76 @@
-"""Telling the log what keeps an account from sending, and when it goes on: the lane knows, people ask elsewhere.
+"""Telling the log and the operator what keeps an account from sending, and when it sends again.
 
-Read by dispatcher/accounts/stops.py. Nothing waits for it, and a log that does not take it is asked again.
+The lane decides what is told (dispatcher/core/lane/notices.py); read by dispatcher/accounts/stops.py. Nothing waits
+for it, and a log that does not take it is asked again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Final
 
-from dispatcher.clock import now_ms
-from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import AccountLane
+import structlog
+
+from dispatcher.accounts.stops import says
+from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane.effects import Tell
+from dispatcher.core.lane.notices import old_word
 from dispatcher.errors import LogError
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam.outcomes import Codes
 from schemas.codec import encode
-from schemas.records import Stopped
+from schemas.records import Stopped, Why
 from schemas.topics import CAMPAIGNS
 
-LOOK_EVERY_S: Final = 0.5
-TROUBLES_TOLD: Final = 3
-
-_CODE: Final = re.compile(r"^(\w+ query: )?code ([^;\s]+)")
-
-Why = Literal["auth", "balance", "hours", "unreachable", ""]
+LOG_AWAY: Final = Backoff(0.5, 10.0)
 
 
-def standing(lane: AccountLane, codes: Codes) -> tuple[Why, str]:
-    """What keeps this account from sending, in a word and in a sentence without its end; empty if nothing does."""
-    if lane.stopped is not None:
-        return lane.stopped, _CODE.sub(lambda found: _meant(found[2], codes) or found[0], lane.stopped_why, count=1)
-    if lane.closed:
-        return "hours", "it is outside its send_hours"
-    if lane.troubles >= TROUBLES_TOLD:
-        return "unreachable", f"the vendor could not be reached {lane.troubles} times in a row"
-    return "", ""
+class StopNotices:
+    """Those of one partition's accounts. `codes` are their vendors'."""
 
+    def __init__(self, log: Log, codes: Mapping[str, Codes]) -> None:
+        self._log: Final = log
+        self._codes: Final = codes
+        self._newest: dict[str, Stopped] = {}  # by account: what the log does not have yet
+        self._logged: dict[str, set[tuple[Why, str, bool]]] = {}
+        self._some = asyncio.Event()
+        self._logger = structlog.get_logger("lanes")
 
-def _meant(code: str, codes: Codes) -> str:
-    row = codes.find(code)
-    return f"the vendor answers {code}, {row.english}{f' ({row.advice})' if row.advice else ''}" if row else ""
+    def put(self, tell: Tell) -> None:
+        """Tell this, instead of what the log has not taken yet."""
+        why, words = old_word(tell.stops), says(tell.account, tell.stops, self._codes[tell.account])
+        kinds = {(stop.why, stop.code, bool(stop.recipients)) for stop in tell.stops}
+        if kinds == self._logged.get(tell.account, set()):
+            pass  # only its next try is another one
+        elif why:
+            self._logger.warning("account does not send", account=tell.account, why=words)
+        elif words:
+            self._logger.warning("recipients wait", account=tell.account, why=words)
+        else:
+            self._logger.info("account sends again", account=tell.account)
+        self._logged[tell.account] = kinds
+        self._newest[tell.account] = Stopped(
+            account=tell.account, at_ms=tell.at_ms, why=why, says=words, stops=tell.stops
+        )
+        self._some.set()
 
-
-async def tell_stops(lane: AccountLane, log: Log, campaigns: Campaigns, codes: Codes) -> None:
-    """Tell it for ever, what lasted from one look to the next. Raises LogError where waiting does not help."""
-    account = lane.spec.account
-    before = campaigns.stops.get(account)
-    told: str = before.why if before is not None else ""
-    seen: str = told
-    while True:
-        await asyncio.sleep(LOOK_EVERY_S)
-        why, says = standing(lane, codes)
-        if why != told and why == seen:
-            record = Stopped(account=account, at_ms=now_ms(), why=why, says=says)
-            try:
-                await log.append(CAMPAIGNS.name, 0, [Entry(f"stopped!{account}".encode(), encode(record))])
-                told = why
-            except LogError as error:
-                if not error.retryable:
-                    raise
-        seen = why
+    async def run(self) -> None:
+        """Write what there is, for ever. Raises LogError where waiting does not help."""
+        failures = 0
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            for account, record in list(self._newest.items()):
+                try:
+                    await self._log.append(CAMPAIGNS.name, 0, [Entry(f"stopped!{account}".encode(), encode(record))])
+                except LogError as error:
+                    if not error.retryable:
+                        raise
+                    failures += 1
+                    self._some.set()
+                    await asyncio.sleep(LOG_AWAY.pause_s(failures))
+                    break
+                failures = 0
+                if self._newest[account] is record:
+                    del self._newest[account]

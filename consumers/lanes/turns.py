@@ -2,19 +2,21 @@
 
 Thirty wrong logins lock a COSMS account for a day (vendors.md 1.2), and every query is a login. So the first refusal of
 whatever kind stops the lane and all queries, until a person has checked the account; and until one login was let in
-there is one request at a time, be it a query or a submit (AccountLane.requests_max): a wrong password is tried once.
+there is one request at a time, be it a query or a submit (dispatcher/core/lane/standing.py): a wrong password is tried
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
-from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.verdict import Kind, Verdict
 
 LOOK_AGAIN_S: Final = 0.05
@@ -25,9 +27,10 @@ _logger = structlog.get_logger("lanes")
 class Queries:
     """The turns of one account in this process. `wake` is set when the lane may go on."""
 
-    def __init__(self, lane: AccountLane, wake: asyncio.Event) -> None:
-        self.lane: Final = lane
+    def __init__(self, owner: Owner, account: str, wake: asyncio.Event) -> None:
+        self.account: Final = account
         self.wake: Final = wake.set
+        self._owner = owner
         self._lock = asyncio.Lock()
 
     @asynccontextmanager
@@ -35,25 +38,23 @@ class Queries:
         """Wait until the vendor may be asked, and keep everybody else from asking meanwhile."""
         async with self._lock:
             await self.open()
-            self.lane.queries += 1
+            self._owner.query_begins(self.account)
             try:
                 yield
             finally:
-                self.lane.queries -= 1
+                self._owner.query_ends(self.account)
                 self.wake()
 
     async def open(self) -> None:
         """Wait until the account is not stopped because of its login, and no first login is under way."""
         while True:
-            if self.lane.may_ask:
+            if self._owner.may_query(self.account):
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
 
     def heard(self, what: str, verdict: Verdict | None) -> None:
-        """What a query came to: None is an answer, so the vendor has let us in; an AUTH one stops everything."""
-        if verdict is None:
-            self.lane.let_in = True
-        elif verdict.kind is Kind.AUTH:
-            self.lane.stop("auth", f"{what} query: code {verdict.code}", 0.0)
-            _logger.warning("stopped: auth", account=self.lane.spec.account, detail=self.lane.stopped_why)
+        """What this query came to: None is an answer, so the vendor has let us in; an AUTH one stops everything."""
+        if verdict is not None and verdict.kind is Kind.AUTH:
+            _logger.warning("login refused", account=self.account, query=what, code=verdict.code)
+        self._owner.query_answered(self.account, verdict, time.monotonic(), time.time_ns() // 1_000_000)
         self.wake()

@@ -25,7 +25,7 @@ import structlog
 from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.log.records import record_of
@@ -193,8 +193,7 @@ class AskBook(Generic[Answered]):
         said = self._pages[account].said
         if said is None or said.messages is not None:
             return None
-        row = self._vendors[account].codes.find(said.says.partition(":")[0])
-        return said if row is not None and row.kind is Kind.AUTH else None
+        return said if said.kind == Kind.AUTH else None
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -213,7 +212,7 @@ class AskBook(Generic[Answered]):
                 mine = page.newest is not None and page.newest.by == self._by
                 return _Claim(wait_s=too_soon_s + (COURTESY_S if mine else 0.0), because=page.newest)
             at_ms, leave_until_s = now_ms(), time.monotonic() + LEAVE_S_MAX
-            offset = await self._append(account, at_ms, None, "")
+            offset = await self._append(account, at_ms, None, "", None)
             too_soon_s = await self._read(offset)
             return _Claim(at_ms=at_ms, leave_until_s=leave_until_s, wait_s=too_soon_s, because=page.newest)
 
@@ -221,13 +220,13 @@ class AskBook(Generic[Answered]):
         try:
             answer = await query(lambda: time.monotonic() < claim.leave_until_s)
         except Exception as error:
-            await self._tell(account, claim, None, f"{type(error).__name__}: {error}".rstrip(": "))
+            await self._tell(account, claim, None, f"{type(error).__name__}: {error}".rstrip(": "), None)
             raise
         if isinstance(answer, Balance):
-            await self._tell(account, claim, answer.messages, self._said(account, answer))
+            await self._tell(account, claim, answer.messages, self._said(account, answer), answer.verdict)
         elif answer is not None:
             rows = float(len(answer.rows)) if answer.verdict is None else None
-            await self._tell(account, claim, rows, why_no_history(self._vendors[account], answer))
+            await self._tell(account, claim, rows, why_no_history(self._vendors[account], answer), answer.verdict)
         return answer
 
     def _said(self, account: str, balance: Balance) -> str:
@@ -237,16 +236,27 @@ class AskBook(Generic[Answered]):
             return ", ".join(f"{product.name} {product.messages:,.0f}" for product in balance.products)
         return balance.warn
 
-    async def _tell(self, account: str, claim: _Claim, messages: float | None, says: str) -> None:
+    async def _tell(
+        self, account: str, claim: _Claim, messages: float | None, says: str, verdict: Verdict | None
+    ) -> None:
         """If the log does not take it, the announcement stands: everybody waits a little longer than need be."""
         try:
-            await self._append(account, claim.at_ms, messages, says)
+            await self._append(account, claim.at_ms, messages, says, verdict)
         except LogError as error:
             _logger.warning("what the vendor said of the balance is not on the log", account=account, error=str(error))
 
-    async def _append(self, account: str, at_ms: int, messages: float | None, says: str) -> int:
+    async def _append(
+        self, account: str, at_ms: int, messages: float | None, says: str, verdict: Verdict | None
+    ) -> int:
         record = BalanceAsked(
-            account=account, at_ms=at_ms, by=self._by, messages=messages, says=says[:SAYS_CHARS_MAX], what=self._what
+            account=account,
+            at_ms=at_ms,
+            by=self._by,
+            messages=messages,
+            says=says[:SAYS_CHARS_MAX],
+            what=self._what,
+            kind=None if verdict is None else verdict.kind,
+            code="" if verdict is None else verdict.code,
         )
         [offset] = await self._log.append(CAMPAIGNS.name, 0, [Entry(self._key + account.encode(), encode(record))])
         return offset

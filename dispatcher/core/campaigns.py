@@ -129,7 +129,7 @@ class Campaigns:
 
     def stopped(self) -> dict[str, Stopped]:
         """The accounts that are kept from sending, as their lanes told last."""
-        return {account: stop for account, stop in self.stops.items() if stop.why}
+        return {account: stop for account, stop in self.stops.items() if stop.reasons()}
 
     def counts(self, campaign: str, attempt: str) -> bool | None:
         """Whether this attempt is the one that was launched; None as long as none was."""

@@ -8,7 +8,17 @@ what to do about it.
 from __future__ import annotations
 
 from schemas.records.arrivals import Dead, Finished, Inbound, Rejects, Reports
-from schemas.records.base import Effect, Kind, MessageKind, Record, ResolvedAs, SuppressionSource, UnknownPolicy
+from schemas.records.base import (
+    Effect,
+    Kind,
+    MessageKind,
+    Record,
+    ResolvedAs,
+    Stop,
+    SuppressionSource,
+    UnknownPolicy,
+    Why,
+)
 from schemas.records.campaigns import (
     BalanceAsked,
     Cancelled,
@@ -66,6 +76,7 @@ __all__ = [
     "Resolved",
     "ResolvedAs",
     "Slice",
+    "Stop",
     "Stopped",
     "Suppression",
     "SuppressionOrigin",
@@ -75,6 +86,7 @@ __all__ = [
     "Taken",
     "UnknownPolicy",
     "Weighed",
+    "Why",
 ]
 
 AnyRecord = (

@@ -34,6 +34,43 @@ class Kind(StrEnum):
     NOT_SENT = "not-sent"
 
 
+class Why(StrEnum):
+    """What keeps recipients of an account from going out."""
+
+    LOGIN = "login"  # the vendor refuses the login
+    ADDRESS = "address"  # a web server answers instead of the vendor: `url` is wrong
+    CREDIT = "credit"
+    OTHER_CREDIT = "other-credit"  # a credit for some recipients only
+    HOURS = "hours"  # outside the account's own send_hours
+    VENDOR_HOURS = "vendor-hours"  # the vendor says that it is closed
+    UNREACHABLE = "unreachable"
+    NO_ANSWER = "no-answer"  # requests arrive, and nothing that can be used comes back
+    BUSY = "busy"
+    TOO_FAST = "too-fast"
+    BATCH = "batch"  # the recipients' numbers cannot be read from the log
+    OTHER = "other"  # a newer release says something that this one does not know
+
+    @classmethod
+    def _missing_(cls, value: object) -> Why:
+        return cls.OTHER
+
+
+class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What keeps recipients of an account from going out, since when and until when (0: nobody knows).
+
+    `code`: the vendor's own, `row`: how often in a row it was heard. `trying`: one request is let through to find out.
+    `recipients`: how many are concerned, 0: all of the account's.
+    """
+
+    why: Why
+    code: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+    row: int = 0
+    trying: bool = False
+    recipients: int = 0
+
+
 class ResolvedAs(StrEnum):
     """What an unknown chunk is resolved as: accepted after all; or sent again, knowing or not knowing it is safe."""
 

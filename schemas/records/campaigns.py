@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from schemas.records.base import MessageKind, Record, UnknownPolicy
+from schemas.records.base import Kind, MessageKind, Record, Stop, UnknownPolicy, Why
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +93,9 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
 
     Vendors bound how often it may be asked, whoever of us asks: see dispatcher/accounts/ask_book.py. key
     `balance!ACCOUNT`.
-    `messages` None with `says`: why it is not known. `by` names who asked, as people read it. `what`: a vendor's
-    history is asked by the same rule (key `history!ACCOUNT`); then `messages` are the rows it gave.
+    `messages` None with `says`: why it is not known, with `kind` and `code` of the vendor's answer. `by` names who
+    asked, as people read it. `what`: a vendor's history is asked by the same rule (key `history!ACCOUNT`); then
+    `messages` are the rows it gave.
     """
 
     account: str
@@ -103,18 +104,37 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     messages: float | None
     says: str
     what: Literal["balance", "history"] = "balance"
+    kind: Kind | None = None
+    code: str = ""
 
 
 class Stopped(Record, frozen=True, kw_only=True, tag="stopped"):
-    """What keeps an account from sending, told by its lane for people to know; `why` "": it goes on.
+    """What keeps an account from sending, told by its lane: for people, and for the lane's next owner.
 
-    key `stopped!ACCOUNT`. `says`: the reason in words.
+    key `stopped!ACCOUNT`. `stops`: all there is, first what keeps the whole account; empty: nothing does. `why` and
+    `says` are the first one for releases that know no `stops`, and for people: a word ("": it goes on), and in words.
     """
 
     account: str
     at_ms: int
     why: Literal["auth", "balance", "hours", "unreachable", ""]
     says: str
+    stops: tuple[Stop, ...] = ()
+
+    def reasons(self) -> tuple[Stop, ...]:
+        """What it says, whichever release wrote it."""
+        if self.stops or not self.why:
+            return self.stops
+        return (Stop(why=_FIRST_WORDS[self.why], since_ms=self.at_ms),)
+
+
+_FIRST_WORDS: Final = {
+    "auth": Why.LOGIN,
+    "balance": Why.CREDIT,
+    "hours": Why.HOURS,
+    "unreachable": Why.UNREACHABLE,
+}
+"""What releases before `Stopped.stops` wrote."""
 
 
 class Operated(Record, frozen=True, kw_only=True, tag="operated"):

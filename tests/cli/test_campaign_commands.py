@@ -145,7 +145,7 @@ def test_a_watch_tells_what_keeps_the_account_from_sending(folder: Path) -> None
         lines = iter(watching.stdout.readline, "")
         line = next(line for line in lines if "does not send" in line)
         watching.send_signal(signal.SIGINT)
-    assert "the balance covers no further message. It goes on by itself once there is credit." in line
+    assert "the balance covers no further message. It sends again by itself once there is credit." in line
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ MISTAKES = [
     ("not a number of seconds",  {"timeout_s": float("nan")},            "timeout_s must be above 0"),
     ("no requests under way",    {"inflight_max": 0},                    "inflight_max must be 1 or more"),
     ("no attempts",              {"attempts_max": 0},                    "attempts_max must be 1 or more"),
+    ("given up before it began", {"give_up_after_s": -1.0},              "give_up_after_s must be 0 or more"),
     ("too many in a request",    {"numbers_per_request": 60_000},        "numbers_per_request must be 1 to 50000"),
     ("a URL without a host",     {"url": "http://"},                     "url must be"),
     ("a URL of another kind",    {"url": "ftp://127.0.0.1"},             "url must be"),

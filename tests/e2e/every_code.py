@@ -81,7 +81,9 @@ def every_code(
     folder: Path, vendor: str, behaviours: Mapping[str, Behaviour], ours: Mapping[str, Any] | None = None
 ) -> Iterator[Stand]:
     """A stand with an account for the campaign, and one for each code that stops an account; and all rules set."""
-    accounts: dict[str, dict[str, Any]] = {MAIN: {"numbers_per_request": 2, "attempts_max": ATTEMPTS, **(ours or {})}}
+    accounts: dict[str, dict[str, Any]] = {
+        MAIN: {"numbers_per_request": 2, "attempts_max": ATTEMPTS, "give_up_after_s": 0.0, **(ours or {})}
+    }
     stopping = [code for code, behaviour in behaviours.items() if behaviour in STOPPING]
     accounts |= {account_of(code): dict(ours or {}) for code in stopping}
     with stand(folder, f"sqlite:{folder}/log.db", ours=accounts, vendor=vendor) as at:
@@ -210,10 +212,8 @@ def _codes_at(at: Stand, code: str) -> Mapping[str, int]:
 def _check_stopped(at: Stand, dispatcher: Dispatcher, code: str, behaviour: Behaviour, times: int) -> None:
     name = account_of(code)
     at.until(lambda: at.counts(name).queued == 1, f"{name} has its recipient back")
-    if behaviour != "held":
-        at.until(
-            lambda: _told_stopped(dispatcher, name, behaviour), f"{behaviour} of {name} is told to whoever runs it"
-        )
+    at.until(lambda: _told(dispatcher, name, code), f"{behaviour} of {name} is told to whoever runs it")
+    at.until(lambda: _shown(at, name, code), f"{behaviour} of {name} stands in `account list`")
     [row] = exported(at, name).values()
     assert (row["state"], row["vendor_id"]) == ("queued", None), row
     assert at.vendor.totals(False)["accounts"][name]["numbers_accepted"] == 0
@@ -221,8 +221,15 @@ def _check_stopped(at: Stand, dispatcher: Dispatcher, code: str, behaviour: Beha
         assert requests(at)[row["number"]] == times, "nothing more is asked of it"
 
 
-def _told_stopped(dispatcher: Dispatcher, name: str, behaviour: Behaviour) -> bool:
-    return any(name in line and f"stopped: {behaviour}" in line for line in dispatcher.said().splitlines())
+def _told(dispatcher: Dispatcher, name: str, code: str) -> bool:
+    return any(name in line and f"the vendor answers {code}" in line for line in dispatcher.said().splitlines())
+
+
+def _shown(at: Stand, name: str, code: str) -> bool:
+    [shown] = [
+        each for each in json.loads(at.command("account", "list", "--json"))["accounts"] if each["account"] == name
+    ]
+    return shown["stopped"] is not None and any(stop["code"] == code for stop in shown["stopped"]["stops"])
 
 
 # --- reports ---------------------------------------------------------------------------------------------------------

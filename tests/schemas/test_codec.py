@@ -37,6 +37,7 @@ from schemas.records import (
     Resolved,
     ResolvedAs,
     Slice,
+    Stop,
     Stopped,
     Suppression,
     SuppressionOrigin,
@@ -44,6 +45,7 @@ from schemas.records import (
     SuppressionSnapshotAt,
     Taken,
     Weighed,
+    Why,
 )
 from tests.schemas.golden import VERSION_1
 
@@ -120,6 +122,15 @@ RECORDS: dict[str, typing.Any] = {
     "balance-asked": BalanceAsked(account="spring", at_ms=17, by="the lane", messages=None, says=""),
     "balance-asked, answered": BalanceAsked(
         account="spring", at_ms=18, by="ann (account check)", messages=1234.5, says="7 1,000, 8 234"
+    ),
+    "balance-asked, refused": BalanceAsked(
+        account="spring",
+        at_ms=21,
+        by="the lane",
+        messages=None,
+        says="102: wrong password",
+        kind=Kind.AUTH,
+        code="102",
     ),
     "balance-asked, history": BalanceAsked(
         account="summer", at_ms=20, by="the lane", messages=3.0, says="", what="history"
@@ -290,6 +301,16 @@ RECORDS: dict[str, typing.Any] = {
         reason_index=b"\0",
     ),
     "stopped": Stopped(account="spring", at_ms=17, why="balance", says="no credit left"),
+    "stopped, with values": Stopped(
+        account="spring",
+        at_ms=17,
+        why="unreachable",
+        says="the vendor answers 104",
+        stops=(
+            Stop(why=Why.BUSY, code="104", since_ms=7, until_ms=9, row=3, trying=True),
+            Stop(why=Why.OTHER_CREDIT, code="505", since_ms=8, recipients=12),
+        ),
+    ),
     "suppression": Suppression(adds=True, count=1, numbers=b"packed", source="opt-out", by="spring", at_ms=8, why="TD"),
     "suppression-snapshot": SuppressionSnapshot(
         snapshot="0a1b",
@@ -349,3 +370,9 @@ def test_a_record_s_tag_is_read_without_the_rest(name):
 @pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x80", b"\x01\x81\xa1t", b"\x01garbage"])
 def test_bytes_without_a_tag_have_none(value):
     assert peek_tag(value) == ""
+
+
+def test_why_an_account_stops_may_be_a_word_of_a_newer_release():
+    value = msgspec.msgpack.encode({"t": "stopped", "account": "x", "at_ms": 1, "why": "auth", "says": "s",
+                                    "stops": [{"why": "the moon", "since_ms": 5}]})  # fmt: skip
+    assert decode(bytes([VERSION]) + value).stops == (Stop(why=Why.OTHER, since_ms=5),)  # type: ignore[union-attr]

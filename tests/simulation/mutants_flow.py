@@ -11,8 +11,10 @@ from dispatcher.core.flow import fairness
 from dispatcher.core.flow.fairness import FairShare
 from dispatcher.core.flow.pacing import Pacer
 from dispatcher.core.lane import account as account_lane
+from dispatcher.core.lane import standing
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.owner import Owner
+from dispatcher.core.lane.standing import ACCOUNT, AccountEvent
 from tests.simulation.world import WALL_S
 
 
@@ -98,13 +100,8 @@ def who_becomes_urgent_keeps_the_clock_it_had(patch: MonkeyPatch) -> None:
 
 
 def an_empty_balance_does_not_stop_the_lane(patch: MonkeyPatch) -> None:
-    original = AccountLane.stop
-
-    def stop(self: AccountLane, why: Any, detail: str, now_s: float) -> None:
-        if why != "balance":
-            original(self, why, detail, now_s)
-
-    patch.setattr(AccountLane, "stop", stop)
+    for state, event in [each for each in ACCOUNT if each[1] is AccountEvent.NO_CREDIT]:
+        patch.delitem(ACCOUNT, (state, event))
 
 
 def the_balance_does_not_bound_a_chunk(patch: MonkeyPatch) -> None:
@@ -114,8 +111,8 @@ def the_balance_does_not_bound_a_chunk(patch: MonkeyPatch) -> None:
 def what_was_spent_since_is_forgotten(patch: MonkeyPatch) -> None:
     original = AccountLane.balance_is
 
-    def balance_is(self: AccountLane, messages: float, mark: float, now_ms: int) -> None:
-        original(self, messages, mark, now_ms)
+    def balance_is(self: AccountLane, messages: float, mark: float, now_s: float, now_ms: int) -> None:
+        original(self, messages, mark, now_s, now_ms)
         self.spent_since_poll = 0.0
 
     patch.setattr(AccountLane, "balance_is", balance_is)
@@ -126,8 +123,8 @@ def what_was_under_way_when_it_was_asked_is_forgotten(patch: MonkeyPatch) -> Non
 
 
 def a_top_up_is_not_seen(patch: MonkeyPatch) -> None:
-    patch.setattr(AccountLane, "balance_is", lambda self, messages, mark, now_ms: None)
-    patch.setattr(account_lane, "BALANCE_RETRY_S", 10.0**9)
+    patch.setattr(AccountLane, "balance_is", lambda self, messages, mark, now_s, now_ms: None)
+    patch.setattr(standing, "CREDIT_RETRY_S", 10.0**9)
 
 
 def time_is_read_off_the_wall_clock(patch: MonkeyPatch) -> None:

@@ -67,7 +67,8 @@ def unknown_chunks_are_sent_again_by_a_new_owner(patch: MonkeyPatch) -> None:
 
 
 def no_answer_counts_as_not_sent(patch: MonkeyPatch) -> None:
-    patch.setitem(policy.POLICY, Kind.UNKNOWN, policy.Policy(records.Effect.QUEUED))
+    queued = msgspec.structs.replace(policy.POLICY[Kind.UNKNOWN], effect=records.Effect.QUEUED)
+    patch.setitem(policy.POLICY, Kind.UNKNOWN, queued)
 
 
 def the_time_to_live_is_not_checked(patch: MonkeyPatch) -> None:
@@ -181,9 +182,9 @@ def the_last_launched_wins_not_the_first(patch: MonkeyPatch) -> None:
 def a_slice_given_back_is_queued_twice(patch: MonkeyPatch) -> None:
     original = work.CampaignWork.give_back
 
-    def give_back(self: Any, job_offset: int, job: Any, piece: Slice, not_before_s: float) -> None:
-        original(self, job_offset, job, piece, not_before_s)
-        original(self, job_offset, job, piece, not_before_s)
+    def give_back(self: Any, job_offset: int, job: Any, piece: Slice, wait: Any) -> None:
+        original(self, job_offset, job, piece, wait)
+        original(self, job_offset, job, piece, wait)
 
     patch.setattr(work.CampaignWork, "give_back", give_back)
     patch.setattr(lane, "_take_back", lambda job, intent, offset: None)

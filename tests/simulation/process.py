@@ -9,12 +9,12 @@ from functools import partial
 from typing import Any
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import AccountLane
-from dispatcher.core.lane.effects import Append, Fetch, Point, Send
+from dispatcher.core.lane.effects import Append, Fetch, Point, Send, Tell
+from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
-from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned
+from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
 from tests.simulation.place import BALANCE_INTERVAL_S, DOUBT_S, TTL_S, Place
 from tests.simulation.sim_log import Fate
@@ -170,6 +170,8 @@ class Process:
                         self.place.cut_by[self.name, effect.record.n] = self._balance_s
                 case Point():
                     self.log.append(self, "campaigns", [effect.record], lambda fate: None)
+                case Tell():
+                    self._tell(effect)
                 case Fetch():
                     self.world.after(0.003, partial(self._fetched, effect.job_offset), self)
                 case Send():
@@ -187,6 +189,13 @@ class Process:
         elif owner.wake_s < self._poll_at_s:
             self._poll_at_s = owner.wake_s
             self.world.at(owner.wake_s, self._timer, self)
+
+    def _tell(self, effect: Tell) -> None:
+        """What keeps the account from sending, for its next owner to know."""
+        self.world.say("%s tells %s", self.name, ", ".join(stop.why for stop in effect.stops) or "that it sends again")
+        why = old_word(effect.stops)
+        record = Stopped(account=effect.account, at_ms=effect.at_ms, why=why, says="", stops=effect.stops)
+        self.log.append(self, "campaigns", [record], lambda fate: None)
 
     def _timer(self) -> None:
         self._poll_at_s = float("inf")
@@ -285,14 +294,13 @@ class Process:
         if owner is None or self.stopped or serial != self._serial:
             return
         self.world.after(BALANCE_INTERVAL_S, lambda: self._ask_balance(serial), self)
-        lane = owner.lanes[ACCOUNT]
-        mark = lane.balance_asked()
-        self._wire.ask_balance(lambda credit, seen_s: self._balance_is(serial, lane, credit, mark, seen_s))
+        mark = owner.balance_asked(ACCOUNT)
+        self._wire.ask_balance(lambda credit, seen_s: self._balance_is(serial, owner, credit, mark, seen_s))
 
-    def _balance_is(self, serial: int, lane: AccountLane, credit: int, mark: float, seen_s: float) -> None:
+    def _balance_is(self, serial: int, owner: Owner, credit: int, mark: float, seen_s: float) -> None:
         if serial != self._serial or self.stopped:
             return
-        lane.balance_is(credit, mark, self.now_ms)
+        owner.balance_answered(ACCOUNT, credit, mark, self.world.now_s, self.now_ms)
         self._balance_s = seen_s
         self._broke = self._broke and credit < 1
         self._poll()

@@ -160,7 +160,7 @@ class Watch:
         if not process.at_work or process.name != self._owner or process.owner is None or process.owner.draining:
             return []
         lane, now_s = process.owner.lanes[ACCOUNT], self.world.now_s
-        if lane.stopped is not None or lane.closed or lane.held_until_s > now_s:
+        if not lane.standing.sends or lane.standing.trying or lane.held_until_s > now_s:
             return []
         return [name for name, work in lane.work.items() if self._sends(process, name) and _has_work(work, now_s)]
 

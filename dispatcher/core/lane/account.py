@@ -6,50 +6,30 @@ It decides *what* may go and *when*; dispatcher/core/lane/owner.py turns that in
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
 
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.flow.fairness import URGENT_RUN, FairShare
 from dispatcher.core.flow.pacing import GUARD_S, Pacer
+from dispatcher.core.lane.notices import whole
+from dispatcher.core.lane.spec import LaneSpec as LaneSpec
+from dispatcher.core.lane.standing import AccountEvent, AccountState, Standing
 from dispatcher.core.lane.state import Chunk
-from dispatcher.core.lane.work import CampaignWork, Piece
+from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Piece
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.personal import Letters
 from dispatcher.core.results.balance_hint import BalanceHint, Told
-from schemas.records import BalanceTold
+from schemas.records import BalanceTold, Stop, Why
 
 LOOKAHEAD_S = 0.25
 AHEAD_MAX = 64
 CROWD_MAX = 20
-REFUSALS_MAX = 3
-BACKOFF_MAX_S = 30.0
-BALANCE_RETRY_S = 300.0
+HOURS_CHECKED_S = 5.0
+"""The wall clock may jump."""
+
 DRY_POLLS_MAX = 64
-"""So many balance queries at most pass between two tries of an account that is refused in spite of its credit."""
-
-
-class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pure core must know of an account. `limit` None: unpaced. `timeout_s`: the longest a request takes.
-
-    `locks_out`: wrong logins lock the account, so until one was let in there is one request at a time.
-    `evidence_s`: how long what is unknown waits for the vendor's history before a policy may have it sent again.
-    """
-
-    account: str
-    numbers_max: int
-    numbers_min: int = 1
-    chars_max: int | None = None
-    limit: int | None = None
-    per_s: float = 1.0
-    unit: Literal["messages", "requests", "parts"] = "messages"
-    inflight_max: int = 16
-    attempts_max: int = 8
-    timeout_s: float = 35.0
-    polls_balance: bool = True
-    locks_out: bool = False
-    evidence_s: float = 0.0
+"""The most balance queries that pass between two tries of an account that is refused in spite of its credit."""
 
 
 class Proposal(msgspec.Struct):
@@ -76,7 +56,10 @@ class Ready(msgspec.Struct):
 
 
 class Sending(msgspec.Struct):
-    """A chunk handed to the driver. `written`: its first byte may have gone out. `told`: the balance told before."""
+    """A chunk handed to the driver. `written`: its first byte may have gone out. `told`: the balance told before.
+
+    `trial`: it finds out whether the account may send again.
+    """
 
     chunk: Chunk
     parts: int
@@ -84,6 +67,7 @@ class Sending(msgspec.Struct):
     units: int
     ticket: int
     told: Told | None = None
+    trial: bool = False
     written: bool = False
 
 
@@ -99,23 +83,16 @@ class AccountLane:
         self.proposed: dict[int, Proposal] = {}
         self.ready: list[Ready] = []
         self.sending: dict[int, Sending] = {}
-        self.stopped: Literal["auth", "balance"] | None = None
-        self.stopped_why = ""
+        self.standing = Standing(spec)
         self.held_until_s = now_s
-        self.closed = False
-        self.troubles = 0
-        self.refusals = 0
+        self.queries = 0  # under way
         self.balance: float | None = None
         self.told = 0.0  # the vendor's last word on it
-        self.throttles = 0  # in a row
         self.dry = 0  # refusals for lack of credit, one after the other, in spite of that
         self.dry_polls = 0
         self.spent_since_poll = 0.0
         self.hint = BalanceHint()
         self.hints: list[BalanceTold] = []
-        self.retry_balance_s = float("inf")
-        self.let_in = not spec.locks_out
-        self.queries = 0
         self._urgent_row = 0
 
     # --- what there is to do ---
@@ -143,7 +120,7 @@ class AccountLane:
 
         The more campaigns share the window, the smaller the chunks, so that shares follow weights within seconds.
         """
-        count = self.spec.numbers_max
+        count = self.spec.numbers_max if not self.standing.trying else self.spec.numbers_min
         if self.pacer is not None and self.spec.unit != "requests":
             per_recipient = segments if self.spec.unit == "parts" else 1
             units = self.pacer.share(now_s) // min(campaigns, CROWD_MAX)
@@ -165,7 +142,7 @@ class AccountLane:
     def propose_at(self, now_s: float) -> float:
         """When the next intent may be asked for; infinity if enough are under way."""
         ahead = len(self.proposed) + len(self.ready)
-        if self.closed or self.stopped is not None or ahead >= (AHEAD_MAX if self.let_in else 1):
+        if not self.standing.sends or ahead >= (1 if self.standing.alone else AHEAD_MAX):
             return float("inf")
         at_s = self.held_until_s
         if self.pacer is None:
@@ -177,15 +154,20 @@ class AccountLane:
 
     @property
     def requests_max(self) -> int:
-        """How many requests may be under way: until one was let in only one, and none beside a query."""
-        if self.let_in:
+        """How many requests may be under way: to find something out only one, and no login is tried beside a query."""
+        if not self.standing.alone:
             return self.spec.inflight_max
-        return 0 if self.queries else 1
+        return 0 if self.queries and self.standing.locked else 1
 
     @property
     def may_ask(self) -> bool:
-        """Whether a query (of the balance, of reports) may go out, too: not to a vendor that refuses our login."""
-        return self.stopped != "auth" and (self.let_in or not (self.sending or self.queries))
+        """Whether a query (of the balance, of reports) may go out, too."""
+        beside = bool(self.sending or self.queries)
+        return self.standing.answers_queries and not (self.standing.locked and beside)
+
+    def may_send(self, count: int) -> bool:
+        """Whether a chunk of so many recipients may be sent now: to find something out only one of the fewest."""
+        return self.standing.sends and not (self.standing.trying and count > self.spec.numbers_min)
 
     def segments(self, campaign: str) -> int:
         """The most messages a recipient of a launched campaign gets."""
@@ -219,82 +201,69 @@ class AccountLane:
         self.ready.remove(ready)
         self._urgent_row = self._urgent_row + 1 if ready.urgent else 0
 
-    def connected(self) -> None:
-        """The vendor answered."""
-        self.troubles = 0
-
-    def refused_by_http(self, code: str, now_s: float) -> bool:
-        """An HTTP 3xx or 4xx instead of the vendor's word: probably a wrong `url`. A row of them stops the account."""
-        self.refusals += 1
-        if self.refusals >= REFUSALS_MAX:
-            self.stop("auth", f"{code}, {self.refusals} times in a row: check `url`", now_s)
-        return self.stopped is not None
-
-    def trouble(self, now_s: float) -> None:
-        """The vendor could not be reached: nothing was sent; wait longer each time."""
-        self.troubles += 1
-        self.hold(now_s + min(BACKOFF_MAX_S, 0.25 * 2.0 ** min(self.troubles, 10)))
-
-    def too_fast(self, now_s: float) -> None:
-        """The vendor throttles: less in each window; without a limit of ours a longer rest each time in a row."""
-        if self.pacer is not None:
+    def tell(self, event: AccountEvent, now_s: float, now_ms: int, *, code: str = "", hold_s: float = 0.0) -> None:
+        """Something happened to the account: see dispatcher/core/lane/standing.py."""
+        if event is AccountEvent.TOO_FAST and self.pacer is not None:
             self.pacer.throttled(now_s)
+        was = self.standing.state
+        self.standing.tell(event, now_s, now_ms, code=code, hold_s=hold_s)
+        if was is AccountState.STOPPED_CREDIT and self.standing.trying and not self.balance:
+            self.balance = None  # whether it was topped up, the next request finds out
+        if self.standing.state is AccountState.OPEN:
+            self.dry_polls = 0
+
+    def inherit(self, stops: tuple[Stop, ...]) -> None:
+        """What a former owner told the log last."""
+        stop = whole(stops)
+        if stop is not None:
+            self.standing.inherit(stop)
+
+    def waiting(self, now_s: float) -> Iterable[Piece]:
+        """The pieces that were given back and wait for something."""
+        for work in self.work.values():
+            yield from (piece for piece in work.returned if piece.wait.why and piece.not_before_s > now_s)
+
+    def release(self, why: Why) -> None:
+        """What waits for this may be tried at once."""
+        for work in self.work.values():
+            for piece in work.returned:
+                if piece.wait.why is why:
+                    piece.wait = NO_WAIT
+
+    def wake_s(self, now_s: float) -> float:
+        """When to look at the time again if nothing happens before."""
+        hours_s = now_s + HOURS_CHECKED_S if self.spec.send_hours is not None else float("inf")
+        return min(self.standing.until_s, hours_s)
+
+    def checked(self, now_s: float, now_ms: int) -> None:
+        """A person looked after the account. A balance that is known to be empty is left to the next query."""
+        self.release(Why.OTHER_CREDIT)
+        asked = self.campaigns.balances.get(self.spec.account)
+        credit = asked is not None and asked.messages is not None and asked.messages >= 1
+        if self.standing.state is AccountState.STOPPED_CREDIT and self.spec.polls_balance and not (self.dry or credit):
             return
-        if now_s >= self.held_until_s:  # answers to requests under way together count once
-            self.throttles += 1
-        self.hold(now_s + min(BACKOFF_MAX_S, 0.5 * 2.0 ** min(self.throttles, 10)))
+        self.tell(AccountEvent.CHECKED, now_s, now_ms)
+
+    def at(self, now_s: float, now_ms: int) -> None:
+        """The time is this: what was waited for may be over, or the account's hours."""
+        if self.spec.send_hours is not None:
+            self.tell(AccountEvent.NIGHT if self.spec.is_night(now_ms) else AccountEvent.DAY, now_s, now_ms)
+        if now_s >= self.standing.until_s:
+            self.tell(AccountEvent.DUE, now_s, now_ms)
 
     def hold(self, until_s: float) -> None:
         """Send nothing before then."""
         self.held_until_s = max(self.held_until_s, until_s)
 
-    def stop(self, why: Literal["auth", "balance"], detail: str, now_s: float) -> None:
-        """The account cannot send until somebody acts; its work is kept. A refused login outlives an empty balance."""
-        if why == "balance" and self.stopped == "auth":
-            return
-        self.stopped = why
-        self.stopped_why = detail
-        if why == "auth":
-            self.stopped_why += f"; mended? dispatcher account check {self.spec.account}"
-            self.let_in = not self.spec.locks_out
-        elif not self.spec.polls_balance:
-            self.stopped_why += f"; topped up? dispatcher account check {self.spec.account}"
-            self.retry_balance_s = now_s + BALANCE_RETRY_S
-
-    def no_credit(self, detail: str, now_s: float) -> None:
+    def no_credit(self, code: str, now_s: float, now_ms: int) -> None:
         """The vendor refused for lack of credit. In spite of a balance: a month's quota, or another product's credit.
         Then not every answer to a query has it tried again, but one, two, four, … of them later.
         """
-        if self.stopped is None and self.told >= 1:
+        if self.standing.state is not AccountState.STOPPED_CREDIT and self.told >= 1:
             self.dry += 1
             self.dry_polls = min(2 ** (self.dry - 1), DRY_POLLS_MAX) - 1
-        self.stop("balance", detail, now_s)
+        self.tell(AccountEvent.NO_CREDIT, now_s, now_ms, code=code)
         self.balance = 0.0
-
-    def go_on(self) -> None:
-        """What stopped the account is over."""
-        self.stopped = None
-        self.stopped_why = ""
-        self.refusals = 0
-        self.dry_polls = 0
-        self.retry_balance_s = float("inf")
-
-    def tries_its_credit(self) -> None:
-        """Nobody can say whether the account was topped up: the next request finds out."""
-        self.balance = None
-        self.go_on()
-
-    def checked(self) -> None:
-        """A person looked after the account. Its credit is left to the next query, where there is one."""
-        if self.stopped == "auth":
-            self.go_on()
-        elif self.stopped == "balance" and (self.dry_polls or not self.spec.polls_balance):
-            self.tries_its_credit()
-
-    def balance_not_known(self, now_s: float) -> None:
-        """A query failed. If they go on to, a stopped account tries its credit after a while."""
-        if self.stopped == "balance" and self.retry_balance_s == float("inf"):
-            self.retry_balance_s = now_s + BALANCE_RETRY_S
 
     def balance_asked(self) -> float:
         """A balance query leaves: what is under way now may or may not be in its answer. The mark for `balance_is`."""
@@ -303,18 +272,22 @@ class AccountLane:
         waiting = sum(proposal.parts for proposal in self.proposed.values()) + sum(ready.parts for ready in self.ready)
         return self.spent_since_poll - sending - waiting
 
-    def balance_is(self, messages: float, mark: float, now_ms: int) -> None:
+    def balance_is(self, messages: float, mark: float, now_s: float, now_ms: int) -> None:
         """The vendor's answer, less what was under way when it was asked or cut since (counted twice at worst)."""
         self.spent_since_poll -= mark
         topped_up, self.told = messages > self.told, messages
+        if topped_up:
+            self.release(Why.OTHER_CREDIT)
         self.balance = messages
-        self.retry_balance_s = float("inf")
         self.hints += self.hint.answered(self.spec.account, messages, now_ms)
-        if self.stopped == "balance" and messages >= 1:
-            if topped_up or not self.dry_polls:
-                self.go_on()
-            else:
-                self.dry_polls -= 1
+        if messages < 1:
+            self.tell(AccountEvent.EMPTY, now_s, now_ms)
+        elif topped_up or not self.dry:
+            self.tell(AccountEvent.CREDIT, now_s, now_ms)
+        elif self.dry_polls:
+            self.dry_polls -= 1
+        else:
+            self.tell(AccountEvent.DUE, now_s, now_ms)
 
     def took_over(self, now_s: float, *, inherited_open: bool, ttl_s: float) -> None:
         """A former owner may have filled the last window; what it left open may go out within its time to live."""

@@ -24,6 +24,7 @@ class Batches:
     def add(self, job_offset: int, batch: Batch) -> None:
         """It came."""
         self._loading.discard(job_offset)
+        self._again_s.pop(job_offset, None)
         self.loaded[job_offset] = batch
 
     def failed(self, job_offset: int, now_s: float) -> None:
@@ -45,6 +46,10 @@ class Batches:
                     continue
                 self._loading.add(offset)
                 yield Fetch(offset, piece.job)
+
+    def unreadable(self) -> Iterator[tuple[int, float]]:
+        """The jobs whose batches could not be had, and when they are asked for again."""
+        yield from self._again_s.items()
 
     def next_try_s(self, now_s: float) -> float:
         """When one that could not be had may be asked for again; infinity if there is none."""

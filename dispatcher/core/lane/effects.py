@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.messages.personal import Letters
-from schemas.records import BalanceTold, Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved
+from schemas.records import BalanceTold, Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved, Stop
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -22,6 +22,14 @@ class Point(msgspec.Struct, frozen=True):
     """Append to `campaigns` where the newest valid checkpoint lies."""
 
     record: CheckpointAt
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """Append to `campaigns` what keeps this account from sending now; `stops` empty: nothing does any more."""
+
+    account: str
+    stops: tuple[Stop, ...]
+    at_ms: int
 
 
 class Fetch(msgspec.Struct, frozen=True):
@@ -53,4 +61,4 @@ class Warn(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Append | Point | Fetch | Send | Warn
+Effect = Append | Point | Tell | Fetch | Send | Warn

@@ -15,8 +15,9 @@ import msgspec
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.lane.account import AccountLane, Proposal, Ready, Sending
 from dispatcher.core.lane.batches import Batches
-from dispatcher.core.lane.effects import Append, Effect, Send, Warn
+from dispatcher.core.lane.effects import Append, Effect, Send
 from dispatcher.core.lane.policy import not_sent
+from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.work import CampaignWork, Piece
 from schemas.records import Intent
 
@@ -53,7 +54,7 @@ class NextSends:
             assert ready is not None
             chunk = ready.chunk
             too_late = now_s > ready.deadline_s
-            if too_late or lane.stopped is not None or lane.closed or not self.may_send(chunk.campaign):
+            if too_late or not lane.may_send(chunk.count) or not self.may_send(chunk.campaign):
                 lane.ready.remove(ready)
                 yield given_up(lane, ready, "its moment passed", now_ms)
                 continue
@@ -68,13 +69,11 @@ class NextSends:
                 return
             lane.goes(ready)
             ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
-            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, lane.hint.told)
+            told, trial = lane.hint.told, lane.standing.trying
+            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, told, trial)
             yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
 
     def _proposed(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
-        if lane.stopped == "balance" and now_s >= lane.retry_balance_s:
-            lane.tries_its_credit()
-        self.wake_s = min(self.wake_s, lane.retry_balance_s)
         yield from self.batches.wanted(lane, now_s)
         self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
         while True:
@@ -91,8 +90,7 @@ class NextSends:
             count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns)
             if count_max < 1:
                 if not lane.proposed and not lane.ready:  # what is announced is covered, and goes out first
-                    lane.stop("balance", "the balance covers no further message", now_s)
-                    yield Warn(lane.spec.account, "stopped: balance", lane.stopped_why)
+                    lane.tell(AccountEvent.NO_CREDIT, now_s, now_ms)
                 return
             yield Append(self._cut(lane, campaign, work, piece, count_max, now_s, now_ms))
 

@@ -10,21 +10,24 @@ A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane, LaneSpec, Ready
 from dispatcher.core.lane.admission import Admission
-from dispatcher.core.lane.effects import Append, Effect, Point, Warn
+from dispatcher.core.lane.effects import Append, Effect, Point, Tell, Warn
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
-from dispatcher.core.lane.policy import consequence, noted, outcome_of
+from dispatcher.core.lane.notices import Notices
+from dispatcher.core.lane.policy import Consequence, consequence, noted, outcome_of
+from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned
+from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Why
 from schemas.records import Effect as ChunkEffect
 
 
@@ -53,7 +56,8 @@ class Owner:
         self.deposed = False
         self.draining = False
         self.wake_s = NEVER
-        self._delays_s: dict[int, float] = {}
+        self._waits: dict[int, Wait] = {}  # of chunks that are sent again, by intent
+        self._notices: dict[str, Notices] = {}
         self._asked_ms: dict[int, int] = {}  # when the intents were asked for that we read before our own Owned
         self._admission = Admission(state, campaigns, self.lanes)
         self._last_checkpoint = state.position
@@ -90,9 +94,8 @@ class Owner:
                     self._admission.admit(job.offset)
             case Checked():
                 self.state.skip_inbox(offset)
-                lane = self.lanes.get(record.account)
-                if lane is not None:
-                    lane.checked()
+                if record.account in self.lanes:
+                    self.lanes[record.account].checked(now_s, now_ms)
             case Decided():
                 self.state.skip_inbox(offset)
                 self._decided(offset, record, now_s, now_ms)
@@ -144,6 +147,8 @@ class Owner:
             return False
         if not self.next.may_send(sending.chunk.campaign):
             return False
+        if not lane.standing.lets_out(trial=sending.trial):
+            return False
         if lane.pacer is not None and not lane.pacer.renew(sending.ticket, sending.units, now_s):
             return False
         sending.written = True
@@ -172,22 +177,55 @@ class Owner:
                 lane.pacer.answered(sending.ticket, wrote_s, answered_s)
             else:
                 lane.pacer.unanswered(sending.ticket, never_left=False)
-        result = consequence(lane, chunk, verdict, now_s)
-        if result.stopped:
-            self._out.append(Warn(account, f"stopped: {result.stopped}", lane.stopped_why))
-        if result.waits:
-            self._out.append(Warn(account, "no credit for some", result.waits))
-        if result.not_before_s:
-            self._delays_s[intent] = result.not_before_s
+        waited = self._waits.pop(intent, None)
+        since_s = waited.since_s if waited is not None else 0.0
+        result = consequence(verdict, chunk, lane.spec, since_s or now_s, now_s)
+        self._tell(lane, verdict, result, now_s, now_ms)
+        if result.not_before_s or since_s:
+            first_s = now_s if result.waits is Why.BUSY else 0.0
+            self._waits[intent] = Wait(result.not_before_s, result.waits, verdict.code, since_s or first_s)
         if result.effect in (ChunkEffect.QUEUED, ChunkEffect.FAILED):
             lane.spent_since_poll -= sending.parts
         elif result.effect == ChunkEffect.ACCEPTED:
+            lane.dry = 0
             lane.hint.taken(sending.parts)
         else:
             lane.hint.unknown(intent, sending.parts, sending.told)
         self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
+
+    # --- what the vendor was asked beside the sending ---
+
+    def may_query(self, account: str) -> bool:
+        """Whether the account's vendor may be asked for something (its balance, reports) now."""
+        return self.lanes[account].may_ask
+
+    def query_begins(self, account: str) -> None:
+        """A query is about to leave."""
+        self.lanes[account].queries += 1
+
+    def query_ends(self, account: str) -> None:
+        """It is over, whatever came of it."""
+        self.lanes[account].queries -= 1
+
+    def query_answered(self, account: str, verdict: Verdict | None, now_s: float, now_ms: int) -> None:
+        """What a query came to: None is an answer, so the vendor has let us in."""
+        if verdict is None:
+            self.lanes[account].tell(AccountEvent.LET_IN, now_s, now_ms)
+        elif verdict.kind is Kind.AUTH:
+            self.lanes[account].tell(AccountEvent.LOGIN_REFUSED, now_s, now_ms, code=verdict.code)
+
+    def balance_asked(self, account: str) -> float:
+        """A balance query leaves; the mark for `balance_answered`."""
+        return self.lanes[account].balance_asked()
+
+    def balance_answered(self, account: str, messages: float | None, mark: float, now_s: float, now_ms: int) -> None:
+        """Its answer; None: it is not known."""
+        if messages is None:
+            self.lanes[account].tell(AccountEvent.CREDIT_UNKNOWN, now_s, now_ms)
+        else:
+            self.lanes[account].balance_is(messages, mark, now_s, now_ms)
 
     def history_says(
         self, intent: int, vendor_ids: tuple[str, ...], why: str, intent_ms: int, now_s: float, now_ms: int
@@ -213,9 +251,12 @@ class Owner:
         self.wake_s = self.next.wake_s = NEVER
         if self.in_charge and not self.deposed:
             self._resolve_due(now_s)
+            self.wake_s = self.unknowns.next_s
             for lane in self.lanes.values():
+                lane.at(now_s, now_ms)
                 self._out.extend(self.next.of(lane, now_s, now_ms, draining=self.draining))
-            self.wake_s = min(self.unknowns.next_s, self.next.wake_s)
+                self._notice(lane, now_s, now_ms)
+            self.wake_s = min(self.wake_s, self.next.wake_s)
         out, self._out = self._out, []
         return out
 
@@ -254,6 +295,10 @@ class Owner:
         longest_s = max((lane.spec.timeout_s for lane in self.lanes.values()), default=0.0)
         self.unknowns.took_over(now_s, longest_s)
         for lane in self.lanes.values():
+            stopped = self.campaigns.stops.get(lane.spec.account)
+            told = () if stopped is None else stopped.reasons()
+            self._notices[lane.spec.account] = Notices(told)
+            lane.inherit(told)
             inherited = any(chunk.account == lane.spec.account for chunk in self.state.open.values())
             if not nobody_before:
                 lane.took_over(now_s, inherited_open=inherited, ttl_s=self.settings.ttl_s)
@@ -263,6 +308,33 @@ class Owner:
             self._became_unknown(chunk, now_s, 0)
             self._hint_of(chunk)
         self._asked_ms.clear()
+
+    def _tell(self, lane: AccountLane, verdict: Verdict, result: Consequence, now_s: float, now_ms: int) -> None:
+        """What an answer means for the account."""
+        if verdict.slower and lane.pacer is not None:
+            lane.pacer.throttled(now_s)
+        if result.event is AccountEvent.NO_CREDIT:
+            lane.no_credit(verdict.code, now_s, now_ms)
+        elif result.event is not None:
+            lane.tell(result.event, now_s, now_ms, code=verdict.code, hold_s=result.hold_s)
+
+    def _notice(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
+        """Tell the log what keeps recipients of this account from going out, where that is news."""
+        notices = self._notices[lane.spec.account]
+        if notices.looks_again(now_s):
+            notices.saw([*lane.waiting(now_s), *self._unreadable(lane)], now_s, now_ms)
+        stops = notices.due(lane.standing.stop, now_s)
+        if stops is not None:
+            self._out.append(Tell(lane.spec.account, stops, now_ms))
+        self.wake_s = min(self.wake_s, lane.wake_s(now_s), notices.wake_s)
+
+    def _unreadable(self, lane: AccountLane) -> Iterator[Piece]:
+        """What waits because its batch cannot be read."""
+        for offset, again_s in self.next.batches.unreadable():
+            job = self.state.jobs.get(offset)
+            if job is not None and job.job is not None and job.job.account == lane.spec.account:
+                wait = Wait(again_s, Why.BATCH)
+                yield from (Piece(offset, job.job, start, end, wait=wait) for start, end in job.queued())
 
     def _hint_of(self, inherited: Chunk) -> None:
         """What the balance was before a former owner sent it, for the hint; a personalised one's parts nobody knows."""
@@ -278,6 +350,8 @@ class Owner:
         proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
         if lane is None or proposal is None or self.deposed:
             return
+        if proposal.piece.wait.since_s:
+            self._waits[chunk.intent] = Wait(since_s=proposal.piece.wait.since_s)
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent
         deadline_s = proposal.asked_s + self.settings.ttl_s
@@ -288,14 +362,14 @@ class Owner:
             self._became_unknown(chunk, now_s, now_ms)
         if chunk.state not in (ChunkState.UNKNOWN, ChunkState.IN_FLIGHT):
             self.unknowns.forget(chunk.intent)
-        delay_s = self._delays_s.pop(chunk.intent, 0.0)
+        wait = self._waits.pop(chunk.intent, None) or Wait()
         job = self.state.jobs.get(chunk.job)
         lane = self.lanes.get(chunk.account)
         campaign = self.campaigns.get(chunk.campaign)
         cancelled = campaign is not None and campaign.cancelled
         if not cancelled and lane is not None and job is not None and job.job is not None:
             for piece in change.returned:
-                lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, delay_s)
+                lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, wait)
         if chunk.job not in self.state.jobs:
             self.next.batches.forget(chunk.job)
 

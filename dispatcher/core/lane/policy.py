@@ -1,104 +1,159 @@
-"""What a verdict means for an account and for the chunk it is about. Pure; used by dispatcher/core/lane/owner.py."""
+"""What each class of answer does: to the chunk it is about and to the account. One table, POLICY. Pure.
+
+The owner (dispatcher/core/lane/owner.py) asks `consequence` for what becomes of the chunk and tells the account the
+event; docs/ADDING_A_VENDOR.md shows the table to whoever writes a vendor (a test compares them).
+"""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane.spec import LaneSpec
+from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import Chunk
-from dispatcher.core.lane.verdict import NOT_CONNECTED, Kind, Verdict
-from schemas.records import Effect, Outcome
+from dispatcher.core.lane.verdict import Kind, Origin, Verdict
+from schemas.records import Effect, Outcome, Why
 
-RETRY_MAX_S: Final = 60.0
-APART_RETRY_S: Final = 300.0
-"""When to try again what only lacks a balance that is not the account's own."""
-
+RETRY: Final = Backoff(1.0, 60.0)
+OTHER_CREDIT_RETRY: Final = Backoff(300.0, 300.0)
 TEXT_CHARS_MAX: Final = 200
-REDIRECTED: Final = "http 3"
-REFUSED: Final = ("http 4", REDIRECTED)
-LET_IN: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.REJECTED, Kind.BALANCE)
-"""What only a vendor says who has let us in: "busy" and "too fast" may come before it looked at the password."""
+
+
+class Mark(Enum):
+    """Answers that their class alone does not describe."""
+
+    HELD = "retry-later/hold"  # the vendor is closed for a while
+    OTHER_CREDIT = "balance/apart"  # the credit that is missing is not the account's own
+    WEB = "a web server's 3xx or 4xx"
+    REDIRECTED = "a web server's redirect"  # behind which the chunk may have been taken
+    OURS = "not sent by us"  # the dispatcher itself did not let the request out
+    UNFIT = "not for this account"  # it cannot carry the text: its configuration was changed after the launch
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """What a class of answers does to its chunk; `stops`: the account cannot send until a person acts."""
+    """One row: what becomes of the chunk, what the account is told, and when the chunk may be tried again (None: at
+    once). `strikes`: it counts against the chunk's tries, after which it has failed. `says`: both in words.
+    """
 
     effect: Effect
-    stops: bool = False
+    event: AccountEvent | None
+    says: tuple[str, str]
+    retry: Backoff | None = None
+    strikes: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether the account cannot send until a person acts or tops it up."""
+        return self.event in (AccountEvent.LOGIN_REFUSED, AccountEvent.NO_CREDIT)
 
 
-POLICY: Final[dict[Kind, Policy]] = {
-    Kind.ACCEPTED: Policy(Effect.ACCEPTED),
-    Kind.PARTIAL: Policy(Effect.UNKNOWN),
-    Kind.RETRY_LATER: Policy(Effect.QUEUED),
-    Kind.THROTTLED: Policy(Effect.QUEUED),
-    Kind.REJECTED: Policy(Effect.FAILED),
-    Kind.CONTENT: Policy(Effect.FAILED),
-    Kind.AUTH: Policy(Effect.QUEUED, stops=True),
-    Kind.BALANCE: Policy(Effect.QUEUED, stops=True),
-    Kind.UNKNOWN: Policy(Effect.UNKNOWN),
-    Kind.NOT_SENT: Policy(Effect.QUEUED),
+_E = AccountEvent
+_AGAIN: Final = "is sent again; after `attempts_max` tries and `give_up_after_s` it fails"
+_ALONE: Final = "after 3 in a row holds back: growing pauses and one small request at a time until one is answered"
+POLICY: Final[dict[Kind | Mark, Policy]] = {
+    Kind.ACCEPTED: Policy(Effect.ACCEPTED, _E.ANSWERED, ("waits for reports", "continues")),
+    Kind.PARTIAL: Policy(Effect.UNKNOWN, _E.ANSWERED, ("is unknown", "continues")),
+    Kind.THROTTLED: Policy(Effect.QUEUED, _E.TOO_FAST, ("is sent again", "slows down; without a `flow` holds back")),
+    Kind.RETRY_LATER: Policy(
+        Effect.QUEUED,
+        _E.BUSY,
+        (
+            "is sent again; after `attempts_max` tries and `give_up_after_s` it fails, with `/doubtful` it is unknown",
+            _ALONE,
+        ),
+        retry=RETRY,
+        strikes=True,
+    ),
+    Mark.HELD: Policy(
+        Effect.QUEUED, _E.VENDOR_CLOSED, ("stays queued", "waits that long, then tries one small request"), retry=RETRY
+    ),
+    Kind.REJECTED: Policy(
+        Effect.FAILED,
+        _E.ANSWERED,
+        ("fails; with `/divide` it is sent again in halves, to find the bad number", "continues"),
+    ),
+    Kind.CONTENT: Policy(Effect.FAILED, _E.ANSWERED, ("fails", "continues")),
+    Kind.AUTH: Policy(
+        Effect.QUEUED, _E.LOGIN_REFUSED, ("stays queued", "stops until `dispatcher account check` passes")
+    ),
+    Kind.BALANCE: Policy(
+        Effect.QUEUED, _E.NO_CREDIT, ("stays queued", "stops until there is credit, or `dispatcher account check`")
+    ),
+    Mark.OTHER_CREDIT: Policy(
+        Effect.QUEUED, None, ("waits 5 minutes, a top-up or `account check`", "continues"), retry=OTHER_CREDIT_RETRY
+    ),
+    Kind.UNKNOWN: Policy(
+        Effect.UNKNOWN,
+        _E.NO_ANSWER,
+        ("follows the campaign's policy; is never sent again by itself", _ALONE),
+    ),
+    Kind.NOT_SENT: Policy(Effect.QUEUED, _E.NOT_REACHED, ("is sent again", _ALONE)),
+    Mark.WEB: Policy(
+        Effect.QUEUED,
+        _E.WEB_REFUSED,
+        (
+            "is sent again; after `attempts_max` tries and `give_up_after_s` it fails",
+            "after 3 in a row stops: check `url`",
+        ),
+        retry=RETRY,
+        strikes=True,
+    ),
+    Mark.REDIRECTED: Policy(Effect.UNKNOWN, _E.WEB_REFUSED, ("is unknown", "after 3 in a row stops: check `url`")),
+    Mark.OURS: Policy(Effect.QUEUED, None, ("is sent again", "continues")),
+    Mark.UNFIT: Policy(Effect.FAILED, None, ("fails", "continues")),
 }
 
 
 class Consequence(msgspec.Struct, frozen=True):
-    """The effect on the chunk's recipients; when it may be tried again (0: at once); why the lane stopped, if so.
-
-    `waits`: why only these recipients wait, for people.
+    """What an answer means: the effect on the chunk's recipients, what the account is told (with `hold_s`), when the
+    chunk may be tried again (0: at once) and what it waits for until then.
     """
 
     effect: Effect
+    event: AccountEvent | None
+    hold_s: float = 0.0
     not_before_s: float = 0.0
-    stopped: str = ""
-    waits: str = ""
+    waits: Why | None = None
 
 
-def consequence(lane: AccountLane, chunk: Chunk, verdict: Verdict, now_s: float) -> Consequence:
-    """Apply the verdict to the account's lane (hold, rate, stop) and say what becomes of the chunk."""
-    if verdict.kind is not Kind.NOT_SENT:
-        lane.connected()
-    if not _is_of_http(verdict):
-        lane.refusals = 0
-        lane.let_in = lane.let_in or verdict.kind in LET_IN
-        if verdict.kind in (Kind.ACCEPTED, Kind.PARTIAL):
-            lane.dry = lane.throttles = 0
-    elif lane.refused_by_http(verdict.code, now_s):
-        return Consequence(POLICY[verdict.kind].effect, stopped="auth")
-    if verdict.hold_s > 0:
-        lane.hold(now_s + verdict.hold_s)
-    if verdict.divide and chunk.count > 1:
-        return Consequence(Effect.QUEUED)
+def row_of(verdict: Verdict) -> Kind | Mark:
+    """The row of POLICY that is about this verdict."""
     match verdict.kind:
-        case Kind.NOT_SENT:
-            if verdict.code == NOT_CONNECTED:
-                lane.trouble(now_s)
-        case Kind.THROTTLED:
-            lane.too_fast(now_s)
-        case Kind.AUTH:
-            lane.stop("auth", f"code {verdict.code}", now_s)
-            return Consequence(Effect.QUEUED, stopped="auth")
+        case Kind.NOT_SENT if verdict.origin is Origin.OURS:
+            return Mark.OURS
+        case Kind.CONTENT if verdict.origin is Origin.OURS:
+            return Mark.UNFIT
+        case Kind.REJECTED if verdict.wrong_server:
+            return Mark.WEB
+        case Kind.UNKNOWN if verdict.wrong_server:
+            return Mark.REDIRECTED
+        case Kind.RETRY_LATER if verdict.hold_s > 0:
+            return Mark.HELD
         case Kind.BALANCE if verdict.apart:
-            why = f"code {verdict.code}: {chunk.count:,} recipients wait for another credit; tried again in"
-            return Consequence(Effect.QUEUED, now_s + APART_RETRY_S, waits=f"{why} {APART_RETRY_S / 60:g} min")
-        case Kind.BALANCE:
-            lane.no_credit(f"code {verdict.code}", now_s)
-            return Consequence(Effect.QUEUED, stopped="balance")
-        case Kind.RETRY_LATER:
-            if verdict.hold_s <= 0 and chunk.strikes + 1 >= lane.spec.attempts_max:
-                return Consequence(Effect.UNKNOWN if verdict.doubtful else Effect.FAILED)
-            return Consequence(Effect.QUEUED, now_s + min(RETRY_MAX_S, 2.0 ** min(chunk.strikes, 10)))
-        case _:
-            pass
-    return Consequence(POLICY[verdict.kind].effect)
+            return Mark.OTHER_CREDIT
+    return verdict.kind
 
 
-def _is_of_http(verdict: Verdict) -> bool:
-    """Is this no word of the vendor but of a web server that probably is not its? A redirect may be unknown, too."""
-    if verdict.kind is Kind.UNKNOWN:
-        return verdict.code.startswith(REDIRECTED)
-    return verdict.kind is Kind.REJECTED and verdict.code.startswith(REFUSED)
+def consequence(verdict: Verdict, chunk: Chunk, spec: LaneSpec, refused_since_s: float, now_s: float) -> Consequence:
+    """What becomes of the chunk. `refused_since_s`: when this owner first heard that it is refused for now."""
+    row = row_of(verdict)
+    policy = POLICY[row]
+    if verdict.divide and chunk.count > 1:
+        return Consequence(Effect.QUEUED, policy.event)
+    tried = chunk.strikes + 1 >= spec.attempts_max and now_s - refused_since_s >= spec.give_up_after_s
+    if policy.strikes and tried:
+        return Consequence(Effect.UNKNOWN if verdict.doubtful else Effect.FAILED, policy.event)
+    if policy.retry is None:
+        return Consequence(policy.effect, policy.event, verdict.hold_s)
+    not_before_s = now_s + policy.retry.pause_s(chunk.strikes + 1)
+    return Consequence(policy.effect, policy.event, verdict.hold_s, not_before_s, _WAITS.get(row))
+
+
+_WAITS: Final = {Kind.RETRY_LATER: Why.BUSY, Mark.WEB: Why.BUSY, Mark.OTHER_CREDIT: Why.OTHER_CREDIT}
 
 
 def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent_ms: int) -> Outcome:
@@ -120,7 +175,8 @@ def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent
 
 def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
     """The record of a chunk that provably never went out."""
-    return outcome_of(chunk, Verdict(kind=Kind.NOT_SENT, text=why), Effect.QUEUED, now_ms, 0)
+    verdict = Verdict(kind=Kind.NOT_SENT, text=why, origin=Origin.OURS)
+    return outcome_of(chunk, verdict, Effect.QUEUED, now_ms, 0)
 
 
 HISTORY: Final = "history"

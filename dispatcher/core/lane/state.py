@@ -135,6 +135,11 @@ class OpenJob:
         if at < end_of(self.job):
             yield at, end_of(self.job)
 
+    def queued(self) -> Iterator[tuple[int, int]]:
+        """The ranges of the job that are to be sent: never tried, or given back."""
+        yield from self.untaken()
+        yield from ((piece.start, piece.start + piece.count) for piece in self.returned)
+
     @property
     def finished(self) -> bool:
         """Nothing of it is queued or open."""

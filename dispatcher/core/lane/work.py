@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from dispatcher.core.lane.state import OpenJob
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import Job, Slice
+from schemas.records import Job, Slice, Why
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Why recipients that were given back wait, and until when.
+
+    `code`: the vendor's; `since_s`: when they were first refused for now.
+    """
+
+    not_before_s: float = 0.0
+    why: Why | None = None
+    code: str = ""
+    since_s: float = 0.0
+
+
+NO_WAIT: Final = Wait()
 
 
 class Piece(msgspec.Struct):
-    """Recipients [start, end) of a job that may be sent from `not_before_s` on."""
+    """Recipients [start, end) of a job that may be sent once their `wait` is over."""
 
     job_offset: int
     job: Job
@@ -24,7 +40,12 @@ class Piece(msgspec.Struct):
     end: int
     attempt: int = 0
     strikes: int = 0
-    not_before_s: float = 0.0
+    wait: Wait = NO_WAIT
+
+    @property
+    def not_before_s(self) -> float:
+        """From when on it may be sent."""
+        return self.wait.not_before_s
 
 
 class CampaignWork:
@@ -45,12 +66,12 @@ class CampaignWork:
         for start, end in job.untaken():
             self.fresh.append(Piece(job.offset, job.job, start, end))
         for piece in job.returned:
-            self.give_back(job.offset, job.job, piece, 0.0)
+            self.give_back(job.offset, job.job, piece, NO_WAIT)
 
-    def give_back(self, job_offset: int, job: Job, piece: Slice, not_before_s: float) -> None:
+    def give_back(self, job_offset: int, job: Job, piece: Slice, wait: Wait) -> None:
         """A slice to be sent again."""
         end = piece.start + piece.count
-        self.returned.append(Piece(job_offset, job, piece.start, end, piece.attempt, piece.strikes, not_before_s))
+        self.returned.append(Piece(job_offset, job, piece.start, end, piece.attempt, piece.strikes, wait))
 
     def head(self, now_s: float, loaded: dict[int, Batch]) -> Piece | None:
         """The piece to cut the next chunk from, if its time has come and its batch is there."""

@@ -24,7 +24,7 @@ import msgspec
 import structlog
 from yarl import URL
 
-from dispatcher.core.lane.verdict import NOT_CONNECTED
+from dispatcher.core.lane.verdict import NOT_CONNECTED, Origin
 from dispatcher.drivers.http.answer import bounded, ends, start
 from dispatcher.drivers.http.body import Body, Run
 from dispatcher.drivers.http.sessions import Sessions
@@ -44,6 +44,7 @@ from dispatcher.vendors.seam.vendor import (
 )
 
 STALE_TRIES_MAX: Final = 3
+LATE: Final = "its time to live was over"
 WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
 
 log = structlog.get_logger(__name__)
@@ -218,7 +219,7 @@ class HttpDriver:
                 if body.written:
                     self._sessions.broke(session, run.transport, error)
                 if body.expired:
-                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text="its time to live was over"), 0
+                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text=LATE, origin=Origin.OURS), 0
                 if body.stale and (run.ended or not request.same_connection):
                     continue
                 return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits), 0

@@ -66,7 +66,7 @@ CODES: Final = codes("""
     09 | rejected-permanent   | no numbers in the request                    | 手机号码为空 | report it to us
     10 | rejected-permanent   | the extension is not in the right form       | AppendID格式错误 | fix append_id
     11 | balance              | no credit left (not in this document)        | 余额不足 | top up the account
-    -1 | retry-later/doubtful | the submission went wrong                    | 提交异常 | ask the vendor
+    -1 | retry-later/doubtful/slower | the submission went wrong             | 提交异常 | ask the vendor
 """)
 # fmt: on
 

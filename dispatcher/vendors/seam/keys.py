@@ -28,6 +28,8 @@ def wrong_key(vendor: Vendor) -> str | None:
     for name in ("inflight_max", "attempts_max"):
         if getattr(vendor, name) < 1:
             return f"{name} must be 1 or more."
+    if not vendor.give_up_after_s >= 0:
+        return "give_up_after_s must be 0 or more (seconds)."
     if vendor.send_hours is not None:
         opens, closes = vendor.send_hours
         if not 0 <= opens < closes <= 24:

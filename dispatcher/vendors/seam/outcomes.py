@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, Verdict
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
 TEXT_CHARS_MAX: Final = 200
@@ -35,6 +35,7 @@ class Code(msgspec.Struct, frozen=True):
     hold_s: float = 0.0
     doubtful: bool = False
     apart: bool = False
+    slower: bool = False
 
 
 class Codes(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class Codes(msgspec.Struct, frozen=True):
             hold_s=row.hold_s if row else 0.0,
             doubtful=row is not None and row.doubtful,
             apart=row is not None and row.apart,
+            slower=row is not None and row.slower,
             warn=warn or ("" if row else f"code {code} is not in the vendor's document"),
         )
 
@@ -76,22 +78,24 @@ class Codes(msgspec.Struct, frozen=True):
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     """A code table from text rows `code | class | english | chinese | advice`.
 
-    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` apart.
+    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` apart,
+    `x/slower` slower. There may be several such marks.
     """
     rows: dict[str, Code] = {}
     for code, kind, english, chinese, *advice in _cells(table):
-        name, _, mark = kind.partition("/")
-        hold_s = float(mark.removeprefix("hold=")) if mark.startswith("hold=") else 0.0
+        name, *marks = kind.split("/")
+        hold_s = sum(float(mark.removeprefix("hold=")) for mark in marks if mark.startswith("hold="))
         rows[code] = Code(
             code,
             Kind(name),
             english,
             chinese,
             advice[0] if advice else "",
-            divide=mark == "divide",
+            divide="divide" in marks,
             hold_s=hold_s,
-            doubtful=mark == "doubtful",
-            apart=mark == "apart",
+            doubtful="doubtful" in marks,
+            apart="apart" in marks,
+            slower="slower" in marks,
         )
     return Codes(rows, other)
 
@@ -202,24 +206,28 @@ def _cells(table: str) -> list[list[str]]:
 def status_verdict(status: int, text: str, *, submits: bool) -> Verdict:
     """What an HTTP status other than 200 means (vendors.md 0.2); nothing of its body is parsed.
 
-    No document mentions one. 429 and 408 speak for themselves; a 5xx may come from a proxy behind which the submit was
-    taken; so may a 2xx that is not 200, a 303 ("see the result elsewhere") and a 302, which many servers say instead.
-    Redirects are never followed.
+    No document mentions one. 429 and 408 speak for themselves; 503 lowers the rate, too. A 5xx may come from a proxy
+    behind which the submit was taken; so may a 2xx that is not 200, a 303 ("see the result elsewhere") and a 302, which
+    many servers say instead. Redirects are never followed.
     """
     code = f"{HTTP_PREFIX}{status}"
     cut = text[:TEXT_CHARS_MAX]
     if status == 429:
-        return Verdict(kind=Kind.THROTTLED, code=code, text=cut)
+        return Verdict(kind=Kind.THROTTLED, code=code, text=cut, origin=Origin.HTTP)
+    wrong_server = 300 <= status < 500 and status != 408
     if status in (408, 302, 303) or status >= 500 or status < 300:
-        return Verdict(kind=Kind.UNKNOWN if submits else Kind.RETRY_LATER, code=code, text=cut)
-    return Verdict(kind=Kind.REJECTED, code=code, text=cut, warn="an HTTP status no document mentions: check `url`")
+        kind = Kind.UNKNOWN if submits else Kind.RETRY_LATER
+        slower = status == 503
+        return Verdict(kind=kind, code=code, text=cut, slower=slower, wrong_server=wrong_server, origin=Origin.HTTP)
+    odd = "an HTTP status no document mentions: check `url`"
+    return Verdict(kind=Kind.REJECTED, code=code, text=cut, warn=odd, wrong_server=wrong_server, origin=Origin.HTTP)
 
 
 def broken_verdict(why: str, *, sent: bool, submits: bool) -> Verdict:
     """What a failed connection means: before the first byte not sent, after it unknown (vendors.md 0.2)."""
     cut = why[:TEXT_CHARS_MAX]
     if sent and submits:
-        return Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER, text=cut)
+        return Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER, text=cut, origin=Origin.LINK)
     if sent:
-        return Verdict(kind=Kind.RETRY_LATER, code=NO_ANSWER, text=cut)
-    return Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED, text=cut)
+        return Verdict(kind=Kind.RETRY_LATER, code=NO_ANSWER, text=cut, origin=Origin.LINK)
+    return Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED, text=cut, origin=Origin.LINK)

@@ -169,7 +169,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     """One account's configuration and the pure code that speaks its vendor's interface.
 
     The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. `flow` None means unpaced.
-    `inflight_max` requests at a time; `attempts_max` tries of a chunk that was provably not taken. `keepalive_s`: an
+    `inflight_max` requests at a time; `attempts_max` tries of a chunk that is refused for now, and `give_up_after_s`
+    at least, before it fails. `keepalive_s`: an
     idle connection older than this is not used again; keep it below the vendor's own (a request written into a
     connection the vendor is just closing is unknown). `balance_interval_s` None: the vendor has no such query.
     `push_from`: the addresses and networks its pushes may come from; empty: any.
@@ -183,6 +184,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     timeout_s: float = 30.0
     keepalive_s: float = 4.0
     attempts_max: int = 8
+    give_up_after_s: float = 3_600.0
     send_hours: tuple[int, int] | None = None
     balance_interval_s: float | None = None
     push_from: tuple[str, ...] = ()

@@ -20,14 +20,17 @@ from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import AccountLane, LaneSpec
+from dispatcher.core.lane.owner import Owner, OwnerSettings
+from dispatcher.core.lane.spec import LaneSpec
+from dispatcher.core.lane.standing import AccountState
+from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogTimeout, LogUnavailable
 from dispatcher.log.port import Log
 from dispatcher.vendors.batch.edition_a import BatchA
 from dispatcher.vendors.seam.vendor import Balance, Poll, Polled, ReportRow, Secret
 from schemas.codec import decode
-from schemas.records import Dead, Inbound, Reports
+from schemas.records import Checked, Dead, Inbound, Reports
 from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
 from tests import memory_log
 from tests.virtual_time import CLOCK, TimedLog, now_s, virtually
@@ -92,8 +95,10 @@ class Scene:
 
     def __init__(self, *, locks_out: bool = True) -> None:
         self.log = TimedLog()
-        self.lane = AccountLane(LaneSpec(account="spring", numbers_max=10, locks_out=locks_out), Campaigns(), 0.0)
-        self.queries = Queries(self.lane, asyncio.Event())
+        spec = LaneSpec(account="spring", numbers_max=10, locks_out=locks_out)
+        self.owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), Campaigns(), 0.0)
+        self.lane = self.owner.lanes["spring"]
+        self.queries = Queries(self.owner, "spring", asyncio.Event())
         self.tasks: list[asyncio.Task[None]] = []
 
     def poll(
@@ -106,7 +111,7 @@ class Scene:
 
     def ask_balance(self, driver: Scripted) -> None:
         book = BalanceBook(cast("Log", self.log), {"spring": VENDOR}, "the lane")
-        asking = poll_balance(self.lane, cast("Any", driver), self.queries, book, 10.0)
+        asking = poll_balance(self.owner, cast("Any", driver), self.queries, book, 10.0)
         self.tasks.append(asyncio.create_task(asking))
 
     async def end(self) -> None:
@@ -272,10 +277,10 @@ def test_a_wrong_password_is_tried_once_by_all_of_them_together_until_the_accoun
         at.ask_balance(driver)
         await asyncio.sleep(2_000.0)
         assert len(driver.asked_s) == 1
-        assert at.lane.stopped == "auth"
+        assert at.lane.standing.state is AccountState.STOPPED_LOGIN
         driver.pages.clear()
         driver.says = Balance(messages=5.0)
-        at.lane.go_on()
+        at.owner.inbox_read(0, Checked(account="spring", at_ms=0, by="ann"), 2_000.0, 0)
         await asyncio.sleep(60.0)
         assert len(driver.asked_s) > 3
         await at.end()

@@ -55,6 +55,6 @@ def test_the_lane_never_believes_that_there_is_more_than_there_is(cut_before: bo
         answer = answer if computed_before else books.credit
     elif fate == "returned":
         books.returned(n)
-    books.lane.balance_is(answer, mark, 0)
+    books.lane.balance_is(answer, mark, 0.0, 0)
     under_way = sum(proposal.count for proposal in books.lane.proposed.values())
     assert books.credit - under_way - 100 <= books.left <= books.credit - under_way

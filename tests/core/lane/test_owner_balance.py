@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import BALANCE_RETRY_S, LaneSpec
-from dispatcher.core.lane.effects import Append, Fetch, Send, Warn
+from dispatcher.core.lane.effects import Append, Fetch, Send, Tell
 from dispatcher.core.lane.owner import Owner, OwnerSettings
-from dispatcher.core.lane.policy import APART_RETRY_S
+from dispatcher.core.lane.policy import OTHER_CREDIT_RETRY
+from dispatcher.core.lane.spec import LaneSpec
+from dispatcher.core.lane.standing import CREDIT_RETRY_S
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import Checked, Job, Launched, Leg, Owned
+from schemas.records import Checked, Job, Launched, Leg, Owned, Stop, Why
 
 RECIPIENTS = 30
 CHUNK = 10
@@ -39,7 +40,8 @@ class World:
         self.owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), campaigns(), 0.0)
         self.lane = self.owner.lanes["spring"]
         self.journal: list[Any] = [Owned(owner="me", at_ms=0, where="")]
-        self.credit, self.sent, self.refused, self.warned, self.apart = credit, 0, 0, "", False
+        self.credit, self.sent, self.refused, self.apart = credit, 0, 0, False
+        self.told: tuple[Stop, ...] = ()
         self.owner.journal_read(0, self.journal[0], 0.0, 0)
         job = Job(
             campaign="may", attempt="a", account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"",
@@ -74,9 +76,17 @@ class World:
                     self.sent += effect.count
                     verdict = Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(effect.intent))
                 self.owner.answered(effect.intent, "spring", verdict, now_s, 0, wrote_s=now_s, answered_s=now_s)
-            case Warn():
-                assert effect.event == ("no credit for some" if self.apart else "stopped: balance")
-                self.warned = effect.detail
+            case Tell():
+                self.told = effect.stops
+
+    @property
+    def stopped(self) -> Why | None:
+        """What keeps the account from sending."""
+        return None if self.lane.standing.stop is None else self.lane.standing.stop.why
+
+    def balance(self, messages: float | None, now_s: float) -> None:
+        """The vendor is asked for it, and answers at once; None: the query fails."""
+        self.owner.balance_answered("spring", messages, self.owner.balance_asked("spring"), now_s, 0)
 
 
 @pytest.mark.parametrize("limit", [None, 1_000], ids=["unpaced", "paced"])
@@ -84,32 +94,33 @@ class World:
 def test_all_the_credit_is_spent_and_no_more(limit: int | None, credit: int):
     spec = LaneSpec(account="spring", numbers_max=CHUNK, limit=limit, polls_balance=True)
     world = World(spec, credit)
-    world.lane.balance_is(credit, world.lane.balance_asked(), 0)
+    world.balance(credit, 0.0)
     world.lives(0.0)
     assert (world.sent, world.refused) == (credit, 0)
-    assert (world.lane.stopped == "balance") is (credit < RECIPIENTS)
+    assert (world.stopped is Why.CREDIT) is (credit < RECIPIENTS)
 
 
 def test_where_no_balance_can_be_asked_the_lane_tries_again_after_a_while_and_sends_the_rest_once_topped_up():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), CHUNK)
     world.lives(0.0)
-    assert (world.sent, world.refused, world.lane.stopped) == (CHUNK, 1, "balance")
-    assert "dispatcher account check spring" in world.warned
-    world.lives(BALANCE_RETRY_S + 10)
-    assert (world.sent, world.refused, world.lane.stopped) == (CHUNK, 2, "balance")
+    assert (world.sent, world.refused, world.stopped) == (CHUNK, 1, Why.CREDIT)
+    assert world.told == (Stop(why=Why.CREDIT, code="11", until_ms=round(CREDIT_RETRY_S * 1000)),)
+    world.lives(CREDIT_RETRY_S + 10)
+    assert (world.sent, world.refused, world.stopped) == (CHUNK, 2, Why.CREDIT)
     world.credit = RECIPIENTS
-    world.lives(2 * BALANCE_RETRY_S + 20)
-    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 2, None)
+    world.lives(2 * CREDIT_RETRY_S + 20)
+    assert (world.sent, world.refused, world.stopped) == (RECIPIENTS, 2, None)
 
 
 def test_who_lacks_a_credit_that_is_not_the_account_s_own_waits_and_people_are_told():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), CHUNK)
     world.apart = True
     world.lives(0.0)
-    assert (world.sent, world.refused, world.lane.stopped) == (CHUNK, 2, None)
-    assert world.warned == "code 11: 10 recipients wait for another credit; tried again in 5 min"
+    assert (world.sent, world.refused, world.stopped) == (CHUNK, 2, None)
+    [stop] = world.told
+    assert (stop.why, stop.code, stop.recipients) == (Why.OTHER_CREDIT, "11", 2 * CHUNK)
     world.credit = RECIPIENTS
-    world.lives(APART_RETRY_S)
+    world.lives(OTHER_CREDIT_RETRY.first_s)
     assert (world.sent, world.refused) == (RECIPIENTS, 2)
 
 
@@ -124,38 +135,38 @@ def test_where_no_balance_can_be_asked_a_person_who_checks_the_account_has_it_tr
 
 def test_a_balance_that_is_known_to_be_empty_is_not_tried_because_somebody_checked_the_login():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, polls_balance=True), 0)
-    world.lane.balance_is(0, world.lane.balance_asked(), 0)
+    world.balance(0, 0.0)
     world.lives(0.0)
     world.owner.inbox_read(1, Checked(account="spring", at_ms=0, by="ann"), 3.0, 0)
     world.lives(3.0)
-    assert (world.refused, world.lane.stopped) == (0, "balance")
+    assert (world.refused, world.stopped) == (0, Why.CREDIT)
 
 
 def test_an_empty_account_whose_balance_queries_fail_tries_its_credit_after_a_while():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
     world.lives(0.0)
-    assert (world.refused, world.lane.stopped) == (1, "balance")
-    world.lane.balance_not_known(5.0)
-    world.lane.balance_not_known(35.0)
+    assert (world.refused, world.stopped) == (1, Why.CREDIT)
+    world.balance(None, 5.0)
+    world.balance(None, 35.0)
     world.credit = RECIPIENTS
     world.lives(35.0)
     assert world.sent == 0
-    world.lives(5.0 + BALANCE_RETRY_S)
-    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 1, None)
+    world.lives(5.0 + CREDIT_RETRY_S)
+    assert (world.sent, world.refused, world.stopped) == (RECIPIENTS, 1, None)
 
 
 def test_an_answer_that_there_is_nothing_left_ends_such_tries():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
     world.lives(0.0)
-    world.lane.balance_not_known(5.0)
-    world.lane.balance_is(0, world.lane.balance_asked(), 0)
-    world.lives(5.0 + BALANCE_RETRY_S)
-    assert (world.refused, world.lane.stopped) == (1, "balance")
+    world.balance(None, 5.0)
+    world.balance(0, 0.0)
+    world.lives(5.0 + CREDIT_RETRY_S)
+    assert (world.refused, world.stopped) == (1, Why.CREDIT)
 
 
 def polled(world: World, messages: float, from_s: float) -> None:
     """The vendor says its balance, and a few seconds pass."""
-    world.lane.balance_is(messages, world.lane.balance_asked(), 0)
+    world.balance(messages, from_s)
     world.lives(from_s)
 
 
@@ -169,9 +180,9 @@ def test_an_account_that_is_refused_in_spite_of_its_balance_is_tried_ever_more_r
     world.credit = RECIPIENTS
     for poll in range(20, 31):
         polled(world, 1_000, poll * 30.0)
-        assert (world.sent, world.lane.stopped) == (0, "balance")
+        assert (world.sent, world.stopped) == (0, Why.CREDIT)
     polled(world, 1_000, 31 * 30.0)
-    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 5, None)
+    assert (world.sent, world.refused, world.stopped) == (RECIPIENTS, 5, None)
 
 
 @pytest.mark.parametrize("how", ["topped up", "checked"])
@@ -179,11 +190,11 @@ def test_a_top_up_or_a_person_who_looked_has_it_tried_at_once(how: str):
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=True), 0)
     for poll in range(5):
         polled(world, 1_000, poll * 30.0)
-    assert (world.refused, world.lane.stopped) == (3, "balance")
+    assert (world.refused, world.stopped) == (3, Why.CREDIT)
     world.credit = RECIPIENTS
     if how == "topped up":
         polled(world, 1_001, 150.0)
     else:
         world.owner.inbox_read(1, Checked(account="spring", at_ms=0, by="ann"), 150.0, 0)
         world.lives(150.0)
-    assert (world.sent, world.refused, world.lane.stopped) == (RECIPIENTS, 3, None)
+    assert (world.sent, world.refused, world.stopped) == (RECIPIENTS, 3, None)

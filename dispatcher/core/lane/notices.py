@@ -1,0 +1,96 @@
+"""What a lane tells the log of what keeps its recipients from going out: what lasts is told once, and taken back once.
+
+Pure. The record is for people, and for the lane's next owner, which begins carefully where the last one was held up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from dispatcher.core.lane.standing import NEVER
+from dispatcher.core.lane.work import Piece
+from schemas.records import Stop, Why
+
+LASTS_S: Final = 0.5
+"""What is over sooner is not told."""
+
+AGAIN_S: Final = 10.0
+"""How often it is told that more or fewer recipients wait for the same thing."""
+
+OldWord = Literal["auth", "balance", "hours", "unreachable", ""]
+
+_OLD_WORDS: Final[dict[Why, OldWord]] = {
+    Why.LOGIN: "auth",
+    Why.ADDRESS: "auth",
+    Why.CREDIT: "balance",
+    Why.HOURS: "hours",
+    Why.VENDOR_HOURS: "hours",
+}
+
+
+def old_word(stops: Iterable[Stop]) -> OldWord:
+    """What releases before `Stopped.stops` call it: only what keeps the whole account counts for them."""
+    stop = whole(stops)
+    return "" if stop is None else _OLD_WORDS.get(stop.why, "unreachable")
+
+
+def whole(stops: Iterable[Stop]) -> Stop | None:
+    """The one that keeps the whole account from sending, if any."""
+    return next((stop for stop in stops if not stop.recipients), None)
+
+
+class Notices:
+    """One account's. `told`: what the log was told last, by whichever owner. `wake_s`: when to ask `due` again."""
+
+    def __init__(self, told: tuple[Stop, ...]) -> None:
+        self.wake_s = NEVER
+        self._told = told
+        self._told_s = -NEVER
+        self._whys = {stop.why for stop in told}
+        self._whys_s = -NEVER
+        self._some: dict[Why, Stop] = {}  # what keeps some recipients
+        self._looked_s = -NEVER
+
+    def looks_again(self, now_s: float) -> bool:
+        """Whether it is time to look which recipients wait."""
+        return now_s >= self._looked_s + LASTS_S
+
+    def saw(self, waiting: Iterable[Piece], now_s: float, now_ms: int) -> None:
+        """These recipients wait now."""
+        self._looked_s = now_s
+        before, self._some = self._some, {}
+        for piece in waiting:
+            why, wait = piece.wait.why, piece.wait
+            if why is None:
+                continue
+            known = self._some.get(why) or before.get(why)
+            counted = self._some[why].recipients if why in self._some else 0
+            since_ms = now_ms if known is None else known.since_ms
+            until_ms = now_ms + round((wait.not_before_s - now_s) * 1000)
+            if why in self._some:
+                until_ms = min(until_ms, self._some[why].until_ms)
+            recipients = counted + piece.end - piece.start
+            self._some[why] = Stop(why=why, code=wait.code, since_ms=since_ms, until_ms=until_ms, recipients=recipients)
+
+    def due(self, whole: Stop | None, now_s: float) -> tuple[Stop, ...] | None:
+        """What is to be told now, and counts as told then; None: nothing."""
+        stops = (*(() if whole is None else (whole,)), *self._some.values())
+        if whole is not None:  # whoever was refused for now waits for the whole account
+            stops = tuple(stop for stop in stops if stop is whole or stop.why is not Why.BUSY)
+        whys = {stop.why for stop in stops}
+        if whys != self._whys:
+            self._whys, self._whys_s = whys, now_s
+        at_s = max(self._whys_s, self._told_s) + LASTS_S
+        if whys == {stop.why for stop in self._told} and _wholes(stops) == _wholes(self._told):
+            at_s = NEVER if stops == self._told else max(at_s, self._told_s + AGAIN_S)
+        self.wake_s = min(at_s, self._looked_s + LASTS_S if self._some else NEVER)
+        if now_s < at_s:
+            return None
+        self._told, self._told_s = stops, now_s
+        self.wake_s = NEVER
+        return stops
+
+
+def _wholes(stops: tuple[Stop, ...]) -> tuple[Stop, ...]:
+    return tuple(stop for stop in stops if not stop.recipients)

@@ -1,0 +1,256 @@
+"""Whether an account may send, and what keeps it from sending: one table of states and events. Pure.
+
+The circuit breaker is part of it. A few answers in a row that are none (the vendor is busy, does not answer, cannot be
+reached) hold the account back: nothing is sent for a pause that grows. Then one request to as few recipients as
+possible is tried; one real answer to it, and the account sends at full speed again.
+
+Every change of state is in ACCOUNT; what is not there changes nothing. Only the owner (dispatcher/core/lane/owner.py)
+feeds it events. Weak spot: requests that are under way when an outage begins are lost to it all the same.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane.spec import LaneSpec
+from schemas.records import Stop, Why
+
+NEVER: Final = float("inf")
+FEW: Final = 3
+"""How many such answers in a row hold the account back, or stop it."""
+
+HOLD_BACK: Final = Backoff(1.0, 30.0)
+CREDIT_RETRY_S: Final = 300.0
+SAME_STOP_S: Final = 0.5
+"""A stop that comes back within this time was never over."""
+
+
+class AccountState(Enum):
+    """Where an account is. In the first three it sends."""
+
+    STARTING = "starting"  # no answer has come yet: where wrong logins lock the account, one request at a time
+    OPEN = "open"
+    TRYING = "trying"  # one small request at a time, to find out whether what held it is over
+    HELD_BACK = "held back"  # for a pause that grows
+    VENDOR_CLOSED = "closed by the vendor"
+    CLOSED = "closed"  # outside its send_hours
+    STOPPED_CREDIT = "stopped: no credit"
+    STOPPED_LOGIN = "stopped: login refused"
+    STOPPED_ADDRESS = "stopped: no vendor at this address"
+
+
+class AccountEvent(Enum):
+    """What an account is told."""
+
+    ANSWERED = "the vendor took a chunk, or refused it for what it is"
+    LET_IN = "the vendor answered a query"
+    BUSY = "the vendor refused a chunk for now"
+    NO_ANSWER = "nothing came back that can be used"
+    NOT_REACHED = "nothing could be written"
+    TOO_FAST = "the vendor throttles"
+    WEB_REFUSED = "a web server refused the request instead of the vendor"
+    NOBODY_THERE = "it did so a few times in a row"
+    VENDOR_CLOSED = "the vendor says that it is closed"
+    LOGIN_REFUSED = "the vendor refused the login"
+    NO_CREDIT = "the vendor refused for lack of credit, or the balance covers no message"
+    CREDIT = "the balance covers messages"
+    EMPTY = "the balance is known, and covers none"
+    CREDIT_UNKNOWN = "the balance query failed"
+    CHECKED = "a person looked after the account"
+    DUE = "the time to try it has come"
+    NIGHT = "the account's own hours are over"
+    DAY = "they have begun"
+
+
+_S, _E = AccountState, AccountEvent
+SENDING: Final = (_S.STARTING, _S.OPEN, _S.TRYING)
+TROUBLES: Final = (_E.BUSY, _E.NO_ANSWER, _E.NOT_REACHED, _E.TOO_FAST)
+"""What holds an account back after a few in a row (TOO_FAST: at once, where no limit of ours paces it)."""
+
+ACCOUNT: Final[dict[tuple[AccountState, AccountEvent], AccountState]] = {
+    (_S.STARTING, _E.ANSWERED): _S.OPEN,
+    (_S.STARTING, _E.LET_IN): _S.OPEN,
+    (_S.TRYING, _E.ANSWERED): _S.OPEN,
+    (_S.HELD_BACK, _E.ANSWERED): _S.OPEN,  # to a request that was under way: the vendor works
+    **{(state, trouble): _S.HELD_BACK for state in SENDING for trouble in TROUBLES},
+    **{(state, _E.NOBODY_THERE): _S.STOPPED_ADDRESS for state in (*SENDING, _S.HELD_BACK)},
+    **{(state, _E.VENDOR_CLOSED): _S.VENDOR_CLOSED for state in (*SENDING, _S.HELD_BACK)},
+    **{(state, _E.NO_CREDIT): _S.STOPPED_CREDIT for state in (*SENDING, _S.HELD_BACK, _S.VENDOR_CLOSED, _S.CLOSED)},
+    **{(state, _E.LOGIN_REFUSED): _S.STOPPED_LOGIN for state in AccountState if state is not _S.STOPPED_LOGIN},
+    **{(state, _E.NIGHT): _S.CLOSED for state in (*SENDING, _S.HELD_BACK, _S.VENDOR_CLOSED)},
+    (_S.CLOSED, _E.DAY): _S.STARTING,
+    (_S.HELD_BACK, _E.DUE): _S.TRYING,
+    (_S.VENDOR_CLOSED, _E.DUE): _S.TRYING,
+    (_S.STOPPED_CREDIT, _E.DUE): _S.TRYING,
+    (_S.HELD_BACK, _E.CHECKED): _S.TRYING,
+    (_S.VENDOR_CLOSED, _E.CHECKED): _S.TRYING,
+    (_S.STOPPED_CREDIT, _E.CHECKED): _S.TRYING,
+    (_S.STOPPED_LOGIN, _E.CHECKED): _S.STARTING,
+    (_S.STOPPED_ADDRESS, _E.CHECKED): _S.STARTING,
+    (_S.STOPPED_CREDIT, _E.CREDIT): _S.OPEN,
+}
+
+WHY: Final = {
+    _E.BUSY: Why.BUSY,
+    _E.NO_ANSWER: Why.NO_ANSWER,
+    _E.NOT_REACHED: Why.UNREACHABLE,
+    _E.TOO_FAST: Why.TOO_FAST,
+    _E.NOBODY_THERE: Why.ADDRESS,
+    _E.VENDOR_CLOSED: Why.VENDOR_HOURS,
+    _E.LOGIN_REFUSED: Why.LOGIN,
+    _E.NO_CREDIT: Why.CREDIT,
+    _E.NIGHT: Why.HOURS,
+}
+
+CURES: Final = {Why.LOGIN: _E.LET_IN, Why.UNREACHABLE: _E.LET_IN, Why.CREDIT: _E.CREDIT}
+"""What shows that a stop is over although no chunk was tried yet."""
+
+_CURABLE: Final = (AccountState.TRYING, AccountState.HELD_BACK)
+_ONE_OUTAGE: Final = frozenset({Why.BUSY, Why.NO_ANSWER, Why.UNREACHABLE, Why.TOO_FAST, Why.VENDOR_HOURS})
+
+
+class Standing:
+    """One account's. `stop` is what keeps it from sending, or None."""
+
+    def __init__(self, spec: LaneSpec) -> None:
+        self._spec = spec
+        self.state = AccountState.STARTING
+        self.stop: Stop | None = None
+        self.until_s = NEVER
+        self._row = 0  # troubles
+        self._web_row = 0  # refusals of a web server
+        self._held = 0  # how often it was held back since it was open
+        self._over: tuple[Stop, float] | None = None  # the last stop, and when it ended
+
+    # --- what it may do ---
+
+    @property
+    def sends(self) -> bool:
+        """Whether chunks may be sent at all."""
+        return self.state in SENDING
+
+    @property
+    def trying(self) -> bool:
+        """Whether one small request at a time is all it may send."""
+        return self.state is AccountState.TRYING
+
+    def lets_out(self, *, trial: bool) -> bool:
+        """Whether a request that is built already may still be written. Credit was counted before it was built."""
+        if self.trying:
+            return trial
+        return self.sends or self.state is AccountState.STOPPED_CREDIT
+
+    @property
+    def alone(self) -> bool:
+        """Whether there may be one request at a time."""
+        return self.trying or (self.state is AccountState.STARTING and self._spec.locks_out)
+
+    @property
+    def locked(self) -> bool:
+        """Whether a login must be proven before anything may go out beside something else."""
+        return self._spec.locks_out and self.alone
+
+    @property
+    def answers_queries(self) -> bool:
+        """Whether the vendor may be asked for anything: not once it refused our login, nor where no vendor is."""
+        return self.state not in (AccountState.STOPPED_LOGIN, AccountState.STOPPED_ADDRESS)
+
+    # --- what it is told ---
+
+    def tell(self, event: AccountEvent, now_s: float, now_ms: int, *, code: str = "", hold_s: float = 0.0) -> None:
+        """Something happened. `code`: the vendor's; `hold_s`: how long it is closed."""
+        event = self._counted(event)
+        if self.stop is not None and self.state in _CURABLE and CURES.get(self.stop.why) is event:
+            event = AccountEvent.ANSWERED
+        if self.state is AccountState.STOPPED_CREDIT:
+            self._asked_credit(event, now_s, now_ms)
+        becomes = ACCOUNT.get((self.state, event))
+        if becomes is None or (event in TROUBLES and not self._is_enough(event)):
+            return
+        self.state = becomes
+        if becomes in (AccountState.OPEN, AccountState.STARTING):
+            self._opens(now_s)
+        elif becomes is AccountState.TRYING:
+            self._tries()
+        else:
+            self._stops(event, now_s, now_ms, code, hold_s)
+
+    def inherit(self, stop: Stop) -> None:
+        """A former owner told the log this: one request is tried before all others."""
+        if stop.why is not Why.HOURS:
+            self.state = AccountState.TRYING
+            self.stop = msgspec.structs.replace(stop, until_ms=0, trying=True)
+
+    def _counted(self, event: AccountEvent) -> AccountEvent:
+        """The event, or what it makes with those before it."""
+        if event is AccountEvent.WEB_REFUSED:
+            self._web_row += 1
+            event = AccountEvent.NOBODY_THERE if self._web_row >= FEW else AccountEvent.NO_ANSWER
+        elif event in (AccountEvent.ANSWERED, AccountEvent.BUSY, AccountEvent.TOO_FAST):
+            self._web_row = 0
+        if event is AccountEvent.ANSWERED:
+            self._row = 0
+        elif event in TROUBLES and not (event is AccountEvent.TOO_FAST and self._spec.limit is not None):
+            self._row += 1
+        return event
+
+    def _is_enough(self, event: AccountEvent) -> bool:
+        """Whether this trouble holds the account back."""
+        if self.trying:
+            return True
+        if event is AccountEvent.TOO_FAST:
+            return self._spec.limit is None
+        return self._row >= FEW
+
+    def _opens(self, now_s: float) -> None:
+        if self.stop is not None:
+            self._over = (self.stop, now_s)
+        self.stop = None
+        self.until_s = NEVER
+        self._row = self._web_row = self._held = 0
+
+    def _tries(self) -> None:
+        assert self.stop is not None
+        self.stop = msgspec.structs.replace(self.stop, until_ms=0, trying=True)
+        self.until_s = NEVER
+
+    def _stops(self, event: AccountEvent, now_s: float, now_ms: int, code: str, hold_s: float) -> None:
+        why, self.until_s = WHY[event], NEVER
+        row = self._web_row if why is Why.ADDRESS else self._row if event in TROUBLES else 0
+        self.stop = Stop(why=why, code=code, since_ms=self._since_ms(why, now_s) or now_ms, row=row)
+        match self.state:
+            case AccountState.HELD_BACK:
+                self._held += 1
+                self._until(now_s, now_ms, HOLD_BACK.pause_s(self._held))
+            case AccountState.VENDOR_CLOSED:
+                self._until(now_s, now_ms, hold_s)
+            case AccountState.CLOSED:
+                self.stop = msgspec.structs.replace(self.stop, until_ms=self._spec.morning_ms(now_ms))
+            case AccountState.STOPPED_CREDIT if not self._spec.polls_balance:
+                self._until(now_s, now_ms, CREDIT_RETRY_S)
+
+    def _since_ms(self, why: Why, now_s: float) -> int:
+        """Since when this has lasted, if it began earlier."""
+        before = self.stop
+        if before is None and self._over is not None and now_s - self._over[1] < SAME_STOP_S:
+            before = self._over[0]
+        if before is None:
+            return 0
+        return before.since_ms if before.why is why or {before.why, why} <= _ONE_OUTAGE else 0
+
+    def _asked_credit(self, event: AccountEvent, now_s: float, now_ms: int) -> None:
+        """Where no query can tell that there is credit again, a request finds out after a while."""
+        if event is AccountEvent.CREDIT_UNKNOWN and self.until_s == NEVER:
+            self._until(now_s, now_ms, CREDIT_RETRY_S)
+        elif event is AccountEvent.EMPTY and self.stop is not None:
+            self.until_s = NEVER
+            self.stop = msgspec.structs.replace(self.stop, until_ms=0)
+
+    def _until(self, now_s: float, now_ms: int, pause_s: float) -> None:
+        assert self.stop is not None
+        self.until_s = now_s + pause_s
+        self.stop = msgspec.structs.replace(self.stop, until_ms=now_ms + round(pause_s * 1000))
