@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.e2e.stand import Stand, numbers_file, stand
 
 RECIPIENTS = 3000
-PACED = {"spring": {"flow": {"limit": 600}, "timeout_s": 4.0, "connect_timeout_s": 1.0}}
+PACED = {"spring": {"flow": {"limit": 300}, "timeout_s": 10.0, "connect_timeout_s": 10.0}}
 SLOW = {"latency_s": 0.5}  # so that a killed process leaves requests under way
 LANES = "intent_ttl_s = 1.0"  # so that a new owner waits less
 

@@ -11,7 +11,7 @@ from typing import Any
 from tests.e2e.stand import Stand, numbers_file, stand
 
 RECIPIENTS = 1000
-PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 60.0, "connect_timeout_s": 60.0}}
+PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 5.0, "connect_timeout_s": 5.0}}
 LANES = "intent_ttl_s = 1.0"
 
 

@@ -42,16 +42,18 @@ async def test_a_request_under_way_is_taken_and_gets_no_answer_and_the_next_find
 
 
 async def test_what_falls_due_meanwhile_is_pushed_after_the_return() -> None:
-    async with receiver() as pushed, vendor({"report_url": pushed.url}, report_delay="fixed",
-                                            report_delay_min_s=0.3) as v:  # fmt: skip
+    async with receiver() as pushed, vendor({"report_url": pushed.url}, **NOW) as v:
+        was_down: list[bool] = []
+        pushed.answer = lambda _: was_down.append(v.sim.state.down) or 200  # type: ignore[func-returns-value]
         await v.send(mobile=numbers(20))
-        v.sim.outage(OUTAGE_S * 2)
+        await pushed.have(20)
+        await until(lambda: v.sim.state.ledger.books["spring"].reports_acked == 20)
+        v.sim.outage(5.0)
         await dead(v)
-        await asyncio.sleep(0.4)
-        assert v.sim.state.down
-        assert pushed.pushes == []
-        assert len(await pushed.have(20)) == 20
-        assert not v.sim.state.down
+        assert v.sim.control.repeat("spring") == 20
+        assert v.sim.state.down, "all of them are due now"
+        await pushed.have(40)
+        assert was_down == [False] * 40
 
 
 async def test_an_outage_can_be_asked_for_and_is_answered_before_it_begins() -> None:
