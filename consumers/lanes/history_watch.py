@@ -1,10 +1,9 @@
-"""Asking the vendor's history what became of unknown chunks, for the lane that owns them.
+"""Asks the vendor's history what became of unknown chunks, for the lane that owns them.
 
-Only where the vendor gives every recipient an id of its own and remembers what it sent (COSMS). A chunk is looked for
-once nobody can be sending it any more, and again ever later, within wider bounds of the vendor's clock. Whom the
-history names was taken (dispatcher/core/results/history.py), and its state goes with the reports. Whom it does not
-name may
-have been taken all the same: a hint for people (`dispatcher unknown list`); nothing is sent again because of it.
+Only where the vendor gives every recipient an id of its own and remembers what it sent (COSMS). When it is asked, and
+which chunks an answer speaks of, is decided in dispatcher/core/results/history_looks.py; whom it names was taken
+(dispatcher/core/results/history.py), and its state goes with the reports. Whom it does not name may have been taken all
+the same: a hint for people (`dispatcher unknown list`); nothing is sent again because of it.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Callable, Generator
 from contextlib import aclosing
 from typing import Final, TypeVar
 
-import msgspec
 import structlog
 
 from consumers.lanes.prepared import Driver
@@ -28,8 +26,9 @@ from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
-from dispatcher.core.lane.verdict import Kind, Verdict
-from dispatcher.core.results.history import SHANGHAI_MS, Asked, Finding, Span, Told, find, span
+from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.results.history import Asked, Finding, Span, Told, find, halves
+from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken, month_start
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.vendors.seam.vendor import Answer, HistoryRow, ReportRow, Request, Vendor
@@ -38,29 +37,13 @@ from schemas.records import Intent
 from schemas.states import REPORT_WAITING
 
 LOOK_EVERY_S: Final = 1.0
-LOOKS: Final = ((0, 15), (120, 60), (600, 300), (3_600, 600), (6 * 3_600, 600))
-"""(seconds after the earliest look, by how many seconds the clocks may differ): no more looks than these."""
-
-SETTLES_S: Final = 5
-"""How long after the last moment of a request the first look is."""
-
-HISTORY_S: Final = 120.0
-"""How long policy `resend` waits for the first look: it may have to wait its turn of a minute."""
+HISTORY_S: Final = 180.0
+"""How long policy `resend` waits for the first look: it may have to wait its turn of a minute, and fail once."""
 
 AFTER_ERROR_S: Final = 30.0
 WINDOWS_MAX: Final = 24
-CHUNKS_MAX: Final = 64
 
 T = TypeVar("T")
-
-
-class Doubted(msgspec.Struct):
-    """An unknown chunk: its intent at `offset`, how often it was looked for, how many were found (-1: not looked)."""
-
-    offset: int
-    intent: Intent
-    looks: int = 0
-    found: int = -1
 
 
 class HistoryWatch:
@@ -86,21 +69,28 @@ class HistoryWatch:
         self._queries = queries
         self._book = book
         self._request_ms = round(request_s * 1000)
+<<<<<<< HEAD
         self._account = queries.account
         self._doubted: dict[int, Doubted] = {}
+=======
+        self._account = queries.account
+        limits = vendor.history_limits
+        self._looks = HistoryLooks(self._request_ms, limits.window_s) if limits is not None else None
+        self._intents: dict[int, Intent] = {}
+>>>>>>> e12c80c (Let a history answer count for every unknown chunk it covers)
         self._logger = structlog.get_logger("history").bind(account=self._account)
 
     async def run(self) -> None:
         """For ever; returns where the history cannot tell, or the log cannot. The lane goes on without."""
-        if not self._vendor.ids_each or self._vendor.history_limits is None:
+        looks = self._looks
+        if not self._vendor.ids_each or looks is None:
             return
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                await self._remember()
-                due = self._due(now_ms())
-                if due:
-                    await self._look(due)
+                await self._read_unknown(looks)
+                if looks.is_due(now_ms()):
+                    await self._look(looks)
             except (LogError, BrokenBatch, ValueError) as error:
                 if isinstance(error, LogError) and not error.retryable:
                     self._logger.error("the history is not looked at any more", error=str(error))
@@ -108,111 +98,81 @@ class HistoryWatch:
                 self._logger.warning("the history was not looked at", error=str(error))
                 await asyncio.sleep(AFTER_ERROR_S)
 
-    # --- which, and when ---------------------------------------------------------------------------------------------
-
-    async def _remember(self) -> None:
-        """Keep book of the chunks that are unknown now."""
-        unknown = [
+    async def _read_unknown(self, looks: HistoryLooks) -> None:
+        """Know the chunks that are unknown now, and no others. Raises LogError."""
+        unknown = {
             chunk.intent
             for chunk in self._owner.state.open.values()
             if chunk.account == self._account and chunk.state is ChunkState.UNKNOWN
-        ]
-        for gone in self._doubted.keys() - set(unknown):
-            del self._doubted[gone]
-        for intent in unknown:
-            if intent not in self._doubted:
-                self._doubted[intent] = Doubted(intent, await fetch_intent(self._log, self._partition, intent))
+        }
+        for offset in looks.missing(unknown):
+            intent = self._intents[offset] = await fetch_intent(self._log, self._partition, offset)
+            looks.add(offset, intent.at_ms)
+        for gone in self._intents.keys() - looks.chunks.keys():
+            del self._intents[gone]
 
-    def _span(self, doubted: Doubted) -> Span:
-        """When the vendor can have got it, by the vendor's clock, as wide as this look allows."""
-        _, apart_s = LOOKS[doubted.looks]
-        at_ms = doubted.intent.at_ms
-        return span(at_ms - apart_s * 1000, at_ms + self._request_ms + apart_s * 1000)
+    async def _look(self, looks: HistoryLooks) -> None:
+        """Ask once for all that is due; conclude after every answer what can be concluded."""
+        look: Look | None = None
 
-    def _due_ms(self, doubted: Doubted, looks: int | None = None) -> int:
-        """When it is to be looked for, the next time or the one of this number."""
-        later_s, apart_s = LOOKS[doubted.looks if looks is None else looks]
-        return doubted.intent.at_ms + self._request_ms + (apart_s + SETTLES_S + later_s) * 1000
+        async def whole() -> Span | None:
+            nonlocal look
+            await self._read_unknown(looks)
+            look = looks.begin(now_ms(), month_start(now_ms()))
+            return None if look is None else look.whole
 
-    def _due(self, now_ms: int) -> list[Doubted]:
-        """Chunks whose time has come and that fit into one window, the oldest first."""
-        limits = self._vendor.history_limits
-        assert limits is not None
-        found: list[Doubted] = []
-        whole: Span | None = None
-        for doubted in sorted(self._doubted.values(), key=lambda each: each.intent.at_ms):
-            if doubted.looks >= len(LOOKS) or len(found) >= CHUNKS_MAX:
-                continue
-            if now_ms < self._due_ms(doubted):
-                continue
-            while doubted.looks + 1 < len(LOOKS) and now_ms >= self._due_ms(doubted, doubted.looks + 1):
-                doubted.looks += 1  # of an old one only the widest look is worth a query
-            when = self._span(doubted)
-            if _month(when.start_ms) != _month(now_ms):
-                doubted.looks = len(LOOKS)  # the vendor tells of the present month only
-                continue
-            together = (
-                when if whole is None else Span(min(whole.start_ms, when.start_ms), max(whole.end_ms, when.end_ms))
-            )
-            if whole is not None and together.end_ms - together.start_ms > limits.window_s * 1000:
-                continue
-            whole = together
-            found.append(doubted)
-        return found
-
-    # --- a look ------------------------------------------------------------------------------------------------------
-
-    async def _look(self, due: list[Doubted]) -> None:
-        """Ask for the time of all of them; where the vendor cannot say all at once, conclude what can be meanwhile."""
-        spans = {doubted.offset: self._span(doubted) for doubted in due}
-        whole = Span(min(each.start_ms for each in spans.values()), max(each.end_ms for each in spans.values()))
-        for doubted in due:
-            doubted.looks += 1
         rows: dict[str, HistoryRow] = {}
-        left, answers = due, 0
+        upto_ms, answers = 0, 0
         asker = _Turns(self._driver, self._queries)
         async with aclosing(history(self._book, self._vendor, self._account, asker, whole)) as asking:
-            async for _, found in asking:
+            async for window, found in asking:
+                assert look is not None
                 if found.verdict is not None:
-                    kind = found.verdict.kind
-                    self._logger.warning("no history", kind=kind.value, code=found.verdict.code)
-                    if kind is Kind.NOT_SENT and not rows:
-                        for doubted in due:
-                            doubted.looks -= 1
+                    self._logger.warning("no history", kind=found.verdict.kind.value, code=found.verdict.code)
+                    if not answers:
+                        looks.failed(look, now_ms())
                     break
                 rows.update((row.vendor_id, row) for row in found.rows)
                 answers += 1
-                left = await self._conclude_all(left, spans, whole, rows, partly=False)
-                if not left or answers >= WINDOWS_MAX:
+                if found.complete or not halves(window):
+                    upto_ms = window.end_ms
+                await self._read_unknown(looks)
+                await self._conclude_all(looks, look, upto_ms, rows, over=False)
+                if not look.due.keys() & self._intents.keys() or answers >= WINDOWS_MAX:
                     break
-        if answers:
-            await self._conclude_all(left, spans, whole, rows, partly=True)
+        if answers and look is not None:
+            await self._conclude_all(looks, look, upto_ms, rows, over=True)
 
     async def _conclude_all(
-        self, due: list[Doubted], spans: dict[int, Span], whole: Span, rows: dict[str, HistoryRow], *, partly: bool
-    ) -> list[Doubted]:
-        """Say of each what was found; those of whom not all were, only if `partly`. They are returned."""
+        self, looks: HistoryLooks, look: Look, upto_ms: int, rows: dict[str, HistoryRow], *, over: bool
+    ) -> None:
+        """Say of each chunk what was found: of those that have all recipients; of others if no more is to be found."""
+        spoken = looks.spoken(look, upto_ms)
         recipients = Recipients(self._log, self._partition)
-        near = min((doubted.offset for doubted in due), default=0)
+        near = min((each.intent for each in spoken), default=0)
         others = await requests_around(
-            self._log, self._partition, self._account, whole, self._request_ms, near, recipients
+            self._log, self._partition, self._account, look.whole, self._request_ms, near, recipients
         )
         if others is None:
             self._logger.warning("too many requests without an answer to tell them apart; decide by hand")
-            return due
+            return
         told = [Told(row.vendor_id, row.number, row.sent_ms, row.text) for row in rows.values()]
-        left = []
-        for doubted in due:
-            intent = doubted.intent
-            numbers = await recipients.of(intent)
-            text, when = self._text(intent.campaign), spans[doubted.offset]
-            finding = find(Asked(intent=doubted.offset, numbers=numbers, when=when, text=text), told, others)
-            if not finding.whole:
-                left.append(doubted)
-            if finding.whole or partly:
-                await self._conclude(doubted, finding, rows)
+        for each in spoken:
+            if each.intent not in self._intents:
+                continue
+            intent = self._intents[each.intent]
+            asked = Asked(
+                intent=each.intent,
+                numbers=await recipients.of(intent),
+                when=each.when,
+                text=self._text(intent.campaign),
+                job=intent.job,
+                start=intent.start,
+            )
+            finding = find(asked, told, others)
+            if finding.whole or each.is_said(finding.found, over=over):
+                await self._conclude(looks, each, intent, finding, rows)
         self._queries.wake()
-        return left
 
     def _text(self, campaign: str) -> str:
         """What each of its recipients was sent; "" where it is not one plain text."""
@@ -221,12 +181,13 @@ class HistoryWatch:
             return ""
         return known.launched.text
 
-    async def _conclude(self, doubted: Doubted, finding: Finding, rows: dict[str, HistoryRow]) -> None:
+    async def _conclude(
+        self, looks: HistoryLooks, spoken: Spoken, intent: Intent, finding: Finding, rows: dict[str, HistoryRow]
+    ) -> None:
         """Say what was found, if that is news; and hand on what became of those who were found."""
-        if finding.found == doubted.found:
+        if not looks.is_news(spoken.intent, finding.found):
             return
-        doubted.found = finding.found
-        intent, count = doubted.intent, len(finding.vendor_ids)
+        count = len(finding.vendor_ids)
         why = f"the vendor's history has {finding.found:,} of its {count:,} recipients"
         final = [
             ReportRow(row.vendor_id, row.number, row.state, row.code, 0)
@@ -234,13 +195,11 @@ class HistoryWatch:
             if row is not None and row.state != REPORT_WAITING
         ]
         await take_reports(self._log, self._account, final, now_ms())
-        self._owner.history_says(
-            doubted.offset, finding.vendor_ids, why, intent.at_ms, time.monotonic(), now_ms()
-        )  # fmt: skip
+        self._owner.history_says(spoken.intent, finding.vendor_ids, why, intent.at_ms, time.monotonic(), now_ms())
         self._logger.info(
             "taken after all" if finding.whole else "still unknown",
             campaign=intent.campaign,
-            intent=doubted.offset,
+            intent=spoken.intent,
             recipients=count,
             found=finding.found,
         )
@@ -261,8 +220,3 @@ class _Turns:
             verdict = found if isinstance(found, Verdict) else getattr(found, "verdict", None)
             self._queries.heard("history", verdict)
             return found
-
-
-def _month(at_ms: int) -> tuple[int, int]:
-    local = time.gmtime((at_ms + SHANGHAI_MS) / 1000)
-    return local.tm_year, local.tm_mon

@@ -99,7 +99,18 @@ async def requests_around(
     for at, request in left.items():
         when = span(request.intent.at_ms, request.intent.at_ms + request_ms)
         numbers = await recipients.of(request.intent) if request.ids is None else None
-        found.append(Other(intent=at, when=_wide(when, whole), ids=request.ids, numbers=numbers))
+        intent = request.intent
+        found.append(
+            Other(
+                intent=at,
+                when=_wide(when, whole),
+                ids=request.ids,
+                numbers=numbers,
+                job=intent.job,
+                start=intent.start,
+                count=intent.count,
+            )
+        )
     return found
 
 

@@ -31,31 +31,36 @@ async def history(
     vendor: Vendor,
     account: str,
     asker: Asker,
-    whole: Span,
+    whole: Span | Callable[[], Awaitable[Span | None]],
     *,
     waits: Waits = lambda _wait_s, _because: None,
 ) -> AsyncGenerator[tuple[Span, History], None]:
     """What the vendor remembers of this time, window by window; of a window it cannot say whole, its halves follow.
 
+    A function is asked for the time when the first query may leave (the turn can take a minute); None: there is none.
     Ends after a window with a verdict: then there is no more to be had now. Raises LogError.
     """
     limits = vendor.history_limits
     if limits is None:
         return
-    ahead = list(windows(whole, limits.window_s * 1000))[::-1]
-    while ahead:
-        window = ahead.pop()
+    ahead: list[Span] | None = None
 
-        async def query(may_leave: Callable[[], bool], window: Span = window) -> History | None:
-            flow = vendor.history(window.start_ms, window.end_ms)
-            if flow is None:
-                return None
-            found = await asker.query(flow, before_write=may_leave)
-            return History(complete=False, verdict=found) if isinstance(found, Verdict) else found
+    async def query(may_leave: Callable[[], bool]) -> History | None:
+        nonlocal ahead
+        if ahead is None:
+            time = whole if isinstance(whole, Span) else await whole()
+            ahead = [] if time is None else list(windows(time, limits.window_s * 1000))[::-1]
+        flow = vendor.history(ahead[-1].start_ms, ahead[-1].end_ms) if ahead else None
+        if flow is None:
+            return None
+        found = await asker.query(flow, before_write=may_leave)
+        return History(complete=False, verdict=found) if isinstance(found, Verdict) else found
 
+    while ahead is None or ahead:
         found = await book.ask(account, query, waits)
-        if found is None:
+        if found is None or not ahead:
             return
+        window = ahead.pop()
         yield window, found
         if found.verdict is not None:
             return

@@ -2,8 +2,9 @@
 
 A vendor that gives every recipient an id of its own and remembers what it sent can be asked. A recipient was taken if
 exactly one message to its number, within the time in which the chunk can have been sent, is not explained by another
-request of ours. If another request may have texted the number then, too, and nobody knows under which ids, nothing is
-guessed. That the history does not name a recipient proves nothing: it may lag, and a wrong guess is a text twice.
+request of ours; or at most one for each attempt, where the chunk was sent again. If a request to other recipients may
+have texted the number then, too, and nobody knows under which ids, nothing is guessed. That the history does not name a
+recipient proves nothing: it may lag, and a wrong guess is a text twice.
 
 Pure. Weak spot: another program that sends the same text on the same account, to a number of an unknown chunk, at the
 time, looks like that chunk.
@@ -69,24 +70,38 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has another)."""
+    """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has another).
+
+    They are the recipients of job `job` from `start` on.
+    """
 
     intent: int
     numbers: Numbers
     when: Span
     text: str = ""
+    job: int = -1
+    start: int = 0
+
+    def is_again(self, other: Other) -> bool:
+        """Whether the other request was an earlier attempt of the same recipients, all or some."""
+        end = self.start + len(self.numbers)
+        return self.job == other.job and other.start < end and self.start < other.start + other.count
 
 
 class Other(msgspec.Struct, frozen=True, kw_only=True):
     """Another request of ours: the ids it was answered with; or, where those are not known, its numbers.
 
-    `numbers` None: not even they are; then it may have texted anybody.
+    `numbers` None: not even they are; then it may have texted anybody. It was sent to `count` recipients of job `job`
+    from `start` on.
     """
 
     intent: int
     when: Span
     ids: frozenset[str] | None = None
     numbers: Numbers | None = None
+    job: int = -2
+    start: int = 0
+    count: int = 0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,11 +121,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(asked: Asked, told: Sequence[Told], others: Sequence[Other]) -> Finding:
-    """Whom the vendor says it texted for this chunk. `others`: all requests of the account around that time."""
-    rivals = [other for other in others if other.intent != asked.intent and other.when.overlaps(asked.when)]
-    nothing = Finding(vendor_ids=("",) * len(asked.numbers))
+    """Whom the vendor says it texted for this chunk. `others`: all requests of the account around that time.
+
+    Earlier attempts of the same recipients are no rivals: whichever was taken, the recipient was texted.
+    """
+    around = [other for other in others if other.intent != asked.intent and other.when.overlaps(asked.when)]
+    rivals = [other for other in around if not asked.is_again(other)]
     if any(other.ids is None and other.numbers is None for other in rivals):
-        return nothing
+        return Finding(vendor_ids=("",) * len(asked.numbers))
     explained = {vendor_id for other in rivals if other.ids is not None for vendor_id in other.ids}
     contested = {
         int(number)
@@ -118,20 +136,24 @@ def find(asked: Asked, told: Sequence[Told], others: Sequence[Other]) -> Finding
         if other.ids is None and other.numbers is not None
         for number in np.intersect1d(other.numbers, asked.numbers)
     }
-    ids: dict[int, set[str]] = {int(number): set() for number in asked.numbers if int(number) not in contested}
+    attempts = np.ones(len(asked.numbers), np.int64)
+    for other in around:
+        if asked.is_again(other):
+            attempts[max(0, other.start - asked.start) : max(0, other.start + other.count - asked.start)] += 1
+    ids: dict[int, dict[str, int]] = {int(number): {} for number in asked.numbers if int(number) not in contested}
     holders: dict[str, set[int]] = {}
     for row in told:
         if not asked.when.start_ms <= row.sent_ms < asked.when.end_ms or row.vendor_id in explained:
             continue
         holders.setdefault(row.vendor_id, set()).add(row.number)
         if row.number in ids and _same(asked.text, row.text):
-            ids[row.number].add(row.vendor_id)
-    sure = [ids.get(int(number), set()) for number in asked.numbers]
-    return Finding(
-        vendor_ids=tuple(
-            next(iter(its)) if len(its) == 1 and all(len(holders[each]) == 1 for each in its) else "" for its in sure
-        )
-    )
+            ids[row.number][row.vendor_id] = row.sent_ms
+    found = []
+    for number, most in zip(asked.numbers.tolist(), attempts.tolist(), strict=True):
+        its = ids.get(number, {})
+        sure = 0 < len(its) <= most and all(len(holders[each]) == 1 for each in its)
+        found.append(max(its, key=lambda each: (its[each], each)) if sure else "")
+    return Finding(vendor_ids=tuple(found))
 
 
 def _same(ours: str, theirs: str) -> bool:

@@ -58,6 +58,35 @@ def test_what_is_found(rows, others, ids):
     assert (finding.found, finding.whole) == (sum(map(bool, ids)), all(ids))
 
 
+def attempt(start: int, count: int, ids: tuple[str, ...] | None = None) -> Other:
+    """An earlier attempt of some of A, B, C and whoever comes before or after them in their job."""
+    numbers = np.arange(A + start, A + start + count)
+    known = frozenset(ids) if ids is not None else None
+    return Other(intent=3, when=WHEN, ids=known, numbers=numbers, job=5, start=100 + start, count=count)
+
+
+ATTEMPTS = [
+    ("an earlier one may have been taken", [told("1", A), told("2", B), told("3", C)], [attempt(0, 3)],
+     ("1", "2", "3")),
+    ("an earlier one of more recipients", [told("1", A), told("2", B), told("3", C)], [attempt(-9, 20)],
+     ("1", "2", "3")),
+    ("an earlier one of whom the answer came late", [told("1", A), told("2", B), told("3", C)],
+     [attempt(0, 3, ("1", "2", "3"))], ("1", "2", "3")),
+    ("both were taken", [told("1", A, 120_000), told("2", A, 130_000), told("3", B)], [attempt(0, 3)], ("2", "3", "")),
+    ("more messages than attempts", [told("1", A), told("2", A), told("4", A), told("3", B)], [attempt(0, 3)],
+     ("", "3", "")),
+    ("an earlier one of some only", [told("1", A), told("2", A), told("3", C), told("4", C)], [attempt(2, 9)],
+     ("", "", "4")),
+    ("an earlier one and another campaign's", [told("1", A), told("2", B)], [attempt(0, 3), other(A)], ("", "2", "")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "others", "ids"), [case[1:] for case in ATTEMPTS], ids=[row[0] for row in ATTEMPTS])
+def test_earlier_attempts_of_the_same_recipients_are_no_rivals(rows, others, ids):
+    asked = Asked(intent=7, numbers=np.array([A, B, C], np.int64), when=WHEN, text=TEXT, job=5, start=100)
+    assert find(asked, rows, others).vendor_ids == ids
+
+
 few = st.integers(A, A + 6)
 
 

@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 import producers
-from consumers.lanes import history_watch
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.core.numbers import to_wire
+from dispatcher.core.results import history_looks
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
@@ -61,8 +61,8 @@ def config(folder: Path, url: str, **keys: Any) -> Config:
 @pytest.fixture
 def soon(monkeypatch):
     """Looks into the history follow one another within seconds."""
-    monkeypatch.setattr(history_watch, "LOOKS", ((0, 1), (2, 5), (6, 5)))
-    monkeypatch.setattr(history_watch, "SETTLES_S", 0)
+    monkeypatch.setattr(history_looks, "LOOKS", ((0, 1), (2, 5), (6, 5)))
+    monkeypatch.setattr(history_looks, "SETTLES_S", 0)
     limits = HistoryLimits(window_s=1_800, interval_s=0.5, rows_max=500)
     monkeypatch.setattr(Cosms, "history_limits", property(lambda _: limits))
 

@@ -1,0 +1,176 @@
+"""When a vendor's history is asked for unknown chunks, for which time, and which chunks an answer speaks of. Pure.
+
+A chunk is looked for once nobody can be sending it any more, and again at growing intervals, within wider bounds of the
+vendor's clock. A look asks for the time of all chunks that are due, and of those near them that are not due yet; what
+the answer names counts for every unknown chunk whose time was asked for as a whole.
+
+Times are Unix milliseconds: ours (`at_ms`, `now_ms`), within which the vendor's clock may differ by the look's bound.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.results.history import SHANGHAI_MS, Span, span
+
+SHANGHAI: Final = timezone(timedelta(milliseconds=SHANGHAI_MS))
+LOOKS: Final = ((0, 15), (120, 60), (600, 300), (3_600, 600), (6 * 3_600, 600))
+"""(seconds after the earliest look, by how many seconds the clocks may differ): no more looks than these."""
+
+SETTLES_S: Final = 5
+"""How long after the last moment of a request the first look is."""
+
+CHUNKS_MAX: Final = 64
+NEAR_S: Final = 120
+"""A look takes in chunks that were never looked for and can have been sent at most this long before or after others."""
+
+AFTER_FAILURE_S: Final = 30
+FAILURES_MAX: Final = 5
+"""After that many looks without any answer, the next failed look counts as one."""
+
+
+class SoughtChunk(msgspec.Struct):
+    """An unknown chunk: its intent's time, how often it was looked for, how many were found (-1: not looked for)."""
+
+    at_ms: int
+    looks: int = 0
+    found: int = -1
+
+
+class Look(msgspec.Struct, frozen=True):
+    """One look: the time to ask for, and for each chunk that is due when it can have been sent."""
+
+    whole: Span
+    due: dict[int, Span]
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """A chunk that an answer speaks of. `complete`: all of the time in which it can have been sent was answered."""
+
+    intent: int
+    when: Span
+    due: bool
+    complete: bool
+
+    def is_said(self, found: int, *, over: bool) -> bool:
+        """Whether it is said that only some of its recipients were found.
+
+        `over`: the look is. That none was found is said of chunks that were due only: the others have their own look.
+        """
+        return over and (self.due or found > 0)
+
+
+class HistoryLooks:
+    """The unknown chunks of one account. `request_ms`: the longest from an intent to the end of its request."""
+
+    def __init__(self, request_ms: int, window_s: int) -> None:
+        self._request_ms = request_ms
+        self._window_ms = window_s * 1000
+        self._not_before_ms = 0
+        self._failures = 0
+        self.chunks: dict[int, SoughtChunk] = {}
+
+    def missing(self, unknown: set[int]) -> set[int]:
+        """The intents among these, all that are unknown now, whose times are not known here; forgets the others."""
+        for gone in self.chunks.keys() - unknown:
+            del self.chunks[gone]
+        return unknown - self.chunks.keys()
+
+    def add(self, intent: int, at_ms: int) -> None:
+        """A chunk that is unknown."""
+        self.chunks.setdefault(intent, SoughtChunk(at_ms))
+
+    def is_due(self, now_ms: int) -> bool:
+        """Whether there is a chunk to look for."""
+        return now_ms >= self._not_before_ms and bool(self._due(now_ms))
+
+    def begin(self, now_ms: int, month_ms: int) -> Look | None:
+        """The next look; None if nothing is due. The vendor speaks of nothing before `month_ms`."""
+        due: dict[int, Span] = {}
+        whole: Span | None = None
+        for intent, chunk in self._due(now_ms):
+            when = self._when(chunk)
+            if when.start_ms < month_ms:
+                chunk.looks = len(LOOKS)
+                continue
+            together = when if whole is None else _both(whole, when)
+            if len(due) < CHUNKS_MAX and together.end_ms - together.start_ms <= self._window_ms:
+                due[intent], whole = when, together
+        if whole is None:
+            return None
+        for intent in due:
+            self.chunks[intent].looks += 1
+        near = Span(whole.start_ms - NEAR_S * 1000, whole.end_ms + NEAR_S * 1000)
+        for chunk in self.chunks.values():
+            if chunk.looks or (when := self._when(chunk)).start_ms < max(month_ms, near.start_ms):
+                continue
+            together = _both(whole, when)
+            if when.end_ms <= near.end_ms and together.end_ms - together.start_ms <= self._window_ms:
+                whole = together
+        return Look(whole, due)
+
+    def failed(self, look: Look, now_ms: int) -> None:
+        """The look had no answer: it is repeated, unless that happens again and again."""
+        self._not_before_ms = now_ms + AFTER_FAILURE_S * 1000
+        self._failures += 1
+        if self._failures <= FAILURES_MAX:
+            for intent in look.due.keys() & self.chunks.keys():
+                self.chunks[intent].looks -= 1
+
+    def spoken(self, look: Look, upto_ms: int) -> list[Spoken]:
+        """The chunks that the answers of this look speak of, which are complete up to `upto_ms`.
+
+        Those that are due, and all others whose time was answered whole.
+        """
+        self._failures = 0
+        found = []
+        for intent, chunk in self.chunks.items():
+            when = look.due.get(intent)
+            if when is None and chunk.looks >= len(LOOKS):
+                continue
+            is_due, when = when is not None, when or self._when(chunk)
+            complete = look.whole.start_ms <= when.start_ms and when.end_ms <= min(upto_ms, look.whole.end_ms)
+            if is_due or complete:
+                found.append(Spoken(intent, when, is_due, complete))
+        return found
+
+    def is_news(self, intent: int, found: int) -> bool:
+        """Whether so many of its recipients were not found before; remembers it."""
+        chunk = self.chunks.get(intent)
+        if chunk is None or chunk.found == found:
+            return False
+        chunk.found = found
+        return True
+
+    def _due(self, now_ms: int) -> list[tuple[int, SoughtChunk]]:
+        """Chunks whose time has come, the oldest first."""
+        found = []
+        for intent, chunk in sorted(self.chunks.items(), key=lambda each: each[1].at_ms):
+            while chunk.looks + 1 < len(LOOKS) and now_ms >= self._due_ms(chunk.at_ms, chunk.looks + 1):
+                chunk.looks += 1  # of an old one only the widest look is worth a query
+            if chunk.looks < len(LOOKS) and now_ms >= self._due_ms(chunk.at_ms, chunk.looks):
+                found.append((intent, chunk))
+        return found
+
+    def _due_ms(self, at_ms: int, looks: int) -> int:
+        """When it is looked for, the first time or later."""
+        later_s, apart_s = LOOKS[looks]
+        return at_ms + self._request_ms + (apart_s + SETTLES_S + later_s) * 1000
+
+    def _when(self, chunk: SoughtChunk) -> Span:
+        """When the vendor can have got it, by the vendor's clock, as wide as the next look allows."""
+        apart_ms = LOOKS[chunk.looks][1] * 1000
+        return span(chunk.at_ms - apart_ms, chunk.at_ms + self._request_ms + apart_ms)
+
+
+def _both(one: Span, other: Span) -> Span:
+    return Span(min(one.start_ms, other.start_ms), max(one.end_ms, other.end_ms))
+
+
+def month_start(at_ms: int) -> int:
+    """The first moment of the month in Shanghai, as Unix milliseconds."""
+    local = datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
+    return round(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)
