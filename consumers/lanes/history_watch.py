@@ -69,15 +69,10 @@ class HistoryWatch:
         self._queries = queries
         self._book = book
         self._request_ms = round(request_s * 1000)
-<<<<<<< HEAD
-        self._account = queries.account
-        self._doubted: dict[int, Doubted] = {}
-=======
         self._account = queries.account
         limits = vendor.history_limits
         self._looks = HistoryLooks(self._request_ms, limits.window_s) if limits is not None else None
         self._intents: dict[int, Intent] = {}
->>>>>>> e12c80c (Let a history answer count for every unknown chunk it covers)
         self._logger = structlog.get_logger("history").bind(account=self._account)
 
     async def run(self) -> None:

@@ -29,6 +29,7 @@ MISBEHAVIOUR: Final = (
     *("take-silent", "silent", "busy", "throttle", "garbage-taken", "garbage", "reject", "refuse", "late"),
 )
 
+NOT_OURS: Final = "not ours"
 UNCLEAR: Final = ("garbage", "garbage", "silent", "garbage-taken", "take-silent")
 """What a vendor does whose answers do not say what happened."""
 
@@ -55,7 +56,6 @@ class SimVendor:
         self.credit = credit
         self.taken: dict[bytes, int] = {}
         self.took: dict[int, str] = {}  # intent -> the id it was taken under
-        self.strange: set[int] = set()  # numbers that were reported under ids that are not ours
         self.requests = 0
         self.segments: dict[str, int] = {}  # of each campaign's text
         self.runs: dict[str, int] = {}  # how many recipients of each campaign share a text, 0: all
@@ -122,8 +122,7 @@ class SimVendor:
                 state = rng.choice([1, 1, 1, 1, 2, 0])
                 rows.append((vendor_id, int(number), state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
         if rng.random() < 0.05:
-            rows.append((f"not ours {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
-            self.strange.add(int(recipients[0]))
+            rows.append((f"{NOT_OURS} {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
         rng.shuffle(rows)
         while rows:
             size = rng.randint(1, len(rows))

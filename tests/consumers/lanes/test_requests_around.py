@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from consumers.lanes import requests_around as around
-from consumers.lanes.requests_around import AFTERWARDS_MS, Recipients, fetch_intent, requests_around
+from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
 from dispatcher.core.results.history import Span
+from dispatcher.core.results.requests import AFTERWARDS_MS
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log
 from schemas.batch import pack

@@ -1,0 +1,90 @@
+"""An account's requests around a time, folded from its lane's journal: under which ids they were taken, if known. Pure.
+
+For the search in a vendor's history (dispatcher/core/results/history.py): what these do not explain may be an unknown
+one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.results.history import Numbers, Other, Span, span
+from schemas.records import AnyRecord, Effect, Intent, Outcome, Resolved, ResolvedAs
+
+AFTERWARDS_MS: Final = 600_000
+"""How long after the time its outcomes are read; what is told later is not known then, and nothing is guessed."""
+
+
+class _Request(msgspec.Struct):
+    """An intent and what became of it. `ids` None: not known. `gone`: the vendor did not take it."""
+
+    intent: Intent
+    heard: bool = False
+    ids: frozenset[str] | None = None
+    gone: bool = False
+
+
+class Requests:
+    """The requests of an account that can have been sent in `whole`; a request takes at most `request_ms`."""
+
+    def __init__(self, account: str, whole: Span, request_ms: int) -> None:
+        self._account = account
+        self._whole = whole
+        self._request_ms = request_ms
+        self._requests: dict[int, _Request] = {}
+
+    def is_after(self, record: AnyRecord) -> bool:
+        """Whether this record is so late that nothing behind it needs to be read."""
+        return isinstance(record, Intent) and record.at_ms > self._whole.end_ms + AFTERWARDS_MS
+
+    def apply(self, offset: int, record: AnyRecord) -> None:
+        """The journal's record at this offset, in order."""
+        match record:
+            case Intent() if record.account == self._account:
+                if span(record.at_ms, record.at_ms + self._request_ms).overlaps(self._whole):
+                    self._requests[offset] = _Request(record)
+            case Outcome():
+                request = self._requests.get(record.intent)
+                if request is None or request.heard:
+                    return
+                request.heard = record.effect != Effect.UNKNOWN
+                request.gone = record.effect in (Effect.FAILED, Effect.QUEUED)
+                if record.effect == Effect.ACCEPTED:
+                    request.ids = _ids(record)
+            case Resolved():
+                request = self._requests.get(record.intent)
+                if request is not None and record.verdict == ResolvedAs.SENT and request.ids is None:
+                    request.ids = _ids(record)
+
+    @property
+    def nameless(self) -> dict[int, Intent]:
+        """The requests whose ids are not known; what the vendor provably did not take is not among them."""
+        return {at: each.intent for at, each in self._requests.items() if not each.gone and each.ids is None}
+
+    def others(self, numbers: Mapping[int, Numbers]) -> list[Other]:
+        """All requests but those that were not taken; `numbers` are the recipients of the nameless ones."""
+        return [
+            Other(
+                intent=at,
+                when=self._when(request.intent),
+                ids=request.ids,
+                numbers=numbers.get(at),
+                job=request.intent.job,
+                start=request.intent.start,
+                count=request.intent.count,
+            )
+            for at, request in self._requests.items()
+            if not request.gone
+        ]
+
+    def _when(self, intent: Intent) -> Span:
+        """As the vendor's clock may differ from ours, a request may lie anywhere in what was asked for."""
+        when = span(intent.at_ms, intent.at_ms + self._request_ms)
+        return Span(min(when.start_ms, self._whole.start_ms), max(when.end_ms, self._whole.end_ms))
+
+
+def _ids(record: Outcome | Resolved) -> frozenset[str] | None:
+    return frozenset(record.vendor_ids) if record.vendor_ids and all(record.vendor_ids) else None
