@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Generator
 from contextlib import aclosing
+from datetime import datetime, timedelta, timezone
 from typing import Final, TypeVar
 
 import structlog
@@ -27,8 +28,8 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
 from dispatcher.core.lane.verdict import Verdict
-from dispatcher.core.results.history import Asked, Finding, Span, Told, find, halves
-from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken, month_start
+from dispatcher.core.results.history import SHANGHAI_MS, Asked, Finding, Span, Told, find, halves
+from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.vendors.seam.vendor import Answer, HistoryRow, ReportRow, Request, Vendor
@@ -36,6 +37,7 @@ from schemas.batch import BrokenBatch
 from schemas.records import Intent
 from schemas.states import REPORT_WAITING
 
+SHANGHAI: Final = timezone(timedelta(milliseconds=SHANGHAI_MS))
 LOOK_EVERY_S: Final = 1.0
 HISTORY_S: Final = 180.0
 """How long policy `resend` waits for the first look: it may have to wait its turn of a minute, and fail once."""
@@ -215,3 +217,9 @@ class _Turns:
             verdict = found if isinstance(found, Verdict) else getattr(found, "verdict", None)
             self._queries.heard("history", verdict)
             return found
+
+
+def month_start(at_ms: int) -> int:
+    """The first moment of the month in Shanghai, as Unix milliseconds."""
+    local = datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
+    return round(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)

@@ -9,14 +9,12 @@ Times are Unix milliseconds: ours (`at_ms`, `now_ms`), within which the vendor's
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import Final
 
 import msgspec
 
-from dispatcher.core.results.history import SHANGHAI_MS, Span, span
+from dispatcher.core.results.history import Span, span
 
-SHANGHAI: Final = timezone(timedelta(milliseconds=SHANGHAI_MS))
 LOOKS: Final = ((0, 15), (120, 60), (600, 300), (3_600, 600), (6 * 3_600, 600))
 """(seconds after the earliest look, by how many seconds the clocks may differ): no more looks than these."""
 
@@ -168,9 +166,3 @@ class HistoryLooks:
 
 def _both(one: Span, other: Span) -> Span:
     return Span(min(one.start_ms, other.start_ms), max(one.end_ms, other.end_ms))
-
-
-def month_start(at_ms: int) -> int:
-    """The first moment of the month in Shanghai, as Unix milliseconds."""
-    local = datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
-    return round(local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)

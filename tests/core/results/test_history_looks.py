@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from dispatcher.core.results.history import Span
 from dispatcher.core.results.history_looks import (
     AFTER_FAILURE_S,
@@ -13,7 +11,6 @@ from dispatcher.core.results.history_looks import (
     SETTLES_S,
     HistoryLooks,
     Look,
-    month_start,
 )
 
 REQUEST_S, WINDOW_S = 20, 1_800
@@ -167,17 +164,3 @@ def test_only_news_is_said_and_that_none_was_found_only_of_what_was_due():
         True,
         False,
     ]
-
-
-@pytest.mark.parametrize(
-    ("now", "start"),
-    [
-        ("2026-11-30T15:59:59+00:00", "2026-10-31T16:00:00+00:00"),
-        ("2026-11-30T16:00:00+00:00", "2026-11-30T16:00:00+00:00"),
-    ],
-)
-def test_a_month_begins_at_midnight_in_china(now, start):
-    from datetime import datetime
-
-    seconds = [datetime.fromisoformat(text).timestamp() for text in (now, start)]
-    assert month_start(round(seconds[0] * 1000)) == round(seconds[1] * 1000)
