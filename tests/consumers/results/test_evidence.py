@@ -23,7 +23,7 @@ from schemas.records import Decided, Resolved, ResolvedAs
 from schemas.topics import lane_partition
 from tests.consumers.results.evidence_world import HistoryLog, write_out
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
-from tests.store.joined_store import Driver
+from tests.store.joined_store import Driver, MemoryPlace, SqlitePlace, StorePlace
 
 ACCOUNT = "spring"
 NUMBER = FIRST_NUMBER
@@ -32,10 +32,10 @@ NUMBER = FIRST_NUMBER
 class Bench:
     """A history, a store that folds it, and the watch at any moment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: StorePlace) -> None:
         self.history = History()
         self.log = HistoryLog(self.history)
-        self.driver = Driver(path / "results.db", self.history)
+        self.driver = Driver(place, self.history)
         self.reader = self.driver.reader()
         self.watch = self.restarted()
         self.now_s = 1000.0
@@ -71,9 +71,9 @@ class Bench:
         self.driver.close()
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
+@pytest.fixture(params=["sqlite", "memory"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(MemoryPlace() if request.param == "memory" else SqlitePlace(tmp_path / "results.db"))
     yield made
     made.close()
 
