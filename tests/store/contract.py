@@ -255,6 +255,12 @@ class StoreContract:
         assert [page.vendor_ids[index] for index in page.vendor_id_index.tolist()] == ["", "", *ids, *[""] * 4]
         assert sum(r.parked + r.strangers for r in scene.reader().reports()) == 1
 
+    def test_an_id_that_two_recipients_were_given_is_the_first_ones(self, scene: Scene):
+        for start, ids in ((0, ("7001", "7002")), (2, ("7001", "7003"))):
+            scene.history.outcome("spring", scene.intent(start, 2), "accepted", vendor_ids=ids)
+        scene.history.reports("spring", [("7001", 0, 1, "0", 0), ("7003", 0, 2, "1", 0)])
+        assert scene.words()[:4] == ["delivered", "accepted", "accepted", "failed"]
+
     def test_pages_can_be_narrowed_to_states_and_leave_out_empty_batches(self, scene: Scene):
         scene.history.launch("c2", {"spring": [5, 5]}, first_number=N + 100)
         scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
@@ -358,8 +364,9 @@ class StoreContract:
         assert any(offsets.values())
 
     def test_a_fold_that_fails_writes_nothing_and_can_be_done_again(self, scene: Scene):
+        intent = scene.intent(0, 3)
         scene.driver.all()
-        scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
         before = scene.driver.shown(NOW_MS)
         journal = ("lanes", lane_partition("spring"))
         newer = Stored(99, b"", bytes([codec.VERSION + 1]) + b"?", (), 0)
