@@ -10,10 +10,13 @@ leading zeros (E.164), more raise ValueError.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dispatcher.core.invisible import NOTHING, WIDE_BLANKS
 
 Numbers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -34,15 +37,17 @@ REASONS: Final = (
     "not a mobile number",
     "international",
     "ambiguous international number",
+    "several numbers in one cell",
 )
 """Why `normalise` refuses a value, by its reason code; code 0 is "it is fine"."""
 
-_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS = range(1, 9)
+_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS, _SEVERAL = range(1, 10)
 
 ADVICE: Final = {
     "scientific notation": "a spreadsheet cut the digits off; format the column as text and save the list again",
     "international": "not every account of this route sends abroad",
     "ambiguous international number": "without its + it reads like a Chinese mobile, whose owner would get the text",
+    "several numbers in one cell": "put each on a row of its own",
     "not a mobile number": "eleven digits, but no 13…19 number: a landline or a typing error",
 }
 """What to tell the user about a reason, where there is something to tell."""
@@ -186,16 +191,16 @@ def _decode_mixed(text: Bytes, starts: Numbers, ends: Numbers) -> Numbers:
 # --- what people write -> int64 --------------------------------------------------------------------------------------
 
 _DROPPED: Final = b" \t\r\v\f-().'\"`=_"
-_BLANKS: Final = (range(0x2000, 0x2020), range(0x2028, 0x2030), range(0x2060, 0x2070))
+_CONTROLS: Final = bytes(code for code in range(32) if code not in b"\t\n\v\f\r") + b"\x7f"
 _FOLDED: Final = {
-    # Full-width forms count as ASCII; spaces, hyphens and the marks copied along with a contact count as nothing.
+    # Full-width forms count as ASCII, hyphens and brackets as nothing.
     **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
     "Ｅ": "e",
     "ｅ": "e",
     "＋": "+",
     "．": ".",
-    **dict.fromkeys("－（）＇＂\u2212\u3000\u00a0\u00ad\ufeff", ""),
-    **{chr(code): "" for blanks in _BLANKS for code in blanks},
+    "，": ",",
+    **dict.fromkeys("－（）＇＂\u2010\u2011\u2012\u2013\u2014\u2015\u2018\u2019\u201c\u201d\u2212", ""),
 }
 _FOLDS: Final = {
     prefix: [(wide.encode(), plain.encode()) for wide, plain in _FOLDED.items() if wide.encode()[:-1] == prefix]
@@ -203,17 +208,33 @@ _FOLDS: Final = {
 }
 """The same as bytes, by all but their last byte: what has none of the prefixes needs no further look."""
 
+_DECIMAL: Final = re.compile(rb"^([^.\n]*\d)\.(\d+)(?=[\"' \t\r]*$)", re.MULTILINE)
+_DECIMAL_DIGITS_MIN: Final = 8
+"""With this many digits before it a single dot is a decimal point; with fewer it may divide a number like a hyphen."""
+_GROUPED: Final = re.compile(
+    rb"(?<![\d,.])(?:\d{1,3}(?:,\d{3}){3,4}|\d{3},\d{4},\d{4})(?=(?:\.0+)?[\"' \t\r]*$)", re.MULTILINE
+)
+_EXACT: Final = re.compile(rb"(?<![\d.])(\d)\.(\d{10})0*e\+?10(?=[\"' \t\r]*$)", re.MULTILINE | re.IGNORECASE)
+_NUMBER: Final = re.compile(rb"(?<!\d)(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)")
+_GLUED: Final = re.compile(rb"\D*(?:1[3-9]\d{9}){2,}\D*")
+_BETWEEN: Final = re.compile("/|,|;|[|]|&|、|；|或".encode())
+_DIGIT: Final = re.compile(rb"\d")
+_PART_DIGITS_MIN: Final = 7
+_SEVERAL_BYTES_MIN: Final = 2 * _PART_DIGITS_MIN
+
 
 def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -> tuple[Numbers, Bytes]:
     """(numbers, reason codes) of values as people write them, one a line, UTF-8, each line ended by LF.
 
     A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven
-    digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, a spreadsheet's `="…"` and `.0`, and the
+    digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, what displays nothing, a spreadsheet's
+    `="…"` and `.00`, commas between thousands, an exponent that leaves all digits there (`1.3800138000E10`), and the
     country code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code,
     are good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13). `phs`: so are
     numbers with `0` and an area code in China, as COSMS writes PHS phones (vendors.md 1.5).
     """
-    text = np.frombuffer(_plain(lines), np.uint8)
+    written, lines = lines, _plain(lines)
+    text = np.frombuffer(lines, np.uint8)
     ends = np.flatnonzero(text == _LF)
     starts = np.append(0, ends[:-1] + 1) if len(ends) else ends
     reasons = np.zeros(len(ends), np.uint8)
@@ -243,7 +264,20 @@ def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -
         _take_abroad(text, starts, ends, numbers, reasons)
     if phs:
         _take_phs(text, starts, ends, ~(abroad | country), numbers, reasons)
+    _name_several(written, reasons)
     return numbers, reasons
+
+
+def _name_several(written: bytes, reasons: Bytes) -> None:
+    """Say of values that were refused because they hold more than one number that they do."""
+    text = np.frombuffer(written, np.uint8)
+    ends = np.flatnonzero(text == _LF)
+    starts = np.append(0, ends[:-1] + 1)
+    for at in np.flatnonzero((reasons > _EMPTY) & (ends - starts >= _SEVERAL_BYTES_MIN)).tolist():
+        value = _folded(written[starts[at] : ends[at]], blank=" ")
+        parts = sum(len(_DIGIT.findall(part)) >= _PART_DIGITS_MIN for part in _BETWEEN.split(value))
+        if parts > 1 or len(_NUMBER.findall(value)) > 1 or _GLUED.fullmatch(value):
+            reasons[at] = _SEVERAL
 
 
 def _take_abroad(text: Bytes, starts: Numbers, ends: Numbers, numbers: Numbers, reasons: Bytes) -> None:
@@ -289,16 +323,36 @@ def normalise_one(text: str) -> int:
 
 
 def _plain(lines: bytes) -> bytes:
-    """The lines without what does not count: wide forms folded, separators dropped."""
-    if not lines.isascii():
-        for prefix, forms in _FOLDS.items():
-            if prefix in lines:
-                for form, plain in forms:
-                    lines = lines.replace(form, plain)
-    if b".0" in lines:
-        for tail in (b"\n", b"\r\n", b'"\n', b" \n"):
-            lines = lines.replace(b".0" + tail, tail)
+    """The lines without what does not count: wide forms folded, separators and what displays nothing dropped."""
+    lines = _folded(lines, blank="")
+    if b"," in lines:
+        lines = _GROUPED.sub(lambda found: found[0].replace(b",", b""), lines)
+    if b"." in lines:
+        lines = _EXACT.sub(rb"\1\2", lines)
+        lines = _DECIMAL.sub(_whole, lines)
     return lines.translate(None, _DROPPED)
+
+
+def _folded(lines: bytes, *, blank: str) -> bytes:
+    """The lines with wide forms as ASCII, without what displays nothing, and with `blank` for wide blanks."""
+    if lines.isascii():
+        return lines.translate(None, _CONTROLS)
+    text = WIDE_BLANKS.sub(blank, NOTHING.sub("", lines.decode("utf-8", "surrogateescape")))
+    lines = text.encode("utf-8", "surrogateescape")
+    for prefix, forms in _FOLDS.items():
+        if prefix in lines:
+            for form, plain in forms:
+                lines = lines.replace(form, plain)
+    return lines
+
+
+def _whole(found: re.Match[bytes]) -> bytes:
+    """A number with decimals: without them if they are zeros, and no number if they are not."""
+    whole, decimals = found[1], found[2]
+    if not decimals.strip(b"0"):
+        return whole
+    digits = sum(_ZERO <= each <= _ZERO + 9 for each in whole)
+    return whole + (b"x" if digits >= _DECIMAL_DIGITS_MIN else b"") + decimals
 
 
 def _judge_letters(text: Bytes, starts: Numbers, ends: Numbers, reasons: Bytes) -> None:

@@ -19,6 +19,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from producers.launch.commit import LaunchResult, commit
 from producers.launch.prepare import prepare
+from producers.lists.columns import Choice, HiddenRows, check_hidden_rows
 from producers.lists.reading import Progress, silent
 
 
@@ -35,7 +36,12 @@ async def launch(
     urgent: bool = False,
     unknown: str = "hold",
     column: str | int | None = None,
+    sheet: str | int | None = None,
+    header_row: int | None = None,
+    hidden_rows: HiddenRows | None = None,
     suppress: Sequence[object] = (),
+    suppress_column: str | int | None = None,
+    suppress_sheet: str | int | None = None,
     options: Mapping[str, str] | None = None,
     extno: str = "",
     kind: str = "sms",
@@ -46,8 +52,11 @@ async def launch(
 
     `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
     (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
-    one, of str, bytes or int. `column` names the phone column of a file or table; `suppress` holds lists like
-    `numbers` (who is on the suppression list is left out of every launch anyway). `config` is a configuration, the path
+    one, of str, bytes or int. `column` names the phone column of a file or table, `sheet` the sheet of a workbook,
+    `header_row` the line of the header (0: there is none); `hidden_rows` says whether rows that the workbook does not
+    show are to `skip` or to `include`: a list that has some is refused without it. `suppress` holds lists like
+    `numbers`, with `suppress_column` and `suppress_sheet` (who is on the suppression list is left out of every launch
+    anyway). `config` is a configuration, the path
     of one, or None for dispatcher.toml; `log` is an open log to use instead of the configured one.
 
     A text with placeholders, as "Dear {name}", is personalised: `name` is a column of the file or table, and everybody
@@ -83,8 +92,9 @@ async def launch(
         weight=weight,
         urgent=urgent,
         unknown=unknown,
-        column=column,
+        choice=Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows),
         suppress=suppress,
+        suppress_choice=Choice(column=suppress_column, sheet=suppress_sheet),
         options=options,
         extno=extno,
         kind=kind,
@@ -95,6 +105,7 @@ async def launch(
     )
     async with AsyncExitStack() as stack:
         stack.callback(prepared.close)
+        check_hidden_rows(prepared.plan.hidden_rows, hidden_rows, prepared.plan.source, "texted")
         if log is None:
             log = await open_log(settings.log.url)
             stack.push_async_callback(log.close)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dispatcher.log.port import Log
     from producers.launch.commit import LaunchResult
     from producers.launch.prepare import Prepared
+    from producers.lists.columns import HiddenRows
     from producers.lists.reading import Progress as Report
 
 INTERRUPTED = 130
@@ -48,6 +49,18 @@ INTERRUPTED = 130
     help="What to do where the vendor may or may not have taken messages: hold never texts anybody twice.",
 )
 @click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
+@click.option("--sheet", metavar="S", help="The sheet of a workbook: its name, or its number from 1.")
+@click.option(
+    "--header-row",
+    type=click.IntRange(0),
+    metavar="N",
+    help="The line of the header, as an editor counts; 0: there is none.",
+)
+@click.option(
+    "--hidden-rows",
+    type=click.Choice(["skip", "include"]),
+    help="What to do with rows that the workbook hides, by a filter or by hand; without it you are asked.",
+)
 @click.option(
     "--suppress",
     multiple=True,
@@ -55,6 +68,8 @@ INTERRUPTED = 130
     metavar="FILE",
     help="Numbers that must not be texted, besides those of `dispatcher suppression list`. May be repeated.",
 )
+@click.option("--suppress-column", metavar="C", help="The phone column of the --suppress files.")
+@click.option("--suppress-sheet", metavar="S", help="The sheet of the --suppress files.")
 @click.option(
     "--option",
     "options",
@@ -98,7 +113,12 @@ def launch_command(
     urgent: bool,
     unknown: str,
     column: str | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: HiddenRows | None,
     suppress: tuple[str, ...],
+    suppress_column: str | None,
+    suppress_sheet: str | None,
     options: tuple[str, ...],
     extno: str,
     kind: str,
@@ -123,6 +143,7 @@ def launch_command(
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
     from dispatcher.config.file import load
+    from producers.lists.columns import Choice
 
     _check_typed(text, name)
     accounts = [account.strip() for account in route.split(",") if account.strip()]
@@ -135,8 +156,9 @@ def launch_command(
         "weight": weight,
         "urgent": urgent,
         "unknown": unknown,
-        "column": column,
+        "choice": Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows),
         "suppress": suppress,
+        "suppress_choice": Choice(column=suppress_column, sheet=suppress_sheet),
         "options": dict(_option(option) for option in options),
         "extno": extno,
         "kind": kind,
@@ -153,7 +175,7 @@ def launch_command(
             result = asyncio.run(_earlier(settings, prepared)) if campaign else None
             if result is None:
                 # Asked outside the event loop, which would keep Ctrl-C from ending the question.
-                if not _agreed(prepared, yes=yes, as_json=as_json):
+                if not _agreed(prepared, hidden_rows, yes=yes, as_json=as_json):
                     return
                 committing = True
                 with _progress(shown=sys.stderr.isatty()) as progress:
@@ -210,15 +232,22 @@ async def _commit(config: Config, prepared: Prepared, progress: Report) -> Launc
         await log.close()
 
 
-def _agreed(prepared: Prepared, *, yes: bool, as_json: bool) -> bool:
+def _agreed(prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, as_json: bool) -> bool:
     """Show the plan and ask. With --json the plan is part of the result, so it is shown only to be asked about."""
     from producers.launch.plan_text import plan_lines, shortage
+    from producers.lists.columns import check_hidden_rows
 
     plan = prepared.plan
+    if yes:
+        check_hidden_rows(plan.hidden_rows, hidden_rows, plan.source, "texted")
     for line in () if as_json and yes else plan_lines(plan):
         click.echo(line, err=as_json)
     if lacking := shortage(plan):
         click.echo(lacking, err=True)
+    hidden = plan.hidden_rows if hidden_rows is None else 0
+    if hidden and not confirm(f"Are the {hidden:,} rows that the sheet hides to be texted, too?", yes=yes):
+        click.echo("nothing was launched. Leave them out with --hidden-rows skip.", err=True)
+        return False
     if confirm(f"Launch {plan.campaign} to {plan.recipients:,} recipients?", yes=yes):
         return True
     click.echo("nothing was launched.", err=True)

@@ -1,4 +1,4 @@
-"""The variables of a personalised campaign: which columns they are, and which rows' values no account could send.
+"""The variables of a personalised campaign: which rows' values no account could send.
 
 Whole columns at a time. A value is the cell's text without the blanks around it. A row without a value, with a
 character that an account of the route cannot carry, or with a text too long for one is no recipient: the reason names
@@ -7,7 +7,6 @@ the column and the character.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -22,6 +21,7 @@ from dispatcher.core.messages.text import not_carried, units
 from dispatcher.errors import InputError
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.definition import named
+from producers.lists.columns import holds_no_text
 from producers.lists.rejects import Spool
 from schemas.batch import Values
 
@@ -30,41 +30,6 @@ CHARACTERS_MAX: Final = 100
 
 _BROKEN: Final = "\ufffd"
 _ASTRAL: Final = 0xFFFF
-
-
-def find_columns(template: Template, headers: Sequence[str], label: str) -> list[int]:
-    """The index of each variable's column, by header or by number from 1. Raises InputError."""
-    folded = [header.strip().casefold() for header in headers]
-    found = []
-    for name in template.names:
-        exact = [index for index, header in enumerate(headers) if header.strip() == name]
-        alike = exact or [index for index, header in enumerate(folded) if header == name.casefold()]
-        if len(alike) > 1:
-            numbers = " and ".join(f"{{{index + 1}}}" for index in alike)
-            raise InputError(
-                f'{label} has {len(alike)} columns "{name}". Name the one you mean by its number: {numbers}.'
-            )
-        if alike:
-            found.append(alike[0])
-        elif name.isascii() and name.isdecimal() and 1 <= int(name) <= len(headers):
-            found.append(int(name) - 1)
-        else:
-            raise InputError(_unknown(name, headers, label))
-    return found
-
-
-def _unknown(name: str, headers: Sequence[str], label: str) -> str:
-    braces = f"Write {{{{{name}}}}} to send the braces as they are"
-    if not headers:
-        return f"the text has the placeholder {{{name}}}, but {label} has no columns. {braces}."
-    known = [header.strip() for header in headers if header.strip()]
-    shown = ", ".join(f'"{header[:30]}"' for header in known[:20]) or "they have no names, the first is {1}"
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f"Did you mean {{{close[0]}}}? " if close else ""
-    return (
-        f'the text has the placeholder {{{name}}}, but {label} has no column "{name}" (its columns: {shown}). '
-        f"{meant}{braces}."
-    )
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -141,7 +106,7 @@ class Judge:
 
 def as_text(column: pl.Series) -> pl.Series:
     """The cells as people read them, without the blanks around them; null where there is nothing. Raises InputError."""
-    if column.dtype.is_nested():
+    if holds_no_text(column.dtype):
         raise InputError(f"column {column.name} holds no text and no numbers ({column.dtype}). Write it as text.")
     if column.dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)

@@ -115,8 +115,26 @@ class OneText:
         return Fraction(most)
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a list's numbers come from: what to call the list, its phone column and its encoding, where it has them.
+
+    `header_line` is the line that is the header, `first_numbers` a few numbers (masked) below it, `other_columns` the
+    columns that could have been taken instead, `hidden_rows` how many rows of the list its sheet does not show.
+    Those are in the list unless `hidden_rows_skipped`.
+    """
+
+    source: str
+    column: str = ""
+    encoding: str = ""
+    header_line: int | None = None
+    first_numbers: tuple[str, ...] = ()
+    other_columns: tuple[str, ...] = ()
+    hidden_rows: int = 0
+    hidden_rows_skipped: bool = False
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`.
+    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`; see `Origin` for the list's.
 
     Of a personalised campaign `samples` are a few texts, `longest` is the longest and `text_chars` its length.
     """
@@ -144,6 +162,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     longest: str = ""
+    header_line: int | None = None
+    first_numbers: tuple[str, ...] = ()
+    other_columns: tuple[str, ...] = ()
+    hidden_rows: int = 0
+    hidden_rows_skipped: bool = False
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,9 +254,7 @@ def make_plan(
     *,
     campaign: str,
     name: str,
-    source: str,
-    column: str,
-    encoding: str,
+    origin: Origin,
     text: str | Texts,
     counts: Counts,
     batches: int,
@@ -246,9 +267,7 @@ def make_plan(
     return Plan(
         campaign=campaign,
         name=name,
-        source=source,
-        column=column,
-        encoding=encoding,
+        **{field: getattr(origin, field) for field in Origin.__struct_fields__},
         rows=counts.rows,
         recipients=counts.recipients,
         invalid=counts.invalid,

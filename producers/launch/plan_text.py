@@ -17,6 +17,14 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     where = ", ".join(part for part in (plan.column, plan.encoding) if part)
     yield _line("campaign", plan.campaign + (f"  {plan.name}" if plan.name != plan.campaign and plan.name else ""))
     yield _line("list", plan.source + (f": {where}" if where else ""))
+    if plan.first_numbers:
+        header = f"header on line {plan.header_line:,}" if plan.header_line else "no header"
+        yield _line("", f"{header}, first numbers {', '.join(plan.first_numbers)}")
+    if plan.other_columns:
+        yield _line("", f"not taken, though it looks like phone numbers: {', '.join(plan.other_columns)}")
+    if plan.hidden_rows:
+        what = "left out" if plan.hidden_rows_skipped else "in the list"
+        yield _line("", f"{counted(plan.hidden_rows, 'row')} hidden in the sheet, {what}")
     yield _line("rows", f"{plan.rows:,}")
     yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
     yield _line("duplicate", f"{plan.duplicate:,}")

@@ -14,7 +14,7 @@ import msgspec
 from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
-from dispatcher.core.numbers import is_abroad
+from dispatcher.core.numbers import ADVICE, is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError
 from dispatcher.log.opening import open_log, read_url
 from dispatcher.log.port import Log
@@ -24,6 +24,7 @@ from producers.launch.definition import Definition, define
 from producers.launch.personal_texts import Letters
 from producers.launch.plan import AccountPlan, OneText, Plan, Texts, make_plan, plan_accounts, send_hours, shares
 from producers.launch.route_split import Part, batch_sizes, deal
+from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, Personal, Progress, count, read_list, silent
 
@@ -68,8 +69,9 @@ async def prepare(
     weight: int = 1,
     urgent: bool = False,
     unknown: str = "hold",
-    column: str | int | None = None,
+    choice: Choice = Choice(),  # noqa: B008  # frozen
     suppress: Sequence[object] = (),
+    suppress_choice: Choice = Choice(),  # noqa: B008  # frozen
     options: Mapping[str, str] | None = None,
     extno: str = "",
     kind: str = "sms",
@@ -101,8 +103,9 @@ async def prepare(
     personal = Personal(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_list(
         numbers,
-        column,
+        choice,
         suppress,
+        suppress_choice,
         suppression.listing.numbers,
         progress,
         personal,
@@ -114,9 +117,7 @@ async def prepare(
         plan = make_plan(
             campaign=definition.campaign,
             name=definition.name,
-            source=intake.source,
-            column=intake.column,
-            encoding=intake.encoding,
+            origin=intake.origin,
             text=dealt.texts,
             counts=intake.counts,
             batches=len(dealt.sizes),
@@ -157,9 +158,7 @@ async def suppressed_since(prepared: Prepared, log: Log) -> None:
     prepared.plan = make_plan(
         campaign=plan.campaign,
         name=plan.name,
-        source=plan.source,
-        column=plan.column,
-        encoding=plan.encoding,
+        origin=intake.origin,
         text=dealt.texts,
         counts=intake.counts,
         batches=len(dealt.sizes),
@@ -227,11 +226,15 @@ def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int]
 def _check_recipients(intake: Intake) -> None:
     """Raises InputError if there is nobody to send to."""
     counts = intake.counts
-    where = f"{intake.source}, {intake.column}" if intake.column else intake.source
+    origin = intake.origin
+    where = f"{origin.source}, {origin.column}" if origin.column else origin.source
     if not counts.recipients and counts.suppressed:
         raise InputError(f"{where}: all {counts.suppressed:,} numbers are suppressed. There is nobody to send to.")
     if not counts.recipients:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.invalid_reasons.items())
+        reasons = ", ".join(
+            f"{count:,} {reason}{f': {ADVICE[reason]}' if reason in ADVICE else ''}"
+            for reason, count in counts.invalid_reasons.items()
+        )
         what = "is a mobile number" if intake.letters is None else "has a number and values that can be sent"
         raise InputError(
             f"{where}: none of {counts.rows:,} rows {what} ({reasons}). "

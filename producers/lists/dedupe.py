@@ -130,6 +130,10 @@ class Growing:
         self._array[self._count : end] = values
         self._count = end
 
+    def view(self) -> Packed:
+        """What is in it, in place: to be used before anything is added."""
+        return self._array[: self._count]
+
     def taken(self) -> Packed:
         """The array itself, at its own length. This object is empty afterwards."""
         array, self._array = self._array, np.empty(0, np.uint64)

@@ -1,20 +1,22 @@
-"""Which column of a list holds the phone numbers, and how its lines are divided, by its first few hundred rows.
+"""Which row of a list is its header and which column holds the phone numbers, by its first few hundred rows.
 
-By header (Chinese or English) if there is one that says so, else by content. Never by luck: if two columns look equally
-like phone numbers and neither is named so, the user is asked to say which.
+By header (Chinese or English) if there is one that says so, else by content. Never by luck: a column that is named so
+and whose numbers are damaged is an error with its reason; where two are equally good, the user is asked to say which.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 import polars as pl
 
-from dispatcher.core.numbers import normalise
+from dispatcher.core.invisible import visible
+from dispatcher.core.numbers import ADVICE, REASONS, normalise
 from dispatcher.errors import EmptyInput, InputError
 
 DELIMITERS: Final = ",;\t|"
@@ -26,27 +28,82 @@ HEADERS: Final = (
     ("电话号码", "联系电话", "联系方式", "电话", "phone", "telephone", "tel"),
     ("号码", "被叫", "recipient", "number", "numbers", "no"),
 )
-"""Names of a phone column, the surest first; within a rank the leftmost column wins."""
+"""Names of a phone column, the surest first; those of the last rank name other columns, too."""
+
+HEADER_ROWS_MAX: Final = 30
+"""How far down a header may be."""
 
 SHARE_MIN: Final = 0.5
 """A column is one of phone numbers if at least this share of its sample is."""
 
+SAMPLES: Final = 3
+NAME_CHARS_MAX: Final = 60
+HEADER_DIGITS_MAX: Final = 6
+"""A cell with more digits is a damaged number, not a header."""
+
 _WORDS: Final = re.compile(r"[a-z]+|[\u4e00-\u9fff]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NOTES: Final = re.compile(r"[((\[【].*?[))\]】]")
+_AROUND_NAME: Final = " *＊:：.。_-#"
+_FILLERS: Final = frozenset(
+    {"mobile", "cell", "phone", "tel", "telephone", "cellphone", "number", "numbers", "no", "num"}
+)
+_WEAK: Final = len(HEADERS) - 1
+
+
+class NoColumn(InputError):
+    """Nothing in a list looks like phone numbers, or it lacks the column that is asked for."""
 
 
 class Column(msgspec.Struct, frozen=True):
-    """The phone column: its index from 0, what to call it, and whether the first row is a header."""
+    """The phone column: its index from 0 and what to call it.
+
+    `header_at`: which of the rows is the header, None if there is none. `samples` are its first numbers, masked;
+    `others` what to call columns that could have been taken instead.
+    """
 
     index: int
     name: str
-    header: bool
+    header_at: int | None
+    samples: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def header(self) -> bool:
+        """Whether there is a header."""
+        return self.header_at is not None
+
+    @property
+    def skip(self) -> int:
+        """How many rows come before the list's first."""
+        return 0 if self.header_at is None else self.header_at + 1
 
 
 def headers_of(rows: Sequence[Sequence[str]], column: Column) -> tuple[str, ...]:
     """What the columns are called, one for each; empty where a column has no header."""
     width = max(len(row) for row in rows)
-    first = [cell.strip() for cell in rows[0]] if column.header else []
+    first = [visible(cell) for cell in rows[column.header_at]] if column.header_at is not None else []
     return tuple(first + [""] * (width - len(first)))
+
+
+def folded(name: str) -> str:
+    """A header as it is compared: without what displays nothing, case or full width."""
+    return visible(_halved(name)).casefold()
+
+
+def without_notes(name: str) -> str:
+    """A header without its notes in brackets, marks and colons: 姓名 of `*姓名 (必填)：`."""
+    return visible(_NOTES.sub("", _halved(name))).strip(_AROUND_NAME).casefold()
+
+
+def _halved(text: str) -> str:
+    """Full-width ASCII as ASCII."""
+    return "".join(chr(ord(each) - 0xFEE0) if "！" <= each <= "～" else each for each in text)
+
+
+def masked(number: str) -> str:
+    """A number of which the middle is not shown."""
+    return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else "*" * len(number)
 
 
 def chosen(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -57,10 +114,14 @@ def chosen(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 def sniff_delimiter(divided: Mapping[str, Sequence[Sequence[str]]], wanted: str | int | None = None) -> str:
     """Of some rows as each of DELIMITERS divides them: the one that divides at least half, and most of them alike.
 
-    Only of those by which the first row has the column named `wanted`, if there are such. NO_DELIMITER: there is none.
+    Only of those by which one of the first rows has the column named `wanted`, if there are such. NO_DELIMITER: there
+    is none.
     """
-    name = wanted.strip().casefold() if isinstance(wanted, str) else ""
-    with_it = [each for each, rows in divided.items() if rows and name in (cell.strip().casefold() for cell in rows[0])]
+    name = folded(wanted) if isinstance(wanted, str) else ""
+    heads = 1 if name.isdecimal() else HEADER_ROWS_MAX
+    with_it = [
+        each for each, rows in divided.items() if any(name == folded(cell) for row in rows[:heads] for cell in row)
+    ]
     sure = bool(name and with_it) and len(with_it) < len(divided)
     best, best_score = with_it[0] if sure else NO_DELIMITER, (0.0, 0)
     for delimiter, rows in divided.items():
@@ -85,102 +146,366 @@ def split_rows(lines: Sequence[str], delimiter: str) -> list[list[str]]:
 
 
 def find_column(
-    rows: Sequence[Sequence[str]], wanted: str | int | None, *, label: str, named: bool | None = None
+    rows: Sequence[Sequence[str]],
+    wanted: str | int | None,
+    *,
+    label: str,
+    named: bool | None = None,
+    header_at: int | None = None,
+    hidden: Collection[int] = (),
+    phs: bool = False,
 ) -> Column:
     """The phone column of a list that begins with these rows. `named`: the first row is (not) a header, if known.
 
-    `wanted` is a header or a number from 1. Raises InputError if it is not there or if none can be found.
+    `wanted` is a header or a number from 1; `header_at` the row that is the header, if the user says so; `hidden` are
+    columns that are not shown and only taken if they are `wanted`. `phs`: fixed lines count, too. Raises InputError.
     """
-    if not any(cell.strip() for row in rows for cell in row):
+    if not any(visible(cell) for row in rows for cell in row):
         raise EmptyInput(f"{label} is empty. Give a list with one phone number a row.")
-    width = max(len(row) for row in rows)
-    first = [cell.strip() for cell in rows[0]] + [""] * (width - len(rows[0]))
-    ranks = [_rank(cell) for cell in first]
-    good = [[number > 0 for number in _numbers(rows, index)] for index in range(width)]
-
-    by_name = False
-    if wanted is not None:
-        index, by_name = _wanted(wanted, first, label)
-    elif named is not False and (ranked := _by_header(ranks, good)) is not None:
-        index, by_name = ranked, True
-    else:
-        index = _by_content(rows, good, first, label)
-    header = named if named is not None else by_name or _is_header(first[index], ranks[index])
-    return Column(index, _name(first, index, header), header)
+    if named is True:
+        header_at = 0
+    sample = _Sample(rows, label, named=named, header_at=header_at, hidden=hidden, phs=phs)
+    return sample.asked(wanted) if wanted is not None else sample.found()
 
 
-def _by_header(ranks: list[int | None], good: list[list[bool]]) -> int | None:
-    """The column with the surest name, if its sample has a number in it (or no rows at all)."""
-    named = [
-        (rank, index)
-        for index, rank in enumerate(ranks)
-        if rank is not None and not good[index][0] and (any(good[index]) or len(good[index]) == 1)
-    ]
-    return min(named)[1] if named else None
+class _Candidate(msgspec.Struct, frozen=True):
+    """A column whose header names a phone column: how surely, and what is in it."""
+
+    index: int
+    exact: bool
+    rank: int
+    good: int
+    filled: int
+    reason: str
+
+    @property
+    def strong(self) -> bool:
+        return self.rank < _WEAK
 
 
-def _by_content(rows: Sequence[Sequence[str]], good: list[list[bool]], first: list[str], label: str) -> int:
-    filled = [sum(1 for row in rows if index < len(row) and row[index].strip()) for index in range(len(good))]
-    counts = [sum(column) for column in good]
-    likely = [
-        index
-        for index, count in enumerate(counts)
-        if count and count >= SHARE_MIN * (filled[index] - (not good[index][0]))
-    ]
-    if len(likely) > 1:
-        names = ", ".join(f'{index + 1} ("{first[index]}")' for index in likely)
-        raise InputError(f"{label}: columns {names} all look like phone numbers. Say which with --column.")
-    if likely:
-        return likely[0]
-    if len(good) == 1:
-        return 0
-    raise InputError(
-        f"{label}: no column looks like phone numbers (columns: {_listed(first)}). "
-        "Say which with --column, by its name or its number."
-    )
+class _Sample:
+    """The first rows of a list, cell by cell: what each displays, and which number it holds."""
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[str]],
+        label: str,
+        *,
+        named: bool | None,
+        header_at: int | None,
+        hidden: Collection[int],
+        phs: bool,
+    ) -> None:
+        self._label = label
+        self._named = named
+        self._header_at = header_at
+        self._hidden = frozenset(hidden)
+        self._width = max(len(row) for row in rows)
+        self._rows = [[visible(cell) for cell in row] for row in rows]
+        self._columns: dict[int, list[str]] = {}
+        self._numbers: dict[int, list[int]] = {}
+        self._reasons: dict[int, list[str]] = {}
+        for index in range(self._width):
+            cells = [row[index] if index < len(row) else "" for row in rows]
+            if any(cells) or self._width == 1:
+                lines = "".join(f"{_one_line(cell)}\n" for cell in cells).encode("utf-8", "replace")
+                numbers, reasons = normalise(lines, international=True, phs=phs)
+                lines_too, _ = (numbers, reasons) if phs else normalise(lines, international=True, phs=True)
+                self._columns[index] = [visible(cell) for cell in cells]
+                self._numbers[index] = numbers.tolist()
+                self._reasons[index] = [
+                    _FIXED_LINE if fixed and not number else REASONS[code]
+                    for code, number, fixed in zip(reasons.tolist(), numbers.tolist(), lines_too.tolist(), strict=True)
+                ]
+
+    # --- a column that is asked for ----------------------------------------------------------------------------------
+
+    def asked(self, wanted: str | int) -> Column:
+        if isinstance(wanted, str):
+            for compared in (folded, without_notes):
+                found = self._by_name(wanted, compared)
+                if found is not None:
+                    return found
+            if not wanted.strip().isdecimal():
+                raise InputError(
+                    f'{self._label} has no column "{wanted}". It has: {self._listed(self._guessed_header())}.'
+                )
+        index = int(wanted) - 1
+        if not 0 <= index < self._width:
+            listed = self._listed(self._guessed_header())
+            raise NoColumn(f"{self._label} has no column {int(wanted)}: it has {self._width} ({listed}).")
+        return self._column(index, self._header_for(index))
+
+    def _by_name(self, wanted: str, compared: Callable[[str], str]) -> Column | None:
+        rows = self._header_rows()
+        for at in rows[:1] if wanted.strip().isdecimal() else rows:
+            alike = [index for index, cell in enumerate(self._rows[at]) if cell and compared(cell) == compared(wanted)]
+            if len(alike) > 1:
+                raise InputError(self._twice(alike, at))
+            if alike:
+                return self._column(alike[0], at)
+        return None
+
+    def _header_rows(self) -> range:
+        """The rows that may be the header."""
+        if self._named is False:
+            return range(0)
+        if self._header_at is not None:
+            return range(self._header_at, self._header_at + 1)
+        return range(min(HEADER_ROWS_MAX, len(self._rows)))
+
+    # --- a column by its header, or by its content -------------------------------------------------------------------
+
+    def found(self) -> Column:
+        at = self._named_row()
+        index = self._by_header(at) if at is not None else None
+        if index is None:
+            index = self._by_content(at)
+        if at is None or not self._cell(index, at):
+            at = self._header_for(index)
+        self._check_surplus(index, at)
+        column = self._column(index, at)
+        return msgspec.structs.replace(column, others=tuple(self._others(index, at)))
+
+    def _check_surplus(self, index: int, at: int | None) -> None:
+        """Raises InputError if the lines have phone numbers behind the last column that has a header."""
+        surplus = (
+            [] if at is None else [each for each in self._likely(at) if each >= len(self._rows[at]) and each != index]
+        )
+        if surplus:
+            raise InputError(
+                f"{self._label}: there are phone numbers behind the last column with a header "
+                f"({', '.join(f'column {each + 1}' for each in surplus)}). Put each number on a line of its own, "
+                "or say which column is meant with --column."
+            )
+
+    def _named_row(self) -> int | None:
+        """The row that is the header by the names in it: the first with the surest name."""
+        best: tuple[int, int] | None = None
+        for at in self._header_rows():
+            ranks = [_named(cell) for index, cell in enumerate(self._rows[at]) if index not in self._hidden]
+            known = [rank for rank in ranks if rank is not None]
+            if not known or any(self._number(index, at) for index in self._columns):
+                continue
+            filled = sum(1 for cell in self._rows[at] if cell)
+            exact = any(is_exact for is_exact, _ in known)
+            if filled == 1 and not exact and self._typical_width() > 1:
+                continue  # a title
+            score = (0 if any(is_exact and rank < _WEAK for is_exact, rank in known) else 1, at)
+            best = score if best is None else min(best, score)
+        return best[1] if best is not None else None
+
+    def _by_header(self, at: int) -> int | None:
+        """The column that the header in row `at` names, or None if none of the names is to be believed."""
+        candidates = [self._candidate(index, cell, at) for index, cell in enumerate(self._rows[at])]
+        named = [each for each in candidates if each is not None and each.index not in self._hidden]
+        exact = [each for each in named if each.exact and each.strong]
+        if exact:
+            rank = min(each.rank for each in exact)
+            return self._one_of([each for each in exact if each.rank == rank], at)
+        weak = [each for each in named if each.good or each.reason in _DAMAGED]
+        if not weak and len(self._rows) == at + 1:
+            weak = named
+        return self._one_of(weak, at) if weak else None
+
+    def _one_of(self, candidates: list[_Candidate], at: int) -> int:
+        """The one that is meant. Raises InputError if it cannot be known, or if its numbers are damaged."""
+        names = Counter(folded(self._cell(each.index, at)) for each in candidates)
+        twice = next((name for name, count in names.items() if count > 1), None)
+        if twice is not None:
+            raise InputError(
+                self._twice([each.index for each in candidates if folded(self._cell(each.index, at)) == twice], at)
+            )
+        good = [each for each in candidates if each.good]
+        likely = [each for each in good if each.good >= SHARE_MIN * each.filled] or good
+        damaged = [each for each in candidates if each.filled and not each.good]
+        if len(likely) > 1:
+            raise InputError(
+                f"{self._label}: columns {self._called([each.index for each in likely], at)} "
+                "are named like phone numbers equally well. Say which with --column, by name or number."
+            )
+        if likely and not damaged:
+            return likely[0].index
+        first = damaged[0] if damaged else candidates[0]
+        others = [each for each in self._likely(at) if each not in self._hidden and each != first.index]
+        if not others and first.reason not in _DAMAGED:
+            return first.index  # reading it says of every row what is wrong
+        raise InputError(self._refused(first, others, at))
+
+    def _by_content(self, at: int | None) -> int:
+        likely = [index for index in self._likely(at) if index not in self._hidden]
+        if len(likely) > 1:
+            advice = "Say which with --column."
+            if at is None and len(likely) == len(self._columns) and self._header_for(likely[0]) is None:
+                advice = "Say which with --column, or put each number on a line of its own."
+            raise InputError(f"{self._label}: columns {self._called(likely)} all look like phone numbers. {advice}")
+        if likely:
+            return likely[0]
+        if self._width == 1 or len(self._columns) == 1:
+            return next(iter(self._columns))
+        header = self._guessed_header()
+        reasons = [
+            f"column {index + 1}{self._quoted(index, header)}: {_explained(reason)}"
+            for index in self._columns
+            if (reason := self._usual_reason(index, header)) in _DAMAGED
+        ]
+        why = f" {'; '.join(reasons)}." if reasons else ""
+        unseen = (
+            f" Columns {self._called(sorted(self._hidden))} are hidden." if self._hidden & self._columns.keys() else ""
+        )
+        raise NoColumn(
+            f"{self._label}: no column looks like phone numbers (columns: {self._listed(header)}).{why}{unseen} "
+            "Say which with --column, by its name or its number."
+        )
+
+    def _likely(self, at: int | None) -> list[int]:
+        """The columns whose content looks like phone numbers."""
+        found = []
+        start = 0 if at is None else at + 1
+        for index, numbers in self._numbers.items():
+            count = sum(1 for number in numbers[start:] if number)
+            filled = sum(1 for cell in self._columns[index][start:] if cell)
+            heads = 1 if at is None and not numbers[0] else 0
+            if count and count >= SHARE_MIN * (filled - heads):
+                found.append(index)
+        return found
+
+    def _others(self, index: int, at: int | None) -> Iterator[str]:
+        for other in self._likely(at):
+            if other != index:
+                yield self._name(other, at)
+
+    def _candidate(self, index: int, cell: str, at: int) -> _Candidate | None:
+        named = _named(cell)
+        if named is None or index not in self._columns:
+            return None
+        good = sum(1 for number in self._numbers[index][at + 1 :] if number)
+        filled = sum(1 for each in self._columns[index][at + 1 :] if each)
+        return _Candidate(index, *named, good, filled, "" if good else self._usual_reason(index, at))
+
+    def _usual_reason(self, index: int, at: int | None) -> str:
+        """Why most cells of a column are no numbers."""
+        start = 0 if at is None else at + 1
+        reasons = Counter(reason for reason in self._reasons[index][start:] if reason != "empty")
+        return reasons.most_common(1)[0][0] if reasons else ""
+
+    # --- the header --------------------------------------------------------------------------------------------------
+
+    def _header_for(self, index: int) -> int | None:
+        """The header above the numbers of a column whose name says nothing, or None."""
+        rows = self._header_rows()
+        if self._header_at is not None:
+            return self._header_at
+        numbers = self._numbers.get(index, [])
+        first = next((at for at, number in enumerate(numbers) if number), None)
+        if first is None:
+            at = next((at for at in rows if self._cell(index, at)), None)
+            cell = self._cell(index, at) if at is not None else ""
+            bare = bool(cell) and (_named(cell) is not None or not any(each.isdigit() for each in cell))
+            return at if bare else None
+        wide = max(1, self._typical_width() / 2)
+        above = [at for at in rows if at < first and _is_header(self._cell(index, at))]
+        return next((at for at in above if self._filled(at) >= wide), above[-1] if above else None)
+
+    def _guessed_header(self) -> int | None:
+        """The row to name the columns by, where nothing is known of them."""
+        return next((at for at in self._header_rows() if self._filled(at) >= max(1, self._typical_width() / 2)), None)
+
+    def _typical_width(self) -> int:
+        """How many cells most rows have."""
+        widths = Counter(count for at in range(len(self._rows)) if (count := self._filled(at)))
+        return max(widths, key=lambda width: (widths[width], width)) if widths else 0
+
+    def _filled(self, at: int) -> int:
+        return sum(1 for cell in self._rows[at] if cell)
+
+    # --- cells and words ---------------------------------------------------------------------------------------------
+
+    def _cell(self, index: int, at: int) -> str:
+        return self._rows[at][index] if index < len(self._rows[at]) else ""
+
+    def _number(self, index: int, at: int) -> int:
+        return self._numbers[index][at]
+
+    def _column(self, index: int, at: int | None) -> Column:
+        start = 0 if at is None else at + 1
+        numbers = [str(number) for number in self._numbers.get(index, [])[start:] if number]
+        return Column(index, self._name(index, at), at, tuple(map(masked, dict.fromkeys(numbers[:SAMPLES]))))
+
+    def _name(self, index: int, at: int | None) -> str:
+        name = self._cell(index, at) if at is not None else ""
+        return f'"{name[:NAME_CHARS_MAX]}" (column {index + 1})' if name else f"column {index + 1}"
+
+    def _quoted(self, index: int, at: int | None) -> str:
+        name = self._cell(index, at) if at is not None else ""
+        return f' ("{name[:NAME_CHARS_MAX]}")' if name else ""
+
+    def _called(self, indices: Collection[int], at: int | None = None) -> str:
+        header = self._guessed_header() if at is None else at
+        return ", ".join(f'{index + 1} ("{self._cell(index, header or 0)[:NAME_CHARS_MAX]}")' for index in indices)
+
+    def _listed(self, at: int | None) -> str:
+        first = (self._rows[at] if at is not None else self._rows[0]) + [""] * self._width
+        shown = [f'"{cell[:30]}"' for cell in first[: min(self._width, 20)]]
+        return ", ".join(shown) + (", …" if self._width > 20 else "")
+
+    def _twice(self, alike: Sequence[int], at: int) -> str:
+        numbers = " or ".join(f"--column {index + 1}" for index in alike)
+        name = self._cell(alike[0], at)
+        return f'{self._label}: {len(alike)} columns are called "{name}". Say which by its number: {numbers}.'
+
+    def _refused(self, candidate: _Candidate, others: Sequence[int], at: int) -> str:
+        name = self._name(candidate.index, at)
+        what = f"none of its first {candidate.filled:,} values is a number ({_explained(candidate.reason)})"
+        if not candidate.filled:
+            what = "it is empty"
+        if candidate.reason == "scientific notation":
+            what = f"it was saved in scientific notation: {ADVICE[candidate.reason]}"
+        instead = (
+            f" Only if another column is meant ({self._called(others, at)}), say so with --column."
+            if others
+            else " Or name another column with --column."
+        )
+        return f"{self._label}: {name} names the phone numbers, but {what}.{instead}"
 
 
-def _wanted(wanted: str | int, first: list[str], label: str) -> tuple[int, bool]:
-    """(the index of the column the user asked for, whether by its name)."""
-    if isinstance(wanted, str):
-        names = [cell.casefold() for cell in first]
-        if wanted.strip().casefold() in names:
-            return names.index(wanted.strip().casefold()), True
-        if not wanted.strip().isdecimal():
-            raise InputError(f'{label} has no column "{wanted}". It has: {_listed(first)}.')
-    index = int(wanted) - 1
-    if not 0 <= index < len(first):
-        raise InputError(f"{label} has no column {int(wanted)}: it has {len(first)} ({_listed(first)}).")
-    return index, False
+_DAMAGED: Final = frozenset(REASONS) - {"", "empty", "no number", "too short"}
+"""Reasons that speak of phone numbers that were damaged, not of other things."""
 
 
-def _listed(first: list[str]) -> str:
-    shown = [f'"{cell[:30]}"' for cell in first[:20]]
-    return ", ".join(shown) + (", …" if len(first) > 20 else "")
+_FIXED_LINE: Final = "a fixed line"
 
 
-def _numbers(rows: Sequence[Sequence[str]], index: int) -> list[int]:
-    cells = (row[index].replace("\n", " ") if index < len(row) else "" for row in rows)
-    numbers, _ = normalise("".join(f"{cell}\n" for cell in cells).encode("utf-8", "replace"))
-    return [int(number) for number in numbers]
+def _explained(reason: str) -> str:
+    return f"{reason}: {ADVICE[reason]}" if reason in ADVICE else reason
 
 
-def _rank(header: str) -> int | None:
-    """How surely this header names a phone column (0 the surest), or None."""
-    words = _WORDS.findall(header.casefold())
+def _one_line(cell: str) -> str:
+    return cell.replace("\n", " ")
+
+
+def _is_header(cell: str) -> bool:
+    """Whether a cell above numbers names them: it has letters, and too few digits for a damaged number."""
+    digits = sum(each.isdigit() for each in cell)
+    return any(each.isalpha() for each in cell) and digits <= HEADER_DIGITS_MAX
+
+
+def _named(header: str) -> tuple[bool, int] | None:
+    """(whether this header is just the name of a phone column, how sure that name is: 0 the surest), or None."""
+    if not header or sum(each.isdigit() for each in header) > HEADER_DIGITS_MAX:
+        return None
+    bare = without_notes(_CAMEL.sub(" ", header))
+    words = _WORDS.findall(bare)
     joined = "".join(words)
+    if not words:
+        return None
     for rank, names in enumerate(HEADERS):
         for name in names:
-            if name == joined or name in words or (not name.isascii() and any(name in word for word in words)):
-                return rank
+            inside = name in words or (not name.isascii() and any(name in word for word in words))
+            if name == joined or inside:
+                exact = not any(each.isdigit() for each in bare) and (
+                    name == joined
+                    or all(word in _FILLERS or any(word in ranked for ranked in HEADERS) for word in words)
+                )
+                return exact, rank
     return None
-
-
-def _is_header(cell: str, rank: int | None) -> bool:
-    """A cell without a digit can't be a number; taking it for a header loses nobody."""
-    return bool(cell) and (rank is not None or not any(character.isdigit() for character in cell))
-
-
-def _name(first: list[str], index: int, header: bool) -> str:
-    name = first[index] if header else ""
-    return f'"{name}" (column {index + 1})' if name else f"column {index + 1}"

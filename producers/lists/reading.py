@@ -21,12 +21,13 @@ from dispatcher.core.numbers import Numbers
 from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.personal_texts import LetterRows
-from producers.launch.personal_values import Judge, find_columns
-from producers.launch.plan import Counts
+from producers.launch.personal_values import Judge
+from producers.launch.plan import Counts, Origin
+from producers.lists.columns import Choice, Table, find_columns
 from producers.lists.dedupe import Growing, Listed, Separated, separate, suppression_of
 from producers.lists.normalise import barred as without
 from producers.lists.normalise import normalise
-from producers.lists.opening import Columned, NumberList, Opened
+from producers.lists.opening import NumberList, Opened
 from producers.lists.rejects import REASONS_MAX, Spool
 from schemas.states import BY_FILE_SHOWN, ON_LIST
 
@@ -51,22 +52,21 @@ class Personal(msgspec.Struct, frozen=True):
 
 
 class Intake(msgspec.Struct):
-    """A list that was read, and what to call it. `letters`: its rows' values, if the campaign is personalised."""
+    """A list that was read, and where from. `letters`: its rows' values, if the campaign is personalised."""
 
     separated: Separated
     spool: Spool
     counts: Counts
-    source: str
-    column: str
-    encoding: str
+    origin: Origin
     notes: list[str]
     letters: LetterRows | None = None
 
 
 async def read_list(
     numbers: object,
-    column: str | int | None,
+    choice: Choice,
     suppress: Sequence[object],
+    suppress_choice: Choice,
     on_list: Numbers,
     progress: Progress,
     personal: Personal | None = None,
@@ -82,10 +82,10 @@ async def read_list(
     notes: list[str] = []
     barred = Growing()
     for item in suppress:
-        notes.append(await _read_suppression(item, barred))
+        notes += await _read_suppression(item, suppress_choice, barred)
     spool = Spool()
     try:
-        return await _read(numbers, column, barred, on_list, spool, notes, progress, personal, international, phs)
+        return await _read(numbers, choice, barred, on_list, spool, notes, progress, personal, international, phs)
     except BaseException:
         spool.close()
         raise
@@ -93,7 +93,7 @@ async def read_list(
 
 async def _read(
     numbers: object,
-    column: str | int | None,
+    choice: Choice,
     barred: Growing,
     on_list: Numbers,
     spool: Spool,
@@ -108,32 +108,50 @@ async def _read(
     if personal is not None:
         letters, judge = LetterRows(personal.template), Judge(personal.template, personal.route, spool)
 
-    def take(columns: list[pl.Series], first_row: int) -> None:
+    def take(table: Table, first_row: int) -> None:
+        columns = table.frame.get_columns()
         block = normalise(columns[0], international=international, phs=phs)
         if judge is not None and letters is not None:
             judged = judge.judge(columns[1:])
             letters.add(judged)
             block = without(block, columns[0], judged.codes)
         listed.add_block(block.numbers, first_row)
-        spool.add(block, first_row)
+        spool.add(block, first_row, table.first, table.lines)
         reasons[:] += np.bincount(block.odd_reasons, minlength=REASONS_MAX)
 
-    with await _aside(Opened, numbers, column) as opened:
-        async for columns in _ahead(_blocks(opened.list, personal)):
-            await asyncio.to_thread(take, columns, rows)
-            rows += len(columns[0])
+    with await _aside(Opened, numbers, choice) as opened:
+        names = personal.template.names if personal is not None else ()
+        columns = find_columns(names, opened.list.headers, opened.list.label)
+        async for table in tables_of(opened, columns):
+            await asyncio.to_thread(take, table, rows)
+            rows += table.frame.height
             if opened.bytes_total:
                 progress(READING, opened.list.bytes_read, opened.bytes_total)
             else:
                 progress(READING, rows, None)
-        source, encoding, found = opened.list.label, opened.list.encoding, opened.list.column
-        notes += getattr(opened.list, "notes", ())
+        numbers_from = _origin(opened.list, choice)
+    notes += opened.list.notes
+    source, found = numbers_from.source, numbers_from.column
     if not rows:
         raise InputError(f"{source} has no rows{' below its header' if found else ''}. Give a list of phone numbers.")
     separated = await asyncio.to_thread(separate, listed, await asyncio.to_thread(suppression_of, barred), on_list)
     invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
     counts = count(rows, separated, invalid_reasons)
-    return Intake(separated, spool, counts, source, found.name if found else "", encoding, notes, letters)
+    return Intake(separated, spool, counts, numbers_from, notes, letters)
+
+
+def _origin(found: NumberList, choice: Choice) -> Origin:
+    column = found.column
+    return Origin(
+        source=found.label,
+        column=column.name if column else "",
+        encoding=found.encoding,
+        header_line=found.header_line,
+        first_numbers=column.samples if column else (),
+        other_columns=column.others if column else (),
+        hidden_rows=found.hidden_rows,
+        hidden_rows_skipped=choice.hidden_rows == "skip",
+    )
 
 
 def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> Counts:
@@ -148,7 +166,7 @@ def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> C
     )
 
 
-async def _read_suppression(numbers: object, barred: Growing) -> str:
+async def _read_suppression(numbers: object, choice: Choice, barred: Growing) -> list[str]:
     """Add a suppression list's numbers; returns what the plan should say of it."""
 
     def take(values: pl.Series) -> int:
@@ -159,56 +177,46 @@ async def _read_suppression(numbers: object, barred: Growing) -> str:
 
     rows = good = 0
     try:
-        opening = await _aside(Opened, numbers)
+        opening = await _aside(Opened, numbers, choice)
     except EmptyInput:
         label = numbers if isinstance(numbers, str) else "the numbers"
-        return f"suppression list {label} is empty: nobody is suppressed by it"
+        return [f"suppression list {label} is empty: nobody is suppressed by it"]
     with opening as opened:
-        async for [values] in _ahead(_blocks(opened.list, None)):
-            rows += len(values)
-            good += await asyncio.to_thread(take, values)
-        if not rows:
-            return f"suppression list {opened.list.label} has no rows: nobody is suppressed by it"
-        if not good:
-            raise InputError(f"suppression list {opened.list.label}: none of its {rows:,} rows is a mobile number.")
-        return f"suppression list {opened.list.label}: {good:,} numbers in {rows:,} rows"
+        async for table in tables_of(opened, ()):
+            rows += table.frame.height
+            good += await asyncio.to_thread(take, table.frame.to_series())
+    label, column = opened.list.label, opened.list.column
+    if not rows:
+        return [f"suppression list {label} has no rows: nobody is suppressed by it"]
+    if not good:
+        raise InputError(f"suppression list {label}: none of its {rows:,} rows is a mobile number.")
+    where = f", {column.name}" if column else ""
+    hidden = opened.list.hidden_rows
+    notes = [f"suppression list {label}{where}: {good:,} numbers in {rows:,} rows"]
+    if hidden:
+        notes.append(f"suppression list {label}: {hidden:,} of its rows are hidden in the sheet, and count, too")
+    return notes + [f"suppression list {label}: {note}" for note in opened.list.notes]
 
 
-async def opened_aside(numbers: object, column: str | int | None = None) -> Opened:
+async def opened_aside(numbers: object, choice: Choice) -> Opened:
     """An open list; opening it may take long. Raises InputError."""
-    return await _aside(Opened, numbers, column)
+    return await _aside(Opened, numbers, choice)
 
 
-async def blocks_of(opened: Opened) -> AsyncIterator[pl.Series]:
-    """The phone column of an open list, a block at a time. Raises InputError."""
-    async for [values] in _ahead(_blocks(opened.list, None)):
-        yield values
+async def tables_of(opened: Opened, columns: Sequence[int]) -> AsyncIterator[Table]:
+    """The phone column of an open list and these columns, a block at a time, the next being read while one is used.
 
-
-Blocks = Iterator[list[pl.Series]]
-
-
-def _blocks(source: NumberList, personal: Personal | None) -> Blocks | AsyncIterator[pl.Series]:
-    """The blocks of a list: the phone column and behind it the variables, if there are any. Raises InputError."""
-    if personal is None:
-        blocks = source.blocks()
-        return blocks if isinstance(blocks, AsyncIterator) else ([values] for values in blocks)
-    columned = source if isinstance(source, Columned) else None
-    found = find_columns(personal.template, columned.headers if columned else (), source.label)
-    assert columned is not None  # without columns there is no variable
-    return (table.get_columns() for table in columned.tables(found))
-
-
-async def _ahead(blocks: Blocks | AsyncIterator[pl.Series]) -> AsyncIterator[list[pl.Series]]:
-    """The blocks of a list, the next one being read while one is used."""
-    if isinstance(blocks, AsyncIterator):
-        async for values in blocks:
-            yield [values]
+    Raises InputError.
+    """
+    tables = opened.list.tables(columns)
+    if isinstance(tables, AsyncIterator):
+        async for table in tables:
+            yield table
         return
-    coming = _aside(_next, blocks)
-    while (block := await coming) is not None:
-        coming = _aside(_next, blocks)
-        yield block
+    coming = _aside(_next, tables)
+    while (read := await coming) is not None:
+        coming = _aside(_next, tables)
+        yield read
 
 
 def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyncio.Future[T]:
@@ -237,5 +245,5 @@ def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyn
     return future
 
 
-def _next(blocks: Blocks) -> list[pl.Series] | None:
-    return next(blocks, None)
+def _next(tables: Iterator[Table]) -> Table | None:
+    return next(tables, None)

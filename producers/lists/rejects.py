@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dispatcher.core.numbers import REASONS
 from dispatcher.errors import DispatcherError
 from producers.lists.dedupe import Rows, Separated
+from producers.lists.lines import Lines
 from producers.lists.normalise import Block
 from schemas.records import Rejects
 from schemas.states import BY_FILE, ON_LIST
@@ -48,9 +49,14 @@ class Spool:
         self.reasons: Final = [*_CODES]
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115  # closed by `close`
         self._pieces: list[_Piece] = []
+        self.lines: Final = Lines()
 
-    def add(self, block: Block, first_row: int) -> None:
-        """Keep the odd rows of a block that begins at the list's row `first_row`. Raises DispatcherError (no space)."""
+    def add(self, block: Block, first_row: int, first_line: int, lines: NDArray[np.int64] | None = None) -> None:
+        """Keep the odd rows of a block that begins at the list's row `first_row`. Raises DispatcherError (no space).
+
+        The block begins on line `first_line` of the file; see `Lines.add`.
+        """
+        self.lines.add(len(block.numbers), first_line, lines)
         piece = _Piece(first_row, len(block.numbers), len(block.odd_rows), len(block.odd_values))
         try:
             self._file.write(block.odd_rows.tobytes())
@@ -85,7 +91,7 @@ class Spool:
                 part += 1
 
     def _rejected(self, piece: _Piece, separated: Separated) -> pl.DataFrame:
-        """The rejected rows of one block: row (from 1), value, reason code."""
+        """The rejected rows of one block: the line of each, its value, and its reason code."""
         rows = np.frombuffer(self._file.read(piece.odd * 4), np.uint32).astype(np.int64) + piece.first_row
         reasons = np.frombuffer(self._file.read(piece.odd), np.uint8)
         values = self._file.read(piece.values_bytes).decode()
@@ -99,7 +105,8 @@ class Spool:
         ]
         good = pl.concat(dropped).join(odd.select("row", written="value"), on="row", how="left")
         good = good.select("row", pl.coalesce("written", "value").alias("value"), "reason")
-        return pl.concat([odd.filter(pl.col("reason") > 0), good]).sort("row").with_columns(pl.col("row") + 1)
+        rejected = pl.concat([odd.filter(pl.col("reason") > 0), good]).sort("row")
+        return rejected.with_columns(pl.Series("row", self.lines.of(rejected["row"].to_numpy())))
 
 
 def _good(rows: Rows, first: int, end: int, reason: int) -> pl.DataFrame:

@@ -1,8 +1,9 @@
-"""CSV, TSV and TXT lists: bytes of any usual encoding -> blocks of the phone column, in memory that does not grow.
+"""CSV, TSV and TXT lists: bytes of any usual encoding -> blocks of the wanted columns, in memory that does not grow.
 
 Bytes are read in blocks and cut at line ends; polars takes the wanted columns out of each block. The encoding is UTF-8
-(with or without BOM), UTF-16 with BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are. Every line is a
-row, blank ones too, so that row numbers are those an editor shows; a line break in quotes ends none (csv_quotes.py).
+(with or without BOM), UTF-16, or GBK/GB18030: whatever the first bytes that are not ASCII are. Line ends may
+be LF, CR LF and CR, also mixed. Every line is a row, blank ones too; a line break inside quotes ends none
+(csv_quotes.py). A first line `sep=;` says what divides the columns. Numbers side by side in one line are a row each.
 
 Weak spot: a line may not be longer than a block (4 MiB).
 """
@@ -10,22 +11,28 @@ Weak spot: a line may not be longer than a block (4 MiB).
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import BinaryIO, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from dispatcher.core.numbers import normalise
 from dispatcher.errors import InputError
+from producers.lists.columns import Choice, Table, one_line, unprotected
 from producers.lists.csv_quotes import mend
 from producers.lists.phone_column import (
     DELIMITERS,
     NO_DELIMITER,
+    SAMPLES,
     Column,
     chosen,
     find_column,
     headers_of,
+    masked,
     sniff_delimiter,
     split_rows,
 )
@@ -38,64 +45,127 @@ _UTF8: Final = "utf-8"
 _GB: Final = "gb18030"
 _LF: Final = 10
 
+_SEP: Final = re.compile(rb'"?sep=(\t|[!-~])"?[ \t,;]*\r?\n', re.IGNORECASE)
+_BETWEEN_NUMBERS: Final = re.compile(r"[,，、;；|/\s]+")
+_LIKE_NUMBERS: Final = re.compile(r"[\d+\-().（）＋－,，、;；|/\s]+")
+
 
 class TextList:
-    """A list in a text file. `bytes_read` grows while `blocks` is consumed. Raises InputError."""
+    """A list in a text file. `bytes_read` grows while `tables` is consumed. Raises InputError."""
 
-    def __init__(
-        self, stream: BinaryIO, label: str, wanted: str | int | None, *, block_bytes: int = BLOCK_BYTES
-    ) -> None:
+    notes: Final = ()
+    hidden_rows: Final = 0
+
+    def __init__(self, stream: BinaryIO, label: str, choice: Choice, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.label: Final = label
         self.bytes_read = 0
         self.encoding = "ascii"
         self._stream = stream
         self._block_bytes = block_bytes
+        if choice.sheet is not None:
+            raise InputError(f"{label} has no sheets. Leave --sheet out.")
         self._raw = self._whole_lines()
         self._first = next(self._raw, b"")
+        self._first_line = 1
+        divider = self._divider()
         head = self._first[: self._first.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or self._first[:SAMPLE_BYTES]
         head = self._utf8(head)
-        divided = {delimiter: _sample(head, delimiter) for delimiter in (*DELIMITERS, NO_DELIMITER)}
-        self._delimiter: Final = sniff_delimiter(divided, wanted)
-        rows = divided[self._delimiter]
-        try:
-            self.column: Final[Column] = find_column(rows, wanted, label=label)
-        except InputError:
-            if _no_text(head):
-                raise InputError(
-                    f"{label} is neither text nor XLSX nor Parquet, or it is damaged. Save the list again."
-                ) from None
-            raise
+        self._side_by_side: Final = choice.column is None and not choice.header_row and _side_by_side(head)
+        divided = {delimiter: _sample(head, delimiter) for delimiter in divider or (*DELIMITERS, NO_DELIMITER)}
+        if divider:
+            self._delimiter = divider
+        else:
+            self._delimiter = sniff_delimiter({each: found[0] for each, found in divided.items()}, choice.column)
+        rows, lines = divided[self._delimiter]
+        self.column: Final = self._column(rows, lines, choice, head)
         self.headers: Final = headers_of(rows, self.column)
+        self.header_line: Final = (
+            None if self.column.header_at is None else lines[self.column.header_at] + self._first_line
+        )
 
-    def blocks(self) -> Iterator[pl.Series]:
-        """The phone column, block after block, without the header."""
-        for table in self.tables([]):
-            yield table.to_series()
+    def _column(self, rows: list[list[str]], lines: list[int], choice: Choice, head: bytes) -> Column:
+        """The phone column. Raises InputError, also for bytes that are no text."""
+        if self._side_by_side:
+            return Column(0, "numbers side by side", None, _samples(head))
+        try:
+            column = find_column(
+                rows,
+                choice.column,
+                label=self.label,
+                named=False if choice.header_row == 0 else None,
+                header_at=choice.header_at([line + self._first_line for line in lines], self.label),
+                phs=choice.phs,
+            )
+            if column.samples or not _no_text(head):
+                return column
+        except InputError:
+            if not _no_text(head):
+                raise
+        raise InputError(f"{self.label} is neither text nor XLSX nor Parquet, or it is damaged. Save the list again.")
 
-    def tables(self, columns: Sequence[int]) -> Iterator[pl.DataFrame]:
-        """The phone column and behind it these, block after block, without the header."""
+    def _divider(self) -> str:
+        """What the first line says that divides the columns, as spreadsheets write it; the line is taken away."""
+        said = _SEP.match(self._first)
+        if said is None:
+            return ""
+        self._first = self._first[said.end() :]
+        self._first_line = 2
+        return said[1].decode()
+
+    def tables(self, columns: Sequence[int]) -> Iterator[Table]:
+        """The phone column and behind it these, block after block, without the header and what is above it."""
         first, self._first = self._first, b""
+        blocks = chain((first,), self._raw)
+        if self._side_by_side:
+            yield from self._numbers(blocks)
+            return
         wanted = [self.column.index, *columns]
-        skip, carry = int(self.column.header), b""
-        for lines in chain((first,), self._raw):
-            table, carry = self._table_of(carry + self._utf8(lines), wanted, last=False)
-            yield table.slice(skip) if skip else table
-            skip = 0 if len(table) else skip
-        if carry:
-            yield self._table_of(carry, wanted, last=True)[0].slice(skip)
+        skip, carry, line = self.column.skip, b"", self._first_line
+        for lines in chain(blocks, (None,)):
+            if lines is None and not carry:
+                return
+            block = carry + (self._utf8(lines) if lines is not None else b"")
+            table, carry, starts = self._table_of(block, wanted, last=lines is None)
+            if table.height > skip:
+                at = None if starts is None else (starts[skip:] + line)
+                yield Table(_values_cleaned(table.slice(skip)), line + skip, at)
+            skip -= min(skip, table.height)
+            line += block.count(b"\n") - carry.count(b"\n")
 
-    def _table_of(self, block: bytes, wanted: Sequence[int], *, last: bool) -> tuple[pl.DataFrame, bytes]:
-        """(the wanted columns of these lines, the lines that belong to the next block)."""
-        carry = b""
+    def _numbers(self, blocks: Iterator[bytes]) -> Iterator[Table]:
+        """Each number that stands beside others as a row, on the line where it stands."""
+        line = self._first_line
+        for block in blocks:
+            values: list[str] = []
+            lines: list[int] = []
+            for text in self._utf8(block).decode(_UTF8, "replace").split("\n")[:-1]:
+                found = [each for each in _BETWEEN_NUMBERS.split(text) if each]
+                values += found
+                lines += [line] * len(found)
+                line += 1
+            if values:
+                frame = pl.DataFrame({"0": values}, schema={"0": pl.String})
+                yield Table(frame, lines[0], np.array(lines, np.int64))
+
+    def _table_of(
+        self, block: bytes, wanted: Sequence[int], *, last: bool
+    ) -> tuple[pl.DataFrame, bytes, NDArray[np.int64] | None]:
+        """(the wanted columns of these lines, the lines that belong to the next block, which line each row begins on).
+
+        The last is None where every row is a line.
+        """
+        carry, starts = b"", None
         table = self._split(block, wanted, '"')
         if table is None:
-            block, carry = mend(block, ord(self._delimiter), last=last)
+            mended, carry = mend(block, ord(self._delimiter), last=last)
+            starts = _starts(block[: len(mended)], mended)
+            block = mended
             table = self._split(block, wanted, '"')
         if table is None:
             table = self._split(block, wanted, None)
         if table is None:  # without quotes a row is a line, whatever is in it
             raise InputError(f"{self.label} cannot be divided into rows. Save it again as CSV in UTF-8.")
-        return chosen(table, [str(index) for index in wanted]), carry
+        return chosen(table, [str(index) for index in wanted]), carry, starts
 
     def _split(self, block: bytes, wanted: Sequence[int], quote: str | None) -> pl.DataFrame | None:
         """The wanted columns of these lines, or None if they are not a row each."""
@@ -139,21 +209,24 @@ class TextList:
             yield rest + b"\n"
 
     def _chunks(self) -> Iterator[bytes]:
-        """The file without its BOM; UTF-16 as UTF-8, the line ends of old Macs as LF."""
+        """The file without its BOM; UTF-16 as UTF-8, line ends of old Macs as LF."""
         chunk = self._read()
         decoder: codecs.IncrementalDecoder | None = None
-        if chunk[:2] in _UTF16:
+        if wide := _UTF16.get(chunk[:2]) or _unmarked_utf16(chunk[:SAMPLE_BYTES]):
             self.encoding = "utf-16"
-            decoder, chunk = codecs.getincrementaldecoder(_UTF16[chunk[:2]])("replace"), chunk[2:]
+            decoder = codecs.getincrementaldecoder(wide)("replace")
+            chunk = chunk[2:] if chunk[:2] in _UTF16 else chunk
         chunk = chunk.removeprefix(codecs.BOM_UTF8)
-        old_mac: bool | None = None
+        waiting = b""  # a CR at the end of a chunk, which may belong to an LF
         while chunk:
             if decoder is not None:
                 chunk = decoder.decode(chunk).encode(_UTF8, "replace")
-            if old_mac is None:
-                old_mac = b"\r" in chunk and b"\n" not in chunk
-            yield chunk.replace(b"\r", b"\n") if old_mac else chunk
+            chunk = waiting + chunk
+            waiting = b"\r" if chunk.endswith(b"\r") else b""
+            yield _line_ends(chunk.removesuffix(b"\r"))
             chunk = self._read()
+        if waiting:
+            yield b"\n"
 
     def _utf8(self, text: bytes) -> bytes:
         """These lines as UTF-8 (or as they are, where they are broken). Settles the encoding."""
@@ -172,11 +245,71 @@ class TextList:
         return chunk
 
 
-def _sample(head: bytes, delimiter: str) -> list[list[str]]:
-    """Some rows to judge a list by, as this character divides them."""
+def _unmarked_utf16(start: bytes) -> str:
+    """UTF-16 without its mark: digits, commas and line ends have a zero byte on one side only."""
+    even, odd, pairs = start[::2].count(0), start[1::2].count(0), len(start) // 2
+    if pairs and max(even, odd) > pairs / 3 and min(even, odd) < pairs / 50:
+        return "utf-16-le" if odd > even else "utf-16-be"
+    return ""
+
+
+def _line_ends(chunk: bytes) -> bytes:
+    """The chunk with LF for each CR that stands alone. GB18030 and UTF-8 have no CR within a character."""
+    if b"\r" not in chunk or chunk.count(b"\r") == chunk.count(b"\r\n"):
+        return chunk
+    return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _values_cleaned(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with its values, behind the phone column, as people see them."""
+    if table.width == 1:
+        return table
+    return table.with_columns(unprotected(one_line(table.to_series(at))) for at in range(1, table.width))
+
+
+def _starts(written: bytes, mended: bytes) -> NDArray[np.int64]:
+    """The line (from 0) on which each row of a mended block begins."""
+    ends = np.flatnonzero(np.frombuffer(written, np.uint8) == _LF)
+    kept = np.flatnonzero(np.frombuffer(mended, np.uint8)[ends] == _LF)
+    return np.append(0, kept[:-1] + 1).astype(np.int64)
+
+
+def _sample(head: bytes, delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """(some rows to judge a list by, as this character divides them; the line, from 0, on which each begins)."""
     mended, _ = mend(head, ord(delimiter), last=True)
     text = mended.decode(_UTF8, "replace").replace("\0", "").replace("\r", " ").removesuffix("\n")
-    return split_rows([f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]], delimiter)
+    lines = [f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]]
+    return [row for line in lines for row in split_rows([line], delimiter)], _starts(head, mended)[
+        : len(lines)
+    ].tolist()
+
+
+def _side_by_side(head: bytes) -> bool:
+    """Whether a text is nothing but numbers of which several stand in a line, divided as no table is.
+
+    In more than one line, what divides the columns of tables may not stand between them: then they are columns.
+    """
+    text = head.decode(_UTF8, "replace")
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines or _LIKE_NUMBERS.fullmatch(text) is None:
+        return False
+    if len(lines) > 1 and any(delimiter in text for delimiter in DELIMITERS):
+        return False
+    found = [[each for each in _BETWEEN_NUMBERS.split(line) if each] for line in lines[:SAMPLE_LINES]]
+    good = [int((_judged(values) > 0).sum()) for values in found]
+    if len(lines) == 1:
+        return good[0] > 1 and good[0] >= len(found[0]) / 2
+    return max(good) > 1 and all(count == len(values) for count, values in zip(good, found, strict=True))
+
+
+def _judged(values: Sequence[str]) -> NDArray[np.int64]:
+    numbers, _ = normalise("".join(f"{value}\n" for value in values).encode(_UTF8, "replace"), international=True)
+    return numbers
+
+
+def _samples(head: bytes) -> tuple[str, ...]:
+    found = [each for each in _BETWEEN_NUMBERS.split(head.decode(_UTF8, "replace")) if each]
+    return tuple(masked(str(number)) for number in _judged(found)[:SAMPLES].tolist() if number)
 
 
 def _no_text(head: bytes) -> bool:

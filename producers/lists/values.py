@@ -5,7 +5,7 @@ Columns are read in place, without copies or Python objects; an iterable's objec
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from dispatcher.errors import InputError
+from producers.lists.columns import Table
 
 ROWS: Final = 200_000
 
@@ -22,17 +23,21 @@ class ColumnList:
 
     encoding: Final = ""
     column: Final = None
+    headers: Final = ()
+    header_line: Final = None
+    notes: Final = ()
+    hidden_rows: Final = 0
     label: Final = "the column"
 
     def __init__(self, values: pl.Series | np.ndarray[Any, Any]) -> None:
         self.bytes_read = 0
         self._values: Final = values
 
-    def blocks(self) -> Iterator[pl.Series]:
+    def tables(self, columns: Sequence[int]) -> Iterator[Table]:
         """Slices of the column."""
         for start in range(0, len(self._values), ROWS):
             part = self._values[start : start + ROWS]
-            yield part if isinstance(part, pl.Series) else _of_array(part)
+            yield _table(part if isinstance(part, pl.Series) else _of_array(part), start)
 
 
 class IterableList:
@@ -40,17 +45,22 @@ class IterableList:
 
     encoding: Final = ""
     column: Final = None
+    headers: Final = ()
+    header_line: Final = None
+    notes: Final = ()
+    hidden_rows: Final = 0
     label: Final = "the numbers"
 
     def __init__(self, values: Iterable[object]) -> None:
         self.bytes_read = 0
         self._values: Final = values
 
-    def blocks(self) -> Iterator[pl.Series]:
+    def tables(self, columns: Sequence[int]) -> Iterator[Table]:
         """The values, some at a time."""
-        values = iter(self._values)
+        values, start = iter(self._values), 0
         while block := list(islice(values, ROWS)):
-            yield of_values(block)
+            yield _table(of_values(block), start)
+            start += len(block)
 
 
 class AsyncList:
@@ -58,22 +68,32 @@ class AsyncList:
 
     encoding: Final = ""
     column: Final = None
+    headers: Final = ()
+    header_line: Final = None
+    notes: Final = ()
+    hidden_rows: Final = 0
     label: Final = "the numbers"
 
     def __init__(self, values: AsyncIterable[object]) -> None:
         self.bytes_read = 0
         self._values: Final = values
 
-    async def blocks(self) -> AsyncIterator[pl.Series]:
+    async def tables(self, columns: Sequence[int]) -> AsyncIterator[Table]:
         """The values, some at a time."""
         block: list[object] = []
+        start = 0
         async for value in self._values:
             block.append(value)
             if len(block) == ROWS:
-                yield of_values(block)
+                yield _table(of_values(block), start)
+                start += len(block)
                 block = []
         if block:
-            yield of_values(block)
+            yield _table(of_values(block), start)
+
+
+def _table(values: pl.Series, start: int) -> Table:
+    return Table(values.alias("0").to_frame(), start + 1)
 
 
 def of_arrow(values: object) -> pl.Series | pl.DataFrame:

@@ -27,6 +27,7 @@ from dispatcher.words import clock, counted
 
 if TYPE_CHECKING:
     from dispatcher.store.export.table_files import TableKind
+    from producers.lists.columns import HiddenRows
 
 KINDS: Final[dict[str, TableKind]] = {
     "csv": "csv",
@@ -95,10 +96,31 @@ def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as
 @click.command("import")
 @click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
 @click.option("--column", metavar="C", help="The phone column: its header, or its number from 1.")
+@click.option("--sheet", metavar="S", help="The sheet of a workbook: its name, or its number from 1.")
+@click.option(
+    "--header-row",
+    type=click.IntRange(0),
+    metavar="N",
+    help="The line of the header, as an editor counts; 0: there is none.",
+)
+@click.option(
+    "--hidden-rows",
+    type=click.Choice(["skip", "include"]),
+    help="What to do with rows that the workbook hides, by a filter or by hand.",
+)
 @click.option("--why", default="", help="The reason, for whoever asks later; default: the file's name.")
 @config_option
 @json_option
-def import_command(file: str, column: str | None, why: str, config: str | None, as_json: bool) -> None:
+def import_command(
+    file: str,
+    column: str | None,
+    sheet: str | None,
+    header_row: int | None,
+    hidden_rows: HiddenRows | None,
+    why: str,
+    config: str | None,
+    as_json: bool,
+) -> None:
     """Put all numbers in FILE on the suppression list: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
 
     Millions are fine. Importing a file twice does no harm; after an interruption, import it again.
@@ -108,10 +130,12 @@ def import_command(file: str, column: str | None, why: str, config: str | None, 
       dispatcher suppression import blacklist.csv
       dispatcher suppression import customers.xlsx --column 手机号 --why "complaints in May"
     """
+    from producers.lists.columns import Choice
     from producers.suppression.reading import read_numbers
 
     loaded = load(config, secrets="none")
-    read = asyncio.run(read_numbers(file, column))
+    choice = Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows, phs=True)
+    read = asyncio.run(read_numbers(file, choice))
     reason = why or (Path(file).name if file != "-" else "standard input")
     done = asyncio.run(change(loaded, read.numbers, adds=True, source="import", why=reason))
     invalid = sum(read.invalid_reasons.values())
@@ -129,7 +153,10 @@ def import_command(file: str, column: str | None, why: str, config: str | None, 
         )
         return
     where = f", {read.column}" if read.column else ""
-    click.echo(f"{read.label}{where}: {read.rows:,} rows, {counted(done.numbers, 'number')}.")
+    header = f", header on line {read.header_line:,}" if read.header_line else ""
+    click.echo(f"{read.label}{where}{header}: {read.rows:,} rows, {counted(done.numbers, 'number')}.")
+    for note in read.notes:
+        click.echo(f"  note: {note}")
     for name, count in read.invalid_reasons.items():
         click.echo(f"  {count:,} not used: {name}")
     click.echo(

@@ -11,9 +11,10 @@ import polars as pl
 from dispatcher.core.numbers import REASONS, Numbers
 from dispatcher.core.suppression import key_as_written
 from dispatcher.errors import InputError
+from producers.lists.columns import Choice, check_hidden_rows
 from producers.lists.dedupe import Growing
 from producers.lists.normalise import Block, normalise
-from producers.lists.reading import blocks_of, opened_aside
+from producers.lists.reading import opened_aside, tables_of
 
 
 class ListRead(msgspec.Struct, frozen=True):
@@ -24,9 +25,12 @@ class ListRead(msgspec.Struct, frozen=True):
     rows: int
     numbers: Numbers
     invalid_reasons: dict[str, int]
+    header_line: int | None = None
+    hidden_rows: int = 0
+    notes: tuple[str, ...] = ()
 
 
-async def read_numbers(source: object, column: str | int | None = None) -> ListRead:
+async def read_numbers(source: object, choice: Choice) -> ListRead:
     """The numbers of this list, repeated ones too. Raises InputError, also if there is not one number in it."""
     found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
 
@@ -38,17 +42,27 @@ async def read_numbers(source: object, column: str | int | None = None) -> ListR
         reasons[:] += np.bincount(np.delete(block.odd_reasons, list(others)), minlength=len(REASONS))
 
     rows = 0
-    with await opened_aside(source, column) as opened:
-        async for values in blocks_of(opened):
-            rows += len(values)
-            await asyncio.to_thread(take, values)
-        label, where = opened.list.label, opened.list.column
+    with await opened_aside(source, choice) as opened:
+        async for table in tables_of(opened, ()):
+            rows += table.frame.height
+            await asyncio.to_thread(take, table.frame.to_series())
+    label, where = opened.list.label, opened.list.column
+    check_hidden_rows(opened.list.hidden_rows, choice.hidden_rows, label, "suppressed")
     invalid = {REASONS[code]: int(many) for code, many in enumerate(reasons) if code and many}
     if not len(found):
         raise InputError(
             f"{label}: none of its {rows:,} rows is a phone number. Check the file, or name a column with --column."
         )
-    return ListRead(label, where.name if where else "", rows, found.taken().view(np.int64), invalid)
+    return ListRead(
+        label,
+        where.name if where else "",
+        rows,
+        found.taken().view(np.int64),
+        invalid,
+        opened.list.header_line,
+        opened.list.hidden_rows,
+        tuple(opened.list.notes),
+    )
 
 
 def _others(block: Block) -> dict[int, int]:

@@ -73,7 +73,8 @@ class Finished(Record, frozen=True, kw_only=True, tag="finished"):
 class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
     """Rows of a launch that are no recipients, in columns. key = campaign.
 
-    Row i: source row `rows[i]` (uint64 little-endian, the first row after the header is 1) held the i-th line of
+    Row i: line `rows[i]` of the list (uint64 little-endian, as an editor counts; in older records the first row after
+    the header was 1, and so it is in lists without lines) held the i-th line of
     `values` (UTF-8, joined by LF; a line break inside a value is written as a blank) and was set aside because of
     `reasons[reason_index[i]]` (uint8): `duplicate`, `suppressed`, or what is wrong with the number
     (dispatcher/core/numbers.py). Only records of the attempt that was launched count.

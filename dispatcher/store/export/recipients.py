@@ -2,7 +2,7 @@
 
 Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
 `vendor_id`, `account`, `submitted_at`, `reported_at`, on demand `text` (what each gets); with rejected rows also `row`
-(in the list, the first after the header is 1) and `value` (as it was written); their `meaning` says why they were set
+(the line of the list, as an editor counts) and `value` (as it was written); their `meaning` says why they were set
 aside. What is not known is empty (null). Numbers are text. Times are ISO 8601 at Beijing's offset (+08:00), which is
 what the vendors' own times mean; in Parquet they are timestamps of the zone Asia/Shanghai.
 

@@ -317,7 +317,7 @@ BAD = [
     ("a missing file", nothing, ["no.csv"], "no.csv: no such file"),
     ("a directory", nothing, ["."], "is a directory"),
     ("an empty file", empty, [], "may.csv is empty"),
-    ("a broken XLSX", bad_sheet, [], "may.csv is not a readable spreadsheet"),
+    ("a broken XLSX", bad_sheet, [], "may.csv is not a readable workbook"),
     ("no numbers", no_numbers, [], "none of 2 rows is a mobile number (1 no number, 1 too short)"),
     ("a missing column", nothing, ["--column", "tel"], 'may.csv has no column "tel"'),
     ("a column too far", nothing, ["--column", "9"], "may.csv has no column 9: it has 2"),

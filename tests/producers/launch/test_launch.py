@@ -292,7 +292,7 @@ async def test_several_suppression_lists_add_up(log, tmp_path):
     result = await launched(log, suppress=[path, [13700137000]])
     assert (result.recipients, result.suppressed) == (1, 2)
     assert result.plan.notes == (
-        f"suppression list {path}: 1 numbers in 1 rows",
+        f'suppression list {path}, "手机" (column 2): 1 numbers in 1 rows',
         "suppression list the numbers: 1 numbers in 1 rows",
     )
 

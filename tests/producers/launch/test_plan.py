@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.words import duration
-from producers.launch.plan import Counts, make_plan, per_request, plan_accounts, rate, send_hours, shares
+from producers.launch.plan import Counts, Origin, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.launch.plan_text import plan_lines, shortage
 from producers.launch.route_split import deal
 from schemas.states import BY_FILE_SHOWN, ON_LIST
@@ -46,14 +46,22 @@ def test_rate_and_requests_follow_the_flow_limit(fields, segments, numbers, per_
     assert rate(vendor, segments) == per_s
 
 
+ORIGIN = Origin(
+    source="may.csv",
+    column='"手机" (column 2)',
+    encoding="utf-8",
+    header_line=3,
+    first_numbers=("139****0001", "138****0002"),
+    other_columns=('"电话" (column 4)',),
+)
+
+
 def planned(route, sizes, text="hi", **changes):
     accounts = plan_accounts(route, text, deal(sizes, shares(route, text)))
     options = {
         "campaign": "may",
         "name": "May sale",
-        "source": "may.csv",
-        "column": '"手机" (column 2)',
-        "encoding": "utf-8",
+        "origin": ORIGIN,
         "text": text,
         "counts": Counts(
             rows=sum(sizes) + 60,
@@ -107,6 +115,8 @@ def test_the_plan_says_everything_that_is_asked_before_a_launch():
     for words in (
         "may  May sale",
         'may.csv: "手机" (column 2), utf-8',
+        "header on line 3, first numbers 139****0001, 138****0002",
+        'not taken, though it looks like phone numbers: "电话" (column 4)',
         "50,060",
         "50,000 recipients in 1 batch",
         "1 empty",

@@ -217,7 +217,7 @@ def test_rejected_rows_keep_what_was_written_whichever_list_they_are_on():
     spool, listed = Spool(), Listed()
     block = normalise(pl.Series(values))
     listed.add_block(block.numbers, 0)
-    spool.add(block, 0)
+    spool.add(block, 0, 1)
     separated = separate(listed, np.array([N], np.int64), np.array([N, N + 1], np.int64))
     (record,) = spool.rejects("may", "a1", separated)
     spool.close()

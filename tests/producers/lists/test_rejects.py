@@ -25,7 +25,7 @@ def rejected(values, suppressed=(), block=5):
     for start in range(0, len(values), block):
         part = normalise(pl.Series(values[start : start + block], dtype=pl.String))
         listed.add_block(part.numbers, start)
-        spool.add(part, start)
+        spool.add(part, start, start + 1)
     barred.add(np.array(suppressed, np.int64).view(np.uint64))
     records = list(spool.rejects("may", "a1", separate(listed, suppression_of(barred))))
     spool.close()
@@ -105,7 +105,7 @@ def test_a_full_disk_is_one_sentence(monkeypatch):
     spool.close()
     monkeypatch.setattr(spool, "_file", Full())
     with pytest.raises(DispatcherError, match=r"No space left on device.*TMPDIR"):
-        spool.add(normalise(pl.Series(["x"])), 0)
+        spool.add(normalise(pl.Series(["x"])), 0, 1)
 
 
 def test_every_reason_has_a_name_of_its_own():

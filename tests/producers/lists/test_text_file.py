@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import InputError
+from producers.lists.columns import Choice
 from producers.lists.text_file import TextList
 
 A, B, C = "13800138000", "13900139000", "13700137000"
@@ -18,8 +19,8 @@ A, B, C = "13800138000", "13900139000", "13700137000"
 
 def read(content: bytes, wanted=None, **options):
     """(the column's values, the list)."""
-    numbers = TextList(io.BytesIO(content), "list.csv", wanted, **options)
-    return [value for block in numbers.blocks() for value in block.to_list()], numbers
+    numbers = TextList(io.BytesIO(content), "list.csv", Choice(column=wanted), **options)
+    return [value for table in numbers.tables([]) for value in table.frame.to_series().to_list()], numbers
 
 
 TABLE = f"姓名,手机号,城市\n张伟,{A},北京\n李娜,{B},上海\n"
@@ -158,7 +159,7 @@ def test_a_file_that_fails_while_it_is_read_is_an_input_error(tmp_path):
             return super().read(size)
 
     with pytest.raises(InputError, match="cannot be read"):
-        list(TextList(Failing(f"{A}\n".encode() * 100), "list.csv", None, block_bytes=64).blocks())
+        list(TextList(Failing(f"{A}\n".encode() * 100), "list.csv", Choice(), block_bytes=64).tables([]))
 
 
 def test_progress_counts_every_byte():
@@ -170,9 +171,9 @@ def test_progress_counts_every_byte():
 def test_what_is_no_text_at_all_is_said_so_and_not_printed(name):
     junk = bytes(range(256)) * 20
     with pytest.raises(InputError, match=f"^{name} is neither text nor XLSX nor Parquet, or it is damaged"):
-        TextList(io.BytesIO(junk), name, None)
+        TextList(io.BytesIO(junk), name, Choice())
 
 
 def test_a_text_without_numbers_is_no_damaged_file():
     with pytest.raises(InputError, match="no column looks like phone numbers"):
-        TextList(io.BytesIO("姓名,城市\n张伟,北京\n".encode("gbk") * 20), "list.csv", None)
+        TextList(io.BytesIO("姓名,城市\n张伟,北京\n".encode("gbk") * 20), "list.csv", Choice())

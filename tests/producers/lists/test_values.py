@@ -11,6 +11,7 @@ import pytest
 
 from dispatcher.errors import InputError
 from producers.lists import values as source_values
+from producers.lists.columns import Choice
 from producers.lists.normalise import normalise
 from producers.lists.opening import Opened
 
@@ -28,10 +29,10 @@ class Arrow:
 
 
 async def numbers_of(given, wanted=None):
-    with Opened(given, wanted) as opened:
-        blocks = opened.list.blocks()
-        held = [block async for block in blocks] if hasattr(blocks, "__aiter__") else list(blocks)
-        return [number for block in held for number in normalise(block).numbers.tolist()]
+    with Opened(given, Choice(column=wanted)) as opened:
+        tables = opened.list.tables([])
+        held = [table async for table in tables] if hasattr(tables, "__aiter__") else list(tables)
+        return [number for table in held for number in normalise(table.frame.to_series()).numbers.tolist()]
 
 
 async def counting(values):

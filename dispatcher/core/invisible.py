@@ -1,0 +1,27 @@
+"""Characters that display nothing, and characters that display as a blank. Pure.
+
+Both come along when people copy numbers, names and words between programs; whoever compares or reads what people wrote
+takes the first for nothing and the second for a blank. The first are those Unicode lets every program ignore
+(Default_Ignorable_Code_Point, 15.0), the marks of annotations, and controls that break no line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NOTHING: Final = (
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_WIDE_BLANKS: Final = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u2800\u3000"
+
+NOTHING: Final = re.compile(f"[{_NOTHING}]+")
+WIDE_BLANKS: Final = re.compile(f"[{_WIDE_BLANKS}]")
+BLANKS: Final = re.compile(f"[\t\n\x0b\f\r {_WIDE_BLANKS}]+")
+
+
+def visible(text: str) -> str:
+    """The text without what displays nothing; blanks and line breaks between words as one blank each."""
+    return BLANKS.sub(" ", NOTHING.sub("", text)).strip(" ")
