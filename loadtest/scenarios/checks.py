@@ -1,6 +1,7 @@
 """What must be so after a run: what always must, and what the scenario expects besides. Pure.
 
-Each check is a sentence, whether it holds, and what was found.
+Each check is a sentence, whether it holds, and what was found. What too little happened for is not judged, which is no
+success: the run passes only if the user made it smaller than the scenario is.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ FAULTY_REQUESTS_MIN: Final = 1_500
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One invariant: the sentence, whether it holds, what was found."""
+    """One invariant: the sentence, whether it holds, what was found. `holds` None: not judged."""
 
     what: str
-    holds: bool
+    holds: bool | None
     found: str
 
 
@@ -107,16 +108,7 @@ def _expected(facts: Facts) -> Iterator[Check]:
         share = counts.delivered / max(counts.recipients, 1)
         yield Check(f"{_percent(least)} to {_percent(most)} are delivered", least <= share <= most, _percent(share))
     if expect.limit_used_min is not None:
-        used = {
-            name: float(ledger["limit_used"])
-            for name, (_, ledger) in account_totals(facts).items()
-            if ledger["limit_used"] is not None and ledger["active_s"] >= WINDOWS_MIN * ledger["per_s"]
-        }
-        yield Check(
-            f"at least {_percent(expect.limit_used_min)} of every flow limit is used",
-            all(share >= expect.limit_used_min for share in used.values()),
-            ", ".join(f"{name} {_percent(share)}" for name, share in used.items()) or "too little was sent to tell",
-        )
+        yield _limit_used(facts, expect.limit_used_min)
     for vendor, codes in expect.codes.items():
         answered = facts.totals[vendor]["codes"]
         missing = [code for code in codes if not answered.get(code)]
@@ -143,6 +135,23 @@ def _violations(facts: Facts) -> dict[str, int]:
     return found
 
 
+def _limit_used(facts: Facts, least: float) -> Check:
+    paced = {name: ledger for name, (_, ledger) in account_totals(facts).items() if ledger["limit"]}
+    used = {
+        name: float(ledger["limit_used"])
+        for name, ledger in paced.items()
+        if ledger["limit_used"] is not None and ledger["active_s"] >= WINDOWS_MIN * ledger["per_s"]
+    }
+    too_little = [name for name in paced if name not in used]
+    found = [f"{name} {_percent(share)}" for name, share in used.items()]
+    found += [f"{name} sent too little to tell" for name in too_little]
+    holds: bool | None = all(share >= least for share in used.values())
+    if holds and (too_little or not paced):
+        holds = None
+    what = f"at least {_percent(least)} of every flow limit is used"
+    return Check(what, holds, ", ".join(found) or "no account has a flow limit")
+
+
 def _every_fault(vendor: str, totals: Mapping[str, Any]) -> Check:
     from loadtest.sim.requests.faults import FAULTS
 
@@ -151,7 +160,7 @@ def _every_fault(vendor: str, totals: Mapping[str, Any]) -> Check:
     missing = [fault for fault in FAULTS if fault not in happened]
     found = f"{sum(faults.values()):,} of {totals['requests']:,} requests"
     if totals["requests"] < FAULTY_REQUESTS_MIN:
-        return Check(f"{vendor}: every fault happened", True, f"{found}: too few to tell")
+        return Check(f"{vendor}: every fault happened", None, f"{found}: too few to tell")
     return Check(
         f"{vendor}: every fault happened", not missing, f"{found}{'; never: ' if missing else ''}{', '.join(missing)}"
     )

@@ -170,7 +170,10 @@ class AccountPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole scenario; `sections` are [lanes], [store] and [web] as in dispatcher.toml."""
+    """A whole scenario; `sections` are [lanes], [store] and [web] as in dispatcher.toml.
+
+    `smaller`: has fewer recipients than its file says.
+    """
 
     path: str
     about: str
@@ -183,6 +186,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: tuple[CampaignPart, ...]
     events: tuple[EventPart, ...]
     expect: ExpectPart
+    smaller: bool = False
 
     @property
     def planned(self) -> int:

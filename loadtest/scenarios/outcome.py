@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -26,6 +26,13 @@ class Line(msgspec.Struct, frozen=True):
     theirs: dict[str, Any]
 
 
+MARKS: Final = {
+    True: ("✓", "yes", "bold green"),
+    False: ("✗", "NO", "bold red"),
+    None: ("–", "not judged", "bold yellow"),
+}
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What came of it."""
 
@@ -39,8 +46,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Every invariant holds."""
-        return all(check.holds for check in self.checks)
+        """Every invariant holds; what could not be judged may be missing where the user made the scenario smaller."""
+        return all(check.holds or (check.holds is None and self.facts.scenario.smaller) for check in self.checks)
 
     def lines(self) -> list[Line]:
         """Every account, by name."""
@@ -104,8 +111,9 @@ class Outcome(msgspec.Struct, frozen=True):
         """Everything, for people."""
         parts: list[RenderableType] = [Text(), self._table(), Text()]
         parts += [equation(total(view.counts for view in self.facts.views)), Text(), self._verdicts(), Text()]
-        broken = sum(not check.holds for check in self.checks)
-        words = f"{len(self.checks)} of {len(self.checks)} hold" if self.passed else f"{broken} do not hold"
+        held, broken = (sum(check.holds is state for check in self.checks) for state in (True, False))
+        words = f"{broken} do not hold" if broken else f"{held} of {len(self.checks)} hold"
+        words += f", {len(self.checks) - held - broken} could not be judged" if held + broken < len(self.checks) else ""
         style = "bold green" if self.passed else "bold red"
         parts.append(Text(f"{words}; took {self.facts.seconds:.0f} s", style=style))
         return Group(*parts)
@@ -129,6 +137,6 @@ class Outcome(msgspec.Struct, frozen=True):
     def _verdicts(self) -> RenderableType:
         table = columns("", "must be so", "is it", "found", prose={"must be so", "found"})
         for check in self.checks:
-            mark = Text("✓", style="bold green") if check.holds else Text("✗", style="bold red")
-            table.add_row(mark, check.what, "yes" if check.holds else "NO", check.found)
+            mark, word, style = MARKS[check.holds]
+            table.add_row(Text(mark, style=style), check.what, word, check.found)
         return table

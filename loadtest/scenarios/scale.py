@@ -15,12 +15,13 @@ def scaled(scenario: Scenario, recipients: int | None, seed: int | None, scale: 
     the vendors' clocks, the times of launches and events, and when we give up waiting for a report. Real time stays
     what flow limits, time-outs and `expect.within_s` count. Raises UserError.
     """
-    campaigns = scenario.campaigns
     if recipients is not None:
         if not scenario.planned:
             raise UserError(f"{scenario.path}: its lists are files; --recipients has nothing to change.")
-        campaigns = tuple(_smaller(each, recipients, scenario.planned) for each in campaigns)
-    scenario = msgspec.structs.replace(scenario, campaigns=campaigns, seed=scenario.seed if seed is None else seed)
+        campaigns = tuple(_smaller(each, recipients, scenario.planned) for each in scenario.campaigns)
+        smaller = recipients < scenario.planned
+        scenario = msgspec.structs.replace(scenario, campaigns=campaigns, smaller=smaller)
+    scenario = msgspec.structs.replace(scenario, seed=scenario.seed if seed is None else seed)
     return scenario if scale is None else _faster(scenario, scale)
 
 

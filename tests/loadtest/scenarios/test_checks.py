@@ -115,6 +115,34 @@ def test_what_is_broken_is_told(broken: Callable[[], Facts], what: str, found: s
     assert not Outcome.of(broken()).passed
 
 
+FEW = {"north": {**LEDGER, "requests": 9, "faults": {}, "accounts": {"spring": LEDGER, "summer": LEDGER}}}
+SHORT = {**LEDGER, "active_s": 0.5}
+NOT_JUDGED: list[tuple[str, Facts, str, str]] = [
+    ("too few requests for every fault", facts(expect=ExpectPart(faults=["north"]), totals=FEW),
+     "north: every fault happened", "too few to tell"),
+    ("too little was sent", facts(expect=ExpectPart(limit_used_min=0.5),
+                                  totals={"north": {**LEDGER, "accounts": {"spring": LEDGER, "summer": SHORT}}}),
+     "at least 50 % of every flow limit", "summer sent too little to tell"),
+    ("no account is paced", facts(expect=ExpectPart(limit_used_min=0.5), totals={
+        "north": {**LEDGER, "accounts": {name: {**LEDGER, "limit": None} for name in ("spring", "summer")}}}),
+     "at least 50 % of every flow limit", "no account has a flow limit"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("run", "what", "found"), [row[1:] for row in NOT_JUDGED], ids=[row[0] for row in NOT_JUDGED])
+def test_what_too_little_happened_for_is_not_judged_and_passes_only_in_a_smaller_run(
+    run: Facts, what: str, found: str
+) -> None:
+    [check] = [check for check in checks(run) if check.holds is not True]
+    assert check.holds is None
+    assert what in check.what
+    assert found in check.found
+    assert not Outcome.of(run).passed
+    smaller = msgspec.structs.replace(run, scenario=msgspec.structs.replace(run.scenario, smaller=True))
+    assert Outcome.of(smaller).passed
+    assert Outcome.of(smaller).as_json()["expected"][-1]["holds"] is None
+
+
 def test_what_the_scenario_allows_is_allowed() -> None:
     allowed = facts(
         expect=ExpectPart(
