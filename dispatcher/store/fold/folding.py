@@ -73,7 +73,7 @@ class FoldingStore:
         return self._fold.working.columns_bytes
 
     def close(self) -> None:
-        with self._one_at_a_time:  # whoever was cancelled while a thread worked for him may close before it is done
+        with self._one_at_a_time:  # a cancelled caller may close while its thread still works here
             self._transactions.close()
 
     def offsets(self) -> dict[tuple[str, int], int]:

@@ -32,19 +32,16 @@ def marks(kept: Kept, overdue_ms: int) -> InboundMarks:
 
 def news(kept: Kept, since: InboundMarks, overdue_ms: int) -> tuple[list[InboundMessage], InboundMarks]:
     """What became whole, or incomplete for good, since then; and where to go on."""
-    found = [
-        each
-        for each in kept.inbound.values()
-        if (since.overdue_ms < each.held.received_ms <= overdue_ms)
-        if each.done is None
-    ] + [
-        each
-        for each in kept.inbound.values()
-        if each.done is not None and each.done > since.done.get(each.done % LANE_PARTITIONS, -1)
-    ]
+    found = [each for each in kept.inbound.values() if _is_news(each, since, overdue_ms)]
     found.sort(key=lambda each: (each.held.received_ms, each.held.id))
     further = InboundMarks(done=_last_done(kept, since.done), overdue_ms=max(overdue_ms, since.overdue_ms))
     return [_message(each) for each in found], further
+
+
+def _is_news(each: KeptMessage, since: InboundMarks, overdue_ms: int) -> bool:
+    if each.done is None:
+        return since.overdue_ms < each.held.received_ms <= overdue_ms
+    return each.done > since.done.get(each.done % LANE_PARTITIONS, -1)
 
 
 def tallies(kept: Kept, overdue_ms: int) -> list[InboundTally]:
