@@ -36,7 +36,7 @@ GROUPS: Final = {
 }
 """What is said of a group; a group that another package opens may have none."""
 
-IN_ORDER: Final = {"campaign": ("launch", "list", "show", "watch", "pause", "resume", "cancel", "export")}
+IN_ORDER: Final = {"campaign": ("launch", "list", "show", "watch", "pause", "resume", "weight", "cancel", "export")}
 """Groups whose commands are listed as they are used, not by the alphabet."""
 
 DEBUG: Final = "DISPATCHER_DEBUG"

@@ -10,10 +10,11 @@ import click
 from rich.live import Live
 from rich.text import Text
 
+from dispatcher.service.progress import Pace, Speed, pace
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import picture
 from dispatcher.terminal.options import console
-from dispatcher.terminal.progress import Pace, Speed, pace, plain_line
+from dispatcher.terminal.progress import plain_line
 from dispatcher.vendors.seam.vendor import Vendor
 
 LINE_EVERY_S: Final = 2.0

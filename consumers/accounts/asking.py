@@ -14,14 +14,15 @@ from typing import Any, Final, TypeVar
 import click
 from rich.text import Text
 
-from consumers.accounts.carry_out import Carried, carry_out, known_operations, said, under_way_s
 from dispatcher.config.file import Config
 from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.verdict import Kind
-from dispatcher.errors import ConfigError, DispatcherError, UserError
+from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.os_user import os_user
+from dispatcher.service.operations import Carried, carry_out, known_operations, operations_of, said, under_way_s
+from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, console, print_json
 from dispatcher.vendors.seam.vendor import Operation, Vendor
 from dispatcher.words import clock
@@ -98,20 +99,6 @@ async def _next_second(log: Log, account: str) -> None:
         await asyncio.sleep(last_s + 1 - time.time())
 
 
-async def operations_of(
-    config: Config, match: Callable[[Operated], bool] = lambda _record: True
-) -> list[OperationState]:
-    """All operations on the log; none where there is no log yet. Raises LogError."""
-    try:
-        log = await open_log(config.log.url, create=False)
-    except ConfigError:
-        return []
-    try:
-        return await known_operations(log, match)
-    finally:
-        await log.close()
-
-
 def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
     if yes and confirm != name:
         raise UserError(f"--yes also needs --confirm {name}: the name of the account, so that no script hits another.")
@@ -136,7 +123,8 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
     def same(record: Operated) -> bool:
         return (record.account, record.name, record.shows) == (account, operation.name, operation.shows)
 
-    unknown = [known for known in await operations_of(config, same) if known.result == "unknown"]
+    async with open_session(config) as session:
+        unknown = [known for known in await operations_of(session, same) if known.result == "unknown"]
     for known in unknown:
         check_not_under_way(known)
     if unknown and not again:
@@ -193,20 +181,3 @@ def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool
     if carried.result == "not-done":
         error = UserError if verdict.kind in USERS_MISTAKE else DispatcherError
         raise error(f"not done: {says} (operation {carried.operation}).")
-
-
-def shown(known: OperationState) -> dict[str, Any]:
-    """An operation for `--json`."""
-    return {
-        "operation": known.asked.operation,
-        "account": known.asked.account,
-        "name": known.asked.name,
-        "asked_ms": known.asked.at_ms,
-        "asked_by": known.asked.by,
-        "sent": dict(known.asked.shows),
-        "result": known.result,
-        "result_ms": known.last.at_ms if known.last is not known.asked else None,
-        "result_by": known.last.by if known.last is not known.asked else None,
-        "code": known.last.code,
-        "says": known.last.says,
-    }

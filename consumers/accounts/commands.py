@@ -6,31 +6,31 @@ No secret is ever printed; a key that holds one is not shown at all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from functools import partial
-from itertools import compress
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import click
 from rich.text import Text
 
-from dispatcher.accounts.ask_book import BalanceBook, asked
-from dispatcher.accounts.holders import lane_holders
-from dispatcher.accounts.stops import as_object, sentence
-from dispatcher.campaigns_feed import read_campaigns
-from dispatcher.config.file import Config, load
-from dispatcher.errors import ConfigError, DispatcherError, LogError, UserError
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
-from dispatcher.os_user import os_user
-from dispatcher.service.accounts import Probe, balance_of, probe, run_by_the_old, tell_lane
-from dispatcher.store.opening import check_url
+from dispatcher.accounts.ask_book import asked
+from dispatcher.errors import DispatcherError, UserError
+from dispatcher.service.accounts import (
+    AccountCheck,
+    AccountChecks,
+    AccountList,
+    AccountView,
+    Balances,
+    Probe,
+    account_balances,
+    check_accounts,
+    list_accounts,
+    run_by_the_old,
+)
+from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import Vendor
-from dispatcher.words import listed
-from schemas.records import BalanceAsked, Stopped
-from schemas.topics import lane_partition
+from dispatcher.words import counted, listed
+from schemas.records import BalanceAsked
 
 WAIT_TOLD_S_MIN: Final = 0.5
 
@@ -40,51 +40,28 @@ _ERRORS = {False: UserError, None: DispatcherError}
 @click.command("list")
 @config_option
 @json_option
-def list_accounts(config: str | None, as_json: bool) -> None:
+def list_command(config: str | None, as_json: bool) -> None:
     """List the accounts of the configuration, their limits, who runs their lanes, and why one does not send.
 
     \b
     Example:
       dispatcher account list
     """
-    loaded = load(config, secrets="none")
-    held, stops = lane_holders(loaded) or {}, asyncio.run(_stops(loaded))
-    rows = []
-    for name, vendor in sorted(loaded.accounts.items()):
-        partition = lane_partition(name)
-        holder = held.get(partition)
-        rows.append(
-            {
-                "account": name,
-                "vendor": vendor.tag,
-                "url": vendor.url,
-                "flow": _flow(vendor),
-                "numbers_per_request": vendor.limits.numbers_max,
-                "lane_partition": partition,
-                "held_by": {"pid": holder.pid, "host": holder.host, "since_ms": holder.since_ms} if holder else None,
-                "stopped": as_object(stops[name]) if name in stops else None,
-            }
-        )
+    found = asyncio.run(_list(config))
     if as_json:
-        print_json({"config": loaded.path, "accounts": rows})
-    elif not rows:
-        click.echo(f"no accounts in {loaded.path}. Add one: [account.NAME], see dispatcher.example.toml.")
+        print_json(found)
+    elif not found.accounts:
+        click.echo(f"no accounts in {found.config}. Add one: [account.NAME], see dispatcher.example.toml.")
     else:
-        _table(rows)
-        for name in sorted(stops.keys() & loaded.accounts.keys()):
-            console().print(Text(f"\n{sentence(stops[name])}", style="yellow"))
+        _print_accounts(found.accounts)
+        for each in found.accounts:
+            if each.stopped is not None:
+                console().print(Text(f"\n{each.stopped.sentence}", style="yellow"))
 
 
-async def _stops(config: Config) -> dict[str, Stopped]:
-    """The accounts that are kept from sending; none where there is no log to tell it."""
-    try:
-        log = await open_log(config.log.url, create=False)
-    except (ConfigError, LogError):
-        return {}
-    try:
-        return (await read_campaigns(log)).stopped()
-    finally:
-        await log.close()
+async def _list(config: str | None) -> AccountList:
+    async with open_session(config) as session:
+        return await list_accounts(session)
 
 
 @click.command()
@@ -102,21 +79,30 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account check
       dispatcher account check spring
     """
-    loaded = load(config, secrets=[name] if name is not None else "all")
-    check_url(loaded.store)
-    probes = asyncio.run(_checked(loaded, _chosen(loaded, name)))
+    found, old = asyncio.run(_check(config, name))
     if as_json:
-        print_json({"config": loaded.path, "accounts": [_as_json(each) | {"lane_told": told} for each, told in probes]})
+        print_json(found)
     else:
-        count = len(loaded.accounts)
         keys = "every key is in order"
-        if loaded.unset:
-            keys = f"every key is in order, but secrets are missing of {listed(sorted(loaded.unset))}"
-        click.echo(f"{loaded.path}: {count} account{'' if count == 1 else 's'}, {keys}.")
-        for each, told in probes:
-            _print_probe(each, told)
-        _tell_who_knows_the_old(loaded, [each.account for each, _ in probes])
-    _fail_on([each for each, _ in probes])
+        if found.unset:
+            keys = f"every key is in order, but secrets are missing of {listed(found.unset)}"
+        click.echo(f"{found.config}: {counted(found.configured, 'account')}, {keys}.")
+        for each in found.accounts:
+            _print_check(each)
+        for pid in old:
+            click.echo(
+                f"process {pid} read {found.config} before it was changed, and goes on with what it knows: restart it "
+                "(dispatcher run).",
+                err=True,
+            )
+    _fail_on(found.accounts)
+
+
+async def _check(config: str | None, name: str | None) -> tuple[AccountChecks, list[int]]:
+    """The checks, and the processes that run these accounts by an older configuration."""
+    async with open_session(config) as session:
+        found = await check_accounts(session, name, waits=_waits)
+        return found, run_by_the_old(session.config, [each.account for each in found.accounts])
 
 
 @click.command()
@@ -133,62 +119,23 @@ def balance(name: str | None, config: str | None, as_json: bool) -> None:
       dispatcher account balance
       dispatcher account balance spring --json
     """
-    loaded = load(config, secrets=[name] if name is not None else "all")
-    probes = asyncio.run(_balances(loaded, _chosen(loaded, name)))
+    found = asyncio.run(_balances(config, name))
     if as_json:
-        print_json({"accounts": [_as_json(each) for each in probes]})
+        print_json(found)
     else:
         table = columns("account", "messages", "asked", "products", right=frozenset({1}), prose={"products"})
-        for each in probes:
+        for each in found.accounts:
             known = "?" if each.messages is None else f"{each.messages:,.0f}"
             when = each.recalled or ("now" if each.asked else "never")
             products = ", ".join(f"{product} {messages:,.0f}" for product, messages in each.products.items())
             table.add_row(each.account, known, when, each.says if each.messages is None or each.recalled else products)
         console().print(table)
-    _fail_on(probes)
+    _fail_on(found.accounts)
 
 
-def _chosen(config: Config, name: str | None) -> dict[str, Vendor]:
-    if name is not None:
-        if name not in config.accounts:
-            known = ", ".join(sorted(config.accounts)) or "none"
-            raise ConfigError(f'account "{name}" is not in {config.path} (accounts there: {known}).')
-        return {name: config.accounts[name]}
-    if not config.accounts:
-        raise ConfigError(f"no accounts in {config.path}. Add one: [account.NAME], see dispatcher.example.toml.")
-    return dict(sorted(config.accounts.items()))
-
-
-@asynccontextmanager
-async def _opened(config: Config) -> AsyncIterator[tuple[Log, bool]]:
-    """The log, and whether it was there before. It is made: nobody may be asked who is not in the balance book."""
-    try:
-        log, new = await open_log(config.log.url, create=False), False
-    except ConfigError:
-        log, new = await open_log(config.log.url), True
-    try:
-        yield log, new
-    finally:
-        await log.close()
-
-
-async def _balances(config: Config, accounts: dict[str, Vendor]) -> list[Probe]:
-    async with _opened(config) as (log, _):
-        book = BalanceBook(log, accounts, f"{os_user()} (account balance)")
-        return await asyncio.gather(*(balance_of(book, vendor, name) for name, vendor in accounts.items()))
-
-
-async def _checked(config: Config, accounts: dict[str, Vendor]) -> list[tuple[Probe, bool]]:
-    """The probes, and whether the lane was told to go on: also where only its next send can tell."""
-    async with _opened(config) as (log, new):
-        book = BalanceBook(log, accounts, f"{os_user()} (account check)")
-        probes = await asyncio.gather(
-            *(probe(book, vendor, name, partial(_waits, vendor)) for name, vendor in accounts.items())
-        )
-        told = [not new and bool(each.let_in or not each.asked) for each in probes]
-        for each in compress(probes, told):
-            await tell_lane(log, each.account)
-        return list(zip(probes, told, strict=True))
+async def _balances(config: str | None, name: str | None) -> Balances:
+    async with open_session(config) as session:
+        return await account_balances(session, name)
 
 
 def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
@@ -200,24 +147,14 @@ def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
         )
 
 
-def _tell_who_knows_the_old(config: Config, accounts: Sequence[str]) -> None:
-    """Say which running dispatchers of these accounts read the configuration before it was changed."""
-    for pid in run_by_the_old(config, accounts):
-        click.echo(
-            f"process {pid} read {config.path} before it was changed, and goes on with what it knows: restart it "
-            "(dispatcher run).",
-            err=True,
-        )
-
-
-def _print_probe(each: Probe, told: bool) -> None:
+def _print_check(each: AccountCheck) -> None:
     mark = {True: click.style("ok", fg="green"), False: click.style("refused", fg="red"), None: "not known"}[
         each.let_in
     ]
     left = "" if each.messages is None else f", {each.messages:,.0f} messages left"
     says = f" ({each.says})" if each.let_in and each.says != "let in" else "" if each.let_in else f": {each.says}"
     cause = "the login" if each.asked else "the login or the balance"
-    lane = f"; a lane that stopped because of {cause} goes on" if told else ""
+    lane = f"; a lane that stopped because of {cause} goes on" if each.lane_told else ""
     click.echo(f"{each.account}: {mark}{left}{says}{lane}.")
 
 
@@ -234,35 +171,18 @@ def _fail_on(probes: Sequence[Probe]) -> None:
             raise error(f"{listed(names)}: not known whether the login works, see above. Try again later.")
 
 
-def _as_json(each: Probe) -> dict[str, Any]:
-    return {
-        "account": each.account,
-        "let_in": each.let_in,
-        "messages": each.messages,
-        "products": each.products,
-        "says": each.says,
-        "recalled": each.recalled or None,
-    }
-
-
-def _flow(vendor: Vendor) -> str | None:
-    flow = vendor.flow
-    return None if flow is None else f"{flow.limit:,} {flow.unit} per {flow.per_s:g} s"
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
+def _print_accounts(accounts: Sequence[AccountView]) -> None:
     table = columns(
         "account", "vendor", "url", "flow limit", "numbers/request", "lane", "run by", right=frozenset({4, 5})
     )
-    for row in rows:
-        held = row["held_by"]
+    for each in accounts:
         table.add_row(
-            row["account"],
-            row["vendor"],
-            row["url"],
-            row["flow"] or "none",
-            f"{row['numbers_per_request']:,}",
-            str(row["lane_partition"]),
-            f"process {held['pid']}" if held else "-",
+            each.account,
+            each.vendor,
+            each.url,
+            each.flow or "none",
+            f"{each.numbers_per_request:,}",
+            str(each.lane_partition),
+            f"process {each.held_by.pid}" if each.held_by else "-",
         )
     console().print(table)

@@ -1,5 +1,5 @@
 """`dispatcher account operations | settle`: what people had vendors do to accounts, and a person's word on what nobody
-knows. For every such command alike; what came of one is on the log (consumers/accounts/carry_out.py).
+knows. For every such command alike; what came of one is on the log (dispatcher/service/operations.py).
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ import asyncio
 import click
 from rich.text import Text
 
-from consumers.accounts.asking import check_not_under_way, operations_of, shown
-from consumers.accounts.carry_out import settle
-from dispatcher.config.file import Config, load
+from consumers.accounts.asking import check_not_under_way
 from dispatcher.core.campaigns import OperationState
 from dispatcher.errors import UserError
-from dispatcher.log.opening import open_log
 from dispatcher.os_user import os_user
+from dispatcher.service.operations import Operations, operations_of, settle, view_of
+from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json
 from dispatcher.words import clock
 
@@ -33,9 +32,9 @@ def list_operations(config: str | None, as_json: bool) -> None:
     Example:
       dispatcher account operations
     """
-    known = asyncio.run(operations_of(load(config, secrets="none")))
+    known = asyncio.run(_known(config))
     if as_json:
-        print_json({"operations": [shown(each) for each in known]})
+        print_json(Operations(operations=[view_of(each) for each in known]))
     elif not known:
         click.echo("no operations yet.")
     else:
@@ -61,8 +60,7 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     Example:
       dispatcher account settle 9f3a01c2 done --why "it is in the vendor's recharge records"
     """
-    loaded = load(config, secrets="none")
-    found = asyncio.run(operations_of(loaded, lambda record: record.operation == operation))
+    found = [each for each in asyncio.run(_known(config)) if each.asked.operation == operation]
     if not found:
         raise UserError(f"there is no operation {operation} on the log. See: dispatcher account operations")
     [known] = found
@@ -72,7 +70,7 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     if not confirm(f"{_what(known)}, asked {clock(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
         click.echo("nothing was written down.", err=True)
         return
-    asyncio.run(_settled(loaded, known, result == "done", why))
+    asyncio.run(_settle(config, known, result == "done", why))
     click.echo(f"operation {operation}: {result}.")
 
 
@@ -91,9 +89,11 @@ def _says(known: OperationState) -> str:
     return last.says if last.code else f"{last.says} (said by {last.by})"
 
 
-async def _settled(config: Config, known: OperationState, done: bool, why: str) -> None:
-    log = await open_log(config.log.url, create=False)
-    try:
-        await settle(log, known.asked, done=done, by=os_user(), why=why)
-    finally:
-        await log.close()
+async def _known(config: str | None) -> list[OperationState]:
+    async with open_session(config) as session:
+        return await operations_of(session)
+
+
+async def _settle(config: str | None, known: OperationState, done: bool, why: str) -> None:
+    async with open_session(config) as session:
+        await settle(await session.log(), known.asked, done=done, by=os_user(), why=why)

@@ -16,14 +16,23 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from consumers.inbound.screen import footer, letter_object, letter_table, message_line, message_object, message_table
-from dispatcher.config.file import load
+from consumers.inbound.screen import footer, letter_table, message_line, message_table
+from dispatcher.config.file import Config
 from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.errors import UserError
-from dispatcher.service.inbound import dead_letters, follow_messages, fresh, newest, pages
-from dispatcher.store.port import InboundMessage, InboundWanted
-from dispatcher.terminal.options import config_option, console, json_option, print_json, print_json_line
+from dispatcher.service.inbound import (
+    TOPICS,
+    DeadLetters,
+    Messages,
+    all_messages,
+    dead_letters,
+    follow_messages,
+    newest_messages,
+)
+from dispatcher.service.session import open_session
+from dispatcher.store.views import InboundWanted
+from dispatcher.terminal.options import config_option, console, folding, json_option, print_json, print_json_line
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 
 if TYPE_CHECKING:
@@ -78,28 +87,23 @@ def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str |
       dispatcher inbound list --since "2026-11-21 10:00" --contains 退订
       dispatcher inbound list --number 13800138000 --json
     """
-    loaded = load(config, secrets="none")
-    found = asyncio.run(newest(loaded, _wanted(**chosen), limit))
-    dead = sum(found.dead.values())
+    found, known = asyncio.run(_list(config, _wanted(**chosen), limit))
     if as_json:
-        print_json(
-            {
-                "messages": [message_object(message) for message in found.messages],
-                "repeats": sum(tally.repeats for tally in found.tallies),
-                "waiting": sum(tally.waiting for tally in found.tallies),
-                "dead_letters": dead,
-                "records_behind": found.records_behind,
-            }
-        )
+        print_json(found)
         return
     if found.messages:
         console().print(message_table(found.messages))
-    for line in footer(len(found.messages), found.tallies, dead, found.records_behind):
+    for line in footer(found):
         click.echo(line, err=True)
     wanted = chosen["account"]
-    if not found.messages and wanted is not None and wanted not in loaded.accounts:
-        known = ", ".join(sorted(loaded.accounts)) or "none"
-        click.echo(f'account "{wanted}" is not in {loaded.path} (accounts there: {known}).', err=True)
+    if not found.messages and wanted is not None and wanted not in known.accounts:
+        names = ", ".join(sorted(known.accounts)) or "none"
+        click.echo(f'account "{wanted}" is not in {known.path} (accounts there: {names}).', err=True)
+
+
+async def _list(config: str | None, wanted: InboundWanted, limit: int) -> tuple[Messages, Config]:
+    async with open_session(config, progress=folding()) as session:
+        return await newest_messages(session, wanted, limit), session.config
 
 
 @click.command("export")
@@ -130,14 +134,19 @@ def export_command(
         raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    loaded, wanted = load(config, secrets="none"), _wanted(**chosen)
-    records_behind = asyncio.run(fresh(loaded))
+    wanted = _wanted(**chosen)
+    records_behind, loaded = asyncio.run(_fresh(config))
     with written(output) as out:
-        rows = export_messages(pages(loaded, wanted), out, KINDS[kind])
+        rows = export_messages(all_messages(loaded, wanted), out, KINDS[kind])
     if as_json:
         print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
+
+
+async def _fresh(config: str | None) -> tuple[int, Config]:
+    async with open_session(config, progress=folding()) as session:
+        return await session.behind(TOPICS), session.config
 
 
 @click.command()
@@ -155,9 +164,17 @@ def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
       dispatcher inbound follow --account spring --json | jq .text
     """
     wanted = _wanted(**chosen)
-    loaded = load(config, secrets="none")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(follow_messages(loaded, wanted, _print_object if as_json else _print_line))
+        asyncio.run(_follow(config, wanted, as_json=as_json))
+
+
+async def _follow(config: str | None, wanted: InboundWanted, *, as_json: bool) -> None:
+    async with open_session(config, progress=folding()) as session:
+        async for message in follow_messages(session, wanted):
+            if as_json:
+                print_json_line(message)
+            else:
+                click.echo(message_line(message))
 
 
 @click.command()
@@ -175,22 +192,21 @@ def dead(account: str | None, limit: int, config: str | None, as_json: bool) -> 
       dispatcher inbound dead
       dispatcher inbound dead --account spring --json
     """
-    letters, counts = asyncio.run(dead_letters(load(config, secrets="none"), account, limit))
+    found = asyncio.run(_dead(config, account, limit))
     if as_json:
-        print_json({"counts": counts, "letters": [letter_object(*each) for each in letters]})
+        print_json(found)
         return
-    if letters:
-        console().print(letter_table(letters))
-    total = sum(count for name, count in counts.items() if account in (None, name))
-    click.echo(f"{len(letters):,} of {total:,} dead letters." if total else "there are no dead letters.", err=True)
+    if found.letters:
+        console().print(letter_table(found.letters))
+    total = sum(count for name, count in found.counts.items() if account in (None, name))
+    click.echo(
+        f"{len(found.letters):,} of {total:,} dead letters." if total else "there are no dead letters.", err=True
+    )
 
 
-def _print_object(message: InboundMessage) -> None:
-    print_json_line(message_object(message))
-
-
-def _print_line(message: InboundMessage) -> None:
-    click.echo(message_line(message))
+async def _dead(config: str | None, account: str | None, limit: int) -> DeadLetters:
+    async with open_session(config, progress=folding()) as session:
+        return await dead_letters(session, account, limit)
 
 
 # --- what was asked for ----------------------------------------------------------------------------------------------

@@ -1,14 +1,15 @@
-"""Messages from phones and dead letters as people and programs read them. Drawing only."""
+"""Messages from phones and dead letters as people read them. Drawing only."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.store.port import DeadLetter, InboundMessage, InboundTally
+from dispatcher.service.inbound import Letter, Messages
+from dispatcher.store.views import InboundMessage
 from dispatcher.terminal.options import columns
 from dispatcher.words import clock, counted, printable
 
@@ -38,56 +39,26 @@ def message_line(message: InboundMessage) -> str:
     return f"{clock(message.at_ms)}  {where}  {printable(message.text)}{flags}"
 
 
-def message_object(message: InboundMessage) -> dict[str, Any]:
-    """A message for `--json`. Times are Unix milliseconds."""
-    return {
-        "account": message.account,
-        "number": message.number,
-        "to": message.to,
-        "text": message.text,
-        "at_ms": message.at_ms,
-        "received_ms": message.received_ms,
-        "message_id": message.message_id or None,
-        "parts": message.parts,
-        "missing": list(message.missing),
-        "flags": list(message.flags),
-    }
-
-
-def footer(shown: int, tallies: Sequence[InboundTally], dead: int, records_behind: int) -> Iterator[str]:
+def footer(found: Messages) -> Iterator[str]:
     """What to say below a list of messages."""
-    waiting = sum(tally.waiting for tally in tallies)
-    repeats = sum(tally.repeats for tally in tallies)
-    yield counted(shown, "message")
-    if repeats:
-        yield f"{counted(repeats, 'record')} repeated what was there already (vendors push again)"
-    if waiting:
-        yield f"{counted(waiting, 'long message')} {'waits' if waiting == 1 else 'wait'} for missing parts"
-    if dead:
-        yield f"{counted(dead, 'dead letter')} (nobody could read): dispatcher inbound dead"
-    if records_behind:
-        yield f"{counted(records_behind, 'record')} behind the log: is `dispatcher run` (role results) keeping up?"
+    yield counted(len(found.messages), "message")
+    if found.repeats:
+        yield f"{counted(found.repeats, 'record')} repeated what was there already (vendors push again)"
+    if found.waiting:
+        yield f"{counted(found.waiting, 'long message')} {'waits' if found.waiting == 1 else 'wait'} for missing parts"
+    if found.dead_letters:
+        yield f"{counted(found.dead_letters, 'dead letter')} (nobody could read): dispatcher inbound dead"
+    if found.records_behind:
+        late = counted(found.records_behind, "record")
+        yield f"{late} behind the log: is `dispatcher run` (role results) keeping up?"
 
 
-def letter_table(letters: Sequence[tuple[DeadLetter, str | None]]) -> Table:
+def letter_table(letters: Sequence[Letter]) -> Table:
     """One row per dead letter, with what it held."""
     table = columns("received", "account", "came by", "why", "what", prose={"why", "what"})
-    for letter, body in letters:
-        what = "(the log does not have it any more)" if body is None else printable(body)
+    for letter in letters:
+        what = "(the log does not have it any more)" if letter.body is None else printable(letter.body)
         if len(what) > BODY_CHARS_SHOWN:
             what = f"{what[:BODY_CHARS_SHOWN]}…"
         table.add_row(*map(Text, (clock(letter.at_ms), letter.account, letter.path, letter.why, what)))
     return table
-
-
-def letter_object(letter: DeadLetter, body: str | None) -> dict[str, Any]:
-    """A dead letter for `--json`; `body` None: the log does not have it any more."""
-    return {
-        "account": letter.account,
-        "path": letter.path,
-        "why": letter.why,
-        "at_ms": letter.at_ms,
-        "partition": letter.partition,
-        "offset": letter.offset,
-        "body": body,
-    }

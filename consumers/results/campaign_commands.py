@@ -7,17 +7,17 @@ import asyncio
 import click
 from rich.text import Text
 
-from dispatcher.config.file import load
-from dispatcher.service.results import Hindered, results, stale
-from dispatcher.store.port import CampaignView
-from dispatcher.terminal.campaigns import campaign_object, campaign_page, campaign_table, unknown_note
-from dispatcher.terminal.options import config_option, console, json_option, print_json
+from dispatcher.service.campaigns import CampaignList, ShownCampaign, list_campaigns, show_campaign, stale
+from dispatcher.service.hindrances import Hindrances
+from dispatcher.service.session import open_session
+from dispatcher.terminal.campaigns import campaign_page, campaign_table, unknown_note
+from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 
 
 @click.command("list")
 @config_option
 @json_option
-def list_campaigns(config: str | None, as_json: bool) -> None:
+def list_command(config: str | None, as_json: bool) -> None:
     """List all campaigns, newest first.
 
     \b
@@ -25,31 +25,25 @@ def list_campaigns(config: str | None, as_json: bool) -> None:
       dispatcher campaign list
       dispatcher campaign list --json
     """
-    views, missing, hindered = asyncio.run(_list(config))
+    found = asyncio.run(_list(config))
     if as_json:
-        print_json(
-            {
-                "records_behind": missing,
-                "campaigns": [campaign_object(view) for view in views],
-            }
-            | hindered.as_object()
-        )
+        print_json(found)
         return
-    if views:
-        console().print(campaign_table(views))
-        if note := unknown_note(views):
+    if found.campaigns:
+        console().print(campaign_table(found.campaigns))
+        if note := unknown_note(found.campaigns):
             console().print(Text(note, style="magenta"))
-        _tell_hindered(hindered)
+        _tell_hindrances(found.hindrances)
     else:
         click.echo("no campaigns yet. Launch one: dispatcher campaign launch --help")
-    _tell_stale(missing)
+    _tell_stale(found.records_behind)
 
 
-@click.command()
+@click.command("show")
 @click.argument("campaign", metavar="ID")
 @config_option
 @json_option
-def show(campaign: str, config: str | None, as_json: bool) -> None:
+def show_command(campaign: str, config: str | None, as_json: bool) -> None:
     """Show a campaign: what was sent where, the balance of its recipients, what failed and why.
 
     A campaign is finished when every recipient has a final word. While some are unknown (the vendor may or may not have
@@ -60,34 +54,30 @@ def show(campaign: str, config: str | None, as_json: bool) -> None:
       dispatcher campaign show may-sale
       dispatcher campaign show may-sale --json
     """
-    view, missing, hindered = asyncio.run(_show(config, campaign))
+    found = asyncio.run(_show(config, campaign))
     if as_json:
-        print_json(campaign_object(view) | {"records_behind": missing} | hindered.as_object())
+        print_json(found)
         return
-    console().print(campaign_page(view))
-    _tell_hindered(hindered)
-    _tell_stale(missing)
+    console().print(campaign_page(found))
+    _tell_hindrances(found.hindrances)
+    _tell_stale(found.records_behind)
 
 
-async def _list(config: str | None) -> tuple[list[CampaignView], int, Hindered]:
-    async with results(load(config, secrets="none")) as found:
-        missing = await found.fresh()
-        views = await found.campaigns()
-        return views, missing, await found.hindered(views)
+async def _list(config: str | None) -> CampaignList:
+    async with open_session(config, progress=folding()) as session:
+        return await list_campaigns(session)
 
 
-async def _show(config: str | None, campaign: str) -> tuple[CampaignView, int, Hindered]:
-    async with results(load(config, secrets="none")) as found:
-        missing = await found.fresh()
-        view = await found.campaign(campaign)
-        return view, missing, await found.hindered([view])
+async def _show(config: str | None, campaign: str) -> ShownCampaign:
+    async with open_session(config, progress=folding()) as session:
+        return await show_campaign(session, campaign)
 
 
-def _tell_hindered(hindered: Hindered) -> None:
-    for said in hindered.sentences():
+def _tell_hindrances(found: Hindrances) -> None:
+    for said in found.sentences():
         console().print(Text(f"\n{said}", style="yellow"))
 
 
-def _tell_stale(missing: int) -> None:
-    if note := stale(missing):
+def _tell_stale(records_behind: int) -> None:
+    if note := stale(records_behind):
         console(err=True).print(Text(note, style="yellow"))

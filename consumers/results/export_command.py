@@ -12,15 +12,16 @@ from typing import Final, cast
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from dispatcher.config.file import Config, load
+from dispatcher.config.file import Config
 from dispatcher.errors import StoreError, UserError
-from dispatcher.service.results import results, stale
+from dispatcher.service.campaigns import stale, view_of
+from dispatcher.service.session import open_session
 from dispatcher.service.texts import sent_texts
 from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Wrote, export
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
-from dispatcher.terminal.options import config_option, console, json_option, print_json
+from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 
 READ_WITHIN_S: Final = 30.0
@@ -84,8 +85,7 @@ def export_command(
         raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    loaded = load(config, secrets="none")
-    view, missing = asyncio.run(_fresh(loaded, campaign))
+    loaded, view, missing = asyncio.run(_fresh(config, campaign))
     rows, damaged = _write(loaded, view, format_, states, output, texts=texts)
     broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items())]
     for note in filter(None, (stale(missing), _unknown(view), *broken)):
@@ -98,11 +98,11 @@ def export_command(
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 
 
-async def _fresh(config: Config, campaign: str) -> tuple[CampaignView, int]:
-    """The campaign as it is now, and how many records the results are behind the log."""
-    async with results(config) as found:
-        missing = await found.fresh()
-        return await found.campaign(campaign), missing
+async def _fresh(config: str | None, campaign: str) -> tuple[Config, CampaignView, int]:
+    """The configuration, the campaign as it is now, and how many records the results are behind the log."""
+    async with open_session(config, progress=folding()) as session:
+        missing = await session.behind()
+        return session.config, await view_of(session, campaign), missing
 
 
 def _unknown(view: CampaignView) -> str:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
 
 import click
 from rich.text import Text
 
-from dispatcher.config.file import Config, load
-from dispatcher.core import numbers as phone_numbers
-from dispatcher.core.suppression import key_as_written
-from dispatcher.errors import UserError
-from dispatcher.service.freshness import up_to_date
-from dispatcher.store.port import InboundMessage, Sighting
-from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
+from dispatcher.service.lookup import NumberLookup, look_up
+from dispatcher.service.session import open_session
+from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.words import clock, printable
-from schemas.states import State
-
-MESSAGES_MAX: Final = 20
 
 
 @click.command()
@@ -35,82 +27,35 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
       dispatcher lookup 13800138000
       dispatcher lookup 13800138000 --json
     """
-    value = _number(number)
-    wire = phone_numbers.to_wire(value)
-    sightings, messages = asyncio.run(_lookup(load(config, secrets="none"), value, wire))
+    found = asyncio.run(_look_up(number, config))
     if as_json:
-        print_json(
-            {
-                "number": wire,
-                "campaigns": [_sighting_object(sighting) for sighting in sightings],
-                "inbound": [_inbound_object(message) for message in messages],
-            }
-        )
+        print_json(found)
         return
-    if not sightings and not messages:
-        click.echo(f"{wire} is in no campaign, and sent us nothing.")
-    if sightings:
+    if not found.campaigns and not found.inbound:
+        click.echo(f"{found.number} is in no campaign, and sent us nothing.")
+    if found.campaigns:
         names = ("campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported")
         table = columns(*names, prose={"meaning"})
-        for found in sightings:
+        for each in found.campaigns:
             texts = (
-                found.campaign,
-                found.state.word.replace("_", " "),
-                found.code,
-                found.meaning,
-                found.account,
-                found.vendor_id,
-                clock(found.submitted_ms) if found.submitted_ms else "",
-                clock(found.reported_ms) if found.reported_ms else "",
+                each.campaign,
+                each.state.replace("_", " "),
+                each.code,
+                each.meaning,
+                each.account,
+                each.vendor_id,
+                clock(each.submitted_ms) if each.submitted_ms else "",
+                clock(each.reported_ms) if each.reported_ms else "",
             )
             table.add_row(*map(Text, texts))
         console().print(table)
-    if messages:
+    if found.inbound:
         table = columns("received", "account", "text", prose={"text"})
-        for message in messages:
+        for message in found.inbound:
             table.add_row(*map(Text, (clock(message.received_ms), message.account, printable(message.text))))
         console().print(table)
 
 
-async def _lookup(config: Config, value: int, wire: str) -> tuple[list[Sighting], list[InboundMessage]]:
-    async with up_to_date(config) as reader:
-        sightings = await asyncio.to_thread(reader.lookup, value)
-        messages = await asyncio.to_thread(lambda: reader.inbound(wire, messages_max=MESSAGES_MAX))
-        return sightings, messages
-
-
-def _number(text: str) -> int:
-    value = key_as_written(text)
-    if value == 0:
-        try:
-            value = phone_numbers.from_wire(text.strip())
-        except ValueError:
-            raise UserError(f'"{text}" is no phone number. Write it like 13800138000.') from None
-    return value
-
-
-def _sighting_object(found: Sighting) -> dict[str, Any]:
-    return {
-        "campaign": found.campaign,
-        "name": found.name,
-        "state": found.state.word,
-        "final": found.state in (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED),
-        "code": found.code,
-        "meaning": found.meaning,
-        "account": found.account,
-        "vendor": found.vendor,
-        "vendor_id": found.vendor_id,
-        "submitted_ms": found.submitted_ms,
-        "reported_ms": found.reported_ms,
-        "launched_ms": found.launched_ms,
-    }
-
-
-def _inbound_object(message: InboundMessage) -> dict[str, Any]:
-    return {
-        "account": message.account,
-        "to": message.to,
-        "text": message.text,
-        "at_ms": message.at_ms,
-        "received_ms": message.received_ms,
-    }
+async def _look_up(number: str, config: str | None) -> NumberLookup:
+    async with open_session(config, progress=folding()) as session:
+        return await look_up(session, number)

@@ -11,17 +11,15 @@ from typing import Final
 import click
 from rich.live import Live
 
-from dispatcher.config.file import Config, load
 from dispatcher.core.results.equation import Counts
-from dispatcher.service.results import Results, results, stale
-from dispatcher.store.port import CampaignView
+from dispatcher.service.campaigns import LOOK_EVERY_S, CampaignLook, stale, watch_campaign
+from dispatcher.service.progress import progress_of
+from dispatcher.service.session import open_session
 from dispatcher.terminal.live import picture
-from dispatcher.terminal.options import config_option, console, json_option, print_json_line
-from dispatcher.terminal.progress import Pace, Speed, as_json, over, pace, plain_line
+from dispatcher.terminal.options import config_option, console, folding, json_option, print_json_line
+from dispatcher.terminal.progress import plain_line
 
-LOOK_EVERY_S: Final = 0.3
 LINE_EVERY_S: Final = 2.0
-CHECK_EVERY_S: Final = 3.0
 
 
 @click.command()
@@ -40,67 +38,52 @@ def watch(campaign: str, config: str | None, as_json: bool) -> None:
       dispatcher campaign watch may-sale --json | jq .counts.delivered
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_Watch(load(config, secrets="none"), campaign, as_json=as_json).run())
+        asyncio.run(_watch(config, campaign, as_json=as_json))
 
 
-class _Watch:
-    """One watching; what changes between two looks is kept here."""
+async def _watch(config: str | None, campaign: str, *, as_json: bool) -> None:
+    async with open_session(config, progress=folding()) as session:
+        looks = watch_campaign(session, campaign)
+        async with contextlib.aclosing(looks):
+            with _live(as_json=as_json) as live:
+                lines = _Lines(as_json=as_json)
+                async for look in looks:
+                    if live is not None:
+                        live.update(picture([look.view], {look.view.id: look.pace}, _notes(look)), refresh=True)
+                    else:
+                        lines.show(look, time.monotonic())
 
-    def __init__(self, config: Config, campaign: str, *, as_json: bool) -> None:
-        self._config = config
-        self._campaign = campaign
+
+@contextlib.contextmanager
+def _live(*, as_json: bool) -> Iterator[Live | None]:
+    screen = console()
+    if as_json or not screen.is_terminal or screen.is_dumb_terminal:
+        yield None
+        return
+    with Live(console=screen, auto_refresh=False) as live:
+        yield live
+
+
+class _Lines:
+    """Without a terminal: a line for every change, not more often than is useful, and one at the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._speed = Speed()
+        self._every_s = LINE_EVERY_S if not as_json else LOOK_EVERY_S
         self._said: tuple[str, Counts, list[str]] | None = None
         self._said_s = float("-inf")
-        self._checked_s = time.monotonic()
-        self._notes: list[str] = []
 
-    async def run(self) -> None:
-        async with results(self._config) as found:
-            await found.fresh()
-            with self._live() as live:
-                while True:
-                    view = await found.campaign(self._campaign)
-                    now_s = time.monotonic()
-                    self._speed.saw(view.counts, now_s)
-                    is_over = over([view])
-                    self._show(view, pace(view, self._speed, self._config.accounts), live, now_s, last=is_over)
-                    if is_over:
-                        return
-                    await asyncio.sleep(LOOK_EVERY_S)
-                    await found.fold()
-                    await self._check(found, view, now_s)
-
-    async def _check(self, found: Results, view: CampaignView, now_s: float) -> None:
-        """Say so when what was on the log some seconds ago is still not in the results, or an account has stopped."""
-        if now_s - self._checked_s >= CHECK_EVERY_S:
-            self._checked_s = now_s
-            late = stale(await found.late())
-            self._notes = [*filter(None, (late,)), *(await found.hindered([view])).sentences()]
-
-    # --- showing -----------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _live(self) -> Iterator[Live | None]:
-        screen = console()
-        if self._as_json or not screen.is_terminal or screen.is_dumb_terminal:
-            yield None
-            return
-        with Live(console=screen, auto_refresh=False) as live:
-            yield live
-
-    def _show(self, view: CampaignView, now: Pace, live: Live | None, now_s: float, *, last: bool) -> None:
-        if live is not None:
-            live.update(picture([view], {view.id: now}, self._notes), refresh=True)
-            return
-        said = (view.status, view.counts, self._notes)
-        if said == self._said and not last:
-            return
-        if not last and now_s - self._said_s < (LOOK_EVERY_S if self._as_json else LINE_EVERY_S):
+    def show(self, look: CampaignLook, now_s: float) -> None:
+        said = (look.view.status, look.view.counts, _notes(look))
+        if not look.is_over and (said == self._said or now_s - self._said_s < self._every_s):
             return
         self._said, self._said_s = said, now_s
         if self._as_json:
-            print_json_line(as_json(view, now))
+            print_json_line(progress_of(look.view, look.pace))
         else:
-            click.echo(" · ".join((plain_line(view, now), *self._notes)))
+            click.echo(" · ".join((plain_line(look.view, look.pace), *_notes(look))))
+
+
+def _notes(look: CampaignLook) -> list[str]:
+    """Results that are behind the log, and what keeps accounts from sending."""
+    return [*filter(None, (stale(look.records_behind),)), *look.hindrances.sentences()]

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -20,21 +20,15 @@ from consumers.unknowns.screen import (
     resolved_object,
     resolved_table,
 )
-from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
-from dispatcher.config.file import Config, load
 from dispatcher.errors import UserError
-from dispatcher.log.opening import open_log
-from dispatcher.service.freshness import behind, up_to_date
-from dispatcher.service.resolutions import Resolution, resolutions
-from dispatcher.service.unknowns import Doubt, chosen, decide, decisions, doubts, launched, still_unknown
-from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
+from dispatcher.service.resolutions import Resolution, list_resolutions
+from dispatcher.service.session import open_session
+from dispatcher.service.unknowns import Doubt, ResolveResult, list_unknown, resolve_unknown, unknown_to_resolve
+from dispatcher.terminal.options import config_option, confirm, console, folding, json_option, print_json
 from dispatcher.words import counted
 from schemas.records import ResolvedAs
-from schemas.topics import LANE_PARTITIONS, lane_partition
 
-FRESH_WITHIN_S: Final = 2.0
-IN_EFFECT_WITHIN_S: Final = 15.0
 RESOLVED_SHOWN: Final = 100
 TELL_EVERY_S: Final = 1.0
 
@@ -55,7 +49,7 @@ def _chunk_names(context: click.Context, parameter: click.Parameter, names: tupl
 @click.option("--resolved", is_flag=True, help="What was unknown: how it was resolved, by whom and why.")
 @config_option
 @json_option
-def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_json: bool) -> None:
+def list_command(campaign: str | None, resolved: bool, config: str | None, as_json: bool) -> None:
     """List what is unknown, since when, why, and what to do.
 
     A request is unknown when no answer to it was read, or one that does not say what happened. Reports that come in
@@ -67,11 +61,10 @@ def list_unknown(campaign: str | None, resolved: bool, config: str | None, as_js
       dispatcher unknown list --campaign may-sale --json
       dispatcher unknown list --resolved
     """
-    loaded = load(config, secrets="none")
     if resolved:
-        _print_resolved(asyncio.run(_resolved(loaded, campaign)), as_json=as_json)
+        _print_resolved(asyncio.run(_resolutions(config, campaign)), as_json=as_json)
         return
-    found, missing = asyncio.run(_list(loaded, campaign))
+    found, missing = asyncio.run(_list(config, campaign))
     if as_json:
         recipients = sum(doubt.chunk.recipients for doubt in found)
         head = {"recipients": recipients, "requests": len(found), "records_behind": missing}
@@ -129,31 +122,40 @@ def resolve(
     """
     if vendor_id and (verdict != "sent" or len(names) != 1):
         raise UserError("--vendor-id is the vendor's id of one request it took: give --as sent and one --chunk.")
-    loaded = load(config, secrets="none")
-    asyncio.run(_resolve(loaded, campaign, names, ResolvedAs(verdict), why, vendor_id, yes=yes, as_json=as_json))
+    as_ = ResolvedAs(verdict)
+    found = asyncio.run(_to_resolve(config, campaign, names, as_))
+    # Asked outside the event loop, which would keep Ctrl-C from ending the question.
+    if found and not _agreed(found, as_, yes=yes):
+        click.echo("nothing was decided.", err=True)
+        return
+    done = asyncio.run(_resolve(config, campaign, found, as_, why, vendor_id))
+    if as_json:
+        print_json(done)
+    else:
+        _say(done, found)
 
 
-async def _list(config: Config, campaign: str | None) -> tuple[list[Doubt], int]:
-    log = await open_log(config.log.url, create=False)
-    try:
-        async with up_to_date(config, log) as reader:
-            missing = await behind(log, reader, within_s=FRESH_WITHIN_S)
-            return await with_hints(log, await asyncio.to_thread(doubts, reader, campaign)), missing
-    finally:
-        await log.close()
+async def _list(config: str | None, campaign: str | None) -> tuple[list[Doubt], int]:
+    async with open_session(config, progress=folding()) as session:
+        found, missing = await list_unknown(session, campaign)
+        return await with_hints(await session.log(), found), missing
 
 
-async def _resolved(config: Config, campaign: str | None) -> list[Resolution]:
-    log = await open_log(config.log.url, create=False)
-    try:
-        partitions: set[int] = set(range(LANE_PARTITIONS))
-        if campaign is not None:
-            async with up_to_date(config, log) as reader:
-                view = await asyncio.to_thread(launched, reader, campaign)
-                partitions = {lane_partition(account) for account in view.accounts}
-        return await resolutions(log, partitions, campaign=campaign, newest=RESOLVED_SHOWN, progress=_Progress())
-    finally:
-        await log.close()
+async def _resolutions(config: str | None, campaign: str | None) -> list[Resolution]:
+    async with open_session(config, progress=folding()) as session:
+        return await list_resolutions(session, campaign, newest=RESOLVED_SHOWN, progress=_Progress())
+
+
+async def _to_resolve(config: str | None, campaign: str, names: Sequence[str], verdict: ResolvedAs) -> list[Doubt]:
+    async with open_session(config, progress=folding()) as session:
+        return await with_hints(await session.log(), await unknown_to_resolve(session, campaign, names, verdict))
+
+
+async def _resolve(
+    config: str | None, campaign: str, found: Sequence[Doubt], verdict: ResolvedAs, why: str, vendor_id: str
+) -> ResolveResult:
+    async with open_session(config) as session:
+        return await resolve_unknown(session, campaign, found, verdict, why=why, vendor_id=vendor_id)
 
 
 def _print_resolved(found: Sequence[Resolution], *, as_json: bool) -> None:
@@ -165,52 +167,6 @@ def _print_resolved(found: Sequence[Resolution], *, as_json: bool) -> None:
         click.echo("nothing that was unknown was resolved by reports, by a policy or by a person so far.")
 
 
-async def _resolve(
-    config: Config,
-    campaign: str,
-    names: Sequence[str],
-    verdict: ResolvedAs,
-    why: str,
-    vendor_id: str,
-    *,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    log = await open_log(config.log.url, create=False)
-    try:
-        async with up_to_date(config, log) as reader:
-            await behind(log, reader, within_s=FRESH_WITHIN_S)
-            found = chosen(await asyncio.to_thread(doubts, reader, campaign), campaign, names)
-            found = await with_hints(log, found)
-            _check_not_taken(found, verdict)
-            if found and not _agreed(found, verdict, yes=yes):
-                click.echo("nothing was decided.", err=True)
-                return
-            records = decisions(found, verdict, why=why, vendor_id=vendor_id, at_ms=now_ms())
-            await decide(log, records)
-            runs = _runs(config, found)
-            left = await still_unknown(config, log, reader, found, IN_EFFECT_WITHIN_S if runs else 0.0) if found else []
-    finally:
-        await log.close()
-    by = next((record.by for decided in records.values() for record in decided), "")
-    if as_json:
-        print_json(_result(campaign, verdict, why, by, found, left))
-    else:
-        _say(campaign, verdict, found, left, runs=runs)
-
-
-def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
-    """Raises UserError where the vendor's own history says that some were texted."""
-    partly = [doubt for doubt in found if doubt.partly_taken]
-    if verdict == ResolvedAs.NOT_SENT and partly:
-        first = partly[0]
-        raise UserError(
-            f"chunk {first.name}: {first.in_history}; sending it again would text these twice. Resolve it as sent, and "
-            "launch a campaign to those who are left: `dispatcher campaign export --state unknown`, or later "
-            "`--state no_report`, lists them. If they may get it twice: --as resend."
-        )
-
-
 def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
     """Show what will happen, on standard error, and ask."""
     screen = console(err=True)
@@ -220,52 +176,23 @@ def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
     return confirm(f"Resolve {'it' if len(found) == 1 else 'them'} as {verdict}?", yes=yes)
 
 
-def _runs(config: Config, found: Sequence[Doubt]) -> bool:
-    """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which nobody here knows."""
-    held = lane_holders(config)
-    return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
-
-
-def _say(campaign: str, verdict: ResolvedAs, found: Sequence[Doubt], left: Sequence[Doubt], *, runs: bool) -> None:
+def _say(done: ResolveResult, found: Sequence[Doubt]) -> None:
     if not found:
-        click.echo(f"nothing of {campaign} is unknown.")
+        click.echo(f"nothing of {done.campaign} is unknown.")
         return
-    waiting = {doubt.name for doubt in left}
-    done = [doubt for doubt in found if doubt.name not in waiting]
-    if done:
-        click.echo(f"{amount(done)} resolved as {verdict}.")
-    if left:
-        accounts = " and ".join(sorted({doubt.chunk.account for doubt in left}))
+    waiting = {chunk.chunk for chunk in done.chunks if not chunk.in_effect}
+    resolved = [doubt for doubt in found if doubt.name not in waiting]
+    if resolved:
+        click.echo(f"{amount(resolved)} resolved as {done.as_}.")
+    if waiting:
+        accounts = " and ".join(sorted({doubt.chunk.account for doubt in found if doubt.name in waiting}))
         when = (
             f"when the lane of {accounts} can be sure that nobody is still sending them, at most a minute after it "
             "started"
-            if runs
+            if done.lanes_run
             else f"when the lane of {accounts} runs (dispatcher run)"
         )
-        click.echo(f"recorded for {counted(len(left), 'request')}; it takes effect {when}.")
-
-
-def _result(
-    campaign: str, verdict: ResolvedAs, why: str, by: str, found: Sequence[Doubt], left: Sequence[Doubt]
-) -> dict[str, Any]:
-    waiting = {doubt.name for doubt in left}
-    return {
-        "campaign": campaign,
-        "as": verdict,
-        "why": why,
-        "by": by,
-        "recipients": sum(doubt.chunk.recipients for doubt in found),
-        "in_effect": not left,
-        "chunks": [
-            {
-                "chunk": doubt.name,
-                "account": doubt.chunk.account,
-                "recipients": doubt.chunk.recipients,
-                "in_effect": doubt.name not in waiting,
-            }
-            for doubt in found
-        ],
-    }
+        click.echo(f"recorded for {counted(len(waiting), 'request')}; it takes effect {when}.")
 
 
 class _Progress:

@@ -6,7 +6,7 @@ only fold of that topic.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from schemas.records import (
     AnyRecord,
@@ -20,6 +20,9 @@ from schemas.records import (
     SuppressionSnapshotAt,
     Weighed,
 )
+
+WEIGHT_MAX: Final = 1_000
+"""A campaign's share of an account is 1 to this, relative to the other campaigns."""
 
 
 class OperationState:

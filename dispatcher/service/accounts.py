@@ -1,27 +1,65 @@
-"""What can be known of an account from outside its lane: who holds it, whether the vendor lets it in, its balance."""
+"""The accounts of the configuration: what is configured, who runs their lanes, whether the vendors let us in, balances.
+
+No secret is in any of these values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import asdict
 
-from dispatcher.accounts.ask_book import BalanceBook, Query, Waits, asked
+from dispatcher.accounts.ask_book import BalanceBook, Query, asked
 from dispatcher.accounts.holders import lane_holders
+from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
-from dispatcher.config.file import Config
+from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.verdict import Kind, Verdict
-from dispatcher.drivers.http.driver import query_balance
+from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
+from dispatcher.service.hindrances import AccountStop, stop_of
+from dispatcher.service.session import Session
+from dispatcher.store.opening import check_url
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
 from schemas.topics import JOBS, lane_partition
 
 ASKED_MAX: Final = 3
+
+
+class LaneHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that holds a lane."""
+
+    pid: int
+    host: str
+    since_ms: int
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """One account: its vendor and limits, who runs its lane here, and what keeps it from sending."""
+
+    account: str
+    vendor: str
+    url: str
+    flow: str | None
+    numbers_per_request: int
+    lane_partition: int
+    held_by: LaneHolder | None
+    stopped: AccountStop | None
+
+
+class AccountList(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts of the configuration at this path, by name."""
+
+    config: str
+    accounts: list[AccountView]
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +75,129 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
     products: dict[str, float]
     says: str
     asked: bool = True
-    recalled: str = ""
+    recalled: str | None = None
+
+
+class AccountCheck(Probe, frozen=True, kw_only=True):
+    """A probe, and whether the account's lane was told that it may send again."""
+
+    lane_told: bool
+
+
+class AccountChecks(msgspec.Struct, frozen=True, kw_only=True):
+    """The checked accounts of the configuration at this path; `unset` accounts lack a secret."""
+
+    config: str
+    accounts: list[AccountCheck]
+    configured: int
+    unset: list[str]
+
+
+class Balances(msgspec.Struct, frozen=True, kw_only=True):
+    """What the vendors say is left."""
+
+    accounts: list[Probe]
+
+
+Waits = Callable[[Vendor, float, BalanceAsked], None]
+"""Is told (whose query, for how many seconds it waits, because of which earlier one)."""
+
+
+def silent(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
+    """Takes no notice."""
+
+
+async def list_accounts(session: Session) -> AccountList:
+    """The accounts of the configuration, by name."""
+    config = session.config
+    held, stops = lane_holders(config) or {}, await _stops(session)
+    accounts = []
+    for name, vendor in sorted(config.accounts.items()):
+        holder = held.get(lane_partition(name))
+        accounts.append(
+            AccountView(
+                account=name,
+                vendor=vendor.tag,
+                url=vendor.url,
+                flow=flow_words(vendor),
+                numbers_per_request=vendor.limits.numbers_max,
+                lane_partition=lane_partition(name),
+                held_by=LaneHolder(pid=holder.pid, host=holder.host, since_ms=holder.since_ms) if holder else None,
+                stopped=stops.get(name),
+            )
+        )
+    return AccountList(config=config.path, accounts=accounts)
+
+
+async def check_accounts(
+    session: Session, account: str | None = None, *, by: str = "", waits: Waits = silent
+) -> AccountChecks:
+    """Log in at the vendor of this account, or of all, and tell lanes that they may send again.
+
+    Raises ConfigError (no such account, a missing secret), LogError.
+    """
+    config = session.config_with(_secrets(account))
+    check_url(config.store)
+    accounts = _chosen(config, account)
+    log, new = await _opened(session)
+    book = BalanceBook(log, accounts, f"{by or os_user()} (account check)")
+    probes = await asyncio.gather(
+        *(probe(book, vendor, name, partial(waits, vendor)) for name, vendor in accounts.items())
+    )
+    checks = []
+    for each in probes:
+        told = not new and bool(each.let_in or not each.asked)
+        if told:
+            await tell_lane(log, each.account, by=by)
+        checks.append(AccountCheck(**asdict(each), lane_told=told))
+    return AccountChecks(
+        config=config.path, accounts=checks, configured=len(config.accounts), unset=sorted(config.unset)
+    )
+
+
+async def account_balances(session: Session, account: str | None = None, *, by: str = "") -> Balances:
+    """What is left on this account, or on all. Raises ConfigError (no such account, a missing secret), LogError."""
+    accounts = _chosen(session.config_with(_secrets(account)), account)
+    log, _ = await _opened(session)
+    book = BalanceBook(log, accounts, f"{by or os_user()} (account balance)")
+    return Balances(
+        accounts=await asyncio.gather(*(balance_of(book, vendor, name) for name, vendor in accounts.items()))
+    )
+
+
+def flow_words(vendor: Vendor) -> str | None:
+    """`500 messages per 1 s`; None without a flow limit."""
+    flow = vendor.flow
+    return None if flow is None else f"{flow.limit:,} {flow.unit} per {flow.per_s:g} s"
+
+
+def _secrets(account: str | None) -> Secrets:
+    return "all" if account is None else [account]
+
+
+def _chosen(config: Config, account: str | None) -> Mapping[str, Vendor]:
+    if account is not None:
+        return {account: config.account(account)}
+    if not config.accounts:
+        raise ConfigError(f"no accounts in {config.path}. Add one: [account.NAME], see dispatcher.example.toml.")
+    return dict(sorted(config.accounts.items()))
+
+
+async def _opened(session: Session) -> tuple[Log, bool]:
+    """The log, and whether it is new. It is made, as no vendor may be asked without the balance book."""
+    try:
+        return await session.log(), False
+    except ConfigError:
+        return await session.log(create=True), True
+
+
+async def _stops(session: Session) -> dict[str, AccountStop]:
+    """The accounts that are kept from sending; none where there is no log to tell it."""
+    try:
+        campaigns = await read_campaigns(await session.log())
+    except (ConfigError, LogError):
+        return {}
+    return {account: stop_of(stop) for account, stop in campaigns.stopped().items()}
 
 
 def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
@@ -48,7 +208,7 @@ def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
     return sorted({holder.pid for holder in holders if holder.since_ms < changed_ms})
 
 
-async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Waits) -> Probe:
+async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Callable[[float, BalanceAsked], None]) -> Probe:
     """Ask the vendor as soon as it may be asked, again if it says "too fast": not only we may ask. Raises LogError."""
     query = _query(vendor, account)
     balance = await book.ask(account, query, waits)
@@ -69,13 +229,15 @@ async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:
     return Probe(account=account, let_in=let_in, messages=found.messages, products={}, says=says, recalled=asked(found))
 
 
-async def tell_lane(log: Log, account: str) -> None:
+async def tell_lane(log: Log, account: str, *, by: str = "") -> None:
     """Tell the account's lane that the vendor lets it in again. Raises LogError."""
-    record = Checked(account=account, at_ms=now_ms(), by=os_user())
+    record = Checked(account=account, at_ms=now_ms(), by=by or os_user())
     await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
 
 
 def _query(vendor: Vendor, account: str) -> Query:
+    from dispatcher.drivers.http.driver import query_balance  # here: listing accounts needs no HTTP client
+
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
         return await query_balance(vendor, account, before_write=may_leave)
 

@@ -1,60 +1,149 @@
-"""Pausing, resuming and cancelling: one record each on `campaigns`, which lanes obey within a second.
-
-Pausing and resuming are keyed `ID!flow`, so that compaction keeps the last word; cancelling is final and has a key of
-its own. What is checked here (the campaign exists, it is not cancelled) is for the person; the fold
-(dispatcher/core/campaigns.py) holds without it.
-"""
+"""Campaigns as people ask for them: all of them, one with all that is known of it, one while it is under way."""
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable
+from typing import Final
 
-from dispatcher import clock
-from dispatcher.campaigns_feed import read_campaigns
-from dispatcher.core.campaigns import Campaign, Campaigns
+import msgspec
+from msgspec.structs import asdict, replace
+
 from dispatcher.errors import UserError
-from dispatcher.log.port import Entry, Log
-from dispatcher.os_user import os_user
-from schemas.codec import encode
-from schemas.records import Cancelled, Flowed
-from schemas.topics import CAMPAIGNS
+from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
+from dispatcher.service.progress import Pace, Speed, over, pace
+from dispatcher.service.session import Session
+from dispatcher.store.meanings import advice
+from dispatcher.store.port import StoreReader
+from dispatcher.store.views import CampaignView
+from dispatcher.words import counted
 
-Control = Literal["pause", "resume", "cancel"]
-
-
-def launched(campaigns: Campaigns, campaign: str) -> Campaign:
-    """The campaign of this id. Raises UserError if it was never launched."""
-    known = campaigns.get(campaign)
-    if known is None or known.launched is None:
-        there = sorted(each.id for each in campaigns.by_id.values() if each.launched is not None)
-        raise no_campaign(campaign, there)
-    return known
+LOOK_EVERY_S: Final = 0.3
+CHECK_EVERY_S: Final = 3.0
+NAMED_MAX: Final = 5
 
 
-async def control(log: Log, campaign: str, what: Control) -> bool:
-    """Pause, resume or cancel; False if it was so already (nothing is written then).
+class CampaignPage(CampaignView, frozen=True, kw_only=True):
+    """Everything about one campaign. Times are Unix milliseconds; failures have their advice."""
 
-    Raises UserError (no such campaign; pausing or resuming what is cancelled) and LogError.
-    """
-    known = launched(await read_campaigns(log), campaign)
-    if known.cancelled:
-        if what == "cancel":
-            return False
-        raise UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
-    now_ms, by = clock.now_ms(), os_user()
-    record: Flowed | Cancelled
-    if what == "cancel":
-        record, key = Cancelled(campaign=campaign, at_ms=now_ms, by=by), f"{campaign}!cancelled"
-    elif known.paused == (what == "pause"):
-        return False
-    else:
-        record, key = Flowed(campaign=campaign, paused=what == "pause", at_ms=now_ms, by=by), f"{campaign}!flow"
-    await log.append(CAMPAIGNS.name, 0, [Entry(key.encode(), encode(record))])
-    return True
+    settled: bool
+    equation: str
+    balanced: bool
 
 
-def no_campaign(campaign: str, there: list[str]) -> UserError:
+class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
+    """A campaign, what keeps its accounts from sending, and how many records this is behind the log."""
+
+    records_behind: int
+    stopped: tuple[AccountStop, ...]
+    not_run: tuple[str, ...]
+
+    @property
+    def hindrances(self) -> Hindrances:
+        """What keeps its accounts from sending."""
+        return Hindrances(stopped=self.stopped, not_run=self.not_run)
+
+
+class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
+    """All campaigns, newest first."""
+
+    records_behind: int
+    campaigns: list[CampaignPage]
+    stopped: tuple[AccountStop, ...]
+    not_run: tuple[str, ...]
+
+    @property
+    def hindrances(self) -> Hindrances:
+        """What keeps their accounts from sending."""
+        return Hindrances(stopped=self.stopped, not_run=self.not_run)
+
+
+class CampaignLook(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign under way at one moment. `is_over`: nothing of it will change by itself any more."""
+
+    view: CampaignView
+    pace: Pace
+    hindrances: Hindrances
+    records_behind: int
+    is_over: bool
+
+
+async def list_campaigns(session: Session) -> CampaignList:
+    """All campaigns. Raises ConfigError if there is no log yet, LogError, StoreError."""
+    records_behind = await session.behind()
+    views = await session.read(lambda reader: reader.campaigns())
+    return CampaignList(
+        records_behind=records_behind,
+        campaigns=[page_of(view) for view in views],
+        **asdict(await hindrances(session, views)),
+    )
+
+
+async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
+    """One campaign. Raises UserError if there is none of this id, and what `list_campaigns` raises."""
+    records_behind = await session.behind()
+    view = await view_of(session, campaign)
+    return ShownCampaign(
+        **asdict(page_of(view)), records_behind=records_behind, **asdict(await hindrances(session, [view]))
+    )
+
+
+async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[CampaignLook, None]:
+    """One campaign again and again, until it is over. Raises what `show_campaign` raises."""
+    speed, found, records_behind = Speed(), Hindrances(), 0
+    await session.behind()
+    checked_s = time.monotonic()
+    while True:
+        view, now_s = await view_of(session, campaign), time.monotonic()
+        speed.saw(view.counts, now_s)
+        is_over = over([view])
+        now = pace(view, speed, session.config.accounts)
+        yield CampaignLook(view=view, pace=now, hindrances=found, records_behind=records_behind, is_over=is_over)
+        if is_over:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+        if now_s - checked_s >= CHECK_EVERY_S:
+            checked_s = now_s
+            records_behind, found = await session.late(), await hindrances(session, [view])
+
+
+async def view_of(session: Session, campaign: str) -> CampaignView:
+    """The results' view of a campaign. Raises UserError if there is none of this id."""
+    return await session.read(lambda reader: view_in(reader, campaign))
+
+
+def view_in(reader: StoreReader, campaign: str) -> CampaignView:
+    """The view of a campaign in these results. Raises UserError if there is none of this id. Blocks."""
+    view = reader.campaign(campaign)
+    if view is None:
+        raise no_campaign(campaign, [each.id for each in reader.campaigns()])
+    return view
+
+
+def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
     """The error for an id that is not among those `there`."""
-    shown = f"{', '.join(there[:5])}{', …' if len(there) > 5 else ''}"
-    advice = f"There are: {shown} (dispatcher campaign list)." if there else "Nothing was launched yet."
+    names = list(there)
+    shown = f"{', '.join(names[:NAMED_MAX])}{', …' if len(names) > NAMED_MAX else ''}"
+    advice = f"There are: {shown} (dispatcher campaign list)." if names else "Nothing was launched yet."
     return UserError(f'there is no campaign "{campaign}" on this log. {advice}')
+
+
+def page_of(view: CampaignView) -> CampaignPage:
+    """The view with what follows from it."""
+    failures = tuple(
+        replace(failure, advice=advice(failure.vendor, failure.source, failure.code)) for failure in view.failures
+    )
+    counts = view.counts
+    return CampaignPage(
+        **asdict(view) | {"failures": failures},
+        settled=counts.settled,
+        equation=counts.line(),
+        balanced=counts.balanced,
+    )
+
+
+def stale(records: int) -> str:
+    """The note about results that are this many records behind the log, or ""."""
+    what = f"these results are {counted(records, 'record')} behind the log"
+    return f"{what}: is `dispatcher run` (role results) keeping up?" if records else ""

@@ -1,110 +1,104 @@
-"""What the commands for messages from phones read: the results, brought up to date first, and the log."""
+"""What phones sent to us: messages, each once, long ones put together; and what could not be read."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from dispatcher.config.file import Config
 from dispatcher.errors import LogDamaged
-from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.freshness import behind, bring_up_to_date
+from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
-from dispatcher.store.port import DeadLetter, InboundMessage, InboundTally, InboundWanted, StoreReader
+from dispatcher.store.port import StoreReader
+from dispatcher.store.views import DeadLetter, InboundMarks, InboundMessage, InboundTally, InboundWanted
 from schemas.codec import BrokenRecord, NewerRecord, decode
 from schemas.records import Dead
 from schemas.topics import DEAD, INBOUND
 
-FRESH_WITHIN_S: Final = 2.0
+TOPICS: Final = (INBOUND, DEAD)
 LOOK_EVERY_S: Final = 0.25
-FOLD_EVERY_S: Final = 1.0
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What `list` shows."""
+class Messages(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest messages that are wanted, and what there is besides.
+
+    `repeats`: records that repeated what was there already; `waiting`: long messages whose parts are not all there.
+    """
 
     messages: list[InboundMessage]
-    tallies: list[InboundTally]
-    dead: dict[str, int]
+    repeats: int
+    waiting: int
+    dead_letters: int
     records_behind: int
 
 
-@contextlib.asynccontextmanager
-async def _results(config: Config) -> AsyncIterator[tuple[Log, StoreReader]]:
-    """The log, and the results brought up to date with it."""
-    async with contextlib.AsyncExitStack() as stack:
-        log = await open_log(config.log.url, create=False)
-        stack.push_async_callback(log.close)
-        await bring_up_to_date(config, log)
-        reader = await asyncio.to_thread(open_reader, config.store)
-        stack.callback(reader.close)
-        yield log, reader
+class Letter(DeadLetter, frozen=True, kw_only=True):
+    """A dead letter with what it held; None: the log does not have it any more."""
+
+    body: str | None
 
 
-async def newest(config: Config, wanted: InboundWanted, limit: int) -> Found:
-    """The newest messages that are wanted, and what there is besides."""
-    async with _results(config) as (log, reader):
-        records_behind = await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
-        messages = await asyncio.to_thread(lambda: reader.inbound(wanted=wanted, messages_max=limit))
-        tallies = await asyncio.to_thread(reader.inbound_tallies)
-        dead_counts = {each.account: each.count for each in await asyncio.to_thread(reader.dead)}
-        return Found(messages, tallies, dead_counts, records_behind)
+class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest dead letters, and how many there are of each account."""
+
+    counts: dict[str, int]
+    letters: list[Letter]
 
 
-async def fresh(config: Config) -> int:
-    """Bring the results up to date; how many records they are behind the log."""
-    async with _results(config) as (log, reader):
-        return await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
+async def newest_messages(session: Session, wanted: InboundWanted, limit: int) -> Messages:
+    """The newest messages that are wanted. Raises ConfigError if there is no log yet, LogError, StoreError."""
+    records_behind = await session.behind(TOPICS)
+
+    def ask(reader: StoreReader) -> tuple[list[InboundMessage], list[InboundTally], int]:
+        dead = sum(each.count for each in reader.dead())
+        return reader.inbound(wanted=wanted, messages_max=limit), reader.inbound_tallies(), dead
+
+    found, tallies, dead = await session.read(ask)
+    return Messages(
+        messages=found,
+        repeats=sum(tally.repeats for tally in tallies),
+        waiting=sum(tally.waiting for tally in tallies),
+        dead_letters=dead,
+        records_behind=records_behind,
+    )
 
 
-def pages(config: Config, wanted: InboundWanted) -> Iterator[Sequence[InboundMessage]]:
-    """All messages that are wanted, oldest first, some thousand at a time."""
+def all_messages(config: Config, wanted: InboundWanted) -> Iterator[Sequence[InboundMessage]]:
+    """All messages in the results that are wanted, oldest first, some thousand at a time. Blocks."""
     with contextlib.closing(open_reader(config.store)) as reader:
         yield from reader.inbound_pages(wanted)
 
 
-async def follow_messages(config: Config, wanted: InboundWanted, take: Callable[[InboundMessage], None]) -> None:
-    """Hand over each message that is wanted as it comes, for ever."""
-    async with _results(config) as (log, reader):
-        marks = await asyncio.to_thread(reader.inbound_marks)
-        loop = asyncio.get_running_loop()
-        folded_s = loop.time()
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            if loop.time() - folded_s >= FOLD_EVERY_S:
-                await bring_up_to_date(config, log)
-                folded_s = loop.time()
-            found, marks = await asyncio.to_thread(reader.inbound_news, marks)
-            for message in found:
-                if _is_wanted(message, wanted):
-                    take(message)
+async def follow_messages(session: Session, wanted: InboundWanted) -> AsyncIterator[InboundMessage]:
+    """Each message that is wanted as it comes, for ever. Raises what `newest_messages` raises."""
+    marks = await session.read(lambda reader: reader.inbound_marks())
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        found, marks = await session.read(partial(_news, marks, wanted))
+        for message in found:
+            yield message
 
 
-def _is_wanted(message: InboundMessage, wanted: InboundWanted) -> bool:
-    """What the store's query does, for one message."""
-    return (
-        wanted.account in (None, message.account)
-        and wanted.number in (None, message.number)
-        and (wanted.since_ms is None or message.at_ms >= wanted.since_ms)
-        and (wanted.until_ms is None or message.at_ms < wanted.until_ms)
-        and (wanted.contains or "").lower() in message.text.lower()
+async def dead_letters(session: Session, account: str | None, limit: int) -> DeadLetters:
+    """The newest dead letters of an account, or of all. Raises what `newest_messages` raises."""
+    await session.behind(TOPICS)
+    letters = await session.read(lambda reader: reader.dead_letters(account, letters_max=limit))
+    counts = await session.read(lambda reader: {each.account: each.count for each in reader.dead()})
+    log = await session.log()
+    return DeadLetters(
+        counts=counts, letters=[Letter(**asdict(letter), body=await _body(log, letter)) for letter in letters]
     )
 
 
-async def dead_letters(
-    config: Config, account: str | None, limit: int
-) -> tuple[list[tuple[DeadLetter, str | None]], dict[str, int]]:
-    """The newest ones with what they held (None: the log does not have it any more), and how many of each account."""
-    async with _results(config) as (log, reader):
-        await behind(log, reader, within_s=FRESH_WITHIN_S, topics=(INBOUND, DEAD))
-        letters = await asyncio.to_thread(lambda: reader.dead_letters(account, letters_max=limit))
-        counts = {each.account: each.count for each in await asyncio.to_thread(reader.dead)}
-        return [(letter, await _body(log, letter)) for letter in letters], counts
+def _news(since: InboundMarks, wanted: InboundWanted, reader: StoreReader) -> tuple[list[InboundMessage], InboundMarks]:
+    return reader.inbound_news(since, wanted)
 
 
 async def _body(log: Log, letter: DeadLetter) -> str | None:

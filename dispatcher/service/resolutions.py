@@ -16,16 +16,22 @@ from dispatcher.core.ownership import Ownership
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
+from dispatcher.service.campaigns import view_of
+from dispatcher.service.session import Session
 from schemas.codec import peek_tag
 from schemas.records import Intent, Resolved
-from schemas.topics import LANES
+from schemas.topics import LANE_PARTITIONS, LANES, lane_partition
 
 READ_RECORDS_MAX: Final = 10_000
 KEPT_MAX: Final = 100_000
 _TAGS: Final = frozenset({"resolved", "owned"})
 
 Progress = Callable[[int], None]
-"""Told how many records were read."""
+"""Is told how many records were read."""
+
+
+def silent(records: int) -> None:
+    """Takes no notice."""
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +45,17 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     def chunk(self) -> str:
         """The request's name, as in `unknown list`."""
         return f"{self.partition}:{self.resolved.intent}"
+
+
+async def list_resolutions(
+    session: Session, campaign: str | None = None, *, newest: int, progress: Progress = silent
+) -> list[Resolution]:
+    """The newest resolutions, oldest first; of this campaign or of all. Raises UserError, LogError."""
+    partitions: Collection[int] = range(LANE_PARTITIONS)
+    if campaign is not None:
+        view = await view_of(session, campaign)
+        partitions = {lane_partition(account) for account in view.accounts}
+    return await resolutions(await session.log(), partitions, campaign=campaign, newest=newest, progress=progress)
 
 
 async def resolutions(

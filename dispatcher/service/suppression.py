@@ -1,25 +1,26 @@
-"""Reading and changing the suppression list for a command: the log opened, what a change comes to counted."""
+"""The suppression list: reading it, changing it, and how many numbers a change made a difference for."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from typing import Final
 
 import msgspec
+import numpy as np
 
 from dispatcher.clock import now_ms
-from dispatcher.config.file import Config
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import ascending_once, contains, keys
-from dispatcher.errors import LogError
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
+from dispatcher.core.suppression import ascending_once, contains, key_as_written, keys, shown
+from dispatcher.errors import LogError, UserError
 from dispatcher.os_user import os_user
+from dispatcher.service.session import Session
 from dispatcher.suppression_list import SuppressionList, put, snapshot_if_due
 from schemas.records import SuppressionSource
 
+LISTED_MAX: Final = 100
 
-class Put(msgspec.Struct, frozen=True):
+
+class SuppressionChange(msgspec.Struct, frozen=True, kw_only=True):
     """What a change came to: `numbers` different ones were named, `changed` of them it made a difference for."""
 
     numbers: int
@@ -27,45 +28,87 @@ class Put(msgspec.Struct, frozen=True):
     listed: int
 
 
-@contextlib.asynccontextmanager
-async def _opened(config: Config, *, create: bool) -> AsyncIterator[Log]:
-    log = await open_log(config.log.url, create=create)
-    try:
-        yield log
-    finally:
-        await log.close()
+class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
+    """A number on the list: since when, by which way, by whom and why."""
+
+    number: str
+    since_ms: int
+    source: SuppressionSource
+    by: str
+    why: str
 
 
-async def read_list(config: Config, *, detailed: bool) -> SuppressionList:
-    """The whole list as the log has it now. Raises ConfigError if there is no log."""
-    async with _opened(config, create=False) as log:
-        found = SuppressionList(detailed=detailed)
-        await found.read_on(log)
-        return found
+class SuppressedNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """How many numbers are on the list, and those that were asked for."""
+
+    listed: int
+    entries: list[Suppressed]
 
 
-async def listed(config: Config, numbers: Numbers) -> list[bool]:
-    """Which of these numbers are on the list."""
-    found = await read_list(config, detailed=False)
+async def read_suppression(session: Session, *, detailed: bool) -> SuppressionList:
+    """The whole list as the log has it now. Raises ConfigError if there is no log, LogError."""
+    found = SuppressionList(detailed=detailed)
+    await found.read_on(await session.log())
+    return found
+
+
+async def list_suppressed(session: Session, number: int | None = None, limit: int = LISTED_MAX) -> SuppressedNumbers:
+    """The newest numbers of the list, or this one if it is there. Raises what `read_suppression` raises."""
+    found = await read_suppression(session, detailed=True)
+    listing = found.listing
+    if number is not None:
+        places = np.flatnonzero(listing.numbers == number)
+    else:
+        places = np.argsort(listing.times, kind="stable")[::-1][:limit]
+    entries = []
+    for place in places.tolist():
+        origin = found.origin(place)
+        entries.append(
+            Suppressed(
+                number=shown(int(listing.numbers[place])),
+                since_ms=int(listing.times[place]) * 1000,
+                source=origin.source,
+                by=origin.by,
+                why=origin.why,
+            )
+        )
+    return SuppressedNumbers(listed=len(listing), entries=entries)
+
+
+async def are_suppressed(session: Session, numbers: Numbers) -> list[bool]:
+    """Which of these numbers are on the list. Raises what `read_suppression` raises."""
+    found = await read_suppression(session, detailed=False)
     return [bool(there) for there in contains(found.listing.numbers, numbers)]
 
 
-async def change(config: Config, numbers: Numbers, *, adds: bool, source: SuppressionSource, why: str) -> Put:
-    """Change the list; only what makes a difference goes on the log, so a list imported every day costs nothing.
+async def change_suppression(
+    session: Session, numbers: Numbers, *, adds: bool, source: SuppressionSource, why: str, by: str = ""
+) -> SuppressionChange:
+    """Put numbers on the list or take them off; `by` is who orders it, by default the user of this process.
 
-    It is looked at once more afterwards: somebody else may have changed it between our reading and writing.
+    Only what makes a difference goes on the log, so a list imported every day costs nothing. The list is read once more
+    afterwards: somebody else may have changed it between reading and writing. Raises LogError.
     """
-    async with _opened(config, create=adds) as log:
-        found = SuppressionList()
+    log = await session.log(create=adds)
+    found = SuppressionList()
+    await found.read_on(log)
+    wanted = ascending_once(keys(numbers))
+    changed = -1
+    while len(rest := wanted[contains(found.listing.numbers, wanted) != adds]):
+        changed = len(rest) if changed < 0 else changed
+        await put(log, rest, adds=adds, source=source, by=by or os_user(), why=why, at_ms=now_ms())
         await found.read_on(log)
-        wanted = ascending_once(keys(numbers))
-        changed = -1
-        while len(rest := wanted[contains(found.listing.numbers, wanted) != adds]):
-            changed = len(rest) if changed < 0 else changed
-            at_ms = now_ms()
-            await put(log, rest, adds=adds, source=source, by=os_user(), why=why, at_ms=at_ms)
-            await found.read_on(log)
-        if found.snapshot_due:
-            with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
-                await snapshot_if_due(log)
-        return Put(len(wanted), max(changed, 0), len(found.listing))
+    if found.snapshot_due:
+        with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
+            await snapshot_if_due(log)
+    return SuppressionChange(numbers=len(wanted), changed=max(changed, 0), listed=len(found.listing))
+
+
+def suppression_key(text: str) -> int:
+    """A number as the list has it. Raises UserError if the text is no phone number."""
+    key = key_as_written(text)
+    if not key:
+        raise UserError(
+            f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
+        )
+    return key

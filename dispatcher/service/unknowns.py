@@ -14,14 +14,16 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.config.file import Config
+from dispatcher.accounts.holders import lane_holders
+from dispatcher.clock import now_ms
 from dispatcher.core.lane.policy import HISTORY, HISTORY_PARTLY
 from dispatcher.core.results.evidence import Candidate, conclude
 from dispatcher.core.results.journal import lane_place
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
-from dispatcher.service.freshness import bring_up_to_date
+from dispatcher.service.campaigns import view_in
+from dispatcher.service.session import Session
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.vendors import registry
 from schemas.codec import encode
@@ -33,7 +35,8 @@ ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not sp
 INTENTS_MAX: Final = 5_000
 """Named in one record; more go into several."""
 
-FOLD_AGAIN_S: Final = 0.5
+LOOK_AGAIN_S: Final = 0.5
+IN_EFFECT_WITHIN_S: Final = 15.0
 
 
 class Clue(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,19 +92,9 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
         return next((clue for clue in self.clues if clue.proves), None)
 
 
-def launched(reader: StoreReader, campaign: str) -> CampaignView:
-    """The campaign. Raises UserError if there is none of this id. Blocks."""
-    view = reader.campaign(campaign)
-    if view is None:
-        names = [each.id for each in reader.campaigns()]
-        there = f"There are: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}." if names else ""
-        raise UserError(f'there is no campaign "{campaign}" on this log. {there or "Nothing was launched yet."}')
-    return view
-
-
 def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
     """The unknown chunks of this campaign, or of all, oldest first. Raises UserError if there is none. Blocks."""
-    views = {view.id: view for view in ([launched(reader, campaign)] if campaign else reader.campaigns())}
+    views = {view.id: view for view in ([view_in(reader, campaign)] if campaign else reader.campaigns())}
     chunks = [chunk for chunk in reader.unknown(campaign) if chunk.campaign in views]
     clues: dict[int, list[Clue]] = {}
     blind: dict[str, str] = {}
@@ -184,7 +177,7 @@ def chosen(found: Sequence[Doubt], campaign: str, names: Collection[str]) -> lis
 
 
 def decisions(
-    found: Sequence[Doubt], verdict: ResolvedAs, *, why: str, vendor_id: str, at_ms: int
+    found: Sequence[Doubt], verdict: ResolvedAs, *, why: str, vendor_id: str, by: str, at_ms: int
 ) -> dict[int, list[Decided]]:
     """The records of a person's decision, by lane partition; every intent is named.
 
@@ -197,7 +190,6 @@ def decisions(
         key = (doubt.chunk.account, doubt.chunk.campaign, its_id if verdict == ResolvedAs.SENT else "")
         together.setdefault(key, []).append(doubt.chunk.intent)
     records: dict[int, list[Decided]] = {}
-    by = f"{os_user()}@{socket.gethostname()}"
     for (account, campaign, its_id), intents in together.items():
         for first in range(0, len(intents), INTENTS_MAX):
             record = Decided(
@@ -221,20 +213,111 @@ async def decide(log: Log, records: dict[int, list[Decided]]) -> None:
         await log.append(JOBS.name, partition, entries)
 
 
-async def still_unknown(
-    config: Config,
-    log: Log,
-    reader: StoreReader,
-    found: Sequence[Doubt],
-    within_s: float,
+class ResolvedChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a decision, and whether the decision is in effect."""
+
+    chunk: str
+    account: str
+    recipients: int
+    in_effect: bool
+
+
+class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's decision. `lanes_run`: a process runs one of their lanes, so that it takes effect within a minute."""
+
+    campaign: str
+    as_: ResolvedAs = msgspec.field(name="as")
+    why: str
+    by: str
+    recipients: int
+    in_effect: bool
+    lanes_run: bool
+    chunks: list[ResolvedChunk]
+
+
+async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[Doubt], int]:
+    """What `doubts` finds, and how many records it is behind the log. Raises LogError, StoreError."""
+    records_behind = await session.behind()
+    return await session.read(lambda reader: doubts(reader, campaign)), records_behind
+
+
+async def unknown_to_resolve(
+    session: Session, campaign: str, names: Collection[str], verdict: ResolvedAs
 ) -> list[Doubt]:
+    """The requests that a decision would be about: those named, or all that are unknown.
+
+    Raises UserError for a name that is not unknown, and where the vendor's own history says that some were texted.
+    """
+    found, _ = await list_unknown(session, campaign)
+    found = chosen(found, campaign, names)
+    _check_not_taken(found, verdict)
+    return found
+
+
+async def resolve_unknown(
+    session: Session,
+    campaign: str,
+    found: Sequence[Doubt],
+    verdict: ResolvedAs,
+    *,
+    why: str = "",
+    vendor_id: str = "",
+    by: str = "",
+) -> ResolveResult:
+    """Record a person's decision about these requests, and wait a moment until their lanes carried it out.
+
+    `by` is who decides, by default the user of this process. Deciding again does no harm. Raises LogError.
+    """
+    who = by or f"{os_user()}@{socket.gethostname()}"
+    await decide(await session.log(), decisions(found, verdict, why=why, vendor_id=vendor_id, by=who, at_ms=now_ms()))
+    lanes_run = _lanes_run(session, found)
+    left = await _still_unknown(session, found, IN_EFFECT_WITHIN_S if lanes_run else 0.0) if found else []
+    waiting = {doubt.name for doubt in left}
+    return ResolveResult(
+        campaign=campaign,
+        as_=verdict,
+        why=why,
+        by=who if found else "",
+        recipients=sum(doubt.chunk.recipients for doubt in found),
+        in_effect=not left,
+        lanes_run=lanes_run,
+        chunks=[
+            ResolvedChunk(
+                chunk=doubt.name,
+                account=doubt.chunk.account,
+                recipients=doubt.chunk.recipients,
+                in_effect=doubt.name not in waiting,
+            )
+            for doubt in found
+        ],
+    )
+
+
+def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
+    partly = [doubt for doubt in found if doubt.partly_taken]
+    if verdict == ResolvedAs.NOT_SENT and partly:
+        first = partly[0]
+        raise UserError(
+            f"chunk {first.name}: {first.in_history}; sending it again would text these twice. Resolve it as sent, and "
+            "launch a campaign to those who are left: `dispatcher campaign export --state unknown`, or later "
+            "`--state no_report`, lists them. If they may get it twice: --as resend."
+        )
+
+
+def _lanes_run(session: Session, found: Sequence[Doubt]) -> bool:
+    """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which is not known here."""
+    held = lane_holders(session.config)
+    return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
+
+
+async def _still_unknown(session: Session, found: Sequence[Doubt], within_s: float) -> list[Doubt]:
     """Those of these that are unknown still, as soon as none is, or when the time is over."""
     [campaign] = {doubt.campaign.id for doubt in found}
     until_s = time.monotonic() + within_s
     while True:
-        await bring_up_to_date(config, log)
-        unknown = {(chunk.partition, chunk.intent) for chunk in await asyncio.to_thread(reader.unknown, campaign)}
+        chunks = await session.read(lambda reader: reader.unknown(campaign))
+        unknown = {(chunk.partition, chunk.intent) for chunk in chunks}
         left = [doubt for doubt in found if (doubt.chunk.partition, doubt.chunk.intent) in unknown]
         if not left or time.monotonic() >= until_s:
             return left
-        await asyncio.sleep(FOLD_AGAIN_S)
+        await asyncio.sleep(LOOK_AGAIN_S)

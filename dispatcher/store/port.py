@@ -132,8 +132,10 @@ class StoreReader(Protocol):
         """Where following begins: behind everything that is there."""
         ...
 
-    def inbound_news(self, since: InboundMarks, now_ms: int | None = None) -> tuple[list[InboundMessage], InboundMarks]:
-        """What became whole, or incomplete for good, since then; and where to go on."""
+    def inbound_news(
+        self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
+    ) -> tuple[list[InboundMessage], InboundMarks]:
+        """What is wanted and became whole, or incomplete for good, since then; and where to go on."""
         ...
 
     def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:

@@ -18,13 +18,17 @@ Source = Literal["submit", "report"]
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Recipients of one campaign that failed with the same code. `meaning` is "" if the document does not have it."""
+    """Recipients of one campaign that failed with the same code. `meaning` is "" if the document does not have it.
+
+    `advice`: what to do about it, where the service knows.
+    """
 
     account: str
     vendor: str
     source: Source
     code: str
     meaning: str
+    advice: str = ""
     recipients: int
 
 
@@ -35,17 +39,17 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's.
     """
 
-    id: str
+    id: str = msgspec.field(name="campaign")
     name: str
     status: Status
     launched_ms: int
     launched_by: str
     text: str
     segments: int
-    legs: tuple[Leg, ...]
+    legs: tuple[Leg, ...] = msgspec.field(name="route")
     weight: int
     urgent: bool
-    unknown: UnknownPolicy
+    unknown: UnknownPolicy = msgspec.field(name="unknown_policy")
     options: dict[str, str]
     paused: bool
     cancelled: bool
@@ -60,11 +64,6 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     unknown_since_ms: int | None
     kind: MessageKind = "sms"
     variables: tuple[str, ...] = ()
-
-    @property
-    def settled(self) -> bool:
-        """Every recipient has its final word (true as well of a cancelled campaign on whose way nothing is left)."""
-        return self.counts.open == 0
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,14 +176,13 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     then `flags` has "incomplete", and the text says where with "[…]".
     """
 
-    id: int
     account: str
     number: str
     to: str
     text: str
     at_ms: int
     received_ms: int
-    message_id: str = ""
+    message_id: str | None = None
     parts: int = 1
     missing: tuple[int, ...] = ()
     flags: tuple[str, ...] = ()

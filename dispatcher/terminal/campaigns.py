@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, total
-from dispatcher.store.meanings import advice
-from dispatcher.store.port import CampaignView
+from dispatcher.service.campaigns import CampaignPage
+from dispatcher.service.progress import handed_over, percent_final
+from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
-from dispatcher.terminal.progress import SHARES, as_json, handed_over, percent_final
+from dispatcher.terminal.progress import SHARES
 from dispatcher.words import clock
 
 FAILURES_SHOWN: Final = 20
@@ -57,7 +58,7 @@ def unknown_recipients(counts: Counts) -> str:
     return "1 recipient is" if counts.unknown == 1 else f"{counts.unknown:,} recipients are"
 
 
-def campaign_page(view: CampaignView) -> RenderableType:
+def campaign_page(view: CampaignPage) -> RenderableType:
     """Everything about one campaign."""
     title = Text().append(view.id, style="bold").append(f"  {view.name}  " if view.name != view.id else "  ")
     title.append_text(status_text(view.status)).append(f"  {percent_final(view.counts)} % final")
@@ -73,47 +74,6 @@ def campaign_page(view: CampaignView) -> RenderableType:
         parts += [Text(), _reasons("suppressed", view.suppressed_reasons)]
     parts += [Text(advice, style="magenta") for advice in _advice(view)]
     return Group(*parts)
-
-
-def campaign_object(view: CampaignView) -> dict[str, Any]:
-    """Everything about one campaign, for `--json`. Times are Unix milliseconds."""
-    return as_json(view) | {
-        "kind": view.kind,
-        "text": view.text,
-        "segments": view.segments,
-        "variables": list(view.variables),
-        "route": [
-            {"account": leg.account, "vendor": leg.vendor, "jobs": leg.jobs, "recipients": leg.recipients}
-            for leg in view.legs
-        ],
-        "weight": view.weight,
-        "urgent": view.urgent,
-        "unknown_policy": view.unknown,
-        "options": view.options,
-        "paused": view.paused,
-        "cancelled": view.cancelled,
-        "launched_by": view.launched_by,
-        "launched_ms": view.launched_ms,
-        "first_sent_ms": view.first_sent_ms,
-        "last_sent_ms": view.last_sent_ms,
-        "last_report_ms": view.last_report_ms,
-        "unknown_since_ms": view.unknown_since_ms,
-        "accounts": {name: counts.as_dict() for name, counts in view.accounts.items()},
-        "invalid_reasons": view.invalid_reasons,
-        "suppressed_reasons": view.suppressed_reasons,
-        "failures": [
-            {
-                "account": failure.account,
-                "vendor": failure.vendor,
-                "source": failure.source,
-                "code": failure.code,
-                "meaning": failure.meaning,
-                "advice": advice(failure.vendor, failure.source, failure.code),
-                "recipients": failure.recipients,
-            }
-            for failure in view.failures
-        ],
-    }
 
 
 def _definition(view: CampaignView) -> Table:
@@ -156,8 +116,7 @@ def _failures(view: CampaignView) -> Table:
     for failure in by_size[:FAILURES_SHOWN]:
         said = "report" if failure.source == "report" else "answer to the submit"
         meaning = failure.meaning or "(not in the vendor's document)"
-        todo = advice(failure.vendor, failure.source, failure.code)
-        table.add_row(f"{failure.recipients:,}", failure.code, meaning, todo, f"{failure.account}, {said}")
+        table.add_row(f"{failure.recipients:,}", failure.code, meaning, failure.advice, f"{failure.account}, {said}")
     rest = by_size[FAILURES_SHOWN:]
     if rest:
         table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "", "")

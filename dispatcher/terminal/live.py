@@ -1,6 +1,4 @@
-"""The live bar of `campaign watch` and `demo`, drawn with rich. What it shows is computed in
-dispatcher/terminal/progress.py.
-"""
+"""The live bar of `campaign watch` and `demo`, drawn with rich; its words are in dispatcher/terminal/progress.py."""
 
 from __future__ import annotations
 
@@ -15,8 +13,9 @@ from rich.style import Style
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, Status, total
-from dispatcher.store.port import CampaignView
-from dispatcher.terminal.progress import SHARES, STATUS_WORDS, Pace, pace_words, percent_final, shown
+from dispatcher.service.progress import Pace, percent_final
+from dispatcher.store.views import CampaignView
+from dispatcher.terminal.progress import SHARES, STATUS_WORDS, pace_words, shown
 
 BAR_CELLS_MAX: Final = 140
 

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Collection
 from typing import Any, Final, TypeVar
 
 import click
-import orjson
+import msgspec
 from rich.console import Console
 
 from dispatcher.errors import UserError
@@ -21,7 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 WIDTH_PIPED: Final = 500
 SENTENCE_MAX: Final = 300
 
-_JSON: Final = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+TELL_AFTER_RECORDS: Final = 20_000
+TELL_EVERY_S: Final = 1.0
 
 
 class Group(click.Group):
@@ -54,14 +56,28 @@ def json_option(function: F) -> F:
 
 
 def print_json(value: Any) -> None:
-    """One object, readable by people too."""
-    click.echo(orjson.dumps(value, option=_JSON))
+    """One object, readable by people too. Structs are printed with the names of their fields."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def print_json_line(value: Any) -> None:
     """One object on one line, at once, for whoever reads along."""
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
+
+
+def folding() -> Callable[[int, int], None]:
+    """Says on standard error, once a second, how much of the log was read, where there is much to read."""
+    told_s = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if total >= TELL_AFTER_RECORDS and now_s - told_s >= TELL_EVERY_S:
+            told_s = now_s
+            click.echo(f"reading the log: {done:,} of {total:,} records …", err=True)
+
+    return progress
 
 
 def console(*, err: bool = False) -> Console:

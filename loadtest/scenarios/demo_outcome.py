@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dispatcher.core.results.equation import total
+from dispatcher.service.progress import state_of
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import equation
 from dispatcher.terminal.options import columns
-from dispatcher.terminal.progress import as_json
 from loadtest.scenarios.ledger_comparison import Comparison
 
 WINDOWS_MIN: Final = 4
@@ -48,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """One object."""
         return {
-            "campaigns": [as_json(view) for view in self.views],
+            "campaigns": [state_of(view) for view in self.views],
             "vendor": self.totals,
             "compared": self.comparison.compared,
             "double_texts": self.totals["double_texts"],

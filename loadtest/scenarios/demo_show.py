@@ -11,9 +11,9 @@ import click
 from dispatcher.config.file import Config, load
 from dispatcher.process.command import role_names
 from dispatcher.process.roles import Running, running
+from dispatcher.service.progress import over
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
-from dispatcher.terminal.progress import over
 from loadtest.scenarios.demo_check import check_counts, their_delivered
 from loadtest.scenarios.demo_outcome import Outcome
 from loadtest.scenarios.demo_stage import (

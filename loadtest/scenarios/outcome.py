@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, total
+from dispatcher.service.progress import state_of
 from dispatcher.terminal.live import equation
 from dispatcher.terminal.options import columns
-from dispatcher.terminal.progress import as_json
 from loadtest.scenarios.checks import WINDOWS_MIN, Check, account_totals, checks, our_counts
 from loadtest.scenarios.run import Facts
 from loadtest.sim.profiles import VENDORS
@@ -102,7 +102,7 @@ class Outcome(msgspec.Struct, frozen=True):
             "accounts": {
                 line.account: {"vendor": line.vendor, "ours": line.ours, "ledger": line.theirs} for line in self.lines()
             },
-            "campaigns": [as_json(view) for view in facts.views],
+            "campaigns": [state_of(view) for view in facts.views],
             "happened": [{"at_s": round(at_s, 1), "what": what} for at_s, what in facts.happened],
             "vendors": facts.totals,
         }

@@ -16,10 +16,10 @@ import msgspec
 import polars as pl
 
 from dispatcher.errors import DispatcherError
-from dispatcher.service.results import results
+from dispatcher.service.progress import over
+from dispatcher.service.session import open_session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader
-from dispatcher.terminal.progress import over
 from loadtest.scenarios.events import do, launch, words
 from loadtest.scenarios.format import CampaignPart, EventPart, Scenario
 from loadtest.scenarios.ledger_comparison import Comparison, compare, our_rows, their_rows
@@ -217,8 +217,8 @@ class Run:
     async def _facts(self, wrong: list[str], seconds: float) -> Facts:
         config, scenario = self._stage.loaded, self._scenario
         totals = {name: vendor.totals() for name, vendor in self._stage.vendors.items()}
-        async with results(config) as found:
-            while await found.fresh():
+        async with open_session(config) as session:
+            while await session.behind():
                 pass
         reader = open_reader(config.store)
         try:

@@ -1,25 +1,19 @@
-"""`dispatcher campaign pause | resume | cancel`."""
+"""`dispatcher campaign pause | resume | cancel | weight`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import click
 
-from dispatcher.campaigns_feed import read_campaigns
-from dispatcher.config.file import Config, load
-from dispatcher.core.campaigns import Campaign
+from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.results.equation import Counts
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
-from dispatcher.service.campaigns import Control, control, launched
-from dispatcher.service.results import settled
+from dispatcher.errors import UserError
+from dispatcher.service.control import Action, Controllable, ControlResult, WeighResult, before_control, control, weigh
+from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, confirm, json_option, print_json
 from dispatcher.words import counted
-
-T = TypeVar("T")
 
 _DONE: Final = {
     "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To go on: dispatcher campaign resume {}',
@@ -81,43 +75,75 @@ def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
     _act(campaign, config, "cancel", as_json=as_json, ask=not yes)
 
 
-def _act(campaign: str, config: str | None, what: Control, *, as_json: bool, ask: bool = False) -> None:
-    loaded = load(config, secrets="none")
-    known = asyncio.run(_on_log(loaded, lambda log: _known(log, campaign)))
-    assert known.launched is not None
-    over = None
-    if what != "resume" and not known.cancelled:
-        over = settled(loaded, campaign, known.launched.at_ms)
-    if over is None and what == "cancel" and not known.cancelled and not confirm(_question(known), yes=not ask):
+@click.command("weight")
+@click.argument("campaign", metavar="ID")
+@click.argument("weight", metavar="[N]", type=click.IntRange(1, WEIGHT_MAX), required=False)
+@click.option("--urgent/--not-urgent", default=None, help="Send it before everything that is not urgent, or no longer.")
+@config_option
+@json_option
+def weight_command(campaign: str, weight: int | None, urgent: bool | None, config: str | None, as_json: bool) -> None:
+    """Change a launched campaign's share of its accounts: its weight N relative to other campaigns, or its urgency.
+
+    Lanes obey within a second. What was sent stays sent.
+
+    \b
+    Examples:
+      dispatcher campaign weight may-sale 5
+      dispatcher campaign weight may-sale --urgent
+      dispatcher campaign weight may-sale 1 --not-urgent
+    """
+    if weight is None and urgent is None:
+        raise UserError("give the new weight, --urgent or --not-urgent: dispatcher campaign weight ID N.")
+    done = asyncio.run(_weigh(config, campaign, weight, urgent))
+    if as_json:
+        print_json(done)
+    elif done.nothing_left is not None:
+        click.echo(_nothing_left(campaign, "weigh", done.nothing_left))
+    else:
+        share = f"weight {done.weight}{', urgent' if done.urgent else ''}"
+        if done.changed:
+            click.echo(f'campaign "{campaign}" has {share} from now on.')
+        else:
+            click.echo(f'campaign "{campaign}" had {share} already.')
+
+
+async def _weigh(config: str | None, campaign: str, weight: int | None, urgent: bool | None) -> WeighResult:
+    async with open_session(config) as session:
+        return await weigh(session, campaign, weight=weight, urgent=urgent)
+
+
+def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask: bool = False) -> None:
+    if ask and not _agreed(config, campaign):
         click.echo("nothing was cancelled.", err=True)
         return
-    changed = over is None and asyncio.run(_on_log(loaded, lambda log: control(log, campaign, what)))
+    done = asyncio.run(_control(config, campaign, what))
     if as_json:
-        print_json({"campaign": campaign, "action": what, "changed": changed})
-    elif over is not None:
-        click.echo(_nothing_left(campaign, what, over))
+        print_json(done)
+    elif done.nothing_left is not None:
+        click.echo(_nothing_left(campaign, what, done.nothing_left))
     else:
-        click.echo((_DONE if changed else _ALREADY)[what].format(campaign, campaign))
+        click.echo((_DONE if done.changed else _ALREADY)[what].format(campaign, campaign))
 
 
-def _nothing_left(campaign: str, what: Control, counts: Counts) -> str:
+async def _control(config: str | None, campaign: str, what: Action) -> ControlResult:
+    async with open_session(config) as session:
+        return await control(session, campaign, what)
+
+
+def _agreed(config: str | None, campaign: str) -> bool:
+    """Ask, outside the event loop, which would keep Ctrl-C from ending the question; what is over needs no asking."""
+    known = asyncio.run(_before(config, campaign))
+    if known.cancelled or known.nothing_left is not None:
+        return True
+    recipients = counted(known.launched.recipients, "recipient")
+    return confirm(f'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent.', yes=False)
+
+
+async def _before(config: str | None, campaign: str) -> Controllable:
+    async with open_session(config) as session:
+        return await before_control(session, campaign)
+
+
+def _nothing_left(campaign: str, what: str, counts: Counts) -> str:
     where = f"was sent whole, {counted(counts.accepted, 'report')} still to come" if counts.accepted else "is finished"
     return f'campaign "{campaign}" {where}: there is nothing left to {what}, and nothing was changed.'
-
-
-async def _known(log: Log, campaign: str) -> Campaign:
-    return launched(await read_campaigns(log), campaign)
-
-
-async def _on_log(config: Config, work: Callable[[Log], Awaitable[T]]) -> T:
-    log = await open_log(config.log.url, create=False)
-    try:
-        return await work(log)
-    finally:
-        await log.close()
-
-
-def _question(known: Campaign) -> str:
-    assert known.launched is not None
-    recipients = f"{known.launched.recipients:,} recipients"
-    return f'Cancel "{known.id}" ({recipients}) for good? What was not sent stays unsent.'

@@ -18,6 +18,7 @@ import msgspec
 import orjson
 
 from dispatcher.config.file import Config
+from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
 from dispatcher.errors import TextError, UserError
@@ -27,7 +28,6 @@ from schemas.records import MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
-WEIGHT_MAX: Final = 1_000
 KINDS: Final = {"sms": "texts", "wap": "WAP pushes", "mms": "multimedia messages"}
 TITLE_OPTION: Final = "mms_title"
 POLICIES: Final = ("hold", "resend")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import numpy as np
@@ -17,13 +17,23 @@ from rich.text import Text
 
 from dispatcher.config.file import load
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import key_as_written, shown
+from dispatcher.core.suppression import shown
 from dispatcher.errors import UserError
-from dispatcher.service.suppression import Put, change, listed, read_list
+from dispatcher.service.session import open_session
+from dispatcher.service.suppression import (
+    SuppressedNumbers,
+    SuppressionChange,
+    are_suppressed,
+    change_suppression,
+    list_suppressed,
+    read_suppression,
+    suppression_key,
+)
 from dispatcher.suppression_list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 from dispatcher.words import clock, counted
+from schemas.records import SuppressionSource
 
 if TYPE_CHECKING:
     from dispatcher.store.export.table_files import TableKind
@@ -55,8 +65,8 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
       dispatcher suppression add 13800138000
       dispatcher suppression add "+86 138 0013 8001" +447700900123 --why "asked by phone"
     """
-    found = np.array([_key(number) for number in numbers], np.int64)
-    done = asyncio.run(change(load(config, secrets="none"), found, adds=True, source="person", why=why))
+    found = np.array([suppression_key(number) for number in numbers], np.int64)
+    done = asyncio.run(_change(config, found, adds=True, source="person", why=why))
     if as_json:
         print_json({"added": done.changed, "already": done.numbers - done.changed, "listed": done.listed})
     else:
@@ -76,17 +86,16 @@ def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as
     Example:
       dispatcher suppression remove 13800138000 --why "asked to be texted again"
     """
-    found = np.unique(np.array([_key(number) for number in numbers], np.int64))
-    loaded = load(config, secrets="none")
-    there = asyncio.run(listed(loaded, found))
+    found = np.unique(np.array([suppression_key(number) for number in numbers], np.int64))
+    there = asyncio.run(_are_listed(config, found))
     for line in _who(found, there):
         click.echo(line, err=True)
     if any(there) and not confirm(f"May {counted(sum(there), 'number')} be texted again?", yes=yes):
         click.echo("nothing was changed.", err=True)
         return
-    done = Put(len(found), 0, -1)
+    done = SuppressionChange(numbers=len(found), changed=0, listed=-1)
     if any(there):
-        done = asyncio.run(change(loaded, found, adds=False, source="person", why=why))
+        done = asyncio.run(_change(config, found, adds=False, source="person", why=why))
     if as_json:
         print_json({"removed": done.changed, "were_not_there": done.numbers - done.changed})
     else:
@@ -133,11 +142,11 @@ def import_command(
     from producers.lists.columns import Choice
     from producers.suppression.reading import read_numbers
 
-    loaded = load(config, secrets="none")
+    load(config, secrets="none")  # a mistake in it is told before a long list is read
     choice = Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows, phs=True)
     read = asyncio.run(read_numbers(file, choice))
     reason = why or (Path(file).name if file != "-" else "standard input")
-    done = asyncio.run(change(loaded, read.numbers, adds=True, source="import", why=reason))
+    done = asyncio.run(_change(config, read.numbers, adds=True, source="import", why=reason))
     invalid = sum(read.invalid_reasons.values())
     if as_json:
         print_json(
@@ -189,7 +198,7 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
         raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    found = asyncio.run(read_list(load(config, secrets="none"), detailed=True))
+    found = asyncio.run(_whole(config))
     with written(output) as out:
         rows = export_list(found, out, KINDS[kind])
     if as_json:
@@ -211,52 +220,49 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
       dispatcher suppression list
       dispatcher suppression list --number 13800138000
     """
-    key = None if number is None else _key(number)
-    found = asyncio.run(read_list(load(config, secrets="none"), detailed=True))
-    entries = list(_entries(found, key, limit))
+    key = None if number is None else suppression_key(number)
+    found = asyncio.run(_newest(config, key, limit))
     if as_json:
-        print_json({"listed": len(found.listing), "entries": entries})
+        print_json(found)
         return
-    if entries:
+    if found.entries:
         table = columns("number", "since", "by", "why", prose={"why"})
-        for entry in entries:
-            cells = (entry["number"], clock(entry["since_ms"]), f"{entry['by']} ({entry['source']})", entry["why"])
+        for entry in found.entries:
+            cells = (entry.number, clock(entry.since_ms), f"{entry.by} ({entry.source})", entry.why)
             table.add_row(*map(Text, cells))
         console().print(table)
     if key is None:
-        click.echo(f"{len(entries):,} of {counted(len(found.listing), 'number')} on the suppression list.", err=True)
-    elif not entries:
+        click.echo(f"{len(found.entries):,} of {counted(found.listed, 'number')} on the suppression list.", err=True)
+    elif not found.entries:
         click.echo(f"{shown(key)} is not on the suppression list.")
 
 
-# --- numbers and words -----------------------------------------------------------------------------------------------
+# --- the service, in a session of its own ----------------------------------------------------------------------------
 
 
-def _key(text: str) -> int:
-    """The number as it is listed. Raises UserError."""
-    key = key_as_written(text)
-    if not key:
-        raise UserError(
-            f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
-        )
-    return key
+async def _change(
+    config: str | None, numbers: Numbers, *, adds: bool, source: SuppressionSource, why: str
+) -> SuppressionChange:
+    async with open_session(config) as session:
+        return await change_suppression(session, numbers, adds=adds, source=source, why=why)
 
 
-def _entries(found: SuppressionList, key: int | None, limit: int) -> Iterator[dict[str, Any]]:
-    listing = found.listing
-    if key is not None:
-        places = np.flatnonzero(listing.numbers == key)
-    else:
-        places = np.argsort(listing.times, kind="stable")[::-1][:limit]
-    for place in places.tolist():
-        origin = found.origin(place)
-        yield {
-            "number": shown(int(listing.numbers[place])),
-            "since_ms": int(listing.times[place]) * 1000,
-            "source": origin.source,
-            "by": origin.by,
-            "why": origin.why,
-        }
+async def _are_listed(config: str | None, numbers: Numbers) -> list[bool]:
+    async with open_session(config) as session:
+        return await are_suppressed(session, numbers)
+
+
+async def _whole(config: str | None) -> SuppressionList:
+    async with open_session(config) as session:
+        return await read_suppression(session, detailed=True)
+
+
+async def _newest(config: str | None, number: int | None, limit: int) -> SuppressedNumbers:
+    async with open_session(config) as session:
+        return await list_suppressed(session, number, limit)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
 
 
 def _who(numbers: Numbers, there: list[bool]) -> Iterator[str]:
@@ -270,6 +276,6 @@ def _numbers(count: int) -> str:
     return counted(count, "number")
 
 
-def _rest(done: Put, where: str) -> str:
+def _rest(done: SuppressionChange, where: str) -> str:
     rest = done.numbers - done.changed
     return f" ({rest:,} {'was' if rest == 1 else 'were'} {where})" if rest else ""

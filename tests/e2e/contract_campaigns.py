@@ -117,7 +117,7 @@ class CampaignContract:
             at.launch("big", numbers_file(tmp_path, 8000))
             at.until(lambda: at.taken() > 0, "the big one is being sent")
             at.launch("alert", numbers_file(tmp_path, 100, first=13_900_000_000), "--urgent")
-            at.until(lambda: at.view("alert").settled, "the urgent one is settled")
+            at.until(lambda: at.view("alert").counts.settled, "the urgent one is settled")
             assert at.counts("big").queued > 0
             at.command("campaign", "cancel", "big", "--yes")
             at.until_settled("big")

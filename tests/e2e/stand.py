@@ -27,7 +27,8 @@ import polars as pl
 
 from dispatcher.config.file import Config, load
 from dispatcher.core.results.equation import Counts
-from dispatcher.service.results import results
+from dispatcher.service.campaigns import view_of
+from dispatcher.service.session import open_session
 from dispatcher.store.port import CampaignView
 from loadtest.scenarios.settings import as_toml
 from loadtest.sim.process import Spawned, spawn
@@ -169,10 +170,10 @@ class Stand:
         return self.view(campaign).counts
 
     async def _view(self, campaign: str) -> CampaignView:
-        async with results(self.config) as found:
-            while await found.fresh():
+        async with open_session(self.config) as session:
+            while await session.behind():
                 pass
-            return await found.campaign(campaign)
+            return await view_of(session, campaign)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until it is so."""
@@ -190,7 +191,7 @@ class Stand:
             self.until(functools.partial(self._settled, campaign), f"{campaign} is settled")
 
     def _settled(self, campaign: str) -> bool:
-        return self.view(campaign).settled
+        return self.view(campaign).counts.settled
 
     def taken(self) -> int:
         """How many numbers the vendor has accepted."""

@@ -215,7 +215,7 @@ class StoreContract:
         scene.driver.store.expire(LATE_MS * 2)
         view = scene.reader().campaign("c1", LATE_MS * 2)
         assert view is not None
-        assert (view.counts.unknown, view.status, view.settled) == (10, "holding", False)
+        assert (view.counts.unknown, view.status, view.counts.settled) == (10, "holding", False)
 
     def test_what_is_queued_of_a_cancelled_campaign_is_cancelled_and_what_was_on_its_way_moves_on(self, scene: Scene):
         intent = scene.intent(0, 4)

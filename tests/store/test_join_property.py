@@ -172,7 +172,7 @@ def check(driver: Driver) -> None:
             for failure in view.failures:
                 shown[failure.code] += failure.recipients
             assert shown == failed
-            assert view.settled == (not {"queued", "in_flight", "accepted", "unknown"} & set(words))
+            assert view.counts.settled == (not {"queued", "in_flight", "accepted", "unknown"} & set(words))
             assert (view.unknown_since_ms is not None) == ("unknown" in words)
         reports = reader.reports()
         assert sum(r.applied for r in reports) == model.applied

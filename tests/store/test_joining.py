@@ -15,7 +15,8 @@ from dispatcher.config.file import Config, parse
 from dispatcher.errors import ConfigError, LogDamaged, LogUnavailable, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, Stored
-from dispatcher.service.freshness import bring_up_to_date, up_to_date
+from dispatcher.service.freshness import bring_up_to_date
+from dispatcher.service.session import open_session
 from dispatcher.store.fold.feeding import Joining
 from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.opening import open_reader, open_store, rebuild
@@ -209,11 +210,11 @@ async def test_a_command_sees_what_is_on_the_log_although_no_dispatcher_runs(tmp
     history = History()
     history.launch("c1", {"spring": [7]})
     log = await real_log(tmp_path, history)
-    async with up_to_date(config(tmp_path), log) as reader:
+    async with open_session(config(tmp_path), log=log) as session, session.reader() as reader:
         assert [view.counts.queued for view in reader.campaigns()] == [7]
         assert reader.unread("c1") == 0
     await log.close()
-    async with up_to_date(config(tmp_path)) as reader:
+    async with open_session(config(tmp_path)) as session, session.reader() as reader:
         assert [view.id for view in reader.campaigns()] == ["c1"]
 
 
@@ -221,7 +222,7 @@ async def test_a_command_leaves_the_store_to_the_joiner_that_runs(tmp_path: Path
     log = await real_log(tmp_path, History())
     held = open_store(config(tmp_path).store)
     assert not await bring_up_to_date(config(tmp_path), log)
-    async with up_to_date(config(tmp_path), log) as reader:
+    async with open_session(config(tmp_path), log=log) as session, session.reader() as reader:
         assert reader.campaigns() == []
     held.close()
     await log.close()
@@ -229,7 +230,7 @@ async def test_a_command_leaves_the_store_to_the_joiner_that_runs(tmp_path: Path
 
 async def test_without_a_log_a_command_says_so(tmp_path: Path):
     with pytest.raises(ConfigError, match="no log"):
-        async with up_to_date(config(tmp_path)):
+        async with open_session(config(tmp_path)) as session, session.reader():
             pass
     assert not store_file(tmp_path).exists()
 

@@ -120,7 +120,7 @@ def test_news_are_told_once_when_they_are_whole_or_given_up(place):
     driver.all()
     reader = driver.reader()
     marks = reader.inbound_marks(AT_MS)
-    found, marks = reader.inbound_news(marks, AT_MS)
+    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS)
     assert found == []
     for message in (
         said("new", received_ms=5, account="summer"),
@@ -129,11 +129,11 @@ def test_news_are_told_once_when_they_are_whole_or_given_up(place):
     ):
         history.append("inbound", lane_partition(message.account), message)
     driver.all()
-    found, marks = reader.inbound_news(marks, AT_MS + 10)
+    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS + 10)
     assert [each.text for each in found] == ["1 2", "new"]
-    found, marks = reader.inbound_news(marks, AT_MS + DAY_MS)
+    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS + DAY_MS)
     assert [(each.text, each.flags) for each in found] == [("?[…]", ("incomplete",))]
-    assert reader.inbound_news(marks, AT_MS + 2 * DAY_MS)[0] == []
+    assert reader.inbound_news(marks, InboundWanted(), AT_MS + 2 * DAY_MS)[0] == []
     driver.close()
 
 

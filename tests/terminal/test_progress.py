@@ -13,22 +13,13 @@ from rich.console import Console
 
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import TERMS, Counts, Status, status
+from dispatcher.service.progress import Pace, Speed, over, pace, percent_final, progress_of
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import Bar, cells_of, equation, picture
-from dispatcher.terminal.progress import (
-    SHARES,
-    STATUS_WORDS,
-    Pace,
-    Speed,
-    as_json,
-    over,
-    pace,
-    percent_final,
-    plain_line,
-)
+from dispatcher.terminal.progress import SHARES, STATUS_WORDS, plain_line
 from dispatcher.words import countdown
 
-NO_PACE = Pace(sent_per_s=0, reports_per_s=0, allowed_per_s=0, unpaced=False, left_s=None)
+NO_PACE = Pace(sent_per_s=0, final_per_s=0, allowed_per_s=0, unpaced=False, left_s=None)
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "secret"}
 
 
@@ -167,8 +158,8 @@ def test_a_campaign_that_stands_still_has_no_time_left_to_say():
 
 def test_lines_and_objects_say_the_same():
     counts = Counts(rows=12, invalid=2, delivered=6, failed=1, accepted=2, unknown=1)
-    now = msgspec.structs.replace(NO_PACE, sent_per_s=10.04, reports_per_s=2.5)
-    line, shown = plain_line(view(counts), now), as_json(view(counts), now)
+    now = msgspec.structs.replace(NO_PACE, sent_per_s=10.04, final_per_s=2.5)
+    line, shown = plain_line(view(counts), now), msgspec.to_builtins(progress_of(view(counts), now))
     shares = "delivered 6, failed 1, unknown 1, waiting 2, not sent 0"
     assert line == f"may-sale: waiting for reports · 70 % final · {shares} · 2 final/s"
     assert shown["counts"] == counts.as_dict()

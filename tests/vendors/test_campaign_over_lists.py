@@ -16,7 +16,7 @@ from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.freshness import up_to_date
+from dispatcher.service.session import open_session
 from loadtest.sim.process import SimClient, spawn
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.states import State
@@ -65,7 +65,7 @@ async def ended(config: Config, log: Log, came: Callable[[], bool], done: Any) -
                 await asyncio.sleep(0.1)
                 if not came():
                     continue
-                async with up_to_date(config, log) as reader:
+                async with open_session(config, log=log) as session, session.reader() as reader:
                     view = reader.campaign("may")
                     if view is None or not done(view.counts):
                         continue

@@ -59,6 +59,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return self.queued + self.in_flight + self.accepted + self.unknown
 
     @property
+    def settled(self) -> bool:
+        """Whether every recipient has its final word."""
+        return self.open == 0
+
+    @property
     def balanced(self) -> bool:
         """Whether the equation holds."""
         return self.rows == sum(getattr(self, name) for name in TERMS) and all(

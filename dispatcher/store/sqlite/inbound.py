@@ -48,6 +48,7 @@ _parts: msgspec.msgpack.Decoder[tuple[Part, ...]] = msgspec.msgpack.Decoder(tupl
 _COLUMNS: Final = (
     "id, account, number, sent_to, at_ms, received_ms, message_id, flags, text, total, parts, done IS NOT NULL"
 )
+_ID, _AT_MS, _RECEIVED_MS = 0, 4, 5
 
 
 # --- writing, inside a transaction that the caller began -------------------------------------------------------------
@@ -157,9 +158,8 @@ def pages(connection: sqlite3.Connection, wanted: InboundWanted, overdue_ms: int
         ).fetchall()
         if not rows:
             return
-        page = [_message(row) for row in rows]
-        yield page
-        after = (page[-1].at_ms, page[-1].id)
+        yield [_message(row) for row in rows]
+        after = (rows[-1][_AT_MS], rows[-1][_ID])
 
 
 def marks(connection: sqlite3.Connection, overdue_ms: int) -> InboundMarks:
@@ -169,26 +169,29 @@ def marks(connection: sqlite3.Connection, overdue_ms: int) -> InboundMarks:
 
 
 def news(
-    connection: sqlite3.Connection, since: InboundMarks, overdue_ms: int
+    connection: sqlite3.Connection, since: InboundMarks, wanted: InboundWanted, overdue_ms: int
 ) -> tuple[list[InboundMessage], InboundMarks]:
-    """What became whole, or incomplete for good, since then; and where to go on."""
-    found: list[InboundMessage] = []
+    """What is wanted and became whole, or incomplete for good, since then; and where to go on."""
+    where, values = _wanted(wanted)
+    found: list[tuple[Any, ...]] = []
     done = dict(since.done)
     for partition in range(LANE_PARTITIONS):
-        rows = connection.execute(
-            f"SELECT {_COLUMNS}, done FROM inbound WHERE done % 8 = ? AND done > ? ORDER BY done",
-            (partition, done.get(partition, -1)),
-        ).fetchall()
-        found += [_message(row[:-1]) for row in rows]
-        if rows:
-            done[partition] = rows[-1][-1]
-    overdue = connection.execute(
-        f"SELECT {_COLUMNS} FROM inbound WHERE done IS NULL AND received_ms > ? AND received_ms <= ?",
-        (since.overdue_ms, overdue_ms),
+        before = done.get(partition, -1)
+        (last,) = connection.execute(
+            "SELECT max(done) FROM inbound WHERE done % 8 = ? AND done > ?", (partition, before)
+        ).fetchone()
+        if last is not None:
+            done[partition] = last
+            found += connection.execute(
+                f"SELECT {_COLUMNS} FROM inbound WHERE done % 8 = ? AND done > ? AND {where}",
+                (partition, before, *values),
+            )
+    found += connection.execute(
+        f"SELECT {_COLUMNS} FROM inbound WHERE done IS NULL AND received_ms > ? AND received_ms <= ? AND {where}",
+        (since.overdue_ms, overdue_ms, *values),
     )
-    found += map(_message, overdue)
-    found.sort(key=lambda message: (message.received_ms, message.id))
-    return found, InboundMarks(done=done, overdue_ms=max(overdue_ms, since.overdue_ms))
+    found.sort(key=lambda row: (row[_RECEIVED_MS], row[_ID]))
+    return [_message(row) for row in found], InboundMarks(done=done, overdue_ms=max(overdue_ms, since.overdue_ms))
 
 
 def tallies(connection: sqlite3.Connection, overdue_ms: int) -> list[InboundTally]:
@@ -227,37 +230,38 @@ def dead_letters(connection: sqlite3.Connection, account: str | None, letters_ma
 
 
 def _where(wanted: InboundWanted, overdue_ms: int) -> tuple[str, list[Any]]:
-    """The condition, and its values in order."""
-    where, values = ["(done IS NOT NULL OR received_ms <= ?)"], [overdue_ms]
-    given: list[tuple[str, Any]] = [
-        ("account = ?", wanted.account),
-        ("number = ?", wanted.number),
-        ("at_ms >= ?", wanted.since_ms),
-        ("at_ms < ?", wanted.until_ms),
-        ("instr(lower(text), lower(?)) > 0", wanted.contains or None),
-    ]
-    for condition, value in given:
-        if value is not None:
-            where.append(condition)
-            values.append(value)
-    return " AND ".join(where), values
+    """The condition of what is wanted and whole or incomplete for good, and its values in order."""
+    where, values = _wanted(wanted)
+    return f"(done IS NOT NULL OR received_ms <= ?) AND {where}", [overdue_ms, *values]
+
+
+def _wanted(wanted: InboundWanted) -> tuple[str, list[Any]]:
+    """The condition of what is wanted, and its values in order."""
+    given: dict[str, Any] = {
+        "account = ?": wanted.account,
+        "number = ?": wanted.number,
+        "at_ms >= ?": wanted.since_ms,
+        "at_ms < ?": wanted.until_ms,
+        "instr(lower(text), lower(?)) > 0": wanted.contains or None,
+    }
+    chosen = {condition: value for condition, value in given.items() if value is not None}
+    return " AND ".join(chosen) or "TRUE", list(chosen.values())
 
 
 def _message(row: tuple[Any, ...]) -> InboundMessage:
-    place, account, number, to, at_ms, received_ms, message_id, flags, text, total, parts, whole = row
+    _, account, number, to, at_ms, received_ms, message_id, flags, text, total, parts, whole = row
     missing: tuple[int, ...] = ()
     if not whole:
         there = {part.number for part in _parts.decode(parts)}
         missing = tuple(part for part in range(1, total + 1) if part not in there)
     return InboundMessage(
-        id=place,
         account=account,
         number=number,
         to=to,
         text=text,
         at_ms=at_ms,
         received_ms=received_ms,
-        message_id=message_id,
+        message_id=message_id or None,
         parts=total,
         missing=missing,
         flags=(*flags.split(), *(("incomplete",) if missing else ())),

@@ -147,9 +147,11 @@ class SqliteReader:
         with self._mapped():
             return sqlite_inbound.marks(self._connection, self._given_up_ms(now_ms))
 
-    def inbound_news(self, since: InboundMarks, now_ms: int | None = None) -> tuple[list[InboundMessage], InboundMarks]:
+    def inbound_news(
+        self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
+    ) -> tuple[list[InboundMessage], InboundMarks]:
         with self._snapshot():
-            return sqlite_inbound.news(self._connection, since, self._given_up_ms(now_ms))
+            return sqlite_inbound.news(self._connection, since, wanted, self._given_up_ms(now_ms))
 
     def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:
         with self._snapshot():

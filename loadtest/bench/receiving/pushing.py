@@ -16,7 +16,7 @@ import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
-from dispatcher.service.freshness import up_to_date
+from dispatcher.service.session import open_session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
 from loadtest.sim.process import spawn
@@ -67,7 +67,7 @@ async def send_campaigns(folder: Path, accounts: Accounts, recipients: int) -> d
         found: dict[str, list[Report]] = {}
         while len(found) < len(accounts):
             await asyncio.sleep(0.2)
-            async with up_to_date(config, log) as reader:
+            async with open_session(config, log=log) as session, session.reader() as reader:
                 for name in accounts.keys() - found.keys():
                     view = reader.campaign(name)
                     if view is not None and view.counts.accepted == recipients:

@@ -21,7 +21,7 @@ from dispatcher.core.results import history_looks
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.freshness import up_to_date
+from dispatcher.service.session import open_session
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.seam.vendor import HistoryLimits
 from loadtest.sim.process import SimClient, spawn
@@ -76,7 +76,7 @@ async def ended(config: Config, log: Log, done: Callable[[Any], bool]) -> dict[i
             while True:
                 await asyncio.sleep(0.2)
                 assert not lanes.done() or lanes.result() is None
-                async with up_to_date(config, log) as reader:
+                async with open_session(config, log=log) as session, session.reader() as reader:
                     view = reader.campaign("may")
                     if view is None or not done(view.counts):
                         continue
@@ -281,7 +281,7 @@ async def test_of_two_campaigns_to_the_same_people_the_one_whose_ids_are_known_t
         async with patience():
             while True:
                 await asyncio.sleep(0.3)
-                async with up_to_date(settings, log) as reader:
+                async with open_session(settings, log=log) as session, session.reader() as reader:
                     views = [view.counts for view in reader.campaigns()]
                     notes = {chunk.code for chunk in reader.unknown()}
                 final = sum(counts.delivered + counts.failed for counts in views)

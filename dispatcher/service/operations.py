@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -20,13 +20,16 @@ from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.verdict import Kind, Verdict
-from dispatcher.drivers.http.driver import HttpDriver
-from dispatcher.errors import LogError
+from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.port import Entry, Log
+from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Operation, OperationResult, Vendor
 from schemas.codec import encode
 from schemas.records import Operated
 from schemas.topics import CAMPAIGNS
+
+if TYPE_CHECKING:
+    from dispatcher.drivers.http.driver import HttpDriver
 
 Result = Literal["asked", "done", "not-done", "unknown"]
 
@@ -41,6 +44,28 @@ SAYS_CHARS_MAX: Final = 300
 ID_BYTES: Final = 4
 
 _KEY: Final = "operation!"
+
+
+class OperationView(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation: what was sent, without secrets, and the last word on it. Times are Unix milliseconds."""
+
+    operation: str
+    account: str
+    name: str
+    asked_ms: int
+    asked_by: str
+    sent: dict[str, str]
+    result: str
+    result_ms: int | None
+    result_by: str | None
+    code: str
+    says: str
+
+
+class Operations(msgspec.Struct, frozen=True, kw_only=True):
+    """All operations, in the order they were asked."""
+
+    operations: list[OperationView]
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +98,7 @@ async def carry_out(
     await _append(log, record, "asked")
     if not again and (first := await _unknown_before(log, record)) is not None:
         return await _stood_back(log, record, first)
-    driver = HttpDriver(vendor, account)
+    driver = _driver(vendor, account)
     try:
         answer = _masked(
             await driver.operate(operation, before_write=lambda: time.monotonic() < leave_until_s), operation.secrets
@@ -87,6 +112,12 @@ async def carry_out(
     says = said(answer)[:SAYS_CHARS_MAX]
     told = replace(record, result=result, at_ms=now_ms(), code=answer.verdict.code, says=says)
     return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
+
+
+def _driver(vendor: Vendor, account: str) -> HttpDriver:
+    from dispatcher.drivers.http.driver import HttpDriver  # here: what reads operations needs no HTTP client
+
+    return HttpDriver(vendor, account)
 
 
 async def _unknown_before(log: Log, record: Operated) -> OperationState | None:
@@ -140,6 +171,36 @@ def under_way_s(operation: OperationState) -> float:
     if operation.last.result != "asked":
         return 0.0
     return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (now_ms() - operation.asked.at_ms) / 1000))
+
+
+async def operations_of(
+    session: Session, match: Callable[[Operated], bool] = lambda _asked: True
+) -> list[OperationState]:
+    """As `known_operations`; none where there is no log yet. Raises LogError."""
+    try:
+        log = await session.log()
+    except ConfigError:
+        return []
+    return await known_operations(log, match)
+
+
+def view_of(state: OperationState) -> OperationView:
+    """What the log says of it."""
+    asked, last = state.asked, state.last
+    answered = last is not asked
+    return OperationView(
+        operation=asked.operation,
+        account=asked.account,
+        name=asked.name,
+        asked_ms=asked.at_ms,
+        asked_by=asked.by,
+        sent=dict(asked.shows),
+        result=state.result,
+        result_ms=last.at_ms if answered else None,
+        result_by=last.by if answered else None,
+        code=last.code,
+        says=last.says,
+    )
 
 
 async def known_operations(log: Log, match: Callable[[Operated], bool] = lambda _asked: True) -> list[OperationState]:

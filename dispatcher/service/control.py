@@ -1,0 +1,152 @@
+"""Pausing, resuming, cancelling and weighing a campaign: one record on `campaigns`, which lanes obey within a second.
+
+Pausing and resuming are keyed `ID!flow` and weights `ID!weight`, so that compaction keeps the last word; cancelling is
+final and has a key of its own. What is checked here (the campaign exists, it is not cancelled, something of it is left
+to send) is for the person; the fold (dispatcher/core/campaigns.py) holds without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from typing import Literal
+
+import msgspec
+
+from dispatcher.campaigns_feed import read_campaigns
+from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
+from dispatcher.core.results.equation import Counts
+from dispatcher.errors import DispatcherError, UserError
+from dispatcher.log.port import Entry
+from dispatcher.os_user import os_user
+from dispatcher.service.campaigns import no_campaign
+from dispatcher.service.session import Session
+from dispatcher.store.opening import open_reader
+from schemas.codec import encode
+from schemas.records import Cancelled, Flowed, Launched, Weighed
+from schemas.topics import CAMPAIGNS
+
+Action = Literal["pause", "resume", "cancel"]
+
+
+class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order changed; `nothing_left` are the counts where nothing of the campaign is left to send."""
+
+    campaign: str
+    action: Action
+    changed: bool
+    nothing_left: Counts | None = None
+
+
+class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The weight and urgency in force after an order; `nothing_left` as in `ControlResult`."""
+
+    campaign: str
+    weight: int
+    urgent: bool
+    changed: bool
+    nothing_left: Counts | None = None
+
+
+class Controllable(msgspec.Struct, frozen=True, kw_only=True):
+    """A launched campaign before an order."""
+
+    launched: Launched
+    cancelled: bool
+    paused: bool
+    weight: int
+    urgent: bool
+    nothing_left: Counts | None
+
+
+async def before_control(session: Session, campaign: str) -> Controllable:
+    """What there is to know before a person decides. Raises UserError if there is no campaign of this id, LogError."""
+    known = (await read_campaigns(await session.log())).by_id
+    found = known.get(campaign)
+    if found is None or found.launched is None:
+        raise no_campaign(campaign, sorted(each.id for each in known.values() if each.launched is not None))
+    nothing_left = None if found.cancelled else await asyncio.to_thread(_nothing_left, session, found.launched)
+    return _controllable(found, found.launched, nothing_left)
+
+
+async def control(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
+    """Pause, resume or cancel; `by` is who orders it, by default the user of this process.
+
+    Nothing is written where it is so already, or where nothing is left to pause or cancel. Raises UserError (no such
+    campaign; pausing or resuming one that is cancelled), LogError.
+    """
+    known = await before_control(session, campaign)
+    if known.cancelled and action != "cancel":
+        raise _final(campaign)
+    nothing_left = None if action == "resume" else known.nothing_left
+    already = known.cancelled if action == "cancel" else known.paused == (action == "pause")
+    if already or nothing_left is not None:
+        return ControlResult(campaign=campaign, action=action, changed=False, nothing_left=nothing_left)
+    who, at_ms = by or os_user(), now_ms()
+    if action == "cancel":
+        await _append(session, "cancelled", Cancelled(campaign=campaign, at_ms=at_ms, by=who))
+    else:
+        await _append(session, "flow", Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who))
+    return ControlResult(campaign=campaign, action=action, changed=True)
+
+
+async def weigh(
+    session: Session, campaign: str, *, weight: int | None = None, urgent: bool | None = None, by: str = ""
+) -> WeighResult:
+    """Change a campaign's share of its accounts; None leaves weight or urgency as it is.
+
+    Nothing is written where it is so already, or where nothing is left to send. Raises UserError (no such campaign, it
+    is cancelled, the weight is out of bounds), LogError.
+    """
+    if weight is not None and not 1 <= weight <= WEIGHT_MAX:
+        raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
+    known = await before_control(session, campaign)
+    if known.cancelled:
+        raise _final(campaign)
+    wanted = (known.weight if weight is None else weight, known.urgent if urgent is None else urgent)
+    changed = wanted != (known.weight, known.urgent) and known.nothing_left is None
+    if changed:
+        record = Weighed(campaign=campaign, weight=wanted[0], urgent=wanted[1], at_ms=now_ms(), by=by or os_user())
+        await _append(session, "weight", record)
+    in_force = wanted if changed else (known.weight, known.urgent)
+    return WeighResult(
+        campaign=campaign, weight=in_force[0], urgent=in_force[1], changed=changed, nothing_left=known.nothing_left
+    )
+
+
+async def _append(session: Session, word: str, record: Flowed | Cancelled | Weighed) -> None:
+    log = await session.log()
+    await log.append(CAMPAIGNS.name, 0, [Entry(f"{record.campaign}!{word}".encode(), encode(record))])
+
+
+def _controllable(found: Campaign, launched: Launched, nothing_left: Counts | None) -> Controllable:
+    return Controllable(
+        launched=launched,
+        cancelled=found.cancelled,
+        paused=found.paused,
+        weight=found.weight,
+        urgent=found.urgent,
+        nothing_left=nothing_left,
+    )
+
+
+def _final(campaign: str) -> UserError:
+    return UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
+
+
+def _nothing_left(session: Session, launched: Launched) -> Counts | None:
+    """The counts of a campaign of which nothing can be sent any more; None if something may, or that is not known.
+
+    Looks at the results as they are: a recipient that was sent to is never queued again, so it does not matter how far
+    behind the log they are. Never fails, as nothing that stops a campaign may depend on it. Blocks.
+    """
+    try:
+        with closing(open_reader(session.config.store)) as reader:
+            view = reader.campaign(launched.campaign)
+    except DispatcherError:
+        return None
+    if view is None or view.launched_ms != launched.at_ms:
+        return None
+    counts = view.counts
+    return None if counts.queued or counts.in_flight or counts.unknown else counts

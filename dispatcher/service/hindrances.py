@@ -1,0 +1,69 @@
+"""What keeps accounts from sending that still have something to send, for people who ask why nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from dispatcher.accounts.holders import lane_holders
+from dispatcher.accounts.stops import as_object, sentence
+from dispatcher.campaigns_feed import read_campaigns
+from dispatcher.service.session import Session
+from dispatcher.store.views import CampaignView
+from dispatcher.words import listed
+from schemas.records import Stopped
+from schemas.topics import lane_partition
+
+FOR_A_PERSON: Final = ("auth", "balance")
+"""Reasons that end only when a person does something."""
+
+
+class AccountStop(msgspec.Struct, frozen=True, kw_only=True):
+    """An account that does not send: why, in a word and in its lane's words, since when; and all of it for people."""
+
+    account: str
+    why: str
+    says: str
+    since_ms: int
+    sentence: str
+
+
+def stop_of(stopped: Stopped) -> AccountStop:
+    """What a lane told."""
+    return AccountStop(**as_object(stopped), sentence=sentence(stopped))
+
+
+class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
+    """Accounts that do not send: `stopped` by their lanes' word, `not_run` because no dispatcher runs them."""
+
+    stopped: tuple[AccountStop, ...] = ()
+    not_run: tuple[str, ...] = ()
+
+    def sentences(self) -> list[str]:
+        """For people."""
+        idle = []
+        if self.not_run:
+            which = f"account{'s' if len(self.not_run) > 1 else ''} {listed(self.not_run)}"
+            idle = [f"nobody sends for {which}: start `dispatcher run` (role lanes)."]
+        return [*idle, *(stop.sentence for stop in self.stopped)]
+
+
+async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindrances:
+    """What keeps accounts from sending that still have something of these campaigns to send. Raises LogError."""
+    due = {
+        account
+        for view in views
+        if not view.paused and not view.cancelled
+        for account, counts in view.accounts.items()
+        if counts.queued
+    }
+    if not due:
+        return Hindrances()
+    held, stops = lane_holders(session.config), (await read_campaigns(await session.log())).stopped()
+    not_run = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
+    told = [stop_of(stops[account]) for account in sorted(due & stops.keys())]
+    # A lane that has ended cannot have told the end of what passes by itself; what a person has to mend still stands.
+    stopped = tuple(stop for stop in told if stop.account not in not_run or stop.why in FOR_A_PERSON)
+    return Hindrances(stopped=stopped, not_run=not_run)
