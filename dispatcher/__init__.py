@@ -1,1 +1,91 @@
-"""The engine: the pure core, the log and store ports, the vendors, the command."""
+"""Bulk SMS campaigns, from Python: what the commands do, as coroutines that take and return values.
+
+    from dispatcher import LaunchRequest, launch, open_session
+
+Each name is imported when it is used, so `import dispatcher` stays light. docs/PYTHON.md shows them at work.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from dispatcher.errors import DispatcherError, UserError
+    from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
+    from dispatcher.service.campaigns import list_campaigns, show_campaign, watch_campaign
+    from dispatcher.service.control import cancel_campaign, pause_campaign, resume_campaign, weigh_campaign
+    from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
+    from dispatcher.service.launching import LaunchRequest
+    from dispatcher.service.lookup import look_up
+    from dispatcher.service.resolutions import list_resolutions
+    from dispatcher.service.results import write_results
+    from dispatcher.service.session import Session, open_session
+    from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed
+    from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_to_resolve
+
+__all__ = [
+    "DispatcherError",
+    "LaunchRequest",
+    "Session",
+    "UserError",
+    "account_balances",
+    "are_suppressed",
+    "cancel_campaign",
+    "change_suppression",
+    "check_accounts",
+    "dead_letters",
+    "follow_messages",
+    "launch",
+    "list_accounts",
+    "list_campaigns",
+    "list_resolutions",
+    "list_suppressed",
+    "list_unknown",
+    "look_up",
+    "newest_messages",
+    "open_session",
+    "pause_campaign",
+    "plan_launch",
+    "resolve_unknown",
+    "resume_campaign",
+    "show_campaign",
+    "unknown_to_resolve",
+    "watch_campaign",
+    "weigh_campaign",
+    "write_results",
+]
+
+_MODULES: Final = {
+    "errors": ("DispatcherError", "UserError"),
+    "service.accounts": ("account_balances", "check_accounts", "list_accounts"),
+    "service.campaigns": ("list_campaigns", "show_campaign", "watch_campaign"),
+    "service.control": ("cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
+    "service.inbound": ("dead_letters", "follow_messages", "newest_messages"),
+    "service.launching": ("LaunchRequest",),
+    "service.lookup": ("look_up",),
+    "service.resolutions": ("list_resolutions",),
+    "service.results": ("write_results",),
+    "service.session": ("Session", "open_session"),
+    "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
+    "service.unknowns": ("list_unknown", "resolve_unknown", "unknown_to_resolve"),
+}
+_WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.items() for name in names}
+
+_ABOVE: Final = ("launch", "plan_launch")
+"""Services of packages above this one, by entry point: it imports none of them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    if name in _ABOVE:
+        from importlib.metadata import entry_points
+
+        [found] = entry_points(group="dispatcher.services", name=name)
+        return found.load()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

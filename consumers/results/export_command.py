@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dispatcher.config.file import Config
-from dispatcher.errors import StoreError, UserError
+from dispatcher.errors import UserError
 from dispatcher.service.campaigns import stale, view_of
+from dispatcher.service.results import write_results
 from dispatcher.service.session import open_session
-from dispatcher.service.texts import sent_texts
-from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Wrote, export
-from dispatcher.store.opening import open_reader
+from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Wrote
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
-
-READ_WITHIN_S: Final = 30.0
-LOOK_AGAIN_S: Final = 0.2
 
 
 def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -86,16 +81,23 @@ def export_command(
     if output is not None:
         check_output(output, force=force)
     loaded, view, missing = asyncio.run(_fresh(config, campaign))
-    rows, damaged = _write(loaded, view, format_, states, output, texts=texts)
-    broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(damaged.items())]
+    with written(output) as out, _progress(view, states, output) as wrote:
+        done = write_results(loaded, view, out, format_, states=states, texts=texts, wrote=wrote)
+    broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(done.damaged.items())]
     for note in filter(None, (stale(missing), _unknown(view), *broken)):
         click.echo(note, err=True)
     if as_json:
         print_json(
-            {"campaign": campaign, "format": format_, "rows": rows, "path": str(output), "unknown": view.counts.unknown}
+            {
+                "campaign": campaign,
+                "format": format_,
+                "rows": done.rows,
+                "path": str(output),
+                "unknown": view.counts.unknown,
+            }
         )
     elif output is not None:
-        click.echo(f"{rows:,} rows written to {output}.", err=True)
+        click.echo(f"{done.rows:,} rows written to {output}.", err=True)
 
 
 async def _fresh(config: str | None, campaign: str) -> tuple[Config, CampaignView, int]:
@@ -112,33 +114,6 @@ def _unknown(view: CampaignView) -> str:
         f"{view.id} is not finished: {unknown_recipients(view.counts)} unknown, the vendor may or may not have texted "
         f"them. See: dispatcher unknown list --campaign {view.id}"
     )
-
-
-def _write(
-    config: Config,
-    view: CampaignView,
-    kind: Format,
-    states: tuple[str, ...] | None,
-    output: Path | None,
-    *,
-    texts: bool,
-) -> tuple[int, dict[int, str]]:
-    """How many rows were written, and which batches could not be."""
-    with contextlib.closing(open_reader(config.store)) as reader:
-        until_s = time.monotonic() + READ_WITHIN_S
-        while unread := reader.unread(view.id):
-            if time.monotonic() > until_s:
-                raise StoreError(
-                    f"{unread} batches of {view.id} were not read from the log yet; is `dispatcher run` (role results) "
-                    "keeping up? Try again in a minute."
-                )
-            time.sleep(LOOK_AGAIN_S)
-        with contextlib.ExitStack() as stack:
-            sent = stack.enter_context(sent_texts(config, view)) if texts else None
-            out = stack.enter_context(written(output))
-            wrote = stack.enter_context(_progress(view, states, output))
-            rows = export(reader, view, out, kind, states=states, wrote=wrote, texts=sent)
-        return rows, reader.damaged(view.id)
 
 
 @contextlib.contextmanager

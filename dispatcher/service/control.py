@@ -70,7 +70,7 @@ async def before_control(session: Session, campaign: str) -> Controllable:
     return _controllable(found, found.launched, nothing_left)
 
 
-async def control(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
+async def control_campaign(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
     """Pause, resume or cancel; `by` is who orders it, by default the user of this process.
 
     Nothing is written where it is so already, or where nothing is left to pause or cancel. Raises UserError (no such
@@ -91,7 +91,22 @@ async def control(session: Session, campaign: str, action: Action, *, by: str = 
     return ControlResult(campaign=campaign, action=action, changed=True)
 
 
-async def weigh(
+async def pause_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
+    """Send nothing of it until it is resumed. See `control_campaign`."""
+    return await control_campaign(session, campaign, "pause", by=by)
+
+
+async def resume_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
+    """Send it on from where it stopped. See `control_campaign`."""
+    return await control_campaign(session, campaign, "resume", by=by)
+
+
+async def cancel_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
+    """Send nothing of it any more, for good. See `control_campaign`."""
+    return await control_campaign(session, campaign, "cancel", by=by)
+
+
+async def weigh_campaign(
     session: Session, campaign: str, *, weight: int | None = None, urgent: bool | None = None, by: str = ""
 ) -> WeighResult:
     """Change a campaign's share of its accounts; None leaves weight or urgency as it is.

@@ -16,7 +16,17 @@ from typing import Final, TypeVar
 from dispatcher.config.file import Config, Secrets, load
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.freshness import FOLDED, Ends, Progress, behind, bring_up_to_date, ends_of, missing, silent
+from dispatcher.service.freshness import (
+    FOLDED,
+    FRESH_WITHIN_S,
+    Ends,
+    Progress,
+    behind,
+    bring_up_to_date,
+    ends_of,
+    missing,
+    silent,
+)
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
 from schemas.topics import Topic
@@ -67,11 +77,11 @@ class Session:
             await bring_up_to_date(self.config, await self.log(), self._progress)
             self._folded_s = time.monotonic()
 
-    async def behind(self, topics: Sequence[Topic] = FOLDED) -> int:
+    async def behind(self, topics: Sequence[Topic] = FOLDED, within_s: float = FRESH_WITHIN_S) -> int:
         """How many records the results are behind the log, after a running dispatcher had a moment to fold them."""
         await self.fold()
         async with self._reading:
-            return await behind(await self.log(), await self._opened_reader(), topics=topics)
+            return await behind(await self.log(), await self._opened_reader(), topics=topics, within_s=within_s)
 
     async def late(self) -> int:
         """How many records that were on the log at the last call are not folded yet."""

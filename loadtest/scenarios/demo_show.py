@@ -11,7 +11,9 @@ import click
 from dispatcher.config.file import Config, load
 from dispatcher.process.command import role_names
 from dispatcher.process.roles import Running, running
+from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.progress import over
+from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
 from loadtest.scenarios.demo_check import check_counts, their_delivered
@@ -102,15 +104,21 @@ class Show:
 
     async def _launch(self, config: Config, roles: Running) -> None:
         stage = self._stage
-        await launch(
-            str(stage.dirty.path), text=BIG_TEXT, route=[PACED, UNPACED], id=BIG, name="Autumn sale",
-            suppress=[str(stage.dirty.suppress)], config=config, log=roles.log,
-        )  # fmt: skip
+        session = Session(config, roles.log)
+        big = LaunchRequest(
+            numbers=str(stage.dirty.path),
+            text=BIG_TEXT,
+            route=[PACED, UNPACED],
+            id=BIG,
+            name="Autumn sale",
+            suppress=[str(stage.dirty.suppress)],
+        )
+        urgent = LaunchRequest(
+            numbers=str(stage.urgent), text=URGENT_TEXT, route=[PACED], id=URGENT, name="Water alert", urgent=True
+        )
+        await launch(session, big)
         await asyncio.sleep(URGENT_AFTER_S)
-        await launch(
-            str(stage.urgent), text=URGENT_TEXT, route=[PACED], id=URGENT, name="Water alert", urgent=True,
-            config=config, log=roles.log,
-        )  # fmt: skip
+        await launch(session, urgent)
 
     async def _ask_vendor(self) -> None:
         while True:

@@ -10,7 +10,15 @@ import click
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
-from dispatcher.service.control import Action, Controllable, ControlResult, WeighResult, before_control, control, weigh
+from dispatcher.service.control import (
+    Action,
+    Controllable,
+    ControlResult,
+    WeighResult,
+    before_control,
+    control_campaign,
+    weigh_campaign,
+)
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, confirm, json_option, print_json
 from dispatcher.words import counted
@@ -109,7 +117,7 @@ def weight_command(campaign: str, weight: int | None, urgent: bool | None, confi
 
 async def _weigh(config: str | None, campaign: str, weight: int | None, urgent: bool | None) -> WeighResult:
     async with open_session(config) as session:
-        return await weigh(session, campaign, weight=weight, urgent=urgent)
+        return await weigh_campaign(session, campaign, weight=weight, urgent=urgent)
 
 
 def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask: bool = False) -> None:
@@ -127,7 +135,7 @@ def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask:
 
 async def _control(config: str | None, campaign: str, what: Action) -> ControlResult:
     async with open_session(config) as session:
-        return await control(session, campaign, what)
+        return await control_campaign(session, campaign, what)
 
 
 def _agreed(config: str | None, campaign: str) -> bool:

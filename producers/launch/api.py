@@ -10,70 +10,40 @@ only, a lane takes each job number once, readers of rejected rows each part once
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from os import PathLike
+from contextlib import closing
 
-from dispatcher.config.file import Config, load
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from producers.launch.commit import LaunchResult, commit
+from producers.launch.plan import Plan
 from producers.launch.prepare import prepare
-from producers.lists.columns import Choice, HiddenRows, check_hidden_rows
+from producers.lists.columns import check_hidden_rows
 from producers.lists.reading import Progress, silent
 
 
-async def launch(
-    numbers: object,
-    *,
-    text: str,
-    route: Sequence[str],
-    config: Config | str | PathLike[str] | None = None,
-    log: Log | None = None,
-    id: str | None = None,
-    name: str = "",
-    weight: int = 1,
-    urgent: bool = False,
-    unknown: str = "hold",
-    column: str | int | None = None,
-    sheet: str | int | None = None,
-    header_row: int | None = None,
-    hidden_rows: HiddenRows | None = None,
-    suppress: Sequence[object] = (),
-    suppress_column: str | int | None = None,
-    suppress_sheet: str | int | None = None,
-    options: Mapping[str, str] | None = None,
-    extno: str = "",
-    kind: str = "sms",
-    frames: str | PathLike[str] | None = None,
-    progress: Progress = silent,
-) -> LaunchResult:
-    """Launch a campaign; with the same `id` once or ten times, it is launched once.
+async def plan_launch(session: Session, request: LaunchRequest, *, progress: Progress = silent) -> Plan:
+    """What a launch would do and cost; nothing is launched. Balances are asked for.
 
-    `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
-    (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
-    one, of str, bytes or int. `column` names the phone column of a file or table, `sheet` the sheet of a workbook,
-    `header_row` the line of the header (0: there is none); `hidden_rows` says whether rows that the workbook does not
-    show are to `skip` or to `include`: a list that has some is refused without it. `suppress` holds lists like
-    `numbers`, with `suppress_column` and `suppress_sheet` (who is on the suppression list is left out of every launch
-    anyway). `config` is a configuration, the path
-    of one, or None for dispatcher.toml; `log` is an open log to use instead of the configured one.
+    Raises UserError (InputError, TextError, ConfigError).
+    """
+    with closing(await prepare(session, request, progress=progress)) as prepared:
+        return prepared.plan
 
-    A text with placeholders, as "Dear {name}", is personalised: `name` is a column of the file or table, and everybody
-    gets their own; `{{` and `}}` are braces. `options` are vendor options of all accounts (`product`) or of one
-    (`ACCOUNT.product`); `extno` extends the sender's number on all of them. `kind` is sms, wap (the text is
-    `title#URL`) or mms (the text is the title, `frames` the folder of its files, uploaded right before the commit).
 
-    Returns when the launch is durable. Rows that are no recipients are counted in the result and kept on the log.
-    No id: a new campaign each time. Give one to be able to repeat the call after a crash.
+async def launch(session: Session, request: LaunchRequest, *, progress: Progress = silent) -> LaunchResult:
+    """Launch a campaign; returns when the launch is durable.
 
-    >>> from producers import launch
+    Rows that are no recipients are counted in the result and kept on the log. With an `id` the call may be repeated
+    after a crash.
+
+    >>> from dispatcher import LaunchRequest, launch, open_session
     >>> numbers = ["13800138000", "+86 138-0013-8001", 13800138000, "not a number"]
-    >>> sale = {"text": "【Shop】Sale from 8 to 10", "route": ["spring"], "id": "may-sale"}
-    >>> result = await launch(numbers, **sale, config=config)
+    >>> sale = LaunchRequest(numbers=numbers, text="【Shop】Sale from 8 to 10", route=["spring"], id="may-sale")
+    >>> async with open_session("dispatcher.toml") as session:
+    ...     result = await launch(session, sale)
+    ...     again = await launch(session, sale)
     >>> result.already_launched, result.recipients, result.duplicate, result.invalid_reasons
     (False, 2, 1, {'no number': 1})
-    >>> again = await launch(numbers, **sale, config=config)
     >>> again.already_launched
     True
 
@@ -81,32 +51,7 @@ async def launch(
     or route) before anything counts, LogError if the log fails: then nothing is launched, or it is and a repetition
     says so.
     """
-    settings = config if isinstance(config, Config) else load(config, secrets=route)
-    prepared = await prepare(
-        settings,
-        numbers,
-        text=text,
-        route=route,
-        id=id,
-        name=name,
-        weight=weight,
-        urgent=urgent,
-        unknown=unknown,
-        choice=Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows),
-        suppress=suppress,
-        suppress_choice=Choice(column=suppress_column, sheet=suppress_sheet),
-        options=options,
-        extno=extno,
-        kind=kind,
-        frames=frames,
-        ask_balance=False,
-        log=log,
-        progress=progress,
-    )
-    async with AsyncExitStack() as stack:
-        stack.callback(prepared.close)
-        check_hidden_rows(prepared.plan.hidden_rows, hidden_rows, prepared.plan.source, "texted")
-        if log is None:
-            log = await open_log(settings.log.url)
-            stack.push_async_callback(log.close)
-        return await commit(prepared, log, progress)
+    with closing(await prepare(session, request, ask_balance=False, progress=progress)) as prepared:
+        plan = prepared.plan
+        check_hidden_rows(plan.hidden_rows, request.hidden_rows, plan.source, "texted")
+        return await commit(prepared, await session.log(create=True), progress)

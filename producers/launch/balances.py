@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
 from dispatcher.errors import LogError
-from dispatcher.log.opening import open_log
-from dispatcher.os_user import os_user
+from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from producers.launch.plan import AccountPlan
 from schemas.records import BalanceAsked
@@ -23,21 +22,18 @@ WAIT_S: Final = 10.0
 
 
 async def ask_balances(
-    log_url: str, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...]
+    session: Session, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...], by: str
 ) -> tuple[AccountPlan, ...]:
     """The same plans with what is left by the vendors' word; all at once, WAIT_S at most for each vendor's answer.
 
-    The log is made if there is none, as nobody may be asked who is not in the book. Raises ConfigError (the log's URL).
+    The log is made if there is none, as no vendor may be asked without the book. Raises ConfigError (the log's URL).
     """
     try:
-        log = await open_log(log_url)
+        log = await session.log(create=True)
     except LogError as error:
         return tuple(replace(plan, balance_note=f"not asked: {error}") for plan in plans)
-    try:
-        book = BalanceBook(log, accounts, f"{os_user()} (campaign launch)")
-        return tuple(await asyncio.gather(*(_planned(book, accounts[plan.account], plan) for plan in plans)))
-    finally:
-        await log.close()
+    book = BalanceBook(log, accounts, f"{by} (campaign launch)")
+    return tuple(await asyncio.gather(*(_planned(book, accounts[plan.account], plan) for plan in plans)))
 
 
 async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> AccountPlan:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +19,7 @@ from dispatcher.errors import UserError
 from dispatcher.terminal.options import config_option, confirm, json_option, print_json
 
 if TYPE_CHECKING:
-    from dispatcher.config.file import Config
-    from dispatcher.log.port import Log
+    from dispatcher.service.launching import LaunchRequest
     from producers.launch.commit import LaunchResult
     from producers.launch.prepare import Prepared
     from producers.lists.columns import HiddenRows
@@ -39,7 +38,7 @@ INTERRUPTED = 130
 @click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
 @click.option("--name", default="", help="What people call it.")
-@click.option("--weight", default=1, show_default=True, help="Its share of an account, relative to other campaigns.")
+@click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")
 @click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
 @click.option(
     "--unknown",
@@ -109,7 +108,7 @@ def launch_command(
     route: str,
     campaign: str | None,
     name: str,
-    weight: int,
+    weight: int | None,
     urgent: bool,
     unknown: str,
     column: str | None,
@@ -142,44 +141,46 @@ def launch_command(
           --text "【Shop】Dear {name}, order {order} is on its way"
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
-    from dispatcher.config.file import load
-    from producers.lists.columns import Choice
+    from dispatcher.service.launching import LaunchRequest
 
     _check_typed(text, name)
-    accounts = [account.strip() for account in route.split(",") if account.strip()]
-    settings = load(config, secrets=accounts)
-    wanted: dict[str, Any] = {
-        "text": text,
-        "route": accounts,
-        "id": campaign,
-        "name": name,
-        "weight": weight,
-        "urgent": urgent,
-        "unknown": unknown,
-        "choice": Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows),
-        "suppress": suppress,
-        "suppress_choice": Choice(column=suppress_column, sheet=suppress_sheet),
-        "options": dict(_option(option) for option in options),
-        "extno": extno,
-        "kind": kind,
-        "frames": frames,
-    }
+    request = LaunchRequest(
+        numbers=file,
+        text=text,
+        route=[account.strip() for account in route.split(",") if account.strip()],
+        id=campaign,
+        name=name,
+        weight=weight,
+        urgent=urgent,
+        unknown=unknown,
+        column=column,
+        sheet=sheet,
+        header_row=header_row,
+        hidden_rows=hidden_rows,
+        suppress=suppress,
+        suppress_column=suppress_column,
+        suppress_sheet=suppress_sheet,
+        options=dict(_option(option) for option in options),
+        extno=extno,
+        kind=kind,
+        frames=frames,
+    )
     committing = False
     try:
         with _progress(shown=sys.stderr.isatty()) as progress:
-            prepared = asyncio.run(_prepare(settings, file, wanted, progress))
+            prepared = asyncio.run(_prepare(config, request, progress))
         with contextlib.closing(prepared):
             if dry_run:
                 _print_plan(prepared, as_json=as_json)
                 return
-            result = asyncio.run(_earlier(settings, prepared)) if campaign else None
+            result = asyncio.run(_earlier(config, prepared)) if campaign else None
             if result is None:
                 # Asked outside the event loop, which would keep Ctrl-C from ending the question.
                 if not _agreed(prepared, hidden_rows, yes=yes, as_json=as_json):
                     return
                 committing = True
                 with _progress(shown=sys.stderr.isatty()) as progress:
-                    result = asyncio.run(_commit(settings, prepared, progress))
+                    result = asyncio.run(_commit(config, prepared, progress))
     except KeyboardInterrupt:
         click.echo(_interrupted(prepared.plan.campaign if committing else ""), err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
@@ -204,32 +205,28 @@ def _interrupted(committing: str) -> str:
     )
 
 
-async def _prepare(config: Config, file: str, wanted: dict[str, Any], progress: Report) -> Prepared:
+async def _prepare(config: str | None, request: LaunchRequest, progress: Report) -> Prepared:
+    from dispatcher.service.session import open_session
     from producers.launch.prepare import prepare
 
-    return await prepare(config, file, progress=progress, **wanted)
+    async with open_session(config) as session:
+        return await prepare(session, request, progress=progress)
 
 
-async def _earlier(config: Config, prepared: Prepared) -> LaunchResult | None:
-    from dispatcher.log.opening import open_log
+async def _earlier(config: str | None, prepared: Prepared) -> LaunchResult | None:
+    from dispatcher.service.session import open_session
     from producers.launch.commit import already_launched
 
-    log: Log = await open_log(config.log.url)
-    try:
-        return await already_launched(prepared, log)
-    finally:
-        await log.close()
+    async with open_session(config) as session:
+        return await already_launched(prepared, await session.log(create=True))
 
 
-async def _commit(config: Config, prepared: Prepared, progress: Report) -> LaunchResult:
-    from dispatcher.log.opening import open_log
+async def _commit(config: str | None, prepared: Prepared, progress: Report) -> LaunchResult:
+    from dispatcher.service.session import open_session
     from producers.launch.commit import commit
 
-    log: Log = await open_log(config.log.url)
-    try:
-        return await commit(prepared, log, progress)
-    finally:
-        await log.close()
+    async with open_session(config) as session:
+        return await commit(prepared, await session.log(create=True), progress)
 
 
 def _agreed(prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, as_json: bool) -> bool:
@@ -262,24 +259,20 @@ def _option(option: str) -> tuple[str, str]:
 
 
 def _print_plan(prepared: Prepared, *, as_json: bool) -> None:
-    from msgspec import to_builtins
-
     from producers.launch.plan_text import plan_lines
 
     if as_json:
-        print_json(to_builtins(prepared.plan))
+        print_json(prepared.plan)
         return
     for line in plan_lines(prepared.plan):
         click.echo(line)
 
 
 def _print_result(result: LaunchResult, *, as_json: bool) -> None:
-    from msgspec import to_builtins
-
     from dispatcher.words import counted
 
     if as_json:
-        print_json(to_builtins(result))
+        print_json(result)
     elif result.already_launched:
         click.echo(f"{result.campaign} was already launched with this list, text and route; nothing was added.")
     else:

@@ -18,13 +18,14 @@ import msgspec
 from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
+from dispatcher.core.campaigns import Campaign
 from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.port import Entry, Log
-from dispatcher.os_user import os_user
 from dispatcher.suppression_list import snapshot_if_due
+from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
-from producers.launch.plan import Plan
+from producers.launch.plan import LaunchCounts, Plan
 from producers.launch.prepare import Prepared, suppressed_since
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
@@ -39,22 +40,10 @@ TRIES: Final = 6
 PAUSE: Final = Backoff(0.2, 5.0)
 
 
-class LaunchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a launch came to. `already_launched`: an earlier one of the same id and content counts.
+class LaunchResult(LaunchCounts, frozen=True, kw_only=True):
+    """What a launch came to. `already_launched`: an earlier one of the same id and content counts."""
 
-    `rows = recipients + invalid + duplicate + suppressed`.
-    """
-
-    campaign: str
     already_launched: bool
-    rows: int
-    recipients: int
-    invalid: int
-    duplicate: int
-    suppressed: int
-    suppressed_reasons: dict[str, int]
-    invalid_reasons: dict[str, int]
-    batches: int
     plan: Plan
 
 
@@ -104,8 +93,12 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
 
 async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
     """What there is to say if this was launched before; None if it was not. Raises UserError if the id is taken."""
-    earlier = (await read_campaigns(log)).launched(prepared.definition.campaign)
-    return None if earlier is None else _already(prepared, earlier)
+    earlier = (await read_campaigns(log)).get(prepared.definition.campaign)
+    if earlier is None or earlier.launched is None:
+        return None
+    result = _already(prepared, earlier.launched)
+    _check_share(prepared.definition, earlier)
+    return result
 
 
 async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
@@ -213,32 +206,41 @@ async def _text(prepared: Prepared) -> str:
 
 
 def _launched(prepared: Prepared, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
-    definition, plan = prepared.definition, prepared.plan
+    definition = prepared.definition
     return Launched(
-        campaign=definition.campaign,
+        **prepared.plan.fields(),
         attempt=attempt,
         fingerprint=prepared.fingerprint,
         name=definition.name,
         text=text,
         legs=legs,
-        weight=definition.weight,
+        weight=definition.weight or 1,
         urgent=definition.urgent,
         unknown=definition.unknown,
-        rows=plan.rows,
-        recipients=plan.recipients,
-        invalid=plan.invalid,
-        duplicate=plan.duplicate,
-        suppressed=plan.suppressed,
-        batches=plan.batches,
-        segments=plan.segments,
+        segments=prepared.plan.segments,
         at_ms=now_ms(),
-        by=os_user(),
-        invalid_reasons=plan.invalid_reasons,
-        suppressed_reasons=plan.suppressed_reasons,
+        by=definition.by,
         options=definition.options,
         variables=definition.template.names,
         kind=definition.kind,
     )
+
+
+def _check_share(definition: Definition, earlier: Campaign) -> None:
+    """Raises UserError if another weight or urgency is asked for than the campaign was launched with, or has now."""
+    launched = earlier.launched
+    assert launched is not None
+    wanted = []
+    if definition.weight not in (None, launched.weight, earlier.weight):
+        wanted.append(str(definition.weight))
+    if definition.urgent and not (launched.urgent or earlier.urgent):
+        wanted.append("--urgent")
+    if wanted:
+        share = f"weight {earlier.weight}{', urgent' if earlier.urgent else ''}"
+        raise UserError(
+            f'"{earlier.id}" was launched before and has {share}. To change that: dispatcher campaign weight '
+            f"{earlier.id} {' '.join(wanted)}"
+        )
 
 
 def _already(prepared: Prepared, earlier: Launched) -> LaunchResult:
@@ -251,20 +253,7 @@ def _already(prepared: Prepared, earlier: Launched) -> LaunchResult:
 
 
 def _result(prepared: Prepared, *, already: bool) -> LaunchResult:
-    plan = prepared.plan
-    return LaunchResult(
-        campaign=plan.campaign,
-        already_launched=already,
-        rows=plan.rows,
-        recipients=plan.recipients,
-        invalid=plan.invalid,
-        duplicate=plan.duplicate,
-        suppressed=plan.suppressed,
-        suppressed_reasons=plan.suppressed_reasons,
-        invalid_reasons=plan.invalid_reasons,
-        batches=plan.batches,
-        plan=plan,
-    )
+    return LaunchResult(**prepared.plan.fields(), already_launched=already, plan=prepared.plan)
 
 
 def _differences(prepared: Prepared, earlier: Launched) -> str:

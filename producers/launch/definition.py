@@ -11,7 +11,6 @@ import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from os import PathLike
 from typing import Final, cast
 
 import msgspec
@@ -22,6 +21,8 @@ from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
 from dispatcher.errors import TextError, UserError
+from dispatcher.os_user import os_user
+from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from schemas.records import MessageKind, UnknownPolicy
@@ -42,7 +43,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign's definition. `accounts` are its route, in the order given.
 
     `text` is what everybody gets, or with its placeholders where `template` has some: then it is personalised. Of a
-    multimedia message it is the title; `frames` are its files.
+    multimedia message it is the title; `frames` are its files. `weight` None: none was asked for, which makes 1.
     """
 
     campaign: str
@@ -50,10 +51,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     template: Template
     accounts: dict[str, Vendor]
-    weight: int
+    weight: int | None
     urgent: bool
     unknown: UnknownPolicy
     options: dict[str, str]
+    by: str = ""
     kind: MessageKind = "sms"
     frames: Frames | None = None
 
@@ -82,45 +84,28 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         return found if self.frames is None else [*self.frames.notes(), *found]
 
 
-def define(
-    config: Config,
-    *,
-    campaign: str | None,
-    name: str,
-    text: str,
-    route: Sequence[str],
-    weight: int,
-    urgent: bool,
-    unknown: str,
-    options: Mapping[str, str],
-    extno: str = "",
-    kind: str = "sms",
-    frames: str | PathLike[str] | None = None,
-    now: datetime,
-) -> Definition:
-    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError).
-
-    `options` are vendor options of all accounts (`product`) or of one (`ACCOUNT.product`); `extno` extends the sender's
-    number on all accounts, under each vendor's own name for it. `frames`: the folder of a multimedia message.
-    """
+def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
+    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError)."""
+    campaign, name, weight, unknown = request.id, request.name, request.weight, request.unknown
+    kind, frames = request.kind, request.frames
     if campaign is not None and not _ID.fullmatch(campaign):
         raise UserError(f'the id {campaign!r} must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
     if len(name) > NAME_CHARS_MAX:
         raise UserError(f"the name has {len(name)} characters, at most {NAME_CHARS_MAX} are allowed. Shorten --name.")
-    if not 1 <= weight <= WEIGHT_MAX:
+    if weight is not None and not 1 <= weight <= WEIGHT_MAX:
         raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
-    accounts = _route(config, route)
+    accounts = _route(config, request.route)
     _check_kind(kind, accounts, frames)
-    template = _template(text)
+    template = _template(request.text)
     if kind != "sms" and template.slots:
         first = "{" + template.names[template.slots[0]] + "}"
         raise TextError(
             f"all recipients of {KINDS[kind]} get the same, so {first} cannot stand for their values. Leave it out, or "
             "write {{ and }} to send braces as they are."
         )
-    options = _options(options, extno, accounts)
+    options = _options(request.options, request.extno, accounts)
     files = read_frames(frames) if frames is not None else None
     if kind == "mms" and files is not None:
         [(account, vendor)] = accounts.items()
@@ -135,13 +120,14 @@ def define(
     return Definition(
         campaign=campaign or new_id(name, now),
         name=name or campaign or "",
-        text=text if template.slots else template.plain,
+        text=request.text if template.slots else template.plain,
         template=template,
         accounts=accounts,
         weight=weight,
-        urgent=urgent,
+        urgent=request.urgent,
         unknown=cast("UnknownPolicy", unknown),
         options=dict(options),
+        by=request.by or os_user(),
         kind=cast("MessageKind", kind),
         frames=files,
     )

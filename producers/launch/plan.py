@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -133,17 +133,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     hidden_rows_skipped: bool = False
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A launch, before it happens. `rows = recipients + invalid + duplicate + suppressed`; see `Origin` for the list's.
-
-    Of a personalised campaign `samples` are a few texts, `longest` is the longest and `text_chars` its length.
-    """
+class LaunchCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a list's rows: `rows = recipients + invalid + duplicate + suppressed`."""
 
     campaign: str
-    name: str
-    source: str
-    column: str
-    encoding: str
     rows: int
     recipients: int
     invalid: int
@@ -151,11 +144,27 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: int
     suppressed_reasons: dict[str, int]
     invalid_reasons: dict[str, int]
+    batches: int
+
+    def fields(self) -> dict[str, Any]:
+        """These alone by name, for a struct that has them, too."""
+        return {name: getattr(self, name) for name in LaunchCounts.__struct_fields__}
+
+
+class Plan(LaunchCounts, frozen=True, kw_only=True):
+    """A launch, before it happens.
+
+    Of a personalised campaign `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    """
+
+    name: str
+    source: str
+    column: str
+    encoding: str
     text_chars: int
     segments: int
     messages: int
     requests: int
-    batches: int
     seconds: float
     finish_at_ms: int
     accounts: tuple[AccountPlan, ...]

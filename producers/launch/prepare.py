@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from os import PathLike
 
 import msgspec
 
 from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
-from dispatcher.config.file import Config
 from dispatcher.core.numbers import ADVICE, is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError
-from dispatcher.log.opening import open_log, read_url
+from dispatcher.log.opening import read_url
 from dispatcher.log.port import Log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from dispatcher.suppression_list import SuppressionList
 from producers.launch.balances import ask_balances
 from producers.launch.definition import Definition, define
@@ -59,53 +58,22 @@ class Prepared(msgspec.Struct):
 
 
 async def prepare(
-    config: Config,
-    numbers: object,
-    *,
-    text: str,
-    route: Sequence[str],
-    id: str | None = None,
-    name: str = "",
-    weight: int = 1,
-    urgent: bool = False,
-    unknown: str = "hold",
-    choice: Choice = Choice(),  # noqa: B008  # frozen
-    suppress: Sequence[object] = (),
-    suppress_choice: Choice = Choice(),  # noqa: B008  # frozen
-    options: Mapping[str, str] | None = None,
-    extno: str = "",
-    kind: str = "sms",
-    frames: str | PathLike[str] | None = None,
-    ask_balance: bool = True,
-    log: Log | None = None,
-    progress: Progress = silent,
+    session: Session, request: LaunchRequest, *, ask_balance: bool = True, progress: Progress = silent
 ) -> Prepared:
-    """Read and check everything, and plan; `log` is used instead of the configured one.
-
-    Raises UserError (InputError, TextError, ConfigError).
-    """
-    definition = define(
-        config,
-        campaign=id,
-        name=name,
-        text=text,
-        route=route,
-        weight=weight,
-        urgent=urgent,
-        unknown=unknown,
-        options=options or {},
-        extno=extno,
-        kind=kind,
-        frames=frames,
-        now=datetime.now(),
-    )
-    suppression, unread = await _suppression(config, log, id)
+    """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError)."""
+    definition = define(session.config_with(request.route), request, datetime.now())
+    suppression, unread = await _suppression(session, request.id)
     personal = Personal(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_list(
-        numbers,
-        choice,
-        suppress,
-        suppress_choice,
+        request.numbers,
+        Choice(
+            column=request.column,
+            sheet=request.sheet,
+            header_row=request.header_row,
+            hidden_rows=request.hidden_rows,
+        ),
+        request.suppress,
+        Choice(column=request.suppress_column, sheet=request.suppress_sheet),
         suppression.listing.numbers,
         progress,
         personal,
@@ -122,7 +90,7 @@ async def prepare(
             counts=intake.counts,
             batches=len(dealt.sizes),
             accounts=(
-                await ask_balances(config.log.url, definition.accounts, dealt.accounts)
+                await ask_balances(session, definition.accounts, dealt.accounts, definition.by)
                 if ask_balance
                 else dealt.accounts
             ),
@@ -173,22 +141,19 @@ async def suppressed_since(prepared: Prepared, log: Log) -> None:
     )
 
 
-async def _suppression(config: Config, log: Log | None, campaign: str | None) -> tuple[SuppressionList, list[str]]:
-    """The suppression list as the log has it now, and what to say of it; nobody is on it where there is no log yet.
+async def _suppression(session: Session, campaign: str | None) -> tuple[SuppressionList, list[str]]:
+    """The suppression list as the log has it now, and what to say of it; it is empty where there is no log yet.
 
     A log that is away does not stop a plan: the list is read again, and must be, when the launch is committed. For a
-    campaign that was launched before it is not read: whoever came on it since, this launch has nobody left to text.
+    campaign that was launched before it is not read: numbers that came on it since would leave nobody to text.
     """
     suppression = SuppressionList()
-    read_url(config.log.url)  # a mistake in it is no missing log
+    read_url(session.config.log.url)  # a mistake in it is no missing log
     try:
-        async with contextlib.AsyncExitStack() as stack:
-            if log is None:
-                log = await open_log(config.log.url, create=False)
-                stack.push_async_callback(log.close)
-            if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:
-                return suppression, [f"{campaign} was launched before: this plan does not count the suppression list"]
-            await suppression.read_on(log)
+        log = await session.log()
+        if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:
+            return suppression, [f"{campaign} was launched before: this plan does not count the suppression list"]
+        await suppression.read_on(log)
     except ConfigError:
         return suppression, []
     except LogError as error:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.config.file import load
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
 from producers.launch.api import launch
 
 CONFIG = """\
@@ -37,12 +38,10 @@ def configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def launched(folder: Path, campaign: str, recipients: int = 3) -> None:
     """A campaign on the log in this folder."""
     numbers = [13_800_138_000 + number for number in range(recipients)]
-    asyncio.run(
-        launch(
-            [*numbers, "no number", numbers[0]],
-            text=TEXT,
-            route=["spring"],
-            id=campaign,
-            config=load("dispatcher.toml"),
-        )
-    )
+    request = LaunchRequest(numbers=[*numbers, "no number", numbers[0]], text=TEXT, route=["spring"], id=campaign)
+
+    async def work() -> None:
+        async with open_session("dispatcher.toml") as session:
+            await launch(session, request)
+
+    asyncio.run(work())

@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.session import open_session
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session, open_session
 from loadtest.sim.process import SimClient, spawn
+from producers.launch.api import launch
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.states import State
 from tests.vendors.simulated import AT_ONCE
@@ -103,7 +104,9 @@ async def test_every_recipient_ends_as_the_ledgers_say(tmp_path):
         webhooks = await serve_webhooks(settings, log)
         await asyncio.to_thread(push_to, sims.named, webhooks)
         numbers = np.arange(FIRST, FIRST + RECIPIENTS)
-        await producers.launch(numbers, text="【店】优惠 50%", route=["he", "guo"], config=settings, log=log, id="may")
+        await launch(
+            Session(settings, log), LaunchRequest(numbers=numbers, text="【店】优惠 50%", route=["he", "guo"], id="may")
+        )
         late = await ended(
             settings,
             log,
@@ -136,7 +139,7 @@ async def test_a_refusal_that_never_ends_and_is_never_explained_leaves_unknowns_
         log = await open_log(settings.log.url)
         await asyncio.to_thread(lambda: sims.named[name].add_rule(code=code))
         numbers = np.arange(FIRST, FIRST + 200)
-        await producers.launch(numbers, text="hi", route=[name], config=settings, log=log, id="may")
+        await launch(Session(settings, log), LaunchRequest(numbers=numbers, text="hi", route=[name], id="may"))
         late = await ended(settings, log, lambda: True, lambda counts: counts.unknown == 200)
         requests = (await asyncio.to_thread(sims.named[name].totals))["codes"][code]
         await log.close()

@@ -26,8 +26,10 @@ import polars as pl
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
 from loadtest.bench.process import in_its_own_process
-from producers import launch
+from producers.launch.api import launch
 from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 ROWS: Final = 10_000_000
@@ -115,8 +117,9 @@ def _written() -> pl.Expr:
 
 async def _ours(folder: Path) -> int:
     config = parse({**CONFIG, "log": {"url": f"sqlite:{folder / 'log.db'}"}}, "bench")
-    result = await launch(folder / "list.csv", text="hi", route=["bulk"], id="bench", config=config)
-    return result.recipients
+    request = LaunchRequest(numbers=folder / "list.csv", text="hi", route=["bulk"], id="bench")
+    async with open_session(config) as session:
+        return (await launch(session, request)).recipients
 
 
 async def _naive(folder: Path) -> int:

@@ -18,11 +18,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from dispatcher.config.file import parse
+from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
 from dispatcher.suppression_list import put
 from loadtest.bench.launching.launch import CONFIG, MEGABYTE, peak_bytes
-from producers import launch
+from producers.launch.api import launch
+from producers.launch.commit import LaunchResult
 
 ROWS: Final = 1_000_000
 LISTED: Final = 10_000_000
@@ -76,10 +79,16 @@ def _measured(folder: Path, log: str, each: int) -> dict[str, float]:
     return result
 
 
+async def _launched(config: Config, request: LaunchRequest) -> LaunchResult:
+    async with open_session(config) as session:
+        return await launch(session, request)
+
+
 def _child(folder: Path, log: str, each: str) -> None:
     config = parse({**CONFIG, "log": {"url": f"sqlite:{folder / log}.db"}}, "bench")
     started_s = time.perf_counter()
-    done = asyncio.run(launch(folder / "list.txt", text="hi", route=["bulk"], id=f"bench-{each}", config=config))
+    request = LaunchRequest(numbers=folder / "list.txt", text="hi", route=["bulk"], id=f"bench-{each}")
+    done = asyncio.run(_launched(config, request))
     seconds = time.perf_counter() - started_s
     print(json.dumps({"seconds": seconds, "suppressed": done.suppressed, "memory": peak_bytes()}))
 

@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
-from dispatcher.service.session import open_session
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session, open_session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
 from loadtest.sim.process import spawn
+from producers.launch.api import launch
 
 FIRST: Final = 13_800_000_000
 NOWHERE: Final = "http://127.0.0.1:1"
@@ -61,7 +62,7 @@ async def send_campaigns(folder: Path, accounts: Accounts, recipients: int) -> d
         log = await open_log(config.log.url)
         for name in accounts:
             numbers = np.arange(FIRST, FIRST + recipients)
-            await producers.launch(numbers, text="hi", route=[name], config=config, log=log, id=name)
+            await launch(Session(config, log), LaunchRequest(numbers=numbers, text="hi", route=[name], id=name))
         stop = asyncio.Event()
         lanes = asyncio.create_task(run_lanes(config, log, stop))
         found: dict[str, list[Report]] = {}

@@ -18,12 +18,14 @@ import aiohttp
 import numpy as np
 import polars as pl
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from loadtest.sim.process import spawn
+from producers.launch.api import launch
 from schemas.codec import encode
 from schemas.records import Cancelled, Flowed
 from schemas.topics import CAMPAIGNS
@@ -102,7 +104,7 @@ async def _reactions(config: Config, log: Log, url: str, tries: int) -> dict[str
 
 async def _launch(config: Config, log: Log, name: str, first: int, count: int, **fields: Any) -> None:
     numbers = np.arange(FIRST + first, FIRST + first + count)
-    await producers.launch(numbers, text=name, route=["spring"], config=config, log=log, id=name, **fields)
+    await launch(Session(config, log), LaunchRequest(numbers=numbers, text=name, route=["spring"], id=name, **fields))
 
 
 async def _control(log: Log, record: Flowed | Cancelled) -> None:

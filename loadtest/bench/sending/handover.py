@@ -23,10 +23,12 @@ import aiohttp
 import numpy as np
 import orjson
 
-import producers
 from dispatcher.config.file import load
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
 from loadtest.broker import bootstrap_or_start
 from loadtest.sim.process import spawn
+from producers.launch.api import launch
 
 LIMITS: Final = {f"{unit}-{limit}": (limit, unit) for unit in ("messages", "requests") for limit in (500, 50, 3)}
 PER_REQUEST: Final = 4
@@ -63,7 +65,8 @@ async def _act(hand_over: HandOver | None, half_s: int, *, kafka: bool) -> dict[
             first = 13_000_000_000 + index * 100_000_000
             count = limit * (PER_REQUEST if unit == "requests" else 1) * (2 * half_s + 60)
             numbers = np.arange(first, first + count)
-            await producers.launch(numbers, text=f"to {name}", route=[name], config=config, id=name, unknown="hold")
+            async with open_session(config) as session:
+                await launch(session, LaunchRequest(numbers=numbers, text=f"to {name}", route=[name], id=name))
         one = _start(folder, path)
         running = [one]
         stack.callback(_end, running)

@@ -23,16 +23,18 @@ import aiohttp
 import numpy as np
 from numpy.typing import NDArray
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import parse
 from dispatcher.core.numbers import encode
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Stored
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from dispatcher.store.fold.feeding import READ_BYTES_MAX
 from dispatcher.store.port import LoadedBatch
 from dispatcher.store.sqlite.store import open_sqlite
 from loadtest.sim.process import spawn
+from producers.launch.api import launch
 from schemas import codec
 from schemas.batch import pack
 from schemas.records import AnyRecord, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Reports
@@ -81,7 +83,7 @@ async def _submitted(total: int) -> float:
         config = parse({"log": {"url": f"sqlite:{folder}/log.db"}, "account": {ACCOUNT: account}}, "bench")
         log = await open_log(config.log.url)
         numbers = np.arange(FIRST, FIRST + total)
-        await producers.launch(numbers, text=TEXT, route=[ACCOUNT], config=config, log=log, id="bench")
+        await launch(Session(config, log), LaunchRequest(numbers=numbers, text=TEXT, route=[ACCOUNT], id="bench"))
         stop = asyncio.Event()
         async with aiohttp.ClientSession() as session:
             start_s = time.perf_counter()

@@ -14,11 +14,13 @@ import aiohttp
 import numpy as np
 import orjson
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from loadtest.sim.process import spawn
+from producers.launch.api import launch
 
 LIMIT = 500
 TEXT = "【Shop】Sale from 8 to 10"
@@ -75,7 +77,7 @@ async def _ours(seconds: int) -> dict[str, Any]:
         config = parse({"log": {"url": f"sqlite:{folder}/log.db"}, "account": {"spring": account}}, "bench")
         log = await open_log(config.log.url)
         numbers = np.arange(13_000_000_000, 13_000_000_000 + LIMIT * (seconds + 30))
-        await producers.launch(numbers, text=TEXT, route=["spring"], config=config, log=log, id="bench")
+        await launch(Session(config, log), LaunchRequest(numbers=numbers, text=TEXT, route=["spring"], id="bench"))
         stop = asyncio.Event()
         lanes = asyncio.create_task(run_lanes(config, log, stop))
         await asyncio.sleep(seconds)

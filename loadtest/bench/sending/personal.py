@@ -22,9 +22,11 @@ import orjson
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
 from loadtest.bench.launching.launch import CONFIG, MEGABYTE, RECORDS_AT_ONCE, peak_bytes, write_list
 from loadtest.bench.process import in_its_own_process
-from producers import launch
+from producers.launch.api import launch
 from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 ROWS: Final = 1_000_000
@@ -55,8 +57,9 @@ async def run(quick: bool) -> list[dict[str, Any]]:
 
 async def _ours(folder: Path) -> int:
     config = parse({**CONFIG, "log": {"url": f"sqlite:{folder / 'log.db'}"}}, "bench")
-    result = await launch(folder / "list.csv", text=TEXT, route=["bulk"], id="bench", config=config)
-    return result.recipients
+    request = LaunchRequest(numbers=folder / "list.csv", text=TEXT, route=["bulk"], id="bench")
+    async with open_session(config) as session:
+        return (await launch(session, request)).recipients
 
 
 async def _naive(folder: Path) -> int:

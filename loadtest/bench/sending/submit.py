@@ -18,11 +18,13 @@ import aiohttp
 import numpy as np
 import orjson
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from loadtest.sim.process import spawn
+from producers.launch.api import launch
 
 TEXT = "【Shop】Sale from 8 to 10"
 FIRST = 13_000_000_000
@@ -76,7 +78,7 @@ async def _ours(total: int, per_request: int, inflight: int) -> float:
         config = _config(folder, sim.url, per_request, inflight)
         log = await open_log(config.log.url)
         numbers = np.arange(FIRST, FIRST + total)
-        await producers.launch(numbers, text=TEXT, route=["spring"], config=config, log=log, id="bench")
+        await launch(Session(config, log), LaunchRequest(numbers=numbers, text=TEXT, route=["spring"], id="bench"))
         stop = asyncio.Event()
         async with aiohttp.ClientSession() as session:
             start_s = time.perf_counter()

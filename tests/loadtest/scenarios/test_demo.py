@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 from dispatcher.config.file import parse
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
 from dispatcher.store.port import Page
 from loadtest.scenarios.demo_stage import own_topics
 from loadtest.scenarios.ledger_comparison import Comparison, compare, our_rows, their_rows
@@ -32,9 +34,9 @@ ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo
 async def test_the_dirty_list_holds_exactly_what_it_is_said_to_hold(tmp_path: Path, rows: int) -> None:
     made = write_dirty(tmp_path, rows)
     config = parse({"log": {"url": f"sqlite:{tmp_path}/log.db"}, "account": {"spring": ACCOUNT}}, "x.toml")
-    prepared = await prepare(
-        config, str(made.path), text="hello", route=["spring"], suppress=[str(made.suppress)], ask_balance=False
-    )
+    request = LaunchRequest(numbers=str(made.path), text="hello", route=["spring"], suppress=[str(made.suppress)])
+    async with open_session(config) as session:
+        prepared = await prepare(session, request, ask_balance=False)
     plan = prepared.plan
     prepared.close()
     assert (plan.rows, plan.recipients, plan.invalid, plan.duplicate, plan.suppressed) == (

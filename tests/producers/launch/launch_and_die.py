@@ -18,7 +18,9 @@ from typing import Any
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
-from producers import launch
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
+from producers.launch.api import launch
 
 TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
 CONFIG = parse({"account": {"spring": TABLE, "summer": TABLE}}, "test.toml")
@@ -49,7 +51,8 @@ async def run(url: str, path: Path, when: str = "", number: int = -1) -> Any:
     log = await open_log(url)
     try:
         dying: Any = DyingLog(log, when, number)
-        return await launch(path, text="hi", route=["spring", "summer"], id="may", config=CONFIG, log=dying)
+        request = LaunchRequest(numbers=path, text="hi", route=["spring", "summer"], id="may")
+        return await launch(Session(CONFIG, dying), request)
     finally:
         await log.close()
 

@@ -1,14 +1,37 @@
-"""What is on a log of one campaign, read the way lanes and the joiner read it."""
+"""Launches by keywords, and what is then on the log of one campaign, read the way lanes and the joiner read it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from dispatcher.config.file import Config
 from dispatcher.log.port import Log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import open_session
+from producers.launch import api
+from producers.launch import prepare as prepared
+from producers.launch.commit import LaunchResult
+from producers.launch.prepare import Prepared
 from schemas.batch import unpack
 from schemas.codec import decode
 from schemas.records import AnyRecord, Job, Launched, Rejects
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, TOPIC
+
+
+async def launch(numbers: object, *, config: Config, log: Log | None = None, **request: Any) -> LaunchResult:
+    """Launch in a session of its own, on this log or the configured one."""
+    async with open_session(config, log=log) as session:
+        return await api.launch(session, LaunchRequest(numbers=numbers, **request))
+
+
+async def prepare(
+    config: Config, numbers: object, *, log: Log | None = None, ask_balance: bool = True, **request: Any
+) -> Prepared:
+    """Prepare in a session of its own."""
+    async with open_session(config, log=log) as session:
+        return await prepared.prepare(session, LaunchRequest(numbers=numbers, **request), ask_balance=ask_balance)
 
 
 async def records(log: Log, topic: str) -> list[tuple[int, AnyRecord]]:

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import ConfigError, TextError, UserError
+from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Limits, Message, Vendor
 from producers.launch.definition import ID_CHARS_MAX, check_text, define, new_id
 
@@ -36,18 +37,9 @@ class Gbk(Vendor, frozen=True, kw_only=True, tag="gbk"):
 
 
 def defined(config: Config = CONFIG, **changes: Any):
-    options = {
-        "campaign": "may",
-        "name": "",
-        "text": "hi",
-        "route": ["spring"],
-        "weight": 1,
-        "urgent": False,
-        "unknown": "hold",
-        "options": {},
-        "now": NOW,
-    }
-    return define(config, **{**options, **changes})
+    wanted: dict[str, Any] = {"campaign": "may", "text": "hi", "route": ["spring"], "now": NOW, **changes}
+    campaign, now = wanted.pop("campaign"), wanted.pop("now")
+    return define(config, LaunchRequest(numbers=(), id=campaign, **wanted), now)
 
 
 def test_a_definition_keeps_what_was_asked():

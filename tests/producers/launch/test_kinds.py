@@ -10,6 +10,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import InputError, TextError, UserError
+from dispatcher.service.launching import LaunchRequest
 from producers.launch.definition import Definition, define
 from producers.launch.multimedia import BYTES_ADVISED, read_frames
 
@@ -23,8 +24,8 @@ WAP = "店#http://127.0.0.1/may"
 
 
 def defined(**changes: Any) -> Definition:
-    given = {"campaign": "may", "name": "", "text": "hi", "route": ["summer"], "weight": 1, "urgent": False}
-    return define(CONFIG, **{**given, "unknown": "hold", "options": {}, "now": NOW, **changes})
+    wanted: dict[str, Any] = {"id": "may", "text": "hi", "route": ["summer"], **changes}
+    return define(CONFIG, LaunchRequest(numbers=(), **wanted), NOW)
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.errors import InputError, LogFull, LogTimeout, LogUnavailable, TextError, UserError
 from dispatcher.log.opening import open_log
 from loadtest.scenarios.made_lists import write_dirty
-from producers import LaunchResult, launch
 from producers.launch import commit
-from producers.launch.prepare import prepare
+from producers.launch.commit import LaunchResult
 from producers.lists.dedupe import ROWS_MAX
 from schemas.codec import decode
 from schemas.records import Launched
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log
+from tests.producers.launch.launched import launch, prepare
 
 TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
 FLOW = {"limit": 100, "per_s": 1, "unit": "messages"}

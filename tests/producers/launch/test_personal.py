@@ -17,16 +17,15 @@ from dispatcher.core.messages.template import parse
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import InputError, TextError, UserError
 from dispatcher.suppression_list import put
-from producers import launch
 from producers.launch.commit import commit
 from producers.launch.personal_values import CHARACTERS_MAX
 from producers.launch.plan_text import plan_lines
-from producers.launch.prepare import prepare
 from producers.lists.rejects import OTHER, REASONS_MAX, Spool
 from schemas.batch import BYTES_MAX, unpack_values
 from schemas.topics import RECIPIENTS
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log
+from tests.producers.launch.launched import launch, prepare
 
 URL = {"url": "http://127.0.0.1:9101"}
 BATCH = {**URL, "vendor": "batch-a", "account": "demo", "pswd": "x"}

@@ -15,9 +15,7 @@ from dispatcher.arrivals import take_inbound
 from dispatcher.config.file import parse
 from dispatcher.errors import InputError, LogUnavailable
 from dispatcher.suppression_list import put
-from producers import launch
 from producers.launch.commit import commit
-from producers.launch.prepare import prepare
 from producers.lists import dedupe
 from producers.lists.dedupe import Growing, Listed, separate, suppression_of
 from producers.lists.normalise import normalise
@@ -26,6 +24,7 @@ from schemas.batch import unpack
 from schemas.codec import decode
 from schemas.records import Inbound, Launched, Rejects
 from tests.memory_log import MemoryLog
+from tests.producers.launch.launched import launch, prepare
 
 N = 13_800_138_000
 CONFIG = parse(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import TextError
+from dispatcher.service.launching import LaunchRequest
 from producers.launch.definition import Definition, define
 
 LOGIN = {"userid": "1001", "username": "demo", "password": "x"}
@@ -26,8 +26,8 @@ CONFIG = parse(
 
 
 def defined(*route: str, text: str = "hi", **options: str) -> Definition:
-    wanted: dict[str, Any] = {"campaign": "may", "name": "", "weight": 1, "urgent": False, "unknown": "hold"}
-    return define(CONFIG, text=text, route=route, options=options, now=datetime(2025, 5, 1), **wanted)
+    request = LaunchRequest(numbers=(), id="may", text=text, route=route, options=options)
+    return define(CONFIG, request, datetime(2025, 5, 1))
 
 
 EURO = r'account "he" cannot carry "€" \(U\+20AC EURO SIGN\), character 3 of the text \(its charset is GBK\)'

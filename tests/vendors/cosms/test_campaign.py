@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-import producers
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.core.numbers import to_wire
@@ -21,10 +20,12 @@ from dispatcher.core.results import history_looks
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.session import open_session
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session, open_session
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.seam.vendor import HistoryLimits
 from loadtest.sim.process import SimClient, spawn
+from producers.launch.api import launch
 from schemas.states import State
 from schemas.topics import TOPICS
 from tests.vendors.simulated import AT_ONCE
@@ -107,15 +108,16 @@ async def campaign(
     """(how its recipients ended, the simulator's totals, the rows of its ledger)."""
     settings = config(folder, sim.url, **keys)
     log = await open_log(settings.log.url)
-    await producers.launch(
-        np.arange(FIRST, FIRST + recipients) if numbers is None else numbers,
-        text=text,
-        route=["spring"],
-        config=settings,
-        log=log,
-        id="may",
-        kind=kind,
-        frames=frames,
+    await launch(
+        Session(settings, log),
+        LaunchRequest(
+            numbers=np.arange(FIRST, FIRST + recipients) if numbers is None else numbers,
+            text=text,
+            route=["spring"],
+            id="may",
+            kind=kind,
+            frames=frames,
+        ),
     )
     late = await ended(settings, log, done)
     totals, rows = await asyncio.to_thread(sim.totals), await asyncio.to_thread(sim.rows)
@@ -176,7 +178,7 @@ async def test_a_wrong_password_is_tried_once(tmp_path):
         settings = config(tmp_path, sim.url, md5=False)
         log = await open_log(settings.log.url)
         numbers = np.arange(FIRST, FIRST + RECIPIENTS)
-        await producers.launch(numbers, text="hi", route=["spring"], config=settings, log=log, id="may")
+        await launch(Session(settings, log), LaunchRequest(numbers=numbers, text="hi", route=["spring"], id="may"))
         stop = asyncio.Event()
         lanes = asyncio.create_task(run_lanes(settings, log, stop))
         while not (await asyncio.to_thread(sim.totals))["codes"]:
@@ -228,8 +230,9 @@ async def test_frames_that_cannot_be_uploaded_launch_nothing(tmp_path):
         settings = config(tmp_path, sim.url)
         log = await open_log(settings.log.url)
         with pytest.raises(DispatcherError, match="could not be uploaded"):
-            await producers.launch(
-                [FIRST], text="优惠", route=["spring"], kind="mms", frames=frames, config=settings, log=log
+            await launch(
+                Session(settings, log),
+                LaunchRequest(numbers=[FIRST], text="优惠", route=["spring"], kind="mms", frames=frames),
             )
         assert [await log.end(topic.name, number) for topic in TOPICS for number in range(topic.partitions)] == [
             0
@@ -274,7 +277,7 @@ async def test_of_two_campaigns_to_the_same_people_the_one_whose_ids_are_known_t
             )
         )
         for name in ("may", "june"):
-            await producers.launch(numbers, text="hi", route=["spring"], config=settings, log=log, id=name)
+            await launch(Session(settings, log), LaunchRequest(numbers=numbers, text="hi", route=["spring"], id=name))
         stop = asyncio.Event()
         lanes = asyncio.create_task(run_lanes(settings, log, stop))
         expected = {"one answer": (120, 0), "both answers": (0, 120)}[lost]

@@ -1,0 +1,58 @@
+"""What a launch is asked for, in one struct, whoever asks: command, Python, an API.
+
+Launching itself is a service of the package `producers` (producers/launch/api.py), which stands above this one: it
+reads lists. `dispatcher.launch` and `dispatcher.plan_launch` find it by entry point (group `dispatcher.services`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Literal
+
+import msgspec
+
+
+class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign to launch; with the same `id` once or ten times, it is launched once.
+
+    `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
+    (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
+    one, of str, bytes or int. `column` names the phone column of a file or table, `sheet` the sheet of a workbook,
+    `header_row` the line of the header (0: there is none); `hidden_rows` says whether rows that the workbook does not
+    show are to `skip` or to `include`: a list that has some is refused without it. `suppress` holds lists like
+    `numbers`, with `suppress_column` and `suppress_sheet` (numbers on the suppression list are left out of every launch
+    anyway).
+
+    `route` names the accounts that share the campaign. A text with placeholders, as "Dear {name}", is personalised:
+    `name` is a column of the file or table, and every recipient gets their own; `{{` and `}}` are braces. `options` are
+    vendor options of all accounts (`product`) or of one (`ACCOUNT.product`); `extno` extends the sender's number on all
+    of them. `kind` is sms, wap (the text is `title#URL`) or mms (the text is the title, `frames` the folder of its
+    files, uploaded right before the commit).
+
+    `weight` is its share of an account relative to other campaigns, 1 where it is None; `urgent` puts it before all
+    that is not. `unknown` says what is done where the vendor may or may not have taken messages: `hold` never texts
+    anybody twice, `resend` may. Without `id` it is a new campaign each time. `by` is who orders it, by default the user
+    of this process.
+    """
+
+    numbers: Any
+    text: str
+    route: Sequence[str]
+    id: str | None = None
+    name: str = ""
+    weight: int | None = None
+    urgent: bool = False
+    unknown: str = "hold"
+    column: str | int | None = None
+    sheet: str | int | None = None
+    header_row: int | None = None
+    hidden_rows: Literal["skip", "include"] | None = None
+    suppress: Sequence[Any] = ()
+    suppress_column: str | int | None = None
+    suppress_sheet: str | int | None = None
+    options: Mapping[str, str] = {}
+    extno: str = ""
+    kind: str = "sms"
+    frames: str | PathLike[str] | None = None
+    by: str = ""

@@ -1,0 +1,56 @@
+"""A campaign's results as rows, one per recipient, written to a file or a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from typing import IO, Final
+
+import msgspec
+
+from dispatcher.config.file import Config
+from dispatcher.errors import StoreError
+from dispatcher.service.texts import sent_texts
+from dispatcher.store.export.recipients import Format, Wrote, export
+from dispatcher.store.opening import open_reader
+from dispatcher.store.views import CampaignView
+
+READ_WITHIN_S: Final = 30.0
+LOOK_AGAIN_S: Final = 0.2
+
+
+class ResultsWritten(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows were written, and which batches have no numbers, and why."""
+
+    rows: int
+    damaged: dict[int, str]
+
+
+def write_results(
+    config: Config,
+    view: CampaignView,
+    out: IO[bytes],
+    kind: Format,
+    *,
+    states: Sequence[str] | None = None,
+    texts: bool = False,
+    wrote: Wrote = lambda rows: None,
+) -> ResultsWritten:
+    """Write the results in these states (None: all recipients); `texts`: with a column of what each recipient gets.
+
+    `wrote` is told the rows written so far. Blocks. Raises StoreError, LogError, and OSError where `out` does.
+    """
+    with ExitStack() as stack:
+        reader = stack.enter_context(closing(open_reader(config.store)))
+        until_s = time.monotonic() + READ_WITHIN_S
+        while unread := reader.unread(view.id):
+            if time.monotonic() > until_s:
+                raise StoreError(
+                    f"{unread} batches of {view.id} were not read from the log yet; is `dispatcher run` (role results) "
+                    "keeping up? Try again in a minute."
+                )
+            time.sleep(LOOK_AGAIN_S)
+        sent = stack.enter_context(sent_texts(config, view)) if texts else None
+        rows = export(reader, view, out, kind, states=states, wrote=wrote, texts=sent)
+        return ResultsWritten(rows=rows, damaged=reader.damaged(view.id))
