@@ -21,7 +21,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
-from dispatcher.terminal.options import Group
+from dispatcher.terminal.options import CONFIG_BEFORE, Group, config_before
 
 DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
@@ -68,7 +68,7 @@ class InstalledGroup(Group):
         if cmd_name in installed:
             return _loaded(installed[cmd_name])
         if any(name.startswith(f"{cmd_name}.") for name in installed):
-            group = InstalledGroup(cmd_name, help=GROUPS.get(self.prefix + cmd_name))
+            group = InstalledGroup(cmd_name, help=GROUPS.get(self.prefix + cmd_name), params=[config_before()])
             group.prefix = f"{self.prefix}{cmd_name}."
             return group
         return None
@@ -81,7 +81,11 @@ class InstalledGroup(Group):
         close = get_close_matches(name, self.list_commands(ctx), 1)
         if close and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             ctx.fail(f"No such command {name!r}. Did you mean {close[0]!r}?")
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        takes_config = command is None or any(parameter.name == "config" for parameter in command.params)
+        if CONFIG_BEFORE in ctx.meta and not takes_config and not ctx.resilient_parsing:
+            ctx.fail(f"{name!r} reads no configuration of the dispatcher: leave --config before it out.")
+        return found, command, rest
 
     def _installed(self) -> dict[str, EntryPoint]:
         return {
@@ -194,7 +198,11 @@ def _debug_or(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    params=[config_before()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(version(DISTRIBUTION), prog_name="dispatcher", message="%(prog)s %(version)s")
 def main() -> None:
     """Send bulk SMS campaigns: no number twice, none lost, no vendor limit exceeded."""

@@ -20,6 +20,9 @@ from dispatcher.terminal.table import Listing
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH_PIPED: Final = 500
+CONFIG_BEFORE: Final = "dispatcher.config"
+"""Where click's contexts of one call keep the configuration that was named before the command."""
+
 SENTENCE_MAX: Final = 300
 
 TELL_AFTER_RECORDS: Final = 20_000
@@ -40,14 +43,35 @@ class Group(click.Group):
 
 
 def config_option(function: F) -> F:
-    """`--config FILE` as the parameter `config` (None: dispatcher.toml, see dispatcher/config/file.py)."""
+    """`--config FILE` as the parameter `config` (None: dispatcher.toml, see dispatcher/config/file.py).
+
+    It may stand before the command as well, where `config_before` keeps it; after the command it counts more.
+    """
     return click.option(
         "--config",
         type=click.Path(dir_okay=False),
         default=None,
         metavar="FILE",
+        callback=lambda ctx, _parameter, value: value if value is not None else ctx.meta.get(CONFIG_BEFORE),
         help="The configuration; default $DISPATCHER_CONFIG, else dispatcher.toml.",
     )(function)
+
+
+def config_before() -> click.Option:
+    """`--config FILE` of a group, for the command after it."""
+
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.meta[CONFIG_BEFORE] = value
+
+    return click.Option(
+        ["--config"],
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        expose_value=False,
+        callback=keep,
+        help="The configuration; it may stand after the command as well.",
+    )
 
 
 def json_option(function: F) -> F:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -259,3 +260,44 @@ def test_a_command_like_no_other_is_only_said_to_be_none(commands: Path) -> None
     result = invoke("zzzzzz")
     assert result.exit_code == 2
     assert "No such command 'zzzzzz'.\n" in result.stderr
+
+
+ACCOUNT = '[account.{}]\nvendor = "batch-a"\nurl = "http://127.0.0.1:9"\naccount = "demo"\npswd = "secret"\n'
+
+
+@pytest.fixture
+def configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a.toml and b.toml, each with an account named like it."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.toml").write_text(ACCOUNT.format(name), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPATCHER_CONFIG", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "account"),
+    [
+        (["--config", "a.toml", "account", "list"], "a"),
+        (["account", "--config", "a.toml", "list"], "a"),
+        (["account", "list", "--config", "a.toml"], "a"),
+        (["--config", "a.toml", "account", "list", "--config", "b.toml"], "b"),
+        (["--config", "a.toml", "account", "--config", "b.toml", "list"], "b"),
+    ],
+    ids=" ".join,
+)
+def test_the_configuration_may_be_named_before_or_after_the_command(
+    configurations: Path, words: list[str], account: str
+) -> None:
+    done = invoke(*words, "--json")
+    assert done.exit_code == 0, done.output
+    assert [each["account"] for each in json.loads(done.stdout)["accounts"]] == [account]
+
+
+@pytest.mark.parametrize("words", [["completion", "bash"], ["x-fine"], ["simulate"]], ids=" ".join)
+def test_a_command_without_a_configuration_refuses_one_before_it(
+    commands: Path, configurations: Path, words: list[str]
+) -> None:
+    done = invoke("--config", "a.toml", *words)
+    assert done.exit_code == 2
+    assert "reads no configuration of the dispatcher" in done.stderr
