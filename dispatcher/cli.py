@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import errno
 import io
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 import click
@@ -99,7 +98,6 @@ def _loaded(found: EntryPoint) -> click.Command:
     command = found.load()
     if not isinstance(command, click.Command):
         raise TypeError(f"entry point {found.name} = {found.value} is not a click command")
-    _keep_warnings_off_the_output()
     return command
 
 
@@ -155,30 +153,6 @@ class Commands(InstalledGroup):
         return result if isinstance(result, int) and not isinstance(result, bool) else 0
 
 
-def _keep_warnings_off_the_output() -> None:
-    """Standard output is the command's result, perhaps JSON: what our code warns of goes to standard error instead.
-
-    Only until a command sets up its own logging (dispatcher/process/logs.py); what libraries say would be said twice.
-    """
-    import structlog
-
-    from dispatcher.process.logs import Redact
-
-    if structlog.is_configured():
-        return
-    logging.root.addHandler(logging.NullHandler())  # else Python itself prints what nobody handles
-    structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            Redact(),
-            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-
-
 def _show_what_the_terminal_can() -> None:
     """A terminal that is not UTF-8 shows `?` for what it has no character for; files and JSON are UTF-8 everywhere."""
     for out in (sys.stdout, sys.stderr):
@@ -203,7 +177,7 @@ def _debug_or(sentence: str) -> None:
     params=[config_before()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(version(DISTRIBUTION), prog_name="dispatcher", message="%(prog)s %(version)s")
+@click.version_option(package_name=DISTRIBUTION, prog_name="dispatcher", message="%(prog)s %(version)s")
 def main() -> None:
     """Send bulk SMS campaigns: no number twice, none lost, no vendor limit exceeded."""
 

@@ -18,6 +18,7 @@ import click
 
 from consumers.inbound.screen import footer, letter_table, message_line, message_table
 from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.errors import UserError
@@ -135,18 +136,18 @@ def export_command(
     if output is not None:
         check_output(output, force=force)
     wanted = _wanted(**chosen)
-    records_behind, loaded = asyncio.run(_fresh(config))
+    records_behind, places = asyncio.run(_fresh(config))
     with written(output) as out:
-        rows = export_messages(all_messages(loaded, wanted), out, KINDS[kind])
+        rows = export_messages(all_messages(places, wanted), out, KINDS[kind])
     if as_json:
         print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 
 
-async def _fresh(config: str | None) -> tuple[int, Config]:
+async def _fresh(config: str | None) -> tuple[int, Places]:
     async with open_session(config, progress=folding()) as session:
-        return await session.behind(TOPICS), session.config
+        return await session.behind(TOPICS), session.places
 
 
 @click.command()

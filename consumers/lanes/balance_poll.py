@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
 from consumers.lanes.prepared import Driver
 from consumers.lanes.turns import Queries
 from dispatcher.accounts.ask_book import BalanceBook
@@ -20,6 +18,7 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.errors import LogError
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Balance
 
 ASKED_BY: Final = "the lane"
@@ -39,7 +38,7 @@ async def poll_balance(
     if interval_s is None:
         return
     account = queries.account
-    logger = structlog.get_logger("balance").bind(account=account)
+    logger = get_logger("balance").bind(account=account)
     too_fast, mark = 0, 0.0
     backoff = Backoff(interval_s, interval_s * SLOWER_MAX)
 

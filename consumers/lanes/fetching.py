@@ -21,7 +21,6 @@ import random
 from typing import Final
 
 import msgspec
-import structlog
 
 from consumers.lanes.prepared import Driver
 from consumers.lanes.turns import Queries
@@ -32,6 +31,7 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
+from dispatcher.loggers import get_logger
 from dispatcher.masking import spellings
 from dispatcher.vendors.seam.vendor import Poll, Polled, ReportRow, Vendor
 
@@ -93,7 +93,7 @@ class Poller:
         self._opt_out_words = opt_out_words
         self._account = queries.account
         self._secrets = [each.encode() for secret in vendor.secrets() for each in spellings(secret)]
-        self._logger = structlog.get_logger("polls").bind(account=self._account, poll=poll.name)
+        self._logger = get_logger("polls").bind(account=self._account, poll=poll.name)
 
     async def run(self) -> None:
         """For ever. Raises LogError where waiting does not help."""

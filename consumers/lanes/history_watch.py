@@ -15,8 +15,6 @@ from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeVar
 
-import structlog
-
 from consumers.lanes.prepared import Driver
 from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
 from consumers.lanes.turns import Queries
@@ -32,6 +30,7 @@ from dispatcher.core.results.history import SHANGHAI_MS, Asked, Finding, Span, T
 from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Answer, HistoryRow, ReportRow, Request, Vendor
 from schemas.batch import BrokenBatch
 from schemas.records import Intent
@@ -75,7 +74,7 @@ class HistoryWatch:
         limits = vendor.history_limits
         self._looks = HistoryLooks(self._request_ms, limits.window_s) if limits is not None else None
         self._intents: dict[int, Intent] = {}
-        self._logger = structlog.get_logger("history").bind(account=self._account)
+        self._logger = get_logger("history").bind(account=self._account)
 
     async def run(self) -> None:
         """For ever; returns where the history cannot tell, or the log cannot. The lane goes on without."""

@@ -11,11 +11,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import structlog
-
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
+from dispatcher.loggers import get_logger
 from schemas.codec import encode
 from schemas.records import AnyRecord, BalanceTold, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
 from schemas.topics import CAMPAIGNS, LANES
@@ -35,7 +34,7 @@ class Journal:
         self._tasks: set[asyncio.Task[None]] = set()
         self._facts = 0
         self.troubled = False
-        self._logger = structlog.get_logger("lanes").bind(partition=partition)
+        self._logger = get_logger("lanes").bind(partition=partition)
 
     @property
     def settled(self) -> bool:

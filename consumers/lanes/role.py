@@ -11,8 +11,6 @@ import contextlib
 from functools import partial
 from typing import Any, Final
 
-import structlog
-
 from consumers.lanes.runner import LaneRunner
 from dispatcher.accounts.holders import GROUP
 from dispatcher.campaigns_feed import CampaignsFeed
@@ -22,6 +20,7 @@ from dispatcher.core.lane.state import LaneBroken
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError
 from dispatcher.log.port import Log
+from dispatcher.loggers import get_logger
 from dispatcher.process.roles import Work, start_tasks
 from schemas.topics import LANES, lane_partition
 
@@ -37,7 +36,7 @@ class Lanes:
         self._feed: Final = CampaignsFeed(log)
         self._held: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._logger = structlog.get_logger("lanes")
+        self._logger = get_logger("lanes")
         self.accounts: Final[dict[int, list[str]]] = {}
         for account in config.accounts:
             self.accounts.setdefault(lane_partition(account), []).append(account)

@@ -17,8 +17,6 @@ import time
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Final
 
-import structlog
-
 from consumers.lanes.balance_poll import ASKED_BY, poll_balance
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
@@ -39,6 +37,7 @@ from dispatcher.core.messages.chunks import Batch
 from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
@@ -72,7 +71,7 @@ class LaneRunner:
         self._failed: BaseException | None = None
         self._stopping = False
         self._doubt_since_s: float | None = None
-        self._logger = structlog.get_logger("lanes").bind(partition=partition)
+        self._logger = get_logger("lanes").bind(partition=partition)
         self._owner: Owner | None = None
 
     async def run(self, stop: asyncio.Event) -> bool:

@@ -14,14 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import structlog
-
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.loggers import get_logger
 
 LOOK_AGAIN_S: Final = 0.05
 
-_logger = structlog.get_logger("lanes")
+_logger = get_logger("lanes")
 
 
 class Queries:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import msgspec
-import structlog
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.results.evidence import Proof, conclude
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
+from dispatcher.loggers import get_logger
 from dispatcher.store.port import StoreReader
 from schemas.codec import encode
 from schemas.records import Decided, ResolvedAs
@@ -31,7 +31,7 @@ LOOK_EVERY_S: Final = 2.0
 AGAIN: Final = Backoff(60.0, 6 * 3600.0)
 BY: Final = "evidence"
 
-_log = structlog.get_logger("evidence")
+_log = get_logger("evidence")
 
 
 class _Due(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import cast
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns import stale, view_of
 from dispatcher.service.results import write_results
@@ -80,9 +80,9 @@ def export_command(
         raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    loaded, view, missing = asyncio.run(_fresh(config, campaign))
+    places, view, missing = asyncio.run(_fresh(config, campaign))
     with written(output) as out, _progress(view, states, output) as wrote:
-        done = write_results(loaded, view, out, format_, states=states, texts=texts, wrote=wrote)
+        done = write_results(places, view, out, format_, states=states, texts=texts, wrote=wrote)
     broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(done.damaged.items())]
     for note in filter(None, (stale(missing), _unknown(view), *broken)):
         click.echo(note, err=True)
@@ -100,11 +100,11 @@ def export_command(
         click.echo(f"{done.rows:,} rows written to {output}.", err=True)
 
 
-async def _fresh(config: str | None, campaign: str) -> tuple[Config, CampaignView, int]:
-    """The configuration, the campaign as it is now, and how many records the results are behind the log."""
+async def _fresh(config: str | None, campaign: str) -> tuple[Places, CampaignView, int]:
+    """Where the results are, the campaign as it is now, and how many records the results are behind the log."""
     async with open_session(config, progress=folding()) as session:
-        missing = await session.behind()
-        return session.config, await view_of(session, campaign), missing
+        missing = await session.behind(whole=True)
+        return session.places, await view_of(session, campaign), missing
 
 
 def _unknown(view: CampaignView) -> str:

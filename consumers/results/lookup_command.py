@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
-from rich.text import Text
 
-from dispatcher.service.lookup import NumberLookup, look_up
-from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.words import clock, printable
+
+if TYPE_CHECKING:
+    from dispatcher.service.lookup import NumberLookup
 
 
 @click.command()
@@ -27,6 +28,8 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
       dispatcher lookup 13800138000
       dispatcher lookup 13800138000 --json
     """
+    from rich.text import Text
+
     found = asyncio.run(_look_up(number, config))
     if as_json:
         print_json(found)
@@ -57,5 +60,8 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
 
 
 async def _look_up(number: str, config: str | None) -> NumberLookup:
+    from dispatcher.service.lookup import look_up
+    from dispatcher.service.session import open_session
+
     async with open_session(config, progress=folding()) as session:
         return await look_up(session, number)

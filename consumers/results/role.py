@@ -21,14 +21,13 @@ from collections import deque
 from functools import partial
 from typing import Final
 
-import structlog
-
 from consumers.results.evidence import EvidenceWatch
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer, StoreBusy
 from dispatcher.log.port import Log, Stored
+from dispatcher.loggers import get_logger
 from dispatcher.process.roles import Work, start_tasks
 from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.store.fold.feeding import Joining, places
@@ -46,7 +45,7 @@ RETRY: Final = Backoff(0.5, 10.0)
 FEED_BYTES_MAX: Final = 4_000_000
 """Of one partition, read and not yet folded; a read may go over it once."""
 
-_log = structlog.get_logger("joiner")
+_log = get_logger("joiner")
 
 
 async def start_results(config: Config, log: Log) -> Work:

@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
-import structlog
 from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
@@ -29,6 +28,7 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry, Log, Stored
 from dispatcher.log.records import record_of
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Balance, History, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked
@@ -56,7 +56,7 @@ Query = Asks[Balance]
 Waits = Callable[[float, BalanceAsked], None]
 """Told (seconds to wait, because of whose ask)."""
 
-_logger = structlog.get_logger("balance")
+_logger = get_logger("balance")
 
 
 def pending(record: BalanceAsked) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.log.opening import SqliteUrl, read_url
 from dispatcher.log.sqlite.claim import Holder, holders
 from dispatcher.log.sqlite.file import locks_folder
@@ -15,9 +15,9 @@ GROUP: Final = "lanes"
 """The name under which the lanes role shares out lane partitions."""
 
 
-def lane_holders(config: Config) -> dict[int, Holder] | None:
+def lane_holders(places: Places) -> dict[int, Holder] | None:
     """Who holds what. None on Kafka: the broker's consumer group knows."""
-    where = read_url(config.log.url)
+    where = read_url(places.log.url)
     if not isinstance(where, SqliteUrl):
         return None
     return holders(locks_folder(Path(where.path)) / "claims" / GROUP / LANES.name)

@@ -9,22 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 import click
-import orjson
 
-from dispatcher.config.file import Config, load
 from dispatcher.errors import ConfigError, PortInUse
-from dispatcher.terminal.options import config_option, json_option
-from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.terminal.options import config_option, json_option, print_json_line
 from schemas.topics import lane_partition
 
 if TYPE_CHECKING:
+    from dispatcher.config.file import Config
     from dispatcher.process.roles import Running
+    from dispatcher.vendors.seam.vendor import Vendor
 
 ROLE_GROUP: Final = "dispatcher.roles"
 STOP_ORDER: Final = ("web", "lanes", "results")  # also the order in which people see them
@@ -59,6 +57,7 @@ def run(role: str, config: str | None, as_json: bool) -> None:
       dispatcher run
       dispatcher run --role lanes --config /etc/dispatcher.toml
     """
+    from dispatcher.config.file import load
     from dispatcher.process import logs
 
     roles = role_names() if role == "all" else (role,)
@@ -126,8 +125,7 @@ def _greet(config: Config, roles: tuple[str, ...], at_work: Running, others: lis
     web = at_work.url
     if as_json:
         ready = {"ready": True, "pid": os.getpid(), "roles": roles, "log": at_work.log.url, "web": web}
-        click.echo(orjson.dumps(ready | {"accounts": sorted(config.accounts), "lanes_held_by": others}))
-        sys.stdout.flush()
+        print_json_line(ready | {"accounts": sorted(config.accounts), "lanes_held_by": others})
         return
     click.echo(f"dispatcher runs on {at_work.log.url}, configured by {config.path}")
     if web is not None:

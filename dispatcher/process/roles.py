@@ -15,16 +15,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-import structlog
-
 from dispatcher.config.file import Config
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
+from dispatcher.loggers import get_logger
 from dispatcher.process.command import ROLE_GROUP, STOP_ORDER
 
 START_ORDER: Final = ("web", "results", "lanes")  # a taken port is found before anything moves
 
-_logger = structlog.get_logger("run")
+_logger = get_logger("run")
 
 
 class Work:

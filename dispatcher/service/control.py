@@ -157,7 +157,7 @@ def _nothing_left(session: Session, launched: Launched) -> Counts | None:
     behind the log they are. Never fails, as nothing that stops a campaign may depend on it. Blocks.
     """
     try:
-        with closing(open_reader(session.config.store)) as reader:
+        with closing(open_reader(session.places.store)) as reader:
             view = reader.campaign(launched.campaign)
     except DispatcherError:
         return None

@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Final
 
-from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.errors import StoreBusy
 from dispatcher.log.port import Log
-from dispatcher.store.fold.feeding import Joining
-from dispatcher.store.opening import open_store
-from dispatcher.store.port import Store, StoreReader
-from schemas.topics import CAMPAIGNS, LANES, REPORTS, Topic
+from dispatcher.store.opening import open_reader, open_store
+from dispatcher.store.port import INPUTS, Store, StoreReader
+from schemas.topics import CAMPAIGNS, LANES, REPORTS, TOPIC, Topic
 
 FRESH_WITHIN_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.1
 
 FOLDED: Final = (CAMPAIGNS, LANES, REPORTS)
 """The topics whose every record is in the results sooner or later."""
+
+READ: Final = tuple(TOPIC[name] for name in (*INPUTS, "lanes", "reports"))
+"""All topics that the fold reads."""
 
 Progress = Callable[[int, int], None]
 """Is told (done, of how many) log offsets."""
@@ -35,17 +38,34 @@ def silent(done: int, total: int) -> None:
 
 async def catch_up(log: Log, store: Store, *, no_report_after_s: float, progress: Progress = silent) -> None:
     """Fold everything that is in the log now into the store, then return."""
+    from dispatcher.store.fold.feeding import Joining  # here: nothing is folded where nothing is new
+
     await Joining(log, store, no_report_after_s=no_report_after_s).catch_up(progress)
 
 
-async def bring_up_to_date(config: Config, log: Log, progress: Progress = silent) -> bool:
+async def is_up_to_date(places: Places, log: Log) -> bool:
+    """Whether the results have read exactly what is on the log now; False where there are none yet.
+
+    Numbers of batches may be missing all the same, where an earlier fold was interrupted.
+    """
+    ends = await ends_of(log, READ)
+
+    def same() -> bool:
+        with closing(open_reader(places.store)) as reader:
+            offsets = reader.offsets()
+            return bool(offsets) and all(offsets.get(place, 0) == end for place, end in ends.items())
+
+    return await asyncio.to_thread(same)
+
+
+async def bring_up_to_date(places: Places, log: Log, progress: Progress = silent) -> bool:
     """Fold what is not folded yet; False if another process holds the store: then that one keeps it up to date."""
     try:
-        store = await asyncio.to_thread(open_store, config.store)
+        store = await asyncio.to_thread(open_store, places.store)
     except StoreBusy:
         return False
     try:
-        await catch_up(log, store, no_report_after_s=config.store.no_report_after_s, progress=progress)
+        await catch_up(log, store, no_report_after_s=places.store.no_report_after_s, progress=progress)
     finally:
         await asyncio.to_thread(store.close)
     return True

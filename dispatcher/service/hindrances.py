@@ -61,7 +61,7 @@ async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindran
     }
     if not due:
         return Hindrances()
-    held, stops = lane_holders(session.config), (await read_campaigns(await session.log())).stopped()
+    held, stops = lane_holders(session.places), (await read_campaigns(await session.log())).stopped()
     not_run = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
     told = [stop_of(stops[account]) for account in sorted(due & stops.keys())]
     # A lane that has ended cannot have told the end of what passes by itself; what a person has to mend still stands.

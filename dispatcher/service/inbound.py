@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import asdict
 
-from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.service.session import Session
@@ -70,9 +70,9 @@ async def newest_messages(session: Session, wanted: InboundWanted, limit: int) -
     )
 
 
-def all_messages(config: Config, wanted: InboundWanted) -> Iterator[Sequence[InboundMessage]]:
+def all_messages(places: Places, wanted: InboundWanted) -> Iterator[Sequence[InboundMessage]]:
     """All messages in the results that are wanted, oldest first, some thousand at a time. Blocks."""
-    with contextlib.closing(open_reader(config.store)) as reader:
+    with contextlib.closing(open_reader(places.store)) as reader:
         yield from reader.inbound_pages(wanted)
 
 

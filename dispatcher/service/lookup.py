@@ -47,7 +47,7 @@ async def look_up(session: Session, text: str) -> NumberLookup:
     """Everything about a number, written as in a list. Raises UserError if it is none, LogError, StoreError."""
     value = number_of(text)
     wire = phone_numbers.to_wire(value)
-    await session.behind()
+    await session.behind(whole=True)
 
     def ask(reader: StoreReader) -> tuple[list[Sighting], list[InboundMessage]]:
         return reader.lookup(value), reader.inbound(wire, messages_max=MESSAGES_MAX)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import asdict
 
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.store.views import CampaignView
-from dispatcher.vendors.seam.vendor import Vendor
+
+if TYPE_CHECKING:
+    from dispatcher.vendors.seam.vendor import Vendor
 
 SPEED_WINDOW_S: Final = 3.0
 

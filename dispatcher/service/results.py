@@ -9,7 +9,7 @@ from typing import IO, Final
 
 import msgspec
 
-from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.errors import StoreError
 from dispatcher.service.texts import sent_texts
 from dispatcher.store.export.recipients import Format, Wrote, export
@@ -28,7 +28,7 @@ class ResultsWritten(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_results(
-    config: Config,
+    places: Places,
     view: CampaignView,
     out: IO[bytes],
     kind: Format,
@@ -42,7 +42,7 @@ def write_results(
     `wrote` is told the rows written so far. Blocks. Raises StoreError, LogError, and OSError where `out` does.
     """
     with ExitStack() as stack:
-        reader = stack.enter_context(closing(open_reader(config.store)))
+        reader = stack.enter_context(closing(open_reader(places.store)))
         until_s = time.monotonic() + READ_WITHIN_S
         while unread := reader.unread(view.id):
             if time.monotonic() > until_s:
@@ -51,6 +51,6 @@ def write_results(
                     "keeping up? Try again in a minute."
                 )
             time.sleep(LOOK_AGAIN_S)
-        sent = stack.enter_context(sent_texts(config, view)) if texts else None
+        sent = stack.enter_context(sent_texts(places, view)) if texts else None
         rows = export(reader, view, out, kind, states=states, wrote=wrote, texts=sent)
         return ResultsWritten(rows=rows, damaged=reader.damaged(view.id))

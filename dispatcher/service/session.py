@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from os import PathLike
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, Union
 
-from dispatcher.config.file import Config, Secrets, load
+from dispatcher.config.places import Places, load_places
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.service.freshness import (
@@ -24,6 +25,7 @@ from dispatcher.service.freshness import (
     behind,
     bring_up_to_date,
     ends_of,
+    is_up_to_date,
     missing,
     silent,
 )
@@ -31,19 +33,22 @@ from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
 from schemas.topics import Topic
 
+if TYPE_CHECKING:
+    from dispatcher.config.file import Config, Secrets
+
 FOLD_AGAIN_S: Final = 1.0
 
 T = TypeVar("T")
-ConfigSource = Config | str | PathLike[str] | None
+ConfigSource = Union["Config", str, PathLike[str], None]
 """A configuration, the path of one, or None: $DISPATCHER_CONFIG, else dispatcher.toml."""
 
 
 class Session:
-    """Made by `open_session`. `config` has no secrets; `config_with` reads those that a call needs."""
+    """Made by `open_session`. `places` are read at once, the rest of the configuration when a call needs it."""
 
     def __init__(self, source: ConfigSource = None, log: Log | None = None, progress: Progress = silent) -> None:
         self._source: Final = source
-        self.config: Final = source if isinstance(source, Config) else load(source, secrets="none")
+        self.places: Final = source if isinstance(source, Places) else load_places(source)
         self._progress: Final = progress
         self._log = log
         self._reader: StoreReader | None = None
@@ -51,17 +56,27 @@ class Session:
         self._opening: Final = asyncio.Lock()
         self._stack: Final = AsyncExitStack()
         self._folded_s = float("-inf")
+        self._is_whole = False
         self._ends_before: Ends = {}
+
+    @cached_property
+    def config(self) -> Config:
+        """The whole configuration, without secrets. Raises ConfigError."""
+        return self.config_with("none")
 
     def config_with(self, secrets: Secrets) -> Config:
         """The configuration with the secrets of these accounts. Raises ConfigError if one is missing."""
-        return self._source if isinstance(self._source, Config) else load(self._source, secrets=secrets)
+        if isinstance(self._source, Places):
+            return self._source
+        from dispatcher.config.file import load  # here: most questions need no account, and no vendor's module
+
+        return load(self._source, secrets=secrets)
 
     async def log(self, *, create: bool = False) -> Log:
         """The open log. Raises ConfigError if there is none and it is not to be created, and LogError."""
         async with self._opening:
             if self._log is None:
-                self._log = await open_log(self.config.log.url, create=create)
+                self._log = await open_log(self.places.log.url, create=create)
                 self._stack.push_async_callback(self._log.close)
             return self._log
 
@@ -71,15 +86,24 @@ class Session:
         async with self._reading:
             return await asyncio.to_thread(ask, await self._opened_reader())
 
-    async def fold(self) -> None:
-        """Fold what is new, unless a running dispatcher does; at most once in FOLD_AGAIN_S."""
-        if time.monotonic() - self._folded_s >= FOLD_AGAIN_S:
-            await bring_up_to_date(self.config, await self.log(), self._progress)
-            self._folded_s = time.monotonic()
+    async def fold(self, *, whole: bool = False) -> None:
+        """Fold what is new, unless a running dispatcher does; at most once in FOLD_AGAIN_S.
 
-    async def behind(self, topics: Sequence[Topic] = FOLDED, within_s: float = FRESH_WITHIN_S) -> int:
+        `whole`: with the numbers of every batch, which an earlier fold that was interrupted may have left out.
+        """
+        if time.monotonic() - self._folded_s < FOLD_AGAIN_S and (self._is_whole or not whole):
+            return
+        log = await self.log()
+        if whole or not await is_up_to_date(self.places, log):
+            await bring_up_to_date(self.places, log, self._progress)
+            self._is_whole = True
+        self._folded_s = time.monotonic()
+
+    async def behind(
+        self, topics: Sequence[Topic] = FOLDED, *, within_s: float = FRESH_WITHIN_S, whole: bool = False
+    ) -> int:
         """How many records the results are behind the log, after a running dispatcher had a moment to fold them."""
-        await self.fold()
+        await self.fold(whole=whole)
         async with self._reading:
             return await behind(await self.log(), await self._opened_reader(), topics=topics, within_s=within_s)
 
@@ -91,8 +115,8 @@ class Session:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[StoreReader]:
         """A reader of its own for a long read, brought up to date; its calls block. Raises what `read` raises."""
-        await self.fold()
-        reader = await asyncio.to_thread(open_reader, self.config.store)
+        await self.fold(whole=True)
+        reader = await asyncio.to_thread(open_reader, self.places.store)
         try:
             yield reader
         finally:
@@ -104,7 +128,7 @@ class Session:
 
     async def _opened_reader(self) -> StoreReader:
         if self._reader is None:
-            self._reader = await asyncio.to_thread(open_reader, self.config.store)
+            self._reader = await asyncio.to_thread(open_reader, self.places.store)
             self._stack.callback(self._reader.close)
         return self._reader
 

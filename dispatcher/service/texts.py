@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from dispatcher.config.file import Config
+from dispatcher.config.places import Places
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.messages.template import Template, parse
 from dispatcher.errors import LogDamaged, LogError, StoreError
@@ -23,14 +23,14 @@ from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 
 @contextmanager
-def sent_texts(config: Config, view: CampaignView) -> Iterator[Texts]:
+def sent_texts(places: Places, view: CampaignView) -> Iterator[Texts]:
     """The texts of each page's recipients. Raises LogError, and StoreError if the log does not have them any more."""
     if not view.variables:
         yield lambda page: pl.repeat(view.text, len(page.numbers), dtype=pl.String, eager=True)
         return
     template = parse(view.text)
     with asyncio.Runner() as runner:
-        log = runner.run(open_log(config.log.url))
+        log = runner.run(open_log(places.log.url))
         try:
             yield lambda page: _texts(page, runner.run(_batch(log, page)), template)
         finally:

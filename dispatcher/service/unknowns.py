@@ -237,7 +237,7 @@ class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
 
 async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[Doubt], int]:
     """What `doubts` finds, and how many records it is behind the log. Raises LogError, StoreError."""
-    records_behind = await session.behind()
+    records_behind = await session.behind(whole=True)
     return await session.read(lambda reader: doubts(reader, campaign)), records_behind
 
 
@@ -306,7 +306,7 @@ def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
 
 def _lanes_run(session: Session, found: Sequence[Doubt]) -> bool:
     """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which is not known here."""
-    held = lane_holders(session.config)
+    held = lane_holders(session.places)
     return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
 
 

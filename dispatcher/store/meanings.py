@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from dispatcher.store.port import Source
-from dispatcher.vendors import registry
-from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
+from dispatcher.store.views import Source
+
+if TYPE_CHECKING:
+    from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
 
 Meaning = Callable[[str, Source, str], str]
 """(vendor tag, which table, code) -> its meaning, or "" if nobody knows."""
@@ -25,5 +27,7 @@ def advice(vendor: str, source: Source, code: str) -> str:
 
 
 def _table(vendor: str, source: Source) -> Codes | ReportCodes | None:
+    from dispatcher.vendors import registry  # here: who shows no code needs no vendor
+
     known = registry.known(vendor)
     return None if known is None else known.report_codes if source == "report" else known.codes

@@ -1,4 +1,7 @@
-"""From `[store] url` to an open store: `sqlite:PATH`."""
+"""From `[store] url` to an open store: `sqlite:PATH`.
+
+What writes a store is imported when it is opened for that: most questions only read.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import structlog
-
-from dispatcher.config.file import StoreConfig
+from dispatcher.config.places import StoreConfig
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.errors import ConfigError, StoreBusy
 from dispatcher.log.port import Log
+from dispatcher.loggers import get_logger
 from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import Store, StoreReader
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.reader import SqliteReader
-from dispatcher.store.sqlite.rebuild import rebuild as rebuild_sqlite
-from dispatcher.store.sqlite.store import open_sqlite
 
 ASK_AGAIN_S: Final = 0.5
 
-_log = structlog.get_logger("store")
+_log = get_logger("store")
 
 
 def check_url(config: StoreConfig) -> None:
@@ -53,7 +53,11 @@ def open_store(config: StoreConfig, *, emits: bool = True) -> Store:
 
     `emits`: chunks that get their final word are collected for the topic `results`.
     """
-    return open_sqlite(_path(config.url), emits=emits, bounds=bounds(config))
+    path = _path(config.url)
+    held = sqlite_file.lock(path)
+    from dispatcher.store.sqlite.store import open_locked
+
+    return open_locked(path, held, emits=emits, bounds=bounds(config))
 
 
 def bounds(config: StoreConfig) -> Bounds:
@@ -68,6 +72,8 @@ async def rebuild(config: StoreConfig, log: Log, progress: Callable[[int, int], 
 
     Raises UserError while another process writes to the store, and what log and store raise.
     """
+    from dispatcher.store.sqlite.rebuild import rebuild as rebuild_sqlite
+
     await rebuild_sqlite(_path(config.url), bounds(config), config.no_report_after_s, log, progress)
 
 

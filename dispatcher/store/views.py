@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from dispatcher.core.results.equation import Counts, Status
-from dispatcher.core.results.evidence import LateAnswer, Trace
 from schemas.records import Leg, MessageKind, UnknownPolicy
 from schemas.states import State
+
+if TYPE_CHECKING:  # naming the types of columns must not import numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dispatcher.core.results.evidence import LateAnswer, Trace
 
 Source = Literal["submit", "report"]
 """Which of a vendor's code tables a code belongs to: the answer to a submit, or a report."""

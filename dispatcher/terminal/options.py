@@ -8,14 +8,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
-from rich.console import Console
 
 from dispatcher.errors import UserError
-from dispatcher.terminal.table import Listing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dispatcher.terminal.table import Listing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,12 +109,16 @@ def folding() -> Callable[[int, int], None]:
 
 def console(*, err: bool = False) -> Console:
     """Where people read: as wide as the terminal, and never cut off where there is none."""
+    from rich.console import Console  # here: most of what a command prints needs no table
+
     out = sys.stderr if err else sys.stdout
     return Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else WIDTH_PIPED)
 
 
 def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> Listing:
     """A table without lines; columns whose index is in `right` are figures, those named in `prose` may be folded."""
+    from dispatcher.terminal.table import Listing
+
     table = Listing()
     for index, name in enumerate(names):
         table.add_column(

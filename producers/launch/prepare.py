@@ -148,7 +148,7 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
     campaign that was launched before it is not read: numbers that came on it since would leave nobody to text.
     """
     suppression = SuppressionList()
-    read_url(session.config.log.url)  # a mistake in it is no missing log
+    read_url(session.places.log.url)  # a mistake in it is no missing log
     try:
         log = await session.log()
         if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:

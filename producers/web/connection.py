@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from dispatcher.loggers import get_logger
 from producers.web.answers import Answer, Reply
 from producers.web.parser import Parser
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TOO_SLOW: Final = Answer(408, last=True)
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class Connection(web.RequestHandler):

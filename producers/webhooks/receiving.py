@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 import msgspec
-import structlog
 
 from dispatcher.arrivals import bury
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Partly, Push, Refused
 from producers.web.answers import Answer
 from producers.webhooks.endpoint import Endpoint, PendingPush
@@ -27,7 +27,7 @@ LOG_LINE_EVERY_S: Final = 1.0
 OUR_FAULT: Final = Answer(500, retry_after_s=1)
 COME_AGAIN: Final = Answer(503, retry_after_s=1)
 
-logger = structlog.get_logger(__name__)
+logger = get_logger(__name__)
 
 
 class WebhookCounts(msgspec.Struct):

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.config.file import Config, InboundConfig, LanesConfig, LogConfig, StoreConfig, WebConfig, load, parse
+from dispatcher.config.file import Config, InboundConfig, LanesConfig, WebConfig, load, parse
+from dispatcher.config.places import LogConfig, StoreConfig
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.batch.edition_a import BatchA
 from dispatcher.vendors.registry import BUILT_IN, find

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.config.file import StoreConfig, load
+from dispatcher.config.file import load
+from dispatcher.config.places import StoreConfig
 from dispatcher.errors import ConfigError, LogDamaged, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.private_files import make_file, make_folder, open_to_lock, written_whole

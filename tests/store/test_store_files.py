@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dispatcher.config.file import StoreConfig
+from dispatcher.config.places import StoreConfig
 from dispatcher.errors import ConfigError, DispatcherError, LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import Stored
 from dispatcher.store.fold import finished as fold_finished

@@ -21,13 +21,13 @@ from typing import Final, TypeVar, cast
 
 import aiohttp
 import msgspec
-import structlog
 from yarl import URL
 
 from dispatcher.core.lane.verdict import NOT_CONNECTED, Origin
 from dispatcher.drivers.http.answer import bounded, ends, start
 from dispatcher.drivers.http.body import Body, Run
 from dispatcher.drivers.http.sessions import Sessions
+from dispatcher.loggers import get_logger
 from dispatcher.masking import spellings, without
 from dispatcher.vendors.seam.outcomes import TEXT_CHARS_MAX
 from dispatcher.vendors.seam.vendor import (
@@ -47,7 +47,7 @@ STALE_TRIES_MAX: Final = 3
 LATE: Final = "its time to live was over"
 WRONG_PATH: Final = frozenset({301, 302, 303, 307, 308, 404, 405})
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 T = TypeVar("T")
 

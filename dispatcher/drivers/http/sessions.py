@@ -14,8 +14,8 @@ import time
 from typing import Final
 
 import aiohttp
-import structlog
 
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Vendor
 
 FRESH_S_MIN: Final = 60.0
@@ -24,7 +24,7 @@ FRESH_S_MAX: Final = 86_400.0
 
 _GONE: Final = frozenset({errno.ECONNRESET, errno.EPIPE})
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Sessions:

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
 
@@ -25,6 +24,7 @@ from dispatcher.log.kafka.clients import Reach, end
 from dispatcher.log.kafka.errors import closed, mapped, unavailable
 from dispatcher.log.kafka.topics import BATCH_OVERHEAD_BYTES
 from dispatcher.log.port import Entry
+from dispatcher.loggers import get_logger
 from schemas.topics import TOPICS
 
 BATCH_BYTES_MAX: Final = 131_072  # of small records; a larger one goes alone, so that fetching it fetches nothing else
@@ -35,7 +35,7 @@ RETRY_S: Final = 0.2
 RETRY_MS: Final = 100
 SILENT_S: Final = 4.0  # then people are told
 
-_log = structlog.get_logger("log.kafka")
+_log = get_logger("log.kafka")
 
 Place = tuple[str, int]  # the topic's full name, partition
 

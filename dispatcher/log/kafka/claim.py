@@ -13,12 +13,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import errors as kafka
 
 from dispatcher.log.kafka.clients import end
 from dispatcher.log.kafka.errors import mapped
+from dispatcher.loggers import get_logger
 
 DRAIN_S: Final = 20.0
 REJOIN_S: Final = 10.0  # what a member has beyond the drain, before the others go on without it
@@ -27,7 +27,7 @@ LOOK_S: Final = 1.0
 RETRY_S: Final = 1.0
 
 PartitionsChanged = Callable[[frozenset[int]], Awaitable[None]]
-_log = structlog.get_logger("log.claim")
+_log = get_logger("log.claim")
 
 
 class GroupClaim:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import structlog
+from dispatcher.loggers import get_logger
 
-_log = structlog.get_logger("log.kafka")
+_log = get_logger("log.kafka")
 
 
 async def end(client: Any, timeout_s: float) -> bool:

@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import IO, Final
 
 import msgspec
-import structlog
 
 from dispatcher.clock import now_ms
+from dispatcher.loggers import get_logger
 from dispatcher.private_files import make_folder, open_to_lock
 
 LOOK_S: Final = 1.0
 
 PartitionsChanged = Callable[[frozenset[int]], Awaitable[None]]
-_log = structlog.get_logger("log.claim")
+_log = get_logger("log.claim")
 
 
 class Holder(msgspec.Struct, frozen=True):

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import structlog
-
 from dispatcher.errors import ConfigError, LogDamaged, LogError, LogFull, LogNewer, LogTimeout, LogUnavailable
+from dispatcher.loggers import get_logger
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from schemas.topics import TOPICS, Topic
 
@@ -33,7 +32,7 @@ CHECKPOINT_PAGES: Final = 1000  # 8 MB: larger ones make some commits wait longe
 WAL_BYTES_KEPT: Final = 64_000_000
 STATEMENTS_CACHED: Final = 512
 
-_logger = structlog.get_logger("log")
+_logger = get_logger("log")
 
 
 def table(topic: str, partition: int) -> str:

@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import structlog
-
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.loggers import get_logger
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, OtherLog, Store
 from schemas import batch, codec
 from schemas.topics import SPREAD_PARTITIONS, TOPIC, spread_partition
@@ -32,7 +31,7 @@ CUT_OFF: Final = ("rejects", "inbound", "dead")
 Where a journal or the reports begin later, results would come out wrong, and reading them raises LogDamaged.
 """
 
-_logger = structlog.get_logger("join")
+_logger = get_logger("join")
 
 Places = list[tuple[str, int]]
 

@@ -12,13 +12,15 @@ folded again from the log, which is where durability lives.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import quote
 
-from dispatcher.errors import ConfigError, StoreError
-from dispatcher.private_files import make_file, make_folder
+from dispatcher.errors import ConfigError, StoreBusy, StoreError
+from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
 VERSION: Final = 2
@@ -152,6 +154,29 @@ def _tables(connection: sqlite3.Connection) -> int:
 def _check_name(path: Path) -> None:
     if path.is_dir():
         raise ConfigError(f"the store {path} is a folder; give a file name in it, such as sqlite:{path}/results.db")
+
+
+def lock(path: Path) -> IO[str]:
+    """The locked file beside the store, `PATH.lock`. Raises StoreBusy with who holds it.
+
+    The operating system releases it if the process dies.
+    """
+    try:
+        make_folder(path.parent)
+        file = open_to_lock(path.with_name(path.name + ".lock"))
+    except OSError as error:
+        raise mapped(error, path) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise StoreBusy(f"the store {path} is being written by another process (pid {holder})") from None
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
 
 
 def overwrite(path: Path, fresh: Path) -> bool:

@@ -1,4 +1,7 @@
-"""The reading side of the SQLite store (port.py: StoreReader). A connection of its own; never writes."""
+"""The reading side of the SQLite store (port.py: StoreReader). A connection of its own; never writes.
+
+Calls that read columns import numpy themselves: campaigns are listed and shown without it.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from dispatcher import clock
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS
 from dispatcher.errors import StoreError
-from dispatcher.store.evidence import search
 from dispatcher.store.meanings import Meaning
-from dispatcher.store.pages import reject_page, selected, sightings
 from dispatcher.store.port import (
     CampaignView,
     DeadCount,
@@ -36,8 +36,6 @@ from dispatcher.store.port import (
 from dispatcher.store.sqlite import campaigns as sqlite_campaigns
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite import inbound as sqlite_inbound
-from dispatcher.store.sqlite.evidence import ACCOUNTS, SqliteTraces
-from dispatcher.store.sqlite.pages import page
 from schemas import codec
 from schemas.records import Launched, Rejects
 from schemas.states import State
@@ -83,6 +81,11 @@ class SqliteReader:
     def pages(
         self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
     ) -> Iterator[Page]:
+        import numpy as np
+
+        from dispatcher.store.pages import selected
+        from dispatcher.store.sqlite.pages import page
+
         overdue_ms = self._overdue_ms(now_ms)
         wanted = np.isin(np.arange(max(State) + 1), list(State) if states is None else list(states))
         for batch_id, cancelled in self._all(_BATCHES, campaign):
@@ -100,6 +103,8 @@ class SqliteReader:
         return dict(self._all(f"SELECT b.number, b.broken {_OF_CAMPAIGN} AND b.broken != ''", campaign))
 
     def rejects(self, campaign: str) -> Iterator[RejectPage]:
+        from dispatcher.store.pages import reject_page
+
         parts = self._all(
             "SELECT r.rowid FROM rejects r JOIN campaigns c ON c.id = r.campaign AND c.attempt = r.attempt "
             "WHERE c.id = ? ORDER BY r.part",
@@ -112,6 +117,8 @@ class SqliteReader:
                 yield reject_page(record)
 
     def lookup(self, number: int, now_ms: int | None = None) -> list[Sighting]:
+        import numpy as np
+
         with self._snapshot():
             cursor = self._connection.execute("SELECT batch, numbers FROM numbers")
             seen = [batch for batch, numbers in cursor if (np.frombuffer(numbers, "<i8") == number).any()]
@@ -119,6 +126,9 @@ class SqliteReader:
         return sorted(found, key=lambda sighting: sighting.launched_ms, reverse=True)
 
     def _sightings(self, batch_id: int, number: int, now_ms: int | None) -> Iterator[Sighting]:
+        from dispatcher.store.pages import sightings
+        from dispatcher.store.sqlite.pages import page
+
         for encoded, cancelled in self._all(_LAUNCH_OF_BATCH, batch_id):
             record = codec.decode(encoded)
             assert isinstance(record, Launched)
@@ -176,9 +186,14 @@ class SqliteReader:
         ]
 
     def in_doubt(self) -> list[str]:
+        from dispatcher.store.sqlite.evidence import ACCOUNTS
+
         return sorted(account for (account,) in self._all(ACCOUNTS))
 
     def evidence(self, account: str, after: str = "") -> Evidence:
+        from dispatcher.store.evidence import search
+        from dispatcher.store.sqlite.evidence import SqliteTraces
+
         with self._snapshot():
             return search(SqliteTraces(self._connection), account, after)
 

@@ -16,7 +16,8 @@ from dispatcher.errors import StoreBusy, StoreError, UserError
 from dispatcher.log.port import Log
 from dispatcher.store.fold.feeding import Joining
 from dispatcher.store.sqlite import file as sqlite_file
-from dispatcher.store.sqlite.store import lock, open_sqlite
+from dispatcher.store.sqlite.file import lock
+from dispatcher.store.sqlite.store import open_sqlite
 
 
 async def rebuild(

@@ -1,22 +1,14 @@
-"""The SQLite store, writing side: its transactions, and the lock that keeps other processes out.
-
-One process at a time writes: it holds a lock on `PATH.lock` from opening to closing, which the operating system lets
-go of if it dies.
-"""
+"""The SQLite store, writing side: its transactions. One process at a time writes: see `lock` in file.py."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS, Bounds
-from dispatcher.errors import StoreBusy
-from dispatcher.private_files import make_folder, open_to_lock
 from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.tables import SqliteTables
@@ -59,7 +51,11 @@ class SqliteTransactions:
 
 def open_sqlite(path: Path, *, emits: bool, bounds: Bounds = DEFAULT_BOUNDS) -> FoldingStore:
     """Open the store at `path` for writing, made new if there is none. Raises StoreBusy, StoreError or ConfigError."""
-    held = lock(path)
+    return open_locked(path, sqlite_file.lock(path), emits=emits, bounds=bounds)
+
+
+def open_locked(path: Path, held: IO[str], *, emits: bool, bounds: Bounds) -> FoldingStore:
+    """Open a store whose lock is held; the lock is released if that fails. Raises StoreError or ConfigError."""
     try:
         connection = sqlite_file.open_writer(path)
         try:
@@ -71,23 +67,3 @@ def open_sqlite(path: Path, *, emits: bool, bounds: Bounds = DEFAULT_BOUNDS) -> 
     except BaseException:
         held.close()
         raise
-
-
-def lock(path: Path) -> IO[str]:
-    """The locked file beside the store. Raises StoreBusy with who holds it."""
-    try:
-        make_folder(path.parent)
-        file = open_to_lock(path.with_name(path.name + ".lock"))
-    except OSError as error:
-        raise sqlite_file.mapped(error, path) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip() or "unknown"
-        file.close()
-        raise StoreBusy(f"the store {path} is being written by another process (pid {holder})") from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file

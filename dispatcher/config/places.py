@@ -1,0 +1,198 @@
+"""Where log and results are, read from the configuration without its accounts: all that most questions need.
+
+The whole configuration is dispatcher/config/file.py, which reads it by the functions here. Secrets are written as
+`${NAME}` and read from the environment, or `${file:PATH}` and read from a file. Relative paths are relative to the
+folder of the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from datetime import tzinfo
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import replace
+
+from dispatcher.config.mistakes import plain
+from dispatcher.errors import ConfigError
+from dispatcher.words import SHANGHAI, show_times_in
+
+DEFAULT_PATH: Final = "dispatcher.toml"
+SECTIONS: Final = ("log", "store", "web", "inbound", "lanes", "display", "account")
+_REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
+
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+T = TypeVar("T")
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the log is: `sqlite:PATH` or `kafka://HOST:PORT[,…][/PREFIX]`."""
+
+    url: str = "sqlite:data/log.db"
+
+
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the results are, and after how long without a report a recipient is `no_report`.
+
+    The parts of a long message from a phone are waited for `parts_within_s`; what a vendor says again within
+    `repeats_within_s` is a repetition.
+    """
+
+    url: str = "sqlite:data/results.db"
+    no_report_after_s: Seconds = 48 * 3600.0
+    parts_within_s: Seconds = 24 * 3600.0
+    repeats_within_s: Seconds = 7 * 24 * 3600.0
+
+
+class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How people read times: the zone of screens, messages and exports, and of times they write themselves."""
+
+    timezone: str = "Asia/Shanghai"
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone. Raises ConfigError if this machine does not know it."""
+        if self.timezone == str(SHANGHAI):
+            return SHANGHAI  # without a database of zones
+        try:
+            return ZoneInfo(self.timezone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ConfigError(
+                f'[display] timezone = "{self.timezone}" is not known on this machine; write a name such as '
+                '"Asia/Shanghai" or "UTC".'
+            ) from error
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where the log and the results of the configuration at `path` are, and how people read times."""
+
+    log: LogConfig
+    store: StoreConfig
+    path: str
+    display: DisplayConfig = DisplayConfig()
+
+
+def load_places(path: str | os.PathLike[str] | None = None) -> Places:
+    """The places in this file; see `read_file` for which file. Raises ConfigError.
+
+    From then on the process shows times in the zone of `[display]`.
+    """
+    table, file = read_file(path)
+    places = read_places(table, file)
+    show_times_in(places.display.zone)
+    return places
+
+
+def read_file(path: str | os.PathLike[str] | None = None) -> tuple[dict[str, Any], str]:
+    """The tables in this file, and its path; default: the one $DISPATCHER_CONFIG names, else `dispatcher.toml` here.
+
+    Raises ConfigError. Without the file there are no defaults: in the wrong folder a new, empty log would be made and
+    read instead of the right one.
+    """
+    file = Path(path or os.environ.get("DISPATCHER_CONFIG") or DEFAULT_PATH)
+    if not file.exists():
+        raise ConfigError(_not_there(file, given=path is not None))
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: cannot be read, as it is not UTF-8. Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}.") from error
+    return table, str(file)
+
+
+def _not_there(file: Path, *, given: bool) -> str:
+    if given:
+        return f"{file}: no such file. Give --config, or copy dispatcher.example.toml to {file}."
+    if os.environ.get("DISPATCHER_CONFIG"):
+        return f"{file}: no such file, but $DISPATCHER_CONFIG names it. Correct that, or give --config."
+    return (
+        f"there is no {file} in {Path.cwd()}. Go to the folder where it is, name it with --config, or begin one: copy "
+        f"dispatcher.example.toml to {file} and fill in [account.NAME]."
+    )
+
+
+def read_places(table: dict[str, Any], path: str) -> Places:
+    """The places in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
+    unknown = sorted(set(table) - set(SECTIONS))
+    if unknown:
+        raise ConfigError(
+            f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, display, account.NAME)."
+        )
+    log, store = section(table, "log", LogConfig, path), section(table, "store", StoreConfig, path)
+    display = section(table, "display", DisplayConfig, path)
+    try:
+        _ = display.zone
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return Places(
+        log=replace(log, url=_url_beside(path, log.url)),
+        store=replace(store, url=_url_beside(path, store.url)),
+        display=display,
+        path=path,
+    )
+
+
+def section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
+    """One section as this struct. Raises ConfigError."""
+    where = f"{path}: [{name}]"
+    fields = table_of(table.get(name, {}), where)
+    return converted({key: resolved(value, f"{where} {key}", path) for key, value in fields.items()}, kind, where)
+
+
+def table_of(value: Any, where: str) -> dict[str, Any]:
+    """The value, which must be a table. Raises ConfigError."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} must be a table of keys, like in dispatcher.example.toml.")
+    return value
+
+
+def converted(
+    fields: dict[str, Any], kind: type[T], where: str, dec_hook: Callable[[type, Any], Any] | None = None
+) -> T:
+    """The fields as this struct. Raises ConfigError."""
+    try:
+        return msgspec.convert(fields, kind, dec_hook=dec_hook)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {plain(str(error), kind)}.") from error
+
+
+def beside(config: str, path: str) -> str:
+    """A path that stands in the configuration file `config`: relative to the folder of that file."""
+    return os.path.join(os.path.dirname(config), os.path.expanduser(path))
+
+
+def _url_beside(config: str, url: str) -> str:
+    """The URL of a log or store, its file relative to the folder of the configuration file."""
+    scheme, colon, place = url.partition(":")
+    return f"sqlite:{beside(config, place)}" if colon and scheme == "sqlite" and place else url
+
+
+def resolved(value: Any, where: str, config: str) -> Any:
+    """The value with what its references name. Raises ConfigError."""
+    if isinstance(value, dict):
+        return {key: resolved(inner, f"{where}.{key}", config) for key, inner in value.items()}
+    if not isinstance(value, str):
+        return value
+    return _REFERENCE.sub(lambda match: _referenced(match, where, config), value)
+
+
+def _referenced(match: re.Match[str], where: str, config: str) -> str:
+    name = match[2]
+    if match[1]:
+        try:
+            return Path(beside(config, name)).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{where}: the secret file {name} cannot be read ({error.strerror}).") from error
+    if name not in os.environ:
+        raise ConfigError(f"{where}: the environment variable {name} is not set. Set it, or use ${{file:PATH}}.")
+    return os.environ[name]
