@@ -67,6 +67,12 @@ def read_url(url: str) -> SqliteUrl | KafkaUrl:
     return _converted(url, scheme, {"bootstrap": hosts, "prefix": prefix or PREFIX} | fields, KafkaUrl)
 
 
+def log_is_there(url: str) -> bool:
+    """Whether a log may be at `url` already: on Kafka always, in a file if there is one. Raises ConfigError."""
+    where = read_url(url)
+    return not isinstance(where, SqliteUrl) or Path(where.path).exists()
+
+
 async def open_log(url: str, *, create: bool = True) -> Log:
     """Open the log at `url`; what it needs (file, tables, topics) is made if `create`, and verified if it is there.
 

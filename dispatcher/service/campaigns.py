@@ -10,9 +10,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import asdict, replace
 
+from dispatcher.clock import now_ms
+from dispatcher.core.flow.forecast import Forecast
 from dispatcher.errors import UserError
 from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.progress import Pace, Speed, over, pace
+from dispatcher.service.queues import forecast, queues
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import advice
 from dispatcher.store.port import StoreReader
@@ -38,6 +41,7 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
     records_behind: int
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
+    forecast: Forecast
 
     @property
     def hindrances(self) -> Hindrances:
@@ -84,21 +88,28 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
     """One campaign. Raises UserError if there is none of this id, and what `list_campaigns` raises."""
     records_behind = await session.behind()
     view = await view_of(session, campaign)
+    kept = await hindrances(session, [view])
+    views = await session.read(lambda reader: reader.campaigns())
     return ShownCampaign(
-        **asdict(page_of(view)), records_behind=records_behind, **asdict(await hindrances(session, [view]))
+        **asdict(page_of(view)),
+        records_behind=records_behind,
+        **asdict(kept),
+        forecast=_forecast(session, view, views, kept),
     )
 
 
 async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[CampaignLook, None]:
     """One campaign again and again, until it is over. Raises what `show_campaign` raises."""
-    speed, found, records_behind = Speed(), Hindrances(), 0
+    speed, records_behind = Speed(), 0
     await session.behind()
+    views = await session.read(lambda reader: reader.campaigns())
+    found = await hindrances(session, [view for view in views if view.id == campaign])
     checked_s = time.monotonic()
     while True:
         view, now_s = await view_of(session, campaign), time.monotonic()
         speed.saw(view.counts, now_s)
         is_over = over([view])
-        now = pace(view, speed, session.config.accounts)
+        now = pace(view, speed, session.config.accounts, _forecast(session, view, views, found))
         yield CampaignLook(view=view, pace=now, hindrances=found, records_behind=records_behind, is_over=is_over)
         if is_over:
             return
@@ -106,6 +117,7 @@ async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[Camp
         if now_s - checked_s >= CHECK_EVERY_S:
             checked_s = now_s
             records_behind, found = await session.late(), await hindrances(session, [view])
+            views = await session.read(lambda reader: reader.campaigns())
 
 
 async def view_of(session: Session, campaign: str) -> CampaignView:
@@ -127,6 +139,14 @@ def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
     shown = f"{', '.join(names[:NAMED_MAX])}{', …' if len(names) > NAMED_MAX else ''}"
     advice = f"There are: {shown} (dispatcher campaign list)." if names else "Nothing was launched yet."
     return UserError(f'there is no campaign "{campaign}" on this log. {advice}')
+
+
+def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView], kept: Hindrances) -> Forecast:
+    """When this campaign is sent, beside the others; `view` may be newer than what is in `views`."""
+    accounts = session.config.accounts
+    waiting = queues([view, *(each for each in views if each.id != view.id)], accounts)
+    held = {*kept.not_run, *(stop.account for stop in kept.stopped)}
+    return forecast(view, waiting, accounts, held, now_ms())
 
 
 def page_of(view: CampaignView) -> CampaignPage:

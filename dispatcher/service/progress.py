@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import asdict
 
+from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.store.views import CampaignView
 
@@ -37,6 +38,7 @@ class CampaignProgress(CampaignState, frozen=True, kw_only=True):
     final_per_s: float
     allowed_per_s: float | None
     left_s: float | None
+    beside: int
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +46,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     `allowed_per_s` is the sum of the flow limits of the accounts that still have to send (of all, when none has), and
     `unpaced` says that one of them has no limit. `left_s`: how long sending will still take, None where that is not
-    known.
+    known, or something keeps an account from sending. `beside`: recipients of other campaigns that its accounts send.
     """
 
     sent_per_s: float
@@ -52,6 +54,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     allowed_per_s: float
     unpaced: bool
     left_s: float | None
+    beside: int = 0
 
 
 class Speed:
@@ -83,20 +86,26 @@ class Speed:
         return max(0.0, (last[column] - first[column]) / max(last[0] - first[0], 1e-6))
 
 
-def pace(view: CampaignView, speed: Speed, accounts: Mapping[str, Vendor]) -> Pace:
-    """The pace of a campaign, by its accounts' flow limits and its measured speed."""
+def pace(view: CampaignView, speed: Speed, accounts: Mapping[str, Vendor], expected: Forecast | None = None) -> Pace:
+    """The pace of a campaign, by its accounts' flow limits and its measured speed.
+
+    With the forecast of all that its accounts have to send, `left_s` is what that says.
+    """
     queued = {name: counts.queued for name, counts in view.accounts.items() if counts.queued}
     limits = {name: limit_per_s(accounts.get(name), view.segments) for name in queued or view.accounts}
     left_s: float | None = None
     if view.status == "running":
         each_s = [rest / (limits[name] or speed.sent_per_s or float("inf")) for name, rest in queued.items()]
         left_s = None if 0.0 in each_s else max(each_s, default=0.0)
+    if expected is not None and (expected.left_s is None or None not in limits.values()):
+        left_s = expected.left_s
     return Pace(
         sent_per_s=speed.sent_per_s,
         final_per_s=speed.final_per_s,
         allowed_per_s=sum(limit for limit in limits.values() if limit is not None),
         unpaced=None in limits.values(),
         left_s=left_s,
+        beside=0 if expected is None else expected.beside,
     )
 
 
@@ -122,6 +131,7 @@ def progress_of(view: CampaignView, now: Pace) -> CampaignProgress:
         final_per_s=round(now.final_per_s, 1),
         allowed_per_s=None if now.unpaced else now.allowed_per_s,
         left_s=None if now.left_s is None else round(now.left_s, 1),
+        beside=now.beside,
     )
 
 

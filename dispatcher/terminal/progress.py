@@ -68,7 +68,8 @@ def pace_words(view: CampaignView, now: Pace) -> str:
     if view.counts.accepted or now.final_per_s:
         words.append(f"{now.final_per_s:,.0f} final/s")
     if now.left_s:
-        words.append(f"{countdown(now.left_s)} left to send")
+        beside = f" beside {now.beside:,} of other campaigns" if now.beside else ""
+        words.append(f"{countdown(now.left_s)} left to send{beside}")
     return " · ".join(words)
 
 

@@ -22,11 +22,11 @@ from producers.lists.reading import Progress, silent
 
 
 async def plan_launch(session: Session, request: LaunchRequest, *, progress: Progress = silent) -> Plan:
-    """What a launch would do and cost; nothing is launched. Balances are asked for.
+    """What a launch would do and cost; nothing is launched, and no log made. Balances are asked for.
 
     Raises UserError (InputError, TextError, ConfigError).
     """
-    with closing(await prepare(session, request, progress=progress)) as prepared:
+    with closing(await prepare(session, request, create=False, progress=progress)) as prepared:
         return prepared.plan
 
 

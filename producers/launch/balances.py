@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
 from dispatcher.errors import LogError
+from dispatcher.log.opening import log_is_there
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from producers.launch.plan import AccountPlan
@@ -22,14 +23,19 @@ WAIT_S: Final = 10.0
 
 
 async def ask_balances(
-    session: Session, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...], by: str
+    session: Session, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...], by: str, *, create: bool
 ) -> tuple[AccountPlan, ...]:
     """The same plans with what is left by the vendors' word; all at once, WAIT_S at most for each vendor's answer.
 
-    The log is made if there is none, as no vendor may be asked without the book. Raises ConfigError (the log's URL).
+    No vendor may be asked without the book, which is on the log: with `create` the log is made if there is none, and
+    without it no vendor is asked then. Raises ConfigError (the log's URL).
     """
+    if not create and not log_is_there(session.config.log.url):
+        return tuple(
+            replace(plan, balance_note="not asked: there is no log yet, and a plan alone makes none") for plan in plans
+        )
     try:
-        log = await session.log(create=True)
+        log = await session.log(create=create)
     except LogError as error:
         return tuple(replace(plan, balance_note=f"not asked: {error}") for plan in plans)
     book = BalanceBook(log, accounts, f"{by} (campaign launch)")

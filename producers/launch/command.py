@@ -99,7 +99,10 @@ INTERRUPTED = 130
     help="The files of a multimedia message, named by frame: 1.jpg, 1.txt, 2@12s.jpg (shown 12 s), 2.mid, …",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Don't ask; refused where the balance is too low.")
+@click.option(
+    "--even-if-short", is_flag=True, help="Launch although the balance is too low: sending waits for a top-up."
+)
 @config_option
 @json_option
 def launch_command(
@@ -124,6 +127,7 @@ def launch_command(
     frames: str | None,
     dry_run: bool,
     yes: bool,
+    even_if_short: bool,
     config: str | None,
     as_json: bool,
 ) -> None:
@@ -168,7 +172,7 @@ def launch_command(
     committing = False
     try:
         with _progress(shown=sys.stderr.isatty()) as progress:
-            prepared = asyncio.run(_prepare(config, request, progress))
+            prepared = asyncio.run(_prepare(config, request, progress, create=not dry_run))
         with contextlib.closing(prepared):
             if dry_run:
                 _print_plan(prepared, as_json=as_json)
@@ -176,7 +180,7 @@ def launch_command(
             result = asyncio.run(_earlier(config, prepared)) if campaign else None
             if result is None:
                 # Asked outside the event loop, which would keep Ctrl-C from ending the question.
-                if not _agreed(prepared, hidden_rows, yes=yes, as_json=as_json):
+                if not _agreed(prepared, hidden_rows, yes=yes, even_if_short=even_if_short, as_json=as_json):
                     return
                 committing = True
                 with _progress(shown=sys.stderr.isatty()) as progress:
@@ -205,12 +209,12 @@ def _interrupted(committing: str) -> str:
     )
 
 
-async def _prepare(config: str | None, request: LaunchRequest, progress: Report) -> Prepared:
+async def _prepare(config: str | None, request: LaunchRequest, progress: Report, *, create: bool) -> Prepared:
     from dispatcher.service.session import open_session
     from producers.launch.prepare import prepare
 
     async with open_session(config) as session:
-        return await prepare(session, request, progress=progress)
+        return await prepare(session, request, create=create, progress=progress)
 
 
 async def _earlier(config: str | None, prepared: Prepared) -> LaunchResult | None:
@@ -229,7 +233,9 @@ async def _commit(config: str | None, prepared: Prepared, progress: Report) -> L
         return await commit(prepared, await session.log(create=True), progress)
 
 
-def _agreed(prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, as_json: bool) -> bool:
+def _agreed(
+    prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, even_if_short: bool, as_json: bool
+) -> bool:
     """Show the plan and ask. With --json the plan is part of the result, so it is shown only to be asked about."""
     from producers.launch.plan_text import plan_lines, shortage
     from producers.lists.columns import check_hidden_rows
@@ -240,6 +246,8 @@ def _agreed(prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, as
     for line in () if as_json and yes else plan_lines(plan):
         click.echo(line, err=as_json)
     if lacking := shortage(plan):
+        if yes and not even_if_short:
+            raise UserError(f"{lacking} Nothing was launched: top up, or add --even-if-short.")
         click.echo(lacking, err=True)
     hidden = plan.hidden_rows if hidden_rows is None else 0
     if hidden and not confirm(f"Are the {hidden:,} rows that the sheet hides to be texted, too?", yes=yes):

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import accumulate
+from math import ceil
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from dispatcher.core.flow.forecast import Load, finish_s, sent_by_ms
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
+from dispatcher.service.queues import AccountQueue
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import Part, Share
 
@@ -29,7 +32,9 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One account's part. `per_s` in recipients; `balance` in messages, None where unknown: `balance_note` says why.
 
     `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages); what is
-    left there is not asked for.
+    left there is not asked for. `queued` messages of campaigns that are launched already will be paid from the balance
+    too, `beside` are their recipients, and `finish_s` is when this campaign is sent with them beside it, sending hours
+    included; `seconds` is the sending alone.
     """
 
     account: str
@@ -45,6 +50,10 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     apart: int = 0
     balance: float | None = None
     balance_note: str = ""
+    queued: int = 0
+    beside: int = 0
+    finish_s: float | None = None
+    short_by: int = 0
 
     @property
     def needs(self) -> int:
@@ -54,7 +63,14 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def enough(self) -> bool | None:
         """Does the balance cover the need? None: unknown, or nothing of it is paid from this balance."""
-        return None if self.balance is None or (self.apart and not self.needs) else self.balance >= self.needs
+        if self.balance is None or (self.apart and not self.needs):
+            return None
+        return not self.lacking
+
+    @property
+    def lacking(self) -> int:
+        """The messages by which the balance is too low for this campaign and for what is queued already."""
+        return 0 if self.balance is None else max(0, ceil(self.needs + self.queued - self.balance))
 
 
 class Texts(Protocol):
@@ -154,7 +170,9 @@ class LaunchCounts(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
-    Of a personalised campaign `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    `finish_at_ms` is the earliest end of sending beside all that is launched already (`beside` recipients), sending
+    hours included; `alone_finish_at_ms` without them. Of a personalised campaign `samples` are a few texts, `longest`
+    is the longest and `text_chars` its length.
     """
 
     name: str
@@ -167,6 +185,8 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     requests: int
     seconds: float
     finish_at_ms: int
+    alone_finish_at_ms: int
+    beside: int
     accounts: tuple[AccountPlan, ...]
     notes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
@@ -234,8 +254,7 @@ def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[Share]:
 def send_hours(route: Mapping[str, Vendor]) -> list[str]:
     """What to say of accounts that don't send around the clock."""
     return [
-        f'account "{name}" sends from {vendor.send_hours[0]}:00 to {vendor.send_hours[1]}:00 only; '
-        "the finish time does not count the hours between"
+        f'account "{name}" sends from {vendor.send_hours[0]}:00 to {vendor.send_hours[1]}:00 only (Asia/Shanghai)'
         for name, vendor in route.items()
         if vendor.send_hours is not None
     ]
@@ -259,6 +278,17 @@ def plan_accounts(
     )
 
 
+def beside_the_queue(
+    plan: AccountPlan, vendor: Vendor, queue: AccountQueue, campaign: Load, now_ms: int
+) -> AccountPlan:
+    """The plan of an account whose balance and time other campaigns use, too. `campaign` is this launch on it."""
+    ends_ms = sent_by_ms(now_ms, finish_s((*queue.loads, campaign))[campaign.campaign], vendor.send_hours)
+    found = msgspec.structs.replace(
+        plan, queued=queue.messages, beside=queue.recipients, finish_s=(ends_ms - now_ms) / 1000
+    )
+    return found if found.enough is not False else msgspec.structs.replace(found, short_by=found.lacking)
+
+
 def make_plan(
     *,
     campaign: str,
@@ -273,6 +303,7 @@ def make_plan(
 ) -> Plan:
     """The plan of a campaign whose accounts' plans are made."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
+    ends_s = [account.seconds if account.finish_s is None else account.finish_s for account in accounts]
     return Plan(
         campaign=campaign,
         name=name,
@@ -290,7 +321,9 @@ def make_plan(
         requests=sum(account.requests for account in accounts),
         batches=batches,
         seconds=seconds,
-        finish_at_ms=now_ms + round(seconds * 1000),
+        finish_at_ms=now_ms + round(max(ends_s) * 1000),
+        alone_finish_at_ms=now_ms + round(seconds * 1000),
+        beside=sum(account.beside for account in accounts),
         accounts=accounts,
         notes=notes,
         samples=texts.samples,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
 
 from dispatcher.core.numbers import ADVICE
 from dispatcher.words import clock, counted, duration
@@ -43,7 +42,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if plan.longest and plan.longest not in plan.samples:
         yield _line("longest", _shown(plan.longest))
     yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
-    yield _line("finish", f"{clock(plan.finish_at_ms)}, {duration(plan.seconds)} after the start at the flow limit")
+    yield _line("finish", _finish(plan))
     for account in plan.accounts:
         yield _line("account", _account(account))
     for note in plan.notes:
@@ -55,11 +54,18 @@ def shortage(plan: Plan) -> str:
     short = [account for account in plan.accounts if account.enough is False]
     if not short:
         return ""
-    missing = [
-        f'"{account.account}" lacks {counted(ceil(account.needs - (account.balance or 0)), "message")}'
-        for account in short
-    ]
+    missing = [f'"{account.account}" is short by {counted(account.lacking, "message")}' for account in short]
     return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
+
+
+def _finish(plan: Plan) -> str:
+    alone = f"{duration(plan.seconds)} of sending at the flow limit"
+    if not plan.beside:
+        return f"{clock(plan.finish_at_ms, named=True)} at the earliest, {alone}"
+    return (
+        f"{clock(plan.finish_at_ms, named=True)} at the earliest, beside {counted(plan.beside, 'recipient')} of other "
+        f"campaigns ({clock(plan.alone_finish_at_ms)} if alone, {alone})"
+    )
 
 
 def _account(account: AccountPlan) -> str:
@@ -73,9 +79,9 @@ def _account(account: AccountPlan) -> str:
 
 
 def _needs(account: AccountPlan) -> str:
-    enough = (
-        "" if account.enough is None else f"needs {account.needs:,}: {'enough' if account.enough else 'TOO LITTLE'}"
-    )
+    queued = f", {account.queued:,} already queued" if account.queued else ""
+    verdict = "enough" if account.enough else f"SHORT BY {account.lacking:,}"
+    enough = "" if account.enough is None else f"needs {account.needs:,}{queued}: {verdict}"
     apart = f"{account.apart:,} more of another credit, which is not compared (dispatcher account balance)"
     if not account.apart:
         return enough

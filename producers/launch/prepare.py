@@ -11,21 +11,37 @@ import msgspec
 
 from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
+from dispatcher.core.flow.forecast import Load
 from dispatcher.core.numbers import ADVICE, is_abroad
-from dispatcher.errors import ConfigError, InputError, LogError
-from dispatcher.log.opening import read_url
+from dispatcher.errors import ConfigError, InputError, LogError, StoreError
+from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
 from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.queues import AccountQueue, queues
 from dispatcher.service.session import Session
+from dispatcher.store.views import CampaignView
 from dispatcher.suppression_list import SuppressionList
 from producers.launch.balances import ask_balances
 from producers.launch.definition import Definition, define
 from producers.launch.personal_texts import Letters
-from producers.launch.plan import AccountPlan, OneText, Plan, Texts, make_plan, plan_accounts, send_hours, shares
+from producers.launch.plan import (
+    AccountPlan,
+    OneText,
+    Plan,
+    Texts,
+    beside_the_queue,
+    make_plan,
+    plan_accounts,
+    send_hours,
+    shares,
+)
+from producers.launch.repeats import repeated
 from producers.launch.route_split import Part, batch_sizes, deal
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, Personal, Progress, count, read_list, silent
+
+_OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "short_by")
 
 
 class Dealt(msgspec.Struct, frozen=True):
@@ -58,9 +74,17 @@ class Prepared(msgspec.Struct):
 
 
 async def prepare(
-    session: Session, request: LaunchRequest, *, ask_balance: bool = True, progress: Progress = silent
+    session: Session,
+    request: LaunchRequest,
+    *,
+    ask_balance: bool = True,
+    create: bool = True,
+    progress: Progress = silent,
 ) -> Prepared:
-    """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError)."""
+    """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError).
+
+    Without `create` no log is made if there is none yet; then there are no balances in the plan.
+    """
     definition = define(session.config_with(request.route), request, datetime.now())
     suppression, unread = await _suppression(session, request.id)
     personal = Personal(definition.template, definition.accounts) if definition.personalised else None
@@ -82,6 +106,7 @@ async def prepare(
     )
     try:
         dealt = await asyncio.to_thread(_dealt, definition, intake)
+        views = await _launched_before(session) if ask_balance else []
         plan = make_plan(
             campaign=definition.campaign,
             name=definition.name,
@@ -90,13 +115,14 @@ async def prepare(
             counts=intake.counts,
             batches=len(dealt.sizes),
             accounts=(
-                await ask_balances(session, definition.accounts, dealt.accounts, definition.by)
+                await _with_balances(session, definition, dealt, views, create=create)
                 if ask_balance
                 else dealt.accounts
             ),
             now_ms=now_ms(),
             notes=(
                 *unread,
+                *(await asyncio.to_thread(repeated, session.config, definition, dealt.recipients, views)),
                 *intake.notes,
                 *send_hours(definition.accounts),
                 *definition.vendor_notes(dealt.texts.longest),
@@ -107,6 +133,35 @@ async def prepare(
         intake.spool.close()
         raise
     return Prepared(suppression, definition, plan, intake, dealt, fingerprint)
+
+
+async def _launched_before(session: Session) -> list[CampaignView]:
+    """What is launched already; nothing where there is no log yet, or where it is away."""
+    if not log_is_there(session.config.log.url):
+        return []
+    try:
+        return await session.read(lambda reader: reader.campaigns())
+    except (LogError, StoreError):
+        return []
+
+
+async def _with_balances(
+    session: Session, definition: Definition, dealt: Dealt, views: Sequence[CampaignView], *, create: bool
+) -> tuple[AccountPlan, ...]:
+    """The accounts' plans with their balances, and what other campaigns take of balance and time."""
+    vendors = definition.accounts
+    plans = await ask_balances(session, vendors, dealt.accounts, definition.by, create=create)
+    waiting = queues((view for view in views if view.id != definition.campaign), vendors)
+    return tuple(
+        beside_the_queue(
+            plan,
+            vendors[plan.account],
+            waiting.get(plan.account, AccountQueue()),
+            Load(definition.campaign, plan.seconds, definition.weight or 1, definition.urgent),
+            now_ms(),
+        )
+        for plan in plans
+    )
 
 
 async def suppressed_since(prepared: Prepared, log: Log) -> None:
@@ -132,7 +187,8 @@ async def suppressed_since(prepared: Prepared, log: Log) -> None:
         batches=len(dealt.sizes),
         accounts=tuple(
             msgspec.structs.replace(
-                account, balance=asked[account.account].balance, balance_note=asked[account.account].balance_note
+                account,
+                **{name: getattr(asked[account.account], name) for name in _OF_THE_WHOLE_ACCOUNT},
             )
             for account in dealt.accounts
         ),

@@ -26,6 +26,19 @@ class Load(msgspec.Struct, frozen=True):
     urgent: bool = False
 
 
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """When the last message of a campaign leaves, at the earliest.
+
+    `left_s`: from now on; None where that cannot be said: something keeps an account from sending. `beside`:
+    recipients of other campaigns that the same accounts send meanwhile. `alone_s`: how long it would take without them.
+    """
+
+    left_s: float | None
+    finish_at_ms: int | None
+    alone_s: float
+    beside: int
+
+
 def finish_s(loads: Iterable[Load]) -> dict[str, float]:
     """For each campaign, the seconds of sending until its last message leaves."""
     found: dict[str, float] = {}

@@ -68,6 +68,13 @@ def folder(tmp_path, monkeypatch, vendor):
     return tmp_path
 
 
+def make_log(path):
+    async def make():
+        await (await open_log(f"sqlite:{path}")).close()
+
+    asyncio.run(make())
+
+
 def run(*args, file="may.csv", text="hi", **options):
     command = ["campaign", "launch", file, "--text", text, "--route", "spring", *args]
     return CliRunner().invoke(main, command, **options)
@@ -86,6 +93,7 @@ def launch_on_log(folder, campaign="may"):
 
 
 def test_a_dry_run_prints_the_plan_and_launches_nothing(folder):
+    make_log("log.db")
     result = run("--dry-run", "--id", "may")
     assert result.exit_code == 0, result.output
     for words in (
@@ -103,6 +111,7 @@ def test_a_dry_run_prints_the_plan_and_launches_nothing(folder):
 
 
 def test_a_balance_that_was_asked_just_now_is_recalled(folder, monkeypatch):
+    make_log("log.db")
     assert "balance 1,000, needs 2: enough;" not in run("--dry-run").output
     monkeypatch.setattr(Vendor, "answer", b"20250501080000,0\n1234567,7\n")
     assert "balance 1,000, needs 2: enough; asked " in run("--dry-run").output
@@ -116,6 +125,7 @@ def test_a_log_that_is_away_leaves_the_balance_unasked(folder):
 
 
 def test_a_dry_run_as_json_is_one_object(folder):
+    make_log("log.db")
     plan = json.loads(run("--dry-run", "--json", "--id", "may").stdout)
     assert (plan["campaign"], plan["rows"], plan["recipients"], plan["duplicate"]) == ("may", 4, 2, 1)
     assert plan["invalid_reasons"] == {"scientific notation": 1}
@@ -161,12 +171,49 @@ def test_suppression_lists_and_a_column_are_taken(folder):
     assert len(plan["notes"]) == 2
 
 
-def test_too_little_balance_is_said_but_launches(folder, monkeypatch):
+def test_a_launch_that_the_balance_does_not_cover_is_refused_unless_it_is_meant(folder, monkeypatch):
     monkeypatch.setattr(Vendor, "answer", b"20250501080000,0\n1234567,1\n")
-    result = run("--yes", "--id", "may")
+    refused = run("--yes", "--id", "may")
+    assert refused.exit_code == 2
+    assert "balance 1, needs 2: SHORT BY 1" in refused.output
+    assert '"spring" is short by 1 message' in refused.output
+    assert launch_on_log(folder)[0] is None
+    result = run("--yes", "--even-if-short", "--id", "may")
     assert result.exit_code == 0
-    assert "TOO LITTLE" in result.output
-    assert '"spring" lacks 1 message' in result.stderr
+    assert '"spring" is short by 1 message' in result.stderr
+    assert launch_on_log(folder)[0] is not None
+    assert run("--yes", "--id", "may").exit_code == 0, "it is launched already"
+
+
+def test_what_is_launched_and_not_yet_sent_is_reserved(folder, monkeypatch):
+    monkeypatch.setattr(Vendor, "answer", b"20250501080000,0\n1234567,5\n")
+    assert run("--yes", "--id", "a").exit_code == 0
+    assert run("--yes", "--id", "b", text="ho").exit_code == 0
+    refused = run("--yes", "--id", "c", text="hey")
+    assert refused.exit_code == 2
+    assert "balance 5, needs 2, 4 already queued: SHORT BY 1" in refused.output
+    plan = json.loads(run("--dry-run", "--json", "--id", "c", text="hey").stdout)
+    (account,) = plan["accounts"]
+    assert (account["queued"], account["short_by"], account["beside"], plan["beside"]) == (4, 1, 4, 4)
+    assert CliRunner().invoke(main, ["campaign", "cancel", "a", "--yes"]).exit_code == 0
+    assert "balance 5, needs 2, 2 already queued: enough" in run("--dry-run", text="hey").output
+
+
+def test_the_same_text_to_mostly_the_same_numbers_is_said(folder):
+    assert run("--yes", "--id", "a").exit_code == 0
+    assert "THE SAME TEXT AGAIN: 2 of 2 recipients are in a" in run("--dry-run", "--id", "b").output
+    assert "THE SAME TEXT AGAIN" not in run("--dry-run", "--id", "b", text="ho").output
+    assert "THE SAME TEXT AGAIN" not in run("--dry-run", "--id", "a").output
+    (folder / "others.txt").write_text("13800138001\n13800138002\n13800138000\n")
+    assert "THE SAME TEXT AGAIN" not in run("--dry-run", "--id", "b", file="others.txt").output
+
+
+def test_a_dry_run_makes_no_file(folder):
+    before = {path.name for path in folder.iterdir()}
+    result = run("--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "balance unknown (not asked: there is no log yet, and a plan alone makes none)" in result.output
+    assert {path.name for path in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -178,6 +225,7 @@ def test_too_little_balance_is_said_but_launches(folder, monkeypatch):
     ],
 )
 def test_a_balance_query_that_fails_is_said_and_no_more(folder, monkeypatch, answer, words):
+    make_log("log.db")
     monkeypatch.setattr(Vendor, "answer", answer)
     result = run("--dry-run")
     assert result.exit_code == 0
@@ -186,6 +234,7 @@ def test_a_balance_query_that_fails_is_said_and_no_more(folder, monkeypatch, ans
 
 def test_a_vendor_that_is_away_is_said_and_no_more(folder):
     (folder / "dispatcher.toml").write_text(SPRING.format(url="http://127.0.0.1:1", pswd="secret"))
+    make_log("data/log.db")
     result = run("--dry-run")
     assert result.exit_code == 0
     assert "balance unknown (not connected" in result.output
