@@ -36,12 +36,16 @@ class CampaignPage(CampaignView, frozen=True, kw_only=True):
 
 
 class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
-    """A campaign, what keeps its accounts from sending, and how many records this is behind the log."""
+    """A campaign, what keeps its accounts from sending, and how many records this is behind the log.
+
+    `waits_until_ms`: until then reports of what was sent last are waited for; None where none are.
+    """
 
     records_behind: int
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
     forecast: Forecast
+    waits_until_ms: int | None
 
     @property
     def hindrances(self) -> Hindrances:
@@ -95,6 +99,7 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
         records_behind=records_behind,
         **asdict(kept),
         forecast=_forecast(session, view, views, kept),
+        waits_until_ms=_waits_until_ms(view, session.config.store.no_report_after_s),
     )
 
 
@@ -147,6 +152,13 @@ def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView
     waiting = queues([view, *(each for each in views if each.id != view.id)], accounts)
     held = {*kept.not_run, *(stop.account for stop in kept.stopped)}
     return forecast(view, waiting, accounts, held, now_ms())
+
+
+def _waits_until_ms(view: CampaignView, no_report_after_s: float) -> int | None:
+    """When the last recipient without a report becomes `no_report`."""
+    if not view.counts.accepted or view.last_sent_ms is None:
+        return None
+    return view.last_sent_ms + round(no_report_after_s * 1000)
 
 
 def page_of(view: CampaignView) -> CampaignPage:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, total
-from dispatcher.service.campaigns import CampaignPage
+from dispatcher.service.campaigns import ShownCampaign
 from dispatcher.service.progress import handed_over, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
@@ -58,7 +58,7 @@ def unknown_recipients(counts: Counts) -> str:
     return "1 recipient is" if counts.unknown == 1 else f"{counts.unknown:,} recipients are"
 
 
-def campaign_page(view: CampaignPage) -> RenderableType:
+def campaign_page(view: ShownCampaign) -> RenderableType:
     """Everything about one campaign."""
     title = Text().append(view.id, style="bold").append(f"  {view.name}  " if view.name != view.id else "  ")
     title.append_text(status_text(view.status)).append(f"  {percent_final(view.counts)} % final")
@@ -76,7 +76,7 @@ def campaign_page(view: CampaignPage) -> RenderableType:
     return Group(*parts)
 
 
-def _definition(view: CampaignView) -> Table:
+def _definition(view: ShownCampaign) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -97,8 +97,27 @@ def _definition(view: CampaignView) -> Table:
         table.add_row("options", ", ".join(f"{key} = {value}" for key, value in sorted(view.options.items())))
     sent = f"{clock(view.first_sent_ms)} to {clock(view.last_sent_ms)}" if view.first_sent_ms else "nothing yet"
     table.add_row("sent", sent)
+    left = _left(view)
+    if left:
+        table.add_row("left", left)
     table.add_row("last report", clock(view.last_report_ms))
+    if view.waits_until_ms is not None:
+        table.add_row(
+            "waits", f"for reports of {view.counts.accepted:,} until {clock(view.waits_until_ms, named=True)}"
+        )
     return table
+
+
+def _left(view: ShownCampaign) -> str:
+    """What is still to be sent, and until when."""
+    waiting, expected = view.counts.queued + view.counts.in_flight, view.forecast
+    if not waiting or view.cancelled:
+        return ""
+    if expected.finish_at_ms is None:
+        why = "paused" if view.paused else "nothing is sent until what is said below is mended"
+        return f"{waiting:,} recipients; {why}"
+    beside = f", beside {expected.beside:,} of other campaigns" if expected.beside else ""
+    return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}"
 
 
 def _accounts(view: CampaignView) -> Table:

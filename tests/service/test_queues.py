@@ -1,0 +1,109 @@
+"""What launched campaigns still have to send over each account, and when they are done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dispatcher.config.file import parse
+from dispatcher.core.results.equation import Counts
+from dispatcher.service.queues import forecast, queues
+from dispatcher.store.views import CampaignView
+
+NOW_MS = 1_800_000_000_000  # 16:00 in Shanghai
+ACCOUNTS = parse(
+    {
+        "account": {
+            name: {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret"} | more
+            for name, more in {
+                "spring": {"flow": {"limit": 100}},
+                "day": {"flow": {"limit": 100}, "send_hours": [8, 17]},
+                "free": {},
+            }.items()
+        }
+    },
+    "dispatcher.toml",
+).accounts
+
+
+def view(
+    id: str = "may", *, account: str = "spring", queued: int = 1000, in_flight: int = 0, **fields: Any
+) -> CampaignView:
+    counts = Counts(rows=queued + in_flight, queued=queued, in_flight=in_flight)
+    whole: dict[str, Any] = {
+        "id": id,
+        "name": id,
+        "status": "running",
+        "launched_ms": 0,
+        "launched_by": "demo",
+        "text": "hi",
+        "segments": 1,
+        "legs": (),
+        "weight": 1,
+        "urgent": False,
+        "unknown": "hold",
+        "options": {},
+        "kind": "sms",
+        "variables": (),
+        "paused": False,
+        "cancelled": False,
+        "counts": counts,
+        "accounts": {account: counts},
+        "invalid_reasons": {},
+        "failures": (),
+        "first_sent_ms": None,
+        "last_sent_ms": None,
+        "last_report_ms": None,
+        "unknown_since_ms": None,
+    }
+    return CampaignView(**whole | fields)
+
+
+CREDIT = [
+    pytest.param([view()], (1000, 1000), id="one message each"),
+    pytest.param([view(in_flight=5)], (1005, 1005), id="what is under way may not be paid yet"),
+    pytest.param([view(), view("june", queued=500)], (1500, 1500), id="all campaigns"),
+    pytest.param([view(text="你" * 71)], (1000, 2000), id="parts of a long text"),
+    pytest.param([view(variables=("name",), segments=3)], (1000, 3000), id="the longest of a personalised campaign"),
+    pytest.param([view(kind="mms", segments=4)], (1000, 0), id="another credit pays multimedia messages"),
+    pytest.param([view(paused=True)], (1000, 1000), id="a paused campaign keeps its claim"),
+    pytest.param([view(cancelled=True)], None, id="a cancelled one has none"),
+    pytest.param([view(queued=0)], None, id="nothing is left"),
+]
+
+
+@pytest.mark.parametrize(("views", "expected"), CREDIT)
+def test_what_is_launched_and_not_sent_is_reserved(views, expected):
+    found = queues(views, ACCOUNTS).get("spring")
+    assert (None if found is None else (found.recipients, found.messages)) == expected
+
+
+FORECASTS = [
+    pytest.param(view(), [], (), (10, 0), id="alone"),
+    pytest.param(view(), [view("june")], (), (20, 1000), id="half of the flow"),
+    pytest.param(view(weight=3), [view("june")], (), (10 / 0.75, 1000), id="its weight's share"),
+    pytest.param(view(), [view("june", queued=100, urgent=True)], (), (11, 100), id="behind an urgent one"),
+    pytest.param(view(urgent=True), [view("june")], (), (10, 1000), id="an urgent one first"),
+    pytest.param(view(), [view("june", account="free")], (), (10, 0), id="not beside another account's"),
+    pytest.param(view(), [view("june", paused=True)], (), (10, 1000), id="a paused one takes no time"),
+    pytest.param(view(), [], ("spring",), (None, 0), id="its account does not send"),
+    pytest.param(view(), [], ("free",), (10, 0), id="another account does not send"),
+    pytest.param(view(paused=True, status="paused"), [], (), (None, 0), id="it is paused"),
+    pytest.param(
+        view(account="day", queued=500_000),
+        [],
+        (),
+        (3600 + 15 * 3600 + 1400, 0),
+        id="the rest in the next morning's hours",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mine", "others", "held", "expected"), FORECASTS)
+def test_the_end_of_sending_counts_what_is_beside_it(mine, others, held, expected):
+    found = forecast(mine, queues([mine, *others], ACCOUNTS), ACCOUNTS, held, NOW_MS)
+    left_s, beside = expected
+    assert found.left_s == (None if left_s is None else pytest.approx(left_s, abs=0.01))
+    assert (found.finish_at_ms is None) == (left_s is None)
+    assert found.beside == beside
