@@ -10,14 +10,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-import structlog
-
 from dispatcher.accounts.stops import says
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.effects import Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.errors import LogError
 from dispatcher.log.port import Entry, Log
+from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.outcomes import Codes
 from schemas.codec import encode
 from schemas.records import Stopped, Why
@@ -35,7 +34,7 @@ class StopNotices:
         self._newest: dict[str, Stopped] = {}  # by account: what the log does not have yet
         self._logged: dict[str, set[tuple[Why, str, bool]]] = {}
         self._some = asyncio.Event()
-        self._logger = structlog.get_logger("lanes")
+        self._logger = get_logger("lanes")
 
     def put(self, tell: Tell) -> None:
         """Tell this, instead of what the log has not taken yet."""

@@ -12,17 +12,10 @@ from dispatcher.service.queues import forecast, queues
 from dispatcher.store.views import CampaignView
 
 NOW_MS = 1_800_000_000_000  # 16:00 in Shanghai
+SPRING: dict[str, Any] = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret"}
+FLOW: dict[str, Any] = {"flow": {"limit": 100}}
 ACCOUNTS = parse(
-    {
-        "account": {
-            name: {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret"} | more
-            for name, more in {
-                "spring": {"flow": {"limit": 100}},
-                "day": {"flow": {"limit": 100}, "send_hours": [8, 17]},
-                "free": {},
-            }.items()
-        }
-    },
+    {"account": {"spring": SPRING | FLOW, "day": SPRING | FLOW | {"send_hours": [8, 17]}, "free": SPRING}},
     "dispatcher.toml",
 ).accounts
 

@@ -30,12 +30,14 @@ def marks(kept: Kept, overdue_ms: int) -> InboundMarks:
     return InboundMarks(done=_last_done(kept, {}), overdue_ms=overdue_ms)
 
 
-def news(kept: Kept, since: InboundMarks, overdue_ms: int) -> tuple[list[InboundMessage], InboundMarks]:
-    """What became whole, or incomplete for good, since then; and where to go on."""
+def news(
+    kept: Kept, since: InboundMarks, wanted: InboundWanted, overdue_ms: int
+) -> tuple[list[InboundMessage], InboundMarks]:
+    """What is wanted and became whole, or incomplete for good, since then; and where to go on."""
     found = [each for each in kept.inbound.values() if _is_news(each, since, overdue_ms)]
     found.sort(key=lambda each: (each.held.received_ms, each.held.id))
     further = InboundMarks(done=_last_done(kept, since.done), overdue_ms=max(overdue_ms, since.overdue_ms))
-    return [_message(each) for each in found], further
+    return [_message(each) for each in found if _is_wanted(each, wanted)], further
 
 
 def _is_news(each: KeptMessage, since: InboundMarks, overdue_ms: int) -> bool:
@@ -93,14 +95,13 @@ def _message(each: KeptMessage) -> InboundMessage:
     there = {part.number for part in each.held.parts}
     missing = tuple(part for part in range(1, each.held.total + 1) if part not in there)
     return InboundMessage(
-        id=each.held.id,
         account=each.first.account,
         number=each.first.number,
         to=each.first.to,
         text=each.held.text,
         at_ms=each.held.at_ms,
         received_ms=each.held.received_ms,
-        message_id=each.first.message_id,
+        message_id=each.first.message_id or None,
         parts=each.held.total,
         missing=missing,
         flags=(*each.flags, *(("incomplete",) if missing else ())),

@@ -175,8 +175,10 @@ class MemoryReader:
     def inbound_marks(self, now_ms: int | None = None) -> InboundMarks:
         return inbound.marks(self._kept, self._given_up_ms(now_ms))
 
-    def inbound_news(self, since: InboundMarks, now_ms: int | None = None) -> tuple[list[InboundMessage], InboundMarks]:
-        return inbound.news(self._kept, since, self._given_up_ms(now_ms))
+    def inbound_news(
+        self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
+    ) -> tuple[list[InboundMessage], InboundMarks]:
+        return inbound.news(self._kept, since, wanted, self._given_up_ms(now_ms))
 
     def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:
         return inbound.tallies(self._kept, self._given_up_ms(now_ms))
