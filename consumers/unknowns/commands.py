@@ -24,7 +24,14 @@ from dispatcher.clock import now_ms
 from dispatcher.errors import UserError
 from dispatcher.service.resolutions import Resolution, list_resolutions
 from dispatcher.service.session import open_session
-from dispatcher.service.unknowns import Doubt, ResolveResult, list_unknown, resolve_unknown, unknown_to_resolve
+from dispatcher.service.unknowns import (
+    Doubt,
+    ResolveResult,
+    lanes_run,
+    list_unknown,
+    resolve_unknown,
+    unknown_to_resolve,
+)
 from dispatcher.terminal.options import config_option, confirm, console, folding, json_option, print_json
 from dispatcher.words import counted
 from schemas.records import ResolvedAs
@@ -128,11 +135,11 @@ def resolve(
     if found and not _agreed(found, as_, yes=yes):
         click.echo("nothing was decided.", err=True)
         return
-    done = asyncio.run(_resolve(config, campaign, found, as_, why, vendor_id))
+    done, runs = asyncio.run(_resolve(config, campaign, found, as_, why, vendor_id))
     if as_json:
         print_json(done)
     else:
-        _say(done, found)
+        _say(done, found, runs=runs)
 
 
 async def _list(config: str | None, campaign: str | None) -> tuple[list[Doubt], int]:
@@ -153,9 +160,11 @@ async def _to_resolve(config: str | None, campaign: str, names: Sequence[str], v
 
 async def _resolve(
     config: str | None, campaign: str, found: Sequence[Doubt], verdict: ResolvedAs, why: str, vendor_id: str
-) -> ResolveResult:
+) -> tuple[ResolveResult, bool]:
+    """What came of it, and whether a process runs one of the lanes."""
     async with open_session(config) as session:
-        return await resolve_unknown(session, campaign, found, verdict, why=why, vendor_id=vendor_id)
+        done = await resolve_unknown(session, campaign, found, verdict, why=why, vendor_id=vendor_id)
+        return done, lanes_run(session, found)
 
 
 def _print_resolved(found: Sequence[Resolution], *, as_json: bool) -> None:
@@ -176,7 +185,7 @@ def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
     return confirm(f"Resolve {'it' if len(found) == 1 else 'them'} as {verdict}?", yes=yes)
 
 
-def _say(done: ResolveResult, found: Sequence[Doubt]) -> None:
+def _say(done: ResolveResult, found: Sequence[Doubt], *, runs: bool) -> None:
     if not found:
         click.echo(f"nothing of {done.campaign} is unknown.")
         return
@@ -189,7 +198,7 @@ def _say(done: ResolveResult, found: Sequence[Doubt]) -> None:
         when = (
             f"when the lane of {accounts} can be sure that nobody is still sending them, at most a minute after it "
             "started"
-            if done.lanes_run
+            if runs
             else f"when the lane of {accounts} runs (dispatcher run)"
         )
         click.echo(f"recorded for {counted(len(waiting), 'request')}; it takes effect {when}.")

@@ -223,7 +223,7 @@ class ResolvedChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's decision. `lanes_run`: a process runs one of their lanes, so that it takes effect within a minute."""
+    """A person's decision, and whether it is in effect already."""
 
     campaign: str
     as_: ResolvedAs = msgspec.field(name="as")
@@ -231,7 +231,6 @@ class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     recipients: int
     in_effect: bool
-    lanes_run: bool
     chunks: list[ResolvedChunk]
 
 
@@ -270,8 +269,8 @@ async def resolve_unknown(
     """
     who = by or f"{os_user()}@{socket.gethostname()}"
     await decide(await session.log(), decisions(found, verdict, why=why, vendor_id=vendor_id, by=who, at_ms=now_ms()))
-    lanes_run = _lanes_run(session, found)
-    left = await _still_unknown(session, found, IN_EFFECT_WITHIN_S if lanes_run else 0.0) if found else []
+    within_s = IN_EFFECT_WITHIN_S if lanes_run(session, found) else 0.0
+    left = await _still_unknown(session, found, within_s) if found else []
     waiting = {doubt.name for doubt in left}
     return ResolveResult(
         campaign=campaign,
@@ -280,7 +279,6 @@ async def resolve_unknown(
         by=who if found else "",
         recipients=sum(doubt.chunk.recipients for doubt in found),
         in_effect=not left,
-        lanes_run=lanes_run,
         chunks=[
             ResolvedChunk(
                 chunk=doubt.name,
@@ -304,7 +302,7 @@ def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
         )
 
 
-def _lanes_run(session: Session, found: Sequence[Doubt]) -> bool:
+def lanes_run(session: Session, found: Sequence[Doubt]) -> bool:
     """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which is not known here."""
     held = lane_holders(session.places)
     return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
+import msgspec
 
 from dispatcher.errors import DispatcherError
 from loadtest.sim import config as configuration
@@ -63,7 +63,7 @@ def simulate(config_path: str | None, vendor: str | None, listen: str | None, lo
             runner.run(_serve(configs, as_json, config_path == FROM_STDIN))
     except DispatcherError as error:
         if as_json:
-            click.echo(orjson.dumps({"error": str(error), "kind": type(error).__name__}))
+            click.echo(msgspec.json.encode({"error": str(error), "kind": type(error).__name__}))
         else:
             click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -71,7 +71,7 @@ def simulate(config_path: str | None, vendor: str | None, listen: str | None, lo
 
 def _configs(path: str | None, listen: str | None, vendor: str | None) -> dict[str, SimConfig]:
     if path == FROM_STDIN:
-        source: Any = orjson.loads(sys.stdin.buffer.readline())
+        source: Any = msgspec.json.decode(sys.stdin.buffer.readline())
     else:
         source = None if path is None else Path(path)
     return configuration.read_all(source, listen, vendor)
@@ -103,7 +103,7 @@ async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_close
             loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
         urls = {name: sim.url for name, sim in sims.items()}
         ready = {"ready": True, "url": next(iter(urls.values())), "urls": urls}
-        click.echo(orjson.dumps(ready) if as_json else greeting(list(sims.values())))
+        click.echo(msgspec.json.encode(ready) if as_json else greeting(list(sims.values())))
         sys.stdout.flush()
         await stop.wait()
     if not as_json:

@@ -130,7 +130,7 @@ def test_one_campaign_can_be_asked_for(desk: Desk):
     assert "nothing of july is unknown" not in desk.run("unknown", "list").output
     wrong = desk.run("unknown", "list", "--campaign", "july")
     assert wrong.exit_code == 2
-    assert 'there is no campaign "july" on this log. There are: june, may.' in wrong.stderr
+    assert 'there is no campaign "july" on this log. There are: june, may (dispatcher campaign list).' in wrong.stderr
 
 
 def test_a_long_list_is_cut_on_the_screen_but_not_in_json(desk: Desk):

@@ -14,16 +14,19 @@ from producers.launch import api
 from producers.launch import prepare as prepared
 from producers.launch.commit import LaunchResult
 from producers.launch.prepare import Prepared
+from producers.lists.reading import Progress, silent
 from schemas.batch import unpack
 from schemas.codec import decode
 from schemas.records import AnyRecord, Job, Launched, Rejects
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, TOPIC
 
 
-async def launch(numbers: object, *, config: Config, log: Log | None = None, **request: Any) -> LaunchResult:
+async def launch(
+    numbers: object, *, config: Config, log: Log | None = None, progress: Progress = silent, **request: Any
+) -> LaunchResult:
     """Launch in a session of its own, on this log or the configured one."""
     async with open_session(config, log=log) as session:
-        return await api.launch(session, LaunchRequest(numbers=numbers, **request))
+        return await api.launch(session, LaunchRequest(numbers=numbers, **request), progress=progress)
 
 
 async def prepare(
