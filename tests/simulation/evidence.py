@@ -162,14 +162,14 @@ class Evidence:
         self._told: dict[int, float] = {}
         self._seen: dict[int, float] = {}
         self._rng = random.Random(f"{world.seed}, evidence")
-        self.acts = self._rng.random() < EVIDENCE_SHARE
+        self.acts = self._rng.random() < EVIDENCE_SHARE and not vendor.memory.acts
+        log.listeners.append(self._written)
         if self.acts:
-            log.listeners.append(self._written)
             world.after(LOOK_EVERY_S, self._look)
 
     def unclear(self, war_s: float) -> None:
         """In some histories the vendor's answers do not say what happened for a while, with some requests taken."""
-        if self.acts and self._rng.random() < UNCLEAR_SHARE:
+        if (self.acts or self.vendor.memory.acts) and self._rng.random() < UNCLEAR_SHARE:
             start_s = self.world.now_s + self._rng.random() * war_s / 3
             self.vendor.unclear_s = (start_s, start_s + war_s * self._rng.uniform(0.3, 0.9))
 
@@ -238,8 +238,8 @@ class Evidence:
         self.log.put("jobs", [decided])
 
     def _written(self, topic: str, offset: int, record: Any) -> None:
-        """Whatever is resolved as sent because of evidence was sent."""
-        if not isinstance(record, Resolved) or record.by != BY:
+        """Whatever is resolved as sent because of evidence, or of the vendor's history, was sent."""
+        if not isinstance(record, Resolved) or record.by not in (BY, "history"):
             return
         intent = self.log.topics["lanes"][record.intent]
         first = FIRST_NUMBER + self.log.topics["jobs"][intent.job].offset + intent.start

@@ -18,6 +18,7 @@ from tests.simulation.launches import Plan, launch
 from tests.simulation.personal import PARTS_MAX, road_of, runs_of
 from tests.simulation.place import Place
 from tests.simulation.process import Process
+from tests.simulation.recall import EVIDENCE_S
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.watch import Watch
@@ -56,6 +57,8 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     log = SimLog(world, rng.choice(["sqlite", "kafka", "kafka"]), faults=faults and rng.random() < 0.7)
     vendor = SimVendor(world, log, faults=faults, credit=rng.choice([None, None, 200, 2_000]))
     spec = _spec(rng)
+    if vendor.memory.acts:
+        spec = msgspec.structs.replace(spec, evidence_s=EVIDENCE_S)
     place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed))
     evidence = Evidence(world, log, vendor)
     evidence.unclear(WAR_S)

@@ -17,9 +17,10 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
 from tests.simulation.place import BALANCE_INTERVAL_S, DOUBT_S, TTL_S, Place
+from tests.simulation.recall import Search
 from tests.simulation.sim_log import Fate
 from tests.simulation.sim_wire import Wire
-from tests.simulation.world import ACCOUNT
+from tests.simulation.world import ACCOUNT, WALL_S
 
 
 class Process:
@@ -53,7 +54,9 @@ class Process:
 
     @property
     def now_ms(self) -> int:
-        """This machine's wall clock."""
+        """This machine's wall clock; where the vendor's history is asked, all clocks agree."""
+        if self.vendor.memory.acts:
+            return round((WALL_S + self.world.now_s) * 1000)
         return self.world.now_ms + self.wall_skew_ms
 
     @property
@@ -82,6 +85,9 @@ class Process:
         self.world.say("%s starts at %d", self.name, state.position)
         self.log.append(self, "lanes", [Owned(owner=self.name, at_ms=self.now_ms, where="")], lambda fate: None)
         self.world.after(0.001, lambda: self._read("lanes"), self)
+        if self.vendor.memory.acts:
+            request_s = TTL_S + self.place.spec.timeout_s
+            Search(self, self, self.owner, self.vendor.memory, request_s, self.vendor.took.__contains__)
         if self.place.spec.polls_balance and self.vendor.credit is not None:
             self._ask_balance(self._serial)
 

@@ -13,6 +13,7 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from schemas.records import Reports
 from tests.simulation.personal import messages as messages_of
 from tests.simulation.personal import text_of
+from tests.simulation.recall import Memory
 from tests.simulation.sim_log import SimLog
 from tests.simulation.world import ACCOUNT, World
 
@@ -55,6 +56,7 @@ class SimVendor:
         self.faults = faults
         self.credit = credit
         self.taken: dict[bytes, int] = {}
+        self.memory = Memory(world)
         self.took: dict[int, str] = {}  # intent -> the id it was taken under
         self.requests = 0
         self.segments: dict[str, int] = {}  # of each campaign's text
@@ -90,14 +92,19 @@ class SimVendor:
                 behaviour = "silent" if behaviour == "take-silent" else "balance"
             else:
                 self.credit -= messages
+        ids: tuple[str, ...] = ()
         if behaviour in TAKEN:
             self.took[intent] = str(self.requests)
+            if self.memory.acts:
+                ids = self.memory.take(self.requests, recipients)
             for number in recipients:
                 self.taken[number] = self.taken.get(number, 0) + 1
-            self._report(recipients, str(self.requests))
+            self._report(recipients, ids)
         self.world.say("the vendor: %s %d of %s from %s", behaviour, len(recipients), campaign, owner, intent=intent)
         self.watch(Arrival(self.world.now_s, recipients, messages, owner, intent, campaign), behaviour)
         if behaviour in ("take", "late"):
+            if ids:
+                return Verdict(kind=Kind.ACCEPTED, code="0", vendor_ids=ids)
             return Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(self.requests))
         return ANSWERS.get(behaviour)
 
@@ -113,14 +120,16 @@ class SimVendor:
             self.credit += messages
             self.world.say("%d messages are paid for, %d left", messages, self.credit)
 
-    def _report(self, recipients: list[bytes], vendor_id: str) -> None:
+    def _report(self, recipients: list[bytes], ids: tuple[str, ...]) -> None:
         """Reports by chance: before the answer or long after it, twice, in two different words, never, strange."""
         rng = self.world.rng
         rows = []
-        for number in recipients:
+        vendor_id = str(self.requests)
+        for index, number in enumerate(recipients):
+            whom = (ids[index], 0) if ids else (vendor_id, int(number))
             for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2])):
                 state = rng.choice([1, 1, 1, 1, 2, 0])
-                rows.append((vendor_id, int(number), state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
+                rows.append((*whom, state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
         if rng.random() < 0.05:
             rows.append((f"{NOT_OURS} {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
         rng.shuffle(rows)

@@ -241,6 +241,8 @@ def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, Na
                 resolved.state = "accepted" if record.verdict == "sent" else "returned"
                 if record.vendor_id:
                     names.append((resolved.account, record.vendor_id, resolved, None))
+                for index, vendor_id in enumerate(record.vendor_ids):
+                    names.append((resolved.account, vendor_id, resolved, index))
         elif isinstance(record, Outcome) and record.intent in chunks:
             chunk = chunks[record.intent]
             if chunk.said:

@@ -14,6 +14,8 @@ from dispatcher.core.lane.state import Chunk, ChunkState
 from schemas.records import Decided, Resolved, ResolvedAs
 
 NEVER = float("inf")
+AGAIN_S = 30.0
+"""After how long a resolution that was not read back is appended again; of two that are written the first counts."""
 
 
 class Unknowns:
@@ -112,10 +114,10 @@ class Unknowns:
         return min(self._undone.values(), default=None)
 
     def due(self, now_s: float) -> Iterator[Resolved]:
-        """The resolutions whose time has come, each once."""
+        """The resolutions whose time has come; again after AGAIN_S if it was not read back, for an append may fail."""
         for intent, (at_s, resolved) in list(self._waiting.items()):
             if at_s <= now_s:
-                del self._waiting[intent]
+                self._waiting[intent] = (now_s + AGAIN_S, resolved)
                 yield resolved
 
     @property

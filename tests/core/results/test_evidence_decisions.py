@@ -12,6 +12,7 @@ from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.effects import Append
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import ChunkState, LaneState
+from dispatcher.core.lane.unknowns import AGAIN_S
 from schemas.records import Decided, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Resolved, UnknownPolicy
 
 TTL_S, TIMEOUT_S = 5.0, 30.0
@@ -164,6 +165,18 @@ def test_a_decision_that_is_read_before_the_outcome_it_is_about_takes_effect_wit
     [resolved] = lane.resolutions(owner)
     assert (resolved.intent, resolved.verdict, resolved.by) == (intent, "sent", "li@desk")
     lane.now_s += 1_000
+    assert lane.resolutions(owner) == []
+
+
+def test_a_resolution_whose_append_failed_is_appended_again():
+    lane, owner = one_unknown()
+    lane.tell(owner, decided("sent", 1))
+    lost = [effect.record for effect in owner.poll(lane.now_s, 0) if isinstance(effect, Append)]
+    assert [type(record) for record in lost] == [Resolved]
+    assert lane.resolutions(owner) == []
+    lane.now_s += AGAIN_S
+    assert [each.verdict for each in lane.resolutions(owner)] == ["sent"]
+    lane.now_s += AGAIN_S
     assert lane.resolutions(owner) == []
 
 
