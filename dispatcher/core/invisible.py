@@ -17,6 +17,9 @@ _NOTHING: Final = (
 )
 _WIDE_BLANKS: Final = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u2800\u3000"
 
+AROUND: Final = f"^[{_NOTHING}{_WIDE_BLANKS}]+|[{_NOTHING}{_WIDE_BLANKS}]+$"
+"""What displays nothing at either end of a value, for the regular expressions of polars."""
+
 NOTHING: Final = re.compile(f"[{_NOTHING}]+")
 WIDE_BLANKS: Final = re.compile(f"[{_WIDE_BLANKS}]")
 BLANKS: Final = re.compile(f"[\t\n\x0b\f\r {_WIDE_BLANKS}]+")

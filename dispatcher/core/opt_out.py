@@ -1,13 +1,14 @@
 """Opt-out words: does a message from a phone say that its sender wants no more texts?
 
 The whole message has to be one of the words. Compared are the characters people mean: full-width forms as half-width
-ones (NFKC), case folded, blanks and punctuation around them dropped. Pure.
+ones (NFKC), case folded, without what displays nothing, blanks, punctuation and emoji around them dropped. Pure.
 
 Weak spots: "please stop" is no word; a person has to read it. A part of a long message is none either.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from dispatcher.core.invisible import NOTHING
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import key_of_wire
 from schemas.records import Inbound
@@ -23,6 +25,7 @@ WORDS: Final = ("TD", "T", "N", "退订")
 """The defaults."""
 
 _AROUND: Final = frozenset("PSZC")  # punctuation, symbols, blanks, controls: by the first letter of the category
+_KEYCAP: Final = re.compile("[0-9#*]\u20e3")  # an emoji that begins with a digit
 
 
 class OptOut(msgspec.Struct, frozen=True):
@@ -59,7 +62,7 @@ class OptOutWords:
 
 def folded(text: str) -> str:
     """The text as it is compared."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = unicodedata.normalize("NFKC", _KEYCAP.sub("", NOTHING.sub("", text))).casefold()
     start, end = 0, len(plain)
     while start < end and unicodedata.category(plain[start])[0] in _AROUND:
         start += 1

@@ -1,8 +1,9 @@
 """The variables of a personalised campaign: which rows' values no account could send.
 
-Whole columns at a time. A value is the cell's text without the blanks around it. A row without a value, with a
-character that an account of the route cannot carry, or with a text too long for one is no recipient: the reason names
-the column and the character.
+Whole columns at a time. A value is the cell's text without the blanks around it, and without what displays nothing. A
+row without a value, with what a spreadsheet or a database writes for one (`#N/A`, `NULL`), with a character that an
+account of the route cannot carry, or with a text too long for one is no recipient: the reason names the column and the
+character.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from dispatcher.core.invisible import AROUND
 from dispatcher.core.messages.template import Template
 from dispatcher.core.messages.text import not_carried, units
 from dispatcher.errors import InputError
@@ -27,6 +29,12 @@ from schemas.batch import Values
 
 CHARACTERS_MAX: Final = 100
 """So many different characters are named in reasons of their own; more share one."""
+
+_ERROR: Final = (
+    r"^(?:#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!|EXTERNAL!"
+    r"|PYTHON!|GETTING_DATA|N/A .{0,20}|#+)|NULL|null|[(<\[](?:NULL|null)[)>\]]|\\N|NaN|nan|None|undefined|N/A|n/a)$"
+)
+"""What spreadsheets and databases write where there is no value, or none that could be worked out."""
 
 _BROKEN: Final = "\ufffd"
 _ASTRAL: Final = 0xFFFF
@@ -69,6 +77,7 @@ class Judge:
             if missing.any():
                 _mark(codes, missing, self._spool.code_of(f"no value for {{{name}}}"))
                 text = text.fill_null("")
+            self._judge_errors(name, text, codes)
             characters = _characters(text)
             self._judge_characters(name, text, characters, codes)
             size = text.str.len_chars().to_numpy().astype(np.int32)
@@ -80,6 +89,14 @@ class Judge:
             _mark(codes, long, self._spool.code_of(self._too_long))
         table = pl.DataFrame(values)
         return Judged(table, lengths, table.hash_rows().to_numpy(), codes)
+
+    def _judge_errors(self, name: str, text: pl.Series, codes: NDArray[np.uint8]) -> None:
+        wrong = text.str.contains(_ERROR)
+        if not wrong.any():
+            return
+        for value in text.filter(wrong).unique().sort():
+            reason = f"{{{name}}} is {value}, which stands for no value"
+            _mark(codes, (text == value).to_numpy(), self._spool.code_of(reason))
 
     def _judge_characters(self, name: str, text: pl.Series, characters: set[str], codes: NDArray[np.uint8]) -> None:
         for character in characters - self._fine - self._lost.keys():
@@ -113,6 +130,8 @@ def as_text(column: pl.Series) -> pl.Series:
         if bool((whole.cast(pl.Float64) == column.cast(pl.Float64)).fill_null(True).all()):
             column = whole
     text = column.cast(pl.String, strict=False).str.strip_chars()
+    if text.str.len_bytes().sum() != text.str.len_chars().sum() or bool(text.str.contains("[\x00-\x1f\x7f]").any()):
+        text = text.str.replace_all(AROUND, "")
     return text.set(text.str.len_bytes().fill_null(1) == 0, None)
 
 

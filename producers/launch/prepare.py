@@ -24,6 +24,7 @@ from dispatcher.suppression_list import SuppressionList
 from producers.launch.balances import ask_balances
 from producers.launch.definition import Definition, define
 from producers.launch.personal_texts import Letters
+from producers.launch.placeholders import placeholders_of_others
 from producers.launch.plan import (
     AccountPlan,
     OneText,
@@ -121,6 +122,7 @@ async def prepare(
             ),
             now_ms=now_ms(),
             notes=(
+                *placeholders_of_others(request.text, intake.headers),
                 *unread,
                 *(await asyncio.to_thread(repeated, session.config, definition, dealt.recipients, views)),
                 *intake.notes,

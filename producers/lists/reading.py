@@ -58,6 +58,7 @@ class Intake(msgspec.Struct):
     spool: Spool
     counts: Counts
     origin: Origin
+    headers: tuple[str, ...]
     notes: list[str]
     letters: LetterRows | None = None
 
@@ -129,7 +130,7 @@ async def _read(
                 progress(READING, opened.list.bytes_read, opened.bytes_total)
             else:
                 progress(READING, rows, None)
-        numbers_from = _origin(opened.list, choice)
+        numbers_from, headers = _origin(opened.list, choice), tuple(opened.list.headers)
     notes += opened.list.notes
     source, found = numbers_from.source, numbers_from.column
     if not rows:
@@ -137,7 +138,7 @@ async def _read(
     separated = await asyncio.to_thread(separate, listed, await asyncio.to_thread(suppression_of, barred), on_list)
     invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
     counts = count(rows, separated, invalid_reasons)
-    return Intake(separated, spool, counts, numbers_from, notes, letters)
+    return Intake(separated, spool, counts, numbers_from, headers, notes, letters)
 
 
 def _origin(found: NumberList, choice: Choice) -> Origin:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,45 @@ async def test_a_row_set_aside_is_kept_as_it_was_written(log):
     assert await on_log.rejects(log, record) == [(2, "+86 138-0013-8000", "no value for {name}")]
 
 
+ERRORS = [
+    "#N/A",
+    "#REF!",
+    "#DIV/0!",
+    "#NAME?",
+    "#####",
+    "NULL",
+    "(null)",
+    "\\N",
+    "nan",
+    "undefined",
+    "\u200b",
+    "\u3164 ",
+]
+NAMES = ["Null", "Nan", "N", "#1", "NULL Ltd", "None of it"]
+
+
+async def test_what_stands_for_no_value_is_set_aside_and_named(log):
+    result = await launched(log, numbered([(error, "1") for error in ERRORS] + [(name, "1") for name in NAMES]))
+    reasons = [f"{{name}} is {error}, which stands for no value" for error in ERRORS[:-2]]
+    assert result.invalid_reasons == {**dict.fromkeys(reasons, 1), "no value for {name}": 2}
+    assert [text for _, text in await texts(log)] == [f"Dear {name}, 1" for name in NAMES]
+
+
+async def test_a_sheet_and_a_text_file_set_the_same_rows_aside(log, tmp_path):
+    rows = [["手机号", "name"], ["13910000001", "#N/A"], ["13910000002", "Ann"]]
+    with xlsxwriter.Workbook(tmp_path / "list.xlsx") as book:
+        sheet = book.add_worksheet()
+        for at, row in enumerate(rows):
+            sheet.write_row(at, 0, row)
+        sheet.write_formula("B2", "=NA()", value="#N/A")
+    results = [
+        await launched(log, source, text="Dear {name}", id=f"c{at}")
+        for at, source in enumerate([tmp_path / "list.xlsx", "\n".join(map(",".join, rows)).encode()])
+    ]
+    for result in results:
+        assert result.invalid_reasons == {"{name} is #N/A, which stands for no value": 1}
+
+
 async def test_the_first_row_of_a_number_that_can_be_sent_wins(log):
     await launched(log, table([("13800138000", "", "1"), ("13800138000", "Ann", "2"), ("13800138000", "Bob", "3")]))
     assert await texts(log) == [("13800138000", "Dear Ann, 2")]
@@ -229,6 +269,52 @@ NAMED = [
 async def test_a_placeholder_names_a_column_by_its_header_or_its_number(log, text, sent):
     await launched(log, table([("13800138000", "Ann", "7")]), text=text)
     assert await texts(log) == [("13800138000", sent)]
+
+
+FOUND = [
+    # the header, the placeholder
+    ("姓名", "{姓名}"),
+    ("姓名\u200b", "{姓名}"),
+    ('"姓名\n(必填)"', "{姓名}"),
+    ('"姓名\n(必填)"', "{姓名 (必填)}"),
+    ('"姓名\r\n（必填）"', "{姓名(必填)}"),
+    ("*姓名：", "{姓名}"),
+    ("Ｎａｍｅ", "{name}"),
+]
+
+
+@pytest.mark.parametrize(("header", "placeholder"), FOUND, ids=[f"{row[0]!r} by {row[1]}" for row in FOUND])
+async def test_a_header_is_found_whatever_stands_around_its_name(log, header, placeholder):
+    await launched(log, f"{header},手机号\nAnn,13910000001\n".encode(), text=f"Dear {placeholder}")
+    assert await texts(log) == [("13910000001", "Dear Ann")]
+
+
+OTHERS = ["｛姓名｝", "{{姓名}}", "${姓名}", "#姓名#", "%姓名%", "$姓名$", "@姓名@", "[姓名]", "<姓名>", "$姓名"]
+NOT_OTHERS = [
+    "{姓名}",
+    "{姓名}{姓名}",
+    "{{{姓名}}}",
+    "【姓名汇】50% off, 20% more",
+    "#1 in town",
+    "a@b.com",
+    "[城市]",
+    "姓名",
+]
+
+
+@pytest.mark.parametrize("text", OTHERS)
+async def test_a_placeholder_of_another_system_is_warned_of(text):
+    plan = await planned("姓名,手机号\nAnn,13910000001\n".encode(), text=f"Dear {text}!")
+    warned = [note for note in plan.notes if "looks like a placeholder" in note]
+    assert len(warned) == 1
+    assert f'"{text}"' in warned[0]
+    assert warned[0].endswith("for the value of column 姓名 write {姓名}")
+
+
+@pytest.mark.parametrize("text", NOT_OTHERS)
+async def test_what_is_no_placeholder_is_not_warned_of(text):
+    plan = await planned("姓名,手机号\nAnn,13910000001\n".encode(), text=f"Dear {text}!")
+    assert not [note for note in plan.notes if "looks like a placeholder" in note]
 
 
 async def test_a_quoted_value_may_hold_what_divides_the_columns(log):
