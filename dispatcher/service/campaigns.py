@@ -150,7 +150,7 @@ def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView
     """When this campaign is sent, beside the others; `view` may be newer than what is in `views`."""
     accounts = session.config.accounts
     waiting = queues([view, *(each for each in views if each.id != view.id)], accounts)
-    held = {*kept.not_run, *(stop.account for stop in kept.stopped)}
+    held = {*kept.not_run, *(stop.account for stop in kept.stopped if stop.keeps_all)}
     return forecast(view, waiting, accounts, held, now_ms())
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.accounts.stops import as_object, sentence
 from dispatcher.campaigns_feed import read_campaigns
+from dispatcher.core.lane.notices import whole
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from dispatcher.words import listed
@@ -21,18 +22,30 @@ FOR_A_PERSON: Final = ("auth", "balance")
 
 
 class AccountStop(msgspec.Struct, frozen=True, kw_only=True):
-    """An account that does not send: why, in a word and in its lane's words, since when; and all of it for people."""
+    """An account that does not send: why, in a word and in its lane's words, since when and until when.
+
+    `stops` are all its reasons; `keeps_all` is False where they keep only some recipients waiting. `sentence` is all of
+    it for people.
+    """
 
     account: str
     why: str
     says: str
     since_ms: int
+    until_ms: int | None
+    stops: tuple[dict[str, Any], ...]
+    keeps_all: bool
     sentence: str
 
 
 def stop_of(stopped: Stopped) -> AccountStop:
     """What a lane told."""
-    return AccountStop(**as_object(stopped), sentence=sentence(stopped))
+    said = as_object(stopped)
+    return AccountStop(
+        **said | {"stops": tuple(said["stops"])},
+        keeps_all=whole(stopped.reasons()) is not None,
+        sentence=sentence(stopped),
+    )
 
 
 class Hindrances(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,14 @@ async def test_a_plan_launches_nothing(tmp_path: Path) -> None:
         request = LaunchRequest(numbers=[FIRST, FIRST, "x"], text="hello", route=[ACCOUNT], id="may")
         plan = await plan_launch(session, request)
         assert (plan.campaign, plan.rows, plan.recipients, plan.duplicate, plan.invalid) == ("may", 3, 1, 1, 1)
+    assert not (tmp_path / "log.db").exists()
+
+
+async def test_a_plan_on_a_log_that_is_there_launches_nothing(tmp_path: Path) -> None:
+    async with open_session(configured(tmp_path)) as session:
+        await session.log(create=True)
+        plan = await plan_launch(session, LaunchRequest(numbers=[FIRST], text="hello", route=[ACCOUNT], id="may"))
+        assert plan.recipients == 1
         assert not [record for record in await written(await session.log()) if isinstance(record, Launched)]
 
 
