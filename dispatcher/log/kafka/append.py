@@ -234,6 +234,9 @@ class Appender:
                     if isinstance(error, kafka.KafkaError | TimeoutError | OSError):
                         raise unavailable(self._bootstrap, str(error) or "no answer") from error
                     raise
+                # Without transactions aiokafka has no future to tell a fatal error to, and logs a traceback of its own.
+                waiter = producer._txn_manager._transaction_waiter = self._loop.create_future()
+                waiter.add_done_callback(lambda fatal: fatal.cancelled() or fatal.exception())
                 self._producer = producer
         return self._producer
 
