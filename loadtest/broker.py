@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from dispatcher.errors import LogUnavailable, UserError
+from loadtest.free_ports import free_ports
 
 HOST: Final = "127.0.0.1"
 IMAGE: Final = "apache/kafka:4.1.0"
@@ -170,7 +171,7 @@ class Broker:
         first = self.port == 0
         for tries in range(1, PORT_TRIES_MAX + 1):
             if first:
-                self._configure(*_free_ports(2))
+                self._configure(*free_ports(2))
             try:
                 self._launch()
                 return self
@@ -299,14 +300,6 @@ def bootstrap_or_start() -> Iterator[str]:
         return
     with Broker() as broker:
         yield broker.bootstrap
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _cluster_id() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from dispatcher.config.file import Config, load
 from loadtest.broker import Broker
+from loadtest.free_ports import free_port
 from loadtest.scenarios.demo_stage import own_topics
 from loadtest.scenarios.format import Scenario
 from loadtest.scenarios.lists import Lists, write_lists
@@ -35,7 +35,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 @contextmanager
 def staged(scenario: Scenario, folder: Path, log_url: str | None) -> Iterator[Stage]:
     """Set everything up and start the roles; `log_url` wins over the scenario's. Raises DispatcherError."""
-    password, port = secrets.token_urlsafe(9), _free_port()
+    password, port = secrets.token_urlsafe(9), free_port()
     secret_file(folder).write_text(f"{password}\n", "ascii")
     secret_file(folder).chmod(0o600)
     web = f"127.0.0.1:{port}"
@@ -71,9 +71,3 @@ def _log(scenario: Scenario, folder: Path, log_url: str | None, stack: ExitStack
         return f"sqlite:{folder}/log.db{options}"
     broker = stack.enter_context(Broker(folder / "kafka"))
     return own_topics(f"kafka://{broker.bootstrap}{options}", "loadtest")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

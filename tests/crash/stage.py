@@ -8,7 +8,6 @@ a report under an id that nobody was given would count as evidence for an unknow
 from __future__ import annotations
 
 import contextlib
-import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 
 from dispatcher.config.file import Config, load
 from loadtest.broker import Broker
+from loadtest.free_ports import free_port
 from loadtest.sim.process import Spawned, spawn
 
 LogKind = Literal["sqlite", "kafka"]
@@ -149,10 +149,3 @@ def _vendor(web_port: int, *, trouble: bool, seed: int) -> dict[str, Any]:
         "account": accounts,
         "rule": list(VENDOR_TROUBLE) if trouble else [],
     }
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as each:
-        each.bind(("127.0.0.1", 0))
-        return int(each.getsockname()[1])

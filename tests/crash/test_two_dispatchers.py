@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from loadtest.free_ports import free_port
 from tests.crash.conftest import SQLITE
 from tests.crash.life import Life
 from tests.crash.processes import DISPATCHER, Process
-from tests.crash.stage import free_port
 
 SEED = 4
 TROUBLE = False

@@ -11,7 +11,6 @@ import csv
 import functools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from dispatcher.core.results.equation import Counts
 from dispatcher.service.campaigns import view_of
 from dispatcher.service.session import open_session
 from dispatcher.store.port import CampaignView
+from loadtest.free_ports import free_port
 from loadtest.scenarios.settings import as_toml
 from loadtest.sim.process import Spawned, spawn
 from loadtest.sim.profiles import VENDORS
@@ -274,13 +274,6 @@ def stand(
 def text_of(campaign: str) -> str:
     """The text of a campaign."""
     return f"【Test】{campaign}"
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def numbers_file(folder: Path, count: int, first: int = 13_800_000_000) -> Path:

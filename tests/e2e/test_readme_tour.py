@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stand import free_port
+from loadtest.free_ports import free_port
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
