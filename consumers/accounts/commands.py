@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
-from rich.text import Text
 
 from dispatcher.accounts.ask_book import asked
 from dispatcher.errors import DispatcherError, UserError
@@ -56,7 +55,7 @@ def list_command(config: str | None, as_json: bool) -> None:
         _print_accounts(found.accounts)
         for each in found.accounts:
             if each.stopped is not None:
-                console().print(Text(f"\n{each.stopped.sentence}", style="yellow"))
+                console().print(f"\n{each.stopped.sentence}", style="yellow")
 
 
 async def _list(config: str | None) -> AccountList:

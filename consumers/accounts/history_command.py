@@ -14,9 +14,9 @@ from rich.text import Text
 from dispatcher.accounts.ask_book import HistoryBook, asked, why_no_history
 from dispatcher.accounts.history import history
 from dispatcher.config.file import Config, load
-from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.results.history import Span, span, windows
 from dispatcher.core.suppression import key_as_written
+from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.opening import open_log
@@ -180,7 +180,7 @@ def _number(text: str) -> int:
     value = key_as_written(text)
     if value == 0:
         try:
-            value = phone_numbers.from_wire(text.strip().removeprefix("+"))
+            value = from_wire(text.strip().removeprefix("+"))
         except ValueError:
             raise UserError(f'"{text}" is no phone number. Write it like 13800138000.') from None
     return value
@@ -191,7 +191,7 @@ def _table(rows: list[HistoryRow]) -> Any:
     for row in rows:
         texts = (
             _clock(row.sent_ms),
-            phone_numbers.to_wire(row.number),
+            to_wire(row.number),
             WORDS.get(row.state, "waiting"),
             row.code,
             row.vendor_id,
@@ -204,7 +204,7 @@ def _table(rows: list[HistoryRow]) -> Any:
 def _as_json(row: HistoryRow) -> dict[str, Any]:
     return {
         "sent": _iso(row.sent_ms),
-        "number": phone_numbers.to_wire(row.number),
+        "number": to_wire(row.number),
         "state": WORDS.get(row.state, "waiting"),
         "code": row.code,
         "vendor_id": row.vendor_id,

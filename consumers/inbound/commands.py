@@ -19,8 +19,8 @@ import click
 from consumers.inbound.screen import footer, letter_table, message_line, message_table
 from dispatcher.config.file import Config
 from dispatcher.config.places import Places
-from dispatcher.core.numbers import to_wire
 from dispatcher.core.suppression import key_as_written, key_of_wire
+from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import UserError
 from dispatcher.service.inbound import (
     TOPICS,

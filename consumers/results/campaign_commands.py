@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import click
-from rich.text import Text
 
 from dispatcher.service.campaigns import CampaignList, ShownCampaign, list_campaigns, show_campaign, stale
 from dispatcher.service.hindrances import Hindrances
 from dispatcher.service.session import open_session
-from dispatcher.terminal.campaigns import campaign_page, campaign_table, unknown_note
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 
 
@@ -29,10 +27,12 @@ def list_command(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from dispatcher.terminal.campaigns import campaign_table, unknown_note  # here: JSON needs no drawing
+
     if found.campaigns:
         console().print(campaign_table(found.campaigns))
         if note := unknown_note(found.campaigns):
-            console().print(Text(note, style="magenta"))
+            console().print(note, style="magenta")
         _tell_hindrances(found.hindrances)
     else:
         click.echo("no campaigns yet. Launch one: dispatcher campaign launch --help")
@@ -58,6 +58,8 @@ def show_command(campaign: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    from dispatcher.terminal.campaigns import campaign_page
+
     console().print(campaign_page(found))
     _tell_hindrances(found.hindrances)
     _tell_stale(found.records_behind)
@@ -75,9 +77,9 @@ async def _show(config: str | None, campaign: str) -> ShownCampaign:
 
 def _tell_hindrances(found: Hindrances) -> None:
     for said in found.sentences():
-        console().print(Text(f"\n{said}", style="yellow"))
+        console().print(f"\n{said}", style="yellow")
 
 
 def _tell_stale(records_behind: int) -> None:
     if note := stale(records_behind):
-        console(err=True).print(Text(note, style="yellow"))
+        console(err=True).print(note, style="yellow")

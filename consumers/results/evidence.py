@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.results.evidence import Proof, conclude
+from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
 from dispatcher.loggers import get_logger
@@ -154,5 +154,5 @@ def _why(proof: Proof) -> str:
 
 
 def _masked(number: int) -> str:
-    wire = phone_numbers.to_wire(number)
+    wire = to_wire(number)
     return f"{wire[:3]}****{wire[-4:]}" if len(wire) > 8 else "****"

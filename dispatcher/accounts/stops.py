@@ -5,12 +5,14 @@ A lane that died told nothing more: who runs it is another question (`account li
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.core.lane.notices import whole
-from dispatcher.vendors.seam.outcomes import Codes
 from dispatcher.words import clock, counted
 from schemas.records import Stop, Stopped, Why
+
+if TYPE_CHECKING:
+    from dispatcher.vendors.seam.outcomes import Codes
 
 _SAYS: Final = {
     Why.LOGIN: "{code}",

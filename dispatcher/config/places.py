@@ -14,7 +14,6 @@ from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -61,6 +60,8 @@ class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The time zone. Raises ConfigError if this machine does not know it."""
         if self.timezone == str(SHANGHAI):
             return SHANGHAI  # without a database of zones
+        from zoneinfo import ZoneInfo
+
         try:
             return ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:

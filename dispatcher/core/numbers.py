@@ -1,7 +1,6 @@
 """Phone numbers: what a person wrote -> an int64 -> the digits on the wire. Whole columns at a time, never one by one.
 
-A number is an int64. A domestic mobile (`1[3-9]` and nine digits) is its own eleven digits; every other wire form is
-`int(digits) + 10**15 * (1 + leading zeros)`, so that the wire can be rebuilt digit by digit; 0 is "no number".
+How a number is an int64 is in wire_number.py; 0 is "no number".
 
 Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only mobiles pass `normalise`, and numbers abroad and
 PHS ones where that is asked for (a PHS number reads like any landline's); a wire number has at most 15 digits after its
@@ -17,15 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.invisible import NOTHING, WIDE_BLANKS
+from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, OTHER
 
 Numbers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
-
-DOMESTIC_MIN: Final = 13_000_000_000
-DOMESTIC_END: Final = 20_000_000_000
-DOMESTIC_DIGITS: Final = 11
-OTHER: Final = 10**15
-"""The step of the code of every other wire form."""
 
 REASONS: Final = (
     "",
@@ -68,29 +62,6 @@ def is_abroad(values: Numbers) -> NDArray[np.bool_]:
     """Which of these have a country code: neither domestic mobiles nor numbers with an area code."""
     abroad: NDArray[np.bool_] = (values >= OTHER) & (values < 2 * OTHER)
     return abroad
-
-
-def from_wire(number: str) -> int:
-    """The int64 of one wire number (ASCII digits). Raises ValueError for anything else or over 15 digits."""
-    if not (number.isascii() and number.isdigit()):
-        raise ValueError("a wire number is ASCII digits only")
-    value = int(number)
-    if len(number) == DOMESTIC_DIGITS and DOMESTIC_MIN <= value < DOMESTIC_END:
-        return value
-    zeros = len(number) - len(str(value))
-    if value >= OTHER or zeros > 9000:
-        raise ValueError("a wire number has at most 15 digits after its leading zeros")
-    return value + OTHER * (1 + zeros)
-
-
-def to_wire(value: int) -> str:
-    """The wire form of one int64. Raises ValueError for 0 and for what is no number's code."""
-    if DOMESTIC_MIN <= value < DOMESTIC_END:
-        return str(value)
-    zeros, digits = divmod(value, OTHER)
-    if zeros < 1:
-        raise ValueError(f"{value} is not the code of a number")
-    return "0" * (zeros - 1) + str(digits)
 
 
 def encode(values: Numbers, separator: bytes = b",") -> bytes:

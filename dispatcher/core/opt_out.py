@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
 
 from dispatcher.core.invisible import NOTHING
-from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import key_of_wire
 from schemas.records import Inbound
+
+if TYPE_CHECKING:
+    from dispatcher.core.numbers import Numbers
 
 WORDS: Final = ("TD", "T", "N", "退订")
 """The defaults."""
@@ -51,6 +51,10 @@ class OptOutWords:
 
     def opt_outs(self, messages: Sequence[Inbound]) -> list[OptOut]:
         """Who of these senders wants no more texts, by the word sent. A sender without a number cannot be listed."""
+        import numpy as np  # here: reading the words of a configuration needs no columns
+
+        from dispatcher.core.suppression import key_of_wire
+
         found: dict[str, list[int]] = {}
         for message in messages:
             alone = message.part is None or message.part[1] == 1

@@ -15,17 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import (
-    DOMESTIC_DIGITS,
-    DOMESTIC_END,
-    DOMESTIC_MIN,
-    OTHER,
-    Numbers,
-    from_wire,
-    is_domestic,
-    normalise_one,
-    to_wire,
-)
+from dispatcher.core.numbers import Numbers, is_domestic, normalise_one
+from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, OTHER, from_wire, to_wire
 
 Column = NDArray[np.uint32]
 T = TypeVar("T", np.int64, np.uint32)

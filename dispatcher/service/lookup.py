@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.suppression import key_as_written
+from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import UserError
 from dispatcher.service.session import Session
 from dispatcher.store.port import StoreReader
@@ -46,7 +46,7 @@ class NumberLookup(msgspec.Struct, frozen=True, kw_only=True):
 async def look_up(session: Session, text: str) -> NumberLookup:
     """Everything about a number, written as in a list. Raises UserError if it is none, LogError, StoreError."""
     value = number_of(text)
-    wire = phone_numbers.to_wire(value)
+    wire = to_wire(value)
     await session.behind(whole=True)
 
     def ask(reader: StoreReader) -> tuple[list[Sighting], list[InboundMessage]]:
@@ -61,7 +61,7 @@ def number_of(text: str) -> int:
     value = key_as_written(text)
     if value == 0:
         try:
-            value = phone_numbers.from_wire(text.strip().removeprefix("+"))
+            value = from_wire(text.strip().removeprefix("+"))
         except ValueError:
             raise UserError(f'"{text}" is no phone number. Write it like 13800138000.') from None
     return value

@@ -7,7 +7,7 @@ longest, and a text's parts are counted as the account's vendor counts them toda
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,7 +15,9 @@ from dispatcher.core.flow.forecast import Forecast, Load, finish_s, sent_by_ms
 from dispatcher.core.messages.text import parts
 from dispatcher.service.progress import limit_per_s
 from dispatcher.store.views import CampaignView
-from dispatcher.vendors.seam.vendor import Vendor
+
+if TYPE_CHECKING:
+    from dispatcher.vendors.seam.vendor import Vendor
 
 UNPACED_PER_S: Final = 10_000.0
 """Recipients per second assumed of an account without a flow limit."""

@@ -19,8 +19,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import DOMESTIC_END, DOMESTIC_MIN, Numbers, is_domestic
+from dispatcher.core.numbers import Numbers, is_domestic
 from dispatcher.core.suppression import domestic
+from dispatcher.core.wire_number import DOMESTIC_END, DOMESTIC_MIN
 from dispatcher.errors import InputError
 
 ROWS_MAX: Final = 1 << 31

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dispatcher.core import numbers as core
+from dispatcher.core.wire_number import DOMESTIC_DIGITS
 
 VALUE_CHARS_MAX: Final = 200
 """How much of a refused value is kept."""
@@ -38,7 +39,7 @@ def normalise(values: pl.Series, *, international: bool = False, phs: bool = Fal
     found = whole.fill_null(0).to_numpy()
     plain = core.is_domestic(found)
     if written is not None:
-        plain &= written.str.len_bytes().fill_null(0).to_numpy() == core.DOMESTIC_DIGITS
+        plain &= written.str.len_bytes().fill_null(0).to_numpy() == DOMESTIC_DIGITS
     odd_rows = np.flatnonzero(~plain)
     if not len(odd_rows):
         empty = np.empty(0, np.uint32)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core import numbers
+from dispatcher.core.wire_number import DOMESTIC_END, DOMESTIC_MIN, from_wire, to_wire
 
 GOOD = [
     "13800138000",
@@ -114,7 +115,7 @@ def test_bytes_that_are_no_text_harm_nobody(junk):
     assert len(found) == len(reasons) == 1
 
 
-domestic = st.integers(numbers.DOMESTIC_MIN, numbers.DOMESTIC_END - 1)
+domestic = st.integers(DOMESTIC_MIN, DOMESTIC_END - 1)
 wire_form = st.one_of(
     domestic.map(str),
     st.integers(0, 10**15 - 1).map(str),
@@ -132,8 +133,8 @@ def test_wire_forms_come_back_digit_by_digit(forms):
     wire = ",".join(forms).encode()
     values = numbers.decode(wire)
     assert numbers.encode(values) == wire
-    assert values.tolist() == [numbers.from_wire(form) for form in forms]
-    assert [numbers.to_wire(value) for value in values.tolist()] == forms
+    assert values.tolist() == [from_wire(form) for form in forms]
+    assert [to_wire(value) for value in values.tolist()] == forms
 
 
 @given(st.lists(domestic, min_size=1, max_size=50))
@@ -145,7 +146,7 @@ def test_domestic_numbers_are_their_own_digits(values):
 
 @given(st.lists(wire_form, min_size=2, max_size=10, unique=True))
 def test_two_wire_forms_never_share_a_code(forms):
-    assert len({numbers.from_wire(form) for form in forms}) == len(forms)
+    assert len({from_wire(form) for form in forms}) == len(forms)
 
 
 @pytest.mark.parametrize("wire", [b"13001,10000", b"1,2,3,4,5,6", b"13800138000,1,900139000", b"1,380013800"])
@@ -161,7 +162,7 @@ def test_nothing_is_nothing_on_the_wire():
 
 def test_another_separator_divides_as_well():
     assert numbers.encode(np.array([13800138000, 13900139000]), b"\n") == b"13800138000\n13900139000"
-    assert numbers.decode(b"13800138000\n123", b"\n").tolist() == [13800138000, numbers.from_wire("123")]
+    assert numbers.decode(b"13800138000\n123", b"\n").tolist() == [13800138000, from_wire("123")]
 
 
 @pytest.mark.parametrize(
@@ -175,13 +176,13 @@ def test_what_is_no_wire_form_is_refused(wire):
 @pytest.mark.parametrize("text", ["", "+86", "１３８", "1234567890123456", "0" * 9100])
 def test_a_single_wire_form_is_refused_too(text):
     with pytest.raises(ValueError):
-        numbers.from_wire(text)
+        from_wire(text)
 
 
 @pytest.mark.parametrize("value", [0, -1, 5, 20_000_000_000])
 def test_what_is_no_code_has_no_wire_form(value):
     with pytest.raises(ValueError):
-        numbers.to_wire(value)
+        to_wire(value)
     with pytest.raises(ValueError):
         numbers.encode(np.array([13800138000, value]))
 
@@ -211,7 +212,7 @@ ABROAD = [
 @pytest.mark.parametrize(("written", "wire", "reason"), ABROAD)
 def test_numbers_abroad_are_taken_where_asked_for_but_none_that_reads_like_a_mobile(written, wire, reason):
     [number], [code] = numbers.normalise(written.encode() + b"\n", international=True)
-    assert (numbers.to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
+    assert (to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
 
 
 PHS = [
@@ -235,7 +236,7 @@ PHS = [
 @pytest.mark.parametrize(("written", "wire", "reason"), PHS)
 def test_numbers_with_an_area_code_are_taken_where_asked_for(written, wire, reason):
     [number], [code] = numbers.normalise(written.encode() + b"\n", phs=True)
-    assert (numbers.to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
+    assert (to_wire(int(number)) if number else "", numbers.REASONS[code]) == (wire, reason)
     assert not numbers.is_abroad(np.array([number])).any()
     [number], _ = numbers.normalise(written.encode() + b"\n")
     assert bool(number) == (wire == "13800138000"), "and nowhere else"
@@ -255,5 +256,5 @@ def test_a_number_abroad_has_the_digits_it_was_written_with_or_is_refused(writte
     for each, number, code in zip(written, found.tolist(), reasons.tolist(), strict=True):
         assert (number != 0) == (code == 0)
         if number and not each.startswith("+86"):
-            assert numbers.to_wire(number) == each[1:]
+            assert to_wire(number) == each[1:]
             assert not 13_000_000_000 <= int(each[1:]) < 20_000_000_000

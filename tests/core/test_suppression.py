@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core import suppression
-from dispatcher.core.numbers import OTHER, from_wire, to_wire
 from dispatcher.core.suppression import Change, Listing, contains, domestic, empty, folded, key_as_written, key_of_wire
+from dispatcher.core.wire_number import OTHER, from_wire, to_wire
 
 NUMBERS = st.sets(st.integers(0, 30), max_size=12)
 CHANGES = st.lists(st.tuples(NUMBERS, st.booleans()), max_size=12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import VariableLimits
+from dispatcher.core.messages.template import VariableLimits
 from schemas.records import Job, Launched, Leg
 from tests.simulation.personal import TEXT, personal
 from tests.simulation.sim_log import SimLog

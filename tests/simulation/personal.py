@@ -13,8 +13,8 @@ from typing import Final
 import polars as pl
 
 from dispatcher.core.lane.effects import Send
-from dispatcher.core.messages.personal import Personal, VariableLimits
-from dispatcher.core.messages.template import Template, parse
+from dispatcher.core.messages.personal import Personal
+from dispatcher.core.messages.template import Template, VariableLimits, parse
 from dispatcher.core.messages.text import Split, parts
 from producers.launch.personal_values import packed_values
 

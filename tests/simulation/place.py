@@ -9,7 +9,7 @@ import msgspec
 from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import VariableLimits
+from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.world import World

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
-from dispatcher.core.messages.personal import VariableLimits
+from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.personal import texts_sent
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.world import Mortal

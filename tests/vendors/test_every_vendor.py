@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core import numbers
 from dispatcher.core.lane.verdict import Verdict
 from dispatcher.core.messages.template import parse
+from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import TextError
 from dispatcher.vendors.registry import BUILT_IN, find
 from dispatcher.vendors.seam.vendor import (
@@ -243,7 +243,7 @@ def test_any_page_of_a_poll_or_of_history_is_rows_or_says_why_not(vendor, answer
         assert not (history.complete and (history.count or history.verdict))
         for found in history.rows:
             assert 0 < len(found.vendor_id) <= 64
-            assert numbers.from_wire(numbers.to_wire(found.number)) == found.number
+            assert from_wire(to_wire(found.number)) == found.number
 
 
 @every_vendor
@@ -265,7 +265,7 @@ def test_any_push_is_rows_or_a_refusal_never_an_exception(vendor, query, body, m
             assert row.state in (REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING)
             assert len(row.vendor_id) <= 64 >= len(row.code)
             assert 0 <= row.time_s < 2**32
-            assert row.number == 0 or numbers.from_wire(numbers.to_wire(row.number)) == row.number
+            assert row.number == 0 or from_wire(to_wire(row.number)) == row.number
         for message in taken(account.inbound_push(push)):
             assert isinstance(message, Inbound)
             assert message.account == "spring"

@@ -6,11 +6,13 @@ Pure. The record is for people, and for the lane's next owner, which begins care
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from dispatcher.core.lane.standing import NEVER
-from dispatcher.core.lane.work import Piece
 from schemas.records import Stop, Why
+
+if TYPE_CHECKING:
+    from dispatcher.core.lane.work import Piece
 
 LASTS_S: Final = 0.5
 """What is over sooner is not told."""

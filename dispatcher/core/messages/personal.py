@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.messages.template import Template
+from dispatcher.core.messages.template import Template, VariableLimits
 from dispatcher.core.messages.text import Split, units
 from schemas.batch import Values
 
@@ -22,18 +22,6 @@ Counts = NDArray[np.int64]
 _TOP_BITS: Final = np.uint8(0xC0)
 _CONTINUES: Final = np.uint8(0x80)
 _FOUR_BYTES: Final = np.uint8(0xF0)
-
-
-class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request may carry that gives each number values of its own in one text.
-
-    A value that holds one of `separators` can't go that way: its text goes in a request of its own. `chars_max` bounds
-    the UTF-16 units of all values together: what a server takes in one body is bounded, too.
-    """
-
-    recipients_max: int
-    separators: tuple[str, ...]
-    chars_max: int = 100_000
 
 
 class Column:

@@ -84,3 +84,15 @@ def parse(text: str) -> Template:
             literals.append("")
             at = end + 1
     return Template(tuple(literals), tuple(slots), tuple(names))
+
+
+class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request may carry that gives each number values of its own in one text.
+
+    A value that holds one of `separators` can't go that way: its text goes in a request of its own. `chars_max` bounds
+    the UTF-16 units of all values together: what a server takes in one body is bounded, too.
+    """
+
+    recipients_max: int
+    separators: tuple[str, ...]
+    chars_max: int = 100_000

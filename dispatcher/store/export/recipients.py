@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dispatcher import clock
 from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.wire_number import to_wire
 from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
@@ -194,9 +195,7 @@ def _texts(texts: list[str]) -> pl.Series:
 def _wire(numbers: NDArray[np.int64]) -> pl.Series:
     if phone_numbers.is_domestic(numbers).all():
         return pl.Series(numbers).cast(pl.String)
-    return pl.Series(
-        [phone_numbers.to_wire(number) if number else None for number in numbers.tolist()], dtype=pl.String
-    )
+    return pl.Series([to_wire(number) if number else None for number in numbers.tolist()], dtype=pl.String)
 
 
 def _times(at_ms: NDArray[np.int64]) -> pl.Series:

@@ -8,10 +8,6 @@ import re
 from datetime import datetime
 from typing import Final
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-from cryptography.hazmat.primitives.padding import PKCS7
-
 from dispatcher.vendors.reading.escapes import pushed_text
 from dispatcher.vendors.reading.forms import SHANGHAI
 from dispatcher.vendors.seam.exchange import Answer
@@ -33,6 +29,10 @@ def signature(username: str, secret_key: str, stamp: str) -> str:
 
 def encrypted(text: str, key: str, iv: str) -> str:
     """DES/CBC/PKCS5Padding of UTF-8 in Base64. Key and IV have 8 bytes; triple DES with one key thrice is DES."""
+    from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+    from cryptography.hazmat.primitives.padding import PKCS7
+
     padder = PKCS7(DES_BYTES * 8).padder()
     padded = padder.update(text.encode()) + padder.finalize()
     cipher = Cipher(TripleDES(key.encode() * 3), modes.CBC(iv.encode())).encryptor()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dispatcher.core.numbers import to_wire
+from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import pushed_text
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from dispatcher.core.numbers import to_wire
+from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, Said, read_text, rows
 from dispatcher.vendors.reading import forms
-from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.unreadable import Unread
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Polled, ReportRow, report_codes
@@ -62,7 +61,7 @@ def polled_reports(said: Said) -> Polled:
         elif len(vendor_id) > ID_CHARS_MAX:
             unread.add(line, "mtID is too long")
         else:
-            code = code[: columns.CODE_CHARS_MAX]
+            code = code[: forms.CODE_CHARS_MAX]
             found.append(ReportRow(vendor_id, 0, REPORT_CODES.state(code), code, 0))
     return _polled(Polled(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unread)
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 
 from dispatcher.core.messages.text import Split, not_carried, units
 from dispatcher.errors import TextError, UserError
-from dispatcher.vendors.cosms import calls, media, pages, pushes
+from dispatcher.vendors.cosms import calls, media, pages
 from dispatcher.vendors.cosms.calls import Login
 from dispatcher.vendors.cosms.codes import CODES
 from dispatcher.vendors.cosms.wire import FORMAT_UTF8, charset_of, escaped
@@ -277,14 +277,18 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
             raise UserError('the new password must be ASCII without blanks and without "--", and not empty.')
         return calls.change_login(self._login, new_login_name or "", new_password)
 
-    # --- pushes ------------------------------------------------------------------------------------------------------
+    # --- pushes: what reads them is imported with the first one, as a configuration needs no numpy -------------------
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 100 mtIDs with one value (1.12, AMB-COSMS-24)."""
+        from dispatcher.vendors.cosms import pushes
+
         return pushes.reports(push, self.push_key)
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """One message (1.12)."""
+        from dispatcher.vendors.cosms import pushes
+
         return pushes.messages(push, self.push_key, self.mo_text)
 
     def push_answer(self) -> bytes:

@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from dispatcher.core.numbers import to_wire
+from dispatcher.core.wire_number import to_wire
+from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
 from dispatcher.vendors.guodu.lenient_json import NO_JSON, folded, parse, trimmed, word
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading import report_columns as columns
@@ -21,27 +22,12 @@ from dispatcher.vendors.reading.byte_columns import beside
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
 from dispatcher.vendors.reading.same_shape_json import Shape, read_alike
 from dispatcher.vendors.reading.unreadable import Unread
-from dispatcher.vendors.seam.vendor import report_codes
 from schemas.records import Inbound, Reports
 
 ID_CHARS_MAX: Final = 64
 SHORT_CHARS_MAX: Final = 64
 INBOUND_CHARS_MAX: Final = 10_000
 TIME_MARKS: Final = b"-:/. T"
-
-REPORT_CODES: Final = report_codes("""
-    0 | delivered | delivered | 发送成功
-""")
-
-
-class MoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the vendor names the fields of a message: of each list the first name that is there counts."""
-
-    mobile: tuple[str, ...] = ("mobile",)
-    text: tuple[str, ...] = ("content", "msg")
-    time: tuple[str, ...] = ("moTime", "time")
-    to: tuple[str, ...] = ("spCode", "destCode", "appendId")
-    id: tuple[str, ...] = ()
 
 
 def _list(text: bytes) -> list[Any]:
@@ -212,7 +198,7 @@ def _code(status: str | int, msg: Any) -> str:
     code = str(status).strip()
     if code == "0" or not isinstance(msg, str):
         return code
-    return f"{code} {msg.strip()}".strip()[: columns.CODE_CHARS_MAX]
+    return f"{code} {msg.strip()}".strip()[: forms.CODE_CHARS_MAX]
 
 
 def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:

@@ -16,8 +16,8 @@ import msgspec
 
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
+from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
 from dispatcher.vendors.guodu.lenient_json import folded, parse, trimmed, word
-from dispatcher.vendors.guodu.pushes import REPORT_CODES, MoFields, read_at_once, read_messages, read_reports
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, url_encoded
 from dispatcher.vendors.reading.text_checks import check_length
@@ -194,10 +194,12 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
             return CODES.verdict(code, text=text, warn=f"the {odd}; its reports cannot be joined")
         return CODES.verdict(code, text=text, vendor_id=vendor_id)
 
-    # --- pushes ------------------------------------------------------------------------------------------------------
+    # --- pushes: what reads them is imported with the first one, as a configuration needs no numpy -------------------
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 250 reports as JSON (vendors.md 5.3)."""
+        from dispatcher.vendors.guodu.pushes import read_reports
+
         if refused := self._stranger(push):
             return refused
         unread = Unread()
@@ -208,12 +210,16 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         return unread.beside(reports, authenticated=self.push_key is not None)
 
     def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
+        from dispatcher.vendors.guodu.pushes import read_at_once
+
         if any(self._stranger(push) for push in pushes):
             return None
         return read_at_once([push.body for push in pushes], pushes[0].account, pushes[0].received_ms)
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """Messages as JSON; their form is not in the document (vendors.md 5.4, 5.6)."""
+        from dispatcher.vendors.guodu.pushes import read_messages
+
         if refused := self._stranger(push):
             return refused
         unread = Unread()

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import to_wire
+from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import Column, Spans, column_of

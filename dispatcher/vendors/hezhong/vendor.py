@@ -14,7 +14,6 @@ from typing import ClassVar, Final
 from dispatcher.core.messages.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors.hezhong.codes import CODES, OPERATOR_OK, REPORT_CODES
-from dispatcher.vendors.hezhong.pushes import read_at_once, read_messages, read_reports
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text, url_encoded
 from dispatcher.vendors.reading.text_checks import check_length
@@ -198,10 +197,12 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
             failed = Verdict(kind=kind, code=code, text=text[:200].strip())
         return Balance(messages=None, verdict=failed)
 
-    # --- pushes ------------------------------------------------------------------------------------------------------
+    # --- pushes: what reads them is imported with the first one, as a configuration needs no numpy -------------------
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 500 reports in `rpts`, as POST form, POST query or GET query (vendors.md 2.3, AMB-HZ-3)."""
+        from dispatcher.vendors.hezhong.pushes import read_reports
+
         value = self._pushed(push, b"rpts")
         if isinstance(value, Refused):
             return value
@@ -210,6 +211,8 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         return unread.beside(reports, authenticated=self.push_key is not None)
 
     def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
+        from dispatcher.vendors.hezhong.pushes import read_at_once
+
         values = [self._pushed(push, b"rpts") for push in pushes]
         whole = [value for value in values if isinstance(value, bytes) and value]
         if len(whole) < len(values):
@@ -218,6 +221,8 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """Up to 500 messages in `mos`, the same three ways (vendors.md 2.4, AMB-HZ-2)."""
+        from dispatcher.vendors.hezhong.pushes import read_messages
+
         value = self._pushed(push, b"mos")
         if isinstance(value, Refused):
             return value

@@ -13,9 +13,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-import numpy as np
-
-from dispatcher.core.numbers import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, from_wire
+from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, from_wire
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
 """All times in all documents are local time without a zone (vendors.md, "Rules for this text")."""
@@ -26,9 +24,7 @@ WRONG_PUSH_KEY: Final = 'push_key must be 8 to 64 letters, digits, "-" and "_": 
 
 _NUMBER_BYTES_MAX: Final = 32
 _LONG_BYTES: Final = 1_000
-_HEX: Final = np.full(256, -256, np.int16)
-for _digit in "0123456789abcdefABCDEF":
-    _HEX[ord(_digit)] = int(_digit, 16)
+CODE_CHARS_MAX: Final = 64
 _KEYED: Final = re.compile(rb"key=([^&?]*)[&?]?(.*)", re.DOTALL)
 
 
@@ -61,21 +57,11 @@ def raw(form: bytes, name: bytes) -> bytes | None:
 def unescaped(value: bytes) -> bytes:
     """Percent escapes and `+` undone; a broken escape stays as it is."""
     value = value.replace(b"+", b" ")
-    return _unquoted(value) if len(value) > _LONG_BYTES else unquote_to_bytes(value)
+    if len(value) <= _LONG_BYTES:
+        return unquote_to_bytes(value)
+    from dispatcher.vendors.reading.byte_columns import unquoted  # here: whoever reads no long form needs no numpy
 
-
-def _unquoted(value: bytes) -> bytes:
-    """What `unquote_to_bytes` says, for texts of thousands of escapes: all of them at once."""
-    text = np.frombuffer(value, np.uint8)
-    at = np.flatnonzero(text == ord("%"))
-    at = at[at < len(text) - 2]
-    byte = _HEX[text[at + 1]] * 16 + _HEX[text[at + 2]]
-    fine = byte >= 0
-    at, byte = at[fine], byte[fine]
-    written, kept = text.copy(), np.ones(len(text), np.bool_)
-    written[at] = byte
-    kept[at + 1] = kept[at + 2] = False
-    return written[kept].tobytes()
+    return unquoted(value)
 
 
 def same(given: bytes | None, expected: str | None) -> bool:

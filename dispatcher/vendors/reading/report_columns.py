@@ -12,7 +12,8 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.numbers import DOMESTIC_DIGITS, is_domestic
+from dispatcher.core.numbers import is_domestic
+from dispatcher.core.wire_number import DOMESTIC_DIGITS
 from dispatcher.vendors.reading import forms
 from schemas.records import Reports
 
@@ -23,7 +24,6 @@ BYTES_MAX: Final = 400_000
 ROW_BYTES: Final = 8 + 4 + 1 + 2 + 4 + 10
 """A row's columns, and what an id and a code of its own need beside their characters (at most)."""
 
-CODE_CHARS_MAX: Final = 64
 TIME_DIGITS: Final = 14
 DAY_S: Final = 86_400
 
@@ -184,7 +184,7 @@ def record(
     times: NDArray[np.uint32],
 ) -> Reports:
     """One record; at most ROWS_MAX rows. `state` says what a code means (schemas/states.py REPORT_…)."""
-    names = [_text(code)[:CODE_CHARS_MAX] for code in codes[0]]
+    names = [_text(code)[: forms.CODE_CHARS_MAX] for code in codes[0]]
     return Reports(
         account=account,
         at_ms=at_ms,

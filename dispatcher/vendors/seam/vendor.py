@@ -15,8 +15,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from dispatcher.core.lane.verdict import Kind, Verdict
-from dispatcher.core.messages.personal import VariableLimits
-from dispatcher.core.messages.template import Template
+from dispatcher.core.messages.template import Template, VariableLimits
 from dispatcher.core.messages.text import Split
 from dispatcher.vendors.seam.exchange import (
     Answer,

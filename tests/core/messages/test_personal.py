@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import Letters, Personal, VariableLimits
-from dispatcher.core.messages.template import Template, TemplateBroken, parse
+from dispatcher.core.messages.personal import Letters, Personal
+from dispatcher.core.messages.template import Template, TemplateBroken, VariableLimits, parse
 from dispatcher.core.messages.text import Split, parts, units
 from producers.launch.personal_values import packed_values
 from schemas.batch import Values

@@ -15,8 +15,8 @@ import pytest
 
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
-from dispatcher.core.numbers import to_wire
 from dispatcher.core.results import history_looks
+from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log

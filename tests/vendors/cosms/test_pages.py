@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core import numbers
 from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.cosms.wire import one_time_password
 from dispatcher.vendors.seam.vendor import History, Partly, Polled, Push, Refused, ReportRow, Secret
@@ -456,7 +456,7 @@ HISTORY = [
 def test_a_row_of_history_names_the_number_as_it_was_submitted(mobile, country, code, number, state):
     for columns in (b"1,0,55,20040107123700", b"1,55,20040107123700"):
         (row,) = history(b"100\n%b,%b,%b,106,%b,hi" % (columns, mobile, country, code)).rows
-        assert (numbers.to_wire(row.number), row.state, row.code) == (number, state, code.decode())
+        assert (to_wire(row.number), row.state, row.code) == (number, state, code.decode())
 
 
 def test_texts_of_history_may_hold_commas_and_line_ends():

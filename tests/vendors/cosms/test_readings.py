@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from dispatcher.core import numbers
 from dispatcher.core.lane.policy import POLICY, row_of
 from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.wire_number import from_wire
 from dispatcher.errors import TextError
 from dispatcher.vendors.cosms.wire import one_time_password
 from dispatcher.vendors.seam.vendor import Message, Partly, Push, Request
@@ -149,7 +149,7 @@ def test_12_numbers_abroad_are_sent_without_a_link_id():
 def test_13_a_number_with_86_before_it_is_the_domestic_one(sender):
     (found,) = messaged(b"msgFormat=1&msg=hi&mobs=" + sender)
     assert found.number == "13800138000"
-    assert numbers.from_wire("13800138000") == 13_800_138_000
+    assert from_wire("13800138000") == 13_800_138_000
 
 
 @pytest.mark.parametrize(("count", "level"), [(10, "1"), (11, "2"), (100, "2"), (101, "3")])

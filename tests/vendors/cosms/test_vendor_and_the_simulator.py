@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.core import numbers
 from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.wire_number import to_wire
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Message, MessageKind, Polled, Published, Secret
@@ -339,7 +339,7 @@ async def test_history_has_every_number_of_a_submit_with_its_id(asked, columns):
     verdict = await asked.submit(chunk=chunk, text="a,b\r\n你好")
     found = await today(asked)
     assert found.complete
-    assert {row.vendor_id: numbers.to_wire(row.number) for row in found.rows} == dict(
+    assert {row.vendor_id: to_wire(row.number) for row in found.rows} == dict(
         zip(verdict.vendor_ids, chunk.decode().split(","), strict=True)
     )
     assert {row.text for row in found.rows} == {"a,b\r\n你好"}

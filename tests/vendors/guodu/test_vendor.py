@@ -15,7 +15,7 @@ from dispatcher.core.lane.policy import POLICY
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split, parts
 from dispatcher.errors import TextError
-from dispatcher.vendors.guodu.pushes import MoFields
+from dispatcher.vendors.guodu.codes import MoFields
 from dispatcher.vendors.guodu.vendor import Guodu
 from dispatcher.vendors.reading.escapes import url_encoded
 from dispatcher.vendors.seam.vendor import Answer, Message, Partly, Push, Refused, Secret
