@@ -25,12 +25,18 @@ JournalRecord = Owned | Intent | Outcome | Resolved | BalanceTold | Checkpoint
 
 
 class Journal:
-    """One partition's journal as its owner writes it. `refused` is told of intents that certainly were not written."""
+    """One partition's journal as its owner writes it.
 
-    def __init__(self, log: Log, partition: int, refused: Callable[[AnyRecord], None]) -> None:
+    `refused` is told of records that certainly were not written, `doubted` of those that may have been or not.
+    """
+
+    def __init__(
+        self, log: Log, partition: int, refused: Callable[[AnyRecord], None], doubted: Callable[[AnyRecord], None]
+    ) -> None:
         self._log: Final = log
         self._partition: Final = partition
         self._refused: Final = refused
+        self._doubted: Final = doubted
         self._tasks: set[asyncio.Task[None]] = set()
         self._facts = 0
         self.troubled = False
@@ -71,9 +77,9 @@ class Journal:
         except LogError as error:
             self._logger.error("journal append failed", error=str(error), records=len(records))
             self.troubled = True
-            if isinstance(error, LogFull):
-                for record in records:
-                    self._refused(record)
+            tell = self._refused if isinstance(error, LogFull) else self._doubted
+            for record in records:
+                tell(record)
             await self._retry([record for record in records if isinstance(record, Outcome)])
         else:
             self.troubled = False

@@ -16,6 +16,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import Template, parse
+from dispatcher.drivers.http.body import MayWrite
 from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Request, Vendor, Verdict, options_for
 from schemas.batch import Values as BatchValues
 
@@ -46,11 +47,12 @@ class Driver(Protocol):
         count: int,
         *,
         values: Values | None = None,
-        before_write: Callable[[], bool] | None = None,
+        before_write: MayWrite | None = None,
     ) -> Sent:
         """Send once; with `values`, each number its own text.
 
-        `before_write` is asked right before the first byte; False: the verdict is NOT_SENT.
+        Build the request and connect first, then ask `before_write`, and write in the same step of the event loop.
+        False: the verdict is NOT_SENT. Where it says to wait, the connection is looked at again afterwards.
         """
         ...
 

@@ -29,7 +29,7 @@ from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
-from dispatcher.core.lane.effects import Append, Effect, Fetch, Point, Send, Tell, Warn
+from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Origin
@@ -43,8 +43,6 @@ from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
 from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
 from schemas.topics import JOBS, LANES, RECIPIENTS
-
-DOUBT_S: Final = 10.0
 
 
 class LaneRunner:
@@ -63,14 +61,14 @@ class LaneRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._fetches: set[asyncio.Task[None]] = set()
-        self._journal = Journal(log, partition, self._refused)
+        self._gates: dict[int, asyncio.Future[None]] = {}  # requests that wait for their Go, by intent
+        self._journal = Journal(log, partition, self._refused, self._doubted)
         vendors = {account: config.accounts[account] for account in drivers}
         self._book = BalanceBook(log, vendors, ASKED_BY)
         self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
         self._notices = StopNotices(log, {account: vendor.codes for account, vendor in vendors.items()})
         self._failed: BaseException | None = None
         self._stopping = False
-        self._doubt_since_s: float | None = None
         self._logger = get_logger("lanes").bind(partition=partition)
         self._owner: Owner | None = None
 
@@ -137,7 +135,7 @@ class LaneRunner:
             if owner.deposed and not self._sends:
                 self._logger.warning("another process owns the lane now")
                 return False
-            if self._in_doubt(owner, now_s):
+            if owner.in_doubt(now_s):
                 self._logger.warning("intents neither confirmed nor refused: making a new start")
                 return False
             if owner.draining and ((owner.drained and self._journal.settled) or now_s >= drain_until_s):
@@ -154,12 +152,6 @@ class LaneRunner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _in_doubt(self, owner: Owner, now_s: float) -> bool:
-        asked_s = [proposal.asked_s for lane in owner.lanes.values() for proposal in lane.proposed.values()]
-        if not asked_s:
-            return False
-        return now_s - min(asked_s) > self._config.lanes.intent_ttl_s + DOUBT_S
 
     async def _stop_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -215,6 +207,10 @@ class LaneRunner:
             self._owner.append_refused(record, time.monotonic())
             self._wake.set()
 
+    def _doubted(self, record: AnyRecord) -> None:
+        if self._owner is not None:
+            self._owner.append_doubted(record, time.monotonic())
+
     # --- effects ---
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -231,6 +227,10 @@ class LaneRunner:
                     self._start(self._fetches, self._fetch(effect))
                 case Send():
                     self._start(self._sends, self._send(effect))
+                case Go():
+                    gate = self._gates.pop(effect.intent, None)
+                    if gate is not None and not gate.done():
+                        gate.set_result(None)
                 case Warn():
                     self._logger.warning(effect.event, account=effect.account, detail=effect.detail)
         if together:
@@ -247,10 +247,15 @@ class LaneRunner:
         assert owner is not None
         sent_ms = 0
 
-        def may_write() -> bool:
+        def may_write() -> bool | asyncio.Future[None]:
             nonlocal sent_ms
             sent_ms = clock.now_ms()
-            return owner.may_write(send.intent, send.account, time.monotonic())
+            word = owner.may_write(send.intent, send.account, time.monotonic())
+            if word is None:
+                self._gates[send.intent] = gate = asyncio.get_running_loop().create_future()
+            if self._gates or owner.lanes[send.account].pacer is not None:  # who goes next, and when, is found out anew
+                self._wake.set()
+            return gate if word is None else word
 
         wrote_s = answered_s = None
         try:
@@ -261,6 +266,7 @@ class LaneRunner:
             verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
         except TextError as error:
             verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error), origin=Origin.OURS)
+        self._gates.pop(send.intent, None)
         owner.answered(
             send.intent,
             send.account,

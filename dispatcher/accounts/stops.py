@@ -26,6 +26,7 @@ _SAYS: Final = {
     Why.BUSY: "{code} {row} times in a row",
     Why.TOO_FAST: "{code}",
     Why.BATCH: "the numbers of {count} cannot be read from the log",
+    Why.UNWRITTEN: "{code}",
     Why.OTHER: "a newer release of the dispatcher says why",
 }
 _BUSY_FOR_SOME: Final = "{count} refused for now, to be tried again: {code}"
@@ -43,6 +44,7 @@ _THEN: Final = {
     Why.NO_ANSWER: "One small request at a time is tried; one answer, and it sends at full speed again",
     Why.BUSY: "One small request at a time is tried; one answer, and it sends at full speed again",
     Why.TOO_FAST: "It is tried again and again",
+    Why.UNWRITTEN: "It is tried again and again",
 }
 
 

@@ -48,6 +48,7 @@ class Why(StrEnum):
     BUSY = "busy"
     TOO_FAST = "too-fast"
     BATCH = "batch"  # the recipients' numbers cannot be read from the log
+    UNWRITTEN = "unwritten"  # a chunk was tried again and again without a byte written
     OTHER = "other"  # a newer release says something that this one does not know
 
     @classmethod

@@ -117,7 +117,7 @@ class Stopped(Record, frozen=True, kw_only=True, tag="stopped"):
 
     account: str
     at_ms: int
-    why: Literal["auth", "balance", "hours", "unreachable", ""]
+    why: Literal["auth", "balance", "hours", "unreachable", "slow", ""]
     says: str
     stops: tuple[Stop, ...] = ()
 

@@ -21,7 +21,8 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
 
     Valid only if the last Owned before it is its author's. `n` is the author's own counter, by which it knows its
     intents again when it reads them back. `attempt` counts from 0, `strikes` how often the vendor refused it for now.
-    Its offset in `lanes` is its identity.
+    Its offset in `lanes` is its identity. Its author writes no request of it later than `ttl_ms` after it asked for the
+    append (0: a release before this field wrote it; then it is the configured time to live).
     """
 
     owner: str
@@ -35,6 +36,7 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     attempt: int
     at_ms: int
     strikes: int = 0
+    ttl_ms: int = 0
 
 
 class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
@@ -140,6 +142,7 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     """The folded state of a lane partition as of journal position `upto` and inbox position `inbox`.
 
     A reader loads it and folds on from `upto` (not from its own offset: records of its author may lie between).
+    `ttls_ms`: (intent, its time to live) of the open ones that say it.
     """
 
     owner: str
@@ -149,3 +152,4 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     open: tuple[OpenRange, ...]
     taken: tuple[Taken, ...]
     at_ms: int
+    ttls_ms: tuple[tuple[int, int], ...] = ()

@@ -323,6 +323,79 @@ async def test_the_question_is_asked_when_the_connection_is_there_and_before_the
         assert before_s <= result.wrote_s <= result.answered_s <= time.monotonic()
 
 
+class Gate:
+    """Lets a request wait until it is opened; `asked` is set when the request stands before it."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.asked = asyncio.Event()
+        self._opened = asyncio.Event()
+
+    def __call__(self) -> bool | Awaitable[object]:
+        self.asked.set()
+        return True if self.open else self._opened.wait()
+
+    def opens(self) -> None:
+        self.open = True
+        self._opened.set()
+
+
+async def test_a_request_that_has_to_wait_is_written_in_its_connection_once_it_may():
+    gate = Gate()
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        sending = asyncio.create_task(sent(opened, before_write=gate))
+        await gate.asked.wait()
+        await asyncio.sleep(0.05)
+        assert (len(peer.requests), sending.done()) == (0, False)
+        gate.opens()
+        assert (await sending).kind is Kind.ACCEPTED
+        assert (len(peer.requests), peer.connections) == (1, 1)
+
+
+async def test_the_time_for_the_answer_counts_from_the_first_byte():
+    gate = Gate()
+    vendor = account("", timeout_s=0.3, connect_timeout_s=0.3)
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(msgspec.structs.replace(vendor, url=peer.url)) as opened:
+        sending = asyncio.create_task(sent(opened, before_write=gate))
+        await gate.asked.wait()
+        await asyncio.sleep(0.6)
+        gate.opens()
+        assert (await sending).kind is Kind.ACCEPTED
+
+
+@pytest.mark.parametrize("end", ["closed", "reset", "closed with a word"])
+async def test_a_connection_that_the_vendor_ends_while_a_request_waits_in_it_is_replaced(end):
+    gate = Gate()
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        sending = asyncio.create_task(sent(opened, before_write=gate))
+        await gate.asked.wait()
+        gate.asked.clear()
+        match end:
+            case "reset":
+                _reset(peer.writers[0])
+            case "closed with a word":
+                peer.writers[0].write(ok(b"", status=b"408 Request Timeout"))
+                peer.writers[0].close()
+            case _:
+                peer.writers[0].close()
+        await asyncio.wait_for(gate.asked.wait(), 20)
+        gate.opens()
+        assert (await sending).kind is Kind.ACCEPTED
+        assert (len(peer.requests), peer.connections) == (1, 2)
+
+
+async def test_nothing_is_written_of_a_request_that_is_given_up_while_it_waits():
+    gate = Gate()
+    async with running(Peer(say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
+        sending = asyncio.create_task(sent(opened, before_write=gate))
+        await gate.asked.wait()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        gate.opens()
+        await asyncio.sleep(0.1)
+        assert peer.requests == []
+
+
 # --- connections that are kept ---------------------------------------------------------------------------------------
 
 

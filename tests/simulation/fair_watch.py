@@ -6,7 +6,7 @@ their weights differs by no more than one chunk of each. Weights are taken from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from dispatcher.core.flow.fairness import URGENT_RUN, FairShare
 from dispatcher.core.lane.account import AccountLane
@@ -89,22 +89,19 @@ class WatchedShare(FairShare):
 
 
 class OvertakenWatch:
-    """Intents that were read back: one urgent request after the other may go first, but not all of them."""
+    """Requests that stand at the gate: one urgent one after the other may go first, but not all of them."""
 
     def __init__(self, broken: Callable[[str], None]) -> None:
         self._broken = broken
-        self._left: dict[int, int] = {}  # by how many more urgent ones a waiting intent may be overtaken
+        self._left: dict[int, tuple[int, int]] = {}  # by how many more urgent ones it may be overtaken; its place
 
-    def sends(self, lane: AccountLane, intents: Sequence[int]) -> None:
-        """These are handed to the driver; `lane.ready` still wait."""
-        urgent = sum(self._is_urgent(lane, intent) for intent in intents)
-        others = len(intents) - urgent
-        waiting = [ready.chunk.intent for ready in lane.ready if not ready.urgent]
-        for place, intent in enumerate(waiting):
-            self._left[intent] = self._left.get(intent, URGENT_RUN * (place + others + 1)) - urgent
-            if self._left[intent] < 0:
-                self._broken(f"intent {intent} is ready, and urgent ones overtake it without end")
-
-    def _is_urgent(self, lane: AccountLane, intent: int) -> bool:
-        campaign = lane.campaigns.get(lane.sending[intent].chunk.campaign)
-        return campaign is not None and campaign.urgent
+    def leaves(self, lane: AccountLane, intent: int) -> None:
+        """It is written; the others at the gate still wait."""
+        urgent = lane.sending[intent].urgent
+        waiting = [each.chunk.intent for each in lane.unsent if each.stands_s is not None and not each.urgent]
+        for place, other in enumerate(waiting):
+            left, was = self._left.get(other, (URGENT_RUN * (1 + (not urgent)), 0))
+            left += URGENT_RUN * max(0, place - was) - urgent  # one before it may have come to the gate after it
+            self._left[other] = (left, place)
+            if left < 0:
+                self._broken(f"intent {other} stands at the gate, and urgent ones overtake it without end")

@@ -21,11 +21,13 @@ from tests.simulation.process import Process
 from tests.simulation.recall import EVIDENCE_S
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.slowness import slowness_of
 from tests.simulation.watch import Watch
 from tests.simulation.world import ACCOUNT, START_S, Broken, World
 
 WAR_S: Final = 60.0
 PEACE_S: Final = 400.0
+SLICE_S: Final = 20.0
 FLOWS: Final[tuple[dict[str, Any], ...]] = (
     {"limit": 500},
     {"limit": 50},
@@ -59,12 +61,13 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     spec = _spec(rng)
     if vendor.memory.acts:
         spec = msgspec.structs.replace(spec, evidence_s=EVIDENCE_S)
-    place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed))
+    slowness = slowness_of(world.seed)
+    place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed), slowness)
     evidence = Evidence(world, log, vendor)
     evidence.unclear(WAR_S)
-    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s)
+    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness)
     plans = _personalised(_plans(rng), world.seed)
-    world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {plans}"
+    world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {slowness}, {plans}"
     log.on_late = lambda records: _cancel_one(world, log, records)
     for plan in plans:
         _schedule(world, log, place.batches, plan)
@@ -115,6 +118,9 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     world.run(world.now_s + 40.0)
     fresh()
     world.run(world.now_s + PEACE_S)
+    until_s = world.now_s + slowness.all_s * sum(plan.recipients for plan in plans)
+    while world.now_s < until_s and any(process.busy for process in watch.processes):
+        world.run(world.now_s + SLICE_S)
     judge(world, log, vendor, watch)
     if left := evidence.left():
         raise world.broken(left[0], [left[1]])

@@ -15,6 +15,7 @@ from dispatcher.core.results import columns as core_join
 from dispatcher.store.fold.fold import Fold
 from tests.simulation.mutants_evidence import EVIDENCE_MUTANTS
 from tests.simulation.mutants_flow import FLOW_MUTANTS
+from tests.simulation.mutants_gate import GATE_MUTANTS
 from tests.simulation.mutants_lane import LANE_MUTANTS
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 
@@ -41,6 +42,7 @@ JOIN_MUTANTS: Final[tuple[Mutant, ...]] = (
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *LANE_MUTANTS,
     *FLOW_MUTANTS,
+    *GATE_MUTANTS,
     *EVIDENCE_MUTANTS,
     *PERSONAL_MUTANTS,
     *JOIN_MUTANTS,

@@ -8,9 +8,8 @@ from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.flow import fairness
-from dispatcher.core.flow.fairness import FairShare
+from dispatcher.core.flow.fairness import FairShare, UrgentFirst
 from dispatcher.core.flow.pacing import Pacer
-from dispatcher.core.lane import account as account_lane
 from dispatcher.core.lane import standing
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.owner import Owner
@@ -19,16 +18,12 @@ from tests.simulation.world import WALL_S
 
 
 def pacing_is_not_seeded_after_recovery(patch: MonkeyPatch) -> None:
-    patch.setattr(AccountLane, "took_over", lambda self, now_s, **_: None)
+    patch.setattr(AccountLane, "took_over", lambda self, now_s, ttl_s: None)
 
 
 def pacing_counts_from_leaving_not_from_arrival(patch: MonkeyPatch) -> None:
     original = Pacer.answered
     patch.setattr(Pacer, "answered", lambda self, ticket, wrote_s, answered_s: original(self, ticket, wrote_s, wrote_s))
-
-
-def pacing_forgets_what_connecting_held_up(patch: MonkeyPatch) -> None:
-    patch.setattr(Pacer, "renew", lambda self, ticket, units, now_s: True)
 
 
 def pacing_catches_up_in_a_burst(patch: MonkeyPatch) -> None:
@@ -79,7 +74,13 @@ def urgent_campaigns_wait_their_turn(patch: MonkeyPatch) -> None:
 
 
 def what_is_ready_and_urgent_always_goes_first(patch: MonkeyPatch) -> None:
-    patch.setattr(account_lane, "URGENT_RUN", 10**9)
+    original = UrgentFirst.leaves
+
+    def leaves(self: UrgentFirst, chunk: Any) -> None:
+        original(self, chunk)
+        self._urgent_row = 0
+
+    patch.setattr(UrgentFirst, "leaves", leaves)
 
 
 def who_becomes_urgent_keeps_the_clock_it_had(patch: MonkeyPatch) -> None:
@@ -143,7 +144,6 @@ def time_is_read_off_the_wall_clock(patch: MonkeyPatch) -> None:
 FLOW_MUTANTS: Final = (
     pacing_is_not_seeded_after_recovery,
     pacing_counts_from_leaving_not_from_arrival,
-    pacing_forgets_what_connecting_held_up,
     pacing_catches_up_in_a_burst,
     parts_are_counted_as_messages,
     the_first_campaign_is_always_served,

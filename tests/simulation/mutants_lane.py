@@ -77,7 +77,7 @@ def the_time_to_live_is_not_checked(patch: MonkeyPatch) -> None:
     def intent_read(self: Owner, chunk: Chunk, now_s: float) -> None:
         original(self, chunk, now_s)
         for ready in self.lanes[chunk.account].ready:
-            ready.deadline_s = float("inf")
+            ready.ttl_s = float("inf")
 
     patch.setattr(Owner, "_intent_read", intent_read)
 

@@ -12,10 +12,10 @@ from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.slowness import Slowness
 from tests.simulation.world import World
 
 TTL_S: Final = 5.0
-DOUBT_S: Final = 15.0
 BALANCE_INTERVAL_S: Final = 10.0
 
 
@@ -30,3 +30,4 @@ class Place(msgspec.Struct, frozen=True):
     owner_type: type[Owner] = Owner
     cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
     road: VariableLimits | None = None
+    slowness: Slowness = Slowness()

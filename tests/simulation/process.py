@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.effects import Append, Fetch, Point, Send, Tell
+from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
 from dispatcher.core.lane.notices import old_word
-from dispatcher.core.lane.owner import Owner, OwnerSettings
+from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
-from tests.simulation.place import BALANCE_INTERVAL_S, DOUBT_S, TTL_S, Place
+from tests.simulation.place import BALANCE_INTERVAL_S, TTL_S, Place
 from tests.simulation.recall import Search
 from tests.simulation.sim_log import Fate
 from tests.simulation.sim_wire import Wire
@@ -29,7 +29,7 @@ class Process:
     def __init__(self, place: Place) -> None:
         self.world, self.log, self.vendor = place.world, place.log, place.vendor
         self.place = place
-        self._wire = Wire(self, place.vendor, place.road, place.spec.timeout_s, self._answered)
+        self._wire = Wire(self, place.vendor, place.road, place.slowness, place.spec.timeout_s, self._answered)
         self.dead = False
         self.frozen_until_s = 0.0
         self.reads_late_until_s = 0.0
@@ -65,6 +65,15 @@ class Process:
         awake = not self.dead and max(self.frozen_until_s, self.reads_late_until_s) + 1.0 < self.world.now_s
         owner = self.owner
         return awake and not self.stopped and owner is not None and owner.in_charge and not owner.deposed
+
+    @property
+    def busy(self) -> bool:
+        """It has something to send, or under way."""
+        owner = self.owner
+        if self.dead or self.stopped or owner is None or not owner.in_charge or owner.deposed:
+            return False
+        lane = owner.lanes[ACCOUNT]
+        return bool(lane.proposed or lane.ready or lane.sending or any(lane.active()))
 
     def start(self) -> None:
         """Read the campaigns, load the last checkpoint, append Owned."""
@@ -121,7 +130,7 @@ class Process:
     def _written(self, topic: str) -> None:
         if topic not in self.positions:
             return
-        lag_s = self.world.rng.expovariate(1 / 0.002)
+        lag_s = self.world.rng.expovariate(1 / 0.002) + self.place.slowness.reading_s
         self.world.after(lag_s, lambda: self._read(topic), self)
 
     def _read(self, topic: str) -> None:
@@ -182,7 +191,8 @@ class Process:
                     self.world.after(0.003, partial(self._fetched, effect.job_offset), self)
                 case Send():
                     sends.append(effect)
-        self._overtaken.sends(owner.lanes[ACCOUNT], [send.intent for send in sends])
+                case Go():
+                    self._wire.go(effect.intent)
         for send in sends:
             self._send(send)
         if together:
@@ -212,8 +222,7 @@ class Process:
         owner = self.owner
         if owner is None or self.stopped:
             return
-        asked = [p.asked_s for lane in owner.lanes.values() for p in lane.proposed.values()]
-        if asked and self.world.now_s - min(asked) > DOUBT_S:
+        if owner.in_doubt(self.world.now_s):
             self._leave("in doubt")
             self.world.after(1.0, self._again, self)
 
@@ -248,9 +257,10 @@ class Process:
         def done(fate: Fate) -> None:
             if fate == "written":
                 return
-            if fate == "refused" and self.owner is not None and not self.stopped:
+            if self.owner is not None and not self.stopped:
+                tell = self.owner.append_refused if fate == "refused" else self.owner.append_doubted
                 for record in records:
-                    self.owner.append_refused(record, self.world.now_s)
+                    tell(record, self.world.now_s)
                 self._poll()
             self.world.after(1.0, self._check_doubt, self)
             if facts:
@@ -258,7 +268,7 @@ class Process:
 
         self.log.append(self, "lanes", records, done)
         if any(isinstance(record, Intent) for record in records):
-            self.world.after(DOUBT_S + 1.0, self._check_doubt, self)
+            self.world.after(TTL_S + DOUBT_S + 1.0, self._check_doubt, self)
 
     def _fetched(self, job_offset: int) -> None:
         if self.owner is not None:
@@ -268,12 +278,19 @@ class Process:
     # --- sending ---
 
     def _send(self, send: Send) -> None:
-        if self._broke:
-            raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
         self._wire.send(send, self.name, self._may_write)
 
-    def _may_write(self, send: Send) -> bool:
-        return self.owner is not None and self.owner.may_write(send.intent, send.account, self.world.now_s)
+    def _may_write(self, send: Send) -> bool | None:
+        if self.owner is None:
+            return False
+        lane = self.owner.lanes[send.account]
+        word = self.owner.may_write(send.intent, send.account, self.world.now_s)
+        if word and self._broke:
+            raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
+        if word:
+            self._overtaken.leaves(lane, send.intent)
+        self.world.after(0.0, self._poll, self)
+        return word
 
     def _answered(self, send: Send, verdict: Verdict, wrote_s: float | None, answered_s: float | None) -> None:
         owner = self.owner

@@ -1,4 +1,4 @@
-"""The way from a process to the vendor and back: connecting takes time, requests and answers may be slow, or lost."""
+"""The way from a process to the vendor and back: each step takes time, requests and answers may be slow, or lost."""
 
 from __future__ import annotations
 
@@ -9,31 +9,50 @@ from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.personal import texts_sent
 from tests.simulation.sim_vendor import SimVendor
+from tests.simulation.slowness import Slowness
 from tests.simulation.world import Mortal
 
 Answered = Callable[[Send, Verdict, float | None, float | None], None]
 """Told once of every request: the verdict, when its first byte was written, when its answer was complete."""
 
 
+MayWrite = Callable[[Send], bool | None]
+
+
 class Wire:
     """One process's. What was written arrives, whatever becomes of the process."""
 
     def __init__(
-        self, process: Mortal, vendor: SimVendor, road: VariableLimits | None, timeout_s: float, answered: Answered
+        self,
+        process: Mortal,
+        vendor: SimVendor,
+        road: VariableLimits | None,
+        slowness: Slowness,
+        timeout_s: float,
+        answered: Answered,
     ) -> None:
         self._process = process
         self._vendor = vendor
         self._world = vendor.world
         self._road = road
+        self._slowness = slowness
+        self._gates: dict[int, Callable[[], None]] = {}
         self._timeout_s = timeout_s
         self._answered = answered
 
-    def send(self, send: Send, name: str, may_write: Callable[[Send], bool]) -> None:
-        """Connect, ask `may_write` right before the first byte, send; `name` is the sender's, for the judge."""
-        world = self._world
+    def send(self, send: Send, name: str, may_write: MayWrite) -> None:
+        """Build, connect, ask `may_write` right before the first byte, send; `name` is the sender's, for the judge."""
+        world, slow = self._world, self._slowness
         connect_s = world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 2
         stalled_s = self._vendor.stalled_until_s - world.now_s
-        world.after(max(connect_s, stalled_s), lambda: self._write(send, name, may_write), self._process)
+        delay_s = slow.building_s + max(slow.connecting_s + connect_s, stalled_s)
+        world.after(delay_s, lambda: self._write(send, name, may_write), self._process)
+
+    def go(self, intent: int) -> None:
+        """The request of this intent, which waits at the gate, asks again."""
+        gate = self._gates.pop(intent, None)
+        if gate is not None:
+            self._world.after(0.0, gate, self._process)
 
     def ask_balance(self, told: Callable[[int, float], None]) -> None:
         """`told` is given the credit and when the vendor looked at it; never, if the answer is lost."""
@@ -47,13 +66,17 @@ class Wire:
 
         world.after(world.rng.expovariate(1 / 0.02), asked)
 
-    def _write(self, send: Send, name: str, may_write: Callable[[Send], bool]) -> None:
+    def _write(self, send: Send, name: str, may_write: MayWrite) -> None:
         world, vendor = self._world, self._vendor
         behaviour = vendor.behave()
         if behaviour == "refuse":
             self._answered(send, Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED), None, None)
             return
-        if not may_write(send):
+        word = may_write(send)
+        if word is None:
+            self._gates[send.intent] = lambda: self._write(send, name, may_write)
+            return
+        if not word:
             self._answered(send, Verdict(kind=Kind.NOT_SENT), None, None)
             return
         wrote_s, numbers = world.now_s, bytes(send.numbers)

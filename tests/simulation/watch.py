@@ -1,7 +1,8 @@
 """What is checked while a history goes on, after every step, where it shows: at the vendor, in the log, in the lane.
 
 Nobody texted twice (policy `hold`); no window over the limit; nothing of a campaign that was paused or cancelled;
-nothing sent again that may still arrive; nothing sent on an empty balance; nobody starved. Each raises Broken at once.
+nothing sent again that may still arrive; nothing sent on an empty balance; nobody starved; something that may be sent
+leaves within a bounded time, however slow the steps before it are. Each raises Broken at once.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ from tests.simulation.evidence import READ_S
 from tests.simulation.process import Process
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import TAKEN, Arrival, SimVendor
+from tests.simulation.slowness import Slowness
 from tests.simulation.world import ACCOUNT, World
 
 GRACE_S: Final = 6.0
 STARVED_S: Final = 30.0
 STARVED_MESSAGES: Final = 600
+IDLE_S: Final = 60.0
+IDLE_STEPS: Final = 20
+"""Something that may be sent leaves within IDLE_S and so many times the slow steps that lie before a first byte."""
+
 LOOK_S: Final = 1.0
 
 
@@ -34,6 +40,7 @@ class Watch:
         spec: LaneSpec,
         cut_by: dict[tuple[str, int], float],
         known_s: dict[int, float],
+        slowness: Slowness,
     ) -> None:
         self.world, self.log, self.vendor, self.spec = world, log, vendor, spec
         self.processes: list[Process] = []
@@ -49,6 +56,8 @@ class Watch:
         self._taken_from: dict[str, float] = {}
         self._waiting: dict[str, tuple[float, int]] = {}
         self._owner = ""
+        self._idle_max_s = IDLE_S + IDLE_STEPS * slowness.all_s
+        self._idle_since_s = world.now_s
         log.listeners.append(self._written)
         vendor.watch = self._arrived
         world.after(LOOK_S, self._look)
@@ -88,6 +97,7 @@ class Watch:
 
     def _arrived(self, arrival: Arrival, behaviour: str) -> None:
         now_s, campaign, chunk = self.world.now_s, arrival.campaign, [arrival.intent]
+        self._idle_since_s = now_s
         if arrival.intent in self._resent:
             raise self.world.broken(f"intent {arrival.intent} arrives after it was resolved to be sent again", chunk)
         if now_s - self._stopped_s.get(campaign, now_s) > GRACE_S:
@@ -146,9 +156,14 @@ class Watch:
     # --- the lane ---
 
     def _look(self) -> None:
-        """No campaign with work waits long while the others are served."""
+        """No campaign with work waits long while the others are served; nor do all of them together."""
         self.world.after(LOOK_S, self._look)
         able = {name for process in self.processes for name in self._able(process)}
+        if not able:
+            self._idle_since_s = self.world.now_s
+        elif self.world.now_s - self._idle_since_s > self._idle_max_s:
+            names = ", ".join(sorted(able))
+            raise self.world.broken(f"{names} may be sent, and nothing is since {self._idle_max_s:.0f} s")
         self._waiting = {name: self._waiting.get(name, (self.world.now_s, 0)) for name in able}
         for name, (since_s, others) in self._waiting.items():
             waits_s = self.world.now_s - since_s

@@ -11,10 +11,42 @@ others, so that nobody starves behind an "urgent" campaign of five million.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import Final, Protocol, TypeVar
 
 URGENT_RUN: Final = 10
+
+
+class Waiting(Protocol):
+    """A chunk in a queue; `urgent` if its campaign is."""
+
+    urgent: bool
+
+
+Chunks = TypeVar("Chunks", bound=Waiting)
+
+
+class UrgentFirst:
+    """The order of one queue: urgent chunks before others, but not all of them; else in the queue's own order."""
+
+    def __init__(self) -> None:
+        self._urgent_row = 0
+
+    def first(self, queue: Iterable[Chunks]) -> Chunks | None:
+        """The chunk that leaves the queue next; None if it is empty."""
+        urgent = other = None
+        for chunk in queue:
+            if chunk.urgent:
+                urgent = urgent or chunk
+            else:
+                other = other or chunk
+            if urgent is not None and other is not None:
+                return other if self._urgent_row >= URGENT_RUN - 1 else urgent
+        return urgent or other
+
+    def leaves(self, chunk: Waiting) -> None:
+        """It left the queue."""
+        self._urgent_row = self._urgent_row + 1 if chunk.urgent else 0
 
 
 class FairShare:

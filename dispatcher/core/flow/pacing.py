@@ -7,6 +7,9 @@ one of the last minutes, less several times the spread of the small ones): a lat
 that part allows either, so the two errors cancel and what is left is the jitter of this one request. A steady vendor
 costs nothing; jitter costs its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
 
+A place in the window is taken at the first byte and at no other moment: whatever takes time (the body, the connection)
+is over by then. So nothing can be too late for its place: being late is a delay of that request, and costs nobody more.
+
 On top, GCRA spreads the requests over the window (no burst of a whole window after an idle time), so an urgent campaign
 never waits for a window. A throttle answer cuts the rate; it climbs back to what the vendor took and then probes.
 
@@ -30,7 +33,6 @@ FLOOR_S: Final = 600.0
 """For so long the smallest round trip counts: a vendor that was slow for a while may be fast again any moment."""
 
 SHARE_OF_WINDOW: Final = 5
-SLACK_S: Final = 0.005
 
 CUT: Final = 0.95
 CUT_AGAIN: Final = 0.7
@@ -93,7 +95,7 @@ class Pacer:
         return self._interval(units, self.allowed(now_s))
 
     def left(self, units: int, now_s: float) -> int:
-        """A request of `units` leaves now. Returns the ticket for `answered`."""
+        """A request of `units` is written now, not earlier and not later. Returns the ticket for `answered`."""
         self._tickets += 1
         interval_s = self._interval(units, self.allowed(now_s))
         self._arrival_s = max(self._arrival_s, now_s) + interval_s
@@ -102,24 +104,6 @@ class Pacer:
         insort(self._occupied, (free_at_s, self._tickets, units))
         self._units += units
         return self._tickets
-
-    def renew(self, ticket: int, units: int, now_s: float) -> bool:
-        """The request's first byte is about to be written. False: its moment has passed, and the place is given back.
-
-        Connecting can take longer than planned; several requests held up together must not leave together.
-        """
-        entry = self._open.get(ticket)
-        if entry is not None and now_s - entry[0] <= SLACK_S:
-            return True
-        if entry is not None:
-            self.unanswered(ticket, never_left=True)
-        if self.earliest(units, now_s) > now_s:
-            return False
-        free_at_s = now_s + ARRIVAL_MAX_S + self.per_s
-        self._open[ticket] = (now_s, free_at_s, units)
-        insort(self._occupied, (free_at_s, ticket, units))
-        self._units += units
-        return True
 
     def answered(self, ticket: int, wrote_s: float, answered_s: float) -> None:
         """The request's first byte was written and its answer was complete at these times."""

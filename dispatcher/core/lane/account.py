@@ -10,8 +10,9 @@ from collections.abc import Iterable
 import msgspec
 
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.flow.fairness import URGENT_RUN, FairShare
+from dispatcher.core.flow.fairness import FairShare, UrgentFirst
 from dispatcher.core.flow.pacing import GUARD_S, Pacer
+from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_OF_LIFE, Lead, TimeToLive
 from dispatcher.core.lane.notices import whole
 from dispatcher.core.lane.spec import LaneSpec as LaneSpec
 from dispatcher.core.lane.standing import AccountEvent, AccountState, Standing
@@ -22,9 +23,8 @@ from dispatcher.core.messages.personal import Letters
 from dispatcher.core.results.balance_hint import BalanceHint, Told
 from schemas.records import BalanceTold, Stop, Why
 
-LOOKAHEAD_S = 0.25
-AHEAD_MAX = 64
 CROWD_MAX = 20
+UNWRITTEN_TOLD = 10
 HOURS_CHECKED_S = 5.0
 """The wall clock may jump."""
 
@@ -33,7 +33,10 @@ DRY_POLLS_MAX = 64
 
 
 class Proposal(msgspec.Struct):
-    """An intent that was given to the log and not read back yet. `parts`: the messages its recipients are billed as."""
+    """An intent that was given to the log and not read back yet. `parts`: the messages its recipients are billed as.
+
+    `doubted_s`: when the log failed without saying whether it wrote it.
+    """
 
     n: int
     piece: Piece
@@ -42,39 +45,78 @@ class Proposal(msgspec.Struct):
     numbers: memoryview
     letters: Letters | None
     asked_s: float
+    ttl_s: float
+    doubted_s: float | None = None
 
 
 class Ready(msgspec.Struct):
-    """An intent read back as valid, waiting for its moment. `deadline_s`: the end of its time to live."""
+    """An intent read back as valid (at `read_s`), not yet handed to the driver."""
 
     chunk: Chunk
     parts: int
     numbers: memoryview
     letters: Letters | None
-    deadline_s: float
+    asked_s: float
+    ttl_s: float
+    read_s: float
     urgent: bool
+
+    @property
+    def deadline_s(self) -> float:
+        """The end of its time to live."""
+        return self.asked_s + self.ttl_s
 
 
 class Sending(msgspec.Struct):
-    """A chunk handed to the driver. `written`: its first byte may have gone out. `told`: the balance told before.
+    """A chunk handed to the driver at `handed_s`.
 
-    `trial`: it finds out whether the account may send again.
+    `stands_s`: since when its request is built and connected (the gate). `written`: its first byte may have gone out,
+    with `ticket` for its place in the flow limit. `refused`: why it may not be written any more. `told`: the balance
+    told before. `trial`: it finds out whether the account may send again.
     """
 
     chunk: Chunk
     parts: int
-    deadline_s: float
     units: int
-    ticket: int
-    told: Told | None = None
+    asked_s: float
+    ttl_s: float
+    handed_s: float
+    urgent: bool
     trial: bool = False
+    stands_s: float | None = None
     written: bool = False
+    ticket: int = 0
+    refused: str = ""
+    told: Told | None = None
+
+    @property
+    def deadline_s(self) -> float:
+        """The end of its time to live."""
+        return self.asked_s + self.ttl_s
+
+
+class Unwritten(msgspec.Struct):
+    """A chunk that came back `tries` times in a row without a byte written; `why` it did the last time."""
+
+    campaign: str
+    recipients: int
+    tries: int
+    why: str
+
+    @property
+    def told(self) -> bool:
+        """Whether it was tried often enough for people to know."""
+        return self.tries >= UNWRITTEN_TOLD
+
+    def sentence(self) -> str:
+        """It for people, without the end."""
+        return f"a chunk of {self.campaign} was tried {self.tries} times without a byte written: {self.why}"
 
 
 class AccountLane:
     """The account's present; every moment is an argument."""
 
-    def __init__(self, spec: LaneSpec, campaigns: Campaigns, now_s: float) -> None:
+    def __init__(self, spec: LaneSpec, campaigns: Campaigns, now_s: float, ttl_s: float = 5.0) -> None:
         self.spec = spec
         self.campaigns = campaigns
         self.pacer = Pacer(spec.limit, spec.per_s, now_s) if spec.limit is not None else None
@@ -93,7 +135,12 @@ class AccountLane:
         self.spent_since_poll = 0.0
         self.hint = BalanceHint()
         self.hints: list[BalanceTold] = []
-        self._urgent_row = 0
+        self.lead = Lead()
+        self.ttl = TimeToLive(ttl_s)
+        self.unwritten: dict[tuple[int, int], Unwritten] = {}  # by (job, first recipient)
+        self.news: list[str] = []
+        self._handing = UrgentFirst()
+        self._leaving = UrgentFirst()
 
     # --- what there is to do ---
 
@@ -107,6 +154,7 @@ class AccountLane:
         """The campaign was cancelled."""
         self.work.pop(campaign, None)
         self.fair.forget(campaign)
+        self.unwritten = {key: each for key, each in self.unwritten.items() if each.campaign != campaign}
 
     def active(self) -> Iterable[tuple[Campaign, CampaignWork]]:
         """Campaigns that may send now and have work."""
@@ -144,13 +192,23 @@ class AccountLane:
         ahead = len(self.proposed) + len(self.ready)
         if not self.standing.sends or ahead >= (1 if self.standing.alone else AHEAD_MAX):
             return float("inf")
+        if ahead + len(self.sending) >= self.requests_max + self.ttl.ahead:
+            return float("inf")
         at_s = self.held_until_s
         if self.pacer is None:
             return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
         queued = sum(self.units(proposal.count, proposal.parts) for proposal in self.proposed.values())
         queued += sum(self.units(ready.chunk.count, ready.parts) for ready in self.ready)
-        free_s = max(self.pacer.earliest(1, now_s), now_s)
-        return max(at_s, free_s + self.pacer.interval_s(queued, now_s) - LOOKAHEAD_S)
+        queued += sum(sending.units for sending in self.unsent)
+        early_s = min(self.lead.s, LEAD_OF_LIFE * self.ttl.s) - self.pacer.interval_s(queued, now_s)
+        if early_s < 0:  # enough until one of them leaves
+            return float("inf")
+        return max(at_s, self.pacer.earliest(1, now_s) - early_s)
+
+    @property
+    def unsent(self) -> Iterable[Sending]:
+        """What the driver has in hand and has not written."""
+        return (sending for sending in self.sending.values() if not sending.written)
 
     @property
     def requests_max(self) -> int:
@@ -188,18 +246,76 @@ class AccountLane:
 
     # --- what happened ---
 
-    def next_ready(self) -> Ready | None:
-        """The intent to send first: urgent ones before others, but not all of them; else in the journal's order."""
-        urgent = next((ready for ready in self.ready if ready.urgent), None)
-        other = next((ready for ready in self.ready if not ready.urgent), None)
-        if urgent is None or other is None:
-            return urgent or other
-        return other if self._urgent_row >= URGENT_RUN - 1 else urgent
+    # --- the gate ---
 
-    def goes(self, ready: Ready) -> None:
-        """It is handed to the driver."""
+    def next_ready(self) -> Ready | None:
+        """The intent to hand to the driver first: urgent ones before others, but not all of them; else in order."""
+        return self._handing.first(self.ready)
+
+    def goes(self, ready: Ready, now_s: float) -> Sending:
+        """It is handed to the driver, which builds its request and connects."""
         self.ready.remove(ready)
-        self._urgent_row = self._urgent_row + 1 if ready.urgent else 0
+        self._handing.leaves(ready)
+        chunk, units = ready.chunk, self.units(ready.chunk.count, ready.parts)
+        asked_s, ttl_s, trial = ready.asked_s, ready.ttl_s, self.standing.trying
+        sending = Sending(chunk, ready.parts, units, asked_s, ttl_s, now_s, ready.urgent, trial)
+        self.sending[chunk.intent] = sending
+        return sending
+
+    def stands(self, sending: Sending, now_s: float) -> None:
+        """Its request is built and connected."""
+        if sending.stands_s is None:
+            sending.stands_s = now_s
+            self.lead.took(now_s - sending.asked_s)
+
+    @property
+    def first_at_gate(self) -> Sending | None:
+        """The request that leaves next among those that stand at the gate."""
+        return self._leaving.first(sending for sending in self.unsent if sending.stands_s is not None)
+
+    def opens_at(self, sending: Sending, now_s: float) -> float:
+        """When the flow limit and what holds the account let it leave. <= now_s: now."""
+        if self.pacer is None:
+            return self.held_until_s
+        return max(self.held_until_s, self.pacer.earliest(sending.units, now_s))
+
+    def leaves(self, sending: Sending, now_s: float) -> None:
+        """Its first byte is written now."""
+        sending.written = True
+        sending.told = self.hint.told
+        if self.pacer is not None:
+            sending.ticket = self.pacer.left(sending.units, now_s)
+        self._leaving.leaves(sending)
+        self.ttl.enough(now_s - sending.asked_s)
+
+    def too_late(self, chunk: Ready | Sending, now_s: float) -> str:
+        """Why the time to live of this intent was over before a byte was written; later ones live longer."""
+        if isinstance(chunk, Ready) and chunk.read_s > chunk.deadline_s:
+            self.ttl.too_short(chunk.ttl_s)
+            why = f"the log gave its intent back after {chunk.read_s - chunk.asked_s:.1f} s"
+        elif self.held_until_s >= chunk.deadline_s:
+            why = "the account was held back"
+        elif isinstance(chunk, Ready):
+            self.ttl.waited_in_vain(chunk.ttl_s)
+            why = f"{len(self.sending)} requests before it were under way"
+        elif chunk.stands_s is None or chunk.stands_s > chunk.deadline_s:
+            self.ttl.too_short(chunk.ttl_s)
+            why = f"building its request and connecting took {now_s - chunk.handed_s:.1f} s"
+        else:
+            self.ttl.too_short(chunk.ttl_s)
+            why = f"the flow limit had no room for its {chunk.units:,} {self.spec.unit}"
+        why += f", and an intent may wait {chunk.ttl_s:g} s"
+        self.came_back(chunk.chunk, why)
+        return why
+
+    def came_back(self, chunk: Chunk, why: str) -> None:
+        """It was tried without a byte written: people are told now and then."""
+        key = (chunk.job, chunk.start)
+        known = self.unwritten.setdefault(key, Unwritten(chunk.campaign, chunk.count, 0, why))
+        known.tries += 1
+        known.why = why
+        if known.tries % UNWRITTEN_TOLD == 0:
+            self.news.append(known.sentence())
 
     def tell(self, event: AccountEvent, now_s: float, now_ms: int, *, code: str = "", hold_s: float = 0.0) -> None:
         """Something happened to the account: see dispatcher/core/lane/standing.py."""
@@ -289,7 +405,7 @@ class AccountLane:
         else:
             self.tell(AccountEvent.DUE, now_s, now_ms)
 
-    def took_over(self, now_s: float, *, inherited_open: bool, ttl_s: float) -> None:
-        """A former owner may have filled the last window; what it left open may go out within its time to live."""
+    def took_over(self, now_s: float, ttl_s: float) -> None:
+        """A former owner may have filled the last window; what it left open may be written for another `ttl_s`."""
         if self.pacer is not None:
-            self.pacer.hold(now_s + self.spec.per_s + GUARD_S + (ttl_s if inherited_open else 0.0))
+            self.pacer.hold(now_s + self.spec.per_s + GUARD_S + ttl_s)

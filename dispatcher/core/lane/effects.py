@@ -40,9 +40,10 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Send this chunk now, asking `Owner.may_write` right before the first byte; then call `Owner.answered`.
+    """Build this chunk's request, connect, ask `Owner.may_write` right before the first byte; then `Owner.answered`.
 
-    `letters`: the texts of its recipients, where the campaign is personalised.
+    Where `may_write` says that the request has to wait, it is asked again after the request's Go. `letters`: the texts
+    of its recipients, where the campaign is personalised.
     """
 
     intent: int
@@ -53,6 +54,12 @@ class Send(msgspec.Struct, frozen=True):
     letters: Letters | None = None
 
 
+class Go(msgspec.Struct, frozen=True):
+    """A request that waits at the gate asks `Owner.may_write` again now."""
+
+    intent: int
+
+
 class Warn(msgspec.Struct, frozen=True):
     """Something a person should know: a log line and a counter."""
 
@@ -61,4 +68,4 @@ class Warn(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Append | Point | Tell | Fetch | Send | Warn
+Effect = Append | Point | Tell | Fetch | Send | Go | Warn

@@ -1,8 +1,8 @@
 """What an owner's lanes ask the log for and hand to their drivers next. Pure; `now_s` is monotonic seconds.
 
-Two queues per lane: proposals become intents, which count once they are read back (dispatcher/core/lane/owner.py);
-what was
-read back waits for its moment in the flow limit, or until its time to live is over.
+Three queues per lane: proposals become intents, which count once they are read back (dispatcher/core/lane/owner.py);
+what was read back goes to the driver as soon as the account may have one more request under way; what the driver has
+built and connected stands at the gate (dispatcher/core/lane/gate.py) until the flow limit has a place for it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ import msgspec
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.lane.account import AccountLane, Proposal, Ready, Sending
 from dispatcher.core.lane.batches import Batches
-from dispatcher.core.lane.effects import Append, Effect, Send
+from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
 from dispatcher.core.lane.policy import not_sent
 from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.work import CampaignWork, Piece
 from schemas.records import Intent
 
 NEVER: Final = float("inf")
+
+
+PAUSED: Final = "its campaign was paused or cancelled"
 
 
 class NextSends:
@@ -42,6 +45,21 @@ class NextSends:
         if not draining:
             yield from self._proposed(lane, now_s, now_ms)
             yield from self._sent(lane, now_s, now_ms)
+        yield from self._let_go(lane, now_s, draining=draining)
+        yield from (Warn(lane.spec.account, "nothing written", news) for news in lane.news)
+        lane.news.clear()
+
+    def refusal(self, lane: AccountLane, sending: Sending) -> str:
+        """Why a request that is being built may not be written; empty if it may."""
+        if not lane.standing.lets_out(trial=sending.trial):
+            return f"the account does not send ({lane.standing.state.value})"
+        return "" if self.may_send(sending.chunk.campaign) else PAUSED
+
+    def _refused(self, lane: AccountLane, ready: Ready) -> str:
+        """Why what was read back is not handed to the driver; empty if it is."""
+        if not lane.may_send(ready.chunk.count):
+            return f"the account does not send ({lane.standing.state.value})"
+        return "" if self.may_send(ready.chunk.campaign) else PAUSED
 
     def may_send(self, campaign: str) -> bool:
         """Whether it is launched, and neither paused nor cancelled."""
@@ -49,29 +67,35 @@ class NextSends:
         return known is not None and known.sends
 
     def _sent(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
-        while lane.ready:
-            ready = lane.next_ready()
-            assert ready is not None
-            chunk = ready.chunk
-            too_late = now_s > ready.deadline_s
-            if too_late or not lane.may_send(chunk.count) or not self.may_send(chunk.campaign):
+        """Hand what was read back to the driver."""
+        while (ready := lane.next_ready()) is not None:
+            late = now_s > ready.deadline_s
+            why = lane.too_late(ready, now_s) if late else self._refused(lane, ready)
+            if why:
                 lane.ready.remove(ready)
-                yield given_up(lane, ready, "its moment passed", now_ms)
+                yield given_up(lane, ready, why, now_ms)
                 continue
             if len(lane.sending) >= lane.requests_max:
                 return
-            units = lane.units(chunk.count, ready.parts)
-            at_s = lane.held_until_s
-            if lane.pacer is not None:
-                at_s = max(at_s, lane.pacer.earliest(units, now_s))
-            if at_s > now_s:
-                self.wake_s = min(self.wake_s, at_s, ready.deadline_s + 0.001)
-                return
-            lane.goes(ready)
-            ticket = lane.pacer.left(units, now_s) if lane.pacer is not None else 0
-            told, trial = lane.hint.told, lane.standing.trying
-            lane.sending[chunk.intent] = Sending(chunk, ready.parts, ready.deadline_s, units, ticket, told, trial)
+            chunk = lane.goes(ready, now_s).chunk
             yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
+
+    def _let_go(self, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
+        """Wake the requests at the gate that may not be written any more, and the one whose place has come."""
+        for sending in lane.unsent:
+            if sending.stands_s is None:
+                continue
+            if draining or now_s > sending.deadline_s or self.refusal(lane, sending):
+                yield Go(sending.chunk.intent)
+            else:
+                self.wake_s = min(self.wake_s, sending.deadline_s + 0.001)
+        first = lane.first_at_gate
+        if first is not None:
+            at_s = lane.opens_at(first, now_s)
+            if at_s <= now_s:
+                yield Go(first.chunk.intent)
+            else:
+                self.wake_s = min(self.wake_s, at_s)
 
     def _proposed(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         yield from self.batches.wanted(lane, now_s)
@@ -89,7 +113,8 @@ class NextSends:
             campaign, work, piece, campaigns = found
             count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns)
             if count_max < 1:
-                if not lane.proposed and not lane.ready:  # what is announced is covered, and goes out first
+                announced = lane.proposed or lane.ready or any(lane.unsent)
+                if not announced:  # what is announced is covered, and goes out first
                     lane.tell(AccountEvent.NO_CREDIT, now_s, now_ms)
                 return
             yield Append(self._cut(lane, campaign, work, piece, count_max, now_s, now_ms))
@@ -120,11 +145,12 @@ class NextSends:
             attempt=piece.attempt,
             at_ms=now_ms,
             strikes=piece.strikes,
+            ttl_ms=round(lane.ttl.s * 1000),
         )
         parts = batch.parts(piece.start, count, segments)
         numbers, letters = batch.slice(piece.start, count), batch.letters(piece.start, count)
         whole = msgspec.structs.replace(piece)
-        lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, letters, now_s)
+        lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, letters, now_s, lane.ttl.s)
         work.cut(piece, count)
         lane.spent_since_poll += parts
         lane.fair.charge(campaign.id, lane.units(count, parts), campaign.weight, urgent=campaign.urgent)

@@ -69,7 +69,7 @@ class Notices:
             known = self._some.get(why) or before.get(why)
             counted = self._some[why].recipients if why in self._some else 0
             since_ms = now_ms if known is None else known.since_ms
-            until_ms = now_ms + round((wait.not_before_s - now_s) * 1000)
+            until_ms = now_ms + round((wait.not_before_s - now_s) * 1000) if wait.not_before_s else 0
             if why in self._some:
                 until_ms = min(until_ms, self._some[why].until_ms)
             recipients = counted + piece.end - piece.start

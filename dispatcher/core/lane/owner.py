@@ -1,8 +1,9 @@
 """The owner of a lane partition: folds what it reads, decides what to do next. Pure; `now_s` is monotonic seconds.
 
 The order that the guarantees depend on (docs/ARCHITECTURE.md, "The lane"): choose a chunk and append its Intent; act on
-it only when it was read back behind our own, still newest Owned; ask `may_write` right before the first byte, which
-refuses once the time to live (counted from when the append was asked for) is over; append the Outcome.
+it only when it was read back behind our own, still newest Owned; build the request and connect; ask `may_write` right
+before the first byte, which refuses once the time to live (counted from when the append was asked for) is over, and
+lets the request wait until the flow limit has a place for it; append the Outcome.
 Nothing else in the program starts a request.
 
 A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers and the time, and performs its effects.
@@ -11,11 +12,12 @@ A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import AccountLane, LaneSpec, Ready
+from dispatcher.core.lane.account import AccountLane, LaneSpec, Ready, Sending
 from dispatcher.core.lane.admission import Admission
 from dispatcher.core.lane.effects import Append, Effect, Point, Tell, Warn
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
@@ -29,6 +31,12 @@ from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Why
 from schemas.records import Effect as ChunkEffect
+
+DOUBT_S: Final = 10.0
+"""How long after its time to live an intent is waited for that the log may have written, or not."""
+
+SILENT_S: Final = 600.0
+"""How long an intent is waited for of which the log says nothing."""
 
 
 class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +57,8 @@ class Owner:
         self.settings = settings
         self.state = state
         self.campaigns = campaigns
-        self.unknowns = Unknowns(settings.owner, campaigns, settings.ttl_s)
-        self.lanes = {spec.account: AccountLane(spec, campaigns, now_s) for spec in specs}
+        self.unknowns = Unknowns(settings.owner, campaigns)
+        self.lanes = {spec.account: AccountLane(spec, campaigns, now_s, settings.ttl_s) for spec in specs}
         self.next = NextSends(settings.owner, campaigns)
         self.in_charge = False
         self.deposed = False
@@ -139,20 +147,47 @@ class Owner:
         lane.work_of(record.campaign).put_back(piece)
         lane.hold(now_s + 1.0)
 
-    def may_write(self, intent: int, account: str, now_s: float) -> bool:
-        """Asked right before a request's first byte. True: it must be written now, or reported as never written."""
+    def append_doubted(self, record: AnyRecord, now_s: float) -> None:
+        """The log failed without saying whether it wrote this: an intent of ours may still be read back."""
+        proposal = self.lanes[record.account].proposed.get(record.n) if isinstance(record, Intent) else None
+        if proposal is not None and proposal.doubted_s is None:
+            proposal.doubted_s = now_s
+
+    def in_doubt(self, now_s: float) -> bool:
+        """An intent is missing that may be in the log, or get there: only a new start can void it."""
+        for lane in self.lanes.values():
+            for proposal in lane.proposed.values():
+                doubted = proposal.doubted_s is not None and now_s - proposal.asked_s > proposal.ttl_s + DOUBT_S
+                if doubted or now_s - proposal.asked_s > proposal.ttl_s + SILENT_S:
+                    return True
+        return False
+
+    def may_write(self, intent: int, account: str, now_s: float) -> bool | None:
+        """Asked right before a request's first byte, when nothing but the write is left to do.
+
+        True: it must be written now, and has its place in the flow limit. False: it must be reported as never written.
+        None: it waits at the gate; ask again when its Go comes.
+        """
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
-        if sending is None or self.deposed or now_s > sending.deadline_s:
+        if sending is None:
             return False
-        if not self.next.may_send(sending.chunk.campaign):
+        lane.stands(sending, now_s)
+        sending.refused = self._refusal(lane, sending, now_s)
+        if sending.refused:
             return False
-        if not lane.standing.lets_out(trial=sending.trial):
-            return False
-        if lane.pacer is not None and not lane.pacer.renew(sending.ticket, sending.units, now_s):
-            return False
-        sending.written = True
+        in_turn = lane.pacer is None or lane.first_at_gate is sending
+        if not in_turn or lane.opens_at(sending, now_s) > now_s:
+            return None
+        lane.leaves(sending, now_s)
         return True
+
+    def _refusal(self, lane: AccountLane, sending: Sending, now_s: float) -> str:
+        if self.deposed:
+            return "another process owns the lane"
+        if now_s > sending.deadline_s:
+            return lane.too_late(sending, now_s)
+        return "stopping" if self.draining else self.next.refusal(lane, sending)
 
     def answered(
         self,
@@ -170,6 +205,12 @@ class Owner:
         lane = self.lanes[account]
         sending = lane.sending.pop(intent)
         chunk = sending.chunk
+        if verdict.kind is not Kind.NOT_SENT:
+            lane.unwritten.pop((chunk.job, chunk.start), None)
+        elif sending.refused:
+            verdict = msgspec.structs.replace(verdict, text=sending.refused)
+        else:
+            lane.came_back(chunk, verdict.text)
         if lane.pacer is not None:
             if verdict.kind is Kind.NOT_SENT:
                 lane.pacer.unanswered(sending.ticket, never_left=True)
@@ -261,11 +302,10 @@ class Owner:
         return out
 
     def drain(self, now_ms: int) -> None:
-        """Stop asking for intents; what was read back but not sent becomes `not sent`; what is under way is awaited."""
+        """Stop asking for intents; what is not written becomes `not sent`; what was written is awaited."""
         self.draining = True
         for lane in self.lanes.values():
-            for ready in lane.ready:
-                self._out.append(given_up(lane, ready, "stopping", now_ms))
+            self._out.extend(given_up(lane, ready, "stopping", now_ms) for ready in lane.ready)
             lane.ready.clear()
 
     @property
@@ -293,15 +333,16 @@ class Owner:
         self.in_charge = True
         self._last_checkpoint = offset
         longest_s = max((lane.spec.timeout_s for lane in self.lanes.values()), default=0.0)
-        self.unknowns.took_over(now_s, longest_s)
+        ttl_s = max(map(self._ttl_s, self.state.open.values()), default=self.settings.ttl_s)
+        self.unknowns.took_over(now_s, ttl_s + longest_s)
         for lane in self.lanes.values():
             stopped = self.campaigns.stops.get(lane.spec.account)
             told = () if stopped is None else stopped.reasons()
             self._notices[lane.spec.account] = Notices(told)
             lane.inherit(told)
-            inherited = any(chunk.account == lane.spec.account for chunk in self.state.open.values())
+            inherited = [self._ttl_s(chunk) for chunk in self.state.open.values() if chunk.account == lane.spec.account]
             if not nobody_before:
-                lane.took_over(now_s, inherited_open=inherited, ttl_s=self.settings.ttl_s)
+                lane.took_over(now_s, max(inherited, default=0.0))
         for job_offset in list(self.state.jobs):
             self._admission.admit(job_offset)
         for chunk in self.state.open.values():
@@ -322,7 +363,7 @@ class Owner:
         """Tell the log what keeps recipients of this account from going out, where that is news."""
         notices = self._notices[lane.spec.account]
         if notices.looks_again(now_s):
-            notices.saw([*lane.waiting(now_s), *self._unreadable(lane)], now_s, now_ms)
+            notices.saw([*lane.waiting(now_s), *self._unreadable(lane), *self._unwritten(lane)], now_s, now_ms)
         stops = notices.due(lane.standing.stop, now_s)
         if stops is not None:
             self._out.append(Tell(lane.spec.account, stops, now_ms))
@@ -335,6 +376,14 @@ class Owner:
             if job is not None and job.job is not None and job.job.account == lane.spec.account:
                 wait = Wait(again_s, Why.BATCH)
                 yield from (Piece(offset, job.job, start, end, wait=wait) for start, end in job.queued())
+
+    def _unwritten(self, lane: AccountLane) -> Iterator[Piece]:
+        """What was tried again and again without a byte written."""
+        for (offset, start), tried in lane.unwritten.items():
+            job = self.state.jobs.get(offset)
+            if tried.told and job is not None and job.job is not None:
+                wait = Wait(why=Why.UNWRITTEN, code=tried.sentence())
+                yield Piece(offset, job.job, start, start + tried.recipients, wait=wait)
 
     def _hint_of(self, inherited: Chunk) -> None:
         """What the balance was before a former owner sent it, for the hint; a personalised one's parts nobody knows."""
@@ -354,8 +403,8 @@ class Owner:
             self._waits[chunk.intent] = Wait(since_s=proposal.piece.wait.since_s)
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent
-        deadline_s = proposal.asked_s + self.settings.ttl_s
-        lane.ready.append(Ready(chunk, proposal.parts, proposal.numbers, proposal.letters, deadline_s, urgent))
+        text, asked_s, ttl_s = (proposal.numbers, proposal.letters), proposal.asked_s, proposal.ttl_s
+        lane.ready.append(Ready(chunk, proposal.parts, *text, asked_s, ttl_s, now_s, urgent))
 
     def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
         if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
@@ -375,8 +424,12 @@ class Owner:
 
     def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
         lane = self.lanes.get(chunk.account)
-        wait_s = lane.spec.timeout_s + lane.spec.evidence_s if lane is not None else 0.0
-        self.unknowns.became_unknown(chunk, now_s, now_ms, wait_s)
+        request_s = lane.spec.timeout_s + lane.spec.evidence_s if lane is not None else 0.0
+        self.unknowns.became_unknown(chunk, now_s, now_ms, self._ttl_s(chunk) + request_s)
+
+    def _ttl_s(self, chunk: Chunk) -> float:
+        """How long after its append was asked for the author of this intent may write it."""
+        return chunk.ttl_ms / 1000 if chunk.ttl_ms else self.settings.ttl_s
 
     def _decided(self, offset: int, record: Decided, now_s: float, now_ms: int) -> None:
         for intent in record.intents:

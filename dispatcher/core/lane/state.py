@@ -78,7 +78,7 @@ OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
 
 
 class Chunk(msgspec.Struct):
-    """An intent that was valid and is not over. `since` is the wall clock of its intent, for people."""
+    """An intent that was valid and is not over. `ttl_ms`: how long its author may take to write it (0: not said)."""
 
     intent: int
     account: str
@@ -92,6 +92,7 @@ class Chunk(msgspec.Struct):
     state: ChunkState
     n: int = -1
     inherited: bool = False
+    ttl_ms: int = 0
 
 
 class OpenJob:
@@ -191,10 +192,12 @@ class LaneState:
         state.inbox = checkpoint.inbox
         for job in checkpoint.jobs:
             state.jobs[job.offset] = OpenJob(job.offset, job.job, list(job.taken), list(job.returned))
+        ttls_ms = dict(checkpoint.ttls_ms)
         for open_range in checkpoint.open:
             state.open[open_range.intent] = Chunk(
                 **{name: getattr(open_range, name) for name in _RANGE_FIELDS},
                 state=ChunkState.UNKNOWN if open_range.unknown else ChunkState.IN_FLIGHT,
+                ttl_ms=ttls_ms.get(open_range.intent, 0),
             )
             state.jobs[open_range.job].open += 1
         state.taken = {(taken.account, taken.campaign, taken.attempt): taken.jobs for taken in checkpoint.taken}
@@ -217,6 +220,7 @@ class LaneState:
             ),
             taken=tuple(Taken(*key, jobs) for key, jobs in self.taken.items()),
             at_ms=at_ms,
+            ttls_ms=tuple((chunk.intent, chunk.ttl_ms) for chunk in self.open.values() if chunk.ttl_ms),
         )
 
     # --- the inbox ---
@@ -305,6 +309,7 @@ class LaneState:
             intent.strikes,
             ChunkState.IN_FLIGHT,
             intent.n,
+            ttl_ms=intent.ttl_ms,
         )
         self.open[offset] = chunk
         return Change(chunk=chunk)

@@ -21,22 +21,22 @@ AGAIN_S = 30.0
 class Unknowns:
     """The resolutions that wait for their time, by intent."""
 
-    def __init__(self, owner: str, campaigns: Campaigns, ttl_s: float) -> None:
+    def __init__(self, owner: str, campaigns: Campaigns) -> None:
         self._owner = owner
         self._campaigns = campaigns
-        self._ttl_s = ttl_s
         self._safe_s = NEVER
         self._waiting: dict[int, tuple[float, Resolved]] = {}
         self._undone: dict[int, int] = {}
         self._early: dict[int, tuple[int, Decided]] = {}
 
-    def took_over(self, now_s: float, longest_request_s: float) -> None:
-        """Our own Owned was read back: from a while after this moment on nobody else can still be sending."""
-        self._safe_s = now_s + self._ttl_s + longest_request_s
+    def took_over(self, now_s: float, longest_s: float) -> None:
+        """Our own Owned was read back: `longest_s` after this moment nobody else can still be sending."""
+        self._safe_s = now_s + longest_s
 
-    def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
-        """Under policy `resend` it will be sent again; `request_s` is the longest a request of its account takes, and
-        how long evidence that it was taken is waited for. A decision that was read before is done at once.
+    def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, wait_s: float) -> None:
+        """Under policy `resend` it will be sent again after `wait_s`: the time to live of its intent, the longest a
+        request of its account takes, and how long evidence that it was taken is waited for. A decision that was read
+        before is done at once.
         """
         if (early := self._early.pop(chunk.intent, None)) is not None:
             self.decided(early[0], chunk, early[1], now_s, now_ms)
@@ -44,7 +44,7 @@ class Unknowns:
         campaign = self._campaigns.get(chunk.campaign)
         if campaign is None or campaign.launched is None or campaign.launched.unknown != "resend":
             return
-        at_s = now_s + self._ttl_s + request_s
+        at_s = now_s + wait_s
         if chunk.inherited:
             at_s = max(at_s, self._safe_s)
         resolved = Resolved(

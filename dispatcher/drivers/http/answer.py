@@ -5,6 +5,7 @@ The driver (driver.py) decides what it means.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import aiohttp
@@ -23,18 +24,22 @@ def ends(response: aiohttp.ClientResponse) -> bool:
 
 
 async def bounded(
-    response: aiohttp.ClientResponse, bytes_max: int = BODY_BYTES_MAX, *, rows: bool = False
+    response: aiohttp.ClientResponse, until_s: float | None, bytes_max: int = BODY_BYTES_MAX, *, rows: bool = False
 ) -> tuple[bytes, bool]:
-    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also of a body that breaks off."""
+    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also of a body that breaks off.
+
+    It breaks off at `until_s`, too, by the loop's clock.
+    """
     parts: list[bytes] = []
     size = 0
     try:
-        while part := await response.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > bytes_max:
-                response.close()
-                return b"".join(parts)[:bytes_max], True
+        async with asyncio.timeout_at(until_s):
+            while part := await response.content.readany():
+                parts.append(part)
+                size += len(part)
+                if size > bytes_max:
+                    response.close()
+                    return b"".join(parts)[:bytes_max], True
     except (aiohttp.ClientError, TimeoutError, OSError):
         if not rows or not parts:
             raise
@@ -43,10 +48,10 @@ async def bounded(
     return b"".join(parts), False
 
 
-async def start(response: aiohttp.ClientResponse) -> str:
+async def start(response: aiohttp.ClientResponse, until_s: float | None) -> str:
     """The start of an error page, for people; the status alone decides, so a page that breaks off is no matter."""
     try:
-        body, _ = await bounded(response)
+        body, _ = await bounded(response, until_s)
     except (aiohttp.ClientError, TimeoutError, OSError):
         return ""
     return body.decode("utf-8", "replace").strip()

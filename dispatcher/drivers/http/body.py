@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 import aiohttp
@@ -22,6 +22,10 @@ JOIN_BYTES_MAX: Final = 32_768
 """Bodies up to this are joined and go out in one write; of larger ones the slice is never copied by us."""
 
 
+MayWrite = Callable[[], bool | Awaitable[object]]
+"""Asked when nothing but the write is left to do. True: write now. False: never. Else: ask again when that is done."""
+
+
 class Run:
     """What the requests of one flow share.
 
@@ -31,7 +35,7 @@ class Run:
 
     __slots__ = ("answered_s", "before_write", "each", "ended", "transport", "wrote_s")
 
-    def __init__(self, before_write: Callable[[], bool] | None, *, each: bool = False) -> None:
+    def __init__(self, before_write: MayWrite | None, *, each: bool = False) -> None:
         self.before_write = before_write
         self.each = each
         self.ended = False
@@ -44,16 +48,20 @@ class Body(aiohttp.Payload):
     """A body that is written at most once, only into a live connection and only in time; and remembers what it did.
 
     `written`: a byte of it may have gone out. `stale`: the connection was no good. `expired`: `before_write` said no.
-    `spent`: nothing may be written any more.
+    `waits`: it has a connection, and `before_write` lets it wait. `spent`: nothing may be written any more.
+    `answer_within`: the limit of the exchange, set to `timeout_s` from the first byte on.
     """
 
     _autoclose = True
 
-    def __init__(self, request: Request, run: Run) -> None:
+    def __init__(self, request: Request, run: Run, answer_within: asyncio.Timeout, timeout_s: float) -> None:
         super().__init__(None, content_type=request.content_type)
         self._size = len(request.prefix) + len(request.tail) + len(request.suffix)
         self._request = request
         self._run = run
+        self._answer_within = answer_within
+        self._timeout_s = timeout_s
+        self.waits = False
         self.written = False
         self.spent = False
         self.stale = False
@@ -76,18 +84,25 @@ class Body(aiohttp.Payload):
         """Write it, once. Raises ConnectionAbortedError with nothing written if it may not be."""
         request, run = self._request, self._run
         link = cast("StreamWriter", writer)
-        transport = link.transport
-        if self.spent:
-            raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
-        spoken = getattr(link.protocol, "should_close", False)  # what nobody asked for has been read already
-        gone = spoken or transport is None or transport.is_closing() or _hung_up(transport)
-        other = request.same_connection and transport is not run.transport and not run.ended
-        if gone or other:
-            self.stale = True
-        elif (request.submits or run.each) and run.before_write is not None and not run.before_write():
-            self.expired = True
-        if self.stale or self.expired:
-            raise ConnectionAbortedError("nothing was written")
+        asked = run.before_write if request.submits or run.each else None
+        while True:
+            if self.spent:
+                raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
+            transport = link.transport
+            spoken = getattr(link.protocol, "should_close", False)  # what nobody asked for has been read already
+            gone = spoken or transport is None or transport.is_closing() or _hung_up(transport)
+            self.stale = gone or (request.same_connection and transport is not run.transport and not run.ended)
+            word = True if self.stale or asked is None else asked()
+            self.expired = word is False
+            if self.stale or self.expired:
+                raise ConnectionAbortedError("nothing was written")
+            if isinstance(word, bool):
+                break
+            self.waits = True
+            await word
+            self.waits = False
+        loop = asyncio.get_running_loop()
+        self._answer_within.reschedule(loop.time() + self._timeout_s)
         run.transport, run.ended = transport, False
         self.written = self.spent = True
         if request.submits:

@@ -14,6 +14,7 @@ connections are not kept any more for a while.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -25,7 +26,7 @@ from yarl import URL
 
 from dispatcher.core.lane.verdict import NOT_CONNECTED, Origin
 from dispatcher.drivers.http.answer import bounded, ends, start
-from dispatcher.drivers.http.body import Body, Run
+from dispatcher.drivers.http.body import Body, MayWrite, Run
 from dispatcher.drivers.http.sessions import Sessions
 from dispatcher.loggers import get_logger
 from dispatcher.masking import spellings, without
@@ -92,13 +93,15 @@ class HttpDriver:
         count: int,
         *,
         values: Values | None = None,
-        before_write: Callable[[], bool] | None = None,
+        before_write: MayWrite | None = None,
     ) -> Sent:
         """Send one message to the `count` comma-joined numbers of `chunk`; never raises for what the network does.
 
         With `values` each of them gets a text of its own (`Vendor.submit_variable`).
-        `before_write` is asked when the connection is there, right before the submit's first byte; if it says False,
-        the verdict is NOT_SENT. A cancelled call raises CancelledError: whether anything went out is then unknown.
+        `before_write` is asked when the connection is there, right before the submit's first byte: if it says False,
+        the verdict is NOT_SENT; if it says to wait, the request waits in its connection, and in another one if the
+        vendor closes that. The time for the answer counts from the first byte.
+        A cancelled call raises CancelledError: whether anything went out is then unknown.
         """
         run = Run(before_write)
         try:
@@ -198,11 +201,12 @@ class HttpDriver:
     ) -> tuple[Answer | Verdict, int]:
         """One request and its answer with its status (0: none). A connection dead before the write is replaced."""
         for _ in range(STALE_TRIES_MAX):
-            body = Body(request, run)
+            answer_within = asyncio.timeout(None)
+            body = Body(request, run, answer_within, self.vendor.timeout_s)
             try:
-                async with session.request(
-                    request.method, self._url(path), data=body, allow_redirects=False
-                ) as response:
+                async with answer_within:
+                    response = await session.request(request.method, self._url(path), data=body, allow_redirects=False)
+                async with response:
                     if not body.written:
                         body.abandon()
                         response.close()
@@ -210,16 +214,18 @@ class HttpDriver:
                     if request.submits:
                         run.answered_s = time.monotonic()
                     run.ended = self.vendor.cookies and ends(response)
+                    until_s = answer_within.when()
                     if response.status != 200:
-                        text = await start(response)
+                        text = await start(response, until_s)
                         return status_verdict(response.status, text, submits=request.submits), response.status
-                    read, cut = await bounded(response, request.answer_bytes_max, rows=request.rows)
+                    read, cut = await bounded(response, until_s, request.answer_bytes_max, rows=request.rows)
                     return Answer(read, response.charset or "", cut), 200
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if body.written:
                     self._sessions.broke(session, run.transport, error)
                 if body.expired:
                     return Verdict(kind=Kind.NOT_SENT, code="not sent", text=LATE, origin=Origin.OURS), 0
+                body.stale = body.stale or body.waits  # the vendor ended the connection in which it waited
                 if body.stale and (run.ended or not request.same_connection):
                     continue
                 return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits), 0
@@ -241,8 +247,6 @@ class HttpDriver:
                 return "the host name in `url` is not known"
             case aiohttp.ClientSSLError():
                 return f"no TLS connection: {type(error).__name__}"
-            case TimeoutError() if not body.written:
-                return f"no connection within {self.vendor.timeout_s:g} s"
             case TimeoutError():
                 return f"no answer within {self.vendor.timeout_s:g} s"
             case aiohttp.ServerDisconnectedError():

@@ -91,8 +91,9 @@ class Sessions:
             connector = aiohttp.TCPConnector(limit=1, ttl_dns_cache=60, keepalive_timeout=vendor.keepalive_s)
         session = aiohttp.ClientSession(
             connector=connector,
+            # The time for an answer counts from the first byte: http_driver.py sees to it.
             timeout=aiohttp.ClientTimeout(
-                total=vendor.timeout_s, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
+                total=None, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
             ),
             cookie_jar=aiohttp.CookieJar(unsafe=True) if vendor.cookies else aiohttp.DummyCookieJar(),
             headers={

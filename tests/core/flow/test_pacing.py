@@ -101,14 +101,6 @@ def test_there_is_no_burst_of_a_whole_window_after_an_idle_time():
     assert pacer.earliest(100, 50.0) > 50.1
 
 
-def test_a_request_held_up_while_connecting_has_lost_its_moment_if_the_window_is_full():
-    pacer = Pacer(100, 1.0, 0.0)
-    tickets = [pacer.left(50, 0.0), pacer.left(50, 0.5)]
-    assert pacer.renew(tickets[1], 50, 0.501)
-    assert pacer.renew(tickets[0], 50, 4.0)  # everything else is long over
-    assert not pacer.renew(pacer.left(100, 4.2), 100, 4.3)
-
-
 def test_a_throttle_answer_cuts_the_rate_at_once_and_it_climbs_back_but_never_above_the_contract():
     pacer = Pacer(500, 1.0, 0.0)
     pacer.throttled(10.0)

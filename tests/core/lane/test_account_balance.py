@@ -25,7 +25,7 @@ class Books:
     def cut(self, count: int) -> int:
         self._n += 1
         piece = Piece(0, JOB, 0, count)
-        self.lane.proposed[self._n] = Proposal(self._n, piece, count, count, memoryview(b""), None, 0.0)
+        self.lane.proposed[self._n] = Proposal(self._n, piece, count, count, memoryview(b""), None, 0.0, 5.0)
         self.lane.spent_since_poll += count
         return self._n
 
