@@ -71,6 +71,13 @@ class WatchedShare(FairShare):
                     self._broken(f"{one} and {other} drifted {most - least:.0f} apart, {chunks:.0f} is fair")
         self._rows(urgent)
 
+    def give_back(self, campaign: str, units: int, weight: int, *, urgent: bool) -> None:
+        """It was charged and not served: the stretches over which it is compared begin again."""
+        self._inner.give_back(campaign, units, weight, urgent=urgent)
+        self._served[campaign] = self._served.get(campaign, 0.0) - units / self._truth(campaign)[0]
+        for pair in [pair for pair in self._apart if campaign in pair]:
+            del self._apart[pair]
+
     def forget(self, campaign: str) -> None:
         """The campaign is over."""
         self._inner.forget(campaign)

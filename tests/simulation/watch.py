@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
+from dispatcher.core.flow.fairness import URGENT_RUN
 from dispatcher.core.lane.account import LaneSpec
 from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved
 from tests.simulation.evidence import READ_S
@@ -165,9 +166,11 @@ class Watch:
             names = ", ".join(sorted(able))
             raise self.world.broken(f"{names} may be sent, and nothing is since {self._idle_max_s:.0f} s")
         self._waiting = {name: self._waiting.get(name, (self.world.now_s, 0)) for name in able}
+        urgent = {name for process in self.processes for name, (_, is_urgent) in process.weights.items() if is_urgent}
         for name, (since_s, others) in self._waiting.items():
             waits_s = self.world.now_s - since_s
-            if waits_s > STARVED_S and others > STARVED_MESSAGES:
+            run = URGENT_RUN if name not in urgent and urgent & able else 1  # one chunk in URGENT_RUN is for all others
+            if waits_s > STARVED_S and others > STARVED_MESSAGES * run:
                 raise self.world.broken(f"{name} waits for {waits_s:.0f} s, the others were sent {others} messages")
 
     def _able(self, process: Process) -> list[str]:

@@ -50,7 +50,7 @@ class UrgentFirst:
 
 
 class FairShare:
-    """Who is next. Keys are campaign ids; `pick` does not change anything, `charge` does."""
+    """Who is next. Keys are campaign ids; `pick` does not change anything, `charge` and `give_back` do."""
 
     def __init__(self) -> None:
         self._clock: dict[tuple[str, bool], float] = {}  # urgent campaigns have a time of their own
@@ -71,6 +71,11 @@ class FairShare:
         self._now[urgent] = start
         self._clock[campaign, urgent] = start + units / max(weight, 1)
         self._urgent_row = self._urgent_row + 1 if urgent else 0
+
+    def give_back(self, campaign: str, units: int, weight: int, *, urgent: bool) -> None:
+        """`campaign` was charged for these units, and they were not sent."""
+        if (campaign, urgent) in self._clock:
+            self._clock[campaign, urgent] -= units / max(weight, 1)
 
     def forget(self, campaign: str) -> None:
         """The campaign is over."""

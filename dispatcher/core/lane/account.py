@@ -308,6 +308,13 @@ class AccountLane:
         self.came_back(chunk.chunk, why)
         return why
 
+    def not_sent(self, campaign: str, count: int, parts: int) -> None:
+        """Nothing of a chunk that was announced is sent: the campaign gets its share back, the account its credit."""
+        self.spent_since_poll -= parts
+        known = self.campaigns.get(campaign)
+        if known is not None:
+            self.fair.give_back(campaign, self.units(count, parts), known.weight, urgent=known.urgent)
+
     def came_back(self, chunk: Chunk, why: str) -> None:
         """It was tried without a byte written: people are told now and then."""
         key = (chunk.job, chunk.start)

@@ -159,5 +159,5 @@ class NextSends:
 
 def given_up(lane: AccountLane, ready: Ready, why: str, now_ms: int) -> Append:
     """It was read back, but is not sent."""
-    lane.spent_since_poll -= ready.parts
+    lane.not_sent(ready.chunk.campaign, ready.chunk.count, ready.parts)
     return Append(not_sent(ready.chunk, why, now_ms))

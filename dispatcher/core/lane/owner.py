@@ -143,7 +143,7 @@ class Owner:
         if proposal is None:
             return
         piece = msgspec.structs.replace(proposal.piece, start=record.start, end=record.start + record.count)
-        lane.spent_since_poll -= proposal.parts
+        lane.not_sent(record.campaign, record.count, proposal.parts)
         lane.work_of(record.campaign).put_back(piece)
         lane.hold(now_s + 1.0)
 
@@ -225,7 +225,9 @@ class Owner:
         if result.not_before_s or since_s:
             first_s = now_s if result.waits is Why.BUSY else 0.0
             self._waits[intent] = Wait(result.not_before_s, result.waits, verdict.code, since_s or first_s)
-        if result.effect in (ChunkEffect.QUEUED, ChunkEffect.FAILED):
+        if verdict.kind is Kind.NOT_SENT:
+            lane.not_sent(chunk.campaign, chunk.count, sending.parts)
+        elif result.effect in (ChunkEffect.QUEUED, ChunkEffect.FAILED):
             lane.spent_since_poll -= sending.parts
         elif result.effect == ChunkEffect.ACCEPTED:
             lane.dry = 0

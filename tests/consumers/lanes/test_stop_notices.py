@@ -104,6 +104,16 @@ def test_a_log_that_waiting_does_not_mend_is_said():
             ("cannot send to all since", "no credit of another kind than the account's own for 1,200 recipients: 505"),
         ),
         (Stop(why=Why.BUSY, code="104", recipients=1), ("1 recipient refused for now, to be tried again",)),
+        (
+            Stop(
+                why=Why.UNWRITTEN, code="a chunk of may was tried 10 times without a byte written: late", recipients=9
+            ),
+            (
+                "cannot send to all since",
+                "a chunk of may was tried 10 times without a byte written: late",
+                "tried again",
+            ),
+        ),
         (Stop(why=Why.BATCH, recipients=500), ("the numbers of 500 recipients cannot be read",)),
     ],
     ids=lambda value: value.why if isinstance(value, Stop) else "",

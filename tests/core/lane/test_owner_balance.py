@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.effects import Append, Fetch, Send, Tell
+from dispatcher.core.lane.effects import Append, Fetch, Go, Send, Tell
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.policy import OTHER_CREDIT_RETRY
 from dispatcher.core.lane.spec import LaneSpec
@@ -42,6 +42,7 @@ class World:
         self.journal: list[Any] = [Owned(owner="me", at_ms=0, where="")]
         self.credit, self.sent, self.refused, self.apart = credit, 0, 0, False
         self.told: tuple[Stop, ...] = ()
+        self.at_gate: dict[int, Send] = {}
         self.owner.journal_read(0, self.journal[0], 0.0, 0)
         job = Job(
             campaign="may", attempt="a", account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"",
@@ -67,17 +68,29 @@ class World:
             case Append():
                 self.journal.append(effect.record)
             case Send():
-                assert self.owner.may_write(effect.intent, "spring", now_s)
-                if effect.count > self.credit:
-                    self.refused += 1
-                    verdict = Verdict(kind=Kind.BALANCE, code="11", apart=self.apart)
-                else:
-                    self.credit -= effect.count
-                    self.sent += effect.count
-                    verdict = Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(effect.intent))
-                self.owner.answered(effect.intent, "spring", verdict, now_s, 0, wrote_s=now_s, answered_s=now_s)
+                self.at_gate[effect.intent] = effect
+                self._writes(effect.intent, now_s)
+            case Go():
+                self._writes(effect.intent, now_s)
             case Tell():
                 self.told = effect.stops
+
+    def _writes(self, intent: int, now_s: float) -> None:
+        """A request is built and connected: it goes out if it may."""
+        may = self.owner.may_write(intent, "spring", now_s)
+        if may is None:
+            return
+        send = self.at_gate.pop(intent)
+        if not may:
+            verdict = Verdict(kind=Kind.NOT_SENT, code="not sent")
+        elif send.count > self.credit:
+            self.refused += 1
+            verdict = Verdict(kind=Kind.BALANCE, code="11", apart=self.apart)
+        else:
+            self.credit -= send.count
+            self.sent += send.count
+            verdict = Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(intent))
+        self.owner.answered(intent, "spring", verdict, now_s, 0, wrote_s=now_s, answered_s=now_s)
 
     @property
     def stopped(self) -> Why | None:
