@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.sim_log import SimLog
 from tests.simulation.world import ACCOUNT, WALL_S, Mortal, World
 
+if TYPE_CHECKING:
+    from tests.simulation.place import Place
+
 SHARE: Final = 0.2
 EVIDENCE_S: Final = 180.0
 INTERVAL_S: Final = 60.0
@@ -29,6 +32,8 @@ WINDOW_S: Final = 1_800
 LOST: Final = 0.2
 SKEW_S: Final = 10.0
 SEEN_S: Final = 1.0
+READS: Final = 2
+"""How often in a row a record may have to be read back."""
 """How long after an answer what it proves is in the journal, at most, if no append fails."""
 
 
@@ -58,6 +63,7 @@ class Memory:
 class Runs(Protocol):
     """The process whose lane is looked after."""
 
+    place: Place
     world: World
     log: SimLog
     stopped: bool
@@ -152,7 +158,8 @@ class Search:
         self._process._poll()
         for offset in unknown & taken:
             if self._is_covered(look, offset):
-                self._world.after(SEEN_S, lambda offset=offset: self._judge(offset), self._mortal)  # type: ignore[misc]
+                seen_s = SEEN_S + READS * self._process.place.slowness.reading_s
+                self._world.after(seen_s, lambda offset=offset: self._judge(offset), self._mortal)  # type: ignore[misc]
 
     def _is_covered(self, look: Look, offset: int) -> bool:
         """Whether the vendor was asked for all of the time in which this chunk can have been sent."""

@@ -26,7 +26,7 @@ from dispatcher.core.lane.policy import Consequence, consequence, noted, outcome
 from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Why
@@ -208,7 +208,7 @@ class Owner:
         if verdict.kind is not Kind.NOT_SENT:
             lane.unwritten.pop((chunk.job, chunk.start), None)
         elif sending.refused:
-            verdict = msgspec.structs.replace(verdict, text=sending.refused)
+            verdict = msgspec.structs.replace(verdict, text=sending.refused, origin=Origin.OURS)
         else:
             lane.came_back(chunk, verdict.text)
         if lane.pacer is not None:

@@ -139,10 +139,8 @@ class Standing:
         return self.state is AccountState.TRYING
 
     def lets_out(self, *, trial: bool) -> bool:
-        """Whether a request that is built already may still be written. Credit was counted before it was built."""
-        if self.trying:
-            return trial
-        return self.sends or self.state is AccountState.STOPPED_CREDIT
+        """Whether a request that is built already may still be written."""
+        return trial if self.trying else self.sends
 
     @property
     def alone(self) -> bool:

@@ -91,7 +91,7 @@ class Sessions:
             connector = aiohttp.TCPConnector(limit=1, ttl_dns_cache=60, keepalive_timeout=vendor.keepalive_s)
         session = aiohttp.ClientSession(
             connector=connector,
-            # The time for an answer counts from the first byte: http_driver.py sees to it.
+            # The time for an answer counts from the first byte: driver.py sees to it.
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
             ),
