@@ -23,6 +23,7 @@ from dispatcher.accounts.history import history
 from dispatcher.arrivals import take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.results.requests import RequestTime
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
 from dispatcher.core.lane.verdict import Verdict
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 
 class HistoryWatch:
-    """One account's. `request_s`: the longest from an intent to the end of its request."""
+    """One account's. `takes`: how long after its intent a request may end."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class HistoryWatch:
         driver: Driver,
         queries: Queries,
         book: HistoryBook,
-        request_s: float,
+        takes: RequestTime,
     ) -> None:
         self._log = log
         self._vendor = vendor
@@ -69,10 +70,10 @@ class HistoryWatch:
         self._driver = driver
         self._queries = queries
         self._book = book
-        self._request_ms = round(request_s * 1000)
+        self._takes = takes
         self._account = queries.account
         limits = vendor.history_limits
-        self._looks = HistoryLooks(self._request_ms, limits.window_s) if limits is not None else None
+        self._looks = HistoryLooks(limits.window_s) if limits is not None else None
         self._intents: dict[int, Intent] = {}
         self._logger = get_logger("history").bind(account=self._account)
 
@@ -103,7 +104,7 @@ class HistoryWatch:
         }
         for offset in looks.missing(unknown):
             intent = self._intents[offset] = await fetch_intent(self._log, self._partition, offset)
-            looks.add(offset, intent.at_ms)
+            looks.add(offset, intent.at_ms, self._takes.of_ms(intent))
         for gone in self._intents.keys() - looks.chunks.keys():
             del self._intents[gone]
 
@@ -147,7 +148,7 @@ class HistoryWatch:
         recipients = Recipients(self._log, self._partition)
         near = min((each.intent for each in spoken), default=0)
         others = await requests_around(
-            self._log, self._partition, self._account, look.whole, self._request_ms, near, recipients
+            self._log, self._partition, self._account, look.whole, self._takes, near, recipients
         )
         if others is None:
             self._logger.warning("too many requests without an answer to tell them apart; decide by hand")

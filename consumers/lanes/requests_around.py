@@ -8,7 +8,7 @@ from typing import Final
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.history import Numbers, Other, Span
-from dispatcher.core.results.requests import Requests
+from dispatcher.core.results.requests import RequestTime, Requests
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
@@ -52,14 +52,14 @@ async def fetch_intent(log: Log, partition: int, offset: int) -> Intent:
 
 
 async def requests_around(
-    log: Log, partition: int, account: str, whole: Span, request_ms: int, near: int, recipients: Recipients
+    log: Log, partition: int, account: str, whole: Span, takes: RequestTime, near: int, recipients: Recipients
 ) -> list[Other] | None:
     """All requests of the account that can have been sent in this time; `near`: the offset of one of them.
 
     None: there are too many to tell. What the vendor provably did not take is not among them. Raises LogError.
     """
-    requests = Requests(account, whole, request_ms)
-    offset, read, over = await _begin(log, partition, near, whole.start_ms - request_ms), 0, False
+    requests = Requests(account, whole, takes)
+    offset, read, over = await _begin(log, partition, near, whole.start_ms - takes.most_ms), 0, False
     while not over and (records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS)):
         for stored in records:
             record = record_of(stored, LANES.name)

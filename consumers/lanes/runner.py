@@ -34,6 +34,7 @@ from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Origin
 from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.results.requests import RequestTime
 from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
@@ -114,9 +115,10 @@ class LaneRunner:
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
                 yield Poller(self._log, vendor, poll, driver, queries, finish_s, words).run()
-            request_s = owner.settings.ttl_s + owner.lanes[account].spec.timeout_s
+            times_s = (owner.settings.ttl_s, owner.lanes[account].spec.timeout_s)
+            takes = RequestTime(*(round(each_s * 1000) for each_s in times_s))
             watch = HistoryWatch(
-                self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, request_s
+                self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, takes
             )
             yield watch.run()
 

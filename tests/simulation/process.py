@@ -13,6 +13,7 @@ from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
+from dispatcher.core.results.requests import RequestTime
 from dispatcher.core.lane.verdict import Kind, Verdict
 from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
@@ -95,8 +96,8 @@ class Process:
         self.log.append(self, "lanes", [Owned(owner=self.name, at_ms=self.now_ms, where="")], lambda fate: None)
         self.world.after(0.001, lambda: self._read("lanes"), self)
         if self.vendor.memory.acts:
-            request_s = TTL_S + self.place.spec.timeout_s
-            Search(self, self, self.owner, self.vendor.memory, request_s, self.vendor.took.__contains__)
+            takes = RequestTime(round(TTL_S * 1000), round(self.place.spec.timeout_s * 1000))
+            Search(self, self, self.owner, self.vendor.memory, takes, self.vendor.took.__contains__)
         if self.place.spec.polls_balance and self.vendor.credit is not None:
             self._ask_balance(self._serial)
 

@@ -16,7 +16,7 @@ from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
 from dispatcher.core.results.history import Asked, Numbers, Span, Told, find, span
 from dispatcher.core.results.history_looks import LOOKS, HistoryLooks, Look
-from dispatcher.core.results.requests import Requests
+from dispatcher.core.results.requests import RequestTime, Requests
 from schemas.records import Intent
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.sim_log import SimLog
@@ -79,12 +79,12 @@ class Search:
     """One ownership's search, as consumers/lanes/history_watch.py is on a real machine."""
 
     def __init__(
-        self, process: Runs, mortal: Mortal, owner: Owner, memory: Memory, request_s: float, took: Callable[[int], bool]
+        self, process: Runs, mortal: Mortal, owner: Owner, memory: Memory, takes: RequestTime, took: Callable[[int], bool]
     ) -> None:
         self._process, self._mortal, self._owner, self._memory, self._took = process, mortal, owner, memory, took
         self._world, self._log = process.world, process.log
-        self._request_ms = round(request_s * 1000)
-        self._looks = HistoryLooks(self._request_ms, WINDOW_S)
+        self._takes = takes
+        self._looks = HistoryLooks(WINDOW_S)
         self._asking = False
         self._world.after(1.0, self._tick, mortal)
 
@@ -109,7 +109,8 @@ class Search:
         open_ = self._owner.state.open.values()
         unknown = {chunk.intent for chunk in open_ if chunk.state is ChunkState.UNKNOWN}
         for intent in self._looks.missing(unknown):
-            self._looks.add(intent, self._intent(intent).at_ms)
+            record = self._intent(intent)
+            self._looks.add(intent, record.at_ms, self._takes.of_ms(record))
         return unknown
 
     def _leave(self) -> None:
@@ -142,7 +143,7 @@ class Search:
         if self._is_over:
             return
         unknown = self._read_unknown()
-        requests = Requests(ACCOUNT, look.whole, self._request_ms)
+        requests = Requests(ACCOUNT, look.whole, self._takes)
         for offset, record in enumerate(self._log.topics["lanes"]):
             requests.apply(offset, record)
         others = requests.others({at: self._numbers(intent) for at, intent in requests.nameless.items()})
@@ -163,8 +164,8 @@ class Search:
 
     def _is_covered(self, look: Look, offset: int) -> bool:
         """Whether the vendor was asked for all of the time in which this chunk can have been sent."""
-        apart_ms, at_ms = LOOKS[0][1] * 1000, self._intent(offset).at_ms
-        when = span(at_ms - apart_ms, at_ms + self._request_ms + apart_ms)
+        apart_ms, intent = LOOKS[0][1] * 1000, self._intent(offset)
+        when = span(intent.at_ms - apart_ms, intent.at_ms + self._takes.of_ms(intent) + apart_ms)
         return look.whole.start_ms <= when.start_ms and when.end_ms <= look.whole.end_ms
 
     def _judge(self, offset: int) -> None:

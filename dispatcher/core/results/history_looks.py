@@ -31,9 +31,13 @@ FAILURES_MAX: Final = 5
 
 
 class SoughtChunk(msgspec.Struct):
-    """An unknown chunk: its intent's time, how often it was looked for, how many were found (-1: not looked for)."""
+    """An unknown chunk: its intent's time, how often it was looked for, how many were found (-1: not looked for).
+
+    `request_ms`: the longest from its intent to the end of its request.
+    """
 
     at_ms: int
+    request_ms: int
     looks: int = 0
     found: int = -1
 
@@ -62,10 +66,9 @@ class Spoken(msgspec.Struct, frozen=True):
 
 
 class HistoryLooks:
-    """The unknown chunks of one account. `request_ms`: the longest from an intent to the end of its request."""
+    """The unknown chunks of one account."""
 
-    def __init__(self, request_ms: int, window_s: int) -> None:
-        self._request_ms = request_ms
+    def __init__(self, window_s: int) -> None:
         self._window_ms = window_s * 1000
         self._not_before_ms = 0
         self._failures = 0
@@ -77,9 +80,9 @@ class HistoryLooks:
             del self.chunks[gone]
         return unknown - self.chunks.keys()
 
-    def add(self, intent: int, at_ms: int) -> None:
+    def add(self, intent: int, at_ms: int, request_ms: int) -> None:
         """A chunk that is unknown."""
-        self.chunks.setdefault(intent, SoughtChunk(at_ms))
+        self.chunks.setdefault(intent, SoughtChunk(at_ms, request_ms))
 
     def is_due(self, now_ms: int) -> bool:
         """Whether there is a chunk to look for."""
@@ -147,21 +150,23 @@ class HistoryLooks:
         """Chunks whose time has come, the oldest first."""
         found = []
         for intent, chunk in sorted(self.chunks.items(), key=lambda each: each[1].at_ms):
-            while chunk.looks + 1 < len(LOOKS) and now_ms >= self._due_ms(chunk.at_ms, chunk.looks + 1):
+            while chunk.looks + 1 < len(LOOKS) and now_ms >= self._due_ms(chunk, chunk.looks + 1):
                 chunk.looks += 1  # of an old one only the widest look is worth a query
-            if chunk.looks < len(LOOKS) and now_ms >= self._due_ms(chunk.at_ms, chunk.looks):
+            if chunk.looks < len(LOOKS) and now_ms >= self._due_ms(chunk, chunk.looks):
                 found.append((intent, chunk))
         return found
 
-    def _due_ms(self, at_ms: int, looks: int) -> int:
+    @staticmethod
+    def _due_ms(chunk: SoughtChunk, looks: int) -> int:
         """When it is looked for, the first time or later."""
         later_s, apart_s = LOOKS[looks]
-        return at_ms + self._request_ms + (apart_s + SETTLES_S + later_s) * 1000
+        return chunk.at_ms + chunk.request_ms + (apart_s + SETTLES_S + later_s) * 1000
 
-    def _when(self, chunk: SoughtChunk) -> Span:
+    @staticmethod
+    def _when(chunk: SoughtChunk) -> Span:
         """When the vendor can have got it, by the vendor's clock, as wide as the next look allows."""
         apart_ms = LOOKS[chunk.looks][1] * 1000
-        return span(chunk.at_ms - apart_ms, chunk.at_ms + self._request_ms + apart_ms)
+        return span(chunk.at_ms - apart_ms, chunk.at_ms + chunk.request_ms + apart_ms)
 
 
 def _both(one: Span, other: Span) -> Span:

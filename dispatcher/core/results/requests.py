@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.lane.gate import TTL_MAX_S
 from dispatcher.core.results.history import Numbers, Other, Span, span
 from schemas.records import AnyRecord, Effect, Intent, Outcome, Resolved, ResolvedAs
 
@@ -27,13 +28,32 @@ class _Request(msgspec.Struct):
     gone: bool = False
 
 
-class Requests:
-    """The requests of an account that can have been sent in `whole`; a request takes at most `request_ms`."""
+class RequestTime(msgspec.Struct, frozen=True):
+    """How long after its intent was asked for a request may end: the intent's time to live, then the time-outs.
 
-    def __init__(self, account: str, whole: Span, request_ms: int) -> None:
+    `ttl_ms` is that of intents that do not say theirs.
+    """
+
+    ttl_ms: int
+    timeout_ms: int
+
+    def of_ms(self, intent: Intent) -> int:
+        """The longest from this intent to the end of its request."""
+        return (intent.ttl_ms or self.ttl_ms) + self.timeout_ms
+
+    @property
+    def most_ms(self) -> int:
+        """The longest of any."""
+        return max(self.ttl_ms, round(TTL_MAX_S * 1000)) + self.timeout_ms
+
+
+class Requests:
+    """The requests of an account that can have been sent in `whole`."""
+
+    def __init__(self, account: str, whole: Span, takes: RequestTime) -> None:
         self._account = account
         self._whole = whole
-        self._request_ms = request_ms
+        self._takes = takes
         self._requests: dict[int, _Request] = {}
 
     def is_after(self, record: AnyRecord) -> bool:
@@ -44,7 +64,7 @@ class Requests:
         """The journal's record at this offset, in order."""
         match record:
             case Intent() if record.account == self._account:
-                if span(record.at_ms, record.at_ms + self._request_ms).overlaps(self._whole):
+                if span(record.at_ms, record.at_ms + self._takes.of_ms(record)).overlaps(self._whole):
                     self._requests[offset] = _Request(record)
             case Outcome():
                 request = self._requests.get(record.intent)
@@ -82,7 +102,7 @@ class Requests:
 
     def _when(self, intent: Intent) -> Span:
         """As the vendor's clock may differ from ours, a request may lie anywhere in what was asked for."""
-        when = span(intent.at_ms, intent.at_ms + self._request_ms)
+        when = span(intent.at_ms, intent.at_ms + self._takes.of_ms(intent))
         return Span(min(when.start_ms, self._whole.start_ms), max(when.end_ms, self._whole.end_ms))
 
 

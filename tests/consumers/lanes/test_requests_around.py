@@ -9,6 +9,7 @@ import pytest
 
 from consumers.lanes import requests_around as around
 from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
+from dispatcher.core.results.requests import RequestTime
 from dispatcher.core.results.history import Span
 from dispatcher.core.results.requests import AFTERWARDS_MS
 from dispatcher.errors import LogDamaged
@@ -64,7 +65,7 @@ class Journal:
         """What is known of each request: its ids, or its numbers; None: nobody can tell."""
         log = cast("Log", self.log)
         recipients = Recipients(log, PARTITION)
-        others = await requests_around(log, PARTITION, "spring", WHEN, REQUEST_MS, near, recipients)
+        others = await requests_around(log, PARTITION, "spring", WHEN, RequestTime(5_000, REQUEST_MS - 5_000), near, recipients)
         if others is None:
             return None
         return {

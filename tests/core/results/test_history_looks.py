@@ -21,9 +21,9 @@ START_MS = 1_790_000_000_000
 
 def looks(*at_s: float) -> HistoryLooks:
     """Chunks whose intents were made at these seconds."""
-    made = HistoryLooks(REQUEST_S * 1000, WINDOW_S)
+    made = HistoryLooks(WINDOW_S)
     for intent, second in enumerate(at_s):
-        made.add(intent, at(second))
+        made.add(intent, at(second), REQUEST_S * 1000)
     return made
 
 
@@ -81,8 +81,8 @@ def test_an_answer_speaks_of_chunks_that_became_unknown_after_the_look_began():
     made.missing({0})
     look = begin(made, FIRST_S)
     assert look is not None
-    made.add(1, at(0.0))
-    made.add(2, at(9.0))
+    made.add(1, at(0.0), REQUEST_S * 1000)
+    made.add(2, at(9.0), REQUEST_S * 1000)
     spoken = {each.intent: each.complete for each in made.spoken(look, look.whole.end_ms)}
     assert spoken == {0: True, 1: True}, "the time of the last one was not asked for as a whole"
 
