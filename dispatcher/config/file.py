@@ -10,17 +10,19 @@ needs none. An account whose secret is not there is in `unset` and can be looked
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from dispatcher.config.places import (
     Places,
     Seconds,
+    beside,
     converted,
     read_file,
     read_places,
@@ -39,19 +41,48 @@ _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 Secrets = Literal["all", "none"] | Collection[str]
 """The accounts whose secrets must be there, or "all" or "none" of them."""
 
+TOKEN_CHARS_MIN: Final = 16
+
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where vendors push to, and the bounds on what they may push.
+    """Where vendors push to, and the bounds on what they and strangers may send.
 
-    The last two are for each account and kind of push (report, inbound) by itself.
+    `certificate` and `key` are files: with them it is TLS. Behind `trusted_proxies` the client's address is the one
+    that they name. `share_port`: other processes may listen there, too. `health_token` is for those who may read all
+    that /healthz knows. `pushes_per_s_max` and `waiting_max` are for each account and kind of push (report, inbound) by
+    itself; `strangers_share` is the share of the time that clients may take that have not proved who they are.
     """
 
     listen: str = "127.0.0.1:8080"
+    certificate: str = ""
+    key: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+    share_port: bool = False
+    health_token: Secret | None = None
     body_bytes_max: Count = 1_048_576
+    held_bytes_max: Annotated[int, msgspec.Meta(ge=1_048_576)] = 67_108_864
+    connections_max: Count = 8_192
+    connections_per_address_max: Count = 2_048
+    strangers_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.05
     pushes_per_s_max: Count = 50_000
     waiting_max: Count = 20_000
+
+    def check(self) -> str | None:
+        """What is wrong with the keys, in one sentence, or None."""
+        for proxy in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(proxy, strict=False)
+            except ValueError:
+                return f'trusted_proxies: "{proxy}" is no address and no network (127.0.0.1, 10.0.0.0/8).'
+        if bool(self.certificate) != bool(self.key):
+            return f"{'key' if self.certificate else 'certificate'} is missing: TLS needs both files."
+        if self.health_token is not None and len(self.health_token) < TOKEN_CHARS_MIN:
+            return f"health_token must have at least {TOKEN_CHARS_MIN} characters: write a random one."
+        if self.held_bytes_max < self.body_bytes_max:
+            return "held_bytes_max must not be less than body_bytes_max."
+        return None
 
 
 class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,13 +168,27 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         raise ConfigError(f"{path}: {error}") from error
     return Config(
         **asdict(places),
-        web=section(table, "web", WebConfig, path),
+        web=_web(table, path, secrets),
         lanes=section(table, "lanes", LanesConfig, path),
         accounts=accounts,
         unset=unset,
         inbound=inbound,
         unset_apart=unset_apart,
     )
+
+
+def _web(table: dict[str, Any], path: str, secrets: Secrets) -> WebConfig:
+    """[web], its files beside the configuration; its token only where all secrets are asked for: `run` needs it."""
+    where = f"{path}: [web]"
+    fields = dict(table_of(table.get("web", {}), where))
+    if secrets != "all":
+        fields.pop("health_token", None)
+    fields = {key: resolved(value, f"{where} {key}", path) for key, value in fields.items()}
+    web = converted(fields, WebConfig, where, _secret)
+    if wrong := web.check():
+        raise ConfigError(f"{path}: [web] {wrong}")
+    files = {name: beside(path, value) for name in ("certificate", "key") if (value := getattr(web, name))}
+    return replace(web, **files)
 
 
 def _account(

@@ -41,7 +41,7 @@ def masked(text: str) -> str:
 
 def secrets_of(config: Config) -> list[str]:
     """Every secret of the configuration, for `configure`."""
-    return [str(secret) for vendor in config.accounts.values() for secret in secrets_in(vendor)]
+    return [str(secret) for each in (config.web, *config.accounts.values()) for secret in secrets_in(each)]
 
 
 class Redact:

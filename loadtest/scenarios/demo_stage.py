@@ -42,12 +42,14 @@ listen = "127.0.0.1:0"
 [account.{paced}]
 vendor = "{vendor}"
 url = "{url}"
+push_open = true
 {we_on_paced}
 flow = {{ limit = {flow}, per_s = 1, unit = "messages" }}
 
 [account.{unpaced}]
 vendor = "{vendor}"
 url = "{url}"
+push_open = true
 {we_on_unpaced}
 """
 

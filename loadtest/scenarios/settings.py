@@ -54,7 +54,7 @@ def configuration(scenario: Scenario, *, urls: Mapping[str, str], log: str, fold
     for name, part in scenario.accounts.items():
         tag = scenario.vendors[part.at].vendor
         who = tomllib.loads(VENDORS[tag].account.format(name=name, password=secret))
-        accounts[name] = {"vendor": tag, "url": urls[part.at], **who, **part.ours}
+        accounts[name] = {"vendor": tag, "url": urls[part.at], "push_open": True, **who, **part.ours}
     return {
         "log": {"url": log},
         "store": {"url": f"sqlite:{folder}/results.db", **scenario.sections.get("store", {})},

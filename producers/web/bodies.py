@@ -1,15 +1,23 @@
-"""Reading a request's body: bounded in bytes, in time, and in what it unpacks to."""
+"""Reading a request's body: bounded in bytes, in time, in what it unpacks to, and in what the process may hold."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
+from producers.web.budget import Held
+
+if TYPE_CHECKING:
+    from producers.web.connection import Connection
+
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+UNPACKED_RATIO_MAX: Final = 100
+"""A body may be so many times as long as it was packed; lists of reports come to 10 or 20."""
 
 
 class BodyTooLarge(Exception):
@@ -20,19 +28,36 @@ class BodyBroken(Exception):
     """The rest of the body never came, came too slowly, or is not what its headers say."""
 
 
-async def read_body(request: web.BaseRequest, bytes_max: int, within_s: float) -> bytes:
-    """The body, unpacked. Raises BodyTooLarge (a declared length is refused unread), BodyBroken."""
-    if (request.content_length or 0) > bytes_max:
-        raise BodyTooLarge
-    if not request.can_read_body and request.content.is_eof():
+class NoRoom(Exception):
+    """The process holds as many bytes as it may."""
+
+
+async def read_body(request: web.BaseRequest, held: Held, *, bytes_max: int, within_s: float) -> bytes:
+    """The body, unpacked; its bytes are counted in `held`. Raises BodyTooLarge, BodyBroken, NoRoom.
+
+    Of a body whose declared length is too large, or for which there is no room, nothing is read.
+    """
+    if request.content.is_eof() and not request.can_read_body:
         return b""
+    declared = request.content_length or 0
+    if declared > bytes_max:
+        raise BodyTooLarge
+    if not held.stranger:
+        _hold(request, held, declared)
     _go_on(request)
     try:
         async with asyncio.timeout(within_s):
-            body = await _read(request, bytes_max)
+            body = await _read(request, held, 0 if held.stranger else declared, bytes_max)
     except (web.RequestPayloadError, ConnectionError, TimeoutError) as error:
         raise BodyBroken from error
-    return inflated(body, request.headers.get("Content-Encoding", ""), bytes_max)
+    return _unpacked(request, held, body, bytes_max)
+
+
+def _hold(request: web.BaseRequest, held: Held, count: int) -> None:
+    """Raises NoRoom."""
+    if not held.grow(count):
+        cast("Connection", request.protocol).server.too_many_bytes()
+        raise NoRoom
 
 
 def _go_on(request: web.BaseRequest) -> None:
@@ -42,18 +67,36 @@ def _go_on(request: web.BaseRequest) -> None:
         request.transport.write(CONTINUE)
 
 
-async def _read(request: web.BaseRequest, bytes_max: int) -> bytes:
+async def _read(request: web.BaseRequest, held: Held, held_for_it: int, bytes_max: int) -> bytes:
+    """Raises BodyTooLarge, NoRoom."""
     parts: list[bytes] = []
     size = 0
     while part := await request.content.readany():
         size += len(part)
         if size > bytes_max:
             raise BodyTooLarge
+        if size > held_for_it:
+            _hold(request, held, size - held_for_it)
+            held_for_it = size
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def inflated(body: bytes, encoding: str, bytes_max: int) -> bytes:
+def _unpacked(request: web.BaseRequest, held: Held, body: bytes, bytes_max: int) -> bytes:
+    """Raises BodyTooLarge, BodyBroken, NoRoom."""
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is None:
+        return body
+    began_s = time.perf_counter()
+    whole = unpacked(body, encoding, bytes_max)
+    connection = cast("Connection", request.protocol)
+    connection.charge(time.perf_counter() - began_s)
+    if whole is not body:
+        _hold(request, held, len(whole))
+    return whole
+
+
+def unpacked(body: bytes, encoding: str, bytes_max: int) -> bytes:
     """A body as it was before its Content-Encoding. Raises BodyTooLarge, BodyBroken.
 
     Only gzip and deflate are known; any other encoding is left to whoever reads the body.
@@ -61,13 +104,14 @@ def inflated(body: bytes, encoding: str, bytes_max: int) -> bytes:
     encoding = encoding.strip().lower()
     if not body or encoding not in ("gzip", "x-gzip", "deflate"):
         return body
-    inflating = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else zlib.MAX_WBITS + 16)
+    whole_max = min(bytes_max, UNPACKED_RATIO_MAX * len(body))
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS if encoding == "deflate" else zlib.MAX_WBITS + 16)
     try:
-        whole = inflating.decompress(body, bytes_max + 1)
+        whole = unpacking.decompress(body, whole_max + 1)
     except zlib.error as error:
         raise BodyBroken from error
-    if len(whole) > bytes_max:
+    if len(whole) > whole_max:
         raise BodyTooLarge
-    if not inflating.eof:
+    if not unpacking.eof:
         raise BodyBroken
     return whole

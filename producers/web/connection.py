@@ -1,11 +1,17 @@
-"""One connection of the web server: aiohttp's RequestHandler, quiet about mistakes of strangers and bounded in time.
+"""One connection of the web server: aiohttp's RequestHandler, bounded in time and in what a stranger may make it do.
 
-`sweep` is called every second or so and ends what lasts too long: a head, an idle connection, answers that are not
-read. Bodies are bounded in time where they are read (bodies.py).
+A client is a stranger until a handler calls `prove`. What a stranger sends is held back and worked off in small pieces
+when it is its turn (turns.py); a known client is read as it sends. `sweep` is called every second or so and ends what
+lasts too long: a head, an idle connection, answers that are not read. Bodies are bounded in bodies.py.
+
+Of aiohttp's RequestHandler this uses, besides its public methods, the attributes `_parser`, `_reading_paused` and
+`_buffer_paused`, and the methods that pause and resume its transport.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -13,29 +19,66 @@ from aiohttp.http_exceptions import LineTooLong
 
 from dispatcher.loggers import get_logger
 from producers.web.answers import Answer, Reply
+from producers.web.newcomers import CREDIT_S, PEEKING_S
 from producers.web.parser import Parser
+from producers.web.slots import Slot
+from producers.web.turns import READING_S, REQUEST_S
 
 if TYPE_CHECKING:
     from producers.web.server import WebServer
 
+PIECE_BYTES: Final = 4_096
+"""So much of what a stranger sent is worked off in a turn."""
+HEARD_S: Final = 1.0
+"""A known client that was heard so recently is not put in order again."""
 TOO_SLOW: Final = Answer(408, last=True)
 
 logger = get_logger(__name__)
 
 
 class Connection(web.RequestHandler):
-    """Made by WebServer for each connection."""
+    """Made by WebServer for each connection. `known`: its client has proved who it is, or is a trusted proxy."""
 
-    __slots__ = ("_answers", "_half_closed", "_server", "_since_s", "_state")
+    __slots__ = (
+        "_answers",
+        "_half_closed",
+        "_held",
+        "_holds",
+        "_proved_s",
+        "_since_s",
+        "_state",
+        "free_s",
+        "is_proxy",
+        "known",
+        "queued",
+        "serial",
+        "server",
+        "slot",
+        "spent_s",
+    )
 
-    def __init__(self, server: WebServer, **settings: Any) -> None:
+    def __init__(
+        self, server: WebServer, slot: Slot, *, is_proxy: bool, spent_s: float, free_s: float, **settings: Any
+    ) -> None:
         super().__init__(server, **settings)
-        self._server = server
+        self.server = server
         self._parser = Parser(self._parser, server.bounds.head_bytes_max)  # type: ignore[assignment]
         self._answers = 0
         self._half_closed = False
+        self._proved_s = -1.0
+        self._held = bytearray()
+        self._holds = server.budget.hold(stranger=True)
         self._state = ("request", 0)
         self._since_s = self._loop.time()
+        self.is_proxy = is_proxy
+        self.known = is_proxy
+        self.slot = slot
+        self.serial = slot.serial
+        self.spent_s = spent_s
+        self.free_s = free_s
+        self.queued = False
+        slot.end = self.abort
+        slot.idle = self._is_idle
 
     @property
     def _reading(self) -> Parser | None:
@@ -49,12 +92,12 @@ class Connection(web.RequestHandler):
     @property
     def ends(self) -> bool:
         """Whether the connection is closed after the answer that is being written."""
-        return self._server.closing or (self._half_closed and self.unanswered <= 1)
+        return self.server.closing or (self._half_closed and self.unanswered <= 1 and not self._held)
 
     @property
     def linger_s(self) -> float:
         """How long a refused client may take to read its answer."""
-        return self._server.bounds.linger_s
+        return self.server.bounds.linger_s
 
     def answered(self) -> None:
         """Called when an answer is written."""
@@ -64,19 +107,140 @@ class Connection(web.RequestHandler):
         """Wait until the client has read enough of its answers. Raises ConnectionError if it goes."""
         await self._drain_helper()
 
+    def charge(self, cost_s: float) -> None:
+        """Charge a stranger for work that was done for it."""
+        if not self.known:
+            self.server.turns.spend(self, cost_s)
+
+    def _is_idle(self) -> bool:
+        return not self.unanswered
+
+    # --- strangers and known clients ---------------------------------------------------------------------------------
+
+    def prove(self) -> None:
+        """The client has proved who it is: from now on it is read as it sends."""
+        if self.is_proxy or self.transport is None or (self.known and self.server.now_s - self._proved_s < HEARD_S):
+            return
+        self._proved_s = self.server.now_s
+        self.server.slots.trust(self.slot, known=True)
+        if not self.known:
+            self.known = True
+            self.server.turns.give_back(self)
+            self.server.give_credit(self.slot.address)
+            if self._held:
+                self._work_off(len(self._held))
+                self._read_on()
+
+    def vouch(self) -> None:
+        """The client seems to be known: it is heard without waiting for strangers' turns, until it is judged."""
+        self.free_s = self.spent_s + CREDIT_S
+        self._holds.trust()
+
+    def distrust(self) -> None:
+        """The client did what a known one does not."""
+        if not self.is_proxy:
+            self.known = False
+            self.free_s = 0.0
+            self.server.slots.trust(self.slot, known=False)
+
+    def turn(self) -> bool:
+        """Called when it is a stranger's turn: work off a little; whether more is left that could be now."""
+        if self.transport is None or self.known:
+            return False
+        self._work_off(PIECE_BYTES)
+        if not self._held:
+            self._read_on()
+        return self._has_turn_to_take()
+
+    def _has_turn_to_take(self) -> bool:
+        return bool(self._held) and not (self._buffer_paused or self._reading_paused)
+
+    def _work_off(self, count: int) -> None:
+        """Have so much of what is held parsed."""
+        piece = bytes(self._held[:count])
+        del self._held[:count]
+        self._holds.shrink(len(piece))
+        self._parse(piece)
+
+    def _parse(self, data: bytes) -> None:
+        """Have it parsed, and charge it to a stranger."""
+        if self.known:
+            super().data_received(data)
+            return
+        before = self._reading.requests if self._reading is not None else 0
+        began_s = time.perf_counter()
+        super().data_received(data)
+        cost_s = time.perf_counter() - began_s + READING_S
+        if self._reading is not None:
+            cost_s += REQUEST_S * (self._reading.requests - before)
+        self.server.turns.spend(self, cost_s)
+
+    def _read_on(self) -> None:
+        """Read again, unless aiohttp has reasons not to."""
+        if self.transport is not None and not (self._buffer_paused or self._reading_paused):
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        """Called by aiohttp, too, when its own reasons are gone: not before what is held has been worked off."""
+        if not self._held:
+            super()._resume_transport_reading()
+
     # --- called by the loop and by aiohttp ---------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop; and by aiohttp, with nothing, when there is room for what its parser has kept."""
+        if not data:
+            self._parse(data)
+            if self._held:
+                self.server.turns.queue(self)
+        elif self.known and not self._held:
+            super().data_received(data)
+        elif self._hold(data):
+            self.server.turns.offer(self)
+
+    def _hold(self, data: bytes) -> bool:
+        """Hold it until it is its turn; False: that was too much."""
+        fits = self._holds.grow(len(data))
+        if not (fits and self.server.turns.open) and self._proves(data):
+            self.vouch()
+            fits = fits or self._holds.grow(len(data))
+        if not fits:
+            self.server.too_many_bytes()
+            self.abort()
+            return False
+        self._held += data
+        self._pause_transport_reading()
+        return True
+
+    def _proves(self, data: bytes) -> bool:
+        """Whether this begins with a request that proves who the client is."""
+        if self._reading is None or self._reading.in_body or self._reading.head_bytes or self._held:
+            return False
+        self.charge(PEEKING_S)
+        return self.server.proves(data[:PIECE_BYTES], self.slot.address)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client sends no more, but may still wait for its answers."""
-        if self._reading is None or not self.unanswered or self._reading.in_body:
+        if self._reading is None or self._reading.in_body or not (self.unanswered or self._held):
             return None
         self._half_closed = True
         return True
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        super().connection_made(transport)
+        if not self.slot.open:  # it had to make room before it began
+            self.abort()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by the loop."""
+        self._let_go()
         super().connection_lost(exc)
-        self._server.lost(self)
+        self.server.lost(self)
+
+    def _let_go(self) -> None:
+        self._held.clear()
+        self._holds.release()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -85,7 +249,8 @@ class Connection(web.RequestHandler):
         if status == 500:
             logger.error("web-request-failed", error=type(exc).__name__)
         else:
-            self._server.malformed()
+            self.server.malformed()
+            self.distrust()
             status = 431 if isinstance(exc, LineTooLong) else status
         return Reply(Answer(status, last=True), request, unread=True).as_response()
 
@@ -100,12 +265,13 @@ class Connection(web.RequestHandler):
         state = (self._waits_for(), self._answers)
         if state != self._state:
             self._state, self._since_s = state, now_s
-        bounds = self._server.bounds
-        bound_s = {"request": bounds.idle_s, "head": bounds.head_s, "reader": bounds.write_s}.get(state[0])
+        bounds = self.server.bounds
+        idle_s = bounds.idle_s if self.known else bounds.stranger_idle_s
+        bound_s = {"request": idle_s, "head": bounds.head_s, "reader": bounds.write_s}.get(state[0])
         if bound_s is None or now_s - self._since_s <= bound_s or self.transport is None:
             return
         if state[0] == "head":
-            self._server.malformed()
+            self.server.too_slow()
             self.transport.write(TOO_SLOW.to("GET", b"close"))
             self.transport.close()
         else:
@@ -118,6 +284,7 @@ class Connection(web.RequestHandler):
 
     def abort(self) -> None:
         """End it at once."""
+        self._let_go()
         if self.transport is not None:
             self.transport.abort()
 
@@ -127,4 +294,5 @@ class Connection(web.RequestHandler):
             return "reader"
         if self.unanswered:
             return "us"
-        return "head" if self._reading is not None and self._reading.head_bytes else "request"
+        held = bool(self._held) or (self._reading is not None and self._reading.head_bytes > 0)
+        return "head" if held else "request"

@@ -1,98 +1,140 @@
-"""The web server: aiohttp's low-level server, listening and closing in order, every connection bounded."""
+"""The web server: aiohttp's low-level server behind bounds on connections, on the time of strangers and on bytes.
+
+A new socket gets a place (slots.py) or is closed at once, waits for its first bytes (newcomers.py) and, while the time
+of strangers is used up, for its turn (turns.py). What then happens on it is connection.py's business.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from producers.web.answers import Reply
+from producers.web.budget import ByteBudget
 from producers.web.connection import Connection
+from producers.web.listener import Listener
+from producers.web.newcomers import CREDIT_S, Newcomer, Newcomers
+from producers.web.refusals import Refusals
+from producers.web.slots import Slot, Slots
+from producers.web.turns import HANDSHAKE_S, OPENING_S, Turns
 
-BACKLOG: Final = 1_024
 SHUTDOWN_S: Final = 10.0
+HANDSHAKE_WITHIN_S: Final = 10.0
 SWEEP_S: Final = 1.0
+SWEEPS: Final = 10
+"""A sweep is done in so many parts, so that it never holds up the event loop."""
 BODY_BUFFER_BYTES: Final = 65_536
 """A body that is not read fast enough is buffered up to twice that; then its connection is not read."""
-
-
 UNUSED_S: Final = 86_400.0
 """aiohttp's own bound on an idle connection: `Connection.sweep` comes first."""
+CREDIT_MAX: Final = 50
+CREDITED_MAX: Final = 10_000
 
 
-class Bounds(msgspec.Struct, frozen=True):
-    """Of every connection: bytes and fields of a head, and how long what may last (see Connection.sweep)."""
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there may be of everything. Times bound how long what may last (see Connection.sweep)."""
+
+    connections_max: int = 8_192
+    connections_per_address_max: int = 2_048
+    strangers_share: float = 0.05
+    held_bytes_max: int = 67_108_864
 
     head_bytes_max: int = 65_536
     head_fields_max: int = 64
-    head_s: float = 20.0
+    head_s: float = 10.0
     idle_s: float = 75.0
+    stranger_idle_s: float = 20.0
     write_s: float = 30.0
     linger_s: float = 1.0
 
 
+class ConnectionCounts(msgspec.Struct):
+    """What became of connections since the start, and how many are open."""
+
+    open: int = 0
+    accepted: int = 0
+    closed_for_room: int = 0
+    too_many_connections: int = 0
+    too_many_of_one_address: int = 0
+    out_of_files: int = 0
+    no_handshake: int = 0
+    too_slow: int = 0
+    too_many_bytes: int = 0
+    malformed: int = 0
+
+
 class WebServer(web.Server):
-    """Listens from `listen` to `close`. `malformed` is called for each request that is not HTTP."""
+    """Listens from `listen` to `close`. `is_proxy` says whether an address is a trusted proxy's.
+
+    `proves` says whether the first bytes of a request and its address prove that the client is known.
+    """
 
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[Reply]],
-        malformed: Callable[[], None],
         bounds: Bounds | None = None,
         *,
+        is_proxy: Callable[[str | None], bool] = lambda _: False,
+        proves: Callable[[bytes, str], bool] = lambda _, __: False,
+        tls: ssl.SSLContext | None = None,
         sweep_s: float = SWEEP_S,
     ) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return (await handler(request)).as_response()
 
         super().__init__(handle)
-        self.malformed = malformed
         self.bounds = bounds or Bounds()
         self.closing = False
+        self.now_s = self._loop.time()
+        """The loop's time, as of the last sweep."""
+        self.is_proxy = is_proxy
+        self.proves = proves
+        self.refusals = Refusals()
+        self.budget = ByteBudget(self.bounds.held_bytes_max)
+        self.turns = Turns(self.bounds.strangers_share)
+        self.slots = Slots(self.bounds.connections_max, self.bounds.connections_per_address_max, is_proxy)
+        self._counts = ConnectionCounts()
+        self._tls = tls
         self._sweep_s = sweep_s
         self._runner = web.ServerRunner(self, shutdown_timeout=SHUTDOWN_S)
-        self._sites: list[web.TCPSite] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._newcomers = Newcomers(self.slots, self.turns, self._proves_in_clear, self._open_newcomer)
+        self._listener = Listener(self._accepted, self._out_of_files)
+        self._credit: OrderedDict[str, int] = OrderedDict()
+        self._unswept: list[Connection] = []
         self._sweeps: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Event = asyncio.Event()
 
-    def __call__(self) -> Connection:
-        """Called by the event loop: the protocol of a new connection."""
-        bounds = self.bounds
-        return Connection(
-            self,
-            loop=self._loop,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=UNUSED_S,
-            lingering_time=0,
-            max_line_size=bounds.head_bytes_max,
-            max_field_size=bounds.head_bytes_max,
-            max_headers=bounds.head_fields_max,
-            read_bufsize=BODY_BUFFER_BYTES,
-        )
+    @property
+    def counts(self) -> ConnectionCounts:
+        """As of now."""
+        self._counts.open = len(self.slots)
+        self._counts.closed_for_room = self.slots.made_room
+        return self._counts
 
-    async def listen(self, host: str, port: int) -> int:
+    async def listen(self, host: str, port: int, *, share_port: bool = False) -> int:
         """Listen; the port (of the first address, where the host has several). Raises OSError."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=BACKLOG)
         try:
-            await site.start()
+            bound = await self._listener.open(host, port, share_port=share_port)
         except OSError:
             await self._runner.cleanup()
             raise
-        self._sites.append(site)
         self._sweep()
-        return site.port
+        return bound
 
     async def close(self, shutdown_s: float = SHUTDOWN_S) -> None:
         """Listen no more, answer what has begun, and hang up; what is not done after `shutdown_s` is cut off."""
         self.closing = True
-        for site in self._sites:
-            await site.stop()
-        self._sites.clear()
+        self._listener.close()
         self._all_gone.clear()
         connections = self._open()
         for connection in connections:
@@ -105,19 +147,138 @@ class WebServer(web.Server):
                 for connection in self._open():
                     connection.abort()
         await self._runner.cleanup()
+        for slot in self.slots.strangers():
+            self.slots.end(slot)
+        self.turns.close()
+        self._newcomers.close()
         if self._sweeps is not None:
             self._sweeps.cancel()
 
+    # --- new connections ---------------------------------------------------------------------------------------------
+
+    def _accepted(self, accepted: socket.socket, address: str) -> None:
+        slot = self.slots.admit(address)
+        if not isinstance(slot, Slot):
+            setattr(self._counts, slot, getattr(self._counts, slot) + 1)
+            self.refusals.note("connection-refused", slot, why=slot.replace("_", " "))
+            accepted.close()
+            return
+        self._counts.accepted += 1
+        newcomer = Newcomer(slot, accepted, address, self._open_newcomer)
+        if self.is_proxy(address):
+            newcomer.turn()
+        else:
+            newcomer.free_s = self._take_credit(slot.address)
+            self._newcomers.add(newcomer)
+
+    def _proves_in_clear(self, first: bytes, address: str) -> bool:
+        return self._tls is None and self.proves(first, address)
+
+    def _open_newcomer(self, newcomer: Newcomer) -> None:
+        """Called when its turn has come."""
+        self.turns.spend(newcomer, OPENING_S + (HANDSHAKE_S if self._tls else 0.0))
+        opening = self._loop.create_task(self._open_connection(newcomer))
+        newcomer.slot.end = lambda: self._break_off(newcomer, opening)
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    def _break_off(self, newcomer: Newcomer, opening: asyncio.Task[None]) -> None:
+        opening.cancel()
+        newcomer.socket.close()
+
+    async def _open_connection(self, newcomer: Newcomer) -> None:
+        made = partial(self._made, newcomer)
+        within_s = HANDSHAKE_WITHIN_S if self._tls else None
+        try:
+            await self._loop.connect_accepted_socket(
+                made, newcomer.socket, ssl=self._tls, ssl_handshake_timeout=within_s
+            )
+        except (OSError, ssl.SSLError) as error:
+            self._counts.no_handshake += 1
+            self.refusals.note("no-handshake", error=type(error).__name__)
+            self.slots.free(newcomer.slot)
+            newcomer.socket.close()
+
+    def _made(self, newcomer: Newcomer) -> Connection:
+        bounds = self.bounds
+        connection = Connection(
+            self,
+            newcomer.slot,
+            is_proxy=self.is_proxy(newcomer.address),
+            spent_s=newcomer.spent_s,
+            free_s=newcomer.free_s,
+            loop=self._loop,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=UNUSED_S,
+            lingering_time=0,
+            max_line_size=bounds.head_bytes_max,
+            max_field_size=bounds.head_bytes_max,
+            max_headers=bounds.head_fields_max,
+            read_bufsize=BODY_BUFFER_BYTES,
+        )
+        if newcomer.vouched:
+            connection.vouch()
+        return connection
+
+    def _out_of_files(self) -> None:
+        self._counts.out_of_files += 1
+        self.refusals.note("out-of-files", advice="raise the limit on open files (ulimit -n)")
+
+    # --- addresses that known clients come from ----------------------------------------------------------------------
+
+    def _take_credit(self, address: str) -> float:
+        left = self._credit.get(address, 0)
+        if not left:
+            return 0.0
+        self._credit[address] = left - 1
+        return CREDIT_S
+
+    def give_credit(self, address: str) -> None:
+        """A client at this address has proved who it is: the next connections from there are heard at once."""
+        self._credit[address] = min(self._credit.pop(address, 0) + 2, CREDIT_MAX)
+        if len(self._credit) > CREDITED_MAX:
+            self._credit.popitem(last=False)
+
+    # --- connections -------------------------------------------------------------------------------------------------
+
+    def malformed(self) -> None:
+        """Called by a connection that got no HTTP."""
+        self._counts.malformed += 1
+        self.refusals.note("not-http")
+
+    def too_slow(self) -> None:
+        """Called by a connection whose client was too slow."""
+        self._counts.too_slow += 1
+        self.refusals.note("client-too-slow")
+
+    def too_many_bytes(self) -> None:
+        """Called when something is refused because too many bytes are held."""
+        self._counts.too_many_bytes += 1
+        self.refusals.note("too-many-bytes-held", held=self.budget.used)
+
     def lost(self, connection: Connection) -> None:
         """Called by a connection when it has ended."""
+        self.slots.free(connection.slot)
         if self.closing and not any(other is not connection for other in self._open()):
             self._all_gone.set()
 
     def _open(self) -> list[Connection]:
         return [each for each in self.connections if isinstance(each, Connection) and each.transport is not None]
 
+    def _end_silent(self) -> None:
+        ended = self.slots.end_silent(self._loop.time() - self.bounds.stranger_idle_s)
+        if ended:
+            self._counts.too_slow += ended
+            self.refusals.note("client-too-slow")
+
     def _sweep(self) -> None:
-        now_s = self._loop.time()
-        for connection in self._open():
-            connection.sweep(now_s)
-        self._sweeps = self._loop.call_later(self._sweep_s, self._sweep)
+        if not self._unswept:
+            self._unswept = self._open()
+            self._end_silent()
+            self.refusals.flush()
+        now_s = self.now_s = self._loop.time()
+        for _ in range(max(len(self._unswept) // SWEEPS, 100)):
+            if self._unswept:
+                self._unswept.pop().sweep(now_s)
+        self._sweeps = self._loop.call_later(self._sweep_s / SWEEPS, self._sweep)

@@ -1,6 +1,6 @@
 """From where a vendor may push: the account's `push_from`, addresses and networks (vendors.md 1.12). Pure.
 
-Weak spot: behind a reverse proxy every push comes from the proxy's address; there the proxy has to look.
+Behind a reverse proxy the address is the one that a trusted proxy names (producers/web/proxies.py).
 """
 
 from __future__ import annotations

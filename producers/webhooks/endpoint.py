@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,9 @@ from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.groups import Groups, ReadAlone
 from schemas.topics import INBOUND, REPORTS, lane_partition
+
+KEPT_OF_STRANGERS_MAX: Final = 10
+"""Dead letters in a second of pushes that anybody may have made."""
 
 
 class PendingPush(msgspec.Struct):
@@ -33,6 +36,9 @@ class Endpoint:
     """One account's path for one kind of push: how it is read and where it goes."""
 
     __slots__ = (
+        "_from_anybody",
+        "_kept",
+        "_kept_second",
         "_log",
         "_second",
         "_this_second",
@@ -61,6 +67,8 @@ class Endpoint:
         self.waiting = 0
         """How many pushes wait for the log."""
         self._second = self._this_second = 0
+        self._kept_second = self._kept = 0
+        self._from_anybody = vendor.takes_pushes_from_anybody
         self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
         self.expects = expected_from(vendor.push_from)
         self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
@@ -78,6 +86,15 @@ class Endpoint:
             self._second, self._this_second = second, 0
         self._this_second += 1
         return self._this_second > pushes_per_s_max
+
+    def too_much_to_keep(self, second: int) -> bool:
+        """Count what is to be kept aside of a push in this second; True if anybody could fill the log with such."""
+        if not self._from_anybody:
+            return False
+        if second != self._kept_second:
+            self._kept_second, self._kept = second, 0
+        self._kept += 1
+        return self._kept > KEPT_OF_STRANGERS_MAX
 
     def masked(self, text: bytes) -> bytes:
         """The text without the account's secrets, however they are escaped."""

@@ -7,7 +7,7 @@ secrets it carried. Queries and bodies are never logged.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,19 +15,16 @@ import msgspec
 from dispatcher.arrivals import bury
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
-from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Partly, Push, Refused
 from producers.web.answers import Answer
+from producers.web.refusals import Refusals
 from producers.webhooks.endpoint import Endpoint, PendingPush
 from producers.webhooks.groups import ReadAlone
 from schemas.records import Reports
 
-LOG_LINE_EVERY_S: Final = 1.0
-
 OUR_FAULT: Final = Answer(500, retry_after_s=1)
 COME_AGAIN: Final = Answer(503, retry_after_s=1)
-
-logger = get_logger(__name__)
+TOO_FAST: Final = Answer(429, retry_after_s=1)
 
 
 class WebhookCounts(msgspec.Struct):
@@ -41,12 +38,12 @@ class WebhookCounts(msgspec.Struct):
     too_large: int = 0
     too_fast: int = 0
     too_many: int = 0
+    no_room: int = 0
     broken_off: int = 0
     our_fault: int = 0
     log_failed: int = 0
 
     unknown_path: int = 0
-    malformed: int = 0
     waiting: int = 0
     reports: int = 0
     inbound: int = 0
@@ -57,32 +54,37 @@ class WebhookCounts(msgspec.Struct):
 class Receiving:
     """Takes pushes; `counts` what came of them."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, refusals: Refusals) -> None:
         self.counts = WebhookCounts()
         self.log_works = True
         self._log = log
-        self._logged: dict[str, float] = {}
+        self._refusals = refusals
 
-    async def receive(self, endpoint: Endpoint, push: Push) -> Answer:
-        """Read it, alone or with others, and answer it when it is durable."""
+    async def receive(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> Answer:
+        """Read it, alone or with others, and answer it when it is durable; `charge` gets the time of reading it."""
         if endpoint.together is None:
-            return await self._read(endpoint, push)
+            return await self._read(endpoint, push, charge)
         pending = PendingPush(push)
         try:
             failed = await self._durable(endpoint, endpoint.together.add([pending]))
         except ReadAlone:
-            return await self._read(endpoint, push)
+            return await self._read(endpoint, push, charge)
         return failed or self._taken(endpoint, pending.reports)
 
-    async def _read(self, endpoint: Endpoint, push: Push) -> Answer:
+    async def _read(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> Answer:
         """Read it by itself, and have it written."""
+        began_s = time.perf_counter()
         try:
             parsed = endpoint.parse(push)
         except Exception as error:  # a mistake in a vendor's file: keep the push, and have the vendor push again
             self.counts.our_fault += 1
-            self.log_line("push-not-read", endpoint, error=type(error).__name__)
+            self.note("push-not-read", endpoint, error=type(error).__name__)
             await self._bury(endpoint, push, f"our code failed: {type(error).__name__}")
             return OUR_FAULT
+        charge(time.perf_counter() - began_s)
+        if isinstance(parsed, (Refused, Partly)) and endpoint.too_much_to_keep(push.received_ms // 1000):
+            self.counts.too_fast += 1
+            return TOO_FAST
         if isinstance(parsed, Refused):
             return await self._refuse(endpoint, push, parsed)
         if isinstance(parsed, Partly):
@@ -108,11 +110,11 @@ class Receiving:
         except LogError as error:
             self.counts.log_failed += 1
             self.log_works = False
-            self.log_line("push-not-written", endpoint, error=str(error))
+            self.note("push-not-written", endpoint, error=str(error))
             return COME_AGAIN
         except Exception as error:
             self.counts.our_fault += 1
-            self.log_line("push-not-written", endpoint, error=type(error).__name__)
+            self.note("push-not-written", endpoint, error=type(error).__name__)
             return OUR_FAULT
         finally:
             self.counts.waiting -= 1
@@ -132,7 +134,7 @@ class Receiving:
     # --- what cannot be read -----------------------------------------------------------------------------------------
 
     async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refused) -> Answer:
-        self.log_line("push-refused", endpoint, status=refused.status, why=refused.why)
+        self.note("push-refused", endpoint, status=refused.status, why=refused.why)
         if (refused.authenticated or refused.keep) and not await self._bury(endpoint, push, refused.why):
             self.counts.log_failed += 1
             return COME_AGAIN  # nothing of it is kept anywhere: the vendor has to push it again
@@ -144,7 +146,7 @@ class Receiving:
 
     async def _keep_rest(self, endpoint: Endpoint, push: Push, partly: Partly) -> bool:
         """Keep and count the entries that could not be read; False: they could not be kept."""
-        self.log_line("push-partly-read", endpoint, entries=partly.count, why=partly.why)
+        self.note("push-partly-read", endpoint, entries=partly.count, why=partly.why)
         kept = await self._bury(endpoint, push, partly.why, partly.rest)
         self.counts.left_over += partly.count if kept else 0
         return kept
@@ -157,16 +159,12 @@ class Receiving:
             await bury(self._log, push.account, endpoint.path, why, endpoint.masked(what), push.received_ms)
         except LogError as error:
             self.log_works = False
-            self.log_line("dead-letter-not-written", endpoint, error=str(error))
+            self.note("dead-letter-not-written", endpoint, error=str(error))
             return False
         self.log_works = True
         self.counts.dead += 1
         return True
 
-    def log_line(self, event: str, endpoint: Endpoint, **what: Any) -> None:
-        """Log it, at most one of a kind a second: a flood of junk must not become a flood of lines."""
-        now_s = time.monotonic()
-        key = f"{event} {endpoint.path}"
-        if now_s - self._logged.get(key, -LOG_LINE_EVERY_S) >= LOG_LINE_EVERY_S:
-            self._logged[key] = now_s
-            logger.warning(event, account=endpoint.account, path=endpoint.path, **what)
+    def note(self, event: str, endpoint: Endpoint, **what: Any) -> None:
+        """Log it, at most once a minute: a flood of junk must not become a flood of lines."""
+        self._refusals.note(event, endpoint.path, account=endpoint.account, path=endpoint.path, **what)

@@ -1,45 +1,59 @@
 """Where vendors push to: `/push/ACCOUNT/report` and `/push/ACCOUNT/inbound`, GET or POST; and `/healthz`.
 
 A push is answered with 200 only when what it carried is durable on the log (groups.py), so that a vendor who repeats
-unanswered pushes loses us nothing. HTTP is the web server's (producers/web), what becomes of a push is receiving.py's,
-what is in it is the vendor's (`report_push`, `inbound_push`). Everything is bounded: head, body, time; and for each
-account and kind of push by itself, so that one vendor's flood is not another's, the rate and the pushes that wait for
-the log.
+unanswered pushes loses us nothing. HTTP and its bounds are the web server's (producers/web), what becomes of a push is
+receiving.py's, what is in it is the vendor's (`report_push`, `inbound_push`).
 
-Weak spot: all share one process, so a vendor whose pushes are refused still costs the others the time of refusing.
+Judged before a body is read: the path, the address, the secret (unless it is in the body), the declared length, the
+rate. Rate and pushes that wait for the log are bounded for each account and kind of push by itself, and count only
+pushes of the vendor: what strangers send is counted apart.
+
+Weak spot: to an account without a secret and without `push_from` everybody is the vendor.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import time
-from typing import Final
+from typing import Final, cast
 
-import msgspec
-import orjson
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
 from dispatcher.config.file import Config
 from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.log.port import Log
-from dispatcher.vendors.seam.vendor import Push
+from dispatcher.loggers import get_logger
+from dispatcher.vendors.seam.vendor import Push, PushProof
 from producers.web.answers import Answer, Reply
-from producers.web.bodies import BodyBroken, BodyTooLarge, read_body
-from producers.web.server import WebServer
+from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
+from producers.web.budget import Held
+from producers.web.connection import Connection
+from producers.web.listener import FILES_KEPT, raise_file_limit, tls_context
+from producers.web.proxies import client_address, is_loopback
+from producers.web.server import Bounds, ConnectionCounts, WebServer
+from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.endpoint import Endpoint
-from producers.webhooks.receiving import COME_AGAIN, Receiving, WebhookCounts
+from producers.webhooks.health import HEALTH_PATH, Health
+from producers.webhooks.receiving import COME_AGAIN, TOO_FAST, Receiving, WebhookCounts
 
 BODY_S: Final = 60.0
-HEALTH_PATH: Final = "/healthz"
+PROOF_BYTES_MAX: Final = 65_536
+"""A body that has to be read for its secret; one report or message is a tenth of that."""
+PROOF_S: Final = 10.0
 
 BROKEN: Final = Answer(400, last=True)
+NO_ROOM: Final = Answer(503, retry_after_s=1, last=True)
 OTHER_VERSION: Final = Answer(505, last=True)
 WRONG_METHOD: Final = Answer(405, allow="GET, POST")
 STRANGER: Final = Answer(403, last=True)
 TOO_LARGE: Final = Answer(413, last=True)
 UNKNOWN_PATH: Final = Answer(404)
-TOO_FAST: Final = Answer(429, retry_after_s=1)
+
+_REQUEST_LINE: Final = re.compile(rb"(?:GET|POST) (\S+) HTTP/1\.[01]\r\n")
+
+logger = get_logger(__name__)
 
 
 async def serve_webhooks(config: Config, log: Log) -> Webhooks:
@@ -54,11 +68,20 @@ class Webhooks:
 
     def __init__(self, config: Config, log: Log) -> None:
         self.url = ""
+        self._config = config
         self._web = config.web
-        self._receiving = Receiving(log)
-        self.counts: WebhookCounts = self._receiving.counts
+        is_proxy = expected_from(config.web.trusted_proxies)
+        tls = tls_context(config.web.certificate, config.web.key) if config.web.certificate else None
+        bounds = Bounds(
+            connections_max=min(config.web.connections_max, max(raise_file_limit() - FILES_KEPT, 16)),
+            connections_per_address_max=config.web.connections_per_address_max,
+            strangers_share=config.web.strangers_share,
+            held_bytes_max=config.web.held_bytes_max,
+        )
+        self._server = WebServer(self._handle, bounds, is_proxy=is_proxy or _no_proxy, proves=self._proves, tls=tls)
+        self._receiving = Receiving(log, self._server.refusals)
+        self._health = Health(self._receiving, self._server, config.web.health_token)
         self._endpoints: dict[str, Endpoint] = {}
-        self._server = WebServer(self._handle, self._malformed)
         words = config.inbound.opt_outs
         for account, vendor in config.accounts.items():
             for reports in (True, False):
@@ -66,19 +89,37 @@ class Webhooks:
                 for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to what they are given
                     self._endpoints[path] = endpoint
 
+    @property
+    def connections(self) -> ConnectionCounts:
+        """What became of connections."""
+        return self._server.counts
+
+    @property
+    def counts(self) -> WebhookCounts:
+        """What came in since the start."""
+        return self._receiving.counts
+
     async def start(self) -> None:
         """Listen. Raises PortInUse, ConfigError."""
         where = self._web.listen
         host, port = _address(where)
+        self._check_accounts(host)
+        if self._server.bounds.connections_max < self._web.connections_max:
+            logger.warning(
+                "fewer-connections",
+                connections_max=self._server.bounds.connections_max,
+                advice="[web] connections_max is more than the limit on open files allows (ulimit -n)",
+            )
         try:
-            bound = await self._server.listen(host, port)
+            bound = await self._server.listen(host, port, share_port=self._web.share_port)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(
                     f"{where} is in use. Stop the program there, or give [web] listen another port."
                 ) from error
             raise ConfigError(f"cannot listen at {where}: give [web] listen an address of this machine.") from error
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+        scheme = "https" if self._web.certificate else "http"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}"
 
     async def close(self) -> None:
         """Stop listening, answer what is waiting for the log, and go."""
@@ -88,65 +129,140 @@ class Webhooks:
                 await endpoint.together.drained()
             await endpoint.groups.drained()
 
-    async def _handle(self, request: web.BaseRequest) -> Reply:
-        return Reply(await self._answer(request), request)
+    def _check_accounts(self, host: str) -> None:
+        """Warn of accounts that take pushes from anybody. Raises ConfigError if others could reach them unmeant."""
+        here = is_loopback(host) or host == "localhost"
+        for name, vendor in sorted(self._config.accounts.items()):
+            if not vendor.takes_pushes_from_anybody:
+                continue
+            reached = not here or bool(self._web.trusted_proxies)
+            if reached and not vendor.push_open:
+                raise ConfigError(
+                    f"{self._config.path}: [account.{name}] takes pushes from anybody, and [web] can be reached from "
+                    "other machines. Give the account a secret (push_key, or receiver and push_pswd) or push_from, or "
+                    "write push_open = true if it is meant."
+                )
+            if reached or not vendor.push_open:
+                logger.warning("takes-pushes-from-anybody", account=name, who_reaches=self._web.listen)
 
-    async def _answer(self, request: web.BaseRequest) -> Answer:
+    # --- a request ---------------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> Reply:
+        connection = cast("Connection", request.protocol)
+        with self._server.budget.hold(stranger=not connection.known) as held:
+            return Reply(await self._answer(request, connection, held), request)
+
+    async def _answer(self, request: web.BaseRequest, connection: Connection, held: Held) -> Answer:
         if request.version not in (HttpVersion10, HttpVersion11):
-            return OTHER_VERSION
+            return self._distrusted(connection, OTHER_VERSION)
         if request.version == HttpVersion10 and "Transfer-Encoding" in request.headers:
-            return BROKEN  # HTTP/1.0 has no chunks: whoever passed it on may have read its end elsewhere
+            # HTTP/1.0 has no chunks: whoever passed it on may have read its end elsewhere.
+            return self._distrusted(connection, BROKEN)
         path, query = _target(request.raw_path)
         endpoint = self._endpoints.get(path)
         if endpoint is None:
-            return self._elsewhere(path)
-        counts = self.counts
-        counts.pushes += 1
-        refusal = self._refusal(request, endpoint)
-        if refusal is not None:
-            return refusal
+            if path == HEALTH_PATH:
+                return self._health.answer(request, self._client(request, connection))
+            self.counts.unknown_path += 1
+            return self._distrusted(connection, UNKNOWN_PATH)
+        self.counts.pushes += 1
+        if request.method not in ("GET", "POST"):
+            self.counts.wrong_method += 1
+            return self._distrusted(connection, WRONG_METHOD)
+        return await self._push(request, connection, held, endpoint, query)
+
+    async def _push(
+        self, request: web.BaseRequest, connection: Connection, held: Held, endpoint: Endpoint, query: bytes
+    ) -> Answer:
+        """Judge it by its head, then read it, then have it received."""
+        has_body = request.body_exists
+        proof = endpoint.vendor.push_proof(query, None)
+        if endpoint.expects is not None and not endpoint.expects(self._client(request, connection)):
+            return self._refused(connection, endpoint, "its address is not in push_from")
+        if proof is PushProof.WRONG or (proof is PushProof.IN_BODY and not has_body):
+            return self._refused(connection, endpoint, "its secret is wrong or missing")
+        if proof is not PushProof.IN_BODY and (busy := self._busy(endpoint)) is not None:
+            return busy
+        if proof is PushProof.RIGHT or (proof is PushProof.NOT_ASKED and endpoint.expects is not None):
+            connection.prove()
+            held.trust()
         body = b""
-        if not request.content.is_eof() or request.can_read_body:
-            try:
-                body = await read_body(request, self._web.body_bytes_max, BODY_S)
-            except BodyTooLarge:
-                counts.too_large += 1
-                return TOO_LARGE
-            except BodyBroken:
-                counts.broken_off += 1
-                return BROKEN
+        try:
+            if not held.grow(len(query)):
+                raise NoRoom
+            if has_body:
+                unproved = proof is PushProof.IN_BODY
+                bytes_max = min(PROOF_BYTES_MAX, self._web.body_bytes_max) if unproved else self._web.body_bytes_max
+                body = await read_body(request, held, bytes_max=bytes_max, within_s=PROOF_S if unproved else BODY_S)
+        except BodyTooLarge:
+            self.counts.too_large += 1
+            return TOO_LARGE
+        except BodyBroken:
+            self.counts.broken_off += 1
+            return self._distrusted(connection, BROKEN)
+        except NoRoom:
+            self.counts.no_room += 1
+            return NO_ROOM
+        if proof is PushProof.IN_BODY:
+            if endpoint.vendor.push_proof(query, body) is not PushProof.RIGHT:
+                return self._refused(connection, endpoint, "its secret is wrong or missing")
+            connection.prove()
+            held.trust()
+            if (busy := self._busy(endpoint)) is not None:
+                return busy
         content_type = request.headers.get("Content-Type", "")
         push = Push(endpoint.account, request.method, query, body, content_type, _now_ms())
-        return await self._receiving.receive(endpoint, push)
+        answer = await self._receiving.receive(endpoint, push, connection.charge)
+        if answer is endpoint.taken:
+            connection.prove()
+        return answer
 
-    def _refusal(self, request: web.BaseRequest, endpoint: Endpoint) -> Answer | None:
-        """The answer to a push that is refused without its body."""
-        counts = self.counts
-        if request.method not in ("GET", "POST"):
-            counts.wrong_method += 1
-            return WRONG_METHOD
-        if endpoint.expects is not None and not endpoint.expects(request.remote):
-            counts.strangers += 1
-            self._receiving.log_line("push-refused", endpoint, status=403, why="its address is not in push_from")
-            return STRANGER
+    def _proves(self, first: bytes, address: str) -> bool:
+        """Whether a request that begins so, from this address, is a vendor's: asked to tell who is heard first."""
+        request_line = _REQUEST_LINE.match(first)
+        if request_line is None:
+            return False
+        path, query = _target(request_line[1].decode("latin-1"))
+        endpoint = self._endpoints.get(path)
+        if endpoint is None:
+            return False
+        if endpoint.expects is not None and not endpoint.expects(address):
+            return False
+        proof = endpoint.vendor.push_proof(query, None)
+        if proof is PushProof.IN_BODY:
+            proof = endpoint.vendor.push_proof(query, first.partition(b"\r\n\r\n")[2])
+        return proof is PushProof.RIGHT or (proof is PushProof.NOT_ASKED and endpoint.expects is not None)
+
+    def _busy(self, endpoint: Endpoint) -> Answer | None:
+        """The answer to one push too many of this vendor."""
         if endpoint.too_fast(_now_ms() // 1000, self._web.pushes_per_s_max):
-            counts.too_fast += 1
+            self.counts.too_fast += 1
             return TOO_FAST
         if endpoint.waiting >= self._web.waiting_max:
-            counts.too_many += 1
+            self.counts.too_many += 1
             return COME_AGAIN
         return None
 
-    def _elsewhere(self, path: str) -> Answer:
-        if path == HEALTH_PATH:
-            state = "ok" if self._receiving.log_works else "the log takes nothing"
-            body = orjson.dumps({"status": state, "counts": msgspec.structs.asdict(self.counts)})
-            return Answer(200 if self._receiving.log_works else 503, body, "application/json")
-        self.counts.unknown_path += 1
-        return UNKNOWN_PATH
+    def _refused(self, connection: Connection, endpoint: Endpoint, why: str) -> Answer:
+        """The answer to a stranger's push."""
+        self.counts.strangers += 1
+        self._receiving.note("push-refused", endpoint, status=STRANGER.status, why=why)
+        return self._distrusted(connection, STRANGER)
 
-    def _malformed(self) -> None:
-        self.counts.malformed += 1
+    def _distrusted(self, connection: Connection, answer: Answer) -> Answer:
+        connection.distrust()
+        return answer
+
+    def _client(self, request: web.BaseRequest, connection: Connection) -> str:
+        """The client's real address."""
+        peer = request.remote or ""
+        if not connection.is_proxy:
+            return peer
+        return client_address(peer, request.headers.getall("X-Forwarded-For", []), self._server.is_proxy)
+
+
+def _no_proxy(_: str | None) -> bool:
+    return False
 
 
 def _target(raw_path: str) -> tuple[str, bytes]:

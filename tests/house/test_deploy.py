@@ -27,4 +27,6 @@ def test_the_simulated_vendor_knows_the_account_and_pushes_to_web(monkeypatch: p
     ours = load(DEPLOY / "dispatcher.toml").account("demo")
     account = read(DEPLOY / "simulator.toml").accounts["demo"]
     assert (account.account, account.pswd) == (ours.account, str(ours.pswd))  # type: ignore[attr-defined]
+    assert (account.receiver, account.receiver_pswd) == (ours.receiver, str(ours.push_pswd))  # type: ignore[attr-defined]
+    assert not ours.takes_pushes_from_anybody
     assert account.report_url == "http://web:8080/push/demo/report"

@@ -32,6 +32,7 @@ from dispatcher.vendors.seam.vendor import (
     Message,
     Product,
     Push,
+    PushProof,
     Refused,
     ReportCodes,
     ReportsParsed,
@@ -123,6 +124,9 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         longest = CONTRACT_CHARS_MAX
         if not self.account or not self.pswd:
             return f"{'pswd' if self.account else 'account'} is empty: write what the vendor gave you."
+        for key in ("receiver", "push_pswd"):
+            if getattr(self, key) == "":
+                return f"{key} is empty, as if any push carried it: write what was agreed, or leave the key out."
         if not 1 <= self.text_chars_hard_max <= longest:
             return f"text_chars_hard_max must be 1 to {longest}."
         if not 1 <= self.text_chars_max <= self.text_chars_hard_max:
@@ -266,6 +270,10 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         return Balance(messages=sum(product.messages for product in mine), products=tuple(products), warn=warn)
 
     # --- pushes ------------------------------------------------------------------------------------------------------
+
+    def push_proof(self, query: bytes, body: bytes | None) -> PushProof:
+        """`receiver` and `pswd` in the query or in the form (AMB-BATCH-14)."""
+        return forms.form_proof({"receiver": self.receiver, "pswd": self.push_pswd}, query, body)
 
     def report_push(self, push: Push) -> ReportsParsed:
         """One report per push, GET or POST form (vendors.md 3.2; AMB-BATCH-11)."""

@@ -35,6 +35,7 @@ from dispatcher.vendors.seam.vendor import (
     Poll,
     PublishFlow,
     Push,
+    PushProof,
     ReportCodes,
     ReportsParsed,
     Request,
@@ -278,6 +279,10 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         return calls.change_login(self._login, new_login_name or "", new_password)
 
     # --- pushes: what reads them is imported with the first one, as a configuration needs no numpy -------------------
+
+    def push_proof(self, query: bytes, body: bytes | None) -> PushProof:
+        """The `push_key` in the URL."""
+        return forms.key_proof(query, self.push_key)
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 100 mtIDs with one value (1.12, AMB-COSMS-24)."""

@@ -30,6 +30,7 @@ from dispatcher.vendors.seam.vendor import (
     Limits,
     Message,
     Push,
+    PushProof,
     Refused,
     ReportCodes,
     ReportsParsed,
@@ -195,6 +196,10 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         return CODES.verdict(code, text=text, vendor_id=vendor_id)
 
     # --- pushes: what reads them is imported with the first one, as a configuration needs no numpy -------------------
+
+    def push_proof(self, query: bytes, body: bytes | None) -> PushProof:
+        """The `push_key` in the URL."""
+        return forms.key_proof(query, self.push_key)
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 250 reports as JSON (vendors.md 5.3)."""

@@ -28,6 +28,7 @@ from dispatcher.vendors.seam.vendor import (
     Limits,
     Message,
     Push,
+    PushProof,
     Refused,
     ReportCodes,
     ReportsParsed,
@@ -198,6 +199,10 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         return Balance(messages=None, verdict=failed)
 
     # --- pushes: what reads them is imported with the first one, as a configuration needs no numpy -------------------
+
+    def push_proof(self, query: bytes, body: bytes | None) -> PushProof:
+        """The `push_key` in the URL."""
+        return forms.key_proof(query, self.push_key)
 
     def report_push(self, push: Push) -> ReportsParsed:
         """Up to 500 reports in `rpts`, as POST form, POST query or GET query (vendors.md 2.3, AMB-HZ-3)."""

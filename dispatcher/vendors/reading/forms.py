@@ -1,19 +1,24 @@
 """Reading what vendors push as forms: fields, numbers, times, and whether it is them. Lean: one call per push.
 
-Pure. A vendor that pushes JSON or XML needs only `number`, `time_s`, `same` and `keyed`. Hundreds of reports in one
-push are read by columns.py.
+Pure. A vendor that pushes JSON or XML needs only `number`, `time_s`, `same`, `keyed` and `key_proof`. Hundreds of
+reports in one push are read by report_columns.py.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, from_wire
+from dispatcher.vendors.seam.exchange import PushProof
+
+FIELDS_MAX: Final = 64
+"""Fields of one form that are read; what follows is not looked at. No vendor sends more than a dozen."""
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
 """All times in all documents are local time without a zone (vendors.md, "Rules for this text")."""
@@ -25,17 +30,22 @@ WRONG_PUSH_KEY: Final = 'push_key must be 8 to 64 letters, digits, "-" and "_": 
 _NUMBER_BYTES_MAX: Final = 32
 _LONG_BYTES: Final = 1_000
 CODE_CHARS_MAX: Final = 64
+_SHORT_BYTES: Final = 4_096
 _KEYED: Final = re.compile(rb"key=([^&?]*)[&?]?(.*)", re.DOTALL)
 
 
 def fields(form: bytes) -> dict[str, bytes]:
-    """The fields of an `application/x-www-form-urlencoded` text as raw bytes; the last of a repeated name counts.
+    """The first FIELDS_MAX fields of an `application/x-www-form-urlencoded` text; the last of a repeated name counts.
 
-    A field that is there but empty is b""; one that is missing is not in it. Never raises.
+    Values are raw bytes. A field that is there but empty is b""; one that is missing is not in it. Never raises.
     """
+    return dict(_short_fields(form)) if len(form) <= _SHORT_BYTES else _fields(form)
+
+
+def _fields(form: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     escaped = b"%" in form or b"+" in form
-    for pair in form.split(b"&"):
+    for pair in form.split(b"&", FIELDS_MAX)[:FIELDS_MAX]:
         name, _, value = pair.partition(b"=")
         if escaped:
             name, value = unescaped(name), unescaped(value)
@@ -44,10 +54,17 @@ def fields(form: bytes) -> dict[str, bytes]:
     return found
 
 
+_short_fields = lru_cache(maxsize=4)(_fields)
+"""A push's form is looked at twice: for its secret, and for what it says."""
+
+
 def raw(form: bytes, name: bytes) -> bytes | None:
-    """One field as it came, for lists of which most escapes need not be undone; the last of a repeated name counts."""
+    """One of the first FIELDS_MAX fields as it came, for lists of which most escapes need not be undone.
+
+    The last of a repeated name counts.
+    """
     found = None
-    for pair in form.split(b"&"):
+    for pair in form.split(b"&", FIELDS_MAX)[:FIELDS_MAX]:
         key, _, value = pair.partition(b"=")
         if key == name or (b"%" in key and unescaped(key) == name):
             found = value
@@ -80,6 +97,33 @@ def keyed(query: bytes, push_key: str | None) -> tuple[bool, bytes]:
     if found := _KEYED.fullmatch(query):
         return same(found[1], push_key), found[2]
     return push_key is None or same(fields(query).get("key"), push_key), query
+
+
+def key_proof(query: bytes, push_key: str | None) -> PushProof:
+    """Whether a push is the vendor's, for vendors whose pushes carry a `push_key` in their URL."""
+    if push_key is None:
+        return PushProof.NOT_ASKED
+    return PushProof.RIGHT if keyed(query, push_key)[0] else PushProof.WRONG
+
+
+def form_proof(asked: Mapping[str, str | None], query: bytes, body: bytes | None) -> PushProof:
+    """Whether a push carries the secrets asked for (by name; None: not asked for), in its body or else in its query.
+
+    All of them are compared, so that the time tells nothing.
+    """
+    if all(secret is None for secret in asked.values()):
+        return PushProof.NOT_ASKED
+    form = fields(query)
+    if body:
+        form |= fields(body)
+    right, wrong = True, False
+    for name, secret in asked.items():
+        fits = same(form.get(name), secret)
+        right &= fits
+        wrong |= not fits and bool(form.get(name))
+    if right:
+        return PushProof.RIGHT
+    return PushProof.IN_BODY if body is None and not wrong else PushProof.WRONG
 
 
 def number(value: bytes) -> int:

@@ -5,6 +5,7 @@ The vendor itself, which makes and reads them, is in vendor.py; vendors import a
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Generator
 from typing import Literal
 
@@ -86,6 +87,19 @@ class Push(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str
     received_ms: int
+
+
+class PushProof(enum.Enum):
+    """Whether a push is the vendor's, as far as its query and its body tell."""
+
+    RIGHT = enum.auto()
+    """It carries the secret that the account asks for."""
+    WRONG = enum.auto()
+    """The secret is wrong, or is missing where it would have to be."""
+    IN_BODY = enum.auto()
+    """The query has no secret; the body may have it."""
+    NOT_ASKED = enum.auto()
+    """The account asks for no secret."""
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -37,6 +37,7 @@ from dispatcher.vendors.seam.exchange import (
     Published,
     PublishFlow,
     Push,
+    PushProof,
     Refused,
     ReportRow,
     ReportsParsed,
@@ -83,6 +84,7 @@ __all__ = [
     "PublishFlow",
     "Published",
     "Push",
+    "PushProof",
     "Refused",
     "ReportCode",
     "ReportCodes",
@@ -172,7 +174,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     at least, before it fails. `keepalive_s`: an
     idle connection older than this is not used again; keep it below the vendor's own (a request written into a
     connection the vendor is just closing is unknown). `balance_interval_s` None: the vendor has no such query.
-    `push_from`: the addresses and networks its pushes may come from; empty: any.
+    `push_from`: the addresses and networks its pushes may come from; empty: any. `push_open`: it is meant that anybody
+    who reaches us may push.
     """
 
     url: str
@@ -187,6 +190,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     send_hours: tuple[int, int] | None = None
     balance_interval_s: float | None = None
     push_from: tuple[str, ...] = ()
+    push_open: bool = False
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
@@ -288,6 +292,18 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         Raises TextError for files that make no message.
         """
         return None
+
+    def push_proof(self, query: bytes, body: bytes | None) -> PushProof:
+        """Whether a push is the vendor's; asked first with `body` None, before the body is read. Must be cheap.
+
+        The secret is configured (`receiver` and `push_pswd`, a `push_key`); without one anybody can push.
+        """
+        return PushProof.NOT_ASKED
+
+    @property
+    def takes_pushes_from_anybody(self) -> bool:
+        """Whether the account asks its pushes neither for a secret nor for an address."""
+        return not self.push_from and self.push_proof(b"", None) is PushProof.NOT_ASKED
 
     def report_push(self, push: Push) -> ReportsParsed:
         """The reports in a push to /push/ACCOUNT/report."""

@@ -225,7 +225,7 @@ REFUSED = [
 @pytest.mark.parametrize(("stream", "status"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 @pytest.mark.parametrize("piece", [1_000, 1_000_000])
 async def test_a_head_that_could_be_read_in_two_ways_or_in_none_is_refused_and_named_nowhere(stream, status, piece):
-    async with serving() as (handler, server, client):
+    async with serving() as (_, server, client):
         vendor = await client()
         vendor.send(GET)
         await vendor.gets(OK)
@@ -238,7 +238,7 @@ async def test_a_head_that_could_be_read_in_two_ways_or_in_none_is_refused_and_n
         answer = await answering
         assert answer == b"HTTP/1.1 %d " % status + answer[13:]
         assert answer.endswith(b"Content-Length: 0\r\nConnection: close\r\n\r\n")
-        assert handler.malformed_count == 1
+        assert server.counts.malformed == 1
         vendor.writer.close()
         await until(lambda: not server.connections)
 

@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from producers.web.answers import Answer, Reply
-from producers.web.bodies import BodyBroken, BodyTooLarge, read_body
+from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
+from producers.web.budget import Held
 from producers.web.server import Bounds, WebServer
 
 HOST = b"Host: x\r\n"
@@ -27,19 +28,21 @@ def ok(body: bytes = b"ok", *, last: bool = False) -> Answer:
 class Keeper:
     """A handler that reads bodies, and answers once `gate` is open; `/at-once…` is answered without its body."""
 
+    server: WebServer
+
     def __init__(self, body_bytes_max: int, body_s: float) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
         self.seen: list[str] = []
-        self.malformed_count = 0
         self.fails = False
         self._body_bytes_max = body_bytes_max
         self._body_s = body_s
 
     async def handle(self, request: web.BaseRequest) -> Reply:
-        return Reply(await self._answer(request), request)
+        with self.server.budget.hold(stranger=False) as held:
+            return Reply(await self._answer(request, held), request)
 
-    async def _answer(self, request: web.BaseRequest) -> Answer:
+    async def _answer(self, request: web.BaseRequest, held: Held) -> Answer:
         path, _, query = request.raw_path.partition("?")
         self.seen.append("begun")
         if path.startswith("/at-once"):
@@ -47,19 +50,19 @@ class Keeper:
         if self.fails:
             raise ZeroDivisionError
         try:
-            body = await read_body(request, self._body_bytes_max, self._body_s)
+            body = await read_body(request, held, bytes_max=self._body_bytes_max, within_s=self._body_s)
         except BodyTooLarge:
             self.seen.append("too large")
             return Answer(413, last=True)
+        except NoRoom:
+            self.seen.append("no room")
+            return Answer(503, last=True)
         except BodyBroken:
             self.seen.append("broken")
             return Answer(400, last=True)
         self.seen.append("whole")
         await self.gate.wait()
         return ok(query.encode() or body or b"ok")
-
-    def malformed(self) -> None:
-        self.malformed_count += 1
 
 
 class Client:
@@ -92,7 +95,10 @@ async def serving(
     *, body_bytes_max: int = 1_048_576, body_s: float = 60.0, **bounds: Any
 ) -> AsyncIterator[tuple[Keeper, WebServer, Connect]]:
     handler = Keeper(body_bytes_max, body_s)
-    server = WebServer(handler.handle, handler.malformed, Bounds(**{"linger_s": 0.1} | bounds), sweep_s=0.01)
+    bounds = {"linger_s": 0.1, "strangers_share": 100.0} | bounds
+    if "idle_s" in bounds:
+        bounds["stranger_idle_s"] = bounds["idle_s"]
+    server = handler.server = WebServer(handler.handle, Bounds(**bounds), sweep_s=0.01)
     port = await server.listen("127.0.0.1", 0)
     clients: list[Client] = []
 

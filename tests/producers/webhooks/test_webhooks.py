@@ -29,6 +29,7 @@ from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
 
 SECRET = "p/ss w0rd"
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:1", "account": "demo", "pswd": "demo"}
+OPEN = {"push_open": True}
 GUARD = {"receiver": "admin", "push_pswd": SECRET}
 PROOF = "receiver=admin&pswd=p%2Fss+w0rd"
 REPORT = f"{PROOF}&msgid=77&reportTime=1012241002&mobile=13800138000&status=DELIVRD"
@@ -39,7 +40,7 @@ AT_S = 1_293_156_120
 def config(**web: Any) -> Config:
     """Three accounts: `spring` asks for a secret, `open` does not, `lists` gets many reports in one push."""
     lists = {"vendor": "hezhong", "url": "http://127.0.0.1:1", "userid": "1", "username": "demo", "password": "demo"}
-    accounts = {"spring": ACCOUNT | GUARD, "open": ACCOUNT, "lists": lists}
+    accounts = {"spring": ACCOUNT | GUARD, "open": ACCOUNT | OPEN, "lists": lists | OPEN}
     return parse({"web": {"listen": "127.0.0.1:0"} | web, "account": accounts}, "dispatcher.toml")
 
 
@@ -253,7 +254,7 @@ async def test_a_body_without_a_length_is_bounded_too(log):
 async def test_a_header_that_never_ends_is_refused(log):
     async with serving(log) as (webhooks, session):
         assert (await pushed(session, f"push/spring/report?{REPORT}&x={'x' * 70_000}"))[0] == 431
-        assert (webhooks.counts.taken, webhooks.counts.malformed) == (0, 1)
+        assert (webhooks.counts.taken, webhooks.connections.malformed) == (0, 1)
 
 
 async def test_a_dead_letter_says_what_came_and_why_without_the_secret(log):
@@ -405,8 +406,8 @@ async def test_a_push_whose_rest_never_comes_is_counted_and_so_is_what_is_no_htt
             writer.write(sent)
             writer.close()
         counts = webhooks.counts
-        await until(lambda: counts.broken_off + counts.malformed == 2)
-        assert (counts.pushes, counts.broken_off, counts.malformed, counts.waiting) == (1, 1, 1, 0)
+        await until(lambda: counts.broken_off + webhooks.connections.malformed == 2)
+        assert (counts.pushes, counts.broken_off, webhooks.connections.malformed, counts.waiting) == (1, 1, 1, 0)
 
 
 async def test_what_a_body_holds_is_not_touched(log):

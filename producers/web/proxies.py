@@ -1,0 +1,48 @@
+"""The real address of a client behind reverse proxies: `X-Forwarded-For`, believed from trusted proxies only. Pure.
+
+Each proxy appends the address that it was called from, so the list is read from the right: the first that is not a
+trusted proxy is the client; whatever stands before it, the client may have made up.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Sequence
+
+HEADERS_OF_PROXIES = ("X-Forwarded-For", "Forwarded", "Via")
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Callable[[str | None], bool]) -> str:
+    """The client's address; "" if a trusted proxy names none, or something that is no address."""
+    if not trusted(peer):
+        return peer
+    named = [each.strip() for header in forwarded for each in header.split(",")]
+    for each in reversed(named):
+        address = _address(each)
+        if address is None:
+            return ""
+        if not trusted(address):
+            return address
+    return ""
+
+
+def _address(named: str) -> str | None:
+    """The address in `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`."""
+    if named.startswith("["):
+        named = named[1:].partition("]")[0]
+    elif named.count(":") == 1:
+        named = named.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(named.strip('"')))
+    except ValueError:
+        return None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this is the machine itself."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
