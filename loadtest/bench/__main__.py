@@ -27,8 +27,8 @@ NAMES: Final = {
     "ids_each": "sending.ids_each",
 }
 """Name of a benchmark: its module under loadtest.bench."""
-LONG: Final = {"fairness": "sending.fairness", "handover": "sending.handover"}
-"""Ten minutes each: by name only."""
+LONG: Final = {"fairness": "sending.fairness", "handover": "sending.handover", "hostile": "receiving.hostile"}
+"""Minutes each: by name only."""
 
 
 @click.command(epilog="Two noisy cores: trust the ratios, not the figures.")

@@ -307,7 +307,7 @@ def test_a_table_of_an_account_is_checked_by_name(keys, words):
 # --- the example -----------------------------------------------------------------------------------------------------
 
 OPTIONAL = re.compile(r"^#(?=\w+ = |\[account\.\w+\]$)", re.MULTILINE)
-NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd", "push_key", "agent"}
+NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd", "push_key", "agent", "health_token"}
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def secrets(monkeypatch):
     monkeypatch.setenv("SPRING_PSWD", "s3cret-pw")
     monkeypatch.setenv("SPRING_PUSH_PSWD", "s3cret-push")
     for name in set(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE.read_text(encoding="utf-8"))) - {"NAME"}:
-        monkeypatch.setenv(name, "s3cretDK" if "DES" in name else "s3cret-word")
+        monkeypatch.setenv(name, "s3cretDK" if "DES" in name else "s3cret-words-of-ours")
 
 
 def test_an_opt_out_word_that_is_none_is_a_mistake():

@@ -28,10 +28,12 @@ import msgspec
 import numpy as np
 import uvloop
 
-import producers
 from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
 from loadtest.sim.process import SimClient, spawn
+from producers.launch.api import launch
 
 ATTACKERS: Final = 2_000
 ACCOUNT: Final = "spring"
@@ -134,7 +136,7 @@ async def _launch(config: Path) -> None:
     loaded = load(config)
     log = await open_log(loaded.log.url)
     numbers = np.arange(13_000_000_000, 13_000_000_000 + 4_000_000)
-    await producers.launch(numbers, text="hi", route=[ACCOUNT], config=loaded, log=log, id="bench")
+    await launch(Session(loaded, log), LaunchRequest(numbers=numbers, text="hi", route=[ACCOUNT], id="bench"))
     await log.close()
 
 
