@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -65,6 +66,7 @@ class InstalledGroup(Group):
             return own
         installed = self._installed()
         if cmd_name in installed:
+            logging.root.addHandler(logging.NullHandler())  # else Python itself prints what libraries say
             return _loaded(installed[cmd_name])
         if any(name.startswith(f"{cmd_name}.") for name in installed):
             group = InstalledGroup(cmd_name, help=GROUPS.get(self.prefix + cmd_name), params=[config_before()])

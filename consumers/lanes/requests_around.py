@@ -8,7 +8,7 @@ from typing import Final
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.history import Numbers, Other, Span
-from dispatcher.core.results.requests import RequestTime, Requests
+from dispatcher.core.results.requests import Requests, RequestTime
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of

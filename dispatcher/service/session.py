@@ -15,6 +15,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Final, TypeVar, Union
 
 from dispatcher.config.places import Places, load_places
+from dispatcher.errors import ConfigError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.service.freshness import (
@@ -76,7 +77,11 @@ class Session:
         """The open log. Raises ConfigError if there is none and it is not to be created, and LogError."""
         async with self._opening:
             if self._log is None:
-                self._log = await open_log(self.places.log.url, create=create)
+                try:
+                    self._log = await open_log(self.places.log.url, create=create)
+                except ConfigError:
+                    self.config_with("none")  # a mistake elsewhere in the file may be the reason: tell it first
+                    raise
                 self._stack.push_async_callback(self._log.close)
             return self._log
 

@@ -31,7 +31,7 @@ def launch(stage: Stage, campaign: CampaignPart) -> str:
     _command(
         stage, "campaign", "launch", str(numbers), "--id", campaign.id, "--text", text_of(campaign),
         "--route", ",".join(campaign.route), "--weight", str(campaign.weight), "--unknown", campaign.unknown,
-        "--yes", *more,
+        "--yes", "--even-if-short", *more,
     )  # fmt: skip
     return f"{campaign.id} is launched"
 

@@ -143,7 +143,7 @@ async def _launched_before(session: Session) -> list[CampaignView]:
         return []
     try:
         return await session.read(lambda reader: reader.campaigns())
-    except (LogError, StoreError):
+    except (ConfigError, LogError, StoreError):  # a Kafka log without topics is no log yet
         return []
 
 

@@ -34,6 +34,7 @@ class Campaign(msgspec.Struct, kw_only=True):
     def arguments(self) -> list[str]:
         """What to tell `dispatcher campaign launch`."""
         told = [str(self.path), "--id", self.id, "--text", self.text, "--route", ",".join(self.route), "--yes"]
+        told.append("--even-if-short")
         told += ["--unknown", self.policy, "--weight", str(self.weight), "--json"]
         return [*told, "--urgent"] if self.urgent else told
 
@@ -46,6 +47,7 @@ def write_list(folder: Path, rng: random.Random, name: str, *, most: int = 1_400
     junk = [f"n/a {number}" for number in range(rng.randrange(6))]
     rows = recipients + twice + junk
     rng.shuffle(rows)
+    rows.insert(0, rows.pop(rows.index(recipients[0])))  # junk above all numbers would be the header
     path = folder / f"{name}.txt"
     path.write_text("".join(f"{row}\n" for row in rows), "utf-8")
     return Campaign(

@@ -140,7 +140,7 @@ class Stand:
         """`dispatcher campaign launch`. The text, unique to the campaign, is how the ledger's rows are told apart."""
         self.command(
             "campaign", "launch", str(numbers), "--id", campaign, "--text", text or text_of(campaign),
-            "--route", route, "--yes", *arguments,
+            "--route", route, "--yes", "--even-if-short", *arguments,
         )  # fmt: skip
 
     def export(self, campaign: str) -> list[dict[str, str]]:

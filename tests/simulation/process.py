@@ -13,8 +13,8 @@ from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.results.requests import RequestTime
 from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.results.requests import RequestTime
 from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
 from tests.simulation.place import BALANCE_INTERVAL_S, TTL_S, Place

@@ -16,7 +16,7 @@ from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
 from dispatcher.core.results.history import Asked, Numbers, Span, Told, find, span
 from dispatcher.core.results.history_looks import LOOKS, HistoryLooks, Look
-from dispatcher.core.results.requests import RequestTime, Requests
+from dispatcher.core.results.requests import Requests, RequestTime
 from schemas.records import Intent
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.sim_log import SimLog
@@ -79,7 +79,13 @@ class Search:
     """One ownership's search, as consumers/lanes/history_watch.py is on a real machine."""
 
     def __init__(
-        self, process: Runs, mortal: Mortal, owner: Owner, memory: Memory, takes: RequestTime, took: Callable[[int], bool]
+        self,
+        process: Runs,
+        mortal: Mortal,
+        owner: Owner,
+        memory: Memory,
+        takes: RequestTime,
+        took: Callable[[int], bool],
     ) -> None:
         self._process, self._mortal, self._owner, self._memory, self._took = process, mortal, owner, memory, took
         self._world, self._log = process.world, process.log

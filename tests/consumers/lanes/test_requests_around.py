@@ -9,9 +9,8 @@ import pytest
 
 from consumers.lanes import requests_around as around
 from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
-from dispatcher.core.results.requests import RequestTime
 from dispatcher.core.results.history import Span
-from dispatcher.core.results.requests import AFTERWARDS_MS
+from dispatcher.core.results.requests import AFTERWARDS_MS, RequestTime
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log
 from schemas.batch import pack
@@ -65,7 +64,9 @@ class Journal:
         """What is known of each request: its ids, or its numbers; None: nobody can tell."""
         log = cast("Log", self.log)
         recipients = Recipients(log, PARTITION)
-        others = await requests_around(log, PARTITION, "spring", WHEN, RequestTime(5_000, REQUEST_MS - 5_000), near, recipients)
+        others = await requests_around(
+            log, PARTITION, "spring", WHEN, RequestTime(5_000, REQUEST_MS - 5_000), near, recipients
+        )
         if others is None:
             return None
         return {

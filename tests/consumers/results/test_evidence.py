@@ -285,7 +285,7 @@ def test_an_account_with_too_many_requests_without_an_id_is_left_to_people(
     bench.one_unknown("june", NUMBER + 100)
     bench.reports("77", NUMBER)
     assert (bench.look(), bench.look()) == ([], [])
-    assert capsys.readouterr().out.count("decide by hand") == 1
+    assert capsys.readouterr().err.count("decide by hand") == 1
 
 
 @pytest.mark.parametrize("limit", ["PARKED_MAX", "PARKED_BYTES_MAX"])

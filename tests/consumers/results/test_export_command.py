@@ -171,10 +171,8 @@ from pathlib import Path
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.export.recipients import export
-from tests.store.joined_store import Driver
-driver = Driver.__new__(Driver)
-driver.path = Path(sys.argv[1])
-reader = driver.reader()
+from tests.store.joined_store import SqlitePlace
+reader = SqlitePlace(Path(sys.argv[1])).reader()
 view = reader.campaign(sys.argv[2])
 with open(sys.argv[3], "wb") as out:
     rows = export(reader, view, out, sys.argv[4])
