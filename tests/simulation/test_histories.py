@@ -52,7 +52,7 @@ FOUND = {
         a_job_remembers_a_cursor_not_ranges,
     ),
     "a cancelled campaign is not forgotten while an intent of it is on its way": (
-        136,
+        403,
         a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
     ),
     "a campaign that becomes urgent does not wait for what it had before": (
