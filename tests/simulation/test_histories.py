@@ -21,7 +21,7 @@ from tests.simulation.world import TOLD, Broken
 BLOCK = 50
 SEEDS = 500
 JOINED_EVERY = 5
-MUTANT_SEEDS_MAX = 500
+MUTANT_SEEDS_MAX = 1_500
 SEED_OF_A_STORY = 65
 
 
