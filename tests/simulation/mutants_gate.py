@@ -13,6 +13,7 @@ from dispatcher.core.lane.effects import Effect, Go
 from dispatcher.core.lane.gate import TimeToLive
 from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.lane.owner import Owner
+from dispatcher.core.lane.state import Chunk
 
 SLACK_S: Final = 0.005
 
@@ -99,6 +100,13 @@ def the_time_to_live_does_not_grow(patch: MonkeyPatch) -> None:
     patch.setattr(TimeToLive, "too_short", lambda self, was_s: None)
 
 
+def a_new_owner_does_not_know_how_long_intents_live(patch: MonkeyPatch) -> None:
+    def configured(self: Owner, chunk: Chunk) -> float:
+        return self.settings.ttl_s
+
+    patch.setattr(Owner, "_ttl_s", configured)
+
+
 GATE_MUTANTS: Final = (
     a_place_is_taken_before_the_request_is_built,
     who_waits_at_the_gate_is_not_told_to_go,
@@ -106,4 +114,5 @@ GATE_MUTANTS: Final = (
     the_last_at_the_gate_goes_first,
     a_place_is_counted_from_when_building_began,
     the_time_to_live_does_not_grow,
+    a_new_owner_does_not_know_how_long_intents_live,
 )
