@@ -103,7 +103,7 @@ class Webhooks:
         """Listen. Raises PortInUse, ConfigError."""
         where = self._web.listen
         host, port = _address(where)
-        self._check_accounts(host)
+        open_accounts = self._open_accounts(host)
         if self._server.bounds.connections_max < self._web.connections_max:
             logger.warning(
                 "fewer-connections",
@@ -120,6 +120,8 @@ class Webhooks:
             raise ConfigError(f"cannot listen at {where}: give [web] listen an address of this machine.") from error
         scheme = "https" if self._web.certificate else "http"
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}"
+        for name in open_accounts:
+            logger.warning("takes-pushes-from-anybody", account=name, who_reaches=where)
 
     async def close(self) -> None:
         """Stop listening, answer what is waiting for the log, and go."""
@@ -129,13 +131,14 @@ class Webhooks:
                 await endpoint.together.drained()
             await endpoint.groups.drained()
 
-    def _check_accounts(self, host: str) -> None:
-        """Warn of accounts that take pushes from anybody. Raises ConfigError if others could reach them unmeant."""
+    def _open_accounts(self, host: str) -> list[str]:
+        """Accounts to warn of: anybody may push to them. Raises ConfigError if others could reach one unmeant."""
         here = is_loopback(host) or host == "localhost"
+        reached = not here or bool(self._web.trusted_proxies)
+        warned = []
         for name, vendor in sorted(self._config.accounts.items()):
             if not vendor.takes_pushes_from_anybody:
                 continue
-            reached = not here or bool(self._web.trusted_proxies)
             if reached and not vendor.push_open:
                 raise ConfigError(
                     f"{self._config.path}: [account.{name}] takes pushes from anybody, and [web] can be reached from "
@@ -143,7 +146,8 @@ class Webhooks:
                     "write push_open = true if it is meant."
                 )
             if reached or not vendor.push_open:
-                logger.warning("takes-pushes-from-anybody", account=name, who_reaches=self._web.listen)
+                warned.append(name)
+        return warned
 
     # --- a request ---------------------------------------------------------------------------------------------------
 
