@@ -1,6 +1,7 @@
-"""How somebody else may repeat our secrets: an error page that shows the request shows them as they were escaped in it.
+"""Phone numbers and secrets without what must not be shown, in whatever is logged, kept or printed.
 
-Pure. Weak spot: a page that escapes twice, or breaks lines within a secret, is not seen through.
+Somebody else may repeat our secrets: an error page that shows the request shows them as they were escaped in it.
+Pure. Weak spot: a secret that is escaped twice, or broken into lines, is not found.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -20,6 +22,50 @@ BEGUN_CHARS_MIN: Final = 4
 
 _UNREADABLE: Final = "\ufffd"
 _ESCAPE: Final = re.compile("%[0-9A-F]{2}")
+_MOBILE: Final = re.compile(r"(?<!\d)((?:\+?86|0086)?1[3-9]\d)\d{4}(\d{4})(?!\d)")
+
+
+def masked_number(number: str) -> str:
+    """A phone number without its middle: `138****8000`."""
+    return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else "*" * len(number)
+
+
+def masked_mobiles(text: str) -> str:
+    """The text with the middle of every mobile number replaced: `138****8000`."""
+    return _MOBILE.sub(r"\1****\2", text)
+
+
+class Masker:
+    """Replaces secrets by `***`, whatever their spelling, in text and in bytes."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = set(filter(None, secrets))
+        self._spellings = sorted({each for secret in known for each in spellings(secret)}, key=lambda each: -len(each))
+        self._pattern = "|".join([*map(re.escape, self._spellings), *map(_escapable, sorted(known))])
+
+    def text(self, text: str, *, cut: bool = False) -> str:
+        """The text without the secrets. `cut`: it was cut to its length, so the last secret may only have begun."""
+        if not (self._pattern and text):
+            return text
+        text = self._in_text.sub(MASKED, text)
+        if cut:
+            for spelling in self._spellings:
+                for length in range(len(spelling) - 1, BEGUN_CHARS_MIN - 1, -1):
+                    if text.endswith(spelling[:length]):
+                        return text[:-length] + MASKED
+        return text
+
+    def raw(self, data: bytes) -> bytes:
+        """The bytes without the secrets."""
+        return self._in_bytes.sub(MASKED.encode(), data) if self._pattern else data
+
+    @cached_property
+    def _in_text(self) -> re.Pattern[str]:
+        return re.compile(self._pattern)
+
+    @cached_property
+    def _in_bytes(self) -> re.Pattern[bytes]:
+        return re.compile(self._pattern.encode("utf-8", "surrogatepass"))
 
 
 def spellings(secret: str) -> tuple[str, ...]:
@@ -51,13 +97,12 @@ def _spellings(secret: str) -> Iterator[str]:
         yield raw.decode("latin-1")
 
 
-def without(text: str, known: Sequence[str], *, cut: bool = False) -> str:
-    """The text with `***` for each of these spellings. `cut`: it ends somewhere, so the last may only have begun."""
-    for spelling in known:
-        text = text.replace(spelling, MASKED)
-    if cut:
-        for spelling in known:
-            for length in range(len(spelling) - 1, BEGUN_CHARS_MIN - 1, -1):
-                if text.endswith(spelling[:length]):
-                    return text[:-length] + MASKED
-    return text
+def _escapable(secret: str) -> str:
+    """A pattern of the secret in any case, in which each character may be percent-escaped, and a blank a `+`."""
+    return f"(?i:{''.join(map(_any_escape, secret))})"
+
+
+def _any_escape(character: str) -> str:
+    escaped = ("".join(f"%{byte:02x}" for byte in character.encode(charset, "ignore")) for charset in ("utf-8", "gbk"))
+    ways = dict.fromkeys([re.escape(character), *escaped, r"\+" if character == " " else ""])
+    return f"(?:{'|'.join(filter(None, ways))})"

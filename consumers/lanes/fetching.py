@@ -32,7 +32,7 @@ from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.masking import spellings
+from dispatcher.masking import Masker
 from dispatcher.vendors.seam.vendor import Poll, Polled, ReportRow, Vendor
 
 JITTER: Final = 0.1
@@ -92,7 +92,7 @@ class Poller:
         self._repeats = 0
         self._opt_out_words = opt_out_words
         self._account = queries.account
-        self._secrets = [each.encode() for secret in vendor.secrets() for each in spellings(secret)]
+        self._masker = Masker(vendor.secrets())
         self._logger = get_logger("polls").bind(account=self._account, poll=poll.name)
 
     async def run(self) -> None:
@@ -151,9 +151,7 @@ class Poller:
         at_ms = now_ms()
         if page.count:
             self._logger.warning("entries that cannot be read", entries=page.count, why=page.why)
-            rest = page.rest
-            for secret in self._secrets:
-                rest = rest.replace(secret, b"***")
+            rest = self._masker.raw(page.rest)
             await bury(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
         await take_reports(self._log, self._account, page.reports, at_ms)
         messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]

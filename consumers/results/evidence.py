@@ -22,6 +22,7 @@ from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
 from dispatcher.loggers import get_logger
+from dispatcher.masking import masked_number
 from dispatcher.store.port import StoreReader
 from schemas.codec import encode
 from schemas.records import Decided, ResolvedAs
@@ -143,16 +144,12 @@ def _why(proof: Proof) -> str:
     if proof.of is None:
         return f"the vendor took an earlier attempt of the same recipients after all, under the id {proof.vendor_id}"
     numbers = proof.of.numbers
-    held = f"the number {_masked(int(numbers[0]))}"
+    example = masked_number(to_wire(int(numbers[0])))
+    held = f"the number {example}"
     if len(numbers) > 1:
-        held = f"all {len(numbers):,} numbers reported under it, for example {_masked(int(numbers[0]))}"
+        held = f"all {len(numbers):,} numbers reported under it, for example {example}"
     whose = "only this one has" if proof.attempts == 1 else "only attempts of these recipients have"
     return (
         f"reports came under the id {proof.vendor_id}, which no answer had told us; of all requests whose id is not "
         f"known, {whose} {held}"
     )
-
-
-def _masked(number: int) -> str:
-    wire = to_wire(number)
-    return f"{wire[:3]}****{wire[-4:]}" if len(wire) > 8 else "****"

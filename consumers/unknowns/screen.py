@@ -16,7 +16,7 @@ from rich.text import Text
 from consumers.unknowns.hint_screen import hint_object, hints
 from dispatcher.core.lane.verdict import NO_ANSWER
 from dispatcher.core.results.evidence import Candidate
-from dispatcher.process.logs import masked
+from dispatcher.masking import masked_mobiles
 from dispatcher.service.resolutions import Resolution
 from dispatcher.service.unknowns import Clue, Doubt
 from dispatcher.store.meanings import meaning
@@ -86,7 +86,7 @@ def why(doubt: Doubt) -> str:
     chunk = doubt.chunk
     if doubt.in_history:
         return "no answer says what became of it"
-    text = masked(" ".join(chunk.text.split()))
+    text = masked_mobiles(" ".join(chunk.text.split()))
     said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
     if not chunk.code:
         return f"the dispatcher stopped while it was under way{said}"
@@ -214,7 +214,7 @@ def as_object(doubt: Doubt) -> dict[str, Any]:
         "since_ms": chunk.since_ms,
         "why": why(doubt),
         "code": chunk.code,
-        "text": masked(chunk.text),
+        "text": masked_mobiles(chunk.text),
         "proven": doubt.proof is not None,
         "evidence": [
             {

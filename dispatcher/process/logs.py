@@ -10,7 +10,6 @@ Weak spot: a secret is known only if it stands in the configuration the process 
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterable
 from typing import Any, Final, TextIO
@@ -20,23 +19,15 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from dispatcher.config.file import Config
-from dispatcher.masking import spellings
-from dispatcher.vendors.seam.vendor import Secret, secrets_in
+from dispatcher.masking import MASKED, Masker, masked_mobiles
+from dispatcher.vendors.seam.vendor import SECRET_CHARS_MIN, Secret, secrets_in
 
-SECRET_CHARS_MIN: Final = 4  # a shorter one would blot out half of every line
-MASKED: Final = "***"
-_MOBILE: Final = re.compile(r"(?<!\d)((?:\+?86|0086)?1[3-9]\d)\d{4}(\d{4})(?!\d)")
 _MOBILES: Final = range(13_000_000_000, 20_000_000_000)
 _PLAIN: Final = frozenset({"level", "timestamp", "logger"})
 
 # Libraries that tell at INFO what we tell ourselves. In an outage aiokafka tells at ERROR, several times a second for
 # every follower, what `log.kafka` says once: that the broker does not answer, and that it answers again.
 _QUIET: Final = {"aiohttp": logging.WARNING, "aiokafka": logging.CRITICAL, "asyncio": logging.WARNING}
-
-
-def masked(text: str) -> str:
-    """The text with the middle of every mobile number replaced: `138****8000`."""
-    return _MOBILE.sub(r"\1****\2", text)
 
 
 def secrets_of(config: Config) -> list[str]:
@@ -48,9 +39,7 @@ class Redact:
     """A structlog processor: masks phone numbers and known secrets in every value of an event."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {each for secret in secrets if len(secret) >= SECRET_CHARS_MIN for each in spellings(secret)}
-        longest_first = sorted(known, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, longest_first))) if known else None
+        self._masker = Masker(secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN)
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {key: value if key in _PLAIN else self._clean(value) for key, value in event.items()}
@@ -64,7 +53,7 @@ class Redact:
             case bool() | None | float():
                 return value
             case int():
-                return masked(str(value)) if value in _MOBILES else value
+                return masked_mobiles(str(value)) if value in _MOBILES else value
             case bytes() | bytearray() | memoryview():
                 return self._text(bytes(value).decode("utf-8", "replace"))
             case dict():
@@ -75,7 +64,7 @@ class Redact:
                 return self._text(str(value))
 
     def _text(self, text: str) -> str:
-        return masked(self._secrets.sub(MASKED, text) if self._secrets else text)
+        return masked_mobiles(self._masker.text(text))
 
 
 def configure(

@@ -22,6 +22,7 @@ from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.port import Entry, Log
+from dispatcher.masking import Masker
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Operation, OperationResult, Vendor
 from schemas.codec import encode
@@ -228,7 +229,7 @@ async def _append(log: Log, record: Operated, word: str) -> None:
 
 
 def _masked(answer: OperationResult, hidden: tuple[str, ...]) -> OperationResult:
-    text, says = answer.verdict.text, answer.says
-    for secret in filter(None, hidden):
-        text, says = text.replace(secret, "***"), says.replace(secret, "***")
-    return OperationResult(verdict=replace(answer.verdict, text=text), says=says)
+    masker = Masker(hidden)
+    return OperationResult(
+        verdict=replace(answer.verdict, text=masker.text(answer.verdict.text)), says=masker.text(answer.says)
+    )

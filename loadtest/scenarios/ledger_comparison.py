@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import polars as pl
 
-from dispatcher.process.logs import masked
+from dispatcher.masking import masked_mobiles
 from dispatcher.store.port import Page
 from schemas.states import State
 
@@ -127,7 +127,7 @@ def compare(ours: pl.DataFrame, theirs: pl.DataFrame) -> Comparison:
 
 
 def _samples(rows: pl.DataFrame) -> str:
-    return f" (for example {', '.join(masked(str(number)) for number in rows['number'].head(3))})"
+    return f" (for example {', '.join(masked_mobiles(str(number)) for number in rows['number'].head(3))})"
 
 
 def _categories(values: Sequence[str]) -> pl.Series:

@@ -18,6 +18,7 @@ import polars as pl
 from dispatcher.core.invisible import visible
 from dispatcher.core.numbers import ADVICE, REASONS, normalise
 from dispatcher.errors import EmptyInput, InputError
+from dispatcher.masking import masked_number
 
 DELIMITERS: Final = ",;\t|"
 NO_DELIMITER: Final = "\x1f"
@@ -99,11 +100,6 @@ def without_notes(name: str) -> str:
 def _halved(text: str) -> str:
     """Full-width ASCII as ASCII."""
     return "".join(chr(ord(each) - 0xFEE0) if "！" <= each <= "～" else each for each in text)
-
-
-def masked(number: str) -> str:
-    """A number of which the middle is not shown."""
-    return f"{number[:3]}****{number[-4:]}" if len(number) > 7 else "*" * len(number)
 
 
 def chosen(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
@@ -430,7 +426,7 @@ class _Sample:
     def _column(self, index: int, at: int | None) -> Column:
         start = 0 if at is None else at + 1
         numbers = [str(number) for number in self._numbers.get(index, [])[start:] if number]
-        return Column(index, self._name(index, at), at, tuple(map(masked, dict.fromkeys(numbers[:SAMPLES]))))
+        return Column(index, self._name(index, at), at, tuple(map(masked_number, dict.fromkeys(numbers[:SAMPLES]))))
 
     def _name(self, index: int, at: int | None) -> str:
         name = self._cell(index, at) if at is not None else ""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.numbers import normalise
 from dispatcher.errors import InputError
+from dispatcher.masking import masked_number
 from producers.lists.columns import Choice, Table, one_line, unprotected
 from producers.lists.csv_quotes import mend
 from producers.lists.phone_column import (
@@ -32,7 +33,6 @@ from producers.lists.phone_column import (
     chosen,
     find_column,
     headers_of,
-    masked,
     sniff_delimiter,
     split_rows,
 )
@@ -309,7 +309,7 @@ def _judged(values: Sequence[str]) -> NDArray[np.int64]:
 
 def _samples(head: bytes) -> tuple[str, ...]:
     found = [each for each in _BETWEEN_NUMBERS.split(head.decode(_UTF8, "replace")) if each]
-    return tuple(masked(str(number)) for number in _judged(found)[:SAMPLES].tolist() if number)
+    return tuple(masked_number(str(number)) for number in _judged(found)[:SAMPLES].tolist() if number)
 
 
 def _no_text(head: bytes) -> bool:

@@ -5,7 +5,6 @@ Rate and waiting are counted here, so that a vendor who floods us is refused, an
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,6 +14,7 @@ import msgspec
 from dispatcher.arrivals import pack_inbound, pack_reports, take_opt_outs
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
+from dispatcher.masking import Masker
 from dispatcher.vendors.seam.vendor import Push, Vendor
 from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from
@@ -46,10 +46,10 @@ class Endpoint:
         "account",
         "expects",
         "groups",
+        "masker",
         "parse",
         "path",
         "reports",
-        "secrets",
         "taken",
         "together",
         "vendor",
@@ -78,7 +78,8 @@ class Endpoint:
         self.together: Groups[PendingPush] | None = None
         if reports and type(vendor).report_pushes is not Vendor.report_pushes:
             self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
-        self.secrets = [re.compile(_escapable(secret), re.IGNORECASE) for secret in vendor.secrets()]
+        self.masker = Masker(vendor.secrets())
+        """Takes the account's secrets out of what is kept of a push."""
 
     def too_fast(self, second: int, pushes_per_s_max: int) -> bool:
         """Count a push that came in this second; True if it is one too many."""
@@ -95,12 +96,6 @@ class Endpoint:
             self._kept_second, self._kept = second, 0
         self._kept += 1
         return self._kept > KEPT_OF_STRANGERS_MAX
-
-    def masked(self, text: bytes) -> bytes:
-        """The text without the account's secrets, however they are escaped."""
-        for secret in self.secrets:
-            text = secret.sub(b"***", text)
-        return text
 
     def _pack(self, items: list[Any]) -> list[Entry]:
         return pack_reports(self.account, items, _now_ms()) if self.reports else pack_inbound(self.account, items)
@@ -120,14 +115,6 @@ class Endpoint:
         for each, count in zip(pending, counts, strict=True):
             each.reports = count
         return pack_reports(self.account, records, _now_ms())
-
-
-def _escapable(secret: str) -> bytes:
-    """A pattern of the secret in which each byte may be percent-escaped, and a blank a `+`."""
-    return b"".join(
-        b"(?:%s|%%%02x%s)" % (re.escape(bytes([byte])), byte, rb"|\+" if byte == 32 else b"")
-        for byte in secret.encode()
-    )
 
 
 def _now_ms() -> int:

@@ -156,7 +156,7 @@ class Receiving:
         if what is None:
             what = push.query + b"\n" + push.body if push.body else push.query
         try:
-            await bury(self._log, push.account, endpoint.path, why, endpoint.masked(what), push.received_ms)
+            await bury(self._log, push.account, endpoint.path, why, endpoint.masker.raw(what), push.received_ms)
         except LogError as error:
             self.log_works = False
             self.note("dead-letter-not-written", endpoint, error=str(error))

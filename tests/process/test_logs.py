@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from dispatcher.config.file import parse
+from dispatcher.masking import masked_mobiles
 from dispatcher.process import logs
 from dispatcher.vendors.seam.vendor import Secret
 
@@ -37,7 +38,7 @@ def restored():
 
 @pytest.mark.parametrize(("text", "shown"), MASKED)
 def test_a_phone_number_in_a_text_is_masked_and_nothing_else_is(text, shown):
-    assert logs.masked(text) == shown
+    assert masked_mobiles(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from dispatcher.drivers.http.answer import bounded, ends, start
 from dispatcher.drivers.http.body import Body, MayWrite, Run
 from dispatcher.drivers.http.sessions import Sessions
 from dispatcher.loggers import get_logger
-from dispatcher.masking import spellings, without
+from dispatcher.masking import Masker
 from dispatcher.vendors.seam.outcomes import TEXT_CHARS_MAX
 from dispatcher.vendors.seam.vendor import (
     Answer,
@@ -77,7 +77,7 @@ class HttpDriver:
         self._urls: dict[str, URL] = {}
         self._spelt: dict[str, str] = {}
         self._sessions = Sessions(vendor, account)
-        self._secrets = [each for secret in vendor.secrets() for each in spellings(secret)]
+        self._masker = Masker(vendor.secrets())
 
     async def open(self) -> None:
         """Nothing is connected before the first request; connections are opened as they are needed."""
@@ -267,7 +267,7 @@ class HttpDriver:
 
     def masked(self, verdict: Verdict) -> Verdict:
         """The verdict without our secrets, should an error page repeat the request."""
-        text = without(verdict.text, self._secrets, cut=len(verdict.text) >= TEXT_CHARS_MAX)
+        text = self._masker.text(verdict.text, cut=len(verdict.text) >= TEXT_CHARS_MAX)
         return verdict if text == verdict.text else msgspec.structs.replace(verdict, text=text)
 
 

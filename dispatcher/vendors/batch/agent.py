@@ -268,7 +268,7 @@ def _secrets(agent: Agent, form: list[tuple[str, str]]) -> tuple[str, ...]:
     """The agent's secrets, and what of the request could be sent once more by whoever reads it."""
     fields = dict(form)
     sent = [fields["password"], *([fields["ac_password"]] if "ac_password" in fields else [])]
-    return (*map(str, agent.secrets), *sent, *(quote(value, safe="") for value in sent))
+    return (*map(str, agent.secrets), *sent)
 
 
 def _check_account(target: str) -> None:

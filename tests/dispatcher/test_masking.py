@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.masking import BEGUN_CHARS_MIN, spellings, without
+from dispatcher.masking import BEGUN_CHARS_MIN, Masker, spellings
 from dispatcher.vendors.reading.escapes import url_encoded
 
 AWKWARD = "s3cr+t%&=汉 ~*/\"<\\'"
@@ -39,10 +39,12 @@ PAGES = [
 @pytest.mark.parametrize("page", [page[1] for page in PAGES], ids=[page[0] for page in PAGES])
 @pytest.mark.parametrize("secret", ["hunter22", AWKWARD])
 def test_a_secret_is_found_however_it_is_repeated(page, secret):
-    said = without(f"oops: {page(secret)} is wrong", spellings(secret))
-    assert "hunter" not in said
-    assert "s3cr" not in said
-    assert "***" in said
+    masker = Masker([secret])
+    text = f"oops: {page(secret)} is wrong"
+    for said in (masker.text(text), masker.raw(text.encode()).decode()):
+        assert "hunter" not in said
+        assert "s3cr" not in said
+        assert "***" in said
 
 
 def test_a_secret_that_is_never_escaped_has_one_spelling():
@@ -60,8 +62,19 @@ def test_every_secret_is_one_of_its_spellings_and_no_other_is_so_short_that_it_s
 @pytest.mark.parametrize("length", range(BEGUN_CHARS_MIN, len(quote_plus(AWKWARD))))
 def test_what_is_cut_within_a_secret_does_not_show_how_it_begins(length):
     text = "password=" + quote_plus(AWKWARD)[:length]
-    assert without(text, spellings(AWKWARD), cut=True) == "password=***"
+    assert Masker([AWKWARD]).text(text, cut=True) == "password=***"
 
 
 def test_what_is_whole_keeps_an_end_that_only_looks_like_a_beginning():
-    assert without("no such hunt", ["hunter22"]) == "no such hunt"
+    assert Masker(["hunter22"]).text("no such hunt") == "no such hunt"
+
+
+@pytest.mark.parametrize("written", ["HUNTER 22", "hunter+22", "%68unter%2022", "h%75NTER%2022", "hunter%2B22"])
+def test_a_secret_is_found_in_any_case_and_with_any_character_escaped(written):
+    found = "***" if written != "hunter%2B22" else written
+    assert Masker(["hunter 22"]).text(f"pswd={written}&x") == f"pswd={found}&x"
+    assert Masker(["hunter 22"]).raw(f"pswd={written}&x".encode()) == f"pswd={found}&x".encode()
+
+
+def test_without_secrets_nothing_changes():
+    assert (Masker([]).text("all"), Masker([""]).raw(b"all"), Masker(["pswd"]).text("")) == ("all", b"all", "")
