@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.progress import track
 
 from tests.simulation.history import play
-from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS
+from tests.simulation.mutants import JOIN_MUTANTS, MUTANT_SEEDS_MAX, MUTANTS
 
 BLOCK = 50
-MUTANT_SEEDS_MAX = 500
 
 
 def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:

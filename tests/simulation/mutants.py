@@ -21,6 +21,9 @@ from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 
 Mutant = Callable[[MonkeyPatch], None]
 
+MUTANT_SEEDS_MAX: Final = 1_500
+"""A rare mistake needs this many histories to show."""
+
 
 def a_report_counts_twice(patch: MonkeyPatch) -> None:
     patch.setattr(core_join, "_first_of_each", lambda positions, size: None)

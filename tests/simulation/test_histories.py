@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.history import play
-from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS
+from tests.simulation.mutants import JOIN_MUTANTS, MUTANT_SEEDS_MAX, MUTANTS
 from tests.simulation.mutants_flow import (
     what_is_ready_and_urgent_always_goes_first,
     what_was_under_way_when_it_was_asked_is_forgotten,
@@ -21,7 +21,6 @@ from tests.simulation.world import TOLD, Broken
 BLOCK = 50
 SEEDS = 500
 JOINED_EVERY = 5
-MUTANT_SEEDS_MAX = 1_500
 SEED_OF_A_STORY = 65
 
 
