@@ -3,6 +3,7 @@
 # KAFKA_BOOTSTRAP=…   a broker for the tests; without it they start their own
 # SEEDS=…             how many histories `make simulation` plays
 # ROUNDS=…            how many rounds `make crash` plays on each log
+# FILES=…             how many damaged lists of each kind `make fuzz` tries
 # ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane", make bench ARGS="--help"
 
 SHELL := bash
@@ -13,8 +14,9 @@ PACKAGES := schemas dispatcher producers consumers loadtest
 WORKERS ?= 3
 SEEDS ?= 10000
 ROUNDS ?= 200
+FILES ?= 10000
 
-.PHONY: help setup demo test coverage lint format simulation mutants crash bench kafka pins clean FORCE
+.PHONY: help setup demo test coverage lint format simulation mutants crash fuzz bench kafka pins clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,6 +62,9 @@ mutants: setup ## break each rule on purpose: the simulation must catch every on
 
 crash: setup kafka ## kill -9 real processes on real logs, ROUNDS times: the vendor's ledger must agree
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(ARGS)
+
+fuzz: setup ## read FILES damaged lists of each kind: each must come out as rows or as one sentence
+	@$(BIN)/python -m tests.fuzz --files $(FILES) $(ARGS)
 
 bench: setup kafka ## measure the hot paths beside the naive ways
 	@$(BIN)/python -m loadtest.bench $(ARGS)

@@ -1,91 +1,57 @@
 """Where numbers come from: whatever the user gave -> a list that is read in blocks.
 
-A file is taken for what its first bytes say (file_kinds.py). `-` is standard input. From a program: bytes (a file's
-content), a column, a table, any iterable.
+Files are read by a process of their own (reader_main.py); `-` is standard input. From a program: bytes (a file's
+content), a column, a table, any iterable; these are read in this process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Final, Protocol
 
 import numpy as np
 import polars as pl
 
 from dispatcher.errors import InputError
-from producers.lists.columns import Choice, Table
-from producers.lists.file_kinds import PARQUET, START_BYTES, TEXT, kind_of
+from producers.lists.columns import Choice, Table, find_columns
+from producers.lists.parts import Found, Part, Read, Reading, part_of
 from producers.lists.phone_column import Column
-from producers.lists.tables import TableList, read_parquet
-from producers.lists.text_file import TextList
+from producers.lists.reader_process import ReaderProcess, give_back, spooled, take
+from producers.lists.tables import TableList
 from producers.lists.values import AsyncList, ColumnList, IterableList, of_arrow
-from producers.lists.xlsx.sheet_list import SheetList
 
 STDIN: Final = "-"
 
 
-class NumberList(Protocol):
-    """A list of numbers. It is read once, block after block."""
+class OpenList(Protocol):
+    """A list that is open. It is read once, part after part; what comes last is known then."""
 
-    @property
-    def label(self) -> str:
-        """What to call it in messages."""
-        ...
+    label: str
+    column: Column | None
+    headers: Sequence[str]
+    header_line: int | None
+    encoding: str
+    notes: Sequence[str]
+    hidden_rows: int
 
-    @property
-    def column(self) -> Column | None:
-        """The phone column, where there are columns."""
-        ...
-
-    @property
-    def headers(self) -> Sequence[str]:
-        """What its columns are called; empty where there are none."""
-        ...
-
-    @property
-    def header_line(self) -> int | None:
-        """The line of the file that is the header, as an editor counts."""
-        ...
-
-    @property
-    def encoding(self) -> str:
-        """The encoding of a text file, known once it is read."""
-        ...
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What the plan should say of the list, complete once it is read."""
-        ...
-
-    @property
-    def hidden_rows(self) -> int:
-        """How many rows with content were hidden, known once it is read."""
-        ...
-
-    @property
-    def bytes_read(self) -> int:
-        """How far a text file is read."""
-        ...
-
-    def tables(self, columns: Sequence[int]) -> Iterator[Table] | AsyncIterator[Table]:
-        """The phone column and behind it these columns, a block of rows at a time. Raises InputError."""
+    def parts(self) -> Iterator[Part] | AsyncIterator[Part]:
+        """The rows, a part at a time. Raises InputError."""
         ...
 
 
 class Opened:
     """An open list, and its size in bytes where that is known. Use it as a context manager."""
 
-    def __init__(self, numbers: object, choice: Choice | None = None) -> None:
-        """See `producers.launch` for what `numbers` may be. Raises InputError."""
+    def __init__(self, numbers: object, reading: Reading | None = None) -> None:
+        """See `LaunchRequest` for what `numbers` may be. Raises InputError."""
         self._stack = contextlib.ExitStack()
         self.bytes_total: int | None = None
         try:
-            self.list: NumberList = self._open(numbers, choice or Choice())
+            self.list: OpenList = self._open(numbers, reading or Reading())
         except BaseException:
             self._stack.close()
             raise
@@ -96,24 +62,34 @@ class Opened:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _open(self, numbers: object, choice: Choice) -> NumberList:
+    def _open(self, numbers: object, reading: Reading) -> OpenList:
         if isinstance(numbers, str | os.PathLike):
-            return self._open_path(os.fspath(numbers), choice)
+            name = os.fspath(numbers)
+            return self._open_stdin(reading) if name == STDIN else self._open_path(name, reading)
         if isinstance(numbers, bytes | bytearray | memoryview):
-            content = bytes(numbers)
-            self.bytes_total = len(content)
-            return _open_stream(io.BufferedReader(io.BytesIO(content), START_BYTES), "the list", choice)
-        return _open_values(numbers, choice)
+            return self._open_bytes(bytes(numbers), "the list", reading)
+        found = _open_values(numbers, reading.choice)
+        return _InMemory(found, reading)
 
-    def _open_path(self, name: str, choice: Choice) -> NumberList:
-        if name == STDIN:
-            return _open_stream(_standard_input(), "standard input", choice)
+    def _open_stdin(self, reading: Reading) -> OpenList:
+        try:
+            descriptor = sys.stdin.fileno()
+        except OSError:  # no file: a stand-in for one
+            return self._open_bytes(sys.stdin.buffer.read(), "standard input", reading)
+        return self._read(descriptor, "standard input", reading)
+
+    def _open_bytes(self, content: bytes, label: str, reading: Reading) -> OpenList:
+        self.bytes_total = len(content)
+        descriptor = spooled(content)
+        self._stack.callback(os.close, descriptor)
+        return self._read(descriptor, label, reading)
+
+    def _open_path(self, name: str, reading: Reading) -> OpenList:
         path = Path(name)
         try:
             if path.is_dir():
                 raise InputError(f"{name} is a directory. Give a file: CSV, TSV, TXT, XLSX or Parquet.")
-            stream = path.open("rb", buffering=START_BYTES)
-            self._stack.callback(stream.close)
+            file = self._stack.enter_context(path.open("rb", buffering=0))
             self.bytes_total = path.stat().st_size
         except FileNotFoundError:
             raise InputError(f"{name}: no such file.") from None
@@ -121,35 +97,88 @@ class Opened:
             raise InputError(
                 f"{name} cannot be read ({error.strerror}). Check the path and its permissions."
             ) from error
-        return _open_stream(cast("io.BufferedReader[Any]", stream), name, choice)
+        return self._read(file.fileno(), name, reading)
+
+    def _read(self, descriptor: int, label: str, reading: Reading) -> OpenList:
+        found = _FromFile(descriptor, label, reading)
+        self._stack.callback(found.close)
+        return found
 
 
-def _open_stream(stream: io.BufferedReader[Any], label: str, choice: Choice) -> NumberList:
-    def read_at(offset: int, size: int) -> bytes:
-        if not stream.seekable():
-            return b""
-        stream.seek(offset)
-        return stream.read(size)
+class _FromFile:
+    """A list that a process reads from a file."""
 
-    try:
-        kind = kind_of(stream.peek(START_BYTES)[:START_BYTES], label, read_at)
-        if kind == TEXT:
-            return TextList(stream, label, choice)
-        file = stream if stream.seekable() else io.BytesIO(stream.read())
-    except OSError as error:
-        raise InputError(f"{label} cannot be read ({error.strerror}).") from error
-    return read_parquet(file, label, choice) if kind == PARQUET else SheetList(file, label, choice)
+    def __init__(self, descriptor: int, label: str, reading: Reading) -> None:
+        self.label = label
+        self.encoding = ""
+        self.notes: Sequence[str] = ()
+        self.hidden_rows = 0
+        self._reader: ReaderProcess | None = take()
+        try:
+            found: Found = self._reader.open(descriptor, label, reading)
+        except InputError:
+            self._done()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self.column = found.column
+        self.headers: Sequence[str] = found.headers
+        self.header_line = found.header_line
+
+    def parts(self) -> Iterator[Part]:
+        assert self._reader is not None
+        try:
+            for part in self._reader.parts():
+                if isinstance(part, Read):
+                    self.encoding, self.notes, self.hidden_rows = part.encoding, part.notes, part.hidden_rows
+                else:
+                    yield part
+        except InputError:
+            self._done()
+            raise
+        self._done()
+
+    def _done(self) -> None:
+        """The process waits for the next list, or has ended."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            give_back(reader)
+
+    def close(self) -> None:
+        """End the process if it is in the middle of the list."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
 
-def _standard_input() -> io.BufferedReader[Any]:
-    """A reader of our own: the interpreter's could not be closed at exit while a thread still waits in it."""
-    try:
-        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False), START_BYTES)
-    except OSError:
-        return io.BufferedReader(sys.stdin.buffer, START_BYTES)  # no file: a stand-in for one
+class _InMemory:
+    """A list of values of this program."""
+
+    encoding = ""
+    notes: Sequence[str] = ()
+    hidden_rows = 0
+    header_line: int | None = None
+
+    def __init__(self, values: ColumnList | IterableList | AsyncList | TableList, reading: Reading) -> None:
+        self.label = values.label
+        self.column: Column | None = values.column
+        self.headers: Sequence[str] = values.headers
+        self._columns = find_columns(reading.names, self.headers, self.label)
+        self._values = values
+        self._reading = reading
+
+    def parts(self) -> Iterator[Part] | AsyncIterator[Part]:
+        if isinstance(self._values, AsyncList):
+            return self._waited_for(self._values.tables(self._columns))
+        return (part_of(table, self._reading, 0) for table in self._values.tables(self._columns))
+
+    async def _waited_for(self, tables: AsyncIterator[Table]) -> AsyncIterator[Part]:
+        async for table in tables:
+            yield part_of(table, self._reading, 0)
 
 
-def _open_values(numbers: object, choice: Choice) -> NumberList:
+def _open_values(numbers: object, choice: Choice) -> ColumnList | IterableList | AsyncList | TableList:
     if isinstance(numbers, pl.DataFrame | pl.LazyFrame):
         return TableList(numbers.lazy(), "the table", choice)
     if isinstance(numbers, np.ndarray):

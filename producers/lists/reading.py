@@ -14,7 +14,6 @@ from typing import Final, ParamSpec, TypeVar, cast
 
 import msgspec
 import numpy as np
-import polars as pl
 
 from dispatcher.core.messages.template import Template
 from dispatcher.core.numbers import Numbers
@@ -23,11 +22,11 @@ from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.personal_texts import LetterRows
 from producers.launch.personal_values import Judge
 from producers.launch.plan import Counts, Origin
-from producers.lists.columns import Choice, Table, find_columns
+from producers.lists.columns import Choice
 from producers.lists.dedupe import Growing, Listed, Separated, separate, suppression_of
 from producers.lists.normalise import barred as without
-from producers.lists.normalise import normalise
-from producers.lists.opening import NumberList, Opened
+from producers.lists.opening import Opened, OpenList
+from producers.lists.parts import Part, Reading
 from producers.lists.rejects import REASONS_MAX, Spool
 from schemas.states import BY_FILE_SHOWN, ON_LIST
 
@@ -109,25 +108,25 @@ async def _read(
     if personal is not None:
         letters, judge = LetterRows(personal.template), Judge(personal.template, personal.route, spool)
 
-    def take(table: Table, first_row: int) -> None:
-        columns = table.frame.get_columns()
-        block = normalise(columns[0], international=international, phs=phs)
-        if judge is not None and letters is not None:
+    def take(part: Part, first_row: int) -> None:
+        block = part.block
+        if judge is not None and letters is not None and part.values is not None:
+            columns = part.values.get_columns()
             judged = judge.judge(columns[1:])
             letters.add(judged)
             block = without(block, columns[0], judged.codes)
         listed.add_block(block.numbers, first_row)
-        spool.add(block, first_row, table.first, table.lines)
+        spool.add(block, first_row, part.first, part.lines)
         reasons[:] += np.bincount(block.odd_reasons, minlength=REASONS_MAX)
 
-    with await _aside(Opened, numbers, choice) as opened:
-        names = personal.template.names if personal is not None else ()
-        columns = find_columns(names, opened.list.headers, opened.list.label)
-        async for table in tables_of(opened, columns):
-            await asyncio.to_thread(take, table, rows)
-            rows += table.frame.height
+    names = personal.template.names if personal is not None else ()
+    reading = Reading(choice=choice, names=names, international=international, phs=phs)
+    with await _aside(Opened, numbers, reading) as opened:
+        async for part in parts_of(opened):
+            await asyncio.to_thread(take, part, rows)
+            rows += len(part.block.numbers)
             if opened.bytes_total:
-                progress(READING, opened.list.bytes_read, opened.bytes_total)
+                progress(READING, part.bytes_read, opened.bytes_total)
             else:
                 progress(READING, rows, None)
         numbers_from, headers = _origin(opened.list, choice), tuple(opened.list.headers)
@@ -141,7 +140,7 @@ async def _read(
     return Intake(separated, spool, counts, numbers_from, headers, notes, letters)
 
 
-def _origin(found: NumberList, choice: Choice) -> Origin:
+def _origin(found: OpenList, choice: Choice) -> Origin:
     column = found.column
     return Origin(
         source=found.label,
@@ -170,22 +169,21 @@ def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> C
 async def _read_suppression(numbers: object, choice: Choice, barred: Growing) -> list[str]:
     """Add a suppression list's numbers; returns what the plan should say of it."""
 
-    def take(values: pl.Series) -> int:
-        found = normalise(values, international=True, phs=True).numbers
-        found = found[found > 0]
+    def take(part: Part) -> int:
+        found = part.block.numbers[part.block.numbers > 0]
         barred.add(found.view(np.uint64))
         return len(found)
 
     rows = good = 0
     try:
-        opening = await _aside(Opened, numbers, choice)
+        opening = await open_suppression(numbers, choice)
     except EmptyInput:
         label = numbers if isinstance(numbers, str) else "the numbers"
         return [f"suppression list {label} is empty: nobody is suppressed by it"]
     with opening as opened:
-        async for table in tables_of(opened, ()):
-            rows += table.frame.height
-            good += await asyncio.to_thread(take, table.frame.to_series())
+        async for part in parts_of(opened):
+            rows += len(part.block.numbers)
+            good += await asyncio.to_thread(take, part)
     label, column = opened.list.label, opened.list.column
     if not rows:
         return [f"suppression list {label} has no rows: nobody is suppressed by it"]
@@ -199,24 +197,21 @@ async def _read_suppression(numbers: object, choice: Choice, barred: Growing) ->
     return notes + [f"suppression list {label}: {note}" for note in opened.list.notes]
 
 
-async def opened_aside(numbers: object, choice: Choice) -> Opened:
-    """An open list; opening it may take long. Raises InputError."""
-    return await _aside(Opened, numbers, choice)
+async def open_suppression(numbers: object, choice: Choice) -> Opened:
+    """An open list of numbers that must not be texted, also those abroad and fixed lines. Raises InputError."""
+    return await _aside(Opened, numbers, Reading(choice=choice, international=True, phs=True))
 
 
-async def tables_of(opened: Opened, columns: Sequence[int]) -> AsyncIterator[Table]:
-    """The phone column of an open list and these columns, a block at a time, the next being read while one is used.
-
-    Raises InputError.
-    """
-    tables = opened.list.tables(columns)
-    if isinstance(tables, AsyncIterator):
-        async for table in tables:
-            yield table
+async def parts_of(opened: Opened) -> AsyncIterator[Part]:
+    """The parts of an open list, the next being read while one is used. Raises InputError."""
+    parts = opened.list.parts()
+    if isinstance(parts, AsyncIterator):
+        async for part in parts:
+            yield part
         return
-    coming = _aside(_next, tables)
+    coming = _aside(_next, parts)
     while (read := await coming) is not None:
-        coming = _aside(_next, tables)
+        coming = _aside(_next, parts)
         yield read
 
 
@@ -246,5 +241,5 @@ def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyn
     return future
 
 
-def _next(tables: Iterator[Table]) -> Table | None:
-    return next(tables, None)
+def _next(parts: Iterator[Part]) -> Part | None:
+    return next(parts, None)

@@ -14,7 +14,7 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 import numpy as np
 import polars as pl
@@ -50,13 +50,21 @@ _BETWEEN_NUMBERS: Final = re.compile(r"[,，、;；|/\s]+")
 _LIKE_NUMBERS: Final = re.compile(r"[\d+\-().（）＋－,，、;；|/\s]+")
 
 
+class Readable(Protocol):
+    """Bytes that are read from the beginning to the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes; fewer at the end, none behind it."""
+        ...
+
+
 class TextList:
     """A list in a text file. `bytes_read` grows while `tables` is consumed. Raises InputError."""
 
     notes: Final = ()
     hidden_rows: Final = 0
 
-    def __init__(self, stream: BinaryIO, label: str, choice: Choice, *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, stream: Readable, label: str, choice: Choice, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.label: Final = label
         self.bytes_read = 0
         self.encoding = "ascii"

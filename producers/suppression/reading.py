@@ -6,15 +6,14 @@ import asyncio
 
 import msgspec
 import numpy as np
-import polars as pl
 
 from dispatcher.core.numbers import REASONS, Numbers
 from dispatcher.core.suppression import key_as_written
 from dispatcher.errors import InputError
 from producers.lists.columns import Choice, check_hidden_rows
 from producers.lists.dedupe import Growing
-from producers.lists.normalise import Block, normalise
-from producers.lists.reading import opened_aside, tables_of
+from producers.lists.normalise import Block
+from producers.lists.reading import open_suppression, parts_of
 
 
 class ListRead(msgspec.Struct, frozen=True):
@@ -34,18 +33,17 @@ async def read_numbers(source: object, choice: Choice) -> ListRead:
     """The numbers of this list, repeated ones too. Raises InputError, also if there is not one number in it."""
     found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
 
-    def take(values: pl.Series) -> None:
-        block = normalise(values, international=True, phs=True)
+    def take(block: Block) -> None:
         found.add(block.numbers[block.numbers > 0].view(np.uint64))
         others = _others(block)
         found.add(np.array(list(others.values()), np.int64).view(np.uint64))
         reasons[:] += np.bincount(np.delete(block.odd_reasons, list(others)), minlength=len(REASONS))
 
     rows = 0
-    with await opened_aside(source, choice) as opened:
-        async for table in tables_of(opened, ()):
-            rows += table.frame.height
-            await asyncio.to_thread(take, table.frame.to_series())
+    with await open_suppression(source, choice) as opened:
+        async for part in parts_of(opened):
+            rows += len(part.block.numbers)
+            await asyncio.to_thread(take, part.block)
     label, where = opened.list.label, opened.list.column
     check_hidden_rows(opened.list.hidden_rows, choice.hidden_rows, label, "suppressed")
     invalid = {REASONS[code]: int(many) for code, many in enumerate(reasons) if code and many}

@@ -6,7 +6,8 @@ the values of every column. Where it must be refused: what the sentence says.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 
 from dispatcher.errors import InputError
 from producers.lists.columns import Choice
+from producers.lists.files import open_file
 from producers.lists.normalise import normalise
 from producers.lists.opening import Opened
+from producers.lists.parts import Reading
 
 CASES = Path(__file__).parent / "cases"
 A, B, C, D, E = range(13910000001, 13910000006)
@@ -23,15 +26,13 @@ OLD = 13930000001
 
 
 def read(name: str, **said: Any) -> dict[str, Any]:
-    with Opened(CASES / name, Choice(**said)) as opened:
-        found = opened.list
+    with io.BufferedReader(io.FileIO(CASES / name)) as stream:
+        found = open_file(stream, name, Choice(**said))
         assert found.column is not None
         numbers: list[int] = []
         rows: list[tuple[Any, ...]] = []
         lines: list[int] = []
-        tables = found.tables(range(len(found.headers)))
-        assert not isinstance(tables, AsyncIterator)
-        for table in tables:
+        for table in found.tables(range(len(found.headers))):
             numbers += normalise(table.frame.to_series()).numbers.tolist()
             rows += [row[1:] for row in table.frame.rows()]
             count = table.frame.height
@@ -130,6 +131,17 @@ def test_what_is_not_clear_is_asked_for_in_one_sentence(name, said, words):
         read(name, **said)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "said", "expected"), READ, ids=[f"{row[0]}-{row[1]}" for row in READ])
+def test_the_process_that_reads_files_gives_the_same(name, said, expected):
+    with Opened(CASES / name, Reading(choice=Choice(**said))) as opened:
+        parts = opened.list.parts()
+        assert isinstance(parts, Iterator)
+        numbers = [number for part in parts for number in part.block.numbers.tolist()]
+        assert opened.list.header_line == expected.get("header", opened.list.header_line)
+        assert opened.list.hidden_rows == expected.get("hidden", opened.list.hidden_rows)
+    assert numbers == expected.get("numbers", numbers)
 
 
 def test_every_file_of_the_cases_is_tried():

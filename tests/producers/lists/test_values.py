@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pathlib
+from collections.abc import AsyncIterator
 
 import numpy as np
 import polars as pl
@@ -12,8 +13,8 @@ import pytest
 from dispatcher.errors import InputError
 from producers.lists import values as source_values
 from producers.lists.columns import Choice
-from producers.lists.normalise import normalise
 from producers.lists.opening import Opened
+from producers.lists.parts import Reading
 
 A, B, C = 13800138000, 13900139000, 13700137000
 
@@ -29,10 +30,10 @@ class Arrow:
 
 
 async def numbers_of(given, wanted=None):
-    with Opened(given, Choice(column=wanted)) as opened:
-        tables = opened.list.tables([])
-        held = [table async for table in tables] if hasattr(tables, "__aiter__") else list(tables)
-        return [number for table in held for number in normalise(table.frame.to_series()).numbers.tolist()]
+    with Opened(given, Reading(choice=Choice(column=wanted))) as opened:
+        parts = opened.list.parts()
+        held = [part async for part in parts] if isinstance(parts, AsyncIterator) else list(parts)
+        return [number for part in held for number in part.block.numbers.tolist()]
 
 
 async def counting(values):
