@@ -36,7 +36,9 @@ GROUPS: Final = {
 }
 """What is said of a group; a group that another package opens may have none."""
 
-IN_ORDER: Final = {"campaign": ("launch", "list", "show", "watch", "pause", "resume", "weight", "cancel", "export")}
+IN_ORDER: Final = {
+    "campaign": ("launch", "list", "show", "watch", "pause", "resume", "weight", "cancel", "close", "export")
+}
 """Groups whose commands are listed as they are used, not by the alphabet."""
 
 DEBUG: Final = "DISPATCHER_DEBUG"

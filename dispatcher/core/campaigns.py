@@ -13,6 +13,7 @@ from schemas.records import (
     BalanceAsked,
     Cancelled,
     CheckpointAt,
+    Closed,
     Flowed,
     Launched,
     Operated,
@@ -43,7 +44,7 @@ class OperationState:
 class Campaign:
     """One campaign as the log knows it. `launched` is None until its commit point was read."""
 
-    __slots__ = ("cancelled", "id", "launched", "launched_offset", "paused", "weighed")
+    __slots__ = ("cancelled", "closed", "id", "launched", "launched_offset", "paused", "weighed")
 
     def __init__(self, campaign: str) -> None:
         self.id = campaign
@@ -51,6 +52,7 @@ class Campaign:
         self.launched_offset = -1
         self.paused = False
         self.cancelled = False
+        self.closed: Closed | None = None
         self.weighed: Weighed | None = None
 
     @property
@@ -97,6 +99,9 @@ class Campaigns:
                 self._at(record.campaign).paused = record.paused
             case Cancelled():
                 self._at(record.campaign).cancelled = True
+            case Closed():
+                campaign = self._at(record.campaign)
+                campaign.closed = campaign.closed or record
             case Weighed():
                 self._at(record.campaign).weighed = record
             case CheckpointAt():

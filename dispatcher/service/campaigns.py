@@ -28,24 +28,24 @@ NAMED_MAX: Final = 5
 
 
 class CampaignPage(CampaignView, frozen=True, kw_only=True):
-    """Everything about one campaign. Times are Unix milliseconds; failures have their advice."""
+    """Everything about one campaign. Times are Unix milliseconds; failures have their advice.
+
+    `waits_until_ms`: until then reports of what was sent last are waited for; None where none are.
+    """
 
     settled: bool
     equation: str
     balanced: bool
+    waits_until_ms: int | None
 
 
 class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
-    """A campaign, what keeps its accounts from sending, and how many records this is behind the log.
-
-    `waits_until_ms`: until then reports of what was sent last are waited for; None where none are.
-    """
+    """A campaign, what keeps its accounts from sending, and how many records this is behind the log."""
 
     records_behind: int
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
     forecast: Forecast
-    waits_until_ms: int | None
 
     @property
     def hindrances(self) -> Hindrances:
@@ -83,7 +83,7 @@ async def list_campaigns(session: Session) -> CampaignList:
     views = await session.read(lambda reader: reader.campaigns())
     return CampaignList(
         records_behind=records_behind,
-        campaigns=[page_of(view) for view in views],
+        campaigns=[page_of(view, session) for view in views],
         **asdict(await hindrances(session, views)),
     )
 
@@ -95,11 +95,10 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
     kept = await hindrances(session, [view])
     views = await session.read(lambda reader: reader.campaigns())
     return ShownCampaign(
-        **asdict(page_of(view)),
+        **asdict(page_of(view, session)),
         records_behind=records_behind,
         **asdict(kept),
         forecast=_forecast(session, view, views, kept),
-        waits_until_ms=_waits_until_ms(view, session.config.store.no_report_after_s),
     )
 
 
@@ -115,6 +114,7 @@ async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[Camp
         speed.saw(view.counts, now_s)
         is_over = over([view])
         now = pace(view, speed, session.config.accounts, _forecast(session, view, views, found))
+        now = replace(now, waits_until_ms=waits_until_ms(view, session))
         yield CampaignLook(view=view, pace=now, hindrances=found, records_behind=records_behind, is_over=is_over)
         if is_over:
             return
@@ -154,14 +154,14 @@ def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView
     return forecast(view, waiting, accounts, held, now_ms())
 
 
-def _waits_until_ms(view: CampaignView, no_report_after_s: float) -> int | None:
+def waits_until_ms(view: CampaignView, session: Session) -> int | None:
     """When the last recipient without a report becomes `no_report`."""
     if not view.counts.accepted or view.last_sent_ms is None:
         return None
-    return view.last_sent_ms + round(no_report_after_s * 1000)
+    return view.last_sent_ms + round(session.places.store.no_report_after_s * 1000)
 
 
-def page_of(view: CampaignView) -> CampaignPage:
+def page_of(view: CampaignView, session: Session) -> CampaignPage:
     """The view with what follows from it."""
     failures = tuple(
         replace(failure, advice=advice(failure.vendor, failure.source, failure.code)) for failure in view.failures
@@ -172,6 +172,7 @@ def page_of(view: CampaignView) -> CampaignPage:
         settled=counts.settled,
         equation=counts.line(),
         balanced=counts.balanced,
+        waits_until_ms=waits_until_ms(view, session),
     )
 
 

@@ -1,8 +1,8 @@
-"""Pausing, resuming, cancelling and weighing a campaign: one record on `campaigns`, which lanes obey within a second.
+"""Pausing, resuming, cancelling, closing and weighing a campaign: one record on `campaigns`, obeyed within a second.
 
-Pausing and resuming are keyed `ID!flow` and weights `ID!weight`, so that compaction keeps the last word; cancelling is
-final and has a key of its own. What is checked here (the campaign exists, it is not cancelled, something of it is left
-to send) is for the person; the fold (dispatcher/core/campaigns.py) holds without it.
+Pausing and resuming are keyed `ID!flow` and weights `ID!weight`, so that compaction keeps the last word; cancelling
+and closing are final and have keys of their own. What is checked here (the campaign exists, it is not cancelled,
+something of it is left to send) is for the person; the fold (dispatcher/core/campaigns.py) holds without it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
@@ -20,11 +21,12 @@ from dispatcher.core.results.equation import Counts
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns import no_campaign
+from dispatcher.service.campaigns import no_campaign, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
+from dispatcher.words import counted
 from schemas.codec import encode
-from schemas.records import Cancelled, Flowed, Launched, Weighed
+from schemas.records import Cancelled, Closed, Flowed, Launched, Weighed
 from schemas.topics import CAMPAIGNS
 
 Action = Literal["pause", "resume", "cancel"]
@@ -47,6 +49,18 @@ class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     urgent: bool
     changed: bool
     nothing_left: Counts | None = None
+
+
+class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What closing came to: `no_report` recipients are waited for no longer; `counts` are those after it.
+
+    `changed` False: nothing was waited for, or the campaign was closed before.
+    """
+
+    campaign: str
+    changed: bool
+    no_report: int
+    counts: Counts
 
 
 class Controllable(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +144,28 @@ async def weigh_campaign(
     )
 
 
-async def _append(session: Session, word: str, record: Flowed | Cancelled | Weighed) -> None:
+async def close_campaign(session: Session, campaign: str, *, by: str = "") -> CloseResult:
+    """Wait for reports of it no longer: who has none becomes `no_report`; a report that comes later still counts.
+
+    Raises UserError (no such campaign; some of it is still to be sent), LogError, StoreError.
+    """
+    await session.behind()
+    view = await view_of(session, campaign)
+    left = view.counts.queued + view.counts.in_flight
+    if left:
+        raise UserError(
+            f'campaign "{campaign}" still has {counted(left, "recipient")} to send. Close it when all are sent, or '
+            f"give them up first: dispatcher campaign cancel {campaign}"
+        )
+    waited_for = view.counts.accepted
+    if not waited_for:
+        return CloseResult(campaign=campaign, changed=False, no_report=0, counts=view.counts)
+    await _append(session, "closed", Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
+    counts = replace(view.counts, accepted=0, no_report=view.counts.no_report + waited_for)
+    return CloseResult(campaign=campaign, changed=True, no_report=waited_for, counts=counts)
+
+
+async def _append(session: Session, word: str, record: Flowed | Cancelled | Closed | Weighed) -> None:
     log = await session.log()
     await log.append(CAMPAIGNS.name, 0, [Entry(f"{record.campaign}!{word}".encode(), encode(record))])
 

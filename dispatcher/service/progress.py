@@ -39,6 +39,7 @@ class CampaignProgress(CampaignState, frozen=True, kw_only=True):
     allowed_per_s: float | None
     left_s: float | None
     beside: int
+    waits_until_ms: int | None
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     `allowed_per_s` is the sum of the flow limits of the accounts that still have to send (of all, when none has), and
     `unpaced` says that one of them has no limit. `left_s`: how long sending will still take, None where that is not
     known, or something keeps an account from sending. `beside`: recipients of other campaigns that its accounts send.
+    `waits_until_ms`: until then reports of what was sent last are waited for.
     """
 
     sent_per_s: float
@@ -55,6 +57,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     unpaced: bool
     left_s: float | None
     beside: int = 0
+    waits_until_ms: int | None = None
 
 
 class Speed:
@@ -132,6 +135,7 @@ def progress_of(view: CampaignView, now: Pace) -> CampaignProgress:
         allowed_per_s=None if now.unpaced else now.allowed_per_s,
         left_s=None if now.left_s is None else round(now.left_s, 1),
         beside=now.beside,
+        waits_until_ms=now.waits_until_ms,
     )
 
 

@@ -16,13 +16,15 @@ from schemas.records import Launched
 class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
     """A launched campaign as a store has it. `weight` and `urgent` are None unless they were changed.
 
-    By account: the sums, and the accepted recipients that are `late`: their time for reports is over by the clock.
+    By account: the sums, and the accepted recipients that are `late`: their time for reports is over, by the clock
+    or because the campaign was closed.
     `failures`: (account, source, code, recipients) where recipients are more than 0.
     """
 
     record: Launched
     paused: bool
     cancelled: bool
+    closed_ms: int | None
     weight: int | None
     urgent: bool | None
     tallies: Mapping[str, Tally]
@@ -78,6 +80,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         variables=record.variables,
         paused=now.paused,
         cancelled=now.cancelled,
+        closed_ms=now.closed_ms,
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,

@@ -61,11 +61,12 @@ def paint(
     chunks: Iterable[JoinedChunk],
     recipient_ids: Callable[[int], RecipientIds],
     *,
-    overdue_ms: int,
+    overdue_ms: int | None,
     cancelled: bool,
 ) -> Page:
     """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
 
+    `overdue_ms` None: its campaign is closed, so that all that is accepted without a report is `no_report`.
     `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: of a chunk.
     """
     count = len(batch.numbers)
@@ -83,7 +84,8 @@ def paint(
         vendor_id_index[at] = vendor_ids(chunk.vendor_id)
         submitted_ms[at] = chunk.sent_ms
         if chunk.state != State.QUEUED:
-            late = chunk.state == State.ACCEPTED and (chunk.expired or chunk.sent_ms <= overdue_ms)
+            over = chunk.expired or overdue_ms is None or chunk.sent_ms <= overdue_ms
+            late = chunk.state == State.ACCEPTED and over
             states[at] = State.NO_REPORT if late else chunk.state
             code_index[at] = codes(chunk.code)
         if not chunk.vendor_id:

@@ -39,6 +39,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
 
     Times are Unix milliseconds, None where nothing happened yet. `unknown_since_ms`: the oldest chunk still unknown.
+    `closed_ms`: since then reports are not waited for.
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's.
     """
 
@@ -56,6 +57,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str]
     paused: bool
     cancelled: bool
+    closed_ms: int | None = None
     counts: Counts
     accounts: dict[str, Counts]
     invalid_reasons: dict[str, int]

@@ -101,7 +101,9 @@ def _definition(view: ShownCampaign) -> Table:
     if left:
         table.add_row("left", left)
     table.add_row("last report", clock(view.last_report_ms))
-    if view.waits_until_ms is not None:
+    if view.closed_ms is not None:
+        table.add_row("closed", f"{clock(view.closed_ms)}: reports are not waited for; those that come still count")
+    elif view.waits_until_ms is not None:
         table.add_row(
             "waits", f"for reports of {view.counts.accepted:,} until {clock(view.waits_until_ms, named=True)}"
         )

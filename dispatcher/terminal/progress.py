@@ -12,7 +12,7 @@ import msgspec
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.service.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
-from dispatcher.words import countdown
+from dispatcher.words import clock, countdown
 
 # --- where the recipients are ----------------------------------------------------------------------------------------
 
@@ -70,6 +70,8 @@ def pace_words(view: CampaignView, now: Pace) -> str:
     if now.left_s:
         beside = f" beside {now.beside:,} of other campaigns" if now.beside else ""
         words.append(f"{countdown(now.left_s)} left to send{beside}")
+    if view.status == "waiting" and now.waits_until_ms is not None:
+        words.append(f"reports are waited for until {clock(now.waits_until_ms, named=True)}")
     return " · ".join(words)
 
 

@@ -1,4 +1,4 @@
-"""`dispatcher campaign pause | resume | cancel | weight`."""
+"""`dispatcher campaign pause | resume | cancel | close | weight`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
 from dispatcher.service.control import (
     Action,
+    CloseResult,
     Controllable,
     ControlResult,
     WeighResult,
     before_control,
+    close_campaign,
     control_campaign,
     weigh_campaign,
 )
@@ -81,6 +83,39 @@ def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
       dispatcher campaign cancel may-sale --yes --json
     """
     _act(campaign, config, "cancel", as_json=as_json, ask=not yes)
+
+
+@click.command()
+@click.argument("campaign", metavar="ID")
+@config_option
+@json_option
+def close(campaign: str, config: str | None, as_json: bool) -> None:
+    """End the wait for reports: recipients without a report become "no report", and the campaign is finished.
+
+    By itself a campaign waits as long as [store] no_report_after_s says. Reports that come after it was closed still
+    count, and change its figures. What is unknown stays unknown: see dispatcher unknown resolve.
+
+    \b
+    Example:
+      dispatcher campaign close may-sale
+    """
+    done = asyncio.run(_close(config, campaign))
+    if as_json:
+        print_json(done)
+    elif done.changed:
+        click.echo(
+            f'campaign "{campaign}" is closed: {counted(done.no_report, "recipient")} without a report '
+            f"{'is' if done.no_report == 1 else 'are'} not waited for any longer. Reports that still come count."
+        )
+    else:
+        unknown = done.counts.unknown
+        rest = f" {counted(unknown, 'recipient')} unknown: see dispatcher unknown list --campaign {campaign}"
+        click.echo(f'campaign "{campaign}" waits for no reports; nothing was changed.{rest if unknown else ""}')
+
+
+async def _close(config: str | None, campaign: str) -> CloseResult:
+    async with open_session(config) as session:
+        return await close_campaign(session, campaign)
 
 
 @click.command("weight")

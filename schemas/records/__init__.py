@@ -23,6 +23,7 @@ from schemas.records.campaigns import (
     BalanceAsked,
     Cancelled,
     CheckpointAt,
+    Closed,
     Flowed,
     Launched,
     Leg,
@@ -53,6 +54,7 @@ __all__ = [
     "Checked",
     "Checkpoint",
     "CheckpointAt",
+    "Closed",
     "Dead",
     "Decided",
     "Effect",
@@ -93,6 +95,7 @@ AnyRecord = (
     Launched
     | Flowed
     | Cancelled
+    | Closed
     | Weighed
     | CheckpointAt
     | BalanceAsked

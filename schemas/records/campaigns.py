@@ -68,6 +68,14 @@ class Cancelled(Record, frozen=True, kw_only=True, tag="cancelled"):
     by: str
 
 
+class Closed(Record, frozen=True, kw_only=True, tag="closed"):
+    """Reports of a campaign are not waited for any longer; those that come still count. key `ID!closed`."""
+
+    campaign: str
+    at_ms: int
+    by: str
+
+
 class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
     """A campaign's weight (or urgency) was changed. key `ID!weight`."""
 

@@ -174,6 +174,25 @@ def test_a_campaign_is_paused_and_cancelled_where_nobody_can_tell_whether_it_is_
     assert "is cancelled" in said("campaign", "cancel", "may", "--yes")
 
 
+def test_closing_a_campaign_ends_its_wait_for_reports(folder: Path) -> None:
+    launched(folder, "may")
+    refused = CliRunner().invoke(main, ["campaign", "close", "may"])
+    assert (refused.exit_code, 'campaign "may" still has 3 recipients to send' in refused.stderr) == (2, True)
+    sent_ms = time.time_ns() // 1_000_000
+    journal(folder, intent("may", 3), outcome(1, "accepted", sent_ms=sent_ms))
+    shown = printed("campaign", "show", "may")
+    assert (shown["status"], shown["waits_until_ms"]) == ("waiting", sent_ms + 48 * 3_600_000)
+    assert printed("campaign", "list")["campaigns"][0]["waits_until_ms"] == shown["waits_until_ms"]
+    assert "waits for reports of 3 until" in " ".join(said("campaign", "show", "may").split())
+    assert "3 recipients without a report are not waited for" in said("campaign", "close", "may")
+    shown = printed("campaign", "show", "may")
+    assert (shown["status"], shown["counts"]["no_report"], shown["waits_until_ms"]) == ("finished", 3, None)
+    assert shown["closed_ms"] >= sent_ms
+    assert "reports are not waited for" in said("campaign", "show", "may")
+    assert printed("campaign", "watch", "may")["status"] == "finished"
+    assert "waits for no reports" in said("campaign", "close", "may")
+
+
 def test_controls_say_in_json_whether_they_changed_anything(folder: Path) -> None:
     launched(folder, "may")
     assert printed("campaign", "pause", "may") == {"campaign": "may", "action": "pause", "changed": True}

@@ -8,6 +8,7 @@ from dispatcher.core.campaigns import Campaigns
 from schemas.records import (
     AnyRecord,
     Cancelled,
+    Closed,
     Flowed,
     Launched,
     Leg,
@@ -74,6 +75,13 @@ def test_a_campaign_named_by_control_alone_was_not_launched() -> None:
     may = campaigns.get("may")
     assert may is not None
     assert not may.sends
+
+
+def test_the_first_time_a_campaign_is_closed_counts() -> None:
+    first = Closed(campaign="may", at_ms=2, by="bob")
+    may = folded(first, LAUNCHED, replace(first, at_ms=3)).get("may")
+    assert may is not None
+    assert may.closed == first
 
 
 def test_an_account_that_goes_on_is_no_longer_stopped() -> None:

@@ -13,12 +13,13 @@ from dispatcher.os_user import os_user
 from dispatcher.service.control import (
     before_control,
     cancel_campaign,
+    close_campaign,
     pause_campaign,
     resume_campaign,
     weigh_campaign,
 )
 from dispatcher.service.session import open_session
-from schemas.records import Cancelled, Flowed, Weighed
+from schemas.records import Cancelled, Closed, Flowed, Weighed
 from tests.service.place import configured, launched, written
 
 
@@ -51,9 +52,20 @@ async def test_cancelling_is_final(tmp_path: Path) -> None:
 async def test_a_campaign_that_was_never_launched_is_not_controlled(tmp_path: Path) -> None:
     async with open_session(configured(tmp_path)) as session:
         await launched(session, "may")
-        for order in (pause_campaign, resume_campaign, cancel_campaign, weigh_campaign):
+        for order in (pause_campaign, resume_campaign, cancel_campaign, close_campaign, weigh_campaign):
             with pytest.raises(UserError, match=r'there is no campaign "june" on this log. There are: may'):
                 await order(session, "june")
+
+
+async def test_what_is_still_to_be_sent_keeps_a_campaign_from_being_closed(tmp_path: Path) -> None:
+    async with open_session(configured(tmp_path)) as session:
+        await launched(session, "may")
+        with pytest.raises(UserError, match=r'"may" still has 3 recipients to send.*dispatcher campaign cancel may'):
+            await close_campaign(session, "may")
+        await cancel_campaign(session, "may")
+        done = await close_campaign(session, "may")
+        assert (done.changed, done.no_report, done.counts.cancelled) == (False, 0, 3)
+        assert not [record for record in await written(await session.log()) if isinstance(record, Closed)]
 
 
 async def test_weight_and_urgency_change_apart_from_each_other(tmp_path: Path) -> None:

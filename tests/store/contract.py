@@ -15,7 +15,18 @@ from dispatcher.errors import LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import Stored
 from dispatcher.store.port import LoadedBatch, StoreReader
 from schemas import codec
-from schemas.records import BalanceAsked, Cancelled, CheckpointAt, Dead, Flowed, Inbound, Rejects, Reports, Weighed
+from schemas.records import (
+    BalanceAsked,
+    Cancelled,
+    CheckpointAt,
+    Closed,
+    Dead,
+    Flowed,
+    Inbound,
+    Rejects,
+    Reports,
+    Weighed,
+)
 from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History, reports_record
@@ -207,6 +218,45 @@ class StoreContract:
         assert scene.counts(LATE_MS) == {
             "rows": 12, "invalid": 2, "delivered": 1, "failed": 1, "no_report": 1, "queued": 7,
         }  # fmt: skip
+
+    def test_a_closed_campaign_waits_for_no_report_and_one_that_still_comes_counts(self, scene: Scene):
+        scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
+        scene.history.outcome("spring", scene.intent(3, 7), "accepted", vendor_id="v2", sent_ms=LATE_MS)
+        scene.history.append("campaigns", 0, Closed(campaign="c1", at_ms=NOW_MS, by="me"))
+        assert scene.counts() == {"rows": 12, "invalid": 2, "no_report": 10}
+        assert scene.words() == ["no_report"] * 10
+        assert [each.state for each in scene.reader().lookup(N, NOW_MS)] == [State.NO_REPORT]
+        view = scene.reader().campaign("c1", NOW_MS)
+        assert view is not None
+        assert (view.status, view.closed_ms) == ("finished", NOW_MS)
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0), ("v2", N + 3, 2, "EXPIRED", 0)])
+        assert scene.counts() == {"rows": 12, "invalid": 2, "delivered": 1, "failed": 1, "no_report": 8}
+
+    def test_a_closed_campaign_is_told_downstream_at_once_and_others_wait_on(self, scene: Scene):
+        other = scene.history.launch("c2", {"summer": [2]}, first_number=N + 500)["summer"][0]
+        scene.history.owned("summer", "o")
+        of_other = scene.history.intent("summer", "o", other, 0, 2)
+        scene.history.outcome("summer", of_other, "accepted", vendor_id="w1")
+        scene.history.outcome("spring", scene.intent(0, 2), "accepted", vendor_id="v1")
+        scene.history.append("campaigns", 0, Closed(campaign="c1", at_ms=NOW_MS, by="me"))
+        scene.driver.all()
+        scene.driver.store.expire(0)
+        [(chunk, record)] = scene.driver.store.outbox(10)
+        assert (record.campaign, bytes(record.states)) == ("c1", bytes([State.NO_REPORT] * 2))
+        scene.driver.store.told([chunk])
+        scene.driver.store.expire(0)
+        assert scene.driver.store.outbox(10) == []
+        assert scene.counts()["no_report"] == 2
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0)])
+        assert (scene.counts()["no_report"], scene.counts()["delivered"]) == (1, 1)
+
+    def test_what_is_accepted_after_the_campaign_was_closed_is_not_waited_for_either(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.append("campaigns", 0, Closed(campaign="c1", at_ms=NOW_MS, by="me"))
+        scene.history.owned("spring", "p")
+        assert scene.counts()["unknown"] == 4
+        scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
+        assert scene.counts()["no_report"] == 4
 
     def test_an_unknown_chunk_never_turns_into_no_report(self, scene: Scene):
         scene.intent(0, 10)

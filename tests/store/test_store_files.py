@@ -115,6 +115,23 @@ def test_a_store_of_another_format_asks_to_be_rebuilt(tmp_path: Path):
         open_sqlite(path, emits=True)
 
 
+def test_a_store_that_an_earlier_release_made_opens_for_readers_and_writers(tmp_path: Path):
+    for name in ("reader", "writer"):
+        path = tmp_path / f"{name}.db"
+        driver = Driver(path, sent([3]))
+        driver.all()
+        driver.close()
+        with contextlib.closing(sqlite3.connect(path)) as old:
+            old.execute("DROP TABLE closings")
+            old.commit()
+        config = StoreConfig(url=f"sqlite:{path}")
+        if name == "writer":
+            open_store(config).close()
+        with contextlib.closing(open_reader(config)) as reader:
+            [view] = reader.campaigns(NOW_MS)
+            assert (view.id, view.counts.accepted, view.closed_ms) == ("c1", 3, None)
+
+
 def test_a_damaged_store_asks_to_be_rebuilt(tmp_path: Path):
     driver = Driver(tmp_path / "results.db", sent([3000]))
     driver.all()

@@ -26,6 +26,7 @@ from schemas import codec
 from schemas.records import (
     AnyRecord,
     Cancelled,
+    Closed,
     Dead,
     Flowed,
     Inbound,
@@ -73,7 +74,7 @@ class Fold:
             match record:
                 case Launched():
                     self._tables.launched(stored.offset, record, stored.value)
-                case Flowed() | Cancelled() | Weighed():
+                case Flowed() | Cancelled() | Closed() | Weighed():
                     self._tables.controlled(record)
                 case Job():
                     batch_id = spread_place(record.partition, record.offset)
@@ -154,7 +155,10 @@ class Fold:
         ReportJoin(self._tables, self.working, self._tallies, emits=self._emits).join(rows)
 
     def expire(self, before_ms: int) -> int:
-        """For accepted chunks sent before then the time for reports is over; how many were marked (call until 0)."""
+        """For accepted chunks sent before then, and those of closed campaigns, the time for reports is over.
+
+        Returns how many were marked (call until 0).
+        """
         overdue = self._tables.chunks.overdue(before_ms, EXPIRE_CHUNKS_MAX)
         for found in overdue:
             chunk = self.working.add_chunk(found)

@@ -21,7 +21,7 @@ from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.reports import Origin, Parked
 from dispatcher.store.fold.tallies import Tallies
 from dispatcher.store.port import BatchPlace
-from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
 
 
 class JoinedBatch(msgspec.Struct, gc=False):
@@ -66,8 +66,8 @@ class Inputs(Protocol):
         """A launch. The first of a campaign's id counts; rejected rows of its other attempts are dropped."""
         ...
 
-    def controlled(self, record: Flowed | Cancelled | Weighed) -> None:
-        """Paused, resumed, cancelled or weighed; may come before the launch (compaction)."""
+    def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
+        """Paused, resumed, cancelled, closed (the first counts) or weighed; may come before the launch (compaction)."""
         ...
 
     def add_job(self, job_id: int, batch_id: int, job: Job) -> None:
@@ -151,7 +151,7 @@ class Chunks(Protocol):
         ...
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
-        """Accepted chunks sent up to then whose time for reports is not over yet."""
+        """Accepted chunks sent up to then, and those of closed campaigns, whose time for reports is not over yet."""
         ...
 
     def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:

@@ -28,6 +28,7 @@ class KeptCampaign(msgspec.Struct, frozen=True):
     launched_offset: int = 0
     paused: bool = False
     cancelled: bool = False
+    closed_ms: int | None = None
     weight: int | None = None
     urgent: bool | None = None
 
@@ -102,6 +103,11 @@ class Kept(msgspec.Struct):
     def copy(self) -> Kept:
         """The same, to be written to."""
         return Kept(*(getattr(self, name).copy() for name in self.__struct_fields__))
+
+    def closed(self, campaign: str) -> bool:
+        """Whether reports of this campaign are not waited for any longer."""
+        found = self.campaigns.get(campaign)
+        return found is not None and found.closed_ms is not None
 
     def batches_of(self, campaign: str) -> list[tuple[int, KeptBatch]]:
         """The batches of the launched attempt, by number."""

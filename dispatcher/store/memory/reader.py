@@ -93,7 +93,8 @@ class MemoryReader:
         for chunk in kept.chunks.values():
             if chunk.batch not in batches:
                 continue
-            if chunk.state == State.ACCEPTED and not chunk.expired and chunk.sent_ms <= overdue_ms:
+            over = chunk.sent_ms <= overdue_ms or campaign.closed_ms is not None
+            if chunk.state == State.ACCEPTED and not chunk.expired and over:
                 late[chunk.account] += chunk.pending
             if chunk.state == State.UNKNOWN and chunk.pending > 0:
                 unknown_ms.append(chunk.since_ms)
@@ -101,6 +102,7 @@ class MemoryReader:
             record=record,
             paused=campaign.paused,
             cancelled=campaign.cancelled,
+            closed_ms=campaign.closed_ms,
             weight=campaign.weight,
             urgent=campaign.urgent,
             tallies={of[2]: tally for of, tally in sorted(kept.tallies.items()) if of[:2] == key},
@@ -286,5 +288,6 @@ def _page(kept: Kept, batch_id: int, batch: KeptBatch, overdue_ms: int) -> Page:
         of_chunk = [(place, ids) for (of, place), ids in kept.recipient_ids.items() if of == chunk_id]
         return [(ids.keys, ids.texts) for _, ids in sorted(of_chunk, key=lambda each: -each[0])]
 
-    cancelled = kept.campaigns.get(batch.campaign, KeptCampaign()).cancelled
-    return paint(paged, returned_first, recipient_ids, overdue_ms=overdue_ms, cancelled=cancelled)
+    of = kept.campaigns.get(batch.campaign, KeptCampaign())
+    overdue = None if of.closed_ms is not None else overdue_ms
+    return paint(paged, returned_first, recipient_ids, overdue_ms=overdue, cancelled=of.cancelled)

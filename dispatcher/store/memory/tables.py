@@ -19,7 +19,7 @@ from dispatcher.store.fold.tallies import COLUMNS, ReportTally, Tallies, Tally
 from dispatcher.store.memory.kept import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
 from dispatcher.store.port import BatchPlace
 from dispatcher.store.views import DeadCount, DeadLetter
-from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -73,13 +73,15 @@ class MemoryTables:
             for key in others:
                 del self._kept.rejects[key]
 
-    def controlled(self, record: Flowed | Cancelled | Weighed) -> None:
+    def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
         campaign = self._campaign(record.campaign)
         match record:
             case Flowed():
                 campaign = _replaced(campaign, paused=record.paused)
             case Cancelled():
                 campaign = _replaced(campaign, cancelled=True)
+            case Closed() if campaign.closed_ms is None:
+                campaign = _replaced(campaign, closed_ms=record.at_ms)
             case Weighed():
                 campaign = _replaced(campaign, weight=record.weight, urgent=record.urgent)
         self._kept.campaigns[record.campaign] = campaign
@@ -242,10 +244,13 @@ class MemoryChunks:
             kept[chunk.id] = _replaced(kept[chunk.id], reported=chunk.reported)
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
+        kept = self._memory.kept
         found = [
             copy.copy(chunk)
-            for chunk in self._memory.kept.chunks.values()
-            if chunk.state == State.ACCEPTED and not chunk.expired and chunk.sent_ms <= before_ms
+            for chunk in kept.chunks.values()
+            if chunk.state == State.ACCEPTED
+            and not chunk.expired
+            and (chunk.sent_ms <= before_ms or kept.closed(kept.batches[chunk.batch].campaign))
         ]
         return found[:chunks_max]
 

@@ -1,6 +1,7 @@
 """What the SQLite store has of campaigns, for their views (store/campaign_view.py).
 
-Reads only, inside the caller's snapshot. Who was accepted before `overdue_ms` and has no report is late.
+Reads only, inside the caller's snapshot. Who was accepted before `overdue_ms` and has no report is late,
+as is everybody of a closed campaign who has none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from schemas.records import Launched
 
 IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported < c.count"  # so that the index is used
 
-_CAMPAIGN: Final = "SELECT launched, paused, cancelled, weight, urgent FROM campaigns WHERE launched IS NOT NULL"
+_CAMPAIGN: Final = (
+    "SELECT launched, paused, cancelled, (SELECT at_ms FROM closings WHERE campaign = id), weight, urgent "
+    "FROM campaigns WHERE launched IS NOT NULL"
+)
 _TALLIES: Final = (
     f"SELECT account, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies "
     "WHERE campaign = ? AND attempt = ?"
@@ -46,19 +50,25 @@ def one(connection: sqlite3.Connection, campaign: str, overdue_ms: int, meaning:
 
 
 def _now(connection: sqlite3.Connection, row: tuple[Any, ...], overdue_ms: int) -> CampaignNow:
-    encoded, paused, cancelled, weight, urgent = row
+    encoded, paused, cancelled, closed_ms, weight, urgent = row
     record = codec.decode(encoded)
     assert isinstance(record, Launched)
     key = (record.campaign, record.attempt)
     (since_ms,) = connection.execute(_UNKNOWN_SINCE, key).fetchone()
+    tallies = {account: Tally(*sums) for account, *sums in connection.execute(_TALLIES, key)}
+    if closed_ms is None:
+        late = dict(connection.execute(_LATE, (*key, overdue_ms)))
+    else:
+        late = {account: tally.accepted for account, tally in tallies.items()}
     return CampaignNow(
         record=record,
         paused=bool(paused),
         cancelled=bool(cancelled),
+        closed_ms=closed_ms,
         weight=weight,
         urgent=None if urgent is None else bool(urgent),
-        tallies={account: Tally(*sums) for account, *sums in connection.execute(_TALLIES, key)},
-        late=dict(connection.execute(_LATE, (*key, overdue_ms))),
+        tallies=tallies,
+        late=late,
         failures=connection.execute(_FAILURES, key).fetchall(),
         unknown_since_ms=since_ms,
     )

@@ -18,6 +18,14 @@ from schemas.topics import LANE_PARTITIONS
 _CHUNK_FIELDS: Final = tuple(name for name in JoinedChunk.__struct_fields__ if name != "slot")
 _CHUNK: Final = "SELECT " + ", ".join(f"c.{name}" for name in _CHUNK_FIELDS)
 
+_SENT_BEFORE: Final = "SELECT id FROM chunks WHERE state = 2 AND expired = 0 AND sent_ms <= ?"
+_OF_CLOSED: Final = (
+    "SELECT c.id FROM closings k JOIN batches b ON b.campaign = k.campaign JOIN chunks c ON c.batch = b.id "
+    "WHERE c.state = 2 AND c.expired = 0 AND EXISTS (SELECT 1 FROM tallies t "
+    "WHERE t.campaign = b.campaign AND t.attempt = b.attempt AND t.account = c.account AND t.accepted > 0)"
+)
+"""Accepted chunks of closed campaigns; campaigns that wait for nothing any more are passed over by their sums."""
+
 
 class ChunkTables:
     """The tables `chunks`, `vendor_ids`, `recipient_ids` and `outbox`."""
@@ -57,8 +65,8 @@ class ChunkTables:
         self._many("UPDATE chunks SET reported = ? WHERE id = ?", [(chunk.reported, chunk.id) for chunk in chunks])
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
-        """Accepted chunks sent before then whose time for reports is not over yet."""
-        where = "WHERE state = 2 AND expired = 0 AND sent_ms <= ? LIMIT ?"
+        """Accepted chunks sent before then, and those of closed campaigns, whose time for reports is not over yet."""
+        where = f"WHERE c.id IN ({_SENT_BEFORE} UNION {_OF_CLOSED} LIMIT ?)"
         return _chunks(self._run(f"{_CHUNK} FROM chunks c {where}", (before_ms, chunks_max)))
 
     # --- ids ---------------------------------------------------------------------------------------------------------

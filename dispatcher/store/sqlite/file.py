@@ -91,6 +91,11 @@ CREATE TABLE oddities (topic TEXT, what TEXT, count INTEGER NOT NULL, PRIMARY KE
 CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
 """
 
+ADDED: Final = """
+CREATE TABLE IF NOT EXISTS closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
+"""Tables that stores of earlier releases lack: they are made when such a store is opened."""
+
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that may write, the file made if it is missing. Raises StoreError or ConfigError."""
@@ -106,6 +111,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA journal_mode = WAL")
             create_tables(connection)
         _check(connection, path)
+        _add_tables(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 16000")
         connection.execute("PRAGMA journal_size_limit = 268435456")
@@ -132,6 +138,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
                 connection.close()
                 return _empty()
             _check(connection, path)
+            if _lacks_tables(connection):
+                with contextlib.closing(_connect(f"file:{quote(str(path))}?mode=rw")) as writer:
+                    _add_tables(writer)
         except BaseException:
             connection.close()
             raise
@@ -210,7 +219,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _tables(connection):
-            for statement in (*TABLES.split(";"), *sqlite_inbound.TABLES.split(";")):
+            for statement in (*TABLES.split(";"), *sqlite_inbound.TABLES.split(";"), *ADDED.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -218,6 +227,16 @@ def create_tables(connection: sqlite3.Connection) -> None:
     except BaseException:
         rollback(connection)
         raise
+
+
+def _lacks_tables(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'closings'").fetchone() is None
+
+
+def _add_tables(connection: sqlite3.Connection) -> None:
+    """Make what an earlier release had not."""
+    if _lacks_tables(connection):
+        connection.executescript(ADDED)
 
 
 def rollback(connection: sqlite3.Connection) -> None:

@@ -18,8 +18,11 @@ from dispatcher.store.views import Page
 _codes = msgspec.msgpack.Decoder(list[CodePair])
 
 
-def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, cancelled: bool) -> Page:
-    """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`."""
+def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, cancelled: bool, closed: bool) -> Page:
+    """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
+
+    `closed`: reports of its campaign are not waited for, whenever it was accepted.
+    """
     number, loaded, count, broken, packed_codes = connection.execute(
         "SELECT number, loaded, recipients, broken, codes FROM batches WHERE id = ?", (batch_id,)
     ).fetchone()
@@ -38,7 +41,7 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
     )
     recipient_ids = partial(_recipient_ids, connection)
     chunks = chunks_of_batch(connection, batch_id)
-    return paint(batch, chunks, recipient_ids, overdue_ms=overdue_ms, cancelled=cancelled)
+    return paint(batch, chunks, recipient_ids, overdue_ms=None if closed else overdue_ms, cancelled=cancelled)
 
 
 def _recipient_ids(connection: sqlite3.Connection, chunk_id: int) -> list[Any]:

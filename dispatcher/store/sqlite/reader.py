@@ -88,9 +88,11 @@ class SqliteReader:
 
         overdue_ms = self._overdue_ms(now_ms)
         wanted = np.isin(np.arange(max(State) + 1), list(State) if states is None else list(states))
-        for batch_id, cancelled in self._all(_BATCHES, campaign):
+        for batch_id, cancelled, closed in self._all(_BATCHES, campaign):
             with self._mapped():
-                found = page(self._connection, batch_id, overdue_ms=overdue_ms, cancelled=bool(cancelled))
+                found = page(
+                    self._connection, batch_id, overdue_ms=overdue_ms, cancelled=bool(cancelled), closed=bool(closed)
+                )
             if states is not None:
                 found = selected(found, wanted[found.states])
             if len(found.numbers):
@@ -129,10 +131,13 @@ class SqliteReader:
         from dispatcher.store.pages import sightings
         from dispatcher.store.sqlite.pages import page
 
-        for encoded, cancelled in self._all(_LAUNCH_OF_BATCH, batch_id):
+        overdue_ms = self._overdue_ms(now_ms)
+        for encoded, cancelled, closed in self._all(_LAUNCH_OF_BATCH, batch_id):
             record = codec.decode(encoded)
             assert isinstance(record, Launched)
-            whole = page(self._connection, batch_id, overdue_ms=self._overdue_ms(now_ms), cancelled=bool(cancelled))
+            whole = page(
+                self._connection, batch_id, overdue_ms=overdue_ms, cancelled=bool(cancelled), closed=bool(closed)
+            )
             yield from sightings(whole, number, record, self._meaning)
 
     # --- messages from phones ----------------------------------------------------------------------------------------
@@ -262,10 +267,11 @@ class SqliteReader:
 
 
 _OF_CAMPAIGN: Final = "FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt WHERE c.id = ?"
-_BATCHES: Final = f"SELECT b.id, c.cancelled {_OF_CAMPAIGN} ORDER BY b.number, b.id"
+_CLOSED: Final = "EXISTS (SELECT 1 FROM closings k WHERE k.campaign = c.id)"
+_BATCHES: Final = f"SELECT b.id, c.cancelled, {_CLOSED} {_OF_CAMPAIGN} ORDER BY b.number, b.id"
 _LAUNCH_OF_BATCH: Final = (
-    "SELECT c.launched, c.cancelled FROM campaigns c JOIN batches b ON c.id = b.campaign AND c.attempt = b.attempt "
-    "WHERE b.id = ? AND c.launched IS NOT NULL"
+    f"SELECT c.launched, c.cancelled, {_CLOSED} FROM campaigns c JOIN batches b "
+    "ON c.id = b.campaign AND c.attempt = b.attempt WHERE b.id = ? AND c.launched IS NOT NULL"
 )
 _UNKNOWN: Final = (
     "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported, c.attempt, c.since_ms, "

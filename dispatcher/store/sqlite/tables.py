@@ -10,7 +10,7 @@ from dispatcher.store.sqlite import inbound as sqlite_inbound
 from dispatcher.store.sqlite.batches import BatchTables
 from dispatcher.store.sqlite.chunks import ChunkTables
 from dispatcher.store.sqlite.reports import ReportTables
-from schemas.records import Cancelled, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
 
 
 class SqliteTables:
@@ -61,14 +61,16 @@ class SqliteTables:
         if changed:
             self._run("DELETE FROM rejects WHERE campaign = ? AND attempt != ?", (record.campaign, record.attempt))
 
-    def controlled(self, record: Flowed | Cancelled | Weighed) -> None:
-        """Paused, resumed, cancelled or weighed; may come before the launch (compaction)."""
+    def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
+        """Paused, resumed, cancelled, closed or weighed; may come before the launch (compaction)."""
         self._campaign(record.campaign)
         match record:
             case Flowed():
                 self._run("UPDATE campaigns SET paused = ? WHERE id = ?", (record.paused, record.campaign))
             case Cancelled():
                 self._run("UPDATE campaigns SET cancelled = 1 WHERE id = ?", (record.campaign,))
+            case Closed():
+                self._run("INSERT OR IGNORE INTO closings VALUES (?, ?)", (record.campaign, record.at_ms))
             case Weighed():
                 self._run(
                     "UPDATE campaigns SET weight = ?, urgent = ? WHERE id = ?",
