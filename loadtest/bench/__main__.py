@@ -21,6 +21,7 @@ NAMES: Final = {
     "personal": "sending.personal",
     "post": "sending.post",
     "submit": "sending.submit",
+    "cmpp_codec": "sending.cmpp_codec",
     "webhook_get": "receiving.webhook_get",
     "webhook_batches": "receiving.webhook_batches",
     "join": "receiving.join",

@@ -1,4 +1,5 @@
 """The core may be run through millions of simulated faults because it cannot do anything: no I/O, no clock, no chance.
+The same holds for the codec of CMPP.
 
 `make lint` holds the layers between the packages; this holds what the core may import from outside.
 """
@@ -14,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CORE = sorted((ROOT / "dispatcher" / "core").rglob("*.py"))
+CMPP = sorted((ROOT / "dispatcher" / "cmpp").rglob("*.py"))
 
 ALLOWED = {"schemas", "dispatcher.core", "dispatcher.errors", "numpy", "msgspec"}
 
@@ -46,6 +48,12 @@ def is_allowed(module: str) -> bool:
 @pytest.mark.parametrize("file", CORE, ids=lambda file: file.stem)
 def test_a_core_module_imports_nothing_that_can_act(file: Path) -> None:
     assert [module for module in imports(file.read_text(encoding="utf-8")) if not is_allowed(module)] == []
+
+
+@pytest.mark.parametrize("file", CMPP, ids=lambda file: file.stem)
+def test_a_module_of_the_codec_imports_nothing_that_can_act(file: Path) -> None:
+    found = [module for module in imports(file.read_text(encoding="utf-8")) if not is_allowed(module)]
+    assert [module for module in found if not module.startswith("dispatcher.cmpp.")] == []
 
 
 @pytest.mark.parametrize(
