@@ -16,12 +16,12 @@ from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
 from dispatcher.loggers import get_logger
 from schemas.codec import encode
-from schemas.records import AnyRecord, BalanceTold, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
 from schemas.topics import CAMPAIGNS, LANES
 
 RETRY: Final = Backoff(0.5, 5.0)
 
-JournalRecord = Owned | Intent | Outcome | Resolved | BalanceTold | Checkpoint
+JournalRecord = Owned | Intent | Outcome | Resolved | Checkpoint
 
 
 class Journal:

@@ -10,7 +10,6 @@ from typing import Final
 
 import click
 
-from consumers.accounts.balance_hints import with_hints
 from consumers.unknowns.screen import (
     amount,
     as_object,
@@ -144,8 +143,7 @@ def resolve(
 
 async def _list(config: str | None, campaign: str | None) -> tuple[list[Doubt], int]:
     async with open_session(config, progress=folding()) as session:
-        found, missing = await list_unknown(session, campaign)
-        return await with_hints(await session.log(), found), missing
+        return await list_unknown(session, campaign)
 
 
 async def _resolutions(config: str | None, campaign: str | None) -> list[Resolution]:
@@ -155,7 +153,7 @@ async def _resolutions(config: str | None, campaign: str | None) -> list[Resolut
 
 async def _to_resolve(config: str | None, campaign: str, names: Sequence[str], verdict: ResolvedAs) -> list[Doubt]:
     async with open_session(config, progress=folding()) as session:
-        return await with_hints(await session.log(), await unknown_to_resolve(session, campaign, names, verdict))
+        return await unknown_to_resolve(session, campaign, names, verdict)
 
 
 async def _resolve(

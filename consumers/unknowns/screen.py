@@ -13,7 +13,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from consumers.unknowns.hint_screen import hint_object, hints
 from dispatcher.core.lane.verdict import NO_ANSWER
 from dispatcher.core.results.evidence import Candidate
 from dispatcher.masking import masked_mobiles
@@ -77,7 +76,6 @@ def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
     if rest:
         recipients = counted(sum(doubt.chunk.recipients for doubt in rest), "recipient")
         parts.append(Text(f"and {len(rest):,} more with {recipients} (--json lists all)"))
-    parts += [Text(f"\n{line}") for line in hints(found)]
     return Group(*parts)
 
 
@@ -230,7 +228,6 @@ def as_object(doubt: Doubt) -> dict[str, Any]:
             for clue in doubt.clues
         ],
         "not_looked_for": doubt.blind or None,
-        "balance": hint_object(doubt),
     }
 
 

@@ -84,7 +84,7 @@ async def resolutions(
 async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> tuple[deque[Resolved], int]:
     """The resolutions of a journal that count: the first of each intent, by who owned the lane."""
     ownership, found, seen = Ownership(), deque[Resolved](maxlen=KEPT_MAX), set[int]()
-    begin = offset = await first_kept(log, partition)
+    begin = offset = await _first_kept(log, partition)
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX):
         for stored in records:
             if peek_tag(stored.value) not in _TAGS:
@@ -101,7 +101,7 @@ async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> 
     return found, read
 
 
-async def first_kept(log: Log, partition: int) -> int:
+async def _first_kept(log: Log, partition: int) -> int:
     """The first offset that is still kept: what is over its retention is gone."""
     if await _is_there(log, partition, 0):
         return 0

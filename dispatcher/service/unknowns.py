@@ -27,7 +27,7 @@ from dispatcher.service.session import Session
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.vendors import registry
 from schemas.codec import encode
-from schemas.records import BalanceTold, Decided, ResolvedAs
+from schemas.records import Decided, ResolvedAs
 from schemas.topics import JOBS, lane_partition
 
 EVIDENCE_CALLS_MAX: Final = 20
@@ -56,7 +56,7 @@ class Clue(msgspec.Struct, frozen=True, kw_only=True):
 class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     """An unknown chunk, its campaign as it is now, and what is known beside it.
 
-    `blind` says why no evidence is looked for on its account, or is "". `hint` is what the balance says of it.
+    `blind` says why no evidence is looked for on its account, or is "".
     """
 
     chunk: UnknownChunk
@@ -64,7 +64,6 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     vendor: str
     clues: tuple[Clue, ...]
     blind: str = ""
-    hint: BalanceTold | None = None
 
     @property
     def name(self) -> str:

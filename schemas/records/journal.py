@@ -79,11 +79,7 @@ class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
 
 
 class BalanceTold(Record, frozen=True, kw_only=True, tag="balance-told"):
-    """What an account's balance was before `intents` were sent and after they became unknown: a hint for people.
-
-    Counted in messages: `messages` are theirs; the vendor said that it took `taken` of other requests in between (None:
-    not known); `under_way` may be on either side. key = account. See dispatcher/core/results/balance_hint.py.
-    """
+    """No longer written, and no longer read: logs have it from lanes that noted the balance beside unknown requests."""
 
     account: str
     intents: tuple[int, ...]

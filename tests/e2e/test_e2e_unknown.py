@@ -123,26 +123,3 @@ def test_a_list_that_is_sent_twice_is_not_guessed_at_until_one_of_both_is_known(
 def _said(at: Stand, campaign: str) -> str:
     """What it says before it refuses to decide without being asked."""
     return at.command("unknown", "resolve", campaign, "--as", "resend", code=2)
-
-
-def test_the_balance_before_and_after_tells_how_many_of_them_the_vendor_charged(tmp_path: Path) -> None:
-    """A hint: the lane is told the balance before it sends, and asks again at the vendor's interval (10 s)."""
-    with silent_vendor(tmp_path, taken=True) as at:
-        silent = {"fault": "no_answer", "count": 1, "hold_s": 0.5}
-        at.vendor.configure(rule=[silent | {"taken": True}, silent | {"taken": False}])
-        at.run()
-        at.until(lambda: at.vendor.totals()["balance_requests"], "the lane asked for its balance")
-        at.launch("may", numbers_file(at.folder, RECIPIENTS))
-        at.until(lambda: at.counts("may").accepted + at.counts("may").unknown == RECIPIENTS, "everything was sent")
-        unknown = at.counts("may").unknown
-        at.until(
-            lambda: all(each["balance"] for each in printed(at, "unknown", "list")["chunks"]), "it was asked again"
-        )
-        hints = [chunk["balance"] for chunk in printed(at, "unknown", "list")["chunks"]]
-        assert hints[0] == hints[1]
-        fell = hints[0]["before"] - hints[0]["after"]
-        assert (hints[0]["messages"], hints[0]["under_way"]) == (unknown, 0)
-        assert fell == at.vendor.totals()["charged"]
-        assert fell - hints[0]["taken"] == unknown / 2
-        assert "A hint only, the balance of spring" in at.command("unknown", "list")
-        assert at.counts("may").unknown == unknown, "nothing is decided by it"

@@ -20,8 +20,7 @@ from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Piece
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.personal import Letters
-from dispatcher.core.results.balance_hint import BalanceHint, Told
-from schemas.records import BalanceTold, Stop, Why
+from schemas.records import Stop, Why
 
 CROWD_MAX = 20
 UNWRITTEN_TOLD = 10
@@ -71,8 +70,8 @@ class Sending(msgspec.Struct):
     """A chunk handed to the driver at `handed_s`.
 
     `stands_s`: since when its request is built and connected (the gate). `written`: its first byte may have gone out,
-    with `ticket` for its place in the flow limit. `refused`: why it may not be written any more. `told`: the balance
-    told before. `trial`: it finds out whether the account may send again.
+    with `ticket` for its place in the flow limit. `refused`: why it may not be written any more. `trial`: it
+    finds out whether the account may send again.
     """
 
     chunk: Chunk
@@ -87,7 +86,6 @@ class Sending(msgspec.Struct):
     written: bool = False
     ticket: int = 0
     refused: str = ""
-    told: Told | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -133,8 +131,6 @@ class AccountLane:
         self.dry = 0  # refusals for lack of credit, one after the other, in spite of that
         self.dry_polls = 0
         self.spent_since_poll = 0.0
-        self.hint = BalanceHint()
-        self.hints: list[BalanceTold] = []
         self.lead = Lead()
         self.ttl = TimeToLive(ttl_s)
         self.unwritten: dict[tuple[int, int], Unwritten] = {}  # by (job, first recipient)
@@ -282,7 +278,6 @@ class AccountLane:
     def leaves(self, sending: Sending, now_s: float) -> None:
         """Its first byte is written now."""
         sending.written = True
-        sending.told = self.hint.told
         if self.pacer is not None:
             sending.ticket = self.pacer.left(sending.units, now_s)
         self._leaving.leaves(sending)
@@ -391,7 +386,6 @@ class AccountLane:
     def balance_asked(self) -> float:
         """A balance query leaves: what is under way now may or may not be in its answer. The mark for `balance_is`."""
         sending = sum(sending.parts for sending in self.sending.values())
-        self.hint.asked(sending)
         waiting = sum(proposal.parts for proposal in self.proposed.values()) + sum(ready.parts for ready in self.ready)
         return self.spent_since_poll - sending - waiting
 
@@ -402,7 +396,6 @@ class AccountLane:
         if topped_up:
             self.release(Why.OTHER_CREDIT)
         self.balance = messages
-        self.hints += self.hint.answered(self.spec.account, messages, now_ms)
         if messages < 1:
             self.tell(AccountEvent.EMPTY, now_s, now_ms)
         elif topped_up or not self.dry:

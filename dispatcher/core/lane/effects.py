@@ -9,13 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.messages.personal import Letters
-from schemas.records import BalanceTold, Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved, Stop
+from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved, Stop
 
 
 class Append(msgspec.Struct, frozen=True):
     """Append to the journal."""
 
-    record: Intent | Outcome | Resolved | BalanceTold | Checkpoint
+    record: Intent | Outcome | Resolved | Checkpoint
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -39,8 +39,6 @@ class NextSends:
 
     def of(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
         """Everything of this lane to be done now, in order. The lane changes while this is read."""
-        yield from map(Append, lane.hints)
-        lane.hints.clear()
         yield from self._sent(lane, now_s, now_ms)
         if not draining:
             yield from self._proposed(lane, now_s, now_ms)

@@ -66,7 +66,6 @@ class Owner:
         self.wake_s = NEVER
         self._waits: dict[int, Wait] = {}  # of chunks that are sent again, by intent
         self._notices: dict[str, Notices] = {}
-        self._asked_ms: dict[int, int] = {}  # when the intents were asked for that we read before our own Owned
         self._admission = Admission(state, campaigns, self.lanes)
         self._last_checkpoint = state.position
         self._out: list[Effect] = []
@@ -80,8 +79,6 @@ class Owner:
             return
         change = self.state.apply(offset, record)
         if not self.in_charge:
-            if isinstance(record, Intent) and change.chunk is not None:
-                self._asked_ms[offset] = record.at_ms
             return
         if isinstance(record, Checkpoint) and record.owner == self.settings.owner and not self.deposed:
             self._out.append(Point(CheckpointAt(partition=self.settings.partition, offset=offset)))
@@ -231,9 +228,6 @@ class Owner:
             lane.spent_since_poll -= sending.parts
         elif result.effect == ChunkEffect.ACCEPTED:
             lane.dry = 0
-            lane.hint.taken(sending.parts)
-        else:
-            lane.hint.unknown(intent, sending.parts, sending.told)
         self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
@@ -349,8 +343,6 @@ class Owner:
             self._admission.admit(job_offset)
         for chunk in self.state.open.values():
             self._became_unknown(chunk, now_s, 0)
-            self._hint_of(chunk)
-        self._asked_ms.clear()
 
     def _tell(self, lane: AccountLane, verdict: Verdict, result: Consequence, now_s: float, now_ms: int) -> None:
         """What an answer means for the account."""
@@ -386,15 +378,6 @@ class Owner:
             if tried.told and job is not None and job.job is not None:
                 wait = Wait(why=Why.UNWRITTEN, code=tried.sentence())
                 yield Piece(offset, job.job, start, start + tried.recipients, wait=wait)
-
-    def _hint_of(self, inherited: Chunk) -> None:
-        """What the balance was before a former owner sent it, for the hint; a personalised one's parts nobody knows."""
-        lane, asked_ms = self.lanes.get(inherited.account), self._asked_ms.get(inherited.intent)
-        campaign = self.campaigns.get(inherited.campaign)
-        personal = campaign is not None and campaign.launched is not None and bool(campaign.launched.variables)
-        if lane is not None and asked_ms is not None and not personal:
-            messages = inherited.count * lane.segments(inherited.campaign)
-            lane.hint.inherited(inherited.intent, messages, asked_ms, self.campaigns.balances.get(inherited.account))
 
     def _intent_read(self, chunk: Chunk, now_s: float) -> None:
         lane = self.lanes.get(chunk.account)
