@@ -1,7 +1,7 @@
-"""A scenario: vendors, accounts, campaigns, what happens meanwhile, and what must be so in the end. One TOML file.
+"""A scenario: vendors, accounts, campaigns, events and the expected end, in one TOML file.
 
-The keys are the fields of the structs below, with their meaning (docs/SCENARIOS.md is written from them). Reading and
-checking it is file.py's affair; this file holds no rule.
+The keys are the fields of the structs below, with their meaning (docs/SCENARIOS.md is generated from them). file.py
+reads and checks a scenario; this file has no rules.
 """
 
 from __future__ import annotations
@@ -27,11 +27,9 @@ class LogPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: Annotated[
         Literal["sqlite", "kafka"],
-        Meta(description="a file, or a Kafka broker that is started for this run; `--log URL` wins"),
+        Meta(description="a file, or a Kafka broker started for this run; `--log URL` overrides it"),
     ] = "sqlite"
-    options: Annotated[
-        str, Meta(description="what stands behind the `?` of the log's URL, for example `session_s=6`")
-    ] = ""
+    options: Annotated[str, Meta(description="the query of the log's URL, such as `session_s=6`")] = ""
 
 
 class RunPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +38,7 @@ class RunPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lanes: Annotated[int, Meta(ge=1, le=16, description="processes with the role lanes")] = 1
     patience_s: Annotated[
         float,
-        Meta(gt=0, description="the run is given up when nothing has changed for so long (real seconds)"),
+        Meta(gt=0, description="the run ends if nothing changes for this long (real seconds)"),
     ] = 60.0
 
 
@@ -50,41 +48,41 @@ class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: Annotated[str, Meta(min_length=1, description="its name")]
     route: Annotated[list[str], Meta(min_length=1, description="the accounts it goes through")]
     recipients: Annotated[
-        int | None, Meta(description="so many numbers are made for it, each in no other campaign; or `file`")
+        int | None, Meta(description="how many numbers to make, each in no other campaign; or `file`")
     ] = None
     file: Annotated[str | None, Meta(description="a list, relative to the scenario's file; or `recipients`")] = None
-    dirty: Annotated[bool, Meta(description="the list is as dirty as marketing's: `recipients` are its rows")] = False
+    dirty: Annotated[bool, Meta(description="adds bad and duplicate rows; `recipients` counts the rows")] = False
     variables: Annotated[
         dict[str, Annotated[int, Meta(ge=0)]],
         Meta(
-            description="columns of its list, for `{NAME}` in the text: how many different values each has; 0: another "
-            "one for everybody"
+            description="columns for `{NAME}` in the text: how many different values each has; 0: a different one per "
+            "recipient"
         ),
     ] = {}
-    text: Annotated[str, Meta(description="its text; of its own, so that the ledger's rows can be told apart")] = ""
-    at_s: Annotated[float, Meta(ge=0, description="launched so many seconds after the start")] = 0.0
+    text: Annotated[str, Meta(description="its text; must differ from other campaigns' texts")] = ""
+    at_s: Annotated[float, Meta(ge=0, description="seconds after the start of the run")] = 0.0
     after_taken: Annotated[
         Share | None,
         Meta(description="launched when the vendors have taken this share of all recipients; instead of `at_s`"),
     ] = None
-    weight: Annotated[int, Meta(ge=1, description="its share of an account beside others")] = 1
-    urgent: Annotated[bool, Meta(description="goes before all that are not")] = False
-    unknown: Annotated[Literal["hold", "resend"], Meta(description="what is done with unknown recipients")] = "hold"
+    weight: Annotated[int, Meta(ge=1, description="its share of an account, relative to others")] = 1
+    urgent: Annotated[bool, Meta(description="goes before campaigns that are not urgent")] = False
+    unknown: Annotated[Literal["hold", "resend"], Meta(description="the policy for unknown recipients")] = "hold"
     options: Annotated[dict[str, str], Meta(description="vendor options, as `--option` of `campaign launch`")] = {}
 
 
 class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[[event]]: when, to whom (one of vendor, account, role, campaign), what."""
 
-    at_s: Annotated[From0 | None, Meta(description="so many seconds after the start; or `after_taken`")] = None
+    at_s: Annotated[From0 | None, Meta(description="seconds after the start; or `after_taken`")] = None
     after_taken: Annotated[
-        Share | None, Meta(description="when the vendors have taken this share (0 to 1) of all recipients")
+        Share | None, Meta(description="when the vendors have taken this share of all recipients")
     ] = None
     for_s: Annotated[
         Above0 | None,
         Meta(
-            description="undone after so many seconds: the vendor is back, the switches are as before, the role is "
-            "started or goes on, the campaign is resumed"
+            description="undone after this many seconds: the vendor returns, switches are restored, the role starts or "
+            "continues, the campaign is resumed"
         ),
     ] = None
     vendor: Annotated[
@@ -96,14 +94,14 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     role: Annotated[
         RoleName | None,
-        Meta(description="a role of ours: `do` is kill (-9), stop (in order), start, restart or freeze (with `for_s`)"),
+        Meta(description="a role: `do` is kill (-9), stop (in order), start, restart or freeze (with `for_s`)"),
     ] = None
     campaign: Annotated[str | None, Meta(description="a campaign's id: `do` is pause, resume or cancel")] = None
     do: Annotated[
         Do | None,
         Meta(
             description="outage: the vendor's gateway dies as by kill -9, for `for_s`. repeat: every report already "
-            "pushed is pushed once more. The others as said above"
+            "pushed is pushed again. The others as above"
         ),
     ] = None
     set: Annotated[dict[str, Any] | None, Meta(description="switches of the vendor")] = None
@@ -112,10 +110,12 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="the vendor's faults and forced answers from now on; `[]`: none (docs/SIMULATORS.md, Rules)"),
     ] = None
     every_fault: Annotated[
-        Share | None, Meta(description="every fault the simulator has, each at this probability; 0: none")
+        Share | None, Meta(description="the probability of each fault of the simulator; 0: none")
     ] = None
     top_up: Annotated[int | None, Meta(description="credit added to the account at the vendor")] = None
-    flow: Annotated[dict[str, Any] | None, Meta(description="the limit that the vendor enforces from now on")] = None
+    flow: Annotated[dict[str, Any] | None, Meta(description="the flow limit that the vendor enforces from now on")] = (
+        None
+    )
     inbound: Annotated[
         dict[str, Any] | None,
         Meta(description='a message from a phone, as of `POST /_sim/mo`: `{ mobile = "…", msg = "…" }`'),
@@ -123,35 +123,33 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ExpectPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[expect]: what must be so in the end, besides what must always be so."""
+    """[expect]: what must hold in the end, besides the invariants."""
 
-    within_s: Annotated[Above0 | None, Meta(description="all is over after so many real seconds")] = None
+    within_s: Annotated[Above0 | None, Meta(description="the run ends within this many real seconds")] = None
     delivered: Annotated[
-        tuple[float, float] | None, Meta(description="the share of all recipients that is delivered: least and most")
+        tuple[float, float] | None, Meta(description="the least and the largest share of recipients delivered")
     ] = None
-    unknown_max: Annotated[Share, Meta(description="the share of recipients that may be unknown in the end")] = 0.0
-    no_report_max: Annotated[Share, Meta(description="the share of recipients that may end without a report")] = 0.0
-    refused_max: Annotated[Share, Meta(description="the share of recipients that the vendors may refuse for good")] = (
-        0.0
-    )
+    unknown_max: Annotated[Share, Meta(description="the largest share of recipients unknown in the end")] = 0.0
+    no_report_max: Annotated[Share, Meta(description="the largest share of recipients without a report")] = 0.0
+    refused_max: Annotated[Share, Meta(description="the largest share of recipients refused for good")] = 0.0
     cancelled: Annotated[
-        list[str], Meta(description="campaigns of which somebody was cancelled; nobody may be in any other")
+        list[str], Meta(description="campaigns with cancelled recipients; no other campaign may have any")
     ] = []
     limit_used_min: Annotated[
         Share | None,
-        Meta(description="the share of every flow limit that is used while there is something to send"),
+        Meta(description="the least share of every flow limit used while there is something to send"),
     ] = None
-    over_limit: Annotated[
-        list[str], Meta(description="accounts at which a vendor may count windows over its limit")
-    ] = []
+    over_limit: Annotated[list[str], Meta(description="accounts whose vendor may count windows over its limit")] = []
     violations: Annotated[
-        list[str], Meta(description="what the vendors may count as violations (docs/SIMULATORS.md, The ledger)")
+        list[str], Meta(description="violations that the vendors may count (docs/SIMULATORS.md, The ledger)")
     ] = []
     codes: Annotated[
-        dict[str, list[str]], Meta(description="answers that each vendor must have given at least once: `codes.NAME`")
+        dict[str, list[str]], Meta(description="answers that each vendor must give at least once: `codes.NAME`")
     ] = {}
-    faults: Annotated[list[str], Meta(description="vendors at which every fault must have happened at least once")] = []
-    inbound: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="messages from phones that we have")] = None
+    faults: Annotated[list[str], Meta(description="vendors at which every fault must happen at least once")] = []
+    inbound: Annotated[
+        Annotated[int, Meta(ge=0)] | None, Meta(description="how many messages from phones we must have")
+    ] = None
 
 
 class VendorPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +170,7 @@ class AccountPart(msgspec.Struct, frozen=True, kw_only=True):
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A whole scenario; `sections` are [lanes], [store] and [web] as in dispatcher.toml.
 
-    `smaller`: has fewer recipients than its file says.
+    `smaller`: it has fewer recipients than its file says.
     """
 
     path: str
