@@ -10,11 +10,12 @@ import msgspec
 from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import Cancelled, Flowed, Intent, Weighed
+from schemas.records import Cancelled, Checked, Flowed, Intent, Weighed
 from tests.simulation.evidence import Evidence
 from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
+from tests.simulation.outages import attempts_of, outages_of
 from tests.simulation.personal import PARTS_MAX, road_of, runs_of
 from tests.simulation.place import Place
 from tests.simulation.process import Process
@@ -58,16 +59,20 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     faults = rng.random() < 0.9
     log = SimLog(world, rng.choice(["sqlite", "kafka", "kafka"]), faults=faults and rng.random() < 0.7)
     vendor = SimVendor(world, log, faults=faults, credit=rng.choice([None, None, 200, 2_000]))
-    spec = _spec(rng)
+    spec = msgspec.structs.replace(_spec(rng), attempts_max=attempts_of(world.seed))
     if vendor.memory.acts:
         spec = msgspec.structs.replace(spec, evidence_s=EVIDENCE_S)
     slowness = slowness_of(world.seed)
     place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed), slowness)
     evidence = Evidence(world, log, vendor)
     evidence.unclear(WAR_S)
+    if faults:
+        vendor.outages = outages_of(world.seed, WAR_S)
+    for outage in vendor.outages:
+        world.after(outage.until_s + 1.0, lambda: _check_account(log))
     watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness)
     plans = _personalised(_plans(rng), world.seed)
-    world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {slowness}, {plans}"
+    world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {slowness}, {vendor.outages}, {plans}"
     log.on_late = lambda records: _cancel_one(world, log, records)
     for plan in plans:
         _schedule(world, log, place.batches, plan)
@@ -113,7 +118,9 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
             living.append(fresh())
     vendor.faults = log.faults = False
     vendor.down_until_s = 0.0
+    vendor.outages = ()
     world.say("peace")
+    _check_account(log)
     vendor.top_up(100_000)
     world.run(world.now_s + 40.0)
     fresh()
@@ -184,6 +191,11 @@ def _schedule(world: World, log: SimLog, batches: dict[int, Batch], plan: Plan) 
         control(rng.random() * WAR_S, weighed)
     if rng.random() < 0.25:
         control(launch_s + rng.choice([1.0, WAR_S]) * rng.random(), Cancelled(campaign=name, at_ms=0, by="t"))
+
+
+def _check_account(log: SimLog) -> None:
+    """A person looks after the account, for whatever it was stopped."""
+    log.put("jobs", [Checked(account=ACCOUNT, at_ms=0, by="t")])
 
 
 def _cancel_one(world: World, log: SimLog, records: list[Any]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dispatcher.core.lane.state import ChunkState, LaneState
-from schemas.records import Cancelled, Intent, Job, Launched, Owned
+from schemas.records import Cancelled, Effect, Intent, Job, Kind, Launched, Outcome, Owned
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.watch import Watch
 from tests.simulation.world import World
+
+FOR_NOW = (Kind.RETRY_LATER, Kind.REJECTED)
+"""Classes that never fail a chunk within the time of a history: busy, and a web server's refusal."""
 
 Recipient = tuple[int, int]
 """Offset of the job, index in it."""
@@ -23,6 +26,9 @@ def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch) -> None:
             first.setdefault(record.campaign, record)
     cancelled = {record.campaign for record in log.topics["campaigns"] if isinstance(record, Cancelled)}
     counted: set[tuple[str, int]] = set()
+    for record in log.topics["lanes"]:
+        if isinstance(record, Outcome) and record.effect == Effect.FAILED and record.kind in FOR_NOW:
+            raise world.broken("recipients were failed though they were refused for now only", [record.intent])
     for job_offset, job in enumerate(log.topics["jobs"]):
         if not isinstance(job, Job):
             continue

@@ -18,6 +18,7 @@ from tests.simulation.mutants_flow import FLOW_MUTANTS
 from tests.simulation.mutants_gate import GATE_MUTANTS
 from tests.simulation.mutants_lane import LANE_MUTANTS
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
+from tests.simulation.mutants_standing import STANDING_MUTANTS
 
 Mutant = Callable[[MonkeyPatch], None]
 
@@ -48,5 +49,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *GATE_MUTANTS,
     *EVIDENCE_MUTANTS,
     *PERSONAL_MUTANTS,
+    *STANDING_MUTANTS,
     *JOIN_MUTANTS,
 )

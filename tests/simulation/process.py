@@ -15,8 +15,9 @@ from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.results.requests import RequestTime
-from schemas.records import Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stopped
+from schemas.records import Checked, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stop, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
+from tests.simulation.held_watch import HeldWatch
 from tests.simulation.place import BALANCE_INTERVAL_S, TTL_S, Place
 from tests.simulation.recall import Search
 from tests.simulation.sim_log import Fate
@@ -39,6 +40,7 @@ class Process:
         self.owner: Owner | None = None
         self.wall_skew_ms = self.world.rng.choice([0, 0, 3_600_000, -86_400_000])
         self._draining = False
+        self._newest: Stopped | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -50,6 +52,7 @@ class Process:
         self._overtaken = OvertakenWatch(self._unfair)
         self._last: Checkpoint | None = None
         self._balance_s: float | None = None
+        self._watch_held(())
         self._serial = getattr(self, "_serial", 0) + 1
         self.log.readers.append(self._written)
 
@@ -155,10 +158,18 @@ class Process:
                 was = self.owner.in_charge
                 self.owner.journal_read(offset, record, self.world.now_s, self.now_ms)
                 if self.owner.in_charge and not was:
+                    stopped = self.campaigns.stops.get(ACCOUNT)
+                    self._watch_held(() if stopped is None else stopped.reasons())
                     self._read("jobs")
             elif self.owner is not None:
+                if isinstance(record, Checked):
+                    self.held.checked()
+                    self._broke = False
                 self.owner.inbox_read(offset, record, self.world.now_s, self.now_ms)
         self._poll()
+
+    def _watch_held(self, stops: tuple[Stop, ...]) -> None:
+        self.held = HeldWatch(self.world.broken_off, self.place.spec, stops)
 
     def _campaign(self, offset: int, record: Any) -> None:
         self.weights.read(record)
@@ -208,11 +219,20 @@ class Process:
             self.world.at(owner.wake_s, self._timer, self)
 
     def _tell(self, effect: Tell) -> None:
-        """What keeps the account from sending, for its next owner to know."""
+        """What keeps the account from sending, for its next owner to know; again if the log does not take it."""
         self.world.say("%s tells %s", self.name, ", ".join(stop.why for stop in effect.stops) or "that it sends again")
         why = old_word(effect.stops)
         record = Stopped(account=effect.account, at_ms=effect.at_ms, why=why, says="", stops=effect.stops)
-        self.log.append(self, "campaigns", [record], lambda fate: None)
+        self._newest = record
+
+        def written(fate: Fate) -> None:
+            if fate != "written" and self._newest is record:
+                self.world.after(0.5, write, self)
+
+        def write() -> None:
+            self.log.append(self, "campaigns", [record], written)
+
+        write()
 
     def _timer(self) -> None:
         self._poll_at_s = float("inf")
@@ -290,6 +310,7 @@ class Process:
             raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
         if word:
             self._overtaken.leaves(lane, send.intent)
+            self.held.writes(send, self.world.now_s)
         self.world.after(0.0, self._poll, self)
         return word
 
@@ -300,6 +321,7 @@ class Process:
             return
         self._broke = self._broke or verdict.kind is Kind.BALANCE
         times = (self.world.now_s, self.now_ms)
+        self.held.answered(send, verdict, self.world.now_s)
         owner.answered(send.intent, send.account, verdict, *times, wrote_s=wrote_s, answered_s=answered_s)
         if verdict.kind is Kind.BALANCE and not self.place.spec.polls_balance:
             self.world.after(300.0, partial(setattr, self, "_broke", False), self)
@@ -326,6 +348,8 @@ class Process:
             return
         owner.balance_answered(ACCOUNT, credit, mark, self.world.now_s, self.now_ms)
         self._balance_s = seen_s
+        if credit >= 1:
+            self.held.paid()
         self._broke = self._broke and credit < 1
         self._poll()
 

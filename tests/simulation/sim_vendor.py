@@ -9,13 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from schemas.records import Reports
+from tests.simulation.outages import Outage
 from tests.simulation.personal import messages as messages_of
 from tests.simulation.personal import text_of
 from tests.simulation.recall import Memory
 from tests.simulation.sim_log import SimLog
-from tests.simulation.world import ACCOUNT, World
+from tests.simulation.world import ACCOUNT, START_S, World
 
 TAKEN: Final = ("take", "take-silent", "garbage-taken", "late")
 ANSWERS: Final = {
@@ -25,6 +26,8 @@ ANSWERS: Final = {
     "garbage-taken": Verdict(kind=Kind.UNKNOWN, code="?"),
     "garbage": Verdict(kind=Kind.UNKNOWN, code="?"),
     "balance": Verdict(kind=Kind.BALANCE, code="109"),
+    "error": Verdict(kind=Kind.UNKNOWN, code="http 503", slower=True, origin=Origin.HTTP),
+    "elsewhere": Verdict(kind=Kind.REJECTED, code="http 404", wrong_server=True, origin=Origin.HTTP),
 }
 MISBEHAVIOUR: Final = (
     *("take-silent", "silent", "busy", "throttle", "garbage-taken", "garbage", "reject", "refuse", "late"),
@@ -63,6 +66,7 @@ class SimVendor:
         self.runs: dict[str, int] = {}  # how many recipients of each campaign share a text, 0: all
         self.watch: Callable[[Arrival, str], None] = lambda arrival, behaviour: None
         self.down_until_s = 0.0
+        self.outages: tuple[Outage, ...] = ()
         self.stalled_until_s = 0.0
         self.unclear_s = (0.0, 0.0)  # from when until when no answer says what happened
         self._unclear = random.Random(f"{world.seed}, unclear")
@@ -70,6 +74,9 @@ class SimVendor:
     def behave(self) -> str:
         """What it will do with the next request."""
         rng = self.world.rng
+        for outage in self.outages:
+            if outage.from_s <= self.world.now_s - START_S < outage.until_s:
+                return outage.kind
         if self.world.now_s < self.down_until_s:
             return "refuse"
         if self.faults and self.unclear_s[0] <= self.world.now_s < self.unclear_s[1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher.core.lane.effects import Send
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Verdict
+from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, Verdict
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.personal import texts_sent
 from tests.simulation.sim_vendor import SimVendor
@@ -70,14 +70,14 @@ class Wire:
         world, vendor = self._world, self._vendor
         behaviour = vendor.behave()
         if behaviour == "refuse":
-            self._answered(send, Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED), None, None)
+            self._answered(send, Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED, origin=Origin.LINK), None, None)
             return
         word = may_write(send)
         if word is None:
             self._gates[send.intent] = lambda: self._write(send, name, may_write)
             return
         if not word:
-            self._answered(send, Verdict(kind=Kind.NOT_SENT), None, None)
+            self._answered(send, Verdict(kind=Kind.NOT_SENT, origin=Origin.OURS), None, None)
             return
         wrote_s, numbers = world.now_s, bytes(send.numbers)
         texts = texts_sent(send, self._road)
@@ -97,5 +97,5 @@ class Wire:
                 world.after(back_s, lambda: conclude(verdict, world.now_s), self._process)
 
         world.after(forward_s, arrive)
-        silence = Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER)
+        silence = Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER, origin=Origin.LINK)
         world.after(self._timeout_s, lambda: conclude(silence, None), self._process)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dispatcher.core.flow.fairness import URGENT_RUN
 from dispatcher.core.lane.account import LaneSpec
-from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved
+from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved, Stopped, Why
 from tests.simulation.evidence import READ_S
 from tests.simulation.process import Process
 from tests.simulation.sim_log import SimLog
@@ -28,6 +28,8 @@ IDLE_STEPS: Final = 20
 """Something that may be sent leaves within IDLE_S and so many times the slow steps that lie before a first byte."""
 
 LOOK_S: Final = 1.0
+UNTOLD_S: Final = 30.0
+OUTAGES: Final = (Why.BUSY, Why.NO_ANSWER, Why.UNREACHABLE, Why.TOO_FAST)
 
 
 class Watch:
@@ -59,6 +61,8 @@ class Watch:
         self._owner = ""
         self._idle_max_s = IDLE_S + IDLE_STEPS * slowness.all_s
         self._idle_since_s = world.now_s
+        self._told = False
+        self._still: dict[str, float] = {}
         log.listeners.append(self._written)
         vendor.watch = self._arrived
         world.after(LOOK_S, self._look)
@@ -78,6 +82,9 @@ class Watch:
                 self._stopped_s.pop(record.campaign, None)
             case Owned():
                 self._owner = record.owner
+            case Stopped():
+                self._told = bool(record.reasons())
+                self._still.clear()
             case Resolved() if record.verdict != "sent":
                 self._resent.add(record.intent)
                 if record.by == "policy":
@@ -157,8 +164,9 @@ class Watch:
     # --- the lane ---
 
     def _look(self) -> None:
-        """No campaign with work waits long while the others are served; nor do all of them together."""
+        """No campaign with work waits long while the others are served, nor do all; no account stands still unsaid."""
         self.world.after(LOOK_S, self._look)
+        self._silent()
         able = {name for process in self.processes for name in self._able(process)}
         if not able:
             self._idle_since_s = self.world.now_s
@@ -172,6 +180,30 @@ class Watch:
             run = URGENT_RUN if name not in urgent and urgent & able else 1  # one chunk in URGENT_RUN is for all others
             if waits_s > STARVED_S and others > STARVED_MESSAGES * run:
                 raise self.world.broken(f"{name} waits for {waits_s:.0f} s, the others were sent {others} messages")
+
+    def _silent(self) -> None:
+        """An account that does not send says so on the log."""
+        stands = [process.name for process in self.processes if self._in_charge(process) and not self._is_open(process)]
+        self._still = {name: self._still.get(name, self.world.now_s) for name in stands}
+        for name, since_s in self._still.items():
+            if self.world.now_s - since_s > UNTOLD_S and not self._told:
+                raise self.world.broken(f"{name} has not sent for {UNTOLD_S:.0f} s, and the log does not say why")
+        for process in self.processes:
+            if self._in_charge(process) and process.held.may_send_all and self._is_held(process):
+                raise self.world.broken(f"{process.name} is held back, though the vendor answered")
+
+    def _in_charge(self, process: Process) -> bool:
+        return process.at_work and process.name == self._owner and process.owner is not None
+
+    def _is_open(self, process: Process) -> bool:
+        assert process.owner is not None
+        standing = process.owner.lanes[ACCOUNT].standing
+        return standing.sends and not standing.trying
+
+    def _is_held(self, process: Process) -> bool:
+        assert process.owner is not None
+        stop = process.owner.lanes[ACCOUNT].standing.stop
+        return stop is not None and stop.why in OUTAGES
 
     def _able(self, process: Process) -> list[str]:
         """The campaigns that this process could send for now, if it is the one in charge."""

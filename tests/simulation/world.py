@@ -93,6 +93,10 @@ class World:
         """Something happened; `text % parts` says what."""
         self._story.append(Line(self.now_s, text, parts, intent))
 
+    def broken_off(self, what: str, intents: Collection[int] = ()) -> None:
+        """Raise the error for those who cannot."""
+        raise self.broken(what, intents)
+
     def broken(self, what: str, intents: Collection[int] = ()) -> Broken:
         """The error to raise: with all that happened to these chunks, or else with what happened last."""
         whom = set(intents)

@@ -90,7 +90,7 @@ ACCOUNT: Final[dict[tuple[AccountState, AccountEvent], AccountState]] = {
     (_S.VENDOR_CLOSED, _E.CHECKED): _S.TRYING,
     (_S.STOPPED_CREDIT, _E.CHECKED): _S.TRYING,
     (_S.STOPPED_LOGIN, _E.CHECKED): _S.STARTING,
-    (_S.STOPPED_ADDRESS, _E.CHECKED): _S.STARTING,
+    (_S.STOPPED_ADDRESS, _E.CHECKED): _S.TRYING,
     (_S.STOPPED_CREDIT, _E.CREDIT): _S.OPEN,
 }
 
@@ -122,6 +122,7 @@ class Standing:
         self.stop: Stop | None = None
         self.until_s = NEVER
         self._row = 0  # troubles
+        self._trouble: Stop | None = None  # the last one
         self._web_row = 0  # refusals of a web server
         self._held = 0  # how often it was held back since it was open
         self._over: tuple[Stop, float] | None = None  # the last stop, and when it ended
@@ -166,12 +167,16 @@ class Standing:
             event = AccountEvent.ANSWERED
         if self.state is AccountState.STOPPED_CREDIT:
             self._asked_credit(event, now_s, now_ms)
+        if event in TROUBLES:
+            self._trouble = Stop(why=WHY[event], code=code, since_ms=now_ms, row=self._row)
         becomes = ACCOUNT.get((self.state, event))
         if becomes is None or (event in TROUBLES and not self._is_enough(event)):
             return
+        if event is AccountEvent.CREDIT and self._row >= FEW:  # there is credit, but nothing was answered meanwhile
+            becomes, self.stop, self._held = AccountState.TRYING, self._trouble, max(1, self._held)
         self.state = becomes
         if becomes in (AccountState.OPEN, AccountState.STARTING):
-            self._opens(now_s)
+            self._opens(event, now_s)
         elif becomes is AccountState.TRYING:
             self._tries()
         else:
@@ -204,12 +209,14 @@ class Standing:
             return self._spec.limit is None
         return self._row >= FEW
 
-    def _opens(self, now_s: float) -> None:
+    def _opens(self, event: AccountEvent, now_s: float) -> None:
         if self.stop is not None:
             self._over = (self.stop, now_s)
         self.stop = None
         self.until_s = NEVER
-        self._row = self._web_row = self._held = 0
+        self._held = 0
+        if event is not AccountEvent.CREDIT:  # which says nothing of how requests are answered
+            self._row = self._web_row = 0
 
     def _tries(self) -> None:
         assert self.stop is not None

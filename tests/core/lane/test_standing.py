@@ -108,7 +108,7 @@ def test_a_row_of_refusals_by_a_web_server_stops_the_account_until_a_person_chec
         AccountState.STOPPED_ADDRESS, Why.ADDRESS, "http 404", FEW,
     )  # fmt: skip
     assert not at.standing.answers_queries
-    assert at.tell(AccountEvent.CHECKED).state is AccountState.STARTING
+    assert at.tell(AccountEvent.CHECKED).state is AccountState.TRYING
 
 
 def test_a_web_server_that_refuses_after_errors_of_its_own_holds_back_before_it_stops():
@@ -131,6 +131,14 @@ def test_an_empty_balance_without_a_query_is_tried_again_later_with_one_small_re
     assert at.wait(CREDIT_RETRY_S).state is AccountState.TRYING
     at.tell(AccountEvent.NO_CREDIT, code="11")
     assert (at.state, at.stop.since_ms) == (AccountState.STOPPED_CREDIT, NOW_MS)
+
+
+def test_credit_opens_no_account_whose_last_requests_were_not_answered():
+    at = At().tell(AccountEvent.NO_CREDIT).tell(AccountEvent.NO_ANSWER, FEW).tell(AccountEvent.CREDIT)
+    assert (at.state, at.stop.why) == (AccountState.TRYING, Why.NO_ANSWER)
+    assert at.tell(AccountEvent.CREDIT).state is AccountState.TRYING
+    at.tell(AccountEvent.NO_ANSWER)
+    assert at.standing.until_s - at.now_s == HOLD_BACK.pause_s(2), "its first pause was spent without credit"
 
 
 def test_the_vendor_s_closing_time_is_waited_out_and_a_check_ends_it_at_once():
