@@ -1,9 +1,10 @@
-"""Watches one process at the wire: what it may still write once the vendor's answers are none.
+"""Watches one process at the wire: what it may still write during an outage of the vendor.
 
-After three answers in a row that are none, nothing is written for a pause, then one request at a time to one recipient,
-after pauses that double up to half a minute, until one is answered. After three refusals of a web server in a row
-nothing is written at all, until a person has checked the account. A new owner that could read that its predecessor was
-stopped begins in the same way. The rules are written down here a second time, from the promise, not from the core.
+After three troubles in a row (busy, an error, no answer or connection) nothing is written for a pause, then one request
+at a time to one recipient, after pauses that double up to half a minute, until one is answered. After three refusals of
+a web server in a row nothing is written at all, until a person has checked the account. A new owner that could read
+that its predecessor was stopped begins in the same way. The rules are written down here a second time, from the
+promise, not from the core.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ IN_A_ROW: Final = 3
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 TOLERANCE_S: Final = 1e-6
-NO_ANSWERS: Final = (Kind.RETRY_LATER, Kind.UNKNOWN)
+TROUBLES: Final = (Kind.RETRY_LATER, Kind.UNKNOWN)
 ANSWERS: Final = (Kind.ACCEPTED, Kind.PARTIAL, Kind.CONTENT, Kind.BALANCE)
 
 
@@ -61,7 +62,7 @@ class HeldWatch:
         self._trials.discard(send.intent)
         if verdict.kind in ANSWERS:
             self.works()
-        elif self._is_none(verdict):
+        elif self._is_trouble(verdict):
             self._web_row = self._web_row + 1 if verdict.wrong_server else self._web_row
             self._row += 1
             if verdict.kind is Kind.RETRY_LATER:
@@ -70,6 +71,8 @@ class HeldWatch:
                 self._elsewhere = True
             elif trial or (not self._held and (self._row >= IN_A_ROW or verdict.kind is Kind.THROTTLED)):
                 self._hold(now_s)
+            elif verdict.kind is Kind.NOT_SENT:  # a trial that found nobody: credit does not end this any more
+                self._is_paid = True
 
     def works(self) -> None:
         """The vendor has answered, or is known to work in another way."""
@@ -92,11 +95,11 @@ class HeldWatch:
         self._elsewhere = False
         self._not_before_s = float("-inf")
 
-    def _is_none(self, verdict: Verdict) -> bool:
+    def _is_trouble(self, verdict: Verdict) -> bool:
         if verdict.kind is Kind.THROTTLED:
             return self._unpaced or self._held
         unreachable = verdict.kind is Kind.NOT_SENT and verdict.origin is not Origin.OURS
-        return verdict.kind in NO_ANSWERS or verdict.wrong_server or unreachable
+        return verdict.kind in TROUBLES or verdict.wrong_server or unreachable
 
     def _hold(self, now_s: float) -> None:
         self._held = self._is_paid = True  # credit does not end it

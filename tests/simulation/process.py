@@ -164,7 +164,8 @@ class Process:
             elif self.owner is not None:
                 if isinstance(record, Checked):
                     self.held.checked()
-                    self._broke = False
+                    if self._broke:  # whether there is credit again, nobody knows
+                        self._broke, self._balance_s = False, None
                 self.owner.inbox_read(offset, record, self.world.now_s, self.now_ms)
         self._poll()
 

@@ -172,7 +172,7 @@ class Standing:
         becomes = ACCOUNT.get((self.state, event))
         if becomes is None or (event in TROUBLES and not self._is_enough(event)):
             return
-        if event is AccountEvent.CREDIT and self._row >= FEW:  # there is credit, but nothing was answered meanwhile
+        if event is AccountEvent.CREDIT and (self._held or self._row >= FEW):  # nothing was answered meanwhile
             becomes, self.stop, self._held = AccountState.TRYING, self._trouble, max(1, self._held)
         self.state = becomes
         if becomes in (AccountState.OPEN, AccountState.STARTING):

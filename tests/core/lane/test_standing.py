@@ -141,6 +141,13 @@ def test_credit_opens_no_account_whose_last_requests_were_not_answered():
     assert at.standing.until_s - at.now_s == HOLD_BACK.pause_s(2), "its first pause was spent without credit"
 
 
+def test_credit_opens_no_account_that_was_held_back_since_it_was_open():
+    at = At().tell(AccountEvent.NO_ANSWER, FEW).wait(HOLD_BACK.pause_s(1)).tell(AccountEvent.NOT_REACHED)
+    at.wait(HOLD_BACK.pause_s(2)).tell(AccountEvent.NO_CREDIT).tell(AccountEvent.CREDIT)
+    assert (at.state, at.stop.why) == (AccountState.TRYING, Why.UNREACHABLE)
+    assert at.tell(AccountEvent.ANSWERED).state is AccountState.OPEN
+
+
 def test_the_vendor_s_closing_time_is_waited_out_and_a_check_ends_it_at_once():
     at = At().tell(AccountEvent.VENDOR_CLOSED, code="110", hold_s=300.0)
     assert (at.state, at.stop.why, at.stop.until_ms) == (
