@@ -20,6 +20,7 @@ from dispatcher.config.file import Config, load
 from dispatcher.config.mistakes import plain
 from dispatcher.errors import ConfigError, InputError
 from dispatcher.terminal.options import config_option, json_option
+from dispatcher.terminal.questions import ask, ask_secret
 from dispatcher.vendors.batch.agent import Agent, NewUser, add_user, delete_user, recharge
 from dispatcher.vendors.batch.platform import BatchPlatform
 from dispatcher.vendors.seam.vendor import Secret, Vendor
@@ -252,7 +253,7 @@ def _prompted(fields: dict[str, Any]) -> dict[str, Any]:
         )
         raise InputError(f"the new user needs {options}; or --from FILE.toml.")
     for name in missing:
-        value = click.prompt(NEEDED[name], err=True).strip()
+        value = ask(NEEDED[name])
         fields[name] = [each.strip() for each in value.split(",")] if name in LISTS else value
     return fields
 
@@ -269,4 +270,4 @@ def _password(file: Any) -> Secret:
         return Secret(file.read().rstrip("\r\n"))
     if not sys.stdin.isatty():
         raise InputError("the new user's password: there is no terminal to ask for it. Give --password-file FILE.")
-    return Secret(click.prompt("The new user's password", hide_input=True, confirmation_prompt=True, err=True))
+    return Secret(ask_secret("The new user's password"))

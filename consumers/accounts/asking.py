@@ -24,6 +24,8 @@ from dispatcher.os_user import os_user
 from dispatcher.service.operations import Carried, carry_out, known_operations, operations_of, said, under_way_s
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, console, print_json
+from dispatcher.terminal.questions import ask
+from dispatcher.terminal.questions import confirm as confirmed
 from dispatcher.vendors.seam.vendor import Operation, Vendor
 from dispatcher.words import clock
 from schemas.records import Operated
@@ -142,9 +144,9 @@ def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bo
         table.add_row(*map(Text, row))
     click.echo(f'{operation.name}, asked of {vendor.url} by account "{account}":', err=True)
     console(err=True).print(table)
-    if not click.confirm("Have the vendor do this?", default=False, err=True):
+    if not confirmed("Have the vendor do this?", yes=False):
         return False
-    if click.prompt(f"Once more: type {name} to go on", default="", show_default=False, err=True).strip() != name:
+    if ask(f"Once more: type {name} to go on", default="") != name:
         raise UserError(f"that was not {name}: nothing was sent.")
     return True
 

@@ -17,6 +17,7 @@ from consumers.accounts.asking import ask_and_carry_out, asking_options
 from dispatcher.config.file import load
 from dispatcher.errors import InputError, UserError
 from dispatcher.terminal.options import config_option, json_option
+from dispatcher.terminal.questions import ask_secret
 from dispatcher.vendors.seam.vendor import Operation, Secret, Vendor
 
 
@@ -71,4 +72,4 @@ def _password(file: Any) -> Secret:
         return Secret(file.read().rstrip("\r\n"))
     if not sys.stdin.isatty():
         raise InputError("the new password: there is no terminal to ask for it. Give --password-file FILE.")
-    return Secret(click.prompt("The new password", hide_input=True, confirmation_prompt=True, err=True))
+    return Secret(ask_secret("The new password"))

@@ -15,7 +15,8 @@ from dispatcher.errors import UserError
 from dispatcher.os_user import os_user
 from dispatcher.service.operations import Operations, operations_of, settle, view_of
 from dispatcher.service.session import open_session
-from dispatcher.terminal.options import columns, config_option, confirm, console, json_option, print_json
+from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
+from dispatcher.terminal.questions import confirm
 from dispatcher.words import clock
 
 

@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from dispatcher.config.file import Config, load
 from dispatcher.log.opening import open_log
 from dispatcher.store.opening import rebuild as rebuild_store
-from dispatcher.terminal.options import config_option, confirm, console, json_option, print_json
+from dispatcher.terminal.options import config_option, console, json_option, print_json
+from dispatcher.terminal.questions import confirm
 
 
 @click.command()

@@ -31,7 +31,8 @@ from dispatcher.service.unknowns import (
     resolve_unknown,
     unknown_to_resolve,
 )
-from dispatcher.terminal.options import config_option, confirm, console, folding, json_option, print_json
+from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
+from dispatcher.terminal.questions import confirm
 from dispatcher.words import counted
 from schemas.records import ResolvedAs
 

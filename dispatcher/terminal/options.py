@@ -1,4 +1,4 @@
-"""What the commands have in common: `--config` and `--json`, and how they print and ask.
+"""What the commands have in common: `--config` and `--json`, and how they print.
 
 `--json` prints one object (or one per line where it goes on) and nothing else on standard output.
 """
@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
-
-from dispatcher.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,12 +123,3 @@ def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[
             name, justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"
         )
     return table
-
-
-def confirm(question: str, *, yes: bool) -> bool:
-    """Ask, unless `yes`. Raises UserError where there is nobody to ask."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise UserError("there is no terminal to ask for confirmation. If you mean it, add --yes.")
-    return click.confirm(question, default=False, err=True)

@@ -22,7 +22,8 @@ from dispatcher.service.control import (
     weigh_campaign,
 )
 from dispatcher.service.session import open_session
-from dispatcher.terminal.options import config_option, confirm, json_option, print_json
+from dispatcher.terminal.options import config_option, json_option, print_json
+from dispatcher.terminal.questions import confirm
 from dispatcher.words import counted
 
 _DONE: Final = {

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import click
 
 from dispatcher.errors import UserError
-from dispatcher.terminal.options import config_option, confirm, json_option, print_json
+from dispatcher.terminal.options import config_option, json_option, print_json
+from dispatcher.terminal.questions import confirm
 
 if TYPE_CHECKING:
     from dispatcher.service.launching import LaunchRequest

@@ -1,0 +1,65 @@
+"""What commands ask a person at a terminal. Nothing else asks; tests/cli/test_questions.py has every question.
+
+Ask outside an event loop: inside one, Ctrl-C would not end the question.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import click
+
+from dispatcher.errors import UserError
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Ask, unless `yes`. Raises UserError where there is nobody to ask."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UserError("there is no terminal to ask for confirmation. If you mean it, add --yes.")
+    with _interruptible():
+        return click.confirm(question, default=False, err=True)
+
+
+def ask(question: str, *, default: str | None = None, choices: Sequence[str] = ()) -> str:
+    """A line of text, without blanks around it; Enter alone takes the default. One of `choices`, if there are any."""
+    with _interruptible():
+        kind = click.Choice(choices) if choices else None
+        answer: str = click.prompt(question, default=default, show_default=bool(default), type=kind, err=True)
+        return answer.strip()
+
+
+def ask_secret(question: str) -> str:
+    """A secret, typed twice and not shown."""
+    with _interruptible():
+        secret: str = click.prompt(question, hide_input=True, confirmation_prompt=True, err=True)
+        return secret
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """After Ctrl-C no answer counts: Python's `input` drops one that comes while it writes the question."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    handle, interrupted = before, False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        handle(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
