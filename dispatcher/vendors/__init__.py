@@ -1,1 +1,1 @@
-"""The vendors: a folder each; `seam/vendor.py` is what they are to all others, `registry.py` finds them."""
+"""The vendors, one folder each. `seam/vendor.py` is their interface to the others, `registry.py` finds them."""

@@ -1,8 +1,8 @@
 """Vendors by tag: what `[account.NAME] vendor = "…"` may name.
 
 A vendor of this package is a line in BUILT_IN. A vendor of another package is an entry point of the group
-`dispatcher.vendors`: its name is the tag, its value the class. Each is imported when it is first asked for, so a broken
-package stops only those who use its vendor. A tag of BUILT_IN always means the vendor of this package.
+`dispatcher.vendors`: its name is the tag, its value the class. Each is imported on first use, so a broken package stops
+only its own users. A tag of BUILT_IN always means the vendor of this package.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ BUILT_IN: Final = {
 
 
 def tags() -> list[str]:
-    """The tags of all vendors that are installed, whether they can be imported or not."""
+    """The tags of all installed vendors, even if they cannot be imported."""
     return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))})
 
 
 @cache
 def find(tag: str) -> type[Vendor] | None:
-    """The vendor of this tag; None if none is installed. Raises ConfigError if its package is broken."""
+    """The vendor of this tag; None if it is not installed. Raises ConfigError if its package is broken."""
     if tag in BUILT_IN:
         own: type[Vendor] = EntryPoint(tag, BUILT_IN[tag], GROUP).load()
         return own
@@ -45,7 +45,7 @@ def find(tag: str) -> type[Vendor] | None:
 
 @cache
 def known(tag: str) -> type[Vendor] | None:
-    """As `find`, for whoever only explains what was sent before: None if the vendor's package is broken, too."""
+    """As `find`, to explain what was sent before: also None if the vendor's package is broken."""
     try:
         return find(tag)
     except ConfigError:

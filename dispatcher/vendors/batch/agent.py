@@ -1,12 +1,12 @@
 """The agent functions of the BATCH platform: Recharge and UserManage (vendors.md 4.2, 4.3, AMB-BATCH-16 to 19).
 
-Pure: values in, operations out; no client, no clock (`now_s` is an argument), no logging. They move money and people's
-accounts and have no idempotency key, so whoever runs them (consumers/accounts/asking.py) asks twice and never repeats.
-They need an agent's own credentials, `[account.NAME.agent]`, apart from those the account sends with.
+Pure: values in, operations out; no client, no clock (`now_s` is an argument), no logging. Operations move money and
+accounts and have no idempotency key, so consumers/accounts/asking.py asks twice and never repeats one. They need an
+agent's credentials, `[account.NAME.agent]`, separate from those the account sends with.
 
-The platform wants DES in CBC with MD5 signatures, in 2015 as now: weak, and not ours to choose. Use https where the
-vendor has it. Weak spots: a code that is in neither table is taken for unknown, not for a refusal; the platform's rules
-for passwords are not in its document, so only it can judge one.
+The platform requires DES in CBC with MD5 signatures, which are weak. Use https if the vendor offers it.
+Weak spots: a code that is in neither table is unknown, not a refusal; the platform's rules for passwords are not in its
+document, so only the platform can check one.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """Its secrets, to be masked."""
+        """The secrets to mask."""
         return (self.secret_key, self.des_key, *((self.des_iv,) if self.des_iv else ()))
 
     def check(self) -> str | None:
@@ -85,7 +85,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return None
 
     def signed(self, now_s: int) -> list[tuple[str, str]]:
-        """The parameters that say who asks: username, password, timestamp, operator."""
+        """The parameters that identify the agent: username, password, timestamp, operator."""
         stamp = timestamp(now_s)
         return [
             ("username", self.username),
@@ -95,12 +95,12 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ]
 
     def encrypted(self, text: str) -> str:
-        """As the platform wants account and ac_password, before URL-encoding."""
+        """The form of account and ac_password before URL-encoding."""
         return encrypted(text, self.des_key, self.des_iv or self.des_key)
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A user to be added: the fields of vendors.md 4.3 in plain words, all but its password.
+    """A user to add: the fields of vendors.md 4.3 except its password.
 
     `send_types` are letters of SEND_TYPES; `send_hours` [from, to]; `expires` YYYYMMDD. `web_ips` and `http_ips` (who
     may log in, who may send) are sent empty if there are none.
@@ -126,7 +126,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sms_check: bool = False
 
     def wrong(self) -> str | None:
-        """What is wrong with the fields, in one sentence that names one, or None."""
+        """One sentence that names a wrong field, or None."""
         if not self.company.strip():
             return "company is empty."
         if not re.fullmatch(r"1[3-9]\d{9}", self.contact_mobile, re.ASCII):
@@ -149,7 +149,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return None
 
     def form(self) -> list[tuple[str, str]]:
-        """The parameters 8 to 25 of the document, in its order."""
+        """Parameters 8 to 25 of the document, in its order."""
         return [
             ("type", "2" if self.kind == "agent" else "1"),
             ("true_name", self.company),
@@ -265,7 +265,7 @@ def _shown(agent: Agent) -> tuple[tuple[str, str], ...]:
 
 
 def _secrets(agent: Agent, form: list[tuple[str, str]]) -> tuple[str, ...]:
-    """The agent's secrets, and what of the request could be sent once more by whoever reads it."""
+    """The agent's secrets, and the parts of the request that a reader could replay."""
     fields = dict(form)
     sent = [fields["password"], *([fields["ac_password"]] if "ac_password" in fields else [])]
     return (*map(str, agent.secrets), *sent)

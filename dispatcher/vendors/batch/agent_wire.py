@@ -1,4 +1,4 @@
-"""How the BATCH platform's agents sign and encrypt, and what they are answered (vendors.md 4.2, 4.3). Pure."""
+"""How the BATCH platform's agents sign and encrypt, and their answers (vendors.md 4.2, 4.3). Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ANSWER: Final = re.compile(r"[\d\s:/.-]*,\s*(-?\d{1,9})\s*(?:,(.*))?", re.ASCII
 
 
 def timestamp(now_s: int) -> str:
-    """yyyyMMddHHmmss on the platform's wall, from Unix seconds."""
+    """yyyyMMddHHmmss in the platform's local time, from Unix seconds."""
     return datetime.fromtimestamp(now_s, SHANGHAI).strftime("%Y%m%d%H%M%S")
 
 
 def signature(username: str, secret_key: str, stamp: str) -> str:
-    """What the platform calls a password: md5hex(username + secret key + timestamp)."""
+    """The platform's `password`: md5hex(username + secret key + timestamp)."""
     return hashlib.md5(f"{username}{secret_key}{stamp}".encode(), usedforsecurity=False).hexdigest()
 
 
@@ -42,8 +42,8 @@ def encrypted(text: str, key: str, iv: str) -> str:
 def read_answer(answer: Answer, hidden: tuple[str, ...] = ()) -> tuple[str | None, str, str]:
     """(code or None, the vendor's description, the answer for people): `time,code` or `time,code,description`.
 
-    An answer of which the first line may be incomplete is not read: `20` of `203` would say something else. `hidden` is
-    masked before anything is cut to its length. A description that is not UTF-8 is read as GBK.
+    An answer whose first line may be incomplete is not read: `20` of `203` would mean something else. `hidden` is
+    masked before any cut to length. A description that is not UTF-8 is read as GBK.
     """
     text = pushed_text(answer.body, "plain")[0].removeprefix("\ufeff")
     for secret in filter(None, hidden):

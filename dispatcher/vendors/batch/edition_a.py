@@ -1,6 +1,6 @@
-"""BATCH-A: the HttpBatchSendSM platform, edition A (vendors.md 3, 8.3). How the platform is spoken: platform.py.
+"""BATCH-A: the HttpBatchSendSM platform, edition A (vendors.md 3, 8.3). The wire format is in platform.py.
 
-Its document has no HttpVarSM: personalised campaigns go as one request for each text, unless `variable_sms` says so.
+Its document has no HttpVarSM: a personalised campaign sends one request per text, unless `variable_sms` is set.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""BATCH-B: the HttpBatchSendSM platform, edition B (vendors.md 4, 8.3). How the platform is spoken: platform.py.
+"""BATCH-B: the HttpBatchSendSM platform, edition B (vendors.md 4, 8.3). The wire format is in platform.py.
 
-Its document differs from edition A's in the table of codes (107 is there, 120 is not, 108 also means "below the
-minimum"), in a balance query every 30 s, and in HttpVarSM, the road of personalised campaigns.
+Its document differs from edition A's in the table of codes (it has 107 and not 120; 108 also means "below the
+minimum"), in a balance query every 30 s, and in HttpVarSM for personalised campaigns.
 """
 
 from __future__ import annotations

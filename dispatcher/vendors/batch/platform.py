@@ -1,10 +1,10 @@
 """The BATCH platform over HTTP in UTF-8: what its two editions share (vendors.md 3, 4, 8.3).
 
-An edition (edition_a.py, edition_b.py) is its table of codes and its limits. What the platform pushes: pushes.py.
+An edition (edition_a.py, edition_b.py) is its table of codes and its limits. Pushes are in pushes.py.
 Pure: values in, values out; no client, no clock, no logging.
-Weak spots: a success without a message id cannot be joined with its reports (a warning says so), and a vendor that ends
-its answers by closing the connection can cut a message id short without anybody being able to tell. HttpVarSM is known
-from one damaged example (vendors.md 4.4): have the vendor confirm the placeholder before the first campaign.
+Weak spots: a success without a message id cannot be joined with its reports (there is a warning); a vendor that ends
+its answers by closing the connection can cut a message id short unnoticed. HttpVarSM is known from one damaged example
+(vendors.md 4.4): have the vendor confirm the placeholder before the first campaign.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ CONTRACT_CHARS_MAX: Final = 700
 """The longest text that a document of either edition mentions: what a contract may carry (AMB-BATCH-1)."""
 VARIABLE_RECIPIENTS_MAX: Final = 1_000
 VARIABLE_CHARS_MAX: Final = 100_000
-"""Values in one HttpVarSM request, in characters; of nine bytes each at worst they stay well below the 2 MB that many
-servers take. No document says how much it may be."""
+"""Characters of values in one HttpVarSM request. At nine bytes each at worst they stay well below the 2 MB that many
+servers take. No document gives a limit."""
 PLACEHOLDERS: Final = ("{$var}", "{var}")
-"""What the platform may take for a placeholder whatever is configured (AMB-BATCH-16)."""
+"""What the platform may take for a placeholder under any configuration (AMB-BATCH-16)."""
 
 ONE_OF_MANY: Final = ("105", "106", "108", "115")
-"""Refusals of a whole HttpVarSM request that may be of one text in it (or of so many: no document has a number)."""
+"""Refusals of a whole HttpVarSM request that one of its texts may cause, or their number (no document limits it)."""
 
 _TIME_LINE: Final = re.compile(r"[\d\s:/.-]*", re.ASCII)
 _CODE: Final = re.compile(r"-?\d{1,9}", re.ASCII)
@@ -70,12 +70,12 @@ _AMOUNT: Final = re.compile(r"\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
 
 
 class BatchPlatform(Vendor, frozen=True, kw_only=True):
-    """An account at the platform, whichever its edition. Keys besides those of every vendor:
+    """An account at the platform, of either edition. Keys besides those of every vendor:
 
-    `product` is mandatory where the account has several (wrong billing otherwise). `needstatus` false means that no
-    reports come. `text_chars_max` may go up to `text_chars_hard_max`: the documents say 500, 536, 585 and 700
+    `product` is mandatory if the account has several (wrong billing otherwise). With `needstatus` false no reports
+    come. `text_chars_max` may go up to `text_chars_hard_max`: the documents say 500, 536, 585 and 700
     (AMB-BATCH-1). `extno_digits_max` 3 or 6 (AMB-BATCH-8). `text_split` [70, 67] or [60, 57] (AMB-BATCH-2).
-    `receiver` and `push_pswd` are what the vendor must send with every push; leave a key out to not ask for it.
+    The vendor must send `receiver` and `push_pswd` with every push; a key that is left out is not checked.
     `variable_sms`: whether personalised campaigns go through HttpVarSM, up to `variable_recipients_max` texts a
     request; otherwise each text is a request. `variable_placeholder` is what the vendor replaces (AMB-BATCH-16).
     `agent` is a table: what an agent recharges and adds other accounts with (agent.py).
@@ -103,9 +103,9 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
     apart: ClassVar[tuple[str, ...]] = ("agent",)
 
     numbers_usual: ClassVar[int]
-    """Numbers in one request where none are configured."""
+    """The default of numbers in one request."""
     query_interval_s_min: ClassVar[float]
-    """How often the edition's document lets the balance be asked."""
+    """The interval between balance queries in the edition's document."""
 
     @property
     def limits(self) -> Limits:
@@ -116,7 +116,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
 
     @property
     def split(self) -> Split:
-        """As configured: 70 in one message and 67 in each part unless the platform cuts at 60 (AMB-BATCH-2)."""
+        """As configured; by default 70 in one message and 67 in each part (AMB-BATCH-2)."""
         return Split(*self.text_split)
 
     def check(self) -> str | None:
@@ -160,12 +160,12 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
         """One POST for the whole chunk; the answer is `time,code` and, if taken, a line with the message id."""
         answer = yield Request(path=SUBMIT_PATH, prefix=prepared, tail=chunk, submits=True)
-        # 108, too many for this contract: 200 is the smallest maximum in the documents, below it halves don't help.
+        # 108, too many for this contract: 200 is the smallest maximum in the documents; below it halves do not help.
         return self._verdict(answer, ("108",) if count > NUMBERS_MAX_SINGLE else ())
 
     @property
     def variable_limits(self) -> VariableLimits | None:
-        """HttpVarSM's: its values are divided by `,`, its groups by `;`, and no escape is known (vendors.md 4.4)."""
+        """HttpVarSM's limits: `,` divides values, `;` divides groups, and no escape is known (vendors.md 4.4)."""
         if not self.variable_sms:
             return None
         return VariableLimits(
@@ -193,7 +193,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
             ",".join([number, *(quote(value, safe="") for value in row)])
             for number, row in zip(numbers, values, strict=True)
         )
-        params = "%3B".join(groups).encode("ascii")  # a bare ; divides the fields of a form for some servers
+        params = "%3B".join(groups).encode("ascii")  # some servers divide the fields of a form at a bare ;
         answer = yield Request(path=VARIABLE_PATH, prefix=prepared, tail=params, submits=True)
         return self._verdict(answer, ONE_OF_MANY if count > 1 else ())
 
@@ -222,7 +222,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         return "&".join([*(f"{name}={quote(value, safe='')}" for name, value in form), f"{last}="]).encode("ascii")
 
     def _verdict(self, answer: Answer, halves: Sequence[str]) -> Verdict:
-        """`halves`: codes of which less may be taken if more is refused, besides those the table says."""
+        """`halves`: codes that a smaller request may avoid, besides those in the table."""
         code, lines, text = read_answer(answer)
         if code is None:
             return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn="the answer is not of the document")
@@ -296,7 +296,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
             return self._junk(junk)
 
     def _from_vendor(self, form: dict[str, bytes]) -> bool:
-        """Did the push carry what the account asks for? Both are compared, so that the time tells nothing."""
+        """Whether the push carries the account's secrets. Both are compared, so timing reveals nothing."""
         receiver = forms.same(form.get("receiver"), self.receiver)
         return forms.same(form.get("pswd"), self.push_pswd) and receiver
 
@@ -313,9 +313,9 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
 
 
 def read_answer(answer: Answer) -> tuple[str | None, list[str], str]:
-    """(code, the lines after the first, the text for people) of an answer; code None: not of the document.
+    """(code, the lines after the first, the text for people) of an answer; code None: not in the document.
 
-    The first line is `time,code`, the time may be missing (AMB-BATCH-20). A cut body's last line does not count.
+    The first line is `time,code`; the time may be missing (AMB-BATCH-20). The last line of a cut body is ignored.
     """
     text = answer.body.decode("utf-8", "replace").removeprefix("\ufeff")
     whole = text[: text.rfind("\n") + 1] if answer.cut else text

@@ -1,7 +1,7 @@
 """What the BATCH platform pushes, both editions: reports and messages, one each time (vendors.md 3.2, 3.3, 8.3).
 
-Pure: bytes in, values out. Whether a push is the vendor's is asked in platform.py. Edition B's document has no
-chapter on messages; they come as in edition A (AMB-BATCH-13).
+Pure: bytes in, values out. platform.py checks whether a push is the vendor's. Edition B's document has no chapter on
+messages; they come as in edition A (AMB-BATCH-13).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Junk(ValueError):
 
 
 def form_of(push: Push) -> dict[str, bytes]:
-    """The fields of query and body together; the body's count (AMB-BATCH-14)."""
+    """The fields of query and body together; the body's override (AMB-BATCH-14)."""
     form = forms.fields(push.query)
     if push.body:
         form |= forms.fields(push.body)

@@ -1,6 +1,6 @@
-"""The calls of COSMS: logging in, what a submit is answered, balance, pages, history, uploads, a new password.
+"""The calls of COSMS: login, answers to submits, balance, pages, history, uploads, a new password.
 
-Pure; vendors.md 1. `Login.call` makes every call: it fetches the one-time string, and another if that is refused (208).
+Pure; vendors.md 1. `Login.call` makes every call: it fetches the one-time string, and another one after a 208.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ CallFlow = Generator[Request, Answer, Said | Verdict]
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Who calls, and how: with the one-time string (`md5`) the password never leaves us."""
+    """The caller's login; with the one-time string (`md5`) the password never goes on the wire."""
 
     corp_id: str
     login_name: str
@@ -79,13 +79,13 @@ class Login(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> dict[str, str]:
-        """The parameters that every call begins with; with `md5` the name is in upper case (AMB-COSMS-5)."""
+        """The first parameters of every call; with `md5` the name is in upper case (AMB-COSMS-5)."""
         return {"corpID": self.corp_id, "loginName": self.login_name.upper() if self.md5 else self.login_name}
 
     def call(self, ask: Callable[[Fields], Request]) -> CallFlow:
-        """What the vendor says to the request that `ask` makes with `password` (and `MD5str`); a Verdict if unasked.
+        """The answer to the request that `ask` makes with `password` (and `MD5str`); a Verdict if it was not sent.
 
-        30 wrong logins lock the account for the day, so a refused string is replaced once, and nothing else repeated.
+        30 wrong logins lock the account for the day, so a refused string is replaced once and nothing else is repeated.
         """
         said = yield from self._once(ask)
         if self.md5 and isinstance(said, Said) and said.code == WRONG_MD5STR:
@@ -116,7 +116,7 @@ class Login(msgspec.Struct, frozen=True):
         )
 
     def page(self, path: str, fields: Fields, bytes_max: int) -> CallFlow:
-        """The same for many rows, which are worth reading even if they break off."""
+        """The same for many rows, which are read even if they break off."""
 
         def ask(password: Fields) -> Request:
             body = form({**self.names, **fields, **password})
@@ -131,7 +131,7 @@ def form(fields: Fields) -> bytes:
 
 
 def refusal(said: Said) -> Verdict:
-    """Why a query brought nothing."""
+    """Why a query has no result."""
     if said.code and said.code != OK:
         return CODES.verdict(said.code, text=said.text)
     odd = "the answer is not of the document"
@@ -139,9 +139,9 @@ def refusal(said: Said) -> Verdict:
 
 
 def submitted(said: Said, count: int) -> Verdict:
-    """What the answer to a submit means. Rows that do not fit the numbers one by one are never guessed at.
+    """What the answer to a submit means. Rows that do not match the numbers one by one are never guessed.
 
-    Nor is a 300 with rows behind it, which the change log allows (AMB-COSMS-1): whoever has an id may have been taken.
+    The same holds for a 300 with rows, which the change log allows (AMB-COSMS-1): recipients with an id may be taken.
     """
     if not said.code:
         odd = "the answer is not of the document"
@@ -161,7 +161,7 @@ def submitted(said: Said, count: int) -> Verdict:
 
 
 def balance(login: Login) -> BalanceFlow:
-    """`corpCanSend`: up to eight lines, fewer in older versions (AMB-COSMS-27); domestic messages are what counts."""
+    """`corpCanSend`: up to eight lines, fewer in older versions (AMB-COSMS-27); the domestic balance counts."""
     said = yield from login.post(BALANCE_PATH, {})
     if isinstance(said, Verdict):
         return Balance(messages=None, verdict=said)
@@ -182,7 +182,7 @@ def reports(login: Login) -> PollFlow:
 
 
 def messages(login: Login, received_ms: int) -> PollFlow:
-    """`getMo`: one page. The messages name no account: whoever polls knows it."""
+    """`getMo`: one page. The messages have no account; the poller adds it."""
     read = partial(pages.polled_messages, account="", received_ms=received_ms)
     return _page(login, MO_PATH, {"msgFormat": FORMAT_ESCAPED}, read)
 
@@ -197,7 +197,7 @@ def _page(login: Login, path: str, fields: Fields, read: Callable[[Said], Polled
 
 
 def history(login: Login, start_ms: int, end_ms: int) -> HistoryFlow:
-    """`getHistSms` of [start, end); the vendor's end counts as inside, so that midnight is not the next day's."""
+    """`getHistSms` of [start, end). The vendor's end is inclusive, so midnight must not belong to the next day."""
     fields = {
         "msgFormat": FORMAT_ESCAPED,
         "sTime": _time(start_ms),
@@ -239,7 +239,7 @@ def publish(login: Login, files: Mapping[str, bytes], shown: Sequence[media.Fram
 
 
 def change_login(login: Login, new_name: str, new_password: str) -> Operation:
-    """`changeLogin`: a new password, and with `new_name` a new name. No success is documented; 100 is read as one."""
+    """`changeLogin`: a new password, and with `new_name` a new name. Success is undocumented; 100 is read as such."""
     new = {**({"newLoginName": new_name} if new_name else {}), "newPassWord": new_password}
     shown = {**login.names, "password": "***", **new, "newPassWord": "***"}
     name = f'login_name = "{new_name}" and ' if new_name else ""

@@ -1,4 +1,4 @@
-"""The codes of COSMS: class, meaning, what to do (vendors.md 1.13). A code that is not here is not to be sent again."""
+"""The codes of COSMS: class, meaning, what to do (vendors.md 1.13). An unlisted code is never sent again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""COSMS beyond plain texts: WAP pushes, and multimedia messages out of frames (vendors.md 1.5, 1.11, 8.1). Pure.
+"""COSMS's WAP pushes and multimedia messages made of frames (vendors.md 1.5, 1.11, 8.1). Pure.
 
-A multimedia message is a list of frames (an "INI") that lies on the vendor's server, beside the files it names.
+A multimedia message is a list of frames (an "INI") on the vendor's server, beside the files it names.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TYPES: Final = {"jpg": "image/jpeg", "mid": "audio/midi", "txt": "text/plain", 
 
 
 def check_wap(text: str) -> None:
-    """Both size rules of the document (AMB-COSMS-15), its bytes read as GBK's. Raises TextError."""
+    """Checks both size rules of the document (AMB-COSMS-15), in GBK bytes. Raises TextError."""
     title, mark, url = text.partition("#")
     if not mark or not title.strip() or not url:
         raise TextError('a WAP push is a title, "#" and a URL: write --text "TITLE#http://…".')
@@ -77,7 +77,7 @@ def check_mms(text: str) -> None:
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What is shown at a time: names of files, and for how long (None: the vendor's 8 seconds)."""
+    """What is shown together: names of files, and for how long (None: the vendor's 8 seconds)."""
 
     names: tuple[str, ...]
     seconds: int | None
@@ -86,8 +86,8 @@ class Frame(msgspec.Struct, frozen=True):
 def frames(names: Collection[str]) -> list[Frame]:
     """The frames of a folder's files, by the number that each name begins with: `1.jpg`, `1.txt`, `2@12s.jpg` …
 
-    `@12s` shows that frame for 12 seconds; behind a `-`, `_` or blank a name may go on. A sound plays until the next.
-    Raises TextError for a name that says no frame, two durations of one frame, none or over FILES_MAX files.
+    `@12s` shows that frame for 12 seconds; more text may follow a `-`, `_` or blank. A sound plays until the next.
+    Raises TextError for a name without a frame, two durations of one frame, no files or more than FILES_MAX.
     """
     if not 1 <= len(names) <= FILES_MAX:
         raise TextError(f"the folder of the frames has {len(names)} files; 1 to {FILES_MAX} are needed.")
@@ -140,7 +140,7 @@ def upload(fields: Mapping[str, str], name: str, content: bytes) -> Request:
 
 
 def uploaded(lines: Sequence[bytes]) -> str:
-    """The URL that an upload was answered with, "" if that is none."""
+    """The URL in the answer to an upload, "" if there is none."""
     url = lines[0].decode("ascii", "replace").strip() if lines else ""
     return url if _URL.fullmatch(url) else ""
 

@@ -1,8 +1,8 @@
-"""What COSMS tells us when asked: pages of reports and of messages, and its history (vendors.md 1.6, 1.7, 1.9).
+"""Pages of reports and messages that COSMS serves, and its history (vendors.md 1.6, 1.7, 1.9).
 
-Pure. Rows that cannot be read are handed back beside the others. A row's text is read by the row's own msgFormat.
-Weak spots: reports carry neither a number nor a time; a line of a message that reads like the beginning of a row is one
-(only where the vendor ignores that we ask for escaped texts).
+Pure. Unreadable rows are returned beside the others. A row's text is decoded by the row's own msgFormat.
+Weak spots: reports carry neither a number nor a time; a line of a message that looks like the start of a row is taken
+for one (only if the vendor ignores our request for escaped texts).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _HISTORY_COMMAS: Final = 7
 
 
 def polled_reports(said: Said) -> Polled:
-    """A page of rows `mtID,mtReport`; a full one asks for the next."""
+    """A page of rows `mtID,mtReport`; after a full one the next is requested."""
     found, unread = [], Unread()
     lines = rows(said.rest)
     for line in lines:
@@ -70,7 +70,7 @@ def polled_reports(said: Said) -> Polled:
 
 
 def polled_messages(said: Said, account: str, received_ms: int) -> Polled:
-    """A page of rows `msgFormat,moID,moTime,mob,destID,msg`; a full one asks for the next (AMB-COSMS-18)."""
+    """A page of rows `msgFormat,moID,moTime,mob,destID,msg`; after a full one the next is requested (AMB-COSMS-18)."""
     found, unread = [], Unread()
     entries = _entries(said.rest, _MO_ROW, lambda line: bool(_MO_BEGIN.match(line)) and line.count(b",") >= _MO_COMMAS)
     for entry in entries:
@@ -93,7 +93,7 @@ def message(
     text: str,
     flags: tuple[str, ...],
 ) -> Inbound:
-    """One message from a phone; whatever is odd about it is in its flags."""
+    """One message from a phone; its flags have its oddities."""
     if len(text) > INBOUND_CHARS_MAX:
         text, flags = text[:INBOUND_CHARS_MAX], (*flags, "cut")
     number, time_s = forms.number(mobile), forms.time_s(time)
@@ -117,7 +117,7 @@ def message(
 
 
 def history(said: Said) -> History:
-    """Rows of eight or nine columns; which of both shows where the time stands (AMB-COSMS-17)."""
+    """Rows of eight or nine columns; the place of the time decides which (AMB-COSMS-17)."""
     found, unread = [], Unread()
     entries = _entries(said.rest, _HISTORY_ROW, lambda line: line.count(b",") >= _HISTORY_COMMAS and line[:1].isdigit())
     for entry in entries:
@@ -144,7 +144,7 @@ def history(said: Said) -> History:
 
 
 def _abroad(mobile: bytes, country: bytes) -> int:
-    """The number with its country code, be it part of the column before it or not."""
+    """The number with its country code, which may be part of the column before it."""
     digits, code = mobile.removeprefix(b"+"), country.lstrip(b"0")
     if not code or code == b"86":
         return forms.number(digits)
@@ -153,13 +153,13 @@ def _abroad(mobile: bytes, country: bytes) -> int:
 
 
 _LOCAL_DIGITS_MAX: Final = 10
-"""Longer ones that begin with the country code have it already."""
+"""Longer numbers that begin with the country code already have it."""
 
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
 def _entries(rest: bytes, row: re.Pattern[bytes], begins: Callable[[bytes], bool]) -> list[bytes]:
-    """The rows; a line that begins none goes on with the text of the one before."""
+    """The rows; a line that does not start a row continues the text of the one before."""
     found: list[bytes] = []
     for line in rows(rest):
         if found and not row.fullmatch(line) and not begins(line):
@@ -170,7 +170,7 @@ def _entries(rest: bytes, row: re.Pattern[bytes], begins: Callable[[bytes], bool
 
 
 def _polled(page: Polled, unread: Unread) -> Polled:
-    """The page with what of it cannot be read."""
+    """The page with its unreadable rows."""
     if not unread.entries:
         return page
     count = len(unread.entries)

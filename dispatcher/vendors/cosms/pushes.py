@@ -1,7 +1,7 @@
 """What COSMS pushes, by GET: reports of up to 100 mtIDs, and messages one by one (vendors.md 1.12). Pure.
 
-Names of parameters count without case (AMB-COSMS-11). Weak spot: the document gives pushes no secret, only an address:
-`push_from` and `push_key` are for that.
+Names of parameters match in any case (AMB-COSMS-11). Weak spot: the document gives pushes no secret, only an address;
+use `push_from` and `push_key`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def reports(push: Push, push_key: str | None) -> ReportsParsed:
 
 
 def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
-    """One value for up to 100 mtIDs with commas between them (AMB-COSMS-24)."""
+    """One value for up to 100 comma-separated mtIDs (AMB-COSMS-24)."""
     fit = [vendor_id for vendor_id in map(bytes.strip, ids.split(b",")) if vendor_id]
     if max(map(len, fit), default=0) > ID_CHARS_MAX:
         for vendor_id in fit:
@@ -50,7 +50,7 @@ def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) 
 
 
 def messages(push: Push, push_key: str | None, again: TextForm) -> InboundParsed:
-    """One message; `again` says whether a text in msgFormat 1 is escaped inside its parameter once more."""
+    """One message; `again`: whether a text in msgFormat 1 is escaped again inside its parameter."""
     form = _parameters(push, push_key, "mobs", "msg")
     if isinstance(form, Refused):
         return form
@@ -63,7 +63,7 @@ def messages(push: Push, push_key: str | None, again: TextForm) -> InboundParsed
 
 
 def _parameters(push: Push, push_key: str | None, *needed: str) -> dict[str, bytes] | Refused:
-    """The push's parameters by their names in lower case; all `needed` are there, and none but a text is empty."""
+    """The push's parameters by lower-case names; all `needed` ones are present, and only a text may be empty."""
     vendors, query = forms.keyed(push.query, push_key)
     if not vendors:
         return Refused(403, "the key in the URL is wrong or missing", False)

@@ -1,9 +1,9 @@
 """COSMS 3.1 over HTTP: an account, and how it sends (vendors.md 1, 8.1). Pure: values in, values out.
 
-How the vendor writes is in wire.py, its calls are in calls.py, what it tells us is read in pages.py and pushes.py, WAP
-pushes and multimedia messages are in media.py.
-Weak spots: with the one-time password every call costs a second round trip, as its string is good for one; reports of
-international messages mostly never come; and the document gives its pushes no secret, only an address.
+The wire format is in wire.py, the calls in calls.py, reports and messages in pages.py and pushes.py, WAP pushes and
+multimedia messages in media.py.
+Weak spots: with the one-time password every call costs a second round trip; reports of international messages mostly
+never come; and the document gives pushes no secret, only an address.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TEXT_CHARS_SURE: Final = 500
 KIND_FLAG_CHARS_MAX: Final = 20
 SUB_NUMBER_DIGITS_MAX: Final = 20
 LOGINS_AT_ONCE_MAX: Final = 20
-"""Failed logins that may be under way before the first is known; 30 a day lock the account (1.2)."""
+"""Failed logins that may be under way before the first is answered; 30 a day lock the account (1.2)."""
 
 _ASCII: Final = re.compile(r"[!-~]+", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
@@ -65,14 +65,13 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
     """An account at COSMS. Keys besides those of every vendor:
 
     `corp_id`: the enterprise's number, or the sub-user's. `md5`: log in with the one-time string, so that the password
-    is never on the wire; false sends it as it is. `sub_number`, `kind_flag`: for campaigns that do not say theirs;
-    `sub_number_digits_max` digits, as the document calls it short and the contract says how short.
-    `mt_level`: 1 immediate, 2 normal, 3 bulk, of up to 10 numbers; more have theirs by the document. `international`:
-    take numbers abroad, which have a balance of their own; `phs`: those with an area code. `report_interval_s`,
-    `mo_interval_s`: how often reports and messages are asked for; 0 where the vendor pushes them. `pages_at_once`: the
-    page behind a full one without such a pause, where the vendor said that it allows that. `mo_text`: whether the text
-    of a pushed message is escaped once more inside its parameter (the document shows no such thing). `push_key`: what
-    the vendor's push URLs carry as `?key=…`.
+    is never on the wire; false sends it as it is. `sub_number`, `kind_flag`: defaults for campaigns;
+    `sub_number_digits_max`: the contract's length (the document only says short).
+    `mt_level`: 1 immediate, 2 normal, 3 bulk, for up to 10 numbers; the document fixes it for more. `international`:
+    take numbers abroad, which have a separate balance; `phs`: those with an area code. `report_interval_s`,
+    `mo_interval_s`: the intervals of polls; 0 if the vendor pushes. `pages_at_once`: request the page behind a full one
+    without a pause, if the vendor allows that. `mo_text`: whether the text of a pushed message is escaped again inside
+    its parameter (the document does not show it). `push_key`: what the vendor's push URLs carry as `?key=…`.
     """
 
     corp_id: str
@@ -115,7 +114,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
 
     @property
     def split(self) -> Split:
-        """The document is silent; 70 and 67 is what operators do (vendors.md 7)."""
+        """The document is silent; operators use 70 and 67 (vendors.md 7)."""
         return Split(70, 67)
 
     def check(self) -> str | None:
@@ -177,7 +176,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         return "&".join([*pairs, "Mobs="]).encode("ascii")
 
     def _options(self, message: Message) -> dict[str, str]:
-        """The account's options with the campaign's own over them; the vendor's spelling (`subNumber`) does as well."""
+        """The account's options, overridden by the campaign's; the vendor's spelling (`subNumber`) works, too."""
         found = {"sub_number": self.sub_number, "kind_flag": self.kind_flag, "mms_title": ""}
         spelt = {name.replace("_", ""): name for name in found}
         for given, value in message.options.items():
@@ -200,7 +199,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         return f"sub_number must be 1 to {self.sub_number_digits_max} digits (sub_number_digits_max says how many)."
 
     def notes(self, message: Message) -> tuple[str, ...]:
-        """What the vendor may make of this message that whoever launches it should know."""
+        """Warnings for the launcher: what the vendor may do with this message."""
         found = []
         length = units(message.text)
         if length > TEXT_CHARS_SURE:
@@ -235,7 +234,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         return Login(self.corp_id, self.login_name, self.password, self.md5)
 
     def balance(self) -> BalanceFlow:
-        """Messages left: domestic ones count, international ones and MMS are products beside them (1.8)."""
+        """Messages left: domestic ones count; international ones and MMS are separate products (1.8)."""
         return calls.balance(self._login)
 
     def polls(self) -> tuple[Poll, ...]:
@@ -297,7 +296,7 @@ class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
         return pushes.messages(push, self.push_key, self.mo_text)
 
     def push_answer(self) -> bytes:
-        """Anything else and it is pushed again (AMB-COSMS-25)."""
+        """The vendor repeats the push after any other answer (AMB-COSMS-25)."""
         return b"100"
 
 

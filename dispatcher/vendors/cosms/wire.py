@@ -1,6 +1,6 @@
 """How COSMS writes: answers in lines, texts by msgFormat, the one-time password (vendors.md 1.1, 1.3, 1.4, 8.1).
 
-Pure. Weak spot: an answer that ends by closing the connection can lose the end of its last row unnoticed.
+Pure. Weak spot: an answer that ends with the connection can lose the end of its last row unnoticed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dispatcher.vendors.reading.forms import unescaped
 from dispatcher.vendors.seam.vendor import Answer
 
 OK, SOME, NONE, WRONG_MD5STR = "100", "200", "300", "208"
-"""What the calls themselves have to know; 300 says of a query that there is nothing."""
+"""The codes that the calls need; 300 means that a query has no rows."""
 
 FORMAT_GB, FORMAT_ESCAPED, FORMAT_UTF8, FORMAT_UCS2 = "0", "1", "2", "3"
 
@@ -40,9 +40,9 @@ _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{4})+")
 
 
 class Said(msgspec.Struct, frozen=True):
-    """An answer: its code ("" if it is none of the document), the bytes behind line 1, its start for people.
+    """An answer: its code ("" if not in the document), the bytes behind line 1, its start for people.
 
-    `cut`: `rest` is not all of it; what stands there are whole lines.
+    `cut`: `rest` is incomplete; it holds whole lines.
     """
 
     code: str
@@ -52,9 +52,9 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def read_answer(answer: Answer) -> Said:
-    """Line 1 begins with three digits, what follows them there is ignored; a proxy's `502 Bad Gateway` is no code.
+    """Line 1 begins with three digits; the rest of it is ignored. A proxy's `502 Bad Gateway` is not a code.
 
-    Behind a 300 the change log allows rows (AMB-COSMS-1); what is none of them, such as words, is ignored.
+    The change log allows rows behind a 300 (AMB-COSMS-1); other text is ignored.
     """
     body = answer.body.removeprefix(b"\xef\xbb\xbf")
     text = pushed_text(body[: TEXT_CHARS_MAX * 4], "plain")[0][:TEXT_CHARS_MAX].strip()
@@ -71,7 +71,7 @@ def read_answer(answer: Answer) -> Said:
 
 
 def _phrase(code: str) -> bytes:
-    """What a proxy writes behind these digits; it is not the vendor's word then."""
+    """What a proxy writes behind these digits; then it is not a vendor's code."""
     try:
         return HTTPStatus(int(code)).phrase.lower().encode()
     except ValueError:
@@ -84,9 +84,9 @@ def rows(rest: bytes) -> list[bytes]:
 
 
 def message_ids(rest: bytes) -> tuple[str, ...] | None:
-    """The mtIDs of putMt's rows `ignored,mtID` in their order; None if one of the rows is none.
+    """The mtIDs of putMt's rows `ignored,mtID` in their order; None if a row is invalid.
 
-    Rows as the document shows them are read by a split, which is three times as fast as looking at each.
+    Rows in the documented form are read by a split, three times as fast as one by one.
     """
     try:
         text = rest.decode("ascii").strip()
@@ -113,14 +113,14 @@ def charset_of(*texts: str) -> tuple[str, str]:
 
 
 def escaped(text: str, charset: str) -> str:
-    """Every byte as %XX but those of letters, digits and `-._`; the vendor recommends to escape all (1.4)."""
+    """Every byte as %XX except letters, digits and `-._`; the vendor recommends escaping all (1.4)."""
     return url_encoded(text, charset).replace("+", "%20").replace("*", "%2A")
 
 
 def read_text(form: str, value: bytes, *, unescape: bool) -> tuple[str, tuple[str, ...]]:
-    """(text, flags) of a text in this row's msgFormat; of a row, format 1 has to be unescaped, of a push it has been.
+    """(text, flags) of a text in this msgFormat; format 1 of a row must be unescaped, that of a push already is.
 
-    A text that is not what its format says is read in the other charset, then byte by byte, and flagged.
+    A text that does not fit its format is read in the other charset, then byte by byte, and flagged.
     """
     if form == FORMAT_UCS2:
         return _ucs2(value)
@@ -129,7 +129,7 @@ def read_text(form: str, value: bytes, *, unescape: bool) -> tuple[str, tuple[st
     flags = () if form in (FORMAT_GB, FORMAT_ESCAPED, FORMAT_UTF8) else ("unknown-format",)
     utf8, gbk = ("utf-8", "strict", "utf-8"), ("gb18030", "strict", "gbk")
     first, second = (utf8, gbk) if form == FORMAT_UTF8 else (gbk, utf8)
-    # A byte 80 may be a euro sign in GBK, but stands in much of UTF-8 as well: so that comes last.
+    # A byte 80 may be a euro sign in GBK but is common in UTF-8, so it comes last.
     for charset, errors, odd in ((*first[:2], ""), second, ("gb18030", WINDOWS_EURO, "" if first is gbk else "gbk")):
         try:
             return value.decode(charset, errors), (*flags, odd) if odd else flags
@@ -139,7 +139,7 @@ def read_text(form: str, value: bytes, *, unescape: bool) -> tuple[str, tuple[st
 
 
 def _ucs2(value: bytes) -> tuple[str, tuple[str, ...]]:
-    """Hex of UTF-16BE, else escaped UTF-16BE, else as it came (AMB-COSMS-20)."""
+    """Hex of UTF-16BE, else escaped UTF-16BE, else unchanged (AMB-COSMS-20)."""
     text = value.strip()
     wide = bytes.fromhex(text.decode()) if _HEX.fullmatch(text) else unescaped(text) if b"%" in text else b"\xff"
     try:
@@ -152,11 +152,11 @@ def _ucs2(value: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def read_md5str(answer: Answer, known: Container[str]) -> tuple[str, str]:
-    """(MD5str, ""), or ("", the code that was answered instead, "" if what was answered is neither).
+    """(MD5str, ""), or ("", the code in its place; "" if the answer is neither).
 
-    Line 2 if line 1 is 100, else the whole body without its line ends (AMB-COSMS-2, 3); blanks around it are the
-    page's, unless they make the six characters of the document. Three digits that are a code are one, whatever
-    stands behind them, apart.
+    Line 2 if line 1 is 100, else the whole body without line ends (AMB-COSMS-2, 3). Surrounding blanks are removed,
+    unless they complete the six characters of the document. Three digits that are a code are read as one, with
+    anything separate behind them.
     """
     body = b"" if answer.cut else _string(answer.body.removeprefix(b"\xef\xbb\xbf"))
     lines = [_string(line) for line in rows(body)]

@@ -14,7 +14,7 @@ REPORT_CODES: Final = report_codes("""
 
 
 class MoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the vendor names the fields of a message: of each list the first name that is there counts."""
+    """The vendor's names for the fields of a message; the first present name of each list counts."""
 
     mobile: tuple[str, ...] = ("mobile",)
     text: tuple[str, ...] = ("content", "msg")

@@ -1,4 +1,4 @@
-"""JSON as GUODU writes it, in answers and pushes: whatever is odd about it (vendors.md 5, AMB-GD-7, 9, 10). Pure."""
+"""JSON as GUODU writes it in answers and pushes, with its oddities (vendors.md 5, AMB-GD-7, 9, 10). Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NO_JSON: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
 _SURROGATE: Final = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
-"""Half a character as an escape; in the group what only looks like one: an escaped backslash, or both halves."""
+"""A lone surrogate as an escape. The group matches lookalikes: an escaped backslash, or a whole pair."""
 
 
 def trimmed(body: bytes) -> bytes:
-    """Without byte order mark, blanks around and one `;` behind (AMB-GD-9)."""
+    """Without byte order mark, surrounding blanks and one trailing `;` (AMB-GD-9)."""
     return body.removeprefix(b"\xef\xbb\xbf").strip().removesuffix(b";").rstrip()
 
 
@@ -38,7 +38,7 @@ def folded(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse(text: bytes) -> Any:
-    """The JSON value. Raises ValueError for what is none, also for numbers and nesting beyond all reason."""
+    """The JSON value. Raises ValueError for invalid JSON, absurdly long numbers and absurdly deep nesting."""
     try:
         return msgspec.json.decode(text)
     except NO_JSON as error:
@@ -49,7 +49,7 @@ def parse(text: bytes) -> Any:
 
 
 def _mended(text: bytes) -> bytes:
-    """What is no JSON only because of one character: written in GBK, or cut in the middle of its two UTF-16 units."""
+    """Repairs text that one character makes invalid: written in GBK, or cut between its two UTF-16 units."""
     try:
         text = (
             text.decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()

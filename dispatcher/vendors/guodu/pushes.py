@@ -1,8 +1,8 @@
 """What GUODU pushes as JSON: up to 250 reports, or messages from phones (vendors.md 5.3 to 5.6, AMB-GD-9, 10, 13).
 
-Pure. The document ends before it describes messages, so theirs are read by a map of field names that the operator may
-change; what fits nothing is handed back, never guessed at. Keys count without case, numbers and strings alike.
-Weak spot: a failed report's code is its status and the vendor's own words, as the document explains no status but 0.
+Pure. The document ends before it describes messages, so a configurable map of field names reads them; entries that fit
+no name are returned as unreadable, never guessed. Keys match without case; numbers and strings are equivalent.
+Weak spot: a failed report's code is its status and the vendor's text, as the document explains only status 0.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _list(text: bytes) -> list[Any]:
 
 
 class _Report(msgspec.Struct, gc=False):
-    """A report as the document prints it: read without a look at each key."""
+    """A report as the document prints it: decoded without looking at each key."""
 
     mobile: str
     msgId: str | int
@@ -65,7 +65,7 @@ _KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[
 
 
 def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
-    """The reports of these pushes and how many each had, if all are written as the document prints them."""
+    """The reports of these pushes and the number in each, if all are written as the document prints them."""
     lists = [_inside(body) for body in bodies]
     found = None if None in lists else read_alike([each for each in lists if each is not None])
     if found is not None and (records := _of_shapes(account, at_ms, found[0])) is not None:
@@ -74,14 +74,14 @@ def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[lis
 
 
 def _inside(body: bytes) -> memoryview | None:
-    """The list in the body, without its brackets and without a copy; None if this is no list of objects."""
+    """The list in the body, without its brackets and without a copy; None if it is not a list of objects."""
     end = len(body) - 1 if body.endswith(b";") else len(body)
     fits = body.startswith(b"[{") and body.endswith(b"}]", 0, end)
     return memoryview(body)[1 : end - 1] if fits else None
 
 
 def _read_printed(texts: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
-    """The same of trimmed pushes, object by object."""
+    """The same for trimmed pushes, object by object."""
     reports: list[_Report] = []
     counts = []
     for text in texts:
@@ -95,7 +95,7 @@ def _read_printed(texts: Sequence[bytes], account: str, at_ms: int) -> tuple[lis
 
 
 def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Reports] | None:
-    """The records, or None where a field is not as the document prints it."""
+    """The records, or None if a field is not as the document prints it."""
     count = sum(len(shape.rows) for shape in shapes)
     numbers, times = np.empty(count, np.int64), np.empty(count, np.uint32)
     id_index, code_index = np.empty(count, np.intp), np.empty(count, np.intp)
@@ -138,7 +138,7 @@ def _as_printed(text: bytes) -> Sequence[_Report] | None:
 
 
 def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
-    """The reports in columns; what can't be read goes into `unread`. Raises ValueError if the body is no JSON list."""
+    """The reports in columns; unreadable ones go into `unread`. Raises ValueError if the body is not a JSON list."""
     text = trimmed(body)
     reports = _as_printed(text)
     found = None if reports is None else _in_columns(account, at_ms, reports)
@@ -146,7 +146,7 @@ def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[
 
 
 def _in_columns(account: str, at_ms: int, reports: Sequence[_Report]) -> list[Reports] | None:
-    """The records, or None if a mobile is no number or an id is none."""
+    """The records, or None if a number or an id is invalid."""
     if not reports:
         return []
     numbers = columns.numbers(_bytes([report.mobile for report in reports]))
@@ -166,7 +166,7 @@ def _in_columns(account: str, at_ms: int, reports: Sequence[_Report]) -> list[Re
 
 
 def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> list[Reports]:
-    """Entry by entry, whatever the case of the keys and the types of the values."""
+    """Entry by entry, with keys in any case and values of any type."""
     rows: list[tuple[str, str, str, str]] = []
     for entry in entries:
         fields = folded(entry) if isinstance(entry, dict) else {}
@@ -194,7 +194,7 @@ def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> lis
 
 
 def _code(status: str | int, msg: Any) -> str:
-    """`0`, or the status with the vendor's words: the document explains no other status."""
+    """`0`, or the status with the vendor's text: the document explains no other status."""
     code = str(status).strip()
     if code == "0" or not isinstance(msg, str):
         return code
@@ -215,7 +215,7 @@ def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:
 def read_messages(
     body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unread: Unread
 ) -> list[Inbound]:
-    """The messages; what fits the map of names nowhere goes into `unread`. Raises ValueError if it is no JSON list."""
+    """The messages; entries that fit no name go into `unread`. Raises ValueError if the body is not a JSON list."""
     found = []
     for entry in _list(trimmed(body)):
         message = _message(entry, account, received_ms, names, form)
@@ -227,7 +227,7 @@ def read_messages(
 
 
 def _message(entry: Any, account: str, received_ms: int, names: MoFields, form: TextForm) -> Inbound | str:
-    """The message, or why it is none."""
+    """The message, or why the entry is not one."""
     if not isinstance(entry, dict):
         return "it is no object"
     fields = folded(entry)
@@ -260,5 +260,5 @@ def _message(entry: Any, account: str, received_ms: int, names: MoFields, form: 
 
 
 def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    """The value of the first of these names that is there."""
+    """The value of the first present name."""
     return next((found for name in names if (found := word(fields.get(name.lower()))) is not None), None)

@@ -1,8 +1,9 @@
-"""GUODU SubmitJson: JSON over HTTP, the text URL-encoded inside it (vendors.md 5, 8.4). Its pushes: pushes.py.
+"""GUODU SubmitJson: JSON over HTTP, the text URL-encoded inside it (vendors.md 5, 8.4). Pushes: pushes.py.
 
 Pure: values in, values out; no client, no clock, no logging.
 Weak spots: the document has no "too fast" code, no balance code and no balance query, so only our own pacing protects
-the account; it breaks off before it describes messages from phones; and nobody here knows whether `send_time` is past.
+the account; it breaks off before it describes messages from phones; and this file cannot check whether `send_time` is
+past.
 """
 
 from __future__ import annotations
@@ -79,10 +80,10 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
     """An account at GUODU. Keys besides those of every vendor:
 
     `append_id`: the extension behind the sender's number, at most `append_id_digits_max` digits: together with the
-    vendor's own digits the number may have 20 (AMB-GD-11). `numbers_per_request` may go up to 500 where the contract
-    says so; a request of more than 200 may be dropped without an answer (AMB-GD-1). `mo_fields` and `mo_text`: how the
-    vendor names the fields of a pushed message, and whether its text is escaped (vendors.md 5.6). `push_reply`: what it
-    wants to read when its push is safe (AMB-GD-13). `push_key`: what its push URLs carry as `?key=…`.
+    vendor's own digits the number may have 20 (AMB-GD-11). `numbers_per_request` may go up to 500 if the contract
+    allows it; more than 200 may be dropped without an answer (AMB-GD-1). `mo_fields` and `mo_text`: how the
+    vendor names the fields of a pushed message, and whether its text is escaped (vendors.md 5.6). `push_reply`: the
+    answer it expects to a push (AMB-GD-13). `push_key`: what its push URLs carry as `?key=…`.
     """
 
     oper_id: str
@@ -101,7 +102,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
     @property
     def limits(self) -> Limits:
-        """200 numbers, or what is configured up to 500; `text_chars_max` UTF-16 units (AMB-GD-1, AMB-GD-4)."""
+        """200 numbers, or the configured number up to 500; `text_chars_max` UTF-16 units (AMB-GD-1, AMB-GD-4)."""
         asked = self.numbers_per_request
         numbers_max = min(asked, NUMBERS_HARD_MAX) if asked and asked > 0 else NUMBERS_MAX
         return Limits(numbers_max=numbers_max, text_chars_max=self.text_chars_max)
@@ -158,13 +159,13 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
             "OperPass": self.oper_pass,
             "SendTime": send_time,
             "AppendID": append_id,
-            # %20 and not Java's +: who looks for %XX before unescaping would keep the + of "a b" (AMB-GD-3).
+            # %20, not Java's +: a reader that looks for %XX before unescaping keeps the + of "a b" (AMB-GD-3).
             "Content": url_encoded(text, "utf-8").replace("+", "%20"),
         }
         return (json.dumps(fields, separators=(",", ":"))[:-1] + ',"DesMobile":"').encode("ascii")
 
     def notes(self, message: Message) -> tuple[str, ...]:
-        """When the vendor will send, if that is its business."""
+        """When the vendor will send, if it schedules the message."""
         at = message.options.get("send_time", "")
         if not at:
             return ()
@@ -185,10 +186,10 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         verdict = CODES.verdict(code, text=text)
         vendor_id = word(fields.get("msgid")) or ""
         if verdict.kind is not Kind.ACCEPTED:
-            if verdict.doubtful and vendor_id:  # it went wrong, but it has an id: it may have been taken (AMB-GD-8)
+            if verdict.doubtful and vendor_id:  # a failure with an id: it may have been taken (AMB-GD-8)
                 odd = f"code {code} with a message id; the messages may have been taken"
                 return msgspec.structs.replace(verdict, kind=Kind.UNKNOWN, warn=odd)
-            # 06, a wrong parameter: more numbers than this contract takes are cured by halves (AMB-GD-1).
+            # 06, a wrong parameter: halves help if it was too many numbers for this contract (AMB-GD-1).
             return msgspec.structs.replace(verdict, divide=code == "06" and count > NUMBERS_MAX)
         if not vendor_id or len(vendor_id) > ID_CHARS_MAX:
             odd = "MsgId is no id" if vendor_id else "answer has no MsgId"
@@ -222,7 +223,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         return read_at_once([push.body for push in pushes], pushes[0].account, pushes[0].received_ms)
 
     def inbound_push(self, push: Push) -> InboundParsed:
-        """Messages as JSON; their form is not in the document (vendors.md 5.4, 5.6)."""
+        """Messages as JSON; the document does not give their form (vendors.md 5.4, 5.6)."""
         from dispatcher.vendors.guodu.pushes import read_messages
 
         if refused := self._stranger(push):
@@ -235,7 +236,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         return unread.beside(messages, authenticated=self.push_key is not None)
 
     def push_answer(self) -> bytes:
-        """As configured; the document breaks off before it says what the vendor wants to read."""
+        """As configured; the document breaks off before it gives the expected answer."""
         return self.push_reply.encode()
 
     def _stranger(self, push: Push) -> Refused | None:
@@ -252,7 +253,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
 
 def read_object(answer: Answer) -> dict[str, Any]:
-    """The answer's object with its keys in lower case; empty if it is none, or not whole."""
+    """The answer's object with keys in lower case; empty if it is not an object or is incomplete."""
     try:
         value = {} if answer.cut else parse(trimmed(answer.body))
     except ValueError:
@@ -261,7 +262,7 @@ def read_object(answer: Answer) -> dict[str, Any]:
 
 
 def result_code(value: object) -> str | None:
-    """A ResultCode as the table has it: `0`, 0 and `00` are `00` (AMB-GD-7). None: it is no code.
+    """A ResultCode as the table has it: `0`, 0 and `00` are `00` (AMB-GD-7). None: not a code.
 
     Success and failure interleave (02 is one, 03 the other; vendors.md 5.2): codes are compared, never ordered.
     """

@@ -64,4 +64,4 @@ REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
 # fmt: on
 
 OPERATOR_OK: Final = frozenset({"0", "000"})
-"""What an operator says where the vendor itself would say DELIVRD."""
+"""The operators' codes for what the vendor calls DELIVRD."""

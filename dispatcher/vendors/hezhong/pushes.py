@@ -1,7 +1,7 @@
 """What HEZHONG pushes: up to 500 reports (`rpts`) or messages (`mos`) as text, entries by `;`, fields by `,`.
 
-vendors.md 2.3, 2.4, 8.2, AMB-X-1, Annexes A and B. Pure. Entries that cannot be read are handed back beside the others.
-What an entry has behind its four fields (the platform's serial, AMB-HZ-1) decides nothing; the log keeps it (`extras`).
+vendors.md 2.3, 2.4, 8.2, AMB-X-1, Annexes A and B. Pure. Unreadable entries are returned beside the others.
+The log keeps what follows an entry's four fields (the platform's serial, AMB-HZ-1; `extras`); nothing depends on it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTAL
 def read_at_once(
     values: Sequence[bytes], account: str, at_ms: int, state: Callable[[str], int]
 ) -> tuple[list[Reports], list[int]] | None:
-    """The reports of these pushes (still escaped) and how many each had, if all are as vendors nearly always write.
+    """The reports of these pushes (still escaped) and the number in each, if all are in the usual form.
 
-    That is: as many fields in each entry, nothing escaped but separators, nothing odd. None: something is.
+    Usual: equally many fields in each entry, only separators escaped, no oddities. Otherwise None.
     """
     mark, comma = (b"%3B", b"%2C") if values[0].count(b"%", 0, 64) else (b";", b",")
     texts = [value.removesuffix(mark) for value in values]
@@ -70,7 +70,7 @@ def read_at_once(
 
 
 def _lines(column: Column) -> bytes | None:
-    """The values joined by LF; None if they are not as short and plain as that needs."""
+    """The values joined by LF; None if they are too long or hold an LF."""
     if column.width > EXTRA_BYTES_MAX:
         return None
     ends = np.full((len(column.rows), 1), ord("\n"), np.uint8)
@@ -79,7 +79,7 @@ def _lines(column: Column) -> bytes | None:
 
 
 def _with_extras(records: list[Reports], extras: bytes) -> list[Reports]:
-    """The same with a line for each of their rows."""
+    """The same with a line per row."""
     if len(records) == 1:
         return [msgspec.structs.replace(records[0], extras=extras)]
     lines, found, at = extras.split(b"\n"), [], 0
@@ -91,7 +91,7 @@ def _with_extras(records: list[Reports], extras: bytes) -> list[Reports]:
 
 
 def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Column] | None:
-    """The fields, if all the entries are as long as the first and have their separators where it has them."""
+    """The fields, if all entries have the length and the separator positions of the first."""
     first = texts[0].partition(mark)[0]
     length = len(first) + len(mark)
     if any((len(text) + len(mark)) % length for text in texts):
@@ -112,7 +112,7 @@ def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Co
 
 
 def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
-    """The fields of entries of any length, if all have as many."""
+    """The fields of entries of any length, if all have equally many."""
     text = mark.join(texts)
     characters = np.frombuffer(text, np.uint8)
     if b"+" in text:
@@ -124,7 +124,7 @@ def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
         first, second = characters[at + 1], characters[at + 2]
         ends_entry = (first == ord("3")) & (second == ord("B"))
         marks = ends_entry | ((first == ord("2")) & (second == ord("C")))
-        if not marks.all():  # codes may hold escapes of their own
+        if not marks.all():  # codes may hold escapes
             at, ends_entry = at[marks], ends_entry[marks]
         after = at + 3
     else:
@@ -173,10 +173,9 @@ def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], in
 
 
 def _grid(raw: bytes) -> list[list[bytes]] | None:
-    """The columns of a text whose every entry has four fields, or every one five; None: not so regular.
+    """The columns of a text in which all entries have four fields, or all have five; otherwise None.
 
-    Separators may be escaped, all of them or none; undoing thousands of escapes to split there takes as long as all
-    the rest.
+    Either all separators are escaped or none; they are not unescaped, which would double the time.
     """
     text = raw.replace(b"+", b" ").strip(b";" + _BLANKS)
     if b"%" in text:
@@ -205,14 +204,14 @@ def _column(cells: list[bytes]) -> list[bytes]:
 
 
 def _marks(text: bytes) -> tuple[bytes, bytes, Marks]:
-    """The separators of fields and entries, and of each of them whether it ends an entry."""
+    """The separators of fields and entries, and for each whether it ends an entry."""
     characters = np.frombuffer(text, np.uint8)
     marks = characters[(characters == ord(",")) | (characters == ord(";"))]
     return b",", b";", marks == ord(";")
 
 
 def _escaped_marks(text: bytes) -> tuple[bytes, bytes, Marks]:
-    """The same where they are escaped; none at all if some are and some are not."""
+    """The same for escaped separators; empty if only some are escaped."""
     characters = np.frombuffer(text, np.uint8)
     at = np.flatnonzero(characters == ord("%"))
     at = at[at < len(text) - 2]
@@ -224,7 +223,7 @@ def _escaped_marks(text: bytes) -> tuple[bytes, bytes, Marks]:
 
 
 def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:
-    """The four columns and what is behind them, entry by entry; empty entries don't count (AMB-HZ-6)."""
+    """The four columns and the rest, entry by entry; empty entries are skipped (AMB-HZ-6)."""
     found: list[list[bytes]] = [[] for _ in range(FIELDS + 1)]
     for entry in value.split(b";"):
         cells = [cell.strip() for cell in entry.split(b",")]
@@ -245,7 +244,7 @@ def _stamps_fit(stamps: list[bytes]) -> bool:
 
 
 def _wrong(number: int, vendor_id: bytes, stamp: bytes) -> str:
-    """Why the entry cannot be believed, or "". Fields in another order than the table's are no report (AMB-HZ-1)."""
+    """Why the entry is not credible, or "". Fields in another order than the table's are not a report (AMB-HZ-1)."""
     if not number:
         return "the first is no number"
     if not _ids_fit([vendor_id]):
@@ -262,7 +261,7 @@ def read_messages(value: bytes, account: str, received_ms: int, form: TextForm, 
 
 
 def _entries(value: bytes, unread: Unread) -> list[bytes]:
-    """The entries. Each ends with its time; a `;` before that was typed by a person, unless a whole entry follows."""
+    """The entries. Each ends with its time; an earlier `;` belongs to the text, unless a whole entry follows."""
     found: list[bytes] = []
     begun: list[bytes] = []
     for piece in value.split(b";"):

@@ -1,8 +1,8 @@
-"""HEZHONG 1.1 over HTTP, charset GBK (vendors.md 2, 8.2). Its codes: codes.py; its pushes: pushes.py.
+"""HEZHONG 1.1 over HTTP, charset GBK (vendors.md 2, 8.2). Codes: codes.py; pushes: pushes.py.
 
 Pure: values in, values out; no client, no clock, no logging.
-Weak spots: the document has no "too fast" code, so only our own pacing protects the account; and it gives its pushes no
-secret, so without `push_key` whoever reaches the address can push.
+Weak spots: the document has no "too fast" code, so only our own pacing protects the account; and it gives pushes no
+secret, so without `push_key` anybody who reaches the address can push.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
     """An account at HEZHONG. Keys besides those of every vendor:
 
     `sub`: the extension behind the sender's number, at most `sub_max` digits (AMB-HZ-9). `utf8`: a text that GBK cannot
-    carry goes as UTF-8 (`msgFormat` 2, AMB-HZ-10) instead of being refused. `accept_operator_zero`: reports `0` and
+    carry is sent as UTF-8 (`msgFormat` 2, AMB-HZ-10) instead of being refused. `accept_operator_zero`: reports `0` and
     `000` count as delivered (AMB-X-1). `mo_text`: whether the text of a pushed message is escaped once more (AMB-HZ-5).
     `push_key`: what the vendor's push URLs carry as `?key=…`.
     """
@@ -98,7 +98,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
     @property
     def split(self) -> Split:
-        """The document is silent; 70 and 67 is what operators do (vendors.md 7)."""
+        """The document is silent; operators use 70 and 67 (vendors.md 7)."""
         return Split(70, 67)
 
     def check(self) -> str | None:
@@ -152,7 +152,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         return "&".join([*(f"{name}={value}" for name, value in form), "mobs="]).encode("ascii")
 
     def notes(self, message: Message) -> tuple[str, ...]:
-        """A warning where "1000 characters" may mean 1000 bytes (AMB-HZ-11)."""
+        """A warning, as "1000 characters" may mean 1000 bytes (AMB-HZ-11)."""
         length = units(message.text)
         if length <= TEXT_CHARS_SURE:
             return ()
@@ -236,7 +236,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         return unread.beside(messages, authenticated=self.push_key is not None)
 
     def _pushed(self, push: Push, name: bytes) -> bytes | Refused:
-        """The field of this name from the body, else (or if it is empty there) from the query, still escaped."""
+        """The field from the body or, if it is missing or empty there, from the query, still escaped."""
         vendors, query = forms.keyed(push.query, self.push_key)
         if not vendors:
             return Refused(403, "the key in the URL is wrong or missing", False)
@@ -264,6 +264,6 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
 
 
 def read_line(answer: Answer) -> str:
-    """The answer's text (an error page may be GBK) without a byte order mark; of a body that went on, whole lines."""
+    """The answer's text (an error page may be GBK) without a byte order mark; only whole lines of a cut body."""
     text = pushed_text(answer.body, "plain")[0].removeprefix("\ufeff")
     return text[: text.rfind("\n") + 1] if answer.cut else text

@@ -1,7 +1,7 @@
 """A column of a pushed list as places in its text: n values in one matrix of bytes, with no object per value.
 
-Pure. Everything here says None where the values are not as regular as it needs; the caller then reads them one by one
-(columns.py). It is what lets a push of 500 reports be read in the time of a few dozen numpy calls.
+Pure. Functions return None if the values are not regular enough; the caller then reads them one by one. So a push of
+500 reports is read in the time of a few dozen numpy calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_
 from dispatcher.vendors.reading import report_columns as columns
 
 WIDTH_MAX: Final = 64
-"""A value longer than this is left to whoever reads one by one."""
+"""A longer value is left to the caller that reads one by one."""
 
 Places = NDArray[np.intp]
 Text = NDArray[np.uint8]
@@ -26,14 +26,14 @@ _ZERO, _TWO, _THREE, _FIVE, _NINE = (ord(digit) for digit in "02359")
 _DATE: Final = 8
 _HOURS, _MINUTES, _SECONDS = 8, 10, 12
 _CLOCK: Final = (36_000, 3_600, 600, 60, 10, 1)
-"""What each digit of hhmmss is worth in seconds."""
+"""The seconds that each digit of hhmmss counts."""
 
 _TOGETHER: Final = 16
 _KEY_BYTES: Final = 8
 
 
 class Column:
-    """Values of one length, as rows of bytes; of each place in them the lowest and the highest byte."""
+    """Values of one length, as rows of bytes, with the lowest and the highest byte of each place."""
 
     __slots__ = ("high", "low", "rows")
 
@@ -48,7 +48,7 @@ class Column:
         return int(self.rows.shape[1])
 
     def part(self, start: int, end: int) -> Column:
-        """The same of some of the places."""
+        """The same for some of the places."""
         return Column(self.rows[:, start:end], self.low[start:end], self.high[start:end])
 
     def is_same(self) -> bool:
@@ -72,7 +72,7 @@ class Column:
         return found if found.min() >= DOMESTIC_MIN and found.max() < DOMESTIC_END else None
 
     def times(self, marks: bytes = b"", marks_at: tuple[int, ...] = ()) -> NDArray[np.uint32] | None:
-        """Unix seconds of each YYYYMMDDhhmmss, if all are times; `marks` stand between, at those places."""
+        """Unix seconds of each YYYYMMDDhhmmss, if all are times; `marks` are the separators and their places."""
         if self.width != columns.TIME_DIGITS + len(marks):
             return None
         rows, low, high, at = self.rows, self.low, self.high, _digits_at(marks_at)
@@ -99,13 +99,13 @@ class Column:
         return clock.astype(np.uint32) + np.uint32(since_s) if fits else None
 
     def distinct(self) -> Distinct:
-        """The different values (without the NULs behind them) and which of them each one is."""
+        """The distinct values (without trailing NULs) and the index of each value among them."""
         count = len(self.rows)
         differ = np.flatnonzero(self.low != self.high)
         if not len(differ):
             return [self.rows[0].tobytes().rstrip(b"\0")], np.zeros(count, np.intp)
         first, end = int(differ[0]), int(differ[-1]) + 1
-        # Neighbours are often alike: reports of one request come together, and most have the same code.
+        # Neighbours are often equal: reports of one request come together, and most have the same code.
         begins = np.empty(count, np.bool_)
         begins[0] = True
         keys = _keys(self.rows[:, first:end])
@@ -127,13 +127,13 @@ class Spans:
         self.ends = ends
 
     def column(self) -> Column | None:
-        """The values, the shorter ones filled up with NULs; None if one is empty, too long or holds a NUL."""
+        """The values, padded with NULs; None if one is empty, too long or holds a NUL."""
         widths = self.ends - self.starts
         low, high = int(widths.min()), int(widths.max())
         if low < 1 or high > WIDTH_MAX or (low < high and self.starts[-1] + high > len(self.text)):
             return None
         rows = rows_at(self.text, self.starts, high)
-        if low < high:  # what fills up must be told from what a value holds
+        if low < high:  # padding must differ from content
             rows *= np.arange(high) < widths[:, None]
             if np.count_nonzero(rows) != widths.sum():
                 return None
@@ -149,7 +149,7 @@ def rows_at(text: Text, starts: Places, width: int) -> Text:
 
 
 def column_of(rows: Text) -> Column:
-    """The column of these rows; at least one, all of them in one piece."""
+    """The column of these rows, at least one, contiguous."""
     whole = len(rows) // _TOGETHER * _TOGETHER
     if whole <= _TOGETHER:
         return Column(rows, rows.min(axis=0), rows.max(axis=0))
@@ -164,13 +164,13 @@ def column_of(rows: Text) -> Column:
 
 
 def beside(left: Column, right: Column) -> Column:
-    """Each value of one with that of the other behind it."""
+    """Each value of one followed by that of the other."""
     pairs = ((left.rows, right.rows), (left.low, right.low), (left.high, right.high))
     return Column(*(np.concatenate(pair, axis=-1) for pair in pairs))
 
 
 def _keys(rows: Text) -> NDArray[np.uint64] | NDArray[np.bytes_]:
-    """Something to tell rows by that compares fast."""
+    """A key of each row that compares fast."""
     width = rows.shape[1]
     if width > _KEY_BYTES:
         return np.ascontiguousarray(rows).view(f"S{width}").ravel()
@@ -181,13 +181,13 @@ def _keys(rows: Text) -> NDArray[np.uint64] | NDArray[np.bytes_]:
 
 @lru_cache(maxsize=8)
 def _digits_at(marks_at: tuple[int, ...]) -> NDArray[np.intp]:
-    """Where the digits of a time stand, with marks at these places."""
+    """The places of a time's digits, with separators at these places."""
     return np.delete(np.arange(columns.TIME_DIGITS + len(marks_at)), marks_at)
 
 
 @lru_cache(maxsize=8)
 def _clock_weights(marks_at: tuple[int, ...]) -> NDArray[np.float32]:
-    """What each character from the hours to the end is worth in seconds; a mark nothing."""
+    """The seconds that each character from the hours to the end counts; 0 for a separator."""
     at = _digits_at(marks_at)[_HOURS:]
     weights = np.zeros(at[-1] - at[0] + 1, np.float32)
     weights[at - at[0]] = _CLOCK
@@ -200,7 +200,7 @@ for _digit in "0123456789abcdefABCDEF":
 
 
 def unquoted(value: bytes) -> bytes:
-    """What `unquote_to_bytes` says, for texts of thousands of escapes: all of them at once."""
+    """As `unquote_to_bytes`, but vectorised, for texts with thousands of escapes."""
     text = np.frombuffer(value, np.uint8)
     at = np.flatnonzero(text == ord("%"))
     at = at[at < len(text) - 2]

@@ -14,17 +14,17 @@ from typing import Final, Literal
 from dispatcher.vendors.reading.forms import unescaped
 
 TextForm = Literal["auto", "escaped", "plain"]
-"""How the text of a pushed message is written inside its field; `auto`: escaped if it looks like that."""
+"""How the text of a pushed message is written inside its field; `auto`: escaped if it looks escaped."""
 
 _LITERAL: Final = frozenset(string.ascii_letters + string.digits + ".-*_")
 _ESCAPED: Final = re.compile(rb"(?:[!-$&-+\-.-:<-~]|%[0-9A-Fa-f]{2})*", re.ASCII)
 
 
 WINDOWS_EURO: Final = "windows-euro"
-"""To read GBK as vendors write it, decode GB18030 with this handler of errors.
+"""An error handler for decoding GB18030, to read GBK as vendors write it.
 
-What calls itself GBK has a euro sign that Python's `gbk` does not know: A2 E3 in Java's (vendors.md 0.5), 80 in that of
-Windows. GB18030 is GBK with the former and more; this handler reads the latter.
+Their GBK has a euro sign that Python's `gbk` lacks: A2 E3 in Java's (vendors.md 0.5), 80 in that of Windows. GB18030
+includes the former; this handler reads the latter.
 """
 
 
@@ -50,18 +50,18 @@ def url_encoded(text: str, charset: str) -> str:
 
 
 def once_more(value: bytes, form: TextForm) -> bytes:
-    """The value without the escapes that `form` says, or with `auto` shows, to be inside it."""
+    """The value without the escapes that `form` prescribes or, with `auto`, the value shows."""
     if form == "escaped" or (form == "auto" and b"%" in value and _ESCAPED.fullmatch(value)):
         return unescaped(value)
     return value
 
 
 def pushed_text(value: bytes, form: TextForm) -> tuple[str, tuple[str, ...]]:
-    """(text, flags) of a pushed message: unescaped at most once more, then read as UTF-8, else as GBK (AMB-HZ-5).
+    """(text, flags) of a pushed message: unescaped at most once, then read as UTF-8, else as GBK (AMB-HZ-5).
 
     `auto` unescapes only what an encoder can have written: ASCII without blanks, commas and semicolons, each `%` with
     two hex digits behind it. Weak spot: `100%25`, typed by a person and not escaped a second time, becomes `100%`.
-    Bytes of neither charset are shown as `\\xNN`, so that nothing of them is lost.
+    Bytes of neither charset are shown as `\\xNN`, so nothing is lost.
     """
     value = once_more(value, form)
     try:

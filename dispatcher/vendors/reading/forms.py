@@ -1,4 +1,4 @@
-"""Reading what vendors push as forms: fields, numbers, times, and whether it is them. Lean: one call per push.
+"""Reading pushed forms: fields, numbers, times, and whether the push is the vendor's. Lean: one call per push.
 
 Pure. A vendor that pushes JSON or XML needs only `number`, `time_s`, `same`, `keyed` and `key_proof`. Hundreds of
 reports in one push are read by report_columns.py.
@@ -18,13 +18,13 @@ from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_
 from dispatcher.vendors.seam.exchange import PushProof
 
 FIELDS_MAX: Final = 64
-"""Fields of one form that are read; what follows is not looked at. No vendor sends more than a dozen."""
+"""The most fields of a form that are read; the rest is ignored. No vendor sends more than a dozen."""
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
 """All times in all documents are local time without a zone (vendors.md, "Rules for this text")."""
 
 PUSH_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
-"""What a `push_key` may be: it is part of a URL that people copy, and nobody shall guess it."""
+"""The form of a `push_key`: part of a URL that people copy, and hard to guess."""
 WRONG_PUSH_KEY: Final = 'push_key must be 8 to 64 letters, digits, "-" and "_": it is part of the push URL.'
 
 _NUMBER_BYTES_MAX: Final = 32
@@ -37,7 +37,7 @@ _KEYED: Final = re.compile(rb"key=([^&?]*)[&?]?(.*)", re.DOTALL)
 def fields(form: bytes) -> dict[str, bytes]:
     """The first FIELDS_MAX fields of an `application/x-www-form-urlencoded` text; the last of a repeated name counts.
 
-    Values are raw bytes. A field that is there but empty is b""; one that is missing is not in it. Never raises.
+    Values are raw bytes. An empty field is b""; a missing one is absent. Never raises.
     """
     return dict(_short_fields(form)) if len(form) <= _SHORT_BYTES else _fields(form)
 
@@ -55,11 +55,11 @@ def _fields(form: bytes) -> dict[str, bytes]:
 
 
 _short_fields = lru_cache(maxsize=4)(_fields)
-"""A push's form is looked at twice: for its secret, and for what it says."""
+"""A push's form is read twice: for its secret, and for its content."""
 
 
 def raw(form: bytes, name: bytes) -> bytes | None:
-    """One of the first FIELDS_MAX fields as it came, for lists of which most escapes need not be undone.
+    """One of the first FIELDS_MAX fields, still escaped, for lists in which most escapes can stay.
 
     The last of a repeated name counts.
     """
@@ -76,13 +76,13 @@ def unescaped(value: bytes) -> bytes:
     value = value.replace(b"+", b" ")
     if len(value) <= _LONG_BYTES:
         return unquote_to_bytes(value)
-    from dispatcher.vendors.reading.byte_columns import unquoted  # here: whoever reads no long form needs no numpy
+    from dispatcher.vendors.reading.byte_columns import unquoted  # here: short forms need no numpy
 
     return unquoted(value)
 
 
 def same(given: bytes | None, expected: str | None) -> bool:
-    """Is this the secret? In constant time. `expected` None: not asked for. Missing (None) is not the same as empty."""
+    """Whether this is the secret, in constant time. `expected` None: not checked. Missing is not empty."""
     if expected is None:
         return True
     return given is not None and hmac.compare_digest(given, expected.encode())
@@ -91,8 +91,8 @@ def same(given: bytes | None, expected: str | None) -> bool:
 def keyed(query: bytes, push_key: str | None) -> tuple[bool, bytes]:
     """(is this push the vendor's, the rest of the query), for vendors whose document gives their pushes no secret.
 
-    The operator puts one into the URLs that the vendor gets: `/push/NAME/report?key=PUSH_KEY`. Vendors that push by
-    query append to that with `&`, or without a look at it with another `?`.
+    The operator puts a key into the vendor's push URLs: `/push/NAME/report?key=PUSH_KEY`. Vendors that push by query
+    append their query with `&`, or with a second `?`.
     """
     if found := _KEYED.fullmatch(query):
         return same(found[1], push_key), found[2]
@@ -109,7 +109,7 @@ def key_proof(query: bytes, push_key: str | None) -> PushProof:
 def form_proof(asked: Mapping[str, str | None], query: bytes, body: bytes | None) -> PushProof:
     """Whether a push carries the secrets asked for (by name; None: not asked for), in its body or else in its query.
 
-    All of them are compared, so that the time tells nothing.
+    All of them are compared, so timing reveals nothing.
     """
     if all(secret is None for secret in asked.values()):
         return PushProof.NOT_ASKED
@@ -127,7 +127,7 @@ def form_proof(asked: Mapping[str, str | None], query: bytes, body: bytes | None
 
 
 def number(value: bytes) -> int:
-    """The int64 (dispatcher/core/numbers.py) of a pushed number, with or without `+86`, `86`, `0086`; 0 if none."""
+    """The int64 (dispatcher/core/numbers.py) of a pushed number, with or without `+86`, `86`, `0086`; 0 if invalid."""
     if len(value) != DOMESTIC_DIGITS or not value.isdigit():
         value = value.strip().removeprefix(b"+")
         for prefix in (b"0086", b"86"):
@@ -147,9 +147,9 @@ def number(value: bytes) -> int:
 
 @lru_cache(maxsize=4096)
 def time_s(value: bytes) -> int:
-    """Unix seconds (fitting a uint32) of a local time in digits, 0 if it is none.
+    """Unix seconds (fitting a uint32) of a local time in digits, 0 if invalid.
 
-    10 digits are YYMMDDhhmm, 14 YYYYMMDDhhmmss; 12 are YYMMDDhhmmss or, where that is no time, YYYYMMDDhhmm
+    10 digits are YYMMDDhhmm, 14 YYYYMMDDhhmmss; 12 are YYMMDDhhmmss or, if that is not a time, YYYYMMDDhhmm
     (vendors.md AMB-BATCH-10). Two-digit years are 2000-based. Many reports share a minute, hence the cache.
     """
     value = value.strip()

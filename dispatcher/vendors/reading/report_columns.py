@@ -1,6 +1,6 @@
 """Hundreds of pushed reports at once: lists of fields into the columns of `Reports`, with no object per report.
 
-Pure. What a field must look like is its vendor's business; here a number that is none is 0, and so is such a time.
+Pure. The vendor decides what a field must look like; here an invalid number or time is 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROWS_MAX: Final = 1_500
 
 BYTES_MAX: Final = 400_000
 ROW_BYTES: Final = 8 + 4 + 1 + 2 + 4 + 10
-"""A row's columns, and what an id and a code of its own need beside their characters (at most)."""
+"""The most bytes of a row: its columns, and the overhead of its own id and code beside their characters."""
 
 TIME_DIGITS: Final = 14
 DAY_S: Final = 86_400
@@ -31,7 +31,7 @@ _MOBILE: Final = 10.0 ** np.arange(DOMESTIC_DIGITS - 1, -1, -1)
 _ZERO: Final = ord("0")
 _MOBILE_OF_ZEROS: Final = _ZERO * int(_MOBILE.sum())
 _FIELDS: Final = np.zeros((TIME_DIGITS, 4))
-"""What each digit of YYYYMMDDhhmmss is worth in the date, hours, minutes and seconds."""
+"""The value of each digit of YYYYMMDDhhmmss in the date, hours, minutes and seconds."""
 
 _FIELDS[:8, 0] = 10.0 ** np.arange(7, -1, -1)
 _FIELDS[[8, 10, 12], [1, 2, 3]] = 10
@@ -41,7 +41,7 @@ Value = TypeVar("Value")
 
 
 class Numbered(dict[Value, int]):
-    """Distinct values, numbered from 0 as they are first asked for."""
+    """Distinct values, numbered from 0 in the order of first use."""
 
     def __missing__(self, value: Value) -> int:
         number = self[value] = len(self)
@@ -49,7 +49,7 @@ class Numbered(dict[Value, int]):
 
 
 def numbers(values: Sequence[bytes]) -> NDArray[np.int64]:
-    """The int64 (core/numbers.py) of each pushed number, 0 where it is none; `86` and the like are taken off."""
+    """The int64 (core/numbers.py) of each pushed number, 0 if invalid; `86` and the like are removed."""
     rows = _rows(values, DOMESTIC_DIGITS)
     if rows is not None:
         found = mobiles(rows)
@@ -59,7 +59,7 @@ def numbers(values: Sequence[bytes]) -> NDArray[np.int64]:
 
 
 def times(values: Sequence[bytes]) -> NDArray[np.uint32]:
-    """Unix seconds of each YYYYMMDDhhmmss (Shanghai time), 0 where it is no time."""
+    """Unix seconds of each YYYYMMDDhhmmss (Shanghai time), 0 if invalid."""
     rows = _rows(values, TIME_DIGITS)
     if rows is None:
         fit = (value if len(value) == TIME_DIGITS else b"" for value in values)
@@ -74,7 +74,7 @@ def mobiles(rows: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def seconds(digits: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Unix seconds of rows of fourteen digits, YYYYMMDDhhmmss in Shanghai; 0 where they are no time."""
+    """Unix seconds of rows of fourteen digits, YYYYMMDDhhmmss in Shanghai; 0 if invalid."""
     fields = digits.astype(np.float64) @ _FIELDS  # floats, as only their products are fast; these are exact
     dates, hours, minutes, rest = fields.T
     fine = (hours < 24) & (minutes < 60) & (rest < 60)
@@ -118,7 +118,7 @@ def in_columns(
     state: Callable[[str], int],
     times: NDArray[np.uint32],
 ) -> list[Reports]:
-    """Records of at most ROWS_MAX rows each. `state` says what a code means (schemas/states.py REPORT_…)."""
+    """Records of at most ROWS_MAX rows each. `state` gives the meaning of a code (schemas/states.py REPORT_…)."""
     return [
         _record(account, at_ms, ids[rows], numbers[rows], codes[rows], state, times[rows])
         for rows in (slice(at, at + ROWS_MAX) for at in range(0, len(ids), ROWS_MAX))
@@ -138,14 +138,14 @@ def _record(
 
 
 def indexed(values: Sequence[Value]) -> tuple[list[Value], NDArray[np.intp]]:
-    """The distinct values in the order they come in, and which of them each one is."""
+    """The distinct values in their order, and the index of each value among them."""
     known: Numbered[Value] = Numbered()
     index = np.fromiter(map(known.__getitem__, values), np.intp, len(values))
     return list(known), index
 
 
 Indexed = tuple[Sequence[bytes | str], NDArray[np.intp]]
-"""Distinct values, and which of them each row has."""
+"""Distinct values, and the index of each row's value."""
 
 
 def records(
@@ -158,7 +158,7 @@ def records(
     state: Callable[[str], int],
     times: NDArray[np.uint32],
 ) -> list[Reports]:
-    """One record if it surely fits, as it nearly always does; else many of ROWS_MAX rows."""
+    """One record if it certainly fits, the usual case; else several of ROWS_MAX rows."""
     size = len(numbers) * ROW_BYTES + sum(map(len, ids[0])) + sum(map(len, codes[0]))
     if size <= BYTES_MAX:
         return [record(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)]
@@ -183,7 +183,7 @@ def record(
     state: Callable[[str], int],
     times: NDArray[np.uint32],
 ) -> Reports:
-    """One record; at most ROWS_MAX rows. `state` says what a code means (schemas/states.py REPORT_…)."""
+    """One record; at most ROWS_MAX rows. `state` gives the meaning of a code (schemas/states.py REPORT_…)."""
     names = [_text(code)[: forms.CODE_CHARS_MAX] for code in codes[0]]
     return Reports(
         account=account,

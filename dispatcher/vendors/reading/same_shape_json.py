@@ -1,8 +1,7 @@
-"""JSON lists of flat objects that are written alike: their values as columns of bytes, with no object per value.
+"""JSON lists of flat objects with the same shape: their values as columns of bytes, with no object per value.
 
-Pure. Objects of the same length are held against the first of them, which is read as JSON: where a value stands, bytes
-may differ; everywhere else they must not. What does not fit (escapes, nested values, a dozen shapes) is None, and a
-JSON parser's.
+Pure. Objects of one length are compared with the first, which is read as JSON: bytes may differ inside values and
+nowhere else. For anything else (escapes, nested values, a dozen shapes) the result is None, and a JSON parser reads it.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from dispatcher.vendors.reading.byte_columns import Column, Text, column_of, rows_at
 
 SHAPES_MAX: Final = 12
-"""Lists of more lengths than this are read faster one by one."""
+"""Lists with more different lengths are read faster one by one."""
 
 _PAIR: Final = re.compile(rb'\s*"([^"\\]+)"\s*:\s*(?:"([^"\\]*)"|(0|[1-9][0-9]*))\s*([,}])')
 _OPEN, _COMMA, _QUOTE, _ZERO, _BLANK = (ord(character) for character in '{,"0 ')
@@ -28,7 +27,7 @@ Buffer = bytes | memoryview
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """Objects of one shape: which of all they are, and of each key a column, a value per row.
+    """Objects of one shape: their places in the list, and a column per key with a value per row.
 
     A string without its quotes; a number as its digits. An empty value has no width.
     """
@@ -38,7 +37,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 def read_alike(lists: Sequence[Buffer]) -> tuple[list[Shape], list[int]] | None:
-    """The shapes of lists `{…},{…}` (without their brackets), and how many each has. None: not alike, or no JSON."""
+    """The shapes of lists `{…},{…}` (without brackets), and the objects in each. None: other shapes, or not JSON."""
     text = b",".join([*lists, b""])
     if not text.startswith(b"{") or b"\\" in text:
         return None
@@ -48,7 +47,7 @@ def read_alike(lists: Sequence[Buffer]) -> tuple[list[Shape], list[int]] | None:
 
 
 def _of_one_shape(text: bytes, characters: Text, lengths: NDArray[np.intp]) -> tuple[list[Shape], list[int]] | None:
-    """The same if all the objects are as long as the first, as they nearly always are."""
+    """The same if all objects have the first one's length, the usual case."""
     second = text.find(b"},{") + 2
     width = second if second > 1 else len(text)
     if (lengths % width).any():
@@ -63,7 +62,7 @@ def _of_one_shape(text: bytes, characters: Text, lengths: NDArray[np.intp]) -> t
 
 
 def _of_shapes(text: bytes, characters: Text, lengths: NDArray[np.intp]) -> tuple[list[Shape], list[int]] | None:
-    """The same of objects of any lengths."""
+    """The same for objects of any lengths."""
     begins = np.flatnonzero(characters == _OPEN)
     if not (characters[begins[1:] - 1] == _COMMA).all():
         return None
@@ -85,7 +84,7 @@ def _of_shapes(text: bytes, characters: Text, lengths: NDArray[np.intp]) -> tupl
 
 
 def _values(objects: Column) -> dict[str, Column] | None:
-    """The values of objects of one length, or None if they differ anywhere else."""
+    """The values of objects of one length, or None if they differ outside values."""
     spots = _spots(objects.rows[0].tobytes())
     if spots is None:
         return None

@@ -1,4 +1,4 @@
-"""What every vendor asks of a text before it is prepared: that there is one, and that it is short enough."""
+"""The checks of a text that all vendors share: it is not empty, and it is short enough."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dispatcher.errors import TextError
 
 
 def check_length(text: str, chars_max: int, cure: str = "") -> None:
-    """Raises TextError for an empty text, or one of more than `chars_max` characters; `cure`: what else would help."""
+    """Raises TextError for an empty text, or one of more than `chars_max` characters; `cure`: other advice."""
     if not text.strip():
         raise TextError("the text is empty. Give --text something to send.")
     length = units(text)

@@ -1,4 +1,4 @@
-"""The entries of a push that could not be read, beside those that could: kept aside, never fatal to the rest. Pure."""
+"""The unreadable entries of a push: kept apart, never fatal to the other entries. Pure."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Rows = TypeVar("Rows", list[Reports], list[Inbound])
 
 
 class Unread:
-    """Gathers such entries; `why` is what is wrong with the first of them."""
+    """Gathers such entries; `why` is the fault of the first one."""
 
     def __init__(self) -> None:
         self.entries: list[bytes] = []
         self.why = ""
 
     def add(self, entry: bytes, why: str) -> None:
-        """Lay one more aside, as it came."""
+        """Record one unreadable entry verbatim."""
         self.why = self.why or why
         self.entries.append(entry)
 
     def beside(self, rows: Rows, *, authenticated: bool) -> Rows | Partly | Refused:
-        """What the push comes to: the rows; all but these entries; or a refusal, if nothing of it could be read."""
+        """The result of the push: the rows; the rows without these entries; or a refusal if no entry was readable."""
         if not self.entries:
             return rows
         count = len(self.entries)

@@ -1,6 +1,6 @@
 """What is exchanged with a vendor: requests and answers, pushes, pages of polls, history, operations. Values only.
 
-The vendor itself, which makes and reads them, is in vendor.py; vendors import all of it from there.
+The vendor, which makes and reads them, is in vendor.py; vendors import everything from there.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from schemas.records import Inbound, Reports
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request of a flow. The body is `prefix + tail + suffix`: `tail` is a slice of the batch, not a copy.
 
-    `submits` is true where the vendor may take messages by it: if it breaks after its first byte, that is unknown.
+    `submits`: the vendor may take messages by this request, so a failure after its first byte is unknown.
     `same_connection`: must travel on the connection of the flow's previous request (COSMS's one-time login); if that
-    connection is gone, nothing is sent, unless the vendor keeps `cookies` and said that it would close it. Prefer POST:
+    connection is gone, nothing is sent, unless the vendor uses `cookies` and announced the close. Prefer POST:
     secrets stay out of URLs.
 
-    `or_path`: the other spelling of the path, asked where the vendor answers the first with 3xx, 404 or 405; not for
-    what submits. Of the answer `answer_bytes_max` bytes are read; `rows` says that what came of an answer that broke
-    off is worth reading too (it is then `cut`): a page of reports that the vendor will not serve again.
+    `or_path`: another spelling of the path, tried if the vendor answers the first with 3xx, 404 or 405; not for
+    submits. `answer_bytes_max` bytes of the answer are read. `rows`: a broken-off answer is read, too (it is then
+    `cut`), such as a page of reports that the vendor will not serve again.
     """
 
     path: str
@@ -46,7 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True):
     """An HTTP 200 answer (the driver classifies everything else by `status_verdict`).
 
-    `cut`: the body went on after these bytes (the driver reads a bounded part), so its last line may be incomplete.
+    `cut`: the body was longer (the driver reads a bounded part), so its last line may be incomplete.
     """
 
     body: bytes
@@ -65,7 +65,7 @@ class Product(msgspec.Struct, frozen=True):
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a balance query said: `messages` left for this account (None: not said), or a failed query's verdict."""
+    """The result of a balance query: `messages` left (None: not given), or a failed query's verdict."""
 
     messages: float | None
     products: tuple[Product, ...] = ()
@@ -90,12 +90,12 @@ class Push(msgspec.Struct, frozen=True):
 
 
 class PushProof(enum.Enum):
-    """Whether a push is the vendor's, as far as its query and its body tell."""
+    """Whether a push is the vendor's, by its query and its body."""
 
     RIGHT = enum.auto()
-    """It carries the secret that the account asks for."""
+    """It carries the account's secret."""
     WRONG = enum.auto()
-    """The secret is wrong, or is missing where it would have to be."""
+    """The secret is wrong, or missing from its place."""
     IN_BODY = enum.auto()
     """The query has no secret; the body may have it."""
     NOT_ASKED = enum.auto()
@@ -103,10 +103,10 @@ class PushProof(enum.Enum):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """A push that is not taken: `status` 4xx, `why` in plain words.
+    """A refused push: `status` 4xx, `why` in plain words.
 
-    `authenticated` ones (the account checks a secret, and the push carried it) are kept as dead letters. So are `keep`
-    ones: for vendors whose document gives their pushes no secret. What they push is believed, and kept if unreadable.
+    An `authenticated` one (it carried the account's secret) is kept as a dead letter. So is a `keep` one, of a vendor
+    whose document gives pushes no secret.
     """
 
     status: int
@@ -126,9 +126,9 @@ class ReportRow(msgspec.Struct, frozen=True):
 
 
 class Partly(msgspec.Struct, frozen=True):
-    """A push of many entries of which `count` can't be read: `rows` are taken, `rest` is kept as a dead letter.
+    """A push with `count` unreadable entries: `rows` are taken, `rest` is kept as a dead letter.
 
-    `rest` holds the unreadable entries as they came; `why` says in plain words what is wrong with them.
+    `rest` holds the unreadable entries verbatim; `why` says in plain words what is wrong with them.
     """
 
     rows: list[ReportRow] | list[Reports] | list[Inbound]
@@ -138,7 +138,7 @@ class Partly(msgspec.Struct, frozen=True):
 
 
 ReportsParsed = list[ReportRow] | list[Reports] | Reports | Partly | Refused
-"""A few reports as rows, or many already in columns; all that can be read of them; or a refusal."""
+"""A few reports as rows, or many in columns; the readable ones of a push; or a refusal."""
 
 InboundParsed = list[Inbound] | Partly | Refused
 
@@ -146,10 +146,10 @@ InboundParsed = list[Inbound] | Partly | Refused
 
 
 class Polled(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of a poll. It is durable before the next one is asked for; `more`: there may be one (Poll.at_once).
+    """One page of a poll, durable before the next one is requested; `more`: there may be another one (Poll.at_once).
 
-    The messages in `inbound` name no account: whoever polls fills it in. `verdict`: why there is no page (a refusal, no
-    answer); `rest`, `count` and `why`: entries of it that can't be read, as in Partly.
+    The messages in `inbound` have no account; the poller adds it. `verdict`: why there is no page (a refusal, no
+    answer); `rest`, `count` and `why`: its unreadable entries, as in Partly.
     """
 
     reports: list[ReportRow] = []
@@ -165,10 +165,10 @@ PollFlow = Generator[Request, Answer, Polled]
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
-    """Something the account's owner asks the vendor for ever, at `interval_s`: twice as slowly after "too fast".
+    """A query that the account's owner repeats every `interval_s`; "too fast" doubles the interval.
 
-    `flow` is given the time of receipt (Unix milliseconds). `at_once`: the vendor lets the next page of a full one be
-    asked for without waiting for the interval.
+    `flow` gets the time of receipt (Unix milliseconds). `at_once`: the vendor allows the page after a full one to be
+    requested without the interval.
     """
 
     name: Literal["report", "inbound"]
@@ -180,7 +180,7 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     """One message the vendor remembers: `number`, `state` and `code` as in ReportRow; `sent_ms` Unix milliseconds.
 
-    `text` and `destination` are for people; a vendor without them says "".
+    `text` and `destination` are for people; "" if the vendor does not give them.
     """
 
     vendor_id: str
@@ -193,7 +193,7 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vendor sent in a window. `complete` False: it may remember more than it says (its page is full)."""
+    """What the vendor sent in a window. `complete` False: it may have more (its page is full)."""
 
     rows: list[HistoryRow] = []
     complete: bool = True
@@ -207,7 +207,7 @@ HistoryFlow = Generator[Request, Answer, History]
 
 
 class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How a vendor bounds its history: windows of `window_s`, asked `interval_s` apart."""
+    """The vendor's bounds on history queries: windows of `window_s`, `interval_s` apart."""
 
     window_s: int
     interval_s: float
@@ -218,9 +218,9 @@ class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """A multimedia message that lies where phones get it: `url` is the text of the message that sends it.
+    """An uploaded multimedia message: `url` is the text of the message that sends it.
 
-    `files` are (name, URL) of all that was uploaded. `verdict`: why there is no `url`.
+    `files` are (name, URL) of the uploaded files. `verdict`: why there is no `url`.
     """
 
     url: str = ""
@@ -236,7 +236,7 @@ PublishFlow = Generator[Request, Answer, Published]
 
 
 class OperationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an operation: `verdict.kind` is ACCEPTED, UNKNOWN, or a definite no; `says` in plain words."""
+    """The result of an operation: `verdict.kind` is ACCEPTED, UNKNOWN, or a definite no; `says` in plain words."""
 
     verdict: Verdict
     says: str = ""
@@ -246,12 +246,12 @@ OperationFlow = Generator[Request, Answer, OperationResult]
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a person has the vendor do to an account (a top-up, a new password): written once, never repeated.
+    """A person's order to the vendor about an account (a top-up, a new password): written once, never repeated.
 
-    `shows` are (name, value) pairs of all that will be sent, secrets as `***`. Its requests that change anything have
-    `submits` set, so that a broken one is unknown. `afterwards`: what the person has to do then, if it was done;
-    `if_unknown`: what to look at, at the vendor, if nobody knows. `secrets`: what must be masked should an answer
-    repeat it, besides the account's own (a new password).
+    `shows` are (name, value) pairs of everything that will be sent, secrets as `***`. Requests that change something
+    have `submits` set, so that a broken one is unknown. `afterwards`: what the person must do after success;
+    `if_unknown`: what to look at, at the vendor, if the result is unknown. `secrets`: more values to mask in answers,
+    besides the account's own (a new password).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What may be wrong with the keys of `[account.NAME]` that all vendors have."""
+"""Checks of the keys of `[account.NAME]` that all vendors have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def wrong_key(vendor: Vendor) -> str | None:
-    """What is wrong, in one sentence that names the key, or None."""
+    """One sentence that names the wrong key, or None."""
     try:
         url = urlsplit(vendor.url)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0

@@ -1,7 +1,7 @@
-"""What answers mean: the outcome classes of vendors.md 0.1, code tables, and what is no vendor's word at all.
+"""What answers mean: the outcome classes of vendors.md 0.1, code tables, HTTP statuses and broken connections.
 
-Decided here once for all vendors: the policy of each class, and what an HTTP status other than 200 or a broken
-connection means (vendors.md 0.2). A vendor file holds its two tables as text rows; nothing else reads codes.
+This file decides once for all vendors what an HTTP status other than 200 or a broken connection means (vendors.md 0.2).
+A vendor has its two tables as text rows; nothing else reads codes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HTTP_ADVICE: Final = "check `url`"
 
 
 class Code(msgspec.Struct, frozen=True):
-    """One row of a vendor's code table: class, plain meaning in English and Chinese, what the operator should do."""
+    """One row of a vendor's code table: class, meaning in English and Chinese, advice for the operator."""
 
     code: str
     kind: Kind
@@ -45,7 +45,7 @@ class Codes(msgspec.Struct, frozen=True):
     other: Kind = Kind.REJECTED
 
     def find(self, code: str) -> Code | None:
-        """The row of a code, or None if the document does not have it."""
+        """The row of a code, or None if the document lacks it."""
         return self.rows.get(code)
 
     def verdict(self, code: str, *, text: str = "", vendor_id: str = "", warn: str = "") -> Verdict:
@@ -65,7 +65,7 @@ class Codes(msgspec.Struct, frozen=True):
         )
 
     def meaning(self, code: str) -> str:
-        """The plain English meaning of a code, or "" if the document does not have it."""
+        """The English meaning of a code, or "" if the document lacks it."""
         row = self.rows.get(code)
         return row.english if row else HTTP_MEANING if code.startswith(HTTP_PREFIX) else ""
 
@@ -79,7 +79,7 @@ def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     """A code table from text rows `code | class | english | chinese | advice`.
 
     Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` apart,
-    `x/slower` slower. There may be several such marks.
+    `x/slower` slower. A class may have several marks.
     """
     rows: dict[str, Code] = {}
     for code, kind, english, chinese, *advice in _cells(table):
@@ -124,12 +124,12 @@ class ReportCode(msgspec.Struct, frozen=True):
 
     @property
     def advice(self) -> str:
-        """What the operator should do; "" where nothing failed."""
+        """Advice for the operator; "" if nothing failed."""
         return ADVICE_BY_CAUSE[self.cause] if self.state == REPORT_FAILED else ""
 
 
 class ReportCodes(msgspec.Struct, frozen=True):
-    """A vendor's report table. Codes are compared trimmed and without case; one that is not there has failed.
+    """A vendor's report table. Codes are compared trimmed and without case; an unlisted code means failed.
 
     A row `MA:*` stands for every code that begins with `MA:` (vendors.md, Annex A).
     """
@@ -192,11 +192,11 @@ OPERATOR_REPORTS: Final = """
     IB:*    | failed/operator | the next gateway answered with an error    | 下一级网关返回错误
     IC:*    | failed/operator | no report came from the next gateway       | 未收到下一级网关的状态报告
 """
-"""Operator codes that reach us through any vendor (vendors.md 6.8 and Annex A); a vendor's own rows come after them."""
+"""Operator codes that any vendor may pass on (vendors.md 6.8 and Annex A); a vendor's own rows follow them."""
 
 
 def _cells(table: str) -> list[list[str]]:
-    """The cells of each line that is not blank."""
+    """The cells of each non-blank line."""
     return [[cell.strip() for cell in line.split("|")] for line in table.splitlines() if line.strip()]
 
 
@@ -204,11 +204,11 @@ def _cells(table: str) -> list[list[str]]:
 
 
 def status_verdict(status: int, text: str, *, submits: bool) -> Verdict:
-    """What an HTTP status other than 200 means (vendors.md 0.2); nothing of its body is parsed.
+    """What an HTTP status other than 200 means (vendors.md 0.2); its body is not parsed.
 
-    No document mentions one. 429 and 408 speak for themselves; 503 lowers the rate, too. A 5xx may come from a proxy
-    behind which the submit was taken; so may a 2xx that is not 200, a 303 ("see the result elsewhere") and a 302, which
-    many servers say instead. Redirects are never followed.
+    No document mentions one. 503 also lowers the rate. A 5xx may come from a proxy although the vendor behind it took
+    the submit; so may a 2xx other than 200, a 303 ("see the result elsewhere") and a 302, which many servers send
+    instead. Redirects are never followed.
     """
     code = f"{HTTP_PREFIX}{status}"
     cut = text[:TEXT_CHARS_MAX]

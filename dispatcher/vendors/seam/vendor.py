@@ -1,10 +1,10 @@
-"""The vendor seam: what a vendor is to the rest of the dispatcher (docs/ADDING_A_VENDOR.md explains how to write one).
+"""The vendor seam: a vendor's interface to the dispatcher (docs/ADDING_A_VENDOR.md explains how to write one).
 
 A vendor is sans-I/O: values in, values out; no client, no clock, no logging. Submitting is a *flow*, a generator that
-yields requests, is sent their answers and returns a Verdict; a driver runs it. Push and page parsers are plain
+yields requests, receives their answers and returns a Verdict; a driver runs it. Push and page parsers are plain
 functions from bytes to values. The lane, the joiner and the webhooks know this file, never a vendor.
 
-What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and can be imported from here too.
+What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and can be imported from here, too.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one request may carry. `numbers_min` of 2 or more: a remainder below it is merged with its neighbour.
 
-    `international`, `phs`: are numbers abroad, and those with an area code in China, taken at all?
+    `international`, `phs`: whether numbers abroad, and those with an area code in China, are taken.
     """
 
     numbers_max: int
@@ -131,7 +131,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent to every recipient of a campaign. `options` are the campaign's vendor options (extno, …)."""
+    """What a campaign sends to every recipient. `options` are the campaign's vendor options (extno, …)."""
 
     text: str
     options: Mapping[str, str] = {}
@@ -139,17 +139,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def options_for(account: str, options: Mapping[str, str]) -> dict[str, str]:
-    """What of a campaign's options is for this account: those of all (`extno`) and, over them, its `ACCOUNT.extno`."""
+    """A campaign's options for this account: those for all accounts (`extno`), overridden by its `ACCOUNT.extno`."""
     own = {name.rpartition(".")[2]: value for name, value in options.items() if name.rpartition(".")[0] == account}
     return {name: value for name, value in options.items() if "." not in name} | own
 
 
 SECRET_CHARS_MIN: Final = 4
-"""A shorter secret is not looked for: masking it would blot out half of every text."""
+"""Shorter secrets are not masked: that would hide half of every text."""
 
 
 class Secret(str):
-    """A secret from the configuration: prints as `***` in reprs; use it as a str only where it goes on the wire."""
+    """A secret from the configuration: its repr is `***`; use it as a str only on the wire."""
 
     __slots__ = ()
 
@@ -158,7 +158,7 @@ class Secret(str):
 
 
 def secrets_in(value: object) -> Iterator[Secret]:
-    """The secrets in this value, if it is one, or among its fields and those of the tables in them."""
+    """This value if it is a secret, and the secrets in its fields and their tables."""
     if isinstance(value, Secret):
         yield value
     elif isinstance(value, msgspec.Struct):
@@ -167,15 +167,14 @@ def secrets_in(value: object) -> Iterator[Secret]:
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forbid_unknown_fields=True):
-    """One account's configuration and the pure code that speaks its vendor's interface.
+    """One account's configuration and the pure code of its vendor's interface.
 
     The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. `flow` None means unpaced.
-    `inflight_max` requests at a time; `attempts_max` tries of a chunk that is refused for now, and `give_up_after_s`
-    at least, before it fails. `keepalive_s`: an
-    idle connection older than this is not used again; keep it below the vendor's own (a request written into a
-    connection the vendor is just closing is unknown). `balance_interval_s` None: the vendor has no such query.
-    `push_from`: the addresses and networks its pushes may come from; empty: any. `push_open`: it is meant that anybody
-    who reaches us may push.
+    `inflight_max` requests at a time. A chunk that is refused for now fails after `attempts_max` tries and
+    `give_up_after_s`. `keepalive_s`: an idle connection older than this is not used again; keep it below the vendor's
+    own (a request written into a connection that the vendor is just closing is unknown). `balance_interval_s` None: the
+    vendor has no such query. `push_from`: the addresses and networks its pushes may come from; empty: any.
+    `push_open`: anybody who reaches us may push, on purpose.
     """
 
     url: str
@@ -195,19 +194,19 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
     apart: ClassVar[tuple[str, ...]] = ()
-    """Tables of the account that only commands of their own use: a secret that is missing there stops only those."""
+    """Tables of the account that only their own commands use: a missing secret there stops only those commands."""
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms",)
     cookies: ClassVar[bool] = False
-    """Whether a flow's requests carry the cookies that the flow's earlier answers set."""
+    """Whether a flow's requests carry the cookies of the flow's earlier answers."""
 
     extension: ClassVar[str] = ""
-    """The vendor's option that extends the sender's number (`--extno`); empty where it has none."""
+    """The vendor's option that extends the sender's number (`--extno`); empty if it has none."""
 
     ids_each: ClassVar[bool] = False
-    """Whether each recipient gets a vendor id of its own; reports then prove one message, not a chunk."""
+    """Whether each recipient gets its own vendor id; reports then prove one message, not a chunk."""
 
     locks_out: ClassVar[bool] = False
-    """Whether wrong logins lock the account: then, until one was let in, there is one request at a time."""
+    """Whether wrong logins lock the account: then there is one request at a time until a login succeeds."""
 
     @property
     def tag(self) -> str:
@@ -221,17 +220,17 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     @property
     def split(self) -> Split:
-        """How the vendor counts the parts of a long text (for estimates and `parts` limits)."""
+        """How the vendor counts the parts of a long text (for estimates and limits in `parts`)."""
         raise NotImplementedError
 
     def secrets(self) -> tuple[str, ...]:
-        """The account's secrets that are long enough to be looked for in what is logged or kept."""
+        """The account's secrets that are long enough to be masked in logs and records."""
         return tuple(str(secret) for secret in secrets_in(self) if len(secret) >= SECRET_CHARS_MIN)
 
     def check(self) -> str | None:
-        """What is wrong with the configuration, in one sentence that names the key, or None.
+        """One sentence that names a wrong key of the configuration, or None.
 
-        A vendor checks its own keys and calls this for those that all have.
+        A vendor checks its own keys and calls this for the common ones.
         """
         return wrong_key(self)
 
@@ -240,7 +239,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         raise NotImplementedError
 
     def notes(self, message: Message) -> tuple[str, ...]:
-        """What to tell whoever launches this message: shown with the plan, a sentence each; it stops nothing."""
+        """Warnings for the launcher of this message: one sentence each, shown with the plan; they stop nothing."""
         return ()
 
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
@@ -259,42 +258,42 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     def submit_variable(
         self, prepared: bytes, chunk: memoryview, count: int, values: Sequence[Sequence[str]]
     ) -> SubmitFlow:
-        """The flow that sends to `count` numbers a text each; `values[i]`: what to put for the i-th one's slots."""
+        """The flow that sends each of `count` numbers its own text; `values[i]`: values for the i-th one's slots."""
         raise NotImplementedError
 
     def balance(self) -> BalanceFlow | None:
-        """The flow that asks for the balance; None where the vendor has no such query."""
+        """The flow that queries the balance; None if the vendor has no such query."""
         return None
 
     def polls(self) -> tuple[Poll, ...]:
-        """What has to be fetched from this vendor; empty where it pushes everything."""
+        """The vendor's polls; empty if it pushes everything."""
         return ()
 
     @property
     def history_limits(self) -> HistoryLimits | None:
-        """How its history may be asked; None where the vendor has none."""
+        """The bounds on history queries; None if the vendor has no history."""
         return None
 
     def history(self, start_ms: int, end_ms: int) -> HistoryFlow | None:
-        """The flow that asks what was sent in [start, end) (Unix milliseconds), a window within `history_limits`."""
+        """The flow that queries what was sent in [start, end) (Unix milliseconds), a window within `history_limits`."""
         return None
 
     def change_login(self, new_password: Secret, new_login_name: str | None = None) -> Operation | None:
-        """The operation that gives the account another password, and login name if not None; None: it has none.
+        """The operation that changes the password, and the login name if not None; None: the vendor has none.
 
         Raises UserError for a password or name that the vendor does not take.
         """
         return None
 
     def publish(self, files: Mapping[str, bytes]) -> PublishFlow | None:
-        """The flow that uploads a multimedia message's files (name: content) and says its URL; None if it has none.
+        """The flow that uploads a multimedia message's files (name: content) and returns its URL; None if unsupported.
 
-        Raises TextError for files that make no message.
+        Raises TextError for files that do not make a message.
         """
         return None
 
     def push_proof(self, query: bytes, body: bytes | None) -> PushProof:
-        """Whether a push is the vendor's; asked first with `body` None, before the body is read. Must be cheap.
+        """Whether a push is the vendor's; called first with `body` None, before the body is read. Must be cheap.
 
         The secret is configured (`receiver` and `push_pswd`, a `push_key`); without one anybody can push.
         """
@@ -302,7 +301,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     @property
     def takes_pushes_from_anybody(self) -> bool:
-        """Whether the account asks its pushes neither for a secret nor for an address."""
+        """Whether the account's pushes need neither a secret nor an address."""
         return not self.push_from and self.push_proof(b"", None) is PushProof.NOT_ASKED
 
     def report_push(self, push: Push) -> ReportsParsed:
@@ -310,9 +309,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         return Refused(404, "this vendor pushes no reports", False)
 
     def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
-        """Many pushes at once: their reports, and how many each had. None: read each by `report_push`.
+        """Many pushes at once: their reports, and the number in each. None: read each by `report_push`.
 
-        For vendors that push by the hundred; only where every push is as regular as theirs nearly always are.
+        For vendors that push by the hundred, and only if every push has the usual form.
         """
         return None
 
@@ -321,5 +320,5 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         return Refused(404, "this vendor pushes no messages", False)
 
     def push_answer(self) -> bytes:
-        """The body that tells the vendor that its push is safe with us."""
+        """The body that acknowledges a push to the vendor."""
         return b""
