@@ -29,6 +29,12 @@ from schemas.records import MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
+_SIGNED: Final = re.compile(r"^\s*【[^【】\n]+】|【[^【】\n]+】\s*$")
+NO_SIGNATURE: Final = (
+    "NO SIGNATURE: the text has no 【name】 at its beginning or end. A vendor may refuse it, or put one there that "
+    "costs characters; write yours into the text unless your contract says that the vendor adds it"
+)
+
 KINDS: Final = {"sms": "texts", "wap": "WAP pushes", "mms": "multimedia messages"}
 TITLE_OPTION: Final = "mms_title"
 POLICIES: Final = ("hold", "resend")
@@ -73,6 +79,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     def personalised(self) -> bool:
         """Whether the text has placeholders."""
         return bool(self.template.slots)
+
+    def signature_notes(self, longest: str = "") -> list[str]:
+        """What is to be said of a text, or of the `longest` one of a personalised campaign, that has no signature."""
+        signed = self.kind != "sms" or _SIGNED.search(longest or self.text)
+        return [] if signed else [NO_SIGNATURE]
 
     def vendor_notes(self, longest: str = "") -> list[str]:
         """What the route's vendors have to say of this message, or of the `longest` text of a personalised one."""

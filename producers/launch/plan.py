@@ -171,14 +171,15 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
     `finish_at_ms` is the earliest end of sending beside all that is launched already (`beside` recipients), sending
-    hours included; `alone_finish_at_ms` without them. Of a personalised campaign `samples` are a few texts, `longest`
-    is the longest and `text_chars` its length.
+    hours included; `alone_finish_at_ms` without them. `text` is the text as it will leave; of a personalised campaign
+    it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
     """
 
     name: str
     source: str
     column: str
     encoding: str
+    text: str
     text_chars: int
     segments: int
     messages: int
@@ -315,6 +316,7 @@ def make_plan(
         suppressed=counts.suppressed,
         suppressed_reasons=counts.suppressed_reasons,
         invalid_reasons=counts.invalid_reasons,
+        text="" if texts.samples else texts.longest,
         text_chars=units(texts.longest),
         segments=max(account.segments for account in accounts),
         messages=sum(account.messages for account in accounts),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from dispatcher.core.numbers import ADVICE
 from dispatcher.words import clock, counted, duration
 from producers.launch.plan import AccountPlan, Plan
+
+WHOLE_CHARS_MAX: Final = 300
+HEAD_CHARS: Final = 200
+TAIL_CHARS: Final = 60
 
 _WIDTH = 12
 
@@ -34,9 +39,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield _line("suppressed", f"{plan.suppressed:,}")
     for reason, count in plan.suppressed_reasons.items():
         yield _line("", f"{count:,} {reason}")
-    at_most = "up to " if plan.samples else ""
-    length = f"{counted(plan.text_chars, 'character')}, {counted(plan.segments, 'segment')} per message"
-    yield _line("text", f"{at_most}{length}")
+    yield _line("text", _length(plan))
+    if plan.text:
+        yield _line("", _shown(_cut(plan.text)))
     for index, sample in enumerate(plan.samples):
         yield _line("" if index else "preview", _shown(sample))
     if plan.longest and plan.longest not in plan.samples:
@@ -44,7 +49,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
     yield _line("finish", _finish(plan))
     for account in plan.accounts:
-        yield _line("account", _account(account))
+        yield _line("account", _account(account, plan))
     for note in plan.notes:
         yield _line("note", note)
 
@@ -68,14 +73,27 @@ def _finish(plan: Plan) -> str:
     )
 
 
-def _account(account: AccountPlan) -> str:
+def _length(plan: Plan) -> str:
+    """Of the text, or of the longest; by which accounts cut it into how many messages, where they differ."""
+    at_most = "up to " if plan.samples else ""
+    least = min(account.segments for account in plan.accounts)
+    segments = (
+        f"{least:,} to {plan.segments:,} segments" if least < plan.segments else counted(plan.segments, "segment")
+    )
+    return f"{at_most}{counted(plan.text_chars, 'character')}, {segments} per message"
+
+
+def _account(account: AccountPlan, plan: Plan) -> str:
+    alike = {each.segments for each in plan.accounts} == {plan.segments}
+    segments = "" if alike else f", {counted(account.segments, 'segment')} per message"
     pace = f"{account.per_s:,.0f}/s" if account.paced else f"no flow limit ({account.per_s:,.0f}/s assumed)"
     if account.balance is None:
         balance = f"balance unknown ({account.balance_note})" if account.balance_note else "balance not asked"
     else:
         note = f"; {account.balance_note}" if account.balance_note else ""
         balance = f"balance {account.balance:,.0f}, {_needs(account)}{note}"
-    return f"{account.account} ({account.vendor}): {counted(account.recipients, 'recipient')}, {pace}, {balance}"
+    recipients = f"{counted(account.recipients, 'recipient')}{segments}"
+    return f"{account.account} ({account.vendor}): {recipients}, {pace}, {balance}"
 
 
 def _needs(account: AccountPlan) -> str:
@@ -86,6 +104,14 @@ def _needs(account: AccountPlan) -> str:
     if not account.apart:
         return enough
     return f"{enough}; {apart}" if enough else f"pays none of it: {apart.replace(' more', '')}"
+
+
+def _cut(text: str) -> str:
+    """All of a text that a person reads at a glance, else its beginning and its end."""
+    if len(text) <= WHOLE_CHARS_MAX:
+        return text
+    head, tail = text[:HEAD_CHARS], text[-TAIL_CHARS:]
+    return f"{head} … ({len(text) - HEAD_CHARS - TAIL_CHARS:,} characters more) … {tail}"
 
 
 def _shown(text: str) -> str:

@@ -127,6 +127,7 @@ async def prepare(
                 *(await asyncio.to_thread(repeated, session.config, definition, dealt.recipients, views)),
                 *intake.notes,
                 *send_hours(definition.accounts),
+                *definition.signature_notes(dealt.texts.longest),
                 *definition.vendor_notes(dealt.texts.longest),
             ),
         )

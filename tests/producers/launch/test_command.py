@@ -164,9 +164,8 @@ def test_a_list_may_come_from_standard_input(folder):
 def test_suppression_lists_and_a_column_are_taken(folder):
     (folder / "out.txt").write_text("13900139000\n")
     (folder / "out2.txt").write_text("13600136000\n")
-    plan = json.loads(
-        run("--dry-run", "--json", "--suppress", "out.txt", "--suppress", "out2.txt", "--column", "2").stdout
-    )
+    listed = ("--dry-run", "--json", "--suppress", "out.txt", "--suppress", "out2.txt")
+    plan = json.loads(run(*listed, "--column", "2", text="【Shop】hi").stdout)
     assert (plan["recipients"], plan["suppressed"]) == (1, 1)
     assert len(plan["notes"]) == 2
 

@@ -289,7 +289,7 @@ async def test_a_suppression_list_without_numbers_is_refused(log):
 async def test_several_suppression_lists_add_up(log, tmp_path):
     path = tmp_path / "optout.csv"
     path.write_text("name,手机\nx,13900139000\n", "gbk")
-    result = await launched(log, suppress=[path, [13700137000]])
+    result = await launched(log, suppress=[path, [13700137000]], text="【Shop】hi")
     assert (result.recipients, result.suppressed) == (1, 2)
     assert result.plan.notes == (
         f'suppression list {path}, "手机" (column 2): 1 numbers in 1 rows',

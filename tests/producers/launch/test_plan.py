@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -131,6 +132,28 @@ def test_the_plan_says_everything_that_is_asked_before_a_launch():
         "only sheet 1",
     ):
         assert words in text, words
+
+
+TEXTS = [
+    ("【Shop】Sale\nnow", "            【Shop】Sale␤now"),
+    ("a" * 300, "            " + "a" * 300),
+    ("a" * 300 + "b", f"            {'a' * 200} … (41 characters more) … {'a' * 59}b"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), TEXTS)
+def test_the_plan_shows_the_text_as_it_will_leave(text, line):
+    plan = planned({"a": account()}, [10], text)
+    assert plan.text == text
+    assert line in list(plan_lines(plan))
+
+
+def test_accounts_that_cut_the_text_differently_say_each_how():
+    route = {"a": account(), "b": account(text_split=[140, 134])}
+    lines = "\n".join(plan_lines(planned(route, [100], LONG)))
+    assert "140 characters, 1 to 3 segments per message" in lines
+    assert re.search(r"a \(batch-a\): \d+ recipients, 3 segments per message", lines)
+    assert re.search(r"b \(batch-a\): \d+ recipients, 1 segment per message", lines)
 
 
 def test_a_balance_that_does_not_cover_the_need_is_said():
