@@ -35,7 +35,7 @@ setup: .venv/.dev ## make .venv with the pinned packages and the `dispatcher` co
 
 FORCE:
 
-demo: .venv/.runtime ## the whole dispatcher in one process, against simulated vendors
+demo: .venv/.runtime ## the whole dispatcher, against a simulated vendor
 	@$(BIN)/dispatcher demo $(ARGS)
 
 test: lint kafka ## lint, then every test, with a real Kafka broker

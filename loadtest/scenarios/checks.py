@@ -74,6 +74,7 @@ def _always(facts: Facts) -> Iterator[Check]:
     yield Check(
         "no other limit of a vendor was exceeded", not violations, _by_name(violations, "times") or "0 violations"
     )
+    yield _lists(facts)
     broken = [view.id for view in facts.views if not view.counts.balanced]
     yield Check("the balance equation holds", not broken, ", ".join(broken) or counts.line())
     moving = counts.open - counts.unknown
@@ -91,6 +92,16 @@ def _always(facts: Facts) -> Iterator[Check]:
         not comparison.disagreements,
         "; ".join(comparison.disagreements) or f"{comparison.compared:,} rows compared",
     )
+
+
+def _lists(facts: Facts) -> Check:
+    wrong = []
+    for view in facts.views:
+        made = facts.made[view.id].counts
+        for term, rows in made.items():
+            if (counted := getattr(view.counts, term)) != rows:
+                wrong.append(f"{view.id}: made with {rows:,} {term}, counted {counted:,}")
+    return Check("each list is counted as it was made", not wrong, "; ".join(wrong) or "every row")
 
 
 def _expected(facts: Facts) -> Iterator[Check]:

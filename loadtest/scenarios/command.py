@@ -59,7 +59,7 @@ def loadtest(
         _list(as_json=as_json)
         return
     wanted = scaled(load(find(scenario)), recipients, seed, scale)
-    with _folder(keep) as folder:
+    with kept_folder(keep) as folder:
         outcome = _run(wanted, folder, log_url, as_json=as_json)
         if as_json:
             print_json(outcome.as_json())
@@ -103,9 +103,10 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
 
 
 @contextlib.contextmanager
-def _folder(keep: str | None) -> Iterator[Path]:
+def kept_folder(keep: str | None) -> Iterator[Path]:
+    """The folder of a run: `keep`, or a folder in it where another run is kept there; None: one that is removed."""
     if keep is None:
-        with tempfile.TemporaryDirectory(prefix="dispatcher-loadtest-", ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(prefix="dispatcher-run-", ignore_cleanup_errors=True) as name:
             yield Path(name)
         return
     folder = Path(keep).absolute()

@@ -24,12 +24,12 @@ ERROR_CHARS_MAX: Final = 500
 
 def launch(stage: Stage, campaign: CampaignPart) -> str:
     """`dispatcher campaign launch`; what was done, in words. Raises DispatcherError."""
-    numbers, suppress = stage.lists[campaign.id]
+    made = stage.lists[campaign.id]
     more = ["--urgent"] if campaign.urgent else []
-    more += ["--suppress", str(suppress)] if suppress else []
+    more += ["--suppress", str(made.suppress)] if made.suppress else []
     more += [word for name, value in campaign.options.items() for word in ("--option", f"{name}={value}")]
     _command(
-        stage, "campaign", "launch", str(numbers), "--id", campaign.id, "--text", text_of(campaign),
+        stage, "campaign", "launch", str(made.path), "--id", campaign.id, "--text", text_of(campaign),
         "--route", ",".join(campaign.route), "--weight", str(campaign.weight), "--unknown", campaign.unknown,
         "--yes", "--even-if-short", *more,
     )  # fmt: skip

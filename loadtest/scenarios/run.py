@@ -23,7 +23,7 @@ from dispatcher.store.port import CampaignView, StoreReader
 from loadtest.scenarios.events import do, launch, words
 from loadtest.scenarios.format import CampaignPart, EventPart, Scenario
 from loadtest.scenarios.ledger_comparison import Comparison, compare, our_rows, their_rows
-from loadtest.scenarios.lists import text_of, told_apart
+from loadtest.scenarios.lists import MadeList, text_of, told_apart
 from loadtest.scenarios.stage import Stage
 from loadtest.screen import Screen
 from loadtest.sim.profiles import VENDORS
@@ -39,7 +39,8 @@ INBOUND_MAX: Final = 1_000_000
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known after a run. `totals` are the vendors' ledgers by vendor; `refused` by account how many
-    recipients the vendor refused for good; `listed` how many recipients are in the list of unknowns.
+    recipients the vendor refused for good; `listed` how many recipients are in the list of unknowns;
+    `made` by campaign what is in its list.
     """
 
     scenario: Scenario
@@ -50,6 +51,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     refused: Mapping[str, int]
     listed: int
     inbound: int
+    made: Mapping[str, MadeList]
     happened: tuple[tuple[float, str], ...]
     not_happened: tuple[str, ...]
     wrong: tuple[str, ...]
@@ -235,6 +237,7 @@ class Run:
                 refused=refused,
                 listed=sum(chunk.recipients for chunk in reader.unknown()),
                 inbound=len(reader.inbound(messages_max=INBOUND_MAX)),
+                made=self._stage.lists,
                 happened=tuple(self._happened),
                 not_happened=tuple(each.words for each in self._due),
                 wrong=tuple(wrong),
@@ -250,7 +253,7 @@ class Run:
             kind, rows = VENDORS[self._scenario.vendors[name].vendor], vendor.rows()
             for campaign in self._scenario.campaigns:
                 if campaign.variables:
-                    rows = told_apart(rows, campaign, self._stage.lists[campaign.id][0])
+                    rows = told_apart(rows, campaign, self._stage.lists[campaign.id].path)
             theirs.append(their_rows(rows, texts, kind.delivered, kind.codes, kind.interim, kind.named))
         if not views:
             return Comparison(compared=0, lost=0, disagreements=("there is no campaign in our results",))

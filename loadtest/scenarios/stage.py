@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from dispatcher.config.file import Config, load
+from dispatcher.log.opening import read_url
 from loadtest.broker import Broker
 from loadtest.free_ports import free_port
-from loadtest.scenarios.demo_stage import own_topics
 from loadtest.scenarios.format import Scenario
 from loadtest.scenarios.lists import Lists, write_lists
 from loadtest.scenarios.processes import Processes
@@ -35,6 +35,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 @contextmanager
 def staged(scenario: Scenario, folder: Path, log_url: str | None) -> Iterator[Stage]:
     """Set everything up and start the roles; `log_url` wins over the scenario's. Raises DispatcherError."""
+    if log_url is not None:
+        read_url(log_url)  # before anything is started
     password, port = secrets.token_urlsafe(9), free_port()
     secret_file(folder).write_text(f"{password}\n", "ascii")
     secret_file(folder).chmod(0o600)
@@ -66,8 +68,20 @@ def staged(scenario: Scenario, folder: Path, log_url: str | None) -> Iterator[St
 def _log(scenario: Scenario, folder: Path, log_url: str | None, stack: ExitStack) -> str:
     options = f"?{scenario.log.options}" if scenario.log.options else ""
     if log_url is not None:
-        return own_topics(log_url, "loadtest")
+        return own_topics(log_url)
     if scenario.log.kind == "sqlite":
         return f"sqlite:{folder}/log.db{options}"
     broker = stack.enter_context(Broker(folder / "kafka"))
-    return own_topics(f"kafka://{broker.bootstrap}{options}", "loadtest")
+    return own_topics(f"kafka://{broker.bootstrap}{options}")
+
+
+def own_topics(log_url: str) -> str:
+    """The log's URL with topics of this run's own where it names none: a run never meets another one's campaigns."""
+    scheme, slashes, rest = log_url.partition("://")
+    if scheme != "kafka" or not slashes:
+        return log_url
+    hosts, query, options = rest.partition("?")
+    broker, slash, prefix = hosts.partition("/")
+    if slash and prefix:
+        return log_url
+    return f"kafka://{broker}/loadtest-{secrets.token_hex(4)}.{query}{options}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from loadtest.scenarios.made_lists import write_dirty
+from loadtest.scenarios.lists import write_dirty
 from tests.e2e.stand import Stand, numbers_file, stand, text_of
 
 PACED = {"spring": {"flow": {"limit": 400}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from loadtest.scenarios.checks import Check, checks
 from loadtest.scenarios.file import find, load
 from loadtest.scenarios.format import ExpectPart
 from loadtest.scenarios.ledger_comparison import Comparison
+from loadtest.scenarios.lists import MadeList
 from loadtest.scenarios.outcome import Outcome
 from loadtest.scenarios.run import Facts
 
@@ -50,6 +52,7 @@ def facts(**changed: Any) -> Facts:
         "refused": {},
         "listed": 0,
         "inbound": 0,
+        "made": {"may-sale": MadeList(path=Path("list.csv"), rows=10, recipients=10)},
         "happened": ((0.0, "may-sale is launched"),),
         "not_happened": (),
         "wrong": (),
@@ -83,6 +86,8 @@ BROKEN: list[tuple[str, Callable[[], Facts], str, str]] = [
      "spring: 2 windows over, 507 in one of 500"),
     ("the balance was asked too often", ledger(violations={"balance_too_fast": 1}), "no other limit", "too_fast"),
     ("the equation is broken", counted(rows=11, delivered=9, failed=1), "the balance equation", "may-sale"),
+    ("a row of its list is missing", counted(rows=9, delivered=8, failed=1), "each list is counted as it was made",
+     "may-sale: made with 10 rows, counted 9"),
     ("somebody is still queued", counted(rows=10, delivered=9, queued=1), "has its final word", "1 still under way"),
     ("somebody is unknown", counted(rows=10, delivered=9, unknown=1), "none are unknown", "1 (10 %)"),
     ("the unknown are not listed", lambda: facts(listed=1), "the unknown are listed", "1 listed"),

@@ -17,9 +17,10 @@ from dispatcher.config.file import parse
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.store.port import Page
-from loadtest.scenarios.demo_stage import own_topics
+from loadtest.scenarios.demo import demo_scenario
 from loadtest.scenarios.ledger_comparison import Comparison, compare, our_rows, their_rows
-from loadtest.scenarios.made_lists import FORMS, JUNK, write_clean, write_dirty
+from loadtest.scenarios.lists import FORMS, JUNK, write_dirty, write_lists
+from loadtest.scenarios.stage import own_topics
 from loadtest.sim.profiles import VENDORS
 from producers.launch.prepare import prepare
 from schemas.states import State
@@ -59,9 +60,9 @@ def test_the_same_number_of_rows_is_the_same_list(tmp_path: Path) -> None:
 
 
 def test_the_urgent_list_has_nobody_of_the_dirty_one(tmp_path: Path) -> None:
-    dirty = write_dirty(tmp_path, 2_000).path.read_text("utf-8-sig")
-    write_clean(tmp_path / "urgent.txt", 200)
-    urgent = (tmp_path / "urgent.txt").read_text("ascii").split()
+    lists = write_lists(demo_scenario(2_000, "batch-a"), tmp_path)
+    dirty = lists["autumn-sale"].path.read_text("utf-8-sig")
+    urgent = lists["water-alert"].path.read_text("utf-8").split()[1:]
     assert len(set(urgent)) == 200
     assert not [number for number in urgent if number in dirty]
 
@@ -168,9 +169,9 @@ def test_a_recipient_we_forgot_is_lost() -> None:
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 URLS = [
-    ("kafka://127.0.0.1:9092", r"kafka://127\.0\.0\.1:9092/demo-[0-9a-f]{8}\."),
-    ("kafka://127.0.0.1:9092/", r"kafka://127\.0\.0\.1:9092/demo-[0-9a-f]{8}\."),
-    ("kafka://a:1,b:2?timeout_s=3", r"kafka://a:1,b:2/demo-[0-9a-f]{8}\.\?timeout_s=3"),
+    ("kafka://127.0.0.1:9092", r"kafka://127\.0\.0\.1:9092/loadtest-[0-9a-f]{8}\."),
+    ("kafka://127.0.0.1:9092/", r"kafka://127\.0\.0\.1:9092/loadtest-[0-9a-f]{8}\."),
+    ("kafka://a:1,b:2?timeout_s=3", r"kafka://a:1,b:2/loadtest-[0-9a-f]{8}\.\?timeout_s=3"),
     ("kafka://a:1/mine.", r"kafka://a:1/mine\."),
     ("sqlite:/tmp/x.db", r"sqlite:/tmp/x\.db"),
 ]
@@ -203,7 +204,9 @@ def test_the_demo_runs_and_its_json_says_that_everything_agrees(tmp_path: Path, 
     assert all(each["balanced"] and each["status"] == "finished" for each in found["campaigns"])
     assert (tmp_path / "kept" / "dispatcher.toml").exists()
     password = (tmp_path / "kept" / "pswd.txt").read_text().strip()
-    assert password not in (tmp_path / "kept" / "dispatcher.log").read_text()
+    said = [path.read_text() for path in (tmp_path / "kept").glob("*.log")]
+    assert len(said) == 3
+    assert password not in "".join(said)
     assert password.encode() not in done.stdout + done.stderr
 
 

@@ -12,8 +12,7 @@ from dispatcher.config.file import parse
 from dispatcher.errors import ConfigError, UserError
 from dispatcher.vendors.registry import BUILT_IN
 from loadtest.scenarios.file import SHIPPED, find, load, shipped
-from loadtest.scenarios.lists import rendered, told_apart, write_lists
-from loadtest.scenarios.made_lists import number_block
+from loadtest.scenarios.lists import number_block, rendered, told_apart, write_lists
 from loadtest.scenarios.scale import scaled
 from loadtest.scenarios.settings import as_toml, configuration, simulated
 from loadtest.sim.requests.faults import FAULTS
@@ -193,11 +192,12 @@ def test_what_is_written_for_the_dispatcher_is_what_was_meant(tmp_path: Path) ->
 def test_the_vendor_enforces_our_limit_unless_the_scenario_gives_it_another(tmp_path: Path) -> None:
     scenario = load(find("throttling"))
     north = simulated(scenario, "north", password="p", web="http://127.0.0.1:1")
-    south = simulated(scenario, "south", password="p", web="http://127.0.0.1:1")
     assert north["account"]["spring"]["flow"]["limit"] == 300
-    assert south["account"]["autumn"]["flow"]["limit"] == scenario.accounts["autumn"].ours["flow"]["limit"] == 500
+    smoke = load(find("smoke"))
+    ours = simulated(smoke, "north", password="p", web="http://127.0.0.1:1")
+    assert ours["account"]["spring"]["flow"]["limit"] == smoke.accounts["spring"].ours["flow"]["limit"] == 1000
     assert north["account"]["spring"]["report_url"] == "http://127.0.0.1:1/push/spring/report"
-    assert north["seed"] != south["seed"]
+    assert north["seed"] != simulated(scenario, "south", password="p", web="http://127.0.0.1:1")["seed"]
 
 
 def test_a_hostile_vendor_has_every_fault(tmp_path: Path) -> None:
@@ -234,14 +234,14 @@ def test_everybody_s_own_text_is_known_before_it_is_sent(tmp_path: Path) -> None
     path.write_text(GOOD.replace("recipients = 100", text), "utf-8")
     scenario = load(path)
     lists = write_lists(scenario, tmp_path)
-    texts = rendered(scenario.campaigns[0], lists["may"][0])
+    texts = rendered(scenario.campaigns[0], lists["may"].path)
     assert texts["text"].to_list()[:3] == [
         "Dear name0, order order0",
         "Dear name1, order order1",
         "Dear name0, order order2",
     ]
     ledger = texts.with_columns(text=pl.when(pl.int_range(7) == 3).then(pl.lit("Dear you")).otherwise("text"))
-    apart = told_apart(ledger, scenario.campaigns[0], lists["may"][0])["text"].to_list()
+    apart = told_apart(ledger, scenario.campaigns[0], lists["may"].path)["text"].to_list()
     assert [at for at, got in enumerate(apart) if got != "Dear {name}, order {order}"] == [3]
     assert apart[3] == "Dear you"
 

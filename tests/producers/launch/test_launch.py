@@ -15,7 +15,7 @@ from dispatcher.config.file import parse
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import InputError, LogFull, LogTimeout, LogUnavailable, TextError, UserError
 from dispatcher.log.opening import open_log
-from loadtest.scenarios.made_lists import write_dirty
+from loadtest.scenarios.lists import write_dirty
 from producers.launch import commit
 from producers.launch.commit import LaunchResult
 from producers.lists.dedupe import ROWS_MAX

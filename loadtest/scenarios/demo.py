@@ -1,0 +1,190 @@
+"""`dispatcher demo`: the scenario demo.toml against the vendor of your choice, and a screen of its own at the end.
+
+A dirty list; two campaigns, one big over a paced and an unpaced account, one small and urgent on the paced one; at the
+end every recipient of ours is compared with the vendor's ledger. Exit code 1 if anything disagrees.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from dispatcher.terminal.options import columns, console, json_option, print_json
+from loadtest.scenarios.command import kept_folder
+from loadtest.sim.profiles import DEFAULT, VENDORS
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from loadtest.scenarios.format import Scenario
+    from loadtest.scenarios.outcome import Outcome
+    from loadtest.scenarios.stage import Stage
+
+NUMBERS_MIN: Final = 50
+VENDOR: Final = "simulated"
+PACED: Final = "paced"
+
+
+@click.command()
+@click.option(
+    "--numbers",
+    type=click.IntRange(NUMBERS_MIN, 20_000_000),
+    default=200_000,
+    show_default=True,
+    help="Rows of the big campaign's list.",
+)
+@click.option(
+    "--vendor", type=click.Choice(list(VENDORS)), default=DEFAULT, show_default=True, help="Which vendor is simulated."
+)
+@click.option("--log", "log_url", metavar="URL", help="Another log: kafka://HOST:PORT. Default: a SQLite file.")
+@click.option("--keep", type=click.Path(file_okay=False), metavar="DIR", help="Keep lists, log and results here.")
+@json_option
+def demo(numbers: int, vendor: str, log_url: str | None, keep: str | None, as_json: bool) -> None:
+    """Watch 200,000 numbers go through the real thing, to a simulated vendor and back.
+
+    Takes less than a minute. Nothing leaves this machine. Ends with exit code 1 if our results and the vendor's own
+    ledger disagree in a single number.
+
+    \b
+    Examples:
+      dispatcher demo
+      dispatcher demo --numbers 2000000 --keep /tmp/demo
+      dispatcher demo --vendor hezhong
+      dispatcher demo --log kafka://127.0.0.1:9092 --json
+    """
+    with kept_folder(keep) as folder:
+        outcome = _run(demo_scenario(numbers, vendor), folder, log_url, as_json=as_json)
+        if as_json:
+            print_json(result(outcome))
+        else:
+            console().print(screen(outcome))
+            if keep:
+                config = folder / "dispatcher.toml"
+                click.echo(f"\nkept in {folder}: dispatcher campaign list --config {config}")
+    if not outcome.passed:
+        raise click.exceptions.Exit(1)
+
+
+def demo_scenario(numbers: int, vendor: str) -> Scenario:
+    """demo.toml with so many rows, against this vendor."""
+    from msgspec.structs import replace
+
+    from loadtest.scenarios.file import find, load
+
+    scenario = load(find("demo"))
+    big, urgent = scenario.campaigns
+    return replace(
+        scenario,
+        vendors={VENDOR: replace(scenario.vendors[VENDOR], vendor=vendor)},
+        campaigns=(replace(big, recipients=numbers), urgent),
+    )
+
+
+def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool) -> Outcome:
+    from loadtest.scenarios.outcome import Outcome
+    from loadtest.scenarios.run import Run
+    from loadtest.scenarios.stage import staged
+    from loadtest.screen import Screen
+
+    with staged(scenario, folder, log_url) as stage:
+        if not as_json:
+            _introduce(stage)
+        return Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=as_json)).run())
+
+
+def _introduce(stage: Stage) -> None:
+    limit = stage.scenario.accounts[PACED].ours["flow"]["limit"]
+    big, urgent = stage.scenario.campaigns
+    click.echo(
+        f"vendor      simulated, at {stage.vendors[VENDOR].url}; it enforces {limit:,} messages/s on account {PACED}"
+    )
+    click.echo(f"dispatcher  log {stage.loaded.log.url}, reports to http://{stage.loaded.web.listen}")
+    click.echo(f"list        {big.recipients:,} rows, as dirty as they come; {urgent.recipients} urgent ones follow")
+    click.echo()
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+def result(outcome: Outcome) -> dict[str, Any]:
+    """One object."""
+    from dispatcher.service.progress import state_of
+
+    facts = outcome.facts
+    totals = facts.totals[VENDOR]
+    return {
+        "campaigns": [state_of(view) for view in facts.views],
+        "vendor": totals,
+        "compared": facts.comparison.compared,
+        "double_texts": totals["double_texts"],
+        "lost": facts.comparison.lost,
+        "windows_over_limit": totals["windows_over_limit"],
+        "limit_used": _limit_used(outcome),
+        "agreed": outcome.passed,
+        "disagreements": _disagreements(outcome),
+        "seconds": round(facts.seconds, 1),
+    }
+
+
+def screen(outcome: Outcome) -> RenderableType:
+    """The campaigns, the equation, the ledgers side by side, and the verdict."""
+    from rich.console import Group
+    from rich.text import Text
+
+    from dispatcher.core.results.equation import total
+    from dispatcher.terminal.live import equation
+
+    facts = outcome.facts
+    parts = [_campaigns(outcome), Text(), equation(total(view.counts for view in facts.views)), Text()]
+    parts += [_ledgers(outcome), Text()]
+    parts += [Text(f"✗ {disagreement}", style="bold red") for disagreement in _disagreements(outcome)]
+    if outcome.passed:
+        compared = f"{facts.comparison.compared:,} recipients compared with the vendor's ledger, one by one"
+        parts.append(Text(f"✓ {compared}: account, message id, status and code agree.", style="bold green"))
+    parts.append(Text(f"took {facts.seconds:.0f} s"))
+    return Group(*parts)
+
+
+def _campaigns(outcome: Outcome) -> RenderableType:
+    table = columns(
+        "campaign", "rows", "set aside", "recipients", "delivered", "failed", "first sent after",
+        right=frozenset(range(1, 7)),
+    )  # fmt: skip
+    for view in sorted(outcome.facts.views, key=lambda view: view.launched_ms):
+        counts = view.counts
+        figures = (counts.rows, counts.rows - counts.recipients, counts.recipients, counts.delivered, counts.failed)
+        waited = "-" if view.first_sent_ms is None else f"{(view.first_sent_ms - view.launched_ms) / 1000:.2f} s"
+        table.add_row(view.id, *(f"{figure:,}" for figure in figures), waited)
+    return table
+
+
+def _ledgers(outcome: Outcome) -> RenderableType:
+    lines, totals = outcome.lines(), outcome.facts.totals[VENDOR]
+    used = _limit_used(outcome)
+    table = columns("", "we say", "the vendor says", right=frozenset({1, 2}))
+    for words, term in (("recipients texted", "taken"), ("delivered", "delivered"), ("failed", "failed")):
+        table.add_row(
+            words, f"{sum(line.ours[term] for line in lines):,}", f"{sum(line.theirs[term] for line in lines):,}"
+        )
+    for words, ours, theirs in (
+        ("requests", "", f"{totals['requests']:,}"),
+        ("texted twice", "", f"{totals['double_texts']:,}"),
+        ("lost", f"{outcome.facts.comparison.lost:,}", ""),
+        ("windows over the flow limit", "", f"{totals['windows_over_limit']:,}"),
+        ("use of the flow limit", "", "too little to tell" if used is None else f"{100 * used:.1f} %"),
+    ):
+        table.add_row(words, ours, theirs)
+    return table
+
+
+def _limit_used(outcome: Outcome) -> float | None:
+    """How much of the paced account's flow limit was used while there was something to send; None: too little sent."""
+    [paced] = [line for line in outcome.lines() if line.account == PACED]
+    used: float | None = paced.theirs["limit_used"]
+    return used
+
+
+def _disagreements(outcome: Outcome) -> list[str]:
+    return [f"{check.what}: {check.found}" for check in outcome.checks if check.holds is False]
