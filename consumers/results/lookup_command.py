@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def lookup(number: str, config: str | None, as_json: bool) -> None:
-    """What became of one number, in every campaign, and what it sent us.
+    """What became of one number, in every campaign, and what it sent us; and whether it is suppressed.
+
+    Rows of lists that hold it and were set aside (a repetition, suppressed then) are listed with their reason.
 
     The number may be written as in a list: 13800138000, 138 0013 8000, +86 138 0013 8000.
 
@@ -34,7 +36,13 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    if not found.campaigns and not found.inbound:
+    if found.suppressed is not None:
+        on_list, why = found.suppressed, f": {found.suppressed.why}" if found.suppressed.why else ""
+        click.echo(
+            f"{found.number} is on the suppression list since {clock(on_list.since_ms)} ({on_list.source}, "
+            f"{on_list.by}{why}): no launch texts it."
+        )
+    if not found.campaigns and not found.set_aside and not found.inbound:
         click.echo(f"{found.number} is in no campaign, and sent us nothing.")
     if found.campaigns:
         names = ("campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported")
@@ -51,6 +59,12 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
                 clock(each.reported_ms) if each.reported_ms else "",
             )
             table.add_row(*map(Text, texts))
+        console().print(table)
+    if found.set_aside:
+        table = columns("campaign", "set aside", "rows", "first line", "launched", right=frozenset({2, 3}))
+        for aside in found.set_aside:
+            figures = (f"{aside.rows:,}", f"{aside.first_line:,}", clock(aside.launched_ms))
+            table.add_row(*map(Text, (aside.campaign, aside.reason, *figures)))
         console().print(table)
     if found.inbound:
         table = columns("received", "account", "text", prose={"text"})

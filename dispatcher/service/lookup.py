@@ -1,20 +1,26 @@
-"""What became of one number in every campaign, and what it sent to us."""
+"""What became of one number in every campaign, whether it is suppressed or was set aside, and what it sent to us."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from dispatcher.core.suppression import key_as_written
+from dispatcher.core.suppression import DIGITS_MAX, DIGITS_MIN, key_as_written, key_of_wire
 from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import UserError
 from dispatcher.service.session import Session
+from dispatcher.service.suppression import Suppressed, list_suppressed
 from dispatcher.store.port import StoreReader
-from dispatcher.store.views import InboundMessage, Sighting
+from dispatcher.store.views import InboundMessage, RejectPage, Sighting
 from schemas.states import State
 
 MESSAGES_MAX: Final = 20
+MISTYPED_DIGITS: Final = range(10, 13)
+"""A number with a 1 in front that has so many digits is a mobile with a digit too few or too many."""
+
+SEVERAL: Final = "several numbers in one cell"
 FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED)
 
 
@@ -35,11 +41,24 @@ class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
     launched_ms: int
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a campaign's list that hold a number and became no recipient: why, how many, and the first one's line."""
+
+    campaign: str
+    name: str
+    reason: str
+    rows: int
+    first_line: int
+    launched_ms: int
+
+
 class NumberLookup(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about a number, newest first."""
+    """Everything about a number, newest first. `suppressed`: it is on the suppression list."""
 
     number: str
     campaigns: list[NumberInCampaign]
+    set_aside: list[SetAside]
+    suppressed: Suppressed | None
     inbound: list[InboundMessage]
 
 
@@ -49,22 +68,63 @@ async def look_up(session: Session, text: str) -> NumberLookup:
     wire = to_wire(value)
     await session.behind(whole=True)
 
-    def ask(reader: StoreReader) -> tuple[list[Sighting], list[InboundMessage]]:
-        return reader.lookup(value), reader.inbound(wire, messages_max=MESSAGES_MAX)
+    def ask(reader: StoreReader) -> tuple[list[Sighting], list[SetAside], list[InboundMessage]]:
+        return reader.lookup(value), list(_set_aside(reader, wire)), reader.inbound(wire, messages_max=MESSAGES_MAX)
 
-    sightings, messages = await session.read(ask)
-    return NumberLookup(number=wire, campaigns=[_in_campaign(each) for each in sightings], inbound=messages)
+    sightings, set_aside, messages = await session.read(ask)
+    listed = await list_suppressed(session, key_of_wire(wire))
+    return NumberLookup(
+        number=wire,
+        campaigns=[_in_campaign(each) for each in sightings],
+        set_aside=set_aside,
+        suppressed=next(iter(listed.entries), None),
+        inbound=messages,
+    )
 
 
 def number_of(text: str) -> int:
-    """A number as a person writes it. Raises UserError."""
+    """A number as a person writes it, or as an export has it: abroad also without `+`. Raises UserError."""
     value = key_as_written(text)
-    if value == 0:
-        try:
-            value = from_wire(text.strip().removeprefix("+"))
-        except ValueError:
-            raise UserError(f'"{text}" is no phone number. Write it like 13800138000.') from None
-    return value
+    if value:
+        return value
+    digits = text.strip()
+    mistyped = digits.startswith("1") and len(digits) in MISTYPED_DIGITS
+    if digits.isascii() and digits.isdigit() and DIGITS_MIN <= len(digits) <= DIGITS_MAX and not mistyped:
+        return from_wire(digits)
+    raise UserError(
+        f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
+    )
+
+
+def _set_aside(reader: StoreReader, wire: str) -> Iterator[SetAside]:
+    """What each campaign's rejected rows say of this number, newest campaign first."""
+    key = key_of_wire(wire)
+    for view in reader.campaigns():
+        if not view.counts.invalid + view.counts.duplicate + view.counts.suppressed:
+            continue
+        lines: dict[str, list[int]] = {}
+        for page in reader.rejects(view.id):
+            for at in _rows_with(page, wire.lstrip("0")):
+                reason = page.reasons[page.reason_index[at]]
+                if reason == SEVERAL or key_as_written(page.values[at]) == key:
+                    lines.setdefault(reason, []).append(int(page.rows[at]))
+        for reason, found in lines.items():
+            yield SetAside(
+                campaign=view.id,
+                name=view.name,
+                reason=reason,
+                rows=len(found),
+                first_line=found[0],
+                launched_ms=view.launched_ms,
+            )
+
+
+def _rows_with(page: RejectPage, digits: str) -> list[int]:
+    """The rows of a page whose value has these digits in a row, whatever stands between them."""
+    import polars as pl  # here: a light command names this module
+
+    values = pl.Series(page.values, dtype=pl.String).str.normalize("NFKC").str.replace_all(r"\D", "")
+    return values.str.contains(digits, literal=True).arg_true().to_list()
 
 
 def _in_campaign(found: Sighting) -> NumberInCampaign:
