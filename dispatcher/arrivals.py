@@ -1,7 +1,7 @@
-"""What vendors tell us, on its way into the log: reports, messages and what of it cannot be read; pushed or polled.
+"""Writes what vendors push or serve to the log: reports, messages and unreadable entries.
 
-Whoever hands something in here owes the vendor an answer, or must not ask for the next page, until the append is
-confirmed; a log that fails raises LogError, and nothing is lost by asking or being told again: the joiner counts once.
+The caller answers the vendor, or requests the next page, only after the append is confirmed. A failing log raises
+LogError; then the vendor repeats, which is safe: the joiner counts once.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ async def take_inbound(
 
 
 async def take_opt_outs(log: Log, account: str, messages: Sequence[Inbound], words: OptOutWords) -> None:
-    """Put on the suppression list who of the senders wants no more texts. Raises LogError.
+    """Put the senders of opt-outs on the suppression list. Raises LogError.
 
-    Comes before the messages themselves: if the log fails in between, the vendor says them again, and a number that is
-    put on the list twice is there once.
+    This comes before the messages: if the log fails in between, the vendor repeats them, and a number that is put on
+    the list twice is there once.
     """
     for opt_out in words.opt_outs(messages):
         at_ms = max(message.received_ms for message in messages)
@@ -52,13 +52,13 @@ async def take_opt_outs(log: Log, account: str, messages: Sequence[Inbound], wor
 
 
 async def bury(log: Log, account: str, path: str, why: str, body: bytes, at_ms: int) -> None:
-    """Keep what cannot be read; `body` must not hold a secret any more, and is cut. Raises LogError."""
+    """Keep an unreadable entry; `body` must hold no secret any more, and is cut. Raises LogError."""
     dead = Dead(account=account, path=path, why=why, at_ms=at_ms, body=body[:DEAD_BYTES_MAX])
     await log.append(DEAD.name, lane_partition(account), [Entry(account.encode(), encode(dead))])
 
 
 def pack_reports(account: str, items: Sequence[ReportRow | Reports], at_ms: int) -> list[Entry]:
-    """Rows become records of columns, ROWS_MAX each; what a vendor's parser made columns of already stays as it is."""
+    """Rows become records of columns, ROWS_MAX each; columns from a vendor's parser stay as they are."""
     key = account.encode()
     rows = [item for item in items if isinstance(item, ReportRow)]
     records = [columns(account, rows[at : at + ROWS_MAX], at_ms) for at in range(0, len(rows), ROWS_MAX)]

@@ -1,6 +1,7 @@
-"""Reads the topic `campaigns` into its fold (dispatcher/core/campaigns.py): once for a question, or for as long as a
-process lasts. Nothing else reads that topic to its end, except the query book (dispatcher/accounts/ask_book.py), which
-needs the offsets and the log's own times.
+"""Reads the topic `campaigns` into its fold (dispatcher/core/campaigns.py), once or for as long as a process runs.
+
+Nothing else reads that topic to its end, except the query book (dispatcher/accounts/ask_book.py), which needs the
+offsets and the log's own times.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Listener = Callable[[str], None]
 
 
 class CampaignsFeed:
-    """`campaigns` is current up to what was read; listeners are called with the id of each campaign that changed."""
+    """`campaigns` is current up to the last record read; listeners are called with the id of each changed campaign."""
 
     def __init__(self, log: Log) -> None:
         self._log: Final = log
@@ -52,7 +53,7 @@ class CampaignsFeed:
 
 
 async def read_campaigns(log: Log) -> Campaigns:
-    """All that the topic says now. Raises LogError."""
+    """The topic's fold now. Raises LogError."""
     feed = CampaignsFeed(log)
     await feed.catch_up()
     return feed.campaigns

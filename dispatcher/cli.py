@@ -1,8 +1,8 @@
 """The `dispatcher` command: its commands are entry points, and each is imported only when it is invoked.
 
 Any package adds a command by an entry point of the group `dispatcher.commands`: `run` names `dispatcher run`,
-`campaign.show` names `dispatcher campaign show`. So this file imports nothing above it. It also decides what every
-failure looks like on the terminal: one sentence, never a traceback.
+`campaign.show` names `dispatcher campaign show`. So this file imports nothing above it. It also turns every
+failure into one sentence on the terminal, never a traceback.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ GROUPS: Final = {
     "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"
     "None is sent again unless its campaign's policy or a person says so.",
 }
-"""What is said of a group; a group that another package opens may have none."""
+"""The help of each group; a group of another package may have none."""
 
 IN_ORDER: Final = {
     "campaign": ("launch", "list", "show", "watch", "pause", "resume", "weight", "cancel", "close", "export")
 }
-"""Groups whose commands are listed as they are used, not by the alphabet."""
+"""Groups whose commands are listed in the order of use, not by the alphabet."""
 
 DEBUG: Final = "DISPATCHER_DEBUG"
 INTERRUPTED: Final = 130
@@ -53,7 +53,7 @@ _INSTALL: Final = {
 
 
 class InstalledGroup(Group):
-    """A group whose commands are its own and the entry points whose names begin with its own name and a dot."""
+    """A group of its own commands and the entry points whose names begin with the group's name and a dot."""
 
     prefix = ""
 
@@ -68,7 +68,7 @@ class InstalledGroup(Group):
             return own
         installed = self._installed()
         if cmd_name in installed:
-            logging.root.addHandler(logging.NullHandler())  # else Python itself prints what libraries say
+            logging.root.addHandler(logging.NullHandler())  # else Python prints the libraries' messages
             return _loaded(installed[cmd_name])
         if any(name.startswith(f"{cmd_name}.") for name in installed):
             group = InstalledGroup(cmd_name, help=GROUPS.get(self.prefix + cmd_name), params=[config_before()])
@@ -116,7 +116,7 @@ class Commands(InstalledGroup):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run, and end the process with what the errors say; with `standalone_mode=False` errors are raised instead."""
+        """Run, and end the process with the error's exit code; with `standalone_mode=False` raise errors instead."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _show_what_the_terminal_can()
@@ -158,14 +158,14 @@ class Commands(InstalledGroup):
 
 
 def _show_what_the_terminal_can() -> None:
-    """A terminal that is not UTF-8 shows `?` for what it has no character for; files and JSON are UTF-8 everywhere."""
+    """A terminal that is not UTF-8 shows `?` for characters it lacks; files and JSON are UTF-8 everywhere."""
     for out in (sys.stdout, sys.stderr):
         if isinstance(out, io.TextIOWrapper):
             out.reconfigure(errors="replace")
 
 
 def _unread() -> int:
-    """Whoever read our output has gone (`| head`). Python would complain once more when it flushes at exit."""
+    """The reader of our output has gone (`| head`). Python would complain again when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 

@@ -1,4 +1,4 @@
-"""The wall clock of the shells, as records and screens write it. The core has no clock: time is an argument there."""
+"""The wall clock of the shells, for records and screens. The core has no clock: time is an argument there."""
 
 from __future__ import annotations
 

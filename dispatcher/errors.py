@@ -4,7 +4,7 @@
     ├── UserError                      exit code 2: the user's mistake, one plain sentence with what to do
     │   ├── ConfigError                dispatcher.toml, a missing secret, an unknown account
     │   ├── InputError                 a list, a column, a file that cannot be used
-    │   │   └── EmptyInput             there is nothing in it
+    │   │   └── EmptyInput             a list without rows
     │   └── TextError                  a text the vendor cannot carry
     ├── LogError                       the log failed
     │   ├── LogUnavailable             cannot be reached, or a file cannot be opened      retryable
@@ -25,7 +25,7 @@ from typing import ClassVar
 
 
 class DispatcherError(Exception):
-    """Base of the tree. `exit_code` is the command's; `retryable` says the same call may work later."""
+    """Base of the tree. `exit_code` is the command's; `retryable`: the same call may work later."""
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
@@ -46,7 +46,7 @@ class InputError(UserError):
 
 
 class EmptyInput(InputError):
-    """A list of numbers has nothing in it."""
+    """A list of numbers is empty."""
 
 
 class TextError(UserError):
@@ -64,7 +64,7 @@ class LogUnavailable(LogError):
 
 
 class LogTimeout(LogError):
-    """An append was not confirmed in time: it may be in the log, or may still get there."""
+    """An append was not confirmed in time: it may be in the log, or get there later."""
 
     retryable = True
 
@@ -90,7 +90,7 @@ class StoreError(DispatcherError):
 
 
 class StoreBusy(StoreError):
-    """Another process writes to this store: a dispatcher runs, or a command just brings the store up to date."""
+    """Another process writes to this store: a dispatcher, or a command that brings the store up to date."""
 
     retryable = True
 

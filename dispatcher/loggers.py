@@ -1,4 +1,4 @@
-"""The loggers of every package: structlog's, imported at the first event, since most commands have nothing to log.
+"""The loggers of every package: structlog's, imported at the first event, since most commands log nothing.
 
 `dispatcher run` sets logging up first (dispatcher/process/logs.py). Elsewhere warnings go to standard error as plain
 lines: standard output is a command's result, perhaps JSON.
@@ -35,7 +35,7 @@ def _warn_plainly() -> None:
 
     from dispatcher.process.logs import Redact
 
-    logging.root.addHandler(logging.NullHandler())  # else Python itself prints what nobody handles
+    logging.root.addHandler(logging.NullHandler())  # else Python prints unhandled records
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,

@@ -1,6 +1,6 @@
-"""Phone numbers and secrets without what must not be shown, in whatever is logged, kept or printed.
+"""Masks phone numbers and secrets in everything that is logged, kept or printed.
 
-Somebody else may repeat our secrets: an error page that shows the request shows them as they were escaped in it.
+Others may repeat our secrets: an error page that shows the request shows them in its escapes.
 Pure. Weak spot: a secret that is escaped twice, or broken into lines, is not found.
 """
 
@@ -18,7 +18,7 @@ from dispatcher.vendors.reading.escapes import url_encoded
 
 MASKED: Final = "***"
 BEGUN_CHARS_MIN: Final = 4
-"""The shortest beginning of a secret, or spelling of one, that is masked: shorter ones stand everywhere."""
+"""The shortest beginning of a secret, or spelling of one, that is masked: shorter ones occur everywhere."""
 
 _UNREADABLE: Final = "\ufffd"
 _ESCAPE: Final = re.compile("%[0-9A-F]{2}")
@@ -36,7 +36,7 @@ def masked_mobiles(text: str) -> str:
 
 
 class Masker:
-    """Replaces secrets by `***`, whatever their spelling, in text and in bytes."""
+    """Replaces secrets by `***`, in any spelling, in text and in bytes."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         known = set(filter(None, secrets))
@@ -44,7 +44,7 @@ class Masker:
         self._pattern = "|".join([*map(re.escape, self._spellings), *map(_escapable, sorted(known))])
 
     def text(self, text: str, *, cut: bool = False) -> str:
-        """The text without the secrets. `cut`: it was cut to its length, so the last secret may only have begun."""
+        """The text without the secrets. `cut`: it was cut, so only the beginning of the last secret may be there."""
         if not (self._pattern and text):
             return text
         text = self._in_text.sub(MASKED, text)
@@ -69,9 +69,9 @@ class Masker:
 
 
 def spellings(secret: str) -> tuple[str, ...]:
-    """The secret as it is, and escaped for a URL (UTF-8, GBK), JSON, HTML, or read in a wrong charset; longest first.
+    """The secret verbatim, escaped for a URL (UTF-8, GBK), JSON, HTML, or read in a wrong charset; longest first.
 
-    Just the secret where it holds nothing that is ever escaped.
+    Only the secret itself if none of its characters is ever escaped.
     """
     long = {each for each in _spellings(secret) if len(each) >= BEGUN_CHARS_MIN and each.strip(_UNREADABLE)}
     return tuple(sorted({secret, *long}, key=lambda each: (-len(each), each)))
@@ -98,7 +98,7 @@ def _spellings(secret: str) -> Iterator[str]:
 
 
 def _escapable(secret: str) -> str:
-    """A pattern of the secret in any case, in which each character may be percent-escaped, and a blank a `+`."""
+    """A pattern of the secret in any case; each character may be percent-escaped, and a blank may be a `+`."""
     return f"(?i:{''.join(map(_any_escape, secret))})"
 
 

@@ -1,4 +1,4 @@
-"""The person at the terminal, as records name who ordered something."""
+"""The person at the terminal, for records of orders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 def os_user() -> str:
-    """The name of the account of the operating system, or its number where it has no name."""
+    """The name of the operating system's account, or its number if it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # containers have such accounts

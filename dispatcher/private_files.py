@@ -1,7 +1,7 @@
-"""Files and folders that only their owner may read, whatever the umask says: logs, results and exports hold numbers.
+"""Files and folders that only their owner may read, under any umask: logs, results and exports hold numbers.
 
-What exists already keeps its mode: whoever opened it to a group did so on purpose. A new file is never made through a
-link. SQLite gives its `-wal` and `-shm` files the mode of the database.
+Existing ones keep their mode, which somebody may have widened on purpose. A new file is never created through a link.
+SQLite gives its `-wal` and `-shm` files the mode of the database.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILE_MODE: Final = 0o600
 
 
 def make_folder(path: Path) -> None:
-    """Make this folder and those above it that are missing, mode 0700. Raises OSError."""
+    """Create this folder and the missing ones above it, mode 0700. Raises OSError."""
     for folder in reversed((path, *path.parents)):
         with suppress(FileExistsError):
             folder.mkdir(FOLDER_MODE)
@@ -29,22 +29,22 @@ def make_folder(path: Path) -> None:
 
 
 def make_file(path: Path) -> None:
-    """Make this file, empty and mode 0600, if nothing has its name. Raises OSError."""
+    """Create this file, empty and with mode 0600, if the name is free. Raises OSError."""
     with suppress(FileExistsError):
         os.close(_create(path))
 
 
 def open_to_lock(path: Path) -> IO[str]:
-    """A file to lock and to write its holder into, made with mode 0600; a link is refused. Raises OSError."""
+    """A file to lock and to write its holder into, created with mode 0600; a link is refused. Raises OSError."""
     make_file(path)
     return os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "a+", encoding="utf-8")
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that gets the name `path` when the block ends without an error, and is gone otherwise.
+    """A new file that gets the name `path` when the block ends without an error, and is deleted otherwise.
 
-    It replaces what has that name, a link included. Raises OSError.
+    It replaces a file or link of that name. Raises OSError.
     """
     part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
     descriptor = _create(part)
@@ -59,7 +59,7 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether this name is free or that of an ordinary file: no device, pipe or socket. Links are followed."""
+    """Whether this name is free or that of an ordinary file (not a device, pipe or socket). Links are followed."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:

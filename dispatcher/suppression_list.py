@@ -1,8 +1,8 @@
-"""The suppression list on the log: put on, taken off, read to the end of its topic; and snapshots of the whole.
+"""The suppression list on the log: changing it, reading it to the end of its topic, and snapshots of the whole.
 
-Who wants the list reads it: from the newest snapshot on, which `campaigns` names, else from the beginning. A snapshot
-is a fold of what lies before it, so it is a shortcut and no second truth; one that is not there as a whole is passed
-over. Changes are never deleted: who put whom on the list, when and why, stays on the log.
+Readers start at the newest snapshot, which `campaigns` names, else at the beginning. A snapshot is a fold of what lies
+before it; an incomplete one is skipped. Changes are never deleted: who put which number on the list, when and why,
+stays on the log.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ PIECE_NUMBERS: Final = NUMBERS_MAX // 2  # of a snapshot: three columns must fit
 APPEND_RECORDS: Final = 8
 READ_RECORDS_MAX: Final = 5_000
 FOLD_NUMBERS: Final = 1_000_000
-"""Changes are folded when they come to so many numbers: what is not folded yet is memory."""
+"""Changes are folded when they have this many numbers: unfolded changes cost memory."""
 
 SNAPSHOT_AFTER_RECORDS: Final = 5_000
 SNAPSHOT_AFTER_NUMBERS: Final = 200_000
 
 
 class SuppressionList:
-    """The list as far as it was read. `detailed`: with who put each number there, when and why (16 bytes a number)."""
+    """The list as far as it was read. `detailed`: with author, time and reason of each number (16 bytes a number)."""
 
     def __init__(self, *, detailed: bool = False) -> None:
         self.origins: list[SuppressionOrigin] = []
         self.position = 0
-        self._listing: Listing | None = None  # None: not read yet, or its snapshot is not whole yet
+        self._listing: Listing | None = None  # None: not read yet, or its snapshot is incomplete
         self._detailed = detailed
         self._numbered: dict[SuppressionOrigin, int] = {}
         self._snapshot: SuppressionSnapshotAt | None = None
@@ -72,7 +72,7 @@ class SuppressionList:
 
     @property
     def snapshot_due(self) -> bool:
-        """Would a snapshot shorten reading by much? All of them together take no more room than the changes, nearly."""
+        """Whether a snapshot would shorten reading by much. All snapshots together are about as long as the changes."""
         size = len(self.listing)
         return (
             self._tail_records > max(SNAPSHOT_AFTER_RECORDS, size // 200)
@@ -96,13 +96,13 @@ class SuppressionList:
         return touched[contains(self.listing.numbers, touched)]
 
     def origin(self, at: int) -> SuppressionOrigin:
-        """Who put the list's number `at` there."""
+        """Who put the number at index `at` on the list."""
         return self.origins[int(self.listing.origins[at])]
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _read_from(self, log: Log, position: int, listing: Listing | None) -> bool:
-        """Read from there; False if the snapshot that should lie behind it is not whole."""
+        """Read from there; False if the snapshot there is incomplete."""
         self.position, self._listing = position, listing
         self._pieces, self._pending = [], []
         self._pending_numbers = self._tail_records = self._tail_numbers = 0
@@ -110,7 +110,7 @@ class SuppressionList:
         return self._listing is not None
 
     async def _read_to_end(self, log: Log) -> list[Numbers]:
-        """The numbers of every change that was read."""
+        """The numbers of every change read."""
         named: list[Numbers] = []
         end = await log.end(SUPPRESSION.name, 0)
         while self.position < end:
@@ -144,7 +144,7 @@ class SuppressionList:
     def _piece(self, stored: Stored, piece: SuppressionSnapshot) -> None:
         wanted = self._snapshot
         if wanted is None or piece.snapshot != wanted.snapshot or piece.part != len(self._pieces):
-            return  # of another one, or a part that was appended twice
+            return  # a part of another snapshot, or one that was appended twice
         self._pieces.append(piece)
         if len(self._pieces) == wanted.parts:
             pieces, self._pieces = self._pieces, []
@@ -181,9 +181,9 @@ class SuppressionList:
 async def put(
     log: Log, numbers: Numbers, *, adds: bool, source: SuppressionSource, by: str, why: str, at_ms: int
 ) -> int:
-    """Put these numbers on the list, or take them off; how many different ones. Durable when it returns.
+    """Put these numbers on the list, or take them off; returns how many different ones. Durable when it returns.
 
-    Raises LogError: then some of them may be there; doing it again does no harm.
+    Raises LogError: then some of them may be on the log; repeating the call does no harm.
     """
     ascending = ascending_once(keys(numbers))
     entries = []
@@ -204,7 +204,7 @@ def _change_of(ascending: Numbers, adds: bool, source: SuppressionSource, by: st
 
 
 async def snapshot_if_due(log: Log) -> bool:
-    """Append a snapshot if it would shorten reading by much; whether it did. Raises LogError: that does no harm."""
+    """Append a snapshot if it would shorten reading by much; returns whether it did. A LogError does no harm."""
     read = SuppressionList(detailed=True)
     await read.read_on(log)
     if not read.snapshot_due or not len(read.listing):

@@ -1,1 +1,1 @@
-"""The configuration file: typed structs, and plain sentences for its mistakes."""
+"""The configuration file: typed structs, and plain sentences for mistakes."""

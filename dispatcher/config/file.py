@@ -4,8 +4,8 @@ Secrets are written as `${NAME}` and read from the environment, or `${file:PATH}
 type Secret: never printed. Every mistake is a ConfigError that names the file, the key and what to do. Relative paths
 are relative to the folder of the file.
 
-A secret is asked for by those who use it: a command names the accounts it needs (`secrets`), and whoever only reads
-needs none. An account whose secret is not there is in `unset` and can be looked at, but `Config.account` refuses it.
+Secrets are needed only where they are used: a command names its accounts (`secrets`); reading needs none. An account
+with a missing secret is in `unset` and can be inspected, but `Config.account` refuses it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from dispatcher.words import show_times_in
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 Secrets = Literal["all", "none"] | Collection[str]
-"""The accounts whose secrets must be there, or "all" or "none" of them."""
+"""The accounts whose secrets must be present, or "all" or "none"."""
 
 TOKEN_CHARS_MIN: Final = 16
 
@@ -49,10 +49,10 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where vendors push to, and the bounds on what they and strangers may send.
 
-    `certificate` and `key` are files: with them it is TLS. Behind `trusted_proxies` the client's address is the one
-    that they name. `share_port`: other processes may listen there, too. `health_token` is for those who may read all
-    that /healthz knows. `pushes_per_s_max` and `waiting_max` are for each account and kind of push (report, inbound) by
-    itself; `strangers_share` is the share of the time that clients may take that have not proved who they are.
+    `certificate` and `key` are files; with them the server speaks TLS. `trusted_proxies` name the client's address.
+    `share_port`: other processes may listen there, too. `health_token` gives access to the counts of /healthz.
+    `pushes_per_s_max` and `waiting_max` are per account and kind of push (report, inbound). `strangers_share` is the
+    share of the process's time for clients that have not proved who they are.
     """
 
     listen: str = "127.0.0.1:8080"
@@ -70,7 +70,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting_max: Count = 20_000
 
     def check(self) -> str | None:
-        """What is wrong with the keys, in one sentence, or None."""
+        """One sentence that names a wrong key, or None."""
         for proxy in self.trusted_proxies:
             try:
                 ipaddress.ip_network(proxy, strict=False)
@@ -110,9 +110,9 @@ class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Places, frozen=True, kw_only=True):
     """The whole configuration. `accounts` are the vendors by account name: the name is the lane.
 
-    `unset` says of accounts that nobody asked for which secret of theirs is missing; as they are, they cannot be used.
-    `unset_apart` says it of (account, table) where the table is used by commands of its own (`Vendor.apart`); such a
-    table is then left out of the account.
+    `unset` names the missing secret of accounts that were not requested; they cannot be used. `unset_apart` names that
+    of (account, table) for tables that only their own commands use (`Vendor.apart`); such a table is left out of the
+    account.
     """
 
     web: WebConfig
@@ -123,7 +123,7 @@ class Config(Places, frozen=True, kw_only=True):
     unset_apart: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     def account(self, name: str) -> Vendor:
-        """The account of this name, ready for use. Raises ConfigError if there is none or its secret is missing."""
+        """The account of this name, ready for use. Raises ConfigError if it or its secret is missing."""
         if name in self.unset:
             raise ConfigError(self.unset[name])
         try:
@@ -137,10 +137,10 @@ class Config(Places, frozen=True, kw_only=True):
 
 
 def load(path: str | os.PathLike[str] | None = None, *, secrets: Secrets = "all") -> Config:
-    """The configuration in this file; default: the one $DISPATCHER_CONFIG names, else `dispatcher.toml` here.
+    """The configuration in this file; default: $DISPATCHER_CONFIG, else `dispatcher.toml` here.
 
-    From then on the process shows times in the zone of `[display]`. `secrets` says which accounts' secrets are needed.
-    Raises ConfigError, also if one of those is missing.
+    From then on the process shows times in the zone of `[display]`. `secrets` are the accounts whose secrets are
+    needed. Raises ConfigError, also if one of those is missing.
     """
     table, file = read_file(path)
     config = parse(table, file, secrets=secrets)
@@ -178,7 +178,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
 
 
 def _web(table: dict[str, Any], path: str, secrets: Secrets) -> WebConfig:
-    """[web], its files beside the configuration; its token only where all secrets are asked for: `run` needs it."""
+    """[web], its files relative to the configuration; its token only if all secrets are requested (`run`)."""
     where = f"{path}: [web]"
     fields = dict(table_of(table.get("web", {}), where))
     if secrets != "all":
@@ -194,7 +194,7 @@ def _web(table: dict[str, Any], path: str, secrets: Secrets) -> WebConfig:
 def _account(
     name: str, fields: dict[str, Any], path: str, unset_apart: dict[tuple[str, str], str]
 ) -> tuple[Vendor, ConfigError | None]:
-    """The account, and which of its secrets is missing; that one then still stands in it as its reference."""
+    """The account, and its missing secret, which stays in it as a reference."""
     where = f"{path}: [account.{name}]"
     tag = table_of(fields, where).get("vendor")
     try:

@@ -1,6 +1,6 @@
-"""A configuration that does not fit its types, in the words of who wrote it: `flow.limit must be a whole number, not a
-text`. In: msgspec's message and the struct it is about; out: names of keys and kinds of values, never a value that was
-written, as that may be a secret.
+"""Type mistakes in the configuration, in the user's words: `flow.limit must be a whole number, not a text`.
+
+In: msgspec's message and its struct; out: names of keys and kinds of values, never a value, which may be a secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BOUNDS: Final = {">=": "{} or more", ">": "above {}", "<=": "{} or less", "<": 
 
 
 def plain(message: str, kind: type) -> str:
-    """What msgspec says of a table that should be a `kind`, as a sentence without its end."""
+    """msgspec's message about a table that should be a `kind`, as a sentence without its end."""
     if missing := _MISSING.search(message):
         return f"{_joined(missing[2], missing[1])} is missing"
     if unknown := _UNKNOWN.search(message):
@@ -58,7 +58,7 @@ def _joined(path: str | None, name: str) -> str:
 
 
 def _at(kind: type, path: str) -> list[Any]:
-    """The types (msgspec.inspect) that a value at `flow.unit` may have; none where the path leads through a list."""
+    """The types (msgspec.inspect) that a value at `flow.unit` may have; empty if the path leads through a list."""
     found: list[Any] = list(_alternatives(msgspec.inspect.type_info(kind)))
     for name in filter(None, path.split(".")):
         fields = [field for each in found for field in getattr(each, "fields", ()) if field.encode_name == name]

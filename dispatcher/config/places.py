@@ -1,6 +1,6 @@
-"""Where log and results are, read from the configuration without its accounts: all that most questions need.
+"""Where log and results are, read from the configuration without its accounts; enough for most queries.
 
-The whole configuration is dispatcher/config/file.py, which reads it by the functions here. Secrets are written as
+The whole configuration is in dispatcher/config/file.py, which uses the functions here. Secrets are written as
 `${NAME}` and read from the environment, or `${file:PATH}` and read from a file. Relative paths are relative to the
 folder of the file.
 """
@@ -40,7 +40,7 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the results are, and after how long without a report a recipient is `no_report`.
 
-    The parts of a long message from a phone are waited for `parts_within_s`; what a vendor says again within
+    Parts of a long message from a phone are awaited for `parts_within_s`; the same message again within
     `repeats_within_s` is a repetition.
     """
 
@@ -51,7 +51,7 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How people read times: the zone of screens, messages and exports, and of times they write themselves."""
+    """The time zone of screens, messages and exports, and of times that people write."""
 
     timezone: str = "Asia/Shanghai"
 
@@ -59,7 +59,7 @@ class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def zone(self) -> tzinfo:
         """The time zone. Raises ConfigError if this machine does not know it."""
         if self.timezone == str(SHANGHAI):
-            return SHANGHAI  # without a database of zones
+            return SHANGHAI  # without a time zone database
         from zoneinfo import ZoneInfo
 
         try:
@@ -72,7 +72,7 @@ class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where the log and the results of the configuration at `path` are, and how people read times."""
+    """Where log and results of the configuration at `path` are, and the time zone."""
 
     log: LogConfig
     store: StoreConfig
@@ -92,9 +92,9 @@ def load_places(path: str | os.PathLike[str] | None = None) -> Places:
 
 
 def read_file(path: str | os.PathLike[str] | None = None) -> tuple[dict[str, Any], str]:
-    """The tables in this file, and its path; default: the one $DISPATCHER_CONFIG names, else `dispatcher.toml` here.
+    """The tables in this file, and its path; default: $DISPATCHER_CONFIG, else `dispatcher.toml` here.
 
-    Raises ConfigError. Without the file there are no defaults: in the wrong folder a new, empty log would be made and
+    Raises ConfigError. Without a file there are no defaults: in the wrong folder a new, empty log would be created and
     read instead of the right one.
     """
     file = Path(path or os.environ.get("DISPATCHER_CONFIG") or DEFAULT_PATH)
@@ -168,7 +168,7 @@ def converted(
 
 
 def beside(config: str, path: str) -> str:
-    """A path that stands in the configuration file `config`: relative to the folder of that file."""
+    """A path in the configuration file `config`, relative to the folder of that file."""
     return os.path.join(os.path.dirname(config), os.path.expanduser(path))
 
 
@@ -179,7 +179,7 @@ def _url_beside(config: str, url: str) -> str:
 
 
 def resolved(value: Any, where: str, config: str) -> Any:
-    """The value with what its references name. Raises ConfigError."""
+    """The value with its references resolved. Raises ConfigError."""
     if isinstance(value, dict):
         return {key: resolved(inner, f"{where}.{key}", config) for key, inner in value.items()}
     if not isinstance(value, str):

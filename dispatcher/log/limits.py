@@ -1,6 +1,6 @@
-"""What every adapter checks before it writes or reads: the topic exists, the partition too, the record is not too big.
+"""Checks of every adapter before it writes or reads: topic and partition exist, the record is not too big.
 
-The source is schemas/topics.py; an adapter that skipped these checks would fail later and differently.
+The source is schemas/topics.py; without these checks adapters would fail later and differently.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LABEL_BYTES_MAX: Final = 32_768  # key and headers together
 
 
 def checked_topic(topic: str, partition: int) -> Topic:
-    """The topic's row of the table. Raises LogError if there is no such topic or partition."""
+    """The topic's row of the table. Raises LogError for an unknown topic or partition."""
     found = TOPIC.get(topic)
     if found is None:
         raise LogError(f"the log has no topic {topic!r}")
@@ -26,7 +26,7 @@ def checked_topic(topic: str, partition: int) -> Topic:
 
 
 def check_entries(topic: Topic, entries: Sequence[Entry]) -> None:
-    """Raises LogError if a record is larger than the topic allows; nothing of the call is written then."""
+    """Raises LogError if a record is larger than the topic allows; then nothing of the call is written."""
     limit = topic.record_bytes_max
     for entry in entries:
         if len(entry.value) > limit:
@@ -37,6 +37,6 @@ def check_entries(topic: Topic, entries: Sequence[Entry]) -> None:
 
 
 def check_offset(offset: int) -> None:
-    """Raises LogDamaged: no reader comes to such a place on a log that is the one it read."""
+    """Raises LogDamaged: a reader cannot reach such a place on the log that it read before."""
     if offset < 0:
         raise LogDamaged(f"there is no offset {offset}")

@@ -6,7 +6,7 @@
     kafka://a:9092,b:9092/staging.?replication=3
 
 Options after `?`. Both: `timeout_s` (how long an append may wait). Kafka: `replication` (of topics it makes, 1),
-`session_s` (after how long a silent member of a claim's group is taken for dead, 10).
+`session_s` (after how long a silent member of a claim's group counts as dead, 10).
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ def read_url(url: str) -> SqliteUrl | KafkaUrl:
 
 
 def log_is_there(url: str) -> bool:
-    """Whether a log may be at `url` already: on Kafka always, in a file if there is one. Raises ConfigError."""
+    """Whether a log may exist at `url`: on Kafka always, in a file if the file exists. Raises ConfigError."""
     where = read_url(url)
     return not isinstance(where, SqliteUrl) or Path(where.path).exists()
 
 
 async def open_log(url: str, *, create: bool = True) -> Log:
-    """Open the log at `url`; what it needs (file, tables, topics) is made if `create`, and verified if it is there.
+    """Open the log at `url`; its file, tables or topics are created if `create`, and verified if they exist.
 
-    Raises ConfigError (the URL, or nothing there and not `create`), LogNewer, LogUnavailable, LogDamaged, LogFull, or
-    LogError where the log exists with other settings than this release needs.
+    Raises ConfigError (the URL, or no log and not `create`), LogNewer, LogUnavailable, LogDamaged, LogFull, or LogError
+    if the log has other settings than this release needs.
     """
     where = read_url(url)
     if isinstance(where, SqliteUrl):

@@ -1,4 +1,4 @@
-"""The log port: what the rest of the dispatcher knows of a log.
+"""The log port: all that the rest of the dispatcher knows of a log.
 
 See docs/ARCHITECTURE.md, "The log is the lock" and "The log adapters".
 
@@ -21,7 +21,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """What is appended: the key decides compaction, headers carry a batch's metadata."""
+    """A record to append: the key decides compaction, headers carry a batch's metadata."""
 
     key: bytes
     value: bytes
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """What is read: an entry with its offset. `at_ms` is the log's own append time (wall clock, for people)."""
+    """A read record: an entry with its offset. `at_ms` is the log's own append time (wall clock, for people)."""
 
     offset: int
     key: bytes
@@ -42,7 +42,7 @@ class Claim(Protocol):
     """A running claim on partitions; see `Log.claim`."""
 
     async def release(self) -> None:
-        """Give everything back (calls `revoked` for what is held, waits for it) and stop."""
+        """Return everything (calls `revoked` for held partitions and waits for it) and stop."""
         ...
 
 
@@ -61,34 +61,34 @@ class Log(Protocol):
     async def append(self, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
         """Append in order, together; returns the offsets once durable.
 
-        Calls of many tasks are grouped into few commits, and keep the order in which they were made.
+        Calls of many tasks share few commits and keep their order.
         Raises LogTimeout (may have been written, or be written later), LogFull, LogUnavailable.
         A cancelled call may still be written.
         """
         ...
 
     async def end(self, topic: str, partition: int) -> int:
-        """The offset after the last record: where the next one will be (or later)."""
+        """The offset after the last record: the next one gets it, or a later one."""
         ...
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[Stored]:
-        """The records from `offset` on that are there now, at most that many (at least one if there is one).
+        """The records from `offset` on that exist now, at most that many, at least one if there is one.
 
         [] at the end. Raises LogDamaged if `offset` lies before the first kept record of a topic that is not compacted,
-        or behind the end (this is not the log that was read).
+        or behind the end (then it is another log).
         """
         ...
 
     async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
-        """Exactly this record. Raises LogDamaged if it is not there (any more)."""
+        """Exactly this record. Raises LogDamaged if it is missing or deleted."""
         ...
 
     def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
-        """Records from `offset` on, in order, each once, waiting at the end without busy waiting; never ends by itself.
+        """Records from `offset` on, in order, each once; waits at the end for more, and never ends by itself.
 
-        What this process appended itself is handed on right after its commit. Close the iterator (`aclose`) or cancel
+        This process's own appends are handed on right after their commit. Close the iterator (`aclose`) or cancel
         the task to stop. Raises LogUnavailable after the adapter's own bounded attempts to reconnect.
         """
         ...
@@ -100,16 +100,16 @@ class Log(Protocol):
         assigned: Callable[[frozenset[int]], Awaitable[None]],
         revoked: Callable[[frozenset[int]], Awaitable[None]],
     ) -> Claim:
-        """Take part in sharing out a topic's partitions between the processes of a group.
+        """Take part in distributing a topic's partitions between the processes of a group.
 
         `assigned` is called with newly held partitions, `revoked` with partitions to give back, and is awaited (the
-        holder drains within its own bound). Only a hint of who should try: ownership itself is the journal's business.
+        holder drains within its own bound). Only a hint which process should try: the journal decides ownership.
         """
         ...
 
     async def maintain(self, now_ms: int) -> int:
-        """Delete what retention and compaction allow, a little at a time; how many records (a broker does it: 0).
+        """Delete what retention and compaction allow, in small steps; returns how many records (a broker does it: 0).
 
-        Call it about once an hour. Raises LogError and below; what was deleted stays deleted.
+        Call it about once an hour. Raises LogError and below; deleted records stay deleted.
         """
         ...

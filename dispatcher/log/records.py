@@ -1,4 +1,4 @@
-"""What a stored value says, or why nobody can tell."""
+"""Decodes a stored value, or says why it cannot be read."""
 
 from __future__ import annotations
 

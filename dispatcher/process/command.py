@@ -1,7 +1,7 @@
 """`dispatcher run`: the dispatcher at work, all roles in one process or one role each.
 
 SIGTERM or Ctrl-C stops it in order: no more pushes are taken, requests under way are finished within `lanes.drain_s`,
-nothing is left unknown. A second signal stops it at once; what was under way is then unknown until reports tell.
+nothing is left unknown. A second signal stops it at once; requests under way are then unknown until reports prove them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dispatcher.vendors.seam.vendor import Vendor
 
 ROLE_GROUP: Final = "dispatcher.roles"
-STOP_ORDER: Final = ("web", "lanes", "results")  # also the order in which people see them
+STOP_ORDER: Final = ("web", "lanes", "results")  # also the order on screen
 
 AT_ONCE: Final = 130
 
@@ -70,7 +70,7 @@ def run(role: str, config: str | None, as_json: bool) -> None:
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """A uvloop where there is one (Linux, macOS): webhooks take twice as many pushes with it."""
+    """A uvloop if it is installed (Linux, macOS): webhooks take twice as many pushes with it."""
     try:
         import uvloop
     except ImportError:

@@ -1,10 +1,9 @@
-"""What a process says about itself, by structlog to standard error. (The log of records is dispatcher/log.)
+"""A process's own log, by structlog to standard error. (The log of records is dispatcher/log.)
 
-On a terminal an event is one line for people, elsewhere one JSON object. Whatever is written passes `Redact`: phone
-numbers become `138****8000` and secrets `***`, wherever in an event they stand; what libraries say through `logging`
-takes the same way.
+On a terminal an event is one line for people, elsewhere one JSON object. Every event passes `Redact`: phone numbers
+become `138****8000` and secrets `***`, anywhere in the event; so do the messages of libraries that use `logging`.
 
-Weak spot: a secret is known only if it stands in the configuration the process was started with.
+Weak spot: only secrets of the configuration that the process started with are known.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from dispatcher.vendors.seam.vendor import SECRET_CHARS_MIN, Secret, secrets_in
 _MOBILES: Final = range(13_000_000_000, 20_000_000_000)
 _PLAIN: Final = frozenset({"level", "timestamp", "logger"})
 
-# Libraries that tell at INFO what we tell ourselves. In an outage aiokafka tells at ERROR, several times a second for
-# every follower, what `log.kafka` says once: that the broker does not answer, and that it answers again.
+# Libraries that log at INFO what we log ourselves. In an outage aiokafka logs at ERROR, several times a second for
+# every follower, what `log.kafka` logs once: that the broker does not answer, and that it answers again.
 _QUIET: Final = {"aiohttp": logging.WARNING, "aiokafka": logging.CRITICAL, "asyncio": logging.WARNING}
 
 
@@ -74,7 +73,7 @@ def configure(
     human: bool | None = None,
     level: int = logging.INFO,
 ) -> None:
-    """Set up structlog and `logging` for this process; the last call counts. `human` None: is `stream` a terminal?"""
+    """Set up structlog and `logging` for this process; the last call counts. `human` None: as `stream` is."""
     out = stream if stream is not None else sys.stderr
     for_people = out.isatty() if human is None else human
     shared: list[Processor] = [

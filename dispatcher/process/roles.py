@@ -1,10 +1,10 @@
 """The roles of `dispatcher run` at work on one log; `demo` uses it, too.
 
 A role is an entry point of the group `dispatcher.roles`: a coroutine function that starts it and returns its `Work`.
-So this package knows the names of roles and their order, not their code.
+So this package knows the names and the order of roles, not their code.
 
 An orderly stop: take no more pushes, drain the lanes within `lanes.drain_s`, fold what is on the log, close it.
-A role that fails is told by `Running.until_failed`; the others are still stopped in order.
+`Running.until_failed` raises a role's failure; the other roles are still stopped in order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _logger = get_logger("run")
 
 
 class Work:
-    """One role at work: where it listens (None: nowhere), how it is stopped, and whether it has failed."""
+    """A running role: where it listens (None: nowhere), how it is stopped, and whether it has failed."""
 
     def __init__(self, stop: Callable[[], Awaitable[None]], url: str | None = None) -> None:
         self.url: Final = url
@@ -35,7 +35,7 @@ class Work:
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def stop(self) -> None:
-        """Stop in order. Raises what the role raised."""
+        """Stop in order. Raises the role's error."""
         await self._stop()
 
     async def until_failed(self) -> None:
@@ -50,14 +50,14 @@ class Work:
 
 
 Start = Callable[[Config, Log], Awaitable[Work]]
-"""What an entry point of `dispatcher.roles` names. Raises ConfigError, PortInUse, LogError, StoreError."""
+"""An entry point of `dispatcher.roles`: starts a role. Raises ConfigError, PortInUse, LogError, StoreError."""
 
 Task = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
-"""Works until the event is set."""
+"""Runs until the event is set."""
 
 
 def start_tasks(*tasks: Task, after: Callable[[], Awaitable[None]] | None = None) -> Work:
-    """A role that is tasks; at the end they are stopped, the first one last, and `after` is called."""
+    """A role made of tasks; at the end they are stopped, the first one last, and `after` is called."""
     stopping: list[tuple[asyncio.Event, asyncio.Task[None]]] = []
 
     async def stopped() -> None:
@@ -87,7 +87,7 @@ async def _stop(event: asyncio.Event, task: asyncio.Task[None]) -> None:
 
 
 class Running:
-    """Roles at work on one log. `url` is where vendors push to; None without the web role."""
+    """Roles running on one log. `url` is where vendors push to; None without the web role."""
 
     def __init__(self, log: Log, works: dict[str, Work]) -> None:
         self.log: Final = log
@@ -127,7 +127,7 @@ async def running(config: Config, roles: Sequence[str]) -> AsyncIterator[Running
 
 
 async def _stop_in_order(works: dict[str, Work]) -> None:
-    """Stop each, whatever another one raises; the last error is raised."""
+    """Stop each, even if another one raises; the last error is raised."""
     async with AsyncExitStack() as stack:
         for name in reversed(_sorted(works, STOP_ORDER)):
             stack.push_async_callback(works[name].stop)

@@ -43,7 +43,7 @@ def campaign_table(views: Sequence[CampaignView]) -> Table:
 
 
 def unknown_note(views: Sequence[CampaignView]) -> str:
-    """What to say below the list about who is unknown, or ""."""
+    """The line below the list about unknown recipients, or ""."""
     counts = total(view.counts for view in views)
     if not counts.unknown:
         return ""
@@ -111,7 +111,7 @@ def _definition(view: ShownCampaign) -> Table:
 
 
 def _left(view: ShownCampaign) -> str:
-    """What is still to be sent, and until when."""
+    """What remains to be sent, and until when."""
     waiting, expected = view.counts.queued + view.counts.in_flight, view.forecast
     if not waiting or view.cancelled:
         return ""
@@ -152,7 +152,7 @@ def _reasons(word: str, reasons: Mapping[str, int]) -> Table:
 
 
 def _advice(view: CampaignView) -> Iterator[str]:
-    """What the person should know or do."""
+    """Advice for the person."""
     counts: Counts = view.counts
     if counts.unknown:
         since = f" since {clock(view.unknown_since_ms)}" if view.unknown_since_ms else ""

@@ -64,7 +64,7 @@ def legend(counts: Counts) -> Columns:
 
 
 class Bar:
-    """One line as wide as there is room, shared out between the states. Whoever is there gets at least one cell."""
+    """One line of the available width, divided between the states; a state with recipients gets at least one cell."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
@@ -83,7 +83,7 @@ class Bar:
 
 
 def cells_of(counts: Counts, width: int) -> list[int]:
-    """The cells of each of SHARES: together `width`, at least one for whoever is there; none without recipients."""
+    """The cells of each of SHARES: together `width`, at least one for a state with recipients; none without any."""
     sizes = [share.size(counts) for share in SHARES]
     whole = sum(sizes)
     if whole <= 0 or width < len(SHARES):

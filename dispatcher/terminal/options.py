@@ -1,6 +1,6 @@
 """What the commands have in common: `--config` and `--json`, and how they print.
 
-`--json` prints one object (or one per line where it goes on) and nothing else on standard output.
+`--json` prints one object (or one per line while a command continues) and nothing else on standard output.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH_PIPED: Final = 500
 CONFIG_BEFORE: Final = "dispatcher.config"
-"""Where click's contexts of one call keep the configuration that was named before the command."""
+"""The key under which click's contexts keep the configuration that was named before the command."""
 
 SENTENCE_MAX: Final = 300
 
@@ -31,7 +31,7 @@ TELL_EVERY_S: Final = 1.0
 
 
 class Group(click.Group):
-    """A group that lists its commands with the whole first sentence of each, however many lines that takes."""
+    """A group that lists its commands with the whole first sentence of each, over several lines if necessary."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
@@ -46,7 +46,7 @@ class Group(click.Group):
 def config_option(function: F) -> F:
     """`--config FILE` as the parameter `config` (None: dispatcher.toml, see dispatcher/config/file.py).
 
-    It may stand before the command as well, where `config_before` keeps it; after the command it counts more.
+    It may also stand before the command, where `config_before` keeps it; the one after the command wins.
     """
     return click.option(
         "--config",
@@ -86,13 +86,13 @@ def print_json(value: Any) -> None:
 
 
 def print_json_line(value: Any) -> None:
-    """One object on one line, at once, for whoever reads along."""
+    """One object on one line, flushed at once."""
     sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def folding() -> Callable[[int, int], None]:
-    """Says on standard error, once a second, how much of the log was read, where there is much to read."""
+    """Reports on standard error, once a second, how much of a long log was read."""
     told_s = time.monotonic()
 
     def progress(done: int, total: int) -> None:
@@ -106,7 +106,7 @@ def folding() -> Callable[[int, int], None]:
 
 
 def console(*, err: bool = False) -> Console:
-    """Where people read: as wide as the terminal, and never cut off where there is none."""
+    """The console: as wide as the terminal, and never cut off without one."""
     from rich.console import Console  # here: most of what a command prints needs no table
 
     out = sys.stderr if err else sys.stdout
@@ -114,7 +114,7 @@ def console(*, err: bool = False) -> Console:
 
 
 def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> Listing:
-    """A table without lines; columns whose index is in `right` are figures, those named in `prose` may be folded."""
+    """A table without lines; columns with an index in `right` are figures, those named in `prose` may be folded."""
     from dispatcher.terminal.table import Listing
 
     table = Listing()

@@ -1,4 +1,4 @@
-"""A file that a command writes: its options; it gets its name when it is complete, or is not there at all."""
+"""A file that a command writes: its options. It gets its name when it is complete; an incomplete file never appears."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def output_options(kinds: Sequence[str]) -> Callable[[F], F]:
 
 
 def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -> str:
-    """The format: the one asked for, else the one FILE is named by, else CSV. Raises UserError."""
+    """The format: the requested one, else that of FILE's name, else CSV. Raises UserError."""
     named = _BY_NAME.get(output.suffix.lower(), ()) if output is not None else ()
     found = kind or next((each for each in named if each in kinds), None)
     if found is None and named:
@@ -66,7 +66,7 @@ def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -
 
 
 def check_output(output: Path, *, force: bool) -> None:
-    """Raises UserError if it cannot be written there, or is there already and `force` was not given."""
+    """Raises UserError if it cannot be written there, or exists and `force` was not given."""
     if output.is_dir():
         raise UserError(f"{output} is a folder. Name a file in it, such as -o {output / 'results.csv'}.")
     if not output.parent.is_dir():

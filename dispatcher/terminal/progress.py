@@ -1,5 +1,6 @@
-"""A campaign's progress in words: the shares of its recipients, its status, its pace. What is said here is drawn by
-dispatcher/terminal/live.py; the figures are those of dispatcher/service/progress.py.
+"""A campaign's progress in words: the shares of its recipients, its status, its pace.
+
+dispatcher/terminal/live.py draws it; the figures come from dispatcher/service/progress.py.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dispatcher.words import clock, countdown
 
 
 class Share(msgspec.Struct, frozen=True):
-    """A state as it is shown: the terms of the equation in it, its word, its look with and without colours."""
+    """A state on screen: its terms of the equation, its word, its look with and without colours."""
 
     terms: tuple[str, ...]
     word: str
@@ -52,7 +53,7 @@ STATUS_WORDS: Final[Mapping[Status, str]] = {
 
 
 def shown(counts: Counts) -> list[tuple[Share, int]]:
-    """The shares that have somebody in them, or are always shown."""
+    """The shares with recipients, and those that are always shown."""
     sizes = [(share, share.size(counts)) for share in SHARES]
     return [(share, size) for share, size in sizes if size or share.always]
 
@@ -61,7 +62,7 @@ def shown(counts: Counts) -> list[tuple[Share, int]]:
 
 
 def pace_words(view: CampaignView, now: Pace) -> str:
-    """`2,012 numbers/s now, 2,000 allowed · 1,234 reports/s · 0:12 left to send`; what says nothing is left out."""
+    """`2,012 numbers/s now, 2,000 allowed · 1,234 reports/s · 0:12 left to send`; empty parts are left out."""
     words = []
     if view.status == "running":
         words.append(f"{now.sent_per_s:,.0f} numbers/s now, {_allowed(now)}")

@@ -1,4 +1,4 @@
-"""What commands ask a person at a terminal. Nothing else asks; tests/cli/test_questions.py has every question.
+"""Questions of commands to a person at a terminal. Nothing else asks; tests/cli/test_questions.py has every question.
 
 Ask outside an event loop: inside one, Ctrl-C would not end the question.
 """
@@ -18,7 +18,7 @@ from dispatcher.errors import UserError
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Ask, unless `yes`. Raises UserError where there is nobody to ask."""
+    """Ask, unless `yes`. Raises UserError without a terminal."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -28,7 +28,7 @@ def confirm(question: str, *, yes: bool) -> bool:
 
 
 def ask(question: str, *, default: str | None = None, choices: Sequence[str] = ()) -> str:
-    """A line of text, without blanks around it; Enter alone takes the default. One of `choices`, if there are any."""
+    """A line of text, without surrounding blanks; Enter alone takes the default. One of `choices`, if there are any."""
     with _interruptible():
         kind = click.Choice(choices) if choices else None
         answer: str = click.prompt(question, default=default, show_default=bool(default), type=kind, err=True)
@@ -44,7 +44,7 @@ def ask_secret(question: str) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """After Ctrl-C no answer counts: Python's `input` drops one that comes while it writes the question."""
+    """After Ctrl-C no answer counts: Python's `input` drops a Ctrl-C that comes while it writes the question."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield

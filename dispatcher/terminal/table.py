@@ -1,10 +1,10 @@
-"""A table for people that never hides anything: where the terminal is too narrow for it, each row becomes a paragraph.
+"""A table for people that never hides anything: on a terminal that is too narrow, each row becomes a paragraph.
 
     campaign: may-sale  state: delivered  code: DELIVRD  account: spring
       vendor id: 1795277224854001  submitted: 2026-11-21 16:08:42
 
-Drawing only. Columns of prose are folded first, down to PROSE_CELLS_MIN; all others keep their width or the table is
-not drawn as one.
+Drawing only. Columns of prose are folded first, down to PROSE_CELLS_MIN; the others keep their width, or the rows
+become paragraphs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GAP: Final = 2
 
 
 class Listing(Table):
-    """Columns without lines. Add rows of texts; `no_wrap=False` says of a column that it is prose."""
+    """Columns without lines. Add rows of texts; a column with `no_wrap=False` is prose."""
 
     def __init__(self) -> None:
         super().__init__(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")

@@ -1,7 +1,4 @@
-"""Reading an HTTP answer: never more of it than wanted, and whether its connection goes on behind it.
-
-The driver (driver.py) decides what it means.
-"""
+"""Reads an HTTP answer: a bounded part of it, and whether its connection stays open. The driver decides its meaning."""
 
 from __future__ import annotations
 
@@ -13,11 +10,11 @@ import aiohttp
 from dispatcher.vendors.seam.vendor import Request
 
 BODY_BYTES_MAX: Final = Request(path="/").answer_bytes_max
-"""How much of an answer is read unless the request says otherwise; the connection is closed behind it."""
+"""How much of an answer is read by default; after a longer one the connection is closed."""
 
 
 def ends(response: aiohttp.ClientResponse) -> bool:
-    """Has the vendor announced that it closes the connection behind this answer?"""
+    """Whether the vendor announced that it closes the connection after this answer."""
     said = response.headers.get("Connection", "").lower()
     old = response.version is not None and response.version < aiohttp.HttpVersion11
     return "close" in said or (old and "keep-alive" not in said)
@@ -26,9 +23,9 @@ def ends(response: aiohttp.ClientResponse) -> bool:
 async def bounded(
     response: aiohttp.ClientResponse, until_s: float | None, bytes_max: int = BODY_BYTES_MAX, *, rows: bool = False
 ) -> tuple[bytes, bool]:
-    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also of a body that breaks off.
+    """(the body's first `bytes_max` bytes, whether there was more); with `rows` also for a body that breaks off.
 
-    It breaks off at `until_s`, too, by the loop's clock.
+    Reading also ends at `until_s` by the loop's clock.
     """
     parts: list[bytes] = []
     size = 0
@@ -49,7 +46,7 @@ async def bounded(
 
 
 async def start(response: aiohttp.ClientResponse, until_s: float | None) -> str:
-    """The start of an error page, for people; the status alone decides, so a page that breaks off is no matter."""
+    """The start of an error page, for people; only the status decides, so the page may break off."""
     try:
         body, _ = await bounded(response, until_s)
     except (aiohttp.ClientError, TimeoutError, OSError):

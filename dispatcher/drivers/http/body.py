@@ -1,7 +1,7 @@
-"""A request body that is written at most once, only into a live connection, only in time; and remembers what it did.
+"""A request body that is written at most once, only into a live connection, only in time, and records what it did.
 
-This is how the HTTP driver knows whether a byte of a request went out. aiohttp hands a payload the writer when the
-connection is there and nothing of the request has been written yet: everything is decided in that moment.
+This tells the HTTP driver whether a byte of a request went out. aiohttp gives a payload the writer when the connection
+exists and nothing of the request has been written yet: everything is decided at that moment.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from aiohttp.http_writer import StreamWriter
 from dispatcher.vendors.seam.vendor import Request
 
 JOIN_BYTES_MAX: Final = 32_768
-"""Bodies up to this are joined and go out in one write; of larger ones the slice is never copied by us."""
+"""Bodies up to this size are joined and go out in one write; the slice of a larger one is never copied."""
 
 
 MayWrite = Callable[[], bool | Awaitable[object]]
-"""Asked when nothing but the write is left to do. True: write now. False: never. Else: ask again when that is done."""
+"""Called right before the write. True: write now. False: never. Else: call again when the future is done."""
 
 
 class Run:
     """What the requests of one flow share.
 
-    `before_write` is asked right before the submit is written; with `each` before every request of the flow.
+    `before_write` is called right before the submit is written; with `each` before every request of the flow.
     `ended`: the vendor announced that it closes the connection of the last answer.
     """
 
@@ -45,11 +45,11 @@ class Run:
 
 
 class Body(aiohttp.Payload):
-    """A body that is written at most once, only into a live connection and only in time; and remembers what it did.
+    """A body that is written at most once, only into a live connection and only in time, and records what it did.
 
-    `written`: a byte of it may have gone out. `stale`: the connection was no good. `expired`: `before_write` said no.
-    `waits`: it has a connection, and `before_write` lets it wait. `spent`: nothing may be written any more.
-    `answer_within`: the limit of the exchange, set to `timeout_s` from the first byte on.
+    `written`: a byte of it may have gone out. `stale`: the connection was dead. `expired`: `before_write` returned
+    False. `waits`: it has a connection and `before_write` makes it wait. `spent`: it may not be written any more.
+    `answer_within`: the limit of the exchange, `timeout_s` from the first byte on.
     """
 
     _autoclose = True
@@ -68,7 +68,7 @@ class Body(aiohttp.Payload):
         self.expired = False
 
     def abandon(self) -> None:
-        """Something was answered before anything was written: the connection is no good, and nothing goes into it."""
+        """The vendor answered before anything was written: the connection is unusable, nothing is written into it."""
         self.spent = True
         self.stale = not self.expired
 
@@ -81,7 +81,7 @@ class Body(aiohttp.Payload):
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """Write it, once. Raises ConnectionAbortedError with nothing written if it may not be."""
+        """Write it, once. Raises ConnectionAbortedError, with nothing written, if it may not be written."""
         request, run = self._request, self._run
         link = cast("StreamWriter", writer)
         asked = run.before_write if request.submits or run.each else None
@@ -89,7 +89,7 @@ class Body(aiohttp.Payload):
             if self.spent:
                 raise ConnectionAbortedError("a request is never written twice, nor after its verdict")
             transport = link.transport
-            spoken = getattr(link.protocol, "should_close", False)  # what nobody asked for has been read already
+            spoken = getattr(link.protocol, "should_close", False)  # unrequested bytes have been read already
             gone = spoken or transport is None or transport.is_closing() or _hung_up(transport)
             self.stale = gone or (request.same_connection and transport is not run.transport and not run.ended)
             word = True if self.stale or asked is None else asked()
@@ -116,13 +116,13 @@ class Body(aiohttp.Payload):
 
 
 def _hung_up(transport: asyncio.BaseTransport) -> bool:
-    """Has the other side closed (or said something unasked)? Then nothing may be written here."""
+    """Whether the other side closed the connection or sent unrequested bytes: then nothing may be written."""
     socket = transport.get_extra_info("socket")
     descriptor: int = -1 if socket is None else socket.fileno()
     if descriptor < 0:
         return True
     poll = select.poll()
-    # TLS servers may send session tickets at any time, so there only an end counts.
+    # TLS servers may send session tickets at any time, so only an end counts there.
     encrypted = transport.get_extra_info("sslcontext") is not None
     poll.register(descriptor, _HANG_UP if encrypted else _HANG_UP | select.POLLIN)
     return bool(poll.poll(0))

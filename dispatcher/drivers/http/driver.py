@@ -1,15 +1,15 @@
-"""The HTTP driver: runs a vendor's flows over aiohttp and knows, of every request, whether a byte of it went out.
+"""The HTTP driver: runs a vendor's flows over aiohttp and knows whether a byte of each request went out.
 
-No vendor call is idempotent (vendors.md 0.2), so a request is written at most once, whatever the client library or the
-connection does: the body (body.py) refuses a second write (aiohttp repeats GETs on a dropped connection), and
-redirects are not followed. Before its first byte everything is safe to try again; after it, no answer is unknown.
+No vendor call is idempotent (vendors.md 0.2), so a request is written at most once: the body (body.py) refuses a second
+write (aiohttp repeats GETs on a dropped connection), and redirects are not followed. Before its first byte a request is
+safe to try again; after it, a missing answer means unknown.
 
-Each request under way has a session of one connection (sessions.py): requests of one flow travel on one
-connection. An idle connection that the vendor has closed is noticed right before the write (one poll of the socket),
-which leaves only what is still under way in the network. A flow that fails before the request that submits (a login)
-has sent nothing: its messages are kept, never counted as refused.
-Weak spot: that race. Keep `keepalive_s` below the vendor's own, and it is rare; where it happens all the same,
-connections are not kept any more for a while.
+Each request under way has a session of one connection (sessions.py): requests of one flow travel on one connection. One
+poll of the socket right before the write notices an idle connection that the vendor has closed, except for a close
+still under way in the network. A flow that fails before its submit (at a login) has sent nothing: its messages are
+kept, never counted as refused.
+Weak spot: that race. It is rare if `keepalive_s` is below the vendor's own; after it happened, connections are not kept
+for a while.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 Values = Sequence[Sequence[str]]
-"""What stands in each recipient's text for each of its placeholders."""
+"""The values of each recipient's placeholders."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class HttpDriver:
         self._masker = Masker(vendor.secrets())
 
     async def open(self) -> None:
-        """Nothing is connected before the first request; connections are opened as they are needed."""
+        """Connections are opened when requests need them."""
 
     async def close(self) -> None:
         """Close all connections. Submits still under way come back as unknown: drain first."""
@@ -95,11 +95,11 @@ class HttpDriver:
         values: Values | None = None,
         before_write: MayWrite | None = None,
     ) -> Sent:
-        """Send one message to the `count` comma-joined numbers of `chunk`; never raises for what the network does.
+        """Send one message to the `count` comma-joined numbers of `chunk`; never raises for network failures.
 
-        With `values` each of them gets a text of its own (`Vendor.submit_variable`).
-        `before_write` is asked when the connection is there, right before the submit's first byte: if it says False,
-        the verdict is NOT_SENT; if it says to wait, the request waits in its connection, and in another one if the
+        With `values` each number gets its own text (`Vendor.submit_variable`).
+        `before_write` is called with the connection open, right before the submit's first byte. If it returns False,
+        the verdict is NOT_SENT; if it returns a future, the request waits in its connection, or in another one if the
         vendor closes that. The time for the answer counts from the first byte.
         A cancelled call raises CancelledError: whether anything went out is then unknown.
         """
@@ -119,9 +119,9 @@ class HttpDriver:
         return Sent(self.masked(verdict), run.wrote_s, run.answered_s)
 
     async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
-        """Ask for the balance; a failure is in `verdict`. None: no such query.
+        """Query the balance; a failure is in `verdict`. None: no such query.
 
-        `before_write` is asked right before anything is written: the caller keeps to the vendor's interval by it.
+        `before_write` is called right before anything is written, so the caller can keep to the vendor's interval.
         """
         flow = self.vendor.balance()
         if flow is None:
@@ -136,23 +136,23 @@ class HttpDriver:
     async def query(
         self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
     ) -> T | Verdict:
-        """Run a flow that asks for something (a page of a poll, history); a Verdict if it came to no end of its own.
+        """Run a query (a page of a poll, history); a Verdict if the flow did not return its own result.
 
-        `before_write` is asked before each of its requests; False: the verdict is NOT_SENT. What the flow's own result
-        says may repeat a request: `masked` takes our secrets out of it.
+        `before_write` is called before each of its requests; False: the verdict is NOT_SENT. The flow's result may
+        repeat a request: `masked` removes our secrets from it.
         """
         try:
             result = await self._run(flow, Run(before_write, each=True))
-        except Exception as error:  # a mistake in a vendor's file must not end the lane
+        except Exception as error:  # a bug in a vendor's file must not end the lane
             log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
             why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
             return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=why)
         return self.masked(result) if isinstance(result, Verdict) else result
 
     async def operate(self, operation: Operation, *, before_write: Callable[[], bool] | None = None) -> OperationResult:
-        """Have the vendor do this, once; UNKNOWN if nobody can tell whether it did. Never repeat that by a program.
+        """Carry out this operation, once; UNKNOWN if the result is not certain. No program may repeat it.
 
-        `before_write` is asked right before the request that does it; False: the verdict is NOT_SENT.
+        `before_write` is called right before the request that changes something; False: the verdict is NOT_SENT.
         """
         run = Run(before_write)
         try:
@@ -168,7 +168,7 @@ class HttpDriver:
     # --- flows -------------------------------------------------------------------------------------------------------
 
     async def _run(self, flow: Generator[Request, Answer, T], run: Run) -> T | Verdict:
-        """The flow's own result, or the verdict of the request that got no answer to go on with."""
+        """The flow's own result, or the verdict of the request that got no usable answer."""
         session = await self._sessions.take()
         if self.vendor.cookies:
             session.cookie_jar.clear()
@@ -186,7 +186,7 @@ class HttpDriver:
             self._sessions.give(session)
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request, run: Run) -> Answer | Verdict:
-        """One request and its answer, by whichever spelling of its path the vendor knows."""
+        """One request and its answer, by the spelling of its path that the vendor knows."""
         path = self._spelt.get(request.path, request.path)
         answer, status = await self._ask(session, request, path, run)
         if status in WRONG_PATH and request.or_path and not request.submits:
@@ -225,7 +225,7 @@ class HttpDriver:
                     self._sessions.broke(session, run.transport, error)
                 if body.expired:
                     return Verdict(kind=Kind.NOT_SENT, code="not sent", text=LATE, origin=Origin.OURS), 0
-                body.stale = body.stale or body.waits  # the vendor ended the connection in which it waited
+                body.stale = body.stale or body.waits  # the vendor closed the connection of the waiting request
                 if body.stale and (run.ended or not request.same_connection):
                     continue
                 return broken_verdict(self._why(error, body), sent=body.written, submits=request.submits), 0
@@ -237,7 +237,7 @@ class HttpDriver:
         return broken_verdict(why, sent=False, submits=request.submits), 0
 
     def _why(self, error: Exception, body: Body) -> str:
-        """What went wrong, in words that hold no URL and no secret."""
+        """What went wrong, in words without URL or secret."""
         match error:
             case _ if body.stale:
                 return "the connection of the flow's previous request is gone"
@@ -266,13 +266,13 @@ class HttpDriver:
         return url
 
     def masked(self, verdict: Verdict) -> Verdict:
-        """The verdict without our secrets, should an error page repeat the request."""
+        """The verdict without our secrets, as an error page may repeat the request."""
         text = self._masker.text(verdict.text, cut=len(verdict.text) >= TEXT_CHARS_MAX)
         return verdict if text == verdict.text else msgspec.structs.replace(verdict, text=text)
 
 
 def _without_login(verdict: Verdict) -> Verdict:
-    """What a flow that ended before its submit means for the messages: they have not been sent, and are kept."""
+    """The verdict on the messages of a flow that ended before its submit: they were not sent and are kept."""
     if verdict.kind is Kind.RETRY_LATER:
         return msgspec.structs.replace(verdict, kind=Kind.NOT_SENT, code=NOT_CONNECTED)
     if verdict.kind is Kind.REJECTED:
@@ -283,7 +283,7 @@ def _without_login(verdict: Verdict) -> Verdict:
 async def query_balance(
     vendor: Vendor, account: str, *, before_write: Callable[[], bool] | None = None
 ) -> Balance | None:
-    """One balance query on a connection of its own, by whoever has no driver open (dispatcher/accounts/ask_book.py)."""
+    """One balance query on its own connection, for callers without an open driver (dispatcher/accounts/ask_book.py)."""
     driver = HttpDriver(vendor, account)
     try:
         return await driver.balance(before_write=before_write)

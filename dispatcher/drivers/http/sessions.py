@@ -1,9 +1,9 @@
-"""The sessions of one account's HTTP link, each of one connection: which are used again, and which are not.
+"""The sessions of one account's HTTP link, each of one connection, and which of them are used again.
 
 They are taken from a stack: hot connections stay hot, cold ones expire. A vendor that closes a connection it promised
-to keep, just as a request is written into it, leaves that request unknown. Once it happened, every request gets a
-connection of its own for a while, twice as long each time; not where a login lives on a connection (`Vendor.cookies`).
-Weak spot: it has to happen once, to all the requests that are under way in kept connections at that moment.
+to keep, just as a request is written into it, leaves that request unknown. After that, every request gets a new
+connection for a while, twice as long each time, except if a login lives on a connection (`Vendor.cookies`).
+Weak spot: it must happen once, to all requests that are under way in kept connections at that moment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dispatcher.vendors.seam.vendor import Vendor
 
 FRESH_S_MIN: Final = 60.0
 FRESH_S_MAX: Final = 86_400.0
-"""For how long connections are not used again after one broke, the first and the longest time."""
+"""How long connections are not kept after one broke: at first, and at most."""
 
 _GONE: Final = frozenset({errno.ECONNRESET, errno.EPIPE})
 
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 class Sessions:
-    """Of one account: `take` one for a flow, `give` it back. Nothing is connected before the first request."""
+    """The sessions of one account: `take` one for a flow, `give` it back. The first request connects."""
 
     def __init__(self, vendor: Vendor, account: str) -> None:
         self.idle: list[aiohttp.ClientSession] = []
@@ -39,7 +39,7 @@ class Sessions:
         self._fresh_until_s = float("-inf")
 
     async def take(self) -> aiohttp.ClientSession:
-        """A session nobody uses."""
+        """An unused session."""
         fresh = time.monotonic() < self._fresh_until_s
         while self.idle:
             session = self.idle.pop()
@@ -50,7 +50,7 @@ class Sessions:
         return self._session(fresh=fresh)
 
     def give(self, session: aiohttp.ClientSession) -> None:
-        """The flow is over."""
+        """Return the session after its flow."""
         if not session.closed:
             self.idle.append(session)
 
@@ -61,17 +61,17 @@ class Sessions:
             await session.close()
 
     def wrote(self, session: aiohttp.ClientSession, connection: asyncio.BaseTransport | None) -> None:
-        """A request was written into this connection of the session, and is over."""
+        """Record that a request written into this connection is over."""
         if session in self._all:
             self._all[session] = connection
 
     def broke(self, session: aiohttp.ClientSession, connection: asyncio.BaseTransport | None, error: Exception) -> None:
-        """There was no answer to what was written. Was it a kept connection, closed without a word?"""
+        """Record that a written request got no answer: the vendor may have closed a kept connection."""
         kept = connection is not None and self._all.get(session) is connection
         if not kept or self._vendor.cookies or not _is_gone(error):
             return
         now_s = time.monotonic()
-        if now_s < self._fresh_until_s:  # one of those that were under way with the first
+        if now_s < self._fresh_until_s:  # under way together with the first one
             return
         self._fresh_s = min(max(self._fresh_s * 2, FRESH_S_MIN), FRESH_S_MAX)
         self._fresh_until_s = now_s + self._fresh_s
@@ -91,7 +91,7 @@ class Sessions:
             connector = aiohttp.TCPConnector(limit=1, ttl_dns_cache=60, keepalive_timeout=vendor.keepalive_s)
         session = aiohttp.ClientSession(
             connector=connector,
-            # The time for an answer counts from the first byte: driver.py sees to it.
+            # The time for an answer counts from the first byte (driver.py).
             timeout=aiohttp.ClientTimeout(
                 total=None, connect=vendor.connect_timeout_s, sock_connect=vendor.connect_timeout_s
             ),
@@ -109,7 +109,7 @@ class Sessions:
 
 
 def _is_gone(error: Exception) -> bool:
-    """Did the other side end the connection?"""
+    """Whether the other side closed the connection."""
     return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | BrokenPipeError) or (
         isinstance(error, OSError) and error.errno in _GONE
     )

@@ -1,11 +1,11 @@
-"""Appending to Kafka: one pump per partition packs what waits into a batch and sends it, one at a time.
+"""Appending to Kafka: one pump per partition packs the waiting appends into a batch and sends one batch at a time.
 
-So the order of calls is the order on the partition, whatever the client retries, and one round trip carries whatever
-gathered during the last one. A batch that fails for good breaks the idempotent producer's numbering: the producer is
-then replaced by a new one. Each call ends within `timeout_s`: with LogUnavailable if its records were never given to
-the client, with LogTimeout if they were (it goes on trying; they may be written much later).
+So the order of calls is the order on the partition, in spite of the client's retries, and one round trip carries
+everything that gathered during the last one. A batch that fails for good breaks the idempotent producer's numbering: a
+new producer replaces it. Each call ends within `timeout_s`: with LogUnavailable if its records were never given to the
+client, with LogTimeout if they were (the client keeps trying; they may be written much later).
 
-A call with more than a batch of records is written in several; after LogTimeout a first part of it may be there.
+A call with more than a batch of records is written in several; after LogTimeout a first part of it may be on the log.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from dispatcher.loggers import get_logger
 from schemas.topics import TOPICS
 
 BATCH_BYTES_MAX: Final = 131_072  # of small records; a larger one goes alone, so that fetching it fetches nothing else
-BUFFER_BYTES_MAX: Final = max(topic.record_bytes_max for topic in TOPICS) + BATCH_OVERHEAD_BYTES  # what fits one batch
+BUFFER_BYTES_MAX: Final = max(topic.record_bytes_max for topic in TOPICS) + BATCH_OVERHEAD_BYTES  # fits one batch
 REQUEST_BYTES_MAX: Final = 16_000_000
 SWEEP_S: Final = 0.25
 RETRY_S: Final = 0.2
 RETRY_MS: Final = 100
-SILENT_S: Final = 4.0  # then people are told
+SILENT_S: Final = 4.0  # then the outage is logged
 
 _log = get_logger("log.kafka")
 
@@ -49,7 +49,7 @@ class _Append(msgspec.Struct, eq=False):
 
 
 class _Pump(msgspec.Struct, eq=False):
-    """One partition's queue: `flying` are the appends of which some entries are in the batch under way."""
+    """One partition's queue: `flying` are the appends with entries in the batch under way."""
 
     waiting: deque[_Append]
     flying: list[_Append]
@@ -91,7 +91,7 @@ class Appender:
         return await done
 
     async def close(self) -> None:
-        """Let the appends under way finish or run into their time-out; then disconnect."""
+        """Let the appends under way finish or time out; then disconnect."""
         self._closed = True
         tasks = [pump.task for pump in self._pumps.values() if pump.task is not None]
         if tasks:
@@ -112,7 +112,7 @@ class Appender:
                 try:
                     await self._send(place, pump)
                 except LogUnavailable:
-                    await asyncio.sleep(RETRY_S)  # the sweep ends those that waited too long
+                    await asyncio.sleep(RETRY_S)  # the sweep ends appends that waited too long
                 except Exception as error:
                     _log.exception("appending failed", topic=place[0], partition=place[1])
                     while pump.waiting:
@@ -121,7 +121,7 @@ class Appender:
             pump.task = None
 
     async def _send(self, place: Place, pump: _Pump) -> None:
-        """Send one batch of what waits and settle it. Raises LogUnavailable if nothing could be sent."""
+        """Send one batch of the waiting appends and settle it. Raises LogUnavailable if nothing could be sent."""
         producer = await self._started()
         batch, pieces = self._pack(producer, pump)
         if not pieces:
@@ -131,7 +131,7 @@ class Appender:
             sent = await producer.send_batch(batch, place[0], partition=place[1])
         except Exception as error:
             self._retire(producer)
-            for append, count in reversed(pieces):  # it never left: back to where it was
+            for append, count in reversed(pieces):  # it was never sent: put it back
                 append.packed -= count
                 if append.packed + count == len(append.entries):
                     pump.waiting.appendleft(append)
@@ -149,7 +149,7 @@ class Appender:
             pump.flying = []
 
     def _pack(self, producer: AIOKafkaProducer, pump: _Pump) -> tuple[Any, list[tuple[_Append, int]]]:
-        """A batch of what waits, and how many entries of which append are in it."""
+        """A batch of the waiting appends, and how many entries of each are in it."""
         batch = producer.create_batch()
         pieces: list[tuple[_Append, int]] = []
         size = 0
@@ -167,7 +167,7 @@ class Appender:
                 size += len(entry.value)
                 count += 1
             if count == 0:
-                break  # the next batch's first; a first one always fits (limits.py)
+                break  # first of the next batch; a first one always fits (limits.py)
             append.packed += count
             pieces.append((append, count))
             if append.packed < len(append.entries):
@@ -192,7 +192,7 @@ class Appender:
             _fail(append, error if not uncertain else _maybe_written(self._bootstrap, str(error)))
 
     def _give_up_on_late_ones(self, closing: bool = False) -> None:
-        """End the calls whose time is over; what was given to the client stays with it."""
+        """End the calls whose time is over; records that were given to the client stay with it."""
         now_s = self._loop.time()
         busy = False
         for pump in self._pumps.values():
@@ -234,14 +234,14 @@ class Appender:
                     if isinstance(error, kafka.KafkaError | TimeoutError | OSError):
                         raise unavailable(self._bootstrap, str(error) or "no answer") from error
                     raise
-                # Without transactions aiokafka has no future to tell a fatal error to, and logs a traceback of its own.
+                # Without transactions aiokafka has no future for a fatal error and logs its own traceback.
                 waiter = producer._txn_manager._transaction_waiter = self._loop.create_future()
                 waiter.add_done_callback(lambda fatal: fatal.cancelled() or fatal.exception())
                 self._producer = producer
         return self._producer
 
     def _retire(self, producer: AIOKafkaProducer | None) -> None:
-        """Use it no more; what it has under way may still finish, within bounds."""
+        """Stop using it; its batches under way may still finish, within bounds."""
         if producer is None or self._producer is not producer:
             return
         self._producer = None
@@ -252,13 +252,13 @@ class Appender:
     async def _end(self, producer: AIOKafkaProducer) -> None:
         stopping = asyncio.ensure_future(end(producer, 2 * self._timeout_s))
         done, _ = await asyncio.wait({stopping}, timeout=self._timeout_s)
-        if not done:  # the broker is away: let go of what it did not take, so that the pumps go on
+        if not done:  # the broker is away: drop what it did not take, so that the pumps continue
             producer._message_accumulator.fail_all(kafka.ProducerClosed())
         await stopping
 
 
 def _verdict(error: BaseException, bootstrap: str) -> LogError:
-    """What a failed batch means: refused for certain, or nobody knows."""
+    """What a failed batch means: certainly refused, or uncertain."""
     match error:
         case kafka.MessageSizeTooLargeError() | kafka.RecordListTooLargeError() | kafka.InvalidTopicError():
             return mapped(error, bootstrap)
@@ -273,6 +273,6 @@ def _maybe_written(bootstrap: str, reason: str) -> LogTimeout:
 
 
 def _fail(append: _Append, error: LogError) -> None:
-    """Each waiter gets an error of its own: a raised one collects the traceback of whoever catches it."""
+    """A separate error for each waiter: a raised error collects the tracebacks of its catchers."""
     if not append.done.done():
         append.done.set_exception(type(error)(*error.args))

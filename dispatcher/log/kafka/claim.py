@@ -1,10 +1,10 @@
-"""Sharing out partitions between the processes of a consumer group: a hint of who should own which.
+"""Distributes partitions between the processes of a consumer group: a hint which process should own which.
 
-Rebalances are eager: whenever a member comes or goes, everybody gives everything back and gets a new share. What is
-given back is drained first, at most DRAIN_S long; meanwhile the client keeps the membership alive. The consumer
-behind it reads nothing: its partitions are paused.
+Rebalances are eager: when a member comes or goes, every member returns everything and gets a new share. Partitions are
+drained before they are returned, for at most DRAIN_S; meanwhile the client keeps the membership alive. The consumer
+reads nothing: its partitions are paused.
 
-Weak spot: every change of members interrupts all of them for as long as the slowest takes to drain.
+Weak spot: every change of members interrupts all of them for as long as the slowest drains.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dispatcher.log.kafka.errors import mapped
 from dispatcher.loggers import get_logger
 
 DRAIN_S: Final = 20.0
-REJOIN_S: Final = 10.0  # what a member has beyond the drain, before the others go on without it
+REJOIN_S: Final = 10.0  # a member's time beyond the drain, before the others continue without it
 HEARTBEATS: Final = 5  # per session
 LOOK_S: Final = 1.0
 RETRY_S: Final = 1.0
@@ -50,7 +50,7 @@ class GroupClaim:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Join the group; the share comes by `assigned`. Raises LogUnavailable."""
+        """Join the group; `assigned` is called with the share. Raises LogUnavailable."""
         self._consumer = await self._joined()
         self._task = asyncio.create_task(self._run(), name=f"claim {self._topic}")
 
@@ -65,13 +65,13 @@ class GroupClaim:
         await self._leave()
 
     async def _run(self) -> None:
-        """Keep the membership: the client wants to be asked for records, and tells its errors that way."""
+        """Keep the membership: the client must be polled for records, and reports its errors that way."""
         while True:
             try:
                 if self._consumer is None:
                     self._consumer = await self._joined()
                 await self._consumer.getmany(timeout_ms=int(LOOK_S * 1000))
-            except Exception as error:  # whatever the client's own tasks died of: join anew
+            except Exception as error:  # a task of the client died: join again
                 _log.warning("the consumer group is out of reach", group=self._group, error=str(error))
                 await self._leave()
                 await asyncio.sleep(RETRY_S)
@@ -102,7 +102,7 @@ class GroupClaim:
             await end(consumer, self._session_s)
 
     async def take(self, partitions: frozenset[int]) -> None:
-        """The group gave us these. Returns at once: no heartbeat goes out while the client waits for us here."""
+        """The group assigned these. Returns at once: the client sends no heartbeat while it waits here."""
         self._held = partitions
         if partitions:
             self._after_the_others(self._assigned, partitions)

@@ -1,8 +1,8 @@
-"""Ending the Kafka client's objects whatever state they are in, and saying once that the broker went or came back.
+"""Ends the Kafka client's objects in any state, and logs once that the broker went or came back.
 
 aiokafka's `stop` can hang on a broker that is away, and a consumer's can end in a stray CancelledError before it has
-closed its connections; each of its objects reports an outage several times a second, so that log is kept quiet
-(dispatcher/process/logs.py) and ours says it once.
+closed its connections. Each of its objects reports an outage several times a second, so that log is silenced
+(dispatcher/process/logs.py) and ours reports it once.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ async def end(client: Any, timeout_s: float) -> bool:
     await asyncio.wait({stopping, closing}, timeout=timeout_s)
     for each in (stopping, closing):
         if each.done() and not each.cancelled():
-            each.exception()  # looked at, so that nobody reports it as forgotten
+            each.exception()  # retrieved, so asyncio does not report it as forgotten
     return False
 
 
 class Reach:
-    """Whether the broker answers, as far as anybody noticed."""
+    """Whether the broker answered last."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap, self._lost = bootstrap, False

@@ -1,5 +1,5 @@
-"""Which of our errors each of the Kafka client's becomes. An append's are decided in append.py: only there is it
-known whether the record may have been written."""
+"""Maps the Kafka client's errors to ours. append.py decides about appends: only it knows whether the record may have
+been written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dispatcher.errors import LogDamaged, LogError, LogUnavailable
 
 
 def mapped(error: BaseException, bootstrap: str) -> LogError:
-    """Our error for theirs (or for a time-out, or a broken connection), as one sentence that names the broker."""
+    """Our error for theirs, a time-out or a broken connection, as one sentence that names the broker."""
     match error:
         case LogError():
             return error
@@ -33,7 +33,7 @@ def unavailable(bootstrap: str, reason: str) -> LogUnavailable:
 
 
 def closed(bootstrap: str) -> LogUnavailable:
-    """What a call gets after `close`."""
+    """The error of a call after `close`."""
     return LogUnavailable(f"the log on {bootstrap} was closed")
 
 

@@ -4,8 +4,8 @@ Topics are named prefix + name, so that several logs share a broker. Appending: 
 reads.py. Claims: claim.py. Topics and their settings: topics.py. No transactions; nothing is
 compressed here (batches are, by schemas/batch.py).
 
-Every call ends within a bound: an append within `timeout_s`; a follower rides out a broker that is away for up to three
-times that, and goes on where it was.
+Every call ends within a bound: an append within `timeout_s`; a follower survives a broker that is away for up to three
+times that, and continues where it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dispatcher.log.limits import check_entries, check_offset, checked_topic
 from dispatcher.log.port import Claim, Entry, Stored
 from schemas.topics import TOPICS
 
-OPEN_S: Final = 15.0  # at least so long for opening: a broker that has just started makes topics slowly
+OPEN_S: Final = 15.0  # at least this long for opening: a broker that has just started creates topics slowly
 RETRY_S: Final = 0.2
 
 
@@ -66,11 +66,11 @@ class KafkaLog:
 
     @property
     def commits(self) -> int:
-        """How many batches this process has had confirmed or refused."""
+        """How many batches of this process were confirmed or refused."""
         return self._appender.batches
 
     async def start(self) -> None:
-        """Connect, so that the first calls do not wait for it, and see that every partition answers.
+        """Connect, so that the first calls need not, and check that every partition answers.
 
         Raises LogUnavailable; the caller bounds it.
         """

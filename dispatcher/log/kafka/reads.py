@@ -1,8 +1,8 @@
 """Reading from Kafka: single records, ranges and ends through a few shared consumers, following through one each.
 
-A shared consumer serves one call at a time: it seeks, takes what it came for, and is paused, so that it fetches nothing
-ahead. A follower has a consumer (one connection, one long poll) of its own: a slow one holds up nobody, and a wait at
-the end costs one request per POLL_S. Offsets are never reset (`auto_offset_reset="none"`): out of range is LogDamaged.
+A shared consumer serves one call at a time: it seeks, reads, and is paused, so that it fetches nothing ahead. A
+follower has its own consumer (one connection, one long poll): a slow one delays no other, and waiting at the end costs
+one request per POLL_S. Offsets are never reset (`auto_offset_reset="none"`): out of range is LogDamaged.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from dispatcher.log.port import Stored
 
 FETCHERS: Final = 4
 READERS: Final = 2
-FETCH_BYTES: Final = 1  # the broker gives one whole batch at least: exactly what is asked for
+FETCH_BYTES: Final = 1  # the broker returns at least one whole batch: exactly the requested one
 READ_BYTES: Final = 4_000_000
-FOLLOW_RECORDS_MAX: Final = 2000  # turned into ours in one go, about 5 ms
+FOLLOW_RECORDS_MAX: Final = 2000  # converted in one step, about 5 ms
 POLL_S: Final = 1.0
 CALL_POLL_S: Final = 0.1
 STOP_S: Final = 2.0
 RETRY_MS: Final = 200
-SILENT_S: Final = 4.0  # then people are told
-PATIENCE: Final = 3  # times `timeout_s` without any answer, then a follower gives up
+SILENT_S: Final = 4.0  # then the outage is logged
+PATIENCE: Final = 3  # times `timeout_s` without an answer until a follower gives up
 
 
 class Reads:
@@ -52,7 +52,7 @@ class Reads:
         await asyncio.gather(*(self._stop(consumer) for consumer in list(self._consumers)))
 
     async def start(self, places: Iterable[tuple[str, int]]) -> None:
-        """Wait until each partition answers: a new one's leader is known before it takes records."""
+        """Wait until each partition answers: a new one has a leader before it takes records."""
         async with self._borrowed(self._readers, READ_BYTES) as consumer:
             await consumer.end_offsets([TopicPartition(*place) for place in places])
 
@@ -105,7 +105,7 @@ class Reads:
                         yield records
                         answered_s = loop.time()
                         continue
-                    latest = consumer.last_poll_timestamp(tp)  # of the broker's last answer, an empty one too
+                    latest = consumer.last_poll_timestamp(tp)  # of the broker's last answer, even an empty one
                     silent_s = loop.time() - answered_s
                     if latest != answered:
                         answered, answered_s = latest, loop.time()
@@ -135,7 +135,7 @@ class Reads:
         try:
             async with self._bounded():
                 await consumer.start()
-                await consumer._client.set_topics(topics)  # else each is looked up when it is met, with a pause
+                await consumer._client.set_topics(topics)  # else each is looked up on first use, with a pause
         except BaseException:
             await self._stop(consumer)
             raise
@@ -193,7 +193,7 @@ class Reads:
 
 
 class _Pool:
-    """Shared consumers that nobody uses, and how many there may be."""
+    """The unused shared consumers, and how many there may be."""
 
     def __init__(self, size: int) -> None:
         self.places = asyncio.Semaphore(size)
@@ -202,7 +202,7 @@ class _Pool:
 
 @contextlib.contextmanager
 def _at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> Iterator[None]:
-    """The consumer reads from there, and nothing more afterwards."""
+    """Make the consumer read from there and nothing after it."""
     if consumer.assignment() != {tp}:
         consumer.assign([tp])
     consumer.seek(tp, offset)

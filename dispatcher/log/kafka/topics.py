@@ -1,7 +1,7 @@
-"""The topics on a Kafka broker: made with the settings of schemas/topics.py, or verified, one sentence per fault.
+"""The topics on a Kafka broker: created with the settings of schemas/topics.py, or verified, one sentence per fault.
 
 A topic's `max.message.bytes` bounds a whole batch of records with its overhead, so it is larger than one record may
-be. Times are the broker's (LogAppendTime), so that a wrong clock of ours cannot make retention delete anything early.
+be. Times are the broker's (LogAppendTime), so a wrong clock of ours cannot make retention delete anything early.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.topics import TOPICS, Topic
 
 BATCH_OVERHEAD_BYTES: Final = 65_536
 LEADER_POLL_S: Final = 0.05
-COMPACTED_WITHIN_MS: Final = 3_600_000  # what a newer record of its key replaced; every start reads the topic whole
+COMPACTED_WITHIN_MS: Final = 3_600_000  # for replaced records; every start reads the whole topic
 SAFE_REPLICATION: Final = 3  # from here on, one replica may be away: min.insync.replicas is one less
 
 _CHECKED: Final = ("cleanup.policy", "retention.ms", "max.message.bytes", "min.insync.replicas")
@@ -30,9 +30,9 @@ _EXISTS: Final = 36
 
 
 async def prepare_topics(bootstrap: str, prefix: str, *, create: bool, replication: int, timeout_s: float) -> None:
-    """Make what is missing (if `create`), verify what is there, and wait until every partition has a leader.
+    """Create missing topics (if `create`), verify existing ones, and wait until every partition has a leader.
 
-    Raises LogUnavailable, ConfigError (nothing there and not `create`) or LogError (other settings than needed).
+    Raises LogUnavailable, ConfigError (no topics and not `create`) or LogError (wrong settings).
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(timeout_s * 1000))
     try:
@@ -58,7 +58,7 @@ async def prepare_topics(bootstrap: str, prefix: str, *, create: bool, replicati
 
 
 async def _describe(admin: AIOKafkaAdminClient, prefix: str) -> dict[str, list[dict[str, Any]]]:
-    """The partitions of each of our topics that exists."""
+    """The partitions of each existing topic of ours."""
     described = await admin.describe_topics([prefix + topic.name for topic in TOPICS])
     return {each["topic"]: each["partitions"] for each in described if each["error_code"] != _UNKNOWN_TOPIC}
 
@@ -70,7 +70,7 @@ async def _create(admin: AIOKafkaAdminClient, prefix: str, topics: Sequence[Topi
     ]
     response = await admin.create_topics(wanted)
     for name, code, message in response.topic_errors:
-        if code not in (0, _EXISTS):  # another process may make them at the same time
+        if code not in (0, _EXISTS):  # another process may create them at the same time
             reason = message or kafka.for_code(code).__name__
             raise LogError(f"topic {name!r} cannot be made: {reason}")
 
@@ -122,7 +122,7 @@ async def _verify(admin: AIOKafkaAdminClient, prefix: str, present: dict[str, li
 
 
 def fault(topic: Topic, has: dict[str, str], replication: int) -> tuple[str, str] | None:
-    """The first setting that is not what it must be: (name, what is needed)."""
+    """The first wrong setting: (name, needed value)."""
     if has["cleanup.policy"] != topic.cleanup:
         return "cleanup.policy", topic.cleanup
     kept_ms = int(has["retention.ms"])

@@ -1,11 +1,11 @@
-"""Sharing out partitions between the processes of one machine with file locks.
+"""Distributes partitions between the processes of one machine with file locks.
 
-A folder per (group, topic). Each member holds a lock on a file of its own, so the others can count who lives; each
-held partition is a locked file that says who holds it (`holders`). Once a second a member looks: with `m` members
-nobody holds more than ceil(partitions / m); who has too many gives some back, who has too few takes what is free.
-The operating system lets go of a dead process's locks.
+A folder per (group, topic). Each member locks its own file, so the others can count the living; each held partition is
+a locked file that names its holder (`holders`). Members look once a second: of `m` members none holds more than
+ceil(partitions / m); a member with too many returns some, one with too few takes free ones. The operating system
+releases a dead process's locks.
 
-Weak spot: a frozen process keeps its locks; nobody takes over until it dies. Safety never hangs on these locks.
+Weak spot: a frozen process keeps its locks until it dies. Safety never depends on these locks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _log = get_logger("log.claim")
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a partition, for people."""
+    """The holder of a partition, for people."""
 
     pid: int
     host: str
@@ -56,12 +56,12 @@ class FileClaim:
     async def start(self) -> None:
         """Become a member; the first share is taken right away, in the background. Raises OSError."""
         make_folder(self._folder)
-        while self._me is None or not self._member.exists():  # another member may just clear it away as a dead one's
+        while self._me is None or not self._member.exists():  # another member may be removing it as a dead one's
             self._me = _lock(self._member)
         self._task = asyncio.create_task(self._run(), name=f"claim {self._folder.name}")
 
     async def release(self) -> None:
-        """Give everything back and stop. A second call does nothing."""
+        """Return everything and stop. A second call does nothing."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -117,7 +117,7 @@ class FileClaim:
             _log.exception("a claim's callback failed", folder=str(self._folder), partitions=sorted(partitions))
 
     def _members(self) -> int:
-        """How many live, this one included; removes what dead ones left."""
+        """How many members live, this one included; removes the files of dead ones."""
         members = 1
         for path in self._folder.glob("member-*"):
             if path == self._member:
@@ -135,7 +135,7 @@ class FileClaim:
 
 
 def holders(folder: Path) -> dict[int, Holder]:
-    """Who holds which partition now, by the lock files in a claim's folder."""
+    """The current holder of each partition, by the lock files in a claim's folder."""
     found = {}
     for path in folder.glob("partition-*"):
         with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError), path.open() as file:

@@ -1,10 +1,10 @@
-"""The file of the SQLite log: its format, how it is opened, and which of our errors each of SQLite's becomes.
+"""The file of the SQLite log: its format, opening it, and our error for each of SQLite's.
 
 Format 1: one table per (topic, partition), named `topic/partition`, so that every append goes to the right end of a
 B-tree. Its key `n` is the record's offset + 1: SQLite numbers the rows itself (largest + 1), in the same step that
 writes them. The newest row of a table is never deleted, which keeps the numbers growing.
 
-`PRAGMA user_version` is the format's version, `application_id` says that the file is ours.
+`PRAGMA user_version` is the format's version; `application_id` marks the file as ours.
 Weak spot: WAL needs shared memory, so all processes must be on one machine (no network file system).
 """
 
@@ -28,7 +28,7 @@ from schemas.topics import TOPICS, Topic
 VERSION: Final = 1
 APPLICATION_ID: Final = 0x44535031  # "DSP1"
 PAGE_BYTES: Final = 8192  # a commit of one small record writes one page; larger ones make pushes no faster
-CHECKPOINT_PAGES: Final = 1000  # 8 MB: larger ones make some commits wait longer, and are no faster
+CHECKPOINT_PAGES: Final = 1000  # 8 MB: larger ones are no faster and delay some commits
 WAL_BYTES_KEPT: Final = 64_000_000
 STATEMENTS_CACHED: Final = 512
 
@@ -68,7 +68,7 @@ def connect(path: Path, busy_s: float) -> sqlite3.Connection:
 
 
 def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
-    """Open the log, made new if `create` and there is none; returns the connection for writing.
+    """Open the log, created if missing and `create`; returns the connection for writing.
 
     Raises ConfigError, LogNewer, LogDamaged, LogUnavailable, LogFull or LogError, each with one plain sentence.
     """
@@ -97,7 +97,7 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
 
 
 def _size(path: Path) -> int:
-    """Its bytes; 0 where there is no file."""
+    """Its size in bytes; 0 without a file."""
     try:
         return path.stat().st_size
     except OSError:
@@ -105,7 +105,7 @@ def _size(path: Path) -> int:
 
 
 def _make_folder(path: Path) -> None:
-    """Raises ConfigError where no log can be, OSError."""
+    """Raises ConfigError if no log can be there, or OSError."""
     try:
         make_folder(locks_folder(path))
     except OSError as error:
@@ -125,7 +125,7 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make or verify format and tables; only one process at a time comes here."""
+    """Create or verify format and tables; one process at a time."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -190,7 +190,7 @@ def _rolled_back_on_error(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def rollback(connection: sqlite3.Connection) -> None:
-    """End a transaction that failed, if SQLite has not already done so."""
+    """Roll back a failed transaction, unless SQLite has already done so."""
     if connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
@@ -205,7 +205,7 @@ def mapped(error: Exception, path: Path) -> LogError:
     """Our error for theirs.
 
     A failed write of a commit leaves nothing behind: the frame that makes it valid is written last. Only a failed
-    sync is uncertain, because the frame is there and may or may not survive.
+    sync is uncertain: the frame is written and may or may not survive.
     """
     if isinstance(error, LogError):
         return error

@@ -1,7 +1,7 @@
-"""Followers of an in-process log: they get what this process commits from memory, and read what they missed.
+"""Followers of an in-process log: they get this process's commits from memory and read what they missed.
 
-A follower that keeps up costs no reads at all; one that falls behind by more than a bounded amount of memory lets go
-and catches up by reading. Everything here runs on the event loop; nothing here knows a database.
+A follower that keeps up needs no reads; one that falls behind by more than a bounded amount of memory catches up by
+reading. Everything here runs on the event loop; nothing here knows a database.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Final
 from dispatcher.errors import LogError
 from dispatcher.log.port import Entry, Stored
 
-KEPT_BYTES_MAX: Final = 4_000_000  # handed on from memory and not yet taken, per follower
-NEAR_RECORDS: Final = 1000  # so far behind, a read under way may close the gap; beyond that nothing is kept
+KEPT_BYTES_MAX: Final = 4_000_000  # offered from memory and not yet taken, per follower
+NEAR_RECORDS: Final = 1000  # up to this distance a read under way may close the gap; beyond it nothing is kept
 
 
 class Follower:
-    """One reader's place: `cursor` is the next offset it wants, `end` the log's end as far as known."""
+    """One reader's place: `cursor` is the next offset to read, `end` the known end of the log."""
 
     def __init__(self, cursor: int) -> None:
         self.cursor = cursor
@@ -40,18 +40,18 @@ class Follower:
             self._kept_bytes += sum(len(entry.value) for entry in entries)
 
     def reach(self, end: int) -> None:
-        """The log ends at `end` now, by whoever's commit."""
+        """The log ends at `end` now, by a commit of any process."""
         if end > self.end:
             self.end = end
             self._woken.set()
 
     def fail(self, error: LogError) -> None:
-        """Nothing will come any more."""
+        """No more records will come."""
         self._failed = error
         self._woken.set()
 
     def take(self) -> list[Stored]:
-        """What is kept and continues exactly at the cursor; [] if it has to be read."""
+        """The kept records that continue exactly at the cursor; [] if they must be read."""
         while self._kept:
             records = self._kept.popleft()
             self._kept_bytes -= sum(len(record.value) for record in records)
@@ -71,7 +71,7 @@ class Follower:
         self.end = max(self.end, self.cursor)
 
     async def more(self) -> None:
-        """Return when there is something at or after the cursor. Raises what `fail` was told."""
+        """Return when a record is at or after the cursor. Raises the error given to `fail`."""
         while self.cursor >= self.end and self._failed is None:
             self._woken.clear()
             await self._woken.wait()
@@ -79,5 +79,5 @@ class Follower:
             raise self._failed
 
     def settle(self) -> None:
-        """There was nothing to read after all."""
+        """Record that there was nothing to read."""
         self.end = self.cursor

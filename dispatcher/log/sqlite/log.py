@@ -2,8 +2,8 @@
 
 See docs/ARCHITECTURE.md, "The log adapters"; the format of the file is in file.py.
 
-All writing is done by one thread (writer.py), reading by a few others with connections of their own, following
-from memory (following.py). Claims are file locks (claim.py). Nothing here blocks the event loop.
+One thread writes (writer.py), a few others read with their own connections, followers read from memory (following.py).
+Claims are file locks (claim.py). Nothing here blocks the event loop.
 
 An append waits at most `timeout_s` for other processes' locks (LogUnavailable: nothing was written), and at most that
 plus STUCK_S for the disk (LogTimeout: it may have been written).
@@ -36,7 +36,7 @@ TIMEOUT_S: Final = 5.0
 
 
 async def open_sqlite(path: Path, *, create: bool = True, timeout_s: float = TIMEOUT_S) -> SqliteLog:
-    """Open the log at `path` (absolute), made new if there is none. Raises what `sqlite_file.open_file` raises."""
+    """Open the log at `path` (absolute), created if missing. Raises the errors of `open_file` in file.py."""
     connection = await asyncio.to_thread(sqlite_file.open_file, path, create=create, busy_s=timeout_s)
     return SqliteLog(path, connection, timeout_s)
 
@@ -54,7 +54,7 @@ class SqliteLog:
         self._watchdog: asyncio.TimerHandle | None = None
         self._closed = False
         self._reads = Reads(path, timeout_s)
-        connection.execute("PRAGMA busy_timeout = 0")  # the writer has its own way to wait
+        connection.execute("PRAGMA busy_timeout = 0")  # the writer waits in its own way
         self._writer = Writer(
             path,
             connection,
@@ -110,7 +110,7 @@ class SqliteLog:
 
     def _on_committed(self, group: Committed) -> None:
         for append in group.appends:
-            if self._unconfirmed and self._unconfirmed[0] is append:  # not if the watchdog gave them up
+            if self._unconfirmed and self._unconfirmed[0] is append:  # unless the watchdog gave them up
                 self._unconfirmed.popleft()
         if group.error is not None:
             for append in group.appends:
@@ -123,7 +123,7 @@ class SqliteLog:
                 follower.offer(first, append.entries, group.at_ms)
 
     def _watch_confirmations(self) -> None:
-        """Have a look, later, whether the oldest append is still the oldest: then the disk is stuck."""
+        """Check later whether the oldest append is still the oldest: then the disk is stuck."""
         oldest = self._unconfirmed[0].done
         self._watchdog = self._loop.call_later(self._timeout_s + STUCK_S, self._give_up_if_stuck, oldest)
 
@@ -188,7 +188,7 @@ class SqliteLog:
     # --- upkeep and claims -------------------------------------------------------------------------------------------
 
     async def maintain(self, now_ms: int) -> int:
-        """Delete what retention and compaction allow, in small transactions between the appends; how many records."""
+        """Delete what retention and compaction allow, in small transactions between appends; returns how many."""
         deleted = 0
         for topic in TOPICS:
             for partition in range(topic.partitions):
@@ -228,7 +228,7 @@ class SqliteLog:
         return claim
 
     def holders(self, group: str, topic: str) -> dict[int, Holder]:
-        """Which process holds which partition now, for people."""
+        """The current holder of each partition, for people."""
         return holders(self._claim_folder(group, topic))
 
     def _claim_folder(self, group: str, topic: str) -> Path:
@@ -240,7 +240,7 @@ class SqliteLog:
         """`callback`, called on the event loop when a thread calls this."""
 
         def call(*arguments: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed without closing the log
+            with contextlib.suppress(RuntimeError):  # the loop was closed before the log
                 self._loop.call_soon_threadsafe(callback, *arguments)
 
         return call
@@ -251,6 +251,6 @@ class SqliteLog:
 
 
 def _fail(done: asyncio.Future[Any], error: LogError) -> None:
-    """Each waiter gets an error of its own: a raised one collects the traceback of whoever catches it."""
+    """A separate error for each waiter: a raised error collects the tracebacks of its catchers."""
     if not done.done():
         done.set_exception(type(error)(*error.args))

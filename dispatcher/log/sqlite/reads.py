@@ -1,4 +1,4 @@
-"""Reading the SQLite log: a few threads, each with a connection of its own, so that no read waits for a commit."""
+"""Reading the SQLite log: a few threads, each with its own connection, so that no read waits for a commit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Reads:
         self._connections: list[sqlite3.Connection] = []
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """What `work` returns. Raises LogError for every error of SQLite."""
+        """The result of `work`. Raises LogError for every error of SQLite."""
         if self._closed:
             raise closed_error(self._path)
 
@@ -67,7 +67,7 @@ class Reads:
 def read_records(
     connection: sqlite3.Connection, topic: Topic, partition: int, offset: int, records_max: int, bytes_max: int
 ) -> list[Stored]:
-    """The records from `offset` on, at least one if there is one. Raises LogDamaged where one is missing."""
+    """The records from `offset` on, at least one if there is one. Raises LogDamaged if one is missing."""
     name = sqlite_file.table(topic.name, partition)
     rows = connection.execute(
         f"SELECT n - 1, at_ms, key, headers, value FROM {name} WHERE n > ? ORDER BY n LIMIT ?", (offset, records_max)
@@ -90,5 +90,5 @@ def read_records(
 
 
 def closed_error(path: Path) -> LogUnavailable:
-    """What a call gets after `close`."""
+    """The error of a call after `close`."""
     return LogUnavailable(f"the log {path} was closed")

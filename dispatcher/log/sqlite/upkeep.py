@@ -1,6 +1,6 @@
-"""What the SQLite log deletes, a slice at a time: too old records, and those that a newer one of their key replaced.
+"""Deletes from the SQLite log, a slice at a time: too old records, and those that a newer one of their key replaced.
 
-The newest record of a partition always stays, because the next one's number is counted from it.
+The newest record of a partition always stays, because the next number is counted from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SLICE_RECORDS: Final = 500  # per transaction: other appends wait for it
 
 
 def upkeep(connection: sqlite3.Connection, *, topic: Topic, partition: int, now_ms: int) -> int:
-    """Delete up to SLICE_RECORDS records; how many. Runs inside the caller's transaction."""
+    """Delete up to SLICE_RECORDS records; returns the number. Runs inside the caller's transaction."""
     name = table(topic.name, partition)
     if topic.cleanup == "compact":
         return connection.execute(

@@ -1,12 +1,12 @@
-"""The one thread of a process that writes to the SQLite log: it takes what waits, commits it, and looks for others.
+"""The one thread of a process that writes to the SQLite log: it commits waiting appends and looks for others' commits.
 
-Many appends share a commit: while one is being synced, the next ones gather. A group is written with few, wide
-statements, because the interpreter's lock is given up and won back at each: with one statement per row, a busy event
-loop makes a commit of 1,000 rows six times slower (measured). A group for one table needs no BEGIN and no COMMIT.
+Many appends share a commit: while one is synced, the next ones gather. A group is written with few, wide statements,
+because each statement releases and reacquires the interpreter's lock: with one statement per row, a busy event loop
+makes a commit of 1,000 rows six times slower (measured). A group for one table needs no BEGIN and no COMMIT.
 
-Other processes' commits are found with `PRAGMA data_version`, which on this connection changes only by them, asked
-every 2 to 25 ms and only while someone follows. The lock is taken in turns: who commits again and again steps back
-a moment when another process waits (SQLite's own busy handler is not fair).
+`PRAGMA data_version`, which on this connection changes only by other processes' commits, is queried every 2 to 25 ms
+while someone follows. Processes take turns: one that commits repeatedly pauses briefly when another one waits (SQLite's
+own busy handler is not fair).
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class Append(msgspec.Struct, eq=False):
 
 
 class Call(msgspec.Struct, eq=False):
-    """Work in a transaction of its own: `run(connection)` inside BEGIN and COMMIT; `done` gets what it returns."""
+    """Work in its own transaction: `run(connection)` inside BEGIN and COMMIT; `done` gets its result."""
 
     run: Callable[[sqlite3.Connection], Any]
     done: Any
 
 
 class Committed(msgspec.Struct, eq=False):
-    """One group as written: where each append's entries begin, or the error that stopped them all."""
+    """A written group: where each append's entries begin, or the error that stopped them all."""
 
     appends: list[Append]
     firsts: list[int]
@@ -71,7 +71,7 @@ class Committed(msgspec.Struct, eq=False):
 
 
 class Writer(threading.Thread):
-    """Writes what is put into it, in order, until stopped. The callbacks are called in this thread."""
+    """Writes queued appends in order until stopped. Callbacks are called in this thread."""
 
     def __init__(
         self,
@@ -100,11 +100,11 @@ class Writer(threading.Thread):
         self.looks = 0
 
     def put(self, work: Append | Call) -> None:
-        """Have it written. Never blocks."""
+        """Queue it for writing. Never blocks."""
         self._queue.put(work)
 
     def stop(self) -> None:
-        """Write what was put before, then end and close the connection."""
+        """Write what is queued, then end and close the connection."""
         self._stopping = True
         self._queue.put(None)
 
@@ -118,7 +118,7 @@ class Writer(threading.Thread):
         self._watched.pop(place, None)
 
     def run(self) -> None:
-        """The thread's life."""
+        """The thread's main function."""
         held: Append | Call | None = None
         while True:
             first = held if held is not None else self._wait()
@@ -138,7 +138,7 @@ class Writer(threading.Thread):
         self._turns.close()
 
     def _wait(self) -> Append | Call | None:
-        if self._stopping and self._queue.empty():  # the None of `stop` may have been passed over while gathering
+        if self._stopping and self._queue.empty():  # gathering may have skipped the None of `stop`
             return None
         try:
             if not self._watched:
@@ -148,7 +148,7 @@ class Writer(threading.Thread):
             return None
 
     def _gather(self, first: Append) -> tuple[list[Append], Append | Call | None]:
-        """The appends that wait, up to a group's limits, and what came next if that is no append."""
+        """The waiting appends, up to a group's limits, and the next item if it is not an append."""
         group = [first]
         entries, size = len(first.entries), _bytes(first)
         while entries < GROUP_ENTRIES_MAX and size < GROUP_BYTES_MAX:
@@ -217,7 +217,7 @@ class Writer(threading.Thread):
             self._called(call, result, None)
 
     def _check_file(self) -> None:
-        """A file that was deleted or replaced still takes writes, which nobody would ever read."""
+        """Raises if the file was deleted or replaced: it would still take writes that no reader sees."""
         if self._path.stat().st_ino != self._inode:
             raise LogUnavailable(f"the log {self._path} was moved or replaced while it was open; restart this process")
 
@@ -243,7 +243,7 @@ class Writer(threading.Thread):
     # --- others' commits ---------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Tell how far the watched places reach, if another process committed since the last look."""
+        """Report the ends of the watched places, if another process committed since the last look."""
         now_s = time.monotonic()
         if not self._watched or now_s < self._watch_next_s:
             return
@@ -268,7 +268,7 @@ class Writer(threading.Thread):
 
 
 class _Turns:
-    """Lets processes take turns: who waits for the write lock holds a shared file lock, which the others can see."""
+    """Lets processes take turns: one that waits for the write lock holds a shared file lock that others can see."""
 
     def __init__(self, path: Path) -> None:
         self._file = open_to_lock(path)
@@ -312,5 +312,5 @@ def _insert_sql(place: Place, rows: int) -> str:
 
 
 def _in_one_statement(rows: int) -> int:
-    """How many of so many rows go into the next statement: few different ones stay prepared."""
+    """How many of the rows go into the next statement: few different statements stay prepared."""
     return rows if rows <= FEW_ROWS else min(ROWS_MAX, 1 << rows.bit_length() - 1)
