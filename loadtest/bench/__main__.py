@@ -18,7 +18,7 @@ NAMES: Final = {
     "log": "log",
     "launch": "launching.launch",
     "suppressed": "launching.suppressed",
-    "personal": "sending.personal",
+    "personal": "launching.personal",
     "post": "sending.post",
     "submit": "sending.submit",
     "cmpp_codec": "sending.cmpp_codec",

@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
+from loadtest.bench.harness import figure
 from loadtest.broker import bootstrap_or_start
 from schemas.codec import encode
 from schemas.records import Intent
@@ -191,8 +192,5 @@ def _figures(
     figures = []
     for at, (name, unit) in enumerate(named):
         value, baseline = (statistics.median(round[at] for round in rounds) for rounds in (ours, naive))
-        ratio = baseline / value if unit == "ms" else value / baseline
-        figures.append(
-            {"name": f"log_{adapter}_{name}", "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
-        )
+        figures.append(figure(f"log_{adapter}_{name}", value, unit, baseline, less_is_better=unit == "ms"))
     return figures

@@ -7,37 +7,27 @@ its records 1,000 at a time and keeps no rejected rows, which is kind to it.
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import json
-import re
-import resource
 import statistics
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import orjson
 import polars as pl
 
 from dispatcher.config.file import parse
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
-from loadtest.bench.process import in_its_own_process
+from loadtest.bench.harness import MEGABYTE, figure, in_its_own_process, tell
+from loadtest.bench.launching import naive
 from producers.launch.api import launch
-from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 ROWS: Final = 10_000_000
 ROWS_QUICK: Final = 1_000_000
 ROUNDS: Final = 3
 BLOCK_ROWS: Final = 500_000
-RECORDS_AT_ONCE: Final = 1_000
-MEGABYTE: Final = 1_000_000
 
 _HEADER: Final = "编号,姓名,手机号,城市,会员等级\n"
 _NAMES: Final = ("张伟", "王芳", "李娜", "刘洋", "陈静", "欧阳建国")
@@ -51,27 +41,31 @@ CONFIG: Final = {
 async def run(quick: bool) -> list[dict[str, Any]]:
     """Rows per second and peak memory; the naive way reads the whole file too."""
     rows = ROWS_QUICK if quick else ROWS
+    return measured(rows, "hi", lambda size: f"launch, {rows / 1e6:g} M rows, {size / MEGABYTE:.0f} MB", quick=quick)
+
+
+def measured(rows: int, text: str, named: Callable[[int], str], *, quick: bool) -> list[dict[str, Any]]:
+    """Both ways on a list of so many rows; `named` is given its bytes."""
     with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as name:
         folder = Path(name)
         write_list(folder / "list.csv", rows)
-        size = (folder / "list.csv").stat().st_size
-        naive = in_its_own_process("launching.launch", "naive", folder)
-        ours = [in_its_own_process("launching.launch", "ours", folder) for _ in range(1 if quick else ROUNDS)]
-    assert all(each["recipients"] == naive["recipients"] for each in ours), (ours, naive)
+        what = named((folder / "list.csv").stat().st_size)
+        base = _launched("naive", folder, text)
+        ours = [_launched("ours", folder, text) for _ in range(1 if quick else ROUNDS)]
+    assert all(each["recipients"] == base["recipients"] for each in ours), (ours, base)
     rate = rows / statistics.median(each["seconds"] for each in ours)
-    baseline = rows / naive["seconds"]
-    memory = max(each["memory"] for each in ours)
-    what = f"launch, {rows / 1e6:g} M rows, {size / MEGABYTE:.0f} MB"
+    memory = max(each["memory"] for each in ours) / MEGABYTE
     return [
-        {"name": what, "value": rate, "unit": "rows/s", "baseline": baseline, "ratio": rate / baseline},
-        {
-            "name": f"{what}, peak memory",
-            "value": memory / MEGABYTE,
-            "unit": "MB",
-            "baseline": naive["memory"] / MEGABYTE,
-            "ratio": naive["memory"] / memory,
-        },
+        figure(what, rate, "rows/s", rows / base["seconds"]),
+        figure(f"{what}, peak memory", memory, "MB", base["memory"] / MEGABYTE, less_is_better=True),
     ]
+
+
+def _launched(way: str, folder: Path, text: str) -> dict[str, float]:
+    for old in folder.glob("log.db*"):
+        if old.is_file():
+            old.unlink()
+    return in_its_own_process("launching.launch", way, folder, text)
 
 
 def write_list(path: Path, rows: int, seed: int = 1) -> None:
@@ -115,57 +109,14 @@ def _written() -> pl.Expr:
     )  # fmt: skip
 
 
-async def _ours(folder: Path) -> int:
+async def ours(folder: Path, text: str) -> int:
+    """Launch `list.csv` into `log.db`; how many recipients."""
     config = parse({**CONFIG, "log": {"url": f"sqlite:{folder / 'log.db'}"}}, "bench")
-    request = LaunchRequest(numbers=folder / "list.csv", text="hi", route=["bulk"], id="bench")
+    request = LaunchRequest(numbers=folder / "list.csv", text=text, route=["bulk"], id="bench")
     async with open_session(config) as session:
         return (await launch(session, request)).recipients
 
 
-async def _naive(folder: Path) -> int:
-    number = re.compile(r"(?:\+?86|0086)?(1[3-9]\d{9})")
-    separators = re.compile(r"[\s-]")
-    seen: set[str] = set()
-    entries: list[Entry] = []
-    log = await open_log(f"sqlite:{folder / 'log.db'}")
-    appends = 0
-
-    async def flush() -> None:
-        nonlocal appends
-        await log.append(RECIPIENTS.name, appends % SPREAD_PARTITIONS, entries)
-        appends += 1
-        entries.clear()
-
-    with (folder / "list.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            match = number.fullmatch(separators.sub("", row["手机号"]))
-            if match is None or match[1] in seen:
-                continue
-            seen.add(match[1])
-            entries.append(Entry(b"bench", orjson.dumps({"campaign": "bench", "number": match[1]})))
-            if len(entries) == RECORDS_AT_ONCE:
-                await flush()
-    if entries:
-        await flush()
-    await log.close()
-    return len(seen)
-
-
-def _child(way: str, folder: Path) -> None:
-    start_s = time.perf_counter()
-    recipients = asyncio.run(_ours(folder) if way == "ours" else _naive(folder))
-    seconds = time.perf_counter() - start_s
-    print(json.dumps({"seconds": seconds, "recipients": recipients, "memory": peak_bytes()}))
-
-
-def peak_bytes() -> int:
-    """The most memory this process has had. On Linux getrusage would count the parent's, from before the exec."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 if __name__ == "__main__":
-    _child(sys.argv[1], Path(sys.argv[2]))
+    way, where, what = sys.argv[1:]
+    tell("recipients", (ours if way == "ours" else naive.launch)(Path(where), what))

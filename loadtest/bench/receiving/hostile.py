@@ -32,6 +32,7 @@ from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session
+from loadtest.bench.harness import figure
 from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch
 
@@ -89,28 +90,24 @@ async def run(quick: bool = False) -> list[dict[str, Any]]:
     for name, settings in (("paced", PACED), ("unpaced", UNPACED)):
         quiet, attacked = await _measured(settings, window_s, rounds)
         lane, beside = (statistics.median(each.lane_per_s for each in which) for which in (attacked, quiet))
-        figures.append(_figure(f"hostile, {name} lane", lane, "numbers/s", beside))
+        figures.append(figure(f"hostile, {name} lane", lane, "numbers/s", beside))
         cpu, cpu_beside = (statistics.median(each.cpu for each in which) for which in (attacked, quiet))
-        figures.append(_figure(f"hostile, {name} lane: CPU of the dispatcher", cpu, "cores", cpu_beside))
+        figures.append(figure(f"hostile, {name} lane: CPU of the dispatcher", cpu, "cores", cpu_beside))
         for kind in ("kept", "fresh"):
             waits, waits_beside = (
                 sorted(wait for each in which for wait in getattr(each, f"{kind}_s")) for which in (attacked, quiet)
             )
             what = "connection that stays" if kind == "kept" else "new connection"
             figures.append(
-                _figure(
+                figure(
                     f"good push, {name}, {what}: median",
                     waits[len(waits) // 2],
                     "s",
                     waits_beside[len(waits_beside) // 2],
                 )
             )
-            figures.append(_figure(f"good push, {name}, {what}: worst", waits[-1], "s", waits_beside[-1]))
+            figures.append(figure(f"good push, {name}, {what}: worst", waits[-1], "s", waits_beside[-1]))
     return figures
-
-
-def _figure(name: str, value: float, unit: str, baseline: float) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": value / baseline}
 
 
 async def _measured(settings: dict[str, Any], window_s: float, rounds: int) -> tuple[list[Window], list[Window]]:

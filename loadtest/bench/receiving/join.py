@@ -14,7 +14,7 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from dispatcher.store.fold.feeding import READ_BYTES_MAX
 from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.port import LoadedBatch
 from dispatcher.store.sqlite.store import open_sqlite
+from loadtest.bench.harness import figure
+from loadtest.bench.receiving import naive
 from schemas import codec
 from schemas.batch import pack
 from schemas.records import AnyRecord, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Reports
@@ -36,8 +38,6 @@ ACCOUNT: Final = "spring"
 BATCH: Final = 50_000
 CHUNK: Final = 500
 PER_RECORD: Final = 500
-FOLDED_BYTES: Final = READ_BYTES_MAX
-NAIVE_ROWS: Final = 20_000
 FIRST: Final = 13_000_000_000
 AT_MS: Final = 1_700_000_000_000
 PARTITION: Final = lane_partition(ACCOUNT)
@@ -56,26 +56,22 @@ def _run(recipients: int) -> list[dict[str, Any]]:
         "random order": rng.permutation(recipients),
         "near submit order": np.argsort(near, kind="stable"),
     }
+    ids = [vendor_id(row // CHUNK) for row in range(recipients)]
     figures = []
     for name, order in orders.items():
         with tempfile.TemporaryDirectory() as folder:
-            ours, naive = (
+            ours, base = (
                 _Ours(Path(folder) / "ours.db", numbers, order),
-                _Naive(Path(folder) / "naive.db", numbers, order),
+                naive.JoinByNumber(Path(folder) / "naive.db", numbers, ids, order),
             )
             while ours.step():
-                naive.step()
-                naive.step()
+                base.step()
+                base.step()
             ours.check(recipients)
-        figures.append(_figure(f"join: reports in {name}", ours.per_s, "reports/s", naive.per_s))
-    figures.append(_figure("join: on disk per recipient", ours.disk_bytes / recipients, "bytes", None))
-    figures.append(_figure("join: in memory per recipient", ours.memory_bytes / recipients, "bytes", None))
+        figures.append(figure(f"join: reports in {name}", ours.per_s, "reports/s", base.per_s))
+    figures.append(figure("join: on disk per recipient", ours.disk_bytes / recipients, "bytes"))
+    figures.append(figure("join: in memory per recipient", ours.memory_bytes / recipients, "bytes"))
     return figures
-
-
-def _figure(name: str, value: float, unit: str, baseline: float | None) -> dict[str, Any]:
-    ratio = value / baseline if baseline else None
-    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
 
 
 # --- ours ------------------------------------------------------------------------------------------------------------
@@ -87,8 +83,8 @@ class _Ours:
     def __init__(self, path: Path, numbers: NDArray[np.int64], order: NDArray[np.int64]) -> None:
         self._path = path
         self._store = open_sqlite(path, emits=False)
-        _send(self._store, numbers)
-        self._left = list(_cut(list(_reports(numbers, order))))[::-1]
+        fill(self._store, numbers, CHUNK, "batch-a", lambda n: {"code": "0", "vendor_id": vendor_id(n)})
+        self._left = list(cut(list(_reports(numbers, order))))[::-1]
         self._reports = 0
         self._seconds = 0.0
 
@@ -115,36 +111,33 @@ class _Ours:
         assert (applied, waiting) == (recipients, 0), (applied, waiting)
 
 
-def _send(store: FoldingStore, numbers: NDArray[np.int64]) -> None:
-    """A launched campaign whose every chunk was accepted."""
-    jobs, journal = [], [Owned(owner="o", at_ms=AT_MS, where="bench")]
-    texts = []
+def fill(
+    store: FoldingStore, numbers: NDArray[np.int64], chunk: int, vendor: str, outcome: Callable[[int], dict[str, Any]]
+) -> None:
+    """A launched campaign whose every chunk was accepted; `outcome(n)` are the fields of the n-th chunk's."""
+    jobs, texts = [], []
     for batch, start in enumerate(range(0, len(numbers), BATCH)):
         part = numbers[start : start + BATCH]
-        text = encode(part)
-        _, _, sha256 = pack(text, len(part))
-        texts.append(text)
+        texts.append(encode(part))
         jobs.append(
             Job(campaign="c", attempt="a", account=ACCOUNT, number=batch, batch=batch, partition=batch % 8,
-                offset=batch // 8, sha256=sha256, start=0, count=len(part))
+                offset=batch // 8, sha256=pack(texts[-1], len(part))[2], start=0, count=len(part))
         )  # fmt: skip
-    chunks = [(batch, start) for batch in range(len(texts)) for start in range(0, jobs[batch].count, CHUNK)]
-    records: list[AnyRecord] = [*journal]
+    chunks = [(batch, start) for batch in range(len(texts)) for start in range(0, jobs[batch].count, chunk)]
+    records: list[AnyRecord] = [Owned(owner="o", at_ms=AT_MS, where="bench")]
     for index, (batch, start) in enumerate(chunks):
         records.append(
             Intent(owner="o", n=index, account=ACCOUNT, campaign="c", job=batch, batch=batch, start=start,
-                   count=min(CHUNK, jobs[batch].count - start), attempt=0, at_ms=AT_MS)
+                   count=min(chunk, jobs[batch].count - start), attempt=0, at_ms=AT_MS)
         )  # fmt: skip
-    first = len(journal)
     for index in range(len(chunks)):
         records.append(
-            Outcome(account=ACCOUNT, intent=first + index, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED,
-                    code="0", at_ms=AT_MS,
-                    sent_ms=AT_MS, vendor_id=_vendor_id(index))
+            Outcome(account=ACCOUNT, intent=1 + index, effect=Effect.ACCEPTED, kind=Kind.ACCEPTED, at_ms=AT_MS,
+                    sent_ms=AT_MS, **outcome(index))
         )  # fmt: skip
     launched = Launched(
         campaign="c", attempt="a", fingerprint="", name="", text="", weight=1, urgent=False, unknown="hold",
-        legs=(Leg(account=ACCOUNT, vendor="batch-a", jobs=len(jobs), recipients=len(numbers)),), rows=len(numbers),
+        legs=(Leg(account=ACCOUNT, vendor=vendor, jobs=len(jobs), recipients=len(numbers)),), rows=len(numbers),
         recipients=len(numbers), invalid=0, duplicate=0, suppressed=0, batches=len(jobs), segments=1, at_ms=AT_MS,
         by="",
     )  # fmt: skip
@@ -153,7 +146,8 @@ def _send(store: FoldingStore, numbers: NDArray[np.int64]) -> None:
     store.take({("lanes", PARTITION): _stored(records)})
 
 
-def _vendor_id(chunk: int) -> str:
+def vendor_id(chunk: int) -> str:
+    """The vendor's id of a chunk."""
     return f"{881_000_000 + chunk}"
 
 
@@ -167,7 +161,7 @@ def _reports(numbers: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[R
         yield Reports(
             account=ACCOUNT,
             at_ms=AT_MS + start,
-            ids=[_vendor_id(chunk) for chunk in chunks.tolist()],
+            ids=[vendor_id(chunk) for chunk in chunks.tolist()],
             id_index=index.astype("<u4").tobytes(),
             numbers=numbers[rows].tobytes(),
             states=states[rows].tobytes(),
@@ -177,14 +171,14 @@ def _reports(numbers: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[R
         )
 
 
-def _cut(records: Sequence[Reports]) -> Iterator[list[Stored]]:
+def cut(records: Sequence[Reports]) -> Iterator[list[Stored]]:
     """As the log hands them out."""
     part: list[Stored] = []
     size = 0
     for stored in _stored(records):
         part.append(stored)
         size += len(stored.value)
-        if size >= FOLDED_BYTES:
+        if size >= READ_BYTES_MAX:
             yield part
             part, size = [], 0
     if part:
@@ -193,50 +187,3 @@ def _cut(records: Sequence[Reports]) -> Iterator[list[Stored]]:
 
 def _stored(records: Sequence[AnyRecord]) -> list[Stored]:
     return [Stored(offset, b"", codec.encode(record), (), AT_MS) for offset, record in enumerate(records)]
-
-
-# --- the naive way ---------------------------------------------------------------------------------------------------
-
-
-class _Naive:
-    """A row per recipient, and an UPDATE per report."""
-
-    def __init__(self, path: Path, numbers: NDArray[np.int64], order: NDArray[np.int64]) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        run = self._connection.execute
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "cache_size = -65536",
-            "wal_autocheckpoint = 16000",
-        ):
-            run(f"PRAGMA {pragma}")
-        run("CREATE TABLE recipient (number INTEGER, vendor_id TEXT, state INTEGER, code TEXT, at INTEGER)")
-        run("BEGIN")
-        ids = (np.arange(len(numbers)) // CHUNK).tolist()
-        rows = ((number, _vendor_id(chunk), 2) for number, chunk in zip(numbers.tolist(), ids, strict=True))
-        self._connection.executemany("INSERT INTO recipient VALUES (?, ?, ?, NULL, NULL)", rows)
-        run("CREATE INDEX by_report ON recipient (vendor_id, number)")
-        run("COMMIT")
-        self._numbers = numbers
-        self._order = order
-        self._reports = 0
-        self._seconds = 0.0
-
-    def step(self) -> None:
-        """One transaction."""
-        rows = self._order[self._reports : self._reports + NAIVE_ROWS].tolist()
-        reports = [(3, "DELIVRD", AT_MS, _vendor_id(row // CHUNK), int(self._numbers[row])) for row in rows]
-        started_s = time.perf_counter()
-        self._connection.execute("BEGIN")
-        self._connection.executemany(
-            "UPDATE recipient SET state = ?, code = ?, at = ? WHERE vendor_id = ? AND number = ? AND state = 2", reports
-        )
-        self._connection.execute("COMMIT")
-        self._seconds += time.perf_counter() - started_s
-        self._reports += len(rows)
-
-    @property
-    def per_s(self) -> float:
-        """Reports per second."""
-        return self._reports / self._seconds

@@ -24,6 +24,7 @@ import uvloop
 from consumers.results.role import run_joiner
 from dispatcher.config.file import Config
 from dispatcher.log.opening import open_log
+from loadtest.bench.harness import figure
 from loadtest.bench.receiving.pushing import Accounts, Report, config_of, joined, push, send_campaigns
 from producers.webhooks.server import serve_webhooks
 
@@ -171,14 +172,9 @@ class Speeds(msgspec.Struct):
     def figures(self, name: str) -> list[dict[str, Any]]:
         """The medians."""
         return [
-            figure(f"{name}{of}", statistics.median(ours), statistics.median(naive))
+            figure(f"{name}{of}", statistics.median(ours), "reports/s", statistics.median(naive))
             for of, ours, naive in (("", self.ours, self.naive), (" (own CPU)", self.ours_cpu, self.naive_cpu))
         ]
-
-
-def figure(name: str, value: float, baseline: float) -> dict[str, Any]:
-    """A line of the benchmarks' table."""
-    return {"name": name, "value": value, "unit": "reports/s", "baseline": baseline, "ratio": value / baseline}
 
 
 class _Server:

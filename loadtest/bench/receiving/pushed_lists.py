@@ -1,13 +1,12 @@
-"""Reports by the hundred, as HEZHONG and GUODU push them, and how people read them first: for webhook_batches.py."""
+"""Reports by the hundred, as HEZHONG and GUODU push them: for webhook_batches.py."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qs, quote_plus
+from urllib.parse import quote_plus
 
 from loadtest.bench.receiving.pushing import Report
 
@@ -50,29 +49,3 @@ def requests(account: str, reports: Sequence[Report]) -> list[bytes]:
     kind = "application/json" if account == "guodu" else "application/x-www-form-urlencoded"
     head = f"POST /push/{account}/report HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: "
     return [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
-
-
-# --- what people write first -----------------------------------------------------------------------------------------
-
-Row = tuple[str, str, str, float]
-
-
-def hezhong_naive(body: bytes) -> list[Row]:
-    """A row per report."""
-    rows = []
-    for entry in parse_qs(body.decode())["rpts"][0].split(";"):
-        phone, status, vendor_id, stamp = entry.split(",")
-        rows.append((vendor_id, phone, status, datetime.strptime(stamp, "%Y%m%d%H%M%S").timestamp()))
-    return rows
-
-
-def guodu_naive(body: bytes) -> list[Row]:
-    """A row per report."""
-    rows = []
-    for report in json.loads(body.decode().rstrip(";")):
-        at = datetime.strptime(report["reportTime"], "%Y-%m-%d %H:%M:%S").timestamp()
-        rows.append((report["msgId"], report["mobile"], str(report["status"]), at))
-    return rows
-
-
-NAIVE: Final = {"hezhong": hezhong_naive, "guodu": guodu_naive}

@@ -14,19 +14,17 @@ webhook_get.py.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dispatcher.vendors.seam.vendor import Push
-from loadtest.bench.receiving.push_servers import PushBench, figure
-from loadtest.bench.receiving.pushed_lists import BODIES, NAIVE, PER_PUSH, requests
+from loadtest.bench.harness import figure
+from loadtest.bench.receiving import naive
+from loadtest.bench.receiving.push_servers import PushBench
+from loadtest.bench.receiving.pushed_lists import BODIES, PER_PUSH, requests
 from loadtest.bench.receiving.pushing import FIRST, config_of
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 CONNECTIONS: Final = 64
 ROUNDS: Final = 3
@@ -53,8 +51,8 @@ def parsing(account: str, quick: bool) -> dict[str, Any]:
     rounds = 3 if quick else 15
     groups = [pushes[at : at + TOGETHER] for at in range(0, len(pushes), TOGETHER)]
     ours = _best(vendor.report_pushes, groups, rounds) / TOGETHER
-    naive = _best(NAIVE[account], bodies, rounds)
-    return figure(f"parse_{per_push}", per_push / ours, per_push / naive)
+    base = _best(naive.ROWS[account], bodies, rounds)
+    return figure(f"parse_{per_push}", per_push / ours, "reports/s", per_push / base)
 
 
 def _best(parse_one: Callable[[Any], Any], inputs: Sequence[Any], rounds: int) -> float:
@@ -71,27 +69,12 @@ def _best(parse_one: Callable[[Any], Any], inputs: Sequence[Any], rounds: int) -
 # --- the whole way ---------------------------------------------------------------------------------------------------
 
 
-def naive(app: FastAPI, database: sqlite3.Connection) -> None:
-    """A row per report, a commit per push."""
-    import fastapi
-    from starlette.requests import Request
-
-    async def report(request: Request) -> fastapi.Response:
-        rows = NAIVE[request.path_params["account"]](await request.body())
-        database.execute("BEGIN")
-        database.executemany("INSERT INTO report VALUES (?, ?, ?, ?)", rows)
-        database.execute("COMMIT")
-        return fastapi.Response()
-
-    app.add_route("/push/{account}/report", report, methods=["POST"])
-
-
 BENCH: Final = PushBench(
     module="loadtest.bench.receiving.webhook_batches",
     accounts=ACCOUNTS,
     connections=CONNECTIONS,
     requests=requests,
-    naive=naive,
+    naive=naive.by_the_push,
 )
 
 

@@ -11,15 +11,12 @@ WAL and `synchronous=FULL`, each bound to one core; the same load, from this pro
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from loadtest.bench.receiving import naive
 from loadtest.bench.receiving.push_servers import PushBench
 from loadtest.bench.receiving.pushing import Report
-
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
 CONNECTIONS: Final = 128
 ROUNDS: Final = 3
@@ -39,23 +36,12 @@ def requests(account: str, reports: Sequence[Report]) -> list[bytes]:
     ]
 
 
-def naive(app: FastAPI, database: sqlite3.Connection) -> None:
-    """A row per report, each committed by itself."""
-    import fastapi
-
-    @app.get("/push/{account}/report", response_class=fastapi.Response)
-    async def report(receiver: str, pswd: str, msgid: str, mobile: str, status: str, reportTime: str) -> None:
-        if receiver != "admin" or pswd != "12345":
-            raise fastapi.HTTPException(403)
-        database.execute("INSERT INTO report VALUES (?, ?, ?, ?)", (msgid, mobile, status, reportTime))
-
-
 BENCH: Final = PushBench(
     module="loadtest.bench.receiving.webhook_get",
     accounts={ACCOUNT: LOGIN | PUSHES},
     connections=CONNECTIONS,
     requests=requests,
-    naive=naive,
+    naive=naive.one_by_one,
 )
 
 

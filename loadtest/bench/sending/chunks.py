@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dispatcher.core.messages.chunks import Batch
+from loadtest.bench.harness import figure, in_turn
+from loadtest.bench.sending import naive
 
 NUMBERS = 50_000
 PER_CHUNK = 500
@@ -19,20 +21,15 @@ async def run(quick: bool) -> list[dict[str, Any]]:
     batches = 20 if quick else 200
     figures = []
     for name, numbers in (("11 digits", _domestic()), ("mixed lengths", _mixed())):
-        ours, naive = [], []
-        for _ in range(ROUNDS):
-            naive.append(_rate(_naive, numbers, max(1, batches // 20)))
-            ours.append(_rate(_ours, numbers, batches))
-        value, baseline = statistics.median(ours), statistics.median(naive)
-        figures.append(
-            {
-                "name": f"chunks, {name}",
-                "value": value,
-                "unit": "numbers/s",
-                "baseline": baseline,
-                "ratio": value / baseline,
-            }
-        )
+
+        async def ours(numbers: bytes = numbers) -> float:
+            return _rate(_cut, numbers, batches)
+
+        async def base(numbers: bytes = numbers) -> float:
+            return _rate(lambda numbers: naive.cut(numbers, PER_CHUNK, CHARS_MAX), numbers, max(1, batches // 20))
+
+        value, baseline = await in_turn(ROUNDS, ours, base)
+        figures.append(figure(f"chunks, {name}", value, "numbers/s", baseline))
     return figures
 
 
@@ -44,30 +41,18 @@ def _mixed() -> bytes:
     return b",".join((b"%d" if index % 5 else b"86%d") % (13_800_000_000 + index) for index in range(NUMBERS))
 
 
-def _rate(cut: Any, numbers: bytes, batches: int) -> float:
+def _rate(cut: Callable[[bytes], int], numbers: bytes, batches: int) -> float:
     start_s = time.perf_counter()
     for _ in range(batches):
         assert cut(numbers) == NUMBERS
     return NUMBERS * batches / (time.perf_counter() - start_s)
 
 
-def _ours(numbers: bytes) -> int:
+def _cut(numbers: bytes) -> int:
     batch = Batch(numbers, NUMBERS)
     start = bytes_cut = 0
     while start < NUMBERS:
         count = batch.cut(start, NUMBERS, PER_CHUNK, CHARS_MAX)
         bytes_cut += len(batch.slice(start, count))
         start += count
-    return start
-
-
-def _naive(numbers: bytes) -> int:
-    """Split the list, then join chunk by chunk, leaving out what would be too long."""
-    every = numbers.decode().split(",")
-    start = 0
-    while start < len(every):
-        chunk = every[start : start + PER_CHUNK]
-        while len(",".join(chunk)) > CHARS_MAX:
-            chunk.pop()
-        start += len(chunk)
     return start

@@ -18,12 +18,12 @@ import aiohttp
 import numpy as np
 import polars as pl
 
-from consumers.lanes.role import run_lanes
-from dispatcher.config.file import Config, parse
-from dispatcher.log.opening import open_log
+from dispatcher.config.file import Config
 from dispatcher.log.port import Entry, Log
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session
+from loadtest.bench.harness import figure
+from loadtest.bench.sending.lanes import ACCOUNT, FIRST, SECRET, lanes_at_work, own_log
 from loadtest.sim.process import spawn
 from producers.launch.api import launch
 from schemas.codec import encode
@@ -31,7 +31,6 @@ from schemas.records import Cancelled, Flowed
 from schemas.topics import CAMPAIGNS
 
 LIMIT = 500
-FIRST = 13_000_000_000
 BIG = 5_000_000
 SMALL = 10_000
 SMALLS = 20
@@ -41,24 +40,16 @@ URGENT = 200
 async def run(quick: bool) -> list[dict[str, Any]]:
     """Largest deviation from the weights over 30 s; p99 of urgent start, pause and cancel over 100 tries."""
     seconds, tries = (8, 5) if quick else (30, 100)
-    with tempfile.TemporaryDirectory() as folder, spawn({"account": {"spring": {"flow": {"limit": LIMIT}}}}) as sim:
-        account = {"vendor": "batch-a", "url": sim.url, "account": "spring", "pswd": "secret", "flow": {"limit": LIMIT}}
-        config = parse({"log": {"url": f"sqlite:{folder}/log.db"}, "account": {"spring": account}}, "bench")
-        log = await open_log(config.log.url)
-        stop = asyncio.Event()
-        lanes = asyncio.create_task(run_lanes(config, log, stop))
-        try:
+    with tempfile.TemporaryDirectory() as folder, spawn({"account": {ACCOUNT: {"flow": {"limit": LIMIT}}}}) as sim:
+        account = {"vendor": "batch-a", "url": sim.url, "account": ACCOUNT, "pswd": SECRET, "flow": {"limit": LIMIT}}
+        async with own_log(folder, account) as (config, log), lanes_at_work(config, log):
             await _launch(config, log, "big", 0, BIG, weight=4)
             deviation = await _shares(config, log, sim.url, seconds)
             reactions = await _reactions(config, log, sim.url, tries)
-        finally:
-            stop.set()
-            await lanes
-            await log.close()
-    figures = [_figure("fairness: largest deviation of a share from its weight", 100 * deviation, "%")]
+    figures = [figure("fairness: largest deviation of a share from its weight", 100 * deviation, "%")]
     for name, delays_s in reactions.items():
-        figures.append(_figure(f"{name}, p99 of {tries}", 1000 * _p99(delays_s), "ms"))
-        figures.append(_figure(f"{name}, median", 1000 * statistics.median(delays_s), "ms"))
+        figures.append(figure(f"{name}, p99 of {tries}", 1000 * _p99(delays_s), "ms"))
+        figures.append(figure(f"{name}, median", 1000 * statistics.median(delays_s), "ms"))
     return figures
 
 
@@ -104,7 +95,7 @@ async def _reactions(config: Config, log: Log, url: str, tries: int) -> dict[str
 
 async def _launch(config: Config, log: Log, name: str, first: int, count: int, **fields: Any) -> None:
     numbers = np.arange(FIRST + first, FIRST + first + count)
-    await launch(Session(config, log), LaunchRequest(numbers=numbers, text=name, route=["spring"], id=name, **fields))
+    await launch(Session(config, log), LaunchRequest(numbers=numbers, text=name, route=[ACCOUNT], id=name, **fields))
 
 
 async def _control(log: Log, record: Flowed | Cancelled) -> None:
@@ -132,7 +123,3 @@ async def _last_arrival(url: str, text: str, since_s: float) -> float:
 
 def _p99(values: list[float]) -> float:
     return float(np.percentile(values, 99))
-
-
-def _figure(name: str, value: float, unit: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "baseline": None, "ratio": None}

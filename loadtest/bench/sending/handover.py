@@ -21,11 +21,12 @@ from typing import Any, Final
 
 import aiohttp
 import numpy as np
-import orjson
 
 from dispatcher.config.file import load
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
+from loadtest.bench.harness import figure
+from loadtest.bench.sending.lanes import ledgers
 from loadtest.broker import bootstrap_or_start
 from loadtest.sim.process import spawn
 from producers.launch.api import launch
@@ -45,11 +46,11 @@ async def run(quick: bool) -> list[dict[str, Any]]:
     for name, hand_over in (("nothing fails", None), ("orderly", _orderly), ("kill -9", _kill), ("SIGSTOP", _freeze)):
         ledgers = await _act(hand_over, half_s, kafka=hand_over is _freeze)
         over = sum(ledger["windows_over_limit"] for ledger in ledgers.values())
-        figures.append(_figure(f"hand-over, {name}: windows over", over, "windows"))
-        figures.append(_figure(f"hand-over, {name}: texted twice", _doubles(ledgers), "recipients"))
+        figures.append(figure(f"hand-over, {name}: windows over", over, "windows"))
+        figures.append(figure(f"hand-over, {name}: texted twice", _doubles(ledgers), "recipients"))
         if hand_over is None:
             for account, ledger in ledgers.items():
-                figures.append(_figure(f"limit used, {account}/s", 100 * ledger["limit_used"], "%"))
+                figures.append(figure(f"limit used, {account}/s", 100 * ledger["limit_used"], "%"))
     return figures
 
 
@@ -75,7 +76,8 @@ async def _act(hand_over: HandOver | None, half_s: int, *, kafka: bool) -> dict[
             running.append(await hand_over(one, lambda: _start(folder, path)))
         await asyncio.sleep(half_s)
         _end(running)
-        return await _ledgers(sim.url)
+        async with aiohttp.ClientSession() as session:
+            return await ledgers(session, sim.url)
 
 
 def _write_config(folder: Path, log: str, url: str) -> Path:
@@ -130,15 +132,5 @@ async def _freeze(one: subprocess.Popen[bytes], start: Callable[[], subprocess.P
     return two
 
 
-async def _ledgers(url: str) -> dict[str, dict[str, Any]]:
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/_sim/ledger") as response:
-        accounts: dict[str, dict[str, Any]] = orjson.loads(await response.read())["accounts"]
-        return accounts
-
-
 def _doubles(ledgers: dict[str, dict[str, Any]]) -> int:
     return sum(ledger["double_texts"] or 0 for ledger in ledgers.values())
-
-
-def _figure(name: str, value: float, unit: str) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "baseline": None, "ratio": None}

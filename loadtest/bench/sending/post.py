@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,11 +24,13 @@ from dispatcher.config.file import parse
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.vendors.seam.vendor import Message, Vendor
+from loadtest.bench.harness import figure, in_turn
+from loadtest.bench.sending import naive
+from loadtest.bench.sending.lanes import TEXT
 
 UNDER_WAY: Final = 16
 ROUNDS: Final = 3
 FIRST: Final = 13_800_000_000
-TEXT: Final = "【Shop】Sale from 8 to 10"
 TAKEN: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n20110725160412,0\n1234567890123"
 
 
@@ -108,31 +109,27 @@ async def _ours(vendor: Vendor, batch: bytes, count: int, requests: int) -> floa
 async def _naive(url: str, batch: bytes, requests: int) -> float:
     mobiles = batch.decode()
     async with aiohttp.ClientSession() as session:
-
-        async def one() -> None:
-            form = {"account": "demo", "pswd": "demo", "mobile": mobiles, "msg": TEXT, "needstatus": "true"}
-            async with session.post(f"{url}/msg/HttpBatchSendSM", data=form) as response:
-                assert (await response.text()).splitlines()[0].split(",")[1] == "0"
-
-        return await _timed(requests, one)
+        return await _timed(requests, lambda: naive.post(session, url, mobiles))
 
 
 async def run(quick: bool = False) -> list[dict[str, Any]]:
     """One figure for 500 and one for 50,000 numbers a request."""
     figures = []
     async with sink() as url:
-        account = {"vendor": "batch-a", "url": url, "account": "demo", "pswd": "demo"}
+        account = {"vendor": "batch-a", "url": url, **naive.BATCH_LOGIN}
         vendor = parse({"account": {"spring": account}}, "bench").account("spring")
         for count, requests, naive_requests in ((500, 20_000, 6_000), (50_000, 2_000, 60)):
             batch = b",".join(b"%d" % number for number in range(FIRST, FIRST + count))
-            ours, naive = [], []
-            for _ in range(1 if quick else ROUNDS):
-                share = 10 if quick else 1
-                ours.append(count * (requests // share) / await _ours(vendor, batch, count, requests // share))
-                naive.append(count * (naive_requests // share) / await _naive(url, batch, naive_requests // share))
-            value, baseline = statistics.median(ours), statistics.median(naive)
-            figure = {"value": value, "unit": "numbers/s", "baseline": baseline, "ratio": value / baseline}
-            figures.append({"name": f"post_{count}", **figure})
+            rounds, share = (1, 10) if quick else (ROUNDS, 1)
+
+            async def ours(count: int = count, batch: bytes = batch, requests: int = requests // share) -> float:
+                return count * requests / await _ours(vendor, batch, count, requests)
+
+            async def base(count: int = count, batch: bytes = batch, requests: int = naive_requests // share) -> float:
+                return count * requests / await _naive(url, batch, requests)
+
+            value, baseline = await in_turn(rounds, ours, base)
+            figures.append(figure(f"post_{count}", value, "numbers/s", baseline))
     return figures
 
 

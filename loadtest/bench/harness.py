@@ -1,0 +1,64 @@
+"""What the benchmarks share: a line of the table, rounds in turn, a way in a process of its own.
+
+It imports nothing of ours, so that it does not count in the memory of what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+MEGABYTE: Final = 1_000_000
+
+
+def figure(
+    name: str, value: float, unit: str, baseline: float | None = None, *, less_is_better: bool = False
+) -> dict[str, Any]:
+    """A line of the table; the ratio says how many times better than the baseline it is."""
+    ratio = None if baseline is None else baseline / value if less_is_better else value / baseline
+    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
+
+
+async def in_turn(
+    rounds: int, ours: Callable[[], Awaitable[float]], naive: Callable[[], Awaitable[float]]
+) -> tuple[float, float]:
+    """The medians of both over so many rounds, one after the other in each."""
+    found = [(await ours(), await naive()) for _ in range(rounds)]
+    value, baseline = (statistics.median(column) for column in zip(*found, strict=True))
+    return value, baseline
+
+
+# --- a process of its own --------------------------------------------------------------------------------------------
+
+
+def in_its_own_process(module: str, *arguments: object) -> dict[str, float]:
+    """Run a module under loadtest.bench with these arguments, so that its memory is its own; what it `tells`."""
+    command = [sys.executable, "-m", f"loadtest.bench.{module}", *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2])
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def tell(name: str, work: Coroutine[Any, Any, int]) -> None:
+    """Do it; print what came of it under this name, the seconds it took, and this process's most memory, as JSON."""
+    start_s = time.perf_counter()
+    found = asyncio.run(work)
+    seconds = time.perf_counter() - start_s
+    print(json.dumps({name: found, "seconds": seconds, "memory": _peak_bytes()}))
+
+
+def _peak_bytes() -> int:
+    """The most memory this process has had. On Linux getrusage would count the parent's, from before the exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
