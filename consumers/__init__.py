@@ -1,1 +1,1 @@
-"""From the log: the lanes that submit and poll, and the join that counts."""
+"""From the log: the lanes that submit and poll, and the join."""

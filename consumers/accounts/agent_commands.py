@@ -1,7 +1,7 @@
-"""`dispatcher account recharge | add | delete`: what an agent of the BATCH platform may do to other accounts.
+"""`dispatcher account recharge | add | delete`: an agent of the BATCH platform acts on other accounts.
 
-They need the table [account.NAME.agent], apart from what the account sends with. consumers/accounts/asking.py asks
-twice and never repeats. A password is prompted for or read from a file, never taken from the command line.
+They need the table [account.NAME.agent], separate from the account's own keys. consumers/accounts/asking.py asks twice
+and never repeats. A password is prompted for or read from a file, never taken from the command line.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ LISTS: Final = ("products", "web_ips", "http_ips")
 def recharge_account(
     account: str, target: str, fee: int, deduct: bool, product: str, config: str | None, as_json: bool, **asking: Any
 ) -> None:
-    """Add FEE to the account TARGET at the vendor, as the agent of ACCOUNT; or deduct it.
+    """Add FEE to the account TARGET at the vendor, or deduct it, as the agent of ACCOUNT.
 
-    ACCOUNT is one of the configuration, with a table [account.ACCOUNT.agent]; TARGET is the vendor's name of the one
-    to charge. What will be sent is shown, and asked about twice. The vendor is asked once, whatever happens: no answer
-    means unknown, exit code 1, and what to look at.
+    ACCOUNT is in the configuration, with a table [account.ACCOUNT.agent]; TARGET is the vendor's name of the account
+    to charge. The command shows what it will send and asks twice. It asks the vendor once: without an answer the
+    operation is unknown, the exit code is 1, and the command says what to look at.
 
     \b
     Examples:
@@ -74,7 +74,7 @@ def recharge_account(
 
 
 def _user_options(function: F) -> F:
-    """The fields of NewUser as options; None where one was not given."""
+    """The fields of NewUser as options; None for one that was not given."""
     for option in reversed(
         (
             click.option("--company", help="The company's name."),
@@ -139,8 +139,7 @@ def add_account(
 ) -> None:
     """Add the user NEW at the vendor, as the agent of ACCOUNT.
 
-    Fields that are missing are prompted for. What will be sent is shown, and asked about twice; the vendor is asked
-    once.
+    Prompts for missing fields. The command shows what it will send and asks twice; it asks the vendor once.
 
     \b
     Examples:
@@ -174,7 +173,7 @@ def add_account(
 def delete_account(account: str, target: str, config: str | None, as_json: bool, **asking: Any) -> None:
     """Delete the user TARGET at the vendor, as the agent of ACCOUNT.
 
-    What will be sent is shown, and asked about twice; the vendor is asked once.
+    The command shows what it will send and asks twice; it asks the vendor once.
 
     \b
     Example:
@@ -228,7 +227,7 @@ def _read(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: not valid TOML: {error}.") from error
     known = [field.name for field in msgspec.structs.fields(NewUser)]
     for name in fields:
-        if name not in known:  # said before what is missing is asked for: it may be the same field
+        if name not in known:  # reported before missing fields are prompted for: it may be the same field
             raise InputError(f"{file}: {plain(f'unknown field `{name}`', NewUser)}. The keys are: {', '.join(known)}.")
     return fields
 
@@ -245,7 +244,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _prompted(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with those that have no default; prompted for where there is a terminal."""
+    """The fields, with missing ones that have no default prompted for at a terminal."""
     missing = [name for name in NEEDED if name not in fields]
     if missing and not sys.stdin.isatty():
         options = ", ".join(

@@ -1,6 +1,6 @@
-"""How a command has a vendor do something to an account: it shows what will be sent, asks twice, and tells the result.
+"""Carries out an operation on an account at its vendor: shows what will be sent, asks twice, and prints the result.
 
-For every such command alike (`dispatcher account recharge`, …). Nothing secret is shown or taken from the command line.
+All such commands use it (`dispatcher account recharge`, …). No secret is shown or taken from the command line.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def ask_and_carry_out(
     again: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Show the operation, have it confirmed twice (the second time by typing `name`), carry it out once, tell.
+    """Show the operation, have it confirmed twice (the second time by typing `name`), carry it out once, print the
+    result.
 
-    `make` makes it for a time (Unix seconds): once to be shown, and anew when it goes out, because it may carry the
+    `make` makes it for a time (Unix seconds): once to be shown, and again when it is sent, because it may carry the
     time. Raises UserError (not confirmed, or refused), DispatcherError (unknown, or not done for another reason).
     """
     shown = make(int(time.time()))
@@ -94,7 +95,7 @@ async def _carried(
 
 
 async def _next_second(log: Log, account: str) -> None:
-    """A vendor may refuse a timestamp it has seen (vendors.md AMB-BATCH-18), and they have seconds."""
+    """Wait for another second: a vendor may refuse a timestamp it has seen (vendors.md AMB-BATCH-18)."""
     earlier = await known_operations(log, lambda record: record.account == account)
     last_s = max((known.asked.at_ms // 1000 for known in earlier), default=0)
     if 0 <= last_s + 1 - time.time() <= 1:
@@ -111,7 +112,7 @@ def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
 
 
 def check_not_under_way(known: OperationState) -> None:
-    """Raises UserError while somebody may still be asking the vendor for it: nobody's word on it is the last one."""
+    """Raises UserError while another process may still be asking the vendor: the result is not final yet."""
     if (wait_s := under_way_s(known)) > 0:
         raise UserError(
             f"operation {known.asked.operation} was asked {clock(known.asked.at_ms)} by {known.asked.by} and may still "
@@ -120,7 +121,7 @@ def check_not_under_way(known: OperationState) -> None:
 
 
 async def _check_not_unknown(config: Config, account: str, operation: Operation, *, again: bool) -> None:
-    """Nobody shall do for the second time what may have been done."""
+    """Refuses an operation that an earlier, unknown one may have done."""
 
     def same(record: Operated) -> bool:
         return (record.account, record.name, record.shows) == (account, operation.name, operation.shows)

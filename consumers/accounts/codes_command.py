@@ -1,4 +1,4 @@
-"""`dispatcher account codes`: every code of an account's vendor, what it means and what to do about it."""
+"""`dispatcher account codes`: every code of an account's vendor, its meaning and what to do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def codes_command(context: click.Context, account: str, code: str | None, config
         if option.startswith("--"):
             raise click.NoSuchOption(option, ctx=context)
     loaded = load(config, secrets="none")
-    vendor = loaded.accounts.get(account) or loaded.account(account)  # its secrets don't matter here
+    vendor = loaded.accounts.get(account) or loaded.account(account)  # needs no secrets
     rows = [row for row in _answers(vendor) if code is None or row["code"] == code]
     rows += _reports(vendor, code)
     if not rows:

@@ -1,6 +1,6 @@
-"""`dispatcher account list | check | balance`: the accounts of the configuration and what the vendors say of them.
+"""`dispatcher account list | check | balance`: the accounts of the configuration, their logins and balances.
 
-No secret is ever printed; a key that holds one is not shown at all.
+No secret is ever printed; keys that hold one are not shown.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ async def _list(config: str | None) -> AccountList:
 def check(name: str | None, config: str | None, as_json: bool) -> None:
     """Check the configuration and log in at the vendor, for one account or all of them.
 
-    The login is tried with a balance query, as soon as the vendor's interval between two of them allows it. Where the
-    vendor lets us in, or has no such query, a lane that stopped because of a wrong login goes on.
+    The login is tried with a balance query, as soon as the vendor's interval between queries allows it. If it succeeds,
+    or the vendor has no such query, a lane that stopped because of a wrong login continues.
 
     \b
     Examples:
@@ -98,7 +98,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
 
 
 async def _check(config: str | None, name: str | None) -> tuple[AccountChecks, list[int]]:
-    """The checks, and the processes that run these accounts by an older configuration."""
+    """The checks, and the processes that run these accounts with an older configuration."""
     async with open_session(config) as session:
         found = await check_accounts(session, name, waits=_waits)
         return found, run_by_the_old(session.config, [each.account for each in found.accounts])
@@ -111,7 +111,7 @@ async def _check(config: str | None, name: str | None) -> tuple[AccountChecks, l
 def balance(name: str | None, config: str | None, as_json: bool) -> None:
     """The balance, in messages: of one account or all of them.
 
-    The vendors are asked, unless a running lane or somebody else asked just now: vendors bound how often they are.
+    The vendors are asked, unless a running lane or another command asked just now: vendors limit how often.
 
     \b
     Examples:
@@ -158,7 +158,7 @@ def _print_check(each: AccountCheck) -> None:
 
 
 def _fail_on(probes: Sequence[Probe]) -> None:
-    """The exit code, with a sentence: refused by the vendor is for the user to mend, anything else is a failure."""
+    """The exit code, with a sentence: the user must fix a refusal by the vendor; anything else is a failure."""
     for let_in, error in _ERRORS.items():
         names = [each.account for each in probes if each.asked and each.let_in is let_in and each.messages is None]
         if names and let_in is False:

@@ -1,4 +1,4 @@
-"""`dispatcher account history`: what a vendor remembers of what it sent for an account."""
+"""`dispatcher account history`: a vendor's record of what it sent for an account."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ WORDS: Final = {REPORT_DELIVERED: "delivered", REPORT_FAILED: "failed"}
 def history_command(
     name: str, start: str | None, end: str | None, number: str | None, config: str | None, as_json: bool
 ) -> None:
-    """What the vendor of ACCOUNT says it sent, and what became of it (COSMS).
+    """Show what the vendor of ACCOUNT sent, and what became of it (COSMS).
 
-    TIME is "2026-11-21 14:30", or "14:30" for today, in China's time, as the vendor writes it. COSMS tells of the
-    current month only, half an hour a minute, whoever of us asks: a day takes 48 minutes. It says at most 500 messages
-    at a time; of a fuller half hour the halves are asked for.
+    TIME is "2026-11-21 14:30", or "14:30" for today, in China's time, as the vendor writes it. COSMS has the current
+    month only. All processes together may ask for half an hour once a minute: a day takes 48 minutes. An answer has at
+    most 500 messages; a fuller half hour is divided.
 
     \b
     Examples:
@@ -89,7 +89,7 @@ def history_command(
 
 
 class _Found:
-    """All that the vendor said."""
+    """Everything the vendor returned."""
 
     def __init__(self) -> None:
         self.rows: list[HistoryRow] = []
@@ -98,7 +98,7 @@ class _Found:
         self.why = ""
 
     def add(self, window: Span, answer: History, vendor: Vendor, known: set[str]) -> None:
-        """Take one answer in; what its halves repeat counts once."""
+        """Take one answer in; rows that its halves repeat count once."""
         for row in answer.rows:
             if row.vendor_id not in known:
                 known.add(row.vendor_id)
@@ -148,7 +148,7 @@ def _waiting(interval_s: float) -> Callable[[float, BalanceAsked], None]:
 
 
 def wanted_span(start: str | None, end: str | None, now: datetime) -> Span:
-    """The time that is meant; by default the last half hour to the second, which is one query. Raises UserError."""
+    """The time in question; by default the last half hour to the second, which is one query. Raises UserError."""
     now = (now + timedelta(microseconds=999_999)).replace(microsecond=0)
     until = _time(end, now, "--to") if end else now
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

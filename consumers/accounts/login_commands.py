@@ -1,8 +1,8 @@
-"""`dispatcher account change-login`: another password, and login name, for an account whose vendor offers that.
+"""`dispatcher account change-login`: a new password and login name, for an account whose vendor offers that.
 
 The new password is prompted for or read from a file, never taken from the command line, never shown, never logged.
-consumers/accounts/asking.py asks twice, has the vendor do it once, and never again: who does not know whether it was
-done tries both passwords by hand, once each, because wrong logins may lock the account.
+consumers/accounts/asking.py asks twice, asks the vendor once, and never repeats. If the result is unknown, the person
+tries both passwords by hand, once each, because wrong logins may lock the account.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from dispatcher.vendors.seam.vendor import Operation, Secret, Vendor
 def change_login(
     name: str, login_name: str | None, password_file: Any, config: str | None, as_json: bool, **asking: Any
 ) -> None:
-    """Give ACCOUNT another password at its vendor (COSMS), and another login name if you say so.
+    """Change the password of ACCOUNT at its vendor (COSMS), and the login name if you give one.
 
-    What will be sent is shown, and asked about twice. The vendor is asked once, whatever happens: no answer means
-    unknown, exit code 1; then try both passwords by hand, at the vendor's own pages. Stop `dispatcher run` before: it
-    goes on with the old password, and stops the account's lane at the first refusal.
+    The command shows what it will send and asks twice. It asks the vendor once: without an answer the result is unknown
+    and the exit code is 1; then try both passwords by hand on the vendor's own pages. Stop `dispatcher run` before: it
+    would use the old password and stop the account's lane at the first refusal.
 
     \b
     Examples:

@@ -1,5 +1,6 @@
-"""`dispatcher account operations | settle`: what people had vendors do to accounts, and a person's word on what nobody
-knows. For every such command alike; what came of one is on the log (dispatcher/service/operations.py).
+"""`dispatcher account operations | settle`: lists operations on accounts; settles an unknown one by a person's word.
+
+The operations are on the log (dispatcher/service/operations.py).
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from dispatcher.words import clock
 @config_option
 @json_option
 def list_operations(config: str | None, as_json: bool) -> None:
-    """List what people had vendors do to accounts: when, who, what, and what came of it.
+    """List the operations on accounts: when, who, what, and the result.
 
-    Top-ups, deductions, new and deleted users, changed logins; from the log, where each stood before the vendor was
-    asked. One without a result is unknown: ask the vendor, then `dispatcher account settle`.
+    Top-ups, deductions, new and deleted users, changed logins; from the log, which has each before the vendor is asked.
+    An operation without a result is unknown: ask the vendor, then `dispatcher account settle`.
 
     \b
     Example:
@@ -55,7 +56,7 @@ def list_operations(config: str | None, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
 def settle_operation(operation: str, result: str, why: str, yes: bool, config: str | None) -> None:
-    """Say of an unknown OPERATION, once the vendor told you, whether it was done.
+    """Settle an unknown OPERATION after the vendor told you whether it was done.
 
     \b
     Example:

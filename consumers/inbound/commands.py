@@ -1,6 +1,6 @@
-"""`dispatcher inbound list | export | follow | dead`: what people's phones sent to us, and what nobody could read.
+"""`dispatcher inbound list | export | follow | dead`: messages from phones, and unreadable pushes.
 
-Numbers are shown in full: whoever reads this answers them. The results are brought up to date first, unless a running
+Numbers are shown in full, so that people can answer. The results are brought up to date first, unless a running
 dispatcher does that.
 """
 
@@ -79,8 +79,8 @@ def _chosen(function: F) -> F:
 def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str | None) -> None:
     """List the newest messages from phones.
 
-    A long message comes in parts; it is listed when they are all there, or flagged "incomplete" when the missing ones
-    are not waited for any more ([store] parts_within_s). What a vendor says again is listed once.
+    A long message comes in parts. It is listed when all parts are there, or flagged "incomplete" after the wait for
+    missing ones ([store] parts_within_s). A message that a vendor repeats is listed once.
 
     \b
     Examples:
@@ -157,7 +157,7 @@ async def _fresh(config: str | None) -> tuple[int, Places]:
 def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
     """Print messages from phones as they come, until Ctrl-C; with --json one object a line.
 
-    A long message is printed when it is whole, or when its missing parts are not waited for any more.
+    A long message is printed when it is complete, or after the wait for its missing parts.
 
     \b
     Examples:
@@ -184,9 +184,9 @@ async def _follow(config: str | None, wanted: InboundWanted, *, as_json: bool) -
 @config_option
 @json_option
 def dead(account: str | None, limit: int, config: str | None, as_json: bool) -> None:
-    """Show the newest dead letters: what vendors sent, pushed or polled, that nobody could read, and why.
+    """Show the newest dead letters: messages and reports of vendors that could not be read, and why.
 
-    Reports are among them, too. Nothing is thrown away: the log keeps a dead letter for 90 days.
+    The log keeps a dead letter for 90 days.
 
     \b
     Examples:
@@ -233,7 +233,7 @@ def _number(text: str) -> str:
 
 
 def _time_ms(text: str, option: str) -> int:
-    """Local time, as it is shown."""
+    """Local time for the screen."""
     now = datetime.now()
     if ago := _AGO.fullmatch(text.strip()):
         return _ms(now - timedelta(**{_SPANS[ago[2]]: int(ago[1])}))

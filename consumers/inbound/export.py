@@ -1,6 +1,6 @@
 """Messages from phones as a file: CSV, NDJSON, Parquet or XLSX, some thousand rows at a time.
 
-Columns: `sent_at` (the vendor's time; of receipt, where it gave none), `received_at`, `account`, `number`, `to`,
+Columns: `sent_at` (the vendor's time, else the time of receipt), `received_at`, `account`, `number`, `to`,
 `text`, `message_id`, `parts`, `missing` (numbers of parts that never came), `flags` (both joined by blanks).
 """
 
@@ -30,7 +30,7 @@ _WRITTEN: Final = ("number", "to", "text", "message_id")
 
 
 def export_messages(pages: Iterable[Sequence[InboundMessage]], out: IO[bytes], kind: TableKind) -> int:
-    """Write them to `out`; how many. Raises StoreError, and OSError where `out` does."""
+    """Write them to `out`; returns how many. Raises StoreError, and OSError from `out`."""
     rows = 0
 
     def frames() -> Iterator[pl.DataFrame]:

@@ -40,7 +40,7 @@ def message_line(message: InboundMessage) -> str:
 
 
 def footer(found: Messages) -> Iterator[str]:
-    """What to say below a list of messages."""
+    """The lines below a list of messages."""
     yield counted(len(found.messages), "message")
     if found.repeats:
         yield f"{counted(found.repeats, 'record')} repeated what was there already (vendors push again)"
@@ -54,7 +54,7 @@ def footer(found: Messages) -> Iterator[str]:
 
 
 def letter_table(letters: Sequence[Letter]) -> Table:
-    """One row per dead letter, with what it held."""
+    """One row per dead letter, with its content."""
     table = columns("received", "account", "came by", "why", "what", prose={"why", "what"})
     for letter in letters:
         what = "(the log does not have it any more)" if letter.body is None else printable(letter.body)

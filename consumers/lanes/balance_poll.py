@@ -1,6 +1,7 @@
-"""Asking one account's balance at the vendor's interval, for the lane that spends it.
+"""Queries one account's balance at the vendor's interval, for the lane that spends it.
 
-Others may ask for the same account; the balance book (dispatcher/accounts/ask_book.py) keeps all of us to the interval.
+Other processes may query the same account; the query book (dispatcher/accounts/ask_book.py) keeps all of them to the
+interval.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ SLOWER_MAX: Final = 8
 async def poll_balance(
     owner: Owner, driver: Driver, queries: Queries, book: BalanceBook, interval_s: float | None
 ) -> None:
-    """Ask for ever, whenever the book says that it is time; twice as slowly after each "too fast".
+    """Query for ever, whenever the book allows it; each "too fast" doubles the interval.
 
-    Nobody is asked who refused our login, until a person has checked it.
+    After a refused login the vendor is not queried until a person has checked the account.
 
-    Returns at once where the vendor has no balance query (`interval_s` None). A log that is away is waited out: nobody
-    asks whom it cannot tell. Raises LogError where waiting does not help.
+    Returns at once if the vendor has no balance query (`interval_s` None). While the log is away nothing is queried.
+    Raises LogError if waiting does not help.
     """
     if interval_s is None:
         return

@@ -1,17 +1,17 @@
-"""Fetching what a vendor does not push: each of its polls, for ever, for the lane that owns the account.
+"""Fetches what a vendor does not push: runs each of its polls, for ever, for the lane that owns the account.
 
-A page is durable on the log before the next one is asked for: a vendor may forget what it has served (vendors.md
-AMB-COSMS-9). So a page that is under way when we are told to stop is still taken, and one that the log refuses for now
-is kept and offered again. What is served twice counts once.
+A page is durable on the log before the next one is requested: a vendor may forget what it has served (vendors.md
+AMB-COSMS-9). So a page under way at a stop is still taken, and one that the log refuses for now is kept and offered
+again. Rows that are served twice count once.
 
-Every question waits for the interval after the answer before it, the next page of a full one too (0.4, AMB-COSMS-8).
-Only where the account says that its vendor allows it (`at_once`) a full page is followed at once, until one is not
-full; never again once the vendor has called that too fast, and not while it serves the same page again and again
-(AMB-COSMS-9). A page that is the one before it, row by row, is on the log already. "Too fast" doubles the pause until a
-page comes. A new owner waits a whole interval first: its predecessor may have polled a moment ago.
+Every query waits for the interval after the previous answer, also the one after a full page (0.4, AMB-COSMS-8). If the
+account allows it (`at_once`), a full page is followed at once, until one is not full; never again after the vendor
+called that too fast, and not while it serves the same page repeatedly (AMB-COSMS-9). A page equal to the previous one
+is on the log already. "Too fast" doubles the pause until a page comes. A new owner waits a whole interval first: its
+predecessor may have polled a moment ago.
 
-Weak spots: what was served to an owner that dies before the log has it is lost, where the vendor serves it once; two
-owners (one frozen, not dead) may poll side by side for a while.
+Weak spots: a page that the vendor serves once is lost if its reader dies before the log has it; two owners (one frozen,
+not dead) may poll side by side for a while.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ JITTER: Final = 0.1
 SLOWER_MAX: Final = 16
 LOG_AWAY: Final = Backoff(1.0, 30.0)
 REPEATS_MAX: Final = 2
-"""How often the same page may come in a row before we stop asking at once: a vendor may serve each page twice."""
+"""How often the same page may come in a row until we stop asking at once: a vendor may serve each page twice."""
 
 
 Said = tuple[list[ReportRow], list[tuple[str, str, int, str, str]], bytes]
 
 
 class PollInterval(msgspec.Struct):
-    """When to ask next: after the interval, twice that after each "too fast", and some more, so that many accounts do
-    not ask in step. `too_fast`: such answers in a row.
+    """When to ask next: after the interval, doubled by each "too fast", plus jitter, so that many accounts do not ask
+    in step. `too_fast`: such answers in a row.
     """
 
     interval_s: float
@@ -55,12 +55,12 @@ class PollInterval(msgspec.Struct):
     at_once: bool = False
 
     def pause_s(self, chance: float) -> float:
-        """Seconds from an answer to the next question; `chance` in [0, 1)."""
+        """Seconds from an answer to the next query; `chance` in [0, 1)."""
         backoff = Backoff(self.interval_s, self.interval_s * SLOWER_MAX)
         return backoff.pause_s(1 + self.too_fast) * (1.0 + JITTER * chance)
 
     def heard(self, page: Polled, *, follows: bool) -> bool:
-        """Take an answer in; whether the next page may be asked for at once. `follows`: this one was."""
+        """Take an answer in; returns whether the next page may be requested at once. `follows`: this one was."""
         if page.verdict is None:
             self.too_fast = 0
             return page.more and self.at_once
@@ -71,7 +71,7 @@ class PollInterval(msgspec.Struct):
 
 
 class Poller:
-    """One poll of one account. `finish_s`: how long a page under way may take once we are told to stop."""
+    """One poll of one account. `finish_s`: how long a page under way may take after the stop."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Poller:
         self._logger = get_logger("polls").bind(account=self._account, poll=poll.name)
 
     async def run(self) -> None:
-        """For ever. Raises LogError where waiting does not help."""
+        """Poll for ever. Raises LogError if waiting does not help."""
         interval = PollInterval(self._poll.interval_s, at_once=self._poll.at_once)
         while True:
             await asyncio.sleep(interval.pause_s(random.random()))
@@ -108,7 +108,7 @@ class Poller:
                     break
 
     async def _page(self) -> Polled:
-        """The next page, durable; or one with a verdict that says why there is none."""
+        """The next page, durable; or one with a verdict that says why there is no page."""
         async with self._queries.turn():
             fetching = asyncio.ensure_future(self._fetch())
             try:
@@ -159,7 +159,7 @@ class Poller:
 
 
 def _said(page: Polled) -> Said:
-    """What a page says, without when it was read."""
+    """The content of a page, without the time of reading."""
     messages = [
         (each.number, each.to, each.at_ms if each.at_ms != each.received_ms else 0, each.message_id, each.text)
         for each in page.inbound

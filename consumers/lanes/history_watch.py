@@ -1,9 +1,9 @@
-"""Asks the vendor's history what became of unknown chunks, for the lane that owns them.
+"""Queries the vendor's history for unknown chunks, for the lane that owns them.
 
-Only where the vendor gives every recipient an id of its own and remembers what it sent (COSMS). When it is asked, and
-which chunks an answer speaks of, is decided in dispatcher/core/results/history_looks.py; whom it names was taken
-(dispatcher/core/results/history.py), and its state goes with the reports. Whom it does not name may have been taken all
-the same: a hint for people (`dispatcher unknown list`); nothing is sent again because of it.
+Only for vendors with an id per recipient and a history (COSMS). dispatcher/core/results/history_looks.py decides when
+to query and which chunks an answer covers. A recipient in the history was taken (dispatcher/core/results/history.py);
+its state is written as a report. A recipient that is not in it may still have been taken: people see that (`dispatcher
+unknown list`), and nothing is sent again because of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from schemas.states import REPORT_WAITING
 SHANGHAI: Final = timezone(timedelta(milliseconds=SHANGHAI_MS))
 LOOK_EVERY_S: Final = 1.0
 HISTORY_S: Final = 180.0
-"""How long policy `resend` waits for the first look: it may have to wait its turn of a minute, and fail once."""
+"""How long policy `resend` waits for the first query: it may wait a minute for its turn and fail once."""
 
 AFTER_ERROR_S: Final = 30.0
 WINDOWS_MAX: Final = 24
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class HistoryWatch:
-    """One account's. `takes`: how long after its intent a request may end."""
+    """The watch of one account. `takes`: how long after its intent a request may end."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class HistoryWatch:
         self._logger = get_logger("history").bind(account=self._account)
 
     async def run(self) -> None:
-        """For ever; returns where the history cannot tell, or the log cannot. The lane goes on without."""
+        """Run for ever; returns if history or log cannot answer. The lane continues without it."""
         looks = self._looks
         if not self._vendor.ids_each or looks is None:
             return
@@ -96,7 +96,7 @@ class HistoryWatch:
                 await asyncio.sleep(AFTER_ERROR_S)
 
     async def _read_unknown(self, looks: HistoryLooks) -> None:
-        """Know the chunks that are unknown now, and no others. Raises LogError."""
+        """Track the chunks that are unknown now. Raises LogError."""
         unknown = {
             chunk.intent
             for chunk in self._owner.state.open.values()
@@ -109,7 +109,7 @@ class HistoryWatch:
             del self._intents[gone]
 
     async def _look(self, looks: HistoryLooks) -> None:
-        """Ask once for all that is due; conclude after every answer what can be concluded."""
+        """Query once for everything due; draw conclusions after every answer."""
         look: Look | None = None
 
         async def whole() -> Span | None:
@@ -143,7 +143,7 @@ class HistoryWatch:
     async def _conclude_all(
         self, looks: HistoryLooks, look: Look, upto_ms: int, rows: dict[str, HistoryRow], *, over: bool
     ) -> None:
-        """Say of each chunk what was found: of those that have all recipients; of others if no more is to be found."""
+        """Report what was found for each chunk: for complete ones at once, for others when no more can be found."""
         spoken = looks.spoken(look, upto_ms)
         recipients = Recipients(self._log, self._partition)
         near = min((each.intent for each in spoken), default=0)
@@ -172,7 +172,7 @@ class HistoryWatch:
         self._queries.wake()
 
     def _text(self, campaign: str) -> str:
-        """What each of its recipients was sent; "" where it is not one plain text."""
+        """The text that each of its recipients was sent; "" if it is not one plain text."""
         known = self._campaigns.get(campaign)
         if known is None or known.launched is None or known.launched.variables or known.launched.kind != "sms":
             return ""
@@ -181,7 +181,7 @@ class HistoryWatch:
     async def _conclude(
         self, looks: HistoryLooks, spoken: Spoken, intent: Intent, finding: Finding, rows: dict[str, HistoryRow]
     ) -> None:
-        """Say what was found, if that is news; and hand on what became of those who were found."""
+        """Report what was found, if it is new, and write the states of the found recipients as reports."""
         if not looks.is_news(spoken.intent, finding.found):
             return
         count = len(finding.vendor_ids)

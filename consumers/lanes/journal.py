@@ -1,8 +1,8 @@
-"""Writing a lane partition's journal: appends in order, facts retried until they are there, doubts kept in sight.
+"""Writes a lane partition's journal: appends in order, repeats facts until confirmed, tracks uncertain records.
 
 An Outcome is a fact and must get into the log: it is appended again until the log confirms it (every reader ignores a
 second copy). An Intent is never appended twice: if the log did not confirm it, either it is read back after all, or
-the owner makes a new start behind a fresh Owned, which voids it (docs/ARCHITECTURE.md, "An append that timed out").
+the owner starts again behind a fresh Owned, which voids it (docs/ARCHITECTURE.md, "An append that timed out").
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ JournalRecord = Owned | Intent | Outcome | Resolved | Checkpoint
 class Journal:
     """One partition's journal as its owner writes it.
 
-    `refused` is told of records that certainly were not written, `doubted` of those that may have been or not.
+    `refused` is called for records that certainly were not written, `doubted` for those that may have been.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Journal:
 
     @property
     def settled(self) -> bool:
-        """Every fact is in the log."""
+        """Whether every fact is in the log."""
         return self._facts == 0
 
     async def own(self, owned: Owned) -> None:
@@ -52,16 +52,16 @@ class Journal:
         await self._log.append(LANES.name, self._partition, [Entry(b"", encode(owned))])
 
     def append(self, records: Sequence[JournalRecord]) -> None:
-        """Append these together, behind everything asked for before."""
+        """Append these together, behind all earlier requests."""
         self._facts += sum(isinstance(record, Outcome) for record in records)
         self._start(self._append(records))
 
     def point(self, record: CheckpointAt) -> None:
-        """Say in `campaigns` where the newest checkpoint is: a hint, so a failure is only logged."""
+        """Write the newest checkpoint's offset to `campaigns`: a hint, so a failure is only logged."""
         self._start(self._point(record))
 
     async def close(self) -> None:
-        """Give up what is not written yet."""
+        """Drop what is not written yet."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,8 +1,7 @@
-"""The driver port: how a lane sends a chunk, and what its request begins with.
+"""The driver port: how a lane sends a chunk, and the prefix of its request.
 
-The lane knows drivers, never vendors: the HTTP driver (dispatcher/drivers/http/driver.py) is one, a scripted one in
-the tests
-is another.
+The lane knows drivers, never vendors. The HTTP driver (dispatcher/drivers/http/driver.py) is one; the tests have a
+scripted one.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from schemas.batch import Values as BatchValues
 T = TypeVar("T")
 
 Values = Sequence[Sequence[str]]
-"""What stands in each recipient's text for each of its placeholders."""
+"""The values of each recipient's placeholders."""
 
 
 class Sent(Protocol):
-    """What came of one submit. Monotonic seconds; None if nothing was written, or no answer came."""
+    """The result of one submit. Monotonic seconds; None if nothing was written, or no answer came."""
 
     @property
     def verdict(self) -> Verdict: ...
@@ -38,7 +37,7 @@ class Sent(Protocol):
 
 
 class Driver(Protocol):
-    """Sends chunks of one account and asks its vendor; never raises for what a vendor or network does."""
+    """Sends chunks of one account and queries its vendor; never raises for failures of vendor or network."""
 
     async def submit(
         self,
@@ -51,27 +50,27 @@ class Driver(Protocol):
     ) -> Sent:
         """Send once; with `values`, each number its own text.
 
-        Build the request and connect first, then ask `before_write`, and write in the same step of the event loop.
-        False: the verdict is NOT_SENT. Where it says to wait, the connection is looked at again afterwards.
+        Build the request and connect first, then call `before_write`, and write in the same step of the event loop.
+        False: the verdict is NOT_SENT. After a wait the connection is checked again.
         """
         ...
 
     async def query(
         self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
     ) -> T | Verdict:
-        """What a flow that only asks came to; a Verdict if it got no answer it could go on with."""
+        """The result of a query; a Verdict if it got no usable answer."""
         ...
 
     async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
-        """The account's balance, or why it is not known; None where the vendor has no such query.
+        """The account's balance, or why it is not known; None if the vendor has no such query.
 
-        `before_write` is asked right before the first byte; False: nothing goes out.
+        `before_write` is called right before the first byte; False: nothing is sent.
         """
         ...
 
 
 class Prepared:
-    """What a chunk's request begins with, computed when first needed and kept where it serves a whole campaign.
+    """The prefix of a chunk's request, computed on first use and kept if it serves a whole campaign.
 
     All raise TextError if the account cannot carry it (as when its configuration was changed after the launch).
     """
@@ -82,7 +81,7 @@ class Prepared:
         self._bodies: dict[tuple[str, str], bytes] = {}
 
     def of(self, send: Send) -> tuple[bytes, Values | None]:
-        """(the prefix of the request's body, each recipient's values where their texts differ)."""
+        """(the prefix of the request's body, each recipient's values if their texts differ)."""
         letters = send.letters
         if letters is not None and (text := letters.text) is not None:
             message, _ = self._message(send.campaign, send.account)

@@ -19,7 +19,7 @@ from schemas.topics import JOBS, LANES, RECIPIENTS
 READ_RECORDS: Final = 2_000
 READ_RECORDS_MAX: Final = 400_000
 NAMELESS_MAX: Final = 500
-"""Requests whose ids are not known, of which the numbers are looked up; of more of them nothing is concluded."""
+"""Most requests without known ids whose numbers are looked up; with more of them nothing is concluded."""
 
 
 class Recipients:
@@ -54,9 +54,9 @@ async def fetch_intent(log: Log, partition: int, offset: int) -> Intent:
 async def requests_around(
     log: Log, partition: int, account: str, whole: Span, takes: RequestTime, near: int, recipients: Recipients
 ) -> list[Other] | None:
-    """All requests of the account that can have been sent in this time; `near`: the offset of one of them.
+    """All requests of the account that may have been sent in this time; `near`: the offset of one of them.
 
-    None: there are too many to tell. What the vendor provably did not take is not among them. Raises LogError.
+    Without requests that the vendor provably did not take. None: there are too many. Raises LogError.
     """
     requests = Requests(account, whole, takes)
     offset, read, over = await _begin(log, partition, near, whole.start_ms - takes.most_ms), 0, False
@@ -78,7 +78,7 @@ async def requests_around(
 
 
 async def _begin(log: Log, partition: int, near: int, before_ms: int) -> int:
-    """An offset before which no request of this time is: going back until one is older, or nothing is left."""
+    """An offset before all requests of this time: goes back until one is older, or the journal begins."""
     at, step = near, READ_RECORDS
     while at > 0:
         at = max(0, at - step)

@@ -1,7 +1,7 @@
-"""The lanes role: takes part in sharing out lane partitions and runs an owner for each one it holds.
+"""The lanes role: takes part in distributing lane partitions and runs an owner for each one it holds.
 
-Who holds a partition is a hint (consumer group, file lock); what makes an owner is the journal (runner.py).
-A partition whose owner failed is tried again with growing pauses as long as it is held; the others go on.
+Holding a partition is a hint (consumer group, file lock); the journal makes an owner (runner.py). A partition whose
+owner failed is tried again with growing pauses while it is held; the others continue.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Lanes:
             self.accounts.setdefault(lane_partition(account), []).append(account)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Hold and run lanes until `stop`, then drain them. Raises LogError where no lane can run."""
+        """Hold and run lanes until `stop`, then drain them. Raises LogError if no lane can run."""
         await self._feed.catch_up()
         following = asyncio.create_task(self._feed.follow())
         following.add_done_callback(self._feed_ended)
@@ -71,7 +71,7 @@ class Lanes:
         await asyncio.gather(*(task for _, task in leaving))
 
     async def _keep(self, partition: int, stop: asyncio.Event) -> None:
-        """Own the partition again and again until it is given back."""
+        """Own the partition repeatedly until it is given back."""
         failures = 0
         while not stop.is_set():
             drivers = {
@@ -82,7 +82,7 @@ class Lanes:
             try:
                 if await LaneRunner(partition, self._config, self._log, self._feed, drivers).run(stop):
                     return
-                failures = 1  # given back in disorder: a new start
+                failures = 1  # not given back in order: start again
             except (DispatcherError, LaneBroken) as error:
                 failures += 1
                 self._logger.error(

@@ -1,10 +1,9 @@
 """The shell around one lane partition: gives the pure owner records, answers and the time, and performs its effects.
 
-Everything that decides is in dispatcher/core/lane/owner.py; what is here is input and output. One ownership is one
-call of
-`LaneRunner.run`: it ends when the partition is given back (drained, nothing left open), when a newer owner is read, or
-when the log leaves it in doubt; the caller (consumers/lanes/role.py) makes a new start if the partition is still its
-own.
+dispatcher/core/lane/owner.py decides everything; this file is input and output. One ownership is one call of
+`LaneRunner.run`. It ends when the partition is given back (drained, nothing left open), when a newer owner is read, or
+when the log leaves a record uncertain; the caller (consumers/lanes/role.py) starts again if it still holds the
+partition.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class LaneRunner:
             await self._journal.close()
 
     def _asking(self, owner: Owner) -> Iterator[Coroutine[None, None, None]]:
-        """What goes on for each account beside the sending: all its vendor is asked for, and what is told of it."""
+        """The tasks of each account besides sending: queries of its vendor, and notices."""
         for account, driver in self._drivers.items():
             vendor = self._config.accounts[account]
             queries = Queries(owner, account, self._wake)
@@ -255,7 +254,7 @@ class LaneRunner:
             word = owner.may_write(send.intent, send.account, time.monotonic())
             if word is None:
                 self._gates[send.intent] = gate = asyncio.get_running_loop().create_future()
-            if self._gates or owner.lanes[send.account].pacer is not None:  # who goes next, and when, is found out anew
+            if self._gates or owner.lanes[send.account].pacer is not None:  # next campaign and time are decided again
                 self._wake.set()
             return gate if word is None else word
 
@@ -314,7 +313,7 @@ class LaneRunner:
         self._logger.info("lane given back", unknown=len(owner.state.open))
 
     async def _abandon_sends(self) -> None:
-        """Only after the drain's bound: what is still under way becomes unknown with the next owner."""
+        """Only after the drain's bound: requests still under way become unknown with the next owner."""
         for task in list(self._sends):
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""An account's configuration, told to the pure core."""
+"""An account's configuration for the pure core."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dispatcher.vendors.seam.vendor import Vendor
 
 
 def lane_spec(account: str, vendor: Vendor) -> LaneSpec:
-    """What the core must know of an account's configuration."""
+    """The part of an account's configuration that the core needs."""
     limits, flow = vendor.limits, vendor.flow
     numbers_max = min(limits.numbers_max, vendor.numbers_per_request or limits.numbers_max)
     return LaneSpec(

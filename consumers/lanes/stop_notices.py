@@ -1,7 +1,7 @@
-"""Telling the log and the operator what keeps an account from sending, and when it sends again.
+"""Writes to the log, and for the operator, what keeps an account from sending, and when it sends again.
 
-The lane decides what is told (dispatcher/core/lane/notices.py); read by dispatcher/accounts/stops.py. Nothing waits
-for it, and a log that does not take it is asked again.
+The lane decides what is written (dispatcher/core/lane/notices.py); dispatcher/accounts/stops.py reads it. Nothing waits
+for it, and a failed append is repeated.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOG_AWAY: Final = Backoff(0.5, 10.0)
 
 
 class StopNotices:
-    """Those of one partition's accounts. `codes` are their vendors'."""
+    """The notices of one partition's accounts. `codes` are their vendors'."""
 
     def __init__(self, log: Log, codes: Mapping[str, Codes]) -> None:
         self._log: Final = log
@@ -37,11 +37,11 @@ class StopNotices:
         self._logger = get_logger("lanes")
 
     def put(self, tell: Tell) -> None:
-        """Tell this, instead of what the log has not taken yet."""
+        """Queue this notice; it replaces one that the log does not have yet."""
         why, words = old_word(tell.stops), says(tell.account, tell.stops, self._codes[tell.account])
         kinds = {(stop.why, stop.code, bool(stop.recipients)) for stop in tell.stops}
         if kinds == self._logged.get(tell.account, set()):
-            pass  # only its next try is another one
+            pass  # only the time of its next try differs
         elif why:
             self._logger.warning("account does not send", account=tell.account, why=words)
         elif words:
@@ -55,7 +55,7 @@ class StopNotices:
         self._some.set()
 
     async def run(self) -> None:
-        """Write what there is, for ever. Raises LogError where waiting does not help."""
+        """Write queued notices, for ever. Raises LogError if waiting does not help."""
         failures = 0
         while True:
             await self._some.wait()

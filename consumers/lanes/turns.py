@@ -1,9 +1,8 @@
-"""An account's turn at its vendor: one query of it at a time, and none to a vendor that refuses our login.
+"""An account's turns at its vendor: one query at a time, and none after a refused login.
 
-Thirty wrong logins lock a COSMS account for a day (vendors.md 1.2), and every query is a login. So the first refusal of
-whatever kind stops the lane and all queries, until a person has checked the account; and until one login was let in
-there is one request at a time, be it a query or a submit (dispatcher/core/lane/standing.py): a wrong password is tried
-once.
+Thirty wrong logins lock a COSMS account for a day (vendors.md 1.2), and every query is a login. So the first refused
+login stops the lane and all queries until a person has checked the account. Until a login succeeds, there is one
+request at a time, query or submit (dispatcher/core/lane/standing.py): a wrong password is tried once.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _logger = get_logger("lanes")
 
 
 class Queries:
-    """The turns of one account in this process. `wake` is set when the lane may go on."""
+    """The turns of one account in this process. `wake` is set when the lane may continue."""
 
     def __init__(self, owner: Owner, account: str, wake: asyncio.Event) -> None:
         self.account: Final = account
@@ -34,7 +33,7 @@ class Queries:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until the vendor may be asked, and keep everybody else from asking meanwhile."""
+        """Wait until the vendor may be queried, and keep all other queries out meanwhile."""
         async with self._lock:
             await self.open()
             self._owner.query_begins(self.account)
@@ -45,14 +44,14 @@ class Queries:
                 self.wake()
 
     async def open(self) -> None:
-        """Wait until the account is not stopped because of its login, and no first login is under way."""
+        """Wait until no refused login stops the account and no first login is under way."""
         while True:
             if self._owner.may_query(self.account):
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
 
     def heard(self, what: str, verdict: Verdict | None) -> None:
-        """What this query came to: None is an answer, so the vendor has let us in; an AUTH one stops everything."""
+        """Record this query's result: None is an answer, so the login succeeded; an AUTH verdict stops everything."""
         if verdict is not None and verdict.kind is Kind.AUTH:
             _logger.warning("login refused", account=self.account, query=what, code=verdict.code)
         self._owner.query_answered(self.account, verdict, time.monotonic(), time.time_ns() // 1_000_000)

@@ -27,7 +27,7 @@ def list_command(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    from dispatcher.terminal.campaigns import campaign_table, unknown_note  # here: JSON needs no drawing
+    from dispatcher.terminal.campaigns import campaign_table, unknown_note  # JSON needs no drawing
 
     if found.campaigns:
         console().print(campaign_table(found.campaigns))
@@ -46,8 +46,8 @@ def list_command(config: str | None, as_json: bool) -> None:
 def show_command(campaign: str, config: str | None, as_json: bool) -> None:
     """Show a campaign: what was sent where, the balance of its recipients, what failed and why.
 
-    A campaign is finished when every recipient has a final word. While some are unknown (the vendor may or may not have
-    texted them) it is not.
+    A campaign is finished when every recipient has a final state. It is not finished while some are unknown (the vendor
+    may or may not have texted them).
 
     \b
     Examples:

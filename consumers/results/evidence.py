@@ -1,10 +1,10 @@
-"""Looks for evidence beside the join: reports under ids that no answer told us prove which unknown chunks were taken.
+"""Looks for evidence beside the join: reports with ids that appear in no outcome prove which unknown chunks were taken.
 
-What is proven (dispatcher/core/results/evidence.py) goes to the lane's owner as a Decided in its inbox; only the owner
-resolves. A report may be read before the journal record that explains it, so a conclusion counts only once the journal
-is folded up to where it ended after the report was there: every intent is on the log before its request goes out.
+A proof (dispatcher/core/results/evidence.py) goes to the lane's owner as a Decided in its inbox; only the owner
+resolves. A report may be read before the journal record that explains it, so a conclusion counts only after the journal
+is folded up to where it ended when the report was there: every intent is on the log before its request.
 
-A decision told twice is harmless; one without effect (the lane does not run) is repeated, at growing intervals.
+A repeated decision is harmless; one without effect (the lane does not run) is repeated at growing intervals.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _log = get_logger("evidence")
 
 
 class _Due(msgspec.Struct, frozen=True):
-    """Reports before offset `reports` may be judged once the journal is folded up to `journal`."""
+    """Reports before offset `reports` may be judged after the journal is folded up to `journal`."""
 
     reports: int
     journal: int
 
 
 class EvidenceWatch:
-    """One joiner's search. `reader` is its own; nobody else uses it meanwhile.
+    """One joiner's search. It uses `reader` alone.
 
-    `ids_each`: accounts whose vendor gives every recipient an id of its own. There a report proves one message only,
-    and the lane asks the vendor's history instead (consumers/lanes/history_watch.py).
+    `ids_each`: accounts whose vendor gives every recipient an id. There a report proves one message only, and the lane
+    queries the vendor's history instead (consumers/lanes/history_watch.py).
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class EvidenceWatch:
         self._looked_s = float("-inf")
         self._due: dict[int, _Due] = {}
         self._after: dict[str, str] = {}
-        self._told: dict[int, tuple[float, int]] = {}  # chunk -> not again before, and how often it was told
+        self._told: dict[int, tuple[float, int]] = {}  # chunk -> not again before, and how often it was sent
         self._said: set[str] = set()
 
     async def look(self, now_s: float) -> None:
-        """A bounded look, if the last one is LOOK_EVERY_S ago (`now_s`: monotonic). Raises LogNewer, LogDamaged."""
+        """A bounded search, if the last one is LOOK_EVERY_S ago (`now_s`: monotonic). Raises LogNewer, LogDamaged."""
         if now_s - self._looked_s < LOOK_EVERY_S:
             return
         self._looked_s = now_s
@@ -127,7 +127,7 @@ class EvidenceWatch:
 
 
 def decision(account: str, proof: Proof, at_ms: int) -> Decided:
-    """What a proof says to the lane's owner."""
+    """A proof as a decision for the lane's owner."""
     return Decided(
         account=account,
         campaign=proof.chunk.campaign,

@@ -1,4 +1,4 @@
-"""`dispatcher campaign export`: the results of a campaign as a file, whole or not at all."""
+"""`dispatcher campaign export`: the results of a campaign as a file, complete or not at all."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def export_command(
     """Export who got it, who did not and why, one row per recipient.
 
     Columns: number, state, code (the vendor's), meaning, vendor_id, account, submitted_at, reported_at (ISO 8601,
-    +08:00). With invalid, duplicate or suppressed among the states, the rows of the list that became no recipients
-    follow, with their row number and value as it was written. With --texts there is a column of what each recipient
-    gets, read from the log. FILE appears only when it is complete.
+    +08:00). With invalid, duplicate or suppressed among the states, the rows of the list that were set aside follow,
+    with their row number and original value. --texts adds a column with each recipient's text, read from the log. FILE
+    appears only when it is complete.
 
     \b
     Examples:
@@ -101,7 +101,7 @@ def export_command(
 
 
 async def _fresh(config: str | None, campaign: str) -> tuple[Places, CampaignView, int]:
-    """Where the results are, the campaign as it is now, and how many records the results are behind the log."""
+    """The place of the results, the campaign's current view, and how many records the results are behind the log."""
     async with open_session(config, progress=folding()) as session:
         missing = await session.behind(whole=True)
         return session.places, await view_of(session, campaign), missing

@@ -2,14 +2,14 @@
 
 See docs/ARCHITECTURE.md, "The join and the results".
 
-One process per store: a second one waits until the first is gone (the store's lock says so). A SQLite store is this
-machine's own, so its joiner follows every partition, on Kafka as well: sharing partitions between two machines with a
-file each would leave both with half of the results.
+One process per store: a second one waits for the store's lock. A SQLite store belongs to this machine, so its joiner
+follows every partition, also on Kafka: two machines that share partitions, with a file each, would both have half of
+the results.
 
-What arrives within LINGER_S is folded in one transaction; of a burst, as soon as it is over. A log that is away or a
-full disk is waited out: nothing is lost, because every offset is in the store. Finished chunks go to the topic
-`results`, at least once: after a crash some are told again, and a chunk whose word changes later (a report after
-`no_report`) is told once more; of a chunk (campaign, batch, start) the last record counts.
+Records that arrive within LINGER_S are folded in one transaction, those of a burst as soon as it is over. A log that is
+away or a full disk is waited out: nothing is lost, because every offset is in the store. Finished chunks go to the
+topic `results`, at least once: again after a crash, and again if a state changes later (a report after `no_report`);
+the last record of a chunk (campaign, batch, start) counts.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from dispatcher.store.port import INPUTS, OtherLog, Store
 LINGER_S: Final = 0.2
 QUIET_S: Final = 0.02
 BURST_BYTES: Final = 100_000
-"""After that much (5,000 reports) and then nothing for QUIET_S, the rest of LINGER_S is not waited for."""
+"""After this many bytes (5,000 reports) and then silence for QUIET_S, the rest of LINGER_S is skipped."""
 
 EXPIRE_EVERY_S: Final = 10.0
 MAINTAIN_EVERY_S: Final = 3600.0
 RETRY: Final = Backoff(0.5, 10.0)
 FEED_BYTES_MAX: Final = 4_000_000
-"""Of one partition, read and not yet folded; a read may go over it once."""
+"""Of one partition, read and not yet folded; one read may exceed it."""
 
 _log = get_logger("joiner")
 
@@ -57,7 +57,7 @@ async def start_results(config: Config, log: Log) -> Work:
 
 
 async def _make_store(config: Config) -> None:
-    """Have a store to read from the start on. If another process keeps it, ours stands by."""
+    """Open the store at the start, so that it can be read. If another process writes it, this one stands by."""
     try:
         store = await asyncio.to_thread(open_store, config.store)
     except StoreBusy:
@@ -66,7 +66,7 @@ async def _make_store(config: Config) -> None:
 
 
 async def _fold_the_rest(config: Config, log: Log) -> None:
-    """Fold what the lanes appended while or after the joiner stopped."""
+    """Fold what the lanes appended while the joiner stopped, and after it."""
     try:
         await bring_up_to_date(config, log)
     except DispatcherError as error:
@@ -101,7 +101,7 @@ async def run_joiner(config: Config, log: Log, stop: asyncio.Event) -> None:
 
 
 class Joiner:
-    """One store kept up to date with one log, and looked through for `evidence` of what is unknown."""
+    """Keeps one store up to date with one log, and searches it for `evidence` of unknown chunks."""
 
     def __init__(
         self, log: Log, store: Store, *, no_report_after_s: float, evidence: EvidenceWatch | None = None
@@ -113,7 +113,7 @@ class Joiner:
         self._expired_s = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set: catch up, follow, and begin again after an error. Folds what it has before it ends."""
+        """Until `stop` is set: catch up, follow, and start again after an error. Folds what it has before it ends."""
         failures = 0
         while not stop.is_set():
             started_s = time.monotonic()
@@ -133,7 +133,7 @@ class Joiner:
         feeds = Feeds(self._log, self._joining.offsets())
         stopping = asyncio.create_task(stop.wait())
         try:
-            more = True  # what catching up left to do
+            more = True  # work that catching up left
             while not stop.is_set():
                 await feeds.wait(stopping, 0.0 if more else EXPIRE_EVERY_S)
                 if not more:
@@ -146,9 +146,9 @@ class Joiner:
             await feeds.close()
 
     async def _upkeep(self) -> bool:
-        """A bounded piece of what may wait: numbers for look-ups, the 48 h rule, evidence, finished chunks.
+        """A bounded part of work that can wait: numbers for look-ups, the 48 h rule, evidence, finished chunks.
 
-        Whether there is more of it.
+        Returns whether there is more.
         """
         more = await self._joining.load_wanted()
         if time.monotonic() - self._expired_s >= EXPIRE_EVERY_S:
@@ -179,7 +179,7 @@ class Feeds:
         return any(size >= FEED_BYTES_MAX for size in self._bytes.values())
 
     async def wait(self, stopping: asyncio.Task[bool], timeout_s: float) -> None:
-        """Until something is there, `stopping` is done, or the time is over. Raises what following raised."""
+        """Wait until something is there, `stopping` is done, or the time is over. Raises the follower's error."""
         if not self._news.is_set():
             news = asyncio.create_task(self._news.wait())
             try:
@@ -190,7 +190,7 @@ class Feeds:
             raise self._failed
 
     async def linger(self, stopping: asyncio.Task[bool]) -> None:
-        """For LINGER_S, but not longer than a burst lasts, `stopping` is not done and there is room."""
+        """Wait for LINGER_S, at most until a burst ends, `stopping` is done or the room is used up."""
         until_s = time.monotonic() + LINGER_S
         while not self.full and not stopping.done() and (left_s := until_s - time.monotonic()) > 0:
             before = sum(self._bytes.values())

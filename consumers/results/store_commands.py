@@ -1,4 +1,4 @@
-"""`dispatcher store rebuild`: make the results store anew from the log."""
+"""`dispatcher store rebuild`: rebuilds the results store from the log."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from dispatcher.terminal.questions import confirm
 @config_option
 @json_option
 def rebuild(yes: bool, config: str | None, as_json: bool) -> None:
-    """Make the results store anew from the log.
+    """Rebuild the results store from the log.
 
-    Nothing is lost: every figure and every row comes from the log, and comes out the same. The old store is replaced
-    when the new one is complete; until then it can be read. Stop the dispatcher (role results) first.
+    Nothing is lost: every figure and row comes from the log and comes out the same. The new store replaces the old one
+    when it is complete; until then the old one can be read. Stop the dispatcher (role results) first.
 
     \b
     Example:

@@ -29,8 +29,8 @@ LINE_EVERY_S: Final = 2.0
 def watch(campaign: str, config: str | None, as_json: bool) -> None:
     """Watch a campaign until it is over: where its recipients are, how fast it goes, when it will be done.
 
-    Ctrl-C ends the watching, not the campaign. Without a terminal it prints a line whenever something changed; with
-    --json one object per line.
+    Ctrl-C ends the watching, not the campaign. Without a terminal it prints a line for each change; with --json one
+    object per line.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def _live(*, as_json: bool) -> Iterator[Live | None]:
 
 
 class _Lines:
-    """Without a terminal: a line for every change, not more often than is useful, and one at the end."""
+    """Without a terminal: a line for every change, at a limited rate, and one at the end."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json

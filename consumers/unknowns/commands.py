@@ -1,4 +1,4 @@
-"""`dispatcher unknown list | resolve`: requests that the vendor may or may not have taken, and what to make of them."""
+"""`dispatcher unknown list | resolve`: requests that the vendor may or may not have taken."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def _chunk_names(context: click.Context, parameter: click.Parameter, names: tupl
 def list_command(campaign: str | None, resolved: bool, config: str | None, as_json: bool) -> None:
     """List what is unknown, since when, why, and what to do.
 
-    A request is unknown when no answer to it was read, or one that does not say what happened. Reports that come in
-    under an id which no answer told us prove which request was taken, if only one can be meant.
+    A request is unknown if it got no answer, or one that does not say what happened. Reports with an id that no answer
+    gave prove which request was taken, if only one fits.
 
     \b
     Examples:
@@ -119,8 +119,9 @@ def resolve(
 ) -> None:
     """Decide what became of unknown requests. Asks first.
 
-    `sent`: the vendor took them; they wait for their reports. `not-sent`: it did not; they are sent. `resend`: nobody
-    can tell; they are sent again, and whoever was texted gets the text twice. The decision is kept with your name.
+    `sent`: the vendor took them; they wait for their reports. `not-sent`: it did not take them; they are sent.
+    `resend`: not known; they are sent again, and recipients who were texted get the text twice. The decision is kept
+    with your name.
 
     \b
     Examples:
@@ -160,7 +161,7 @@ async def _to_resolve(config: str | None, campaign: str, names: Sequence[str], v
 async def _resolve(
     config: str | None, campaign: str, found: Sequence[Doubt], verdict: ResolvedAs, why: str, vendor_id: str
 ) -> tuple[ResolveResult, bool]:
-    """What came of it, and whether a process runs one of the lanes."""
+    """The result, and whether a process runs one of the lanes."""
     async with open_session(config) as session:
         done = await resolve_unknown(session, campaign, found, verdict, why=why, vendor_id=vendor_id)
         return done, lanes_run(session, found)
@@ -204,7 +205,7 @@ def _say(done: ResolveResult, found: Sequence[Doubt], *, runs: bool) -> None:
 
 
 class _Progress:
-    """Says on standard error, once in a while, how much of the journal was read."""
+    """Reports on standard error, now and then, how much of the journal was read."""
 
     def __init__(self) -> None:
         self._told_s = time.monotonic()

@@ -1,6 +1,6 @@
-"""Unknown requests as people read them, and as JSON: how many, since when, why, what speaks for what, what to do.
+"""Unknown requests as people read them, and as JSON: how many, since when, why, the evidence, what to do.
 
-Drawing only. A number is never shown whole.
+Drawing only. Numbers are masked.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _WHAT_HAPPENS: Final = {
 
 
 def listing(found: Sequence[Doubt], now_ms: int) -> RenderableType:
-    """Everything about these, and what to do."""
+    """Everything about these requests, and what to do."""
     title = Text(f"{amount(found)} unknown: the vendor may or may not have texted them.", style="bold magenta")
     return Group(title, Text(), requests(found, now_ms), *_advice(found))
 
@@ -57,7 +57,7 @@ def amount(found: Sequence[Doubt]) -> str:
 
 
 def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
-    """The requests, oldest first: which, how many, since when; and below it why, and what speaks for what."""
+    """The requests, oldest first: which, how many, since when; and below each why, and the evidence."""
     shown, rest = found[:CHUNKS_SHOWN], found[CHUNKS_SHOWN:]
     name, campaign, account = (
         max(map(len, texts), default=0)
@@ -93,14 +93,12 @@ def why(doubt: Doubt) -> str:
     if chunk.code == "unreadable":
         return f"an answer that cannot be read{said}"
     known = meaning(doubt.vendor, "submit", chunk.code)
-    heard = (
-        said if not known or chunk.code.startswith("http ") else ""
-    )  # the vendor's own words say no more than its code
+    heard = said if not known or chunk.code.startswith("http ") else ""  # the vendor's text says no more than its code
     return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
 
 
 def evidence(doubt: Doubt) -> str:
-    """What speaks for its having been taken."""
+    """The evidence that it was taken."""
     proof = doubt.proof
     if doubt.in_history:
         return doubt.in_history
@@ -125,12 +123,12 @@ def _ambiguous(clue: Clue) -> str:
 
 
 def chunk_name(chunk: Candidate) -> str:
-    """What `--chunk` calls it."""
+    """Its name for `--chunk`."""
     return f"{chunk.id % LANE_PARTITIONS}:{chunk.id // LANE_PARTITIONS}"
 
 
 def holder_word(chunk: Candidate) -> str:
-    """What the other request is doing, so that it may be the one."""
+    """The state of the other request that may be the one."""
     return _HOLDER_WORDS.get(chunk.state, chunk.state.word)
 
 
@@ -168,7 +166,7 @@ _DECISIONS: Final[dict[ResolvedAs, str]] = {
 
 
 def plan(found: Sequence[Doubt], verdict: ResolvedAs) -> Iterator[str]:
-    """What a decision will do, before it is asked for."""
+    """What a decision will do, shown before the question."""
     [view] = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
     recipients = sum(doubt.chunk.recipients for doubt in found)
     what = f"{counted(recipients, 'recipient')} in {counted(len(found), 'request')} of {view.id}"
