@@ -11,9 +11,9 @@ import gc
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import msgspec
@@ -23,6 +23,7 @@ from loadtest.sim import config as configuration
 from loadtest.sim.config import SimConfig
 
 if TYPE_CHECKING:
+    from loadtest.sim.cmpp.server import CmppSimulator
     from loadtest.sim.server import Simulator
 
 FROM_STDIN = "-"
@@ -39,7 +40,7 @@ GC_THRESHOLDS = (5_000, 20, 100)
 )
 @click.option(
     "--vendor",
-    type=click.Choice([*configuration.VENDORS, *AS_IN_DISPATCHER_TOML]),
+    type=click.Choice([*configuration.VENDORS, *configuration.LINKED, *AS_IN_DISPATCHER_TOML]),
     help="Which vendor; batch if the file says nothing.",
 )
 @click.option(
@@ -86,14 +87,14 @@ def _loop_factory(loop: str) -> Any:
 
 
 async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_closes: bool) -> None:
-    from loadtest.sim.server import Simulator  # here: `dispatcher --help` needs no server
-
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        sims = {name: await stack.enter_async_context(Simulator(config)) for name, config in configs.items()}
+        sims = {name: _simulator(config) for name, config in configs.items()}
+        for sim in sims.values():
+            await stack.enter_async_context(cast(AbstractAsyncContextManager[Any], sim))
         # The imported modules never die; without them a full collection is short, and a pause here looks like a burst
         # to the judge.
         gc.collect()
@@ -102,12 +103,24 @@ async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_close
         if until_stdin_closes:
             loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
         urls = {name: sim.url for name, sim in sims.items()}
-        ready = {"ready": True, "url": next(iter(urls.values())), "urls": urls}
+        addresses = {name: sim.wire_address for name, sim in sims.items()}
+        ready = {"ready": True, "url": next(iter(urls.values())), "urls": urls, "addresses": addresses}
         click.echo(msgspec.json.encode(ready) if as_json else greeting(list(sims.values())))
         sys.stdout.flush()
         await stop.wait()
     if not as_json:
         click.echo("Stopped.")
+
+
+def _simulator(config: SimConfig) -> Simulator | CmppSimulator:
+    """The server of a vendor; imported here: `dispatcher --help` needs none."""
+    if config.vendor in configuration.LINKED:
+        from loadtest.sim.cmpp.server import CmppSimulator
+
+        return CmppSimulator(config)
+    from loadtest.sim.server import Simulator
+
+    return Simulator(config)
 
 
 def _stop_at_end(stop: asyncio.Event) -> None:
@@ -116,12 +129,16 @@ def _stop_at_end(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def greeting(sims: list[Simulator]) -> str:
+def greeting(sims: list[Simulator | CmppSimulator]) -> str:
     """What to read when they listen: the accounts, and requests to try."""
     return "\n\n".join([*("\n".join(_introduced(sim)) for sim in sims), "Ctrl-C ends it."])
 
 
-def _introduced(sim: Simulator) -> list[str]:
+def _introduced(sim: Simulator | CmppSimulator) -> list[str]:
+    from loadtest.sim.cmpp.server import CmppSimulator
+
+    if isinstance(sim, CmppSimulator):
+        return sim.introduction()
     from loadtest.sim.state import Fetched  # here as the server is
 
     switches = sim.state.switches

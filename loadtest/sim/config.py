@@ -46,6 +46,7 @@ DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
 DEFAULT_DES_KEY = "12345678"
 VENDORS = ("batch", "hezhong", "guodu", "cosms", "batch-b")  # by name; server.py has what they are
+LINKED = ("cmpp",)  # not over HTTP: loadtest/sim/cmpp/server.py
 DES_BYTES = 8
 UNITS = ("messages", "requests", "parts")
 
@@ -106,6 +107,8 @@ class AccountConfig:
     need_reportmo: bool = True
     force_signature: bool = True
     about: dict[str, str] = field(default_factory=dict)
+    service_code: str = ""
+    services: list[str] = field(default_factory=list)
 
     @property
     def shown_pswd(self) -> str:
@@ -127,10 +130,13 @@ def _roads(road: Road, url: str) -> tuple[bool, bool]:
 
 @dataclass(slots=True)
 class SimConfig:
-    """`switches` and `rules` as in TOML; `seed` decides every draw."""
+    """`switches` and `rules` as in TOML; `seed` decides every draw. `control` is where a CMPP gateway answers /_sim;
+    empty: on a free port of the same host.
+    """
 
     vendor: str = "batch"
     listen: str = DEFAULT_LISTEN
+    control: str = ""
     seed: int = 1
     allow_remote: bool = False
     switches: dict[str, Any] = field(default_factory=dict)
@@ -140,8 +146,17 @@ class SimConfig:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port to listen on; port 0 takes a free one."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _address(self.listen)
+
+    @property
+    def control_address(self) -> tuple[str, int]:
+        """The same for the control endpoint of a CMPP gateway."""
+        return _address(self.control) if self.control else (self.address[0], 0)
+
+
+def _address(written: str) -> tuple[str, int]:
+    host, _, port = written.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 DEFAULT_ACCOUNTS: dict[str, Any] = {
@@ -149,11 +164,16 @@ DEFAULT_ACCOUNTS: dict[str, Any] = {
     "bulk": {},
 }
 
+CMPP_ACCOUNTS: dict[str, Any] = {
+    "demo": {"account": "901234", "flow": {"limit": 500, "per_s": 1, "unit": "messages"}},
+    "bulk": {"account": "901235"},
+}
+
 
 def load(source: Path | Mapping[str, Any] | None) -> dict[str, Any]:
     """The table [sim] of a TOML file or a dict, as it is. ConfigError if there is none to read."""
     if source is None:
-        return {"account": DEFAULT_ACCOUNTS}
+        return {}
     if isinstance(source, Path):
         try:
             source = tomllib.loads(source.read_text("utf-8"))
@@ -174,14 +194,17 @@ def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> 
     table = load(source)
     if listen:
         table["listen"] = listen
-    accounts = table.pop("account", None) or DEFAULT_ACCOUNTS
+    samples = CMPP_ACCOUNTS if table.get("vendor") in LINKED else DEFAULT_ACCOUNTS
+    accounts = table.pop("account", None) or samples
     rules = table.pop("rule", [])
-    own = {key: table.pop(key) for key in ("vendor", "listen", "seed", "allow_remote") if key in table}
+    own = {key: table.pop(key) for key in ("vendor", "listen", "control", "seed", "allow_remote") if key in table}
     config = typed(own | {"rules": rules, "switches": table}, SimConfig, "simulator configuration")
     accounts = typed(accounts, dict[str, dict[str, Any]], "simulator configuration: account")
     for name, settings in accounts.items():
         config.accounts[name] = account(name, settings, config.allow_remote)
-    _check_listen(config)
+    _check_address("listen", config.listen, config.allow_remote)
+    if config.control:
+        _check_address("control", config.control, config.allow_remote)
     return config
 
 
@@ -210,7 +233,7 @@ def read_all(
         )
     shared = {name: value for name, value in table.items() if name not in several}
     first = SimConfig(listen=str(shared.pop("listen", DEFAULT_LISTEN)), allow_remote=True)
-    _check_listen(first)
+    _check_address("listen", first.listen, True)
     host, port = first.address
     return {
         name: read({"listen": f"{host}:{port and port + place}"} | shared | dict(own))
@@ -295,15 +318,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _check_listen(config: SimConfig) -> None:
+def _check_address(name: str, written: str, allow_remote: bool) -> None:
     try:
-        host, port = config.address
+        host, port = _address(written)
     except ValueError:
         host, port = "", -1
     if not host or not 0 <= port <= 65535:
-        raise ConfigError(f"listen = {config.listen!r} is not HOST:PORT, such as {DEFAULT_LISTEN!r}.")
-    if not config.allow_remote and not is_loopback(host):
+        raise ConfigError(f"{name} = {written!r} is not HOST:PORT, such as {DEFAULT_LISTEN!r}.")
+    if not allow_remote and not is_loopback(host):
         raise ConfigError(
-            f"listen = {config.listen!r} is not on this machine alone. "
-            "Use 127.0.0.1, or set allow_remote = true in [sim]."
+            f"{name} = {written!r} is not on this machine alone. Use 127.0.0.1, or set allow_remote = true in [sim]."
         )

@@ -105,11 +105,14 @@ class SimClient:
 
 
 class Spawned(SimClient):
-    """A simulator in a child process; of several the first, the others by their name in `named`."""
+    """A simulator in a child process; of several the first, the others by their name in `named`. `addresses` has
+    HOST:PORT of each: what a CMPP gateway listens on, whose `url` is its control endpoint alone.
+    """
 
-    def __init__(self, urls: Mapping[str, str], pid: int) -> None:
+    def __init__(self, urls: Mapping[str, str], pid: int, addresses: Mapping[str, str]) -> None:
         super().__init__(next(iter(urls.values())))
         self.pid = pid
+        self.addresses = addresses
         self.named = {name: SimClient(url) for name, url in urls.items()}
 
 
@@ -143,7 +146,7 @@ def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "uvloop") -> I
         if "error" in ready:
             errors = {"ConfigError": ConfigError, "PortInUse": PortInUse}
             raise errors.get(ready.get("kind", ""), DispatcherError)(ready["error"])
-        yield Spawned(ready["urls"], child.pid)
+        yield Spawned(ready["urls"], child.pid, ready["addresses"])
     finally:
         child.stdin.close()
         try:

@@ -58,7 +58,8 @@ class Simulator:
         self.config = config if isinstance(config, SimConfig) else configuration.read(config)
         kind = VENDORS.get(self.config.vendor)
         if kind is None:
-            raise ConfigError(f"no simulated vendor {self.config.vendor!r}. Possible: {', '.join(VENDORS)}.")
+            possible = ", ".join((*VENDORS, *configuration.LINKED))
+            raise ConfigError(f"no simulated vendor {self.config.vendor!r}. Possible: {possible}.")
         self.state = State(self.config, kind.table)
         self.vendor = kind(self.state)
         self.state.use(self.vendor.pushes)
@@ -67,6 +68,11 @@ class Simulator:
         self._listener: Listener | None = None
         self._server: _StampingServer | None = None
         self.url = ""
+
+    @property
+    def wire_address(self) -> str:
+        """Host and port, as the simulators have it that are not over HTTP."""
+        return self.url.removeprefix("http://")
 
     async def start(self) -> None:
         """Listen and push."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from loadtest.sim.batch import table as batch_table
 from loadtest.sim.batch import table_b as batch_b_table
+from loadtest.sim.cmpp import table as cmpp_table
+from loadtest.sim.cmpp.faults import FAULTS as CMPP_FAULTS
 from loadtest.sim.common_switches import COMMON
 from loadtest.sim.cosms import table as cosms_table
 from loadtest.sim.guodu import table as guodu_table
@@ -25,11 +27,13 @@ DOCUMENT = HERE.parents[2] / "docs" / "SIMULATORS.md"
 
 
 class Tables(NamedTuple):
-    """What one vendor has."""
+    """What one vendor has; faults and statuses of logins only where they are its own."""
 
     switches: tuple[Switch, ...]
     codes: Mapping[str, str]
     statuses: tuple[str, ...]
+    faults: Mapping[str, tuple[bool, str]] = {}
+    logins: Mapping[str, str] = {}
 
 
 VENDORS = {
@@ -46,6 +50,9 @@ VENDORS = {
         tuple(dict.fromkeys((*batch_table.STATUSES_A, *batch_table.STATUSES_B, *batch_table.STATUSES_ODD))),
     ),
     "cosms": Tables(cosms_table.SWITCHES, cosms_table.CODES, cosms_table.STATUSES),
+    "cmpp": Tables(
+        cmpp_table.SWITCHES, cmpp_table.RESULTS, cmpp_table.STATUSES, CMPP_FAULTS, cmpp_table.LOGIN_STATUSES
+    ),
 }
 ANY = ""  # the scope of what every vendor has
 # a file of these tests is about the edition that its name says, not about its folder's vendor
@@ -73,9 +80,18 @@ def exercised() -> Exercised:
                     continue
                 assert inspect.getsource(test).count("value") > 1, f"{name} never looks at its value"
                 switch = mark.kwargs["ids"][0].partition("=")[0]
-                for key in [(ANY, switch)] if switch in common else [(each, switch) for each in scopes]:
+                for key in dict.fromkeys(_scope(each, switch, common) for each in scopes):
                     found.setdefault(key, []).extend((value, f"{path}::{name}") for value, _ in mark.args[1])
     return found
+
+
+def _scope(vendor: str, name: str, common: set[str]) -> tuple[str, str]:
+    """What a test of this vendor is about: what the vendor has itself, or what all have."""
+    has = VENDORS.get(vendor)
+    own = has is not None and (
+        name in {switch.name for switch in has.switches} or (name == "fault" and bool(has.faults))
+    )
+    return (vendor, name) if own or name not in common else (ANY, name)
 
 
 def _wanted() -> dict[tuple[str, str], Iterable[Any]]:
@@ -84,6 +100,8 @@ def _wanted() -> dict[tuple[str, str], Iterable[Any]]:
     for vendor, has in VENDORS.items():
         wanted |= {(vendor, s.name): s.values for s in has.switches}
         wanted |= {(vendor, "code"): has.codes, (vendor, "status"): has.statuses}
+        wanted |= {(vendor, "fault"): has.faults} if has.faults else {}
+        wanted |= {(vendor, "login_status"): has.logins} if has.logins else {}
     return wanted
 
 
@@ -106,13 +124,7 @@ def tables() -> dict[str, str]:
     found = exercised()
     made = {
         "common": _switches(ANY, COMMON, found),
-        "faults": _table(
-            ("fault", "what happens", "carried out by default", "test"),
-            (
-                (f"`{f}`", what, "yes" if taken else "no", _tests(found, (ANY, "fault"), f))
-                for f, (taken, what) in FAULTS.items()
-            ),
-        ),
+        "faults": _faults(ANY, FAULTS, found),
     }
     for vendor, has in VENDORS.items():
         made[vendor] = _switches(vendor, has.switches, found)
@@ -120,6 +132,13 @@ def tables() -> dict[str, str]:
             ("code", "meaning", "test"),
             ((f"`{c}`", meaning, _tests(found, (vendor, "code"), c)) for c, meaning in has.codes.items()),
         )
+        if has.faults:
+            made[f"{vendor} faults"] = _faults(vendor, has.faults, found)
+        if has.logins:
+            made[f"{vendor} logins"] = _table(
+                ("status", "meaning", "test"),
+                ((f"`{c}`", meaning, _tests(found, (vendor, "login_status"), c)) for c, meaning in has.logins.items()),
+            )
     return made
 
 
@@ -131,6 +150,16 @@ def written(document: str) -> str:
         assert rest, f"docs/SIMULATORS.md has lost its mark {start!r}"
         document = before + start + table + end + rest.partition(end)[2]
     return document
+
+
+def _faults(vendor: str, faults: Mapping[str, tuple[bool, str]], found: Exercised) -> str:
+    return _table(
+        ("fault", "what happens", "carried out by default", "test"),
+        (
+            (f"`{name}`", what, "yes" if taken else "no", _tests(found, (vendor, "fault"), name))
+            for name, (taken, what) in faults.items()
+        ),
+    )
 
 
 def _switches(vendor: str, switches: Iterable[Switch], found: Exercised) -> str:

@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+from loadtest.sim.cmpp import table as cmpp
 from loadtest.sim.common_switches import COMMON
 from loadtest.sim.server import VENDORS
 from loadtest.sim.switches import Switch
 from tests.loadtest.sim import sim_table
 
-ALL = [("", s) for s in COMMON] + [(name, s) for name, vendor in VENDORS.items() for s in vendor.table]
+TABLES = {**{name: vendor.table for name, vendor in VENDORS.items()}, "cmpp": cmpp.SWITCHES}
+ALL = [("", s) for s in COMMON] + [(name, s) for name, table in TABLES.items() for s in table]
 
 
 def test_every_value_of_every_switch_every_code_fault_and_status_has_a_test() -> None:
@@ -37,9 +39,7 @@ def test_a_value_without_a_test_would_be_noticed() -> None:
 
 
 def test_every_vendor_is_in_the_tables() -> None:
-    assert {name: vendor.table for name, vendor in VENDORS.items()} == {
-        name: tables.switches for name, tables in sim_table.VENDORS.items()
-    }
+    assert {name: tables.switches for name, tables in sim_table.VENDORS.items()} == TABLES
 
 
 def test_the_document_says_what_is_so() -> None:
@@ -47,15 +47,16 @@ def test_the_document_says_what_is_so() -> None:
     assert document == sim_table.written(document), "run: python -m tests.loadtest.sim.sim_table"
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", TABLES)
 def test_a_vendors_switches_have_one_name_each(vendor: str) -> None:
-    names = [s.name for s in (*COMMON, *VENDORS[vendor].table)]
+    names = [s.name for s in (cmpp.ALL if vendor == "cmpp" else (*COMMON, *TABLES[vendor]))]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(("vendor", "switch"), ALL, ids=[f"{vendor}-{s.name}" for vendor, s in ALL])
 def test_a_switch_has_a_source_and_its_default_among_what_it_accepts(vendor: str, switch: Switch) -> None:
-    own = {"batch": "BATCH", "hezhong": "HZ", "guodu": "GD", "cosms": "COSMS", "batch-b": "BATCH"}.get(vendor, "X")
+    prefixes = {"batch": "BATCH", "hezhong": "HZ", "guodu": "GD", "cosms": "COSMS", "batch-b": "BATCH", "cmpp": "CMPP"}
+    own = prefixes.get(vendor, "X")
     assert re.match(rf"vendors\.md \d|AMB-({own}|X)-\d", switch.source)
     assert switch.values
     switch.check(switch.default)

@@ -324,4 +324,4 @@ async def test_the_greeting_says_where_the_reports_go(vendor: str, account: dict
 def test_the_command_offers_every_vendor() -> None:
     [option] = [p for p in simulate.params if p.name == "vendor"]
     assert isinstance(option.type, click.Choice)
-    assert {*option.type.choices} == {*configuration.VENDORS, "batch-a"}  # which is `batch` in dispatcher.toml
+    assert {*option.type.choices} == {*configuration.VENDORS, "cmpp", "batch-a"}  # which is `batch` in dispatcher.toml

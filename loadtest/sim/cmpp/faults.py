@@ -1,0 +1,131 @@
+"""Faults and forced answers of the CMPP gateway, as rules that can be set at run time (vendors.md 9 (4)).
+
+{"fault": "half_answer", "on": "submit", "p": 0.01}
+{"fault": "no_answer", "on": "connect", "count": 1}      accepts a connection and never answers its login
+{"code": 8, "number": "13800138000"}                     a magic number
+{"code": 5, "on": "connect"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from random import Random
+from typing import Any
+
+from dispatcher.cmpp.pdus import Submit
+from dispatcher.errors import ConfigError
+from loadtest.sim.config import typed
+
+# name: (is the request carried out unless the rule says otherwise, what happens)
+FAULTS: dict[str, tuple[bool, str]] = {
+    "delay": (True, "the answer comes `delay_s` late"),
+    "no_answer": (True, "no answer; the connection stays open"),
+    "close": (True, "the connection is closed instead of an answer"),
+    "reset": (True, "the connection is reset (RST) instead of an answer"),
+    "half_answer": (True, "half of the answer, then the connection is closed"),
+    "byte_by_byte": (True, "the answer one byte at a time, `drip_s` apart"),
+    "coalesced": (True, "the answer in one write with an ACTIVE_TEST before it and one behind it"),
+    "length_0": (True, "a frame of Total_Length 0 before the answer"),
+    "length_11": (True, "a frame of Total_Length 11 before the answer"),
+    "length_12_garbage": (True, "a frame of Total_Length 12 and of an unknown command, and garbage, before the answer"),
+    "length_4097": (True, "a frame of Total_Length 4097 before the answer"),
+    "length_7fffffff": (True, "a frame of Total_Length 0x7fffffff before the answer"),
+    "length_ffffffff": (True, "a frame of Total_Length 0xffffffff before the answer"),
+    "unknown_command": (True, "a well-formed frame of an unknown command before the answer"),
+    "wrong_body": (True, "an answer whose body has an octet too many"),
+    "out_of_order": (True, "the answer comes behind the next one, or after `delay_s`"),
+    "duplicate_answer": (True, "the answer twice"),
+    "unknown_sequence": (True, "an answer to a Sequence_Id that was never used, before the answer"),
+    "half_open": (False, "from now on it neither reads nor writes; TCP stays open"),
+    "deliver_flood": (True, "1,000 messages from phones at once, whatever the window, before the answer"),
+}
+CHARSETS = {0: "ascii", 8: "utf-16-be", 15: "gb18030"}
+ON = ("connect", "submit", "query", "cancel", "active", "terminate", "any")
+
+
+@dataclass(slots=True)
+class Rule:
+    """One rule. Times are real seconds; `taken` None means the fault's own default; a code is not taken unless it is
+    0.
+    """
+
+    fault: str = ""
+    code: int | None = None
+    on: str = "submit"
+    account: str = ""
+    number: str = ""
+    text: str = ""
+    p: float = 1.0
+    count: int = 0
+    skip: int = 0
+    taken: bool | None = None
+    delay_s: float = 1.0
+    drip_s: float = 0.01
+    seen: int = 0
+    used: int = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """Is the request carried out?"""
+        if self.taken is not None:
+            return self.taken
+        return FAULTS[self.fault][0] if self.fault else self.code == 0
+
+    @property
+    def name(self) -> str:
+        """As it is counted in the ledger."""
+        return self.fault or f"code {self.code}"
+
+
+SETTINGS = tuple(field.name for field in fields(Rule) if field.name not in ("seen", "used"))
+
+
+def rule(table: Any) -> Rule:
+    """A rule from TOML or JSON; ConfigError says what is wrong with it."""
+    table = typed(table, dict[str, Any], "simulator rule")
+    if unknown := set(table) - set(SETTINGS):
+        raise ConfigError(f"simulator rule: no setting {sorted(unknown)[0]!r}. Possible: {', '.join(SETTINGS)}.")
+    made = typed(table, Rule, "simulator rule")
+    if made.fault and made.fault not in FAULTS:
+        raise ConfigError(f"simulator rule: no fault {made.fault!r}. Possible: {', '.join(FAULTS)}.")
+    if bool(made.fault) == (made.code is not None):
+        raise ConfigError("simulator rule: give one of fault and code.")
+    if made.code is not None and not 0 <= made.code <= 255:
+        raise ConfigError(f"simulator rule: code = {made.code} is no octet from 0 to 255.")
+    if made.on not in ON:
+        raise ConfigError(f"simulator rule: on = {made.on!r} is none of {', '.join(ON)}.")
+    if not 0 <= made.p <= 1:
+        raise ConfigError(f"simulator rule: p = {made.p!r} is no probability from 0 to 1.")
+    return made
+
+
+class Rules:
+    """The rules in force, in order."""
+
+    def __init__(self, tables: Sequence[Mapping[str, Any]], random: Random) -> None:
+        self._random = random
+        self.rules = [rule(table) for table in tables]
+
+    def pick(self, on: str, account: str, numbers: Sequence[bytes] = (), text: str = "") -> Rule | None:
+        """The rule for this request, counted as used."""
+        for each in self.rules:
+            if each.on not in (on, "any") or (each.account and each.account != account):
+                continue
+            if (each.text and each.text not in text) or (each.number and each.number.encode() not in numbers):
+                continue
+            each.seen += 1
+            if each.seen <= each.skip or (each.count and each.used >= each.count):
+                continue
+            if each.p < 1 and self._random.random() >= each.p:
+                continue
+            each.used += 1
+            return each
+        return None
+
+    def pick_submit(self, account: str, submit: Submit) -> Rule | None:
+        """The rule for a SUBMIT."""
+        if not self.rules:
+            return None
+        text = submit.msg_content.decode(CHARSETS.get(submit.msg_fmt, "latin-1"), "replace")
+        return self.pick("submit", account, submit.dest_terminal_ids, text)

@@ -1,0 +1,472 @@
+"""The CMPP gateway: accounts, and what becomes of logins, SUBMITs, queries and cancellations (vendors.md 6).
+
+It knows no socket: sessions hand it requests and write what it answers. `route` is the network behind it; alone it has
+every phone itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from dispatcher.cmpp import pdus
+from dispatcher.cmpp.layout import HEADER
+from dispatcher.cmpp.pdus import Connect, Deliver, Submit
+from loadtest.sim.clock import Clock
+from loadtest.sim.cmpp import judging, ledger
+from loadtest.sim.cmpp.accounts import Account, Day, Delivery
+from loadtest.sim.cmpp.faults import Rule, Rules
+from loadtest.sim.cmpp.ledger import Ledger, hexed
+from loadtest.sim.cmpp.phones import Phones
+from loadtest.sim.cmpp.session import Session
+from loadtest.sim.cmpp.table import ALL
+from loadtest.sim.config import SimConfig
+from loadtest.sim.switches import Switches
+
+GATEWAY_ID: Final = "001001"
+LOG_EVERY_S: Final = 1.0
+log = logging.getLogger(__name__)
+
+
+class MessageIds:
+    """The next Msg_Id, as the switch says (AMB-CMPP-1)."""
+
+    def __init__(self, gateway: int, random: Random) -> None:
+        self._gateway = gateway
+        self._random = random
+        self._count = 0
+        self._second = 0
+        self._in_second = 0
+        self._again = 0
+
+    def next(self, way: str, local: datetime) -> int:
+        """One more."""
+        self._count += 1
+        if way == "random":
+            return self._random.getrandbits(64)
+        if way == "zero_time":
+            return self._gateway << 16 | self._count & 0xFFFF
+        if way == "repeated" and self._again:
+            again, self._again = self._again, 0
+            return again
+        second = int(local.timestamp())
+        if second > self._second:
+            self._second, self._in_second = second, 0
+        elif self._in_second > 0xFFFF:  # 65,536 ids of this second are given away
+            self._second, self._in_second = self._second + 1, 0
+        at = datetime.fromtimestamp(self._second, local.tzinfo)
+        stamp = at.month << 22 | at.day << 17 | at.hour << 12 | at.minute << 6 | at.second
+        made = stamp << 38 | self._gateway << 16 | self._in_second
+        self._in_second += 1
+        self._again = made if way == "repeated" else self._again
+        return made
+
+
+class Gateway:
+    """One ISMG."""
+
+    def __init__(self, config: SimConfig, gateway_id: str = GATEWAY_ID) -> None:
+        self.config = config
+        self.gateway_id = gateway_id
+        self.switches = Switches(ALL, config.switches)
+        self.clock = Clock(self.switches.clock_scale, self.switches.clock_start)
+        self.random = Random(config.seed)
+        self.rules = Rules(config.rules, self.random)
+        self.ids = MessageIds(int(gateway_id), self.random)
+        self.accounts: dict[str, Account] = {}
+        for name, account in config.accounts.items():
+            self.accounts[name] = Account(len(self.accounts), account, self.switches.judge_idle_s)
+        self.ledger = Ledger()
+        self.strangers: Counter[str] = Counter()
+        self.sessions: set[Session] = set()
+        self.phones = Phones(self)
+        self.route: Callable[[int, Submit, bytes, int], bool] = lambda row, submit, number, msg_id: False
+        self.retime: Callable[[], None] = lambda: None
+        self._scheduled: dict[int, tuple[Account, list[int], float, str]] = {}
+        self._logged_s = 0.0
+        self._connections = 0
+
+    # connections
+
+    def new_session(self) -> Session:
+        """For a new connection."""
+        self._connections += 1
+        return Session(self, self._connections)
+
+    def opened(self, session: Session) -> None:
+        """A connection was accepted."""
+        self.sessions.add(session)
+
+    def join(self, session: Session, account: Account) -> None:
+        """A session logged in."""
+        session.account = account
+        account.sessions.append(session)
+        if self.switches.deliver_dup == "after_reconnect":
+            for delivery in account.lately:
+                delivery.repeated = True
+                account.outbox.append(delivery)
+            account.lately.clear()
+        session.pump()
+
+    def leave(self, session: Session) -> None:
+        """A session is over; what it could not deliver waits for the next one."""
+        account, session.account = session.account, None
+        if account is None:
+            return
+        account.sessions.remove(session)
+        account.outbox.extendleft(reversed(session.undelivered()))
+        for other in account.sessions:
+            other.pump()
+
+    def lost(self, session: Session) -> None:
+        """A connection is gone."""
+        self.leave(session)
+        self.sessions.discard(session)
+
+    def tick(self) -> None:
+        """Time has passed."""
+        real_s = self.clock.real_s
+        switches, now_s = self.switches, time.monotonic()
+        interval_s, timeout_s = real_s(switches.active_interval_s), real_s(switches.answer_timeout_s)
+        for session in list(self.sessions):
+            session.tick(now_s, interval_s, timeout_s, switches.attempts)
+
+    def reset(self) -> None:
+        """Forget what happened; connections stay."""
+        self.phones.reset()
+        self.ledger = Ledger()
+        self.strangers.clear()
+        self._scheduled.clear()
+        for account in self.accounts.values():
+            account.reset(self.switches.judge_idle_s)
+            for session in account.sessions:
+                session.undelivered()
+
+    # what is counted
+
+    def violation(self, session: Session, name: str) -> None:
+        """Something that no SP should do."""
+        counts = self.strangers if session.account is None else session.account.counts.violations
+        counts[name] += 1
+
+    def malformed(self, session: Session, what: str) -> None:
+        """Something that is no CMPP. Logged once a second at most, without what may be a text or a number."""
+        self.violation(session, "malformed")
+        self._log(session, what)
+
+    def unknown(self, session: Session, command: int, sequence: int, body: bytes) -> None:
+        """A command that the document does not have, or that an SP has no use for."""
+        self.violation(session, "unknown_command")
+        self._log(
+            session, f"command 0x{command:08x}, first bytes {hexed(HEADER.pack(12 + len(body), command, sequence))}"
+        )
+
+    def _log(self, session: Session, what: str) -> None:
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= LOG_EVERY_S:
+            self._logged_s = now_s
+            log.warning("gateway %s, connection %d: %s", self.gateway_id, session.number, what)
+
+    def fault(self, account: Account | None, rule: Rule) -> None:
+        """A rule was used."""
+        counts = self.strangers if account is None else account.counts.faults
+        counts[rule.name] += 1
+
+    # logins
+
+    def login(self, session: Session, login: Connect | None) -> tuple[Account | None, int]:
+        """The account and the Status of its CONNECT_RESP."""
+        if login is None:
+            return None, judging.STRUCTURE
+        account = self._account_of(login.source_addr)
+        if account is None or (account.config.ips and session.peer not in account.config.ips):
+            self.violation(session, "unknown_source")
+            return account, judging.SOURCE
+        status = judging.login_status(login, account.config, self.switches, self.clock.local())
+        if status != judging.OK:
+            return account, status
+        if session.account is not None and self.switches.second_connect == "status5":
+            self.violation(session, "second_connect")
+            return account, judging.OTHER
+        limit = self.switches.max_connections
+        if limit and session not in account.sessions and len(account.sessions) >= limit:
+            self.violation(session, "too_many_connections")
+            return account, judging.OTHER
+        return account, judging.OK
+
+    def _account_of(self, source: bytes) -> Account | None:
+        for account in self.accounts.values():
+            if account.config.account.encode()[:6] == source:
+                return account
+        return None
+
+    def connect_resp(self, sequence: int, status: int, source: bytes, account: Account | None) -> bytes:
+        """The CONNECT_RESP, as the switches say."""
+        switches = self.switches
+        proof = bytes(16)
+        if status == 0 and account is not None:
+            garbage = self.random.randbytes(16)
+            proof = judging.ismg_hash(switches.ismg_auth, source, account.config.pswd.encode(), garbage)
+        version = 0x20 if status == judging.VERSION else switches.answer_version
+        if switches.connect_resp_seq == "wrong":
+            sequence ^= 0x40000000
+        if switches.connect_resp == 33:
+            return pdus.ConnectRespWide(status, proof, version).pack(sequence)
+        frame = pdus.ConnectResp(status, proof, version).pack(sequence)
+        return frame if switches.connect_resp == 30 else (29).to_bytes(4, "big") + frame[4:29]
+
+    # messages
+
+    def submit(
+        self, session: Session, submit: Submit, at_s: float, rule: Rule | None
+    ) -> tuple[int, int, list[Delivery], list[Delivery]]:
+        """Msg_Id and Result, and the reports that go out before the answer and right behind it."""
+        account = session.account
+        assert account is not None
+        result = judging.submit_result(submit, account.config, self.switches)
+        weight = 1 if account.config.flow.unit == "requests" else max(len(submit.dest_terminal_ids), 1)
+        if result == 0 and self.switches.enforce == "8" and not account.judge.fits(at_s, weight):
+            result = 8
+        if rule is not None and not rule.is_taken:
+            result = rule.code if rule.code is not None else 9
+        account.judge.arrive(at_s, weight, result == 0)
+        account.counts.results[result] += 1
+        local = self.clock.local()
+        msg_id = 0 if result else self.ids.next(self.switches.msgid, local)
+        part, parts = max(submit.pk_number, 1), max(submit.pk_total, 1)
+        text = _text_key(submit)
+        rows = [
+            self.ledger.add(account.place, msg_id, number, text, part, parts, result, at_s, session.number)
+            for number in submit.dest_terminal_ids
+        ]
+        if result:
+            return 0, result, [], []
+        account.counts.submits_accepted += 1
+        early, late = self._take(account, session, submit, msg_id, rows, local)
+        return msg_id, 0, early, late
+
+    def _take(
+        self, account: Account, session: Session, submit: Submit, msg_id: int, rows: list[int], local: datetime
+    ) -> tuple[list[Delivery], list[Delivery]]:
+        now_s = self.clock.now()
+        due_s = _moment(submit.at_time, local)
+        service, day = submit.service_id.decode("latin-1"), local.strftime("%Y%m%d")
+        waits = due_s is not None and due_s > now_s
+        for each in account.day(day, service):
+            each.mt_messages += 1
+            each.mt_recipients += len(rows)
+            each.mt_waiting += len(rows) * waits
+            each.mt_forwarded += len(rows) * (not waits)
+        if waits:
+            self._scheduled[msg_id] = (account, rows, due_s or 0.0, f"{day}/{service}")
+        early: list[Delivery] = []
+        late: list[Delivery] = []
+        for place, (row, number) in enumerate(zip(rows, submit.dest_terminal_ids, strict=True)):
+            wanted = submit.registered_delivery == 1 and not (place and self.switches.group_with_report == "first_only")
+            if not waits and self.route(row, submit, number, msg_id):
+                self.ledger.mark(row, ledger.FORWARDED)
+                continue
+            if submit.registered_delivery == judging.BILLING_ALONE:
+                continue
+            self._plan(account, session, row, number, wanted, (due_s or 0.0) - now_s if waits else 0.0, early, late)
+        return early, late
+
+    def _plan(
+        self,
+        account: Account,
+        session: Session,
+        row: int,
+        number: bytes,
+        wanted: bool,
+        extra_s: float,
+        early: list[Delivery],
+        late: list[Delivery],
+    ) -> None:
+        """When and how the report on a number comes."""
+        order = self.switches.report_order
+        if order == "after" or extra_s or not wanted:
+            self.phones.plan(account, row, number, wanted, extra_s)
+            return
+        delivery = self.phones.at_once(account, row, number)
+        if delivery is None:
+            return
+        if order == "before":
+            early.append(delivery)
+        elif order == "same_tcp_segment":
+            late.append(delivery)
+        else:
+            other = next((each for each in account.sessions if each is not session), session)
+            other.deliver(delivery)
+
+    def cancel(self, account: Account, msg_id: int) -> int:
+        """Success_Id of a CANCEL."""
+        found = self._scheduled.get(msg_id)
+        if found is None or found[0] is not account or found[2] <= self.clock.now():
+            return 1
+        del self._scheduled[msg_id]
+        _, rows, _, key = found
+        day, _, service = key.partition("/")
+        for row in rows:
+            self.ledger.mark(row, ledger.CANCELLED)
+        for each in account.day(day, service):
+            each.mt_waiting -= len(rows)
+            each.mt_failed += len(rows)
+        return 0
+
+    def _forward_due(self) -> None:
+        """Scheduled messages whose time has come."""
+        now_s = self.clock.now()
+        for msg_id, (account, rows, due_s, key) in list(self._scheduled.items()):
+            if due_s <= now_s:
+                del self._scheduled[msg_id]
+                day, _, service = key.partition("/")
+                for each in account.day(day, service):
+                    each.mt_waiting -= len(rows)
+                    each.mt_forwarded += len(rows)
+
+    def query(self, account: Account, query: pdus.Query) -> pdus.QueryResp:
+        """The statistics of a day."""
+        self._forward_due()
+        service = query.query_code.decode("latin-1") if query.query_type else ""
+        day = account.days.get((query.time.decode("latin-1"), service), Day())
+        figures = (getattr(day, name) for name in Day.__dataclass_fields__)
+        return pdus.QueryResp(query.time, query.query_type, query.query_code, *figures)
+
+    # deliveries
+
+    def deliver_pdu(self, delivery: Delivery) -> Deliver:
+        """What is written for a delivery."""
+        if delivery.pdu is not None:
+            return delivery.pdu
+        row = delivery.row
+        number = self.ledger.number_of(row) if row >= 0 else b"13800138000"
+        status = self.ledger.statuses[delivery.status]
+        return self.report_pdu(delivery.own_id, delivery.reported_id, number, status)
+
+    def report_pdu(self, own_id: int, reported_id: int, number: bytes, status: str) -> Deliver:
+        """A DELIVER with a report."""
+        account = self.switches
+        when = self.clock.local().strftime("%y%m%d%H%M").encode()
+        shown = self.prefixed(number)
+        wide = account.report_body == 71
+        kind = pdus.ReportBodyWide if wide else pdus.ReportBody
+        body = kind(reported_id, status.encode()[:7], when, when, shown[: 32 if wide else 21], own_id & 0xFFFF)
+        content = body.pack(0)[12:]
+        return Deliver(
+            own_id,
+            b"1069000101",
+            src_terminal_id=shown[:21],
+            registered_delivery=1,
+            msg_content=content[: account.report_body],
+        )
+
+    def prefixed(self, number: bytes) -> bytes:
+        """A number as the switch `prefix` has it."""
+        match self.switches.prefix:
+            case "86":
+                return b"86" + number
+            case "+86":
+                return b"+86" + number
+            case "blanks":
+                return number.ljust(21, b" ")
+        return number
+
+    def made_message(self, number: bytes, text: bytes, place: int) -> Deliver:
+        """A message from a phone that nobody sent."""
+        own_id = self.ids.next("spec", self.clock.local())
+        return Deliver(own_id, b"1069000101", src_terminal_id=number, msg_content=text + b" %d" % place)
+
+    def send(self, account: Account, delivery: Delivery, connection: int = 0) -> None:
+        """Deliver on this connection, if it is there; else on any; else when one comes."""
+        session = account.session(connection) if self.switches.report_connection == "same" else None
+        session = session or account.next_session()
+        if session is None:
+            account.outbox.append(delivery)
+        else:
+            session.deliver(delivery)
+
+    def delivering(self, session: Session, delivery: Delivery) -> None:
+        """A delivery is written."""
+        account = session.account
+        if account is None:
+            return
+        account.counts.deliveries += 1
+        delivery.rounds += 1
+        if delivery.row >= 0:
+            self.ledger.mark(delivery.row, ledger.PUSHED)
+
+    def delivered(self, session: Session, delivery: Delivery, result: int) -> None:
+        """A delivery is answered."""
+        account = session.account
+        if account is None:
+            return
+        if result:
+            account.counts.violations[f"deliver_result_{result}"] += 1
+            self._once_more(account, delivery, result)
+            return
+        if delivery.answered is not None:
+            delivery.answered(0)
+            delivery.answered = None
+        if delivery.row >= 0 and not delivery.extra:
+            self.ledger.mark(delivery.row, ledger.ACKED)
+        if delivery.repeated:
+            return
+        match self.switches.deliver_dup:
+            case "new_seq":
+                delivery.repeated = True
+                session.deliver(delivery)
+            case "after_reconnect":
+                account.lately.append(delivery)
+
+    def undelivered(self, session: Session, delivery: Delivery) -> None:
+        """A delivery had no answer, N times."""
+        if session.account is not None:
+            session.account.counts.violations["no_deliver_resp"] += 1
+            self._once_more(session.account, delivery, None)
+
+    def _once_more(self, account: Account, delivery: Delivery, result: int | None) -> None:
+        if delivery.rounds < self.switches.deliver_rounds:
+            self.phones.again(account, delivery)
+            return
+        if delivery.answered is not None:
+            delivery.answered(result)
+        if delivery.row >= 0:
+            account.counts.reports_given_up += 1
+        else:
+            account.counts.inbound_given_up += 1
+
+    def pick_rows(self, account: Account, flag: int) -> Iterator[int]:
+        """The rows of an account with this flag."""
+        for row in range(len(self.ledger)):
+            if self.ledger.account[row] == account.place and self.ledger.flags[row] & flag:
+                yield row
+
+
+def _text_key(submit: Submit) -> int:
+    """What tells two texts apart: the content without a header, whose reference differs each time, and which part."""
+    content = submit.msg_content
+    if submit.tp_udhi and content and content[0] < len(content):
+        content = content[1 + content[0] :]
+    return hash((content, submit.pk_number, submit.pk_total, submit.msg_fmt))
+
+
+def _moment(at_time: bytes, local: datetime) -> float | None:
+    """When a message is to be sent (AMB-CMPP-31): seconds since 1970; None if it says nothing or cannot be read."""
+    text = at_time.decode("latin-1")
+    if len(text) != 16 or not text[:15].isdigit():
+        return None
+    if text[15] == "R":
+        years, months, days, hours, minutes, seconds = (int(text[at : at + 2]) for at in range(0, 12, 2))
+        more = timedelta(days=365 * years + 30 * months + days, hours=hours, minutes=minutes, seconds=seconds)
+        return (local + more).timestamp()
+    try:
+        moment = datetime.strptime(text[:12], "%y%m%d%H%M%S")
+    except ValueError:
+        return None
+    offset = timedelta(minutes=15 * int(text[13:15])) * (-1 if text[15] == "-" else 1)
+    return (moment - offset - datetime(1970, 1, 1)).total_seconds()

@@ -1,0 +1,262 @@
+"""What the phones behind the gateway do: take messages, and report; write messages.
+
+One schedule for all reports, by the switches of the report engine (vendors.md 9 (5)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+import time
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from dispatcher.cmpp.pdus import Deliver
+from loadtest.sim.cmpp import ledger
+from loadtest.sim.cmpp.accounts import Account, Delivery
+
+if TYPE_CHECKING:
+    from loadtest.sim.cmpp.gateway import Gateway
+
+INTERMEDIATE: Final = "ACCEPTD"
+AGAIN_S: Final = 1.0  # simulated, before a delivery is tried again
+PART_BYTES: Final = {8: 134, 16: 132}
+SINGLE_BYTES: Final = 140
+
+
+class Due(NamedTuple):
+    """Something that is to be delivered at a moment of time.monotonic()."""
+
+    at_s: float
+    order: int
+    account: Account
+    delivery: Delivery
+    connection: int
+
+
+class Phones:
+    """The phones of one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._random = Random(gateway.config.seed + 1)
+        self._due: list[Due] = []
+        self._order = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._references = itertools.count(1)
+        self._mix: tuple[object, list[str], list[float]] = (None, [], [])
+
+    @property
+    def waiting(self) -> int:
+        """Deliveries whose time has not come."""
+        return len(self._due)
+
+    def reset(self) -> None:
+        """Forget what is to come."""
+        self._due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # reports
+
+    def plan(self, account: Account, row: int, number: bytes, wanted: bool, extra_s: float) -> None:
+        """What becomes of a number, and when its report comes; `extra_s`: simulated seconds until it is sent at all."""
+        delivery = self.at_once(account, row, number, wanted)
+        if delivery is not None:
+            connection = self._gateway.ledger.connection[row]
+            self._at(account, delivery, self._gateway.clock.real_s(extra_s + self.delay_s()), connection)
+
+    def at_once(self, account: Account, row: int, number: bytes, wanted: bool = True) -> Delivery | None:
+        """What becomes of a number: the report to deliver, None if there is none."""
+        gateway, switches = self._gateway, self._gateway.switches
+        book = gateway.ledger
+        status = self.status(number)
+        book.status[row] = book.status_index(status)
+        if switches.mo_share and self._random.random() < switches.mo_share:
+            self.write(account, {"mobile": number.decode("latin-1"), "msg": switches.mo_text})
+        if not wanted:
+            return None
+        if switches.report_loss and self._random.random() < switches.report_loss:
+            book.mark(row, ledger.LOST)
+            return None
+        book.mark(row, ledger.DUE)
+        return self._report(row, status)
+
+    def _report(self, row: int, status: str, extra: bool = False) -> Delivery:
+        gateway = self._gateway
+        own_id = gateway.ids.next("spec", gateway.clock.local())
+        index = gateway.ledger.status_index(status)
+        return Delivery(own_id, row, index, gateway.ledger.msg_id[row], extra=extra)
+
+    def status(self, number: bytes) -> str:
+        """The status of a number: its own, or drawn."""
+        switches = self._gateway.switches
+        if switches.status_numbers:
+            given = switches.status_numbers.get(number.decode("latin-1"))
+            if given is not None:
+                return str(given)
+        mix = switches.status_mix
+        if self._mix[0] != mix:
+            self._mix = (dict(mix), list(mix), list(itertools.accumulate(mix.values())))
+        return self._random.choices(self._mix[1], cum_weights=self._mix[2])[0]
+
+    def delay_s(self) -> float:
+        """Simulated seconds from acceptance to report."""
+        switches = self._gateway.switches
+        least_s, mean_s, most_s = (
+            float(getattr(switches, f"report_delay_{name}_s")) for name in ("min", "mean", "max")
+        )
+        match switches.report_delay:
+            case "fixed":
+                more_s = 0.0
+            case "uniform":
+                more_s = self._random.uniform(0, 2 * mean_s)
+            case "lognormal":
+                more_s = self._random.lognormvariate(math.log(mean_s) - 0.5, 1.0) if mean_s else 0.0
+            case _:
+                more_s = self._random.expovariate(1 / mean_s) if mean_s else 0.0
+        return min(least_s + more_s, max(most_s, least_s))
+
+    def _at(self, account: Account, delivery: Delivery, delay_s: float, connection: int = 0) -> None:
+        if delay_s <= 0:
+            self._send(account, delivery, connection)
+            return
+        heapq.heappush(self._due, Due(time.monotonic() + delay_s, next(self._order), account, delivery, connection))
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._due:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(self._due[0].at_s - time.monotonic(), 0), self._run)
+
+    def run_all(self) -> None:
+        """Deliver everything that is to come, at once."""
+        self._run(math.inf)
+
+    def _run(self, until_s: float | None = None) -> None:
+        self._timer = None
+        until_s = time.monotonic() if until_s is None else until_s
+        while self._due and self._due[0].at_s <= until_s:
+            due = heapq.heappop(self._due)
+            self._send(due.account, due.delivery, due.connection)
+        self._arm()
+
+    def _send(self, account: Account, delivery: Delivery, connection: int) -> None:
+        gateway, switches = self._gateway, self._gateway.switches
+        row = delivery.row
+        if row < 0 or delivery.rounds:
+            gateway.send(account, delivery, connection)
+            return
+        if gateway.ledger.flags[row] & ledger.CANCELLED:
+            gateway.ledger.flags[row] &= ~ledger.DUE & 0xFF
+            return
+        status = gateway.ledger.statuses[delivery.status]
+        if switches.accepted_first == "on" and status != INTERMEDIATE:
+            gateway.send(account, self._report(row, INTERMEDIATE, extra=True), connection)
+        gateway.send(account, delivery, connection)
+        if switches.second_final == "on":
+            other = "UNDELIV" if status == "DELIVRD" else "DELIVRD"
+            gateway.send(account, self._report(row, other, extra=True), connection)
+        if switches.report_duplicates and self._random.random() < switches.report_duplicates:
+            account.counts.reports_duplicates += 1
+            gateway.send(account, self._report(row, status, extra=True), connection)
+        if switches.report_unknown_ids and self._random.random() < switches.report_unknown_ids:
+            account.counts.reports_stray += 1
+            stray = self._report(row, status, extra=True)
+            stray.row, stray.reported_id = -1, self._random.getrandbits(64)
+            gateway.send(account, stray, connection)
+
+    def again(self, account: Account, delivery: Delivery) -> None:
+        """Try a delivery once more, later."""
+        self._at(account, delivery, self._gateway.clock.real_s(AGAIN_S))
+
+    def made_report(self, account: Account, wanted: dict[str, Any]) -> None:
+        """A report as somebody wants it: `msg_id` (16 hex digits), `mobile`, `status`."""
+        gateway = self._gateway
+        own_id = gateway.ids.next("spec", gateway.clock.local())
+        number = str(wanted.get("mobile", "13800138000")).encode("latin-1")
+        msg_id = int(str(wanted.get("msg_id", "0")), 16)
+        pdu = gateway.report_pdu(own_id, msg_id, number, str(wanted.get("status", "DELIVRD")))
+        gateway.send(account, Delivery(own_id, pdu=pdu))
+
+    def repeat(self, account: Account) -> int:
+        """Every report that was delivered, once more; how many."""
+        rows = list(self._gateway.pick_rows(account, ledger.PUSHED))
+        book = self._gateway.ledger
+        for row in rows:
+            self._gateway.send(account, self._report(row, book.statuses[book.status[row]], extra=True))
+        return len(rows)
+
+    # messages from phones
+
+    def write(self, account: Account, wanted: dict[str, Any]) -> int:
+        """A message from a phone: `mobile`, `to`, `msg`, `msg_fmt`, `service`; in parts, if it is long. How many."""
+        gateway = self._gateway
+        pieces = self.pieces(account, wanted)
+        for place, pdu in enumerate(pieces):
+            account.counts.inbound_pushed += 1
+            delivery = Delivery(pdu.msg_id, pdu=pdu, answered=self._acked(account))
+            sessions = account.sessions
+            if gateway.switches.mo_connections == "in_turn" and sessions:
+                sessions[place % len(sessions)].deliver(delivery)
+            else:
+                gateway.send(account, delivery, sessions[0].number if sessions else 0)
+        return len(pieces)
+
+    def _acked(self, account: Account) -> Any:
+        day, service = self._gateway.clock.local().strftime("%Y%m%d"), ""
+        for each in account.day(day, service):
+            each.mo_waiting += 1
+
+        def answered(result: int | None) -> None:
+            for each in account.day(day, service):
+                each.mo_waiting -= 1
+                if result == 0:
+                    each.mo_delivered += 1
+                else:
+                    each.mo_failed += 1
+            account.counts.inbound_acked += result == 0
+
+        return answered
+
+    def pieces(self, account: Account, wanted: dict[str, Any]) -> list[Deliver]:
+        """The DELIVERs of a message."""
+        gateway, switches = self._gateway, self._gateway.switches
+        msg_fmt = int(wanted.get("msg_fmt", switches.mo_format))
+        octets = self._octets(wanted, msg_fmt)
+        bits = switches.mo_reference_bits
+        size = SINGLE_BYTES if len(octets) <= SINGLE_BYTES else PART_BYTES[bits]
+        cuts = [octets[at : at + size] for at in range(0, len(octets), size)] or [b""]
+        reference = next(self._references) & ((1 << bits) - 1)
+        made = []
+        for number, content in enumerate(cuts, 1):
+            if len(cuts) > 1:
+                width = bits // 8
+                head = bytes((4 + width, 0 if bits == 8 else 8, 2 + width))
+                content = head + reference.to_bytes(width, "big") + bytes((len(cuts), number)) + content
+            made.append(
+                Deliver(
+                    gateway.ids.next("spec", gateway.clock.local()),
+                    str(wanted.get("to", account.config.service_code or "1069000101")).encode("latin-1"),
+                    str(wanted.get("service", "")).encode("latin-1"),
+                    tp_udhi=int(len(cuts) > 1),
+                    msg_fmt=msg_fmt,
+                    src_terminal_id=gateway.prefixed(str(wanted.get("mobile", "13800138000")).encode("latin-1")),
+                    msg_content=content,
+                )
+            )
+        return made
+
+    def _octets(self, wanted: dict[str, Any], msg_fmt: int) -> bytes:
+        if "hex" in wanted:
+            return bytes.fromhex(str(wanted["hex"]))
+        text = str(wanted.get("msg", ""))
+        if self._gateway.switches.mo_mislabel == "gbk":
+            return text.encode("gbk", "replace")
+        charset = {0: "ascii", 15: "gb18030"}.get(msg_fmt, "utf-16-be")
+        return text.encode(charset, "replace")
