@@ -8,7 +8,6 @@ failure into one sentence on the terminal, never a traceback.
 from __future__ import annotations
 
 import errno
-import io
 import logging
 import os
 import sys
@@ -22,6 +21,7 @@ from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
 from dispatcher.terminal.options import CONFIG_BEFORE, Group, config_before
+from dispatcher.terminal.streams import clean_streams
 
 DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
@@ -119,8 +119,9 @@ class Commands(InstalledGroup):
         """Run, and end the process with the error's exit code; with `standalone_mode=False` raise errors instead."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        _show_what_the_terminal_can()
-        sys.exit(self._run(args, prog_name, complete_var, extra))
+        with clean_streams():
+            code = self._run(args, prog_name, complete_var, extra)
+        sys.exit(code)
 
     def _run(
         self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, extra: dict[str, Any]
@@ -155,13 +156,6 @@ class Commands(InstalledGroup):
             return 1
         # click returns the code of ctx.exit() as the result when not standalone.
         return result if isinstance(result, int) and not isinstance(result, bool) else 0
-
-
-def _show_what_the_terminal_can() -> None:
-    """A terminal that is not UTF-8 shows `?` for characters it lacks; files and JSON are UTF-8 everywhere."""
-    for out in (sys.stdout, sys.stderr):
-        if isinstance(out, io.TextIOWrapper):
-            out.reconfigure(errors="replace")
 
 
 def _unread() -> int:

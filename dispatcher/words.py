@@ -10,6 +10,14 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 _DAY_S = 86_400
+_CONTROLS: Final = dict.fromkeys(
+    (
+        *(code for code in range(0x20) if chr(code) not in "\t\n"),
+        *range(0x7F, 0xA0),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+)
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
@@ -68,6 +76,11 @@ def age(seconds: float) -> str:
     """`0:07`, `5:12:30`, `12 days`."""
     days = int(seconds // _DAY_S)
     return counted(days, "day") if days > 1 else countdown(max(0.0, seconds))
+
+
+def without_controls(text: str) -> str:
+    """The text without what would do something to a terminal or turn its letters round; lines and tabs stay."""
+    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
 
 
 def printable(text: str) -> str:

@@ -147,14 +147,14 @@ def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
 
 
 def _print_check(each: AccountCheck) -> None:
-    mark = {True: click.style("ok", fg="green"), False: click.style("refused", fg="red"), None: "not known"}[
-        each.let_in
-    ]
+    from rich.text import Text
+
+    mark = {True: Text("ok", "green"), False: Text("refused", "red"), None: Text("not known")}[each.let_in]
     left = "" if each.messages is None else f", {each.messages:,.0f} messages left"
     says = f" ({each.says})" if each.let_in and each.says != "let in" else "" if each.let_in else f": {each.says}"
     cause = "the login" if each.asked else "the login or the balance"
     lane = f"; a lane that stopped because of {cause} goes on" if each.lane_told else ""
-    click.echo(f"{each.account}: {mark}{left}{says}{lane}.")
+    console().print(Text(f"{each.account}: ").append_text(mark).append(f"{left}{says}{lane}."), soft_wrap=True)
 
 
 def _fail_on(probes: Sequence[Probe]) -> None:

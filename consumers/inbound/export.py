@@ -26,7 +26,6 @@ SCHEMA: Final[dict[str, Any]] = {
     "missing": pl.String,
     "flags": pl.String,
 }
-_WRITTEN: Final = ("number", "to", "text", "message_id")
 
 
 def export_messages(pages: Iterable[Sequence[InboundMessage]], out: IO[bytes], kind: TableKind) -> int:
@@ -39,7 +38,7 @@ def export_messages(pages: Iterable[Sequence[InboundMessage]], out: IO[bytes], k
             yield _frame(page)
             rows += len(page)
 
-    write_table(frames(), SCHEMA, out, kind, written=_WRITTEN, byte_order_mark=True)
+    write_table(frames(), SCHEMA, out, kind)
     return rows
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -21,6 +21,8 @@ from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+
+BINARY: Final = {"parquet": "Parquet", "xlsx": "XLSX"}
 
 
 def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -62,12 +64,13 @@ def export_command(
 
     Columns: number, state, code (the vendor's), meaning, vendor_id, account, submitted_at, reported_at (ISO 8601,
     +08:00). With invalid, duplicate or suppressed among the states, the rows of the list that were set aside follow,
-    with their row number and original value. --texts adds a column with each recipient's text, read from the log. FILE
+    with their row number, their original value and, for a duplicate, the row it repeats. --texts adds a column with
+    each recipient's text, read from the log. In a spreadsheet, XLSX keeps long ids whole. FILE
     appears only when it is complete.
 
     \b
     Examples:
-      dispatcher campaign export may-sale -o may-sale.csv
+      dispatcher campaign export may-sale -o may-sale.xlsx
       dispatcher campaign export may-sale --state failed,unknown --format ndjson | jq .code
       dispatcher campaign export may-sale --state invalid -o rejected.csv
       dispatcher campaign export orders --texts -o orders.result.csv
@@ -76,8 +79,8 @@ def export_command(
     format_ = cast("Format", output_kind(kind, output, FORMATS))
     if output is None and as_json:
         raise UserError("--json prints what was written to a file. Name one: -o FILE.")
-    if output is None and format_ == "parquet":
-        raise UserError("Parquet is no text for a terminal or a pipe. Name a file: -o FILE.")
+    if output is None and format_ in BINARY:
+        raise UserError(f"{BINARY[format_]} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
     places, view, missing = asyncio.run(_fresh(config, campaign))

@@ -32,16 +32,18 @@ REASONS: Final = (
     "international",
     "ambiguous international number",
     "several numbers in one cell",
+    "other text beside the number",
 )
 """Why `normalise` refuses a value, by its reason code; code 0 is "it is fine"."""
 
-_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS, _SEVERAL = range(1, 10)
+_EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS, _SEVERAL, _BESIDE = range(1, 11)
 
 ADVICE: Final = {
     "scientific notation": "a spreadsheet cut the digits off; format the column as text and save the list again",
     "international": "not every account of this route sends abroad",
     "ambiguous international number": "without its + it reads like a Chinese mobile, whose owner would get the text",
     "several numbers in one cell": "put each on a row of its own",
+    "other text beside the number": "leave only the number in its cell",
     "not a mobile number": "eleven digits, but no 13…19 number: a landline or a typing error",
 }
 """What to tell the user about a reason, where there is something to tell."""
@@ -191,7 +193,6 @@ _GLUED: Final = re.compile(rb"\D*(?:1[3-9]\d{9}){2,}\D*")
 _BETWEEN: Final = re.compile("/|,|;|[|]|&|、|；|或".encode())
 _DIGIT: Final = re.compile(rb"\d")
 _PART_DIGITS_MIN: Final = 7
-_SEVERAL_BYTES_MIN: Final = 2 * _PART_DIGITS_MIN
 
 
 def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -> tuple[Numbers, Bytes]:
@@ -235,20 +236,23 @@ def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -
         _take_abroad(text, starts, ends, numbers, reasons)
     if phs:
         _take_phs(text, starts, ends, ~(abroad | country), numbers, reasons)
-    _name_several(written, reasons)
+    _name_what_else(written, reasons)
     return numbers, reasons
 
 
-def _name_several(written: bytes, reasons: Bytes) -> None:
-    """Say of values that were refused because they hold more than one number that they do."""
+def _name_what_else(written: bytes, reasons: Bytes) -> None:
+    """Say of refused values that they hold more than one number, or a number and other text."""
     text = np.frombuffer(written, np.uint8)
     ends = np.flatnonzero(text == _LF)
     starts = np.append(0, ends[:-1] + 1)
-    for at in np.flatnonzero((reasons > _EMPTY) & (ends - starts >= _SEVERAL_BYTES_MIN)).tolist():
+    for at in np.flatnonzero((reasons > _EMPTY) & (ends - starts > DOMESTIC_DIGITS)).tolist():
         value = _folded(written[starts[at] : ends[at]], blank=" ")
         parts = sum(len(_DIGIT.findall(part)) >= _PART_DIGITS_MIN for part in _BETWEEN.split(value))
-        if parts > 1 or len(_NUMBER.findall(value)) > 1 or _GLUED.fullmatch(value):
+        found = len(_NUMBER.findall(value))
+        if parts > 1 or found > 1 or _GLUED.fullmatch(value):
             reasons[at] = _SEVERAL
+        elif found and reasons[at] in (_NO_NUMBER, _SHORT, _LONG, _NO_MOBILE):
+            reasons[at] = _BESIDE
 
 
 def _take_abroad(text: Bytes, starts: Numbers, ends: Numbers, numbers: Numbers, reasons: Bytes) -> None:

@@ -20,6 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from dispatcher.config.file import Config
 from dispatcher.masking import MASKED, Masker, masked_mobiles
 from dispatcher.vendors.seam.vendor import SECRET_CHARS_MIN, Secret, secrets_in
+from dispatcher.words import without_controls
 
 _MOBILES: Final = range(13_000_000_000, 20_000_000_000)
 _PLAIN: Final = frozenset({"level", "timestamp", "logger"})
@@ -35,7 +36,10 @@ def secrets_of(config: Config) -> list[str]:
 
 
 class Redact:
-    """A structlog processor: masks phone numbers and known secrets in every value of an event."""
+    """A structlog processor: masks phone numbers and known secrets in every value of an event.
+
+    What would do something to a terminal is left out.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._masker = Masker(secret for secret in secrets if len(secret) >= SECRET_CHARS_MIN)
@@ -63,7 +67,7 @@ class Redact:
                 return self._text(str(value))
 
     def _text(self, text: str) -> str:
-        return masked_mobiles(self._masker.text(text))
+        return without_controls(masked_mobiles(self._masker.text(text)))
 
 
 def configure(
@@ -74,7 +78,8 @@ def configure(
     level: int = logging.INFO,
 ) -> None:
     """Set up structlog and `logging` for this process; the last call counts. `human` None: as `stream` is."""
-    out = stream if stream is not None else sys.stderr
+    # events are cleaned by Redact, so that colours may pass (dispatcher/terminal/streams.py)
+    out = stream if stream is not None else getattr(sys.stderr, "rich_proxied_file", sys.stderr)
     for_people = out.isatty() if human is None else human
     shared: list[Processor] = [
         structlog.stdlib.add_logger_name,

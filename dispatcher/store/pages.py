@@ -165,9 +165,12 @@ def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> I
 
 def reject_page(record: Rejects) -> RejectPage:
     """The rows of one record of rejects."""
+    rows = np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False)
+    repeats = np.frombuffer(record.repeats, "<u8").astype(np.uint64, copy=False)
     return RejectPage(
-        rows=np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False),
+        rows=rows,
         values=record.values.decode("utf-8", "replace").split("\n"),
         reasons=record.reasons,
         reason_index=np.frombuffer(record.reason_index, np.uint8),
+        repeats=repeats if len(repeats) == len(rows) else np.zeros_like(rows),
     )

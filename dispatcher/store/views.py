@@ -133,12 +133,16 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that never became recipients. `rows[i]` is the source row, `reasons[reason_index[i]]` why."""
+    """Rows that never became recipients. `rows[i]` is the source row, `reasons[reason_index[i]]` why.
+
+    `repeats[i]` is the row whose number it repeats, 0 if that is not known.
+    """
 
     rows: NDArray[np.uint64]
     values: list[str]
     reasons: list[str]
     reason_index: NDArray[np.uint8]
+    repeats: NDArray[np.uint64]
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH_PIPED: Final = 500
+_CONTROLS: Final = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 CONFIG_BEFORE: Final = "dispatcher.config"
 """The key under which click's contexts keep the configuration that was named before the command."""
 
@@ -82,13 +84,18 @@ def json_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """One object, readable by people too. Structs are printed with the names of their fields."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+    click.echo(_escaped(msgspec.json.format(msgspec.json.encode(value), indent=2).decode()))
 
 
 def print_json_line(value: Any) -> None:
     """One object on one line, flushed at once."""
-    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.write(_escaped(msgspec.json.encode(value).decode()).encode() + b"\n")
     sys.stdout.buffer.flush()
+
+
+def _escaped(text: str) -> str:
+    """JSON without the characters that it may hold as they are and that do something to a terminal."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def folding() -> Callable[[int, int], None]:
@@ -107,10 +114,12 @@ def folding() -> Callable[[int, int], None]:
 
 def console(*, err: bool = False) -> Console:
     """The console: as wide as the terminal, and never cut off without one."""
-    from rich.console import Console  # here: most of what a command prints needs no table
+    from dispatcher.terminal.clean_console import CleanConsole  # here: most of what a command prints needs no table
 
     out = sys.stderr if err else sys.stdout
-    return Console(file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else WIDTH_PIPED)
+    return CleanConsole(
+        file=out, highlight=False, markup=False, emoji=False, width=None if out.isatty() else WIDTH_PIPED
+    )
 
 
 def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> Listing:

@@ -26,6 +26,7 @@ from dispatcher.errors import InputError
 
 ROWS_MAX: Final = 1 << 31
 _ROW_BITS: Final = np.uint64(31)
+_ROW: Final = np.uint64((1 << 31) - 1)
 _NUMBER_BITS: Final = np.uint64(33)
 _NUMBER: Final = np.uint64((1 << 33) - 1)
 _ABROAD: Final = DOMESTIC_END - DOMESTIC_MIN
@@ -51,7 +52,14 @@ class Rows(msgspec.Struct, frozen=True):
 
     def numbers(self, start: int, end: int) -> Numbers:
         """The numbers of these rows from `start` to `end`, as int64."""
-        packed = (self.packed[start:end] & _NUMBER).astype(np.int64)
+        return self._unpacked(self.packed[start:end])
+
+    def numbers_of(self, places: NDArray[np.intp]) -> Numbers:
+        """The numbers of the rows in these places."""
+        return self._unpacked(self.packed[places])
+
+    def _unpacked(self, rows: Packed) -> Numbers:
+        packed = (rows & _NUMBER).astype(np.int64)
         if not len(self.abroad):
             return packed + DOMESTIC_MIN
         elsewhere = self.abroad[np.clip(packed - _ABROAD, 0, None)]
@@ -71,6 +79,27 @@ class Rows(msgspec.Struct, frozen=True):
             yield self.numbers(start, start + _BLOCK)
 
 
+class Repeats(msgspec.Struct, frozen=True):
+    """Rows whose number an earlier row has, in the list's order, one uint64 each: the row above, the earlier below."""
+
+    packed: Packed
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def rows(self, start: int, end: int) -> Numbers:
+        """The row indices from `start` to `end`."""
+        return (self.packed[start:end] >> _ROW_BITS).astype(np.int64)
+
+    def first_rows(self, start: int, end: int) -> Numbers:
+        """For each of these, the first row of the list with the same number."""
+        return (self.packed[start:end] & _ROW).astype(np.int64)
+
+    def position(self, row: int) -> int:
+        """How many of these rows lie before the list's row `row`."""
+        return int(np.searchsorted(self.packed, np.uint64(row << int(_ROW_BITS))))
+
+
 class Separated(msgspec.Struct, frozen=True):
     """A list taken apart: every good number is in exactly one of these.
 
@@ -79,9 +108,19 @@ class Separated(msgspec.Struct, frozen=True):
     """
 
     recipients: Rows
-    duplicates: Rows
+    duplicates: Repeats
     suppressed: Rows
     on_list: Rows
+
+    def numbers_at(self, rows: Numbers) -> Numbers:
+        """The numbers of rows that are the first with theirs."""
+        numbers = np.zeros(len(rows), np.int64)
+        for part in (self.recipients, self.suppressed, self.on_list):
+            if len(part):
+                at = np.minimum(np.searchsorted(part.packed, rows.astype(np.uint64) << _NUMBER_BITS), len(part) - 1)
+                there = (part.packed[at] >> _NUMBER_BITS).astype(np.int64) == rows
+                numbers[there] = part.numbers_of(at[there])
+        return numbers
 
     def without(self, ascending: Numbers) -> Separated:
         """The same with the recipients among these numbers `on_list`: who came on the list since it was read."""
@@ -180,7 +219,7 @@ def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -
     packed.sort()
     barred = [_barred(suppression, abroad), _barred(on_list, abroad)]
     duplicates, set_aside = Growing(), [Growing(), Growing()]
-    before, kept = None, 0
+    before, before_row, kept = None, np.uint64(0), 0
     for start in range(0, len(packed), _BLOCK):
         part = packed[start : start + _BLOCK]
         number = part >> _ROW_BITS
@@ -188,8 +227,13 @@ def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -
         first[0] = before is None or number[0] != before
         np.not_equal(number[1:], number[:-1], out=first[1:])
         before = number[-1]
-        if not first.all():
-            duplicates.add(_turned(part[~first]))
+        if first.all():
+            before_row = part[-1] & _ROW
+        else:
+            begun = np.cumsum(first)
+            first_rows = np.append(before_row, part[first] & _ROW)[begun]
+            before_row = first_rows[-1]
+            duplicates.add(((part[~first] & _ROW) << _ROW_BITS) | first_rows[~first])
         for numbers, kept_aside in zip(barred, set_aside, strict=True):
             if len(numbers):
                 out = _is_in(numbers, number) & first
@@ -200,7 +244,10 @@ def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -
         kept += len(part)
     packed.resize(kept, refcheck=False)
     packed.sort()
-    return Separated(Rows(packed, abroad), *(_ordered(each, abroad) for each in (duplicates, *set_aside)))
+    repeats = duplicates.taken()
+    repeats.sort()
+    in_file, listed_there = (_ordered(each, abroad) for each in set_aside)
+    return Separated(Rows(packed, abroad), Repeats(repeats), in_file, listed_there)
 
 
 def _settled(packed: Packed, abroad: Numbers) -> Numbers:

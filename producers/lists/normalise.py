@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dispatcher.core import numbers as core
 from dispatcher.core.wire_number import DOMESTIC_DIGITS
 
-VALUE_CHARS_MAX: Final = 200
-"""How much of a refused value is kept."""
+VALUE_CHARS_MAX: Final = 32_767
+"""How much of a refused value is kept: as much as a cell of a spreadsheet can hold."""
 
 
 class Block(msgspec.Struct, frozen=True):

@@ -59,8 +59,9 @@ class NoColumn(InputError):
 class Column(msgspec.Struct, frozen=True):
     """The phone column: its index from 0 and what to call it.
 
-    `header_at`: which of the rows is the header, None if there is none. `samples` are its first numbers, masked;
-    `others` what to call columns that could have been taken instead.
+    `header_at`: which of the rows is the header, None if there is none; `guessed`: only its letters say so; `above`:
+    how many rows with content stand above it. `samples` are the first numbers, masked; `others` what to call columns
+    that could have been taken instead.
     """
 
     index: int
@@ -68,6 +69,8 @@ class Column(msgspec.Struct, frozen=True):
     header_at: int | None
     samples: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    guessed: bool = False
+    above: int = 0
 
     @property
     def header(self) -> bool:
@@ -78,6 +81,15 @@ class Column(msgspec.Struct, frozen=True):
     def skip(self) -> int:
         """How many rows come before the list's first."""
         return 0 if self.header_at is None else self.header_at + 1
+
+
+def header_notes(column: Column, line: int | None) -> Iterator[str]:
+    """What to say of a list's header on this line."""
+    if column.above:
+        rows = "1 row" if column.above == 1 else f"{column.above:,} rows"
+        yield f"{rows} above the header on line {line} not read"
+    if column.guessed:
+        yield f"line {line}, {column.name}, is taken for the header; --header-row 0 reads it as a row of the list"
 
 
 def headers_of(rows: Sequence[Sequence[str]], column: Column) -> tuple[str, ...]:
@@ -293,9 +305,18 @@ class _Sample:
 
     def _by_header(self, at: int) -> int | None:
         """The column that the header in row `at` names, or None if none of the names is to be believed."""
-        candidates = [self._candidate(index, cell, at) for index, cell in enumerate(self._rows[at])]
-        named = [each for each in candidates if each is not None and each.index not in self._hidden]
+        found = [self._candidate(index, cell, at) for index, cell in enumerate(self._rows[at])]
+        candidates = [each for each in found if each is not None]
+        named = [each for each in candidates if each.index not in self._hidden]
         exact = [each for each in named if each.exact and each.strong]
+        unseen = [
+            each for each in candidates if each.index in self._hidden and each.exact and each.strong and each.good
+        ]
+        if unseen and not exact:
+            raise InputError(
+                f"{self._label}: {self._name(unseen[0].index, at)} names the phone numbers, but the column is hidden "
+                "in the sheet. Show it there, or say with --column which column is meant."
+            )
         if exact:
             rank = min(each.rank for each in exact)
             return self._one_of([each for each in exact if each.rank == rank], at)
@@ -401,6 +422,8 @@ class _Sample:
             return at if bare else None
         wide = max(1, self._typical_width() / 2)
         above = [at for at in rows if at < first and _is_header(self._cell(index, at))]
+        if wide == 1:  # nothing but its place tells a header from junk
+            above = [at for at in above if not any(self._filled(higher) for higher in range(at))]
         return next((at for at in above if self._filled(at) >= wide), above[-1] if above else None)
 
     def _guessed_header(self) -> int | None:
@@ -426,7 +449,11 @@ class _Sample:
     def _column(self, index: int, at: int | None) -> Column:
         start = 0 if at is None else at + 1
         numbers = [str(number) for number in self._numbers.get(index, [])[start:] if number]
-        return Column(index, self._name(index, at), at, tuple(map(masked_number, dict.fromkeys(numbers[:SAMPLES]))))
+        samples = tuple(map(masked_number, dict.fromkeys(numbers[:SAMPLES])))
+        bare = at is not None and self._header_at is None and self._typical_width() <= 1
+        guessed = bare and at is not None and _named(self._cell(index, at)) is None
+        above = sum(1 for row in range(at or 0) if self._filled(row))
+        return Column(index, self._name(index, at), at, samples, guessed=guessed, above=above)
 
     def _name(self, index: int, at: int | None) -> str:
         name = self._cell(index, at) if at is not None else ""

@@ -1,5 +1,7 @@
 """Rows that become no recipients: kept with row number, value as written and reason, in memory that does not grow.
 
+A duplicate also says which row it repeats.
+
 While a list is read, its odd rows (not eleven bare digits, good or bad) go to a temporary file: only after all rows are
 known is it clear which of the good ones are duplicates. The file has no name, so nothing is left behind by a crash.
 """
@@ -99,14 +101,18 @@ class Spool:
         odd = _frame(rows, written if piece.odd else written.clear(), reasons)
         end = piece.first_row + piece.rows
         dropped = [
-            _good(separated.duplicates, piece.first_row, end, _DUPLICATE),
+            _repeated(separated, piece.first_row, end),
             _good(separated.suppressed, piece.first_row, end, _BY_FILE),
             _good(separated.on_list, piece.first_row, end, _ON_LIST),
         ]
         good = pl.concat(dropped).join(odd.select("row", written="value"), on="row", how="left")
-        good = good.select("row", pl.coalesce("written", "value").alias("value"), "reason")
+        good = good.select("row", pl.coalesce("written", "value").alias("value"), "reason", "repeats")
         rejected = pl.concat([odd.filter(pl.col("reason") > 0), good]).sort("row")
-        return rejected.with_columns(pl.Series("row", self.lines.of(rejected["row"].to_numpy())))
+        repeats = rejected["repeats"].fill_null(-1).to_numpy()
+        earlier = np.zeros(len(repeats), np.int64)
+        earlier[repeats >= 0] = self.lines.of(repeats[repeats >= 0])
+        lines = self.lines.of(rejected["row"].to_numpy())
+        return rejected.with_columns(pl.Series("row", lines), pl.Series("repeats", earlier))
 
 
 def _good(rows: Rows, first: int, end: int, reason: int) -> pl.DataFrame:
@@ -116,19 +122,39 @@ def _good(rows: Rows, first: int, end: int, reason: int) -> pl.DataFrame:
     return _frame(rows.rows(start, stop), values, np.full(stop - start, reason, np.uint8))
 
 
-def _frame(rows: NDArray[np.int64], values: pl.Series, reasons: NDArray[np.uint8]) -> pl.DataFrame:
-    return pl.DataFrame({"row": rows, "value": values, "reason": reasons}, schema=_SCHEMA)
+def _repeated(separated: Separated, first: int, end: int) -> pl.DataFrame:
+    """Rows with the number of an earlier row, and which row that is."""
+    repeats = separated.duplicates
+    start, stop = repeats.position(first), repeats.position(end)
+    earlier = repeats.first_rows(start, stop)
+    values = pl.Series(separated.numbers_at(earlier)).cast(pl.String)
+    return _frame(repeats.rows(start, stop), values, np.full(stop - start, _DUPLICATE, np.uint8), earlier)
 
 
-_SCHEMA: Final = {"row": pl.Int64, "value": pl.String, "reason": pl.UInt8}
+def _frame(
+    rows: NDArray[np.int64],
+    values: pl.Series,
+    reasons: NDArray[np.uint8],
+    repeats: NDArray[np.int64] | None = None,
+) -> pl.DataFrame:
+    earlier = (
+        pl.Series(repeats) if repeats is not None else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(rows))
+    )
+    return pl.DataFrame({"row": rows, "value": values, "reason": reasons, "repeats": earlier}, schema=_SCHEMA)
+
+
+_SCHEMA: Final = {"row": pl.Int64, "value": pl.String, "reason": pl.UInt8, "repeats": pl.Int64}
 
 
 def _cut(rejected: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Pieces that fit into a record each."""
-    longest = int(rejected["value"].str.len_bytes().max() or 0)  # type: ignore[arg-type]  # a length is an int
-    step = max(1, min(RECORD_ROWS_MAX, RECORD_VALUES_BYTES_MAX // (longest + 1)))
-    for start in range(0, len(rejected), step):
-        yield rejected.slice(start, step)
+    ends = (rejected["value"].str.len_bytes().cast(pl.Int64) + 1).cum_sum().to_numpy()
+    start = 0
+    while start < len(ends):
+        full = (int(ends[start - 1]) if start else 0) + RECORD_VALUES_BYTES_MAX
+        end = min(max(int(np.searchsorted(ends, full, "right")), start + 1), start + RECORD_ROWS_MAX)
+        yield rejected.slice(start, end - start)
+        start = end
 
 
 def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame, known: Sequence[str]) -> Rejects:
@@ -141,4 +167,5 @@ def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame, know
         values=str(rejected["value"].str.join("\n").item()).encode(),
         reasons=[known[code] for code in codes],
         reason_index=index.astype(np.uint8).tobytes(),
+        repeats=rejected["repeats"].to_numpy().astype("<u8").tobytes() if (rejected["repeats"] > 0).any() else b"",
     )

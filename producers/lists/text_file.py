@@ -1,8 +1,8 @@
 """CSV, TSV and TXT lists: bytes of any usual encoding -> blocks of the wanted columns, in memory that does not grow.
 
 Bytes are read in blocks and cut at line ends; polars takes the wanted columns out of each block. The encoding is UTF-8
-(with or without BOM), UTF-16, or GBK/GB18030: whatever the first bytes that are not ASCII are. Line ends may
-be LF, CR LF and CR, also mixed. Every line is a row, blank ones too; a line break inside quotes ends none
+(with or without BOM), UTF-16, UTF-32 with its BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are.
+Line ends may be LF, CR LF and CR, also mixed. Every line is a row, blank ones too; a line break inside quotes ends none
 (csv_quotes.py). A first line `sep=;` says what divides the columns. Numbers side by side in one line are a row each.
 
 Weak spot: a line may not be longer than a block (4 MiB).
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from dispatcher.core.numbers import normalise
 from dispatcher.errors import InputError
 from dispatcher.masking import masked_number
+from dispatcher.words import counted
 from producers.lists.columns import Choice, Table, one_line, unprotected
 from producers.lists.csv_quotes import mend
 from producers.lists.phone_column import (
@@ -32,6 +33,7 @@ from producers.lists.phone_column import (
     Column,
     chosen,
     find_column,
+    header_notes,
     headers_of,
     sniff_delimiter,
     split_rows,
@@ -40,6 +42,7 @@ from producers.lists.phone_column import (
 BLOCK_BYTES: Final = 4 << 20
 SAMPLE_BYTES: Final = 64 << 10
 SAMPLE_LINES: Final = 500
+_UTF32: Final = {codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be"}
 _UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF8: Final = "utf-8"
 _GB: Final = "gb18030"
@@ -61,7 +64,6 @@ class Readable(Protocol):
 class TextList:
     """A list in a text file. `bytes_read` grows while `tables` is consumed. Raises InputError."""
 
-    notes: Final = ()
     hidden_rows: Final = 0
 
     def __init__(self, stream: Readable, label: str, choice: Choice, *, block_bytes: int = BLOCK_BYTES) -> None:
@@ -90,6 +92,20 @@ class TextList:
         self.header_line: Final = (
             None if self.column.header_at is None else lines[self.column.header_at] + self._first_line
         )
+        named = self.column.header_at is not None and self._delimiter != NO_DELIMITER
+        self._width: Final = len(rows[self.column.header_at or 0]) if named else None
+        self._surplus = self._first_surplus = 0
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What to say of the list; complete when it is read."""
+        found = list(header_notes(self.column, self.header_line))
+        if self._surplus:
+            found.append(
+                f"{counted(self._surplus, 'row')} with more cells than the header, first on line "
+                f"{self._first_surplus:,}: what divides columns stands inside a value and moves the cells behind"
+            )
+        return found
 
     def _column(self, rows: list[list[str]], lines: list[int], choice: Choice, head: bytes) -> Column:
         """The phone column. Raises InputError, also for bytes that are no text."""
@@ -128,17 +144,30 @@ class TextList:
             yield from self._numbers(blocks)
             return
         wanted = [self.column.index, *columns]
+        read = wanted if self._width is None else [*wanted, self._width]
         skip, carry, line = self.column.skip, b"", self._first_line
         for lines in chain(blocks, (None,)):
             if lines is None and not carry:
                 return
             block = carry + (self._utf8(lines) if lines is not None else b"")
-            table, carry, starts = self._table_of(block, wanted, last=lines is None)
+            table, carry, starts = self._table_of(block, read, last=lines is None)
             if table.height > skip:
                 at = None if starts is None else (starts[skip:] + line)
-                yield Table(_values_cleaned(table.slice(skip)), line + skip, at)
+                rows = table.slice(skip)
+                if self._width is not None:
+                    self._note_surplus(rows.to_series(len(wanted)), line + skip, at)
+                yield Table(_values_cleaned(rows[:, : len(wanted)]), line + skip, at)
             skip -= min(skip, table.height)
             line += block.count(b"\n") - carry.count(b"\n")
+
+    def _note_surplus(self, cells: pl.Series, first: int, lines: NDArray[np.int64] | None) -> None:
+        """Count the rows with something in the cell behind the last column that has a header."""
+        if cells.null_count() == len(cells):
+            return
+        rows = np.flatnonzero(cells.str.contains(r"\S").fill_null(False).to_numpy())
+        if len(rows) and not self._surplus:
+            self._first_surplus = int(rows[0]) + first if lines is None else int(lines[rows[0]])
+        self._surplus += len(rows)
 
     def _numbers(self, blocks: Iterator[bytes]) -> Iterator[Table]:
         """Each number that stands beside others as a row, on the line where it stands."""
@@ -220,7 +249,11 @@ class TextList:
         """The file without its BOM; UTF-16 as UTF-8, line ends of old Macs as LF."""
         chunk = self._read()
         decoder: codecs.IncrementalDecoder | None = None
-        if wide := _UTF16.get(chunk[:2]) or _unmarked_utf16(chunk[:SAMPLE_BYTES]):
+        if wider := _UTF32.get(chunk[:4]):
+            self.encoding = "utf-32"
+            decoder = codecs.getincrementaldecoder(wider)("replace")
+            chunk = chunk[4:]
+        elif wide := _UTF16.get(chunk[:2]) or _unmarked_utf16(chunk[:SAMPLE_BYTES]):
             self.encoding = "utf-16"
             decoder = codecs.getincrementaldecoder(wide)("replace")
             chunk = chunk[2:] if chunk[:2] in _UTF16 else chunk

@@ -25,7 +25,7 @@ SCHEMA: Final[dict[str, Any]] = {
 
 def export_list(found: SuppressionList, out: IO[bytes], kind: TableKind) -> int:
     """Write the (detailed) list to `out`; how many numbers. Raises OSError where `out` does."""
-    write_table(_frames(found), SCHEMA, out, kind, written=("by", "why"), byte_order_mark=True)
+    write_table(_frames(found), SCHEMA, out, kind)
     return len(found.listing)
 
 

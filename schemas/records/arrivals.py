@@ -77,7 +77,9 @@ class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
     the header was 1, and so it is in lists without lines) held the i-th line of
     `values` (UTF-8, joined by LF; a line break inside a value is written as a blank) and was set aside because of
     `reasons[reason_index[i]]` (uint8): `duplicate`, `suppressed`, or what is wrong with the number
-    (dispatcher/core/numbers.py). Only records of the attempt that was launched count.
+    (dispatcher/core/numbers.py). `repeats[i]` (uint64 little-endian) is the line whose number row i repeats, 0 if it is
+    no duplicate; empty if the record has no duplicates, and in older ones. Only records of the attempt that was
+    launched count.
     """
 
     campaign: str
@@ -87,3 +89,4 @@ class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
     values: bytes
     reasons: list[str]
     reason_index: bytes
+    repeats: bytes = b""

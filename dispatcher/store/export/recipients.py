@@ -1,14 +1,13 @@
-"""Results as CSV, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
+"""Results as CSV, XLSX, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
 
 Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
 `vendor_id`, `account`, `submitted_at`, `reported_at`, on demand `text` (what each gets); with rejected rows also `row`
-(the line of the list, as an editor counts) and `value` (as it was written); their `meaning` says why they were set
-aside. What is not known is empty (null). Numbers are text. Times are ISO 8601 at Beijing's offset (+08:00), which is
-what the vendors' own times mean; in Parquet they are timestamps of the zone Asia/Shanghai.
+(the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row that
+has the same number); their `meaning` says why they were set aside. What is not known is empty (null). Numbers are text.
+Times are ISO 8601 at Beijing's offset (+08:00), which is what the vendors' own times mean; in Parquet they are
+timestamps of the zone Asia/Shanghai.
 
-CSV is made to be opened in a spreadsheet: a text of a vendor or of the list that a spreadsheet would take for a formula
-gets an apostrophe in front, and if there are rejected rows (which may hold Chinese) the file begins with a byte order
-mark (so it does with texts). NDJSON and Parquet hold every text as it is.
+How CSV and XLSX are made safe for spreadsheets: table_files.py. NDJSON and Parquet hold every text as it is.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
 
-Format = Literal["csv", "ndjson", "parquet"]
+Format = Literal["csv", "xlsx", "ndjson", "parquet"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 STATES: Final = {state.word: state for state in State}
@@ -51,11 +50,8 @@ _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
     "reported_at": TIME,
 }
 _TEXT_SCHEMA: Final[dict[str, Any]] = {"text": pl.String}
-_REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String}
+_REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String, "repeats": pl.UInt64}
 _WORDS: Final = pl.Series([state.word for state in State])
-_WRITTEN: Final = ("code", "vendor_id", "value", "text")
-"""Columns whose texts a vendor or whoever made the list wrote."""
-
 Texts = Callable[[Page], pl.Series]
 """What the recipients of a page get: a text each."""
 
@@ -88,8 +84,7 @@ def export(
     wanted = set(STATES) if states is None else set(states)
     now_ms = clock.now_ms() if now_ms is None else now_ms
     frames = _Frames(reader, view, wanted, meanings, wrote, texts, now_ms)
-    foreign = frames.with_rejects or texts is not None
-    write_table(frames, frames.schema, out, kind, written=_WRITTEN, byte_order_mark=foreign)
+    write_table(frames, frames.schema, out, kind)
     return frames.rows
 
 
@@ -178,6 +173,7 @@ class _Frames:
                 "meaning": pl.Series(reasons, dtype=pl.String).gather(index),
                 "row": page.rows,
                 "value": pl.Series(page.values, dtype=pl.String),
+                "repeats": pl.Series(page.repeats).set(pl.Series(page.repeats == 0), None),
             }
         )
         return frame.filter(pl.col("state").is_in(list(self._wanted)))

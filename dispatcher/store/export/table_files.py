@@ -1,15 +1,16 @@
 """Tables as CSV, NDJSON, Parquet or XLSX, a frame at a time: memory does not grow with the rows.
 
 Times are ISO 8601 at Beijing's offset (+08:00), which is what the vendors' own times mean; in Parquet they are
-timestamps of the zone Asia/Shanghai. CSV is made for spreadsheets: a text that one would take for a formula
-gets an apostrophe in front. In XLSX every text is a text; a sheet that is full is continued on the next.
+timestamps of the zone Asia/Shanghai. CSV and XLSX are made for spreadsheets: a text that one would take for a formula,
+now or when its cell is edited, gets an apostrophe in front (in XLSX one that is not shown). CSV begins with a byte
+order mark, so that a spreadsheet reads Chinese, and holds no character that does something to a terminal. In XLSX every
+text is a text, long ids too; a sheet that is full is continued on the next.
 """
 
 from __future__ import annotations
 
 import codecs
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Final, Literal
 
 import polars as pl
@@ -21,7 +22,9 @@ ZONE: Final = "Asia/Shanghai"
 TIME: Final = pl.Datetime("ms", ZONE)
 SHEET_ROWS_MAX: Final = 1_048_576
 _OFFSET_MS: Final = 8 * 3_600_000
-_FORMULA: Final = re.compile(r"[=+\-@\t\r](?!\d*\.?\d+$)")
+_FORMULA: Final = r"^[\s\x00-\x20\u{200b}-\u{200f}\u{2060}\u{feff}]*[=+\-@＝＋－＠﹢﹣﹦﹫]|^[\t\r\n]"
+_SIGNED_NUMBER: Final = r"^[+-]\d*\.?\d+$"
+_CONTROLS: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u{9f}]"
 
 
 def write_table(
@@ -29,11 +32,8 @@ def write_table(
     schema: Mapping[str, Any],
     out: IO[bytes],
     kind: TableKind,
-    *,
-    written: Collection[str] = (),
-    byte_order_mark: bool = False,
 ) -> None:
-    """Write the frames (all of this schema). `written` are the columns of texts that somebody else wrote.
+    """Write the frames (all of this schema).
 
     Raises OSError where `out` does, and whatever `frames` raises.
     """
@@ -46,25 +46,17 @@ def write_table(
             for frame in frames:
                 as_text(frame).write_ndjson(out)
         case "csv":
-            _write_csv(frames, schema, out, written, byte_order_mark=byte_order_mark)
+            _write_csv(frames, schema, out)
 
 
-def _write_csv(
-    frames: Iterable[pl.DataFrame],
-    schema: Mapping[str, Any],
-    out: IO[bytes],
-    written: Collection[str],
-    *,
-    byte_order_mark: bool,
-) -> None:
-    if byte_order_mark:
-        out.write(codecs.BOM_UTF8)
-    header = True
+def _write_csv(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], out: IO[bytes]) -> None:
+    out.write(codecs.BOM_UTF8)
+    names = pl.Series(list(schema), dtype=pl.String)
+    pl.DataFrame({"name": _for_spreadsheets(names)}).transpose().write_csv(out, include_header=False)
     for frame in frames:
-        _for_spreadsheets(as_text(frame), written).write_csv(out, include_header=header)
-        header = False
-    if header:
-        pl.DataFrame(schema=dict(schema)).write_csv(out)
+        text = as_text(frame)
+        columns = [_for_spreadsheets(each) if each.dtype == pl.String else each for each in text.get_columns()]
+        pl.DataFrame(columns).write_csv(out, include_header=False)
 
 
 def _write_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], out: IO[bytes]) -> None:
@@ -92,20 +84,31 @@ def _write_sheets(frames: Iterable[pl.DataFrame], names: list[str], out: IO[byte
     import xlsxwriter  # most exports are no spreadsheets
 
     with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
+        apostrophe = book.add_format({"quote_prefix": True})
         sheet, at = None, SHEET_ROWS_MAX
         for frame in frames:
-            for row in as_text(frame).iter_rows():
+            text = as_text(frame)
+            formulas = [_formulas(each) if each.dtype == pl.String else None for each in text.get_columns()]
+            for place, row in enumerate(text.iter_rows()):
                 if sheet is None or at == SHEET_ROWS_MAX:
                     sheet, at = book.add_worksheet(), 1
-                    sheet.write_row(0, 0, names)
+                    _write_header(sheet, names, apostrophe)
                 for column, value in enumerate(row):
                     if isinstance(value, str):
-                        sheet.write_string(at, column, value)
+                        like_formula = formulas[column]
+                        protected = like_formula is not None and place in like_formula
+                        sheet.write_string(at, column, value, apostrophe if protected else None)
                     elif value is not None:
                         sheet.write_number(at, column, value)
                 at += 1
         if sheet is None:
-            book.add_worksheet().write_row(0, 0, names)
+            _write_header(book.add_worksheet(), names, apostrophe)
+
+
+def _write_header(sheet: Any, names: list[str], apostrophe: Any) -> None:
+    like_formula = _formulas(pl.Series(names, dtype=pl.String))
+    for column, name in enumerate(names):
+        sheet.write_string(0, column, name, apostrophe if column in like_formula else None)
 
 
 def as_text(frame: pl.DataFrame) -> pl.DataFrame:
@@ -122,11 +125,19 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(columns)
 
 
-def _for_spreadsheets(frame: pl.DataFrame, written: Collection[str]) -> pl.DataFrame:
-    """With an apostrophe in front of what would be a formula."""
-    columns = []
-    for name in written:
-        if name in frame.columns and any(map(_FORMULA.match, frame[name].drop_nulls().unique().to_list())):
-            texts = [f"'{text}" if text and _FORMULA.match(text) else text for text in frame[name].to_list()]
-            columns.append(pl.Series(name, texts, dtype=pl.String))
-    return frame.with_columns(columns)
+def _for_spreadsheets(texts: pl.Series) -> pl.Series:
+    """With an apostrophe in front of what would be a formula, without characters that move a terminal."""
+    if bool(texts.str.contains(_CONTROLS).any()):
+        texts = texts.str.replace_all(_CONTROLS, "")
+    found = _formulas(texts)
+    if not found:
+        return texts
+    return pl.Series(
+        texts.name, [f"'{text}" if at in found else text for at, text in enumerate(texts.to_list())], dtype=pl.String
+    )
+
+
+def _formulas(texts: pl.Series) -> frozenset[int]:
+    """Where the texts are that a spreadsheet would take for a formula; a number with its sign is none."""
+    found = texts.str.contains(_FORMULA) & ~texts.str.contains(_SIGNED_NUMBER)
+    return frozenset(found.fill_null(False).arg_true().to_list())

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dispatcher.errors import EmptyInput, InputError
 from producers.lists.columns import Choice, Table, one_line
-from producers.lists.phone_column import Column, NoColumn, find_column, headers_of
+from producers.lists.phone_column import Column, NoColumn, find_column, header_notes, headers_of
 from producers.lists.xlsx.cells import COLUMNS_MAX, ROWS_MAX, Chunk, chunks_of, column_of, head_of
 from producers.lists.xlsx.number_formats import NumberFormat, whole_number
 from producers.lists.xlsx.workbook import Damaged, Sheet, Workbook, unescaped
@@ -69,6 +69,7 @@ class SheetList:
         return tuple(self._notes())
 
     def _notes(self) -> Iterator[str]:
+        yield from header_notes(self.column, self.header_line)
         others = [sheet for sheet in self._book.sheets if sheet is not self._sheet]
         if others:
             kinds = [f'"{sheet.name}"{" (hidden)" if sheet.hidden else ""}' for sheet in others[:10]]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fastexcel
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
@@ -45,6 +46,7 @@ def story() -> History:
         campaign="c1", attempt="a1", part=0, rows=b"".join(n.to_bytes(8, "little") for n in (2, 4, 6, 8, 9)),
         values='=HYPERLINK("x")\n三\n+86 138\n-5\nhas "quotes", and comma'.encode(),
         reasons=["no number", "duplicate", "suppressed"], reason_index=bytes([0, 0, 1, 2, 0]),
+        repeats=b"".join(n.to_bytes(8, "little") for n in (0, 0, 2, 0, 0)),
     )  # fmt: skip
     history.append("rejects", 0, record)
     return history
@@ -76,6 +78,9 @@ def records(kind: str, data: bytes) -> list[dict[str, Any]]:
         return [{k: v or None for k, v in row.items()} for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig")))]
     if kind == "ndjson":
         return [json.loads(line) for line in data.decode().splitlines()]
+    if kind == "xlsx":
+        frame = fastexcel.read_excel(data).load_sheet(0, dtypes="string").to_polars()
+        return frame.to_dicts()
     return pl.read_parquet(io.BytesIO(data)).to_dicts()
 
 
@@ -110,6 +115,7 @@ def test_all_formats_say_the_same(reader: StoreReader):
         assert found["ndjson"] == found["parquet"]
         plain = [{k: v if v is None else str(v) for k, v in row.items()} for row in found["ndjson"]]
         assert [{k: v and v.removeprefix("'") for k, v in row.items()} for row in found["csv"]] == plain
+        assert found["xlsx"] == plain
 
 
 def test_parquet_holds_real_timestamps_in_beijing_time(reader: StoreReader):
@@ -126,7 +132,11 @@ def test_rejected_rows_come_with_row_value_and_reason(reader: StoreReader):
         (9, 'has "quotes", and comma', "invalid", "no number"),
     ]
     both = records("ndjson", exported(reader, "ndjson", ["duplicate", "suppressed", "delivered"]))
-    assert [(row["state"], row["row"]) for row in both] == [("delivered", None), ("duplicate", 6), ("suppressed", 8)]
+    assert [(row["state"], row["row"], row["repeats"]) for row in both] == [
+        ("delivered", None, None),
+        ("duplicate", 6, 2),
+        ("suppressed", 8, None),
+    ]
 
 
 def test_nothing_in_a_csv_is_a_formula_for_a_spreadsheet_and_numbers_stay_numbers(reader: StoreReader):
@@ -143,7 +153,7 @@ def test_an_export_of_nobody_is_an_empty_table_with_its_columns(reader: StoreRea
     data = exported(reader, kind, ["no_report"])
     assert records(kind, data) == []
     if kind == "csv":
-        assert data.decode().startswith("number,state,code")
+        assert data.decode("utf-8-sig").startswith("number,state,code")
 
 
 class Failing:

@@ -54,6 +54,12 @@ def read(name: str, **said: Any) -> dict[str, Any]:
 MASKED = ["139****0001", "139****0002"]
 ONLY = 'only sheet "名单" is read, not "{}"{}; choose with --sheet'
 BROKEN_HEADERS = ("姓名 (必填)", "手机号 (必填)")
+TAKEN_FOR_HEADER = 'line 1, "abc" (column 1), is taken for the header; --header-row 0 reads it as a row of the list'
+TITLES = "2 rows above the header on line 3 not read"
+SURPLUS = (
+    "2 rows with more cells than the header, first on line 2: what divides columns stands inside a value and moves "
+    "the cells behind"
+)
 
 READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("01-empty-left-column.xlsx", {}, {"column": 3, "numbers": [A, B], "others": 1, "samples": MASKED}),
@@ -95,6 +101,23 @@ READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("13-invisible-marks.csv", {}, {"numbers": [A, B, C, D, E]}),
     ("14-list.csv", {}, {"numbers": [A]}),
     ("15-error-values.csv", {}, {"numbers": [A, B, C]}),
+    ("16-column-hidden.xlsx", {"column": "手机号"}, {"column": 1, "numbers": [A, B]}),
+    ("17-text-beside.csv", {"column": 1}, {"numbers": [A, 0, 0, 0, 0]}),
+    ("18-junk-first.txt", {}, {"column": 1, "header": 1, "numbers": [0, A, B], "notes": TAKEN_FOR_HEADER}),
+    ("18-junk-first.txt", {"header_row": 0}, {"column": 1, "header": None, "numbers": [0, 0, A, B], "notes": ""}),
+    ("18-junk-second.txt", {}, {"header": None, "numbers": [0, 0, A, B], "lines": [1, 2, 3, 4], "notes": ""}),
+    ("19-surplus-cells.csv", {}, {"numbers": [A, B, C], "notes": SURPLUS}),
+    ("20-two-titles.csv", {}, {"header": 3, "numbers": [A], "lines": [4], "notes": TITLES}),
+    ("21-utf-32.txt", {}, {"numbers": [A, B], "lines": [1, 2]}),
+    ("21-utf-16-big-unmarked.csv", {}, {"numbers": [A, B], "rows": [(str(A), "张三"), (str(B), "李四")]}),
+    ("22-quote-never-closed.csv", {}, {"numbers": [A, B, C], "lines": [2, 3, 4]}),
+    ("23-sql-values.txt", {}, {"numbers": [A, B]}),
+    ("24-merged-titles.xlsx", {}, {"column": 3, "header": 3, "numbers": [A, B], "lines": [4, 5]}),
+    ("25-formulas.xlsx", {}, {"numbers": [A, B, 0], "rows": [(str(A), "Ann"), (str(B), "5"), ("#N/A", None)]}),
+    ("26-two-row-header.xlsx", {}, {"header": 1, "numbers": [0, A], "lines": [2, 3]}),
+    ("27-fixed-lines-beside.csv", {}, {"column": 2, "numbers": [A, B]}),
+    ("28-order-numbers-like-mobiles.csv", {}, {"column": 2, "numbers": [A, B], "others": 1}),
+    ("29-prefixes.csv", {}, {"numbers": [A, B, C, D, E]}),
 ]  # fmt: skip
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -115,6 +138,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("05-first-sheet-empty.xlsx", {"sheet": 1}, 'sheet "说明" is empty'),
     ("11-list-column.parquet", {}, "column phone holds no text and no numbers (List(String)). Write it as text."),
     ("14-list.csv", {"sheet": 1}, "has no sheets"),
+    ("16-column-hidden.xlsx", {}, '"手机号" (column 1) names the phone numbers, but the column is hidden in the sheet'),
+    ("17-text-beside-all.csv", {}, "other text beside the number: leave only the number in its cell"),
+    ("30-quoted-in-one-line.txt", {}, "put each number on a line of its own"),
+    ("31-moved-numbers.csv", {}, "there are phone numbers behind the last column with a header (column 3)"),
     ("14-list.csv", {"header_row": 7}, "no row begins on line 7"),
 ]
 

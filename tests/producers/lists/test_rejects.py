@@ -20,7 +20,7 @@ FORMS = ["13800138000", "+86 138 0013 8000", "13900139000", "139-0013-9000", "13
 
 
 def rejected(values, suppressed=(), block=5):
-    """What the records say: (row, value, reason) of every rejected row."""
+    """What the records say: (row, value, reason, the row it repeats) of every rejected row."""
     spool, listed, barred = Spool(), Listed(), Growing()
     for start in range(0, len(values), block):
         part = normalise(pl.Series(values[start : start + block], dtype=pl.String))
@@ -37,21 +37,23 @@ def rejected(values, suppressed=(), block=5):
 def unpacked(record):
     rows = np.frombuffer(record.rows, "<u8").tolist()
     reasons = [record.reasons[index] for index in record.reason_index]
-    return list(zip(rows, record.values.decode().split("\n"), reasons, strict=True))
+    repeats = np.frombuffer(record.repeats, "<u8").tolist() or [0] * len(rows)
+    return list(zip(rows, record.values.decode().split("\n"), reasons, repeats, strict=True))
 
 
 def expected(values, suppressed):
-    seen, found = set(), []
+    seen: dict[int, int] = {}
+    found: list[tuple[int, str, str, int]] = []
     for row, value in enumerate(values, 1):
         number = normalise_one(value)
         if not number:
             reasons = {"n/a": "no number", "": "empty", "1.38E+10": "scientific notation", "12": "too short"}
-            found.append((row, value, reasons[value]))
+            found.append((row, value, reasons[value], 0))
         elif number in seen:
-            found.append((row, value, "duplicate"))
+            found.append((row, value, "duplicate", seen[number]))
         elif number in suppressed:
-            found.append((row, value, "suppressed"))
-        seen.add(number)
+            found.append((row, value, "suppressed", 0))
+        seen.setdefault(number, row)
     return found
 
 
@@ -72,21 +74,29 @@ def test_a_list_without_rejects_makes_no_records():
 def test_many_rejects_make_many_records_of_bounded_size(monkeypatch):
     monkeypatch.setattr(rejects, "RECORD_ROWS_MAX", 10)
     rows, records = rejected(["n/a"] * 35, block=100)
-    assert rows == [(row, "n/a", "no number") for row in range(1, 36)]
+    assert rows == [(row, "n/a", "no number", 0) for row in range(1, 36)]
     assert [len(record.reason_index) for record in records] == [10, 10, 10, 5]
 
 
-def test_long_values_are_cut_and_keep_records_small():
-    long = "手" * 5000
-    rows, records = rejected([long] * 3000, block=3000)
-    assert rows == [(row, "手" * VALUE_CHARS_MAX, "no number") for row in range(1, 3001)]
+def test_long_values_are_kept_whole_in_records_of_bounded_size(monkeypatch):
+    monkeypatch.setattr(rejects, "RECORD_VALUES_BYTES_MAX", 4000)
+    values = ["手" * 1000 if row % 3 == 0 else "n/a" for row in range(30)]
+    rows, records = rejected(values, block=30)
+    assert rows == [(row, value, "no number", 0) for row, value in enumerate(values, 1)]
+    assert max(len(record.values) for record in records) <= 4000
+    assert len(records) == 10
+
+
+def test_a_value_longer_than_any_cell_is_cut():
+    rows, records = rejected(["手" * (VALUE_CHARS_MAX + 1), "n/a"])
+    assert rows == [(1, "手" * VALUE_CHARS_MAX, "no number", 0), (2, "n/a", "no number", 0)]
     assert max(len(record.values) for record in records) <= rejects.RECORD_VALUES_BYTES_MAX
 
 
 def test_line_breaks_inside_a_value_are_blanks():
     assert rejected(["a\nb", "138\n00138000", "13800138000"])[0] == [
-        (1, "a b", "no number"),
-        (3, "13800138000", "duplicate"),
+        (1, "a b", "no number", 0),
+        (3, "13800138000", "duplicate", 2),
     ]
 
 
