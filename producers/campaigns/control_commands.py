@@ -43,7 +43,7 @@ _ALREADY: Final = {
 @config_option
 @json_option
 def pause(campaign: str, config: str | None, as_json: bool) -> None:
-    """Pause a campaign: nothing of it is sent until it is resumed.
+    """Pause a campaign: nothing more is sent until it is resumed.
 
     Requests under way are finished; their reports come in as usual.
 
@@ -59,7 +59,7 @@ def pause(campaign: str, config: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def resume(campaign: str, config: str | None, as_json: bool) -> None:
-    """Let a paused campaign go on where it stopped.
+    """Resume a paused campaign where it stopped.
 
     \b
     Example:
@@ -74,9 +74,9 @@ def resume(campaign: str, config: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
-    """Cancel a campaign for good: what was not sent stays unsent.
+    """Cancel a campaign for good: unsent recipients stay unsent.
 
-    Asks first. A cancelled campaign cannot be resumed; to stop for a while, pause it.
+    Asks first. A cancelled campaign cannot be resumed; to stop it for a while, pause it.
 
     \b
     Examples:
@@ -93,8 +93,8 @@ def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
 def close(campaign: str, config: str | None, as_json: bool) -> None:
     """End the wait for reports: recipients without a report become "no report", and the campaign is finished.
 
-    By itself a campaign waits as long as [store] no_report_after_s says. Reports that come after it was closed still
-    count, and change its figures. What is unknown stays unknown: see dispatcher unknown resolve.
+    Otherwise a campaign waits for [store] no_report_after_s. Reports that come after it was closed still count and
+    change its figures. Unknown recipients stay unknown: see dispatcher unknown resolve.
 
     \b
     Example:
@@ -128,7 +128,7 @@ async def _close(config: str | None, campaign: str) -> CloseResult:
 def weight_command(campaign: str, weight: int | None, urgent: bool | None, config: str | None, as_json: bool) -> None:
     """Change a launched campaign's share of its accounts: its weight N relative to other campaigns, or its urgency.
 
-    Lanes obey within a second. What was sent stays sent.
+    Lanes obey within a second. Sent messages stay sent.
 
     \b
     Examples:
@@ -175,7 +175,7 @@ async def _control(config: str | None, campaign: str, what: Action) -> ControlRe
 
 
 def _agreed(config: str | None, campaign: str) -> bool:
-    """Ask, outside the event loop, which would keep Ctrl-C from ending the question; what is over needs no asking."""
+    """Ask, unless the campaign is over; outside the event loop, which would keep Ctrl-C from ending the question."""
     known = asyncio.run(_before(config, campaign))
     if known.cancelled or known.nothing_left is not None:
         return True

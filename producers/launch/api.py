@@ -1,11 +1,11 @@
 """Launching a campaign: a list of numbers becomes batches, jobs and one `Launched` record, the commit point.
 
-Order on the log: rejected rows, batches, jobs, `Launched`. Everything before the last carries this launch's random
-`attempt`, and nobody touches what belongs to an attempt that was not launched; the first `Launched` of an id is the one
-that counts. So a launch may be repeated after a crash at any point, any number of times: it launches once.
+Order on the log: rejected rows, batches, jobs, `Launched`. All but the last carry this launch's random `attempt`;
+records of an attempt that was not launched are ignored, and the first `Launched` of an id counts. So a launch may be
+repeated after a crash at any point, any number of times: it launches once.
 
-For the same reason an append that timed out is simply repeated: a batch in the log twice is referred to by one job
-only, a lane takes each job number once, readers of rejected rows each part once, and the first `Launched` counts.
+For the same reason an append that timed out is simply repeated: only one job refers to a batch that is on the log
+twice, a lane takes each job number once, readers of rejected rows take each part once, and the first `Launched` counts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from producers.lists.reading import Progress, silent
 
 
 async def plan_launch(session: Session, request: LaunchRequest, *, progress: Progress = silent) -> Plan:
-    """What a launch would do and cost; nothing is launched, and no log made. Balances are asked for.
+    """What a launch would do and cost. It launches nothing and creates no log; it queries balances.
 
     Raises UserError (InputError, TextError, ConfigError).
     """
@@ -33,8 +33,8 @@ async def plan_launch(session: Session, request: LaunchRequest, *, progress: Pro
 async def launch(session: Session, request: LaunchRequest, *, progress: Progress = silent) -> LaunchResult:
     """Launch a campaign; returns when the launch is durable.
 
-    Rows that are no recipients are counted in the result and kept on the log. With an `id` the call may be repeated
-    after a crash.
+    Rows that are set aside are counted in the result and kept on the log. With an `id` the call may be repeated after a
+    crash.
 
     >>> from dispatcher import LaunchRequest, launch, open_session
     >>> numbers = ["13800138000", "+86 138-0013-8001", 13800138000, "not a number"]
@@ -47,9 +47,9 @@ async def launch(session: Session, request: LaunchRequest, *, progress: Progress
     >>> again.already_launched
     True
 
-    Raises UserError (InputError, TextError, ConfigError; also the id being taken by a campaign with other numbers, text
-    or route) before anything counts, LogError if the log fails: then nothing is launched, or it is and a repetition
-    says so.
+    Raises UserError (InputError, TextError, ConfigError; also if a campaign with other numbers, text or route has the
+    id) before anything counts, LogError if the log fails: then nothing is launched, or it is launched and a repetition
+    reports it.
     """
     with closing(await prepare(session, request, ask_balance=False, progress=progress)) as prepared:
         plan = prepared.plan

@@ -1,6 +1,6 @@
-"""The balances of a route, for its plan: asked, or as they were last told where it is too early to ask again.
+"""The balances of a route, for its plan: queried, or the last answers if it is too early to query again.
 
-A balance that is not known is a note in the plan, no more: the lane finds out for itself.
+An unknown balance is only a note in the plan: the lane finds out for itself.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ WAIT_S: Final = 10.0
 async def ask_balances(
     session: Session, accounts: Mapping[str, Vendor], plans: tuple[AccountPlan, ...], by: str, *, create: bool
 ) -> tuple[AccountPlan, ...]:
-    """The same plans with what is left by the vendors' word; all at once, WAIT_S at most for each vendor's answer.
+    """The same plans with the vendors' balances; queried in parallel, WAIT_S at most for each answer.
 
-    No vendor may be asked without the book, which is on the log: with `create` the log is made if there is none, and
-    without it no vendor is asked then. Raises ConfigError (the log's URL).
+    A query needs the query book, which is on the log: `create` creates a missing log; without it no vendor is queried
+    then. Raises ConfigError (the log's URL).
     """
     if not create and not log_is_there(session.config.log.url):
         return tuple(
@@ -55,7 +55,7 @@ async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> Acco
         found = await book.ask_or_recall(plan.account, query)
     except TimeoutError as error:
         return replace(plan, balance_note=str(error))
-    except Exception as error:  # whatever is wrong, it must not stop a launch: the lane finds out for itself
+    except Exception as error:  # no failure here may stop a launch: the lane finds out for itself
         return replace(plan, balance_note=f"{type(error).__name__}: {error}"[:200])
     match found:
         case None:

@@ -1,8 +1,7 @@
 """`dispatcher campaign launch`: plan, ask, launch.
 
-What it does is in producers/launch/prepare.py and producers/launch/commit.py; imported only when the command runs, so
-that every
-other command starts without numpy and polars.
+The work is in producers/launch/prepare.py and producers/launch/commit.py, which are imported only when the command
+runs, so that other commands start without numpy and polars.
 """
 
 from __future__ import annotations
@@ -134,8 +133,7 @@ def launch_command(
 ) -> None:
     """Launch a campaign to the numbers in FILE: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
 
-    Prints what will happen and asks before it does. With --id, the same command may be repeated after a crash: the
-    campaign is launched once.
+    Prints the plan and asks. With --id, the same command may be repeated after a crash: the campaign is launched once.
 
     \b
     Examples:
@@ -195,7 +193,7 @@ def launch_command(
 
 
 def _check_typed(*texts: str | None) -> None:
-    """Raises UserError for what is in another encoding than the terminal says it is."""
+    """Raises UserError for an argument that is not in the terminal's encoding."""
     if any("\udc80" <= character <= "\udcff" for text in texts for character in text or ""):
         raise UserError(
             "the text cannot be read: the terminal's encoding is not the one that is set "
@@ -239,7 +237,7 @@ async def _commit(config: str | None, prepared: Prepared, progress: Report) -> L
 def _agreed(
     prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, even_if_short: bool, as_json: bool
 ) -> bool:
-    """Show the plan and ask. With --json the plan is part of the result, so it is shown only to be asked about."""
+    """Show the plan and ask. With --json the plan is part of the result, so it is shown only before a question."""
     from producers.launch.plan_text import plan_lines, shortage
     from producers.lists.columns import check_hidden_rows
 

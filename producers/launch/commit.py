@@ -1,6 +1,6 @@
-"""Putting a prepared launch on the log: rejected rows, batches, jobs, and last the one record that makes them count.
+"""Writes a prepared launch to the log: rejected rows, batches, jobs, and last the one record that makes them count.
 
-See producers/launch/api.py for why all of it may be repeated. Memory: PACKING batches are in work at a time.
+producers/launch/api.py says why everything may be repeated. Memory: PACKING batches at a time.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ PAUSE: Final = Backoff(0.2, 5.0)
 
 
 class LaunchResult(LaunchCounts, frozen=True, kw_only=True):
-    """What a launch came to. `already_launched`: an earlier one of the same id and content counts."""
+    """The result of a launch. `already_launched`: an earlier one of the same id and content counts."""
 
     already_launched: bool
     plan: Plan
 
 
 class Located(msgspec.Struct, frozen=True):
-    """Where a batch lies on the log."""
+    """A batch's place on the log."""
 
     partition: int
     offset: int
@@ -56,7 +56,7 @@ class Located(msgspec.Struct, frozen=True):
 
 
 async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> LaunchResult:
-    """Launch it, unless the same was launched before. Raises UserError if the id is another campaign's, LogError."""
+    """Launch it, unless the same was launched before. Raises UserError if another campaign has the id, LogError."""
     earlier = await already_launched(prepared, log)
     if earlier is not None:
         return earlier
@@ -75,7 +75,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     try:
         await append(log, CAMPAIGNS.name, 0, [Entry(key, encode(record))])
     except LogError as error:
-        # An earlier try may be in the log, or get there yet: only the same id makes sure.
+        # An earlier try may be in the log, or get there later: only the same id prevents a second launch.
         raise type(error)(
             f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
             "it launches once."
@@ -86,13 +86,13 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
             f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
         )
     if prepared.suppression.snapshot_due:
-        with contextlib.suppress(LogError):  # it only makes reading the list shorter; the next launch does it
+        with contextlib.suppress(LogError):  # it only shortens reading the list; the next launch repeats it
             await snapshot_if_due(log)
     return _result(prepared, already=False) if first.attempt == attempt else _already(prepared, first)
 
 
 async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
-    """What there is to say if this was launched before; None if it was not. Raises UserError if the id is taken."""
+    """The result if this was launched before, else None. Raises UserError if the id is taken."""
     earlier = (await read_campaigns(log)).get(prepared.definition.campaign)
     if earlier is None or earlier.launched is None:
         return None
@@ -102,9 +102,9 @@ async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
 
 
 async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry]) -> list[int]:
-    """Append, again if it is not known to be there: in a launch a second copy of anything is harmless.
+    """Append, and repeat if unconfirmed: in a launch a second copy of any record is harmless.
 
-    Raises LogError: at once if it can't get better by itself, else after TRIES.
+    Raises LogError: at once if waiting cannot help, else after TRIES.
     """
     for failures in range(1, TRIES):
         try:
@@ -123,7 +123,7 @@ async def _append_rejects(prepared: Prepared, log: Log, attempt: str) -> None:
 
 
 async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: Progress) -> list[Located]:
-    """Every batch, PACKING at a time; they may come to lie in any order, the jobs say where."""
+    """Every batch, PACKING at a time, in any order; jobs have their places."""
     campaign, sizes = prepared.definition.campaign, prepared.dealt.sizes
     recipients, letters = prepared.dealt.recipients, prepared.dealt.letters
     located: list[Located | None] = [None] * len(sizes)
@@ -155,7 +155,7 @@ async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: 
 
 
 async def _stopped(tasks: Sequence[asyncio.Future[None]]) -> None:
-    """Stop what is still running of these, and wait for it."""
+    """Cancel the running ones, and wait for them."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -197,7 +197,7 @@ async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list
 
 
 async def _text(prepared: Prepared) -> str:
-    """What to send: the text, or the URL where a multimedia message now lies. Raises UserError, DispatcherError."""
+    """What to send: the text, or the URL of an uploaded multimedia message. Raises UserError, DispatcherError."""
     definition = prepared.definition
     if definition.frames is None:
         return definition.text
@@ -227,7 +227,7 @@ def _launched(prepared: Prepared, text: str, attempt: str, legs: tuple[Leg, ...]
 
 
 def _check_share(definition: Definition, earlier: Campaign) -> None:
-    """Raises UserError if another weight or urgency is asked for than the campaign was launched with, or has now."""
+    """Raises UserError if the requested weight or urgency is neither that of the launch nor the current one."""
     launched = earlier.launched
     assert launched is not None
     wanted = []
@@ -257,7 +257,7 @@ def _result(prepared: Prepared, *, already: bool) -> LaunchResult:
 
 
 def _differences(prepared: Prepared, earlier: Launched) -> str:
-    """What an earlier launch of the same id had other than this one, in words."""
+    """The differences of an earlier launch with the same id, in words."""
     definition, plan = prepared.definition, prepared.plan
     differing = [
         ("another text", definition.kind != "mms" and earlier.text != definition.text),

@@ -1,7 +1,7 @@
-"""What a campaign is to be, checked before a list is read: id, text, route, policy. Pure.
+"""A campaign's definition, checked before a list is read: id, text, route, policy. Pure.
 
 Every mistake is one sentence: a text that an account cannot carry is refused here, not by the vendor 5,000,000 times.
-Of a text with placeholders what is around them is checked here, what stands for them row by row (personal_values.py).
+This file checks the fixed part of a text with placeholders; personal_values.py checks the values row by row.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ _SLUG_CHARS_MAX: Final = 32
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign's definition. `accounts` are its route, in the order given.
 
-    `text` is what everybody gets, or with its placeholders where `template` has some: then it is personalised. Of a
-    multimedia message it is the title; `frames` are its files. `weight` None: none was asked for, which makes 1.
+    `text` is what every recipient gets, with placeholders if `template` has some: then it is personalised. For a
+    multimedia message it is the title; `frames` are its files. `weight` None: not given, which means 1.
     """
 
     campaign: str
@@ -66,9 +66,9 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     frames: Frames | None = None
 
     def sent_as(self) -> bytes:
-        """What decides what is sent, and through whom, as bytes for the fingerprint.
+        """Everything that decides what is sent, and by which accounts, as bytes for the fingerprint.
 
-        Not in it: the id, and name, weight and urgency, which don't change what a recipient gets.
+        Without id, name, weight and urgency, which do not change what a recipient gets.
         """
         parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
         if self.kind != "sms":
@@ -81,12 +81,12 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.template.slots)
 
     def signature_notes(self, longest: str = "") -> list[str]:
-        """What is to be said of a text, or of the `longest` one of a personalised campaign, that has no signature."""
+        """Warnings about a text, or the `longest` one of a personalised campaign, without a signature."""
         signed = self.kind != "sms" or _SIGNED.search(longest or self.text)
         return [] if signed else [NO_SIGNATURE]
 
     def vendor_notes(self, longest: str = "") -> list[str]:
-        """What the route's vendors have to say of this message, or of the `longest` text of a personalised one."""
+        """The vendors' warnings about this message, or about the `longest` text of a personalised one."""
         found = [
             f'account "{name}": {note}'
             for name, vendor in self.accounts.items()
@@ -96,7 +96,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
-    """The checked definition; without an id it gets one of its own. Raises UserError (ConfigError, TextError)."""
+    """The checked definition; a missing id is generated. Raises UserError (ConfigError, TextError)."""
     campaign, name, weight, unknown = request.id, request.name, request.weight, request.unknown
     kind, frames = request.kind, request.frames
     if campaign is not None and not _ID.fullmatch(campaign):
@@ -145,13 +145,13 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
 
 
 def _message(account: str, text: str, options: Mapping[str, str], kind: MessageKind) -> Message:
-    """What an account is to send, as far as it is known before anything is uploaded."""
+    """The message for an account, as far as it is known before an upload."""
     mine = options_for(account, options)
     return Message(text=NO_URL if kind == "mms" else text, options=mine, kind=kind)
 
 
 def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> None:
-    """Raises UserError for a kind that is none, or that an account of the route does not send."""
+    """Raises UserError for an unknown kind, or one that an account of the route does not send."""
     if kind not in KINDS:
         raise UserError(f'the kind must be {", ".join(KINDS)}, not "{kind}".')
     if (kind == "mms") != (frames is not None):
@@ -194,7 +194,7 @@ def check_text(account: str, vendor: Vendor, message: Message) -> None:
 
 
 def check_template(account: str, vendor: Vendor, template: Template, options: Mapping[str, str]) -> None:
-    """Raises TextError if this account cannot carry what is around the placeholders, or no personalised campaign."""
+    """Raises TextError if this account cannot carry the text around the placeholders, or a personalised campaign."""
     where, least = f'account "{account}"', vendor.limits.numbers_min
     if least > 1:
         raise TextError(
@@ -219,7 +219,7 @@ def _template(text: str) -> Template:
 
 
 def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vendor]) -> dict[str, str]:
-    """The options with `extno` in them under each vendor's name for it."""
+    """The options with `extno` added under each vendor's name for it."""
     whole = dict(options)
     for name in options:
         account = name.rpartition(".")[0]
@@ -239,7 +239,7 @@ def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vend
 
 
 def new_id(name: str, now: datetime) -> str:
-    """A readable id nobody has yet: date, name (what of it an id can hold), five random characters."""
+    """A readable new id: date, the part of the name that an id can hold, five random characters."""
     slug = re.sub(r"[^a-z0-9]+", "-", unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower())
     words = [f"{now:%Y%m%d}", slug[:_SLUG_CHARS_MAX].strip("-") or f"{now:%H%M%S}"]
     return "-".join([*words, "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_RANDOM_CHARS))])
@@ -257,7 +257,7 @@ def _route(config: Config, route: Sequence[str]) -> dict[str, Vendor]:
 
 
 def named(character: str) -> str:
-    """A character and its name, or its code where it can't be printed."""
+    """A character and its name, or its code if it cannot be printed."""
     name = unicodedata.name(character, "")
     if not character.isprintable():
         return f"U+{ord(character):04X}{f' {name}' if name else ''}"

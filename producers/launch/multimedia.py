@@ -1,7 +1,7 @@
 """Multimedia messages: a folder of frames is read when a launch is planned, and uploaded right before it is committed.
 
-An upload sends nothing to anybody. One that fails ends the launch before anything of it is on the log; a launch that is
-repeated uploads anew. What decides whether two launches are the same is what is in the folder, not where it lies.
+An upload sends nothing to phones. A failed upload ends the launch before anything is on the log; a repeated launch
+uploads again. Two launches are the same if the folder's content is the same, wherever it lies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BYTES_ADVISED: Final = 50 * 1024
 FILE_BYTES_MAX: Final = 10_000_000
 FILES_MAX: Final = 1_000
 NO_URL: Final = "http://127.0.0.1/frames.ini"
-"""Stands for the URL that the vendor will give, where a text is checked before there is one."""
+"""Stands for the vendor's URL when a text is checked before the upload."""
 
 
 class Frames(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class Frames(msgspec.Struct, frozen=True):
         return sum(map(len, self.files.values()))
 
     def notes(self) -> list[str]:
-        """What to tell whoever launches them."""
+        """Warnings for the launcher."""
         count = len(self.files)
         said = f"multimedia message of {count} file{'' if count == 1 else 's'}, {self.bytes:,} bytes"
         if self.bytes <= BYTES_ADVISED:
@@ -48,7 +48,7 @@ class Frames(msgspec.Struct, frozen=True):
 
 
 def read_frames(folder: str | PathLike[str]) -> Frames:
-    """The folder's files; those whose name begins with a dot are left out. Raises InputError."""
+    """The folder's files without those whose name begins with a dot. Raises InputError."""
     path = Path(folder)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder. Give --frames a folder with the files 1.jpg, 1.txt, 2.jpg, …")
@@ -71,7 +71,7 @@ def read_frames(folder: str | PathLike[str]) -> Frames:
 
 
 def check_frames(account: str, vendor: Vendor, frames: Frames) -> None:
-    """Raises TextError if the account's vendor cannot make a message of them."""
+    """Raises TextError if the account's vendor cannot make a message from them."""
     try:
         flow = vendor.publish(frames.files)
     except TextError as error:
@@ -82,7 +82,7 @@ def check_frames(account: str, vendor: Vendor, frames: Frames) -> None:
 
 
 async def publish(account: str, vendor: Vendor, frames: Frames) -> str:
-    """Upload them; the URL to send. Raises UserError where the vendor refuses, DispatcherError for no answer."""
+    """Upload them; returns the URL to send. Raises UserError for a refusal, DispatcherError without an answer."""
     flow = vendor.publish(frames.files)
     assert flow is not None
     driver = HttpDriver(vendor, account)

@@ -1,10 +1,9 @@
-"""What each recipient of a personalised campaign gets, in columns: for the plan, the batches and the fingerprint.
+"""The texts of a personalised campaign's recipients, in columns: for the plan, the batches and the fingerprint.
 
-Recipients with equal values are brought next to each other (the first of them stays where it is), so that one request
-can serve them where the vendor takes one text a request. Where an account of the route takes many, those whose values
-it cannot carry come behind the others, or each of them would end a request half full. Memory: the values as polars
-holds them (16 bytes each, and their text beyond 12 bytes), 8 bytes of hash, and a dozen bytes a recipient for its row
-and its length.
+Recipients with equal values are placed next to each other (at the first one's place), so that one request can serve
+them if the vendor takes one text per request. If an account takes many, recipients whose values it cannot carry come
+behind the others; otherwise each of them would end a request half full. Memory: the values as polars holds them (16
+bytes each, and their text beyond 12 bytes), 8 bytes of hash, and a dozen bytes a recipient for its row and its length.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from schemas.batch import BYTES_MAX, RECIPIENTS_MAX, Values
 
 SAMPLES: Final = 3
 ROOM: Final = 10_000
-"""Of so many recipients the ones that can share requests come first: few enough that all accounts get some of both."""
+"""In blocks of this size recipients that can share requests come first: so all accounts get some of both."""
 
 _MOBILE_BYTES: Final = 12
 _ENTRY_BYTES: Final = 6
-"""What an entry of a batch's dictionary takes beside its text: where it ends, and a recipient's reference to it."""
+"""Bytes of an entry of a batch's dictionary beside its text: its end, and a recipient's reference to it."""
 _SPARE_BYTES: Final = 4_000
 _BLOCK: Final = 1 << 17
 
@@ -66,7 +65,7 @@ class LetterRows:
         return letters, Rows(packed, recipients.abroad)
 
     def given(self, separated: Separated) -> Iterator[bytes]:
-        """The values of the recipients and of who is on the suppression list, in the list's order, as bytes."""
+        """The values of the recipients and of suppressed rows, in the list's order, as bytes."""
         both = np.concatenate([separated.recipients.packed, separated.on_list.packed])
         both.sort()
         for start in range(0, len(both), _BLOCK):
@@ -90,7 +89,7 @@ class LetterRows:
 
 
 def _first_alike(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Of each of these, the index of the first one that is equal. Two texts with one hash only come to lie together."""
+    """For each of these, the index of the first equal one. Two texts with the same hash are only placed together."""
     order = np.argsort(hashes, kind="stable")
     alike = hashes[order]
     starts = np.flatnonzero(np.append(True, alike[1:] != alike[:-1]))
@@ -160,7 +159,7 @@ class Letters:
         return int(np.where(lengths <= split.single, 1, -(-lengths // split.multi)).sum())
 
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
-        """How many requests they take where one has at most so many recipients (about: long values may take more)."""
+        """How many requests they take with at most this many recipients each (about: long values may take more)."""
         road, all_ends = vendor.variable_limits, self._ends
         if road is not None:
             most, all_ends = min(most, road.recipients_max), self._road_ends

@@ -1,9 +1,8 @@
-"""The variables of a personalised campaign: which rows' values no account could send.
+"""The variables of a personalised campaign: finds rows whose values an account cannot send.
 
-Whole columns at a time. A value is the cell's text without the blanks around it, and without what displays nothing. A
-row without a value, with what a spreadsheet or a database writes for one (`#N/A`, `NULL`), with a character that an
-account of the route cannot carry, or with a text too long for one is no recipient: the reason names the column and the
-character.
+Whole columns at a time. A value is the cell's text without surrounding blanks and invisible characters. A row is set
+aside if a value is missing or stands for none (`#N/A`, `NULL`), holds a character that an account of the route cannot
+carry, or makes a text too long for one: the reason names the column and the character.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from producers.lists.rejects import Spool
 from schemas.batch import Values
 
 CHARACTERS_MAX: Final = 100
-"""So many different characters are named in reasons of their own; more share one."""
+"""This many different characters get their own reasons; more share one."""
 
 _ERROR: Final = (
     r"^(?:#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!|BUSY!|EXTERNAL!"
     r"|PYTHON!|GETTING_DATA|N/A .{0,20}|#+)|NULL|null|[(<\[](?:NULL|null)[)>\]]|\\N|NaN|nan|None|undefined|N/A|n/a)$"
 )
-"""What spreadsheets and databases write where there is no value, or none that could be worked out."""
+"""What spreadsheets and databases write for a missing value or a failed formula."""
 
 _BROKEN: Final = "\ufffd"
 _ASTRAL: Final = 0xFFFF
@@ -43,7 +42,7 @@ _ASTRAL: Final = 0xFFFF
 class Judged(msgspec.Struct, frozen=True):
     """The values of a block's rows, the length of each row's text in UTF-16 units, and reason codes (0: fine).
 
-    `hashes` are equal for equal values, and nearly never for others.
+    `hashes` are equal for equal values, and almost never for others.
     """
 
     values: pl.DataFrame
@@ -53,7 +52,7 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Says of each row of a list what its values are and what is wrong with them; reasons get a code in `spool`."""
+    """Finds each row's values and their faults; reasons get a code in `spool`."""
 
     def __init__(self, template: Template, route: Mapping[str, Vendor], spool: Spool) -> None:
         self._template = template
@@ -63,10 +62,10 @@ class Judge:
         self._chars_max = chars_max
         self._too_long = f'the text is over the {chars_max} characters of account "{account}"'
         self._fine: set[str] = set()
-        self._lost: dict[str, str] = {}  # a character -> why it can't be sent
+        self._lost: dict[str, str] = {}  # a character -> why it cannot be sent
 
     def judge(self, columns: Sequence[pl.Series]) -> Judged:
-        """The rows of a block whose columns are the variables."""
+        """Judge the rows of a block whose columns are the variables."""
         rows = len(columns[0])
         lengths = np.full(rows, units(self._template.plain), np.int32)
         codes = np.zeros(rows, np.uint8)
@@ -122,7 +121,7 @@ class Judge:
 
 
 def as_text(column: pl.Series) -> pl.Series:
-    """The cells as people read them, without the blanks around them; null where there is nothing. Raises InputError."""
+    """The cells as people read them, without surrounding blanks; null if empty. Raises InputError."""
     if holds_no_text(column.dtype):
         raise InputError(f"column {column.name} holds no text and no numbers ({column.dtype}). Write it as text.")
     if column.dtype.is_float():
@@ -140,7 +139,7 @@ def packed_values(names: tuple[str, ...], columns: Sequence[pl.Series]) -> Value
     ends, texts, rows = [], [], []
     for column in columns:
         at = column.alias("value").to_frame().with_row_index("at").select(pl.col("at").first().over("value"))
-        first = at.to_series().to_numpy()  # of each recipient: who first has the same value
+        first = at.to_series().to_numpy()  # for each recipient: the first one with the same value
         entry = np.flatnonzero(first == np.arange(len(first)))
         entries = column.gather(entry)
         ends.append(entries.str.len_bytes().cum_sum().to_numpy().astype("<u4").tobytes())
@@ -150,12 +149,12 @@ def packed_values(names: tuple[str, ...], columns: Sequence[pl.Series]) -> Value
 
 
 def _characters(text: pl.Series) -> set[str]:
-    """All characters in these values but ASCII ones, which every charset has."""
+    """All non-ASCII characters in these values; every charset has ASCII."""
     if text.str.len_bytes().sum() == text.str.len_chars().sum():
         return set()
     return {character for character in set(str(text.str.join("").item())) if not character.isascii()}
 
 
 def _mark(codes: NDArray[np.uint8], rows: NDArray[np.bool_], code: int) -> None:
-    """The first thing that is wrong with a row is its reason."""
+    """A row's first fault is its reason."""
     codes[rows & (codes == 0)] = code

@@ -1,7 +1,7 @@
-"""Placeholders of other systems in a text: they would be sent as they stand, so the plan warns of them. Pure.
+"""Placeholders of other systems in a text: they would be sent verbatim, so the plan warns of them. Pure.
 
-Ours are `{name}`. Others write `｛姓名｝`, `{{name}}`, `${name}`, `#name#`, `%name%`, `@name@`; and brackets of any
-kind around the very name of a column of the list are meant as one, too.
+Ours are `{name}`. Others write `｛姓名｝`, `{{name}}`, `${name}`, `#name#`, `%name%`, `@name@`; and any
+brackets around the name of a column of the list are meant as one, too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BRACKETED: Final = re.compile(rf"[\[［【<〈《(（]{_NAME}[\]］】>〉》)�
 
 
 def placeholders_of_others(text: str, headers: Sequence[str]) -> list[str]:
-    """What the plan should say of what looks like a placeholder and is none of ours."""
+    """Warnings about text that looks like a placeholder of another system."""
     return list(dict.fromkeys(_found(text, headers)))[:WARNINGS_MAX]
 
 

@@ -1,8 +1,8 @@
-"""What a launch will do and cost, before it does it. Pure: counts, limits and balances in, a plan out.
+"""What a launch will do and cost. Pure: counts, limits and balances in, a plan out.
 
-Estimates, and how they are made: messages = recipients x parts of the text; requests as the lane will cut them (a share
-of a window where the flow counts messages); the finish time at the full flow limit, UNPACED_PER_S where there is none.
-Of a personalised campaign every text's own parts count (personal_texts.py); the longest decides the segments.
+The estimates: messages = recipients x parts of the text; requests as the lane will cut them (a share of a window if the
+flow counts messages); the finish time at the full flow limit, or UNPACED_PER_S without one. In a personalised campaign
+each text's own parts count (personal_texts.py); the longest decides the segments.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import Part, Share
 
 UNPACED_PER_S: Final = 10_000
-"""Recipients per second assumed of an account without a flow limit: for dealing, and for the finish time."""
+"""Recipients per second assumed for an account without a flow limit: for splitting, and for the finish time."""
 
 _MOBILE_CHARS: Final = 12
 
 
 class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One account's part. `per_s` in recipients; `balance` in messages, None where unknown: `balance_note` says why.
+    """One account's part. `per_s` in recipients; `balance` in messages, None if unknown: `balance_note` says why.
 
-    `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages); what is
-    left there is not asked for. `queued` messages of campaigns that are launched already will be paid from the balance
-    too, `beside` are their recipients, and `finish_s` is when this campaign is sent with them beside it, sending hours
-    included; `seconds` is the sending alone.
+    `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages), which is
+    not queried. The balance also pays for `queued` messages of launched campaigns with `beside` recipients. `finish_s`
+    is when this campaign is sent beside them, sending hours included; `seconds` is the sending alone.
     """
 
     account: str
@@ -62,23 +61,23 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def enough(self) -> bool | None:
-        """Does the balance cover the need? None: unknown, or nothing of it is paid from this balance."""
+        """Whether the balance covers the need. None: unknown, or nothing is paid from this balance."""
         if self.balance is None or (self.apart and not self.needs):
             return None
         return not self.lacking
 
     @property
     def lacking(self) -> int:
-        """The messages by which the balance is too low for this campaign and for what is queued already."""
+        """The messages by which the balance is too low for this campaign and the queued ones."""
         return 0 if self.balance is None else max(0, ceil(self.needs + self.queued - self.balance))
 
 
 class Texts(Protocol):
-    """What a plan has to know of the texts. Ranges are of recipients in the campaign's order."""
+    """What a plan needs to know of the texts. Ranges are of recipients in the campaign's order."""
 
     @property
     def samples(self) -> tuple[str, ...]:
-        """A few texts as they will arrive; empty where there is only the one."""
+        """A few texts as they will arrive; empty if there is only one."""
         ...
 
     @property
@@ -108,7 +107,7 @@ class Texts(Protocol):
 
 
 class OneText:
-    """The same text for everybody."""
+    """The same text for every recipient."""
 
     samples: Final[tuple[str, ...]] = ()
 
@@ -132,11 +131,11 @@ class OneText:
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a list's numbers come from: what to call the list, its phone column and its encoding, where it has them.
+    """Where a list's numbers come from: the list's name, its phone column and its encoding, if it has them.
 
-    `header_line` is the line that is the header, `first_numbers` a few numbers (masked) below it, `other_columns` the
-    columns that could have been taken instead, `hidden_rows` how many rows of the list its sheet does not show.
-    Those are in the list unless `hidden_rows_skipped`.
+    `header_line` is the header's line, `first_numbers` a few numbers (masked) below it, `other_columns` the other
+    possible columns, `hidden_rows` how many rows the sheet does not show. Those are in the list unless
+    `hidden_rows_skipped`.
     """
 
     source: str
@@ -170,9 +169,9 @@ class LaunchCounts(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
-    `finish_at_ms` is the earliest end of sending beside all that is launched already (`beside` recipients), sending
-    hours included; `alone_finish_at_ms` without them. `text` is the text as it will leave; of a personalised campaign
-    it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), sending hours
+    included; `alone_finish_at_ms` without them. `text` is the text as it will leave; for a
+    personalised campaign it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
     """
 
     name: str
@@ -215,7 +214,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def invalid(self) -> int:
-        """Rows that hold no number that can be sent to."""
+        """Rows without a number that can be texted."""
         return sum(self.invalid_reasons.values())
 
 
@@ -253,7 +252,7 @@ def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[Share]:
 
 
 def send_hours(route: Mapping[str, Vendor]) -> list[str]:
-    """What to say of accounts that don't send around the clock."""
+    """Notes about accounts that do not send around the clock."""
     return [
         f'account "{name}" sends from {vendor.send_hours[0]}:00 to {vendor.send_hours[1]}:00 only (Asia/Shanghai)'
         for name, vendor in route.items()
@@ -269,7 +268,7 @@ def plan_accounts(
 ) -> tuple[AccountPlan, ...]:
     """What each account of the route will do. `dealt` are all parts, in the campaign's order.
 
-    `apart` says how many of the recipients in a (start, count) range another credit pays; without it, none.
+    `apart` returns how many recipients of a (start, count) range another credit pays; without it none.
     """
     texts, starts = _texts(text), accumulate((part.count for part in dealt), initial=0)
     placed = list(zip(starts, dealt, strict=False))
@@ -282,7 +281,7 @@ def plan_accounts(
 def beside_the_queue(
     plan: AccountPlan, vendor: Vendor, queue: AccountQueue, campaign: Load, now_ms: int
 ) -> AccountPlan:
-    """The plan of an account whose balance and time other campaigns use, too. `campaign` is this launch on it."""
+    """The plan of an account whose balance and time other campaigns use, too. `campaign` is this launch there."""
     ends_ms = sent_by_ms(now_ms, finish_s((*queue.loads, campaign))[campaign.campaign], vendor.send_hours)
     found = msgspec.structs.replace(
         plan, queued=queue.messages, beside=queue.recipients, finish_s=(ends_ms - now_ms) / 1000
@@ -302,7 +301,7 @@ def make_plan(
     now_ms: int,
     notes: tuple[str, ...],
 ) -> Plan:
-    """The plan of a campaign whose accounts' plans are made."""
+    """The plan of a campaign, from its accounts' plans."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
     ends_s = [account.seconds if account.finish_s is None else account.finish_s for account in accounts]
     return Plan(
@@ -334,7 +333,7 @@ def make_plan(
 
 
 class _Parts(OneText):
-    """Some text of so many parts."""
+    """A text with this many parts."""
 
     def __init__(self, count: int) -> None:
         super().__init__("")

@@ -1,4 +1,4 @@
-"""A plan, and what came of it, as people read it."""
+"""A plan and its result as people read them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _finish(plan: Plan) -> str:
 
 
 def _length(plan: Plan) -> str:
-    """Of the text, or of the longest; by which accounts cut it into how many messages, where they differ."""
+    """For the text, or the longest one; grouped by accounts if they split it into different numbers of messages."""
     at_most = "up to " if plan.samples else ""
     least = min(account.segments for account in plan.accounts)
     segments = (
@@ -107,7 +107,7 @@ def _needs(account: AccountPlan) -> str:
 
 
 def _cut(text: str) -> str:
-    """All of a text that a person reads at a glance, else its beginning and its end."""
+    """A short text in full, of a long one its beginning and its end."""
     if len(text) <= WHOLE_CHARS_MAX:
         return text
     head, tail = text[:HEAD_CHARS], text[-TAIL_CHARS:]

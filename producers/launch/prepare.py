@@ -1,4 +1,4 @@
-"""Everything of a launch that comes before the log: definition, list, dealing, plan, fingerprint."""
+"""The part of a launch before the log: definition, list, split, plan, fingerprint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_
 
 
 class Dealt(msgspec.Struct, frozen=True):
-    """Who sends what. `sizes` of batches, `recipients` in their order, `letters` if the campaign is personalised."""
+    """Which account sends what. `sizes` of batches, `recipients` in their order, `letters` if personalised."""
 
     sizes: list[int]
     parts: list[Part]
@@ -57,9 +57,9 @@ class Dealt(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct):
-    """A launch that is ready: what it would do (`plan`), and all that `commit` needs. Nothing is on the log yet.
+    """A prepared launch: its `plan`, and everything `commit` needs. Nothing is on the log yet.
 
-    `suppression` is the suppression list as it was read; `suppressed_since` brings the launch up to date with it.
+    `suppression` is the suppression list as read; `suppressed_since` brings the launch up to date with it.
     """
 
     suppression: SuppressionList
@@ -70,7 +70,7 @@ class Prepared(msgspec.Struct):
     fingerprint: str
 
     def close(self) -> None:
-        """Give the memory and the temporary file back."""
+        """Release the memory and the temporary file."""
         self.intake.spool.close()
 
 
@@ -84,7 +84,7 @@ async def prepare(
 ) -> Prepared:
     """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError).
 
-    Without `create` no log is made if there is none yet; then there are no balances in the plan.
+    Without `create` a missing log is not created; then the plan has no balances.
     """
     definition = define(session.config_with(request.route), request, datetime.now())
     suppression, unread = await _suppression(session, request.id)
@@ -139,19 +139,19 @@ async def prepare(
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
-    """What is launched already; nothing where there is no log yet, or where it is away."""
+    """The launched campaigns; none without a log, or while it is away."""
     if not log_is_there(session.config.log.url):
         return []
     try:
         return await session.read(lambda reader: reader.campaigns())
-    except (ConfigError, LogError, StoreError):  # a Kafka log without topics is no log yet
+    except (ConfigError, LogError, StoreError):  # a Kafka log without topics does not exist yet
         return []
 
 
 async def _with_balances(
     session: Session, definition: Definition, dealt: Dealt, views: Sequence[CampaignView], *, create: bool
 ) -> tuple[AccountPlan, ...]:
-    """The accounts' plans with their balances, and what other campaigns take of balance and time."""
+    """The accounts' plans with their balances, and the share of balance and time that other campaigns use."""
     vendors = definition.accounts
     plans = await ask_balances(session, vendors, dealt.accounts, definition.by, create=create)
     waiting = queues((view for view in views if view.id != definition.campaign), vendors)
@@ -168,9 +168,9 @@ async def _with_balances(
 
 
 async def suppressed_since(prepared: Prepared, log: Log) -> None:
-    """Set aside who came on the suppression list since the launch was prepared (its plan may have waited for a person).
+    """Set aside numbers that were suppressed since the launch was prepared (its plan may have waited for a person).
 
-    The fingerprint stays: it is of the list as it was given. Raises InputError if nobody is left, and LogError.
+    The fingerprint stays: it covers the given list. Raises InputError if no recipient is left, and LogError.
     """
     intake, plan = prepared.intake, prepared.plan
     news = await prepared.suppression.read_on(log)
@@ -201,13 +201,13 @@ async def suppressed_since(prepared: Prepared, log: Log) -> None:
 
 
 async def _suppression(session: Session, campaign: str | None) -> tuple[SuppressionList, list[str]]:
-    """The suppression list as the log has it now, and what to say of it; it is empty where there is no log yet.
+    """The current suppression list, and notes about it; empty without a log.
 
-    A log that is away does not stop a plan: the list is read again, and must be, when the launch is committed. For a
-    campaign that was launched before it is not read: numbers that came on it since would leave nobody to text.
+    A log that is away does not stop a plan: the list is read again, and must be, at the commit. It is not read for a
+    campaign that was launched before: numbers suppressed since then could leave no recipient.
     """
     suppression = SuppressionList()
-    read_url(session.places.log.url)  # a mistake in it is no missing log
+    read_url(session.places.log.url)  # a mistake in the URL is not a missing log
     try:
         log = await session.log()
         if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:
@@ -221,7 +221,7 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
 
 
 def _dealt(definition: Definition, intake: Intake) -> Dealt:
-    """The batches, who sends what of them, and what that means for each account. Raises InputError."""
+    """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
     recipients, letters = intake.separated.recipients, None
     if intake.letters is not None:
@@ -239,7 +239,7 @@ def _dealt(definition: Definition, intake: Intake) -> Dealt:
 
 
 def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int], int] | None:
-    """How many recipients in a (start, count) range are paid from another credit than texts in China are."""
+    """How many recipients of a (start, count) range another credit than that for texts in China pays."""
     if definition.kind == "mms":
         return lambda _, count: count
     if not len(recipients.abroad):
@@ -248,7 +248,7 @@ def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int]
 
 
 def _check_recipients(intake: Intake) -> None:
-    """Raises InputError if there is nobody to send to."""
+    """Raises InputError if there is no recipient."""
     counts = intake.counts
     origin = intake.origin
     where = f"{origin.source}, {origin.column}" if origin.column else origin.source
@@ -267,7 +267,7 @@ def _check_recipients(intake: Intake) -> None:
 
 
 def _check_parts(definition: Definition, parts: Sequence[Part]) -> None:
-    """Raises InputError if an account would get fewer than its vendor takes in one request: those would be refused."""
+    """Raises InputError if an account would get fewer recipients than its vendor takes in one request."""
     for part in parts:
         least = definition.accounts[part.account].limits.numbers_min
         if part.count < least:
@@ -280,7 +280,7 @@ def _check_parts(definition: Definition, parts: Sequence[Part]) -> None:
 def _fingerprint(definition: Definition, intake: Intake) -> str:
     """SHA-256 (hex) of the list in its order with its values, the text, the accounts, the policy and the options.
 
-    Who is on the suppression list is part of it: the same launch repeated an hour later is the same launch.
+    It includes suppressed numbers, so a launch that is repeated an hour later is the same launch.
     """
     digest = hashlib.sha256(definition.sent_as())
     for numbers in intake.separated.given():

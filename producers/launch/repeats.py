@@ -19,11 +19,11 @@ from producers.lists.dedupe import Rows
 
 WITHIN_MS: Final = 24 * 3_600_000
 SHARE_MIN: Final = 0.5
-"""Of the recipients: fewer common numbers are no repetition."""
+"""The share of recipients: fewer common numbers are not a repetition."""
 
 
 def repeated(config: Config, definition: Definition, recipients: Rows, views: Sequence[CampaignView]) -> list[str]:
-    """What to say of each campaign that this launch repeats. Blocks; reads the numbers of those campaigns alone."""
+    """Warnings about each campaign that this launch repeats. Blocks; reads only those campaigns' numbers."""
     since_ms = now_ms() - WITHIN_MS
     alike = [
         view

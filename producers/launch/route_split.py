@@ -1,7 +1,7 @@
-"""Dealing a campaign's batches to the accounts of its route, in proportion to their flow. Pure and exact: no floats.
+"""Splits batches between the accounts of a route, in proportion to their flow. Pure and exact: no floats.
 
-Every batch is sliced between the accounts; what rounding or a vendor's least numbers per request keeps from an account
-in one batch is made good in the next, so that the totals match the proportion to within one slice.
+Every batch is sliced between the accounts. The next batch makes up for what rounding, or a vendor's least numbers per
+request, kept from an account, so the totals match the proportion to within one slice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def batch_sizes(recipients: int, numbers_min: int = 1) -> list[int]:
-    """The sizes of the batches: full ones and a rest, which is not left below `numbers_min`."""
+    """The sizes of the batches: full ones and a rest of at least `numbers_min`."""
     full, rest = divmod(recipients, RECIPIENTS_MAX)
     sizes = [RECIPIENTS_MAX] * full + ([rest] if rest else [])
     if full and 0 < rest < numbers_min:
@@ -65,14 +65,14 @@ def _rounded(due: Sequence[Fraction], size: int) -> list[int]:
     by_need = sorted(range(len(due)), key=lambda index: (counts[index] - due[index], index))
     for index in by_need:
         counts[index] += min(1, max(0, size - sum(counts)))
-    for index in reversed(by_need):  # an account far ahead of its share was raised to 0: the others give way
+    for index in reversed(by_need):  # an account far ahead of its share was raised to 0: the others yield
         counts[index] -= min(counts[index], max(0, sum(counts) - size))
     counts[by_need[0]] += size - sum(counts)
     return counts
 
 
 def _merged(counts: list[int], shares: Sequence[Share]) -> list[int]:
-    """No slice below its account's least: it goes to the largest one."""
+    """A slice below its account's least goes to the largest one."""
     for index, share in enumerate(shares):
         if 0 < counts[index] < share.numbers_min:
             rest, counts[index] = counts[index], 0

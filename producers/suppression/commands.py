@@ -1,6 +1,6 @@
 """`dispatcher suppression add | remove | import | export | list`: the numbers that no launch may text.
 
-The list is on the log, so it is the same for everybody and for every launch; who put whom there, when and why stays on
+The list is on the log, so it is the same for all processes and launches; author, time and reason of each entry stay on
 the log for ever.
 """
 
@@ -58,8 +58,8 @@ NAMED_MAX: Final = 20
 def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -> None:
     """Put numbers on the suppression list: no launch from now on texts them.
 
-    Mobiles as in a list of recipients, numbers abroad as +44… or 0044…, fixed lines with their 0. A campaign that was
-    launched before goes on as it is; stop it with `dispatcher campaign cancel` if need be.
+    Mobiles as in a list of recipients, numbers abroad as +44… or 0044…, fixed lines with their 0. Campaigns that were
+    launched before are not affected; `dispatcher campaign cancel` stops one.
 
     \b
     Examples:
@@ -143,7 +143,7 @@ def import_command(
     from producers.lists.columns import Choice
     from producers.suppression.reading import read_numbers
 
-    load(config, secrets="none")  # a mistake in it is told before a long list is read
+    load(config, secrets="none")  # a mistake in it is reported before a long list is read
     choice = Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows, phs=True)
     read = asyncio.run(read_numbers(file, choice))
     reason = why or (Path(file).name if file != "-" else "standard input")
@@ -214,7 +214,7 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
 @config_option
 @json_option
 def list_numbers(number: str | None, limit: int, config: str | None, as_json: bool) -> None:
-    """List the newest numbers of the suppression list, or say of one whether it is on it.
+    """List the newest numbers of the suppression list, or say whether one number is on it.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ SCHEMA: Final[dict[str, Any]] = {
 
 
 def export_list(found: SuppressionList, out: IO[bytes], kind: TableKind) -> int:
-    """Write the (detailed) list to `out`; how many numbers. Raises OSError where `out` does."""
+    """Write the (detailed) list to `out`; returns how many numbers. Raises OSError from `out`."""
     write_table(_frames(found), SCHEMA, out, kind)
     return len(found.listing)
 

@@ -1,4 +1,4 @@
-"""Reading a list of numbers that must not be texted: any file a launch takes, also numbers abroad and fixed lines."""
+"""Reads a list of numbers to suppress: any file that a launch takes, with numbers abroad and fixed lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from producers.lists.reading import open_suppression, parts_of
 
 
 class ListRead(msgspec.Struct, frozen=True):
-    """A list that was read: its numbers (keys as in dispatcher/core/suppression.py), and what could not be used."""
+    """A list that was read: its numbers (keys as in dispatcher/core/suppression.py), and its unusable rows."""
 
     label: str
     column: str
@@ -30,7 +30,7 @@ class ListRead(msgspec.Struct, frozen=True):
 
 
 async def read_numbers(source: object, choice: Choice) -> ListRead:
-    """The numbers of this list, repeated ones too. Raises InputError, also if there is not one number in it."""
+    """The numbers of this list, with repetitions. Raises InputError, also for a list without numbers."""
     found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
 
     def take(block: Block) -> None:
@@ -64,7 +64,7 @@ async def read_numbers(source: object, choice: Choice) -> ListRead:
 
 
 def _others(block: Block) -> dict[int, int]:
-    """The keys of those odd rows that hold neither a mobile nor a number abroad but a fixed line."""
+    """The keys of the rows with a fixed line instead of a mobile or a number abroad."""
     odd = np.flatnonzero(block.odd_reasons).tolist()
     if not odd:
         return {}

@@ -1,1 +1,1 @@
-"""The web server: aiohttp's, bounded. What it serves is in producers/webhooks."""
+"""The web server: aiohttp's, behind bounds. producers/webhooks has what it serves."""

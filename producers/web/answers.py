@@ -1,6 +1,6 @@
 """Answers made once and written often: their bytes are ready, so an answer costs one write and no header objects.
 
-Handlers of pushes return `Reply(answer, request)` where aiohttp expects a response; a third of a small request's time.
+Handlers of pushes return `Reply(answer, request)` as a response, which saves a third of a small request's time.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ class Answer:
 
 
 class Reply:
-    """An answer on its way to one request: what aiohttp needs of a response, and no more."""
+    """An answer to one request, with the part of a response's interface that aiohttp needs."""
 
     __slots__ = ("_answer", "_connection", "_unread", "keep_alive")
 
     def __init__(self, answer: Answer, request: web.BaseRequest, *, unread: bool = False) -> None:
-        """`unread`: more of the request may come than was read."""
+        """`unread`: the request may have an unread rest."""
         self._answer = answer
         self._connection = cast("Connection", request.protocol)
         self._unread = unread or not request.content.is_eof()
@@ -84,8 +84,8 @@ class Reply:
     async def write_eof(self, data: bytes = b"") -> None:
         """Called by aiohttp: wait until the client has read enough.
 
-        To close on what still comes would lose the answer: the client gets a moment to read it, and what it sends
-        meanwhile is left unread.
+        Closing while data arrives would lose the answer: the client gets a moment to read it, and what it sends
+        meanwhile is not read.
         """
         connection = self._connection
         if connection.writing_paused:

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded in bytes, in time, in what it unpacks to, and in what the process may hold."""
+"""Reads a request's body, bounded in bytes, in time, in unpacked size, and by what the process may hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 UNPACKED_RATIO_MAX: Final = 100
-"""A body may be so many times as long as it was packed; lists of reports come to 10 or 20."""
+"""Most times that a body may grow by unpacking; lists of reports reach 10 or 20."""
 
 
 class BodyTooLarge(Exception):
@@ -25,7 +25,7 @@ class BodyTooLarge(Exception):
 
 
 class BodyBroken(Exception):
-    """The rest of the body never came, came too slowly, or is not what its headers say."""
+    """The body timed out, ended early or is malformed."""
 
 
 class NoRoom(Exception):
@@ -35,7 +35,7 @@ class NoRoom(Exception):
 async def read_body(request: web.BaseRequest, held: Held, *, bytes_max: int, within_s: float) -> bytes:
     """The body, unpacked; its bytes are counted in `held`. Raises BodyTooLarge, BodyBroken, NoRoom.
 
-    Of a body whose declared length is too large, or for which there is no room, nothing is read.
+    A body with too large a declared length, or without room, is not read at all.
     """
     if request.content.is_eof() and not request.can_read_body:
         return b""
@@ -61,7 +61,7 @@ def _hold(request: web.BaseRequest, held: Held, count: int) -> None:
 
 
 def _go_on(request: web.BaseRequest) -> None:
-    """Ask for the body, as some clients do not send it before (curl, .NET)."""
+    """Ask for the body, as some clients wait for that (curl, .NET)."""
     asks = request.headers.get("Expect", "").strip().lower() == "100-continue"
     if asks and request.version == HttpVersion11 and request.transport is not None:
         request.transport.write(CONTINUE)
@@ -97,9 +97,9 @@ def _unpacked(request: web.BaseRequest, held: Held, body: bytes, bytes_max: int)
 
 
 def unpacked(body: bytes, encoding: str, bytes_max: int) -> bytes:
-    """A body as it was before its Content-Encoding. Raises BodyTooLarge, BodyBroken.
+    """The body without its Content-Encoding. Raises BodyTooLarge, BodyBroken.
 
-    Only gzip and deflate are known; any other encoding is left to whoever reads the body.
+    Only gzip and deflate are decoded; a body in any other encoding stays as it is.
     """
     encoding = encoding.strip().lower()
     if not body or encoding not in ("gzip", "x-gzip", "deflate"):

@@ -1,7 +1,7 @@
-"""The bytes of requests that the whole process may hold at once; what is taken is given back in every path.
+"""The bytes of requests that the whole process may hold at once; they are given back in every path.
 
-Strangers get a part of it, so that they cannot use up what known clients need; of that each of them has SMALL_BYTES for
-sure, so that they cannot use it up for each other either (there are not so many connections).
+Strangers get a part of it, so that they cannot use up what known clients need. Each stranger is sure of SMALL_BYTES, so
+that strangers cannot use it up for each other (the number of connections is bounded).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Final, Self
 
 STRANGERS_PART: Final = 8
-"""One part in so many is for strangers."""
+"""One part of this many is for strangers."""
 SMALL_BYTES: Final = 4_096
 
 
 class ByteBudget:
-    """Counts what is held; `used` of `bytes_max`, of that `strangers_used` by strangers."""
+    """Counts held bytes: `used` of `bytes_max`, `strangers_used` of them by strangers."""
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
@@ -24,12 +24,12 @@ class ByteBudget:
         self.strangers_used = 0
 
     def hold(self, *, stranger: bool) -> Held:
-        """Nothing yet: to be used in a `with` statement, or released."""
+        """An empty share, for a `with` statement or to be released."""
         return Held(self, stranger=stranger)
 
 
 class Held:
-    """What one request, or one connection, holds of the budget."""
+    """The bytes that one request or connection holds."""
 
     __slots__ = ("_budget", "bytes", "stranger")
 
@@ -39,7 +39,7 @@ class Held:
         self.bytes = 0
 
     def grow(self, count: int) -> bool:
-        """Hold so many bytes more; False if that is more than the budget allows: then nothing changes."""
+        """Hold this many bytes more; False, with no change, if the budget does not allow it."""
         budget = self._budget
         if budget.used + count > budget.bytes_max:
             return False
@@ -50,11 +50,11 @@ class Held:
         return True
 
     def shrink(self, count: int) -> None:
-        """Give so many bytes back."""
+        """Give this many bytes back."""
         self._add(-min(count, self.bytes))
 
     def trust(self) -> None:
-        """The stranger is known now."""
+        """Count it as known from now on."""
         if self.stranger:
             self._budget.strangers_used -= self.bytes
             self.stranger = False

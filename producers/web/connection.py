@@ -1,8 +1,8 @@
-"""One connection of the web server: aiohttp's RequestHandler, bounded in time and in what a stranger may make it do.
+"""One connection of the web server: aiohttp's RequestHandler, bounded in time and in the work for strangers.
 
-A client is a stranger until a handler calls `prove`. What a stranger sends is held back and worked off in small pieces
-when it is its turn (turns.py); a known client is read as it sends. `sweep` is called every second or so and ends what
-lasts too long: a head, an idle connection, answers that are not read. Bodies are bounded in bodies.py.
+A client is a stranger until a handler calls `prove`. A stranger's bytes are held back and parsed in small pieces at its
+turns (turns.py); a known client is read as it sends. `sweep` is called about once a second and ends what lasts too
+long: a head, an idle connection, unread answers. Bodies are bounded in bodies.py.
 
 Of aiohttp's RequestHandler this uses, besides its public methods, the attributes `_parser`, `_reading_paused` and
 `_buffer_paused`, and the methods that pause and resume its transport.
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from producers.web.server import WebServer
 
 PIECE_BYTES: Final = 4_096
-"""So much of what a stranger sent is worked off in a turn."""
+"""Bytes of a stranger that one turn parses."""
 HEARD_S: Final = 1.0
-"""A known client that was heard so recently is not put in order again."""
+"""A known client that was heard this recently keeps its place in the order."""
 TOO_SLOW: Final = Answer(408, last=True)
 
 logger = get_logger(__name__)
@@ -86,12 +86,12 @@ class Connection(web.RequestHandler):
 
     @property
     def unanswered(self) -> int:
-        """Requests that have come and are not answered."""
+        """Unanswered requests."""
         return self._reading.requests - self._answers if self._reading is not None else 0
 
     @property
     def ends(self) -> bool:
-        """Whether the connection is closed after the answer that is being written."""
+        """Whether the connection is closed after the current answer."""
         return self.server.closing or (self._half_closed and self.unanswered <= 1 and not self._held)
 
     @property
@@ -118,7 +118,7 @@ class Connection(web.RequestHandler):
     # --- strangers and known clients ---------------------------------------------------------------------------------
 
     def prove(self) -> None:
-        """The client has proved who it is: from now on it is read as it sends."""
+        """The client has proved who it is: it is read as it sends from now on."""
         if self.is_proxy or self.transport is None or (self.known and self.server.now_s - self._proved_s < HEARD_S):
             return
         self._proved_s = self.server.now_s
@@ -132,19 +132,19 @@ class Connection(web.RequestHandler):
                 self._read_on()
 
     def vouch(self) -> None:
-        """The client seems to be known: it is heard without waiting for strangers' turns, until it is judged."""
+        """The client seems to be known: it is read without waiting for strangers' turns, until it is judged."""
         self.free_s = self.spent_s + CREDIT_S
         self._holds.trust()
 
     def distrust(self) -> None:
-        """The client did what a known one does not."""
+        """The client did something that a known one does not."""
         if not self.is_proxy:
             self.known = False
             self.free_s = 0.0
             self.server.slots.trust(self.slot, known=False)
 
     def turn(self) -> bool:
-        """Called when it is a stranger's turn: work off a little; whether more is left that could be now."""
+        """Called at a stranger's turn: parse a little; returns whether more could be parsed now."""
         if self.transport is None or self.known:
             return False
         self._work_off(PIECE_BYTES)
@@ -156,14 +156,14 @@ class Connection(web.RequestHandler):
         return bool(self._held) and not (self._buffer_paused or self._reading_paused)
 
     def _work_off(self, count: int) -> None:
-        """Have so much of what is held parsed."""
+        """Parse this much of the held bytes."""
         piece = bytes(self._held[:count])
         del self._held[:count]
         self._holds.shrink(len(piece))
         self._parse(piece)
 
     def _parse(self, data: bytes) -> None:
-        """Have it parsed, and charge it to a stranger."""
+        """Parse it, and charge a stranger for it."""
         if self.known:
             super().data_received(data)
             return
@@ -176,19 +176,19 @@ class Connection(web.RequestHandler):
         self.server.turns.spend(self, cost_s)
 
     def _read_on(self) -> None:
-        """Read again, unless aiohttp has reasons not to."""
+        """Resume reading, unless aiohttp has paused it."""
         if self.transport is not None and not (self._buffer_paused or self._reading_paused):
             self._resume_transport_reading()
 
     def _resume_transport_reading(self) -> None:
-        """Called by aiohttp, too, when its own reasons are gone: not before what is held has been worked off."""
+        """Also called by aiohttp, to resume: not before the held bytes are parsed."""
         if not self._held:
             super()._resume_transport_reading()
 
     # --- called by the loop and by aiohttp ---------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Called by the loop; and by aiohttp, with nothing, when there is room for what its parser has kept."""
+        """Called by the loop; and by aiohttp, with no data, when there is room for what its parser has kept."""
         if not data:
             self._parse(data)
             if self._held:
@@ -199,7 +199,7 @@ class Connection(web.RequestHandler):
             self.server.turns.offer(self)
 
     def _hold(self, data: bytes) -> bool:
-        """Hold it until it is its turn; False: that was too much."""
+        """Hold it until its turn; False: it was too much."""
         fits = self._holds.grow(len(data))
         if not (fits and self.server.turns.open) and self._proves(data):
             self.vouch()
@@ -213,7 +213,7 @@ class Connection(web.RequestHandler):
         return True
 
     def _proves(self, data: bytes) -> bool:
-        """Whether this begins with a request that proves who the client is."""
+        """Whether this begins with a request that proves its client."""
         if self._reading is None or self._reading.in_body or self._reading.head_bytes or self._held:
             return False
         self.charge(PEEKING_S)
@@ -229,7 +229,7 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
         super().connection_made(transport)
-        if not self.slot.open:  # it had to make room before it began
+        if not self.slot.open:  # closed before it began, to make room
             self.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -245,7 +245,7 @@ class Connection(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """The answer to a request that is not HTTP, or whose handler failed; nothing of the request is in it."""
+        """The answer to a request that is not HTTP, or whose handler failed; it repeats nothing of the request."""
         if status == 500:
             logger.error("web-request-failed", error=type(exc).__name__)
         else:
@@ -255,7 +255,7 @@ class Connection(web.RequestHandler):
         return Reply(Answer(status, last=True), request, unread=True).as_response()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """A mistake of ours outside a handler: it costs this connection, and no other."""
+        """A bug outside a handler costs this connection and no other."""
         logger.error("web-connection-failed", error=type(kw.get("exc_info")).__name__)
 
     # --- called by the server ----------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Connection(web.RequestHandler):
             self.abort()
 
     def drain(self) -> None:
-        """The server closes: close now, or after the answers that are due."""
+        """The server closes: close now, or after the pending answers."""
         if not self.unanswered:
             self.force_close()
 
@@ -289,7 +289,7 @@ class Connection(web.RequestHandler):
             self.transport.abort()
 
     def _waits_for(self) -> str:
-        """What the connection waits for: a request, the rest of a head, a reader of its answers, or us."""
+        """What the connection waits for: a request, the rest of a head, a reader of its answers, or the server."""
         if self.writing_paused:
             return "reader"
         if self.unanswered:

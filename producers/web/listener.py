@@ -1,4 +1,4 @@
-"""Listening sockets: accepting no faster than bounded, sharing a port with other processes, TLS, room for files."""
+"""Listening sockets: bounded accepting, sharing a port with other processes, TLS, room for files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dispatcher.errors import ConfigError
 BACKLOG: Final = 1_024
 ACCEPTS_MAX: Final = 50
 ACCEPTS_EVERY_S: Final = 0.02
-"""So many connections are accepted in so much time; more wait in the backlog."""
+"""Connections accepted per period; more wait in the backlog."""
 NO_FILES_S: Final = 0.2
 FILES_KEPT: Final = 256
 """Files that the process needs besides connections: logs, stores, connections to vendors."""
@@ -54,7 +54,7 @@ class Listener:
         return bound
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -83,14 +83,14 @@ class Listener:
                     self._out_of_files()
                     self._rest(listening, NO_FILES_S)
                     return
-                continue  # the client has gone already
+                continue  # the client has already gone
             accepted.setblocking(False)
             self._accepted(accepted, str(address[0]))
         self._rest(listening, ACCEPTS_EVERY_S)
 
 
 def raise_file_limit() -> int:
-    """Let the process open as many files as it may; how many that is."""
+    """Raise the process's limit on open files as far as allowed; returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,7 +1,7 @@
-"""Sockets that have been accepted and are no connections yet: they wait for their first bytes, then for their turn.
+"""Accepted sockets that are not connections yet: they wait for their first bytes, then for their turn.
 
-An idle one costs a file and nothing else. Of what comes first a piece is looked at without being read: who proves by it
-who it is gets a connection at once, everybody else when it is its turn (turns.py).
+An idle one costs only a file. The first bytes are peeked at: a client that they prove gets a connection at once, all
+others at their turn (turns.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from producers.web.turns import READING_S, Turns
 
 PEEKED_BYTES: Final = 4_096
 READY_MAX: Final = 64
-"""So many are looked at before the event loop gets on with other things."""
+"""Newcomers handled before the event loop continues with other work."""
 PEEKING_S: Final = 2 * READING_S
 CREDIT_S: Final = 0.005
-"""A client that seems to be known may cost so much before it waits for strangers' turns."""
+"""The cost that a seemingly known client may cause before it waits for strangers' turns."""
 
 
 class Newcomer:
-    """A socket of a client that has not said anything, or waits for its turn."""
+    """A socket of a client that has sent nothing yet, or waits for its turn."""
 
     __slots__ = ("_open", "address", "free_s", "queued", "serial", "slot", "socket", "spent_s", "vouched")
 
@@ -72,7 +72,7 @@ class Newcomers:
         self._silent.register(newcomer.socket, selectors.EVENT_READ, newcomer)
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         if self._heard_by >= 0:
             self._loop.remove_reader(self._heard_by)
             self._silent.close()

@@ -1,11 +1,11 @@
-"""aiohttp's HTTP parser (llhttp) of one connection, with what it lacks for requests from strangers and vendors.
+"""aiohttp's HTTP parser (llhttp) for one connection, with additions for requests from strangers and vendors.
 
 * Vendors' documents print queries with bytes beyond ASCII (`…&msg=退订 HTTP/1.1`, vendors.md AMB-BATCH-15), which
-  llhttp refuses: in a request's head they are escaped as %XX before it sees them, wherever the pieces are cut.
-* Heads are bounded as a whole, and so is what comes with a body in chunks besides the body: extensions, trailers.
-* After a mistake nothing more is read, and whoever waits for the body is told.
+  llhttp refuses: in a request's head they are escaped as %XX first, wherever the pieces are cut.
+* Heads are bounded as a whole, and so are the extensions and trailers of chunked bodies.
+* After an error nothing more is read, and a reader of the body gets the error.
 
-Weak spot: a request with such bytes directly behind a body in chunks, in the same piece, is refused.
+Weak spot: a request with such bytes directly behind a chunked body, in the same piece, is refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineToo
 from aiohttp.streams import StreamReader
 
 READ_BYTES_MAX: Final = 262_144
-"""What the event loop hands over at once, at most."""
+"""The most that the event loop delivers at once."""
 
 HEAD_END: Final = b"\r\n\r\n"
 BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
@@ -29,7 +29,7 @@ NOTHING: Final[Parsed] = ((), False, b"")
 
 
 class Parser:
-    """Takes the place of aiohttp's parser in a connection; `requests` counts the heads it has read."""
+    """Replaces aiohttp's parser in a connection; `requests` counts the parsed heads."""
 
     __slots__ = (
         "_broken",
@@ -49,21 +49,21 @@ class Parser:
         self._broken = False
         self.requests = 0
         self.head_bytes = 0
-        """Bytes of a head that is not complete; of those in one piece with the request before it, none are counted."""
+        """Bytes of an incomplete head, without those in one piece with the previous request."""
         self.body: StreamReader | None = None
         """The body of the newest request."""
         self._left: int | None = 0
-        """How much of that body has not been fed; None: it comes in chunks."""
+        """The missing bytes of that body; None: it is chunked."""
         self._wire_bytes = 0
         self._last_bytes = b""
 
     @property
     def in_body(self) -> bool:
-        """Whether the newest request's body is not complete."""
+        """Whether the newest request's body is incomplete."""
         return self.body is not None and not self.body.is_eof()
 
     def feed_data(self, data: bytes) -> Parsed:
-        """Called by aiohttp: (requests and their bodies, whether the protocol is to change, what follows that)."""
+        """Called by aiohttp: (requests and their bodies, whether the protocol changes, the bytes after that)."""
         if self._broken:
             return NOTHING
         if data.isascii():
@@ -97,7 +97,7 @@ class Parser:
         self._inner.set_upgraded(upgraded)
 
     def _end(self, data: bytes, at: int) -> int:
-        """The end of the piece that begins there and lies in one head, or in one body."""
+        """The end of the piece that starts there and lies in one head or one body."""
         if self.in_body:
             return at + self._left if self._left else len(data)
         seen = self._last_bytes
@@ -108,7 +108,7 @@ class Parser:
         return found + len(HEAD_END) if found >= 0 else len(data)
 
     def _feed(self, data: bytes) -> Parsed:
-        """Raises HttpProcessingError if the mistake is in a head."""
+        """Raises HttpProcessingError if the error is in a head."""
         was_in_body = self.in_body
         try:
             parsed: Parsed = self._inner.feed_data(data)

@@ -1,7 +1,7 @@
-"""The real address of a client behind reverse proxies: `X-Forwarded-For`, believed from trusted proxies only. Pure.
+"""The real address of a client behind reverse proxies: `X-Forwarded-For`, only from trusted proxies. Pure.
 
-Each proxy appends the address that it was called from, so the list is read from the right: the first that is not a
-trusted proxy is the client; whatever stands before it, the client may have made up.
+Each proxy appends its caller's address, so the list is read from the right: the first address that is not a trusted
+proxy is the client; the client may have made up the ones before it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ HEADERS_OF_PROXIES = ("X-Forwarded-For", "Forwarded", "Via")
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Callable[[str | None], bool]) -> str:
-    """The client's address; "" if a trusted proxy names none, or something that is no address."""
+    """The client's address; "" if a trusted proxy names none or an invalid one."""
     if not trusted(peer):
         return peer
     named = [each.strip() for header in forwarded for each in header.split(",")]
@@ -39,7 +39,7 @@ def _address(named: str) -> str | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether this is the machine itself."""
+    """Whether this is the local machine."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

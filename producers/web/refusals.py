@@ -1,4 +1,4 @@
-"""What is refused, in the log: a line when something is refused for the first time, then one a minute with how often.
+"""Logs refusals: a line for the first one of its kind, then one a minute with the count.
 
 A flood of refused requests must not become a flood of lines.
 """
@@ -23,7 +23,7 @@ class Refusals:
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def note(self, event: str, place: str = "", **what: Any) -> None:
-        """Something was refused; `what` says more of it."""
+        """Record a refusal; `what` has details."""
         kind = self._kinds.get((event, place))
         if kind is None:
             if len(self._kinds) < KINDS_MAX:
@@ -34,7 +34,7 @@ class Refusals:
             kind.what = what
 
     def flush(self) -> None:
-        """Log what has come since the last line, where that was a minute ago."""
+        """Log the count since the last line, if that was a minute ago."""
         now_s = time.monotonic()
         for (event, place), kind in list(self._kinds.items()):
             if now_s - kind.logged_s < EVERY_S:

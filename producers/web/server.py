@@ -1,7 +1,7 @@
 """The web server: aiohttp's low-level server behind bounds on connections, on the time of strangers and on bytes.
 
 A new socket gets a place (slots.py) or is closed at once, waits for its first bytes (newcomers.py) and, while the time
-of strangers is used up, for its turn (turns.py). What then happens on it is connection.py's business.
+of strangers is used up, for its turn (turns.py). Then connection.py handles it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ SHUTDOWN_S: Final = 10.0
 HANDSHAKE_WITHIN_S: Final = 10.0
 SWEEP_S: Final = 1.0
 SWEEPS: Final = 10
-"""A sweep is done in so many parts, so that it never holds up the event loop."""
+"""Parts of a sweep, so that it never delays the event loop."""
 BODY_BUFFER_BYTES: Final = 65_536
-"""A body that is not read fast enough is buffered up to twice that; then its connection is not read."""
+"""A body that is read too slowly is buffered up to twice this; then its connection is not read."""
 UNUSED_S: Final = 86_400.0
 """aiohttp's own bound on an idle connection: `Connection.sweep` comes first."""
 CREDIT_MAX: Final = 50
@@ -40,7 +40,7 @@ CREDITED_MAX: Final = 10_000
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there may be of everything. Times bound how long what may last (see Connection.sweep)."""
+    """The bounds of the server. Times bound how long things may last (see Connection.sweep)."""
 
     connections_max: int = 8_192
     connections_per_address_max: int = 2_048
@@ -57,7 +57,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConnectionCounts(msgspec.Struct):
-    """What became of connections since the start, and how many are open."""
+    """Counts of connections since the start, and how many are open."""
 
     open: int = 0
     accepted: int = 0
@@ -72,9 +72,9 @@ class ConnectionCounts(msgspec.Struct):
 
 
 class WebServer(web.Server):
-    """Listens from `listen` to `close`. `is_proxy` says whether an address is a trusted proxy's.
+    """Listens from `listen` to `close`. `is_proxy`: whether an address is a trusted proxy's.
 
-    `proves` says whether the first bytes of a request and its address prove that the client is known.
+    `proves`: whether the first bytes of a request and its address prove that the client is known.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class WebServer(web.Server):
         return self._counts
 
     async def listen(self, host: str, port: int, *, share_port: bool = False) -> int:
-        """Listen; the port (of the first address, where the host has several). Raises OSError."""
+        """Listen; returns the port (of the first address, if the host has several). Raises OSError."""
         await self._runner.setup()
         try:
             bound = await self._listener.open(host, port, share_port=share_port)
@@ -132,7 +132,7 @@ class WebServer(web.Server):
         return bound
 
     async def close(self, shutdown_s: float = SHUTDOWN_S) -> None:
-        """Listen no more, answer what has begun, and hang up; what is not done after `shutdown_s` is cut off."""
+        """Stop listening, answer started requests, and hang up; after `shutdown_s` the rest is cut off."""
         self.closing = True
         self._listener.close()
         self._all_gone.clear()
@@ -175,7 +175,7 @@ class WebServer(web.Server):
         return self._tls is None and self.proves(first, address)
 
     def _open_newcomer(self, newcomer: Newcomer) -> None:
-        """Called when its turn has come."""
+        """Called at its turn."""
         self.turns.spend(newcomer, OPENING_S + (HANDSHAKE_S if self._tls else 0.0))
         opening = self._loop.create_task(self._open_connection(newcomer))
         newcomer.slot.end = lambda: self._break_off(newcomer, opening)
@@ -235,7 +235,7 @@ class WebServer(web.Server):
         return CREDIT_S
 
     def give_credit(self, address: str) -> None:
-        """A client at this address has proved who it is: the next connections from there are heard at once."""
+        """A client at this address has proved who it is: its next connections are read at once."""
         self._credit[address] = min(self._credit.pop(address, 0) + 2, CREDIT_MAX)
         if len(self._credit) > CREDITED_MAX:
             self._credit.popitem(last=False)
@@ -253,7 +253,7 @@ class WebServer(web.Server):
         self.refusals.note("client-too-slow")
 
     def too_many_bytes(self) -> None:
-        """Called when something is refused because too many bytes are held."""
+        """Called when a request is refused because too many bytes are held."""
         self._counts.too_many_bytes += 1
         self.refusals.note("too-many-bytes-held", held=self.budget.used)
 

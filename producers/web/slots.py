@@ -1,6 +1,6 @@
 """The places for connections: bounded in total and for each address; the oldest idle one makes room for a new one.
 
-Strangers go first, the oldest of them; then known clients that wait for nothing, the one that was heard longest ago.
+The oldest stranger goes first; then the idle known client that was heard longest ago.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 IPV6_PREFIX: Final = 64
-"""Who has one IPv6 address has as many as this leaves."""
+"""The network of an IPv6 client, which has all its addresses."""
 
 Refusal = Literal["too_many_connections", "too_many_of_one_address"]
 
 
 class Slot:
-    """One connection's place. `end` closes it at once; `idle` says whether it waits for nothing.
+    """One connection's place. `end` closes it at once; `idle`: whether it waits for nothing.
 
-    `silent_since_s` is None once something came from it.
+    `silent_since_s` is None after its first bytes.
     """
 
     __slots__ = ("address", "end", "idle", "known", "open", "serial", "silent_since_s")
@@ -61,14 +61,14 @@ class _Places:
         (self.known if slot.known else self.strangers).pop(slot, None)
 
     def first(self) -> Slot | None:
-        """The one that makes room; None: all are busy."""
+        """The slot that makes room; None: all are busy."""
         for slot in self.strangers:
             return slot
         return next((slot for slot in self.known if slot.idle()), None)
 
 
 class Slots:
-    """Gives places out. Addresses in `unbounded` (trusted proxies) are bounded in total only."""
+    """Assigns places. Addresses in `unbounded` (trusted proxies) are bounded in total only."""
 
     def __init__(self, total_max: int, per_address_max: int, unbounded: Callable[[str], bool]) -> None:
         self.total_max = total_max
@@ -84,7 +84,7 @@ class Slots:
         return len(self._all)
 
     def admit(self, address: str) -> Slot | Refusal:
-        """A place for a new connection from this address, if need be another's; or why there is none."""
+        """A place for a new connection from this address, perhaps another one's; or why there is none."""
         key = bounded_as(address)
         theirs = self._of_address.get(key)
         if theirs is not None and len(theirs) >= self.per_address_max and not self._unbounded(address):
@@ -109,7 +109,7 @@ class Slots:
                 del self._of_address[slot.address]
 
     def trust(self, slot: Slot, *, known: bool) -> None:
-        """Its client has just proved who it is, or has done what a known one does not."""
+        """Its client has proved who it is, or did something that a known one does not."""
         if not slot.open or not (known or slot.known):
             return
         places = (self._all, self._of_address[slot.address])
@@ -125,7 +125,7 @@ class Slots:
         slot.end()
 
     def end_silent(self, before_s: float) -> int:
-        """Close those that have been silent since before then; how many."""
+        """Close those that have been silent since before then; returns how many."""
         silent = [slot for slot in self._all.strangers if (slot.silent_since_s or before_s) < before_s]
         for slot in silent:
             self.end(slot)
@@ -145,7 +145,7 @@ class Slots:
 
 
 def bounded_as(address: str) -> str:
-    """What an address is counted as: IPv6 by its network, IPv4 in IPv6 as IPv4."""
+    """The key that an address counts under: IPv6 by its network, IPv4 in IPv6 as IPv4."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

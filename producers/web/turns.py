@@ -1,12 +1,12 @@
-"""The time that strangers may take of the event loop: a share of it, in turns, so that lanes and vendors keep theirs.
+"""The event loop's time for strangers: a share of it, in turns, so that lanes and vendors keep theirs.
 
-A stranger is a connection whose client has not proved who it is. What it sends is charged: measured time for parsing,
-a flat charge for what cannot be measured (system calls, aiohttp's work for a request). While the share is used up,
-strangers are not read; then those come first that have cost least, of these the newest. So a client that has just
-come is heard before those that flood us, and what it cost is given back when it proves who it is.
+A stranger is a connection whose client has not proved who it is. It is charged: measured time for parsing, a flat
+charge for what cannot be measured (system calls, aiohttp's work for a request). While the share is used up, strangers
+are not read; then the cheapest come first, of these the newest. So a new client is read before those that flood us, and
+its cost is given back when it proves who it is.
 
-The share is one of the time that this process really gets: it is granted by ticks of the event loop, less where it is
-late with them, and less where the system lets the process wait for a processor (Linux tells).
+The share is of the time that this process really gets: ticks of the event loop grant it, less if the loop is late, and
+less if the process waits for a processor (measured on Linux).
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from pathlib import Path
 from typing import Final, Protocol
 
 OPENING_S: Final = 0.0003
-"""What a connection costs that is opened and closed."""
+"""The cost of opening and closing a connection."""
 HANDSHAKE_S: Final = 0.002
-"""The same with TLS, besides."""
+"""The additional cost with TLS."""
 READING_S: Final = 0.00003
 REQUEST_S: Final = 0.0002
 
 TICK_S: Final = 0.01
 TICKS_PER_LOOK: Final = 10
-"""So often is looked how long the process has to wait for a processor."""
+"""How often the process's wait for a processor is measured."""
 SCHEDULED: Final = Path("/proc/thread-self/schedstat")
 BURST_S: Final = 0.1
-"""So much may be spent at once after a quiet time."""
+"""The most time that may be spent at once after a quiet period."""
 SLICE_S: Final = 0.002
-"""Turns are given for so long before the event loop gets on with other things."""
+"""How long turns are given before the event loop continues with other work."""
 
 
 class Client(Protocol):
-    """Who waits for a turn."""
+    """A client that waits for a turn."""
 
     spent_s: float
-    """What it has cost so far."""
+    """Its cost so far."""
     free_s: float
-    """So much it may cost even while the share is used up."""
+    """The cost that it may cause even while the share is used up."""
     serial: int
     queued: bool
 
     def turn(self) -> bool:
-        """Work off a little of what it sent; whether more is left."""
+        """Parse a little of what it sent; returns whether more is left."""
 
 
 class Turns:
@@ -74,7 +74,7 @@ class Turns:
             self._tick_handle = self._loop.call_later(TICK_S, self._tick)
 
     def give_back(self, client: Client) -> None:
-        """It is no stranger: what it cost is not charged to them."""
+        """It is not a stranger: give its cost back."""
         self._left_s = min(BURST_S, self._left_s + client.spent_s)
         client.spent_s = 0.0
 
@@ -87,7 +87,7 @@ class Turns:
         self.queue(client)
 
     def queue(self, client: Client) -> None:
-        """Give a client its turn later, in another round of the event loop."""
+        """Give a client its turn in another round of the event loop."""
         if client.queued:
             return
         client.queued = True
@@ -102,7 +102,7 @@ class Turns:
         self._waiting.clear()
 
     def _tick(self) -> None:
-        """Grant the share of one tick, however late it comes."""
+        """Grant the share of one tick, even if it is late."""
         self._left_s = min(BURST_S, self._left_s + self._share * TICK_S)
         self._ticks += 1
         if self._ticks % TICKS_PER_LOOK == 0:
@@ -112,7 +112,7 @@ class Turns:
         self._schedule()
 
     def _look(self) -> None:
-        """Adapt the share to what the process gets."""
+        """Adapt the share to the time that the process gets."""
         ran, waited = self._scheduled
         self._scheduled = _scheduled()
         ran, waited = self._scheduled[0] - ran, self._scheduled[1] - waited
@@ -137,7 +137,7 @@ class Turns:
 
 
 def _scheduled() -> tuple[int, int]:
-    """How long this thread has run and has waited for a processor, in nanoseconds; zeros where the system is silent."""
+    """How long this thread has run and has waited for a processor, in nanoseconds; zeros if unknown."""
     try:
         ran, waited, _ = SCHEDULED.read_text().split()
         return int(ran), int(waited)

@@ -1,4 +1,4 @@
-"""From where a vendor may push: the account's `push_from`, addresses and networks (vendors.md 1.12). Pure.
+"""Where a vendor may push from: the account's `push_from`, addresses and networks (vendors.md 1.12). Pure.
 
 Behind a reverse proxy the address is the one that a trusted proxy names (producers/web/proxies.py).
 """
@@ -14,7 +14,7 @@ ADDRESSES_KNOWN_MAX: Final = 1_024
 
 
 def expected_from(sources: Sequence[str]) -> Callable[[str | None], bool] | None:
-    """Whether an address is in one of these networks; None where any may push. Raises ValueError for what is none."""
+    """Whether an address is in one of these networks; None if any may push. Raises ValueError for an invalid one."""
     if not sources:
         return None
     networks = [ipaddress.ip_network(source, strict=False) for source in sources]

@@ -1,6 +1,6 @@
 """One account's place for one kind of push: how it is read, alone or with others, and its way into the log.
 
-Rate and waiting are counted here, so that a vendor who floods us is refused, and no other.
+Rate and waiting pushes are counted here, so that a flooding vendor is refused, and no other.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from producers.webhooks.groups import Groups, ReadAlone
 from schemas.topics import INBOUND, REPORTS, lane_partition
 
 KEPT_OF_STRANGERS_MAX: Final = 10
-"""Dead letters in a second of pushes that anybody may have made."""
+"""Dead letters per second from pushes that anybody may have made."""
 
 
 class PendingPush(msgspec.Struct):
-    """A push that is read together with others, and how many reports it turned out to hold."""
+    """A push that is read together with others, and the number of its reports."""
 
     push: Push
     reports: int = 0
@@ -63,7 +63,7 @@ class Endpoint:
         self.vendor = vendor
         self.reports = reports
         self.taken = Answer(200, vendor.push_answer(), "text/plain")
-        """What tells the vendor that its push is safe."""
+        """The body that acknowledges a push."""
         self.waiting = 0
         """How many pushes wait for the log."""
         self._second = self._this_second = 0
@@ -79,17 +79,17 @@ class Endpoint:
         if reports and type(vendor).report_pushes is not Vendor.report_pushes:
             self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
         self.masker = Masker(vendor.secrets())
-        """Takes the account's secrets out of what is kept of a push."""
+        """Removes the account's secrets from kept pushes."""
 
     def too_fast(self, second: int, pushes_per_s_max: int) -> bool:
-        """Count a push that came in this second; True if it is one too many."""
+        """Count a push in this second; True if it is one too many."""
         if second != self._second:
             self._second, self._this_second = second, 0
         self._this_second += 1
         return self._this_second > pushes_per_s_max
 
     def too_much_to_keep(self, second: int) -> bool:
-        """Count what is to be kept aside of a push in this second; True if anybody could fill the log with such."""
+        """Count a dead letter in this second; True if it is one too many and anybody could push it."""
         if not self._from_anybody:
             return False
         if second != self._kept_second:
@@ -104,10 +104,10 @@ class Endpoint:
         await take_opt_outs(self._log, self.account, items, self._words)
 
     def _pack_together(self, pending: list[PendingPush]) -> list[Entry]:
-        """All of them read at once. Raises ReadAlone where they are not as regular as that needs."""
+        """All of them read at once. Raises ReadAlone if they are too irregular for that."""
         try:
             found = self.vendor.report_pushes([each.push for each in pending])
-        except Exception as error:  # a mistake in a vendor's file is dealt with push by push
+        except Exception as error:  # a bug in a vendor's file is handled push by push
             raise ReadAlone from error
         if found is None:
             raise ReadAlone

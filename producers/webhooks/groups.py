@@ -1,8 +1,8 @@
-"""Pushes on their way into the log: while one append is under way the next group gathers, then goes in one piece.
+"""Groups pushes for the log: while one append is under way the next group gathers, then is appended in one piece.
 
-A push waits for at most two appends; under load thousands share one. Nobody is answered before the log has said that
-the group is durable, and a log that fails fails the whole group: the vendor pushes again, and the joiner counts once.
-Items that cannot be packed fail alone.
+A push waits for at most two appends; under load thousands share one. No push is answered before the log has confirmed
+its group. A failing log fails the whole group: the vendor pushes again, and the joiner counts once. Items that cannot
+be packed fail alone.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Item = TypeVar("Item")
 
 
 class ReadAlone(Exception):
-    """What a `pack` raises that cannot read a group at once: each of it has to be read by itself."""
+    """Raised by a `pack` that cannot read a group at once: each item must be read by itself."""
 
 
 class Groups(Generic[Item]):
     """Items of one account, appended to one partition in groups. `pack` makes the entries of a group.
 
-    `first` is what must be durable before a group is appended.
+    `first` makes something durable before a group is appended.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Groups(Generic[Item]):
         self.appends = 0
 
     def add(self, items: Sequence[Item]) -> asyncio.Future[None]:
-        """Put items into the gathering group. The future is done when they are durable, or raises what went wrong."""
+        """Put items into the gathering group. The future is done when they are durable, or raises the error."""
         durable = self._loop.create_future()
         self._added.append((items, durable))
         if self._appending is None:
@@ -67,7 +67,7 @@ class Groups(Generic[Item]):
             self._appending = None
 
     async def _append_group(self, group: list[tuple[Sequence[Item], asyncio.Future[None]]]) -> None:
-        """Append it in one piece and tell each how it went; where that cannot be packed, half by half."""
+        """Append it in one piece and set each result; a group that cannot be packed is divided into halves."""
         items = [item for each, _ in group for item in each]
         failure: Exception | None = None
         try:
@@ -87,10 +87,10 @@ class Groups(Generic[Item]):
             try:
                 self.appends += 1
                 await self._log.append(self._topic, self._partition, entries)
-            except Exception as error:  # whatever it is, nobody may wait for ever
+            except Exception as error:  # on any error, no caller may wait for ever
                 failure = error
         for _, durable in group:
-            if durable.done():  # whoever waited was cancelled
+            if durable.done():  # the waiter was cancelled
                 continue
             if failure is None:
                 durable.set_result(None)

@@ -1,6 +1,6 @@
-"""`/healthz`: whether the webhooks are well, for anybody; what they counted, for this machine and who has the token.
+"""`/healthz`: whether the webhooks work, for anybody; their counts, for this machine and holders of the token.
 
-A request that came through a proxy that is not trusted is not this machine's, wherever the proxy runs.
+A request through an untrusted proxy is not this machine's, even if the proxy runs on it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Health:
         self._token = token
 
     def answer(self, request: web.BaseRequest, client: str) -> Answer:
-        """200 if the log takes what comes, 503 if not; `client` is the client's address."""
+        """200 if the log accepts records, else 503; `client` is the client's address."""
         works = self._receiving.log_works
         said: dict[str, object] = {"status": "ok" if works else "the log takes nothing"}
         if self._may_know(request, client):

@@ -1,7 +1,7 @@
-"""What becomes of a push: read alone or with others, written to the log, answered when it is durable.
+"""Handles a push: reads it alone or with others, writes it to the log, answers when it is durable.
 
-Junk gets the vendor's status and a counter; from a vendor who has proved who it is also a dead letter, without the
-secrets it carried. Queries and bodies are never logged.
+Junk gets the vendor's status and a counter; from a proven vendor also a dead letter, without the secrets it carried.
+Queries and bodies are never logged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOO_FAST: Final = Answer(429, retry_after_s=1)
 
 
 class WebhookCounts(msgspec.Struct):
-    """What came in since the start. A push is counted in `pushes` and in one of the others down to `log_failed`."""
+    """Counts since the start. A push counts in `pushes` and in one of the others down to `log_failed`."""
 
     pushes: int = 0
     taken: int = 0
@@ -52,7 +52,7 @@ class WebhookCounts(msgspec.Struct):
 
 
 class Receiving:
-    """Takes pushes; `counts` what came of them."""
+    """Takes pushes; `counts` their results."""
 
     def __init__(self, log: Log, refusals: Refusals) -> None:
         self.counts = WebhookCounts()
@@ -72,11 +72,11 @@ class Receiving:
         return failed or self._taken(endpoint, pending.reports)
 
     async def _read(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> Answer:
-        """Read it by itself, and have it written."""
+        """Read it by itself, and write it."""
         began_s = time.perf_counter()
         try:
             parsed = endpoint.parse(push)
-        except Exception as error:  # a mistake in a vendor's file: keep the push, and have the vendor push again
+        except Exception as error:  # a bug in a vendor's file: keep the push, and have the vendor push again
             self.counts.our_fault += 1
             self.note("push-not-read", endpoint, error=type(error).__name__)
             await self._bury(endpoint, push, f"our code failed: {type(error).__name__}")
@@ -137,7 +137,7 @@ class Receiving:
         self.note("push-refused", endpoint, status=refused.status, why=refused.why)
         if (refused.authenticated or refused.keep) and not await self._bury(endpoint, push, refused.why):
             self.counts.log_failed += 1
-            return COME_AGAIN  # nothing of it is kept anywhere: the vendor has to push it again
+            return COME_AGAIN  # nothing of it is kept: the vendor must push it again
         if refused.status == 403:
             self.counts.strangers += 1
         else:
@@ -145,14 +145,14 @@ class Receiving:
         return Answer(refused.status)
 
     async def _keep_rest(self, endpoint: Endpoint, push: Push, partly: Partly) -> bool:
-        """Keep and count the entries that could not be read; False: they could not be kept."""
+        """Keep and count the unreadable entries; False: they could not be kept."""
         self.note("push-partly-read", endpoint, entries=partly.count, why=partly.why)
         kept = await self._bury(endpoint, push, partly.why, partly.rest)
         self.counts.left_over += partly.count if kept else 0
         return kept
 
     async def _bury(self, endpoint: Endpoint, push: Push, why: str, what: bytes | None = None) -> bool:
-        """Keep what a vendor sent and we could not read (the whole push, or `what` of it), without its secrets."""
+        """Keep an unreadable push (all of it, or `what`), without its secrets."""
         if what is None:
             what = push.query + b"\n" + push.body if push.body else push.query
         try:

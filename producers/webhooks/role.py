@@ -1,4 +1,4 @@
-"""The role `web` of `dispatcher run`: what vendors push goes to the log."""
+"""The role `web` of `dispatcher run`: writes pushes to the log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from producers.webhooks.server import serve_webhooks
 
 
 async def start_web(config: Config, log: Log) -> Work:
-    """Listen at `config.web.listen`; at the end answer what waits for the log. Raises PortInUse, ConfigError."""
+    """Listen at `config.web.listen`; at the end answer pushes that wait for the log. Raises PortInUse, ConfigError."""
     webhooks = await serve_webhooks(config, log)
     return Work(webhooks.close, webhooks.url)

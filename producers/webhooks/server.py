@@ -1,14 +1,14 @@
 """Where vendors push to: `/push/ACCOUNT/report` and `/push/ACCOUNT/inbound`, GET or POST; and `/healthz`.
 
-A push is answered with 200 only when what it carried is durable on the log (groups.py), so that a vendor who repeats
-unanswered pushes loses us nothing. HTTP and its bounds are the web server's (producers/web), what becomes of a push is
-receiving.py's, what is in it is the vendor's (`report_push`, `inbound_push`).
+A push is answered with 200 only when its content is durable on the log (groups.py), so nothing is lost if the vendor
+repeats unanswered pushes. producers/web has HTTP and its bounds, receiving.py handles a push, the vendor reads it
+(`report_push`, `inbound_push`).
 
-Judged before a body is read: the path, the address, the secret (unless it is in the body), the declared length, the
-rate. Rate and pushes that wait for the log are bounded for each account and kind of push by itself, and count only
-pushes of the vendor: what strangers send is counted apart.
+Path, address, secret (unless it is in the body), declared length and rate are judged before a body is read. Rate and
+waiting pushes are bounded per account and kind of push, and count only pushes of the vendor: strangers are counted
+separately.
 
-Weak spot: to an account without a secret and without `push_from` everybody is the vendor.
+Weak spot: for an account without a secret and without `push_from` anybody is the vendor.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from producers.webhooks.receiving import COME_AGAIN, TOO_FAST, Receiving, Webhoo
 
 BODY_S: Final = 60.0
 PROOF_BYTES_MAX: Final = 65_536
-"""A body that has to be read for its secret; one report or message is a tenth of that."""
+"""Bound on a body that must be read to find its secret; one report or message is a tenth of it."""
 PROOF_S: Final = 10.0
 
 BROKEN: Final = Answer(400, last=True)
@@ -64,7 +64,7 @@ async def serve_webhooks(config: Config, log: Log) -> Webhooks:
 
 
 class Webhooks:
-    """The server, made by `serve_webhooks`. `url` says where it listens, `counts` what came in."""
+    """The server, made by `serve_webhooks`. `url` is where it listens, `counts` has the counts of pushes."""
 
     def __init__(self, config: Config, log: Log) -> None:
         self.url = ""
@@ -86,17 +86,17 @@ class Webhooks:
         for account, vendor in config.accounts.items():
             for reports in (True, False):
                 endpoint = Endpoint(log, account, vendor, words, reports=reports)
-                for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to what they are given
+                for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to the URL
                     self._endpoints[path] = endpoint
 
     @property
     def connections(self) -> ConnectionCounts:
-        """What became of connections."""
+        """Counts of connections."""
         return self._server.counts
 
     @property
     def counts(self) -> WebhookCounts:
-        """What came in since the start."""
+        """Counts of pushes since the start."""
         return self._receiving.counts
 
     async def start(self) -> None:
@@ -124,7 +124,7 @@ class Webhooks:
             logger.warning("takes-pushes-from-anybody", account=name, who_reaches=where)
 
     async def close(self) -> None:
-        """Stop listening, answer what is waiting for the log, and go."""
+        """Stop listening, answer pushes that wait for the log, and end."""
         await self._server.close()
         for endpoint in set(self._endpoints.values()):
             if endpoint.together is not None:
@@ -132,7 +132,7 @@ class Webhooks:
             await endpoint.groups.drained()
 
     def _open_accounts(self, host: str) -> list[str]:
-        """Accounts to warn of: anybody may push to them. Raises ConfigError if others could reach one unmeant."""
+        """Accounts that anybody may push to, for a warning. Raises ConfigError if others can reach one unintended."""
         here = is_loopback(host) or host == "localhost"
         reached = not here or bool(self._web.trusted_proxies)
         warned = []
@@ -160,7 +160,7 @@ class Webhooks:
         if request.version not in (HttpVersion10, HttpVersion11):
             return self._distrusted(connection, OTHER_VERSION)
         if request.version == HttpVersion10 and "Transfer-Encoding" in request.headers:
-            # HTTP/1.0 has no chunks: whoever passed it on may have read its end elsewhere.
+            # HTTP/1.0 has no chunks: a proxy may have found its end elsewhere.
             return self._distrusted(connection, BROKEN)
         path, query = _target(request.raw_path)
         endpoint = self._endpoints.get(path)
@@ -178,7 +178,7 @@ class Webhooks:
     async def _push(
         self, request: web.BaseRequest, connection: Connection, held: Held, endpoint: Endpoint, query: bytes
     ) -> Answer:
-        """Judge it by its head, then read it, then have it received."""
+        """Judge it by its head, then read and receive it."""
         has_body = request.body_exists
         proof = endpoint.vendor.push_proof(query, None)
         if endpoint.expects is not None and not endpoint.expects(self._client(request, connection)):
@@ -222,7 +222,7 @@ class Webhooks:
         return answer
 
     def _proves(self, first: bytes, address: str) -> bool:
-        """Whether a request that begins so, from this address, is a vendor's: asked to tell who is heard first."""
+        """Whether a request with these first bytes, from this address, is a vendor's: such clients are read first."""
         request_line = _REQUEST_LINE.match(first)
         if request_line is None:
             return False
@@ -238,7 +238,7 @@ class Webhooks:
         return proof is PushProof.RIGHT or (proof is PushProof.NOT_ASKED and endpoint.expects is not None)
 
     def _busy(self, endpoint: Endpoint) -> Answer | None:
-        """The answer to one push too many of this vendor."""
+        """The answer to this vendor's push above its rate."""
         if endpoint.too_fast(_now_ms() // 1000, self._web.pushes_per_s_max):
             self.counts.too_fast += 1
             return TOO_FAST
