@@ -18,7 +18,6 @@ import click
 
 from consumers.inbound.screen import footer, letter_table, message_line, message_table
 from dispatcher.config.file import Config
-from dispatcher.config.places import Places
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import UserError
@@ -73,22 +72,26 @@ def _chosen(function: F) -> F:
 
 @click.command("list")
 @_chosen
+@click.option("--review", "for_review", is_flag=True, help="Only messages that may ask for no more texts.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @config_option
 @json_option
-def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str | None) -> None:
+def list_messages(for_review: bool, limit: int, config: str | None, as_json: bool, **chosen: str | None) -> None:
     """List the newest messages from phones.
 
     A long message comes in parts. It is listed when all parts are there, or flagged "incomplete" after the wait for
-    missing ones ([store] parts_within_s). A message that a vendor repeats is listed once.
+    missing ones ([store] parts_within_s). A message that a vendor repeats is listed once. A message that is no opt-out
+    ([inbound] opt_out_words) and may still ask for no more texts is flagged "review": read it, and put its sender on
+    the suppression list if it does (dispatcher suppression add NUMBER).
 
     \b
     Examples:
       dispatcher inbound list
       dispatcher inbound list --since "2026-11-21 10:00" --contains 退订
+      dispatcher inbound list --review
       dispatcher inbound list --number 13800138000 --json
     """
-    found, known = asyncio.run(_list(config, _wanted(**chosen), limit))
+    found, known = asyncio.run(_list(config, _wanted(**chosen), limit, for_review=for_review))
     if as_json:
         print_json(found)
         return
@@ -102,9 +105,9 @@ def list_messages(limit: int, config: str | None, as_json: bool, **chosen: str |
         click.echo(f'account "{wanted}" is not in {known.path} (accounts there: {names}).', err=True)
 
 
-async def _list(config: str | None, wanted: InboundWanted, limit: int) -> tuple[Messages, Config]:
+async def _list(config: str | None, wanted: InboundWanted, limit: int, *, for_review: bool) -> tuple[Messages, Config]:
     async with open_session(config, progress=folding()) as session:
-        return await newest_messages(session, wanted, limit), session.config
+        return await newest_messages(session, wanted, limit, for_review=for_review), session.config
 
 
 @click.command("export")
@@ -136,18 +139,18 @@ def export_command(
     if output is not None:
         check_output(output, force=force)
     wanted = _wanted(**chosen)
-    records_behind, places = asyncio.run(_fresh(config))
+    records_behind, known = asyncio.run(_fresh(config))
     with written(output) as out:
-        rows = export_messages(all_messages(places, wanted), out, KINDS[kind])
+        rows = export_messages(all_messages(known, wanted, known.inbound.opt_outs), out, KINDS[kind])
     if as_json:
         print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 
 
-async def _fresh(config: str | None) -> tuple[int, Places]:
+async def _fresh(config: str | None) -> tuple[int, Config]:
     async with open_session(config, progress=folding()) as session:
-        return await session.behind(TOPICS), session.places
+        return await session.behind(TOPICS), session.config
 
 
 @click.command()

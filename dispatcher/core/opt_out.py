@@ -1,9 +1,11 @@
 """Opt-out words: does a message from a phone say that its sender wants no more texts?
 
 The whole message has to be one of the words. Compared are the characters people mean: full-width forms as half-width
-ones (NFKC), case folded, without what displays nothing, blanks, punctuation and emoji around them dropped. Pure.
+ones (NFKC), case folded, without what displays nothing; blanks, punctuation, emoji and thanks around them are dropped,
+and so is 回 or 回复 ("answer with") in front. Pure.
 
-Weak spots: "please stop" is no word; a person has to read it. A part of a long message is none either.
+Weak spots: "please stop" is no word; `for_review` finds such messages, and a person has to read them. A part of a long
+message is no word either.
 """
 
 from __future__ import annotations
@@ -21,10 +23,21 @@ from schemas.records import Inbound
 if TYPE_CHECKING:
     from dispatcher.core.numbers import Numbers
 
-WORDS: Final = ("TD", "T", "N", "退订")
+WORDS: Final = ("TD", "T", "N", "R", "TDZD", "退订")
 """The defaults."""
 
 _AROUND: Final = frozenset("PSZC")  # punctuation, symbols, blanks, controls: by the first letter of the category
+_BEFORE: Final = re.compile(r"谢谢[您你]?|谢了|多谢|感谢|(?:thank you|thanks|thx|tks)(?![a-z0-9])|回[复覆]?")
+_BEHIND: Final = re.compile(r"(?:谢谢[您你]?|谢了|多谢|感谢|(?<![a-z0-9])(?:thank you|thanks|thx|tks))[了啦]?$")
+_WISH: Final = re.compile(
+    r"退订|拒收|取消订阅|不要再?发|别再?发|不想再?收|勿再?发|勿扰|骚扰"
+    r"|(?<![a-z])(?:unsubscribe|opt[- ]?out|stop)(?![a-z])"
+)
+"""What people write who want no more texts."""
+
+_SHORT_CHARS: Final = 20
+"""In a message as short as this, a word at its beginning or end may be an opt-out."""
+
 _KEYCAP: Final = re.compile("[0-9#*]\u20e3")  # an emoji that begins with a digit
 
 
@@ -47,7 +60,21 @@ class OptOutWords:
 
     def word(self, text: str) -> str | None:
         """The word that this text is, as it is configured; None if it is none of them."""
-        return self._words.get(folded(text))
+        said = folded(text)
+        return self._words.get(said) or self._words.get(_without_courtesy(said))
+
+    def for_review(self, text: str) -> bool:
+        """Whether a person should read this text: it is none of the words, but may ask for no more texts."""
+        if self.word(text) is not None:
+            return False
+        said = folded(text)
+        if _WISH.search(said):
+            return True
+        parts = [part for part in _PARTS.split(said) if part]
+        if any(len(part) > 1 and part in self._words for part in parts):
+            return True
+        short = len(parts) > 1 and len(said) <= _SHORT_CHARS
+        return short and any(each in self._words for each in (parts[0], parts[-1], "".join(parts)))
 
     def opt_outs(self, messages: Sequence[Inbound]) -> list[OptOut]:
         """Who of these senders wants no more texts, by the word sent. A sender without a number cannot be listed."""
@@ -66,7 +93,25 @@ class OptOutWords:
 
 def folded(text: str) -> str:
     """The text as it is compared."""
-    plain = unicodedata.normalize("NFKC", _KEYCAP.sub("", NOTHING.sub("", text))).casefold()
+    return _bare(unicodedata.normalize("NFKC", _KEYCAP.sub("", NOTHING.sub("", text))).casefold())
+
+
+def _without_courtesy(said: str) -> str:
+    """A folded text without thanks around it, and without 回 in front."""
+    while True:
+        before = _BEFORE.match(said)
+        rest = _bare(_BEHIND.sub("", said[before.end() :] if before else said))
+        if rest == said or not rest:
+            return rest
+        said = rest
+
+
+_PARTS: Final = re.compile(r"[^\w]+|(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
+"""Where a text falls into words: at what is no letter, and between Latin letters and others."""
+
+
+def _bare(plain: str) -> str:
+    """The text without blanks, punctuation and emoji around it."""
     start, end = 0, len(plain)
     while start < end and unicodedata.category(plain[start])[0] in _AROUND:
         start += 1

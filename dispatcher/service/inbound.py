@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from typing import Final
@@ -12,6 +13,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from dispatcher.config.places import Places
+from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.service.session import Session
@@ -24,6 +26,8 @@ from schemas.topics import DEAD, INBOUND
 
 TOPICS: Final = (INBOUND, DEAD)
 LOOK_EVERY_S: Final = 0.25
+REVIEW: Final = "review"
+"""The flag of a message that may ask for no more texts; a person decides (`suppression add`)."""
 
 
 class Messages(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +56,21 @@ class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
     letters: list[Letter]
 
 
-async def newest_messages(session: Session, wanted: InboundWanted, limit: int) -> Messages:
-    """The newest messages that are wanted. Raises ConfigError if there is no log yet, LogError, StoreError."""
+async def newest_messages(session: Session, wanted: InboundWanted, limit: int, *, for_review: bool = False) -> Messages:
+    """The newest messages that are wanted, or those of them that are for review.
+
+    Raises ConfigError if there is no log yet, LogError, StoreError.
+    """
+    words = session.config.inbound.opt_outs
     records_behind = await session.behind(TOPICS)
 
     def ask(reader: StoreReader) -> tuple[list[InboundMessage], list[InboundTally], int]:
         dead = sum(each.count for each in reader.dead())
-        return reader.inbound(wanted=wanted, messages_max=limit), reader.inbound_tallies(), dead
+        if for_review:
+            pages = (marked(page, words) for page in reader.inbound_pages(wanted))
+            newest = deque((each for page in pages for each in page if REVIEW in each.flags), limit)
+            return list(reversed(newest)), reader.inbound_tallies(), dead
+        return marked(reader.inbound(wanted=wanted, messages_max=limit), words), reader.inbound_tallies(), dead
 
     found, tallies, dead = await session.read(ask)
     return Messages(
@@ -70,10 +82,19 @@ async def newest_messages(session: Session, wanted: InboundWanted, limit: int) -
     )
 
 
-def all_messages(places: Places, wanted: InboundWanted) -> Iterator[Sequence[InboundMessage]]:
+def marked(messages: Sequence[InboundMessage], words: OptOutWords) -> list[InboundMessage]:
+    """The messages, those flagged REVIEW that may ask for no more texts without being an opt-out."""
+    return [
+        msgspec.structs.replace(each, flags=(*each.flags, REVIEW)) if words.for_review(each.text) else each
+        for each in messages
+    ]
+
+
+def all_messages(places: Places, wanted: InboundWanted, words: OptOutWords) -> Iterator[Sequence[InboundMessage]]:
     """All messages in the results that are wanted, oldest first, some thousand at a time. Blocks."""
     with contextlib.closing(open_reader(places.store)) as reader:
-        yield from reader.inbound_pages(wanted)
+        for page in reader.inbound_pages(wanted):
+            yield marked(page, words)
 
 
 async def follow_messages(session: Session, wanted: InboundWanted) -> AsyncIterator[InboundMessage]:
@@ -82,7 +103,7 @@ async def follow_messages(session: Session, wanted: InboundWanted) -> AsyncItera
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         found, marks = await session.read(partial(_news, marks, wanted))
-        for message in found:
+        for message in marked(found, session.config.inbound.opt_outs):
             yield message
 
 

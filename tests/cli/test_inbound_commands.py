@@ -89,6 +89,15 @@ def test_messages_are_listed_newest_first_with_numbers_in_full_and_what_there_is
     }  # fmt: skip
 
 
+def test_messages_that_may_ask_for_no_more_texts_are_flagged_and_listed_alone(folder):
+    arrived(said("请不要再发了", 50), said("退订，谢谢", 40), said("thanks!", 30), said("我要退订", 20, number=B))
+    assert texts("--review") == ["我要退订", "请不要再发了"]
+    assert texts("--review", "--limit", "1") == ["我要退订"]
+    flags = {each["text"]: each["flags"] for each in json.loads(run("list", "--json").stdout)["messages"]}
+    assert flags == {"我要退订": ["review"], "thanks!": [], "退订，谢谢": [], "请不要再发了": ["review"]}
+    assert "review" in run("export").stdout
+
+
 def test_an_account_that_is_not_configured_is_mentioned_where_nothing_is_found():
     arrived(said("hello"))
     assert "accounts there: spring" in run("list", "--account", "sprnig").stderr

@@ -38,6 +38,23 @@ def said(text: str, number: str = "13800138000", part: tuple[int, int, int] | No
         ("t.", "T"),
         ("n", "N"),
         ("'N'", "N"),
+        ("R", "R"),
+        ("ｒ", "R"),
+        ("回R", "R"),
+        ("回 r！", "R"),
+        ("回复TD", "TD"),
+        ("回复：退订", "退订"),
+        ("TDZD", "TDZD"),
+        ("tdzd。", "TDZD"),
+        ("退订，谢谢！", "退订"),
+        ("退订谢谢您", "退订"),
+        ("TD 谢谢🙏", "TD"),
+        ("谢谢，TD", "TD"),
+        ("谢谢退订", "退订"),
+        ("N thanks", "N"),
+        ("Thank you. TD", "TD"),
+        ("T,thx!!", "T"),
+        ("🙏谢谢 回T 多谢了😊", "T"),
     ],
 )
 def test_an_opt_out_is_recognised_however_it_is_written(text, word):
@@ -109,3 +126,39 @@ def test_senders_are_gathered_by_word_each_once():
 def test_a_part_of_a_long_message_and_a_sender_without_a_number_are_none():
     assert DEFAULT.opt_outs([said("T", part=(7, 2, 1)), said("TD", "A1")]) == []
     assert len(DEFAULT.opt_outs([said("T", part=(7, 1, 1))])) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "请退订", "回T退订", "TD TD", "T D", "T 不要再发了", "请不要发短信了", "别发了", "please stop",
+        "STOP!", "我要退订你们的短信", "退订退订", "怎么才能拒收", "unsubscribe me", "回复TD了怎么还发", "td你好",
+    ],
+)  # fmt: skip
+def test_a_longer_message_that_may_ask_for_no_more_texts_is_for_review(text):
+    assert DEFAULT.word(text) is None
+    assert DEFAULT.for_review(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "TD",
+        "退订",
+        "回R",
+        "好的谢谢",
+        "谢谢",
+        "thanks",
+        "NO",
+        "ok",
+        "1",
+        "收到",
+        "nonstop flight",
+        "Are you R or T today?",
+        "回",
+        "今天几点",
+    ],
+)
+def test_other_messages_and_the_words_themselves_are_not_for_review(text):
+    assert not DEFAULT.for_review(text)
