@@ -34,7 +34,7 @@ class NewerRecord(ValueError):
 
 
 class BrokenRecord(ValueError):
-    """The bytes are no record: empty, cut off, or of an unknown kind."""
+    """The bytes are not a record: empty, cut off, or of an unknown kind."""
 
 
 def encode(record: AnyRecord) -> bytes:
@@ -43,9 +43,9 @@ def encode(record: AnyRecord) -> bytes:
 
 
 def peek_tag(value: bytes | memoryview) -> str:
-    """The record's tag, without decoding the rest; "" where none can be read (`decode` says what is wrong).
+    """The record's tag, without decoding the rest; "" if it cannot be read (`decode` says what is wrong).
 
-    For a reader of millions of records who wants a few kinds of them.
+    For a reader of millions of records that needs a few kinds of them.
     """
     head = bytes(value[:_HEAD_BYTES])
     at = head.find(_TAG_KEY, 1, _TAG_BEFORE) + len(_TAG_KEY)

@@ -1,6 +1,6 @@
-"""Columns of many numbers as a few bytes: first differences, byte plane by byte plane, zstd level 1.
+"""Columns of many numbers in few bytes: first differences, byte plane by byte plane, zstd level 1.
 
-A suppression list of millions is a few records of these. Numbers in order lie close together, so most bytes of their
+A suppression list of millions is a few such records. Sorted numbers lie close together, so most bytes of their
 differences are zero, and zero planes cost nothing: 10 M numbers take some 20 MB.
 """
 
@@ -13,7 +13,7 @@ import zstandard
 from numpy.typing import NDArray
 
 NUMBERS_MAX: Final = 100_000
-"""In one column: at the very worst (nothing compresses) they take 0.8 MB, below what a record may have."""
+"""Numbers in one column: in the worst case (nothing compresses) 0.8 MB, below a record's limit."""
 
 
 class BrokenColumn(ValueError):
@@ -21,7 +21,7 @@ class BrokenColumn(ValueError):
 
 
 def pack_ascending(numbers: NDArray[np.int64]) -> bytes:
-    """Numbers (int64, ascending, each once, none negative), packed. Raises ValueError if they are not, or too many."""
+    """Packs numbers (int64, ascending, distinct, not negative). Raises ValueError for others, or too many."""
     if len(numbers) > NUMBERS_MAX:
         raise ValueError(f"a column holds {NUMBERS_MAX:,} numbers, not {len(numbers):,}")
     if len(numbers) and (int(numbers[0]) < 0 or not (np.diff(numbers) > 0).all()):

@@ -26,10 +26,10 @@ class State(IntEnum):
 
 BY_FILE: Final = "suppressed"
 ON_LIST: Final = "on the suppression list"
-"""Why a row is suppressed, as the reasons of a Rejects record say it: by a file of its launch, or by the list."""
+"""Why a row is suppressed, in the reasons of a Rejects record: by a file of its launch, or by the list."""
 
 BY_FILE_SHOWN: Final = "in a suppression file"
-"""How people are told the first of them."""
+"""The words of the first one for people."""
 
 REPORT_WAITING, REPORT_DELIVERED, REPORT_FAILED = 0, 1, 2
 """The `states` column of a Reports record."""

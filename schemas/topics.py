@@ -1,4 +1,4 @@
-"""The table of topics: what the log carries, where, and for how long. See docs/ARCHITECTURE.md, "The way of the data".
+"""The table of topics: what the log carries, where, and how long. See docs/ARCHITECTURE.md, "The way of the data".
 
 Both log adapters create and verify topics from this table alone. `per_lane` topics have one partition per lane
 partition and are keyed by account; they must all have the same number of partitions, because an account's
@@ -48,5 +48,5 @@ def lane_partition(account: str) -> int:
 
 
 def spread_partition(campaign: str, batch: int) -> int:
-    """Where batch number `batch` of a campaign lies: consecutive batches go round all partitions."""
+    """The partition of batch number `batch` of a campaign: consecutive batches rotate over all partitions."""
     return (zlib.crc32(campaign.encode()) + batch) % SPREAD_PARTITIONS

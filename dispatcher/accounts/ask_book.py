@@ -1,16 +1,16 @@
-"""The balance book: who asked for which account's balance, when, and what the vendor said; on the log, for everybody.
+"""The query book: who queried which account's balance, when, and the vendor's answer; on the log, for all processes.
 
-A vendor's history is asked by the same rule, in a book of its own (`what="history"`).
+A vendor's history is queried by the same rule, in its own book (`what="history"`).
 
-A vendor bounds how often an account's balance may be asked (vendors.md 3.4: 10 s), whoever of us asks: the account's
-lane, the plan of a launch, a person's command. So a query is announced by a BalanceAsked before it leaves, and told by
-another one when it was answered. As with lanes the log is the lock: an announcement counts only if the interval of the
-ask before it was over by the log's own clock. Every reader judges by that, and so does its author, who reads it back
-before he asks. Who asked last lets others go first, so that a person's question gets through beside a running lane.
+A vendor limits how often an account's balance may be queried (vendors.md 3.4: 10 s), by lane, plan and commands
+together. So a BalanceAsked announces a query before it leaves, and another one has its answer. As with lanes the log is
+the lock: an announcement counts only if the interval of the previous query was over by the log's own clock. Every
+reader applies that rule; the author reads its announcement back before it queries. The last asker lets others go first,
+so a person's query gets through beside a running lane.
 
-An interval begins at the latest moment the vendor can have got the query: when its answer was written down, or, as long
-as there is none, when an announced query may not leave any more. Weak spot: a log's clock that is set forward while an
-interval runs cuts it short by as much (on Kafka it is the broker's, with SQLite this machine's).
+An interval begins at the latest moment when the vendor can have received the query: when its answer was written, or,
+without one, when an announced query may not leave any more. Weak spot: a log's clock that is set forward during an
+interval shortens it by as much (on Kafka the broker's clock, with SQLite this machine's).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from schemas.topics import CAMPAIGNS
 
 INTERVAL_MARGIN: Final = 1.02
 LEAVE_S_MAX: Final = 5.0
-"""A query leaves within this time after it began to be announced, or never: its author may crash, or freeze."""
+"""A query leaves within this time after its announcement began, or never: its author may crash or freeze."""
 
 COURTESY_S: Final = 0.25
 TICK_S: Final = 0.005
@@ -49,23 +49,23 @@ What = Literal["balance", "history"]
 Answered = TypeVar("Answered", Balance, History)
 
 Asks = Callable[[Callable[[], bool]], Awaitable[Answered | None]]
-"""Asks the vendor once; what it is given must be asked right before the first byte, and False means: don't."""
+"""Queries the vendor once; it must call its argument right before the first byte, and not send if that is False."""
 
 Query = Asks[Balance]
 
 Waits = Callable[[float, BalanceAsked], None]
-"""Told (seconds to wait, because of whose ask)."""
+"""Called with (seconds to wait, whose query causes it)."""
 
 _logger = get_logger("balance")
 
 
 def pending(record: BalanceAsked) -> bool:
-    """Whether this announces a query, and does not tell what came of one."""
+    """Whether this announces a query and has no result."""
     return record.messages is None and not record.says
 
 
 def wait_s(record: BalanceAsked, interval_s: float, now_ms: int) -> float:
-    """The seconds for which the vendor may not be asked again; 0.0: it may. `record.at_ms`, `now_ms`: of one clock."""
+    """Seconds until the vendor may be queried again, or 0.0. `record.at_ms` and `now_ms` are of the same clock."""
     span_s = interval_s * INTERVAL_MARGIN + (LEAVE_S_MAX if pending(record) else 0.0)
     return min(span_s, max(0.0, span_s - (now_ms - record.at_ms) / 1000))
 
@@ -89,7 +89,7 @@ def why_unknown(vendor: Vendor, balance: Balance) -> str:
 
 
 def why_no_history(vendor: Vendor, history: History) -> str:
-    """Why a query of the history has no rows to give, in a few words; "" if it has."""
+    """Why a history query has no rows, in a few words; "" if it has."""
     verdict = history.verdict
     if verdict is None:
         return ""
@@ -105,7 +105,7 @@ def _interval_s(vendor: Vendor, what: What) -> float | None:
 
 
 class _Page(msgspec.Struct):
-    """One account's asks, with the log's times: the one under way, the last one that was answered, the last figure."""
+    """One account's queries, with the log's times: the one under way, the last answered one, the last figure."""
 
     asking: BalanceAsked | None = None
     said: BalanceAsked | None = None
@@ -114,7 +114,7 @@ class _Page(msgspec.Struct):
 
     @property
     def newest(self) -> BalanceAsked | None:
-        """The ask under way, or the last one."""
+        """The query under way, or the last one."""
         return self.asking or self.said
 
     def wait_s(self, interval_s: float, now_ms: int) -> float:
@@ -122,7 +122,7 @@ class _Page(msgspec.Struct):
         return max((wait_s(each, interval_s, now_ms) for each in (self.asking, self.said) if each), default=0.0)
 
     def write(self, record: BalanceAsked, written_ms: int, interval_s: float) -> float:
-        """Take this record in, unless it announces a query too soon: then for how many seconds, and it never counts."""
+        """Take this record in, unless it announces a query too soon; returns by how many seconds."""
         timed = replace(record, at_ms=written_ms)
         if pending(record):
             too_soon_s = self.wait_s(interval_s, written_ms)
@@ -130,7 +130,7 @@ class _Page(msgspec.Struct):
                 self.asking, self.asking_id = timed, (record.by, record.at_ms)
             return too_soon_s
         if self.asking_id == (record.by, record.at_ms):
-            self.asking = None  # and not by a late answer to an earlier ask, which would hide the one under way
+            self.asking = None  # not by a late answer to an earlier query, which would hide the one under way
         self.said = timed
         if record.messages is not None:
             self.figure = timed
@@ -138,7 +138,7 @@ class _Page(msgspec.Struct):
 
 
 class AskBook(Generic[Answered]):
-    """The book of these accounts, as one process reads and writes it. `by` names who asks here."""
+    """The book of these accounts, as one process reads and writes it. `by` names the asker."""
 
     def __init__(self, log: Log, vendors: Mapping[str, Vendor], by: str, what: What = "balance") -> None:
         self._log = log
@@ -154,9 +154,9 @@ class AskBook(Generic[Answered]):
     async def ask(
         self, account: str, query: Asks[Answered], waits: Waits = lambda _wait_s, _because: None
     ) -> Answered | None:
-        """Wait until this account's vendor may be asked, ask, and tell everybody. None: it has no such query.
+        """Wait until this account's vendor may be queried, query, and write the answer. None: it has no such query.
 
-        Raises LogError: then nothing was asked. What `query` raises is told to everybody, and raised.
+        Raises LogError: then nothing was queried. An error of `query` is written to the log and raised.
         """
         waited_for: BalanceAsked | None = None
         while not (claim := await self._announce(account, waited_for)).granted:
@@ -167,10 +167,10 @@ class AskBook(Generic[Answered]):
         return await self._ask(account, query, claim)
 
     async def ask_or_recall(self, account: str, query: Asks[Answered]) -> Answered | BalanceAsked | None:
-        """Ask if it is time; else the last word on the log, after a short wait for an answer that is under way.
+        """Query if it is time; else the last answer on the log, after a short wait for one under way.
 
-        Raises what `ask` raises. The word is an older one, of whatever age, if the ask after it is never answered.
-        A vendor that locks accounts out (`locks_out`) and refused our login is not asked: only `ask` does that.
+        Raises what `ask` raises. The answer may be of any age, if later queries got none. A vendor that locks accounts
+        (`locks_out`) and refused our login is not queried: only `ask` does that.
         """
         if self._vendors[account].locks_out:
             async with self._lock:
@@ -189,7 +189,7 @@ class AskBook(Generic[Answered]):
         return page.said if page.asking is None else page.figure or page.newest
 
     def _refused(self, account: str) -> BalanceAsked | None:
-        """The last word, if it is that the vendor refused our login."""
+        """The last answer, if the vendor refused our login."""
         said = self._pages[account].said
         if said is None or said.messages is not None:
             return None
@@ -198,13 +198,13 @@ class AskBook(Generic[Answered]):
     # --- asking ------------------------------------------------------------------------------------------------------
 
     async def _announce(self, account: str, waited_for: BalanceAsked | None = None) -> _Claim:
-        """Announce a query of ours, if it is time by our clock, or the interval of `waited_for` was waited out.
+        """Announce our query, if it is time by our clock, or after the interval of `waited_for`.
 
-        Our clock only says when to try; the log's decides.
+        Our clock only decides when to try; the log's clock decides.
         """
         page, interval_s = self._pages[account], self._interval_s[account]
         if interval_s is None:
-            return _Claim()  # there is no query that an interval could be kept between
+            return _Claim()  # there is no such query, so no interval
         async with self._lock:
             await self._read()
             too_soon_s = page.wait_s(interval_s, now_ms())
@@ -239,7 +239,7 @@ class AskBook(Generic[Answered]):
     async def _tell(
         self, account: str, claim: _Claim, messages: float | None, says: str, verdict: Verdict | None
     ) -> None:
-        """If the log does not take it, the announcement stands: everybody waits a little longer than need be."""
+        """If the log fails, the announcement stands: everybody waits a little longer than necessary."""
         try:
             await self._append(account, claim.at_ms, messages, says, verdict)
         except LogError as error:
@@ -264,7 +264,7 @@ class AskBook(Generic[Answered]):
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _read(self, mine: int | None = None) -> float:
-        """Read on to the end; for how many seconds the announcement at offset `mine` came too soon."""
+        """Read to the end; returns by how many seconds the announcement at offset `mine` was too early."""
         found = None
         while records := await self._log.read(CAMPAIGNS.name, 0, self._position, records_max=READ_RECORDS_MAX):
             for stored in records:
@@ -289,7 +289,7 @@ HistoryBook = AskBook[History]
 
 
 class _Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an announcement: granted (it may leave until then), or what there is to wait for."""
+    """The result of an announcement: granted (it may leave until then), or the wait."""
 
     at_ms: int = 0
     leave_until_s: float = float("inf")

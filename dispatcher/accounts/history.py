@@ -1,6 +1,6 @@
-"""Asking a vendor for its history, in the windows and at the pace it allows, whoever of us asks (ask_book.py).
+"""Queries a vendor's history, in the windows and at the pace it allows all of us together (ask_book.py).
 
-Weak spot: a query that got no answer may be one the vendor counts; the book keeps the interval after it all the same.
+Weak spot: the vendor may count an unanswered query; so the book keeps the interval after it, too.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ async def history(
     *,
     waits: Waits = lambda _wait_s, _because: None,
 ) -> AsyncGenerator[tuple[Span, History], None]:
-    """What the vendor remembers of this time, window by window; of a window it cannot say whole, its halves follow.
+    """The vendor's records of this time, window by window; an incomplete window is followed by its halves.
 
-    A function is asked for the time when the first query may leave (the turn can take a minute); None: there is none.
-    Ends after a window with a verdict: then there is no more to be had now. Raises LogError.
+    A function is called for the time when the first query may leave (its turn can take a minute); None: no time. Ends
+    after a window with a verdict: then no more is available now. Raises LogError.
     """
     limits = vendor.history_limits
     if limits is None:

@@ -1,4 +1,4 @@
-"""Which process of this machine holds which lane partition: a hint, for people (who owns a lane, the journal says)."""
+"""Which process of this machine holds which lane partition: a hint for people (the journal decides ownership)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dispatcher.log.sqlite.file import locks_folder
 from schemas.topics import LANES
 
 GROUP: Final = "lanes"
-"""The name under which the lanes role shares out lane partitions."""
+"""The group name of the lanes role for distributing lane partitions."""
 
 
 def lane_holders(places: Places) -> dict[int, Holder] | None:
-    """Who holds what. None on Kafka: the broker's consumer group knows."""
+    """The holders. None on Kafka: the broker's consumer group knows."""
     where = read_url(places.log.url)
     if not isinstance(where, SqliteUrl):
         return None

@@ -1,6 +1,6 @@
-"""What keeps accounts from sending, as their lanes last told the log: for people who ask why nothing moves.
+"""What keeps accounts from sending, as their lanes last wrote to the log: for people who ask why nothing moves.
 
-A lane that died told nothing more: who runs it is another question (`account list`).
+A dead lane writes nothing more; `account list` shows whether a lane runs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _THEN: Final = {
 
 
 def says(account: str, stops: tuple[Stop, ...], codes: Codes) -> str:
-    """What keeps an account from sending, in words without an end; "" if nothing does."""
+    """What keeps an account from sending, in words without a full stop; "" if nothing does."""
     return "; ".join(_says(stop, codes) for stop in stops)
 
 
@@ -80,7 +80,7 @@ def sentence(record: Stopped) -> str:
 
 
 def as_object(record: Stopped) -> dict[str, Any]:
-    """It for `--json`: `why` and `since_ms` of what keeps the whole account, and all `stops`."""
+    """The same for `--json`: `why` and `since_ms` of the stop of the whole account, and all `stops`."""
     stops = record.reasons()
     stop = whole(stops)
     return {

@@ -1,7 +1,7 @@
 """Every record on the log, except the batch itself (schemas/batch.py), as a tagged struct.
 
 The words are those of docs/ARCHITECTURE.md, "Vocabulary". Times are Unix milliseconds of the writer's wall clock
-(`…_ms`): for people and for the 48 h rule, never for ownership or pacing. A record says what happened; no record says
+(`…_ms`): for people and for the 48 h rule, never for ownership or pacing. A record says what happened, never
 what to do about it.
 """
 

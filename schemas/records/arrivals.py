@@ -1,4 +1,4 @@
-"""Records of what vendors tell us and what we make of it: reports, messages, dead letters, results, rejected rows."""
+"""Records of arrivals and results: reports, messages, dead letters, results, rejected rows."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from schemas.records.base import Record
 class Reports(Record, frozen=True, kw_only=True, tag="reports"):
     """Many reports of one account in columns. key = account.
 
-    Row i says: recipient `numbers[i]` (int64 little-endian, see dispatcher/core/numbers.py; 0 where the vendor names
-    no number) of vendor id `ids[id_index[i]]` (uint32) is in `states[i]` (uint8: 1 delivered, 2 failed, 0 waiting) with
+    Row i: recipient `numbers[i]` (int64 little-endian, see dispatcher/core/numbers.py; 0 if the vendor names no
+    number) of vendor id `ids[id_index[i]]` (uint32) is in `states[i]` (uint8: 1 delivered, 2 failed, 0 waiting) with
     the vendor's code `codes[code_index[i]]` (uint16), reported at `times[i]` (uint32 Unix seconds, 0 unknown).
 
-    `extras`, if not empty, are n values joined by LF: what the vendor said of each besides, as it came (HEZHONG's
-    platform serial). Nothing is decided by them; they are kept for whoever has to argue with the vendor.
+    `extras`, if not empty, are n values joined by LF: what else the vendor sent for each, verbatim (HEZHONG's platform
+    serial). Nothing depends on them; they are kept for disputes with the vendor.
     """
 
     account: str
@@ -29,7 +29,7 @@ class Reports(Record, frozen=True, kw_only=True, tag="reports"):
 
 
 class Inbound(Record, frozen=True, kw_only=True, tag="inbound"):
-    """One message from a phone. key = account. `message_id` is empty where the vendor gives none."""
+    """One message from a phone. key = account. `message_id` is empty if the vendor gives none."""
 
     account: str
     number: str
@@ -43,7 +43,7 @@ class Inbound(Record, frozen=True, kw_only=True, tag="inbound"):
 
 
 class Dead(Record, frozen=True, kw_only=True, tag="dead"):
-    """Something an authenticated vendor sent that we could not read. key = account. `body` is cut at 64 KiB."""
+    """An unreadable push or entry of an authenticated vendor. key = account. `body` is cut at 64 KiB."""
 
     account: str
     path: str
@@ -53,7 +53,7 @@ class Dead(Record, frozen=True, kw_only=True, tag="dead"):
 
 
 class Finished(Record, frozen=True, kw_only=True, tag="finished"):
-    """A chunk whose every recipient has its final word, for whoever wants it downstream. key = campaign.
+    """A chunk whose recipients all have a final state, for downstream readers. key = campaign.
 
     `numbers` int64, `states` uint8 (schemas/states.py), `codes[code_index[i]]` (uint16); one row per recipient.
     """
@@ -71,15 +71,14 @@ class Finished(Record, frozen=True, kw_only=True, tag="finished"):
 
 
 class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
-    """Rows of a launch that are no recipients, in columns. key = campaign.
+    """Rows of a launch that were set aside, in columns. key = campaign.
 
-    Row i: line `rows[i]` of the list (uint64 little-endian, as an editor counts; in older records the first row after
-    the header was 1, and so it is in lists without lines) held the i-th line of
-    `values` (UTF-8, joined by LF; a line break inside a value is written as a blank) and was set aside because of
-    `reasons[reason_index[i]]` (uint8): `duplicate`, `suppressed`, or what is wrong with the number
-    (dispatcher/core/numbers.py). `repeats[i]` (uint64 little-endian) is the line whose number row i repeats, 0 if it is
-    no duplicate; empty if the record has no duplicates, and in older ones. Only records of the attempt that was
-    launched count.
+    Row i: line `rows[i]` of the list (uint64 little-endian, as an editor counts; in older records, and in lists without
+    lines, the first row after the header is 1) had the i-th line of `values` (UTF-8, joined by LF; a line break inside
+    a value is written as a blank). The reason is `reasons[reason_index[i]]` (uint8): `duplicate`, `suppressed`, or the
+    fault of the number (dispatcher/core/numbers.py). `repeats[i]` (uint64 little-endian) is the line whose number row i
+    repeats, 0 for other reasons; empty if the record has no duplicates, and in older ones. Only records of the launched
+    attempt count.
     """
 
     campaign: str

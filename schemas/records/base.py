@@ -1,4 +1,4 @@
-"""The base of all records, and the words they share."""
+"""The base of all records, and their common enumerations."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import msgspec
 
 
 class Effect(StrEnum):
-    """What an outcome does to its chunk."""
+    """An outcome's effect on its chunk."""
 
     ACCEPTED = "accepted"
     FAILED = "failed"  # refused for good
-    QUEUED = "queued"  # provably not taken: it is sent again
+    QUEUED = "queued"  # provably not taken: sent again
     UNKNOWN = "unknown"  # the vendor may have taken it
 
 
 class Kind(StrEnum):
-    """The outcome classes of vendors.md 0.1, and `not-sent`: nothing was written. dispatcher/core/lane/policy.py says
-    what each one does.
+    """The outcome classes of vendors.md 0.1, and `not-sent`: nothing was written. dispatcher/core/lane/policy.py has
+    the effect of each.
     """
 
     ACCEPTED = "accepted"
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 
 class Why(StrEnum):
-    """What keeps recipients of an account from going out."""
+    """The reason why recipients of an account are not sent."""
 
     LOGIN = "login"  # the vendor refuses the login
     ADDRESS = "address"  # a web server answers instead of the vendor: `url` is wrong
@@ -44,12 +44,12 @@ class Why(StrEnum):
     HOURS = "hours"  # outside the account's own send_hours
     VENDOR_HOURS = "vendor-hours"  # the vendor says that it is closed
     UNREACHABLE = "unreachable"
-    NO_ANSWER = "no-answer"  # requests arrive, and nothing that can be used comes back
+    NO_ANSWER = "no-answer"  # requests arrive, and no usable answer comes back
     BUSY = "busy"
     TOO_FAST = "too-fast"
     BATCH = "batch"  # the recipients' numbers cannot be read from the log
-    UNWRITTEN = "unwritten"  # a chunk was tried again and again without a byte written
-    OTHER = "other"  # a newer release says something that this one does not know
+    UNWRITTEN = "unwritten"  # a chunk was tried repeatedly without a byte written
+    OTHER = "other"  # a reason of a newer release that this one does not know
 
     @classmethod
     def _missing_(cls, value: object) -> Why:
@@ -57,10 +57,10 @@ class Why(StrEnum):
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What keeps recipients of an account from going out, since when and until when (0: nobody knows).
+    """Why recipients of an account are not sent, since when and until when (0: unknown).
 
-    `code`: the vendor's own, `row`: how often in a row it was heard. `trying`: one request is let through to find out.
-    `recipients`: how many are concerned, 0: all of the account's.
+    `code`: the vendor's, `row`: how often in a row it came. `trying`: one request at a time is sent to find out.
+    `recipients`: how many are affected, 0: all of the account's.
     """
 
     why: Why
@@ -73,7 +73,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ResolvedAs(StrEnum):
-    """What an unknown chunk is resolved as: accepted after all; or sent again, knowing or not knowing it is safe."""
+    """What an unknown chunk is resolved as: accepted; or sent again, known or not known to be safe."""
 
     SENT = "sent"
     NOT_SENT = "not-sent"

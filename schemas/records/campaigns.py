@@ -1,4 +1,4 @@
-"""Records of `campaigns`: definitions, control, and what everybody must know: hints, balances, operations."""
+"""Records of `campaigns`: definitions, control, and shared facts: hints, balances, operations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
 
     key `ID#ATTEMPT`. `fingerprint` is the SHA-256 (hex) of list, text, route and policy: the same id with another
     one is refused. `rows = invalid + duplicate + suppressed + recipients`. `variables`: the campaign is personalised,
-    `text` has `{name}` placeholders, and its batches carry what they stand for; `segments` is then the longest text's.
+    `text` has `{name}` placeholders, and its batches carry the values; `segments` is then the longest text's.
     """
 
     campaign: str
@@ -61,7 +61,7 @@ class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):
 
 
 class Cancelled(Record, frozen=True, kw_only=True, tag="cancelled"):
-    """A campaign was cancelled: final. key `ID!cancelled`, so that nothing written later compacts it away."""
+    """A campaign was cancelled: final. key `ID!cancelled`, so that no later record compacts it away."""
 
     campaign: str
     at_ms: int
@@ -69,7 +69,7 @@ class Cancelled(Record, frozen=True, kw_only=True, tag="cancelled"):
 
 
 class Closed(Record, frozen=True, kw_only=True, tag="closed"):
-    """Reports of a campaign are not waited for any longer; those that come still count. key `ID!closed`."""
+    """The wait for a campaign's reports is over; late ones still count. key `ID!closed`."""
 
     campaign: str
     at_ms: int
@@ -89,7 +89,7 @@ class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
 class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):
     """Where a lane partition's newest checkpoint lies: a hint that shortens recovery. key `lanes!PARTITION`.
 
-    Written only after the checkpoint was read back as valid; an older one that arrives late costs time, not truth.
+    Written only after the checkpoint was read back as valid; an older one that arrives late only costs time.
     """
 
     partition: int
@@ -97,13 +97,12 @@ class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):
 
 
 class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
-    """An account's balance is about to be asked (`messages` None, `says` empty), or was: what came of it.
+    """An account's balance is about to be queried (`messages` None, `says` empty), or was: the result.
 
-    Vendors bound how often it may be asked, whoever of us asks: see dispatcher/accounts/ask_book.py. key
-    `balance!ACCOUNT`.
-    `messages` None with `says`: why it is not known, with `kind` and `code` of the vendor's answer. `by` names who
-    asked, as people read it. `what`: a vendor's history is asked by the same rule (key `history!ACCOUNT`); then
-    `messages` are the rows it gave.
+    Vendors limit how often all of us together may query: see dispatcher/accounts/ask_book.py. key `balance!ACCOUNT`.
+    `messages` None with `says`: why it is unknown, with `kind` and `code` of the vendor's answer. `by` names the asker
+    for people. `what`: a vendor's history is queried by the same rule (key `history!ACCOUNT`); then `messages` are its
+    rows.
     """
 
     account: str
@@ -117,10 +116,10 @@ class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
 
 
 class Stopped(Record, frozen=True, kw_only=True, tag="stopped"):
-    """What keeps an account from sending, told by its lane: for people, and for the lane's next owner.
+    """What keeps an account from sending, written by its lane: for people, and for the lane's next owner.
 
-    key `stopped!ACCOUNT`. `stops`: all there is, first what keeps the whole account; empty: nothing does. `why` and
-    `says` are the first one for releases that know no `stops`, and for people: a word ("": it goes on), and in words.
+    key `stopped!ACCOUNT`. `stops`: all reasons, first those for the whole account; empty: none. `why` and `says` are
+    the first one for releases without `stops`, and for people: a word ("": it sends), and a sentence.
     """
 
     account: str
@@ -130,7 +129,7 @@ class Stopped(Record, frozen=True, kw_only=True, tag="stopped"):
     stops: tuple[Stop, ...] = ()
 
     def reasons(self) -> tuple[Stop, ...]:
-        """What it says, whichever release wrote it."""
+        """Its reasons, from any release."""
         if self.stops or not self.why:
             return self.stops
         return (Stop(why=_FIRST_WORDS[self.why], since_ms=self.at_ms),)
@@ -142,16 +141,15 @@ _FIRST_WORDS: Final = {
     "hours": Why.HOURS,
     "unreachable": Why.UNREACHABLE,
 }
-"""What releases before `Stopped.stops` wrote."""
+"""The form of releases before `Stopped.stops`."""
 
 
 class Operated(Record, frozen=True, kw_only=True, tag="operated"):
-    """A person has the vendor do something to an account (a top-up, a new user): what is known of it so far.
+    """A person's order to the vendor about an account (a top-up, a new user), and its state.
 
-    `asked` stands on the log before its request goes out, the result after it: one without a result is unknown. A
-    person who asked the vendor about an unknown one settles it. keys `operation!ID!asked`, `…!result`, `…!settled`.
-    `shows` are (name, value) pairs of all that is sent, without secrets. `says` and `code`: the vendor's words, ours,
-    or the person's.
+    `asked` is on the log before the request, the result after it; an operation without a result is unknown. A person
+    who asked the vendor settles an unknown one. keys `operation!ID!asked`, `…!result`, `…!settled`. `shows` are (name,
+    value) pairs of everything sent, without secrets. `says` and `code`: the vendor's words, ours, or the person's.
     """
 
     operation: str

@@ -1,4 +1,4 @@
-"""Records of `jobs`, a lane's inbox: what to send, and what people decided."""
+"""Records of `jobs`, a lane's inbox: jobs, and people's decisions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from schemas.records.base import Record, ResolvedAs
 
 
 class Job(Record, frozen=True, kw_only=True, tag="job"):
-    """This account shall send recipients [start, start+count) of that batch. key = account.
+    """This account sends recipients [start, start+count) of that batch. key = account.
 
     `number` counts the jobs of one (attempt, account) from 0 without gaps: a lane takes each number once, in order,
     so a record appended twice is ignored. The batch lies at (`partition`, `offset`) of `recipients`.
@@ -25,7 +25,7 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
 
 
 class Checked(Record, frozen=True, kw_only=True, tag="checked"):
-    """A person checked the account and the vendor let it in: a lane stopped by `auth` may go on. key = account."""
+    """A person checked the account and the login succeeded: a lane stopped by `auth` may continue. key = account."""
 
     account: str
     at_ms: int
@@ -33,12 +33,12 @@ class Checked(Record, frozen=True, kw_only=True, tag="checked"):
 
 
 class Decided(Record, frozen=True, kw_only=True, tag="decided"):
-    """A person's decision on unknown chunks, or what a report proves of one, addressed to the lane's owner.
+    """A person's decision on unknown chunks, or a report's proof, addressed to the lane's owner.
 
-    The owner turns it into a Resolved. `vendor_id`: the id under which the vendor reports the chunk, where it is known.
+    The owner turns it into a Resolved. `vendor_id`: the vendor's id of the chunk, if known.
 
-    key = account. `intents` are intents' offsets in `lanes`, always named one by one: a decision never reaches a chunk
-    that became unknown after the person looked.
+    key = account. `intents` are intents' offsets in `lanes`, each named: a decision never applies to a chunk that
+    became unknown after the person looked.
     """
 
     account: str

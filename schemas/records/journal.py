@@ -1,4 +1,4 @@
-"""Records of `lanes`, a lane's journal: who owns it, what was about to be sent, what came of it."""
+"""Records of `lanes`, a lane's journal: owners, intents, outcomes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Owned(Record, frozen=True, kw_only=True, tag="owned"):
 class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     """A chunk is about to be sent: recipients [start, start+count) of job `job` (its offset in `jobs`). key = account.
 
-    Valid only if the last Owned before it is its author's. `n` is the author's own counter, by which it knows its
-    intents again when it reads them back. `attempt` counts from 0, `strikes` how often the vendor refused it for now.
-    Its offset in `lanes` is its identity. Its author writes no request of it later than `ttl_ms` after it asked for the
-    append (0: a release before this field wrote it; then it is the configured time to live).
+    Valid only if the last Owned before it is its author's. `n` is the author's own counter, by which it recognises its
+    intents when it reads them back. `attempt` counts from 0, `strikes` how often the vendor refused it for now. Its
+    offset in `lanes` is its identity. Its author writes no request later than `ttl_ms` after it asked for the append
+    (0: a release without this field wrote it; then it is the configured time to live).
     """
 
     owner: str
@@ -40,12 +40,11 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
 
 
 class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
-    """What came of the intent at offset `intent`. A fact: it counts whoever wrote it; the first one counts.
+    """The result of the intent at offset `intent`. A fact: it counts from any author; the first one counts.
 
-    `code` and `text` are the vendor's own (text: first 200 characters). `vendor_id` is the id its reports will carry;
-    `vendor_ids` (one per recipient, in submitted order; "" where it is not known) where the vendor gives one each.
-    `sent_ms` is 0 if nothing went out. `divide` asks for the slice to be sent again in two halves (a bad number refuses
-    the whole request).
+    `code` and `text` are the vendor's (text: first 200 characters). Its reports will carry `vendor_id`, or `vendor_ids`
+    (one per recipient, in submitted order; "" if unknown) if the vendor gives one each. `sent_ms` is 0 if nothing went
+    out. `divide` has the slice sent again in two halves (a bad number refuses the whole request).
     """
 
     account: str
@@ -62,9 +61,9 @@ class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
 
 
 class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
-    """The owner's word on an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again).
+    """The owner's resolution of an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again).
 
-    `vendor_id` or `vendor_ids` (one per recipient, in submitted order): under which the vendor reports it, if known.
+    `vendor_id` or `vendor_ids` (one per recipient, in submitted order): the vendor's ids, if known.
     """
 
     owner: str
@@ -137,8 +136,8 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
 class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     """The folded state of a lane partition as of journal position `upto` and inbox position `inbox`.
 
-    A reader loads it and folds on from `upto` (not from its own offset: records of its author may lie between).
-    `ttls_ms`: (intent, its time to live) of the open ones that say it.
+    A reader loads it and continues folding at `upto` (not at its own offset: records of its author may lie between).
+    `ttls_ms`: (intent, its time to live) of the open intents that carry it.
     """
 
     owner: str

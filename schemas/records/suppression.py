@@ -8,7 +8,7 @@ from schemas.records.base import Record, SuppressionSource
 
 
 class SuppressionOrigin(msgspec.Struct, frozen=True, array_like=True):
-    """Where numbers of the suppression list come from: who did it, and why."""
+    """The origin of numbers of the suppression list: author and reason."""
 
     source: SuppressionSource
     by: str
@@ -18,8 +18,8 @@ class SuppressionOrigin(msgspec.Struct, frozen=True, array_like=True):
 class Suppression(Record, frozen=True, kw_only=True, tag="suppression"):
     """A change of the suppression list: these numbers must not be texted, or (`adds` false) may be again.
 
-    `numbers` are `count` numbers as in schemas/packed_numbers.py, each as dispatcher/core/suppression.py folds it. Of a
-    number the last change counts; a set is idempotent, so a record may be appended twice. `by` is a person, or the
+    `numbers` are `count` numbers as in schemas/packed_numbers.py, each as dispatcher/core/suppression.py folds it. The
+    last change of a number counts; a change is idempotent, so a record may be appended twice. `by` is a person, or the
     account a phone wrote to; `why` the word it sent, the file's name, or what the person said. key = `source`.
     """
 
@@ -49,7 +49,7 @@ class SuppressionSnapshot(Record, frozen=True, kw_only=True, tag="suppression-sn
 
 
 class SuppressionSnapshotAt(Record, frozen=True, kw_only=True, tag="suppression-snapshot-at"):
-    """A whole snapshot lies in `suppression`: the fold of what is before `upto`, `parts` pieces, all behind `upto`.
+    """A complete snapshot is in `suppression`: the fold of everything before `upto`, in `parts` pieces behind `upto`.
 
     A hint in `campaigns` that shortens reading: without it, or with an older one, the fold is the same and takes
     longer. key `suppression!snapshot`.
