@@ -19,11 +19,11 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec.structs import asdict, replace
 
+from dispatcher.config.mistakes import converted
 from dispatcher.config.places import (
     Places,
     Seconds,
     beside,
-    converted,
     read_file,
     read_places,
     resolved,

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final, TypeVar
 
 import msgspec
+
+from dispatcher.errors import ConfigError
+
+T = TypeVar("T")
 
 _MISSING: Final = re.compile(r"missing required field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
 _UNKNOWN: Final = re.compile(r"unknown field `(\w+)`(?: - at `\$\.?([\w.]*)`)?")
@@ -30,14 +34,28 @@ _KINDS: Final = {
 _BOUNDS: Final = {">=": "{} or more", ">": "above {}", "<=": "{} or less", "<": "below {}"}
 
 
+def converted(value: Any, kind: type[T], where: str, dec_hook: Callable[[type, Any], Any] | None = None) -> T:
+    """The value as this type. Raises ConfigError."""
+    try:
+        return msgspec.convert(value, kind, dec_hook=dec_hook)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {plain(str(error), kind)}.") from None
+
+
+def suggestion(name: str, possible: Collection[str]) -> str:
+    """In brackets, which of the possible names was meant, or all of them."""
+    close = difflib.get_close_matches(name, possible, n=1)
+    words = f"did you mean {close[0]}?" if close else f"possible: {', '.join(possible)}" if possible else ""
+    return f" ({words})" if words else ""
+
+
 def plain(message: str, kind: type) -> str:
     """msgspec's message about a table that should be a `kind`, as a sentence without its end."""
     if missing := _MISSING.search(message):
         return f"{_joined(missing[2], missing[1])} is missing"
     if unknown := _UNKNOWN.search(message):
         inside = f" in {unknown[2]}" if unknown[2] else ""
-        close = difflib.get_close_matches(unknown[1], _keys(_at(kind, unknown[2] or "")), n=1)
-        return f"there is no key {unknown[1]}{inside}{f' (did you mean {close[0]}?)' if close else ''}"
+        return f"there is no key {unknown[1]}{inside}{suggestion(unknown[1], _keys(_at(kind, unknown[2] or '')))}"
     placed = _PLACED.fullmatch(message)
     said, where = (placed[1], placed[2].replace("[...]", ": each")) if placed else (message, "")
     must = f"{where} must be".lstrip()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -18,7 +17,7 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from dispatcher.config.mistakes import plain
+from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
 from dispatcher.words import SHANGHAI, show_times_in
 
@@ -155,16 +154,6 @@ def table_of(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be a table of keys, like in dispatcher.example.toml.")
     return value
-
-
-def converted(
-    fields: dict[str, Any], kind: type[T], where: str, dec_hook: Callable[[type, Any], Any] | None = None
-) -> T:
-    """The fields as this struct. Raises ConfigError."""
-    try:
-        return msgspec.convert(fields, kind, dec_hook=dec_hook)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {plain(str(error), kind)}.") from error
 
 
 def beside(config: str, path: str) -> str:

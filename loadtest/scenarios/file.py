@@ -8,14 +8,12 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from dispatcher.config.file import parse
-from dispatcher.config.mistakes import plain
+from dispatcher.config.mistakes import converted, suggestion
 from dispatcher.errors import ConfigError
 from loadtest.scenarios.format import (
     AccountPart,
@@ -38,7 +36,6 @@ WEB: Final = "127.0.0.1:1"
 _AS_OURS: Final[tuple[str, ...]] = ("lanes", "store", "web")
 _CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PLACEHOLDER: Final = re.compile(r"(?<!\{)\{(\w+)\}")
-_UNKNOWN: Final = re.compile(r"unknown field `(\w+)`")
 _VERBS: Final[Mapping[str, tuple[str, ...]]] = {
     "vendor": ("outage",),
     "account": ("repeat",),
@@ -91,7 +88,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _scenario(table: dict[str, Any], path: str) -> Scenario:
-    _known(table, SECTIONS, path, "section")
+    for name in table:
+        if name not in SECTIONS:
+            raise ConfigError(f"{path}: there is no section {name}{suggestion(name, SECTIONS)}.")
     about, seed = table.get("about"), table.get("seed", 1)
     if not isinstance(about, str) or not about or "\n" in about:
         raise ConfigError(f'{path}: about is missing; write in one line what this scenario shows: about = "…".')
@@ -266,30 +265,10 @@ def _parts(table: Mapping[str, Any], name: str, kind: type[T], path: str) -> Ite
 
 
 def _part(fields: Any, kind: type[T], where: str) -> T:
-    try:
-        return msgspec.convert(_table(fields, where), kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {_plain(str(error), kind)}.") from None
-
-
-def _plain(message: str, kind: type) -> str:
-    known = [field.name for field in msgspec.structs.fields(kind)]
-    if unknown := _UNKNOWN.search(message):
-        close = difflib.get_close_matches(unknown[1], known, n=1)
-        guess = f"did you mean {close[0]}? " if close else ""
-        return f"there is no key {unknown[1]} ({guess}possible: {', '.join(known)})"
-    return plain(message, kind)
+    return converted(_table(fields, where), kind, where)
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{where} must be a table of keys.")
     return value
-
-
-def _known(table: Mapping[str, Any], names: Collection[str], path: str, what: str) -> None:
-    for name in table:
-        if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            guess = f"did you mean {close[0]}? " if close else ""
-            raise ConfigError(f"{path}: there is no {what} {name} ({guess}possible: {', '.join(names)}).")

@@ -30,17 +30,15 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
-from dispatcher.config.mistakes import plain
+from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
-
-T = TypeVar("T")
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
 DEFAULT_PSWD = "secret"
@@ -48,53 +46,53 @@ DEFAULT_DES_KEY = "12345678"
 VENDORS = ("batch", "hezhong", "guodu", "cosms", "batch-b")  # by name; server.py has what they are
 LINKED = ("cmpp",)  # not over HTTP: loadtest/sim/cmpp/server.py
 DES_BYTES = 8
-UNITS = ("messages", "requests", "parts")
 
 Road = Literal["", "push", "poll", "both"]
 
 
-@dataclass(slots=True)
-class Flow:
+class Flow(msgspec.Struct, forbid_unknown_fields=True):
     """At most `limit` messages, requests or parts in any `per_s` real seconds; 0 means no limit."""
 
-    limit: int = 0
-    per_s: float = 1.0
-    unit: str = "messages"
+    limit: Annotated[int, Meta(ge=0)] = 0
+    per_s: Annotated[float, Meta(gt=0)] = 1.0
+    unit: Literal["messages", "requests", "parts"] = "messages"
 
 
-@dataclass(slots=True)
-class AgentConfig:
+class AgentConfig(msgspec.Struct, forbid_unknown_fields=True):
     """What an agent of the BATCH platform calls itself and encrypts with. `des_iv` empty: the same as `des_key`."""
 
     username: str
     secret_key: str = DEFAULT_PSWD
     des_key: str = DEFAULT_DES_KEY
     des_iv: str = ""
-    ips: list[str] = field(default_factory=list)
+    ips: list[str] = []
+
+    def __post_init__(self) -> None:
+        if any(len(key.encode()) != DES_BYTES for key in (self.des_key, self.des_iv) if key):
+            raise ValueError(f"des_key and des_iv must have {DES_BYTES} bytes")
 
 
-@dataclass(slots=True)
-class AccountConfig:
+class AccountConfig(msgspec.Struct, forbid_unknown_fields=True):
     """One account. Everything may be changed at run time through POST /_sim/config."""
 
     name: str
     account: str = ""
     pswd: str = DEFAULT_PSWD
     userid: str = ""
-    products: dict[str, int] = field(default_factory=lambda: {"1234567": 1_000_000_000})
-    flow: Flow = field(default_factory=Flow)
+    products: dict[str, int] = msgspec.field(default_factory=lambda: {"1234567": 1_000_000_000})
+    flow: Flow = msgspec.field(default_factory=Flow)
     report_url: str = ""
     inbound_url: str = ""
     receiver: str = ""
     receiver_pswd: str = ""
     split_single: int = 70
     split_multi: int = 67
-    ips: list[str] = field(default_factory=list)
+    ips: list[str] = []
     may_send: bool = True
     expires: str = ""
     month_quota: int = 0
     signature: str = ""
-    white_list: list[str] = field(default_factory=list)
+    white_list: list[str] = []
     login_name: str = ""
     sub_of: str = ""
     reports: Road = ""
@@ -106,9 +104,9 @@ class AccountConfig:
     need_audit: bool = False
     need_reportmo: bool = True
     force_signature: bool = True
-    about: dict[str, str] = field(default_factory=dict)
+    about: dict[str, str] = {}
     service_code: str = ""
-    services: list[str] = field(default_factory=list)
+    services: list[str] = []
 
     @property
     def shown_pswd(self) -> str:
@@ -128,8 +126,7 @@ def _roads(road: Road, url: str) -> tuple[bool, bool]:
     return bool(url) and road != "poll", road in ("poll", "both") or not (road or url)
 
 
-@dataclass(slots=True)
-class SimConfig:
+class SimConfig(msgspec.Struct, forbid_unknown_fields=True):
     """`switches` and `rules` as in TOML; `seed` decides every draw. `control` is where a CMPP gateway answers /_sim;
     empty: on a free port of the same host.
     """
@@ -139,9 +136,9 @@ class SimConfig:
     control: str = ""
     seed: int = 1
     allow_remote: bool = False
-    switches: dict[str, Any] = field(default_factory=dict)
-    accounts: dict[str, AccountConfig] = field(default_factory=dict)
-    rules: list[dict[str, Any]] = field(default_factory=list)
+    switches: dict[str, Any] = {}
+    accounts: dict[str, AccountConfig] = {}
+    rules: list[dict[str, Any]] = []
 
     @property
     def address(self) -> tuple[str, int]:
@@ -198,8 +195,8 @@ def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> 
     accounts = table.pop("account", None) or samples
     rules = table.pop("rule", [])
     own = {key: table.pop(key) for key in ("vendor", "listen", "control", "seed", "allow_remote") if key in table}
-    config = typed(own | {"rules": rules, "switches": table}, SimConfig, "simulator configuration")
-    accounts = typed(accounts, dict[str, dict[str, Any]], "simulator configuration: account")
+    config = converted(own | {"rules": rules, "switches": table}, SimConfig, "simulator configuration")
+    accounts = converted(accounts, dict[str, dict[str, Any]], "simulator configuration: account")
     for name, settings in accounts.items():
         config.accounts[name] = account(name, settings, config.allow_remote)
     _check_address("listen", config.listen, config.allow_remote)
@@ -245,24 +242,10 @@ def account(
     name: str, settings: Mapping[str, Any], allow_remote: bool, old: AccountConfig | None = None
 ) -> AccountConfig:
     """An account's settings, laid over `old` if given."""
-    known = {f.name for f in fields(AccountConfig)} - {"name"}
-    for key in settings:
-        if key not in known:
-            raise ConfigError(
-                f"simulated account {name!r} has no setting {key!r}. Possible: {', '.join(sorted(known))}."
-            )
-    flow = settings.get("flow", {})
-    unknown = set(flow) - {f.name for f in fields(Flow)} if isinstance(flow, Mapping) else set()
-    values: dict[str, Any] = {k: getattr(old, k) for k in known} if old else {}
-    values |= settings
+    where = f"simulated account {name!r}"
+    values = (msgspec.to_builtins(old) if old else {}) | converted(settings, dict[str, Any], where)
     values |= {"name": name, "account": values.get("account") or name}
-    result = typed(values, AccountConfig, f"simulated account {name!r}")
-    if unknown or result.flow.unit not in UNITS or result.flow.limit < 0 or result.flow.per_s <= 0:
-        raise ConfigError(
-            f'simulated account {name!r}: flow must look like {{ limit = 500, per_s = 1, unit = "messages" }}, '
-            f"the unit one of {', '.join(UNITS)}."
-        )
-    _check_agent(name, settings.get("agent"), result.agent)
+    result = converted(values, AccountConfig, where)
     if result.send_hours and not is_hours(result.send_hours):
         raise ConfigError(
             f"simulated account {name!r}: send_hours = {result.send_hours!r} is not FROM-TO, such as 8-21."
@@ -277,24 +260,6 @@ def is_hours(value: object) -> bool:
     """Is this `FROM-TO`, hours of a day?"""
     start, _, end = str(value).partition("-")
     return start.isdigit() and end.isdigit() and 0 <= int(start) < int(end) <= 24
-
-
-def _check_agent(name: str, given: object, agent: AgentConfig | None) -> None:
-    if isinstance(given, Mapping) and (unknown := set(given) - {f.name for f in fields(AgentConfig)}):
-        raise ConfigError(f"simulated account {name!r}: agent has no setting {sorted(unknown)[0]!r}.")
-    for key in filter(None, (agent.des_key, agent.des_iv) if agent else ()):
-        if len(key.encode()) != DES_BYTES:
-            raise ConfigError(
-                f"simulated account {name!r}: des_key and des_iv of its agent must have {DES_BYTES} bytes."
-            )
-
-
-def typed(values: Any, kind: type[T], what: str) -> T:
-    """`values` as a `kind`, or ConfigError naming the one of the wrong type."""
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{what}: {plain(str(error), kind)}. Correct it there.") from None
 
 
 def check_url(url: str, allow_remote: bool) -> None:

@@ -17,13 +17,14 @@ POST /_sim/reset         forget ledger, judge and pending pushes; settings and b
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import orjson
 
+from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError, UserError
 from loadtest.sim import config as configuration
 from loadtest.sim.http.wire import Reply
@@ -92,7 +93,7 @@ class Control:
         """Everything that can be set, with what it is set to; no passwords."""
         state = self._state
         accounts = {name: _shown(book.config) for name, book in state.ledger.books.items()}
-        rules = [{k: v for k, v in asdict(r).items() if v not in ("", None)} for r in state.rules.rules]
+        rules = [{k: v for k, v in msgspec.to_builtins(r).items() if v not in ("", None)} for r in state.rules.rules]
         return {
             "vendor": self._vendor.name,
             "switches": state.switches.describe(),
@@ -106,9 +107,9 @@ class Control:
         given = dict(given)
         accounts = given.pop("account", {})
         rules = given.pop("rule", None)
-        accounts = configuration.typed(accounts, dict[str, dict[str, Any]], "account")
+        accounts = converted(accounts, dict[str, dict[str, Any]], "account")
         made = {n: self._account(n, settings) for n, settings in accounts.items()}
-        made_rules = None if rules is None else [rule(r) for r in configuration.typed(rules, list[Any], "rule")]
+        made_rules = None if rules is None else [rule(r) for r in converted(rules, list[Any], "rule")]
         state.switches.update(given)
         if made_rules is not None:
             state.rules.rules = made_rules
@@ -234,7 +235,7 @@ class Control:
 
 
 def _shown(account: configuration.AccountConfig) -> dict[str, Any]:
-    shown = {k: v for k, v in asdict(account).items() if k not in ("pswd", "receiver_pswd")}
+    shown = {k: v for k, v in msgspec.to_builtins(account).items() if k not in ("pswd", "receiver_pswd")}
     if account.agent is not None:
         shown["agent"] = {"username": account.agent.username, "ips": account.agent.ips}
     return shown

@@ -18,13 +18,14 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import msgspec
 import orjson
 from aiohttp import web
 
+from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError, UserError
 from loadtest.sim import config as configuration
 from loadtest.sim.cmpp.accounts import Account
@@ -90,9 +91,15 @@ class Control:
     def describe(self) -> dict[str, Any]:
         """Everything that can be set, with what it is set to; no secrets."""
         gateway = self._gateway
-        rules = [{k: v for k, v in asdict(each).items() if v not in ("", None)} for each in gateway.rules.rules]
+        rules = [
+            {k: v for k, v in msgspec.to_builtins(each).items() if v not in ("", None)} for each in gateway.rules.rules
+        ]
         accounts = {
-            name: {k: v for k, v in asdict(account.config).items() if k not in ("pswd", "receiver_pswd", "agent")}
+            name: {
+                k: v
+                for k, v in msgspec.to_builtins(account.config).items()
+                if k not in ("pswd", "receiver_pswd", "agent")
+            }
             for name, account in gateway.accounts.items()
         }
         return {"vendor": "cmpp", "switches": gateway.switches.describe(), "accounts": accounts, "rules": rules}
@@ -101,12 +108,12 @@ class Control:
         """Switches by name, `account` by name (new ones too), `rule` as the new list of rules."""
         gateway = self._gateway
         given = dict(given)
-        accounts = configuration.typed(given.pop("account", {}), dict[str, dict[str, Any]], "account")
+        accounts = converted(given.pop("account", {}), dict[str, dict[str, Any]], "account")
         rules = given.pop("rule", None)
         known = {name: account.config for name, account in gateway.accounts.items()}
         remote = gateway.config.allow_remote
         made = {name: configuration.account(name, table, remote, known.get(name)) for name, table in accounts.items()}
-        made_rules = None if rules is None else [rule(each) for each in configuration.typed(rules, list[Any], "rule")]
+        made_rules = None if rules is None else [rule(each) for each in converted(rules, list[Any], "rule")]
         gateway.switches.update(given)
         if made_rules is not None:
             gateway.rules.rules = made_rules

@@ -9,13 +9,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from random import Random
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from dispatcher.cmpp.pdus import Submit
+from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
-from loadtest.sim.config import typed
 
 # name: (is the request carried out unless the rule says otherwise, what happens)
 FAULTS: dict[str, tuple[bool, str]] = {
@@ -41,22 +43,21 @@ FAULTS: dict[str, tuple[bool, str]] = {
     "deliver_flood": (True, "1,000 messages from phones at once, whatever the window, before the answer"),
 }
 CHARSETS = {0: "ascii", 8: "utf-16-be", 15: "gb18030"}
-ON = ("connect", "submit", "query", "cancel", "active", "terminate", "any")
+On = Literal["connect", "submit", "query", "cancel", "active", "terminate", "any"]
 
 
-@dataclass(slots=True)
-class Rule:
+class Rule(msgspec.Struct, forbid_unknown_fields=True):
     """One rule. Times are real seconds; `taken` None means the fault's own default; a code is not taken unless it is
     0.
     """
 
     fault: str = ""
-    code: int | None = None
-    on: str = "submit"
+    code: Annotated[int, Meta(ge=0, le=255)] | None = None
+    on: On = "submit"
     account: str = ""
     number: str = ""
     text: str = ""
-    p: float = 1.0
+    p: Annotated[float, Meta(ge=0, le=1)] = 1.0
     count: int = 0
     skip: int = 0
     taken: bool | None = None
@@ -78,25 +79,13 @@ class Rule:
         return self.fault or f"code {self.code}"
 
 
-SETTINGS = tuple(field.name for field in fields(Rule) if field.name not in ("seen", "used"))
-
-
 def rule(table: Any) -> Rule:
     """A rule from TOML or JSON; ConfigError says what is wrong with it."""
-    table = typed(table, dict[str, Any], "simulator rule")
-    if unknown := set(table) - set(SETTINGS):
-        raise ConfigError(f"simulator rule: no setting {sorted(unknown)[0]!r}. Possible: {', '.join(SETTINGS)}.")
-    made = typed(table, Rule, "simulator rule")
+    made = converted(table, Rule, "simulator rule")
     if made.fault and made.fault not in FAULTS:
         raise ConfigError(f"simulator rule: no fault {made.fault!r}. Possible: {', '.join(FAULTS)}.")
     if bool(made.fault) == (made.code is not None):
         raise ConfigError("simulator rule: give one of fault and code.")
-    if made.code is not None and not 0 <= made.code <= 255:
-        raise ConfigError(f"simulator rule: code = {made.code} is no octet from 0 to 255.")
-    if made.on not in ON:
-        raise ConfigError(f"simulator rule: on = {made.on!r} is none of {', '.join(ON)}.")
-    if not 0 <= made.p <= 1:
-        raise ConfigError(f"simulator rule: p = {made.p!r} is no probability from 0 to 1.")
     return made
 
 

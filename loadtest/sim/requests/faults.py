@@ -13,12 +13,13 @@ vendor's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from random import Random
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
+
+from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
-from loadtest.sim.config import typed
 from loadtest.sim.ledger.numbers import Parsed, mobile
 
 # name: (is the request carried out unless the rule says otherwise, what happens)
@@ -48,12 +49,11 @@ FAULTS: dict[str, tuple[bool, str]] = {
     "slow_drip": (True, "the answer byte by byte, `drip_s` apart"),
 }
 
-# What a rule may be on: submits and balance queries of every vendor; the rest where a vendor has it.
-ON = ("send", "balance", "reports", "inbound", "history", "login", "upload", "recharge", "user", "any")
+On = Literal["send", "balance", "reports", "inbound", "history", "login", "upload", "recharge", "user", "any"]
+"""What a rule may be on: submits and balance queries of every vendor; the rest where a vendor has it."""
 
 
-@dataclass(slots=True)
-class Rule:
+class Rule(msgspec.Struct, forbid_unknown_fields=True):
     """One rule. Times are real seconds; `taken` None means the fault's own default (a code or body: not taken, unless
     the code is 0).
     """
@@ -61,11 +61,11 @@ class Rule:
     fault: str = ""
     code: str = ""
     body: str | None = None
-    on: str = "send"
+    on: On = "send"
     account: str = ""
     number: str = ""
     text: str = ""
-    p: float = 1.0
+    p: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     count: int = 0
     skip: int = 0
     taken: bool | None = None
@@ -94,25 +94,15 @@ class Rule:
         return f"{self.fault} ({'taken' if self.taken else 'not taken'})"
 
 
-SETTINGS = tuple(f.name for f in fields(Rule) if f.name not in ("seen", "used"))
-
-
 def rule(table: Any) -> Rule:
     """A rule from TOML or JSON; ConfigError says what is wrong with it."""
-    table = typed(table, dict[str, Any], "simulator rule")
-    unknown = set(table) - set(SETTINGS)
-    if unknown:
-        raise ConfigError(f"simulator rule: no setting {sorted(unknown)[0]!r}. Possible: {', '.join(SETTINGS)}.")
+    table = converted(table, dict[str, Any], "simulator rule")
     values: dict[str, Any] = {k: str(v) if k in ("code", "number") else v for k, v in table.items()}
-    made = typed(values, Rule, "simulator rule")
+    made = converted(values, Rule, "simulator rule")
     if made.fault and made.fault not in FAULTS:
         raise ConfigError(f"simulator rule: no fault {made.fault!r}. Possible: {', '.join(FAULTS)}.")
     if sum((bool(made.fault), bool(made.code), made.body is not None)) != 1:
         raise ConfigError("simulator rule: give one of fault, code or body.")
-    if made.on not in ON:
-        raise ConfigError(f"simulator rule: on = {made.on!r} is none of {', '.join(ON)}.")
-    if not 0 <= made.p <= 1:
-        raise ConfigError(f"simulator rule: p = {made.p!r} is no probability from 0 to 1.")
     return made
 
 

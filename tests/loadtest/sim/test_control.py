@@ -72,9 +72,15 @@ async def test_a_documented_value_may_be_written_as_a_number_a_text_or_true_and_
         ({"status_mix": {"DELIVRD": 0}}, "weights not all 0"),
         ({"clock_scale": 0}, "any number above 0"),
         ({"sensitive_words": "word"}, "any list of texts"),
-        ({"account": {"spring": {"colour": 1}}}, "has no setting 'colour'"),
-        ({"account": {"spring": {"flow": {"limit": 5, "unit": "words"}}}}, "flow must look like"),
-        ({"account": {"spring": {"flow": {"limit": 5, "per": 1}}}}, "flow must look like"),
+        ({"account": {"spring": {"colour": 1}}}, "there is no key colour (possible: "),
+        (
+            {"account": {"spring": {"flow": {"limit": 5, "unit": "words"}}}},
+            "flow.unit must be one of: messages, parts, requests",
+        ),
+        (
+            {"account": {"spring": {"flow": {"limit": 5, "per": 1}}}},
+            "there is no key per in flow (did you mean per_s?)",
+        ),
         ({"account": {"spring": {"flow": 5}}}, "flow must be a table in { }, not a whole number"),
         (
             {"account": {"spring": {"products": {"1": "many"}}}},

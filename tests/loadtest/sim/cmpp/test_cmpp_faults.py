@@ -129,10 +129,10 @@ async def test_a_fault_without_the_message() -> None:
         ({}, "give one of fault and code"),
         ({"fault": "close", "code": 1}, "give one of fault and code"),
         ({"fault": "fire"}, "no fault 'fire'"),
-        ({"code": 256}, "no octet"),
-        ({"code": 1, "on": "deliver"}, "on = 'deliver'"),
-        ({"code": 1, "p": 2.0}, "no probability"),
-        ({"code": 1, "colour": "red"}, "no setting 'colour'"),
+        ({"code": 256}, "code must be 255 or less"),
+        ({"code": 1, "on": "deliver"}, "on must be one of: active, any, cancel"),
+        ({"code": 1, "p": 2.0}, "p must be 1 or less"),
+        ({"code": 1, "colour": "red"}, "there is no key colour"),
     ],
 )
 def test_a_rule_that_cannot_be(table: dict[str, Any], sentence: str) -> None:
