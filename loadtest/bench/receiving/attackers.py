@@ -149,8 +149,8 @@ async def _run(url: str, path: str, connections: int) -> None:
     attackers = Attackers(url, path, connections)
     await attackers.start()
     print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.readline)
-    print(orjson.dumps(attackers.opened).decode(), flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(orjson.dumps(attackers.opened).decode(), flush=True)
     await attackers.stop()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,20 +28,24 @@ KINDS = list(attacks(PATH))
 
 
 @asynccontextmanager
-async def attackers(url: str, connections: int) -> AsyncIterator[dict[str, int]]:
-    """Attackers in a process of their own; at the end how many connections of each kind they opened."""
+async def attackers(url: str, connections: int) -> AsyncIterator[Callable[[], Awaitable[dict[str, int]]]]:
+    """Attackers in a process of their own; yields what asks how many connections of each kind they have opened."""
     command = (sys.executable, "-m", "loadtest.bench.receiving.attackers", url, PATH, str(connections))
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3]
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    opened: dict[str, int] = {}
+    commands, answers = process.stdin, process.stdout
+
+    async def opened() -> dict[str, int]:
+        commands.write(b"\n")
+        counts: dict[str, int] = json.loads(await answers.readline())
+        return counts
+
     try:
-        assert await process.stdout.readline() == b"ready\n"
+        assert await answers.readline() == b"ready\n"
         yield opened
-        process.stdin.write(b"\n")
-        opened |= json.loads(await process.stdout.readline())
     finally:
         process.kill()
         await process.wait()
@@ -70,21 +74,24 @@ async def _attacked(folder: Path, connections: int, **web: object) -> None:
     log = await open_log(f"sqlite:{folder / 'log.db'}")
     webhooks = await serve_webhooks(config, log)
     bounds = Bounds(webhooks, config.web.connections_max)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as kept:
-        async with attackers(webhooks.url, connections) as opened:
-            lane = asyncio.create_task(bounds.watch())
-            for number in range(PUSHES):
-                before = bounds.rounds
-                await _pushed(kept, webhooks.url + GOOD.format(f"kept{number}"))
-                async with aiohttp.ClientSession() as fresh:
-                    await _pushed(fresh, webhooks.url + GOOD.format(f"fresh{number}"))
-                assert bounds.rounds > before
-                assert not lane.done(), lane.exception()
-            lane.cancel()
-        assert set(opened) == set(KINDS)
-        assert sum(opened.values()) >= connections
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as kept,
+        attackers(webhooks.url, connections) as opened,
+    ):
+        lane = asyncio.create_task(bounds.watch())
+        pushes = 0
+        while pushes < PUSHES or sum((await opened()).values()) < connections:
+            before = bounds.rounds
+            await _pushed(kept, webhooks.url + GOOD.format(f"kept{pushes}"))
+            async with aiohttp.ClientSession() as fresh:
+                await _pushed(fresh, webhooks.url + GOOD.format(f"fresh{pushes}"))
+            pushes += 1
+            assert bounds.rounds > before
+            assert not lane.done(), lane.exception()
+        assert set(await opened()) == set(KINDS)
+        lane.cancel()
     counts = webhooks.counts
-    assert (counts.taken, counts.reports, counts.too_fast, counts.too_many) == (2 * PUSHES, 2 * PUSHES, 0, 0)
+    assert (counts.taken, counts.reports, counts.too_fast, counts.too_many) == (2 * pushes, 2 * pushes, 0, 0)
     await webhooks.close()
     await log.close()
     assert webhooks._server.budget.used == 0
