@@ -12,6 +12,7 @@ from typing import Final
 
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
+from dispatcher.suppressing_reports import SuppressingReports
 from dispatcher.suppression_list import put
 from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.codec import encode
@@ -25,9 +26,17 @@ DEAD_BYTES_MAX: Final = 65_536
 DEFAULT_WORDS: Final = OptOutWords()
 
 
-async def take_reports(log: Log, account: str, items: Sequence[ReportRow | Reports], at_ms: int) -> None:
-    """Make these reports durable. Raises LogError."""
+async def take_reports(
+    log: Log,
+    account: str,
+    items: Sequence[ReportRow | Reports],
+    at_ms: int,
+    suppressing: SuppressingReports | None = None,
+) -> None:
+    """Make these reports durable, and before that what they put on the suppression list. Raises LogError."""
     if items:
+        if suppressing is not None:
+            await suppressing.take(log, account, items, at_ms)
         await log.append(REPORTS.name, lane_partition(account), pack_reports(account, items, at_ms))
 
 

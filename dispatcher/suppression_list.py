@@ -95,6 +95,11 @@ class SuppressionList:
         touched = ascending_once(np.concatenate(named)) if named else np.empty(0, np.int64)
         return touched[contains(self.listing.numbers, touched)]
 
+    def only_reported(self) -> Numbers:
+        """The numbers of a detailed list that are there because of a report, and for no other reason, ascending."""
+        weak = [number for number, origin in enumerate(self.origins) if origin.source == "report"]
+        return self.listing.numbers[np.isin(self.listing.origins, weak)]
+
     def origin(self, at: int) -> SuppressionOrigin:
         """Who put the number at index `at` on the list."""
         return self.origins[int(self.listing.origins[at])]
@@ -164,7 +169,8 @@ class SuppressionList:
     def _fold(self) -> None:
         if self._listing is not None:
             pending, self._pending, self._pending_numbers = self._pending, [], 0
-            self._listing = folded(self._listing, pending)
+            weak = [number for number, origin in enumerate(self.origins) if origin.source == "report"]
+            self._listing = folded(self._listing, pending, weak)
 
     def _number_of(self, origin: SuppressionOrigin) -> int:
         if not self._detailed:

@@ -38,6 +38,7 @@ from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
+from dispatcher.suppressing_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
@@ -111,13 +112,22 @@ class LaneRunner:
             vendor = self._config.accounts[account]
             queries = Queries(owner, account, self._wake)
             yield poll_balance(owner, driver, queries, self._book, vendor.balance_interval_s)
+            suppressing = SuppressingReports(type(vendor).report_codes, self._config.suppression.from_reports)
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
-                yield Poller(self._log, vendor, poll, driver, queries, finish_s, words).run()
+                yield Poller(self._log, vendor, poll, driver, queries, finish_s, words, suppressing).run()
             times_s = (owner.settings.ttl_s, owner.lanes[account].spec.timeout_s)
             takes = RequestTime(*(round(each_s * 1000) for each_s in times_s))
             watch = HistoryWatch(
-                self._log, vendor, owner, self._feed.campaigns, driver, queries, self._histories, takes
+                self._log,
+                vendor,
+                owner,
+                self._feed.campaigns,
+                driver,
+                queries,
+                self._histories,
+                takes,
+                suppressing,
             )
             yield watch.run()
 

@@ -99,6 +99,12 @@ class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"[inbound] opt_out_words: {error}.") from error
 
 
+class SuppressionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which reports put their number on the suppression list."""
+
+    from_reports: tuple[Literal["blacklist", "no-such-number"], ...] = ()
+
+
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
 
@@ -120,6 +126,7 @@ class Config(Places, frozen=True, kw_only=True):
     accounts: dict[str, Vendor]
     unset: dict[str, str] = msgspec.field(default_factory=dict)
     inbound: InboundConfig = InboundConfig()
+    suppression: SuppressionConfig = SuppressionConfig()
     unset_apart: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     def account(self, name: str) -> Vendor:
@@ -173,6 +180,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         accounts=accounts,
         unset=unset,
         inbound=inbound,
+        suppression=section(table, "suppression", SuppressionConfig, path),
         unset_apart=unset_apart,
     )
 

@@ -22,7 +22,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.words import SHANGHAI, show_times_in
 
 DEFAULT_PATH: Final = "dispatcher.toml"
-SECTIONS: Final = ("log", "store", "web", "inbound", "lanes", "display", "account")
+SECTIONS: Final = ("log", "store", "web", "inbound", "suppression", "lanes", "display", "account")
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -125,9 +125,7 @@ def read_places(table: dict[str, Any], path: str) -> Places:
     """The places in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
     unknown = sorted(set(table) - set(SECTIONS))
     if unknown:
-        raise ConfigError(
-            f"{path}: [{unknown[0]}] is not a known section (log, store, web, inbound, lanes, display, account.NAME)."
-        )
+        raise ConfigError(f"{path}: [{unknown[0]}] is not a known section ({', '.join(SECTIONS[:-1])}, account.NAME).")
     log, store = section(table, "log", LogConfig, path), section(table, "store", StoreConfig, path)
     display = section(table, "display", DisplayConfig, path)
     try:

@@ -1,14 +1,15 @@
 """The suppression list: numbers that must not be texted, as a fold of changes. Whole columns at a time.
 
 Of a number the last change counts. Who put it there first (since it was last taken off) stays its origin: vendors push
-a message again, people import a list twice, and neither makes it newer.
+a message again, people import a list twice, and neither makes it newer. Only what a report put there gives way to the
+wish of a person: taking off what reports put there must not touch whoever asked for no more texts.
 
 Pure: arrays in, arrays out. Weak spot: a fold makes new arrays, so at its peak the list is in memory twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -61,8 +62,11 @@ def bare(ascending: Numbers) -> Listing:
     return Listing(ascending, _NONE, _NONE, detailed=False)
 
 
-def folded(base: Listing, changes: Sequence[Change]) -> Listing:
-    """The list after these changes, in their order. Its details are kept if `base` has them."""
+def folded(base: Listing, changes: Sequence[Change], weak: Collection[int] = ()) -> Listing:
+    """The list after these changes, in their order. Its details are kept if `base` has them.
+
+    `weak` are the origins that give way to any other.
+    """
     changes = [change for change in changes if len(change.numbers)]
     if not changes:
         return base
@@ -92,10 +96,42 @@ def folded(base: Listing, changes: Sequence[Change]) -> Listing:
     whole = _merged(old, touched[new], at)
     if not base.detailed:
         return bare(whole)
+    all_times = np.array([change.at_s for change in changes], np.uint32)
+    all_origins = np.array([change.origin for change in changes], np.uint32)
+    before = base
+    if weak:
+        yields = np.isin(all_origins, list(weak))[source]
+        places = np.arange(len(numbers))
+        since = places >= np.repeat(put_on, ends - starts)
+        strong = np.minimum.reduceat(np.where(adds & since & ~yields, places, len(numbers)), starts)
+        has_strong = strong < ends
+        put_on = np.where(has_strong, strong, put_on)
+        before = _taken_over(
+            base, touched, there & ~removed & has_strong, source[strong % len(numbers)], all_times, all_origins, weak
+        )
     chosen = source[put_on[new]]
-    times = np.array([change.at_s for change in changes], np.uint32)[chosen]
-    origins = np.array([change.origin for change in changes], np.uint32)[chosen]
-    return Listing(whole, _merged(base.times[kept], times, at), _merged(base.origins[kept], origins, at))
+    times, origins = all_times[chosen], all_origins[chosen]
+    return Listing(whole, _merged(before.times[kept], times, at), _merged(before.origins[kept], origins, at))
+
+
+def _taken_over(
+    base: Listing,
+    touched: Numbers,
+    taking: NDArray[np.bool_],
+    changes: Column,
+    times: Column,
+    origins: Column,
+    weak: Collection[int],
+) -> Listing:
+    """The list where numbers that a weak origin put there have the change that takes them over."""
+    at = np.searchsorted(base.numbers, touched[taking])
+    yielding = np.isin(base.origins[at], list(weak))
+    if not yielding.any():
+        return base
+    at, by = at[yielding], changes[taking][yielding]
+    new_times, new_origins = base.times.copy(), base.origins.copy()
+    new_times[at], new_origins[at] = times[by], origins[by]
+    return Listing(base.numbers, new_times, new_origins)
 
 
 def _with(base: Listing, numbers: Numbers) -> Listing:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatcher.clock import now_ms
 from dispatcher.core.numbers import Numbers
@@ -75,6 +76,17 @@ async def list_suppressed(session: Session, number: int | None = None, limit: in
     return SuppressedNumbers(listed=len(listing), entries=entries)
 
 
+async def suppressed_because(session: Session, why: str, source: SuppressionSource | None = None) -> Numbers:
+    """The numbers that are on the list for this reason, by this way. Raises what `read_suppression` raises."""
+    found = await read_suppression(session, detailed=True)
+    meant = [
+        at
+        for at, origin in enumerate(found.origins)
+        if origin.why.casefold() == why.casefold() and source in (None, origin.source)
+    ]
+    return found.listing.numbers[np.isin(found.listing.origins, meant)]
+
+
 async def are_suppressed(session: Session, numbers: Numbers) -> list[bool]:
     """Which of these numbers are on the list. Raises what `read_suppression` raises."""
     found = await read_suppression(session, detailed=False)
@@ -86,15 +98,16 @@ async def change_suppression(
 ) -> SuppressionChange:
     """Put numbers on the list or take them off; `by` is who orders it, by default the user of this process.
 
-    Only what makes a difference goes on the log, so a list imported every day costs nothing. The list is read once more
+    Only what makes a difference goes on the log, so a list imported every day costs nothing; it makes one that a person
+    wants a number there that only a report put there. The list is read once more
     afterwards: somebody else may have changed it between reading and writing. Raises LogError.
     """
     log = await session.log(create=adds)
-    found = SuppressionList()
+    found = SuppressionList(detailed=adds)
     await found.read_on(log)
     wanted = ascending_once(keys(numbers))
     changed = -1
-    while len(rest := wanted[contains(found.listing.numbers, wanted) != adds]):
+    while len(rest := wanted[_differs(found, wanted, adds=adds)]):
         changed = len(rest) if changed < 0 else changed
         await put(log, rest, adds=adds, source=source, by=by or os_user(), why=why, at_ms=now_ms())
         await found.read_on(log)
@@ -102,6 +115,15 @@ async def change_suppression(
         with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
             await snapshot_if_due(log)
     return SuppressionChange(numbers=len(wanted), changed=max(changed, 0), listed=len(found.listing))
+
+
+def _differs(found: SuppressionList, wanted: Numbers, *, adds: bool) -> NDArray[np.bool_]:
+    """For which of these numbers the list is not yet as it shall be."""
+    there = contains(found.listing.numbers, wanted)
+    if adds:
+        there &= ~contains(found.only_reported(), wanted)
+    differs: NDArray[np.bool_] = there != adds
+    return differs
 
 
 def suppression_key(text: str) -> int:

@@ -27,6 +27,7 @@ from dispatcher.service.suppression import (
     change_suppression,
     list_suppressed,
     read_suppression,
+    suppressed_because,
     suppression_key,
 )
 from dispatcher.suppression_list import SuppressionList
@@ -75,19 +76,33 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
 
 
 @click.command()
-@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")
+@click.argument("numbers", nargs=-1, metavar="[NUMBER…]")
+@click.option("--listed-why", metavar="REASON", help="All numbers that reports put there for this reason (a code).")
 @click.option("--why", default="", help="The reason, for whoever asks later.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
 @json_option
-def remove(numbers: tuple[str, ...], why: str, yes: bool, config: str | None, as_json: bool) -> None:
+def remove(
+    numbers: tuple[str, ...], listed_why: str | None, why: str, yes: bool, config: str | None, as_json: bool
+) -> None:
     """Take numbers off the suppression list: launches may text them again. Asks before.
 
+    --listed-why takes off what reports put there ([suppression] from_reports) for one code; who opted out, or was put
+    there by a person, stays.
+
     \b
-    Example:
+    Examples:
       dispatcher suppression remove 13800138000 --why "asked to be texted again"
+      dispatcher suppression remove --listed-why MBBLACK
     """
-    found = np.unique(np.array([suppression_key(number) for number in numbers], np.int64))
+    if bool(numbers) == (listed_why is not None):
+        raise UserError("give either numbers or --listed-why REASON.")
+    if listed_why is None:
+        found = np.unique(np.array([suppression_key(number) for number in numbers], np.int64))
+    else:
+        found = asyncio.run(_because(config, listed_why))
+        if not len(found):
+            raise UserError(f'no report put a number on the list for "{listed_why}". See: dispatcher suppression list')
     there = asyncio.run(_are_listed(config, found))
     for line in _who(found, there):
         click.echo(line, err=True)
@@ -182,8 +197,9 @@ def import_command(
 def export_command(kind: str | None, output: Path | None, force: bool, config: str | None, as_json: bool) -> None:
     """Export the suppression list, in the order of the numbers.
 
-    Columns: number, since (ISO 8601, +08:00), source (opt-out, person, import), by (a person, or the account that the
-    phone wrote to), why (the word it sent, the file, what the person said). `import` reads such a file.
+    Columns: number, since (ISO 8601, +08:00), source (opt-out, person, import, report), by (a person, or the account
+    that the phone wrote to or the report came from), why (the word it sent, the file, what the person said, the code).
+    `import` reads such a file.
 
     \b
     Examples:
@@ -246,6 +262,11 @@ async def _change(
 ) -> SuppressionChange:
     async with open_session(config) as session:
         return await change_suppression(session, numbers, adds=adds, source=source, why=why)
+
+
+async def _because(config: str | None, why: str) -> Numbers:
+    async with open_session(config) as session:
+        return await suppressed_because(session, why, "report")
 
 
 async def _are_listed(config: str | None, numbers: Numbers) -> list[bool]:

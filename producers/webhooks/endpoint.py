@@ -15,6 +15,7 @@ from dispatcher.arrivals import pack_inbound, pack_reports, take_opt_outs
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
+from dispatcher.suppressing_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import Push, Vendor
 from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from
@@ -41,7 +42,9 @@ class Endpoint:
         "_kept_second",
         "_log",
         "_second",
+        "_suppressing",
         "_this_second",
+        "_together",
         "_words",
         "account",
         "expects",
@@ -56,9 +59,20 @@ class Endpoint:
         "waiting",
     )
 
-    def __init__(self, log: Log, account: str, vendor: Vendor, words: OptOutWords, *, reports: bool) -> None:
+    def __init__(
+        self,
+        log: Log,
+        account: str,
+        vendor: Vendor,
+        words: OptOutWords,
+        suppressing: SuppressingReports,
+        *,
+        reports: bool,
+    ) -> None:
         self._log = log
         self._words = words
+        self._suppressing = suppressing
+        self._together: list[Any] = []
         self.account = account
         self.vendor = vendor
         self.reports = reports
@@ -73,11 +87,12 @@ class Endpoint:
         self.expects = expected_from(vendor.push_from)
         self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
         topic = REPORTS if reports else INBOUND
-        first = None if reports else self._take_opt_outs
+        first = (self._suppress if suppressing else None) if reports else self._take_opt_outs
         self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
         self.together: Groups[PendingPush] | None = None
         if reports and type(vendor).report_pushes is not Vendor.report_pushes:
-            self.together = Groups(log, topic.name, lane_partition(account), self._pack_together)
+            first_together = self._suppress_together if suppressing else None
+            self.together = Groups(log, topic.name, lane_partition(account), self._pack_together, first_together)
         self.masker = Masker(vendor.secrets())
         """Removes the account's secrets from kept pushes."""
 
@@ -103,6 +118,12 @@ class Endpoint:
     async def _take_opt_outs(self, items: list[Any]) -> None:
         await take_opt_outs(self._log, self.account, items, self._words)
 
+    async def _suppress(self, items: list[Any]) -> None:
+        await self._suppressing.take(self._log, self.account, items, _now_ms())
+
+    async def _suppress_together(self, _: list[PendingPush]) -> None:
+        await self._suppress(self._together)  # what `_pack_together`, just called, has read
+
     def _pack_together(self, pending: list[PendingPush]) -> list[Entry]:
         """All of them read at once. Raises ReadAlone if they are too irregular for that."""
         try:
@@ -114,6 +135,7 @@ class Endpoint:
         records, counts = found
         for each, count in zip(pending, counts, strict=True):
             each.reports = count
+        self._together = records if self._suppressing else []
         return pack_reports(self.account, records, _now_ms())
 
 

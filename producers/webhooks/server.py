@@ -25,6 +25,7 @@ from dispatcher.config.file import Config
 from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
+from dispatcher.suppressing_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import Push, PushProof
 from producers.web.answers import Answer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
@@ -84,8 +85,9 @@ class Webhooks:
         self._endpoints: dict[str, Endpoint] = {}
         words = config.inbound.opt_outs
         for account, vendor in config.accounts.items():
+            suppressing = SuppressingReports(type(vendor).report_codes, config.suppression.from_reports)
             for reports in (True, False):
-                endpoint = Endpoint(log, account, vendor, words, reports=reports)
+                endpoint = Endpoint(log, account, vendor, words, suppressing, reports=reports)
                 for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to the URL
                     self._endpoints[path] = endpoint
 

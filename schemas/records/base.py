@@ -85,8 +85,8 @@ UnknownPolicy = Literal["hold", "resend"]
 MessageKind = Literal["sms", "wap", "mms"]
 """A text; a WAP push (its text is `title#URL`); a multimedia message (its text is the URL of its frames)."""
 
-SuppressionSource = Literal["opt-out", "person", "import"]
-"""A phone that sent an opt-out word; a person's command; a list that a person imported."""
+SuppressionSource = Literal["opt-out", "person", "import", "report"]
+"""A phone that sent an opt-out word; a person's command; a list that a person imported; a report's code."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t"):

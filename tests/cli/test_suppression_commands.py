@@ -7,12 +7,14 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
 from dispatcher.log.opening import open_log
+from dispatcher.suppression_list import put
 from tests.cli.campaigns import LAUNCH, configured
 
 A, B, C = "13800138000", "13800138001", "13800138002"
@@ -58,6 +60,23 @@ def test_taking_a_number_off_asks_first():
     assert "add --yes" in said
     assert listed() == [A]
     assert "0 numbers taken off" in suppression("remove", B)
+
+
+def test_what_reports_put_there_is_taken_off_by_its_reason_and_nobody_else(folder):
+    async def report(code: str, *numbers: str) -> None:
+        log = await open_log("sqlite:data/log.db", create=True)
+        found = np.array([int(number) for number in numbers], np.int64)
+        await put(log, found, adds=True, source="report", by="spring", why=code, at_ms=1)
+        await log.close()
+
+    asyncio.run(report("MBBLACK", A, B))
+    asyncio.run(report("DTBLACK", C))
+    assert "1 number put on the suppression list." in suppression("add", B, "--why", "asked by phone")
+    assert "asked by phone" in suppression("list", "--number", B)
+    assert "give either numbers or --listed-why" in suppression("remove", "--yes", code=2)
+    assert 'for "asked by phone"' in suppression("remove", "--listed-why", "asked by phone", "--yes", code=2)
+    assert "1 number taken off" in suppression("remove", "--listed-why", "mbblack", "--yes")
+    assert sorted(listed()) == [B, C]
 
 
 @pytest.mark.parametrize("number", ["12", "447700900123", "abc", "1380013800"])

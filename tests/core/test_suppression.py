@@ -48,6 +48,24 @@ def test_a_fold_in_any_pieces_is_what_one_by_one_comes_to(changes, cuts):
     assert as_dict(listing) == one_by_one(changes)
 
 
+@given(CHANGES, st.sets(st.integers(0, 12)), st.lists(st.integers(0, 12), max_size=3))
+def test_a_weak_origin_gives_way_to_the_first_other_one(changes, weak, cuts):
+    """In any pieces, and whoever is taken off begins anew."""
+    expected: dict[int, int] = {}
+    for place, (numbers, adds) in enumerate(changes):
+        for number in numbers:
+            if not adds:
+                expected.pop(number, None)
+            elif number not in expected or (expected[number] in weak and place not in weak):
+                expected[number] = place
+    all_changes = [change(place, *each) for place, each in enumerate(changes)]
+    listing, start = empty(), 0
+    for cut in [*sorted(cuts), len(changes)]:
+        listing = folded(listing, all_changes[start:cut], weak)
+        start = max(start, cut)
+    assert as_dict(listing) == {number: (1000 + place, place) for number, place in expected.items()}
+
+
 @given(CHANGES)
 def test_a_fold_of_bare_numbers_has_the_same_numbers(changes):
     base = suppression.bare(np.array([5, 40], np.int64))

@@ -26,12 +26,19 @@ SAYS = f"push/spring/inbound?{PROOF}&moTime=1012241002&destcode=10657&mobile=86{
 
 
 @asynccontextmanager
-async def serving(log: MemoryLog, **inbound: Any) -> AsyncIterator[tuple[Webhooks, aiohttp.ClientSession]]:
+async def serving(
+    log: MemoryLog, suppression: dict[str, Any] | None = None, **inbound: Any
+) -> AsyncIterator[tuple[Webhooks, aiohttp.ClientSession]]:
     account = {"vendor": "batch-a", "url": "http://127.0.0.1:1", "account": "demo", "pswd": "demo"}
     table = {
         "web": {"listen": "127.0.0.1:0"},
         "inbound": inbound,
-        "account": {"spring": account | {"receiver": "admin", "push_pswd": "word"}},
+        "suppression": suppression or {},
+        "account": {
+            "spring": account | {"receiver": "admin", "push_pswd": "word"},
+            "lists": {"vendor": "hezhong", "url": "http://127.0.0.1:1", "userid": "1", "username": "demo"}
+            | {"password": "demo", "push_open": True},
+        },
     }
     webhooks = await serve_webhooks(parse(table, "dispatcher.toml"), log)
     async with aiohttp.ClientSession(webhooks.url + "/") as session:
@@ -122,3 +129,26 @@ async def test_what_is_polled_goes_the_same_way():
     assert [decode(stored.value) for stored in log.records["inbound", lane_partition("spring")]] == [message, other]
     await take_inbound(log, "spring", [])
     assert messages(log) == 2
+
+
+@pytest.mark.parametrize("wanted", [[], ["blacklist"]])
+async def test_a_pushed_report_of_a_blacklist_suppresses_only_where_the_configuration_says_so(wanted):
+    log = MemoryLog()
+    report = f"push/spring/report?{PROOF}&msgid=77&reportTime=1012241002&mobile={N}&status=MBBLACK"
+    async with serving(log, suppression={"from_reports": wanted}) as (_, session):
+        assert await status(session, report) == 200
+        assert await listed(log) == ({N: SuppressionOrigin("report", "spring", "MBBLACK")} if wanted else {})
+        assert len(log.records["reports", lane_partition("spring")]) == 1
+
+
+async def test_pushes_of_many_reports_that_are_read_together_suppress_too():
+    log = MemoryLog()
+    async with serving(log, suppression={"from_reports": ["no-such-number"]}) as (_, session):
+        for at in range(3):
+            form = f"rpts={N + at},16,77,20101224100200;{N + 9},DELIVRD,77,20101224100200"
+            header = {"Content-Type": "application/x-www-form-urlencoded"}
+            async with session.post("push/lists/report", data=form, headers=header) as response:
+                assert response.status == 200
+        assert {number: origin.why for number, origin in (await listed(log)).items()} == dict.fromkeys(
+            range(N, N + 3), "16"
+        )
