@@ -42,7 +42,7 @@ REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
     12      | failed         | illegal fee type (China Telecom)             | 计费类型非法
     13      | failed         | illegal validity time (China Telecom)        | 有效时间非法
     14      | failed         | illegal sending time (China Telecom)         | 定时发送时间非法
-    15      | failed         | illegal number to be charged (China Telecom) | 计费用户号码非法
+    15      | failed/number  | illegal number to be charged (China Telecom) | 计费用户号码非法
     16      | failed/number  | illegal recipient's number (China Telecom)   | 接收用户号码非法
     17      | failed         | the file of recipients cannot be opened      | 不能打开号码文件
     18      | failed         | the file of the message cannot be opened     | 不能打开消息文件
