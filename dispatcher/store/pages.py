@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import CodePair, states_of
 from dispatcher.core.results.journal import JoinedChunk
-from dispatcher.core.results.reports import id_text
+from dispatcher.core.results.reports import NO_ID_KEY, id_text
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import Page, RejectPage, Sighting, Source
 from schemas.records import Launched, Rejects
@@ -91,6 +91,11 @@ def paint(
         if not chunk.vendor_id:
             for keys, texts in recipient_ids(chunk.id):
                 _paint_recipient_ids(keys, texts, vendor_id_index[at], vendor_ids)
+        if chunk.state == State.UNKNOWN and chunk.proven:
+            for keys, _ in recipient_ids(chunk.id):
+                named = np.frombuffer(keys, "<i8")[: len(states[at])] != NO_ID_KEY  # whoever has an id was taken
+                states[at][named] = State.ACCEPTED
+                code_index[at][named] = 0
 
     reported = batch.finals != 0
     states = np.where(reported, states_of(batch.codes)[batch.finals], states)

@@ -305,6 +305,53 @@ class StoreContract:
         assert [page.vendor_ids[index] for index in page.vendor_id_index.tolist()] == ["", "", *ids, *[""] * 4]
         assert sum(r.parked + r.strangers for r in scene.reader().reports()) == 1
 
+    def test_who_has_an_id_of_an_unknown_chunk_was_taken(self, scene: Scene):
+        offset = scene.intent(2, 5)
+        scene.history.outcome("spring", offset, "unknown", code="no answer", kind="unknown")
+        assert scene.counts()["unknown"] == 5
+        scene.history.outcome(
+            "spring", offset, "unknown", code="history", kind="unknown", vendor_ids=("7", "", "8", "", "")
+        )
+        scene.history.outcome(
+            "spring", offset, "unknown", code="history", kind="unknown", vendor_ids=("7", "", "8", "9", "")
+        )
+        assert scene.words()[2:7] == ["accepted", "unknown", "accepted", "accepted", "unknown"]
+        assert (scene.counts()["accepted"], scene.counts()["unknown"]) == (3, 2)
+        assert [chunk.recipients for chunk in scene.reader().unknown()] == [2]
+        (page,) = scene.reader().pages("c1", {State.ACCEPTED}, NOW_MS)
+        assert {page.codes[index] for index in page.code_index.tolist()} == {""}
+        scene.history.reports("spring", [("8", 0, 1, "DELIVRD", 0), ("8", 0, 1, "DELIVRD", 0)])
+        assert scene.words()[2:7] == ["accepted", "unknown", "delivered", "accepted", "unknown"]
+        assert (scene.counts()["accepted"], scene.counts()["unknown"], scene.counts()["delivered"]) == (2, 2, 1)
+
+    @pytest.mark.parametrize(("verdict", "accepted", "queued"), [("sent", 5, 5), ("resend", 0, 10)])
+    def test_an_unknown_chunk_of_which_some_were_taken_is_resolved_as_a_whole(
+        self, scene: Scene, verdict: str, accepted: int, queued: int
+    ):
+        offset = scene.intent(2, 5)
+        scene.history.outcome(
+            "spring", offset, "unknown", code="history", kind="unknown", vendor_ids=("7", "", "8", "", "")
+        )
+        assert scene.counts()["accepted"] == 2
+        scene.history.resolved("spring", "o", offset, verdict)
+        counts = scene.counts()
+        assert (counts.get("accepted", 0), counts["queued"], counts.get("unknown", 0)) == (accepted, queued, 0)
+
+    def test_a_report_under_an_earlier_attempts_id_is_of_whoever_the_later_one_named(self, scene: Scene):
+        first = scene.intent(0, 4)
+        scene.history.outcome(
+            "spring", first, "unknown", code="no answer", kind="unknown", vendor_ids=("1", "2", "3", "")
+        )
+        scene.history.resolved("spring", "o", first, "resend")
+        second = scene.intent(0, 4, attempt=1)
+        scene.history.outcome(
+            "spring", second, "unknown", code="no answer", kind="unknown", vendor_ids=("", "6", "", "")
+        )
+        assert (scene.counts()["accepted"], scene.counts()["unknown"]) == (1, 3)
+        scene.history.reports("spring", [("1", 0, 1, "DELIVRD", 0), ("2", 0, 1, "DELIVRD", 0)])
+        assert scene.words()[:4] == ["delivered", "delivered", "unknown", "unknown"]
+        assert (scene.counts()["delivered"], scene.counts()["unknown"], scene.counts().get("accepted", 0)) == (2, 2, 0)
+
     def test_an_id_that_two_recipients_were_given_is_the_first_ones(self, scene: Scene):
         for start, ids in ((0, ("7001", "7002")), (2, ("7001", "7003"))):
             scene.history.outcome("spring", scene.intent(start, 2), "accepted", vendor_ids=ids)

@@ -241,8 +241,8 @@ def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, Na
                 resolved.state = "accepted" if record.verdict == "sent" else "returned"
                 if record.vendor_id:
                     names.append((resolved.account, record.vendor_id, resolved, None))
-                for index, vendor_id in enumerate(record.vendor_ids):
-                    names.append((resolved.account, vendor_id, resolved, index))
+                named = enumerate(record.vendor_ids)
+                names += [(resolved.account, vendor_id, resolved, index) for index, vendor_id in named if vendor_id]
         elif isinstance(record, Outcome) and record.intent in chunks:
             chunk = chunks[record.intent]
             if chunk.said:
@@ -254,8 +254,8 @@ def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, Na
             if record.effect in ("accepted", "unknown"):
                 if record.vendor_id:
                     names.append((chunk.account, record.vendor_id, chunk, None))
-                for index, vendor_id in enumerate(record.vendor_ids):
-                    names.append((chunk.account, vendor_id, chunk, index))
+                named = enumerate(record.vendor_ids)
+                names += [(chunk.account, vendor_id, chunk, index) for index, vendor_id in named if vendor_id]
     return chunks, names
 
 
@@ -276,6 +276,9 @@ def expected(history: History, lanes: dict[int, int], reports: dict[int, int]) -
                 word = "in_flight" if chunk.state == "in flight" else chunk.state
                 for number in chunk.numbers:
                     result.state[chunk.batch][number] = (word, chunk.code)
+        for _, _, chunk, index in names:
+            if chunk.state == "unknown" and index is not None:
+                result.state[chunk.batch][chunk.numbers[index]] = ("accepted", "")
         final: set[tuple[Any, ...]] = set()
         for record in history.decoded.get(("reports", partition), [])[: reports.get(partition, 0)]:
             assert isinstance(record, Reports)

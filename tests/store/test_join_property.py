@@ -96,7 +96,10 @@ class Writer:
                 fields["vendor_id"] = f"{self.ids}"
             elif kind == "each":
                 prefix = self.random.choice(["", "x"])
-                fields["vendor_ids"] = tuple(f"{prefix}{1000 + self.ids + n}" for n in range(count))
+                ids = [f"{prefix}{1000 + self.ids + n}" for n in range(count)]
+                if effect == "unknown":  # the vendor's history names some
+                    ids = [vendor_id if self.random.random() < 0.6 else "" for vendor_id in ids]
+                fields["vendor_ids"] = tuple(ids)
                 self.ids += count
         self.history.outcome(account, offset, effect, **fields)
 

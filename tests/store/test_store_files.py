@@ -115,18 +115,38 @@ def test_a_store_of_another_format_asks_to_be_rebuilt(tmp_path: Path):
         open_sqlite(path, emits=True)
 
 
+def make_it_format_2(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.execute("DROP TABLE closings")
+        old.execute("ALTER TABLE chunks DROP COLUMN proven")
+        old.execute("PRAGMA user_version = 2")
+        old.commit()
+
+
+def test_a_reader_leaves_a_store_alone_that_an_earlier_release_is_writing(tmp_path: Path):
+    path = tmp_path / "results.db"
+    driver = Driver(path, sent([3]))
+    driver.all()
+    make_it_format_2(path)
+    with pytest.raises(StoreError, match="earlier release: restart"):
+        open_reader(StoreConfig(url=f"sqlite:{path}"))
+    driver.close()
+
+
 def test_a_store_that_an_earlier_release_made_opens_for_readers_and_writers(tmp_path: Path):
     for name in ("reader", "writer"):
         path = tmp_path / f"{name}.db"
-        driver = Driver(path, sent([3]))
+        history = sent([3])
+        driver = Driver(path, history)
         driver.all()
+        before = driver.rows()
         driver.close()
-        with contextlib.closing(sqlite3.connect(path)) as old:
-            old.execute("DROP TABLE closings")
-            old.commit()
+        make_it_format_2(path)
         config = StoreConfig(url=f"sqlite:{path}")
         if name == "writer":
-            open_store(config).close()
+            again = Driver(path, history)
+            assert again.rows() == before
+            again.close()
         with contextlib.closing(open_reader(config)) as reader:
             [view] = reader.campaigns(NOW_MS)
             assert (view.id, view.counts.accepted, view.closed_ms) == ("c1", 3, None)

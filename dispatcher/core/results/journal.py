@@ -42,6 +42,7 @@ class JoinedChunk(msgspec.Struct, gc=False):
 
     `reported` of them have a final report (kept at 0 while the state is QUEUED: then they are another chunk's matter).
     `heard`: an outcome that says what happened was read. `expired`: the time for reports is over (store policy).
+    `proven`: while it is unknown, how many pending recipients have an id of their own: the vendor took these.
     """
 
     id: int
@@ -60,6 +61,7 @@ class JoinedChunk(msgspec.Struct, gc=False):
     reported: int = 0
     heard: bool = False
     expired: bool = False
+    proven: int = 0
     slot: int = -1  # its row in the present micro-batch; not stored
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.ownership import Ownership
@@ -203,7 +204,9 @@ class Fold:
     def moved(self, chunk: JoinedChunk, before: State) -> None:
         key, state = self._key(chunk), State(chunk.state)
         tally = self._tallies.of(key)
-        tally.add(STATE_COLUMNS[before], -chunk.pending)
+        tally.add(STATE_COLUMNS[before], chunk.proven - chunk.pending)
+        tally.accepted -= chunk.proven
+        chunk.proven = 0
         if state is State.QUEUED:
             chunk.reported = 0
         else:
@@ -225,6 +228,20 @@ class Fold:
                 keys, texts = id_keys(vendor_ids), msgspec.msgpack.encode(vendor_ids)
             self._tables.chunks.add_recipient_ids(chunk.id, place, chunk.account, keys, texts)
             self._named.setdefault(chunk.account, []).extend(filter(None, vendor_ids))
+            if chunk.state == State.UNKNOWN:
+                self._prove(chunk)
+
+    def _prove(self, chunk: JoinedChunk) -> None:
+        """Whoever has an id was taken: these recipients count as accepted while the others are unknown."""
+        named = self.working.named_recipients(chunk)
+        finals = self.working.columns(chunk.batch).finals[chunk.start : chunk.end]
+        named[: len(finals)] &= finals == 0
+        more = int(np.count_nonzero(named)) - chunk.proven
+        tally = self._tallies.of(self._key(chunk))
+        tally.accepted += more
+        tally.unknown -= more
+        chunk.proven += more
+        self.working.change(chunk)
 
     def contested(self, chunk: JoinedChunk) -> None:
         self.working.columns(chunk.batch).contest(chunk.start, chunk.count)

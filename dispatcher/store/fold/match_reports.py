@@ -152,6 +152,7 @@ class Match:
         state = np.array([chunk.state for chunk in chunks], np.intp)
         self.returned = state == State.QUEUED
         self.any_returned = bool(self.returned.any())
+        self.any_proven = any(chunk.proven for chunk in chunks)
         self.plain = (state == State.ACCEPTED) & ~np.array([chunk.expired for chunk in chunks], np.bool_)
 
     def _add(self, chunk: JoinedChunk) -> int:

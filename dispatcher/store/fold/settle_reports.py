@@ -83,9 +83,19 @@ class ReportJoin:
         sums.fresh.append(fresh)
         for row, was in zip(part.rows[settled.replaced].tolist(), settled.replaced_was, strict=True):
             self._replace(rows, match, row, was)
+        if match.any_proven:
+            self._count_proven(match, fresh.slot, positions[settled.fresh], sums)
         if match.any_returned and (returned := match.returned[fresh.slot]).any():
             self._cover(batch_id, positions[settled.fresh][returned], sums)
         return strangers
+
+    def _count_proven(self, match: Match, slot: Rows, positions: Positions, sums: _Sums) -> None:
+        """How many of these recipients had an id of their own in an unknown chunk, and counted as accepted."""
+        for number in np.unique(slot).tolist():
+            chunk = match.chunks[number]
+            if chunk.proven:
+                named = self._working.named_recipients(chunk)[positions[slot == number] - chunk.start]
+                sums.proven[chunk.id] = sums.proven.get(chunk.id, 0) + int(np.count_nonzero(named))
 
     def _cover(self, batch_id: int, positions: Positions, sums: _Sums) -> None:
         """Reported for a chunk that had been returned to the queue: who holds them now waits for one less."""
@@ -93,7 +103,7 @@ class ReportJoin:
             chunk_id = self._tables.chunks.covering(batch_id, position)
             chunk = self._working.chunk(chunk_id) if chunk_id is not None else None
             if chunk is not None:
-                sums.covered[chunk.id] = sums.covered.get(chunk.id, 0) + 1
+                sums.covered.setdefault(chunk.id, []).append(position - chunk.start)
 
     def _replace(self, rows: ReportRows, match: Match, row: int, was: tuple[int, str]) -> None:
         """An earlier report of this recipient turned up late: it was the first word."""
@@ -142,20 +152,30 @@ class ReportJoin:
                 self._working.settle(chunk)
                 if chunk.reported == chunk.count:
                     out.append(chunk.id)
-            elif chunk.state != State.QUEUED and self._leave(chunk, recipients):
+            elif chunk.state != State.QUEUED and self._leave(chunk, recipients, sums.proven.get(chunk.id, 0)):
                 out.append(chunk.id)
-        for chunk_id, recipients in sums.covered.items():
+        for chunk_id, positions in sums.covered.items():
             cover = self._working.chunk(chunk_id)
-            if cover is not None and self._leave(cover, recipients):
+            if cover is None:
+                continue
+            named = self._working.named_recipients(cover)[positions] if cover.proven else np.zeros(1, np.bool_)
+            if self._leave(cover, len(positions), int(np.count_nonzero(named))):
                 out.append(cover.id)
         if self._emits:
             self._tables.chunks.put_out(out)
 
-    def _leave(self, chunk: JoinedChunk, recipients: int) -> bool:
-        """So many recipients leave their chunk's state for their own final one; whether downstream must be told."""
+    def _leave(self, chunk: JoinedChunk, recipients: int, proven: int) -> bool:
+        """So many recipients leave their chunk's state for their own final one; whether downstream must be told.
+
+        `proven` of them had an id of their own in an unknown chunk.
+        """
         key = self._key(chunk)
         state = State.NO_REPORT if chunk.expired else chunk.state
-        self._tallies.of(key).add(STATE_COLUMNS[state], -recipients)
+        proven = min(proven, chunk.proven)
+        tally = self._tallies.of(key)
+        tally.add(STATE_COLUMNS[state], proven - recipients)
+        tally.accepted -= proven
+        chunk.proven -= proven
         if state == State.FAILED:
             self._tallies.failed(key, "submit", chunk.code, -recipients)
         chunk.reported += recipients
@@ -180,12 +200,16 @@ class ReportJoin:
 
 
 class _Sums:
-    """What the batches of one pass gathered: rows that matched, those that were first, recipients covered elsewhere."""
+    """What the batches of one pass gathered: rows that matched, those that were first, recipients covered elsewhere.
+
+    `covered`: the positions in their chunk, by chunk. `proven`: how many had an id of their own in an unknown chunk.
+    """
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.fresh: list[Part] = []
-        self.covered: dict[int, int] = {}
+        self.covered: dict[int, list[int]] = {}
+        self.proven: dict[int, int] = {}
 
 
 def _grouped(group: Rows, groups: int) -> tuple[Rows | None, Rows]:

@@ -180,6 +180,10 @@ class Chunks(Protocol):
         """The keys (int64), in submitted order."""
         ...
 
+    def recipient_keys(self, chunk_id: int) -> list[bytes]:
+        """The keys of this chunk's recipients, one list (int64, in submitted order) for each place that named them."""
+        ...
+
     def has_recipient_ids(self, account: str) -> bool:
         """Whether the account's vendor gives an id to each recipient."""
         ...

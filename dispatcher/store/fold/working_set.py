@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.reports import NO_ID_KEY
 from dispatcher.store.fold.tables import JoinedBatch, Tables
 
 COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
@@ -167,6 +168,13 @@ class WorkingSet:
             order = np.argsort(keys, kind="stable").astype(np.int32)
             held = self._keys[chunk_id, place] = (keys[order].astype(np.int64, copy=False), order)
         return held
+
+    def named_recipients(self, chunk: JoinedChunk) -> NDArray[np.bool_]:
+        """Which recipients of the chunk have an id of their own, as far as the vendor told."""
+        named = np.zeros(chunk.count, np.bool_)
+        for keys in self._tables.chunks.recipient_keys(chunk.id):
+            named |= np.frombuffer(keys, "<i8")[: chunk.count] != NO_ID_KEY
+        return named
 
     def trim(self, keep: Sequence[JoinedChunk]) -> None:
         """Let go of what is over its limit; `keep` are chunks that somebody else holds too."""

@@ -96,7 +96,7 @@ class MemoryReader:
             over = chunk.sent_ms <= overdue_ms or campaign.closed_ms is not None
             if chunk.state == State.ACCEPTED and not chunk.expired and over:
                 late[chunk.account] += chunk.pending
-            if chunk.state == State.UNKNOWN and chunk.pending > 0:
+            if chunk.state == State.UNKNOWN and chunk.pending > chunk.proven:
                 unknown_ms.append(chunk.since_ms)
         now = CampaignNow(
             record=record,
@@ -198,7 +198,9 @@ class MemoryReader:
 
     def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:
         kept = self._kept
-        found = [chunk for chunk in kept.chunks.values() if chunk.state == State.UNKNOWN and chunk.pending > 0]
+        found = [
+            chunk for chunk in kept.chunks.values() if chunk.state == State.UNKNOWN and chunk.pending > chunk.proven
+        ]
         return [
             UnknownChunk(
                 partition=chunk.id % LANE_PARTITIONS,
@@ -208,7 +210,7 @@ class MemoryReader:
                 batch=kept.batches[chunk.batch].number,
                 start=chunk.start,
                 count=chunk.count,
-                recipients=chunk.pending,
+                recipients=chunk.pending - chunk.proven,
                 attempt=chunk.attempt,
                 since_ms=chunk.since_ms,
                 code=chunk.code,

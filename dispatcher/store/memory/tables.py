@@ -241,7 +241,7 @@ class MemoryChunks:
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
         kept = self._memory.kept.chunks
         for chunk in chunks:
-            kept[chunk.id] = _replaced(kept[chunk.id], reported=chunk.reported)
+            kept[chunk.id] = _replaced(kept[chunk.id], reported=chunk.reported, proven=chunk.proven)
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
         kept = self._memory.kept
@@ -286,6 +286,9 @@ class MemoryChunks:
 
     def recipient_id_keys(self, chunk_id: int, place: int) -> bytes:
         return self._memory.kept.recipient_ids[chunk_id, place].keys
+
+    def recipient_keys(self, chunk_id: int) -> list[bytes]:
+        return [ids.keys for (of, _), ids in self._memory.kept.recipient_ids.items() if of == chunk_id]
 
     def has_recipient_ids(self, account: str) -> bool:
         return any(ids.account == account for ids in self._memory.kept.recipient_ids.values())

@@ -16,7 +16,7 @@ from dispatcher.store.views import CampaignView
 from schemas import codec
 from schemas.records import Launched
 
-IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported < c.count"  # so that the index is used
+IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported + c.proven < c.count"  # so that the index is used
 
 _CAMPAIGN: Final = (
     "SELECT launched, paused, cancelled, (SELECT at_ms FROM closings WHERE campaign = id), weight, urgent "

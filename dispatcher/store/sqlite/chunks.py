@@ -62,7 +62,8 @@ class ChunkTables:
 
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
         """Write only what reports change."""
-        self._many("UPDATE chunks SET reported = ? WHERE id = ?", [(chunk.reported, chunk.id) for chunk in chunks])
+        rows = [(chunk.reported, chunk.proven, chunk.id) for chunk in chunks]
+        self._many("UPDATE chunks SET reported = ?, proven = ? WHERE id = ?", rows)
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
         """Accepted chunks sent before then, and those of closed campaigns, whose time for reports is not over yet."""
@@ -109,6 +110,10 @@ class ChunkTables:
         """The keys, in submitted order."""
         row = self._run("SELECT keys FROM recipient_ids WHERE chunk = ? AND place = ?", (chunk_id, place)).fetchone()
         return bytes(row[0])
+
+    def recipient_keys(self, chunk_id: int) -> list[bytes]:
+        """The keys of this chunk's recipients, one list for each place that named them."""
+        return [bytes(keys) for (keys,) in self._run("SELECT keys FROM recipient_ids WHERE chunk = ?", (chunk_id,))]
 
     def has_recipient_ids(self, account: str) -> bool:
         """Whether the account's vendor gives an id to each recipient."""

@@ -1,9 +1,11 @@
 """The file of the SQLite store: its tables, how it is opened, and our error for each of SQLite's.
 
-Format 2 (1 kept messages from phones as they came). Nothing here is a row per recipient: numbers and results are packed
-columns, one row per batch and per 4,096 recipients; about 13.5 bytes per recipient, 8 more where the vendor gives an id
-to each. Every id is a place in the log (core/results/journal.py: lane_place, spread_place) and every row a function of
-the log alone, so a rebuilt store is equal byte for byte. `outbox` is the exception: work still to be done.
+Format 3 (2 had no `chunks.proven` and is upgraded when it is opened; 1 kept messages from phones as they came).
+
+Nothing here is a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients; about 13.5 bytes per
+recipient, 8 more where the vendor gives an id to each. Every id is a place in the log (core/results/journal.py:
+lane_place, spread_place) and every row a function of the log alone, so a rebuilt store is equal byte for byte. `outbox`
+is the exception: work still to be done.
 
 `synchronous=NORMAL`: after a power failure the last micro-batches may be missing, whole, with their offsets; they are
 folded again from the log, which is where durability lives.
@@ -23,7 +25,7 @@ from dispatcher.errors import ConfigError, StoreBusy, StoreError
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
-VERSION: Final = 2
+VERSION: Final = 3
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -52,7 +54,8 @@ CREATE TABLE chunks (
     id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, account TEXT NOT NULL, start INTEGER NOT NULL,
     count INTEGER NOT NULL, attempt INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL,
     sent_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL,
-    vendor_id TEXT NOT NULL, reported INTEGER NOT NULL, heard INTEGER NOT NULL, expired INTEGER NOT NULL
+    vendor_id TEXT NOT NULL, reported INTEGER NOT NULL, heard INTEGER NOT NULL, expired INTEGER NOT NULL,
+    proven INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX chunks_of_batch ON chunks (batch);
 CREATE INDEX chunks_open ON chunks (state) WHERE state IN (1, 6);
@@ -89,12 +92,14 @@ CREATE TABLE rejects (campaign TEXT, attempt TEXT, part INTEGER, record BLOB NOT
     PRIMARY KEY (campaign, attempt, part));
 CREATE TABLE oddities (topic TEXT, what TEXT, count INTEGER NOT NULL, PRIMARY KEY (topic, what)) WITHOUT ROWID;
 CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
+CREATE TABLE closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-ADDED: Final = """
+UPGRADE: Final = """
 CREATE TABLE IF NOT EXISTS closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+ALTER TABLE chunks ADD COLUMN proven INTEGER NOT NULL DEFAULT 0
 """
-"""Tables that stores of earlier releases lack: they are made when such a store is opened."""
+"""What makes a store of format 2 one of format 3, when it is opened."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -110,8 +115,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
         if not _tables(connection):
             connection.execute("PRAGMA journal_mode = WAL")
             create_tables(connection)
+        if _is_older(connection):
+            _upgrade(connection)
         _check(connection, path)
-        _add_tables(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 16000")
         connection.execute("PRAGMA journal_size_limit = 268435456")
@@ -137,10 +143,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
             if not _tables(connection):  # somebody is just about to make them
                 connection.close()
                 return _empty()
+            if _is_older(connection):
+                _upgrade_unwritten(path)
             _check(connection, path)
-            if _lacks_tables(connection):
-                with contextlib.closing(_connect(f"file:{quote(str(path))}?mode=rw")) as writer:
-                    _add_tables(writer)
         except BaseException:
             connection.close()
             raise
@@ -219,7 +224,7 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _tables(connection):
-            for statement in (*TABLES.split(";"), *sqlite_inbound.TABLES.split(";"), *ADDED.split(";")):
+            for statement in (*TABLES.split(";"), *sqlite_inbound.TABLES.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -229,14 +234,34 @@ def create_tables(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _lacks_tables(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'closings'").fetchone() is None
+def _is_older(connection: sqlite3.Connection) -> bool:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return (application, version) == (APPLICATION_ID, 2)
 
 
-def _add_tables(connection: sqlite3.Connection) -> None:
-    """Make what an earlier release had not."""
-    if _lacks_tables(connection):
-        connection.executescript(ADDED)
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Make format 2 format 3. Recipients that were named while their chunk was unknown stay unknown with it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _is_older(connection):
+            for statement in UPGRADE.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        rollback(connection)
+        raise
+
+
+def _upgrade_unwritten(path: Path) -> None:
+    """Upgrade it for a reader, unless a process of an earlier release writes it: that one would fail."""
+    try:
+        held = lock(path)
+    except StoreBusy as error:
+        raise StoreError(f"{error}, of an earlier release: restart that one first") from None
+    with contextlib.closing(held), contextlib.closing(_connect(f"file:{quote(str(path))}?mode=rw")) as writer:
+        _upgrade(writer)
 
 
 def rollback(connection: sqlite3.Connection) -> None:

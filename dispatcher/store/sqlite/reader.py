@@ -274,8 +274,8 @@ _LAUNCH_OF_BATCH: Final = (
     "ON c.id = b.campaign AND c.attempt = b.attempt WHERE b.id = ? AND c.launched IS NOT NULL"
 )
 _UNKNOWN: Final = (
-    "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported, c.attempt, c.since_ms, "
-    f"c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {sqlite_campaigns.IS_UNKNOWN} "
+    "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported - c.proven, c.attempt, "
+    f"c.since_ms, c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {sqlite_campaigns.IS_UNKNOWN} "
     "AND (?1 IS NULL OR b.campaign = ?1) ORDER BY c.since_ms, c.id"
 )
 _PARKED: Final = (
