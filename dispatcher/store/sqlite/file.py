@@ -2,10 +2,10 @@
 
 Format 3 (2 had no `chunks.proven` and is upgraded when it is opened; 1 kept messages from phones as they came).
 
-Nothing here is a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients; about 13.5 bytes per
-recipient, 8 more where the vendor gives an id to each. Every id is a place in the log (core/results/journal.py:
-lane_place, spread_place) and every row a function of the log alone, so a rebuilt store is equal byte for byte. `outbox`
-is the exception: work still to be done.
+Nothing here is a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
+about 13.5 bytes per recipient, 8 more where the vendor gives an id to each. Every id is a place in the log
+(core/results/journal.py: lane_place, spread_place) and every row a function of the log alone, so a rebuilt store is
+equal byte for byte. `outbox` is the exception: work still to be done.
 
 `synchronous=NORMAL`: after a power failure the last micro-batches may be missing, whole, with their offsets; they are
 folded again from the log, which is where durability lives.
