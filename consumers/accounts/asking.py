@@ -133,9 +133,9 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
     if unknown and not again:
         first = unknown[0]
         raise UserError(
-            f"the same was asked {clock(first.asked.at_ms)} by {first.asked.by}, and nobody knows whether it was done "
+            f"the same was asked {clock(first.asked.at_ms)} by {first.asked.by}, and its result is unknown "
             f"(operation {first.asked.operation}). {operation.if_unknown} Then say so: dispatcher account settle "
-            f"{first.asked.operation} done, or not-done. If you mean it all the same, add --again."
+            f"{first.asked.operation} done, or not-done. To order it anyway, add --again."
         )
 
 
@@ -147,7 +147,7 @@ def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bo
     console(err=True).print(table)
     if not confirmed("Have the vendor do this?", yes=False):
         return False
-    if ask(f"Once more: type {name} to go on", default="") != name:
+    if ask(f"Once more: type {name} to confirm", default="") != name:
         raise UserError(f"that was not {name}: nothing was sent.")
     return True
 

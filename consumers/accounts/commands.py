@@ -90,7 +90,7 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
             _print_check(each)
         for pid in old:
             click.echo(
-                f"process {pid} read {found.config} before it was changed, and goes on with what it knows: restart it "
+                f"process {pid} read {found.config} before it was changed, and still uses what it read: restart it "
                 "(dispatcher run).",
                 err=True,
             )
@@ -153,7 +153,7 @@ def _print_check(each: AccountCheck) -> None:
     left = "" if each.messages is None else f", {each.messages:,.0f} messages left"
     says = f" ({each.says})" if each.let_in and each.says != "let in" else "" if each.let_in else f": {each.says}"
     cause = "the login" if each.asked else "the login or the balance"
-    lane = f"; a lane that stopped because of {cause} goes on" if each.lane_told else ""
+    lane = f"; a lane that stopped because of {cause} continues" if each.lane_told else ""
     console().print(Text(f"{each.account}: ").append_text(mark).append(f"{left}{says}{lane}."), soft_wrap=True)
 
 

@@ -47,7 +47,7 @@ def footer(found: Messages) -> Iterator[str]:
     if found.waiting:
         yield f"{counted(found.waiting, 'long message')} {'waits' if found.waiting == 1 else 'wait'} for missing parts"
     if found.dead_letters:
-        yield f"{counted(found.dead_letters, 'dead letter')} (nobody could read): dispatcher inbound dead"
+        yield f"{counted(found.dead_letters, 'dead letter')} (unreadable): dispatcher inbound dead"
     if found.records_behind:
         late = counted(found.records_behind, "record")
         yield f"{late} behind the log: is `dispatcher run` (role results) keeping up?"

@@ -150,6 +150,6 @@ def _why(proof: Proof) -> str:
         held = f"all {len(numbers):,} numbers reported under it, for example {example}"
     whose = "only this one has" if proof.attempts == 1 else "only attempts of these recipients have"
     return (
-        f"reports came under the id {proof.vendor_id}, which no answer had told us; of all requests whose id is not "
-        f"known, {whose} {held}"
+        f"reports came under the id {proof.vendor_id}, which no answer gave; of all requests without a "
+        f"known id, {whose} {held}"
     )

@@ -196,8 +196,7 @@ def _say(done: ResolveResult, found: Sequence[Doubt], *, runs: bool) -> None:
     if waiting:
         accounts = " and ".join(sorted({doubt.chunk.account for doubt in found if doubt.name in waiting}))
         when = (
-            f"when the lane of {accounts} can be sure that nobody is still sending them, at most a minute after it "
-            "started"
+            f"when the lane of {accounts} is sure that no earlier request can go out, at most a minute after it started"
             if runs
             else f"when the lane of {accounts} runs (dispatcher run)"
         )

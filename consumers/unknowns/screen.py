@@ -137,19 +137,19 @@ def _advice(found: Sequence[Doubt]) -> Iterator[Text]:
     views = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
     if any(doubt.proof is not None for doubt in found):
         yield Text(
-            "\nWhat reports prove to be taken is resolved by itself within seconds while `dispatcher run` (results, "
-            "lanes) is at work."
+            "\nRequests that reports prove to be taken are resolved within seconds while `dispatcher run` (results, "
+            "lanes) is running."
         )
     if resent := [view.id for view in views if view.unknown == "resend" and not view.cancelled]:
         yield Text(
-            "\nSent again by themselves (policy resend), as soon as nobody can still be sending them: "
+            "\nSent again by themselves (policy resend), when no earlier request for them can still go out: "
             f"{', '.join(resent)}."
         )
     if gone := [view.id for view in views if view.cancelled]:
-        yield Text(f"\nNot sent again whatever becomes of them, as they are cancelled: {', '.join(gone)}.")
+        yield Text(f"\nNot sent again, as they are cancelled: {', '.join(gone)}.")
     if held := [view.id for view in views if view.unknown == "hold" and not view.cancelled]:
         yield Text(
-            f"\nNot sent again until reports tell or you decide (policy hold): {', '.join(held)}. Ask the vendor "
+            f"\nNot sent again until reports prove it or you decide (policy hold): {', '.join(held)}. Ask the vendor "
             "whether it took the request (its own records of that minute show it), then:"
         )
         width = max(map(len, _DECISIONS))
@@ -161,7 +161,7 @@ def _advice(found: Sequence[Doubt]) -> Iterator[Text]:
 _DECISIONS: Final[dict[ResolvedAs, str]] = {
     ResolvedAs.SENT: "it took them",
     ResolvedAs.NOT_SENT: "it did not: send them",
-    ResolvedAs.RESEND: "nobody can tell: send again, even twice",
+    ResolvedAs.RESEND: "not known: send again, even twice",
 }
 
 

@@ -52,7 +52,7 @@ def read_url(url: str) -> SqliteUrl | KafkaUrl:
     place, _, query = rest.partition("?")
     fields: dict[str, str] = dict(parse_qsl(query, keep_blank_values=True))
     if not colon or scheme not in ("sqlite", "kafka"):
-        raise ConfigError(f"the log URL {url!r} is none; write {_SHAPES}")
+        raise ConfigError(f"the log URL {url!r} is invalid; write {_SHAPES}")
     if {"path", "bootstrap", "prefix"} & fields.keys():
         raise ConfigError(f"the log URL {url!r} has an option there is not; the options are {_options(scheme)}")
     if scheme == "sqlite":

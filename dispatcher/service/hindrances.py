@@ -59,7 +59,7 @@ class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
         idle = []
         if self.not_run:
             which = f"account{'s' if len(self.not_run) > 1 else ''} {listed(self.not_run)}"
-            idle = [f"nobody sends for {which}: start `dispatcher run` (role lanes)."]
+            idle = [f"no process sends for {which}: start `dispatcher run` (role lanes)."]
         return [*idle, *(stop.sentence for stop in self.stopped)]
 
 

@@ -157,7 +157,7 @@ def _advice(view: CampaignView) -> Iterator[str]:
     if counts.unknown:
         since = f" since {clock(view.unknown_since_ms)}" if view.unknown_since_ms else ""
         policy = (
-            "they are sent again once nobody can still be sending them (policy resend)"
+            "they are sent again when no earlier request for them can still go out (policy resend)"
             if view.unknown == "resend"
             else "they are not sent again (policy hold), and reports may still settle them"
         )
@@ -166,6 +166,6 @@ def _advice(view: CampaignView) -> Iterator[str]:
             f"{policy}. See: dispatcher unknown list --campaign {view.id}"
         )
     if view.paused and not view.cancelled and counts.queued + counts.in_flight + counts.unknown:
-        yield f"\nPaused. To go on: dispatcher campaign resume {view.id}"
+        yield f"\nPaused. To resume: dispatcher campaign resume {view.id}"
     if counts.invalid + counts.duplicate + counts.suppressed:
         yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"

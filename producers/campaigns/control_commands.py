@@ -27,8 +27,8 @@ from dispatcher.terminal.questions import confirm
 from dispatcher.words import counted
 
 _DONE: Final = {
-    "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To go on: dispatcher campaign resume {}',
-    "resume": 'campaign "{}" goes on where it stopped.',
+    "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To resume: dispatcher campaign resume {}',
+    "resume": 'campaign "{}" continues where it stopped.',
     "cancel": 'campaign "{}" is cancelled: what was not sent stays unsent; reports of what was sent still come in.',
 }
 _ALREADY: Final = {

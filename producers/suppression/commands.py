@@ -53,7 +53,7 @@ NAMED_MAX: Final = 20
 
 @click.command()
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER…")
-@click.option("--why", default="", help="The reason, for whoever asks later.")
+@click.option("--why", default="", help="The reason, kept with the numbers.")
 @config_option
 @json_option
 def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
 @click.command()
 @click.argument("numbers", nargs=-1, metavar="[NUMBER…]")
 @click.option("--listed-why", metavar="REASON", help="All numbers that reports put there for this reason (a code).")
-@click.option("--why", default="", help="The reason, for whoever asks later.")
+@click.option("--why", default="", help="The reason, kept with the numbers.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
 @json_option
@@ -133,7 +133,7 @@ def remove(
     type=click.Choice(["skip", "include"]),
     help="What to do with rows that the workbook hides, by a filter or by hand.",
 )
-@click.option("--why", default="", help="The reason, for whoever asks later; default: the file's name.")
+@click.option("--why", default="", help="The reason, kept with the numbers; default: the file's name.")
 @config_option
 @json_option
 def import_command(

@@ -84,7 +84,7 @@ def test_pausing_resuming_and_cancelling_write_one_record_each_under_keys_that_c
     assert "paused" in said("campaign", "pause", "may")
     assert printed("campaign", "show", "may")["status"] == "paused"
     assert "already" in said("campaign", "pause", "may")
-    assert "goes on" in said("campaign", "resume", "may")
+    assert "continues" in said("campaign", "resume", "may")
     assert "not paused" in said("campaign", "resume", "may")
     assert "cancelled" in said("campaign", "cancel", "may", "--yes")
     assert printed("campaign", "show", "may")["counts"]["cancelled"] == 3
@@ -96,7 +96,7 @@ def test_pausing_resuming_and_cancelling_write_one_record_each_under_keys_that_c
 def test_show_tells_how_to_go_on_only_while_there_is_something_to_send(folder: Path) -> None:
     launched(folder, "may")
     said("campaign", "pause", "may")
-    assert "Paused. To go on" in said("campaign", "show", "may")
+    assert "Paused. To resume" in said("campaign", "show", "may")
     journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
     assert "Paused" not in said("campaign", "show", "may")
 
@@ -122,7 +122,7 @@ def test_who_asks_why_nothing_moves_is_told_what_keeps_the_account_from_sending(
 
 def test_who_asks_why_nothing_moves_is_told_that_no_dispatcher_runs(folder: Path) -> None:
     launched(folder, "may")
-    why = 'nobody sends for account "spring": start `dispatcher run`'
+    why = 'no process sends for account "spring": start `dispatcher run`'
     for command in (("campaign", "list"), ("campaign", "show", "may")):
         assert why in said(*command)
         assert printed(*command)["not_run"] == ["spring"]
@@ -170,7 +170,7 @@ def test_a_campaign_is_paused_and_cancelled_where_nobody_can_tell_whether_it_is_
     said("campaign", "list")
     assert "is paused" in said("campaign", "pause", "may")
     (folder / "data" / "results.db").write_bytes(b"no store")
-    assert "goes on" in said("campaign", "resume", "may")
+    assert "continues" in said("campaign", "resume", "may")
     assert "is cancelled" in said("campaign", "cancel", "may", "--yes")
 
 

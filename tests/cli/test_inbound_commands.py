@@ -1,4 +1,4 @@
-"""`dispatcher inbound …`: what phones sent, as people and programs read it; and what nobody could read."""
+"""`dispatcher inbound …`: what phones sent, as people and programs read it; and what could not be read."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_messages_are_listed_newest_first_with_numbers_in_full_and_what_there_is
         "3 messages",
         "1 record repeated",
         "1 long message waits for missing parts",
-        "2 dead letters (nobody could read): dispatcher inbound dead",
+        "2 dead letters (unreadable): dispatcher inbound dead",
     ):
         assert words in result.stderr
     found = json.loads(run("list", "--json").stdout)

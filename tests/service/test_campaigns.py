@@ -23,7 +23,7 @@ async def test_campaigns_are_listed_newest_first_with_what_keeps_them_from_being
         assert [page.id for page in found.campaigns] == ["june", "may"]
         assert (found.records_behind, found.stopped, found.not_run) == (0, (), ("spring",))
         assert found.hindrances.sentences() == [
-            'nobody sends for account "spring": start `dispatcher run` (role lanes).'
+            'no process sends for account "spring": start `dispatcher run` (role lanes).'
         ]
 
 

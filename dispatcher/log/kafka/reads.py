@@ -237,5 +237,5 @@ async def _end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
 
 def _beyond(tp: TopicPartition, offset: int, end: int) -> LogDamaged:
     return LogDamaged(
-        f"{tp.topic}/{tp.partition} ends at {end}, but a reader goes on from {offset}: this is not the log it read"
+        f"{tp.topic}/{tp.partition} ends at {end}, but a reader continues from {offset}: this is not the log it read"
     )

@@ -84,7 +84,7 @@ def read_records(
     rows.close()
     if not records and (end := sqlite_file.end(connection, topic.name, partition)) < offset:
         raise LogDamaged(
-            f"{topic.name}/{partition} ends at {end}, but a reader goes on from {offset}: this is not the log it read"
+            f"{topic.name}/{partition} ends at {end}, but a reader continues from {offset}: this is not the log it read"
         )
     return records
 

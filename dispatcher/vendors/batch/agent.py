@@ -274,7 +274,7 @@ def _secrets(agent: Agent, form: list[tuple[str, str]]) -> tuple[str, ...]:
 def _check_account(target: str) -> None:
     if not _ACCOUNT.fullmatch(target) or len(target) > ACCOUNT_CHARS_MAX:
         raise InputError(
-            f"an account's name has 1 to {ACCOUNT_CHARS_MAX} characters and no blanks: {target!r} is none."
+            f"an account's name has 1 to {ACCOUNT_CHARS_MAX} characters and no blanks; {target!r} does not fit."
         )
 
 

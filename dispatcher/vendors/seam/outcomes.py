@@ -106,7 +106,7 @@ ADVICE_BY_CAUSE: Final = {
     "blacklist": "put the number on the suppression list",
     "content": "change the text, or have the vendor approve it",
     "frequency": "text the same numbers less often",
-    "channel": "tell the vendor if it goes on",
+    "channel": "tell the vendor if it continues",
     "operator": "the operator's trouble: send to them again later",
     "auth": "have the vendor look at the contract",
 }

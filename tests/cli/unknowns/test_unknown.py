@@ -60,7 +60,7 @@ def test_it_tells_how_many_since_when_why_and_what_to_do(desk: Desk):
         "the answer http 502: a web server's status instead of the vendor's answer (Bad Gateway for 138****8000)",
         "the dispatcher stopped while it was under way",
         "no report so far",
-        "Not sent again until reports tell or you decide (policy hold): may.",
+        "Not sent again until reports prove it or you decide (policy hold): may.",
         "dispatcher unknown resolve may --as sent ",
         "dispatcher unknown resolve may --as not-sent ",
         "dispatcher unknown resolve may --as resend ",
@@ -98,12 +98,12 @@ def test_evidence_is_told_with_whoever_it_can_be_of_as_well(desk: Desk):
     assert chunk["evidence"][0]["others"] == [{"chunk": other, "campaign": "june", "state": "accepted"}]
 
 
-def test_what_is_proven_is_said_to_be_resolved_by_itself(desk: Desk):
+def test_the_list_says_that_proven_requests_are_resolved_automatically(desk: Desk):
     desk.unknown(desk.campaign("may", 10), 0, 10)
     desk.reports("77", NUMBER, NUMBER + 1)
     out = desk.run("unknown", "list").output
     assert "taken: reports for 2 numbers of it under id 77" in out
-    assert "resolved by itself" in out
+    assert "are resolved within seconds" in out
 
 
 def test_two_ids_for_one_request_prove_nothing_and_are_told(desk: Desk):
@@ -118,7 +118,7 @@ def test_two_ids_for_one_request_prove_nothing_and_are_told(desk: Desk):
 def test_the_policy_resend_needs_nobody(desk: Desk):
     desk.unknown(desk.campaign("may", 10, unknown="resend"), 0, 10)
     out = desk.run("unknown", "list").output
-    assert "Sent again by themselves (policy resend), as soon as nobody can still be sending them: may." in out
+    assert "Sent again by themselves (policy resend), when no earlier request for them can still go out: may." in out
     assert "unknown resolve" not in out
 
 
@@ -146,7 +146,7 @@ def test_of_a_cancelled_campaign_nothing_is_sent_again(desk: Desk):
     desk.history.append("campaigns", 0, Cancelled(campaign="may", at_ms=1, by="me"), key=b"may!cancelled")
     out = desk.run("unknown", "list").output
     assert "10 recipients in 1 request are unknown" in out
-    assert "Not sent again whatever becomes of them, as they are cancelled: may." in out
+    assert "Not sent again, as they are cancelled: may." in out
 
 
 def test_without_a_log_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
