@@ -1,1 +1,1 @@
-"""The results store: the join of the log, columnar, and everything that is asked of it."""
+"""The results store: the join of the log, columnar, and its queries."""

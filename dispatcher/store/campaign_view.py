@@ -1,4 +1,4 @@
-"""A campaign as a view: the launch's record, and what the sums and the clock make of it. Pure."""
+"""A campaign as a view, made from the launch's record, the sums and the clock. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from schemas.records import Launched
 class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
     """A launched campaign as a store has it. `weight` and `urgent` are None unless they were changed.
 
-    By account: the sums, and the accepted recipients that are `late`: their time for reports is over, by the clock
-    or because the campaign was closed.
+    By account: the sums, and the `late` accepted recipients, whose time for reports is over by the clock or because the
+    campaign was closed.
     `failures`: (account, source, code, recipients) where recipients are more than 0.
     """
 

@@ -1,8 +1,8 @@
-"""What a store has for the evidence (core/results/evidence.py): parked reports under ids that no answer told us,
-the chunks they may belong to, and returned attempts whose answer came late.
+"""A store's part of the evidence (core/results/evidence.py): parked reports with ids that appear in no outcome, the
+chunks they may belong to, and returned attempts with a late answer.
 
-Reads only, inside the caller's snapshot, and a bounded amount: PARKED_MAX parked entries a call, the next call goes on
-behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
+Reads only, inside the caller's snapshot, and a bounded amount: PARKED_MAX parked entries a call, and the next call
+continues behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ BATCHES_MAX: Final = 200
 
 
 class Traces(Protocol):
-    """What is asked of a store, for one account."""
+    """The queries to a store, for one account."""
 
     def each(self, account: str) -> bool:
         """Whether the vendor gives each recipient an id."""
         ...
 
     def late(self, account: str, answers_max: int) -> list[LateAnswer]:
-        """Unknown chunks without an id whose recipients a returned attempt had, that was accepted later."""
+        """Unknown chunks without an id whose recipients had a returned attempt that was accepted later."""
         ...
 
     def parked(self, account: str, after: str) -> Iterator[tuple[str, int, Parked, int]]:
-        """(vendor id, place, rows, bytes) behind the id `after`, by id and place; none whose id an answer told us."""
+        """(vendor id, place, rows, bytes) behind the id `after`, by id and place; only ids that are in no outcome."""
         ...
 
     def named(self, account: str, vendor_id: str) -> list[Candidate]:
@@ -47,11 +47,11 @@ class Traces(Protocol):
         ...
 
     def candidates(self, account: str, candidates_max: int) -> list[Candidate]:
-        """The chunks whose id is not known, by batch and id."""
+        """The chunks without a known id, by batch and id."""
         ...
 
     def numbers(self, batch: int) -> Numbers | None:
-        """A batch's numbers in list order; None if they are not there."""
+        """A batch's numbers in list order; None if they are missing."""
         ...
 
 
@@ -80,7 +80,7 @@ def search(store: Traces, account: str, after: str) -> Evidence:
 
 
 def _unexplained(store: Traces, account: str, after: str) -> tuple[list[Unexplained], str]:
-    """The next ids, and where the call after this one goes on ("": from the beginning)."""
+    """The next ids, and where the next call continues ("": at the beginning)."""
     entries: list[tuple[str, int, Parked]] = []
     more_after, size = "", 0
     for vendor_id, place, parked, parked_bytes in store.parked(account, after):

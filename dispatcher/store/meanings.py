@@ -1,4 +1,4 @@
-"""What a vendor's code means, in plain English, and what to do about it, for whoever shows codes."""
+"""The meaning of a vendor's code in plain English, and advice, for screens and exports."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
 
 Meaning = Callable[[str, Source, str], str]
-"""(vendor tag, which table, code) -> its meaning, or "" if nobody knows."""
+"""(vendor tag, which table, code) -> its meaning, or "" if unknown."""
 
 
 def meaning(vendor: str, source: Source, code: str) -> str:
-    """The meaning by the vendor's own code tables; "" for a code or vendor that this release does not know."""
+    """The meaning by the vendor's code tables; "" for a code or vendor that this release does not know."""
     table = _table(vendor, source)
     return table.meaning(code) if table is not None and code else ""
 
 
 def advice(vendor: str, source: Source, code: str) -> str:
-    """What to do about it, in a few words; "" where there is nothing to say."""
+    """Advice in a few words; "" if there is none."""
     table = _table(vendor, source)
     return table.advice(code) if table is not None and code else ""
 
 
 def _table(vendor: str, source: Source) -> Codes | ReportCodes | None:
-    from dispatcher.vendors import registry  # here: who shows no code needs no vendor
+    from dispatcher.vendors import registry  # only screens with codes need vendors
 
     known = registry.known(vendor)
     return None if known is None else known.report_codes if source == "report" else known.codes

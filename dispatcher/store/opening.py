@@ -1,6 +1,6 @@
 """From `[store] url` to an open store: `sqlite:PATH`.
 
-What writes a store is imported when it is opened for that: most questions only read.
+The writing side is imported when it is used: most queries only read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _path(url: str) -> Path:
 
 
 def open_reader(config: StoreConfig, meanings: Meaning = meaning) -> StoreReader:
-    """The store, to read, beside whoever writes it; an empty one if there is none yet.
+    """The store for reading, beside a writer; an empty one if there is none.
 
     Raises ConfigError or StoreError.
     """
@@ -51,7 +51,7 @@ def open_reader(config: StoreConfig, meanings: Meaning = meaning) -> StoreReader
 def open_store(config: StoreConfig, *, emits: bool = True) -> Store:
     """The store, to write. Raises StoreBusy if another process has it, ConfigError or StoreError.
 
-    `emits`: chunks that get their final word are collected for the topic `results`.
+    `emits`: finished chunks are collected for the topic `results`.
     """
     path = _path(config.url)
     held = sqlite_file.lock(path)
@@ -70,7 +70,7 @@ def bounds(config: StoreConfig) -> Bounds:
 async def rebuild(config: StoreConfig, log: Log, progress: Callable[[int, int], None]) -> None:
     """Replay the whole log into a new store, then replace the old one. `progress` as in Joining.catch_up.
 
-    Raises UserError while another process writes to the store, and what log and store raise.
+    Raises UserError while another process writes to the store, and errors of log and store.
     """
     from dispatcher.store.sqlite.rebuild import rebuild as rebuild_sqlite
 

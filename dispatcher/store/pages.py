@@ -1,4 +1,4 @@
-"""One batch as a Page: the chunks paint their ranges, the final reports go on top. Pure: values in, columns out."""
+"""One batch as a Page: chunks fill their ranges, final reports override them. Pure: values in, columns out."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class _Names:
         return number
 
     def extend(self, texts: list[str]) -> int:
-        """Add texts that need no look-up; the number of the first."""
+        """Add texts without a look-up; returns the number of the first."""
         first = len(self.texts)
         self.texts.extend(texts)
         return first
 
 
 class PagedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch to be painted: `numbers` in list order (0 where the log lost them), `codes[finals[i] - 1]` a report."""
+    """A batch to fill: `numbers` in list order (0 if the log lost them), `codes[finals[i] - 1]` a report."""
 
     id: int
     number: int
@@ -66,7 +66,7 @@ def paint(
 ) -> Page:
     """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
 
-    `overdue_ms` None: its campaign is closed, so that all that is accepted without a report is `no_report`.
+    `overdue_ms` None: its campaign is closed, so every accepted recipient without a report is `no_report`.
     `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: of a chunk.
     """
     count = len(batch.numbers)
@@ -147,7 +147,7 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
 
 
 def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> Iterator[Sighting]:
-    """What the page of a batch of this launch says of a number."""
+    """A number's row in the page of a batch of this launch."""
     vendors = {leg.account: leg.vendor for leg in record.legs}
     for at in np.flatnonzero(whole.numbers == number).tolist():
         account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]

@@ -1,11 +1,11 @@
-"""The store port: what is asked of the results, and how the joiner writes them.
+"""The store port: queries of the results, and how the joiner writes them.
 
 See docs/ARCHITECTURE.md, "The join and the results".
 
-A store is a fold of the log and can be rebuilt from it at any time (`dispatcher store rebuild`). It is written by the
-joiner alone; any number of readers read beside it and see whole micro-batches only, at most about a second old.
+A store is a fold of the log and can be rebuilt from it at any time (`dispatcher store rebuild`). Only the
+joiner writes it; any number of readers read beside it and see whole micro-batches only, at most about a second old.
 Open one with `dispatcher.store.opening.open_reader`, or with `dispatcher.service.freshness.up_to_date`, which first
-folds what the log has and no running joiner has folded yet.
+folds new records if no joiner runs.
 
 All calls block (they are disk reads): from a coroutine, use `asyncio.to_thread`. Errors: StoreError.
 """
@@ -77,7 +77,7 @@ class StoreReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file or connection."""
+        """Release the file or connection."""
         ...
 
     def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
@@ -95,19 +95,19 @@ class StoreReader(Protocol):
         ...
 
     def unread(self, campaign: str) -> int:
-        """How many batches of the campaign were not read from the log yet: their pages have no numbers."""
+        """How many batches of the campaign were not yet read from the log: their pages have no numbers."""
         ...
 
     def damaged(self, campaign: str) -> dict[int, str]:
-        """The batches (by number) that the log could not give any more, and why; their pages have no numbers."""
+        """The batches (by number) that are missing on the log, and why; their pages have no numbers."""
         ...
 
     def rejects(self, campaign: str) -> Iterator[RejectPage]:
-        """The rows that are no recipients: invalid, duplicate, suppressed."""
+        """The rows that were set aside: invalid, duplicate, suppressed."""
         ...
 
     def lookup(self, number: int, now_ms: int | None = None) -> list[Sighting]:
-        """Where this number (int64, dispatcher/core/numbers.py) is a recipient, newest campaign first."""
+        """The campaigns in which this number (int64, dispatcher/core/numbers.py) is a recipient, newest first."""
         ...
 
     def inbound(
@@ -118,28 +118,28 @@ class StoreReader(Protocol):
         messages_max: int = 100,
         now_ms: int | None = None,
     ) -> list[InboundMessage]:
-        """The newest messages from phones, from this phone (digits as received), or those that are `wanted`.
+        """The newest messages from phones, from this phone (digits as received), or the `wanted` ones.
 
-        `now_ms` (default: the clock) decides whose missing parts are not waited for any more.
+        `now_ms` (default: the clock) decides for which messages the wait for parts is over.
         """
         ...
 
     def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
-        """All messages that are wanted, oldest first, some thousand at a time."""
+        """All wanted messages, oldest first, some thousand at a time."""
         ...
 
     def inbound_marks(self, now_ms: int | None = None) -> InboundMarks:
-        """Where following begins: behind everything that is there."""
+        """Where following begins: behind all present messages."""
         ...
 
     def inbound_news(
         self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
     ) -> tuple[list[InboundMessage], InboundMarks]:
-        """What is wanted and became whole, or incomplete for good, since then; and where to go on."""
+        """Wanted messages that became complete, or incomplete for good, since then; and where to continue."""
         ...
 
     def inbound_tallies(self, now_ms: int | None = None) -> list[InboundTally]:
-        """What came from phones, by account."""
+        """Counts of messages from phones, by account."""
         ...
 
     def dead_letters(self, account: str | None = None, *, letters_max: int = 100) -> list[DeadLetter]:
@@ -151,15 +151,15 @@ class StoreReader(Protocol):
         ...
 
     def in_doubt(self) -> list[str]:
-        """The accounts that have unknown chunks, and reports under ids that may be theirs."""
+        """The accounts with unknown chunks, and with reports that may be theirs."""
         ...
 
     def evidence(self, account: str, after: str = "") -> Evidence:
-        """What those reports tell of the account's unknown chunks; a bounded number of ids, from `after` on."""
+        """The evidence of those reports for the account's unknown chunks; a bounded number of ids, from `after` on."""
         ...
 
     def reports(self) -> list[ReportCounts]:
-        """What became of the reports, by account."""
+        """Counts of reports, by account."""
         ...
 
     def dead(self) -> list[DeadCount]:
@@ -167,7 +167,7 @@ class StoreReader(Protocol):
         ...
 
     def oddities(self) -> list[Oddity]:
-        """Records that could not be used, and contradictions in the journal: counted and passed over."""
+        """Unusable records, and contradictions in the journal: counted and skipped."""
         ...
 
     def offsets(self) -> dict[tuple[str, int], int]:
@@ -179,14 +179,14 @@ class StoreReader(Protocol):
 
 
 class BatchPlace(msgspec.Struct, frozen=True):
-    """A batch that the store wants: its place in `recipients` (join_journal.spread_place), what it must hash to."""
+    """A batch that the store needs: its place in `recipients` (core/results/journal.py, spread_place) and its hash."""
 
     id: int
     sha256: bytes
 
 
 class LoadedBatch(msgspec.Struct, frozen=True):
-    """A batch as fetched: the comma-joined numbers, or None and why the log cannot give them."""
+    """A fetched batch: the comma-joined numbers, or None and why they are missing."""
 
     id: int
     numbers: bytes | None
@@ -194,24 +194,24 @@ class LoadedBatch(msgspec.Struct, frozen=True):
 
 
 class Overtaken(StoreError):
-    """Somebody else folded records into this store meanwhile; nothing was written. Begin again at `offsets()`."""
+    """Another process folded records into this store meanwhile; nothing was written. Start again at `offsets()`."""
 
     retryable = True
 
 
 class OtherLog(StoreError):
-    """The store has read further than the log goes: it was made from another one, or the log was set back."""
+    """The store has read beyond the log's end: it was made from another log, or the log was set back."""
 
 
 Delivery = Mapping[tuple[str, int], Sequence[Stored]]
 """Records by (topic, partition), in order and without gaps, from the store's offset on."""
 
 INPUTS: Final = ("campaigns", "jobs", "rejects", "inbound", "dead")
-"""The topics that are only remembered; any order between them gives the same rows."""
+"""The topics that are only kept; any order between them gives the same rows."""
 
 
 class Store(Protocol):
-    """The writing side: the fold, one transaction a call, with the offsets of what was folded in the same transaction.
+    """The writing side: the fold, one transaction per call, which also has the offsets of the folded records.
 
     One process at a time has it open (dispatcher.store.opening.open_store). All calls block; make them from one thread
     at a time. A call that raises StoreError has written nothing and can be repeated. LogNewer: see the log port.
@@ -227,7 +227,7 @@ class Store(Protocol):
         ...
 
     def offsets(self) -> dict[tuple[str, int], int]:
-        """The next offset wanted of each (topic, partition); 0 where none is named."""
+        """The next offset of each (topic, partition); 0 if it is missing."""
         ...
 
     def take_inputs(self, delivery: Delivery) -> None:
@@ -239,29 +239,29 @@ class Store(Protocol):
         ...
 
     def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
-        """The batches whose numbers must be added before these `lanes` records are taken."""
+        """The batches whose numbers must be added before these `lanes` records are folded."""
         ...
 
     def batches_wanted(self, batches_max: int) -> list[BatchPlace]:
-        """Batches of launched campaigns whose numbers should be added some time."""
+        """Batches of launched campaigns whose numbers can be added later."""
         ...
 
     def add_batches(self, batches: Sequence[LoadedBatch]) -> None:
-        """Numbers of batches, or why there are none."""
+        """Numbers of batches, or why they are missing."""
         ...
 
     def take(self, delivery: Delivery) -> None:
-        """Fold records of `lanes`, then of `reports`. Their jobs and batches must be there. Raises Overtaken."""
+        """Fold records of `lanes`, then of `reports`. Their jobs and batches must be in the store. Raises Overtaken."""
         ...
 
     def expire(self, sent_before_ms: int) -> None:
-        """Whoever was accepted before then and has no report is `no_report` from now on."""
+        """Recipients accepted before then without a report are `no_report` from now on."""
         ...
 
     def outbox(self, chunks_max: int) -> list[tuple[int, Finished]]:
-        """Chunks whose every recipient got its final word, as records for `results`, by the chunk's id."""
+        """Finished chunks, as records for `results`, by the chunk's id."""
         ...
 
     def told(self, chunks: Sequence[int]) -> bool:
-        """These are in `results` now; whether there are more to tell."""
+        """Drop these, which are in `results` now; returns whether there are more."""
         ...

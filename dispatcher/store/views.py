@@ -1,4 +1,4 @@
-"""What the results store says when it is asked: values only. What may be asked is in port.py, which names them all."""
+"""The values that the results store returns; port.py has the queries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Source = Literal["submit", "report"]
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Recipients of one campaign that failed with the same code. `meaning` is "" if the document does not have it.
 
-    `advice`: what to do about it, where the service knows.
+    `advice`: what to do about it, if the service knows.
     """
 
     account: str
@@ -38,8 +38,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
 
-    Times are Unix milliseconds, None where nothing happened yet. `unknown_since_ms`: the oldest chunk still unknown.
-    `closed_ms`: since then reports are not waited for.
+    Times are Unix milliseconds, None before the event. `unknown_since_ms`: the oldest chunk still unknown.
+    `closed_ms`: when the wait for reports was ended.
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's.
     """
 
@@ -92,11 +92,11 @@ class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What speaks for unknown chunks of one account: reports under ids that no answer told us, and late answers.
+    """The evidence for unknown chunks of one account: reports with ids that appear in no outcome, and late answers.
 
-    `traces` are the ids that speak of an unknown chunk. The next call goes on behind `more_after` ("": from the
-    beginning). `crowded`: too many chunks without an id to look through. `each`: the vendor gives each recipient an id,
-    so a report proves nothing about a chunk. Neither has traces.
+    `traces` are the ids with evidence for an unknown chunk. The next call continues behind `more_after` ("": at the
+    beginning). `crowded`: too many chunks without an id to search. `each`: the vendor gives each recipient an id, so a
+    report proves nothing about a chunk. Neither has traces.
     """
 
     account: str
@@ -112,8 +112,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
     `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
-    submit's. Times are 0 where there is none. `broken` says why the numbers are missing (0) if they are. `place` is the
-    batch's in the log (join_journal.spread_place).
+    submit's. Missing times are 0. `broken` says why the numbers are missing (0). `place` is the batch's place in the
+    log (core/results/journal.py, spread_place).
     """
 
     batch: int
@@ -133,9 +133,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that never became recipients. `rows[i]` is the source row, `reasons[reason_index[i]]` why.
+    """Rows that were set aside. `rows[i]` is the source row, `reasons[reason_index[i]]` why.
 
-    `repeats[i]` is the row whose number it repeats, 0 if that is not known.
+    `repeats[i]` is the row whose number it repeats, 0 if unknown.
     """
 
     rows: NDArray[np.uint64]
@@ -146,7 +146,7 @@ class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """One campaign's word on a number. Times are None where nothing happened."""
+    """A number's state in one campaign. Times are None before the event."""
 
     campaign: str
     name: str
@@ -163,10 +163,10 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the reports of one account. `rows = waiting + applied + repeats + parked + strangers`.
+    """Counts of the reports of one account. `rows = waiting + applied + repeats + parked + strangers`.
 
-    `waiting` said nothing final; `parked` name an id no outcome has told us yet; `strangers` a number that the chunk
-    of their id does not have.
+    `waiting` are not final; `parked` have an id that appears in no outcome yet; `strangers` have a number that the
+    chunk of their id does not have.
     """
 
     account: str
@@ -179,10 +179,10 @@ class ReportCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message from a phone, the parts of a long one put together. Times are Unix milliseconds.
+    """A message from a phone, with the parts of a long one joined. Times are Unix milliseconds.
 
-    `at_ms` is the vendor's time of it (of receipt, where it gave none). Of `parts` parts those `missing` never came:
-    then `flags` has "incomplete", and the text says where with "[…]".
+    `at_ms` is the vendor's time, else the time of receipt. Of `parts` parts the `missing` ones never came: then `flags`
+    has "incomplete", and the text has "[…]" in their places.
     """
 
     account: str
@@ -198,7 +198,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboundWanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages: None wants all. `since_ms` <= time < `until_ms`; `contains`: capitals don't matter (ASCII)."""
+    """Which messages: None means all. `since_ms` <= time < `until_ms`; `contains` ignores case (ASCII)."""
 
     account: str | None = None
     number: str | None = None
@@ -208,14 +208,14 @@ class InboundWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboundMarks(msgspec.Struct, frozen=True):
-    """How far messages were followed: the last whole one of each partition, and when the others were given up."""
+    """How far messages were followed: the last complete one of each partition, and when the others were given up."""
 
     done: dict[int, int]
     overdue_ms: int
 
 
 class InboundTally(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an account's phones: records, how many of them repeated something, long messages still `waiting`."""
+    """Counts of messages of an account: records, repetitions, long messages still `waiting` for parts."""
 
     account: str
     records: int
@@ -224,7 +224,7 @@ class InboundTally(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a vendor said that nobody could read. Its body lies at `offset` of `dead`/`partition` on the log."""
+    """An unreadable push or entry of a vendor. Its body is at `offset` of `dead`/`partition` on the log."""
 
     partition: int
     offset: int
@@ -235,7 +235,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
-    """Pushes of an account that nobody could read: how many, and the last one."""
+    """Unreadable pushes of an account: how many, and the last one."""
 
     account: str
     count: int
@@ -244,7 +244,7 @@ class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Oddity(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in a topic that should not be, and how often."""
+    """An unexpected record in a topic, and how often."""
 
     topic: str
     what: str

@@ -1,13 +1,13 @@
 """Results as CSV, XLSX, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
 
 Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
-`vendor_id`, `account`, `submitted_at`, `reported_at`, on demand `text` (what each gets); with rejected rows also `row`
-(the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row that
-has the same number); their `meaning` says why they were set aside. What is not known is empty (null). Numbers are text.
-Times are ISO 8601 at Beijing's offset (+08:00), which is what the vendors' own times mean; in Parquet they are
-timestamps of the zone Asia/Shanghai.
+`vendor_id`, `account`, `submitted_at`, `reported_at`, on demand each recipient's `text`; with rejected rows also `row`
+(the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row with
+the same number); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are text. Times
+are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of the zone
+Asia/Shanghai.
 
-How CSV and XLSX are made safe for spreadsheets: table_files.py. NDJSON and Parquet hold every text as it is.
+table_files.py makes CSV and XLSX safe for spreadsheets. NDJSON and Parquet hold every text verbatim.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _TEXT_SCHEMA: Final[dict[str, Any]] = {"text": pl.String}
 _REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String, "repeats": pl.UInt64}
 _WORDS: Final = pl.Series([state.word for state in State])
 Texts = Callable[[Page], pl.Series]
-"""What the recipients of a page get: a text each."""
+"""The text of each recipient of a page."""
 
 Wrote = Callable[[int], None]
-"""Told how many rows were written so far."""
+"""Called with the number of rows written so far."""
 
 
 def _silent(rows: int) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 def export(
@@ -75,11 +75,11 @@ def export(
     texts: Texts | None = None,
     now_ms: int | None = None,
 ) -> int:
-    """Write the campaign's recipients, or the rows in these states, to `out`; how many rows.
+    """Write the campaign's recipients, or the rows in these states, to `out`; returns how many.
 
     With `texts` there is a column of them.
     `states` are words of schemas/states.py and REJECTED. `now_ms` (default: the clock) decides who is `no_report`.
-    Raises StoreError, and OSError where `out` does. Of a campaign that still moves, each batch is of its own moment.
+    Raises StoreError, and OSError from `out`. While a campaign runs, each batch is of its own moment.
     """
     wanted = set(STATES) if states is None else set(states)
     now_ms = clock.now_ms() if now_ms is None else now_ms
@@ -149,7 +149,7 @@ class _Frames:
         return frame if self._sent is None else frame.with_columns(self._sent(page).alias("text"))
 
     def _meaning_column(self, page: Page) -> pl.Series:
-        """Looked up once for each (account, source, code) of the page; who is unknown is told so."""
+        """Looked up once for each (account, source, code) of the page; unknown recipients are marked."""
         code_count = len(page.codes)
         key = (page.account_index.astype(np.int64) * 2 + page.from_report) * code_count + page.code_index
         used, index = np.unique(key, return_inverse=True)

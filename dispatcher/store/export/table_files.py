@@ -1,10 +1,10 @@
 """Tables as CSV, NDJSON, Parquet or XLSX, a frame at a time: memory does not grow with the rows.
 
-Times are ISO 8601 at Beijing's offset (+08:00), which is what the vendors' own times mean; in Parquet they are
-timestamps of the zone Asia/Shanghai. CSV and XLSX are made for spreadsheets: a text that one would take for a formula,
-now or when its cell is edited, gets an apostrophe in front (in XLSX one that is not shown). CSV begins with a byte
-order mark, so that a spreadsheet reads Chinese, and holds no character that does something to a terminal. In XLSX every
-text is a text, long ids too; a sheet that is full is continued on the next.
+Times are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of the
+zone Asia/Shanghai. CSV and XLSX are made for spreadsheets: a text that would be taken for a formula, now or when its
+cell is edited, gets a leading apostrophe (in XLSX a hidden one). CSV begins with a byte order mark, so that a
+spreadsheet reads Chinese, and holds no terminal control characters. In XLSX every text is a text, also long ids; a full
+sheet is continued on the next.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def write_table(
 ) -> None:
     """Write the frames (all of this schema).
 
-    Raises OSError where `out` does, and whatever `frames` raises.
+    Raises OSError from `out`, and the errors of `frames`.
     """
     match kind:
         case "parquet":
@@ -81,7 +81,7 @@ def _write_parquet(frames: Iterable[pl.DataFrame], schema: Mapping[str, Any], ou
 
 def _write_sheets(frames: Iterable[pl.DataFrame], names: list[str], out: IO[bytes]) -> None:
     """Row by row to a temporary file, and from there to `out`."""
-    import xlsxwriter  # most exports are no spreadsheets
+    import xlsxwriter  # most exports are not spreadsheets
 
     with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
         apostrophe = book.add_format({"quote_prefix": True})
@@ -112,7 +112,7 @@ def _write_header(sheet: Any, names: list[str], apostrophe: Any) -> None:
 
 
 def as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    """Times as ISO 8601 with their offset; the few different ones are written once each."""
+    """Times as ISO 8601 with their offset; each distinct time is formatted once."""
     columns = []
     for name in (name for name, kind in frame.schema.items() if kind == TIME):
         at_ms = frame[name].dt.timestamp("ms")
@@ -126,7 +126,7 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _for_spreadsheets(texts: pl.Series) -> pl.Series:
-    """With an apostrophe in front of what would be a formula, without characters that move a terminal."""
+    """With an apostrophe before a would-be formula, without terminal control characters."""
     if bool(texts.str.contains(_CONTROLS).any()):
         texts = texts.str.replace_all(_CONTROLS, "")
     found = _formulas(texts)
@@ -138,6 +138,6 @@ def _for_spreadsheets(texts: pl.Series) -> pl.Series:
 
 
 def _formulas(texts: pl.Series) -> frozenset[int]:
-    """Where the texts are that a spreadsheet would take for a formula; a number with its sign is none."""
+    """The texts that a spreadsheet would take for a formula; a signed number is not one."""
     found = texts.str.contains(_FORMULA) & ~texts.str.contains(_SIGNED_NUMBER)
     return frozenset(found.fill_null(False).arg_true().to_list())

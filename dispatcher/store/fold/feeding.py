@@ -1,6 +1,6 @@
-"""Feeding the store from the log: the batches and jobs that records refer to, the order of topics, the way downstream.
+"""Feeds the store from the log: batches and jobs that records refer to, the order of topics, the records downstream.
 
-Used by the running joiner (consumers/results/role.py), by commands when none runs (service/freshness.py) and by a
+Used by the running joiner (consumers/results/role.py), by commands without a joiner (service/freshness.py) and by a
 rebuild. The store's calls block, so they run in a thread, one at a time.
 """
 
@@ -26,9 +26,9 @@ BATCHES_AT_ONCE: Final = 16
 TELL_CHUNKS_MAX: Final = 5_000
 
 CUT_OFF: Final = ("rejects", "inbound", "dead")
-"""Topics whose beginning may be gone (schemas/topics.py, retention): a new store just has less of them.
+"""Topics whose beginning may be deleted (schemas/topics.py, retention): a new store has less of them.
 
-Where a journal or the reports begin later, results would come out wrong, and reading them raises LogDamaged.
+If a journal or the reports began later, results would be wrong, so reading them raises LogDamaged.
 """
 
 _logger = get_logger("join")
@@ -59,9 +59,9 @@ class Joining:
         self._kept_from: dict[tuple[str, int], int] = {}
 
     async def fold(self, delivery: Delivery) -> None:
-        """Fold these records, the inputs first. Records that were folded before may be among them.
+        """Fold these records, the inputs first. Some may have been folded before.
 
-        Raises what the log and the store raise; then the same delivery can be given again.
+        Raises errors of log and store; then the same delivery can be given again.
         """
         offsets = self._store.offsets()
         news = {place: _from(records, offsets[place]) for place, records in delivery.items()}
@@ -75,10 +75,10 @@ class Joining:
             await asyncio.to_thread(self._store.take, joined)
 
     async def catch_up(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
-        """Fold everything that is in the log now. `progress` is told how many of how many offsets are done.
+        """Fold everything that is in the log now. `progress` is called with (done, all) offsets.
 
-        First what is only remembered, then all journals, then the reports: so hardly any report has to be parked.
-        Raises OtherLog, and what log and store raise.
+        First the topics that are only kept, then all journals, then the reports: so hardly any report is parked.
+        Raises OtherLog, and errors of log and store.
         """
         stages = (places(*INPUTS), places("lanes"), places("reports"))
         ends = {place: await self._log.end(*place) for stage in stages for place in stage}
@@ -98,21 +98,21 @@ class Joining:
         progress(total, total)
 
     def offsets(self) -> dict[tuple[str, int], int]:
-        """Where to read on: the store's offsets, or after what retention has deleted of the topics in CUT_OFF."""
+        """Where to continue reading: the store's offsets, or behind deleted records of the topics in CUT_OFF."""
         return {place: max(offset, self._kept_from.get(place, 0)) for place, offset in self._store.offsets().items()}
 
     async def load_wanted(self) -> bool:
-        """Load some batches of launched campaigns into the store; whether there may be more."""
+        """Load some batches of launched campaigns into the store; returns whether there may be more."""
         wanted = await asyncio.to_thread(self._store.batches_wanted, BATCHES_AT_ONCE)
         await self._load(wanted)
         return len(wanted) == BATCHES_AT_ONCE
 
     async def expire(self) -> None:
-        """Whoever waited too long for a report is `no_report`."""
+        """Mark recipients that waited too long for a report as `no_report`."""
         await asyncio.to_thread(self._store.expire, self._now_ms() - self._no_report_after_ms)
 
     async def tell(self) -> bool:
-        """Append finished chunks to `results`, and only then forget them (at least once); whether there may be more."""
+        """Append finished chunks to `results`, then drop them (at least once); returns whether there may be more."""
         told, by_partition = await asyncio.to_thread(self._to_tell)
         if not told:
             return False
@@ -133,7 +133,7 @@ class Joining:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _read_to(self, stage: Places, ends: dict[tuple[str, int], int], progress: Callable[[int], None]) -> None:
-        """Read these partitions up to their ends, all of them a piece at a time."""
+        """Read these partitions up to their ends, a piece of each at a time."""
         at = {place: offset for place, offset in self.offsets().items() if place in stage}
         while behind := [place for place in stage if at[place] < ends[place]]:
             each = READ_BYTES_MAX // len(behind)
@@ -153,7 +153,7 @@ class Joining:
         for place in places(*CUT_OFF):
             if offsets[place] < ends[place] and not await self._is_there(place, offsets[place]):
                 gone, there = offsets[place], ends[place]
-                while there - gone > 1:  # the port says of an offset only whether it is still there
+                while there - gone > 1:  # the port can only say whether an offset is still there
                     middle = (gone + there) // 2
                     if await self._is_there(place, middle):
                         there = middle
@@ -170,14 +170,14 @@ class Joining:
         return True
 
     async def _read_jobs(self, joined: Delivery) -> None:
-        """Fold `jobs` as far as these journals refer to it; whoever wrote an intent had read its job."""
+        """Fold `jobs` as far as these journals refer to it; the author of an intent had read its job."""
         needed = await asyncio.to_thread(self._store.jobs_needed, joined)
         for partition, offset in needed.items():
             place = ("jobs", partition)
             while (at := self._store.offsets()[place]) <= offset:
                 records = await self._log.read(*place, at, records_max=READ_RECORDS_MAX)
                 if not records:
-                    break  # the journal names a job that is not there: the fold counts it as odd
+                    break  # the journal names a missing job: the fold counts it as odd
                 await asyncio.to_thread(self._store.take_inputs, {place: records})
 
     async def _load(self, wanted: list[BatchPlace]) -> None:
@@ -196,6 +196,6 @@ class Joining:
 
 
 def _from(records: list[Stored] | tuple[Stored, ...] | object, offset: int) -> list[Stored]:
-    """Those that were not folded yet."""
+    """Records that were not folded yet."""
     assert isinstance(records, list)
     return records if not records or records[0].offset >= offset else [r for r in records if r.offset >= offset]

@@ -1,6 +1,6 @@
-"""The last words on chunks of one batch, as records for `results`: the batch's columns are read once, then cut.
+"""The final states of chunks of one batch, as records for `results`: the batch's columns are read once, then cut.
 
-All chunks of the batch at once: a call of numpy for each chunk would cost ten times what it does.
+All chunks of a batch at once: a call of numpy per chunk would cost ten times as much.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ CELLS_MAX: Final = 1_000_000
 
 
 def finished(batches: Batches, batch: JoinedBatch, chunks: Sequence[JoinedChunk]) -> list[Finished]:
-    """The last word on each of these chunks of the batch; each holds its recipients (none was returned to the queue).
+    """The final states of these chunks of the batch; each holds its recipients (none was returned to the queue).
 
-    A record's rows are fewer than its chunk's recipients only where the log has lost the batch's numbers.
+    A record has fewer rows than its chunk has recipients only if the log has lost the batch's numbers.
     """
     first, end = min(chunk.start for chunk in chunks), max(chunk.end for chunk in chunks)
     stretch = batches.stretch(batch, first, end)
@@ -41,7 +41,7 @@ def _cut(
     first: int,
     stretch: Stretch,
 ) -> list[Finished]:
-    """The records of these chunks; the stretch is of the batch's recipients from `first` on."""
+    """The records of these chunks; the columns cover the batch's recipients from `first` on."""
     numbers, finals, times = stretch
     pairs = batch.codes
     start = np.array([chunk.start - first for chunk in chunks], np.int64)
@@ -95,7 +95,7 @@ def _cut(
 
 
 def _rows(start: NDArray[np.int64], count: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64] | slice:
-    """The places of all recipients, chunk after chunk; mostly the chunks lie side by side."""
+    """The places of all recipients, chunk after chunk; usually the chunks are adjacent."""
     if (start[1:] == (start + count)[:-1]).all():
         return slice(int(start[0]), int(start[0] + ends[-1]))
     rows: NDArray[np.int64] = np.repeat(start - (ends - count), count)
@@ -103,5 +103,5 @@ def _rows(start: NDArray[np.int64], count: NDArray[np.int64], ends: NDArray[np.i
 
 
 def _own_state(chunk: JoinedChunk) -> State | int:
-    """Of its recipients without a report."""
+    """The code of its recipients without a report."""
     return State.NO_REPORT if chunk.expired and chunk.state == State.ACCEPTED else chunk.state

@@ -1,8 +1,8 @@
 """The fold of the log into the store: one transaction's worth of records at a time.
 
-Who calls it begins and ends the transaction (folding.py), has fetched the batches of all jobs that the
-journal records name, and gives each partition's records in order and without gaps. A record that cannot be read is
-counted under `oddities` and passed over; one of a newer release stops the fold (LogNewer), nothing of it is written.
+The caller begins and ends the transaction (folding.py), has fetched the batches of all jobs that the journal records
+name, and gives each partition's records in order and without gaps. An unreadable record is counted under `oddities` and
+skipped; one of a newer release stops the fold (LogNewer), and nothing is written.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ EXPIRE_CHUNKS_MAX: Final = 5_000
 SLICE_BYTES: Final = 8_000_000
 SLICE_BYTES_IN_ORDER: Final = 400_000
 ROWS_PER_ID_IN_ORDER: Final = 16
-"""Reports of few vendor ids are of few batches; the arrays of a small slice stay where the processor has them at hand.
+"""Reports of few vendor ids touch few batches; the arrays of a small slice stay in the processor's cache.
 
-In random order every slice touches all the batches, so there larger ones pay.
+In random order every slice touches all batches, so larger slices pay.
 """
 
 
 Decoded = tuple[Stored, AnyRecord | None]
-"""A record as it lay in the log and decoded; None if it cannot be."""
+"""A record, raw and decoded; None if it cannot be decoded."""
 
 
 class Fold:
     """The state of the fold between transactions, and the one being written.
 
-    `emits`: chunks that get their final word are put into the outbox.
+    `emits`: finished chunks are put into the outbox.
     """
 
     def __init__(self, tables: Tables, *, emits: bool) -> None:
@@ -88,7 +88,7 @@ class Fold:
                     self._tables.add_dead(lane_place(partition, stored.offset), record)
 
     def batch(self, batch_id: int, numbers: bytes | None, broken: str) -> None:
-        """The plain bytes of a batch, or why there are none."""
+        """The plain bytes of a batch, or why they are missing."""
         values = None
         if numbers is not None:
             try:
@@ -115,7 +115,7 @@ class Fold:
         self._tables.save_owner(partition, fold.ownership.owner)
 
     def parked(self) -> None:
-        """Join the reports that waited for the ids which the journal has just named."""
+        """Join the reports that waited for the ids that the journal has just named."""
         self.working.save_chunks()
         for account, vendor_ids in self._named.items():
             if not self._tables.reports.has_parked(account):
@@ -156,7 +156,7 @@ class Fold:
         ReportJoin(self._tables, self.working, self._tallies, emits=self._emits).join(rows)
 
     def expire(self, before_ms: int) -> int:
-        """For accepted chunks sent before then, and those of closed campaigns, the time for reports is over.
+        """Mark accepted chunks sent before then, and those of closed campaigns: their time for reports is over.
 
         Returns how many were marked (call until 0).
         """
@@ -173,14 +173,14 @@ class Fold:
         return len(overdue)
 
     def flush(self) -> None:
-        """Write what the transaction changed, before its commit."""
+        """Write the transaction's changes, before its commit."""
         self.working.save_chunks()
         self.working.save_columns()
         self._tables.reports.save_sums(self._tallies)
         self._tallies = Tallies()
 
     def trim(self) -> None:
-        """After the commit: keep within the limits of memory."""
+        """After the commit: keep to the limits of memory."""
         self.working.trim([chunk for fold in self._journals.values() for chunk in fold.open.values()])
 
     # --- Ledger: what the journal's fold asks and orders -------------------------------------------------------------

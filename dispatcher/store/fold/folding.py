@@ -1,7 +1,7 @@
 """The writing side of every store (port.py: Store): transactions around the fold.
 
-An adapter gives its tables (tables.py) and its transactions, and keeps other processes out. The offsets are compared
-when they are moved all the same, so that a lock that fails (a network file system) cannot make a report count twice.
+An adapter gives its tables (tables.py) and its transactions, and keeps other processes out. Offsets are still compared
+when they are moved, so that a failing lock (a network file system) cannot make a report count twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FOLLOWED: Final = frozenset((*INPUTS, "lanes", "reports"))
 
 
 class Transactions(Protocol):
-    """The transactions of an open store. What they raise of their own is a StoreError."""
+    """The transactions of an open store. Their own errors are StoreErrors."""
 
     @property
     def url(self) -> str:
@@ -38,15 +38,15 @@ class Transactions(Protocol):
         ...
 
     def writing(self) -> AbstractContextManager[None]:
-        """What is written inside is committed at the end; after any exception nothing of it is there."""
+        """Writes inside are committed at the end; after any exception none of them is kept."""
         ...
 
     def reading(self) -> AbstractContextManager[None]:
-        """What is read inside raises StoreError if it cannot be."""
+        """Reads inside raise StoreError on failure."""
         ...
 
     def close(self) -> None:
-        """Let go of the store, and of what keeps other processes out."""
+        """Release the store and its lock."""
         ...
 
 
@@ -73,7 +73,7 @@ class FoldingStore:
         return self._fold.working.columns_bytes
 
     def close(self) -> None:
-        with self._one_at_a_time:  # a cancelled caller may close while its thread still works here
+        with self._one_at_a_time:  # a cancelled caller may close while its thread still works
             self._transactions.close()
 
     def offsets(self) -> dict[tuple[str, int], int]:
@@ -136,7 +136,7 @@ class FoldingStore:
         }
 
     def _journals(self, delivery: Delivery) -> dict[int, list[Decoded]]:
-        """The delivery's journals, decoded once for all the calls about it."""
+        """The delivery's journals, decoded once for all calls."""
         if self._decoded is None or self._decoded[0] is not delivery:
             found = {p: list(decoded(topic, records)) for (topic, p), records in delivery.items() if topic == "lanes"}
             self._decoded = (delivery, found)
@@ -199,10 +199,10 @@ class FoldingStore:
             return result
 
     def _begin_again(self) -> None:
-        """What is in memory may be ahead of the store: forget it."""
+        """Memory may be ahead of the store: drop it."""
         self._fold = Fold(self._tables, emits=self._emits)
         self._decoded = None
-        with contextlib.suppress(StoreError), self._transactions.reading():  # the next call meets the same trouble
+        with contextlib.suppress(StoreError), self._transactions.reading():  # the next call meets the same error
             self._offsets = self._tables.offsets()
 
     def _read(self, run: Callable[[], T]) -> T:

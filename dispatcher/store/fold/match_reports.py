@@ -1,7 +1,7 @@
-"""Reports to chunks, by vendor id, and to recipients: an id of a whole request, or one of the recipient's own.
+"""Matches reports to chunks, by vendor id, and to recipients: the id is a request's or a recipient's.
 
-An id may have been given to several chunks: they are tried in the order in which they were named. Reads the store
-through the working set; writes nothing.
+Several chunks may have one id: they are tried in the order in which they got it. Reads the store through the working
+set; writes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Rows = NDArray[np.intp]
 
 
 class Part(NamedTuple):
-    """Some rows with what settling asks of them, in columns of their own. `rows` are their row numbers."""
+    """Some rows with the values that settling needs, in columns. `rows` are their row numbers."""
 
     rows: Rows
     slot: NDArray[np.intp]
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 
     @classmethod
     def of(cls, rows: ReportRows, slot: NDArray[np.intp], asked: Rows) -> Part:
-        """These rows; as they are, if they are all of them in order."""
+        """These rows; unchanged if they are all rows in order."""
         if len(asked) == len(rows) and (asked[1:] > asked[:-1]).all():
             return cls(asked, slot, rows.numbers, rows.pair, rows.times)
         return cls(asked, slot[asked], rows.numbers[asked], rows.pair[asked], rows.times[asked])
@@ -43,7 +43,7 @@ class Part(NamedTuple):
 
 
 class Match:
-    """Row -> chunk, by vendor id. `slot[i]` is the row's index in `chunks`, -1 where nobody knows the id."""
+    """Row -> chunk, by vendor id. `slot[i]` is the row's index in `chunks`, -1 if the id is not known."""
 
     def __init__(self, tables: Tables, working: WorkingSet, rows: ReportRows) -> None:
         self.chunks: list[JoinedChunk] = []
@@ -89,7 +89,7 @@ class Match:
         slot_of_id: NDArray[np.intp],
     ) -> None:
         ids = ids[slot_of_id[ids] < 0]
-        if "" in texts:  # what names no message is nobody's
+        if "" in texts:  # an empty id matches nothing
             ids = ids[[bool(texts[number]) for number in ids.tolist()]]
         if not len(ids):
             return
@@ -104,7 +104,7 @@ class Match:
             chunk_id, place, _, _ = ranges[index]
             held, at = working.recipient_keys(chunk_id, place)
             asked, hit = _common(keys, int(lows[index]), int(highs[index]), held)
-            new = slots[asked] < 0  # who was told an id first has it
+            new = slots[asked] < 0  # the first chunk with an id has it
             chunk = working.chunk(chunk_id) if new.any() else None
             if chunk is not None:
                 slots[asked[new]] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
@@ -113,7 +113,7 @@ class Match:
         self._place_of_id[ids] = places[key_of_id]
 
     def next_chunks(self, strangers: Rows) -> Rows:
-        """Of these rows, those whose id was given to a further chunk; they belong to that one now."""
+        """The rows whose id another chunk also has; they belong to that one now."""
         if not self._further:
             return np.empty(0, np.intp)
         again = []
@@ -128,7 +128,7 @@ class Match:
         return np.array(again, np.intp)
 
     def positions(self, rows: ReportRows, part: Part, found: Positions) -> Positions:
-        """Where the recipients stand, given where their numbers were found: an id may say so by itself."""
+        """The recipients' positions, given where their numbers were found: an id may name the recipient itself."""
         if not part.numbers.all():
             alone = (part.numbers == 0) & (self.count[part.slot] == 1)
             found = np.where(alone, self.start[part.slot], found)
@@ -162,9 +162,9 @@ class Match:
 
 
 def _common(keys: NDArray[np.int64], low: int, high: int, held: NDArray[np.int64]) -> tuple[Rows, Rows]:
-    """(index in `keys`, index in `held`) of what keys[low:high] and `held` have in common; both sorted.
+    """(index in `keys`, index in `held`) of the common values of keys[low:high] and `held`; both sorted.
 
-    The shorter of the two is looked up in the longer: ids that are hashed lie in every chunk's range.
+    The shorter one is looked up in the longer one: hashed ids lie in every chunk's range.
     """
     if high - low <= len(held):
         at = np.minimum(np.searchsorted(held, keys[low:high]), len(held) - 1)

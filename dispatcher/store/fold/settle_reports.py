@@ -1,7 +1,7 @@
-"""Reports into columns: which chunk an id belongs to, which recipient, and what that changes in the sums.
+"""Settles reports: which chunk and recipient an id belongs to, and the change of the sums.
 
-All rows of a micro-batch at once: sorted by batch, so that each batch's columns are searched and written once. What no
-chunk explains is parked. Runs inside the fold's transaction.
+All rows of a micro-batch at once: sorted by batch, so that each batch's columns are searched and written once. Rows
+without a chunk are parked. Runs inside the fold's transaction.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dispatcher.store.fold.working_set import WorkingSet
 from schemas.states import State
 
 ROW_BITS: Final = 32
-"""More than rows in a micro-batch."""
+"""Above the number of rows in a micro-batch."""
 
 
 class ReportJoin:
@@ -53,7 +53,7 @@ class ReportJoin:
             self._tables.reports.park(rows.take(parked).park())
 
     def _settle(self, rows: ReportRows, match: Match, asked: Rows) -> Rows:
-        """Settle what can be; returns the rows whose number is not in their chunk."""
+        """Settle the matching rows; returns those whose number is not in their chunk."""
         batches, batch_no = np.unique(match.batch, return_inverse=True)
         order, ends = _grouped(batch_no[match.slot if len(asked) == len(rows) else match.slot[asked]], len(batches))
         if order is not None:
@@ -90,7 +90,7 @@ class ReportJoin:
         return strangers
 
     def _count_proven(self, match: Match, slot: Rows, positions: Positions, sums: _Sums) -> None:
-        """How many of these recipients had an id of their own in an unknown chunk, and counted as accepted."""
+        """Count how many of these recipients had an id in an unknown chunk, and so counted as accepted."""
         for number in np.unique(slot).tolist():
             chunk = match.chunks[number]
             if chunk.proven:
@@ -98,7 +98,7 @@ class ReportJoin:
                 sums.proven[chunk.id] = sums.proven.get(chunk.id, 0) + int(np.count_nonzero(named))
 
     def _cover(self, batch_id: int, positions: Positions, sums: _Sums) -> None:
-        """Reported for a chunk that had been returned to the queue: who holds them now waits for one less."""
+        """Reported for a chunk that had been returned to the queue: the chunk that holds them waits for one less."""
         for position in positions.tolist():
             chunk_id = self._tables.chunks.covering(batch_id, position)
             chunk = self._working.chunk(chunk_id) if chunk_id is not None else None
@@ -106,7 +106,7 @@ class ReportJoin:
                 sums.covered.setdefault(chunk.id, []).append(position - chunk.start)
 
     def _replace(self, rows: ReportRows, match: Match, row: int, was: tuple[int, str]) -> None:
-        """An earlier report of this recipient turned up late: it was the first word."""
+        """An earlier report of this recipient came late: it is the first one."""
         chunk = match.chunks[match.slot[row]]
         key = self._key(chunk)
         for (state, code), recipients in ((was, -1), (rows.pairs[rows.pair[row]], 1)):
@@ -117,7 +117,7 @@ class ReportJoin:
             self._tables.chunks.put_out([chunk.id])
 
     def _add(self, rows: ReportRows, match: Match, sums: _Sums) -> None:
-        """The sums: by campaign and account in columns, then what each chunk waits for."""
+        """The sums: by campaign and account in columns, then each chunk's missing reports."""
         fresh_slot = np.concatenate([part.slot for part in sums.fresh])
         matched_slot = np.concatenate([part.slot for part in sums.parts])
         settled = np.bincount(fresh_slot, minlength=len(match.chunks))
@@ -165,9 +165,9 @@ class ReportJoin:
             self._tables.chunks.put_out(out)
 
     def _leave(self, chunk: JoinedChunk, recipients: int, proven: int) -> bool:
-        """So many recipients leave their chunk's state for their own final one; whether downstream must be told.
+        """This many recipients move from their chunk's state to a final one; returns whether to write downstream.
 
-        `proven` of them had an id of their own in an unknown chunk.
+        `proven` of them had an id in an unknown chunk.
         """
         key = self._key(chunk)
         state = State.NO_REPORT if chunk.expired else chunk.state
@@ -200,9 +200,9 @@ class ReportJoin:
 
 
 class _Sums:
-    """What the batches of one pass gathered: rows that matched, those that were first, recipients covered elsewhere.
+    """The result of one pass over the batches: matched rows, first ones, recipients that another chunk covers.
 
-    `covered`: the positions in their chunk, by chunk. `proven`: how many had an id of their own in an unknown chunk.
+    `covered`: the positions in their chunk, by chunk. `proven`: how many had an id in an unknown chunk.
     """
 
     def __init__(self) -> None:
@@ -213,7 +213,7 @@ class _Sums:
 
 
 def _grouped(group: Rows, groups: int) -> tuple[Rows | None, Rows]:
-    """(the rows in the order of their groups, in row order within each; where each group ends). None: they are so.
+    """(the rows by group, in row order within each; the end of each group). None: they are in that order already.
 
     One sort of row numbers with their groups above: a fifth of what a stable argsort costs.
     """

@@ -2,8 +2,8 @@
 
 See docs/ARCHITECTURE.md, "The store's port".
 
-Values of the core only: no connection, no row, no error of a database. Every call runs in a transaction that the
-caller began (folding.py, Transactions), and nothing is decided here: an adapter that keeps what it is given is right.
+Values of the core only: no connection, row or error of a database. Every call runs in a transaction that the caller
+began (folding.py, Transactions), and nothing is decided here: an adapter only keeps what it is given.
 Ids are places in the log (core/results/journal.py: lane_place, spread_place), so a replay saves the same again.
 """
 
@@ -44,14 +44,14 @@ class Stretch(NamedTuple):
 
 
 class Inputs(Protocol):
-    """Positions, and what the topics of INPUTS say. A record that was kept before changes nothing."""
+    """Positions, and the contents of the topics of INPUTS. Saving a kept record again changes nothing."""
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """The next offset of every (topic, partition) that was ever moved."""
         ...
 
     def advance(self, topic: str, partition: int, before: int, after: int) -> bool:
-        """Move a partition's offset from `before` to `after`; False if it is not at `before` (any more)."""
+        """Move a partition's offset from `before` to `after`; False if it is not at `before`."""
         ...
 
     def owner(self, partition: int) -> str | None:
@@ -111,7 +111,7 @@ class Batches(Protocol):
         ...
 
     def save_broken(self, batch_id: int, why: str) -> None:
-        """The log does not have the batch as it was written."""
+        """Mark the batch as damaged or missing on the log."""
         ...
 
     def columns(self, batch: JoinedBatch) -> Columns:
@@ -123,12 +123,12 @@ class Batches(Protocol):
         ...
 
     def stretch(self, batch: JoinedBatch, start: int, end: int) -> Stretch:
-        """What is saved of the recipients [start, end), with one final and time for each number."""
+        """The saved part of the recipients [start, end), with one final and time for each number."""
         ...
 
 
 class Chunks(Protocol):
-    """Chunks, the ids that reports of them carry, and the chunks to be told downstream."""
+    """Chunks, the ids of their reports, and the chunks to write downstream."""
 
     def load(self, chunk_ids: Iterable[int]) -> list[JoinedChunk]:
         """The chunks of these ids that exist; new objects."""
@@ -147,7 +147,7 @@ class Chunks(Protocol):
         ...
 
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
-        """Write only what reports change."""
+        """Write only the parts that reports change."""
         ...
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
@@ -169,7 +169,7 @@ class Chunks(Protocol):
     def add_recipient_ids(
         self, chunk_id: int, place: int, account: str, keys: NDArray[np.int64], texts: bytes | None
     ) -> None:
-        """One id per recipient of a chunk, as keys; `texts` where they cannot be read back from the keys."""
+        """One id per recipient of a chunk, as keys; `texts` if they cannot be read back from the keys."""
         ...
 
     def recipient_id_ranges(self, account: str, low: int, high: int) -> list[tuple[int, int, int, int]]:
@@ -189,15 +189,15 @@ class Chunks(Protocol):
         ...
 
     def put_out(self, chunk_ids: Iterable[int]) -> None:
-        """These chunks have their final words, to be told downstream."""
+        """Queue these finished chunks for downstream."""
         ...
 
     def outbox(self, chunks_max: int) -> list[int]:
-        """Chunks whose final words were not told yet, smallest id first; those that exist."""
+        """Finished chunks not yet written downstream, smallest id first."""
         ...
 
     def take_out(self, chunk_ids: Iterable[int]) -> None:
-        """They were told."""
+        """Remove written ones."""
         ...
 
 
@@ -213,7 +213,7 @@ class Reports(Protocol):
         ...
 
     def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
-        """Take out what waits for these ids: origin, offset of its record, vendor id, rows."""
+        """Take out the reports that wait for these ids: origin, offset of the record, vendor id, rows."""
         ...
 
     def save_sums(self, tallies: Tallies) -> None:

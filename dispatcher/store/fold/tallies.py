@@ -1,7 +1,6 @@
-"""What a micro-batch adds to the sums that views show: gathered in memory, written once per transaction.
+"""The changes of a micro-batch to the sums of views: gathered in memory, written once per transaction.
 
-Every sum is a difference, so that the rows of a rebuilt store are the same however the records were cut into
-micro-batches.
+Every sum is a difference, so the rows of a rebuilt store do not depend on how records were cut into micro-batches.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ STATE_COLUMNS: Final[dict[int, str]] = {
     State.FAILED: "refused",
     State.UNKNOWN: "unknown",
 }
-"""Where recipients are counted by the state of their chunk; queued ones are whoever is nowhere else."""
+"""Columns by the state of the chunk; all other recipients are queued."""
 
 FINAL_COLUMNS: Final = {State.DELIVERED: "delivered", State.FAILED: "undelivered"}
-"""Where they are counted by their final report."""
+"""Columns by the final report."""
 
 COLUMNS: Final = (*STATE_COLUMNS.values(), *FINAL_COLUMNS.values())
 
@@ -45,7 +44,7 @@ class Tally(msgspec.Struct):
     last_report_ms: int | None = None
 
     def add(self, column: str, recipients: int) -> None:
-        """Count so many more (or fewer) in this column."""
+        """Add this many in this column."""
         setattr(self, column, getattr(self, column) + recipients)
 
     def sent(self, at_ms: int) -> None:
@@ -84,7 +83,7 @@ class Tallies:
         return tally
 
     def failed(self, key: Key, source: str, code: str, recipients: int) -> None:
-        """So many more (or fewer) failed with this code."""
+        """Add this many failures with this code."""
         at = (*key, source, code)
         self.failures[at] = self.failures.get(at, 0) + recipients
 

@@ -1,7 +1,7 @@
-"""What the fold has in memory of the store: jobs, batches, columns, chunks and vendor ids, loaded when asked for.
+"""The fold's memory of the store: jobs, batches, columns, chunks and vendor ids, loaded on demand.
 
-Each kind has a limit, and what is over it is let go between micro-batches (`trim`), when nothing is unsaved. After a
-transaction that failed, everything here may be ahead of the store: make a new one.
+Each kind has a limit; the excess is dropped between micro-batches (`trim`), when nothing is unsaved. After a failed
+transaction the memory may be ahead of the store: make a new one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEYS_MAX: Final = 20_000
 
 
 class WorkingSet:
-    """The caches. A chunk is one object here, whoever asks for it."""
+    """The caches. A chunk is one object for all callers."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -64,7 +64,7 @@ class WorkingSet:
         return batch
 
     def columns(self, batch_id: int) -> Columns:
-        """The columns of a batch; those of others, changed or not, may be let go of (saved first)."""
+        """The columns of a batch; those of others may be dropped (saved first if changed)."""
         columns = self._columns.get(batch_id)
         if columns is not None:
             self._columns.move_to_end(batch_id)
@@ -86,7 +86,7 @@ class WorkingSet:
                 self._tables.batches.save_columns(self.batch(batch_id), columns)
 
     def forget_batch(self, batch_id: int) -> None:
-        """Its numbers have just been stored."""
+        """Record that its numbers were stored."""
         self._batches.pop(batch_id, None)
         columns = self._columns.pop(batch_id, None)
         self._columns_bytes -= columns.nbytes if columns else 0
@@ -109,15 +109,15 @@ class WorkingSet:
         return [chunk for chunk in map(self._chunks.get, chunk_ids) if chunk is not None]
 
     def add_chunk(self, chunk: JoinedChunk) -> JoinedChunk:
-        """A chunk that was made or loaded elsewhere; returns the one object for it."""
+        """A chunk that was made or loaded elsewhere; returns its one object."""
         return self._chunks.setdefault(chunk.id, chunk)
 
     def change(self, chunk: JoinedChunk) -> None:
-        """It has to be written."""
+        """Mark it as changed."""
         self._changed[chunk.id] = chunk
 
     def settle(self, chunk: JoinedChunk) -> None:
-        """Only who of it was reported has to be written."""
+        """Mark only its reported recipients as changed."""
         self._settled[chunk.id] = chunk
 
     def save_chunks(self) -> None:
@@ -136,14 +136,14 @@ class WorkingSet:
         return account in self._names_requests
 
     def held(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
-        """`named`, as far as it is in memory."""
+        """The part of `named` that is in memory."""
         held = self._named.get(account)
         if not held:
             return np.full(len(vendor_ids), -1, np.intp)
         return np.fromiter(map(held.get, vendor_ids, repeat(-1)), np.intp, len(vendor_ids))
 
     def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
-        """For each id, where in `names` its chunks are, first named first (mostly one); -1 where nobody knows it."""
+        """For each id, where in `names` its chunks are, first named first (usually one); -1 if the id is not known."""
         held = self._named.setdefault(account, {})
         missing = {vendor_id for vendor_id in vendor_ids if vendor_id not in held}
         rows = self._tables.chunks.named(account, list(missing)) if missing else []
@@ -157,7 +157,7 @@ class WorkingSet:
         return self.held(account, vendor_ids)
 
     def rename(self, account: str, vendor_id: str) -> None:
-        """A chunk was just given this id: ask the store again."""
+        """A chunk just got this id: query the store again."""
         self._named.get(account, {}).pop(vendor_id, None)
 
     def recipient_keys(self, chunk_id: int, place: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -177,7 +177,7 @@ class WorkingSet:
         return named
 
     def trim(self, keep: Sequence[JoinedChunk]) -> None:
-        """Let go of what is over its limit; `keep` are chunks that somebody else holds too."""
+        """Drop the excess; `keep` are chunks that others hold."""
         if len(self._chunks) > CHUNKS_MAX or len(self.names) > CHUNKS_MAX:
             self._chunks = {chunk.id: chunk for chunk in keep}
             self._named.clear()

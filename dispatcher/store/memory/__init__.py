@@ -1,1 +1,1 @@
-"""The results in memory: the store's port said in dicts, the reference for other adapters. It ends with its process."""
+"""The results in memory: the store's port as dicts, the reference for other adapters. It ends with its process."""

@@ -1,4 +1,4 @@
-"""What the store in memory has for the evidence (store/evidence.py)."""
+"""The in-memory store's part of the evidence (store/evidence.py)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class MemoryTraces:
 
 
 def in_doubt(kept: Kept) -> list[str]:
-    """The accounts that have unknown chunks without an id, and something that may tell of them."""
+    """The accounts with unknown chunks without an id, and possible evidence."""
     parked = {account for account, _, _ in kept.parked}
     doubtful = [chunk for chunk in kept.chunks.values() if _is_doubtful(chunk)]
     return sorted({chunk.account for chunk in doubtful if chunk.account in parked or _answered(kept, chunk)})
@@ -91,7 +91,7 @@ def _is_doubtful(chunk: JoinedChunk) -> bool:
 
 
 def _answered(kept: Kept, chunk: JoinedChunk) -> list[JoinedChunk]:
-    """Attempts of its recipients that were returned to the queue, and then their answer came: accepted."""
+    """Attempts for its recipients that were returned to the queue and then accepted by a late answer."""
     return [
         other
         for other in _by_id(kept)
@@ -104,13 +104,13 @@ def _answered(kept: Kept, chunk: JoinedChunk) -> list[JoinedChunk]:
 
 
 def _has_no_id(chunk: JoinedChunk) -> bool:
-    """In flight, accepted, unknown; or queued again after it had been unknown. All without an id."""
+    """In flight, accepted, unknown; or queued again after being unknown. All without an id."""
     queued_again = chunk.state == State.QUEUED and chunk.since_ms != 0
     return not chunk.vendor_id and (chunk.state in (State.IN_FLIGHT, State.ACCEPTED, State.UNKNOWN) or queued_again)
 
 
 def _may_have_anothers(chunk: JoinedChunk, returned: list[JoinedChunk]) -> bool:
-    """Resolved as sent under an id that may be another attempt's: its own is not known then."""
+    """Resolved as sent with an id that may be another attempt's: then its own id is not known."""
     return (
         chunk.state == State.ACCEPTED
         and not chunk.heard

@@ -14,7 +14,7 @@ PAGE_ROWS: Final = 10_000
 
 
 def newest(kept: Kept, wanted: InboundWanted, messages_max: int, overdue_ms: int) -> list[InboundMessage]:
-    """The newest messages that are wanted and whole, or received up to `overdue_ms`: those miss parts for good."""
+    """The newest matching messages that are complete, or received up to `overdue_ms` (then incomplete for good)."""
     return [_message(each) for each in _settled(kept, wanted, overdue_ms)[::-1][:messages_max]]
 
 
@@ -26,14 +26,14 @@ def pages(kept: Kept, wanted: InboundWanted, overdue_ms: int) -> Iterator[list[I
 
 
 def marks(kept: Kept, overdue_ms: int) -> InboundMarks:
-    """Where following begins: behind everything that is there."""
+    """Where following begins: behind all present messages."""
     return InboundMarks(done=_last_done(kept, {}), overdue_ms=overdue_ms)
 
 
 def news(
     kept: Kept, since: InboundMarks, wanted: InboundWanted, overdue_ms: int
 ) -> tuple[list[InboundMessage], InboundMarks]:
-    """What is wanted and became whole, or incomplete for good, since then; and where to go on."""
+    """Matching messages that became complete, or incomplete for good, since then; and where to continue."""
     found = [each for each in kept.inbound.values() if _is_news(each, since, overdue_ms)]
     found.sort(key=lambda each: (each.held.received_ms, each.held.id))
     further = InboundMarks(done=_last_done(kept, since.done), overdue_ms=max(overdue_ms, since.overdue_ms))
@@ -47,7 +47,7 @@ def _is_news(each: KeptMessage, since: InboundMarks, overdue_ms: int) -> bool:
 
 
 def tallies(kept: Kept, overdue_ms: int) -> list[InboundTally]:
-    """What came, by account."""
+    """Counts by account."""
     waiting = Counter(
         each.first.account for each in kept.inbound.values() if each.done is None and each.held.received_ms > overdue_ms
     )
@@ -58,7 +58,7 @@ def tallies(kept: Kept, overdue_ms: int) -> list[InboundTally]:
 
 
 def _last_done(kept: Kept, done: dict[int, int]) -> dict[int, int]:
-    """The last whole message of each partition, as of `done` or later."""
+    """The last complete message of each partition, as of `done` or later."""
     last = dict(done)
     for each in kept.inbound.values():
         if each.done is not None:
@@ -68,7 +68,7 @@ def _last_done(kept: Kept, done: dict[int, int]) -> dict[int, int]:
 
 
 def _settled(kept: Kept, wanted: InboundWanted, overdue_ms: int) -> list[KeptMessage]:
-    """What is wanted and whole, or incomplete for good, oldest first."""
+    """Matching messages that are complete, or incomplete for good, oldest first."""
     found = [
         each
         for each in kept.inbound.values()
@@ -88,7 +88,7 @@ def _is_wanted(each: KeptMessage, wanted: InboundWanted) -> bool:
 
 
 def _ascii_lower(text: str) -> bytes:
-    return text.encode().lower()  # of bytes, only A to Z
+    return text.encode().lower()  # bytes: only A to Z
 
 
 def _message(each: KeptMessage) -> InboundMessage:

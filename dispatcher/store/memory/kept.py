@@ -1,7 +1,7 @@
-"""Everything that a store in memory keeps: a dict per kind, the keys of store/sqlite/file.py, values that never change.
+"""The contents of a store in memory: a dict per kind, the keys of store/sqlite/file.py, immutable values.
 
 So a copy of the dicts is a snapshot: a transaction writes to a copy and puts it in place when it is complete, and a
-reader goes on with the one it has begun to read. Simple rather than fast: what has no key is searched from end to end.
+reader keeps the one that it started with. Simple rather than fast: values without a key are searched from end to end.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class KeptIds(msgspec.Struct, frozen=True):
 
 
 class KeptMessage(msgspec.Struct, frozen=True):
-    """A message from a phone: its first record, and what it has come to. `done`: the place that made it whole."""
+    """A message from a phone: its first record, and its current state. `done`: the place that completed it."""
 
     key: int
     first: Inbound
@@ -105,7 +105,7 @@ class Kept(msgspec.Struct):
         return Kept(*(getattr(self, name).copy() for name in self.__struct_fields__))
 
     def closed(self, campaign: str) -> bool:
-        """Whether reports of this campaign are not waited for any longer."""
+        """Whether the wait for this campaign's reports is over."""
         found = self.campaigns.get(campaign)
         return found is not None and found.closed_ms is not None
 

@@ -264,7 +264,7 @@ class MemoryReader:
         return (clock.now_ms() if now_ms is None else now_ms) - self._no_report_after_ms
 
     def _given_up_ms(self, now_ms: int | None) -> int:
-        """Long messages that began up to then are not waited for any more."""
+        """Up to then the wait for parts of long messages is over."""
         return (clock.now_ms() if now_ms is None else now_ms) - self._parts_within_ms
 
 

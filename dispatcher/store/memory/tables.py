@@ -1,4 +1,4 @@
-"""The fold's port over dicts (store/fold/tables.py says what each call does; kept.py, where it ends up)."""
+"""The fold's port over dicts (store/fold/tables.py defines the calls, kept.py the dicts)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _replaced = msgspec.structs.replace
 
 
 class Memory:
-    """What was committed, and what is being written: the same between transactions."""
+    """The committed contents, and those being written: the same object between transactions."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -211,7 +211,7 @@ class MemoryBatches:
 
 
 class MemoryChunks:
-    """See dispatcher.store.fold.tables.Chunks. Kept chunks are copies: the fold goes on to change its own."""
+    """See dispatcher.store.fold.tables.Chunks. Kept chunks are copies: the fold keeps changing its own."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

@@ -61,7 +61,7 @@ class BatchTables:
         self._run("UPDATE batches SET loaded = 1, recipients = ? WHERE id = ?", (len(numbers), batch_id))
 
     def save_broken(self, batch_id: int, why: str) -> None:
-        """The log does not have the batch as it was written."""
+        """Mark the batch as damaged or missing on the log."""
         self._run("UPDATE batches SET loaded = 1, broken = ? WHERE id = ?", (why, batch_id))
 
     def columns(self, batch: JoinedBatch) -> Columns:
@@ -105,7 +105,7 @@ class BatchTables:
         columns.dirty.clear()
 
     def stretch(self, batch: JoinedBatch, start: int, end: int) -> Stretch:
-        """What is saved of the recipients [start, end)."""
+        """The saved part of the recipients [start, end)."""
         found = self._run(
             "SELECT substr(numbers, ?, ?) FROM numbers WHERE batch = ?", (start * 8 + 1, (end - start) * 8, batch.id)
         ).fetchone()

@@ -1,7 +1,7 @@
-"""What the SQLite store has of campaigns, for their views (store/campaign_view.py).
+"""The SQLite store's values of campaigns, for their views (store/campaign_view.py).
 
-Reads only, inside the caller's snapshot. Who was accepted before `overdue_ms` and has no report is late,
-as is everybody of a closed campaign who has none.
+Reads only, inside the caller's snapshot. A recipient without a report is late if it was accepted before `overdue_ms` or
+its campaign is closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The chunks of the SQLite store, the ids their reports come with, and those to be told downstream.
+"""The chunks of the SQLite store, the ids of their reports, and the chunks to write downstream.
 
 Loaded and saved for the fold. Statements only (tables.py).
 """
@@ -24,7 +24,7 @@ _OF_CLOSED: Final = (
     "WHERE c.state = 2 AND c.expired = 0 AND EXISTS (SELECT 1 FROM tallies t "
     "WHERE t.campaign = b.campaign AND t.attempt = b.attempt AND t.account = c.account AND t.accepted > 0)"
 )
-"""Accepted chunks of closed campaigns; campaigns that wait for nothing any more are passed over by their sums."""
+"""Accepted chunks of closed campaigns; campaigns without waiting recipients are skipped by their sums."""
 
 
 class ChunkTables:
@@ -61,7 +61,7 @@ class ChunkTables:
         )
 
     def save_reported(self, chunks: Iterable[JoinedChunk]) -> None:
-        """Write only what reports change."""
+        """Write only the parts that reports change."""
         rows = [(chunk.reported, chunk.proven, chunk.id) for chunk in chunks]
         self._many("UPDATE chunks SET reported = ?, proven = ? WHERE id = ?", rows)
 
@@ -92,7 +92,7 @@ class ChunkTables:
     def add_recipient_ids(
         self, chunk_id: int, place: int, account: str, keys: np.ndarray[Any, np.dtype[np.int64]], texts: bytes | None
     ) -> None:
-        """One id per recipient of a chunk, as keys; `texts` where they cannot be read back from the keys."""
+        """One id per recipient of a chunk, as keys; `texts` if they cannot be read back from the keys."""
         self._run(
             "INSERT OR IGNORE INTO recipient_ids VALUES (?, ?, ?, ?, ?, ?, ?)",
             (chunk_id, place, account, int(keys.min()), int(keys.max()), keys.astype("<i8", copy=False).data, texts),
@@ -123,11 +123,11 @@ class ChunkTables:
     # --- downstream --------------------------------------------------------------------------------------------------
 
     def put_out(self, chunk_ids: Iterable[int]) -> None:
-        """These chunks have their final words, to be told downstream."""
+        """Queue these finished chunks for downstream."""
         self._run("INSERT OR IGNORE INTO outbox SELECT value FROM json_each(?)", (_json(chunk_ids),))
 
     def outbox(self, chunks_max: int) -> list[int]:
-        """Chunks whose final words were not told yet, first sent first."""
+        """Finished chunks not yet written downstream, first sent first."""
         rows = self._run(
             "SELECT chunk FROM outbox WHERE EXISTS (SELECT 1 FROM chunks WHERE id = chunk) ORDER BY chunk LIMIT ?",
             (chunks_max,),
@@ -135,7 +135,7 @@ class ChunkTables:
         return [chunk for (chunk,) in rows.fetchall()]
 
     def take_out(self, chunk_ids: Iterable[int]) -> None:
-        """They were told."""
+        """Remove written ones."""
         self._run("DELETE FROM outbox WHERE chunk IN (SELECT value FROM json_each(?))", (_json(chunk_ids),))
 
 

@@ -1,4 +1,4 @@
-"""What the SQLite store has for the evidence (store/evidence.py). Reads only, inside the caller's snapshot."""
+"""The SQLite store's part of the evidence (store/evidence.py). Reads only, inside the caller's snapshot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANSWERED: Final = (
     "r.batch = c.batch AND r.account = c.account AND r.state = 0 AND r.heard = 1 AND r.vendor_id != '' "
     "AND r.start <= c.start AND r.start + r.count >= c.start + c.count"
 )
-"""r is an attempt of the recipients of c that was returned to the queue, and then its answer came: accepted."""
+"""r is an attempt for the recipients of c that was returned to the queue and then accepted by a late answer."""
 
 ACCOUNTS: Final = (
     "SELECT DISTINCT c.account FROM chunks c WHERE c.state IN (1, 6) AND c.state = 6 AND c.vendor_id = '' "
@@ -27,7 +27,7 @@ ACCOUNTS: Final = (
     f"OR EXISTS (SELECT 1 FROM chunks r WHERE {_ANSWERED}))"
 )
 _EACH: Final = "SELECT 1 FROM recipient_ids WHERE account = ? LIMIT 1"
-# An id that only evidence or a person gave to a chunk may be another attempt's, whose other numbers are parked still.
+# An id that only evidence or a person gave to a chunk may be another attempt's, with other numbers still parked.
 _PARKED: Final = (
     "SELECT vendor_id, place, parked FROM parked p WHERE account = ?1 AND vendor_id > ?2 AND NOT EXISTS "
     "(SELECT 1 FROM vendor_ids v JOIN chunks c ON c.id = v.chunk "
@@ -42,8 +42,8 @@ _LATE: Final = (
     f"JOIN chunks r ON {_ANSWERED} JOIN batches b ON b.id = c.batch "
     "WHERE c.state IN (1, 6) AND c.state = 6 AND c.vendor_id = '' AND c.account = ? ORDER BY c.id, r.id LIMIT ?"
 )
-# In flight, accepted, unknown; or queued again after it had been unknown. All without an id. And what was resolved as
-# sent under an id that may be another attempt's: its own is not known then.
+# In flight, accepted, unknown; or queued again after being unknown. All without an id. And chunks resolved as sent with
+# an id that may be another attempt's: then their own id is not known.
 _CANDIDATES: Final = (
     "SELECT c.id, c.batch, b.campaign, c.start, c.count, c.state, c.at_ms FROM chunks c JOIN batches b "
     "ON b.id = c.batch WHERE c.account = ?1 AND c.vendor_id = '' "

@@ -1,14 +1,14 @@
-"""The file of the SQLite store: its tables, how it is opened, and our error for each of SQLite's.
+"""The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 3 (2 had no `chunks.proven` and is upgraded when it is opened; 1 kept messages from phones as they came).
+Format 3 (format 2 lacks `chunks.proven` and is upgraded when it is opened; format 1 kept raw messages from phones).
 
-Nothing here is a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
-about 13.5 bytes per recipient, 8 more where the vendor gives an id to each. Every id is a place in the log
+No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
+about 13.5 bytes per recipient, 8 more if the vendor gives an id to each. Every id is a place in the log
 (core/results/journal.py: lane_place, spread_place) and every row a function of the log alone, so a rebuilt store is
 equal byte for byte. `outbox` is the exception: work still to be done.
 
-`synchronous=NORMAL`: after a power failure the last micro-batches may be missing, whole, with their offsets; they are
-folded again from the log, which is where durability lives.
+`synchronous=NORMAL`: a power failure may lose the last micro-batches, whole, with their offsets; they are folded again
+from the log, which is durable.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ UPGRADE: Final = """
 CREATE TABLE IF NOT EXISTS closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ALTER TABLE chunks ADD COLUMN proven INTEGER NOT NULL DEFAULT 0
 """
-"""What makes a store of format 2 one of format 3, when it is opened."""
+"""Upgrades a store of format 2 to format 3, when it is opened."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """A connection that may write, the file made if it is missing. Raises StoreError or ConfigError."""
+    """A connection that may write; a missing file is created. Raises StoreError or ConfigError."""
     _check_name(path)
     try:
         make_folder(path.parent)
@@ -140,7 +140,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         connection = _connect(f"file:{quote(str(path))}?mode=ro")
         try:
-            if not _tables(connection):  # somebody is just about to make them
+            if not _tables(connection):  # another process is creating them
                 connection.close()
                 return _empty()
             if _is_older(connection):
@@ -171,7 +171,7 @@ def _check_name(path: Path) -> None:
 
 
 def lock(path: Path) -> IO[str]:
-    """The locked file beside the store, `PATH.lock`. Raises StoreBusy with who holds it.
+    """The locked file beside the store, `PATH.lock`. Raises StoreBusy with its holder.
 
     The operating system releases it if the process dies.
     """
@@ -194,7 +194,7 @@ def lock(path: Path) -> IO[str]:
 
 
 def overwrite(path: Path, fresh: Path) -> bool:
-    """Make the store at `path` a copy of `fresh`, in one transaction: who reads it meanwhile sees the one or the other.
+    """Make the store at `path` a copy of `fresh`, in one transaction: readers see either the old or the new one.
 
     False, and nothing done, if the file at `path` is too damaged for that. Raises StoreError.
     """
@@ -212,7 +212,7 @@ def overwrite(path: Path, fresh: Path) -> bool:
 
 
 def outbox(connection: sqlite3.Connection, path: Path) -> list[int]:
-    """The chunks that are still to be told downstream. Raises StoreError."""
+    """The chunks still to be written downstream. Raises StoreError."""
     try:
         return [chunk for (chunk,) in connection.execute("SELECT chunk FROM outbox ORDER BY chunk")]
     except sqlite3.Error as error:
@@ -220,7 +220,7 @@ def outbox(connection: sqlite3.Connection, path: Path) -> list[int]:
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Make all tables in one transaction; a process that lost the race finds them there."""
+    """Create all tables in one transaction; a process that lost the race finds them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         if not _tables(connection):
@@ -265,7 +265,7 @@ def _upgrade_unwritten(path: Path) -> None:
 
 
 def rollback(connection: sqlite3.Connection) -> None:
-    """End a transaction that failed, if SQLite has not already done so."""
+    """Roll back a failed transaction, unless SQLite has already done so."""
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")

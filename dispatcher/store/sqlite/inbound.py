@@ -1,9 +1,8 @@
-"""Messages from phones and dead letters in the SQLite store: a row per message, long ones put together as they come.
+"""Messages from phones and dead letters in the SQLite store: a row per message, long ones joined as parts come.
 
-What a record comes to is decided in dispatcher/core/results/inbound.py. A row's `id` is the place of its first record
-in the
-log, `done` the place of the one that made it whole (null before): both functions of the log. That a message stays
-incomplete is a matter of the time at which somebody looks, and stands in no row.
+dispatcher/core/results/inbound.py decides what a record becomes. A row's `id` is the place of its first record in the
+log, `done` the place of the one that completed it (null before): both functions of the log. Whether a message stays
+incomplete depends on the time of the query, and no row has it.
 """
 
 from __future__ import annotations
@@ -139,7 +138,7 @@ def add_dead(connection: sqlite3.Connection, place: int, record: Dead) -> None:
 def newest(
     connection: sqlite3.Connection, wanted: InboundWanted, messages_max: int, overdue_ms: int
 ) -> list[InboundMessage]:
-    """The newest messages that are wanted and whole, or received up to `overdue_ms`: those miss parts for good."""
+    """The newest wanted messages that are complete, or were received up to `overdue_ms` (then incomplete for good)."""
     where, values = _where(wanted, overdue_ms)
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM inbound WHERE {where} ORDER BY at_ms DESC, id DESC LIMIT ?", (*values, messages_max)
@@ -163,7 +162,7 @@ def pages(connection: sqlite3.Connection, wanted: InboundWanted, overdue_ms: int
 
 
 def marks(connection: sqlite3.Connection, overdue_ms: int) -> InboundMarks:
-    """Where following begins: behind everything that is there."""
+    """Where following begins: behind all present messages."""
     done = dict(connection.execute("SELECT done % 8, max(done) FROM inbound WHERE done IS NOT NULL GROUP BY done % 8"))
     return InboundMarks(done=done, overdue_ms=overdue_ms)
 
@@ -171,7 +170,7 @@ def marks(connection: sqlite3.Connection, overdue_ms: int) -> InboundMarks:
 def news(
     connection: sqlite3.Connection, since: InboundMarks, wanted: InboundWanted, overdue_ms: int
 ) -> tuple[list[InboundMessage], InboundMarks]:
-    """What is wanted and became whole, or incomplete for good, since then; and where to go on."""
+    """Wanted messages that became complete, or incomplete for good, since then; and where to continue."""
     where, values = _wanted(wanted)
     found: list[tuple[Any, ...]] = []
     done = dict(since.done)
@@ -195,7 +194,7 @@ def news(
 
 
 def tallies(connection: sqlite3.Connection, overdue_ms: int) -> list[InboundTally]:
-    """What came, by account."""
+    """Counts by account."""
     waiting = dict(
         connection.execute(
             "SELECT account, count(*) FROM inbound WHERE done IS NULL AND received_ms > ? GROUP BY account",
@@ -230,13 +229,13 @@ def dead_letters(connection: sqlite3.Connection, account: str | None, letters_ma
 
 
 def _where(wanted: InboundWanted, overdue_ms: int) -> tuple[str, list[Any]]:
-    """The condition of what is wanted and whole or incomplete for good, and its values in order."""
+    """The condition for wanted messages that are complete or incomplete for good, and its values in order."""
     where, values = _wanted(wanted)
     return f"(done IS NOT NULL OR received_ms <= ?) AND {where}", [overdue_ms, *values]
 
 
 def _wanted(wanted: InboundWanted) -> tuple[str, list[Any]]:
-    """The condition of what is wanted, and its values in order."""
+    """The condition for wanted messages, and its values in order."""
     given: dict[str, Any] = {
         "account = ?": wanted.account,
         "number = ?": wanted.number,

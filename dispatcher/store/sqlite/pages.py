@@ -1,4 +1,4 @@
-"""What the SQLite store has of one batch, for its page (store/pages.py). Reads only, inside the caller's snapshot."""
+"""The SQLite store's values of one batch, for its page (store/pages.py). Reads only, inside the caller's snapshot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _codes = msgspec.msgpack.Decoder(list[CodePair])
 def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, cancelled: bool, closed: bool) -> Page:
     """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
 
-    `closed`: reports of its campaign are not waited for, whenever it was accepted.
+    `closed`: the wait for its campaign's reports is over.
     """
     number, loaded, count, broken, packed_codes = connection.execute(
         "SELECT number, loaded, recipients, broken, codes FROM batches WHERE id = ?", (batch_id,)

@@ -1,6 +1,6 @@
-"""The reading side of the SQLite store (port.py: StoreReader). A connection of its own; never writes.
+"""The reading side of the SQLite store (port.py: StoreReader). It has its own connection and never writes.
 
-Calls that read columns import numpy themselves: campaigns are listed and shown without it.
+Calls that read columns import numpy themselves: listing and showing campaigns needs none.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ class SqliteReader:
         return (clock.now_ms() if now_ms is None else now_ms) - self._no_report_after_ms
 
     def _given_up_ms(self, now_ms: int | None) -> int:
-        """Long messages that began up to then are not waited for any more."""
+        """Up to then the wait for parts of long messages is over."""
         return (clock.now_ms() if now_ms is None else now_ms) - self._parts_within_ms
 
     def _all(self, statement: str, *values: Any) -> list[Any]:
@@ -248,7 +248,7 @@ class SqliteReader:
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[None]:
-        """What is read inside is of one moment."""
+        """Reads inside see one snapshot."""
         with self._mapped():
             self._connection.execute("BEGIN")
             try:

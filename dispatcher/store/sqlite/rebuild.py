@@ -1,7 +1,7 @@
-"""A new store from the log: made beside the old one and put in its place when it is complete.
+"""Rebuilds the store from the log: the new one is made beside the old one and replaces it when it is complete.
 
-Whatever goes wrong before that leaves the old store as it was, and who reads it meanwhile reads on. Chunks that were to
-be told downstream stay so; what was told is not told again.
+A failure before that leaves the old store unchanged, and readers can use it meanwhile. Chunks that were still to be
+written downstream stay queued; written ones are not written again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def rebuild(
 ) -> None:
     """Replay the whole log into a new store, then replace the old one. `progress` as in Joining.catch_up.
 
-    Raises UserError while another process writes to the store, and what log and store raise.
+    Raises UserError while another process writes to the store, and errors of log and store.
     """
     fresh = path.with_name(f"{path.name}.rebuilding")
     try:
@@ -47,7 +47,7 @@ async def rebuild(
 
 
 def _outbox(path: Path) -> list[int]:
-    """What the old store still has to tell; nothing if it is too damaged to say."""
+    """The old store's queue for downstream; empty if it is too damaged to read."""
     if path.exists():
         with contextlib.suppress(StoreError, UserError), contextlib.closing(sqlite_file.open_reader(path)) as old:
             return sqlite_file.outbox(old, path)

@@ -53,7 +53,7 @@ class ReportTables:
         return self._run("SELECT 1 FROM parked WHERE account = ? LIMIT 1", (account,)).fetchone() is not None
 
     def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
-        """Take out what waits for these ids."""
+        """Take out the reports that wait for these ids."""
         asked = (json.dumps(vendor_ids), account)
         rows = self._run(
             "SELECT p.vendor_id, p.place, p.parked FROM json_each(?) j JOIN parked p ON p.account = ? "

@@ -50,7 +50,7 @@ class SqliteTransactions:
 
 
 def open_sqlite(path: Path, *, emits: bool, bounds: Bounds = DEFAULT_BOUNDS) -> FoldingStore:
-    """Open the store at `path` for writing, made new if there is none. Raises StoreBusy, StoreError or ConfigError."""
+    """Open the store at `path` for writing, created if missing. Raises StoreBusy, StoreError or ConfigError."""
     return open_locked(path, sqlite_file.lock(path), emits=emits, bounds=bounds)
 
 

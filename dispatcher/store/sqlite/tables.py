@@ -14,7 +14,7 @@ from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launc
 
 
 class SqliteTables:
-    """Typed access to the tables of file.py: the inputs and positions here, the others in rooms of their own."""
+    """Typed access to the tables of file.py: inputs and positions here, the others in their own modules."""
 
     def __init__(self, connection: sqlite3.Connection, bounds: Bounds) -> None:
         self._connection = connection
@@ -31,7 +31,7 @@ class SqliteTables:
         return {(topic, partition): at for topic, partition, at in self._run("SELECT * FROM offsets")}
 
     def advance(self, topic: str, partition: int, before: int, after: int) -> bool:
-        """Move a partition's offset from `before` to `after`; False if it is not at `before` (any more)."""
+        """Move a partition's offset from `before` to `after`; False if it is not at `before`."""
         if before == 0:
             self._run("INSERT OR IGNORE INTO offsets VALUES (?, ?, 0)", (topic, partition))
         moved = self._run(
@@ -52,7 +52,7 @@ class SqliteTables:
     # --- campaigns, jobs and what is only kept -----------------------------------------------------------------------
 
     def launched(self, offset: int, record: Launched, encoded: bytes) -> None:
-        """The first of an id counts; rejected rows of its other attempts are of no use any more."""
+        """The first of an id counts; rejected rows of its other attempts are dropped."""
         self._campaign(record.campaign)
         changed = self._run(
             "UPDATE campaigns SET launched_offset = ?, attempt = ?, launched = ? WHERE id = ? AND launched IS NULL",
