@@ -6,21 +6,20 @@ LogError; then the vendor repeats, which is safe: the joiner counts once.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Final
+
+import numpy as np
 
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.suppressing_reports import SuppressingReports
 from dispatcher.suppression_list import put
+from dispatcher.vendors.reading.report_columns import ROWS_MAX, indexed, packed
 from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.codec import encode
 from schemas.records import Dead, Inbound, Reports
 from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
-
-ROWS_MAX: Final = 1_500
-"""Reports per record: 0.8 MB with the longest ids and codes (64 characters each), under the topic's limit."""
 
 DEAD_BYTES_MAX: Final = 65_536
 DEFAULT_WORDS: Final = OptOutWords()
@@ -77,30 +76,15 @@ def pack_reports(account: str, items: Sequence[ReportRow | Reports], at_ms: int)
 
 def columns(account: str, rows: Sequence[ReportRow], at_ms: int) -> Reports:
     """The rows (at most ROWS_MAX) as one record."""
-    ids: dict[str, int] = {}
-    codes: dict[str, int] = {}
-    return Reports(
-        account=account,
-        at_ms=at_ms,
-        id_index=packed("I", [ids.setdefault(row.vendor_id, len(ids)) for row in rows]),
-        numbers=packed("q", [row.number for row in rows]),
-        states=bytes([row.state for row in rows]),
-        code_index=packed("H", [codes.setdefault(row.code, len(codes)) for row in rows]),
-        times=packed("I", [row.time_s for row in rows]),
-        ids=list(ids),
-        codes=list(codes),
+    return packed(
+        account,
+        at_ms,
+        ids=indexed([row.vendor_id for row in rows]),
+        numbers=np.array([row.number for row in rows], np.int64),
+        states=np.array([row.state for row in rows], np.uint8),
+        codes=indexed([row.code for row in rows]),
+        times=np.array([row.time_s for row in rows], np.uint32),
     )
-
-
-def packed(kind: str, values: list[int]) -> bytes:
-    """A little-endian column: `q` int64, `I` uint32, `H` uint16."""
-    column = array(kind, values)
-    if _BIG_ENDIAN:
-        column.byteswap()
-    return column.tobytes()
-
-
-_BIG_ENDIAN: Final = array("H", [1]).tobytes()[0] == 0
 
 
 def pack_inbound(account: str, items: Sequence[Inbound]) -> list[Entry]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
-from dispatcher.vendors.guodu.lenient_json import NO_JSON, folded, parse, trimmed, word
+from dispatcher.vendors.guodu.lenient_json import folded, parse, trimmed, word
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import beside
@@ -43,34 +43,16 @@ def _list(text: bytes) -> list[Any]:
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 
-class _Report(msgspec.Struct, gc=False):
-    """A report as the document prints it: decoded without looking at each key."""
-
-    mobile: str
-    msgId: str | int
-    status: int | str
-    reportTime: str
-    msg: str = ""
-
-
-class _ReportOfMsgId(_Report, gc=False):
-    """The same with the id named as in the answer to a submit (AMB-GD-10)."""
-
-    msgId: str | int = msgspec.field(name="MsgId")
-
-
 _PRINTED: Final = {"mobile", "msgId", "status", "reportTime"}
 _PRINTED_TIME: Final = (b"-- ::", (4, 7, 10, 13, 16))
-_KNOWN: Final = (msgspec.json.Decoder(list[_Report]), msgspec.json.Decoder(list[_ReportOfMsgId]))
 
 
 def read_at_once(bodies: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
     """The reports of these pushes and the number in each, if all are written as the document prints them."""
     lists = [_inside(body) for body in bodies]
     found = None if None in lists else read_alike([each for each in lists if each is not None])
-    if found is not None and (records := _of_shapes(account, at_ms, found[0])) is not None:
-        return records, found[1]
-    return _read_printed([trimmed(body) for body in bodies], account, at_ms)
+    records = None if found is None else _of_shapes(account, at_ms, found[0])
+    return None if found is None or records is None else (records, found[1])
 
 
 def _inside(body: bytes) -> memoryview | None:
@@ -78,20 +60,6 @@ def _inside(body: bytes) -> memoryview | None:
     end = len(body) - 1 if body.endswith(b";") else len(body)
     fits = body.startswith(b"[{") and body.endswith(b"}]", 0, end)
     return memoryview(body)[1 : end - 1] if fits else None
-
-
-def _read_printed(texts: Sequence[bytes], account: str, at_ms: int) -> tuple[list[Reports], list[int]] | None:
-    """The same for trimmed pushes, object by object."""
-    reports: list[_Report] = []
-    counts = []
-    for text in texts:
-        found = _as_printed(text)
-        if found is None:
-            return None
-        reports += found
-        counts.append(len(found))
-    records = _in_columns(account, at_ms, reports)
-    return None if records is None else (records, counts)
 
 
 def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Reports] | None:
@@ -128,47 +96,13 @@ def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Report
     )
 
 
-def _as_printed(text: bytes) -> Sequence[_Report] | None:
-    for decoder in _KNOWN:
-        try:
-            return decoder.decode(text)
-        except NO_JSON:
-            continue
-    return None
-
-
 def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
-    """The reports in columns; unreadable ones go into `unread`. Raises ValueError if the body is not a JSON list."""
-    text = trimmed(body)
-    reports = _as_printed(text)
-    found = None if reports is None else _in_columns(account, at_ms, reports)
-    return _slowly(_list(text), account, at_ms, unread) if found is None else found
+    """The reports, one by one, with keys in any case and values of any type; unreadable ones go into `unread`.
 
-
-def _in_columns(account: str, at_ms: int, reports: Sequence[_Report]) -> list[Reports] | None:
-    """The records, or None if a number or an id is invalid."""
-    if not reports:
-        return []
-    numbers = columns.numbers(_bytes([report.mobile for report in reports]))
-    ids, id_index = columns.indexed([report.msgId for report in reports])
-    names = [str(vendor_id).strip() for vendor_id in ids]
-    if not numbers.all() or not all(0 < len(name) <= ID_CHARS_MAX for name in names):
-        return None
-    return columns.records(
-        account,
-        at_ms,
-        ids=(names, id_index),
-        numbers=numbers,
-        codes=columns.indexed(["0" if each.status == 0 else _code(each.status, each.msg) for each in reports]),
-        state=REPORT_CODES.state,
-        times=columns.times(_bytes([report.reportTime for report in reports], TIME_MARKS)),
-    )
-
-
-def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> list[Reports]:
-    """Entry by entry, with keys in any case and values of any type."""
+    Raises ValueError if the body is not a JSON list.
+    """
     rows: list[tuple[str, str, str, str]] = []
-    for entry in entries:
+    for entry in _list(trimmed(body)):
         fields = folded(entry) if isinstance(entry, dict) else {}
         mobile, vendor_id, status = (word(fields.get(name)) for name in ("mobile", "msgid", "status"))
         if not mobile or not vendor_id or status is None:
@@ -182,12 +116,12 @@ def _slowly(entries: list[Any], account: str, at_ms: int, unread: Unread) -> lis
     if not rows:
         return []
     mobiles, ids, codes, stamps = (list(column) for column in zip(*rows, strict=True))
-    return columns.in_columns(
+    return columns.records(
         account,
         at_ms,
-        ids=ids,
+        ids=columns.indexed(ids),
         numbers=columns.numbers(_bytes(mobiles)),
-        codes=codes,
+        codes=columns.indexed(codes),
         state=REPORT_CODES.state,
         times=columns.times(_bytes(stamps, TIME_MARKS)),
     )

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.reading import forms
@@ -28,11 +27,8 @@ SHORT_CHARS_MAX: Final = 64
 INBOUND_CHARS_MAX: Final = 10_000
 EXTRA_BYTES_MAX: Final = 64
 
-Marks = NDArray[np.bool_]
-
 _BLANKS: Final = b" \t\r\n"
 _ODD: Final = b"%,;+\0"
-_ESCAPED_ENDS: Final = (b"%3B", b"%0D", b"%0A", b"%20")
 _ENTRY_END: Final = re.compile(rb".*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
 _ENTRY: Final = re.compile(rb"\s*\+?\d{5,20}\s*,[^,]*,.*,\s*\d{14}\s*", re.DOTALL | re.ASCII)
 
@@ -145,12 +141,8 @@ def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
 
 
 def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:
-    """The entries `phone,status,id,time[,serial]` of `rpts`, still escaped, in columns; the others go into `unread`."""
-    cells = _grid(raw)
-    if cells is None:
-        cells = _cells(forms.unescaped(raw), unread)
-    phones, codes, ids, stamps, *behind = cells
-    extras = behind[0] if behind and any(behind[0]) else []
+    """The entries `phone,status,id,time[,serial]` of `rpts`, still escaped, one by one; the others go into `unread`."""
+    phones, codes, ids, stamps, extras = _cells(forms.unescaped(raw), unread)
     if not phones:
         return []
     numbers, times = columns.numbers(phones), columns.times(stamps)
@@ -163,63 +155,13 @@ def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], in
             else:
                 rows.append(row)
         codes, ids = [codes[row] for row in rows], [ids[row] for row in rows]
-        extras = [extras[row] for row in rows] if extras else []
+        extras = [extras[row] for row in rows]
         kept = np.array(rows, np.intp)
         numbers, times = numbers[kept], times[kept]
     found = columns.in_columns(account, at_ms, ids=ids, numbers=numbers, codes=codes, state=state, times=times)
-    if not extras:
+    if not any(extras):
         return found
     return _with_extras(found, b"\n".join(extra.replace(b"\n", b" ")[:EXTRA_BYTES_MAX] for extra in extras))
-
-
-def _grid(raw: bytes) -> list[list[bytes]] | None:
-    """The columns of a text in which all entries have four fields, or all have five; otherwise None.
-
-    Either all separators are escaped or none; they are not unescaped, which would double the time.
-    """
-    text = raw.replace(b"+", b" ").strip(b";" + _BLANKS)
-    if b"%" in text:
-        while text.endswith(_ESCAPED_ENDS):
-            text = text[:-3].rstrip(_BLANKS)
-        comma, semicolon, ends = _escaped_marks(text)
-    else:
-        comma, semicolon, ends = _marks(text)
-    for width in (FIELDS, FIELDS + 1):
-        if (len(ends) + 1) % width == 0:
-            rows = np.append(ends, True).reshape(-1, width)
-            if rows[:, -1].all() and not rows[:, :-1].any():
-                cells = text.replace(semicolon, comma).split(comma)
-                return [_column(cells[at::width]) for at in range(width)]
-    return None
-
-
-def _column(cells: list[bytes]) -> list[bytes]:
-    """The cells of a column, unescaped and trimmed."""
-    text = b";".join(cells)
-    if b"%" in text:
-        text = forms.unescaped(text)
-        whole = text.split(b";")
-        cells = whole if len(whole) == len(cells) else [forms.unescaped(cell) for cell in cells]
-    return [cell.strip() for cell in cells] if any(blank in text for blank in _BLANKS) else cells
-
-
-def _marks(text: bytes) -> tuple[bytes, bytes, Marks]:
-    """The separators of fields and entries, and for each whether it ends an entry."""
-    characters = np.frombuffer(text, np.uint8)
-    marks = characters[(characters == ord(",")) | (characters == ord(";"))]
-    return b",", b";", marks == ord(";")
-
-
-def _escaped_marks(text: bytes) -> tuple[bytes, bytes, Marks]:
-    """The same for escaped separators; empty if only some are escaped."""
-    characters = np.frombuffer(text, np.uint8)
-    at = np.flatnonzero(characters == ord("%"))
-    at = at[at < len(text) - 2]
-    first, second = characters[at + 1], characters[at + 2]
-    semicolons = (first == ord("3")) & (second == ord("B"))
-    marks = semicolons | ((first == ord("2")) & (second == ord("C")))
-    mixed = b"," in text or b";" in text
-    return b"%2C", b"%3B", semicolons[marks][: 0 if mixed else None]
 
 
 def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:

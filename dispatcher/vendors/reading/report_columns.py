@@ -120,21 +120,17 @@ def in_columns(
 ) -> list[Reports]:
     """Records of at most ROWS_MAX rows each. `state` gives the meaning of a code (schemas/states.py REPORT_…)."""
     return [
-        _record(account, at_ms, ids[rows], numbers[rows], codes[rows], state, times[rows])
+        record(
+            account,
+            at_ms,
+            ids=indexed(ids[rows]),
+            numbers=numbers[rows],
+            codes=indexed(codes[rows]),
+            state=state,
+            times=times[rows],
+        )
         for rows in (slice(at, at + ROWS_MAX) for at in range(0, len(ids), ROWS_MAX))
     ]
-
-
-def _record(
-    account: str,
-    at_ms: int,
-    ids: Sequence[bytes | str],
-    numbers: NDArray[np.int64],
-    codes: Sequence[bytes | str],
-    state: Callable[[str], int],
-    times: NDArray[np.uint32],
-) -> Reports:
-    return record(account, at_ms, ids=indexed(ids), numbers=numbers, codes=indexed(codes), state=state, times=times)
 
 
 def indexed(values: Sequence[Value]) -> tuple[list[Value], NDArray[np.intp]]:
@@ -185,14 +181,30 @@ def record(
 ) -> Reports:
     """One record; at most ROWS_MAX rows. `state` gives the meaning of a code (schemas/states.py REPORT_…)."""
     names = [_text(code)[: forms.CODE_CHARS_MAX] for code in codes[0]]
+    states = np.array([state(name) for name in names], np.uint8)[codes[1]]
+    of_ids = ([_text(vendor_id) for vendor_id in ids[0]], ids[1])
+    return packed(account, at_ms, ids=of_ids, numbers=numbers, states=states, codes=(names, codes[1]), times=times)
+
+
+def packed(
+    account: str,
+    at_ms: int,
+    *,
+    ids: tuple[list[str], NDArray[np.intp]],
+    numbers: NDArray[np.int64],
+    states: NDArray[np.uint8],
+    codes: tuple[list[str], NDArray[np.intp]],
+    times: NDArray[np.uint32],
+) -> Reports:
+    """One record of these columns as the log has them: little-endian."""
     return Reports(
         account=account,
         at_ms=at_ms,
-        ids=[_text(vendor_id) for vendor_id in ids[0]],
+        ids=ids[0],
         id_index=ids[1].astype("<u4").tobytes(),
         numbers=numbers.astype("<i8", copy=False).tobytes(),
-        states=np.array([state(name) for name in names], np.uint8)[codes[1]].tobytes(),
-        codes=names,
+        states=states.tobytes(),
+        codes=codes[0],
         code_index=codes[1].astype("<u2").tobytes(),
         times=times.astype("<u4", copy=False).tobytes(),
     )
