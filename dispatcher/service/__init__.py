@@ -1,1 +1,1 @@
-"""What people can ask and order: values in, values out. Commands, API and console are skins on it."""
+"""What people can ask and order: values in, values out. The commands are one skin on it."""

@@ -1,4 +1,4 @@
-"""The accounts of the configuration: what is configured, who runs their lanes, whether the vendors let us in, balances.
+"""The accounts of the configuration: their keys, the holders of their lanes, logins, balances.
 
 No secret is in any of these values.
 """
@@ -43,7 +43,7 @@ class LaneHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """One account: its vendor and limits, who runs its lane here, and what keeps it from sending."""
+    """One account: its vendor and limits, the holder of its lane here, and what keeps it from sending."""
 
     account: str
     vendor: str
@@ -63,10 +63,10 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
-    """What a balance query told. `let_in` None: the vendor did not say (unreachable, busy, no such query).
+    """The result of a balance query. `let_in` None: unknown (unreachable, busy, no such query).
 
-    `asked` False: it has no query to ask with; only a send can tell. `recalled`: it was asked before, then and by whom;
-    the vendor may not be asked again yet.
+    `asked` False: the vendor has no such query; only a send can tell. `recalled`: an earlier answer, with its time and
+    author, because the vendor may not be queried again yet.
     """
 
     account: str
@@ -79,7 +79,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountCheck(Probe, frozen=True, kw_only=True):
-    """A probe, and whether the account's lane was told that it may send again."""
+    """A probe, and whether the account's lane was told to send again."""
 
     lane_told: bool
 
@@ -94,17 +94,17 @@ class AccountChecks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Balances(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vendors say is left."""
+    """The vendors' balances."""
 
     accounts: list[Probe]
 
 
 Waits = Callable[[Vendor, float, BalanceAsked], None]
-"""Is told (whose query, for how many seconds it waits, because of which earlier one)."""
+"""Called with (whose query, seconds it waits, the earlier query that causes it)."""
 
 
 def silent(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
-    """Takes no notice."""
+    """Does nothing."""
 
 
 async def list_accounts(session: Session) -> AccountList:
@@ -132,7 +132,7 @@ async def list_accounts(session: Session) -> AccountList:
 async def check_accounts(
     session: Session, account: str | None = None, *, by: str = "", waits: Waits = silent
 ) -> AccountChecks:
-    """Log in at the vendor of this account, or of all, and tell lanes that they may send again.
+    """Log in at the vendor of this account, or of all, and tell their lanes to send again.
 
     Raises ConfigError (no such account, a missing secret), LogError.
     """
@@ -156,7 +156,7 @@ async def check_accounts(
 
 
 async def account_balances(session: Session, account: str | None = None, *, by: str = "") -> Balances:
-    """What is left on this account, or on all. Raises ConfigError (no such account, a missing secret), LogError."""
+    """The balance of this account, or of all. Raises ConfigError (no such account, a missing secret), LogError."""
     accounts = _chosen(session.config_with(_secrets(account)), account)
     log, _ = await _opened(session)
     book = BalanceBook(log, accounts, f"{by or os_user()} (account balance)")
@@ -184,7 +184,7 @@ def _chosen(config: Config, account: str | None) -> Mapping[str, Vendor]:
 
 
 async def _opened(session: Session) -> tuple[Log, bool]:
-    """The log, and whether it is new. It is made, as no vendor may be asked without the balance book."""
+    """The log, and whether it is new. A missing log is created, because a query needs the query book."""
     try:
         return await session.log(), False
     except ConfigError:
@@ -192,7 +192,7 @@ async def _opened(session: Session) -> tuple[Log, bool]:
 
 
 async def _stops(session: Session) -> dict[str, AccountStop]:
-    """The accounts that are kept from sending; none where there is no log to tell it."""
+    """The accounts that are kept from sending; none without a log."""
     try:
         campaigns = await read_campaigns(await session.log())
     except (ConfigError, LogError):
@@ -201,7 +201,7 @@ async def _stops(session: Session) -> dict[str, AccountStop]:
 
 
 def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
-    """The processes of this machine that run these accounts by a configuration that was changed since."""
+    """The processes of this machine that run these accounts with an older configuration."""
     changed_ms = Path(config.path).stat().st_mtime * 1000
     held = lane_holders(config) or {}
     holders = [held[partition] for partition in {lane_partition(account) for account in accounts} & held.keys()]
@@ -209,7 +209,7 @@ def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
 
 
 async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Callable[[float, BalanceAsked], None]) -> Probe:
-    """Ask the vendor as soon as it may be asked, again if it says "too fast": not only we may ask. Raises LogError."""
+    """Query the vendor as soon as allowed, again after "too fast", as others may query, too. Raises LogError."""
     query = _query(vendor, account)
     balance = await book.ask(account, query, waits)
     for _ in range(ASKED_MAX - 1):
@@ -220,7 +220,7 @@ async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Callable
 
 
 async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:
-    """Ask the vendor, or tell what it said last if it may not be asked again yet. Raises LogError."""
+    """Query the vendor, or return its last answer if it is too early. Raises LogError."""
     found = await book.ask_or_recall(account, _query(vendor, account))
     if not isinstance(found, BalanceAsked):
         return _told(vendor, account, found)
@@ -230,13 +230,13 @@ async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:
 
 
 async def tell_lane(log: Log, account: str, *, by: str = "") -> None:
-    """Tell the account's lane that the vendor lets it in again. Raises LogError."""
+    """Tell the account's lane that the login works again. Raises LogError."""
     record = Checked(account=account, at_ms=now_ms(), by=by or os_user())
     await log.append(JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record))])
 
 
 def _query(vendor: Vendor, account: str) -> Query:
-    from dispatcher.drivers.http.driver import query_balance  # here: listing accounts needs no HTTP client
+    from dispatcher.drivers.http.driver import query_balance  # listing accounts needs no HTTP client
 
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
         return await query_balance(vendor, account, before_write=may_leave)

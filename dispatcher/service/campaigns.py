@@ -1,4 +1,4 @@
-"""Campaigns as people ask for them: all of them, one with all that is known of it, one while it is under way."""
+"""Queries about campaigns: all of them, everything about one, one while it runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMED_MAX: Final = 5
 class CampaignPage(CampaignView, frozen=True, kw_only=True):
     """Everything about one campaign. Times are Unix milliseconds; failures have their advice.
 
-    `waits_until_ms`: until then reports of what was sent last are waited for; None where none are.
+    `waits_until_ms`: the end of the wait for reports; None if no report is awaited.
     """
 
     settled: bool
@@ -68,7 +68,7 @@ class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CampaignLook(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign under way at one moment. `is_over`: nothing of it will change by itself any more."""
+    """A running campaign at one moment. `is_over`: nothing changes any more unless a person acts."""
 
     view: CampaignView
     pace: Pace
@@ -89,7 +89,7 @@ async def list_campaigns(session: Session) -> CampaignList:
 
 
 async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
-    """One campaign. Raises UserError if there is none of this id, and what `list_campaigns` raises."""
+    """One campaign. Raises UserError for an unknown id, and the errors of `list_campaigns`."""
     records_behind = await session.behind()
     view = await view_of(session, campaign)
     kept = await hindrances(session, [view])
@@ -103,7 +103,7 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
 
 
 async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[CampaignLook, None]:
-    """One campaign again and again, until it is over. Raises what `show_campaign` raises."""
+    """One campaign repeatedly, until it is over. Raises the errors of `show_campaign`."""
     speed, records_behind = Speed(), 0
     await session.behind()
     views = await session.read(lambda reader: reader.campaigns())
@@ -126,12 +126,12 @@ async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[Camp
 
 
 async def view_of(session: Session, campaign: str) -> CampaignView:
-    """The results' view of a campaign. Raises UserError if there is none of this id."""
+    """The results' view of a campaign. Raises UserError for an unknown id."""
     return await session.read(lambda reader: view_in(reader, campaign))
 
 
 def view_in(reader: StoreReader, campaign: str) -> CampaignView:
-    """The view of a campaign in these results. Raises UserError if there is none of this id. Blocks."""
+    """The view of a campaign in these results. Raises UserError for an unknown id. Blocks."""
     view = reader.campaign(campaign)
     if view is None:
         raise no_campaign(campaign, [each.id for each in reader.campaigns()])
@@ -147,7 +147,7 @@ def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
 
 
 def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView], kept: Hindrances) -> Forecast:
-    """When this campaign is sent, beside the others; `view` may be newer than what is in `views`."""
+    """When this campaign is sent, beside the others; `view` may be newer than `views`."""
     accounts = session.config.accounts
     waiting = queues([view, *(each for each in views if each.id != view.id)], accounts)
     held = {*kept.not_run, *(stop.account for stop in kept.stopped if stop.keeps_all)}
@@ -162,7 +162,7 @@ def waits_until_ms(view: CampaignView, session: Session) -> int | None:
 
 
 def page_of(view: CampaignView, session: Session) -> CampaignPage:
-    """The view with what follows from it."""
+    """The view with derived values."""
     failures = tuple(
         replace(failure, advice=advice(failure.vendor, failure.source, failure.code)) for failure in view.failures
     )

@@ -1,8 +1,8 @@
 """Pausing, resuming, cancelling, closing and weighing a campaign: one record on `campaigns`, obeyed within a second.
 
-Pausing and resuming are keyed `ID!flow` and weights `ID!weight`, so that compaction keeps the last word; cancelling
-and closing are final and have keys of their own. What is checked here (the campaign exists, it is not cancelled,
-something of it is left to send) is for the person; the fold (dispatcher/core/campaigns.py) holds without it.
+Pausing and resuming are keyed `ID!flow` and weights `ID!weight`, so compaction keeps the last one; cancelling and
+closing are final and have their own keys. The checks here (the campaign exists, is not cancelled, has something left to
+send) are for the person; the fold (dispatcher/core/campaigns.py) does not need them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Action = Literal["pause", "resume", "cancel"]
 
 
 class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an order changed; `nothing_left` are the counts where nothing of the campaign is left to send."""
+    """What an order changed; `nothing_left` are the counts if nothing is left to send."""
 
     campaign: str
     action: Action
@@ -52,9 +52,9 @@ class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What closing came to: `no_report` recipients are waited for no longer; `counts` are those after it.
+    """The result of closing: the number of new `no_report` recipients; `counts` are those after it.
 
-    `changed` False: nothing was waited for, or the campaign was closed before.
+    `changed` False: no report was awaited, or the campaign was closed before.
     """
 
     campaign: str
@@ -75,7 +75,7 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def before_control(session: Session, campaign: str) -> Controllable:
-    """What there is to know before a person decides. Raises UserError if there is no campaign of this id, LogError."""
+    """What a person should know before deciding. Raises UserError for an unknown id, LogError."""
     known = (await read_campaigns(await session.log())).by_id
     found = known.get(campaign)
     if found is None or found.launched is None:
@@ -85,10 +85,10 @@ async def before_control(session: Session, campaign: str) -> Controllable:
 
 
 async def control_campaign(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
-    """Pause, resume or cancel; `by` is who orders it, by default the user of this process.
+    """Pause, resume or cancel; `by` is the person who orders it, by default the user of this process.
 
-    Nothing is written where it is so already, or where nothing is left to pause or cancel. Raises UserError (no such
-    campaign; pausing or resuming one that is cancelled), LogError.
+    Nothing is written if nothing changes, or if nothing is left to pause or cancel. Raises UserError (no such campaign;
+    pausing or resuming a cancelled one), LogError.
     """
     known = await before_control(session, campaign)
     if known.cancelled and action != "cancel":
@@ -111,12 +111,12 @@ async def pause_campaign(session: Session, campaign: str, *, by: str = "") -> Co
 
 
 async def resume_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
-    """Send it on from where it stopped. See `control_campaign`."""
+    """Continue sending where it stopped. See `control_campaign`."""
     return await control_campaign(session, campaign, "resume", by=by)
 
 
 async def cancel_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
-    """Send nothing of it any more, for good. See `control_campaign`."""
+    """Send nothing more of it, for good. See `control_campaign`."""
     return await control_campaign(session, campaign, "cancel", by=by)
 
 
@@ -125,7 +125,7 @@ async def weigh_campaign(
 ) -> WeighResult:
     """Change a campaign's share of its accounts; None leaves weight or urgency as it is.
 
-    Nothing is written where it is so already, or where nothing is left to send. Raises UserError (no such campaign, it
+    Nothing is written if nothing changes, or if nothing is left to send. Raises UserError (no such campaign, it
     is cancelled, the weight is out of bounds), LogError.
     """
     if weight is not None and not 1 <= weight <= WEIGHT_MAX:
@@ -145,9 +145,9 @@ async def weigh_campaign(
 
 
 async def close_campaign(session: Session, campaign: str, *, by: str = "") -> CloseResult:
-    """Wait for reports of it no longer: who has none becomes `no_report`; a report that comes later still counts.
+    """End the wait for reports: recipients without one become `no_report`; late reports still count.
 
-    Raises UserError (no such campaign; some of it is still to be sent), LogError, StoreError.
+    Raises UserError (no such campaign; some of it remains to be sent), LogError, StoreError.
     """
     await session.behind()
     view = await view_of(session, campaign)
@@ -186,10 +186,10 @@ def _final(campaign: str) -> UserError:
 
 
 def _nothing_left(session: Session, launched: Launched) -> Counts | None:
-    """The counts of a campaign of which nothing can be sent any more; None if something may, or that is not known.
+    """The counts of a campaign if nothing of it can be sent any more; None if something may be, or if unknown.
 
-    Looks at the results as they are: a recipient that was sent to is never queued again, so it does not matter how far
-    behind the log they are. Never fails, as nothing that stops a campaign may depend on it. Blocks.
+    Reads the results as they are: a settled recipient is never queued again, so their lag does not matter. Never fails,
+    because stopping a campaign may not depend on it. Blocks.
     """
     try:
         with closing(open_reader(session.places.store)) as reader:

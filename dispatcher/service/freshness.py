@@ -1,7 +1,7 @@
-"""How far the results are behind the log, and bringing them up to date where no running dispatcher does it.
+"""How far the results are behind the log, and bringing them up to date without a running dispatcher.
 
-A running joiner holds the store and is at most about a second late. Whoever asks right after ordering something wants
-to see it, so a question gives the joiner that second; what is still missing after it is told with every answer.
+A running joiner holds the store and is at most about a second late. A query right after an order should show it, so it
+gives the joiner that second; every answer says how many records are still missing then.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ FRESH_WITHIN_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.1
 
 FOLDED: Final = (CAMPAIGNS, LANES, REPORTS)
-"""The topics whose every record is in the results sooner or later."""
+"""The topics whose records all reach the results."""
 
 READ: Final = tuple(TOPIC[name] for name in (*INPUTS, "lanes", "reports"))
 """All topics that the fold reads."""
 
 Progress = Callable[[int, int], None]
-"""Is told (done, of how many) log offsets."""
+"""Called with (done, all) log offsets."""
 
 
 def silent(done: int, total: int) -> None:
-    """Takes no notice."""
+    """Does nothing."""
 
 
 async def catch_up(log: Log, store: Store, *, no_report_after_s: float, progress: Progress = silent) -> None:
     """Fold everything that is in the log now into the store, then return."""
-    from dispatcher.store.fold.feeding import Joining  # here: nothing is folded where nothing is new
+    from dispatcher.store.fold.feeding import Joining  # without new records nothing is folded
 
     await Joining(log, store, no_report_after_s=no_report_after_s).catch_up(progress)
 
 
 async def is_up_to_date(places: Places, log: Log) -> bool:
-    """Whether the results have read exactly what is on the log now; False where there are none yet.
+    """Whether the results have read exactly the current log; False without results.
 
-    Numbers of batches may be missing all the same, where an earlier fold was interrupted.
+    Numbers of batches may still be missing if an earlier fold was interrupted.
     """
     ends = await ends_of(log, READ)
 
@@ -59,7 +59,7 @@ async def is_up_to_date(places: Places, log: Log) -> bool:
 
 
 async def bring_up_to_date(places: Places, log: Log, progress: Progress = silent) -> bool:
-    """Fold what is not folded yet; False if another process holds the store: then that one keeps it up to date."""
+    """Fold new records; False if another process holds the store, which then keeps it up to date."""
     try:
         store = await asyncio.to_thread(open_store, places.store)
     except StoreBusy:
@@ -72,11 +72,11 @@ async def bring_up_to_date(places: Places, log: Log, progress: Progress = silent
 
 
 Ends = dict[tuple[str, int], int]
-"""Where each (topic, partition) of the log ended at some moment."""
+"""The ends of the log's (topic, partition)s at some moment."""
 
 
 async def ends_of(log: Log, topics: Sequence[Topic] = FOLDED) -> Ends:
-    """Where these topics end now. Raises LogError."""
+    """The current ends of these topics. Raises LogError."""
     places = [(topic.name, partition) for topic in topics for partition in range(topic.partitions)]
     return dict(zip(places, await asyncio.gather(*(log.end(*place) for place in places)), strict=True))
 
@@ -90,7 +90,7 @@ def missing(reader: StoreReader, ends: Ends) -> int:
 async def behind(
     log: Log, reader: StoreReader, *, topics: Sequence[Topic] = FOLDED, within_s: float = FRESH_WITHIN_S
 ) -> int:
-    """How many records that the log has now are not in the results, after giving a running dispatcher this long."""
+    """How many current records are not in the results, after giving a running dispatcher this long."""
     ends = await ends_of(log, topics)
     until_s = time.monotonic() + within_s
     while True:

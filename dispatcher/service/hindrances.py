@@ -1,4 +1,4 @@
-"""What keeps accounts from sending that still have something to send, for people who ask why nothing moves."""
+"""What keeps accounts with work from sending, for people who ask why nothing moves."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FOR_A_PERSON: Final = ("auth", "balance")
 class AccountStop(msgspec.Struct, frozen=True, kw_only=True):
     """An account that does not send: why, in a word and in its lane's words, since when and until when.
 
-    `stops` are all its reasons; `keeps_all` is False where they keep only some recipients waiting. `sentence` is all of
-    it for people.
+    `stops` are all its reasons; `keeps_all` is False if they hold only some recipients. `sentence` is everything for
+    people.
     """
 
     account: str
@@ -39,7 +39,7 @@ class AccountStop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stop_of(stopped: Stopped) -> AccountStop:
-    """What a lane told."""
+    """A lane's notice."""
     said = as_object(stopped)
     return AccountStop(
         **said | {"stops": tuple(said["stops"])},
@@ -49,7 +49,7 @@ def stop_of(stopped: Stopped) -> AccountStop:
 
 
 class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
-    """Accounts that do not send: `stopped` by their lanes' word, `not_run` because no dispatcher runs them."""
+    """Accounts that do not send: `stopped` according to their lanes, `not_run` because no dispatcher runs them."""
 
     stopped: tuple[AccountStop, ...] = ()
     not_run: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindrances:
-    """What keeps accounts from sending that still have something of these campaigns to send. Raises LogError."""
+    """What keeps accounts from sending that still have recipients of these campaigns. Raises LogError."""
     due = {
         account
         for view in views
@@ -77,6 +77,6 @@ async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindran
     held, stops = lane_holders(session.places), (await read_campaigns(await session.log())).stopped()
     not_run = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
     told = [stop_of(stops[account]) for account in sorted(due & stops.keys())]
-    # A lane that has ended cannot have told the end of what passes by itself; what a person has to mend still stands.
+    # A lane that has ended cannot report the end of a temporary stop; stops that a person must fix still hold.
     stopped = tuple(stop for stop in told if stop.account not in not_run or stop.why in FOR_A_PERSON)
     return Hindrances(stopped=stopped, not_run=not_run)

@@ -1,4 +1,4 @@
-"""What phones sent to us: messages, each once, long ones put together; and what could not be read."""
+"""Messages from phones, each once, with long ones joined; and unreadable pushes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ REVIEW: Final = "review"
 
 
 class Messages(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest messages that are wanted, and what there is besides.
+    """The newest wanted messages, and counts of the others.
 
-    `repeats`: records that repeated what was there already; `waiting`: long messages whose parts are not all there.
+    `repeats`: repetitions; `waiting`: long messages with missing parts.
     """
 
     messages: list[InboundMessage]
@@ -44,7 +44,7 @@ class Messages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Letter(DeadLetter, frozen=True, kw_only=True):
-    """A dead letter with what it held; None: the log does not have it any more."""
+    """A dead letter with its content; None: the log does not have it any more."""
 
     body: str | None
 
@@ -57,7 +57,7 @@ class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def newest_messages(session: Session, wanted: InboundWanted, limit: int, *, for_review: bool = False) -> Messages:
-    """The newest messages that are wanted, or those of them that are for review.
+    """The newest wanted messages, or those of them for review.
 
     Raises ConfigError if there is no log yet, LogError, StoreError.
     """
@@ -91,14 +91,14 @@ def marked(messages: Sequence[InboundMessage], words: OptOutWords) -> list[Inbou
 
 
 def all_messages(places: Places, wanted: InboundWanted, words: OptOutWords) -> Iterator[Sequence[InboundMessage]]:
-    """All messages in the results that are wanted, oldest first, some thousand at a time. Blocks."""
+    """All wanted messages in the results, oldest first, some thousand at a time. Blocks."""
     with contextlib.closing(open_reader(places.store)) as reader:
         for page in reader.inbound_pages(wanted):
             yield marked(page, words)
 
 
 async def follow_messages(session: Session, wanted: InboundWanted) -> AsyncIterator[InboundMessage]:
-    """Each message that is wanted as it comes, for ever. Raises what `newest_messages` raises."""
+    """Each wanted message as it comes, for ever. Raises the errors of `newest_messages`."""
     marks = await session.read(lambda reader: reader.inbound_marks())
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
@@ -108,7 +108,7 @@ async def follow_messages(session: Session, wanted: InboundWanted) -> AsyncItera
 
 
 async def dead_letters(session: Session, account: str | None, limit: int) -> DeadLetters:
-    """The newest dead letters of an account, or of all. Raises what `newest_messages` raises."""
+    """The newest dead letters of an account, or of all. Raises the errors of `newest_messages`."""
     await session.behind(TOPICS)
     letters = await session.read(lambda reader: reader.dead_letters(account, letters_max=limit))
     counts = await session.read(lambda reader: {each.account: each.count for each in reader.dead()})
@@ -123,7 +123,7 @@ def _news(since: InboundMarks, wanted: InboundWanted, reader: StoreReader) -> tu
 
 
 async def _body(log: Log, letter: DeadLetter) -> str | None:
-    """What it held, as text; None if the log does not have it any more."""
+    """Its content as text; None if the log does not have it any more."""
     try:
         record = decode((await log.fetch(DEAD.name, letter.partition, letter.offset)).value)
     except (LogDamaged, BrokenRecord, NewerRecord):

@@ -1,7 +1,7 @@
-"""What a launch is asked for, in one struct, whoever asks: command, Python, an API.
+"""The request of a launch in one struct, from a command or from Python.
 
-Launching itself is a service of the package `producers` (producers/launch/api.py), which stands above this one: it
-reads lists. `dispatcher.launch` and `dispatcher.plan_launch` find it by entry point (group `dispatcher.services`).
+Launching itself is a service of the package `producers` (producers/launch/api.py), above this one: it reads lists.
+`dispatcher.launch` and `dispatcher.plan_launch` find it by entry point (group `dispatcher.services`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import msgspec
 
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign to launch; with the same `id` once or ten times, it is launched once.
+    """A campaign to launch; repeated with the same `id` it is launched once.
 
     `numbers` is a path (CSV, TSV, TXT, XLSX, Parquet; "-" is standard input), the bytes of such a file, a column
-    (numpy, polars, pyarrow or whatever speaks the Arrow C interface), a table, or any iterable, also an asynchronous
+    (numpy, polars, pyarrow or any library with the Arrow C interface), a table, or any iterable, also an asynchronous
     one, of str, bytes or int. `column` names the phone column of a file or table, `sheet` the sheet of a workbook,
-    `header_row` the line of the header (0: there is none); `hidden_rows` says whether rows that the workbook does not
-    show are to `skip` or to `include`: a list that has some is refused without it. `suppress` holds lists like
+    `header_row` the line of the header (0: no header); `hidden_rows` says whether to `skip` or `include` rows that the
+    workbook does not show: without it a list that has some is refused. `suppress` holds lists like
     `numbers`, with `suppress_column` and `suppress_sheet` (numbers on the suppression list are left out of every launch
     anyway).
 
@@ -30,10 +30,10 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     of them. `kind` is sms, wap (the text is `title#URL`) or mms (the text is the title, `frames` the folder of its
     files, uploaded right before the commit).
 
-    `weight` is its share of an account relative to other campaigns, 1 where it is None; `urgent` puts it before all
-    that is not. `unknown` says what is done where the vendor may or may not have taken messages: `hold` never texts
-    anybody twice, `resend` may. Without `id` it is a new campaign each time. `by` is who orders it, by default the user
-    of this process.
+    `weight` is its share of an account relative to other campaigns, 1 if None; `urgent` puts it before campaigns that
+    are not urgent. `unknown` is the policy for messages that the vendor may or may not have taken: `hold` never texts
+    a recipient twice, `resend` may. Without `id` it is a new campaign each time. `by` is the person who orders it, by
+    default the user of this process.
     """
 
     numbers: Any

@@ -1,4 +1,4 @@
-"""What became of one number in every campaign, whether it is suppressed or was set aside, and what it sent to us."""
+"""One number: its state in every campaign, suppression, rows set aside, and its messages to us."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from schemas.states import State
 
 MESSAGES_MAX: Final = 20
 MISTYPED_DIGITS: Final = range(10, 13)
-"""A number with a 1 in front that has so many digits is a mobile with a digit too few or too many."""
+"""A number with a leading 1 and this many digits is a mobile with a digit too few or too many."""
 
 SEVERAL: Final = "several numbers in one cell"
 FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED)
 
 
 class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
-    """One campaign's word on a number. Times are Unix milliseconds, None where nothing happened."""
+    """A number's state in one campaign. Times are Unix milliseconds, None before the event."""
 
     campaign: str
     name: str
@@ -42,7 +42,7 @@ class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a campaign's list that hold a number and became no recipient: why, how many, and the first one's line."""
+    """Rows of a campaign's list with the number that were set aside: why, how many, and the first one's line."""
 
     campaign: str
     name: str
@@ -63,7 +63,7 @@ class NumberLookup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def look_up(session: Session, text: str) -> NumberLookup:
-    """Everything about a number, written as in a list. Raises UserError if it is none, LogError, StoreError."""
+    """Everything about a number, written as in a list. Raises UserError for an invalid one, LogError, StoreError."""
     value = number_of(text)
     wire = to_wire(value)
     await session.behind(whole=True)
@@ -97,7 +97,7 @@ def number_of(text: str) -> int:
 
 
 def _set_aside(reader: StoreReader, wire: str) -> Iterator[SetAside]:
-    """What each campaign's rejected rows say of this number, newest campaign first."""
+    """Each campaign's rejected rows with this number, newest campaign first."""
     key = key_of_wire(wire)
     for view in reader.campaigns():
         if not view.counts.invalid + view.counts.duplicate + view.counts.suppressed:
@@ -120,8 +120,8 @@ def _set_aside(reader: StoreReader, wire: str) -> Iterator[SetAside]:
 
 
 def _rows_with(page: RejectPage, digits: str) -> list[int]:
-    """The rows of a page whose value has these digits in a row, whatever stands between them."""
-    import polars as pl  # here: a light command names this module
+    """The rows of a page whose value has these digits in this order, with any separators between them."""
+    import polars as pl  # a light command imports this module
 
     values = pl.Series(page.values, dtype=pl.String).str.normalize("NFKC").str.replace_all(r"\D", "")
     return values.str.contains(digits, literal=True).arg_true().to_list()

@@ -1,8 +1,8 @@
-"""What a person has a vendor do to an account (a top-up, a new user, a new password): once at most, and on the log.
+"""Operations on accounts that a person orders (a top-up, a new user, a new password): at most once, and on the log.
 
-No vendor knows our operations again, so none is ever repeated by a program. Before its request an Operated("asked") is
-durable, after it another one says what came of it; one without is unknown, and stays so until a person who asked the
-vendor settles it. Of two that ask for the same at the same moment the one that the log has first goes out, alone.
+No vendor recognises a repeated operation, so no program repeats one. An Operated("asked") is durable before the
+request, another one after it has the result; an operation without a result is unknown until a person who asked the
+vendor settles it. Of two equal operations at the same moment only the first one on the log is sent.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 Result = Literal["asked", "done", "not-done", "unknown"]
 
 LEAVE_S_MAX: Final = 30.0
-"""A request leaves within this time after it began to be announced, or never: its process may be frozen and wake up."""
+"""A request leaves within this time after its announcement began, or never: its process may freeze and wake up."""
 UNDER_WAY_S: Final = 60.0
-"""What was asked no longer ago than this, and has no result yet, may still be on its way."""
+"""An operation asked within this time, without a result, may still be under way."""
 
 TELL_TRIES_MAX: Final = 3
 TELL_AGAIN_S: Final = 0.5
@@ -48,7 +48,7 @@ _KEY: Final = "operation!"
 
 
 class OperationView(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation: what was sent, without secrets, and the last word on it. Times are Unix milliseconds."""
+    """One operation: what was sent, without secrets, and its latest state. Times are Unix milliseconds."""
 
     operation: str
     account: str
@@ -70,7 +70,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an operation. `untold`: why the log does not have it, or ""."""
+    """The result of an operation. `untold`: why the log does not have it, or ""."""
 
     operation: str
     result: Result
@@ -81,10 +81,10 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 async def carry_out(
     log: Log, vendor: Vendor, account: str, operation: Operation, by: str, *, again: bool = False
 ) -> Carried:
-    """Announce it, have the vendor do it once, and tell what came of it.
+    """Announce it, have the vendor carry it out once, and record the result.
 
-    It is not done while the same, asked earlier, is unknown or under way, unless it is meant `again`. Raises LogError
-    if it could not be announced: then the vendor was not asked. Cancelled, it is told as unknown.
+    It is refused while an equal, earlier one is unknown or under way, unless `again`. Raises LogError if it could not
+    be announced: then the vendor was not asked. If cancelled, it is recorded as unknown.
     """
     leave_until_s = time.monotonic() + LEAVE_S_MAX
     record = Operated(
@@ -116,13 +116,13 @@ async def carry_out(
 
 
 def _driver(vendor: Vendor, account: str) -> HttpDriver:
-    from dispatcher.drivers.http.driver import HttpDriver  # here: what reads operations needs no HTTP client
+    from dispatcher.drivers.http.driver import HttpDriver  # reading operations needs no HTTP client
 
     return HttpDriver(vendor, account)
 
 
 async def _unknown_before(log: Log, record: Operated) -> OperationState | None:
-    """The first operation on the log that is the same as this one, asked before it, and of which nobody knows."""
+    """The first equal operation on the log that was asked before this one and is unknown."""
     for known in await known_operations(log, lambda other: is_same(other, record)):
         if known.asked.operation == record.operation:
             return None
@@ -132,7 +132,7 @@ async def _unknown_before(log: Log, record: Operated) -> OperationState | None:
 
 
 async def _stood_back(log: Log, record: Operated, first: OperationState) -> Carried:
-    """Told as not done: the vendor was not asked."""
+    """Record it as not done: the vendor was not asked."""
     says = f"the same was just asked by {first.asked.by} (operation {first.asked.operation}): wait for what comes of it"
     told = replace(record, result="not-done", at_ms=now_ms(), code=Kind.NOT_SENT.value, says=says)
     verdict = Verdict(kind=Kind.NOT_SENT, code=Kind.NOT_SENT.value)
@@ -141,12 +141,12 @@ async def _stood_back(log: Log, record: Operated, first: OperationState) -> Carr
 
 
 def is_same(one: Operated, other: Operated) -> bool:
-    """Do both ask the same of the same account?"""
+    """Whether both ask the same of the same account."""
     return (one.account, one.name, one.shows) == (other.account, other.name, other.shows)
 
 
 def said(answer: OperationResult) -> str:
-    """What came of it in words; an HTTP status (`http 404`) stands before what came with it."""
+    """The result in words; an HTTP status (`http 404`) precedes its text."""
     code, text = answer.verdict.code, answer.verdict.text
     if answer.says:
         return answer.says
@@ -161,14 +161,14 @@ def result_of(kind: Kind) -> Result:
 
 
 async def settle(log: Log, operation: Operated, *, done: bool, by: str, why: str) -> Operated:
-    """A person's word, from the vendor, on an unknown operation. Raises LogError."""
+    """A person's statement, from the vendor, on an unknown operation. Raises LogError."""
     told = replace(operation, result="done" if done else "not-done", at_ms=now_ms(), by=by, code="", says=why)
     await _append(log, told, "settled")
     return told
 
 
 def under_way_s(operation: OperationState) -> float:
-    """For how many seconds somebody may still be asking the vendor; 0.0: nobody can be."""
+    """Seconds for which a process may still be asking the vendor, or 0.0."""
     if operation.last.result != "asked":
         return 0.0
     return min(UNDER_WAY_S, max(0.0, UNDER_WAY_S - (now_ms() - operation.asked.at_ms) / 1000))
@@ -177,7 +177,7 @@ def under_way_s(operation: OperationState) -> float:
 async def operations_of(
     session: Session, match: Callable[[Operated], bool] = lambda _asked: True
 ) -> list[OperationState]:
-    """As `known_operations`; none where there is no log yet. Raises LogError."""
+    """As `known_operations`; none without a log. Raises LogError."""
     try:
         log = await session.log()
     except ConfigError:
@@ -186,7 +186,7 @@ async def operations_of(
 
 
 def view_of(state: OperationState) -> OperationView:
-    """What the log says of it."""
+    """Its state on the log."""
     asked, last = state.asked, state.last
     answered = last is not asked
     return OperationView(

@@ -32,7 +32,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CampaignProgress(CampaignState, frozen=True, kw_only=True):
-    """A campaign's state and its `Pace`; `allowed_per_s` is None where an account has no limit."""
+    """A campaign's state and its `Pace`; `allowed_per_s` is None if an account has no limit."""
 
     sent_per_s: float
     final_per_s: float
@@ -45,10 +45,10 @@ class CampaignProgress(CampaignState, frozen=True, kw_only=True):
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign's speed now and what its accounts allow, in recipients per second.
 
-    `allowed_per_s` is the sum of the flow limits of the accounts that still have to send (of all, when none has), and
-    `unpaced` says that one of them has no limit. `left_s`: how long sending will still take, None where that is not
-    known, or something keeps an account from sending. `beside`: recipients of other campaigns that its accounts send.
-    `waits_until_ms`: until then reports of what was sent last are waited for.
+    `allowed_per_s` is the sum of the flow limits of the accounts that still have to send (of all accounts if none has);
+    `unpaced`: one of them has no limit. `left_s`: how long sending will still take, None if unknown or if something
+    keeps an account from sending. `beside`: recipients of other campaigns that its accounts send. `waits_until_ms`: the
+    end of the wait for reports.
     """
 
     sent_per_s: float
@@ -79,7 +79,7 @@ class Speed:
 
     @property
     def final_per_s(self) -> float:
-        """Final words per second."""
+        """Final states per second."""
         return self._per_s(2)
 
     def _per_s(self, column: int) -> float:
@@ -92,7 +92,7 @@ class Speed:
 def pace(view: CampaignView, speed: Speed, accounts: Mapping[str, Vendor], expected: Forecast | None = None) -> Pace:
     """The pace of a campaign, by its accounts' flow limits and its measured speed.
 
-    With the forecast of all that its accounts have to send, `left_s` is what that says.
+    `left_s` comes from the forecast of everything that its accounts have to send, if given.
     """
     queued = {name: counts.queued for name, counts in view.accounts.items() if counts.queued}
     limits = {name: limit_per_s(accounts.get(name), view.segments) for name in queued or view.accounts}
@@ -148,19 +148,19 @@ def limit_per_s(vendor: Vendor | None, segments: int) -> float | None:
 
 
 def percent_final(counts: Counts) -> int:
-    """How many of the recipients have their final word, in whole percent; 100 only when all have."""
+    """How many of the recipients have a final state, in whole percent; 100 only when all have."""
     return 100 * (counts.recipients - counts.open) // counts.recipients if counts.recipients else 100
 
 
 def handed_over(counts: Counts) -> int:
-    """Recipients a vendor was asked to text, whatever came of it."""
+    """Recipients of requests to vendors, with any result."""
     return counts.accepted + counts.in_flight + counts.delivered + counts.failed + counts.no_report + counts.unknown
 
 
 def over(views: Sequence[CampaignView]) -> bool:
-    """Nothing of these will change by itself any more: every recipient has its final word, or waits for a person.
+    """Whether every recipient has a final state, or waits for a person.
 
-    (Late reports may still tell of who is unknown.)
+    (Late reports may still resolve unknown ones.)
     """
     return all(
         view.counts.settled or (view.counts.open == view.counts.unknown and view.unknown == "hold") for view in views

@@ -1,7 +1,7 @@
-"""What launched campaigns still have to send over each account: the credit they will take, and when they will be done.
+"""What launched campaigns still have to send over each account: the credit they need, and when they will be done.
 
-Pure: views of the results in, figures out. Weak spot: of a personalised campaign every text counts as long as the
-longest, and a text's parts are counted as the account's vendor counts them today; so the figures are at most too high.
+Pure: views of the results in, figures out. Weak spot: every text of a personalised campaign counts as long as the
+longest, and parts are counted by the account's current vendor; so the figures are at most too high.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNPACED_PER_S: Final = 10_000.0
 
 
 class AccountQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits for one account. `messages`: the credit it will take; `loads`: who sends it, without paused ones."""
+    """The queue of one account. `messages`: the credit it needs; `loads`: its campaigns, without paused ones."""
 
     recipients: int = 0
     messages: int = 0
@@ -58,7 +58,7 @@ def forecast(
     held: Iterable[str],
     now_ms: int,
 ) -> Forecast:
-    """The forecast of one campaign among all that wait; `held` are the accounts that do not send."""
+    """The forecast of one campaign among all waiting ones; `held` are the accounts that do not send."""
     mine = {name: queue for name, queue in waiting.items() if any(load.campaign == view.id for load in queue.loads)}
     beside = sum(queue.recipients - _left(view, name) for name, queue in mine.items())
     loads = [load for queue in mine.values() for load in queue.loads if load.campaign == view.id]

@@ -1,7 +1,7 @@
-"""What became of requests that were unknown, and who said so: read from the lanes' journals, the newest last.
+"""How unknown requests were resolved, and by whom: read from the lanes' journals, the newest last.
 
-The results store keeps what is, not who decided it; the journal has every Resolved for ever. Only these records are
-decoded, so a million others pass in seconds.
+The results store keeps the state, not who decided it; the journal has every Resolved. Only these records are decoded,
+so a million others pass in seconds.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ KEPT_MAX: Final = 100_000
 _TAGS: Final = frozenset({"resolved", "owned"})
 
 Progress = Callable[[int], None]
-"""Is told how many records were read."""
+"""Called with the number of records read."""
 
 
 def silent(records: int) -> None:
-    """Takes no notice."""
+    """Does nothing."""
 
 
 class Resolution(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ async def resolutions(
 ) -> list[Resolution]:
     """The newest resolutions of these journals, oldest first; those of one campaign, or of all. Raises LogError.
 
-    Weak spot: one that an answer had forestalled (its owner was frozen, not dead) is among them.
+    Weak spot: one that an earlier answer had made void (its owner was frozen, not dead) is among them.
     """
     found: list[tuple[int, Resolved]] = []
     read = 0
@@ -82,7 +82,7 @@ async def resolutions(
 
 
 async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> tuple[deque[Resolved], int]:
-    """The resolutions of a journal that count: the first of each intent, by who owned the lane."""
+    """The valid resolutions of a journal: the first of each intent by the lane's owner."""
     ownership, found, seen = Ownership(), deque[Resolved](maxlen=KEPT_MAX), set[int]()
     begin = offset = await _first_kept(log, partition)
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX):
@@ -102,7 +102,7 @@ async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> 
 
 
 async def _first_kept(log: Log, partition: int) -> int:
-    """The first offset that is still kept: what is over its retention is gone."""
+    """The first offset that is still kept."""
     if await _is_there(log, partition, 0):
         return 0
     low, high = 1, await log.end(LANES.name, partition)

@@ -39,7 +39,7 @@ def write_results(
 ) -> ResultsWritten:
     """Write the results in these states (None: all recipients); `texts`: with a column of what each recipient gets.
 
-    `wrote` is told the rows written so far. Blocks. Raises StoreError, LogError, and OSError where `out` does.
+    `wrote` is called with the rows written so far. Blocks. Raises StoreError, LogError, and OSError from `out`.
     """
     with ExitStack() as stack:
         reader = stack.enter_context(closing(open_reader(places.store)))

@@ -69,7 +69,7 @@ class Session:
         """The configuration with the secrets of these accounts. Raises ConfigError if one is missing."""
         if isinstance(self._source, Places):
             return self._source
-        from dispatcher.config.file import load  # here: most questions need no account, and no vendor's module
+        from dispatcher.config.file import load  # most queries need no account and no vendor's module
 
         return load(self._source, secrets=secrets)
 
@@ -80,21 +80,21 @@ class Session:
                 try:
                     self._log = await open_log(self.places.log.url, create=create)
                 except ConfigError:
-                    self.config_with("none")  # a mistake elsewhere in the file may be the reason: tell it first
+                    self.config_with("none")  # a mistake elsewhere in the file may be the reason: report it first
                     raise
                 self._stack.push_async_callback(self._log.close)
             return self._log
 
     async def read(self, ask: Callable[[StoreReader], T]) -> T:
-        """Ask the results, in a thread. Raises ConfigError if there is no log yet, LogError, StoreError."""
+        """Query the results, in a thread. Raises ConfigError if there is no log yet, LogError, StoreError."""
         await self.fold()
         async with self._reading:
             return await asyncio.to_thread(ask, await self._opened_reader())
 
     async def fold(self, *, whole: bool = False) -> None:
-        """Fold what is new, unless a running dispatcher does; at most once in FOLD_AGAIN_S.
+        """Fold new records, unless a running dispatcher does; at most once in FOLD_AGAIN_S.
 
-        `whole`: with the numbers of every batch, which an earlier fold that was interrupted may have left out.
+        `whole`: with the numbers of every batch, which an interrupted fold may have left out.
         """
         if time.monotonic() - self._folded_s < FOLD_AGAIN_S and (self._is_whole or not whole):
             return
@@ -119,7 +119,7 @@ class Session:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[StoreReader]:
-        """A reader of its own for a long read, brought up to date; its calls block. Raises what `read` raises."""
+        """A separate reader for a long read, brought up to date; its calls block. Raises the errors of `read`."""
         await self.fold(whole=True)
         reader = await asyncio.to_thread(open_reader, self.places.store)
         try:
@@ -144,7 +144,7 @@ async def open_session(
 ) -> AsyncIterator[Session]:
     """Open a session; `log` is an open log to use instead of the configured one. Raises ConfigError.
 
-    `progress` is told (done, of how many) records while results are brought up to date.
+    `progress` is called with (done, all) records while results are brought up to date.
     """
     session = Session(config, log, progress)
     try:

@@ -1,4 +1,4 @@
-"""The suppression list: reading it, changing it, and how many numbers a change made a difference for."""
+"""The suppression list: reading it, changing it, and how many numbers a change affected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LISTED_MAX: Final = 100
 
 
 class SuppressionChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What a change came to: `numbers` different ones were named, `changed` of them it made a difference for."""
+    """The result of a change: it named `numbers` different ones and affected `changed` of them."""
 
     numbers: int
     changed: int
@@ -30,7 +30,7 @@ class SuppressionChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
-    """A number on the list: since when, by which way, by whom and why."""
+    """A number on the list: since when, from which source, by whom and why."""
 
     number: str
     since_ms: int
@@ -40,7 +40,7 @@ class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SuppressedNumbers(msgspec.Struct, frozen=True, kw_only=True):
-    """How many numbers are on the list, and those that were asked for."""
+    """How many numbers are on the list, and the requested ones."""
 
     listed: int
     entries: list[Suppressed]
@@ -112,13 +112,13 @@ async def change_suppression(
         await put(log, rest, adds=adds, source=source, by=by or os_user(), why=why, at_ms=now_ms())
         await found.read_on(log)
     if found.snapshot_due:
-        with contextlib.suppress(LogError):  # it only makes reading shorter; the next change does it
+        with contextlib.suppress(LogError):  # it only shortens reading; the next change repeats it
             await snapshot_if_due(log)
     return SuppressionChange(numbers=len(wanted), changed=max(changed, 0), listed=len(found.listing))
 
 
 def _differs(found: SuppressionList, wanted: Numbers, *, adds: bool) -> NDArray[np.bool_]:
-    """For which of these numbers the list is not yet as it shall be."""
+    """The numbers that the change affects."""
     there = contains(found.listing.numbers, wanted)
     if adds:
         there &= ~contains(found.only_reported(), wanted)
@@ -127,7 +127,7 @@ def _differs(found: SuppressionList, wanted: Numbers, *, adds: bool) -> NDArray[
 
 
 def suppression_key(text: str) -> int:
-    """A number as the list has it. Raises UserError if the text is no phone number."""
+    """A number in the list's form. Raises UserError if the text is not a phone number."""
     key = key_as_written(text)
     if not key:
         raise UserError(

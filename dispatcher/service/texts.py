@@ -1,4 +1,4 @@
-"""What each recipient of a campaign gets, for its export: from the log, batch by batch; the results hold no text."""
+"""Each recipient's text, for a campaign's export: from the log, batch by batch; the results hold no text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is unknown, as a person meets it: the requests, why, what speaks for or against them; and the person's decision.
+"""Unknown requests for people: the requests, why, the evidence; and the person's decision.
 
-A decision goes into the lane's inbox, naming every intent; the lane's owner turns it into a Resolved. So nothing here
-decides anything by itself, and a decision about what is not unknown any more changes nothing.
+A decision goes into the lane's inbox and names every intent; the lane's owner turns it into a Resolved. So nothing is
+decided here, and a decision about a request that is not unknown any more changes nothing.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from schemas.topics import JOBS, lane_partition
 EVIDENCE_CALLS_MAX: Final = 20
 ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not speak for a whole request"
 INTENTS_MAX: Final = 5_000
-"""Named in one record; more go into several."""
+"""Intents per record; more go into several records."""
 
 LOOK_AGAIN_S: Final = 0.5
 IN_EFFECT_WITHIN_S: Final = 15.0
 
 
 class Clue(msgspec.Struct, frozen=True, kw_only=True):
-    """Reports under an id that no answer told us, for `numbers` numbers that the request or an attempt of it holds.
+    """Reports with an id that appears in no outcome, for `numbers` numbers of the request or an attempt of it.
 
-    `others` hold them too. `proves`: its recipients were texted under this id, so that the search for evidence resolves
-    it. No reports: a late answer says so.
+    `others` hold them, too. `proves`: its recipients were texted under this id, so the search for evidence resolves it.
+    Without reports: a late answer proves it.
     """
 
     vendor_id: str
@@ -54,9 +54,9 @@ class Clue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Doubt(msgspec.Struct, frozen=True, kw_only=True):
-    """An unknown chunk, its campaign as it is now, and what is known beside it.
+    """An unknown chunk, its campaign's current view, and what else is known.
 
-    `blind` says why no evidence is looked for on its account, or is "".
+    `blind` says why no evidence is searched for on its account, or is "".
     """
 
     chunk: UnknownChunk
@@ -67,22 +67,22 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What `--chunk` calls it."""
+        """Its name for `--chunk`."""
         return f"{self.chunk.partition}:{self.chunk.intent}"
 
     @property
     def in_history(self) -> str:
-        """What the vendor's history says of it, or "" if it has not been asked."""
+        """What the vendor's history says about it, or "" before a query."""
         return self.chunk.text if self.chunk.code in (HISTORY, HISTORY_PARTLY) else ""
 
     @property
     def looked_up(self) -> bool:
-        """Its account's lane asks the vendor's history for it."""
+        """Whether its account's lane queries the vendor's history for it."""
         return _ids_each(self.vendor)
 
     @property
     def partly_taken(self) -> bool:
-        """The vendor's history has some of its recipients."""
+        """Whether the vendor's history has some of its recipients."""
         return self.chunk.code == HISTORY_PARTLY
 
     @property
@@ -119,7 +119,7 @@ def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
 
 
 def gives_ids_each(views: Iterable[CampaignView], account: str) -> bool:
-    """Whether the account's vendor gives every recipient an id of its own, as far as this release knows it."""
+    """Whether the account's vendor gives every recipient an id, if this release knows the vendor."""
     vendors = {leg.vendor for view in views for leg in view.legs if leg.account == account}
     return any(map(_ids_each, vendors))
 
@@ -130,7 +130,7 @@ def _ids_each(vendor: str) -> bool:
 
 
 def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> str:
-    """Add the account's clues by chunk; why there are none, if it is not for lack of reports."""
+    """Add the account's clues by chunk; returns why there are none, unless reports are missing."""
     after, parts = "", list[Evidence]()
     for _ in range(EVIDENCE_CALLS_MAX):
         parts.append(reader.evidence(account, after))
@@ -161,7 +161,7 @@ def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> 
 
 
 def chosen(found: Sequence[Doubt], campaign: str, names: Collection[str]) -> list[Doubt]:
-    """Those that `--chunk` names; all if it names none. Raises UserError for one that is not unknown."""
+    """The requests that `--chunk` names, or all. Raises UserError for one that is not unknown."""
     if not names:
         return list(found)
     known = {doubt.name: doubt for doubt in found}
@@ -206,7 +206,7 @@ def decisions(
 
 
 async def decide(log: Log, records: dict[int, list[Decided]]) -> None:
-    """Put the decisions into the lanes' inboxes. Raises LogError; deciding again does no harm."""
+    """Put the decisions into the lanes' inboxes. Raises LogError; repeating a decision does no harm."""
     for partition, decided in records.items():
         entries = [Entry(record.account.encode(), encode(record)) for record in decided]
         await log.append(JOBS.name, partition, entries)
@@ -222,7 +222,7 @@ class ResolvedChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's decision, and whether it is in effect already."""
+    """A person's decision, and whether it is in effect."""
 
     campaign: str
     as_: ResolvedAs = msgspec.field(name="as")
@@ -234,7 +234,7 @@ class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[Doubt], int]:
-    """What `doubts` finds, and how many records it is behind the log. Raises LogError, StoreError."""
+    """The result of `doubts`, and how many records it is behind the log. Raises LogError, StoreError."""
     records_behind = await session.behind(whole=True)
     return await session.read(lambda reader: doubts(reader, campaign)), records_behind
 
@@ -242,9 +242,9 @@ async def list_unknown(session: Session, campaign: str | None = None) -> tuple[l
 async def unknown_to_resolve(
     session: Session, campaign: str, names: Collection[str], verdict: ResolvedAs
 ) -> list[Doubt]:
-    """The requests that a decision would be about: those named, or all that are unknown.
+    """The requests of a decision: the named ones, or all unknown ones.
 
-    Raises UserError for a name that is not unknown, and where the vendor's own history says that some were texted.
+    Raises UserError for a name that is not unknown, and if the vendor's history says that some were texted.
     """
     found, _ = await list_unknown(session, campaign)
     found = chosen(found, campaign, names)
@@ -262,9 +262,9 @@ async def resolve_unknown(
     vendor_id: str = "",
     by: str = "",
 ) -> ResolveResult:
-    """Record a person's decision about these requests, and wait a moment until their lanes carried it out.
+    """Record a person's decision about these requests, and wait a moment for their lanes to carry it out.
 
-    `by` is who decides, by default the user of this process. Deciding again does no harm. Raises LogError.
+    `by` is the person who decides, by default the user of this process. Repeating it does no harm. Raises LogError.
     """
     who = by or f"{os_user()}@{socket.gethostname()}"
     await decide(await session.log(), decisions(found, verdict, why=why, vendor_id=vendor_id, by=who, at_ms=now_ms()))
@@ -308,7 +308,7 @@ def lanes_run(session: Session, found: Sequence[Doubt]) -> bool:
 
 
 async def _still_unknown(session: Session, found: Sequence[Doubt], within_s: float) -> list[Doubt]:
-    """Those of these that are unknown still, as soon as none is, or when the time is over."""
+    """Those of these that are still unknown: returns as soon as none is, or at the end of the time."""
     [campaign] = {doubt.campaign.id for doubt in found}
     until_s = time.monotonic() + within_s
     while True:
