@@ -44,7 +44,7 @@ def list_command(config: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def show_command(campaign: str, config: str | None, as_json: bool) -> None:
-    """Show a campaign: what was sent where, the balance of its recipients, what failed and why.
+    """Show a campaign: what was sent where, the equation of its recipients, what failed and why.
 
     A campaign is finished when every recipient has a final state. It is not finished while some are unknown (the vendor
     may or may not have texted them).

@@ -35,7 +35,7 @@ class CampaignPage(CampaignView, frozen=True, kw_only=True):
 
     settled: bool
     equation: str
-    balanced: bool
+    adds_up: bool
     waits_until_ms: int | None
 
 
@@ -171,7 +171,7 @@ def page_of(view: CampaignView, session: Session) -> CampaignPage:
         **asdict(view) | {"failures": failures},
         settled=counts.settled,
         equation=counts.line(),
-        balanced=counts.balanced,
+        adds_up=counts.adds_up,
         waits_until_ms=waits_until_ms(view, session),
     )
 

@@ -28,7 +28,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool
     counts: Counts
     equation: str
-    balanced: bool
+    adds_up: bool
 
 
 class CampaignProgress(CampaignState, frozen=True, kw_only=True):
@@ -122,7 +122,7 @@ def state_of(view: CampaignView) -> CampaignState:
         settled=counts.settled,
         counts=counts,
         equation=counts.line(),
-        balanced=counts.balanced,
+        adds_up=counts.adds_up,
     )
 
 

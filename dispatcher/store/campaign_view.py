@@ -34,7 +34,7 @@ class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
-    """The campaign with its counts; they are in balance if the sums are."""
+    """The campaign with its counts; they add up if the sums do."""
     record = now.record
     sent: dict[str, int] = {}
     for leg in record.legs:

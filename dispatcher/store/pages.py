@@ -149,6 +149,7 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
 def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> Iterator[Sighting]:
     """A number's row in the page of a batch of this launch."""
     vendors = {leg.account: leg.vendor for leg in record.legs}
+    reported_ms = reported_from(whole)
     for at in np.flatnonzero(whole.numbers == number).tolist():
         account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
         source: Source = "report" if whole.from_report[at] else "submit"
@@ -163,9 +164,18 @@ def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> I
             meaning=meaning(vendors.get(account, ""), source, code),
             vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
             submitted_ms=int(whole.submitted_ms[at]) or None,
-            reported_ms=int(whole.reported_s[at]) * 1000 or None,
+            reported_ms=int(reported_ms[at]) or None,
             launched_ms=record.at_ms,
         )
+
+
+def reported_from(page: Page) -> NDArray[np.int64]:
+    """When each was reported, for people: never before its submit; 0 where it was not.
+
+    The times of some vendors have no seconds, and their clocks differ from ours.
+    """
+    reported_ms = page.reported_s.astype(np.int64) * 1000
+    return np.where(reported_ms > 0, np.maximum(reported_ms, page.submitted_ms), 0)
 
 
 def reject_page(record: Rejects) -> RejectPage:

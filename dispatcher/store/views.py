@@ -112,8 +112,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
     `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
-    submit's. Missing times are 0. `broken` says why the numbers are missing (0). `place` is the batch's place in the
-    log (core/results/journal.py, spread_place).
+    submit's. Missing times are 0; `reported_s` are the vendor's. `broken` says why the numbers are
+    missing (0). `place` is the batch's place in the log (core/results/journal.py, spread_place).
     """
 
     batch: int

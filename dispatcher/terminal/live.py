@@ -12,10 +12,10 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from dispatcher.core.results.equation import Counts, Status, total
+from dispatcher.core.results.equation import STATUSES, Counts, Status, total
 from dispatcher.service.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
-from dispatcher.terminal.progress import SHARES, STATUS_WORDS, pace_words, shown
+from dispatcher.terminal.progress import SHARES, pace_words, shown
 
 BAR_CELLS_MAX: Final = 140
 
@@ -32,7 +32,7 @@ _STATUS_STYLES: Final[Mapping[Status, str]] = {
 def picture(
     views: Sequence[CampaignView], paces: Mapping[str, Pace], notes: Sequence[str | Text] = ()
 ) -> RenderableType:
-    """Bar, figures and pace of each campaign, then the balance equation over all of them, then the notes."""
+    """Bar, figures and pace of each campaign, then the equation over all of them, then the notes."""
     parts: list[RenderableType] = []
     for view in views:
         parts += [_title(view), Bar(view.counts), legend(view.counts)]
@@ -44,14 +44,14 @@ def picture(
 
 
 def status_text(status: Status) -> Text:
-    """The status in its words and colour."""
-    return Text(STATUS_WORDS[status], style=_STATUS_STYLES[status])
+    """The status in its colour, and what it means."""
+    return Text(status, style=_STATUS_STYLES[status]).append(f" ({STATUSES[status]})", style="not bold")
 
 
 def equation(counts: Counts) -> Text:
-    """The balance equation in one line, with its mark."""
-    line = Text().append("balance  ", style="bold").append(counts.line())
-    return line.append(" ✓", style="bold green") if counts.balanced else line.append(" ✗", style="bold red")
+    """The equation in one line, with its mark."""
+    line = Text().append("equation  ", style="bold").append(counts.line())
+    return line.append(" ✓", style="bold green") if counts.adds_up else line.append(" ✗", style="bold red")
 
 
 def legend(counts: Counts) -> Columns:
@@ -73,7 +73,7 @@ class Bar:
         coloured = console.color_system is not None and not console.no_color
         width = min(options.max_width, BAR_CELLS_MAX)
         for share, cells in zip(SHARES, cells_of(self._counts, width), strict=True):
-            solid = coloured and share.word not in ("waiting", "not sent")
+            solid = coloured and not share.open
             if cells:
                 yield Segment(("█" if solid else share.glyph) * cells, Style.parse(share.style))
         yield Segment.line()

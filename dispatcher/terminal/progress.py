@@ -5,12 +5,11 @@ dispatcher/terminal/live.py draws it; the figures come from dispatcher/service/p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from dispatcher.core.results.equation import Counts, Status
+from dispatcher.core.results.equation import STATUSES, WORDS, Counts
 from dispatcher.service.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.words import clock, countdown
@@ -19,37 +18,34 @@ from dispatcher.words import clock, countdown
 
 
 class Share(msgspec.Struct, frozen=True):
-    """A state on screen: its terms of the equation, its word, its look with and without colours."""
+    """A term of the equation as it is shown: its look with and without colours. `open`: it may still change."""
 
-    terms: tuple[str, ...]
-    word: str
+    term: str
     style: str
     glyph: str
     always: bool = False
+    open: bool = False
+
+    @property
+    def word(self) -> str:
+        """Its word, the equation's."""
+        return WORDS[self.term]
 
     def size(self, counts: Counts) -> int:
         """How many recipients are in it."""
-        return sum(int(getattr(counts, term)) for term in self.terms)
+        return int(getattr(counts, self.term))
 
 
 SHARES: Final = (
-    Share(("delivered",), "delivered", "green", "█", True),
-    Share(("failed",), "failed", "red", "▓", True),
-    Share(("no_report",), "no report", "bright_black", "▚"),
-    Share(("unknown",), "unknown", "magenta", "?", True),
-    Share(("cancelled",), "cancelled", "bright_black", "x"),
-    Share(("accepted", "in_flight"), "waiting", "yellow", "▒", True),
-    Share(("queued",), "not sent", "blue", "░", True),
+    Share("delivered", "green", "█", True),
+    Share("failed", "red", "▓", True),
+    Share("no_report", "bright_black", "▚"),
+    Share("unknown", "magenta", "?", True),
+    Share("cancelled", "bright_black", "x"),
+    Share("accepted", "yellow", "▒", True, True),
+    Share("in_flight", "cyan", "▸", False, True),
+    Share("queued", "blue", "░", True, True),
 )
-
-STATUS_WORDS: Final[Mapping[Status, str]] = {
-    "running": "sending",
-    "paused": "paused",
-    "waiting": "waiting for reports",
-    "holding": "not finished: unknown recipients left",
-    "cancelled": "cancelled",
-    "finished": "finished",
-}
 
 
 def shown(counts: Counts) -> list[tuple[Share, int]]:
@@ -79,7 +75,12 @@ def pace_words(view: CampaignView, now: Pace) -> str:
 def plain_line(view: CampaignView, now: Pace) -> str:
     """The campaign's progress as one line without colours."""
     shares = ", ".join(f"{share.word} {size:,}" for share, size in shown(view.counts))
-    words = [STATUS_WORDS[view.status], f"{percent_final(view.counts)} % final", shares, pace_words(view, now)]
+    words = [
+        f"{view.status} ({STATUSES[view.status]})",
+        f"{percent_final(view.counts)} % final",
+        shares,
+        pace_words(view, now),
+    ]
     return f"{view.id}: {' · '.join(filter(None, words))}"
 
 

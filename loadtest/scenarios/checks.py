@@ -75,8 +75,8 @@ def _always(facts: Facts) -> Iterator[Check]:
         "no other limit of a vendor was exceeded", not violations, _by_name(violations, "times") or "0 violations"
     )
     yield _lists(facts)
-    broken = [view.id for view in facts.views if not view.counts.balanced]
-    yield Check("the balance equation holds", not broken, ", ".join(broken) or counts.line())
+    broken = [view.id for view in facts.views if not view.counts.adds_up]
+    yield Check("the equation holds", not broken, ", ".join(broken) or counts.line())
     moving = counts.open - counts.unknown
     yield Check("every recipient has its final word", moving == 0, f"{moving:,} still under way")
     yield _at_most("unknown", counts.unknown, counts.recipients, scenario.expect.unknown_max)

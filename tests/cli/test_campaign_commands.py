@@ -56,7 +56,7 @@ def test_show_says_what_was_launched_where_everybody_is_and_that_it_adds_up(fold
         assert words in page
     shown = printed("campaign", "show", "may")
     assert shown["counts"]["queued"] == 3
-    assert (shown["status"], shown["balanced"], shown["records_behind"]) == ("running", True, 0)
+    assert (shown["status"], shown["adds_up"], shown["records_behind"]) == ("running", True, 0)
     assert shown["route"] == [{"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3}]
 
 
@@ -210,7 +210,9 @@ def test_cancelling_asks_and_a_no_cancels_nothing(folder: Path) -> None:
 def test_a_watch_without_a_terminal_prints_lines_until_the_campaign_is_over(folder: Path) -> None:
     launched(folder, "may")
     journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
-    assert said("campaign", "watch", "may").startswith("may: finished · 100 % final · delivered 0, failed 3")
+    assert said("campaign", "watch", "may").startswith(
+        "may: finished (every recipient has its final word) · 100 % final · delivered 0, failed 3"
+    )
     [line] = said("campaign", "watch", "may", "--json").splitlines()
     assert orjson.loads(line)["counts"]["failed"] == 3
 
@@ -227,7 +229,9 @@ def test_a_watch_on_a_dumb_terminal_prints_lines(folder: Path, monkeypatch: pyte
     launched(folder, "may")
     journal(folder, intent("may", 3), outcome(1, "failed", code="105"))
     monkeypatch.setenv("TERM", "dumb")
-    assert on_a_terminal("campaign", "watch", "may").startswith("may: finished · 100 % final · delivered 0, failed 3")
+    assert on_a_terminal("campaign", "watch", "may").startswith(
+        "may: finished (every recipient has its final word) · 100 % final · delivered 0, failed 3"
+    )
 
 
 def test_results_that_are_behind_the_log_say_so(folder: Path) -> None:

@@ -214,8 +214,8 @@ def _views(
         yield f"the results know {sorted(views)}, the log {sorted(truth.launched)}"
     states = {name: dict(rows.group_by("state").len().iter_rows()) for (name,), rows in ours.group_by(["campaign"])}
     for name, view in views.items():
-        if not view.counts.balanced:
-            yield f"{name}: the balance equation does not hold: {view.counts.line(zeros=True)}"
+        if not view.counts.adds_up:
+            yield f"{name}: the equation does not hold: {view.counts.line(zeros=True)}"
         counted = {state.word: getattr(view.counts, state.word) for state in State}
         listed = {word: states.get(str(name), {}).get(word, 0) for word in counted}
         if counted != listed:

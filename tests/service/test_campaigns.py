@@ -32,7 +32,7 @@ async def test_one_campaign_is_shown_with_its_equation(tmp_path: Path) -> None:
         await launched(session, "may", weight=2)
         await weigh_campaign(session, "may", weight=5)
         shown = await show_campaign(session, "may")
-        assert (shown.counts.queued, shown.balanced, shown.settled) == (3, True, False)
+        assert (shown.counts.queued, shown.adds_up, shown.settled) == (3, True, False)
         assert shown.equation == "4 rows = 1 invalid + 3 queued"
         assert shown.weight == 5
         with pytest.raises(UserError, match="there is no campaign"):
@@ -43,7 +43,7 @@ async def test_a_campaign_as_json_has_the_names_that_scripts_know(tmp_path: Path
     async with open_session(configured(tmp_path)) as session:
         await launched(session, "may")
         found = msgspec.to_builtins(await show_campaign(session, "may"))
-        for name in ("campaign", "route", "unknown_policy", "counts", "equation", "settled", "balanced", "failures"):
+        for name in ("campaign", "route", "unknown_policy", "counts", "equation", "settled", "adds_up", "failures"):
             assert name in found
         assert not {"id", "legs", "unknown"} & set(found)
         assert list(found["route"]) == [{"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3}]

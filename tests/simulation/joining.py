@@ -1,6 +1,6 @@
 """The second half of a history: the real join of what the lanes wrote and the vendor reported, cut into any reads.
 
-Checked while it folds: the balance equation of every campaign. At the end: every recipient is what a naive model of the
+Checked while it folds: the equation of every campaign. At the end: every recipient is what a naive model of the
 same log says, what the books call taken was taken by the vendor, and a store rebuilt from the log has the same rows.
 """
 
@@ -82,12 +82,12 @@ def _in_pieces(driver: Driver, rng: random.Random) -> None:
         driver.take(rng.choice([behind, behind[:1], behind[-1:]]), rng.randint(1, READ_MAX))
         if rng.random() < 0.1:
             driver.reopen()
-        _balanced(driver)
+        _adds_up(driver)
     driver.load(driver.store.batches_wanted(1000))
-    _balanced(driver)
+    _adds_up(driver)
 
 
-def _balanced(driver: Driver) -> None:
+def _adds_up(driver: Driver) -> None:
     reader = driver.reader()
     try:
         for view in reader.campaigns(now_ms=0):

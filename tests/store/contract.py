@@ -6,13 +6,16 @@ test_store_inbound.py, what random histories come to in test_join_property.py.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from random import Random
 
+import orjson
 import pytest
 
 from dispatcher.errors import LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import Stored
+from dispatcher.store.export.recipients import export
 from dispatcher.store.port import LoadedBatch, StoreReader
 from schemas import codec
 from schemas.records import (
@@ -382,6 +385,21 @@ class StoreContract:
         [message] = scene.reader().inbound(str(N))
         assert (message.account, message.text, message.to, message.at_ms) == ("spring", "T", "1069", 5)
         assert scene.reader().inbound("nobody") == []
+
+    def test_a_report_is_never_shown_earlier_than_its_submit(self, scene: Scene):
+        scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
+        minute = SENT_MS // 60_000 * 60
+        late = SENT_MS // 1000 + 9
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", minute), ("v1", N + 1, 1, "DELIVRD", late)])
+        found = [scene.reader().lookup(N + index, NOW_MS)[0] for index in range(3)]
+        assert [each.reported_ms for each in found] == [SENT_MS, late * 1000, None]
+        assert {each.submitted_ms for each in found} == {SENT_MS}
+        out = io.BytesIO()
+        view = scene.reader().campaign("c1", NOW_MS)
+        assert view is not None
+        export(scene.reader(), view, out, "ndjson", states=["delivered"], now_ms=NOW_MS)
+        rows = [orjson.loads(line) for line in out.getvalue().splitlines()]
+        assert [row["reported_at"] >= row["submitted_at"] for row in rows] == [True, True]
 
     @pytest.mark.parametrize("launched_first", [True, False])
     def test_rejected_rows_of_the_launched_attempt_are_kept_and_no_others(

@@ -14,15 +14,16 @@ from typing import Final, Literal
 import msgspec
 
 Status = Literal["running", "paused", "waiting", "holding", "cancelled", "finished"]
-"""What a campaign is doing, for people.
+"""What a campaign is doing. `STATUSES` says what each means; lists, pages, JSON and docs use these words alone."""
 
-running    something is queued or under way
-paused     something is queued and a person paused it
-waiting    everything was sent; reports are still due
-holding    only unknown recipients are left, and the policy (or nobody yet) decides about them
-cancelled  a person cancelled it; what was on its way may still settle
-finished   every recipient has its final word
-"""
+STATUSES: Final[dict[Status, str]] = {
+    "running": "something is queued or under way",
+    "paused": "something is queued, and a person paused it",
+    "waiting": "everything was sent; reports are still due",
+    "holding": "not finished: only unknown recipients are left",
+    "cancelled": "a person cancelled it; reports of what was sent still count",
+    "finished": "every recipient has its final word",
+}
 
 
 class EquationBroken(ValueError):
@@ -64,7 +65,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return self.open == 0
 
     @property
-    def balanced(self) -> bool:
+    def adds_up(self) -> bool:
         """Whether the equation holds."""
         return self.rows == sum(getattr(self, name) for name in TERMS) and all(
             getattr(self, name) >= 0 for name in self.__struct_fields__
@@ -72,14 +73,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     def check(self) -> Counts:
         """Itself. Raises EquationBroken."""
-        if not self.balanced:
-            raise EquationBroken(f"the balance equation does not hold: {self.line(zeros=True)}")
+        if not self.adds_up:
+            raise EquationBroken(f"the equation does not hold: {self.line(zeros=True)}")
         return self
 
     def line(self, *, zeros: bool = False) -> str:
         """The equation in one line, `12 rows = 2 invalid + 10 delivered`; terms of 0 are left out unless `zeros`."""
         terms = [f"{getattr(self, name):,} {WORDS[name]}" for name in TERMS if zeros or getattr(self, name)]
-        sign = "=" if self.balanced else "≠"
+        sign = "=" if self.adds_up else "≠"
         return f"{self.rows:,} rows {sign} {' + '.join(terms) or '0'}"
 
     def as_dict(self) -> dict[str, int]:

@@ -4,7 +4,7 @@ See docs/ARCHITECTURE.md, "The join and the results".
 
 The same transitions as the lane's own fold (dispatcher/core/lane/state.py, TRANSITIONS); but here every chunk is kept,
 because its reports may come days later, and a journal that says something impossible is counted, not fatal: the
-balance equation shows what it did.
+equation shows what it did.
 
 A chunk's state is a matter of the journal alone, a recipient's final report a matter of the reports alone; a recipient
 is in its report's state, else in that of the one chunk that holds it and was not returned to the queue, else queued.

@@ -5,7 +5,8 @@ Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit'
 (the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row with
 the same number); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are text. Times
 are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of the zone
-Asia/Shanghai.
+Asia/Shanghai. No report is earlier than its submit: the times of some vendors have no seconds, and their clocks differ
+from ours.
 
 table_files.py makes CSV and XLSX safe for spreadsheets. NDJSON and Parquet hold every text verbatim.
 """
@@ -24,6 +25,7 @@ from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.wire_number import to_wire
 from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, meaning
+from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
 
@@ -143,7 +145,7 @@ class _Frames:
                 "vendor_id": _texts(page.vendor_ids).gather(page.vendor_id_index),
                 "account": _texts(page.accounts).gather(page.account_index),
                 "submitted_at": _times(page.submitted_ms),
-                "reported_at": _times(page.reported_s.astype(np.int64) * 1000),
+                "reported_at": _times(reported_from(page)),
             }
         )
         return frame if self._sent is None else frame.with_columns(self._sent(page).alias("text"))

@@ -69,7 +69,9 @@ def test_a_watch_ends_with_the_word_that_it_is_not_finished(desk: Desk, cancelle
     if cancelled:
         cancel(desk)
     line = said(desk, "campaign", "watch", "may")
-    assert line.startswith("may: cancelled" if cancelled else "may: not finished: unknown recipients left")
+    assert line.startswith(
+        "may: cancelled" if cancelled else "may: holding (not finished: only unknown recipients are left)"
+    )
     assert "90 % final" in line
     assert "unknown 1" in line
     [last] = desk.run("campaign", "watch", "may", "--json").stdout.splitlines()
@@ -84,12 +86,12 @@ def test_a_watch_goes_on_while_the_policy_will_send_again(desk: Desk):
     )
     assert watching.stdout is not None
     with watching:
-        assert watching.stdout.readline().startswith("may: not finished: unknown recipients left")
+        assert watching.stdout.readline().startswith("may: holding (not finished: only unknown recipients are left)")
         with desk.lanes_running():  # they cannot reach the vendor, so what is sent again stays queued
-            while not (line := watching.stdout.readline()).startswith("may: sending"):
+            while not (line := watching.stdout.readline()).startswith("may: running"):
                 assert line, watching.wait()
         desk.run("campaign", "cancel", "may", "--yes")
-        assert watching.stdout.readlines()[-1].startswith("may: cancelled · 100 % final")
+        assert watching.stdout.readlines()[-1].startswith("may: cancelled (")
 
 
 def test_the_list_counts_them_and_says_what_that_means(desk: Desk):

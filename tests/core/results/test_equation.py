@@ -1,4 +1,4 @@
-"""The balance equation: it holds, or it says so."""
+"""The equation: it holds, or it says so."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ terms = st.dictionaries(st.sampled_from(TERMS), st.integers(0, 10**9))
 
 
 @given(terms)
-def test_counts_are_balanced_exactly_when_the_terms_make_up_the_rows(found):
+def test_counts_add_up_exactly_when_the_terms_make_up_the_rows(found):
     rows = sum(found.values())
-    assert Counts(rows=rows, **found).check().balanced
+    assert Counts(rows=rows, **found).check().adds_up
     for wrong in (rows + 1, rows - 1):
         broken = Counts(rows=wrong, **found)
-        assert not broken.balanced
+        assert not broken.adds_up
         with pytest.raises(EquationBroken, match="does not hold"):
             broken.check()
 

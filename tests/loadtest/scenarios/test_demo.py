@@ -201,7 +201,7 @@ def test_the_demo_runs_and_its_json_says_that_everything_agrees(tmp_path: Path, 
         == found["vendor"]["numbers_accepted"]
         == sum(each["counts"]["delivered"] + each["counts"]["failed"] for each in found["campaigns"])
     )
-    assert all(each["balanced"] and each["status"] == "finished" for each in found["campaigns"])
+    assert all(each["adds_up"] and each["status"] == "finished" for each in found["campaigns"])
     assert (tmp_path / "kept" / "dispatcher.toml").exists()
     password = (tmp_path / "kept" / "pswd.txt").read_text().strip()
     said = [path.read_text() for path in (tmp_path / "kept").glob("*.log")]
