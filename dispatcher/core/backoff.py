@@ -1,4 +1,4 @@
-"""How long to wait before the next try: twice as long after each failure, up to a bound. A value; it counts nothing."""
+"""How long to wait before the next try: doubled by each failure, up to a bound. A value; it does not count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Backoff(msgspec.Struct, frozen=True):
     max_s: float
 
     def pause_s(self, failures: int) -> float:
-        """The pause after so many failures in a row; 0.0 after none."""
+        """The pause after this many failures in a row; 0.0 after none."""
         if failures <= 0:
             return 0.0
         return min(self.max_s, self.first_s * 2.0 ** min(failures - 1, DOUBLINGS_MAX))

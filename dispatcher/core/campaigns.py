@@ -1,4 +1,4 @@
-"""What the `campaigns` topic says, folded: every campaign's definition and control, and what is known of accounts.
+"""The fold of the `campaigns` topic: every campaign's definition and control, and facts about accounts.
 
 The first Launched of an id wins; pausing, cancelling and weight changes may be read before it (compaction). This is the
 only fold of that topic.
@@ -27,7 +27,7 @@ WEIGHT_MAX: Final = 1_000
 
 
 class OperationState:
-    """What a person had a vendor do to an account: how it was asked, and the last word on it."""
+    """A person's operation on an account: how it was asked, and its latest record."""
 
     __slots__ = ("asked", "last")
 
@@ -37,12 +37,12 @@ class OperationState:
 
     @property
     def result(self) -> Literal["done", "not-done", "unknown"]:
-        """What became of it; without a word after `asked` it is unknown."""
+        """Its result; without a record after `asked` it is unknown."""
         return "unknown" if self.last.result == "asked" else self.last.result
 
 
 class Campaign:
-    """One campaign as the log knows it. `launched` is None until its commit point was read."""
+    """One campaign on the log. `launched` is None until its commit point was read."""
 
     __slots__ = ("cancelled", "closed", "id", "launched", "launched_offset", "paused", "weighed")
 
@@ -81,9 +81,9 @@ class Campaigns:
     def __init__(self) -> None:
         self.by_id: dict[str, Campaign] = {}
         self.checkpoints: dict[int, int] = {}
-        self.balances: dict[str, BalanceAsked] = {}  # of each account, the last answer
-        self.stops: dict[str, Stopped] = {}  # of each account, what its lane told last
-        self.operations: dict[str, OperationState] = {}  # by their id, in the order in which they were asked
+        self.balances: dict[str, BalanceAsked] = {}  # the last answer of each account
+        self.stops: dict[str, Stopped] = {}  # the last notice of each account's lane
+        self.operations: dict[str, OperationState] = {}  # by id, in the order of asking
         self.suppression_snapshot: SuppressionSnapshotAt | None = None  # the newest one
 
     def apply(self, offset: int, record: AnyRecord) -> str | None:
@@ -136,11 +136,11 @@ class Campaigns:
         return None if known is None else known.launched
 
     def stopped(self) -> dict[str, Stopped]:
-        """The accounts that are kept from sending, as their lanes told last."""
+        """The accounts that are kept from sending, by the last notices of their lanes."""
         return {account: stop for account, stop in self.stops.items() if stop.reasons()}
 
     def counts(self, campaign: str, attempt: str) -> bool | None:
-        """Whether this attempt is the one that was launched; None as long as none was."""
+        """Whether this attempt was launched; None if no attempt was launched."""
         known = self.by_id.get(campaign)
         if known is None or known.launched is None:
             return None

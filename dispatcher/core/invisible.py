@@ -1,8 +1,8 @@
-"""Characters that display nothing, and characters that display as a blank. Pure.
+"""Invisible characters, and characters that display as a blank. Pure.
 
-Both come along when people copy numbers, names and words between programs; whoever compares or reads what people wrote
-takes the first for nothing and the second for a blank. The first are those Unicode lets every program ignore
-(Default_Ignorable_Code_Point, 15.0), the marks of annotations, and controls that break no line.
+People copy both along with numbers, names and words. Readers of such text drop the first and treat the second as
+blanks. Invisible are those that Unicode lets every program ignore (Default_Ignorable_Code_Point, 15.0), the marks of
+annotations, and controls that break no line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NOTHING: Final = (
 _WIDE_BLANKS: Final = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u2800\u3000"
 
 AROUND: Final = f"^[{_NOTHING}{_WIDE_BLANKS}]+|[{_NOTHING}{_WIDE_BLANKS}]+$"
-"""What displays nothing at either end of a value, for the regular expressions of polars."""
+"""Invisible characters at either end of a value, for the regular expressions of polars."""
 
 NOTHING: Final = re.compile(f"[{_NOTHING}]+")
 WIDE_BLANKS: Final = re.compile(f"[{_WIDE_BLANKS}]")
@@ -26,5 +26,5 @@ BLANKS: Final = re.compile(f"[\t\n\x0b\f\r {_WIDE_BLANKS}]+")
 
 
 def visible(text: str) -> str:
-    """The text without what displays nothing; blanks and line breaks between words as one blank each."""
+    """The text without invisible characters; blanks and line breaks between words become one blank each."""
     return BLANKS.sub(" ", NOTHING.sub("", text)).strip(" ")

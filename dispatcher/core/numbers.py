@@ -1,9 +1,9 @@
-"""Phone numbers: what a person wrote -> an int64 -> the digits on the wire. Whole columns at a time, never one by one.
+"""Phone numbers: written form -> int64 -> digits on the wire. Whole columns at a time.
 
-How a number is an int64 is in wire_number.py; 0 is "no number".
+wire_number.py defines the int64 of a number; 0 is "no number".
 
-Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: only mobiles pass `normalise`, and numbers abroad and
-PHS ones where that is asked for (a PHS number reads like any landline's); a wire number has at most 15 digits after its
+Pure: bytes and numpy arrays in, arrays and bytes out. Weak spots: `normalise` accepts only mobiles, and on request
+numbers abroad and PHS ones (a PHS number reads like a landline's); a wire number has at most 15 digits after its
 leading zeros (E.164), more raise ValueError.
 """
 
@@ -34,7 +34,7 @@ REASONS: Final = (
     "several numbers in one cell",
     "other text beside the number",
 )
-"""Why `normalise` refuses a value, by its reason code; code 0 is "it is fine"."""
+"""Why `normalise` refuses a value, by reason code; code 0 means good."""
 
 _EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS, _SEVERAL, _BESIDE = range(1, 11)
 
@@ -46,7 +46,7 @@ ADVICE: Final = {
     "other text beside the number": "leave only the number in its cell",
     "not a mobile number": "eleven digits, but no 13…19 number: a landline or a typing error",
 }
-"""What to tell the user about a reason, where there is something to tell."""
+"""Notes for the user about some reasons."""
 
 _LF: Final = 10
 _ZERO: Final = 48
@@ -67,7 +67,7 @@ def is_abroad(values: Numbers) -> NDArray[np.bool_]:
 
 
 def encode(values: Numbers, separator: bytes = b",") -> bytes:
-    """The wire forms of these numbers, joined by `separator` (one byte); what a batch holds.
+    """The wire forms of these numbers, joined by `separator` (one byte), as in a batch.
 
     Raises ValueError if one of them is not the code of a number.
     """
@@ -179,7 +179,7 @@ _FOLDS: Final = {
     prefix: [(wide.encode(), plain.encode()) for wide, plain in _FOLDED.items() if wide.encode()[:-1] == prefix]
     for prefix in {wide.encode()[:-1] for wide in _FOLDED}
 }
-"""The same as bytes, by all but their last byte: what has none of the prefixes needs no further look."""
+"""The same as bytes, by all but their last byte: a value without these prefixes needs no further check."""
 
 _DECIMAL: Final = re.compile(rb"^([^.\n]*\d)\.(\d+)(?=[\"' \t\r]*$)", re.MULTILINE)
 _DECIMAL_DIGITS_MIN: Final = 8
@@ -198,12 +198,12 @@ _PART_DIGITS_MIN: Final = 7
 def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -> tuple[Numbers, Bytes]:
     """(numbers, reason codes) of values as people write them, one a line, UTF-8, each line ended by LF.
 
-    A good one has reason code 0; a refused one has number 0 and says why (`REASONS`). Accepted around the eleven
-    digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, what displays nothing, a spreadsheet's
-    `="…"` and `.00`, commas between thousands, an exponent that leaves all digits there (`1.3800138000E10`), and the
-    country code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code,
-    are good ones, too; but not those that without it read like a mobile here (vendors.md AMB-COSMS-13). `phs`: so are
-    numbers with `0` and an area code in China, as COSMS writes PHS phones (vendors.md 1.5).
+    A good value has reason code 0; a refused one has number 0 and a reason (`REASONS`). Accepted around the eleven
+    digits: blanks, hyphens, dots, brackets, quotes, tabs, full-width forms, invisible characters, a spreadsheet's
+    `="…"` and `.00`, commas between thousands, an exponent that keeps all digits (`1.3800138000E10`), and the country
+    code as `86`, `+86` or `0086`. `international`: numbers abroad, with `+` or `00` before the country code, are good,
+    too, except those that read like a mobile here without it (vendors.md AMB-COSMS-13). `phs`: so are numbers with `0`
+    and an area code in China, as COSMS writes PHS phones (vendors.md 1.5).
     """
     written, lines = lines, _plain(lines)
     text = np.frombuffer(lines, np.uint8)
@@ -241,7 +241,7 @@ def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -
 
 
 def _name_what_else(written: bytes, reasons: Bytes) -> None:
-    """Say of refused values that they hold more than one number, or a number and other text."""
+    """Mark refused values with more than one number, or with a number and other text."""
     text = np.frombuffer(written, np.uint8)
     ends = np.flatnonzero(text == _LF)
     starts = np.append(0, ends[:-1] + 1)
@@ -256,7 +256,7 @@ def _name_what_else(written: bytes, reasons: Bytes) -> None:
 
 
 def _take_abroad(text: Bytes, starts: Numbers, ends: Numbers, numbers: Numbers, reasons: Bytes) -> None:
-    """Make those that were refused as `international` numbers, where their wire form is nobody else's."""
+    """Turn values refused as `international` into numbers, if their wire form is unambiguous."""
     at = np.flatnonzero(reasons == _INTERNATIONAL)
     begin, length = starts[at], ends[at] - starts[at]
     value = np.zeros(len(at), np.int64)
@@ -275,7 +275,7 @@ def _take_abroad(text: Bytes, starts: Numbers, ends: Numbers, numbers: Numbers, 
 def _take_phs(
     text: Bytes, starts: Numbers, ends: Numbers, home: NDArray[np.bool_], numbers: Numbers, reasons: Bytes
 ) -> None:
-    """Make numbers of those at home with an area code (010, 02x, 03xx to 09xx) and seven or eight digits."""
+    """Turn domestic values with an area code (010, 02x, 03xx to 09xx) and seven or eight digits into numbers."""
     length = ends - starts
     refused = (reasons == _SHORT) | (reasons == _NO_MOBILE) | (reasons == _LONG)
     at = np.flatnonzero(refused & home & (length >= 10) & (length <= 12))
@@ -292,13 +292,13 @@ def _take_phs(
 
 
 def normalise_one(text: str) -> int:
-    """The int64 of one number as people or vendors write it, or 0 if it is no domestic mobile; for single look-ups."""
+    """The int64 of one number as people or vendors write it, 0 if not a domestic mobile; for single look-ups."""
     numbers, _ = normalise(text.replace("\n", " ").encode("utf-8", "replace") + b"\n")
     return int(numbers[0])
 
 
 def _plain(lines: bytes) -> bytes:
-    """The lines without what does not count: wide forms folded, separators and what displays nothing dropped."""
+    """The lines with wide forms folded, without separators and invisible characters."""
     lines = _folded(lines, blank="")
     if b"," in lines:
         lines = _GROUPED.sub(lambda found: found[0].replace(b",", b""), lines)
@@ -309,7 +309,7 @@ def _plain(lines: bytes) -> bytes:
 
 
 def _folded(lines: bytes, *, blank: str) -> bytes:
-    """The lines with wide forms as ASCII, without what displays nothing, and with `blank` for wide blanks."""
+    """The lines with wide forms as ASCII, without invisible characters, and with `blank` for wide blanks."""
     if lines.isascii():
         return lines.translate(None, _CONTROLS)
     text = WIDE_BLANKS.sub(blank, NOTHING.sub("", lines.decode("utf-8", "surrogateescape")))
@@ -322,7 +322,7 @@ def _folded(lines: bytes, *, blank: str) -> bytes:
 
 
 def _whole(found: re.Match[bytes]) -> bytes:
-    """A number with decimals: without them if they are zeros, and no number if they are not."""
+    """A number with decimals: zeros are dropped, others make it invalid."""
     whole, decimals = found[1], found[2]
     if not decimals.strip(b"0"):
         return whole
@@ -331,7 +331,7 @@ def _whole(found: re.Match[bytes]) -> bytes:
 
 
 def _judge_letters(text: Bytes, starts: Numbers, ends: Numbers, reasons: Bytes) -> None:
-    """Refuse the lines that hold more than digits: damaged by a spreadsheet (1.38E+10), or no number at all."""
+    """Refuse lines with more than digits: damaged by a spreadsheet (1.38E+10), or not a number."""
     odd = np.flatnonzero(((text < _ZERO) | (text > _ZERO + 9)) & (text != _LF))
     line = np.searchsorted(ends, odd)
     inside = odd >= starts[line]
@@ -357,7 +357,7 @@ def _is_digit(text: Bytes) -> NDArray[np.bool_]:
 
 
 def _begins(text: Bytes, starts: Numbers, ends: Numbers, prefix: bytes, reasons: Bytes) -> NDArray[np.bool_]:
-    """Which of the lines that are not refused begin with these two digits."""
+    """Which of the remaining lines begin with these two digits."""
     begins: NDArray[np.bool_] = (reasons == 0) & (ends - starts >= 2)
     at = np.flatnonzero(begins)
     begins[at] = (text[starts[at]] == prefix[0]) & (text[starts[at] + 1] == prefix[1])

@@ -1,11 +1,11 @@
 """Opt-out words: does a message from a phone say that its sender wants no more texts?
 
-The whole message has to be one of the words. Compared are the characters people mean: full-width forms as half-width
-ones (NFKC), case folded, without what displays nothing; blanks, punctuation, emoji and thanks around them are dropped,
-and so is 回 or 回复 ("answer with") in front. Pure.
+The whole message must be one of the words. Before the comparison, full-width forms become half-width (NFKC), case is
+folded, and invisible characters, surrounding blanks, punctuation, emoji and thanks are dropped, as is a leading 回 or
+回复 ("answer with"). Pure.
 
-Weak spots: "please stop" is no word; `for_review` finds such messages, and a person has to read them. A part of a long
-message is no word either.
+Weak spots: "please stop" is not a word; `for_review` finds such messages, and a person must read them. A part of a long
+message is not a word either.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WISH: Final = re.compile(
     r"退订|拒收|取消订阅|不要再?发|别再?发|不想再?收|勿再?发|勿扰|骚扰"
     r"|(?<![a-z])(?:unsubscribe|opt[- ]?out|stop)(?![a-z])"
 )
-"""What people write who want no more texts."""
+"""What people write when they want no more texts."""
 
 _SHORT_CHARS: Final = 20
 """In a message as short as this, a word at its beginning or end may be an opt-out."""
@@ -49,7 +49,7 @@ class OptOut(msgspec.Struct, frozen=True):
 
 
 class OptOutWords:
-    """A set of words. One that holds nothing but punctuation is none, and raises ValueError."""
+    """A set of words. A word of punctuation only raises ValueError."""
 
     def __init__(self, words: Iterable[str] = WORDS) -> None:
         self._words: dict[str, str] = {}
@@ -59,12 +59,12 @@ class OptOutWords:
             self._words.setdefault(said, word)
 
     def word(self, text: str) -> str | None:
-        """The word that this text is, as it is configured; None if it is none of them."""
+        """The configured word that this text equals, or None."""
         said = folded(text)
         return self._words.get(said) or self._words.get(_without_courtesy(said))
 
     def for_review(self, text: str) -> bool:
-        """Whether a person should read this text: it is none of the words, but may ask for no more texts."""
+        """Whether a person should read this text: it is not one of the words, but may ask for no more texts."""
         if self.word(text) is not None:
             return False
         said = folded(text)
@@ -77,8 +77,8 @@ class OptOutWords:
         return short and any(each in self._words for each in (parts[0], parts[-1], "".join(parts)))
 
     def opt_outs(self, messages: Sequence[Inbound]) -> list[OptOut]:
-        """Who of these senders wants no more texts, by the word sent. A sender without a number cannot be listed."""
-        import numpy as np  # here: reading the words of a configuration needs no columns
+        """The senders of opt-outs, by word. A sender without a number cannot be listed."""
+        import numpy as np  # reading the words of a configuration needs no columns
 
         from dispatcher.core.suppression import key_of_wire
 
@@ -92,7 +92,7 @@ class OptOutWords:
 
 
 def folded(text: str) -> str:
-    """The text as it is compared."""
+    """The text for comparison."""
     return _bare(unicodedata.normalize("NFKC", _KEYCAP.sub("", NOTHING.sub("", text))).casefold())
 
 
@@ -107,7 +107,7 @@ def _without_courtesy(said: str) -> str:
 
 
 _PARTS: Final = re.compile(r"[^\w]+|(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
-"""Where a text falls into words: at what is no letter, and between Latin letters and others."""
+"""Splits a text into words: at non-letters, and between Latin letters and others."""
 
 
 def _bare(plain: str) -> str:

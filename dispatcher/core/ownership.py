@@ -3,7 +3,7 @@
 See docs/ARCHITECTURE.md, "The log is the lock".
 
 A record that claims authority (Intent, Resolved, Checkpoint) counts only if the last Owned before it in the log is its
-author's. A fact (Outcome) counts whoever wrote it. Every reader folds by this rule, the author of a record included.
+author's. A fact (Outcome) counts from any author. Every reader folds by this rule, the author of a record included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from schemas.records import AnyRecord, Checkpoint, Intent, Owned, Resolved
 
 
 class Ownership:
-    """The fold. `owner` is None before the first Owned; give the stored one to go on in the middle of a journal."""
+    """The fold. `owner` is None before the first Owned; give the stored one to continue in the middle of a journal."""
 
     __slots__ = ("owner",)
 
@@ -20,7 +20,7 @@ class Ownership:
         self.owner = owner
 
     def valid(self, record: AnyRecord) -> bool:
-        """Fold the next record of the journal; whether it counts."""
+        """Fold the next record of the journal; returns whether it counts."""
         match record:
             case Owned():
                 self.owner = record.owner

@@ -1,8 +1,8 @@
 """The suppression list: numbers that must not be texted, as a fold of changes. Whole columns at a time.
 
-Of a number the last change counts. Who put it there first (since it was last taken off) stays its origin: vendors push
-a message again, people import a list twice, and neither makes it newer. Only what a report put there gives way to the
-wish of a person: taking off what reports put there must not touch whoever asked for no more texts.
+The last change of a number counts. Its origin is the first addition since it was last taken off: vendors repeat
+messages and people import a list twice, and neither makes it newer. Only an addition by a report gives way to a
+person's wish: taking off what reports put there must not affect people who asked for no more texts.
 
 Pure: arrays in, arrays out. Weak spot: a fold makes new arrays, so at its peak the list is in memory twice.
 """
@@ -38,7 +38,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """The list: ascending numbers, and of each since when (Unix seconds) and by which origin it is there.
+    """The list: ascending numbers, each with its time (Unix seconds) and origin.
 
     A list that is not `detailed` has no `times` and `origins`: a launch needs the numbers only.
     """
@@ -53,7 +53,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def empty(*, detailed: bool = True) -> Listing:
-    """A list of nobody."""
+    """An empty list."""
     return bare(np.empty(0, np.int64)) if not detailed else Listing(np.empty(0, np.int64), _NONE, _NONE)
 
 
@@ -76,7 +76,7 @@ def folded(base: Listing, changes: Sequence[Change], weak: Collection[int] = ())
         return _with(base, numbers)
     source = np.repeat(np.arange(len(changes), dtype=np.uint32), sizes)
     if (np.diff(numbers) <= 0).any():
-        order = np.argsort(numbers, kind="stable")  # stable: of equal numbers the later change stays behind
+        order = np.argsort(numbers, kind="stable")  # stable: of equal numbers the later change comes last
         numbers, source = numbers[order], source[order]
     adds = np.array([change.adds for change in changes])[source]
 
@@ -123,7 +123,7 @@ def _taken_over(
     origins: Column,
     weak: Collection[int],
 ) -> Listing:
-    """The list where numbers that a weak origin put there have the change that takes them over."""
+    """The list after changes that take over numbers from weak origins."""
     at = np.searchsorted(base.numbers, touched[taking])
     yielding = np.isin(base.origins[at], list(weak))
     if not yielding.any():
@@ -135,7 +135,7 @@ def _taken_over(
 
 
 def _with(base: Listing, numbers: Numbers) -> Listing:
-    """The list with these numbers besides: what an import of millions comes to, which is in order already."""
+    """The list with these additional numbers, which are sorted already, as in an import of millions."""
     if (numbers[1:] <= numbers[:-1]).any():
         numbers = ascending_once(numbers)
     if not len(base) or base.numbers[-1] < numbers[0]:
@@ -168,7 +168,7 @@ def domestic(ascending: Numbers) -> Numbers:
 
 
 def keys(numbers: Numbers) -> Numbers:
-    """Each number in the one form in which it is listed and looked for.
+    """Each number in the form of the list.
 
     International numbers lose the `00` in front of their country code, domestic mobiles their `86`.
     """
@@ -182,7 +182,7 @@ def keys(numbers: Numbers) -> Numbers:
 
 
 def key_of_wire(number: str) -> int:
-    """The key of a number as a vendor writes it; 0 if it is none."""
+    """The key of a number as a vendor writes it; 0 if invalid."""
     try:
         return int(keys(np.array([from_wire(number)], np.int64))[0])
     except ValueError:
@@ -192,8 +192,8 @@ def key_of_wire(number: str) -> int:
 def key_as_written(text: str) -> int:
     """The key of a number as people write it: a mobile, `+` or `00` and a country code, `0` and an area code.
 
-    0 if it is none of these: eleven digits with one missing must not become somebody abroad, and nobody abroad whose
-    number reads like a mobile here becomes its owner.
+    0 if it is none of these: a mobile with a missing digit must not become a number abroad, and a number abroad that
+    reads like a mobile here must not become that mobile.
     """
     mobile = normalise_one(text)
     if mobile:
@@ -214,7 +214,7 @@ def shown(key: int) -> str:
 
 
 def _merged(base: NDArray[T], new: NDArray[T], at: Numbers) -> NDArray[T]:
-    """`base` with `new` put in so that they come to stand at `at`."""
+    """`base` with `new` inserted at the positions `at`."""
     if not len(new):
         return base
     whole = np.empty(len(base) + len(new), base.dtype)

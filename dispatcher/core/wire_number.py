@@ -29,7 +29,7 @@ def from_wire(number: str) -> int:
 
 
 def to_wire(value: int) -> str:
-    """The wire form of one int64. Raises ValueError for 0 and for what is no number's code."""
+    """The wire form of one int64. Raises ValueError for 0 and other invalid codes."""
     if DOMESTIC_MIN <= value < DOMESTIC_END:
         return str(value)
     zeros, digits = divmod(value, OTHER)

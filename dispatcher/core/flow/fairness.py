@@ -1,12 +1,12 @@
-"""Sharing one account's flow between campaigns: start-time fair queueing, urgent campaigns first.
+"""Shares one account's flow between campaigns: start-time fair queueing, urgent campaigns first.
 
 Every campaign has a virtual clock that runs `units / weight` for each chunk it sends; the one whose clock is furthest
 behind is next. That is deficit round-robin's fairness at chunk granularity without its rounds and quanta: over any
-stretch two campaigns that both have work differ from their weights by at most one chunk each. A campaign that was idle
-starts at the present virtual time: it gets its share from now on, not what it missed.
+stretch two campaigns that both have work differ from their weights by at most one chunk each. An idle campaign restarts
+at the current virtual time: it gets its share from now on, not what it missed.
 
-Urgent campaigns go before all others, among themselves by the same rule; but one chunk in URGENT_RUN goes to the
-others, so that nobody starves behind an "urgent" campaign of five million.
+Urgent campaigns go first, among themselves by the same rule; but one chunk in URGENT_RUN goes to the others, so that no
+campaign starves behind an "urgent" one of five million.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ class UrgentFirst:
         return urgent or other
 
     def leaves(self, chunk: Waiting) -> None:
-        """It left the queue."""
+        """Record that it left the queue."""
         self._urgent_row = self._urgent_row + 1 if chunk.urgent else 0
 
 
 class FairShare:
-    """Who is next. Keys are campaign ids; `pick` does not change anything, `charge` and `give_back` do."""
+    """Chooses the next campaign. Keys are campaign ids; `pick` changes nothing, `charge` and `give_back` do."""
 
     def __init__(self) -> None:
-        self._clock: dict[tuple[str, bool], float] = {}  # urgent campaigns have a time of their own
+        self._clock: dict[tuple[str, bool], float] = {}  # urgent campaigns have a separate time
         self._now = {False: 0.0, True: 0.0}
         self._urgent_row = 0
 
     def pick(self, ready: Collection[tuple[str, int, bool]]) -> str | None:
-        """The campaign to serve next among (campaign, weight, urgent) that have work to send now; None if none."""
+        """The next campaign among (campaign, weight, urgent) with work to send now; None without any."""
         urgent = [campaign for campaign, _, is_urgent in ready if is_urgent]
         others = [campaign for campaign, _, is_urgent in ready if not is_urgent]
         if urgent and (not others or self._urgent_row < URGENT_RUN - 1):

@@ -1,7 +1,7 @@
 """When the campaigns that share an account will have left it. Pure; a fluid model of the lane's fair shares.
 
 An account's time is shared as the lane shares its flow limit (fairness.py): urgent campaigns before all others, then by
-weight. Weak spot: what is launched later, throttled or stopped meanwhile is not known; a forecast is the earliest time.
+weight. Weak spot: later launches, throttling and stops are not known; a forecast is the earliest time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 SHANGHAI_MS: Final = 8 * HOUR_MS
-"""Asia/Shanghai is ahead of UTC by this, all year: sending hours are in its time."""
+"""Asia/Shanghai's offset from UTC, all year; sending hours are in its time."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -29,8 +29,8 @@ class Load(msgspec.Struct, frozen=True):
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """When the last message of a campaign leaves, at the earliest.
 
-    `left_s`: from now on; None where that cannot be said: something keeps an account from sending. `beside`:
-    recipients of other campaigns that the same accounts send meanwhile. `alone_s`: how long it would take without them.
+    `left_s`: from now on; None if something keeps an account from sending. `beside`: recipients of other campaigns that
+    the same accounts send meanwhile. `alone_s`: how long it would take without them.
     """
 
     left_s: float | None
@@ -60,7 +60,7 @@ def finish_s(loads: Iterable[Load]) -> dict[str, float]:
 
 
 def sent_by_ms(start_ms: int, sending_s: float, hours: tuple[int, int] | None) -> int:
-    """When an account that starts now has sent for so many seconds; with `hours` (from, to; Shanghai), only in them."""
+    """When an account that starts now has sent for this many seconds, within `hours` (from, to; Shanghai) if given."""
     left_ms = round(sending_s * 1000)
     if hours is None or hours[1] - hours[0] >= 24:
         return start_ms + left_ms

@@ -1,20 +1,20 @@
 """Pacing: never more than the limit in any window, measured where the vendor measures it, on arrival.
 
-When a request left is known exactly; when it arrived is only known to lie between its first byte and its answer. So
-a request occupies its share of the window from the moment it leaves until one window after the *latest* moment it can
-have arrived. Latest arrival = answer time minus the part of the round trip that no request is ever spared (the smallest
-one of the last minutes, less several times the spread of the small ones): a later request cannot arrive earlier than
-that part allows either, so the two errors cancel and what is left is the jitter of this one request. A steady vendor
-costs nothing; jitter costs its own length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
+The moment a request left is known exactly; it arrived some time between its first byte and its answer. So a request
+occupies its share of the window from the moment it leaves until one window after its *latest* possible arrival. Latest
+arrival = answer time minus the part of the round trip that every request has (the smallest one of the last minutes,
+less several times the spread of the small ones). A later request cannot arrive earlier than that part allows either, so
+the two errors cancel and only the jitter of this request remains. A steady vendor costs nothing; jitter costs its own
+length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
 
-A place in the window is taken at the first byte and at no other moment: whatever takes time (the body, the connection)
-is over by then. So nothing can be too late for its place: being late is a delay of that request, and costs nobody more.
+A place in the window is taken at the first byte and at no other moment: slow steps (the body, the connection) are over
+by then. So no request can be too late for its place; a slow step delays only its own request.
 
 On top, GCRA spreads the requests over the window (no burst of a whole window after an idle time), so an urgent campaign
 never waits for a window. A throttle answer cuts the rate; it climbs back to what the vendor took and then probes.
 
-Weak spots: a request that is never answered is taken to have arrived within ARRIVAL_MAX_S (vendors.md says nothing);
-how much of a round trip is common to all is an estimate, which GUARD_S backs.
+Weak spots: an unanswered request is assumed to have arrived within ARRIVAL_MAX_S (vendors.md is silent); the common
+part of the round trip is an estimate, which GUARD_S backs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FLOOR_SAMPLES: Final = 100
 FLOOR_RANK: Final = 8
 FLOOR_SPREADS: Final = 4
 FLOOR_S: Final = 600.0
-"""For so long the smallest round trip counts: a vendor that was slow for a while may be fast again any moment."""
+"""How long the smallest round trip counts: a vendor that was slow for a while may become fast at any moment."""
 
 SHARE_OF_WINDOW: Final = 5
 
@@ -42,11 +42,11 @@ CLIMB: Final = 0.2
 PROBE: Final = 0.0015
 PROBE_DOUBLES: Final = 20.0
 """Growth per window, as shares of the rate at which the vendor said "too fast": up to KNOWN_GOOD of it, then beyond it,
-twice as fast every so many windows; so what it takes is rarely exceeded, and a limit that is gone is soon forgotten."""
+twice as fast every so many windows. So the vendor's limit is rarely exceeded, and a lifted limit is soon forgotten."""
 
 
 class Pacer:
-    """One account's flow limit: `limit` units in any `per_s` seconds. Times are any one monotonic clock's seconds."""
+    """One account's flow limit: `limit` units in any `per_s` seconds. Times are seconds of one monotonic clock."""
 
     def __init__(self, limit: int, per_s: float, now_s: float) -> None:
         self.limit: Final = limit
@@ -65,7 +65,7 @@ class Pacer:
 
     @property
     def rate(self) -> float:
-        """The present share of the contract's limit: 1.0 unless the vendor throttled."""
+        """The current share of the contract's limit: 1.0 unless the vendor throttled."""
         return self._rate
 
     def allowed(self, now_s: float) -> int:
@@ -74,11 +74,11 @@ class Pacer:
         return max(1, int(self.limit * self._rate))
 
     def share(self, now_s: float) -> int:
-        """The units one chunk should have, so that several fit a window and an urgent one never waits for it."""
+        """The units of one chunk, so that several fit a window and an urgent one never waits long."""
         return max(1, self.allowed(now_s) // SHARE_OF_WINDOW)
 
     def earliest(self, units: int, now_s: float) -> float:
-        """When `units` may leave, as far as known now (an answer may make it sooner). <= now_s: they may leave now."""
+        """When `units` may leave, as known now (an answer may make it sooner). <= now_s: they may leave now."""
         allowed = self.allowed(now_s)
         self._free(now_s)
         at_s = max(self._held_until_s, self._arrival_s - self._interval(units, allowed))
@@ -91,11 +91,11 @@ class Pacer:
         return at_s
 
     def interval_s(self, units: int, now_s: float) -> float:
-        """The average time between requests of so many units."""
+        """The average time between requests of this many units."""
         return self._interval(units, self.allowed(now_s))
 
     def left(self, units: int, now_s: float) -> int:
-        """A request of `units` is written now, not earlier and not later. Returns the ticket for `answered`."""
+        """Record that a request of `units` is written now. Returns the ticket for `answered`."""
         self._tickets += 1
         interval_s = self._interval(units, self.allowed(now_s))
         self._arrival_s = max(self._arrival_s, now_s) + interval_s
@@ -106,7 +106,7 @@ class Pacer:
         return self._tickets
 
     def answered(self, ticket: int, wrote_s: float, answered_s: float) -> None:
-        """The request's first byte was written and its answer was complete at these times."""
+        """Record the times of the request's first byte and of its complete answer."""
         entry = self._open.pop(ticket, None)
         if entry is None:
             return
@@ -117,17 +117,17 @@ class Pacer:
         self._move(ticket, free_at_s, arrived_by_s + self.per_s + GUARD_S, units)
 
     def unanswered(self, ticket: int, *, never_left: bool) -> None:
-        """No answer will come. `never_left`: nothing was written, so nothing can arrive."""
+        """Record that no answer will come. `never_left`: nothing was written, so nothing can arrive."""
         entry = self._open.pop(ticket, None)
         if entry is not None and never_left:
             self._move(ticket, entry[1], None, entry[2])
 
     def hold(self, until_s: float) -> None:
-        """Nothing leaves before then (a new owner does not know what the old one sent in the last window)."""
+        """Hold everything until then (a new owner does not know what the old one sent in the last window)."""
         self._held_until_s = max(self._held_until_s, until_s)
 
     def throttled(self, now_s: float) -> None:
-        """The vendor said "too fast": cut the rate at once. Answers to requests already under way cut only once."""
+        """Cut the rate after "too fast". Answers to requests already under way cut only once."""
         self._climb(now_s)
         since_s = now_s - self._cut_at_s
         if since_s < self.per_s / 2:
@@ -175,11 +175,11 @@ class Pacer:
 
 
 class _Floor:
-    """The part of the round trip that no request is ever spared: what a later request cannot undercut either.
+    """The part of the round trip that every request has; a later request cannot undercut it.
 
-    The smallest round trip of the last FLOOR_S lies above the true floor by about as much as the smallest ones of the
-    last FLOOR_SAMPLES lie apart; so several times that spread is taken off. A steady vendor loses next to nothing, a
-    wild one all of it.
+    The smallest round trip of the last FLOOR_S lies above the true floor by about the spread of the smallest ones of
+    the last FLOOR_SAMPLES; so several times that spread is subtracted. A steady vendor loses almost nothing, a wild one
+    all of it.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,8 @@
-"""Cutting a batch into chunks: a batch is one buffer, a chunk a slice of it; no split, no join, no copy per number.
+"""Cuts a batch into chunks: a batch is one buffer, a chunk a slice of it; no split, no join, no copy per number.
 
-A chunk ends at whichever limit comes first: numbers, or characters of the joined list (COSMS `Mobs`, vendors.md 1.5).
-In a personalised batch it also ends where the next text can't share its request (personal.py).
-Two roads: a fixed stride when every number has 11 digits (the usual case, nothing to look up), else the positions
-of the commas, found once per batch.
+A chunk ends at the first limit: numbers, or characters of the joined list (COSMS `Mobs`, vendors.md 1.5). In a
+personalised batch it also ends where the next text cannot share its request (personal.py). If every number has 11
+digits (the usual case) the stride is fixed; otherwise the positions of the commas are found once per batch.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _COMMA: Final = ord(",")
 
 
 class Batch:
-    """A batch's comma-joined numbers and where each of them lies. Raises ValueError if `count` is not what is there.
+    """A batch's comma-joined numbers and their positions. Raises ValueError if `count` is wrong.
 
     `personal`: the texts of a personalised campaign's recipients.
     """
@@ -46,7 +45,7 @@ class Batch:
     def cut(self, start: int, end: int, numbers_max: int, chars_max: int | None = None, numbers_min: int = 1) -> int:
         """How many of the recipients [start, end) go into the next chunk: at least 1, within both limits.
 
-        A rest of fewer than `numbers_min` is avoided by leaving more for it, where the limits allow (AMB-BATCH-5).
+        If the limits allow, it leaves at least `numbers_min` for the last chunk (AMB-BATCH-5).
         """
         count = end - start
         if numbers_max < count:
@@ -63,11 +62,11 @@ class Batch:
         return count or 1
 
     def parts(self, start: int, count: int, segments: int) -> int:
-        """In how many messages these recipients are billed, if each of a plain campaign's is in `segments`."""
+        """How many messages are billed for these recipients, if a plain campaign's text has `segments`."""
         return count * segments if self._personal is None else self._personal.parts(start, count)
 
     def letters(self, start: int, count: int) -> Letters | None:
-        """The texts of these recipients; None where all of the campaign get the same."""
+        """The texts of these recipients; None if all recipients of the campaign get the same."""
         return None if self._personal is None else Letters(self._personal, start, count)
 
     def slice(self, start: int, count: int) -> memoryview:
@@ -77,7 +76,7 @@ class Batch:
         return self.data[self._starts[start] : self._starts[start + count] - 1]
 
     def _fitting(self, start: int, chars_max: int) -> int:
-        """How many numbers from `start` on fit so many characters, by the positions of the commas."""
+        """How many numbers from `start` on fit this many characters, by the positions of the commas."""
         starts = self._starts
         assert starts is not None
         farthest = min(start + chars_max // 2 + 2, self.count + 1)

@@ -1,8 +1,8 @@
-"""A personalised batch: what each recipient's text is, how many parts it has, and which of them share a request. Pure.
+"""A personalised batch: each recipient's text, its parts, and which recipients share a request. Pure.
 
-Recipients with equal values lie next to each other (the launch sees to it). Where the vendor has a road for variables,
-a chunk holds many texts; a value that would break that road's grammar is left to a request of its own. Where it has
-none, a chunk ends where the text changes.
+Recipients with equal values lie next to each other (the launch sorts them). If the vendor supports per-recipient
+values, a chunk holds many texts, and a value that breaks the vendor's syntax goes in a request with its own text.
+Otherwise a chunk ends where the text changes.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ class Personal:
         return min(end, self._run_end(start)) - start
 
     def parts(self, start: int, count: int) -> int:
-        """In how many messages the texts of these recipients are billed."""
+        """How many messages are billed for the texts of these recipients."""
         return int(self._parts[start + count] - self._parts[start])
 
     def one_text(self, start: int, count: int) -> bool:
-        """Whether these recipients get one text and no values: where a road takes values, all go that way that can."""
+        """Whether these recipients get one text instead of values, which eligible ones get if the vendor takes them."""
         by_road = self._road is not None and self._apart_from(start) > start
         return not by_road and self._run_end(start) >= start + count
 
@@ -117,12 +117,12 @@ class Personal:
         return self._template.fill([column.value(recipient) for column in self._columns])
 
     def values(self, start: int, count: int) -> list[list[str]]:
-        """What stands in each of these recipients' texts for each placeholder, in the placeholders' order."""
+        """The values of these recipients, in the order of the placeholders."""
         columns = [[column.value(recipient) for recipient in range(start, start + count)] for column in self._columns]
         return [[columns[slot][index] for slot in self._template.slots] for index in range(count)]
 
     def _apart_from(self, start: int) -> int:
-        """The first recipient from this one on who can't share a request of many texts."""
+        """The first recipient from this one on that cannot share a request of many texts."""
         return int(self._apart[np.searchsorted(self._apart, start)])
 
     def _run_end(self, start: int) -> int:

@@ -1,7 +1,7 @@
-"""A text with `{name}` placeholders, and the text each recipient gets of it. Pure.
+"""A text with `{name}` placeholders, and each recipient's text made from it. Pure.
 
-`{{` and `}}` are braces. A placeholder names a variable of the list, a column; which one is decided at launch
-(producers/launch/personal_values.py), and kept in `Launched.variables`.
+`{{` and `}}` are braces. A placeholder names a variable, a column of the list; the launch decides which one
+(producers/launch/personal_values.py), and `Launched.variables` keeps it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NAME_CHARS_MAX: Final = 100
 
 
 class TemplateBroken(ValueError):
-    """The braces of a text don't pair; `position` (from 1) is where, `why` in plain words."""
+    """The braces of a text do not pair; `position` (from 1), `why` in plain words."""
 
     def __init__(self, position: int, why: str) -> None:
         super().__init__(f"{why}, character {position} of the text")
@@ -24,9 +24,9 @@ class TemplateBroken(ValueError):
 
 
 class Template(msgspec.Struct, frozen=True):
-    """Literal, variable, literal, …, literal: `slots[i]` is the index in `names` of what follows `literals[i]`.
+    """Literal, variable, literal, …, literal: `slots[i]` is the index in `names` of the variable after `literals[i]`.
 
-    Without slots it is a text for everybody, `literals[0]`.
+    Without slots it is a plain text, `literals[0]`.
     """
 
     literals: tuple[str, ...]
@@ -35,7 +35,7 @@ class Template(msgspec.Struct, frozen=True):
 
     @property
     def plain(self) -> str:
-        """The text without what the placeholders stand for."""
+        """The text without the placeholders."""
         return "".join(self.literals)
 
     def fill(self, values: Sequence[str]) -> str:
@@ -46,11 +46,11 @@ class Template(msgspec.Struct, frozen=True):
         return "".join(parts)
 
     def marked(self, placeholder: str) -> str:
-        """The text with the vendor's own placeholder in place of each of ours."""
+        """The text with the vendor's placeholder in place of each of ours."""
         return placeholder.join(self.literals)
 
     def of(self, names: tuple[str, ...]) -> Template:
-        """The same text where the variables are kept in the order of `names`. Raises ValueError if one is not there."""
+        """The same text with the variables in the order of `names`. Raises ValueError if one is missing."""
         if lacking := set(self.names) - set(names):
             raise ValueError(f"there is no variable {min(lacking)}")
         places = {name: index for index, name in enumerate(names)}
@@ -58,7 +58,7 @@ class Template(msgspec.Struct, frozen=True):
 
 
 def parse(text: str) -> Template:
-    """The template that a text is. `names` are in the order in which they appear. Raises TemplateBroken."""
+    """The template of a text. `names` are in the order of appearance. Raises TemplateBroken."""
     literals, slots, names = [""], [], []
     at = 0
     while at < len(text):
@@ -87,10 +87,10 @@ def parse(text: str) -> Template:
 
 
 class VariableLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request may carry that gives each number values of its own in one text.
+    """The limits of a request with per-recipient values in one text.
 
-    A value that holds one of `separators` can't go that way: its text goes in a request of its own. `chars_max` bounds
-    the UTF-16 units of all values together: what a server takes in one body is bounded, too.
+    A value that holds one of `separators` does not fit: its text goes in a separate request. `chars_max` bounds the
+    UTF-16 units of all values together, because servers bound a body.
     """
 
     recipients_max: int

@@ -1,6 +1,6 @@
 """Measuring a text: characters as vendors count them, and parts (segments) as operators bill them.
 
-Chinese vendors split by characters, 70 in a single message and 67 in each part of a long one, whatever the alphabet
+Chinese vendors split by characters, 70 in a single message and 67 in each part of a long one, in any alphabet
 (vendors.md 5.1, 7, AMB-BATCH-2); GSM 03.38 and UCS2 counting is for links that choose the coding themselves (CMPP).
 Length is counted in UTF-16 code units, the stricter reading of "characters" (AMB-X-3: an emoji counts 2).
 """
@@ -17,7 +17,7 @@ _GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 
 
 class Split(msgspec.Struct, frozen=True):
-    """How long texts are cut: up to `single` characters in one message, `multi` in each part of a longer one."""
+    """How texts are split: up to `single` characters in one message, `multi` in each part of a longer one."""
 
     single: int = 70
     multi: int = 67
@@ -36,13 +36,13 @@ def units(text: str) -> int:
 
 
 def parts(text: str, split: Split) -> int:
-    """How many messages the text is billed as. An empty text is one."""
+    """The number of messages billed for the text. An empty text is one."""
     length = units(text)
     return 1 if length <= split.single else -(-length // split.multi)
 
 
 def not_carried(text: str, charset: str) -> NotCarried | None:
-    """The first character that `charset` cannot encode, or None. Lone surrogates are carried by no charset."""
+    """The first character that `charset` cannot encode, or None. No charset encodes lone surrogates."""
     try:
         text.encode(charset)
     except UnicodeEncodeError as error:
@@ -64,7 +64,7 @@ def gsm_septets(text: str) -> int | None:
 
 
 def air_parts(text: str) -> int:
-    """Parts as the air interface cuts them: GSM 160/153 septets where the text fits GSM 03.38, else UCS2 70/67."""
+    """Parts on the air interface: GSM 160/153 septets if the text fits GSM 03.38, else UCS2 70/67."""
     septets = gsm_septets(text)
     if septets is None:
         return parts(text, Split(70, 67))

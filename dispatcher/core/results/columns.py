@@ -2,14 +2,14 @@
 
 See docs/ARCHITECTURE.md, "The join and the results".
 
-A batch in memory is its numbers in sorted order (8 bytes), where each stood in the list (2), which final report it got
-(1, or 2 if the batch saw more than 255 different codes) and when (4): 15 bytes per recipient.
+A batch in memory is its sorted numbers (8 bytes), the place of each in the list (2), its final report (1, or 2 if the
+batch has more than 255 different codes) and the time (4): 15 bytes per recipient.
 
-The first final report of a recipient wins; "first" is by its place in the `reports` topic, not by when it was matched,
-so the result does not depend on the order in which reports and outcomes were read. As long as a recipient is known to
-the vendor by one id only, both are the same. Where a slice may have been taken twice (`contest`), the places are kept.
+The first final report of a recipient wins; "first" is by its place in the `reports` topic, not by the time of matching,
+so the result does not depend on the order in which reports and outcomes were read. Both orders agree while a recipient
+has one vendor id. If a slice may have been taken twice (`contest`), the places are kept.
 
-Pure. The numbers of a batch are distinct (a launch sees to it); of two equal ones only one is found.
+Pure. The numbers of a batch are distinct (the launch ensures it); of two equal ones only one is found.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ CodePair = tuple[int, str]
 
 
 class Settled:
-    """What `settle` did, as row numbers of its input: `fresh` got their first final word, `replaced` another one.
+    """The result of `settle`, as row numbers of its input: `fresh` got their first final state, `replaced` another one.
 
-    `replaced_was` are the pairs that the replaced recipients had before.
+    `replaced_was` are the previous pairs of the replaced recipients.
     """
 
     __slots__ = ("fresh", "replaced", "replaced_was")
@@ -50,7 +50,7 @@ class Settled:
 
 
 class Columns:
-    """One batch: who has which final report. Position = index in the batch's list."""
+    """One batch: each recipient's final report. Position = index in the batch's list."""
 
     __slots__ = ("_keys", "_places", "codes", "dirty", "finals", "places_in_log", "times")
 
@@ -74,7 +74,7 @@ class Columns:
         return self._keys.nbytes + self._places.nbytes + self.finals.nbytes + self.times.nbytes + extra
 
     def find(self, numbers: NDArray[np.int64]) -> Positions:
-        """The position of each number; -1 where the batch does not have it."""
+        """The position of each number; -1 if the batch does not have it."""
         if not len(self._keys):
             return np.full(len(numbers), -1, np.intp)
         if _in_order(numbers):
@@ -114,9 +114,9 @@ class Columns:
         times: NDArray[np.uint32],
         places_in_log: Callable[[], NDArray[np.int64]],
     ) -> Settled:
-        """Give these recipients their final words `pairs[pair]`, in the order of the rows; see the module's rule.
+        """Give these recipients their final states `pairs[pair]`, in the order of the rows; see the module's rule.
 
-        `positions` are valid ones. `places_in_log`, asked for only if needed, grow with the row unless contested.
+        `positions` are valid. `places_in_log`, called only if needed, grow with the row unless contested.
         """
         if self.places_in_log is None:
             return self._settle(positions, pair, pairs, times)
@@ -139,7 +139,7 @@ class Columns:
     def _settle(
         self, positions: Positions, pair: NDArray[np.intp], pairs: Sequence[CodePair], times: NDArray[np.uint32]
     ) -> Settled:
-        """`settle` where the rows come in the order of their places: who has a final word keeps it."""
+        """`settle` for rows in the order of their places: a recipient with a final state keeps it."""
         fresh: Positions = np.arange(len(positions), dtype=np.intp)
         if (held := self.finals[positions] != 0).any():
             fresh = fresh[~held]
@@ -166,7 +166,7 @@ class Columns:
         self.dirty.update(np.flatnonzero(_members(at // SEGMENT, len(self) // SEGMENT + 1)).tolist())
 
     def _recode(self, codes: list[CodePair]) -> None:
-        """Use exactly these codes, sorted: a replay must come to the same bytes."""
+        """Use exactly these codes, sorted: a replay must give the same bytes."""
         if codes == self.codes:
             return
         value_of = {code: value for value, code in enumerate(codes, 1)}
@@ -184,7 +184,7 @@ class Columns:
 
 
 def _in_order(numbers: NDArray[np.int64]) -> bool:
-    """Whether they are sorted: asking costs a hundredth of sorting."""
+    """Whether they are sorted: the check costs a hundredth of sorting."""
     return bool((numbers[1:] >= numbers[:-1]).all())
 
 
@@ -196,7 +196,7 @@ def _members(values: NDArray[np.integer[Any]], size: int) -> NDArray[np.bool_]:
 
 
 def _first_of_each(positions: Positions, size: int) -> Positions | None:
-    """The rows that are the first of their position, in row order; None, mostly: all of them."""
+    """The rows that are the first of their position, in row order; None, the usual case: all rows."""
     if np.count_nonzero(_members(positions, size)) == len(positions):
         return None
     rows = np.arange(len(positions), dtype=np.intp)

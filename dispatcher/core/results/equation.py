@@ -3,7 +3,7 @@
     rows = invalid + duplicate + suppressed
          + queued + in_flight + accepted + delivered + failed + no_report + unknown + cancelled
 
-Pure. Counts never correct themselves: if they do not add up, `check` says so with all terms.
+Pure. Counts are never adjusted: if they do not add up, `check` raises with all terms.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STATUSES: Final[dict[Status, str]] = {
 
 
 class EquationBroken(ValueError):
-    """The terms do not add up to the rows, or one is negative: a fault of ours, never of the input."""
+    """The terms do not add up to the rows, or one is negative: a bug, never a fault of the input."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +56,12 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open(self) -> int:
-        """Recipients that have no final word yet."""
+        """Recipients without a final state."""
         return self.queued + self.in_flight + self.accepted + self.unknown
 
     @property
     def settled(self) -> bool:
-        """Whether every recipient has its final word."""
+        """Whether every recipient has a final state."""
         return self.open == 0
 
     @property
@@ -116,7 +116,7 @@ def launched(
     no_report: int = 0,
     unknown: int = 0,
 ) -> Counts:
-    """The counts of a launched campaign (or one account's part): whoever is nowhere else is queued, or cancelled."""
+    """The counts of a launched campaign (or one account's part): all other recipients are queued, or cancelled."""
     rest = rows - invalid - duplicate - suppressed
     rest -= in_flight + accepted + delivered + failed + no_report + unknown
     return Counts(
@@ -136,7 +136,7 @@ def launched(
 
 
 def status(counts: Counts, *, paused: bool, cancelled: bool) -> Status:
-    """What a campaign with these counts is doing. Never `finished` while anybody is open."""
+    """The status of a campaign with these counts. Never `finished` while a recipient is open."""
     if cancelled:
         return "cancelled"
     if counts.queued and paused:

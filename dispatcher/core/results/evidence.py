@@ -2,22 +2,22 @@
 
 See docs/ARCHITECTURE.md, "What becomes of an unknown chunk".
 
-A vendor gives one id to each request it takes, and reports under it. An id that no answer told us belongs to a chunk
-whose id we do not know (a candidate): unknown; still in flight, its answer not read yet; accepted without an id; or
-returned to the queue while it was unknown, by policy or by a person, which the vendor may have taken all the same. The
-chunk that was taken holds every number that was reported under the id.
+A vendor gives one id to each request it takes, and reports under it. An id that appears in no outcome belongs to a
+chunk without a known id (a candidate): unknown; in flight, with its answer not read yet; accepted without an id; or
+returned to the queue while it was unknown, by policy or by a person, although the vendor may have taken it. The chunk
+that was taken holds every number that was reported under the id.
 
-Candidates of one batch that hold the same number are attempts of the same recipients. If all candidates that hold the
-numbers of an id are attempts of one another, then whichever was taken, the recipients that all of them have were
-texted. An unknown chunk of only such recipients is resolved as sent. In every other case nothing is guessed.
+Candidates of one batch with the same number are attempts for the same recipients. If all candidates that hold the
+numbers of an id are attempts of one another, the recipients common to all of them were texted. An unknown chunk of only
+such recipients is resolved as sent. In every other case nothing is guessed.
 
-A late answer proves the same without a report: a returned attempt turned out to be accepted, so its recipients were
-texted, and a later attempt of them that is unknown must not be sent again.
+A late answer proves the same without a report: a returned attempt was accepted, so its recipients were texted, and a
+later unknown attempt for them must not be sent again.
 
-Pure. The caller ensures that every intent is known that was on the log before the first report of the id was.
+Pure. The caller ensures that every intent is known that was on the log before the first report of the id.
 
-Weak spots: another program that sends on the same account, to a number of an unknown chunk, looks like that chunk; and
-this says nothing about vendors that give an id to each recipient (a report there proves one message, not the chunk).
+Weak spots: another program's message on the same account to a number of an unknown chunk looks like that chunk; this
+does not cover vendors with an id per recipient (there a report proves one message, not the chunk).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from schemas.states import State
 
 CLOCKS_APART_MS: Final = 5_000
-"""By how much the clocks of two machines may differ: an id that was reported before the chunk's intent is not its."""
+"""How much the clocks of two machines may differ: an id reported before the chunk's intent is not the chunk's."""
 
 Numbers = NDArray[np.int64]
 
@@ -40,7 +40,7 @@ Numbers = NDArray[np.int64]
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A chunk whose vendor id is not known: recipients [start, start+count) of batch `batch`, intent of `at_ms`.
 
-    `id` and `batch` are places in the log (join_journal.lane_place, spread_place).
+    `id` and `batch` are places in the log (journal.py: lane_place, spread_place).
     """
 
     id: int
@@ -53,7 +53,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor id that no answer told us, with `numbers` (distinct, none 0, at least one) reported under it.
+    """A vendor id that appears in no outcome, with `numbers` (distinct, none 0, at least one) reported under it.
 
     `numbers` may be a part of them. `reports` are rows; the first came at `first_ms` in the record `first_offset`
     of the account's partition of `reports`. `named`: chunks that were resolved as sent under this id already, so that
@@ -69,9 +69,9 @@ class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """An unexplained id, the candidates that hold every number of it, and what it proves if no other id speaks against.
+    """An unexplained id, the candidates that hold all its numbers, and what it proves if no other id contradicts.
 
-    `proves`: the unknown chunks whose recipients were texted under this id, whichever candidate was taken.
+    `proves`: the unknown chunks whose recipients were texted under this id, for any taken candidate.
     """
 
     of: Unexplained
@@ -80,14 +80,14 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 class LateAnswer(msgspec.Struct, frozen=True):
-    """A returned attempt was accepted under this id after all, and the unknown chunk has only recipients of it."""
+    """A returned attempt was accepted under this id, and the unknown chunk has only recipients of it."""
 
     chunk: Candidate
     vendor_id: str
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """An unknown chunk whose recipients were texted under `vendor_id`; `of` None: a late answer says so."""
+    """An unknown chunk whose recipients were texted under `vendor_id`; `of` None: a late answer proves it."""
 
     chunk: Candidate
     vendor_id: str
@@ -96,7 +96,7 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Search:
-    """Finds the holders of many ids at once: `look` at every batch that candidates are of, in any order."""
+    """Finds the holders of many ids at once: `look` at every batch with candidates, in any order."""
 
     def __init__(self, ids: Sequence[Unexplained]) -> None:
         self._ids = list(ids)
@@ -108,7 +108,7 @@ class Search:
     def look(self, numbers: Numbers | None, candidates: Sequence[Candidate]) -> None:
         """One batch's numbers, in list order, and the candidates of it.
 
-        `numbers` None: the log cannot give them any more. Then these candidates may hold anything.
+        `numbers` None: they are missing on the log. Then these candidates may hold any number.
         """
         if numbers is None:
             self._lost.extend(candidates)
@@ -126,9 +126,9 @@ class Search:
                 self._holders[index].append(candidate)
 
     def narrow(self) -> int:
-        """Forget the ids that speak of no unknown chunk; returns how many are left.
+        """Drop the ids without an unknown chunk; returns how many are left.
 
-        Call it after all batches with unknown chunks: the other batches are of interest to what is left only.
+        Call it after all batches with unknown chunks: the other batches matter only to the remaining ids.
         """
         kept = [index for index, holders in enumerate(self._holders) if self._speaks(holders)]
         self._ids = [self._ids[index] for index in kept]
@@ -151,7 +151,7 @@ class Search:
         return any(_within(chunk, holder) for holder in holders for chunk in self._unknown.get(holder.batch, ()))
 
     def _proven(self, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
-        """The unknown chunks that every holder has whole, if the holders are attempts of the same recipients."""
+        """The unknown chunks that every holder contains, if the holders are attempts for the same recipients."""
         if self._lost or len({candidate.batch for candidate in (*holders, *of.named)}) != 1:
             return []
         if all(of.first_ms < candidate.at_ms - CLOCKS_APART_MS for candidate in holders):
@@ -185,8 +185,8 @@ class Search:
 def conclude(traces: Sequence[Trace], late: Sequence[LateAnswer] = ()) -> list[Proof]:
     """The unknown chunks of an account that are proven to be sent, each once.
 
-    Every id is one attempt's. If more ids claim a chunk than there are attempts that can have them, one of the ids is
-    a stranger's, and nothing is guessed. Of several ids the chunk is resolved under the one that fits the fewest.
+    Every id belongs to one attempt. If more ids claim a chunk than attempts can have, one of the ids is foreign, and
+    nothing is guessed. Of several ids the chunk is resolved under the one that fits the fewest.
     """
     claims: dict[int, list[Trace]] = {}
     chunks: dict[int, Candidate] = {}

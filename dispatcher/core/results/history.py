@@ -1,13 +1,12 @@
-"""History: which recipients of an unknown chunk does the vendor say it sent to, and under which ids? (vendors.md 1.9)
+"""History: which recipients of an unknown chunk the vendor sent to, and under which ids (vendors.md 1.9).
 
-A vendor that gives every recipient an id of its own and remembers what it sent can be asked. A recipient was taken if
-exactly one message to its number, within the time in which the chunk can have been sent, is not explained by another
-request of ours; or at most one for each attempt, where the chunk was sent again. If a request to other recipients may
-have texted the number then, too, and nobody knows under which ids, nothing is guessed. That the history does not name a
-recipient proves nothing: it may lag, and a wrong guess is a text twice.
+For vendors with an id per recipient and a history. A recipient was taken if exactly one message to its number, within
+the time in which the chunk can have been sent, is not explained by another request of ours; or at most one per attempt,
+if the chunk was sent again. If a request to other recipients, with unknown ids, may have texted the number then, too,
+nothing is guessed. A recipient missing from the history proves nothing: it may lag, and a wrong guess texts twice.
 
-Pure. Weak spot: another program that sends the same text on the same account, to a number of an unknown chunk, at the
-time, looks like that chunk.
+Pure. Weak spot: another program's message with the same text, on the same account, to a number of an unknown chunk, at
+that time, looks like that chunk.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def windows(whole: Span, window_ms: int) -> Iterator[Span]:
 
 
 def halves(window: Span) -> tuple[Span, ...]:
-    """The window in two, where a vendor cannot say all of it at once; none if it is a second."""
+    """The window's halves, if a vendor cannot return all of it at once; none if it is a second."""
     middle = (window.start_ms + window.end_ms) // 2 // SECOND_MS * SECOND_MS
     if not window.start_ms < middle < window.end_ms:
         return ()
@@ -61,7 +60,7 @@ def halves(window: Span) -> tuple[Span, ...]:
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
-    """A message that the vendor says it sent. `text` is "" where it does not say."""
+    """A message that the vendor sent. `text` is "" if not given."""
 
     vendor_id: str
     number: int
@@ -70,7 +69,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has another).
+    """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has its own).
 
     They are the recipients of job `job` from `start` on.
     """
@@ -83,15 +82,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     start: int = 0
 
     def is_again(self, other: Other) -> bool:
-        """Whether the other request was an earlier attempt of the same recipients, all or some."""
+        """Whether the other request was an earlier attempt for some or all of the same recipients."""
         end = self.start + len(self.numbers)
         return self.job == other.job and other.start < end and self.start < other.start + other.count
 
 
 class Other(msgspec.Struct, frozen=True, kw_only=True):
-    """Another request of ours: the ids it was answered with; or, where those are not known, its numbers.
+    """Another request of ours: the ids in its answer or, if unknown, its numbers.
 
-    `numbers` None: not even they are; then it may have texted anybody. It was sent to `count` recipients of job `job`
+    `numbers` None: unknown, too; then it may have texted any number. It was sent to `count` recipients of job `job`
     from `start` on.
     """
 
@@ -105,7 +104,7 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What the history says of a chunk: an id for each recipient in order, "" where it has none or more than one."""
+    """The history's result for a chunk: an id for each recipient in order, "" if it has none or more than one."""
 
     vendor_ids: tuple[str, ...]
 
@@ -116,14 +115,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def whole(self) -> bool:
-        """All of them were."""
+        """Whether all of them were taken."""
         return all(self.vendor_ids)
 
 
 def find(asked: Asked, told: Sequence[Told], others: Sequence[Other]) -> Finding:
-    """Whom the vendor says it texted for this chunk. `others`: all requests of the account around that time.
+    """The recipients of this chunk that the vendor texted. `others`: all requests of the account around that time.
 
-    Earlier attempts of the same recipients are no rivals: whichever was taken, the recipient was texted.
+    Earlier attempts for the same recipients are not rivals: any of them texted the recipient.
     """
     around = [other for other in others if other.intent != asked.intent and other.when.overlaps(asked.when)]
     rivals = [other for other in around if not asked.is_again(other)]
@@ -157,6 +156,6 @@ def find(asked: Asked, told: Sequence[Told], others: Sequence[Other]) -> Finding
 
 
 def _same(ours: str, theirs: str) -> bool:
-    """Whether a text can be ours: a vendor may put a signature to it, or cut it off."""
+    """Whether a text can be ours: a vendor may add a signature, or cut it off."""
     mine, said = "".join(ours.split()), "".join(theirs.split())
     return not mine or not said or mine in said or said in mine

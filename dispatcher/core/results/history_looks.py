@@ -1,10 +1,10 @@
-"""When a vendor's history is asked for unknown chunks, for which time, and which chunks an answer speaks of. Pure.
+"""When a vendor's history is queried for unknown chunks, for which time, and which chunks an answer covers. Pure.
 
-A chunk is looked for once nobody can be sending it any more, and again at growing intervals, within wider bounds of the
-vendor's clock. A look asks for the time of all chunks that are due, and of those near them that are not due yet; what
-the answer names counts for every unknown chunk whose time was asked for as a whole.
+A chunk is searched for when no process can still send it, and again at growing intervals, with wider bounds for the
+vendor's clock. A look queries the time of all due chunks, and of chunks near them; its answer counts for every unknown
+chunk whose whole time was queried.
 
-Times are Unix milliseconds: ours (`at_ms`, `now_ms`), within which the vendor's clock may differ by the look's bound.
+Times are Unix milliseconds of our clock (`at_ms`, `now_ms`); the vendor's clock may differ by the look's bound.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import msgspec
 from dispatcher.core.results.history import Span, span
 
 LOOKS: Final = ((0, 15), (120, 60), (600, 300), (3_600, 600), (6 * 3_600, 600))
-"""(seconds after the earliest look, by how many seconds the clocks may differ): no more looks than these."""
+"""(seconds after the earliest look, seconds by which the clocks may differ): no more looks than these."""
 
 SETTLES_S: Final = 5
 """How long after the last moment of a request the first look is."""
 
 CHUNKS_MAX: Final = 64
 NEAR_S: Final = 120
-"""A look takes in chunks that were never looked for and can have been sent at most this long before or after others."""
+"""A look includes new chunks that can have been sent at most this long before or after due ones."""
 
 AFTER_FAILURE_S: Final = 30
 FAILURES_MAX: Final = 5
-"""After that many looks without any answer, the next failed look counts as one."""
+"""After this many looks without an answer, the next failed look counts as a look."""
 
 
 class SoughtChunk(msgspec.Struct):
-    """An unknown chunk: its intent's time, how often it was looked for, how many were found (-1: not looked for).
+    """An unknown chunk: its intent's time, its number of looks, how many recipients were found (-1: no look).
 
     `request_ms`: the longest from its intent to the end of its request.
     """
@@ -43,14 +43,14 @@ class SoughtChunk(msgspec.Struct):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """One look: the time to ask for, and for each chunk that is due when it can have been sent."""
+    """One look: the time to query, and for each due chunk when it can have been sent."""
 
     whole: Span
     due: dict[int, Span]
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """A chunk that an answer speaks of. `complete`: all of the time in which it can have been sent was answered."""
+    """A chunk that an answer covers. `complete`: the whole time in which it can have been sent was answered."""
 
     intent: int
     when: Span
@@ -58,9 +58,9 @@ class Spoken(msgspec.Struct, frozen=True):
     complete: bool
 
     def is_said(self, found: int, *, over: bool) -> bool:
-        """Whether it is said that only some of its recipients were found.
+        """Whether to report that only some of its recipients were found.
 
-        `over`: the look is. That none was found is said of chunks that were due only: the others have their own look.
+        `over`: the look is over. "None found" is reported only for due chunks: the others have their own look.
         """
         return over and (self.due or found > 0)
 
@@ -75,21 +75,21 @@ class HistoryLooks:
         self.chunks: dict[int, SoughtChunk] = {}
 
     def missing(self, unknown: set[int]) -> set[int]:
-        """The intents among these, all that are unknown now, whose times are not known here; forgets the others."""
+        """The intents among these, all unknown ones, whose times are missing here; drops others."""
         for gone in self.chunks.keys() - unknown:
             del self.chunks[gone]
         return unknown - self.chunks.keys()
 
     def add(self, intent: int, at_ms: int, request_ms: int) -> None:
-        """A chunk that is unknown."""
+        """Add an unknown chunk."""
         self.chunks.setdefault(intent, SoughtChunk(at_ms, request_ms))
 
     def is_due(self, now_ms: int) -> bool:
-        """Whether there is a chunk to look for."""
+        """Whether there is a chunk to search for."""
         return now_ms >= self._not_before_ms and bool(self._due(now_ms))
 
     def begin(self, now_ms: int, month_ms: int) -> Look | None:
-        """The next look; None if nothing is due. The vendor speaks of nothing before `month_ms`."""
+        """The next look; None if nothing is due. The vendor has nothing before `month_ms`."""
         due: dict[int, Span] = {}
         whole: Span | None = None
         for intent, chunk in self._due(now_ms):
@@ -114,7 +114,7 @@ class HistoryLooks:
         return Look(whole, due)
 
     def failed(self, look: Look, now_ms: int) -> None:
-        """The look had no answer: it is repeated, unless that happens again and again."""
+        """Record that the look had no answer: it is repeated a bounded number of times."""
         self._not_before_ms = now_ms + AFTER_FAILURE_S * 1000
         self._failures += 1
         if self._failures <= FAILURES_MAX:
@@ -122,9 +122,9 @@ class HistoryLooks:
                 self.chunks[intent].looks -= 1
 
     def spoken(self, look: Look, upto_ms: int) -> list[Spoken]:
-        """The chunks that the answers of this look speak of, which are complete up to `upto_ms`.
+        """The chunks that this look's answers, complete up to `upto_ms`, cover.
 
-        Those that are due, and all others whose time was answered whole.
+        The due ones, and all others whose whole time was answered.
         """
         self._failures = 0
         found = []
@@ -147,24 +147,24 @@ class HistoryLooks:
         return True
 
     def _due(self, now_ms: int) -> list[tuple[int, SoughtChunk]]:
-        """Chunks whose time has come, the oldest first."""
+        """The due chunks, oldest first."""
         found = []
         for intent, chunk in sorted(self.chunks.items(), key=lambda each: each[1].at_ms):
             while chunk.looks + 1 < len(LOOKS) and now_ms >= self._due_ms(chunk, chunk.looks + 1):
-                chunk.looks += 1  # of an old one only the widest look is worth a query
+                chunk.looks += 1  # an old chunk only gets the widest look
             if chunk.looks < len(LOOKS) and now_ms >= self._due_ms(chunk, chunk.looks):
                 found.append((intent, chunk))
         return found
 
     @staticmethod
     def _due_ms(chunk: SoughtChunk, looks: int) -> int:
-        """When it is looked for, the first time or later."""
+        """The time of its next look."""
         later_s, apart_s = LOOKS[looks]
         return chunk.at_ms + chunk.request_ms + (apart_s + SETTLES_S + later_s) * 1000
 
     @staticmethod
     def _when(chunk: SoughtChunk) -> Span:
-        """When the vendor can have got it, by the vendor's clock, as wide as the next look allows."""
+        """When the vendor can have received it, by the vendor's clock, as wide as the next look allows."""
         apart_ms = LOOKS[chunk.looks][1] * 1000
         return span(chunk.at_ms - apart_ms, chunk.at_ms + chunk.request_ms + apart_ms)
 

@@ -1,16 +1,16 @@
-"""Messages from phones: the parts of long ones put together, repetitions told from new ones. Pure: no clock, no store.
+"""Messages from phones: joins the parts of long ones, recognises repetitions. Pure: no clock, no store.
 
-Vendors push a message again until they are answered, perhaps on both roads (pushed and polled), and parts come in any
-order, twice, or never (vendors.md 1.12, 3.3, AMB-BATCH-12). What is decided here is a function of the records in the
-order of their log alone, so that a rebuilt store holds the same messages.
+Vendors repeat a message until they are answered, perhaps both pushed and polled, and parts come in any order, twice, or
+never (vendors.md 1.12, 3.3, AMB-BATCH-12). Decisions depend only on the records in log order, so a rebuilt store has
+the same messages.
 
-A message is the same again if its account, sender and the vendor's message id are; where the vendor gives no id, if
-account, sender, receiver, text and the vendor's time are. It must come `repeats_within_ms` after the first one, or,
-where the vendor gives no time, TIMELESS_WITHIN_MS.
+A message is a repetition if account, sender and the vendor's message id are equal; without an id, if account, sender,
+receiver, text and the vendor's time are. It must come within `repeats_within_ms` after the first one or, without a
+vendor's time, within TIMELESS_WITHIN_MS.
 
-Weak spots: somebody who sends the same words twice within the resolution of the vendor's time (a minute, BATCH) has
-said them once; without any time, within TIMELESS_WITHIN_MS. Numbers of long messages are used again and again (1 to
-255), so of two long messages of one phone under one number at the same time, parts may change places.
+Weak spots: the same words sent twice within the resolution of the vendor's time (a minute, BATCH), or without any time
+within TIMELESS_WITHIN_MS, count once. Numbers of long messages are reused (1 to 255), so parts of two long messages of
+one phone with the same number at the same time may be mixed up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import msgspec
 from schemas.records import Inbound
 
 PARTS_MAX: Final = 255
-"""A long message has no more parts (the count is one byte on the air); a head that says so is broken."""
+"""The most parts of a long message (the count is one byte on the air); a head with more is broken."""
 
 TIMELESS_WITHIN_MS: Final = 600_000
 CANDIDATES_MAX: Final = 16
@@ -33,11 +33,11 @@ CANDIDATES_MAX: Final = 16
 NO_TIME: Final = "no-time"
 BROKEN_HEAD: Final = "broken-emshead"
 GAP: Final = "[…]"
-"""Stands in the text of an incomplete message where parts are missing."""
+"""Replaces missing parts in the text of an incomplete message."""
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """How long parts are waited for, and for how long a repetition is known as one."""
+    """How long parts are awaited, and how long a repetition is recognised."""
 
     parts_within_ms: int = 24 * 3_600_000
     repeats_within_ms: int = 7 * 24 * 3_600_000
@@ -47,7 +47,7 @@ DEFAULT_BOUNDS: Final = Bounds()
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """Part `number` of a long message; `at_ms` 0 where the vendor gave no time."""
+    """Part `number` of a long message; `at_ms` 0 if the vendor gave no time."""
 
     number: int
     text: str
@@ -55,9 +55,9 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that is known already, whole or not: `parts` of `total`, by their number; one of one is a short one.
+    """A known message, complete or not: `parts` of `total`, by number; one of one is a short message.
 
-    `received_ms` is when its first record was received, `at_ms` the vendor's time of it (of receipt, if there is none).
+    `received_ms` is when its first record was received, `at_ms` the vendor's time, else that of receipt.
     """
 
     id: int
@@ -68,12 +68,12 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def whole(self) -> bool:
-        """Are all parts there?"""
+        """Whether all parts are there."""
         return len(self.parts) == self.total
 
     @property
     def text(self) -> str:
-        """All of it, or what there is."""
+        """Its text, with gaps for missing parts."""
         return text_of(self.parts, self.total)
 
     def with_part(self, part: Part) -> Held:
@@ -83,7 +83,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked(message: Inbound) -> Inbound:
-    """The message; one whose head cannot be is a short one, flagged."""
+    """The message; one with an impossible head becomes a short one, flagged."""
     if message.part is None:
         return message
     _, total, number = message.part
@@ -96,7 +96,7 @@ def checked(message: Inbound) -> Inbound:
 
 
 def key(message: Inbound) -> int:
-    """Messages that this one can repeat or belong to have the same key (int64); others hardly ever (a hash)."""
+    """Messages that this one can repeat or belong to have the same key (int64); others almost never (a hash)."""
     said: tuple[object, ...]
     if message.part is not None:
         said = ("part", message.to, *message.part[:2])
@@ -109,7 +109,7 @@ def key(message: Inbound) -> int:
 
 
 def part_of(message: Inbound) -> Part:
-    """What the record says of its message's text."""
+    """The record's part of its message's text."""
     number = 1 if message.part is None else message.part[2]
     return Part(number, message.text, _time(message))
 
@@ -121,9 +121,9 @@ def new(place: int, message: Inbound) -> Held:
 
 
 def placed(message: Inbound, known: Sequence[Held], bounds: Bounds) -> Held | None:
-    """What this record makes of what is known under its key: the message it completes further, or None for a new one.
+    """The known message that this record adds to, with the new part, or None for a new message.
 
-    One of `known` itself comes back, as it is, if the record repeats something.
+    Returns one of `known` unchanged if the record is a repetition.
     """
     part = part_of(message)
     named = message.part is None and bool(message.message_id)

@@ -1,16 +1,15 @@
-"""A lane partition's journal, folded for the results: which chunk is in which state.
+"""A lane partition's journal, folded for the results: the state of each chunk.
 
 See docs/ARCHITECTURE.md, "The join and the results".
 
 The same transitions as the lane's own fold (dispatcher/core/lane/state.py, TRANSITIONS); but here every chunk is kept,
-because its reports may come days later, and a journal that says something impossible is counted, not fatal: the
-equation shows what it did.
+because its reports may come days later, and an impossible record is counted, not fatal: the equation shows its effect.
 
-A chunk's state is a matter of the journal alone, a recipient's final report a matter of the reports alone; a recipient
-is in its report's state, else in that of the one chunk that holds it and was not returned to the queue, else queued.
-That is why neither topic needs to wait for the other.
+The journal alone decides a chunk's state, the reports alone a recipient's final report. A recipient has its report's
+state, else that of the one chunk that holds it and was not returned to the queue, else it is queued. So neither topic
+waits for the other.
 
-Pure: what is known and what has to change goes through a Ledger.
+Pure: reads and changes go through a Ledger.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ class JoinedJob(msgspec.Struct, frozen=True, gc=False):
 
 
 class JoinedChunk(msgspec.Struct, gc=False):
-    """A valid intent, for ever. Recipients [start, start+count) of batch `batch`.
+    """A valid intent. Recipients [start, start+count) of batch `batch`.
 
-    `reported` of them have a final report (kept at 0 while the state is QUEUED: then they are another chunk's matter).
-    `heard`: an outcome that says what happened was read. `expired`: the time for reports is over (store policy).
-    `proven`: while it is unknown, how many pending recipients have an id of their own: the vendor took these.
+    `reported` of them have a final report (0 while the state is QUEUED: then another chunk counts them).
+    `heard`: a definite outcome was read. `expired`: the time for reports is over (store policy).
+    `proven`: while it is unknown, how many pending recipients have an id: the vendor took these.
     """
 
     id: int
@@ -76,7 +75,7 @@ class JoinedChunk(msgspec.Struct, gc=False):
 
 
 class Ledger(Protocol):
-    """What the fold may ask and order."""
+    """The fold's queries and changes."""
 
     def job(self, job: int) -> JoinedJob | None:
         """The job of this id."""
@@ -91,11 +90,11 @@ class Ledger(Protocol):
         ...
 
     def moved(self, chunk: JoinedChunk, before: State) -> None:
-        """The chunk's pending recipients went from `before` into its present state."""
+        """The chunk's pending recipients moved from `before` to its current state."""
         ...
 
     def changed(self, chunk: JoinedChunk) -> None:
-        """Something else of it than its state."""
+        """Another field than its state changed."""
         ...
 
     def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
@@ -111,12 +110,12 @@ class Ledger(Protocol):
         ...
 
     def odd(self, what: str) -> None:
-        """The journal says something that cannot be; it is counted, not followed."""
+        """An impossible record; it is counted and ignored."""
         ...
 
 
 class JournalFold:
-    """The fold of one partition: `ownership` and the open chunks; give the stored ones to go on."""
+    """The fold of one partition: `ownership` and the open chunks; give the stored ones to continue."""
 
     def __init__(self, partition: int, ownership: Ownership, open_chunks: dict[int, JoinedChunk]) -> None:
         self.partition = partition
@@ -166,7 +165,7 @@ class JournalFold:
         if outcome.sent_ms:
             ledger.sent(chunk, outcome.sent_ms)
         has_id = bool(outcome.vendor_id or outcome.vendor_ids) and outcome.effect in (Effect.ACCEPTED, Effect.UNKNOWN)
-        if chunk_id in self.open:  # else a person resolved it; only its id is news, and may still join reports
+        if chunk_id in self.open:  # else a person resolved it; only its id is new, and may still join reports
             chunk.code = outcome.code
             chunk.text = outcome.text if outcome.effect in (Effect.FAILED, Effect.UNKNOWN) else ""
             chunk.sent_ms = outcome.sent_ms or outcome.at_ms

@@ -1,6 +1,6 @@
 """Reports of many records as columns, the rows that wait for their id (`Parked`), and vendor ids as integers.
 
-Pure. A record of damaged columns is handed back, not guessed at. A row's `place` (record offset, row) orders all
+Pure. A record with damaged columns is returned, not guessed. A row's `place` (record offset, row) orders all
 reports of one account; a record has fewer than 2**20 rows (it has at most 1 MB).
 """
 
@@ -24,7 +24,7 @@ _HALF: Final = 2**63
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """The record that rows came with: whose, where in `reports` (join_journal.lane_place), when."""
+    """The record of rows: its account, its place in `reports` (journal.py, lane_place), its time."""
 
     account: str
     place: int
@@ -32,7 +32,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class Parked(msgspec.Struct, frozen=True, array_like=True):
-    """Rows of one record and one vendor id that no chunk explains yet; `pairs[pair_index[i]]` is (state, code)."""
+    """Rows of one record and one vendor id without a chunk yet; `pairs[pair_index[i]]` is (state, code)."""
 
     at_ms: int
     numbers: bytes  # int64
@@ -81,7 +81,7 @@ class ReportRows:
 
     @property
     def places(self) -> NDArray[np.int64]:
-        """Record offset and row of each row, as one number; worked out when first asked for."""
+        """Record offset and row of each row, as one number; computed on first use."""
         if callable(self._places):
             self._places = self._places()
         return self._places
@@ -116,7 +116,7 @@ class ReportRows:
 
     def _parked(self, rows: NDArray[np.intp], at_ms: int) -> Parked:
         used = [self.pairs[number] for number in self.pair[rows].tolist()]
-        pairs = sorted(set(used))  # sorted: what is parked must not depend on how it came here
+        pairs = sorted(set(used))  # sorted: parked rows must not depend on the order of arrival
         at = {pair: index for index, pair in enumerate(pairs)}
         return Parked(
             at_ms,
@@ -144,7 +144,7 @@ Named = Callable[[str, list[str]], NDArray[np.intp]]
 def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None = None) -> Flattened:
     """The rows of (origin, record offset, record), columns joined once for all.
 
-    `named` is asked for each record's ids as it comes, while they are in the processor's cache: twice as fast as later.
+    `named` is called for each record's ids at once, while they are in the processor's cache: twice as fast as later.
     """
     good: list[tuple[Origin, int, Reports]] = []
     damaged: list[Origin] = []
@@ -234,7 +234,7 @@ def unpark(parked: Iterable[tuple[Origin, int, str, Parked]]) -> ReportRows:
 
 
 NO_ID_KEY: Final = np.iinfo(np.int64).max
-"""Stands for "no id"; nobody is ever asked for it."""
+"""The key for "no id"; it is never looked up."""
 
 
 def id_keys(ids: Sequence[str]) -> NDArray[np.int64]:
@@ -256,7 +256,7 @@ def decimal_keys(ids: Sequence[str]) -> NDArray[np.int64] | None:
 
 
 def _digits(text: str, size: int) -> NDArray[np.uint64]:
-    """The decimal numbers of `size` digits each (fewer than 20) that stand side by side in `text`."""
+    """The adjacent decimal numbers of `size` digits each (fewer than 20) in `text`."""
     digits = np.frombuffer(text.encode("ascii"), np.uint8).reshape(-1, size).T - np.uint8(ord("0"))
     values: NDArray[np.uint64] = digits[0].astype(np.uint64)
     for column in digits[1:]:

@@ -1,7 +1,7 @@
 """An account's requests around a time, folded from its lane's journal: under which ids they were taken, if known. Pure.
 
-For the search in a vendor's history (dispatcher/core/results/history.py): what these do not explain may be an unknown
-one's.
+For the search in a vendor's history (dispatcher/core/results/history.py): messages that these do not explain may belong
+to an unknown request.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dispatcher.core.results.history import Numbers, Other, Span, span
 from schemas.records import AnyRecord, Effect, Intent, Outcome, Resolved, ResolvedAs
 
 AFTERWARDS_MS: Final = 600_000
-"""How long after the time its outcomes are read; what is told later is not known then, and nothing is guessed."""
+"""How long after the time outcomes are read; later ones count as unknown, and nothing is guessed."""
 
 
 class _Request(msgspec.Struct):
-    """An intent and what became of it. `ids` None: not known. `gone`: the vendor did not take it."""
+    """An intent and its result. `ids` None: unknown. `gone`: the vendor did not take it."""
 
     intent: Intent
     heard: bool = False
@@ -29,9 +29,9 @@ class _Request(msgspec.Struct):
 
 
 class RequestTime(msgspec.Struct, frozen=True):
-    """How long after its intent was asked for a request may end: the intent's time to live, then the time-outs.
+    """How long after the request to append its intent a request may end: the intent's time to live, then the time-outs.
 
-    `ttl_ms` is that of intents that do not say theirs.
+    `ttl_ms` is for intents without their own.
     """
 
     ttl_ms: int
@@ -57,7 +57,7 @@ class Requests:
         self._requests: dict[int, _Request] = {}
 
     def is_after(self, record: AnyRecord) -> bool:
-        """Whether this record is so late that nothing behind it needs to be read."""
+        """Whether this record is so late that later ones need not be read."""
         return isinstance(record, Intent) and record.at_ms > self._whole.end_ms + AFTERWARDS_MS
 
     def apply(self, offset: int, record: AnyRecord) -> None:
@@ -81,11 +81,11 @@ class Requests:
 
     @property
     def nameless(self) -> dict[int, Intent]:
-        """The requests whose ids are not known; what the vendor provably did not take is not among them."""
+        """The requests without known ids; without those that the vendor provably did not take."""
         return {at: each.intent for at, each in self._requests.items() if not each.gone and each.ids is None}
 
     def others(self, numbers: Mapping[int, Numbers]) -> list[Other]:
-        """All requests but those that were not taken; `numbers` are the recipients of the nameless ones."""
+        """All requests except those that were not taken; `numbers` are the recipients of those without ids."""
         return [
             Other(
                 intent=at,
@@ -101,7 +101,7 @@ class Requests:
         ]
 
     def _when(self, intent: Intent) -> Span:
-        """As the vendor's clock may differ from ours, a request may lie anywhere in what was asked for."""
+        """The vendor's clock may differ from ours, so a request may be anywhere in the queried time."""
         when = span(intent.at_ms, intent.at_ms + self._takes.of_ms(intent))
         return Span(min(when.start_ms, self._whole.start_ms), max(when.end_ms, self._whole.end_ms))
 
