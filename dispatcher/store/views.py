@@ -9,6 +9,7 @@ import msgspec
 from dispatcher.core.results.equation import Counts, Status
 from schemas.records import Leg, MessageKind, UnknownPolicy
 from schemas.states import State
+from schemas.topics import LANE_PARTITIONS
 
 if TYPE_CHECKING:  # naming the types of columns must not import numpy
     import numpy as np
@@ -208,10 +209,19 @@ class InboundWanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InboundMarks(msgspec.Struct, frozen=True):
-    """How far messages were followed: the last complete one of each partition, and when the others were given up."""
+    """How far messages were followed: the last complete one of each partition, and when the others were given up.
+
+    `read_to`: the offsets of `inbound` that the store had folded then.
+    """
 
     done: dict[int, int]
     overdue_ms: int
+    read_to: dict[int, int] = {}
+
+    def had(self, place: int, received_ms: int) -> bool:
+        """Whether this long message was given out as incomplete before: it was there, and its wait was over."""
+        offset, partition = divmod(place, LANE_PARTITIONS)
+        return received_ms <= self.overdue_ms and offset < self.read_to.get(partition, 0)
 
 
 class InboundTally(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ def pages(kept: Kept, wanted: InboundWanted, overdue_ms: int) -> Iterator[list[I
 
 def marks(kept: Kept, overdue_ms: int) -> InboundMarks:
     """Where following begins: behind all present messages."""
-    return InboundMarks(done=_last_done(kept, {}), overdue_ms=overdue_ms)
+    return InboundMarks(done=_last_done(kept, {}), overdue_ms=overdue_ms, read_to=_read_to(kept))
 
 
 def news(
@@ -36,14 +36,21 @@ def news(
     """Matching messages that became complete, or incomplete for good, since then; and where to continue."""
     found = [each for each in kept.inbound.values() if _is_news(each, since, overdue_ms)]
     found.sort(key=lambda each: (each.held.received_ms, each.held.id))
-    further = InboundMarks(done=_last_done(kept, since.done), overdue_ms=max(overdue_ms, since.overdue_ms))
+    done, overdue_ms = _last_done(kept, since.done), max(overdue_ms, since.overdue_ms)
+    further = InboundMarks(done=done, overdue_ms=overdue_ms, read_to=_read_to(kept))
     return [_message(each) for each in found if _is_wanted(each, wanted)], further
 
 
 def _is_news(each: KeptMessage, since: InboundMarks, overdue_ms: int) -> bool:
     if each.done is None:
         return since.overdue_ms < each.held.received_ms <= overdue_ms
+    if each.held.total > 1 and since.had(each.held.id, each.held.received_ms):
+        return False
     return each.done > since.done.get(each.done % LANE_PARTITIONS, -1)
+
+
+def _read_to(kept: Kept) -> dict[int, int]:
+    return {partition: offset for (topic, partition), offset in kept.offsets.items() if topic == "inbound"}
 
 
 def tallies(kept: Kept, overdue_ms: int) -> list[InboundTally]:

@@ -47,7 +47,7 @@ _parts: msgspec.msgpack.Decoder[tuple[Part, ...]] = msgspec.msgpack.Decoder(tupl
 _COLUMNS: Final = (
     "id, account, number, sent_to, at_ms, received_ms, message_id, flags, text, total, parts, done IS NOT NULL"
 )
-_ID, _AT_MS, _RECEIVED_MS = 0, 4, 5
+_ID, _AT_MS, _RECEIVED_MS, _TOTAL = 0, 4, 5, 9
 
 
 # --- writing, inside a transaction that the caller began -------------------------------------------------------------
@@ -164,7 +164,11 @@ def pages(connection: sqlite3.Connection, wanted: InboundWanted, overdue_ms: int
 def marks(connection: sqlite3.Connection, overdue_ms: int) -> InboundMarks:
     """Where following begins: behind all present messages."""
     done = dict(connection.execute("SELECT done % 8, max(done) FROM inbound WHERE done IS NOT NULL GROUP BY done % 8"))
-    return InboundMarks(done=done, overdue_ms=overdue_ms)
+    return InboundMarks(done=done, overdue_ms=overdue_ms, read_to=_read_to(connection))
+
+
+def _read_to(connection: sqlite3.Connection) -> dict[int, int]:
+    return dict(connection.execute("SELECT partition, next FROM offsets WHERE topic = 'inbound'"))
 
 
 def news(
@@ -181,16 +185,18 @@ def news(
         ).fetchone()
         if last is not None:
             done[partition] = last
-            found += connection.execute(
+            rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM inbound WHERE done % 8 = ? AND done > ? AND {where}",
                 (partition, before, *values),
             )
+            found += (row for row in rows if row[_TOTAL] == 1 or not since.had(row[_ID], row[_RECEIVED_MS]))
     found += connection.execute(
         f"SELECT {_COLUMNS} FROM inbound WHERE done IS NULL AND received_ms > ? AND received_ms <= ? AND {where}",
         (since.overdue_ms, overdue_ms, *values),
     )
     found.sort(key=lambda row: (row[_RECEIVED_MS], row[_ID]))
-    return [_message(row) for row in found], InboundMarks(done=done, overdue_ms=max(overdue_ms, since.overdue_ms))
+    further = InboundMarks(done=done, overdue_ms=max(overdue_ms, since.overdue_ms), read_to=_read_to(connection))
+    return [_message(row) for row in found], further
 
 
 def tallies(connection: sqlite3.Connection, overdue_ms: int) -> list[InboundTally]:
