@@ -10,7 +10,7 @@ from dispatcher.core.lane.state import LaneState
 
 
 class Admission:
-    """The way of an owner's jobs from its state into its lanes, and out of both."""
+    """Moves an owner's jobs from its state into its lanes, and out of both."""
 
     def __init__(self, state: LaneState, campaigns: Campaigns, lanes: Mapping[str, AccountLane]) -> None:
         self._state = state
@@ -35,12 +35,12 @@ class Admission:
                 lane.work_of(job.job.campaign).add_job(job)
 
     def launched(self, campaign: str) -> None:
-        """Its launch is known now: what waited for that is admitted."""
+        """Its launch is known now: admit the jobs that waited for it."""
         for job_offset in self._waiting.pop(campaign, ()):
             self.admit(job_offset)
 
     def forget_cancelled(self) -> list[int]:
-        """Drop the jobs of cancelled campaigns of which nothing is open or on its way into the journal; which."""
+        """Drop and return the jobs of cancelled campaigns without anything open or being appended."""
         on_the_way = {proposal.piece.job_offset for lane in self._lanes.values() for proposal in lane.proposed.values()}
         over = []
         for offset, job in list(self._state.jobs.items()):

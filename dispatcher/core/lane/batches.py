@@ -1,4 +1,4 @@
-"""Which batches an owner has at hand, which it waits for, which could not be had. Pure."""
+"""Which batches an owner has, which it waits for, which failed. Pure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Batches:
         self._again_s: dict[int, float] = {}
 
     def add(self, job_offset: int, batch: Batch) -> None:
-        """It came."""
+        """Record that it came."""
         self._loading.discard(job_offset)
         self._again_s.pop(job_offset, None)
         self.loaded[job_offset] = batch
 
     def failed(self, job_offset: int, now_s: float) -> None:
-        """It cannot be had now."""
+        """Record that it could not be fetched."""
         self._loading.discard(job_offset)
         self._again_s[job_offset] = now_s + FETCH_AGAIN_S
 
     def forget(self, job_offset: int) -> None:
-        """Its job is over."""
+        """Drop it: its job is over."""
         self.loaded.pop(job_offset, None)
         self._again_s.pop(job_offset, None)
 
@@ -48,9 +48,9 @@ class Batches:
                 yield Fetch(offset, piece.job)
 
     def unreadable(self) -> Iterator[tuple[int, float]]:
-        """The jobs whose batches could not be had, and when they are asked for again."""
+        """The jobs whose batches failed, and when they are requested again."""
         yield from self._again_s.items()
 
     def next_try_s(self, now_s: float) -> float:
-        """When one that could not be had may be asked for again; infinity if there is none."""
+        """When the next failed one may be requested again; infinity if there is none."""
         return min((at_s for at_s in self._again_s.values() if at_s > now_s), default=float("inf"))

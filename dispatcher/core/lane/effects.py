@@ -1,4 +1,4 @@
-"""What a lane's owner asks its shell to do: the only way from the pure core to the world.
+"""What a lane's owner orders from its shell: the only way from the pure core to the world.
 
 The shell (consumers/lanes/runner.py, or the simulation) performs effects in the order given; every append goes to the
 partition's journal in that order.
@@ -19,13 +19,13 @@ class Append(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """Append to `campaigns` where the newest valid checkpoint lies."""
+    """Append the offset of the newest valid checkpoint to `campaigns`."""
 
     record: CheckpointAt
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """Append to `campaigns` what keeps this account from sending now; `stops` empty: nothing does any more."""
+    """Append to `campaigns` what keeps this account from sending now; empty `stops`: nothing."""
 
     account: str
     stops: tuple[Stop, ...]
@@ -40,10 +40,10 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Build this chunk's request, connect, ask `Owner.may_write` right before the first byte; then `Owner.answered`.
+    """Build this chunk's request, connect, call `Owner.may_write` right before the first byte; then `Owner.answered`.
 
-    Where `may_write` says that the request has to wait, it is asked again after the request's Go. `letters`: the texts
-    of its recipients, where the campaign is personalised.
+    If `may_write` makes the request wait, it is called again after the request's Go. `letters`: the texts of its
+    recipients, if the campaign is personalised.
     """
 
     intent: int
@@ -55,7 +55,7 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Go(msgspec.Struct, frozen=True):
-    """A request that waits at the gate asks `Owner.may_write` again now."""
+    """A request at the gate calls `Owner.may_write` again now."""
 
     intent: int
 

@@ -1,8 +1,8 @@
-"""What an owner's lanes ask the log for and hand to their drivers next. Pure; `now_s` is monotonic seconds.
+"""The next appends of an owner's lanes and the next requests for their drivers. Pure; `now_s` is monotonic seconds.
 
-Three queues per lane: proposals become intents, which count once they are read back (dispatcher/core/lane/owner.py);
-what was read back goes to the driver as soon as the account may have one more request under way; what the driver has
-built and connected stands at the gate (dispatcher/core/lane/gate.py) until the flow limit has a place for it.
+Three queues per lane: proposals become intents, which count after they were read back (dispatcher/core/lane/owner.py);
+read-back intents go to the driver as soon as the account may have one more request under way; built and connected
+requests stand at the gate (dispatcher/core/lane/gate.py) until the flow limit has a place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAUSED: Final = "its campaign was paused or cancelled"
 
 
 class NextSends:
-    """The sends of one owner. `wake_s` says when to ask again if nothing happens before."""
+    """The sends of one owner. `wake_s`: when to call again if nothing happens before."""
 
     def __init__(self, owner: str, campaigns: Campaigns) -> None:
         self.batches = Batches()
@@ -38,7 +38,7 @@ class NextSends:
         self._n = 0
 
     def of(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
-        """Everything of this lane to be done now, in order. The lane changes while this is read."""
+        """Everything to do now for this lane, in order. The lane changes while this is read."""
         yield from self._sent(lane, now_s, now_ms)
         if not draining:
             yield from self._proposed(lane, now_s, now_ms)
@@ -54,7 +54,7 @@ class NextSends:
         return "" if self.may_send(sending.chunk.campaign) else PAUSED
 
     def _refused(self, lane: AccountLane, ready: Ready) -> str:
-        """Why what was read back is not handed to the driver; empty if it is."""
+        """Why a read-back intent is not handed to the driver; empty if it is."""
         if not lane.may_send(ready.chunk.count):
             return f"the account does not send ({lane.standing.state.value})"
         return "" if self.may_send(ready.chunk.campaign) else PAUSED
@@ -65,7 +65,7 @@ class NextSends:
         return known is not None and known.sends
 
     def _sent(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
-        """Hand what was read back to the driver."""
+        """Hand read-back intents to the driver."""
         while (ready := lane.next_ready()) is not None:
             late = now_s > ready.deadline_s
             why = lane.too_late(ready, now_s) if late else self._refused(lane, ready)
@@ -79,7 +79,7 @@ class NextSends:
             yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
 
     def _let_go(self, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
-        """Wake the requests at the gate that may not be written any more, and the one whose place has come."""
+        """Wake the requests at the gate that may not be written any more, and the one that has a place."""
         for sending in lane.unsent:
             if sending.stands_s is None:
                 continue
@@ -112,7 +112,7 @@ class NextSends:
             count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns)
             if count_max < 1:
                 announced = lane.proposed or lane.ready or any(lane.unsent)
-                if not announced:  # what is announced is covered, and goes out first
+                if not announced:  # announced chunks are covered by the balance, and go first
                     lane.tell(AccountEvent.NO_CREDIT, now_s, now_ms)
                 return
             yield Append(self._cut(lane, campaign, work, piece, count_max, now_s, now_ms))
@@ -127,7 +127,7 @@ class NextSends:
         now_s: float,
         now_ms: int,
     ) -> Intent:
-        """A chunk off the front of the piece, proposed."""
+        """Propose a chunk from the front of the piece."""
         batch, spec, segments = self.batches.loaded[piece.job_offset], lane.spec, lane.segments(campaign.id)
         count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
         self._n += 1
@@ -156,6 +156,6 @@ class NextSends:
 
 
 def given_up(lane: AccountLane, ready: Ready, why: str, now_ms: int) -> Append:
-    """It was read back, but is not sent."""
+    """A read-back intent that is not sent."""
     lane.not_sent(ready.chunk.campaign, ready.chunk.count, ready.parts)
     return Append(not_sent(ready.chunk, why, now_ms))

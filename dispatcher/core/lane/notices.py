@@ -1,6 +1,6 @@
-"""What a lane tells the log of what keeps its recipients from going out: what lasts is told once, and taken back once.
+"""A lane's notices of what keeps its recipients from being sent: a lasting stop is written once, and its end once.
 
-Pure. The record is for people, and for the lane's next owner, which begins carefully where the last one was held up.
+Pure. The record is for people, and for the lane's next owner, which starts carefully if the last one was stopped.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from dispatcher.core.lane.work import Piece
 
 LASTS_S: Final = 0.5
-"""What is over sooner is not told."""
+"""Shorter stops are not written."""
 
 AGAIN_S: Final = 10.0
-"""How often it is told that more or fewer recipients wait for the same thing."""
+"""How often a changed number of waiting recipients is written."""
 
 OldWord = Literal["auth", "balance", "hours", "unreachable", ""]
 
@@ -32,18 +32,18 @@ _OLD_WORDS: Final[dict[Why, OldWord]] = {
 
 
 def old_word(stops: Iterable[Stop]) -> OldWord:
-    """What releases before `Stopped.stops` call it: only what keeps the whole account counts for them."""
+    """The words of releases before `Stopped.stops`: only stops of the whole account count for them."""
     stop = whole(stops)
     return "" if stop is None else _OLD_WORDS.get(stop.why, "unreachable")
 
 
 def whole(stops: Iterable[Stop]) -> Stop | None:
-    """The one that keeps the whole account from sending, if any."""
+    """The stop of the whole account, if any."""
     return next((stop for stop in stops if not stop.recipients), None)
 
 
 class Notices:
-    """One account's. `told`: what the log was told last, by whichever owner. `wake_s`: when to ask `due` again."""
+    """The notices of one account. `told`: the last one on the log, by any owner. `wake_s`: when to call `due` again."""
 
     def __init__(self, told: tuple[Stop, ...]) -> None:
         self.wake_s = NEVER
@@ -51,11 +51,11 @@ class Notices:
         self._told_s = -NEVER
         self._whys = {stop.why for stop in told}
         self._whys_s = -NEVER
-        self._some: dict[Why, Stop] = {}  # what keeps some recipients
+        self._some: dict[Why, Stop] = {}  # stops of some recipients
         self._looked_s = -NEVER
 
     def looks_again(self, now_s: float) -> bool:
-        """Whether it is time to look which recipients wait."""
+        """Whether it is time to look for waiting recipients."""
         return now_s >= self._looked_s + LASTS_S
 
     def saw(self, waiting: Iterable[Piece], now_s: float, now_ms: int) -> None:
@@ -76,9 +76,9 @@ class Notices:
             self._some[why] = Stop(why=why, code=wait.code, since_ms=since_ms, until_ms=until_ms, recipients=recipients)
 
     def due(self, whole: Stop | None, now_s: float) -> tuple[Stop, ...] | None:
-        """What is to be told now, and counts as told then; None: nothing."""
+        """The notice to write now, which then counts as written; None: nothing."""
         stops = (*(() if whole is None else (whole,)), *self._some.values())
-        if whole is not None:  # whoever was refused for now waits for the whole account
+        if whole is not None:  # recipients refused for now wait for the whole account
             stops = tuple(stop for stop in stops if stop is whole or stop.why is not Why.BUSY)
         whys = {stop.why for stop in stops}
         if whys != self._whys:

@@ -1,10 +1,9 @@
 """The owner of a lane partition: folds what it reads, decides what to do next. Pure; `now_s` is monotonic seconds.
 
 The order that the guarantees depend on (docs/ARCHITECTURE.md, "The lane"): choose a chunk and append its Intent; act on
-it only when it was read back behind our own, still newest Owned; build the request and connect; ask `may_write` right
-before the first byte, which refuses once the time to live (counted from when the append was asked for) is over, and
-lets the request wait until the flow limit has a place for it; append the Outcome.
-Nothing else in the program starts a request.
+it only after it was read back behind our own, still newest Owned; build the request and connect; call `may_write` right
+before the first byte, which refuses after the time to live (counted from the request to append) and makes the request
+wait until the flow limit has a place; append the Outcome. Nothing else in the program starts a request.
 
 A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers and the time, and performs its effects.
 """
@@ -33,10 +32,10 @@ from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decide
 from schemas.records import Effect as ChunkEffect
 
 DOUBT_S: Final = 10.0
-"""How long after its time to live an intent is waited for that the log may have written, or not."""
+"""How long after its time to live an uncertain intent is awaited."""
 
 SILENT_S: Final = 600.0
-"""How long an intent is waited for of which the log says nothing."""
+"""How long an intent without any answer from the log is awaited."""
 
 
 class OwnerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,11 +118,11 @@ class Owner:
                 lane.drop(campaign)
 
     def batch_loaded(self, job_offset: int, batch: Batch) -> None:
-        """The batch asked for by Fetch."""
+        """The batch requested by Fetch."""
         self.next.batches.add(job_offset, batch)
 
     def batch_failed(self, job_offset: int, why: str, now_s: float) -> None:
-        """It cannot be had now; its recipients stay queued, and it is asked for again later."""
+        """The batch failed; its recipients stay queued, and it is requested again later."""
         self.next.batches.failed(job_offset, now_s)
         job = self.state.jobs.get(job_offset)
         if job is not None and job.job is not None:
@@ -132,7 +131,7 @@ class Owner:
     # --- what happened to appends and requests ---
 
     def append_refused(self, record: AnyRecord, now_s: float) -> None:
-        """The log said that nothing was written (full, unreachable before the write): an intent's piece goes back."""
+        """The log certainly wrote nothing (full, unreachable before the write): an intent's piece goes back."""
         if not isinstance(record, Intent):
             return
         lane = self.lanes[record.account]
@@ -145,13 +144,13 @@ class Owner:
         lane.hold(now_s + 1.0)
 
     def append_doubted(self, record: AnyRecord, now_s: float) -> None:
-        """The log failed without saying whether it wrote this: an intent of ours may still be read back."""
+        """The log failed and may have written this: an intent of ours may still be read back."""
         proposal = self.lanes[record.account].proposed.get(record.n) if isinstance(record, Intent) else None
         if proposal is not None and proposal.doubted_s is None:
             proposal.doubted_s = now_s
 
     def in_doubt(self, now_s: float) -> bool:
-        """An intent is missing that may be in the log, or get there: only a new start can void it."""
+        """Whether a missing intent may be in the log, or get there: only a new start can void it."""
         for lane in self.lanes.values():
             for proposal in lane.proposed.values():
                 doubted = proposal.doubted_s is not None and now_s - proposal.asked_s > proposal.ttl_s + DOUBT_S
@@ -160,10 +159,10 @@ class Owner:
         return False
 
     def may_write(self, intent: int, account: str, now_s: float) -> bool | None:
-        """Asked right before a request's first byte, when nothing but the write is left to do.
+        """Called right before a request's first byte, when only the write is left.
 
         True: it must be written now, and has its place in the flow limit. False: it must be reported as never written.
-        None: it waits at the gate; ask again when its Go comes.
+        None: it waits at the gate; call again at its Go.
         """
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
@@ -235,7 +234,7 @@ class Owner:
     # --- what the vendor was asked beside the sending ---
 
     def may_query(self, account: str) -> bool:
-        """Whether the account's vendor may be asked for something (its balance, reports) now."""
+        """Whether the account's vendor may be queried (balance, reports) now."""
         return self.lanes[account].may_ask
 
     def query_begins(self, account: str) -> None:
@@ -243,11 +242,11 @@ class Owner:
         self.lanes[account].queries += 1
 
     def query_ends(self, account: str) -> None:
-        """It is over, whatever came of it."""
+        """The query is over, with any result."""
         self.lanes[account].queries -= 1
 
     def query_answered(self, account: str, verdict: Verdict | None, now_s: float, now_ms: int) -> None:
-        """What a query came to: None is an answer, so the vendor has let us in."""
+        """The result of a query: None is an answer, so the login succeeded."""
         if verdict is None:
             self.lanes[account].tell(AccountEvent.LET_IN, now_s, now_ms)
         elif verdict.kind is Kind.AUTH:
@@ -258,7 +257,7 @@ class Owner:
         return self.lanes[account].balance_asked()
 
     def balance_answered(self, account: str, messages: float | None, mark: float, now_s: float, now_ms: int) -> None:
-        """Its answer; None: it is not known."""
+        """Its answer; None: unknown."""
         if messages is None:
             self.lanes[account].tell(AccountEvent.CREDIT_UNKNOWN, now_s, now_ms)
         else:
@@ -267,9 +266,10 @@ class Owner:
     def history_says(
         self, intent: int, vendor_ids: tuple[str, ...], why: str, intent_ms: int, now_s: float, now_ms: int
     ) -> None:
-        """What the vendor's history has of an unknown chunk: an id for each recipient, "" where it has none.
+        """The vendor's history of an unknown chunk: an id for each recipient, "" if it has none.
 
-        All of them: it was taken. Some: they are named, so that their reports are joined, and the chunk stays unknown.
+        All: the chunk was taken. Some: their ids are recorded, so that their reports are joined, and the chunk stays
+        unknown.
         """
         chunk = self.state.open.get(intent)
         if chunk is None or chunk.state is not ChunkState.UNKNOWN or len(vendor_ids) != chunk.count:
@@ -284,7 +284,7 @@ class Owner:
     # --- what to do next ---
 
     def poll(self, now_s: float, now_ms: int) -> list[Effect]:
-        """Everything to be done now, in order; `wake_s` says when to ask again if nothing happens before."""
+        """Everything to do now, in order; `wake_s`: when to call again if nothing happens before."""
         self.wake_s = self.next.wake_s = NEVER
         if self.in_charge and not self.deposed:
             self._resolve_due(now_s)
@@ -298,7 +298,7 @@ class Owner:
         return out
 
     def drain(self, now_ms: int) -> None:
-        """Stop asking for intents; what is not written becomes `not sent`; what was written is awaited."""
+        """Request no more intents; unwritten requests become `not sent`; written ones are awaited."""
         self.draining = True
         for lane in self.lanes.values():
             self._out.extend(given_up(lane, ready, "stopping", now_ms) for ready in lane.ready)
@@ -306,7 +306,7 @@ class Owner:
 
     @property
     def drained(self) -> bool:
-        """No intent of ours is without an outcome in the journal (or we are not in charge and nothing is sent)."""
+        """Whether every intent of ours has an outcome in the journal (or we are not the owner and nothing is sent)."""
         if any(lane.sending for lane in self.lanes.values()):
             return False
         if self.deposed or not self.in_charge:
@@ -315,7 +315,7 @@ class Owner:
         return not under_way and not any(lane.proposed for lane in self.lanes.values())
 
     def last_checkpoint(self, now_ms: int) -> Checkpoint:
-        """The state to leave behind on an orderly stop."""
+        """The state to write on an orderly stop."""
         return self._checkpoint(now_ms)
 
     # --- inside ---
@@ -354,7 +354,7 @@ class Owner:
             lane.tell(result.event, now_s, now_ms, code=verdict.code, hold_s=result.hold_s)
 
     def _notice(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
-        """Tell the log what keeps recipients of this account from going out, where that is news."""
+        """Write what keeps recipients of this account from being sent, if it changed."""
         notices = self._notices[lane.spec.account]
         if notices.looks_again(now_s):
             notices.saw([*lane.waiting(now_s), *self._unreadable(lane), *self._unwritten(lane)], now_s, now_ms)
@@ -364,7 +364,7 @@ class Owner:
         self.wake_s = min(self.wake_s, lane.wake_s(now_s), notices.wake_s)
 
     def _unreadable(self, lane: AccountLane) -> Iterator[Piece]:
-        """What waits because its batch cannot be read."""
+        """The recipients that wait because their batch cannot be read."""
         for offset, again_s in self.next.batches.unreadable():
             job = self.state.jobs.get(offset)
             if job is not None and job.job is not None and job.job.account == lane.spec.account:
@@ -372,7 +372,7 @@ class Owner:
                 yield from (Piece(offset, job.job, start, end, wait=wait) for start, end in job.queued())
 
     def _unwritten(self, lane: AccountLane) -> Iterator[Piece]:
-        """What was tried again and again without a byte written."""
+        """The chunks that were tried repeatedly without a byte written."""
         for (offset, start), tried in lane.unwritten.items():
             job = self.state.jobs.get(offset)
             if tried.told and job is not None and job.job is not None:
@@ -413,7 +413,7 @@ class Owner:
         self.unknowns.became_unknown(chunk, now_s, now_ms, self._ttl_s(chunk) + request_s)
 
     def _ttl_s(self, chunk: Chunk) -> float:
-        """How long after its append was asked for the author of this intent may write it."""
+        """How long after the request to append it the author of this intent may write its request."""
         return chunk.ttl_ms / 1000 if chunk.ttl_ms else self.settings.ttl_s
 
     def _decided(self, offset: int, record: Decided, now_s: float, now_ms: int) -> None:

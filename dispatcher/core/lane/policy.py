@@ -1,7 +1,7 @@
 """What each class of answer does: to the chunk it is about and to the account. One table, POLICY. Pure.
 
-The owner (dispatcher/core/lane/owner.py) asks `consequence` for what becomes of the chunk and tells the account the
-event; docs/ADDING_A_VENDOR.md shows the table to whoever writes a vendor (a test compares them).
+The owner (dispatcher/core/lane/owner.py) calls `consequence` for the effect on the chunk and gives the account the
+event; docs/ADDING_A_VENDOR.md shows the table to authors of vendors (a test compares them).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ class Mark(Enum):
     """Answers that their class alone does not describe."""
 
     HELD = "retry-later/hold"  # the vendor is closed for a while
-    OTHER_CREDIT = "balance/apart"  # the credit that is missing is not the account's own
+    OTHER_CREDIT = "balance/apart"  # another credit than the account's own is missing
     WEB = "a web server's 3xx or 4xx"
-    REDIRECTED = "a web server's redirect"  # behind which the chunk may have been taken
-    OURS = "not sent by us"  # the dispatcher itself did not let the request out
+    REDIRECTED = "a web server's redirect"  # the chunk may have been taken
+    OURS = "not sent by us"  # the dispatcher itself held the request back
     UNFIT = "not for this account"  # it cannot carry the text: its configuration was changed after the launch
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """One row: what becomes of the chunk, what the account is told, and when the chunk may be tried again (None: at
-    once). `strikes`: it counts against the chunk's tries, after which it has failed. `says`: both in words.
+    """One row: the effect on the chunk, the event for the account, and when the chunk may be tried again (None: at
+    once). `strikes`: it counts against the chunk's tries, after which it fails. `says`: both in words.
     """
 
     effect: Effect
@@ -109,7 +109,7 @@ POLICY: Final[dict[Kind | Mark, Policy]] = {
 
 
 class Consequence(msgspec.Struct, frozen=True):
-    """What an answer means: the effect on the chunk's recipients, what the account is told (with `hold_s`), when the
+    """What an answer means: the effect on the chunk's recipients, the event for the account (with `hold_s`), when the
     chunk may be tried again (0: at once) and what it waits for until then.
     """
 
@@ -121,7 +121,7 @@ class Consequence(msgspec.Struct, frozen=True):
 
 
 def row_of(verdict: Verdict) -> Kind | Mark:
-    """The row of POLICY that is about this verdict."""
+    """The row of POLICY for this verdict."""
     match verdict.kind:
         case Kind.NOT_SENT if verdict.origin is Origin.OURS:
             return Mark.OURS
@@ -139,7 +139,7 @@ def row_of(verdict: Verdict) -> Kind | Mark:
 
 
 def consequence(verdict: Verdict, chunk: Chunk, spec: LaneSpec, refused_since_s: float, now_s: float) -> Consequence:
-    """What becomes of the chunk. `refused_since_s`: when this owner first heard that it is refused for now."""
+    """The effect on the chunk. `refused_since_s`: when this owner first read that it is refused for now."""
     row = row_of(verdict)
     policy = POLICY[row]
     if verdict.divide and chunk.count > 1:
@@ -157,7 +157,7 @@ _WAITS: Final = {Kind.RETRY_LATER: Why.BUSY, Mark.WEB: Why.BUSY, Mark.OTHER_CRED
 
 
 def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent_ms: int) -> Outcome:
-    """The record of what came of a chunk. `sent_ms`: when its first byte was written."""
+    """The record of a chunk's outcome. `sent_ms`: when its first byte was written."""
     return Outcome(
         account=chunk.account,
         intent=chunk.intent,
@@ -181,11 +181,11 @@ def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
 
 HISTORY: Final = "history"
 HISTORY_PARTLY: Final = "history, partly"
-"""Codes of what the vendor's history says of an unknown chunk: none of its recipients, or some of them."""
+"""Codes for an unknown chunk in the vendor's history: none of its recipients, or some of them."""
 
 
 def noted(chunk: Chunk, vendor_ids: tuple[str, ...], why: str, intent_ms: int) -> Outcome:
-    """The record of an unknown chunk that stays unknown, of which the vendor's history has some recipients, or none."""
+    """The record of a chunk that stays unknown although the vendor's history has some of its recipients, or none."""
     some = any(vendor_ids)
     return Outcome(
         account=chunk.account,

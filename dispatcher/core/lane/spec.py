@@ -1,4 +1,4 @@
-"""What the pure core knows of an account's configuration, its sending hours among it."""
+"""The part of an account's configuration that the pure core knows, with its sending hours."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ DAY_MS: Final = 24 * HOUR_MS
 
 
 class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the core must know of an account. `limit` None: unpaced. `timeout_s`: the longest a request takes.
+    """An account's values for the core. `limit` None: unpaced. `timeout_s`: the longest time of a request.
 
-    `locks_out`: wrong logins lock the account, so until one was let in there is one request at a time.
-    `evidence_s`: how long what is unknown waits for the vendor's history before a policy may have it sent again.
+    `locks_out`: wrong logins lock the account, so there is one request at a time until a login succeeds.
+    `evidence_s`: how long an unknown chunk waits for the vendor's history before a policy may send it again.
     `send_hours`: the hours [from, to) in Asia/Shanghai in which it may send (vendors.md AMB-BATCH-21).
     """
 

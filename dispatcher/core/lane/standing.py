@@ -1,11 +1,11 @@
 """Whether an account may send, and what keeps it from sending: one table of states and events. Pure.
 
-The circuit breaker is part of it. A few answers in a row that are none (the vendor is busy, does not answer, cannot be
-reached) hold the account back: nothing is sent for a pause that grows. Then one request to as few recipients as
-possible is tried; one real answer to it, and the account sends at full speed again.
+The circuit breaker is part of it. A few failures in a row (the vendor is busy, silent, or not reachable) hold the
+account back: nothing is sent for a growing pause. Then one request to as few recipients as possible is tried; after an
+answer the account sends at full speed again.
 
-Every change of state is in ACCOUNT; what is not there changes nothing. Only the owner (dispatcher/core/lane/owner.py)
-feeds it events. Weak spot: requests that are under way when an outage begins are lost to it all the same.
+Every change of state is in ACCOUNT; other events change nothing. Only the owner (dispatcher/core/lane/owner.py) feeds
+it events. Weak spot: requests that are under way when an outage begins become unknown.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from schemas.records import Stop, Why
 
 NEVER: Final = float("inf")
 FEW: Final = 3
-"""How many such answers in a row hold the account back, or stop it."""
+"""How many such failures in a row hold the account back, or stop it."""
 
 HOLD_BACK: Final = Backoff(1.0, 30.0)
 CREDIT_RETRY_S: Final = 300.0
 SAME_STOP_S: Final = 0.5
-"""A stop that comes back within this time was never over."""
+"""A stop that returns within this time was never over."""
 
 
 class AccountState(Enum):
-    """Where an account is. In the first three it sends."""
+    """An account's state. In the first three it sends."""
 
-    STARTING = "starting"  # no answer has come yet: where wrong logins lock the account, one request at a time
+    STARTING = "starting"  # no answer yet: one request at a time if wrong logins lock the account
     OPEN = "open"
-    TRYING = "trying"  # one small request at a time, to find out whether what held it is over
-    HELD_BACK = "held back"  # for a pause that grows
+    TRYING = "trying"  # one small request at a time, to find out whether the stop is over
+    HELD_BACK = "held back"  # for a growing pause
     VENDOR_CLOSED = "closed by the vendor"
     CLOSED = "closed"  # outside its send_hours
     STOPPED_CREDIT = "stopped: no credit"
@@ -44,7 +44,7 @@ class AccountState(Enum):
 
 
 class AccountEvent(Enum):
-    """What an account is told."""
+    """The events of an account."""
 
     ANSWERED = "the vendor took a chunk, or refused it for what it is"
     LET_IN = "the vendor answered a query"
@@ -69,13 +69,13 @@ class AccountEvent(Enum):
 _S, _E = AccountState, AccountEvent
 SENDING: Final = (_S.STARTING, _S.OPEN, _S.TRYING)
 TROUBLES: Final = (_E.BUSY, _E.NO_ANSWER, _E.NOT_REACHED, _E.TOO_FAST)
-"""What holds an account back after a few in a row (TOO_FAST: at once, where no limit of ours paces it)."""
+"""Events that hold an account back after a few in a row (TOO_FAST: at once, if no limit of ours paces it)."""
 
 ACCOUNT: Final[dict[tuple[AccountState, AccountEvent], AccountState]] = {
     (_S.STARTING, _E.ANSWERED): _S.OPEN,
     (_S.STARTING, _E.LET_IN): _S.OPEN,
     (_S.TRYING, _E.ANSWERED): _S.OPEN,
-    (_S.HELD_BACK, _E.ANSWERED): _S.OPEN,  # to a request that was under way: the vendor works
+    (_S.HELD_BACK, _E.ANSWERED): _S.OPEN,  # an answer to a request under way: the vendor works
     **{(state, trouble): _S.HELD_BACK for state in SENDING for trouble in TROUBLES},
     **{(state, _E.NOBODY_THERE): _S.STOPPED_ADDRESS for state in (*SENDING, _S.HELD_BACK)},
     **{(state, _E.VENDOR_CLOSED): _S.VENDOR_CLOSED for state in (*SENDING, _S.HELD_BACK)},
@@ -107,14 +107,14 @@ WHY: Final = {
 }
 
 CURES: Final = {Why.LOGIN: _E.LET_IN, Why.UNREACHABLE: _E.LET_IN, Why.CREDIT: _E.CREDIT}
-"""What shows that a stop is over although no chunk was tried yet."""
+"""Events that prove the end of a stop before a chunk was tried."""
 
 _CURABLE: Final = (AccountState.TRYING, AccountState.HELD_BACK)
 _ONE_OUTAGE: Final = frozenset({Why.BUSY, Why.NO_ANSWER, Why.UNREACHABLE, Why.TOO_FAST, Why.VENDOR_HOURS})
 
 
 class Standing:
-    """One account's. `stop` is what keeps it from sending, or None."""
+    """The standing of one account. `stop` is what keeps it from sending, or None."""
 
     def __init__(self, spec: LaneSpec) -> None:
         self._spec = spec
@@ -124,7 +124,7 @@ class Standing:
         self._row = 0  # troubles
         self._trouble: Stop | None = None  # the last one
         self._web_row = 0  # refusals of a web server
-        self._held = 0  # how often it was held back since it was open
+        self._held = 0  # how often it was held back since it was last open
         self._over: tuple[Stop, float] | None = None  # the last stop, and when it ended
 
     # --- what it may do ---
@@ -136,32 +136,32 @@ class Standing:
 
     @property
     def trying(self) -> bool:
-        """Whether one small request at a time is all it may send."""
+        """Whether it may send only one small request at a time."""
         return self.state is AccountState.TRYING
 
     def lets_out(self, *, trial: bool) -> bool:
-        """Whether a request that is built already may still be written."""
+        """Whether a request that is already built may still be written."""
         return trial if self.trying else self.sends
 
     @property
     def alone(self) -> bool:
-        """Whether there may be one request at a time."""
+        """Whether there may be only one request at a time."""
         return self.trying or (self.state is AccountState.STARTING and self._spec.locks_out)
 
     @property
     def locked(self) -> bool:
-        """Whether a login must be proven before anything may go out beside something else."""
+        """Whether a login must succeed before two requests may be under way."""
         return self._spec.locks_out and self.alone
 
     @property
     def answers_queries(self) -> bool:
-        """Whether the vendor may be asked for anything: not once it refused our login, nor where no vendor is."""
+        """Whether the vendor may be queried: not after a refused login, or if no vendor is at the address."""
         return self.state not in (AccountState.STOPPED_LOGIN, AccountState.STOPPED_ADDRESS)
 
     # --- what it is told ---
 
     def tell(self, event: AccountEvent, now_s: float, now_ms: int, *, code: str = "", hold_s: float = 0.0) -> None:
-        """Something happened. `code`: the vendor's; `hold_s`: how long it is closed."""
+        """Take an event. `code`: the vendor's; `hold_s`: how long it is closed."""
         event = self._counted(event)
         if self.stop is not None and self.state in _CURABLE and CURES.get(self.stop.why) is event:
             event = AccountEvent.ANSWERED
@@ -183,13 +183,13 @@ class Standing:
             self._stops(event, now_s, now_ms, code, hold_s)
 
     def inherit(self, stop: Stop) -> None:
-        """A former owner told the log this: one request is tried before all others."""
+        """A former owner wrote this to the log: one request is tried first."""
         if stop.why is not Why.HOURS:
             self.state = AccountState.TRYING
             self.stop = msgspec.structs.replace(stop, until_ms=0, trying=True)
 
     def _counted(self, event: AccountEvent) -> AccountEvent:
-        """The event, or what it makes with those before it."""
+        """The event, or its combination with earlier ones."""
         if event is AccountEvent.WEB_REFUSED:
             self._web_row += 1
             event = AccountEvent.NOBODY_THERE if self._web_row >= FEW else AccountEvent.NO_ANSWER
@@ -215,7 +215,7 @@ class Standing:
         self.stop = None
         self.until_s = NEVER
         self._held = 0
-        if event is not AccountEvent.CREDIT:  # which says nothing of how requests are answered
+        if event is not AccountEvent.CREDIT:  # which says nothing about answers to requests
             self._row = self._web_row = 0
 
     def _tries(self) -> None:
@@ -239,7 +239,7 @@ class Standing:
                 self._until(now_s, now_ms, CREDIT_RETRY_S)
 
     def _since_ms(self, why: Why, now_s: float) -> int:
-        """Since when this has lasted, if it began earlier."""
+        """Since when this lasts, if it began earlier."""
         before = self.stop
         if before is None and self._over is not None and now_s - self._over[1] < SAME_STOP_S:
             before = self._over[0]
@@ -248,7 +248,7 @@ class Standing:
         return before.since_ms if before.why is why or {before.why, why} <= _ONE_OUTAGE else 0
 
     def _asked_credit(self, event: AccountEvent, now_s: float, now_ms: int) -> None:
-        """Where no query can tell that there is credit again, a request finds out after a while."""
+        """If no query can find new credit, a request finds out after a while."""
         if event is AccountEvent.CREDIT_UNKNOWN and self.until_s == NEVER:
             self._until(now_s, now_ms, CREDIT_RETRY_S)
         elif event is AccountEvent.EMPTY and self.stop is not None:

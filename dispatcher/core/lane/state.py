@@ -1,10 +1,10 @@
 """A lane partition's journal and inbox, folded into what is queued, under way and unknown.
 
-No I/O and no clock. What may happen to a chunk is in TRANSITIONS; if it is not there, it cannot happen: a journal that
-asks for it raises LaneBroken, and its owner stops rather than send anything twice. The state is the same however the
-records are cut into reads, and the same when it is rebuilt from a checkpoint (tests/core/lane/test_state.py).
+No I/O and no clock. TRANSITIONS has everything that may happen to a chunk; a journal that asks for another step raises
+LaneBroken, and its owner stops rather than send anything twice. The state does not depend on how records are cut into
+reads, and is the same when it is rebuilt from a checkpoint (tests/core/lane/test_state.py).
 
-This is the fold only. What to send next is decided by dispatcher/core/lane/owner.py.
+This is only the fold. dispatcher/core/lane/owner.py decides what to send next.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from schemas.records import (
 
 
 class LaneBroken(Exception):
-    """The journal says something that cannot have happened; sending on could reach a person twice."""
+    """The journal has an impossible record; further sending could text a person twice."""
 
 
 class ChunkState(Enum):
-    """Where a chunk (an intent) is. The last three are final: the chunk is over."""
+    """The state of a chunk (an intent). The last three are final."""
 
     IN_FLIGHT = "in flight"
     UNKNOWN = "unknown"
@@ -50,14 +50,14 @@ class ChunkState(Enum):
 
 
 ChunkEvent = Effect | ResolvedAs | type[Owned]
-"""What may happen to a chunk: an outcome's effect, a resolution of what is unknown, a new owner of the partition."""
+"""The events of a chunk: an outcome's effect, a resolution, a new owner of the partition."""
 
 TRANSITIONS: Final[Mapping[tuple[ChunkState, ChunkEvent], ChunkState]] = {
     (ChunkState.IN_FLIGHT, Effect.ACCEPTED): ChunkState.ACCEPTED,
     (ChunkState.IN_FLIGHT, Effect.FAILED): ChunkState.FAILED,
     (ChunkState.IN_FLIGHT, Effect.QUEUED): ChunkState.QUEUED,
     (ChunkState.IN_FLIGHT, Effect.UNKNOWN): ChunkState.UNKNOWN,
-    (ChunkState.IN_FLIGHT, Owned): ChunkState.UNKNOWN,  # a new owner: what was open is unknown
+    (ChunkState.IN_FLIGHT, Owned): ChunkState.UNKNOWN,  # a new owner: open chunks are unknown
     (ChunkState.UNKNOWN, Owned): ChunkState.UNKNOWN,
     (ChunkState.UNKNOWN, Effect.UNKNOWN): ChunkState.UNKNOWN,
     (ChunkState.UNKNOWN, Effect.ACCEPTED): ChunkState.ACCEPTED,  # the old owner was frozen, not dead: a fact
@@ -78,7 +78,7 @@ OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
 
 
 class Chunk(msgspec.Struct):
-    """An intent that was valid and is not over. `ttl_ms`: how long its author may take to write it (0: not said)."""
+    """A valid intent that is not over. `ttl_ms`: how long its author may take to write it (0: not given)."""
 
     intent: int
     account: str
@@ -99,7 +99,7 @@ class OpenJob:
     """A job that is not finished.
 
     `taken` are the ranges [start, end) of recipients that had an intent, sorted and merged: one range, unless an append
-    was lost and a later one was not. `returned` slices wait to be sent again; `open` counts its open chunks.
+    was lost and a later one was written. `returned` slices wait to be sent again; `open` counts its open chunks.
     """
 
     __slots__ = ("job", "offset", "open", "returned", "taken")
@@ -112,7 +112,7 @@ class OpenJob:
         self.open = 0
 
     def take(self, start: int, end: int) -> bool:
-        """These recipients have their first intent now. False: some of them had one before."""
+        """Record these recipients' first intent. False: some of them had one before."""
         at = bisect_left(self.taken, (start, end))
         before = self.taken[at - 1] if at else (start, start)
         after = self.taken[at] if at < len(self.taken) else (end, end)
@@ -137,13 +137,13 @@ class OpenJob:
             yield at, end_of(self.job)
 
     def queued(self) -> Iterator[tuple[int, int]]:
-        """The ranges of the job that are to be sent: never tried, or given back."""
+        """The ranges of the job to send: never tried, or given back."""
         yield from self.untaken()
         yield from ((piece.start, piece.start + piece.count) for piece in self.returned)
 
     @property
     def finished(self) -> bool:
-        """Nothing of it is queued or open."""
+        """Whether nothing of it is queued or open."""
         if self.job is None or self.returned or self.open:
             return False
         return self.taken == [(self.job.start, end_of(self.job))]
@@ -155,7 +155,7 @@ def end_of(job: Job) -> int:
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one journal record did: the chunk it opened, moved or closed, and the slices it put back into the queue."""
+    """The effect of one journal record: the chunk it opened, moved or closed, and its slices returned to the queue."""
 
     chunk: Chunk | None = None
     before: ChunkState | None = None
@@ -185,7 +185,7 @@ class LaneState:
 
     @classmethod
     def load(cls, checkpoint: Checkpoint) -> LaneState:
-        """The state as the checkpoint's author had folded it; go on reading at `upto` and `inbox`."""
+        """The state as the checkpoint's author had folded it; continue reading at `upto` and `inbox`."""
         state = cls()
         state.ownership = Ownership(checkpoint.owner)
         state.position = checkpoint.upto
@@ -244,7 +244,7 @@ class LaneState:
         return known
 
     def skip_inbox(self, offset: int) -> None:
-        """An inbox record that is no job."""
+        """An inbox record that is not a job."""
         self.inbox = max(self.inbox, offset + 1)
 
     def drop_job(self, offset: int) -> None:
@@ -317,7 +317,7 @@ class LaneState:
     def _close(self, intent: int, event: ChunkEvent, *, divide: bool = False, struck: bool = False) -> Change:
         chunk = self.open.get(intent)
         if chunk is None:
-            return NOTHING  # void, or already over: the first word counts
+            return NOTHING  # void, or already over: the first outcome counts
         before = chunk.state
         becomes = TRANSITIONS.get((before, event))
         if becomes is None:

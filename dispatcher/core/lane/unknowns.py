@@ -1,6 +1,6 @@
-"""When the owner may say what became of an unknown chunk: by its campaign's policy, or because somebody decided.
+"""When the owner may resolve an unknown chunk: by its campaign's policy, or by a decision.
 
-It never guesses. It says "send it again" only when no former owner can still be about to send: one may wake up with an
+It never guesses. It resolves as "send again" only when no former owner can still send it: one may wake up with an
 intent within its time to live, and its request takes as long as the client's time-out. Pure. See docs/ARCHITECTURE.md,
 "What becomes of an unknown chunk".
 """
@@ -15,7 +15,7 @@ from schemas.records import Decided, Resolved, ResolvedAs
 
 NEVER = float("inf")
 AGAIN_S = 30.0
-"""After how long a resolution that was not read back is appended again; of two that are written the first counts."""
+"""After how long a resolution that was not read back is appended again; the first one written counts."""
 
 
 class Unknowns:
@@ -30,13 +30,12 @@ class Unknowns:
         self._early: dict[int, tuple[int, Decided]] = {}
 
     def took_over(self, now_s: float, longest_s: float) -> None:
-        """Our own Owned was read back: `longest_s` after this moment nobody else can still be sending."""
+        """Our own Owned was read back: `longest_s` later no other owner can still send."""
         self._safe_s = now_s + longest_s
 
     def became_unknown(self, chunk: Chunk, now_s: float, now_ms: int, wait_s: float) -> None:
-        """Under policy `resend` it will be sent again after `wait_s`: the time to live of its intent, the longest a
-        request of its account takes, and how long evidence that it was taken is waited for. A decision that was read
-        before is done at once.
+        """Under policy `resend` it is sent again after `wait_s`: the time to live of its intent, the longest time of a
+        request of its account, and the wait for evidence. A decision that was read before takes effect at once.
         """
         if (early := self._early.pop(chunk.intent, None)) is not None:
             self.decided(early[0], chunk, early[1], now_s, now_ms)
@@ -59,9 +58,9 @@ class Unknowns:
         self._waiting[chunk.intent] = (at_s, resolved)
 
     def decided(self, offset: int, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
-        """A person, or the evidence of a report, says what became of it: the inbox record at `offset`.
+        """A person, or a report's evidence, decides about it: the inbox record at `offset`.
 
-        Whoever decided had read further in the journal than this owner if the chunk is not unknown yet: it is kept.
+        If the chunk is not unknown yet, the author had read further in the journal than this owner: it is kept.
         """
         self._undone.setdefault(chunk.intent, offset)
         if chunk.state is not ChunkState.UNKNOWN:
@@ -83,7 +82,7 @@ class Unknowns:
         )
 
     def found(self, chunk: Chunk, vendor_ids: tuple[str, ...], why: str, now_s: float, now_ms: int) -> None:
-        """The vendor's own history has every recipient of it, under these ids."""
+        """The vendor's history has every recipient of it, with these ids."""
         resolved = Resolved(
             owner=self._owner,
             account=chunk.account,
@@ -97,7 +96,7 @@ class Unknowns:
         self._waiting[chunk.intent] = (now_s, resolved)
 
     def found_in_part(self, intent: int) -> None:
-        """Some of its recipients were texted, as we know now: no policy sends it again, only a person may."""
+        """Some of its recipients were texted: no policy sends it again, only a person may."""
         _, resolved = self._waiting.get(intent, (0.0, None))
         if resolved is not None and resolved.by == "policy":
             del self._waiting[intent]
@@ -110,11 +109,11 @@ class Unknowns:
 
     @property
     def undone(self) -> int | None:
-        """The inbox offset of the oldest decision whose Resolved was not read back: who follows us must read it too."""
+        """The inbox offset of the oldest decision whose Resolved was not read back: the next owner must read it."""
         return min(self._undone.values(), default=None)
 
     def due(self, now_s: float) -> Iterator[Resolved]:
-        """The resolutions whose time has come; again after AGAIN_S if it was not read back, for an append may fail."""
+        """The due resolutions; again after AGAIN_S without being read back, because an append may fail."""
         for intent, (at_s, resolved) in list(self._waiting.items()):
             if at_s <= now_s:
                 self._waiting[intent] = (now_s + AGAIN_S, resolved)

@@ -1,6 +1,6 @@
-"""What one account still has to send, by campaign: whole jobs not begun, the rest of one begun, slices given back.
+"""What one account still has to send, by campaign: whole jobs, the rest of a started one, slices given back.
 
-Pure bookkeeping for dispatcher/core/lane/owner.py; the truth is LaneState, from which it is rebuilt by every new owner.
+Pure bookkeeping for dispatcher/core/lane/owner.py; every new owner rebuilds it from LaneState, the truth.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Piece(msgspec.Struct):
 
     @property
     def not_before_s(self) -> float:
-        """From when on it may be sent."""
+        """When it may be sent."""
         return self.wait.not_before_s
 
 
 class CampaignWork:
-    """The pieces of one campaign: what was given back goes first (once its time has come), then jobs in order."""
+    """The pieces of one campaign: due slices given back go first, then jobs in order."""
 
     __slots__ = ("fresh", "returned")
 
@@ -61,7 +61,7 @@ class CampaignWork:
         return bool(self.fresh or self.returned)
 
     def add_job(self, job: OpenJob) -> None:
-        """A job whose campaign was launched: the part of it that had no intent, and what was given back."""
+        """A job of a launched campaign: its part without an intent, and its slices given back."""
         assert job.job is not None
         for start, end in job.untaken():
             self.fresh.append(Piece(job.offset, job.job, start, end))
@@ -74,7 +74,7 @@ class CampaignWork:
         self.returned.append(Piece(job_offset, job, piece.start, end, piece.attempt, piece.strikes, wait))
 
     def head(self, now_s: float, loaded: dict[int, Batch]) -> Piece | None:
-        """The piece to cut the next chunk from, if its time has come and its batch is there."""
+        """The piece to cut the next chunk from, if it is due and its batch is loaded."""
         for piece in self.returned:
             if piece.not_before_s <= now_s and piece.job_offset in loaded:
                 return piece
@@ -92,7 +92,7 @@ class CampaignWork:
                 self.returned.remove(piece)
 
     def put_back(self, piece: Piece) -> None:
-        """A piece whose intent is certain never to have been written goes back as it was."""
+        """A piece whose intent was certainly not written goes back unchanged."""
         if piece.attempt:
             self.returned.appendleft(piece)
         elif self.fresh and self.fresh[0].job_offset == piece.job_offset and self.fresh[0].start == piece.end:
@@ -101,7 +101,7 @@ class CampaignWork:
             self.fresh.appendleft(piece)
 
     def wanted(self, now_s: float, recipients: int) -> Iterator[Piece]:
-        """The pieces whose batches will be needed for the next so many recipients."""
+        """The pieces whose batches are needed for this many next recipients."""
         for piece in self.returned:
             if piece.not_before_s <= now_s:
                 yield piece
