@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,6 +16,7 @@ import click
 
 from consumers.inbound.screen import footer, letter_table, message_line, message_table
 from dispatcher.config.file import Config
+from dispatcher.config.places import load_places
 from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import UserError
@@ -34,6 +33,7 @@ from dispatcher.service.session import open_session
 from dispatcher.store.views import InboundWanted
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json, print_json_line
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+from dispatcher.terminal.times import time_ms
 
 if TYPE_CHECKING:
     from dispatcher.store.export.table_files import TableKind
@@ -45,10 +45,6 @@ KINDS: Final[dict[str, TableKind]] = {
     "jsonl": "ndjson",
     "ndjson": "ndjson",
 }
-
-_TIMES: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M")
-_AGO: Final = re.compile(r"(\d+) ?(min|h|d)")
-_SPANS: Final = {"min": "minutes", "h": "hours", "d": "days"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,7 +87,7 @@ def list_messages(for_review: bool, limit: int, config: str | None, as_json: boo
       dispatcher inbound list --review
       dispatcher inbound list --number 13800138000 --json
     """
-    found, known = asyncio.run(_list(config, _wanted(**chosen), limit, for_review=for_review))
+    found, known = asyncio.run(_list(config, _wanted(config, **chosen), limit, for_review=for_review))
     if as_json:
         print_json(found)
         return
@@ -138,7 +134,7 @@ def export_command(
         raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
-    wanted = _wanted(**chosen)
+    wanted = _wanted(config, **chosen)
     records_behind, known = asyncio.run(_fresh(config))
     with written(output) as out:
         rows = export_messages(all_messages(known, wanted, known.inbound.opt_outs), out, KINDS[kind])
@@ -167,7 +163,7 @@ def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
       dispatcher inbound follow
       dispatcher inbound follow --account spring --json | jq .text
     """
-    wanted = _wanted(**chosen)
+    wanted = _wanted(config, **chosen)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_follow(config, wanted, as_json=as_json))
 
@@ -217,13 +213,19 @@ async def _dead(config: str | None, account: str | None, limit: int) -> DeadLett
 
 
 def _wanted(
-    account: str | None, number: str | None, since: str | None, until: str | None, contains: str | None
+    config: str | None,
+    account: str | None,
+    number: str | None,
+    since: str | None,
+    until: str | None,
+    contains: str | None,
 ) -> InboundWanted:
+    load_places(config)  # its [display] says in which zone times are typed
     return InboundWanted(
         account=account,
         number=None if number is None else _number(number),
-        since_ms=None if since is None else _time_ms(since, "--since"),
-        until_ms=None if until is None else _time_ms(until, "--until"),
+        since_ms=None if since is None else time_ms(since, "--since"),
+        until_ms=None if until is None else time_ms(until, "--until"),
         contains=contains,
     )
 
@@ -233,23 +235,3 @@ def _number(text: str) -> str:
     if not key:
         raise UserError(f'"{text}" is no phone number. Write it like 13800138000.')
     return to_wire(key)
-
-
-def _time_ms(text: str, option: str) -> int:
-    """Local time for the screen."""
-    now = datetime.now()
-    if ago := _AGO.fullmatch(text.strip()):
-        return _ms(now - timedelta(**{_SPANS[ago[2]]: int(ago[1])}))
-    for form in _TIMES:
-        try:
-            found = datetime.strptime(text.strip(), form)
-        except ValueError:
-            continue
-        if not form.startswith("%Y"):
-            found = datetime.combine(now.date(), found.time())
-        return _ms(found)
-    raise UserError(f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}", "{now:%H:%M}" or "3 h".')
-
-
-def _ms(when: datetime) -> int:
-    return round(when.timestamp() * 1000)

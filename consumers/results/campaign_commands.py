@@ -6,24 +6,65 @@ import asyncio
 
 import click
 
-from dispatcher.service.campaigns import CampaignList, ShownCampaign, list_campaigns, show_campaign, stale
+from dispatcher.config.places import load_places
+from dispatcher.core.results.equation import STATUSES, Status
+from dispatcher.service.campaigns import (
+    CampaignList,
+    CampaignWanted,
+    ShownCampaign,
+    list_campaigns,
+    show_campaign,
+    stale,
+)
 from dispatcher.service.hindrances import Hindrances
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
+from dispatcher.terminal.times import time_ms
+from dispatcher.words import counted
 
 
 @click.command("list")
+@click.option("--contains", metavar="TEXT", default="", help="Only those with this in their id, name or text.")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(list(STATUSES)),
+    multiple=True,
+    help="Only those that are doing this; may be given several times.",
+)
+@click.option(
+    "--since", metavar="TIME", help='Only those launched since "2026-11-21", "2026-11-21 10:00", "10:00" or "3 d".'
+)
+@click.option("--until", metavar="TIME", help="Only those launched before then; written like --since.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
 @config_option
 @json_option
-def list_command(config: str | None, as_json: bool) -> None:
-    """List all campaigns, newest first.
+def list_command(
+    contains: str,
+    statuses: tuple[Status, ...],
+    since: str | None,
+    until: str | None,
+    limit: int,
+    config: str | None,
+    as_json: bool,
+) -> None:
+    """List the newest campaigns, and say how many more there are.
 
     \b
     Examples:
       dispatcher campaign list
-      dispatcher campaign list --json
+      dispatcher campaign list --status running --status paused
+      dispatcher campaign list --contains sale --since "7 d" --json
     """
-    found = asyncio.run(_list(config))
+    load_places(config)  # its [display] says in which zone times are typed
+    wanted = CampaignWanted(
+        contains=contains,
+        statuses=frozenset(statuses),
+        since_ms=None if since is None else time_ms(since, "--since"),
+        until_ms=None if until is None else time_ms(until, "--until"),
+        limit=limit,
+    )
+    found = asyncio.run(_list(config, wanted))
     if as_json:
         print_json(found)
         return
@@ -34,6 +75,10 @@ def list_command(config: str | None, as_json: bool) -> None:
         if note := unknown_note(found.campaigns):
             console().print(note, style="magenta")
         _tell_hindrances(found.hindrances)
+        if found.more:
+            click.echo(f"and {counted(found.more, 'older campaign')}: raise --limit, or narrow it down.", err=True)
+    elif found.campaigns_in_all:
+        click.echo(f"none of {counted(found.campaigns_in_all, 'campaign')} is like that.")
     else:
         click.echo("no campaigns yet. Launch one: dispatcher campaign launch --help")
     _tell_stale(found.records_behind)
@@ -65,9 +110,9 @@ def show_command(campaign: str, config: str | None, as_json: bool) -> None:
     _tell_stale(found.records_behind)
 
 
-async def _list(config: str | None) -> CampaignList:
+async def _list(config: str | None, wanted: CampaignWanted) -> CampaignList:
     async with open_session(config, progress=folding()) as session:
-        return await list_campaigns(session)
+        return await list_campaigns(session, wanted)
 
 
 async def _show(config: str | None, campaign: str) -> ShownCampaign:

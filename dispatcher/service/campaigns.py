@@ -12,6 +12,7 @@ from msgspec.structs import asdict, replace
 
 from dispatcher.clock import now_ms
 from dispatcher.core.flow.forecast import Forecast
+from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
 from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.progress import Pace, Speed, over, pace
@@ -53,10 +54,35 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
         return Hindrances(stopped=self.stopped, not_run=self.not_run)
 
 
+class CampaignWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which campaigns: `contains` is in their id, name or text, whatever the case; launched since and before a time.
+
+    `limit`: so many of the newest ones; None: all.
+    """
+
+    contains: str = ""
+    statuses: frozenset[Status] = frozenset()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    limit: int | None = None
+
+    def takes(self, view: CampaignView) -> bool:
+        """Whether it is one of these."""
+        words = self.contains.casefold()
+        return (
+            (not words or any(words in each.casefold() for each in (view.id, view.name, view.text)))
+            and (not self.statuses or view.status in self.statuses)
+            and (self.since_ms is None or view.launched_ms >= self.since_ms)
+            and (self.until_ms is None or view.launched_ms < self.until_ms)
+        )
+
+
 class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
-    """All campaigns, newest first."""
+    """Campaigns, newest first. `more`: how many others were wanted, too; `campaigns_in_all`: on this log."""
 
     records_behind: int
+    campaigns_in_all: int
+    more: int
     campaigns: list[CampaignPage]
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
@@ -65,6 +91,9 @@ class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
     def hindrances(self) -> Hindrances:
         """What keeps their accounts from sending."""
         return Hindrances(stopped=self.stopped, not_run=self.not_run)
+
+
+ALL: Final = CampaignWanted()
 
 
 class CampaignLook(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +106,16 @@ class CampaignLook(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool
 
 
-async def list_campaigns(session: Session) -> CampaignList:
-    """All campaigns. Raises ConfigError if there is no log yet, LogError, StoreError."""
+async def list_campaigns(session: Session, wanted: CampaignWanted = ALL) -> CampaignList:
+    """The campaigns that are wanted. Raises ConfigError if there is no log yet, LogError, StoreError."""
     records_behind = await session.behind()
-    views = await session.read(lambda reader: reader.campaigns())
+    every = await session.read(lambda reader: reader.campaigns())
+    found = [view for view in every if wanted.takes(view)]
+    views = found[: wanted.limit]
     return CampaignList(
         records_behind=records_behind,
+        campaigns_in_all=len(every),
+        more=len(found) - len(views),
         campaigns=[page_of(view, session) for view in views],
         **asdict(await hindrances(session, views)),
     )

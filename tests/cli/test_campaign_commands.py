@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store
+from dispatcher.words import SHANGHAI
 from schemas.codec import decode, encode
 from schemas.records import Cancelled, Flowed, Intent, Kind, Outcome, Owned, Stopped
 from schemas.topics import lane_partition
@@ -47,6 +49,19 @@ def test_campaigns_are_listed_newest_first(folder: Path) -> None:
     lines = said("campaign", "list").splitlines()
     assert [line.split()[:2] for line in lines[1:3]] == [["june", "running"], ["may", "running"]]
     assert [each["campaign"] for each in printed("campaign", "list")["campaigns"]] == ["june", "may"]
+
+
+def test_a_list_says_how_many_more_there_are_and_takes_times_in_the_zone_of_the_display(folder: Path) -> None:
+    launched(folder, "may")
+    launched(folder, "june")
+    result = CliRunner().invoke(main, ["campaign", "list", "--limit", "1"])
+    assert (result.exit_code, "and 1 older campaign: raise --limit" in result.stderr) == (0, True)
+    assert "none of 2 campaigns is like that" in said("campaign", "list", "--status", "paused")
+    now = datetime.now(SHANGHAI)
+    for since, found in ((now - timedelta(minutes=5), 2), (now + timedelta(minutes=5), 0)):
+        assert len(printed("campaign", "list", "--since", f"{since:%Y-%m-%d %H:%M:%S}")["campaigns"]) == found
+    wrong = CliRunner().invoke(main, ["campaign", "list", "--since", "yesterday"])
+    assert (wrong.exit_code, '--since "yesterday" is no time' in wrong.stderr) == (2, True)
 
 
 def test_show_says_what_was_launched_where_everybody_is_and_that_it_adds_up(folder: Path) -> None:

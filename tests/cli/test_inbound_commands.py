@@ -22,6 +22,7 @@ from click.testing import CliRunner, Result
 from dispatcher.arrivals import bury, take_inbound
 from dispatcher.cli import main
 from dispatcher.log.opening import open_log
+from dispatcher.words import SHANGHAI
 from schemas.records import Inbound
 from tests.cli.campaigns import configured
 
@@ -125,7 +126,7 @@ def test_messages_are_chosen_by_what_is_asked(folder):
     assert texts("--contains", "HELLO") == ["hello you", "hello"]
     assert texts("--since", "1 h") == ["hello you", "hi", "TD"]
     assert texts("--until", "1 h") == ["hello"]
-    assert texts("--since", f"{datetime.fromtimestamp((NOW_MS - 40_000) / 1000):%Y-%m-%d %H:%M:%S}") == [
+    assert texts("--since", f"{datetime.fromtimestamp((NOW_MS - 40_000) / 1000, SHANGHAI):%Y-%m-%d %H:%M:%S}") == [
         "hello you",
         "hi",
     ]

@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns import list_campaigns, no_campaign, show_campaign, stale, watch_campaign
+from dispatcher.service.campaigns import (
+    CampaignWanted,
+    list_campaigns,
+    no_campaign,
+    show_campaign,
+    stale,
+    watch_campaign,
+)
 from dispatcher.service.control import cancel_campaign, weigh_campaign
 from dispatcher.service.progress import progress_of
 from dispatcher.service.session import open_session
@@ -25,6 +32,25 @@ async def test_campaigns_are_listed_newest_first_with_what_keeps_them_from_being
         assert found.hindrances.sentences() == [
             'no process sends for account "spring": start `dispatcher run` (role lanes).'
         ]
+
+
+async def test_campaigns_are_listed_by_word_status_and_time_and_the_rest_is_counted(tmp_path: Path) -> None:
+    async with open_session(configured(tmp_path)) as session:
+        for name in ("may", "june-SALE", "july-sale"):
+            await launched(session, name)
+        await cancel_campaign(session, "may")
+        every = await list_campaigns(session)
+        assert (len(every.campaigns), every.more, every.campaigns_in_all) == (3, 0, 3)
+        since_ms = min(page.launched_ms for page in every.campaigns)
+        for wanted, ids, more in (
+            (CampaignWanted(contains="Sale"), ["july-sale", "june-SALE"], 0),
+            (CampaignWanted(contains="hello", limit=1), ["july-sale"], 2),
+            (CampaignWanted(statuses=frozenset({"cancelled"})), ["may"], 0),
+            (CampaignWanted(until_ms=since_ms), [], 0),
+            (CampaignWanted(since_ms=since_ms, limit=2), ["july-sale", "june-SALE"], 1),
+        ):
+            found = await list_campaigns(session, wanted)
+            assert ([page.id for page in found.campaigns], found.more, found.campaigns_in_all) == (ids, more, 3)
 
 
 async def test_one_campaign_is_shown_with_its_equation(tmp_path: Path) -> None:
