@@ -153,7 +153,7 @@ def test_another_process_recalls_what_was_said_until_it_may_ask():
     virtually(scene())
 
 
-def test_who_recalls_while_another_asks_waits_for_the_answer():
+def test_a_recall_during_another_query_waits_for_its_answer():
     async def slow(_may_leave: Callable[[], bool]) -> Balance:
         await asyncio.sleep(1.5)
         return Balance(messages=7.0)
@@ -283,7 +283,7 @@ def test_a_late_answer_does_not_hide_that_another_ask_is_under_way():
 
 
 @pytest.mark.parametrize("written", [False, True])
-def test_nobody_is_asked_whom_the_log_does_not_know_of(written):
+def test_no_vendor_is_queried_without_an_announcement_on_the_log(written):
     async def scene() -> None:
         log = TimedLog()
         log.failures.append((LogTimeout("no answer"), written))
@@ -297,7 +297,7 @@ def test_nobody_is_asked_whom_the_log_does_not_know_of(written):
     virtually(scene())
 
 
-def test_an_answer_the_log_does_not_take_is_an_answer_all_the_same():
+def test_an_answer_counts_although_the_log_fails():
     async def scene() -> None:
         log = TimedLog()
 
@@ -435,7 +435,7 @@ async def remembers(_may_leave: Callable[[], bool]) -> History:
     return History(rows=[row, row])
 
 
-def test_a_history_is_asked_once_a_minute_whoever_asks_and_a_balance_meanwhile():
+def test_history_is_queried_once_a_minute_by_all_together_and_balances_meanwhile():
     async def scene() -> None:
         log, waited = TimedLog(), list[Any]()
         assert await history_book(log, "the lane").ask("summer", remembers) is not None
@@ -452,7 +452,7 @@ def test_a_history_is_asked_once_a_minute_whoever_asks_and_a_balance_meanwhile()
     virtually(scene())
 
 
-def test_a_history_that_is_refused_was_asked_all_the_same():
+def test_a_refused_history_query_counts_as_a_query():
     async def refuses(_may_leave: Callable[[], bool]) -> History:
         return History(complete=False, verdict=Verdict(kind=Kind.REJECTED, code="414"))
 

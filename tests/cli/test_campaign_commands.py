@@ -108,7 +108,7 @@ def test_pausing_resuming_and_cancelling_write_one_record_each_under_keys_that_c
     assert written == [(b"may!flow", Flowed, True), (b"may!flow", Flowed, False), (b"may!cancelled", Cancelled, None)]
 
 
-def test_show_tells_how_to_go_on_only_while_there_is_something_to_send(folder: Path) -> None:
+def test_show_says_how_to_resume_only_while_something_is_left_to_send(folder: Path) -> None:
     launched(folder, "may")
     said("campaign", "pause", "may")
     assert "Paused. To resume" in said("campaign", "show", "may")
@@ -179,7 +179,7 @@ def test_a_campaign_of_which_nothing_is_left_to_send_is_neither_paused_nor_cance
     assert "was not paused" in said("campaign", "resume", "may")
 
 
-def test_a_campaign_is_paused_and_cancelled_where_nobody_can_tell_whether_it_is_over(folder: Path) -> None:
+def test_a_campaign_is_paused_and_cancelled_although_its_end_is_unknown(folder: Path) -> None:
     launched(folder, "may")
     journal(folder, intent("may", 3), outcome(1, "unknown"))
     said("campaign", "list")

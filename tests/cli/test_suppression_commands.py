@@ -62,7 +62,7 @@ def test_taking_a_number_off_asks_first():
     assert "0 numbers taken off" in suppression("remove", B)
 
 
-def test_what_reports_put_there_is_taken_off_by_its_reason_and_nobody_else(folder):
+def test_numbers_from_reports_are_taken_off_by_reason_and_no_others(folder):
     async def report(code: str, *numbers: str) -> None:
         log = await open_log("sqlite:data/log.db", create=True)
         found = np.array([int(number) for number in numbers], np.int64)
@@ -169,7 +169,7 @@ def test_without_a_log_there_is_nothing_to_list(folder):
     assert not (folder / "data").exists() or not list((folder / "data").glob("*.db"))
 
 
-def test_the_newest_are_listed_first_and_no_more_than_asked_for():
+def test_the_newest_are_listed_first_up_to_the_limit():
     for number in (A, B, C):
         suppression("add", number)
     assert json.loads(run("suppression", "list", "--limit", "2", "--json").stdout)["listed"] == 3

@@ -123,7 +123,7 @@ def test_every_flipped_bit_of_every_vector_is_a_pdu_or_malformed(frame: bytes) -
             assert len(pdu.pack(got[0][1])) == len(frame)
 
 
-def test_no_bytes_whatever_raise() -> None:
+def test_no_bytes_raise() -> None:
     random_ = random.Random(20)
     for _ in range(300):
         reader = FrameReader()

@@ -102,7 +102,7 @@ def test_a_part_is_read_from_its_header(content, part):
 
 
 @given(content=st.binary(max_size=255))
-def test_no_content_whatever_raises(content):
+def test_no_content_raises(content):
     part = read_part(content)
     assert part is None or content.endswith(part.content)
     assert content.endswith(behind_header(content))

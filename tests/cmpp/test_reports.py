@@ -16,7 +16,7 @@ def test_both_layouts_say_the_same(kind: type[ReportBody] | type[ReportBodyWide]
 
 
 @pytest.mark.parametrize("length", [0, 8, 59, 61, 70, 72, 140])
-def test_a_body_of_another_length_stays_as_it_came(length: int) -> None:
+def test_a_body_of_another_length_stays_raw(length: int) -> None:
     assert read_report(bytes(length)) is None
 
 

@@ -136,7 +136,7 @@ def test_an_account_without_its_secret_can_be_looked_at_but_not_be_used():
         config.account("spring")
 
 
-def test_other_mistakes_in_an_account_whose_secret_is_missing_are_told_all_the_same():
+def test_other_mistakes_in_an_account_with_a_missing_secret_are_still_reported():
     with pytest.raises(ConfigError, match="did you mean flow"):
         parse({"account": {"spring": ACCOUNT | {"pswd": "${NO_SUCH}", "flwo": 1}}}, "dispatcher.toml", secrets="none")
 
@@ -318,7 +318,7 @@ def secrets(monkeypatch):
         monkeypatch.setenv(name, "s3cretDK" if "DES" in name else "s3cret-words-of-ours")
 
 
-def test_an_opt_out_word_that_is_none_is_a_mistake():
+def test_an_invalid_opt_out_word_is_a_mistake():
     with pytest.raises(ConfigError, match=r'\[inbound\] opt_out_words: the opt-out word "!" has no letter'):
         parse({"inbound": {"opt_out_words": ["TD", "!"]}}, "dispatcher.toml")
 

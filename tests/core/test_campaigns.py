@@ -84,7 +84,7 @@ def test_the_first_time_a_campaign_is_closed_counts() -> None:
     assert may.closed == first
 
 
-def test_an_account_that_goes_on_is_no_longer_stopped() -> None:
+def test_an_account_that_sends_again_is_no_longer_stopped() -> None:
     stop = Stopped(account="spring", at_ms=1, why="auth", says="the password is wrong")
     assert folded(stop).stopped() == {"spring": stop}
     assert folded(stop, replace(stop, why="", says="")).stopped() == {}

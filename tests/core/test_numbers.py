@@ -108,7 +108,7 @@ def test_no_lines_are_no_numbers():
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), max_size=20))
-def test_whatever_is_written_gets_a_number_or_a_reason_never_both(rows):
+def test_every_value_gets_a_number_or_a_reason_never_both(rows):
     found, reasons = numbers.normalise("".join(f"{row}\n" for row in rows).encode("utf-8", "replace"))
     assert len(found) == len(reasons) == len(rows)
     assert ((found > 0) == (reasons == 0)).all()
@@ -116,7 +116,7 @@ def test_whatever_is_written_gets_a_number_or_a_reason_never_both(rows):
 
 
 @given(st.binary(max_size=60))
-def test_bytes_that_are_no_text_harm_nobody(junk):
+def test_bytes_that_are_not_text_do_no_harm(junk):
     found, reasons = numbers.normalise(junk.replace(b"\n", b"") + b"\n")
     assert len(found) == len(reasons) == 1
 

@@ -126,7 +126,7 @@ def test_a_number_is_found_however_it_is_written(written, wire):
         "+1234567890123456",
     ],
 )
-def test_what_is_no_number_for_sure_is_none(text):
+def test_a_value_that_is_certainly_not_a_number_is_refused(text):
     assert key_as_written(text) == 0
 
 

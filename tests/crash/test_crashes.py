@@ -18,7 +18,7 @@ ROUNDS = {
 
 
 @pytest.mark.parametrize("kind", [SQLITE, KAFKA], indirect=True)
-def test_nobody_is_texted_twice_or_lost_whatever_is_killed(life: Life):
+def test_no_recipient_is_texted_twice_or_lost_whichever_process_is_killed(life: Life):
     for number, action in enumerate(ROUNDS[life.stage.kind], 1):
         play(life, number, seed=SEED, action=action)
     life.peace()

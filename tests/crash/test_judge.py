@@ -214,7 +214,7 @@ def test_a_resend_of_what_was_unknown_is_no_double():
     assert world.complaints() == []
 
 
-def test_a_policy_that_nobody_chose_resolves_nothing():
+def test_without_policy_resend_nothing_is_resolved():
     world = World("hold")
     world.chunks[0].by = "policy"
     assert any("the policy is hold" in complaint for complaint in world.complaints())

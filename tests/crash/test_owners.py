@@ -62,7 +62,7 @@ def _can_write(path: Path) -> bool:
 
 
 @on_both
-def test_two_owners_by_force_text_nobody_twice(life: Life):
+def test_two_forced_owners_text_no_recipient_twice(life: Life):
     life.launch()
     forced = [force(life, "forced a"), force(life, "forced b")]
     life.until(lambda: all(DEPOSED in each.said() for each in forced), "each to depose the other")
@@ -100,7 +100,7 @@ def test_what_the_group_takes_away_is_drained_first(life: Life):
 
 
 @on_kafka
-def test_a_broker_killed_while_sending_comes_back_and_nobody_is_texted_twice(life: Life):
+def test_a_broker_killed_while_sending_comes_back_and_no_recipient_is_texted_twice(life: Life):
     in_the_middle(life)
     kill_the_broker(life)
     life.launch()

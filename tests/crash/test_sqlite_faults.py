@@ -140,7 +140,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-def test_a_disk_that_fills_up_while_lanes_send_stops_them_and_they_go_on(
+def test_a_disk_that_fills_up_stops_lanes_and_they_continue_afterwards(
     small_disk: Path, tmp_path: Path, request: pytest.FixtureRequest
 ):
     """Nothing is sent that was not written down first; with room again, everybody gets it, and once."""

@@ -134,7 +134,7 @@ async def test_a_log_without_a_format_version_is_refused(tmp_path: Path, version
         await open_log(f"sqlite:{path}")
 
 
-async def test_an_empty_file_is_no_log_for_who_only_reads(tmp_path: Path) -> None:
+async def test_an_empty_file_is_not_a_log_for_readers(tmp_path: Path) -> None:
     make_file(tmp_path / "log.db")
     with pytest.raises(ConfigError, match="the file is empty"):
         await open_log(f"sqlite:{tmp_path}/log.db", create=False)

@@ -489,7 +489,7 @@ async def test_once_a_kept_connection_was_closed_with_a_request_in_it_each_reque
         assert [b"connection: close" in head for head in heads] == [False] * 4 + [True] * 6
 
 
-async def test_they_are_kept_again_after_a_while_and_not_for_twice_as_long_if_it_goes_on(monkeypatch):
+async def test_connections_are_kept_again_after_a_pause_that_doubles_if_it_recurs(monkeypatch):
     now_s = 0.0
     monkeypatch.setattr("dispatcher.drivers.http.sessions.time", SimpleNamespace(monotonic=lambda: now_s))
     async with running(Peer(say_and_close_without_a_word(1))) as peer, driver(account(peer.url)) as opened:
@@ -524,7 +524,7 @@ async def test_many_submits_at_once_each_arrive_once():
         assert sorted(request.rpartition(b"=")[2] for request in peer.requests) == chunks
 
 
-async def test_a_cancelled_submit_is_cancelled_and_the_next_one_goes_on():
+async def test_a_cancelled_submit_is_cancelled_and_the_next_one_works():
     async with running(Peer(silence, say(ok(TAKEN)))) as peer, driver(account(peer.url)) as opened:
         task = asyncio.create_task(sent(opened))
         await peer.asked.wait()
@@ -584,7 +584,7 @@ async def test_a_flow_of_two_requests_travels_on_one_connection():
         assert (len(peer.requests), peer.connections) == (2, 1)
 
 
-async def test_a_flow_whose_connection_is_gone_is_not_gone_on_with_elsewhere():
+async def test_a_flow_with_a_lost_connection_is_not_continued_on_another():
     async with (
         running(Peer(say_and_close(ok(b"token", b"Connection: close")))) as peer,
         driver(Scripted(url=peer.url, requests=(LOGIN, SUBMIT))) as opened,

@@ -16,7 +16,7 @@ LANES = "intent_ttl_s = 1.0"  # so that a new owner waits less
 class CrashContract:
     """Inherited by one class per log, which provides the fixture `log_url`."""
 
-    def test_an_orderly_stop_leaves_nothing_unknown_and_the_next_one_goes_on(
+    def test_an_orderly_stop_leaves_nothing_unknown_and_the_next_owner_continues(
         self, tmp_path: Path, log_url: str
     ) -> None:
         with stand(tmp_path, log_url, ours=PACED, switches=SLOW, lanes=LANES) as at:

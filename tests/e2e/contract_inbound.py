@@ -19,7 +19,7 @@ class InboundContract:
     """Inherited by one class per log, which provides the fixture `log_url`."""
 
     @pytest.mark.parametrize("vendor", ["batch-a", "hezhong", "guodu", "cosms"])
-    def test_who_opts_out_is_left_out_of_the_next_launch(self, tmp_path: Path, log_url: str, vendor: str) -> None:
+    def test_an_opt_out_is_left_out_of_the_next_launch(self, tmp_path: Path, log_url: str, vendor: str) -> None:
         with stand(tmp_path, log_url, vendor=vendor) as at:
             dispatcher = at.run()
             pushed_to(at)

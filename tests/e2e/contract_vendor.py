@@ -47,7 +47,7 @@ DOUBTFUL: list[dict[str, Any]] = [
 class VendorContract:
     """Inherited by one class per log, which provides the fixture `log_url`."""
 
-    def test_a_vendor_stricter_than_the_configuration_slows_us_down_and_loses_nobody(
+    def test_a_vendor_stricter_than_the_configuration_slows_us_down_and_loses_no_recipient(
         self, tmp_path: Path, log_url: str
     ) -> None:
         theirs = {"spring": {"flow": {"limit": 300}}}
@@ -60,7 +60,7 @@ class VendorContract:
             assert (totals["double_texts"], totals["numbers_accepted"]) == (0, 2000)
             at.compare("may")
 
-    def test_an_account_that_runs_dry_stops_and_goes_on_after_a_top_up(self, tmp_path: Path, log_url: str) -> None:
+    def test_an_account_without_credit_stops_and_continues_after_a_top_up(self, tmp_path: Path, log_url: str) -> None:
         theirs = {"spring": {"products": {"1234567": 450}}}
         with stand(tmp_path, log_url, ours=PACED, theirs=theirs) as at:
             at.run()
@@ -145,7 +145,7 @@ class VendorContract:
             assert taken < 1500  # two requests were not taken, which nobody can know
             at.compare("may")
 
-    def test_a_vendor_that_freezes_and_wakes_up_texts_nobody_twice(self, tmp_path: Path, log_url: str) -> None:
+    def test_a_vendor_that_freezes_and_wakes_up_texts_no_recipient_twice(self, tmp_path: Path, log_url: str) -> None:
         with stand(tmp_path, log_url, ours=HASTY) as at:
             at.run()
             at.launch("may", numbers_file(tmp_path, 2000))

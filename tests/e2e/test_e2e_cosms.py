@@ -90,7 +90,7 @@ def test_what_the_history_has_in_part_is_said_and_never_sent_again_as_not_sent(t
         assert (at.vendor.totals()["double_texts"], at.taken()) == (0, 50)
 
 
-def test_a_login_is_changed_once_and_the_lane_goes_on_with_the_new_one(tmp_path: Path) -> None:
+def test_a_login_is_changed_once_and_the_lane_continues_with_the_new_one(tmp_path: Path) -> None:
     log_url = f"sqlite:{tmp_path}/log.db"
     with stand(tmp_path, log_url, vendor="cosms", ours=POLLED, theirs=_polled(), switches=FAST) as at:
         new = tmp_path / "new.pw"

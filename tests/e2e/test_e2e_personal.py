@@ -85,7 +85,7 @@ def test_texts_that_are_all_different_are_sent_within_the_limit_of_their_own_par
         assert at.vendor.totals()["windows_over_limit"] == 0
 
 
-def test_one_refused_text_among_many_in_a_request_costs_nobody_else_theirs(tmp_path: Path, log_url: str) -> None:
+def test_one_refused_text_in_a_request_does_not_affect_the_others(tmp_path: Path, log_url: str) -> None:
     with stand(tmp_path, log_url, vendor="batch-b", switches={"sensitive_words": ["坏词"]}) as at:
         rows = [("坏词" if index in (17, 118) else f"Ann {index}", "7") for index in range(120)]
         numbers, texts = written(tmp_path, rows)

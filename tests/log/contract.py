@@ -300,7 +300,7 @@ class LogContract:
             values = [record.value for record in whole if record.value.startswith(b"%d " % name)]
             assert values == [b"%d %d" % (name, i) for i in range(100)]
 
-    async def test_a_follower_that_does_not_read_holds_up_nobody(self, place: Place):
+    async def test_a_follower_that_does_not_read_delays_no_other(self, place: Place):
         async with aclosing(place.log.follow(place.topic, place.partition, place.begin)) as stuck:
             await place.append(b"first")
             await anext(stuck)

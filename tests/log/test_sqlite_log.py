@@ -91,7 +91,7 @@ async def test_a_lock_held_too_long_means_that_nothing_was_written(path: Path):
     await log.close()
 
 
-async def test_a_follower_goes_on_while_another_process_holds_the_write_lock(path: Path):
+async def test_a_follower_continues_while_another_process_holds_the_write_lock(path: Path):
     log, frozen = await open_log(f"sqlite:{path}"), LockedFile(path, timeout_s=30)
     await log.append("lanes", 0, [Entry(b"", b"there")])
     frozen.freeze()
@@ -104,7 +104,7 @@ async def test_a_follower_goes_on_while_another_process_holds_the_write_lock(pat
     await log.close()
 
 
-async def test_nobody_looks_for_other_processes_while_nobody_follows(url: str):
+async def test_without_followers_other_processes_are_not_watched(url: str):
     log = await open_log(url)
     assert isinstance(log, SqliteLog)
     before = log.looks
@@ -121,7 +121,7 @@ async def test_nobody_looks_for_other_processes_while_nobody_follows(url: str):
     await log.close()
 
 
-async def test_who_holds_a_partition_can_be_said_without_holding_it(url: str):
+async def test_the_holder_of_a_partition_is_visible_to_others(url: str):
     log, ours = await open_log(url), Holding()
     assert isinstance(log, SqliteLog)
     claim = await log.claim("lanes", "lanes", ours.assigned, ours.revoked)
@@ -367,7 +367,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-async def test_a_full_disk_writes_nothing_and_goes_on_when_there_is_room(small_disk: Path):
+async def test_a_full_disk_writes_nothing_and_writing_continues_when_there_is_room(small_disk: Path):
     log = await open_log(f"sqlite:{small_disk}/log.db")
     written = 0
     with pytest.raises(LogFull, match="nothing was written"):

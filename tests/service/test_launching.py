@@ -32,7 +32,7 @@ async def test_a_plan_on_a_log_that_is_there_launches_nothing(tmp_path: Path) ->
         assert not [record for record in await written(await session.log()) if isinstance(record, Launched)]
 
 
-async def test_a_launch_says_what_came_of_it_and_who_ordered_it(tmp_path: Path) -> None:
+async def test_a_launch_reports_its_result_and_who_ordered_it(tmp_path: Path) -> None:
     async with open_session(configured(tmp_path)) as session:
         result = await launched(session, "may", by="ann")
         assert (result.campaign, result.rows, result.recipients, result.invalid) == ("may", 4, 3, 1)

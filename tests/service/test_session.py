@@ -57,7 +57,7 @@ async def test_the_configuration_of_a_path_is_read_with_the_secrets_a_call_needs
         session.config_with("all")
 
 
-async def test_results_that_nobody_else_keeps_are_brought_up_to_date(tmp_path: Path) -> None:
+async def test_results_without_a_joiner_are_brought_up_to_date(tmp_path: Path) -> None:
     async with open_session(configured(tmp_path)) as session:
         await launched(session, "may")
         assert await session.behind() == 0

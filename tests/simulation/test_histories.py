@@ -25,7 +25,7 @@ SEED_OF_A_STORY = 65
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_nothing_is_sent_twice_or_lost_whatever_crashes(first):
+def test_nothing_is_sent_twice_or_lost_in_any_crash(first):
     for seed in range(first, first + BLOCK):
         play(seed, joined=seed % JOINED_EVERY == 0)
 

@@ -308,7 +308,7 @@ class StoreContract:
         assert [page.vendor_ids[index] for index in page.vendor_id_index.tolist()] == ["", "", *ids, *[""] * 4]
         assert sum(r.parked + r.strangers for r in scene.reader().reports()) == 1
 
-    def test_who_has_an_id_of_an_unknown_chunk_was_taken(self, scene: Scene):
+    def test_a_recipient_with_an_id_in_an_unknown_chunk_was_taken(self, scene: Scene):
         offset = scene.intent(2, 5)
         scene.history.outcome("spring", offset, "unknown", code="no answer", kind="unknown")
         assert scene.counts()["unknown"] == 5
@@ -422,7 +422,7 @@ class StoreContract:
         assert [pages[0].reasons[index] for index in pages[0].reason_index] == ["too short", "empty"]
         driver.close()
 
-    def test_dead_letters_and_records_nobody_can_use_are_counted_not_fatal(self, scene: Scene):
+    def test_dead_letters_and_unusable_records_are_counted_not_fatal(self, scene: Scene):
         partition = lane_partition("spring")
         for why in ("no msgid", "not a form"):
             dead = Dead(account="spring", path="/push/spring/report", why=why, at_ms=9, body=b"?")
@@ -469,7 +469,7 @@ class StoreContract:
 
     # --- transactions ------------------------------------------------------------------------------------------------
 
-    def test_one_writer_at_a_time_and_the_next_one_goes_on_where_it_ended(self, scene: Scene, place: StorePlace):
+    def test_one_writer_at_a_time_and_the_next_one_continues_where_it_ended(self, scene: Scene, place: StorePlace):
         scene.driver.all()
         offsets = scene.driver.store.offsets()
         with pytest.raises(StoreBusy):
@@ -493,7 +493,7 @@ class StoreContract:
         assert scene.driver.store.offsets()[journal] == len(scene.history.records[journal])
         assert scene.counts()["accepted"] == 3
 
-    def test_a_reader_goes_on_with_what_it_began_to_read_from(self, scene: Scene):
+    def test_a_reader_keeps_its_snapshot(self, scene: Scene):
         scene.history.launch("c2", {"spring": [5, 5]}, first_number=N + 100)
         before = scene.reader().campaign("c2", NOW_MS)
         job = scene.history.launch("c3", {"spring": [2]}, first_number=N + 200)["spring"][0]

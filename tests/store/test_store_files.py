@@ -183,7 +183,7 @@ def test_a_record_of_a_newer_release_stops_the_fold_and_nothing_is_written(tmp_p
 # --- crashes ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_stops_the_fold_writes_nothing_and_the_fold_goes_on_when_there_is_room(tmp_path: Path):
+def test_a_full_disk_stops_the_fold_which_continues_when_there_is_room(tmp_path: Path):
     history = sent([20_000])
     report_all(history, 20_000)
     driver = Driver(tmp_path / "results.db", history)

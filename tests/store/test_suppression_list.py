@@ -75,7 +75,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_was_summed_up_when_the_list_is_the_same(steps):
+def test_snapshots_do_not_change_the_list(steps):
     async def story() -> None:
         log, reading = MemoryLog(), SuppressionList()
         known: set[int] = set()

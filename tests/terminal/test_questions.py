@@ -13,7 +13,7 @@ from dispatcher.errors import UserError
 from dispatcher.terminal.questions import ask, confirm
 
 
-def test_with_yes_nobody_is_asked_and_without_a_terminal_nobody_can_be() -> None:
+def test_yes_asks_nothing_and_without_a_terminal_a_question_is_an_error() -> None:
     assert confirm("Launch?", yes=True)
     with pytest.raises(UserError, match="no terminal to ask for confirmation"):
         confirm("Launch?", yes=False)

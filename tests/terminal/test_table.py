@@ -63,7 +63,7 @@ CELLS = st.text("abcdefghij0123456789数字", max_size=30)
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=5), st.integers(8, 120), st.booleans())
-def test_whatever_the_width_nothing_is_hidden(rows, width, folds):
+def test_nothing_is_hidden_at_any_width(rows, width, folds):
     shown = drawn(width, ("one", "two", "three"), rows, prose={"three"} if folds else ())
     assert "…" not in shown
     seen = re.sub(r"\s", "", shown)

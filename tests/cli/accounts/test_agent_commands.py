@@ -301,7 +301,7 @@ def test_the_same_is_not_asked_again_before_the_unknown_one_is_settled(vendor: S
     assert "is not unknown: done" in twice.stderr
 
 
-def test_who_means_it_can_ask_again(vendor: Spawned) -> None:
+def test_again_repeats_an_unknown_operation(vendor: Spawned) -> None:
     vendor.add_rule(fault="close", on="recharge", count=1)
     assert recharge().exit_code == 1
     assert recharge("--again").exit_code == 0

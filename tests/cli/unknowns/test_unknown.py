@@ -115,7 +115,7 @@ def test_two_ids_for_one_request_prove_nothing_and_are_told(desk: Desk):
     assert "1 more id like it" in out
 
 
-def test_the_policy_resend_needs_nobody(desk: Desk):
+def test_policy_resend_needs_no_decision(desk: Desk):
     desk.unknown(desk.campaign("may", 10, unknown="resend"), 0, 10)
     out = desk.run("unknown", "list").output
     assert "Sent again by themselves (policy resend), when no earlier request for them can still go out: may." in out

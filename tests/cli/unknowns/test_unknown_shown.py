@@ -78,7 +78,7 @@ def test_a_watch_ends_with_the_word_that_it_is_not_finished(desk: Desk, cancelle
     assert (json.loads(last)["settled"], json.loads(last)["counts"]["unknown"]) == (False, 1)
 
 
-def test_a_watch_goes_on_while_the_policy_will_send_again(desk: Desk):
+def test_a_watch_continues_while_the_policy_will_send_again(desk: Desk):
     nearly_done(desk, unknown="resend")
     desk.run("unknown", "list")
     watching = subprocess.Popen(
@@ -104,7 +104,7 @@ def test_the_list_counts_them_and_says_what_that_means(desk: Desk):
     assert "dispatcher unknown list" in out
 
 
-def test_the_list_says_nothing_of_the_kind_where_nobody_is_unknown(desk: Desk):
+def test_the_list_has_no_such_line_without_unknown_recipients(desk: Desk):
     desk.campaign("june", 5)
     assert "unknown:" not in said(desk, "campaign", "list")
 

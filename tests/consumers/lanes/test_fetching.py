@@ -239,7 +239,7 @@ def test_a_page_under_way_is_taken_though_we_are_told_to_stop():
     virtually(scene())
 
 
-def test_who_waits_for_a_turn_goes_at_once_when_told_to_stop():
+def test_a_query_that_waits_for_its_turn_ends_at_once_at_a_stop():
     async def scene() -> None:
         at, driver = Scene(), Scripted(takes_s=5.0)
         at.poll(driver)

@@ -87,7 +87,7 @@ def check(world: World, decided: Decided) -> None:
 
 @settings(max_examples=150)
 @given(st.integers(0, 2**32))
-def test_it_is_never_wrong_and_finds_whatever_is_unambiguous(seed):
+def test_it_is_never_wrong_and_finds_every_unambiguous_chunk(seed):
     live(seed)
 
 

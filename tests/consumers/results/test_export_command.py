@@ -149,7 +149,7 @@ def test_nothing_in_a_csv_is_a_formula_for_a_spreadsheet_and_numbers_stay_number
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_an_export_of_nobody_is_an_empty_table_with_its_columns(reader: StoreReader, kind: str):
+def test_an_export_without_rows_is_an_empty_table_with_its_columns(reader: StoreReader, kind: str):
     data = exported(reader, kind, ["no_report"])
     assert records(kind, data) == []
     if kind == "csv":

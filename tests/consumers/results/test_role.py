@@ -233,7 +233,7 @@ async def test_a_joiner_that_waits_for_more_can_be_stopped_and_folds_what_it_has
     assert view.counts.delivered == 1
 
 
-async def test_who_waits_too_long_for_a_report_is_no_report(story: Story, tmp_path: Path, monkeypatch):
+async def test_a_recipient_that_waits_too_long_for_a_report_is_no_report(story: Story, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(joiner, "EXPIRE_EVERY_S", 0.05)
     await story.campaign()
     async with joining(config(tmp_path, no_report_after_s=1.0), story.log):

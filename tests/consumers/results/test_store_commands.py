@@ -90,7 +90,7 @@ def test_people_see_a_table_with_everything_as_it_is(folder: Path):
     assert "TD [bold]" in dispatcher("lookup", str(N + 9)).stdout
 
 
-def test_a_number_nobody_knows_is_said_to_be_nowhere(folder: Path):
+def test_an_unknown_number_is_reported_as_nowhere(folder: Path):
     result = dispatcher("lookup", "13999999999")
     assert (result.exit_code, result.stdout) == (0, "13999999999 is in no campaign, and sent us nothing.\n")
 

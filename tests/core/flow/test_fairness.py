@@ -52,7 +52,7 @@ def test_a_campaign_that_was_idle_gets_its_share_from_now_on_not_what_it_missed(
     assert abs(served["new"] - served["old"]) <= 2
 
 
-def test_nobody_is_picked_where_nobody_is_ready():
+def test_no_campaign_is_picked_if_none_is_ready():
     assert FairShare().pick([]) is None
 
 

@@ -64,7 +64,7 @@ def windows_over(arrivals: list[tuple[float, int]], limit: int, per_s: float) ->
     jitter_s=st.sampled_from([0.0, 0.005, 0.05, 0.4]),
     stall=st.sampled_from([0.0, 0.02]),
 )
-def test_no_window_is_over_the_limit_whatever_the_weights_and_the_jitter(seed, limit, per_s, jitter_s, stall):
+def test_no_window_is_over_the_limit_at_any_weights_and_jitter(seed, limit, per_s, jitter_s, stall):
     rng = random.Random(seed)
     line = Line(Pacer(limit, per_s, 0.0), rng, jitter_s=jitter_s, stall=stall)
     line.run([rng.randint(1, max(1, limit // 2)) for _ in range(150)], until_s=60 * per_s)

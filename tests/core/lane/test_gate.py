@@ -99,7 +99,7 @@ def warnings(effects: Sequence[Effect]) -> list[str]:
     return [effect.detail for effect in effects if isinstance(effect, Warn)]
 
 
-def test_a_request_that_was_long_in_building_is_written_all_the_same():
+def test_a_request_that_takes_long_to_build_is_still_written():
     lane = Lane()
     for send in lane.sends(0.0):
         assert lane.may_write(send.intent, 4.0) is not False
@@ -116,7 +116,7 @@ def test_a_place_is_taken_at_the_first_byte_and_not_before():
     assert others == [] or lane.may_write(others[-1].intent, 3.0) in (None, True)
 
 
-def test_who_waits_at_the_gate_is_told_to_go_in_order_and_asks_again():
+def test_requests_at_the_gate_get_their_go_in_order_and_ask_again():
     lane = Lane(limit=10, numbers_max=2)
     sends = lane.sends(0.0)
     now_s = 0.0
@@ -132,7 +132,7 @@ def test_who_waits_at_the_gate_is_told_to_go_in_order_and_asks_again():
     assert lane.written == sorted(lane.written)
 
 
-def test_whoever_is_first_at_the_gate_is_not_kept_by_one_who_is_still_being_built():
+def test_a_request_at_the_gate_does_not_wait_for_one_that_is_still_being_built():
     lane = Lane(limit=50, numbers_max=2)
     slow, fast = lane.sends(0.0)[:2]
     assert lane.may_write(fast.intent, 0.1)

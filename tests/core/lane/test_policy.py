@@ -95,7 +95,7 @@ def test_a_web_server_that_is_no_vendor_fails_no_chunk_within_an_hour_and_has_th
     assert judged(not_found, strikes=TRIES, refused_s=HOUR_S).effect == "failed"
 
 
-def test_a_redirect_may_have_been_taken_and_has_the_account_stopped_all_the_same():
+def test_a_redirected_submit_is_unknown_and_still_stops_the_account():
     redirected = Verdict(kind=Kind.UNKNOWN, code="http 302", origin=Origin.HTTP, wrong_server=True)
     assert (judged(redirected).effect, judged(redirected).event) == ("unknown", AccountEvent.WEB_REFUSED)
 

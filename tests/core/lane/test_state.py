@@ -82,7 +82,7 @@ def test_an_intent_behind_a_newer_owned_is_void_and_so_is_its_resolution():
     assert state.open[4].state is ChunkState.UNKNOWN
 
 
-def test_an_outcome_counts_whoever_wrote_it_and_only_the_first_one():
+def test_an_outcome_of_any_author_counts_and_only_the_first_one():
     state = folded(owned("old"), intent(0, 10, owner="old"), owned("new"), outcome(1, "accepted"), outcome(1, "queued"))
     assert not state.open
     assert not state.jobs[0].returned

@@ -48,7 +48,7 @@ def test_the_first_final_word_stays_within_a_read_and_over_reads():
 
 
 @given(st.data())
-def test_in_a_contested_slice_the_first_by_place_in_the_log_wins_in_whatever_order_they_are_matched(data):
+def test_in_a_contested_slice_the_first_by_place_in_the_log_wins_in_any_order_of_matching(data):
     columns = Columns(np.arange(8, dtype=np.int64))
     columns.contest(0, 8)
     rows = [(data.draw(st.integers(0, 7)), data.draw(st.integers(0, 2)), place) for place in range(20)]
@@ -97,7 +97,7 @@ def test_a_late_report_dirties_its_segment_alone_and_a_new_code_those_it_renumbe
     assert columns.dirty == {0, 1, 2}
 
 
-def test_a_broken_batch_has_nobody():
+def test_a_broken_batch_has_no_recipients():
     columns = Columns(np.empty(0, np.int64))
     assert columns.find(np.array([1, 2])).tolist() == [-1, -1]
     columns.contest(0, 10)

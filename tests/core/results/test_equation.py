@@ -45,7 +45,7 @@ def test_the_line_names_only_terms_that_have_somebody_in_them():
     assert len(counts.line(zeros=True).split(" + ")) == len(TERMS)
 
 
-def test_whoever_is_nowhere_else_is_queued_and_cancelled_after_a_cancel():
+def test_all_other_recipients_are_queued_or_cancelled_after_a_cancel():
     known = {"rows": 100, "invalid": 10, "duplicate": 5, "accepted": 20, "delivered": 30}
     assert launched(**known, cancelled=False).check().queued == 35
     after = launched(**known, cancelled=True).check()

@@ -102,7 +102,7 @@ def test_sent_is_resolved_at_once_with_who_why_and_the_id():
 
 
 @pytest.mark.parametrize("verdict", ["resend", "not-sent"])
-def test_nothing_is_sent_again_before_nobody_can_still_be_sending_it(verdict):
+def test_nothing_is_sent_again_while_a_former_owner_can_still_send_it(verdict):
     lane, owner = one_unknown()
     lane.tell(owner, decided(verdict, 1))
     assert lane.resolutions(owner) == []
@@ -255,7 +255,7 @@ def test_policy_resend_waits_for_the_history_where_there_is_one():
 
 
 @pytest.mark.parametrize(("ids", "sent_again"), [(("", *IDS[1:]), False), (("",) * 10, True)])
-def test_policy_resend_sends_nobody_again_who_is_known_to_have_been_texted(ids, sent_again):
+def test_policy_resend_does_not_text_proven_recipients_again(ids, sent_again):
     lane = Lane()
     known = lane.campaigns.get("may")
     assert known is not None

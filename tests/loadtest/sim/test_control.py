@@ -179,7 +179,7 @@ async def test_the_clock_stands_where_it_is_set(value: str, expected: bool) -> N
         assert (await v.send()).text.startswith("20260131123456,") is expected
 
 
-async def test_a_changed_speed_lets_the_clock_go_on_from_where_it_is() -> None:
+async def test_a_changed_speed_continues_the_clock_from_its_time() -> None:
     async with vendor(clock_start="2026-01-31T12:00:00", clock_scale=0.001) as v:
         v.sim.configure(clock_scale=3600.0)
         before = v.sim.state.clock.now()

@@ -121,7 +121,7 @@ async def test_a_double_text_is_counted(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_without_rows_reports_come_all_the_same(name: str) -> None:
+async def test_without_rows_reports_still_come(name: str) -> None:
     async with receiver() as r, running(name, {"report_url": r.url}, ledger="counts", **NOW) as v:
         await send(v, numbers(50))
         await until(lambda: v.sim.state.ledger.books["spring"].reports_acked == 50)

@@ -179,7 +179,7 @@ async def test_an_emoji_counts_two_characters(log):
     assert (result.recipients, result.plan.text_chars) == (1, 20)
 
 
-async def test_nobody_left_is_said_with_the_reasons(log):
+async def test_a_list_without_recipients_is_refused_with_the_reasons(log):
     with pytest.raises(
         InputError, match=re.escape("none of 2 rows has a number and values that can be sent (2 no value for {name})")
     ):
@@ -284,7 +284,7 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("header", "placeholder"), FOUND, ids=[f"{row[0]!r} by {row[1]}" for row in FOUND])
-async def test_a_header_is_found_whatever_stands_around_its_name(log, header, placeholder):
+async def test_a_header_is_found_with_any_text_around_its_name(log, header, placeholder):
     await launched(log, f"{header},手机号\nAnn,13910000001\n".encode(), text=f"Dear {placeholder}")
     assert await texts(log) == [("13910000001", "Dear Ann")]
 

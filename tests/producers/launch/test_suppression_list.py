@@ -93,7 +93,7 @@ async def test_the_same_launch_repeated_is_the_same_whoever_came_on_the_list_mea
     assert recipients(log) == [N, N + 2, N + 3]
 
 
-async def test_who_opts_out_while_the_plan_is_looked_at_is_left_out():
+async def test_an_opt_out_between_plan_and_commit_is_left_out():
     log = MemoryLog()
     prepared = await prepare(CONFIG, [N, N + 1, N + 2], text="hi", route=["spring"], ask_balance=False, log=log)
     assert prepared.plan.recipients == 3
@@ -109,7 +109,7 @@ async def test_who_opts_out_while_the_plan_is_looked_at_is_left_out():
 
 
 @pytest.mark.parametrize("pushed", ["447700900123", "00447700900123"])
-async def test_who_opts_out_from_abroad_is_left_out_however_the_vendor_writes_the_number(pushed):
+async def test_an_opt_out_from_abroad_is_left_out_in_every_form_of_its_number(pushed):
     cosms = {"vendor": "cosms", "url": "http://127.0.0.1:9", "corp_id": "1", "login_name": "demo", "password": "x"}
     config = parse({"account": {"abroad": cosms | {"international": True}}}, "test")
     log = MemoryLog()
@@ -121,7 +121,7 @@ async def test_who_opts_out_from_abroad_is_left_out_however_the_vendor_writes_th
     assert recipients(log) == [N, 447700900124]
 
 
-async def test_who_opts_out_from_a_phone_with_an_area_code_is_left_out():
+async def test_an_opt_out_from_a_phone_with_an_area_code_is_left_out():
     cosms = {"vendor": "cosms", "url": "http://127.0.0.1:9", "corp_id": "1", "login_name": "demo", "password": "x"}
     config = parse({"account": {"phs": cosms | {"phs": True}}}, "test")
     log = MemoryLog()
@@ -181,7 +181,7 @@ async def test_a_launch_sums_up_a_list_that_has_grown_long(monkeypatch):
         ("header.csv", "手机号\n", "has no rows: nobody is suppressed by it"),
     ],
 )
-async def test_an_empty_suppression_file_suppresses_nobody_and_is_mentioned(tmp_path, name, content, note):
+async def test_an_empty_suppression_file_suppresses_no_number_and_is_mentioned(tmp_path, name, content, note):
     path = tmp_path / name
     path.write_text(content, "utf-8")
     result = await launch([N], **SEND, log=MemoryLog(), suppress=[str(path)])

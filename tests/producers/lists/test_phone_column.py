@@ -114,7 +114,7 @@ def test_the_delimiter_is_one_that_gives_the_column_that_is_asked_for():
     assert sniff_delimiter(divided, "mobile") == sniff_delimiter(divided, 2) == ";"
 
 
-def test_rows_a_csv_reader_refuses_are_split_all_the_same():
+def test_rows_that_a_csv_reader_refuses_are_still_split():
     assert split_rows(["a,b"], ",") == [["a", "b"]]
     huge = "x" * 200_000
     assert split_rows([f"{huge},b"], ",") == [[huge, "b"]]

@@ -82,7 +82,7 @@ async def test_long_iterables_are_taken_block_by_block(monkeypatch):
     assert await numbers_of(pl.Series(wanted)) == wanted
 
 
-async def test_a_file_is_what_its_bytes_say_whatever_its_name(tmp_path):
+async def test_a_file_is_what_its_bytes_say_not_what_its_name_says(tmp_path):
     table = pl.DataFrame({"x": ["a"], "phone": [A]})
     for name, write in (("p.csv", table.write_parquet), ("c.parquet", table.write_csv)):
         write(tmp_path / name)

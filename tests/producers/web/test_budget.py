@@ -46,7 +46,7 @@ WAYS = st.sampled_from(["grow", "shrink", "trust", "release"])
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), WAYS, st.integers(0, 900))))
-def test_whatever_is_done_the_sums_are_right(steps):
+def test_the_sums_are_right_after_any_calls(steps):
     budget = ByteBudget(2_000)
     held = [budget.hold(stranger=number % 2 == 0) for number in range(5)]
     for number, step, count in steps:

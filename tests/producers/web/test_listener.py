@@ -107,7 +107,7 @@ async def test_two_servers_share_a_port_if_both_want_to():
         await server.close()
 
 
-async def test_while_there_are_no_files_for_connections_the_server_waits_and_goes_on():
+async def test_without_free_files_the_server_waits_and_continues():
     async with serving() as (_, server, client):
         vendor = await client()
         vendor.send(GET)

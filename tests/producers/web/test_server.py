@@ -76,7 +76,7 @@ ASKS = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continu
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-async def test_a_client_that_asks_before_the_body_is_told_to_go_on_when_it_is_its_turn():
+async def test_a_client_that_expects_100_continue_gets_it_at_its_turn():
     async with serving() as (handler, _, client):
         vendor = await client()
         vendor.send(ASKS)

@@ -125,7 +125,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=200, deadline=None)
-def test_whatever_happens_the_bounds_hold_and_the_count_is_right(steps):
+def test_bounds_and_counts_hold_after_any_calls(steps):
     connections = Connections(6, 3)
     for step, number in steps:
         open_now = connections.open

@@ -86,7 +86,7 @@ def test_who_has_just_come_is_heard_before_two_thousand_that_flood_us(ticks):
     assert newcomer.served == 1
 
 
-def test_who_has_credit_does_not_wait_at_all(ticks):
+def test_an_account_with_credit_does_not_wait(ticks):
     loop, run = ticks
     turns = loop.run_until_complete(turns_of(0.05))
     for number in range(200):

@@ -18,7 +18,7 @@ from producers.webhooks.server import serve_webhooks
 ACCOUNT = BatchA(url="http://127.0.0.1:9101", account="demo", pswd=Secret("s3cret"))
 
 
-def test_without_sources_nobody_is_asked_where_from():
+def test_without_sources_the_address_is_not_checked():
     assert expected_from(()) is None
 
 

@@ -48,7 +48,7 @@ async def test_a_push_that_cannot_be_packed_fails_alone():
     assert log.appends < 10
 
 
-async def test_so_does_one_whose_first_step_fails():
+async def test_a_push_whose_first_step_fails_fails_alone():
     log = MemoryLog()
     led: list[int] = []
 

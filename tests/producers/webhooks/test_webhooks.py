@@ -164,7 +164,7 @@ async def test_a_log_that_fails_is_answered_with_503_so_that_the_vendor_pushes_a
         assert len(await records(log, REPORTS.name)) == 1
 
 
-async def test_a_log_that_breaks_in_another_way_leaves_nobody_waiting(log):
+async def test_a_log_that_breaks_in_another_way_leaves_no_caller_waiting(log):
     async with serving(log) as (webhooks, session):
         log.failure = ValueError("a mistake of ours")
         assert (await pushed(session, f"push/spring/report?{REPORT}"))[0] == 500
@@ -419,7 +419,7 @@ async def test_what_a_body_holds_is_not_touched(log):
     assert said.text == "GET /push/退订 HTTP/1.1"
 
 
-async def test_who_asks_before_sending_a_body_is_told_to_go_on(log):
+async def test_a_client_that_expects_100_continue_gets_it(log):
     async with serving(log) as (webhooks, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(webhooks.url.rpartition(":")[2]))
         head = f"POST /push/spring/report HTTP/1.1\r\nHost: x\r\nContent-Length: {len(REPORT)}\r\n"

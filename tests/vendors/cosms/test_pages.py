@@ -124,7 +124,7 @@ def test_every_report_of_the_document_and_of_annex_a_has_its_state_and_meaning(c
 
 
 @pytest.mark.parametrize("code", ["5", "9", "HD:0001", "MK:0001", "000", "XYZ"])
-def test_a_report_that_no_document_lists_has_failed_and_is_kept_as_it_came(code):
+def test_an_unlisted_report_code_has_failed_and_is_kept_verbatim(code):
     assert polled(f"100\n1,{code}".encode()).reports == [ReportRow("1", 0, REPORT_FAILED, code, 0)]
 
 
@@ -216,7 +216,7 @@ def test_the_documents_example_is_read():
 
 
 @given(text=st.text(alphabet=st.characters(codec="gbk"), max_size=100))
-def test_whatever_is_escaped_comes_through(text):
+def test_all_escapes_are_read(text):
     row = b"1,1044,20040107123700,13800138000,1065505986200100," + quote(text, safe="", encoding="gbk").encode()
     assert messages(b"100\n" + row + b"\n" + row).inbound == [message(text=text)] * 2
 
@@ -247,7 +247,7 @@ def test_a_text_of_several_lines_is_put_together_again():
     assert page.count == 0
 
 
-def test_a_row_that_begins_like_one_and_is_none_is_kept_aside():
+def test_an_invalid_row_that_begins_like_a_row_is_kept_apart():
     broken = b"1,1045,20040107123700,nobody,106,hi"
     page = messages(b"100\n" + EXAMPLE + b"\n" + broken + b"\n" + EXAMPLE)
     assert page.inbound == [message(), message()]
@@ -301,7 +301,7 @@ def test_a_push_reports_one_value_for_all_its_ids(query, ids, code):
         assert rows_of(found) == [(vendor_id, 0, state, code, 0) for vendor_id in ids]
 
 
-def test_an_id_that_is_none_is_kept_beside_the_others():
+def test_an_invalid_id_is_kept_beside_the_others():
     found = pushed(b"mtID=1," + b"9" * 65 + b"&mtReport=0")
     assert isinstance(found, Partly)
     assert [row[0] for row in rows_of(found)] == ["1"]
@@ -317,7 +317,7 @@ def test_a_push_without_ids_or_value_is_refused_and_kept(query):
     assert (found.status, found.keep, found.authenticated) == (400, True, False)
 
 
-def test_with_a_push_key_only_who_knows_it_can_push():
+def test_a_push_needs_the_push_key_if_there_is_one():
     for query in (b"mtID=1&mtReport=0", b"key=wrong&mtID=1&mtReport=0"):
         assert pushed(query, account=GUARDED) == Refused(403, "the key in the URL is wrong or missing", False)
     for query in (b"key=k3y-of-the-url&mtID=1&mtReport=0", b"key=k3y-of-the-url?mtID=1&mtReport=0"):
@@ -481,7 +481,7 @@ def test_history_is_complete_unless_its_page_is_full_or_broken_or_refused():
     assert refused.verdict.code == "414"
 
 
-def test_a_row_of_history_that_is_none_is_kept_aside_and_makes_it_incomplete():
+def test_an_invalid_row_of_history_is_kept_apart_and_makes_it_incomplete():
     for broken in (
         b"nonsense",
         NINE.replace(b"20040107123700", b"20040230123700"),

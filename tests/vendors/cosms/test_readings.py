@@ -46,7 +46,7 @@ def test_1_further_lines_are_read_after_100_200_and_300_and_200_is_partial():
 
 
 @pytest.mark.parametrize("answer", [b"300\n0,1\n0,2", b"300 ,\r\n\r\n 0 , 1\r\n", b"300\r0,ab12"])
-def test_1_who_has_an_id_behind_a_300_is_not_sent_to_again(answer):
+def test_1_recipients_with_an_id_behind_a_300_are_not_sent_again(answer):
     verdict = submit(answer)[1]
     assert (verdict.kind, verdict.code, verdict.vendor_ids) == (Kind.PARTIAL, "300", ())
     assert "300" in verdict.warn
@@ -193,7 +193,7 @@ def test_19_a_row_is_read_by_its_own_format_and_not_by_the_one_asked_for():
 
 
 @pytest.mark.parametrize(("value", "text"), [(b"4F01", "企"), (b"%4F%01", "企"), (b"hello", "hello")])
-def test_20_ucs2_is_never_sent_and_read_as_hex_or_escapes_or_as_it_came(value, text):
+def test_20_ucs2_is_never_sent_and_read_as_hex_or_escapes_or_raw(value, text):
     assert b"msgFormat=2" in ACCOUNT.prepare(Message(text="€"))
     (found,) = run(MESSAGES.flow(1), b"100\n3,7,20040107123700,13800138000,106," + value)[1].inbound
     assert found.text == text
@@ -224,7 +224,7 @@ def test_23_0_and_delivrd_are_delivered_and_everything_else_has_failed(code, sta
 
 @pytest.mark.parametrize("comma", [b",", b"%2C", b"%2c"])
 @pytest.mark.parametrize("count", [1, 2, 100])
-def test_24_a_push_reports_all_its_ids_and_what_is_none_does_not_keep_the_others(count, comma):
+def test_24_a_push_reports_all_its_valid_ids(count, comma):
     ids = [b"%d" % vendor_id for vendor_id in range(1, count + 1)]
     (found,) = reported(b"mtReport=0&mtID=" + comma.join(ids))
     assert [found.ids[at].encode() for at in np.frombuffer(found.id_index, "<u4")] == ids

@@ -103,7 +103,7 @@ def test_an_error_in_gbk_can_be_read_by_people():
     assert submitted("503 余额不足".encode("gbk")).text == "503 余额不足"
 
 
-def test_an_answer_that_goes_on_beyond_what_was_read_assigns_nothing():
+def test_a_cut_answer_assigns_nothing():
     assert submitted(TWO_ROWS, cut=True).kind is Kind.PARTIAL
 
 
@@ -227,7 +227,7 @@ def test_a_text_goes_as_escaped_gbk_and_as_utf_8_only_where_gbk_cannot_carry_it(
 
 
 @given(text=GBK.filter(str.strip))
-def test_whatever_gbk_carries_arrives_character_for_character(text):
+def test_every_gbk_character_arrives_unchanged(text):
     fields = dict(pair.split("=") for pair in ACCOUNT.prepare(Message(text=text)).decode("ascii").split("&"))
     assert fields["msgFormat"] == "1"
     assert re.fullmatch(r"(?:[A-Za-z0-9._-]|%[0-9A-F]{2})*", fields["msg"])
@@ -515,7 +515,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("body", "kind"), CHANGES, ids=[row[0].decode() or "empty" for row in CHANGES])
-def test_what_came_of_a_change_is_said_or_unknown(body, kind):
+def test_the_result_of_a_change_is_said_or_unknown(body, kind):
     _, result = run(ACCOUNT.change_login(NEW).flow, body)
     assert isinstance(result, OperationResult)
     assert result.verdict.kind is kind

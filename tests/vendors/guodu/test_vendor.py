@@ -107,7 +107,7 @@ def test_an_answer_that_is_not_utf_8_or_was_cut_is_unknown():
     assert submitted(b'{"ResultCode":"00","MsgId":"1"}', cut=True).kind is Kind.UNKNOWN
 
 
-def test_an_answer_with_words_in_gbk_is_read_all_the_same():
+def test_an_answer_with_words_in_gbk_is_still_read():
     verdict = submitted('{"ResultCode":"00","MsgId":"1","Desc":"提交成功"}'.encode("gbk"))
     assert (verdict.kind, verdict.vendor_id) == (Kind.ACCEPTED, "1")
 

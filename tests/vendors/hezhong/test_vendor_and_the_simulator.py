@@ -172,7 +172,7 @@ async def test_every_message_the_simulator_pushes_arrives_as_it_was_typed(met, s
     assert met.webhooks.counts.left_over == 0
 
 
-async def test_an_entry_that_is_none_is_kept_and_the_push_is_taken(met):
+async def test_an_invalid_entry_is_kept_and_the_push_is_taken(met):
     reports = [{"mobile": "13800138000"}, {"mobile": "A1"}, {"mobile": "13800138001", "msgid": None}]
     assert await asyncio.to_thread(lambda: met.sim.push_report("spring", reports=reports)) == 200
     assert [row[1] for row in await met.reports()] == [13_800_138_000]

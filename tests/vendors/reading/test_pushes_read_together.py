@@ -127,7 +127,7 @@ IRREGULAR = [
 
 
 @pytest.mark.parametrize(("account", "body"), IRREGULAR)
-def test_whatever_is_odd_is_left_to_be_read_alone(account, body):
+def test_irregular_pushes_are_read_alone(account, body):
     fine = hezhong([FINE]) if account == "hezhong" else guodu([FINE])
     assert CONFIG.account(account).report_pushes([push(account, fine)]) is not None
     for pushes in ([body], [fine, body], [body, fine]):
@@ -226,7 +226,7 @@ def test_objects_written_alike_are_what_json_says_they_are_or_nothing(objects):
     assert [found[row] for row in range(len(found))] == [{k: str(v) for k, v in each.items()} for each in whole]
 
 
-def test_the_usual_objects_are_read_whatever_their_lengths():
+def test_the_usual_objects_are_read_at_any_length():
     entries = [{"msg": "成功", "id": str(7**n), "status": n} for n in range(11)]
     text = json.dumps(entries, ensure_ascii=False).encode()[1:-1].replace(b"}, {", b"},{")
     read = read_alike([text])

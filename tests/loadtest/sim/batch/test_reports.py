@@ -196,7 +196,7 @@ async def test_duplicates_come_once_more(value: float, expected: int) -> None:
 
 
 @each("report_unknown_ids", [(0.0, 0), (1.0, 20)])
-async def test_reports_with_an_id_nobody_was_given(value: float, expected: int) -> None:
+async def test_reports_with_an_unknown_id(value: float, expected: int) -> None:
     async with receiver() as r, vendor(pushing_to(r), report_unknown_ids=value, **NOW) as v:
         msgid = (await v.send(mobile=numbers(20))).text.split("\n")[1]
         await r.have(20 + expected)

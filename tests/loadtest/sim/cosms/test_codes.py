@@ -168,6 +168,6 @@ async def test_three_hundred_once_or_always_by_a_rule(count: int) -> None:
         assert [code(await v.send()) for _ in range(3)] == ["300", *(["100"] * 2 if count else ["300"] * 2)]
 
 
-async def test_an_unknown_path_is_none_of_ours() -> None:
+async def test_an_unknown_path_is_refused() -> None:
     async with cosms() as v:
         assert (await v.call("/sms/putMt/other.asp", b"x=1")).status == 404

@@ -185,7 +185,7 @@ async def test_a_sub_user_is_named_by_corpid_and_draws_on_both_credits() -> None
         assert totals["accounts"]["autumn"]["balance"]["domestic"] == 1
 
 
-async def test_a_sub_user_of_nobody_is_told_at_the_start() -> None:
+async def test_a_sub_user_without_an_enterprise_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigError, match="sub_of = 'winter' is no account. Possible: spring"):
         async with cosms({"sub_of": "winter"}):
             pass

@@ -178,7 +178,7 @@ async def test_commas_and_line_breaks_stand_unprotected_in_some_formats(requeste
         assert (await history(v, msgFormat=requested)).text.endswith(",,a,b\r\nc\n")
 
 
-async def test_the_euro_of_the_vendors_gbk_is_served_as_it_came() -> None:
+async def test_the_euro_of_the_vendors_gbk_is_served_unchanged() -> None:
     async with cosms(**AT) as v:
         await v.send(msg=b"\xa2\xe35")
         [row] = rows(await history(v))

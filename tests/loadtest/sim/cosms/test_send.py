@@ -201,7 +201,7 @@ async def test_a_number_with_its_country_before_it(value: str, expected: tuple[s
         ("", ILLEGAL),
     ],
 )
-def test_whose_a_number_is(number: str, kind: int) -> None:
+def test_the_kind_of_each_number(number: str, kind: int) -> None:
     found = cosms_recipients.read(f"13800138000,{number}".encode(), "error404")
     assert [place for k in range(4) for place in found.places(k) if k == kind][-1] == 1
     assert found.has(kind)
@@ -312,7 +312,7 @@ async def test_illegal_content_is_taken_and_reported(value: list[str], expected:
 
 
 @each("china_mobile", [(CHINA_MOBILE, ["100", "413", "413", "413"]), (["130", "1891"], ["413", "100", "413", "413"])])
-async def test_whose_numbers_a_wap_push_may_go_to(value: list[str], expected: list[str]) -> None:
+async def test_which_numbers_a_wap_push_may_go_to(value: list[str], expected: list[str]) -> None:
     async with cosms(china_mobile=value) as v:
         asked = ["13812345678", "13012345678", "02129900660", ABROAD]
         assert [code(await v.send(**WAP, Mobs=mobs)) for mobs in asked] == expected
@@ -332,7 +332,7 @@ async def test_get_carries_a_thousand_numbers() -> None:
         assert len(mt_ids(answer)) == 1000
 
 
-async def test_a_text_to_one_number_twice_is_a_double_whatever_the_road() -> None:
+async def test_a_text_to_one_number_twice_is_a_double_by_either_call() -> None:
     async with cosms(treat86="international") as v:
         for mobs in ("13800138000", "8613800138000", "13800138000,13800138000", ABROAD, ABROAD):
             assert code(await v.send(Mobs=mobs)) == "100"
@@ -340,7 +340,7 @@ async def test_a_text_to_one_number_twice_is_a_double_whatever_the_road() -> Non
         assert (account["numbers_accepted"], account["unique_numbers"], account["double_texts"]) == (6, 2, 4)
 
 
-async def test_without_rows_messages_are_sent_and_reported_all_the_same() -> None:
+async def test_without_rows_messages_are_still_sent_and_reported() -> None:
     async with cosms(ledger="counts", **NOW) as v:
         ids = mt_ids(await v.send(Mobs=numbers(50)))
         await v.due(50)

@@ -73,7 +73,7 @@ async def test_any_code_can_be_forced_by_a_rule_and_takes_nothing(forced: str) -
         ({"may_send": False, "ips": ["127.0.0.9"]}, {"password": "guess"}),
     ],
 )
-async def test_who_is_not_who_he_says_gets_minus_one(account: dict[str, Any], parameters: dict[str, Any]) -> None:
+async def test_a_wrong_user_or_password_gets_minus_one(account: dict[str, Any], parameters: dict[str, Any]) -> None:
     async with hezhong(account) as v:
         assert code(await v.send(**parameters)) == "-1"
 

@@ -67,7 +67,7 @@ async def test_an_answer_that_the_client_reads_slowly_comes_whole() -> None:
         assert body.count(b"\n") == 50_000
 
 
-async def test_a_client_that_resets_in_the_middle_of_an_answer_harms_nobody() -> None:
+async def test_a_client_that_resets_in_the_middle_of_an_answer_does_no_harm() -> None:
     async with vendor() as v:
         await v.send(mobile=numbers(50_000))
         with connect(v) as sock:

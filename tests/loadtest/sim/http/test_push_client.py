@@ -186,7 +186,7 @@ async def test_an_endless_answer_is_cut_off() -> None:
     assert statuses == [FAILED]
 
 
-async def test_nobody_listening_is_a_failure() -> None:
+async def test_a_connection_that_is_refused_is_a_failure() -> None:
     server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()

@@ -86,7 +86,7 @@ def test_what_is_let_through_is_never_over_and_is_all_that_fits(
         assert brute_force(taken, limit, per_s)[0] == 0
 
 
-def test_a_steady_sender_uses_all_of_the_limit_whatever_the_chunk() -> None:
+def test_a_steady_sender_uses_all_of_the_limit_at_any_chunk_size() -> None:
     for chunk in (1, 100, 500):
         judge = Judge(500, 1.0)
         for i in range(40):

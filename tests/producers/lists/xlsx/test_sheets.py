@@ -100,7 +100,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize("rows", [row[1] for row in WRITTEN], ids=[row[0] for row in WRITTEN])
-def test_whoever_wrote_a_sheet_its_cells_are_the_same(rows):
+def test_sheets_of_different_writers_have_the_same_cells(rows):
     assert read(packed(sheet=sheet(HEADER + rows))) == [(A, "Ann")]
 
 
