@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from typing import IO, Final
 
 import msgspec
 
 from dispatcher.config.places import Places
 from dispatcher.errors import StoreError
-from dispatcher.service.texts import sent_texts
-from dispatcher.store.export.recipients import Format, Wrote, export
+from dispatcher.service.texts import sent_texts, sent_values
+from dispatcher.store.export.recipients import Columns, Format, Language, Wrote, export
 from dispatcher.store.opening import open_reader
+from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
 
 READ_WITHIN_S: Final = 30.0
@@ -27,6 +28,15 @@ class ResultsWritten(msgspec.Struct, frozen=True, kw_only=True):
     damaged: dict[int, str]
 
 
+ColumnsOf = Callable[[Places, CampaignView, StoreReader], AbstractContextManager[Columns]]
+"""Opens more columns for an export."""
+
+
+def sent_columns(places: Places, view: CampaignView, _: StoreReader) -> AbstractContextManager[Columns]:
+    """The values of a personalised campaign, as the log has them. Raises UserError for another one, LogError."""
+    return sent_values(places, view)
+
+
 def write_results(
     places: Places,
     view: CampaignView,
@@ -35,9 +45,14 @@ def write_results(
     *,
     states: Sequence[str] | None = None,
     texts: bool = False,
+    columns: ColumnsOf | None = None,
+    number_header: str = "",
+    language: Language = "en",
     wrote: Wrote = lambda rows: None,
 ) -> ResultsWritten:
-    """Write the results in these states (None: all recipients); `texts`: with a column of what each recipient gets.
+    """Write the results in these states (None: all recipients); `texts`: with a column of what each recipient gets;
+    `columns`: with these columns of the list (`sent_columns` are those of a personalised campaign on the log), and the
+    numbers under `number_header`, if given.
 
     `wrote` is called with the rows written so far. Blocks. Raises StoreError, LogError, and OSError from `out`.
     """
@@ -52,5 +67,17 @@ def write_results(
                 )
             time.sleep(LOOK_AGAIN_S)
         sent = stack.enter_context(sent_texts(places, view)) if texts else None
-        rows = export(reader, view, out, kind, states=states, wrote=wrote, texts=sent)
+        more = stack.enter_context(columns(places, view, reader)) if columns is not None else None
+        rows = export(
+            reader,
+            view,
+            out,
+            kind,
+            states=states,
+            wrote=wrote,
+            texts=sent,
+            columns=more,
+            number_header=number_header,
+            language=language,
+        )
         return ResultsWritten(rows=rows, damaged=reader.damaged(view.id))

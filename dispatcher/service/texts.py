@@ -1,23 +1,28 @@
-"""Each recipient's text, for a campaign's export: from the log, batch by batch; the results hold no text."""
+"""Each recipient's text, and the values in it, for a campaign's export: from the log, batch by batch.
+
+The results hold no text and no value.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from dispatcher.config.places import Places
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.messages.template import Template, parse
-from dispatcher.errors import LogDamaged, LogError, StoreError
+from dispatcher.core.numbers import Numbers
+from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log, Stored
 from dispatcher.store.export.recipients import Texts
-from dispatcher.store.port import CampaignView, Page
+from dispatcher.store.port import CampaignView, Page, RejectPage
 from schemas.batch import BrokenBatch, Values, unpack_values
 from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
@@ -37,6 +42,41 @@ def sent_texts(places: Places, view: CampaignView) -> Iterator[Texts]:
             runner.run(log.close())
 
 
+class SentValues:
+    """The values of a personalised campaign's recipients, a column for each placeholder."""
+
+    def __init__(self, names: tuple[str, ...], fetch: Callable[[Page], Stored]) -> None:
+        self.names = names
+        self._fetch = fetch
+
+    def of(self, page: Page) -> pl.DataFrame:
+        """The values of a page's recipients. Raises LogError, StoreError."""
+        columns, is_known = _values(page, self._fetch(page))
+        nobody = pl.Series(~is_known)
+        return pl.DataFrame([columns[name].alias(name).set(nobody, None) for name in self.names])
+
+    def of_rejected(self, page: RejectPage) -> pl.DataFrame:
+        """Rejected rows have none on the log."""
+        return pl.DataFrame(
+            {name: [None] * len(page.rows) for name in self.names}, dict.fromkeys(self.names, pl.String)
+        )
+
+
+@contextmanager
+def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
+    """The values of each page's recipients. Raises UserError if the campaign has none, LogError."""
+    if not view.variables:
+        raise UserError(
+            f"{view.id} is not personalised, so the log has no columns of its list. Name the list: --with-columns LIST."
+        )
+    with asyncio.Runner() as runner:
+        log = runner.run(open_log(places.log.url))
+        try:
+            yield SentValues(tuple(view.variables), lambda page: runner.run(_batch(log, page)))
+        finally:
+            runner.run(log.close())
+
+
 async def _batch(log: Log, page: Page) -> Stored:
     offset, partition = divmod(page.place, SPREAD_PARTITIONS)
     try:
@@ -45,22 +85,30 @@ async def _batch(log: Log, page: Page) -> Stored:
         raise StoreError(f"the texts of batch {page.batch} cannot be read: {error} Export without --texts.") from error
 
 
-def _texts(page: Page, stored: Stored, template: Template) -> pl.Series:
+def _values(page: Page, stored: Stored) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
+    """(a page's values by name, which of its recipients are in their batch)."""
     try:
         wire, _, values = unpack_values(stored.value, stored.headers)
     except BrokenBatch as error:
         raise LogDamaged(f"the texts of batch {page.batch} cannot be read: {error}. Export without --texts.") from error
     if values is None:
         raise LogDamaged(f"batch {page.batch} has no values. Export without --texts.")
-    known = phone_numbers.decode(wire)
+    known: Numbers = phone_numbers.decode(wire)
     order = np.argsort(known)
     places = order[np.minimum(np.searchsorted(known[order], page.numbers), len(known) - 1)]
-    columns = [_column(values, index, places) for index in range(len(values.names))]
+    columns = {name: _column(values, index, places) for index, name in enumerate(values.names)}
+    is_known: NDArray[np.bool_] = known[places] == page.numbers
+    return columns, is_known
+
+
+def _texts(page: Page, stored: Stored, template: Template) -> pl.Series:
+    columns, is_known = _values(page, stored)
+    names = tuple(columns)
     parts: list[pl.Series | pl.Expr] = [pl.lit(template.literals[0])]
-    for slot, literal in zip(template.of(values.names).slots, template.literals[1:], strict=True):
-        parts += [pl.lit(columns[slot]), pl.lit(literal)]
+    for slot, literal in zip(template.of(names).slots, template.literals[1:], strict=True):
+        parts += [pl.lit(columns[names[slot]]), pl.lit(literal)]
     texts = pl.select(pl.concat_str(parts)).to_series()
-    return texts.set(pl.Series(known[places] != page.numbers), None)
+    return texts.set(pl.Series(~is_known), None)
 
 
 def _column(values: Values, index: int, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pl.Series:

@@ -20,6 +20,12 @@ def meaning(vendor: str, source: Source, code: str) -> str:
     return table.meaning(code) if table is not None and code else ""
 
 
+def chinese_meaning(vendor: str, source: Source, code: str) -> str:
+    """The same in Chinese, as the vendor's documents have it."""
+    table = _table(vendor, source)
+    return table.chinese(code) if table is not None and code else ""
+
+
 def advice(vendor: str, source: Source, code: str) -> str:
     """Advice in a few words; "" if there is none."""
     table = _table(vendor, source)

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from dispatcher.errors import InputError
-from producers.lists.columns import Choice, Table, find_columns
+from producers.lists.columns import Choice, Table
 from producers.lists.parts import Found, Part, Read, Reading, part_of
 from producers.lists.phone_column import Column
 from producers.lists.reader_process import ReaderProcess, give_back, spooled, take
@@ -164,7 +164,7 @@ class _InMemory:
         self.label = values.label
         self.column: Column | None = values.column
         self.headers: Sequence[str] = values.headers
-        self._columns = find_columns(reading.names, self.headers, self.label)
+        self._columns = reading.columns(self.headers, self.label)
         self._values = values
         self._reading = reading
 

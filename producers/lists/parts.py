@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from producers.lists.columns import Choice, Table
+from producers.lists.columns import Choice, Table, find_columns
 from producers.lists.normalise import Block, normalise
 from producers.lists.phone_column import Column
 
@@ -26,12 +26,25 @@ _PREFIX: Final = struct.Struct("<II")
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be read of a list, and how: `names` are the placeholders whose columns are wanted."""
+    """What is to be read of a list, and how.
+
+    `names` are the placeholders whose columns are wanted; `every_column`: all columns are, in their order.
+    """
 
     choice: Choice = Choice()
     names: tuple[str, ...] = ()
+    every_column: bool = False
     international: bool = False
     phs: bool = False
+
+    @property
+    def wants_values(self) -> bool:
+        """Whether more than the numbers is wanted."""
+        return self.every_column or bool(self.names)
+
+    def columns(self, headers: Sequence[str], label: str) -> list[int]:
+        """Which columns are wanted. Raises InputError."""
+        return list(range(len(headers))) if self.every_column else find_columns(self.names, headers, label)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -52,7 +65,7 @@ def part_of(table: Table, reading: Reading, bytes_read: int) -> Part:
     """The block of these rows."""
     frame = table.frame
     block = normalise(frame.to_series(), international=reading.international, phs=reading.phs)
-    return Part(block, frame if reading.names else None, table.first, table.lines, bytes_read)
+    return Part(block, frame if reading.wants_values else None, table.first, table.lines, bytes_read)
 
 
 # --- messages --------------------------------------------------------------------------------------------------------

@@ -92,6 +92,16 @@ def header_notes(column: Column, line: int | None) -> Iterator[str]:
         yield f"line {line}, {column.name}, is taken for the header; --header-row 0 reads it as a row of the list"
 
 
+def number_header(others: Sequence[str], usual: str, sure: str) -> str:
+    """What to call a column of numbers beside these columns, so that it is the one that is found again.
+
+    `usual`, unless another is named like phone numbers; then `sure`, or the name of that one if none is surer.
+    """
+    ranks = {name: _named(name) for name in others}
+    surest = next((name for name, rank in ranks.items() if rank == (True, 0)), None)
+    return surest or (sure if any(rank is not None for rank in ranks.values()) else usual)
+
+
 def headers_of(rows: Sequence[Sequence[str]], column: Column) -> tuple[str, ...]:
     """What the columns are called, one for each; empty where a column has no header."""
     width = max(len(row) for row in rows)

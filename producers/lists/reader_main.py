@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.errors import EmptyInput, InputError
-from producers.lists.columns import find_columns
 from producers.lists.file_kinds import START_BYTES
 from producers.lists.files import open_file
 from producers.lists.parts import Connection, Found, Part, Read, Reading, Refused, Request, part_of, sent_part
@@ -73,7 +72,7 @@ def answer(connection: Connection, request: Request, descriptor: int) -> None:
 def _read(connection: Connection, stream: io.BufferedReader[Any], request: Request) -> None:
     reading = request.reading
     found = open_file(stream, request.label, reading.choice)
-    columns = find_columns(reading.names, found.headers, request.label)
+    columns = reading.columns(found.headers, request.label)
     connection.send(Found(found.column, tuple(found.headers), found.header_line))
     tables = ((table, found.bytes_read) for table in found.tables(columns))
     for part in _ahead(tables, reading):

@@ -14,7 +14,7 @@ table_files.py makes CSV and XLSX safe for spreadsheets. NDJSON and Parquet hold
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import IO, Any, Final, Literal, get_args
+from typing import IO, Any, Final, Literal, Protocol, get_args
 
 import numpy as np
 import polars as pl
@@ -23,13 +23,15 @@ from numpy.typing import NDArray
 from dispatcher import clock
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.wire_number import to_wire
+from dispatcher.store.export import chinese
 from dispatcher.store.export.table_files import TIME, ZONE, write_table
-from dispatcher.store.meanings import Meaning, meaning
+from dispatcher.store.meanings import Meaning, chinese_meaning, meaning
 from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
 
 Format = Literal["csv", "xlsx", "ndjson", "parquet"]
+Language = Literal["en", "zh"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 STATES: Final = {state.word: state for state in State}
@@ -53,9 +55,27 @@ _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
 }
 _TEXT_SCHEMA: Final[dict[str, Any]] = {"text": pl.String}
 _REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String, "repeats": pl.UInt64}
-_WORDS: Final = pl.Series([state.word for state in State])
+_ALL: Final = (*_RECIPIENT_SCHEMA, *_TEXT_SCHEMA, *_REJECT_SCHEMA)
 Texts = Callable[[Page], pl.Series]
 """The text of each recipient of a page."""
+
+
+class Columns(Protocol):
+    """More columns, of the list that was launched."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called."""
+        ...
+
+    def of(self, page: Page) -> pl.DataFrame:
+        """The texts of a page's recipients, by these names."""
+        ...
+
+    def of_rejected(self, page: RejectPage) -> pl.DataFrame:
+        """The texts of rejected rows, by these names."""
+        ...
+
 
 Wrote = Callable[[int], None]
 """Called with the number of rows written so far."""
@@ -72,22 +92,55 @@ def export(
     kind: Format,
     *,
     states: Collection[str] | None = None,
-    meanings: Meaning = meaning,
+    meanings: Meaning | None = None,
     wrote: Wrote = _silent,
     texts: Texts | None = None,
+    columns: Columns | None = None,
+    number_header: str = "",
+    language: Language = "en",
     now_ms: int | None = None,
 ) -> int:
     """Write the campaign's recipients, or the rows in these states, to `out`; returns how many.
 
-    With `texts` there is a column of them.
+    With `texts` there is a column of them, with `columns` those behind all others. A column of theirs that is called
+    like the number's (`number_header`, if given) is left out: it has the same numbers. If one is called like another of
+    ours, then ours has `sms_` in front. `language` is that of headers, states and meanings.
     `states` are words of schemas/states.py and REJECTED. `now_ms` (default: the clock) decides who is `no_report`.
     Raises StoreError, and OSError from `out`. While a campaign runs, each batch is of its own moment.
     """
     wanted = set(STATES) if states is None else set(states)
     now_ms = clock.now_ms() if now_ms is None else now_ms
-    frames = _Frames(reader, view, wanted, meanings, wrote, texts, now_ms)
+    words = _Words(language, meanings or (meaning if language == "en" else chinese_meaning), columns, number_header)
+    frames = _Frames(reader, view, wanted, words, wrote, texts, columns, now_ms)
     write_table(frames, frames.schema, out, kind)
     return frames.rows
+
+
+class _Words:
+    """How things are called in the language of the export."""
+
+    def __init__(self, language: Language, meanings: Meaning, columns: Columns | None, number_header: str) -> None:
+        self.meanings: Final = meanings
+        is_english = language == "en"
+        self.states: Final = {word: word if is_english else chinese.STATES[word] for word in (*STATES, *REJECTED)}
+        self.recipients: Final = pl.Series([self.states[state.word] for state in State])
+        self.unknown: Final = UNKNOWN_MEANING if is_english else chinese.UNKNOWN_MEANING
+        self.reason: Final = _as_it_is if is_english else chinese.reason
+        self._headers: Final = {name: name if is_english else chinese.HEADERS[name] for name in _ALL}
+        if number_header:
+            self._headers["number"] = number_header
+        self.added: Final = tuple(
+            name for name in (columns.names if columns else ()) if name != self._headers["number"]
+        )
+
+    def header(self, name: str) -> str:
+        """What one of our columns is called."""
+        shown = self._headers[name]
+        return f"sms_{shown}" if shown in self.added else shown
+
+
+def _as_it_is(text: str) -> str:
+    return text
 
 
 class _Frames:
@@ -98,24 +151,31 @@ class _Frames:
         reader: StoreReader,
         view: CampaignView,
         wanted: set[str],
-        meanings: Meaning,
+        words: _Words,
         wrote: Wrote,
         texts: Texts | None,
+        columns: Columns | None,
         now_ms: int,
     ) -> None:
         self._reader = reader
         self._view = view
         self._wanted = wanted
-        self._meanings = meanings
+        self._words = words
+        self._columns = columns
         self._vendors = {leg.account: leg.vendor for leg in view.legs}
         self._wrote = wrote
         self._sent = texts
         self._now_ms = now_ms
         self.with_rejects = bool(wanted & set(REJECTED))
-        self.schema: dict[str, Any] = {
+        ours: dict[str, Any] = {
             **_RECIPIENT_SCHEMA,
             **(_TEXT_SCHEMA if texts is not None else {}),
             **(_REJECT_SCHEMA if self.with_rejects else {}),
+        }
+        self._headers = {name: words.header(name) for name in ours}
+        self.schema: dict[str, Any] = {
+            **{self._headers[name]: kind for name, kind in ours.items()},
+            **dict.fromkeys(words.added, pl.String),
         }
         self.rows = 0
 
@@ -139,7 +199,7 @@ class _Frames:
         frame = pl.DataFrame(
             {
                 "number": _wire(page.numbers),
-                "state": _WORDS.gather(page.states),
+                "state": self._words.recipients.gather(page.states),
                 "code": _texts(page.codes).gather(page.code_index),
                 "meaning": self._meaning_column(page),
                 "vendor_id": _texts(page.vendor_ids).gather(page.vendor_id_index),
@@ -148,7 +208,10 @@ class _Frames:
                 "reported_at": _times(reported_from(page)),
             }
         )
-        return frame if self._sent is None else frame.with_columns(self._sent(page).alias("text"))
+        if self._sent is not None:
+            frame = frame.with_columns(self._sent(page).alias("text"))
+        frame = frame.rename({name: header for name, header in self._headers.items() if name in frame.columns})
+        return frame if self._columns is None else frame.hstack(self._columns.of(page).select(self._words.added))
 
     def _meaning_column(self, page: Page) -> pl.Series:
         """Looked up once for each (account, source, code) of the page; unknown recipients are marked."""
@@ -160,25 +223,31 @@ class _Frames:
             account_and_source, code = divmod(value, code_count)
             account, from_report = divmod(account_and_source, 2)
             vendor = self._vendors.get(page.accounts[account], "")
-            texts.append(self._meanings(vendor, "report" if from_report else "submit", page.codes[code]))
+            texts.append(self._words.meanings(vendor, "report" if from_report else "submit", page.codes[code]))
         meanings = _texts(texts).gather(index.astype(np.uint32))
         unknown = page.states == State.UNKNOWN
-        return meanings.set(pl.Series(unknown), UNKNOWN_MEANING) if unknown.any() else meanings
+        return meanings.set(pl.Series(unknown), self._words.unknown) if unknown.any() else meanings
 
     def _rejected(self, page: RejectPage) -> pl.DataFrame:
         states = [_REJECTED_FOR.get(reason, "invalid") for reason in page.reasons]
-        reasons = [None if reason == "duplicate" else _SHOWN.get(reason, reason) for reason in page.reasons]
+        reasons = [
+            None if reason == "duplicate" else self._words.reason(_SHOWN.get(reason, reason)) for reason in page.reasons
+        ]
         index = page.reason_index
         frame = pl.DataFrame(
             {
-                "state": pl.Series(states, dtype=pl.String).gather(index),
+                "state": pl.Series([self._words.states[state] for state in states], dtype=pl.String).gather(index),
                 "meaning": pl.Series(reasons, dtype=pl.String).gather(index),
                 "row": page.rows,
                 "value": pl.Series(page.values, dtype=pl.String),
                 "repeats": pl.Series(page.repeats).set(pl.Series(page.repeats == 0), None),
             }
         )
-        return frame.filter(pl.col("state").is_in(list(self._wanted)))
+        wanted = pl.Series([state in self._wanted for state in states], dtype=pl.Boolean).gather(index)
+        frame = frame.rename({name: self._headers[name] for name in frame.columns})
+        if self._columns is not None:
+            frame = frame.hstack(self._columns.of_rejected(page).select(self._words.added))
+        return frame.filter(wanted)
 
     def _completed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """With all columns, in their order."""

@@ -18,6 +18,7 @@ TEXT_CHARS_MAX: Final = 200
 
 HTTP_PREFIX: Final = "http "
 HTTP_MEANING: Final = "a web server's status instead of the vendor's answer"
+HTTP_CHINESE: Final = "网页服务器的状态，不是供应商的回答"
 HTTP_ADVICE: Final = "check `url`"
 
 # --- code tables -----------------------------------------------------------------------------------------------------
@@ -68,6 +69,11 @@ class Codes(msgspec.Struct, frozen=True):
         """The English meaning of a code, or "" if the document lacks it."""
         row = self.rows.get(code)
         return row.english if row else HTTP_MEANING if code.startswith(HTTP_PREFIX) else ""
+
+    def chinese(self, code: str) -> str:
+        """The Chinese meaning of a code, or "" if the document lacks it."""
+        row = self.rows.get(code)
+        return row.chinese if row else HTTP_CHINESE if code.startswith(HTTP_PREFIX) else ""
 
     def advice(self, code: str) -> str:
         """What the operator should do about a code, or ""."""
@@ -153,6 +159,11 @@ class ReportCodes(msgspec.Struct, frozen=True):
         """The plain English meaning of a code, or "" if no document has it."""
         row = self.find(code)
         return row.english if row else ""
+
+    def chinese(self, code: str) -> str:
+        """The Chinese meaning of a code, or "" if no document has it."""
+        row = self.find(code)
+        return row.chinese if row else ""
 
     def advice(self, code: str) -> str:
         """What the operator should do about a code, or ""."""

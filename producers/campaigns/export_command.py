@@ -14,13 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from dispatcher.config.places import Places
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns import stale, view_of
-from dispatcher.service.results import write_results
+from dispatcher.service.results import sent_columns, write_results
 from dispatcher.service.session import open_session
-from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Wrote
+from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Language, Wrote
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+from dispatcher.words import counted
+from producers.campaigns.list_columns import ListColumns, columns_of
+from producers.lists.columns import Choice
+from producers.lists.phone_column import number_header
 
 BINARY: Final = {"parquet": "Parquet", "xlsx": "XLSX"}
 
@@ -48,6 +52,25 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
 )
 @output_options(FORMATS)
 @click.option("--texts", is_flag=True, help="With a column of the text each recipient gets.")
+@click.option(
+    "--with-columns",
+    "columns",
+    is_flag=False,
+    flag_value="",
+    metavar="[LIST]",
+    help="With the values of the placeholders, or with all columns of this LIST, the file that was launched.",
+)
+@click.option("--column", metavar="C", help="The phone column of LIST: its header, or its number from 1.")
+@click.option("--sheet", metavar="S", help="The sheet of LIST: its name, or its number from 1.")
+@click.option("--header-row", type=click.IntRange(0), metavar="N", help="The line of LIST's header; 0: there is none.")
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(["en", "zh"]),
+    default="en",
+    show_default=True,
+    help="The language of headers, states and meanings.",
+)
 @config_option
 @json_option
 def export_command(
@@ -56,6 +79,11 @@ def export_command(
     states: tuple[str, ...] | None,
     output: Path | None,
     texts: bool,
+    columns: str | None,
+    column: str | None,
+    sheet: str | None,
+    header_row: int | None,
+    language: Language,
     force: bool,
     config: str | None,
     as_json: bool,
@@ -68,12 +96,18 @@ def export_command(
     each recipient's text, read from the log. In a spreadsheet, XLSX keeps long ids whole. FILE
     appears only when it is complete.
 
+    --with-columns adds the values of a personalised campaign's placeholders, as they were sent, or all columns of LIST,
+    found again by number; then the numbers have the header that they have there. Such a file is a list: `campaign
+    launch` takes it as it is. A column that is called like another of ours keeps its name; ours has sms_ in front.
+
     \b
     Examples:
       dispatcher campaign export may-sale -o may-sale.xlsx
       dispatcher campaign export may-sale --state failed,unknown --format ndjson | jq .code
       dispatcher campaign export may-sale --state invalid -o rejected.csv
       dispatcher campaign export orders --texts -o orders.result.csv
+      dispatcher campaign export orders --state failed,cancelled --with-columns -o again.xlsx
+      dispatcher campaign export may-sale --with-columns customers.xlsx --lang zh -o may-sale.xlsx
       dispatcher campaign export may-sale -o may-sale.parquet
     """
     format_ = cast("Format", output_kind(kind, output, FORMATS))
@@ -83,11 +117,25 @@ def export_command(
         raise UserError(f"{BINARY[format_]} is no text for a terminal or a pipe. Name a file: -o FILE.")
     if output is not None:
         check_output(output, force=force)
+    listed = _list_columns(columns, Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows="include"))
+    more = sent_columns if columns == "" else columns_of(listed) if listed is not None else None
     places, view, missing = asyncio.run(_fresh(config, campaign))
     with written(output) as out, _progress(view, states, output) as wrote:
-        done = write_results(places, view, out, format_, states=states, texts=texts, wrote=wrote)
+        done = write_results(
+            places,
+            view,
+            out,
+            format_,
+            states=states,
+            texts=texts,
+            columns=more,
+            number_header=_number_header(listed, columns == "", view, language),
+            language=language,
+            wrote=wrote,
+        )
     broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(done.damaged.items())]
-    for note in filter(None, (stale(missing), _unknown(view), *broken)):
+    absent = f"{counted(listed.missing, 'recipient')} not in {columns}" if listed is not None and listed.missing else ""
+    for note in filter(None, (stale(missing), _unknown(view), absent, *broken)):
         click.echo(note, err=True)
     if as_json:
         print_json(
@@ -101,6 +149,22 @@ def export_command(
         )
     elif output is not None:
         click.echo(f"{done.rows:,} rows written to {output}.", err=True)
+
+
+def _number_header(listed: ListColumns | None, sent: bool, view: CampaignView, language: Language) -> str:
+    """What to call the numbers, so that a launch of the file finds them; "": as always."""
+    usual, sure = ("number", "mobile") if language == "en" else ("手机号", "手机号")
+    if listed is not None:
+        return listed.number_header or number_header(listed.names, usual, sure)
+    return number_header(view.variables, usual, sure) if sent else ""
+
+
+def _list_columns(path: str | None, choice: Choice) -> ListColumns | None:
+    if path:
+        return ListColumns(path, choice)
+    if choice.column or choice.sheet or choice.header_row is not None:
+        raise UserError("--column, --sheet and --header-row say where in a list the numbers are: --with-columns LIST.")
+    return None
 
 
 async def _fresh(config: str | None, campaign: str) -> tuple[Places, CampaignView, int]:
