@@ -28,7 +28,12 @@ NAMES: Final = {
     "ids_each": "sending.ids_each",
 }
 """Name of a benchmark: its module under loadtest.bench."""
-LONG: Final = {"fairness": "sending.fairness", "handover": "sending.handover", "hostile": "receiving.hostile"}
+LONG: Final = {
+    "cmpp_network": "sending.cmpp_network",
+    "fairness": "sending.fairness",
+    "handover": "sending.handover",
+    "hostile": "receiving.hostile",
+}
 """Minutes each: by name only."""
 
 

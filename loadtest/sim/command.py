@@ -23,8 +23,11 @@ from loadtest.sim import config as configuration
 from loadtest.sim.config import SimConfig
 
 if TYPE_CHECKING:
+    from loadtest.sim.cmpp.network.network import CmppNetwork
     from loadtest.sim.cmpp.server import CmppSimulator
     from loadtest.sim.server import Simulator
+
+    Simulated = Simulator | CmppSimulator | CmppNetwork
 
 FROM_STDIN = "-"
 AS_IN_DISPATCHER_TOML = {"batch-a": "batch"}
@@ -43,6 +46,7 @@ GC_THRESHOLDS = (5_000, 20, 100)
     type=click.Choice([*configuration.VENDORS, *configuration.LINKED, *AS_IN_DISPATCHER_TOML]),
     help="Which vendor; batch if the file says nothing.",
 )
+@click.option("--cmpp-network", is_flag=True, help="Two CMPP gateways and the name server between them.")
 @click.option(
     "--listen", metavar="HOST:PORT", help=f"Where to listen; {configuration.DEFAULT_LISTEN} if the file says nothing."
 )
@@ -50,7 +54,9 @@ GC_THRESHOLDS = (5_000, 20, 100)
     "--loop", type=click.Choice(["asyncio", "uvloop"]), default="uvloop", show_default=True, help="Event loop."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when ready.")
-def simulate(config_path: str | None, vendor: str | None, listen: str | None, loop: str, as_json: bool) -> None:
+def simulate(
+    config_path: str | None, vendor: str | None, cmpp_network: bool, listen: str | None, loop: str, as_json: bool
+) -> None:
     """Run a simulated vendor: it enforces its limits, charges, pushes reports and keeps a ledger.
 
     Several at once where the file has a table [sim.NAME] with a vendor for each.
@@ -58,7 +64,8 @@ def simulate(config_path: str | None, vendor: str | None, listen: str | None, lo
     Everything can be looked at and changed while it runs, at /_sim/config and /_sim/ledger. Ctrl-C ends it.
     """
     try:
-        configs = _configs(config_path, listen, AS_IN_DISPATCHER_TOML.get(vendor or "", vendor))
+        vendor = AS_IN_DISPATCHER_TOML.get(vendor or "", vendor)
+        configs = _configs(config_path, listen, "cmpp" if cmpp_network else vendor, cmpp_network)
         runner = asyncio.Runner(loop_factory=_loop_factory(loop))
         with runner:
             runner.run(_serve(configs, as_json, config_path == FROM_STDIN))
@@ -70,12 +77,12 @@ def simulate(config_path: str | None, vendor: str | None, listen: str | None, lo
         sys.exit(error.exit_code)
 
 
-def _configs(path: str | None, listen: str | None, vendor: str | None) -> dict[str, SimConfig]:
+def _configs(path: str | None, listen: str | None, vendor: str | None, network: bool = False) -> dict[str, SimConfig]:
     if path == FROM_STDIN:
         source: Any = msgspec.json.decode(sys.stdin.buffer.readline())
     else:
         source = None if path is None else Path(path)
-    return configuration.read_all(source, listen, vendor)
+    return configuration.read_all(source, listen, vendor, network)
 
 
 def _loop_factory(loop: str) -> Any:
@@ -102,8 +109,9 @@ async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_close
         gc.set_threshold(*GC_THRESHOLDS)
         if until_stdin_closes:
             loop.add_reader(sys.stdin.fileno(), _stop_at_end, stop)
-        urls = {name: sim.url for name, sim in sims.items()}
-        addresses = {name: sim.wire_address for name, sim in sims.items()}
+        servers = {part: server for name, sim in sims.items() for part, server in _servers(name, sim).items()}
+        urls = {name: server.url for name, server in servers.items()}
+        addresses = {name: server.wire_address for name, server in servers.items()}
         ready = {"ready": True, "url": next(iter(urls.values())), "urls": urls, "addresses": addresses}
         click.echo(msgspec.json.encode(ready) if as_json else greeting(list(sims.values())))
         sys.stdout.flush()
@@ -112,8 +120,19 @@ async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_close
         click.echo("Stopped.")
 
 
-def _simulator(config: SimConfig) -> Simulator | CmppSimulator:
+def _servers(name: str, sim: Simulated) -> dict[str, Simulator | CmppSimulator]:
+    """What has a control endpoint of its own: in a network every gateway, by its code."""
+    from loadtest.sim.cmpp.network.network import CmppNetwork
+
+    return {**sim.gateways} if isinstance(sim, CmppNetwork) else {name: sim}
+
+
+def _simulator(config: SimConfig) -> Simulated:
     """The server of a vendor; imported here: `dispatcher --help` needs none."""
+    if config.network:
+        from loadtest.sim.cmpp.network.network import CmppNetwork
+
+        return CmppNetwork(config)
     if config.vendor in configuration.LINKED:
         from loadtest.sim.cmpp.server import CmppSimulator
 
@@ -129,15 +148,16 @@ def _stop_at_end(stop: asyncio.Event) -> None:
         stop.set()
 
 
-def greeting(sims: list[Simulator | CmppSimulator]) -> str:
+def greeting(sims: list[Simulated]) -> str:
     """What to read when they listen: the accounts, and requests to try."""
     return "\n\n".join([*("\n".join(_introduced(sim)) for sim in sims), "Ctrl-C ends it."])
 
 
-def _introduced(sim: Simulator | CmppSimulator) -> list[str]:
+def _introduced(sim: Simulated) -> list[str]:
+    from loadtest.sim.cmpp.network.network import CmppNetwork
     from loadtest.sim.cmpp.server import CmppSimulator
 
-    if isinstance(sim, CmppSimulator):
+    if isinstance(sim, CmppSimulator | CmppNetwork):
         return sim.introduction()
     from loadtest.sim.state import Fetched  # here as the server is
 

@@ -105,6 +105,7 @@ class AccountConfig(msgspec.Struct, forbid_unknown_fields=True):
     need_reportmo: bool = True
     force_signature: bool = True
     about: dict[str, str] = {}
+    gateway: str = ""
     service_code: str = ""
     services: list[str] = []
 
@@ -128,12 +129,13 @@ def _roads(road: Road, url: str) -> tuple[bool, bool]:
 
 class SimConfig(msgspec.Struct, forbid_unknown_fields=True):
     """`switches` and `rules` as in TOML; `seed` decides every draw. `control` is where a CMPP gateway answers /_sim;
-    empty: on a free port of the same host.
+    empty: on a free port of the same host. `network`: two CMPP gateways and the name server.
     """
 
     vendor: str = "batch"
     listen: str = DEFAULT_LISTEN
     control: str = ""
+    network: bool = False
     seed: int = 1
     allow_remote: bool = False
     switches: dict[str, Any] = {}
@@ -162,9 +164,10 @@ DEFAULT_ACCOUNTS: dict[str, Any] = {
 }
 
 CMPP_ACCOUNTS: dict[str, Any] = {
-    "demo": {"account": "901234", "flow": {"limit": 500, "per_s": 1, "unit": "messages"}},
-    "bulk": {"account": "901235"},
+    "demo": {"account": "901234", "service_code": "1069000101", "flow": {"limit": 500, "per_s": 1}},
+    "bulk": {"account": "901235", "service_code": "1069000202"},
 }
+NETWORK_ACCOUNTS: dict[str, Any] = {**CMPP_ACCOUNTS, "bulk": CMPP_ACCOUNTS["bulk"] | {"gateway": "079101"}}
 
 
 def load(source: Path | Mapping[str, Any] | None) -> dict[str, Any]:
@@ -192,14 +195,21 @@ def read(source: Path | Mapping[str, Any] | None, listen: str | None = None) -> 
     if listen:
         table["listen"] = listen
     samples = CMPP_ACCOUNTS if table.get("vendor") in LINKED else DEFAULT_ACCOUNTS
+    samples = NETWORK_ACCOUNTS if table.get("network") else samples
     accounts = table.pop("account", None) or samples
     rules = table.pop("rule", [])
-    own = {key: table.pop(key) for key in ("vendor", "listen", "control", "seed", "allow_remote") if key in table}
+    own = {
+        key: table.pop(key)
+        for key in ("vendor", "listen", "control", "network", "seed", "allow_remote")
+        if key in table
+    }
     config = converted(own | {"rules": rules, "switches": table}, SimConfig, "simulator configuration")
     accounts = converted(accounts, dict[str, dict[str, Any]], "simulator configuration: account")
     for name, settings in accounts.items():
         config.accounts[name] = account(name, settings, config.allow_remote)
     _check_address("listen", config.listen, config.allow_remote)
+    if config.network and config.vendor not in LINKED:
+        raise ConfigError(f'network = true is for vendor = "cmpp", not for {config.vendor!r}. Take it away there.')
     if config.control:
         _check_address("control", config.control, config.allow_remote)
     return config
@@ -211,17 +221,20 @@ def tables_of_several(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def read_all(
-    source: Path | Mapping[str, Any] | None, listen: str | None = None, vendor: str | None = None
+    source: Path | Mapping[str, Any] | None,
+    listen: str | None = None,
+    vendor: str | None = None,
+    network: bool = False,
 ) -> dict[str, SimConfig]:
     """As `read`, and where [sim] has tables of its own with a `vendor` each: one simulator per such table.
 
     These take over what [sim] says besides; its `listen` is the first one's, the next get the next ports, unless they
-    have their own. The arguments `listen` and `vendor` are for one simulator only.
+    have their own. The other arguments are for one simulator only.
     """
     table = load(source)
     several = tables_of_several(table)
     if not several:
-        config = read(table | ({"vendor": vendor} if vendor else {}), listen)
+        config = read(table | ({"vendor": vendor} if vendor else {}) | ({"network": True} if network else {}), listen)
         return {config.vendor: config}
     if listen or vendor:
         raise ConfigError(

@@ -7,6 +7,7 @@ GET  /_sim/ledger        the figures
 GET  /_sim/ledger/rows   Parquet; ?format=ndjson, ?from=0&limit=100000
 POST /_sim/report        {"account": "spring", "msg_id": "16 hex digits", "mobile": "…", "status": "…"}
 POST /_sim/mo            {"account": "spring", "mobile": "…", "msg": "…"}; also `to`, `msg_fmt`, `service`, `hex`
+POST /_sim/phone         {"mobile": "…", "to": "…", "msg": "…"}: a phone of this gateway writes to a service anywhere
 POST /_sim/repeat        {"account": "spring"}: every report that was delivered, once more
 POST /_sim/terminate     {"account": "spring"}: end its sessions, as the switch `terminate` says
 POST /_sim/outage        {"seconds": 5}: reset every connection and listen no more, for so long (real seconds)
@@ -77,6 +78,10 @@ class Control:
                 return _json({"status": 0})
             case "POST", "/mo":
                 return _json({"statuses": [0] * gateway.phones.write(self._account(given), given)})
+            case "POST", "/phone":
+                if gateway.network is None:
+                    raise ConfigError("this gateway has no network behind it. Use /_sim/mo with an account.")
+                return _json({"parts": gateway.network.write(given)})
             case "POST", "/repeat":
                 return _json({"reports": gateway.phones.repeat(self._account(given))})
             case "POST", "/terminate":
@@ -151,6 +156,7 @@ class Control:
             "accounts": accounts,
             "strangers": dict(gateway.strangers),
             "connections_open": len(gateway.sessions),
+            **({} if gateway.network is None else {"network": gateway.network.figures()}),
             "reports_waiting": gateway.phones.waiting + summed.get("waiting", 0),
         }
 

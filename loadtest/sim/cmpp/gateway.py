@@ -1,7 +1,6 @@
 """The CMPP gateway: accounts, and what becomes of logins, SUBMITs, queries and cancellations (vendors.md 6).
 
-It knows no socket: sessions hand it requests and write what it answers. `route` is the network behind it; alone it has
-every phone itself.
+It knows no socket: sessions hand it requests and write what it answers. Without a `network` every phone is its own.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final, NamedTuple, Protocol
 
 from dispatcher.cmpp import pdus
-from dispatcher.cmpp.layout import HEADER
+from dispatcher.cmpp.layout import HEADER, Pdu
 from dispatcher.cmpp.pdus import Connect, Deliver, Submit
 from loadtest.sim.clock import Clock
 from loadtest.sim.cmpp import judging, ledger
@@ -30,6 +29,7 @@ from loadtest.sim.switches import Switches
 
 GATEWAY_ID: Final = "001001"
 LOG_EVERY_S: Final = 1.0
+PEER_SECRET: Final = b"secret"
 log = logging.getLogger(__name__)
 
 
@@ -67,6 +67,49 @@ class MessageIds:
         return made
 
 
+class Forward(NamedTuple):
+    """A number of a SUBMIT that another gateway has."""
+
+    account: Account
+    row: int
+    msg_id: int
+    number: bytes
+    wanted: bool
+    connection: int
+
+
+class Network(Protocol):
+    """What a gateway asks of the network behind it (loadtest/sim/cmpp/network/node.py)."""
+
+    def is_local(self, number: bytes) -> bool:
+        """Is this one of the gateway's own phones?"""
+        ...
+
+    def forward(self, forward: Forward, submit: Submit) -> None:
+        """Send this number's message to the gateway that has it."""
+        ...
+
+    def write(self, wanted: dict[str, Any]) -> int:
+        """A phone of this gateway writes to a service anywhere; how many parts."""
+        ...
+
+    def is_peer(self, login: Connect) -> bool:
+        """Does this login prove that it is a gateway or the name server?"""
+        ...
+
+    def serve(self, code: str, request: Pdu) -> Pdu | None:
+        """The answer to a peer's request; None: no answer."""
+        ...
+
+    def tick(self, now_s: float, interval_s: float, timeout_s: float, attempts: int) -> None:
+        """Time has passed."""
+        ...
+
+    def figures(self) -> dict[str, Any]:
+        """What it counted."""
+        ...
+
+
 class Gateway:
     """One ISMG."""
 
@@ -85,7 +128,7 @@ class Gateway:
         self.strangers: Counter[str] = Counter()
         self.sessions: set[Session] = set()
         self.phones = Phones(self)
-        self.route: Callable[[int, Submit, bytes, int], bool] = lambda row, submit, number, msg_id: False
+        self.network: Network | None = None
         self.retime: Callable[[], None] = lambda: None
         self._scheduled: dict[int, tuple[Account, list[int], float, str]] = {}
         self._logged_s = 0.0
@@ -93,10 +136,14 @@ class Gateway:
 
     # connections
 
-    def new_session(self) -> Session:
-        """For a new connection."""
+    def new_session(self, short: bool = False) -> Session:
+        """For a new connection; a short one ends with its first answer."""
         self._connections += 1
-        return Session(self, self._connections)
+        return Session(self, self._connections, short)
+
+    def new_short_session(self) -> Session:
+        """For a new connection to the port of short ones."""
+        return self.new_session(short=True)
 
     def opened(self, session: Session) -> None:
         """A connection was accepted."""
@@ -135,6 +182,8 @@ class Gateway:
         interval_s, timeout_s = real_s(switches.active_interval_s), real_s(switches.answer_timeout_s)
         for session in list(self.sessions):
             session.tick(now_s, interval_s, timeout_s, switches.attempts)
+        if self.network is not None:
+            self.network.tick(now_s, interval_s, timeout_s, switches.attempts)
 
     def reset(self) -> None:
         """Forget what happened; connections stay."""
@@ -220,6 +269,21 @@ class Gateway:
         frame = pdus.ConnectResp(status, proof, version).pack(sequence)
         return frame if switches.connect_resp == 30 else (29).to_bytes(4, "big") + frame[4:29]
 
+    # other gateways
+
+    def is_peer(self, login: Connect) -> bool:
+        """Does this login prove that it is a gateway or the name server?"""
+        return self.network is not None and self.network.is_peer(login)
+
+    def peer_resp(self, sequence: int, login: Connect) -> bytes:
+        """The answer to it."""
+        proof = judging.ismg_hash("spec1", login.authenticator, PEER_SECRET, b"")
+        return pdus.ConnectResp(0, proof).pack(sequence)
+
+    def serve_peer(self, code: str, request: Pdu) -> Pdu | None:
+        """What another gateway or the name server asks."""
+        return None if self.network is None else self.network.serve(code, request)
+
     # messages
 
     def submit(
@@ -268,8 +332,13 @@ class Gateway:
         late: list[Delivery] = []
         for place, (row, number) in enumerate(zip(rows, submit.dest_terminal_ids, strict=True)):
             wanted = submit.registered_delivery == 1 and not (place and self.switches.group_with_report == "first_only")
-            if not waits and self.route(row, submit, number, msg_id):
+            network = self.network
+            if network is not None and not network.is_local(number):
                 self.ledger.mark(row, ledger.FORWARDED)
+                forward = Forward(account, row, msg_id, number, wanted, session.number)
+                self.phones.schedule.after(
+                    self.clock.real_s((due_s or 0.0) - now_s) if waits else 0.0, network.forward, forward, submit
+                )
                 continue
             if submit.registered_delivery == judging.BILLING_ALONE:
                 continue
@@ -338,6 +407,21 @@ class Gateway:
         return pdus.QueryResp(query.time, query.query_type, query.query_code, *figures)
 
     # deliveries
+
+    def account_of_service(self, number: bytes) -> Account | None:
+        """The account whose service code this number begins with; of several that with the longest."""
+        codes = [a for a in self.accounts.values() if a.config.service_code]
+        found = [a for a in codes if number.startswith(a.config.service_code.encode())]
+        return max(found, key=lambda each: len(each.config.service_code), default=None)
+
+    def report(self, forward: Forward, status: str) -> None:
+        """The report on a number that another gateway has."""
+        self.ledger.status[forward.row] = self.ledger.status_index(status)
+        if forward.wanted:
+            self.ledger.mark(forward.row, ledger.DUE)
+            own_id = self.ids.next("spec", self.clock.local())
+            index = self.ledger.status_index(status)
+            self.send(forward.account, Delivery(own_id, forward.row, index, forward.msg_id), forward.connection)
 
     def deliver_pdu(self, delivery: Delivery) -> Deliver:
         """What is written for a delivery."""

@@ -5,17 +5,15 @@ One schedule for all reports, by the switches of the report engine (vendors.md 9
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import itertools
 import math
-import time
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.cmpp.pdus import Deliver
 from loadtest.sim.cmpp import ledger
 from loadtest.sim.cmpp.accounts import Account, Delivery
+from loadtest.sim.cmpp.schedule import Schedule
 
 if TYPE_CHECKING:
     from loadtest.sim.cmpp.gateway import Gateway
@@ -26,39 +24,24 @@ PART_BYTES: Final = {8: 134, 16: 132}
 SINGLE_BYTES: Final = 140
 
 
-class Due(NamedTuple):
-    """Something that is to be delivered at a moment of time.monotonic()."""
-
-    at_s: float
-    order: int
-    account: Account
-    delivery: Delivery
-    connection: int
-
-
 class Phones:
     """The phones of one gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._random = Random(gateway.config.seed + 1)
-        self._due: list[Due] = []
-        self._order = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self.schedule = Schedule()
         self._references = itertools.count(1)
         self._mix: tuple[object, list[str], list[float]] = (None, [], [])
 
     @property
     def waiting(self) -> int:
         """Deliveries whose time has not come."""
-        return len(self._due)
+        return len(self.schedule)
 
     def reset(self) -> None:
         """Forget what is to come."""
-        self._due.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.schedule.clear()
 
     # reports
 
@@ -67,7 +50,8 @@ class Phones:
         delivery = self.at_once(account, row, number, wanted)
         if delivery is not None:
             connection = self._gateway.ledger.connection[row]
-            self._at(account, delivery, self._gateway.clock.real_s(extra_s + self.delay_s()), connection)
+            delay_s = self._gateway.clock.real_s(extra_s + self.delay_s())
+            self.schedule.after(delay_s, self._send, account, delivery, connection)
 
     def at_once(self, account: Account, row: int, number: bytes, wanted: bool = True) -> Delivery | None:
         """What becomes of a number: the report to deliver, None if there is none."""
@@ -120,32 +104,6 @@ class Phones:
                 more_s = self._random.expovariate(1 / mean_s) if mean_s else 0.0
         return min(least_s + more_s, max(most_s, least_s))
 
-    def _at(self, account: Account, delivery: Delivery, delay_s: float, connection: int = 0) -> None:
-        if delay_s <= 0:
-            self._send(account, delivery, connection)
-            return
-        heapq.heappush(self._due, Due(time.monotonic() + delay_s, next(self._order), account, delivery, connection))
-        self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._due:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(self._due[0].at_s - time.monotonic(), 0), self._run)
-
-    def run_all(self) -> None:
-        """Deliver everything that is to come, at once."""
-        self._run(math.inf)
-
-    def _run(self, until_s: float | None = None) -> None:
-        self._timer = None
-        until_s = time.monotonic() if until_s is None else until_s
-        while self._due and self._due[0].at_s <= until_s:
-            due = heapq.heappop(self._due)
-            self._send(due.account, due.delivery, due.connection)
-        self._arm()
-
     def _send(self, account: Account, delivery: Delivery, connection: int) -> None:
         gateway, switches = self._gateway, self._gateway.switches
         row = delivery.row
@@ -173,7 +131,7 @@ class Phones:
 
     def again(self, account: Account, delivery: Delivery) -> None:
         """Try a delivery once more, later."""
-        self._at(account, delivery, self._gateway.clock.real_s(AGAIN_S))
+        self.schedule.after(self._gateway.clock.real_s(AGAIN_S), self._send, account, delivery, 0)
 
     def made_report(self, account: Account, wanted: dict[str, Any]) -> None:
         """A report as somebody wants it: `msg_id` (16 hex digits), `mobile`, `status`."""
@@ -197,7 +155,7 @@ class Phones:
     def write(self, account: Account, wanted: dict[str, Any]) -> int:
         """A message from a phone: `mobile`, `to`, `msg`, `msg_fmt`, `service`; in parts, if it is long. How many."""
         gateway = self._gateway
-        pieces = self.pieces(account, wanted)
+        pieces = self.pieces(wanted, account.config.service_code)
         for place, pdu in enumerate(pieces):
             account.counts.inbound_pushed += 1
             delivery = Delivery(pdu.msg_id, pdu=pdu, answered=self._acked(account))
@@ -224,8 +182,8 @@ class Phones:
 
         return answered
 
-    def pieces(self, account: Account, wanted: dict[str, Any]) -> list[Deliver]:
-        """The DELIVERs of a message."""
+    def pieces(self, wanted: dict[str, Any], to: str) -> list[Deliver]:
+        """The DELIVERs of a message, to this number if it does not say another."""
         gateway, switches = self._gateway, self._gateway.switches
         msg_fmt = int(wanted.get("msg_fmt", switches.mo_format))
         octets = self._octets(wanted, msg_fmt)
@@ -242,7 +200,7 @@ class Phones:
             made.append(
                 Deliver(
                     gateway.ids.next("spec", gateway.clock.local()),
-                    str(wanted.get("to", account.config.service_code or "1069000101")).encode("latin-1"),
+                    str(wanted.get("to", to or "1069000101")).encode("latin-1"),
                     str(wanted.get("service", "")).encode("latin-1"),
                     tp_udhi=int(len(cuts) > 1),
                     msg_fmt=msg_fmt,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from dispatcher.errors import ConfigError, PortInUse
 from loadtest.sim import config as configuration
 from loadtest.sim.cmpp.control import Control
 from loadtest.sim.cmpp.gateway import GATEWAY_ID, Gateway
+from loadtest.sim.cmpp.session import Session
 from loadtest.sim.config import SimConfig
 from loadtest.sim.http.arrival_times import Listener
 
@@ -57,7 +58,7 @@ class CmppSimulator:
     async def start(self) -> None:
         """Listen."""
         host, port = self.config.address
-        self._listener = _listening(self.gateway, host, port)
+        self._listener = listening(self.gateway.new_session, host, port)
         self.address = (host, self._listener.port)
         self._web = web.ServerRunner(web.Server(self.control.handle, access_log=None))
         await self._web.setup()
@@ -167,9 +168,10 @@ class CmppSimulator:
         self._tick = asyncio.get_running_loop().call_later(self._tick_s(), self._ticked)
 
 
-def _listening(gateway: Gateway, host: str, port: int) -> Listener:
+def listening(make: Callable[[], Session], host: str, port: int) -> Listener:
+    """A listener there. ConfigError, PortInUse."""
     try:
-        return Listener(host, port, gateway.new_session)
+        return Listener(host, port, make)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -53,10 +54,12 @@ class Answer(NamedTuple):
 class Session:
     """The protocol of a connection (loadtest/sim/http/arrival_times.py hands it its bytes)."""
 
-    def __init__(self, gateway: Gateway, number: int) -> None:
+    def __init__(self, gateway: Gateway, number: int, short: bool = False) -> None:
         self._gateway = gateway
         self.number = number
+        self.short = short
         self.account: Account | None = None
+        self.peer_code = ""
         self.stamp_s = 0.0
         self.heard_s = self.sent_s = time.monotonic()
         self.connected_s = self.heard_s
@@ -83,6 +86,8 @@ class Session:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(Any, transport)
+        # an answer and a delivery behind it are small writes: Nagle would hold the second one back for 40 ms
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._gateway.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -136,9 +141,12 @@ class Session:
         if command & 0x80000000:
             self._take_answer(command, sequence, body)
             return
-        if self.account is None and command != pdus.CONNECT:
+        if self.account is None and not self.peer_code and command != pdus.CONNECT:
             gateway.violation(self, "before_connect")
             self.close()
+            return
+        if self.peer_code and command != pdus.CONNECT:
+            self._serve_peer(command, sequence, body)
             return
         if command in COUNTED and self._over_window(command, sequence):
             return
@@ -174,11 +182,35 @@ class Session:
                 return True
         return False
 
+    def _serve_peer(self, command: int, sequence: int, body: bytes) -> None:
+        """A request of another gateway or of the name server."""
+        gateway = self._gateway
+        layouts = pdus.LAYOUTS.get(command)
+        request = layouts[0].unpack(body) if layouts else "unknown command"
+        if isinstance(request, str):
+            gateway.malformed(self, f"{request}, first bytes {self._head(command, sequence, body)}")
+            return
+        answer: Pdu | None
+        match request:
+            case pdus.ActiveTest():
+                answer = pdus.ActiveTestResp()
+            case pdus.Terminate():
+                answer = pdus.TerminateResp()
+            case _:
+                answer = gateway.serve_peer(self.peer_code, request)
+        if answer is not None:
+            ends = self.short or command == pdus.TERMINATE
+            self._ready.append(Answer(answer.pack(sequence), ends=ends))
+
     def _connect(self, sequence: int, body: bytes) -> None:
         gateway = self._gateway
         login = pdus.Connect.layout.unpack(body)
+        if isinstance(login, pdus.Connect) and gateway.is_peer(login):
+            self.peer_code = login.source_addr.decode("latin-1")
+            self._ready.append(Answer(gateway.peer_resp(sequence, login)))
+            return
         if isinstance(login, str):
-            gateway.malformed(self, f"{login}, first bytes {hexed(body[:0])}")
+            gateway.malformed(self, f"{login}, first bytes {self._head(pdus.CONNECT, sequence, body)}")
         account, status = gateway.login(self, login if isinstance(login, pdus.Connect) else None)
         rule = gateway.rules.pick("connect", account.config.name if account else "")
         if rule is not None:
@@ -229,7 +261,7 @@ class Session:
             self._unanswered.discard(sequence)
         else:
             behind = b"".join(self._deliver_frame(delivery) for delivery in late)
-            self._ready.append(Answer(frame + behind, sequence, rule))
+            self._ready.append(Answer(frame + behind, sequence, rule, self.short))
 
     def _remember(self, sequence: int, frame: bytes) -> None:
         self._answered[sequence] = frame
@@ -265,7 +297,7 @@ class Session:
                 answer = pdus.ActiveTestRespBare()
             case _:
                 answer = pdus.ActiveTestResp()
-        self._ready.append(Answer(answer.pack(sequence), sequence, rule))
+        self._ready.append(Answer(answer.pack(sequence), sequence, rule, self.short))
 
     def _head(self, command: int, sequence: int, body: bytes) -> str:
         return hexed(HEADER.pack(12 + len(body), command, sequence))
@@ -515,6 +547,8 @@ class Session:
     def tick(self, now_s: float, interval_s: float, timeout_s: float, attempts: int) -> None:
         """Send again what has no answer, ask an idle peer whether it is there, close what is dead. Real seconds."""
         if self.deaf:
+            return
+        if self.peer_code:
             return
         if self.account is None:
             last_s = self._terminate_s or self.connected_s

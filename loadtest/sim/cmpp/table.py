@@ -243,5 +243,29 @@ DELIVERS: tuple[Switch, ...] = (
     Switch("mo_text", "TD", "vendors.md 6.8", "what these write", ("TD",), **text()),
 )
 
-SWITCHES: tuple[Switch, ...] = (*SESSION, *LOGIN, *SUBMITS, *DELIVERS)
+NETWORK: tuple[Switch, ...] = (
+    Switch(
+        "fwd_result",
+        "0",
+        "vendors.md 6.12",
+        "what another gateway's FWD gets, in a network: its due Result, 9, 10, or no answer at all",
+        ("0", "9", "10", "none"),
+    ),
+    Switch(
+        "fwd_link",
+        "up",
+        "vendors.md 6.12",
+        "down: it cannot connect to other gateways, in a network",
+        ("up", "down"),
+    ),
+    Switch(
+        "route_lookup",
+        "ask",
+        "vendors.md 6.13",
+        "how it learns routes, in a network: MT_ROUTE and MO_ROUTE when it needs one, or all by GET_ROUTE at first",
+        ("ask", "load"),
+    ),
+)
+
+SWITCHES: tuple[Switch, ...] = (*SESSION, *LOGIN, *SUBMITS, *DELIVERS, *NETWORK)
 ALL: tuple[Switch, ...] = (*(switch for switch in COMMON if switch.name in SHARED), *SWITCHES)

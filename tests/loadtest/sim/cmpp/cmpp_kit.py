@@ -87,6 +87,7 @@ class Sp:
         """Wait until something that came makes this true."""
         async with patience():
             while not condition():
+                assert not self.closed, "the gateway has ended the connection"
                 self._news.clear()
                 await self._news.wait()
 

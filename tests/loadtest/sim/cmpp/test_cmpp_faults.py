@@ -45,7 +45,9 @@ ANSWER = pdus.SubmitResp
 async def test_a_fault_on_the_wire_and_in_the_ledger(value: str, expected: Any) -> None:
     async with ismg(**NEVER) as gateway:
         sp = await gateway.sp(result=None)
-        gateway.sim.configure(rule=[{"fault": value, "count": 1, "delay_s": 0.02, "drip_s": 0.0005}])
+        gateway.sim.configure(
+            rule=[{"fault": value, "count": 1, "delay_s": 0.02 if value == "delay" else 100.0, "drip_s": 0.0005}]
+        )
         sp.send(SUBMIT)
         match expected:
             case "closed" | "reset":

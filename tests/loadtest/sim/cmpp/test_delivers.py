@@ -159,8 +159,9 @@ async def test_a_delivery_that_comes_again(value: str, expected: int) -> None:
 
 @each("deliver_rounds", [(5, 15), (1, 3)])
 async def test_a_delivery_without_an_answer_comes_n_times_a_round(value: int, expected: int) -> None:
-    async with ismg(deliver_rounds=value, clock_scale=5_000.0, **NOW) as gateway:
+    async with ismg(deliver_rounds=value, **NOW) as gateway:
         sp = await gateway.sp(result=None)
+        gateway.sim.configure(clock_scale=5_000.0)
         await sp.submit()
         await gateway.figure("reports_given_up", 1)
         delivered = [(sequence, pdu) for sequence, pdu in sp.got if isinstance(pdu, pdus.Deliver)]
@@ -171,7 +172,7 @@ async def test_a_delivery_without_an_answer_comes_n_times_a_round(value: int, ex
 
 
 async def test_a_delivery_that_is_refused_comes_again() -> None:
-    async with ismg(clock_scale=5_000.0, answer_timeout_s=5_000.0, **NOW) as gateway:
+    async with ismg(clock_scale=5_000.0, answer_timeout_s=1e6, **NOW) as gateway:
         sp = await gateway.sp(result=8)
         await sp.submit()
         await sp.answers(pdus.Deliver, 2)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from dispatcher.cmpp import pdus
+from loadtest.sim.cmpp import session
 from loadtest.sim.cmpp.table import ALL, SHARED
 from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW, SUBMIT, ismg
 from tests.loadtest.sim.sim_kit import each
@@ -60,9 +63,11 @@ async def test_a_request_over_the_window(value: str, expected: list[int] | None)
         ("burst", [2, 3, 4, 5]),
     ],
 )
-async def test_the_order_of_answers(value: str, expected: list[int] | None) -> None:
-    async with ismg(answer_order=value, window=4, **NEVER) as gateway:
+async def test_the_order_of_answers(value: str, expected: list[int] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "BURST_S", 100.0)
+    async with ismg(window=4, **NEVER) as gateway:
         sp = await gateway.sp()
+        gateway.sim.configure(answer_order=value)
         if value == "burst":
             sp.send(*[SUBMIT] * 2)
             await asyncio.sleep(0.003)
@@ -92,8 +97,9 @@ async def test_random_latencies_mix_the_answers() -> None:
 
 @each("active_from_server", [("off", False), ("on", True)])
 async def test_an_idle_sp_is_asked_whether_it_is_there(value: str, expected: bool) -> None:
-    async with ismg(active_from_server=value, active_interval_s=0.02, answer_timeout_s=0.02, **NEVER) as gateway:
+    async with ismg(active_from_server=value, **NEVER) as gateway:
         sp = await gateway.sp()
+        gateway.sim.configure(active_interval_s=0.02, answer_timeout_s=0.02)
         if expected:
             await sp.answers(pdus.ActiveTest, 3)  # nobody answers
             await sp.closing()
@@ -105,8 +111,7 @@ async def test_an_idle_sp_is_asked_whether_it_is_there(value: str, expected: boo
 
 
 async def test_an_sp_that_answers_stays() -> None:
-    timers = {"active_interval_s": 0.02, "answer_timeout_s": 1.0}
-    async with ismg(active_from_server="on", **timers) as gateway:
+    async with ismg(active_from_server="on", active_interval_s=0.02) as gateway:
         sp = await gateway.sp()
         for count in (1, 2, 3):
             sequence, _ = (await sp.answers(pdus.ActiveTest, count))[-1]
@@ -127,8 +132,8 @@ async def test_how_long_it_waits_before_it_sends_again(value: float, expected: i
     async with ismg(answer_timeout_s=value, **NOW) as gateway:
         sp = await gateway.sp(result=None)
         await sp.submit()
-        [session] = gateway.sim.gateway.sessions
-        session.tick(session.heard_s + 10, 180.0, value, 3)
+        [connection] = gateway.sim.gateway.sessions
+        connection.tick(connection.heard_s + 10, 180.0, value, 3)
         if expected > 1:
             await sp.answers(pdus.Deliver, expected)
         await sp.ask(pdus.ActiveTest(), pdus.ActiveTestResp)
@@ -137,8 +142,9 @@ async def test_how_long_it_waits_before_it_sends_again(value: float, expected: i
 
 @each("attempts", [(3, 3), (1, 1)])
 async def test_how_often_it_sends_one_request(value: int, expected: int) -> None:
-    async with ismg(attempts=value, deliver_rounds=1, answer_timeout_s=0.02, **NOW) as gateway:
+    async with ismg(attempts=value, deliver_rounds=1, **NOW) as gateway:
         sp = await gateway.sp(result=None)
+        gateway.sim.configure(answer_timeout_s=0.02)
         await sp.submit()
         await gateway.figure("reports_given_up", 1)
         assert len(await sp.answers(pdus.Deliver, value)) == expected

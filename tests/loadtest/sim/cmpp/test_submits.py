@@ -237,7 +237,7 @@ async def test_a_scheduled_message_waits_and_can_be_taken_back_once() -> None:
         assert await sp.ask(pdus.Cancel(12345), pdus.CancelResp) == pdus.CancelResp(1)
         assert (await gateway.account())["reports_pushed"] == 0
         gateway.sim.configure(clock_start="2026-01-31T12:00:01")
-        gateway.sim.gateway.phones.run_all()
+        gateway.sim.gateway.phones.schedule.run_all()
         [(_, report)] = await sp.answers(pdus.Deliver)
         assert report.msg_content[:8] == kept.msg_id.to_bytes(8, "big")
         assert await sp.ask(pdus.Cancel(kept.msg_id), pdus.CancelResp) == pdus.CancelResp(1)
