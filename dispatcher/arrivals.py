@@ -59,7 +59,7 @@ async def take_opt_outs(log: Log, account: str, messages: Sequence[Inbound], wor
         await put(log, opt_out.numbers, adds=True, source="opt-out", by=account, why=opt_out.word, at_ms=at_ms)
 
 
-async def bury(log: Log, account: str, path: str, why: str, body: bytes, at_ms: int) -> None:
+async def keep_dead_letter(log: Log, account: str, path: str, why: str, body: bytes, at_ms: int) -> None:
     """Keep an unreadable entry; `body` must hold no secret any more, and is cut. Raises LogError."""
     dead = Dead(account=account, path=path, why=why, at_ms=at_ms, body=body[:DEAD_BYTES_MAX])
     await log.append(DEAD.name, lane_partition(account), [Entry(account.encode(), encode(dead))])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.log.port import Log, Stored
+from dispatcher.log.port import Log, StoredRecord
 from dispatcher.log.records import record_of
 from schemas.topics import CAMPAIGNS
 
@@ -43,7 +43,7 @@ class CampaignsFeed:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def _apply(self, records: list[Stored]) -> None:
+    def _apply(self, records: list[StoredRecord]) -> None:
         for stored in records:
             self._position = stored.offset + 1
             changed = self.campaigns.apply(stored.offset, record_of(stored, CAMPAIGNS.name))

@@ -19,7 +19,7 @@ from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import Change, Listing, ascending_once, bare, contains, empty, folded, keys
 from dispatcher.errors import LogDamaged
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of
 from schemas.codec import encode
 from schemas.packed_numbers import (
@@ -127,7 +127,7 @@ class SuppressionList:
         await asyncio.to_thread(self._fold)
         return named if self._is_read else []
 
-    def _take(self, records: Sequence[Stored]) -> list[Numbers]:
+    def _take(self, records: Sequence[StoredRecord]) -> list[Numbers]:
         named = []
         for stored in records:
             match record_of(stored, SUPPRESSION.name):
@@ -146,7 +146,7 @@ class SuppressionList:
                     self._piece(stored, piece)
         return named
 
-    def _piece(self, stored: Stored, piece: SuppressionSnapshot) -> None:
+    def _piece(self, stored: StoredRecord, piece: SuppressionSnapshot) -> None:
         wanted = self._snapshot
         if wanted is None or piece.snapshot != wanted.snapshot or piece.part != len(self._pieces):
             return  # a part of another snapshot, or one that was appended twice
@@ -155,7 +155,7 @@ class SuppressionList:
             pieces, self._pieces = self._pieces, []
             self._listing = self._joined(stored, pieces)
 
-    def _joined(self, stored: Stored, pieces: Sequence[SuppressionSnapshot]) -> Listing:
+    def _joined(self, stored: StoredRecord, pieces: Sequence[SuppressionSnapshot]) -> Listing:
         numbers = np.concatenate([_ascending(stored, piece.numbers, piece.count) for piece in pieces])
         if not self._detailed:
             return bare(numbers)
@@ -242,19 +242,19 @@ def _piece_of(read: SuppressionList, name: str, part: int, start: int) -> Suppre
 # --- records ---------------------------------------------------------------------------------------------------------
 
 
-def _ascending(stored: Stored, packed: bytes, count: int) -> Numbers:
+def _ascending(stored: StoredRecord, packed: bytes, count: int) -> Numbers:
     try:
         return unpack_ascending(packed, count)
     except BrokenColumn as error:
         raise _damaged(stored, str(error)) from error
 
 
-def _u32(stored: Stored, packed: bytes, count: int) -> NDArray[np.uint32]:
+def _u32(stored: StoredRecord, packed: bytes, count: int) -> NDArray[np.uint32]:
     try:
         return unpack_u32(packed, count)
     except BrokenColumn as error:
         raise _damaged(stored, str(error)) from error
 
 
-def _damaged(stored: Stored, why: str) -> LogDamaged:
+def _damaged(stored: StoredRecord, why: str) -> LogDamaged:
     return LogDamaged(f"the suppression list: the record at offset {stored.offset} cannot be read ({why}).")

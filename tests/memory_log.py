@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from dispatcher.errors import LogDamaged
-from dispatcher.log.port import Claim, Entry, Stored
+from dispatcher.log.port import Claim, Entry, StoredRecord
 from schemas.topics import TOPIC
 
 
@@ -22,7 +22,7 @@ class MemoryLog:
     url = "memory:"
 
     def __init__(self) -> None:
-        self.records: dict[tuple[str, int], list[Stored]] = defaultdict(list)
+        self.records: dict[tuple[str, int], list[StoredRecord]] = defaultdict(list)
         self.failures: deque[tuple[Exception | None, bool]] = deque()
         self.appends = 0
         self.closed = False
@@ -48,8 +48,8 @@ class MemoryLog:
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
-    ) -> list[Stored]:
-        found: list[Stored] = []
+    ) -> list[StoredRecord]:
+        found: list[StoredRecord] = []
         size = 0
         for stored in self.records.get((topic, partition), [])[offset : offset + records_max]:
             size += len(stored.value)
@@ -58,13 +58,13 @@ class MemoryLog:
             found.append(stored)
         return found
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         records = self.records.get((topic, partition), [])
         if not 0 <= offset < len(records):
             raise LogDamaged(f"{topic}/{partition}: there is no record at offset {offset}")
         return records[offset]
 
-    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         while True:
             records = await self.read(topic, partition, offset)
             if records:
@@ -94,7 +94,7 @@ class MemoryLog:
         first, at_ms = len(records), time.time_ns() // 1_000_000
         for entry in entries:
             assert len(entry.value) <= TOPIC[topic].record_bytes_max
-            records.append(Stored(len(records), entry.key, entry.value, entry.headers, at_ms))
+            records.append(StoredRecord(len(records), entry.key, entry.value, entry.headers, at_ms))
         return list(range(first, len(records)))
 
 

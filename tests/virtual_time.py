@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any, Final
 
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from schemas.codec import decode
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
@@ -57,7 +57,7 @@ class TimedLog(MemoryLog):
         await self._pause()
         return offsets
 
-    async def read(self, *args: Any, **keys: Any) -> list[Stored]:
+    async def read(self, *args: Any, **keys: Any) -> list[StoredRecord]:
         await self._pause()
         return await super().read(*args, **keys)
 

@@ -21,7 +21,14 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.os_user import os_user
-from dispatcher.service.operations import Carried, carry_out, known_operations, operations_of, said, under_way_s
+from dispatcher.service.operations import (
+    OperationOutcome,
+    carry_out,
+    known_operations,
+    operations_of,
+    said,
+    under_way_s,
+)
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, console, print_json
 from dispatcher.terminal.questions import ask
@@ -85,7 +92,7 @@ def ask_and_carry_out(
 
 async def _carried(
     config: Config, account: str, vendor: Vendor, make: Callable[[int], Operation], *, again: bool
-) -> Carried:
+) -> OperationOutcome:
     log = await open_log(config.log.url)
     try:
         await _next_second(log, account)
@@ -152,7 +159,7 @@ def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bo
     return True
 
 
-def _tell(account: str, operation: Operation, carried: Carried, *, as_json: bool) -> None:
+def _tell(account: str, operation: Operation, carried: OperationOutcome, *, as_json: bool) -> None:
     verdict, says = carried.answer.verdict, said(carried.answer)
     if as_json:
         print_json(

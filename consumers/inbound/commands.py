@@ -30,7 +30,7 @@ from dispatcher.service.inbound import (
     newest_messages,
 )
 from dispatcher.service.session import open_session
-from dispatcher.store.views import InboundWanted
+from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json, print_json_line
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 from dispatcher.terminal.times import time_ms
@@ -101,7 +101,7 @@ def list_messages(for_review: bool, limit: int, config: str | None, as_json: boo
         click.echo(f'account "{wanted}" is not in {known.path} (accounts there: {names}).', err=True)
 
 
-async def _list(config: str | None, wanted: InboundWanted, limit: int, *, for_review: bool) -> tuple[Messages, Config]:
+async def _list(config: str | None, wanted: InboundFilter, limit: int, *, for_review: bool) -> tuple[Messages, Config]:
     async with open_session(config, progress=folding()) as session:
         return await newest_messages(session, wanted, limit, for_review=for_review), session.config
 
@@ -168,7 +168,7 @@ def follow(config: str | None, as_json: bool, **chosen: str | None) -> None:
         asyncio.run(_follow(config, wanted, as_json=as_json))
 
 
-async def _follow(config: str | None, wanted: InboundWanted, *, as_json: bool) -> None:
+async def _follow(config: str | None, wanted: InboundFilter, *, as_json: bool) -> None:
     async with open_session(config, progress=folding()) as session:
         async for message in follow_messages(session, wanted):
             if as_json:
@@ -219,9 +219,9 @@ def _wanted(
     since: str | None,
     until: str | None,
     contains: str | None,
-) -> InboundWanted:
+) -> InboundFilter:
     load_places(config)  # its [display] says in which zone times are typed
-    return InboundWanted(
+    return InboundFilter(
         account=account,
         number=None if number is None else _number(number),
         since_ms=None if since is None else time_ms(since, "--since"),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consumers.lanes.prepared import Driver
-from consumers.lanes.turns import Queries
+from consumers.lanes.turns import QueryLock
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
@@ -27,7 +27,7 @@ SLOWER_MAX: Final = 8
 
 
 async def poll_balance(
-    owner: Owner, driver: Driver, queries: Queries, book: BalanceBook, interval_s: float | None
+    owner: Owner, driver: Driver, queries: QueryLock, book: BalanceBook, interval_s: float | None
 ) -> None:
     """Query for ever, whenever the book allows it; each "too fast" doubles the interval.
 

@@ -23,8 +23,8 @@ from typing import Final
 import msgspec
 
 from consumers.lanes.prepared import Driver
-from consumers.lanes.turns import Queries
-from dispatcher.arrivals import DEFAULT_WORDS, bury, take_inbound, take_reports
+from consumers.lanes.turns import QueryLock
+from dispatcher.arrivals import DEFAULT_WORDS, keep_dead_letter, take_inbound, take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import Kind, Verdict
@@ -34,7 +34,7 @@ from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.masking import Masker
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Poll, Polled, ReportRow, Vendor
+from dispatcher.vendors.seam.vendor import Poll, PolledPage, ReportRow, Vendor
 
 JITTER: Final = 0.1
 SLOWER_MAX: Final = 16
@@ -60,7 +60,7 @@ class PollInterval(msgspec.Struct):
         backoff = Backoff(self.interval_s, self.interval_s * SLOWER_MAX)
         return backoff.pause_s(1 + self.too_fast) * (1.0 + JITTER * chance)
 
-    def heard(self, page: Polled, *, follows: bool) -> bool:
+    def heard(self, page: PolledPage, *, follows: bool) -> bool:
         """Take an answer in; returns whether the next page may be requested at once. `follows`: this one was."""
         if page.verdict is None:
             self.too_fast = 0
@@ -80,7 +80,7 @@ class Poller:
         vendor: Vendor,
         poll: Poll,
         driver: Driver,
-        queries: Queries,
+        queries: QueryLock,
         finish_s: float,
         opt_out_words: OptOutWords = DEFAULT_WORDS,
         suppressing: SuppressingReports | None = None,
@@ -110,7 +110,7 @@ class Poller:
                     interval.heard(page, follows=True)
                     break
 
-    async def _page(self) -> Polled:
+    async def _page(self) -> PolledPage:
         """The next page, durable; or one with a verdict that says why there is no page."""
         async with self._queries.turn():
             fetching = asyncio.ensure_future(self._fetch())
@@ -123,10 +123,10 @@ class Poller:
             self._queries.heard(self._poll.name, page.verdict)
             return page
 
-    async def _fetch(self) -> Polled:
+    async def _fetch(self) -> PolledPage:
         page = await self._driver.query(self._poll.flow(now_ms()))
         if isinstance(page, Verdict):
-            page = Polled(verdict=page)
+            page = PolledPage(verdict=page)
         if page.verdict is not None:
             self._logger.warning("not polled", kind=page.verdict.kind.value, code=page.verdict.code)
         said = _said(page)
@@ -150,18 +150,18 @@ class Poller:
             failures += 1
             await asyncio.sleep(LOG_AWAY.pause_s(failures))
 
-    async def _keep(self, page: Polled) -> None:
+    async def _keep(self, page: PolledPage) -> None:
         at_ms = now_ms()
         if page.count:
             self._logger.warning("entries that cannot be read", entries=page.count, why=page.why)
             rest = self._masker.raw(page.rest)
-            await bury(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
+            await keep_dead_letter(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
         await take_reports(self._log, self._account, page.reports, at_ms, self._suppressing)
         messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]
         await take_inbound(self._log, self._account, messages, self._opt_out_words)
 
 
-def _said(page: Polled) -> Said:
+def _said(page: PolledPage) -> Said:
     """The content of a page, without the time of reading."""
     messages = [
         (each.number, each.to, each.at_ms if each.at_ms != each.received_ms else 0, each.message_id, each.text)

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from consumers.lanes.prepared import Driver
 from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
-from consumers.lanes.turns import Queries
+from consumers.lanes.turns import QueryLock
 from dispatcher.accounts.ask_book import HistoryBook
 from dispatcher.accounts.history import history
 from dispatcher.arrivals import take_reports
@@ -26,7 +26,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
 from dispatcher.core.lane.verdict import Verdict
-from dispatcher.core.results.history import SHANGHAI_MS, Asked, Finding, Span, Told, find, halves
+from dispatcher.core.results.history import SHANGHAI_MS, Finding, HistoryTarget, SentMessage, Span, find, halves
 from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 from dispatcher.core.results.requests import RequestTime
 from dispatcher.errors import LogError
@@ -59,7 +59,7 @@ class HistoryWatch:
         owner: Owner,
         campaigns: Campaigns,
         driver: Driver,
-        queries: Queries,
+        queries: QueryLock,
         book: HistoryBook,
         takes: RequestTime,
         suppressing: SuppressingReports | None = None,
@@ -156,12 +156,12 @@ class HistoryWatch:
         if others is None:
             self._logger.warning("too many requests without an answer to tell them apart; decide by hand")
             return
-        told = [Told(row.vendor_id, row.number, row.sent_ms, row.text) for row in rows.values()]
+        told = [SentMessage(row.vendor_id, row.number, row.sent_ms, row.text) for row in rows.values()]
         for each in spoken:
             if each.intent not in self._intents:
                 continue
             intent = self._intents[each.intent]
-            asked = Asked(
+            asked = HistoryTarget(
                 intent=each.intent,
                 numbers=await recipients.of(intent),
                 when=each.when,
@@ -208,7 +208,7 @@ class HistoryWatch:
 class _Turns:
     """A driver whose queries wait for the account's turn."""
 
-    def __init__(self, driver: Driver, queries: Queries) -> None:
+    def __init__(self, driver: Driver, queries: QueryLock) -> None:
         self._driver = driver
         self._queries = queries
 

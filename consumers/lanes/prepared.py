@@ -69,7 +69,7 @@ class Driver(Protocol):
         ...
 
 
-class Prepared:
+class RequestPrefixes:
     """The prefix of a chunk's request, computed on first use and kept if it serves a whole campaign.
 
     All raise TextError if the account cannot carry it (as when its configuration was changed after the launch).

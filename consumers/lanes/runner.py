@@ -20,10 +20,10 @@ from consumers.lanes.balance_poll import ASKED_BY, poll_balance
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
-from consumers.lanes.prepared import Driver, Prepared
+from consumers.lanes.prepared import Driver, RequestPrefixes
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices
-from consumers.lanes.turns import Queries
+from consumers.lanes.turns import QueryLock
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.campaigns_feed import CampaignsFeed
@@ -57,7 +57,7 @@ class LaneRunner:
         self._log = log
         self._feed = feed
         self._drivers = drivers
-        self._prepared = Prepared({account: config.accounts[account] for account in drivers}, feed.campaigns)
+        self._prepared = RequestPrefixes({account: config.accounts[account] for account in drivers}, feed.campaigns)
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
@@ -110,7 +110,7 @@ class LaneRunner:
         """The tasks of each account besides sending: queries of its vendor, and notices."""
         for account, driver in self._drivers.items():
             vendor = self._config.accounts[account]
-            queries = Queries(owner, account, self._wake)
+            queries = QueryLock(owner, account, self._wake)
             yield poll_balance(owner, driver, queries, self._book, vendor.balance_interval_s)
             suppressing = SuppressingReports(type(vendor).report_codes, self._config.suppression.from_reports)
             for poll in vendor.polls():

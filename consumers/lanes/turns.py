@@ -22,7 +22,7 @@ LOOK_AGAIN_S: Final = 0.05
 _logger = get_logger("lanes")
 
 
-class Queries:
+class QueryLock:
     """The turns of one account in this process. `wake` is set when the lane may continue."""
 
     def __init__(self, owner: Owner, account: str, wake: asyncio.Event) -> None:

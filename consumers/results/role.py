@@ -26,7 +26,7 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogNewer, StoreBusy
-from dispatcher.log.port import Log, Stored
+from dispatcher.log.port import Log, StoredRecord
 from dispatcher.loggers import get_logger
 from dispatcher.process.roles import Work, start_tasks
 from dispatcher.service.freshness import bring_up_to_date
@@ -163,7 +163,7 @@ class Feeds:
     """Follows partitions of a log; holds a bounded amount of each until it is taken."""
 
     def __init__(self, log: Log, offsets: dict[tuple[str, int], int]) -> None:
-        self._held: dict[tuple[str, int], deque[list[Stored]]] = {}
+        self._held: dict[tuple[str, int], deque[list[StoredRecord]]] = {}
         self._bytes: dict[tuple[str, int], int] = {}
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -198,7 +198,7 @@ class Feeds:
             if before >= BURST_BYTES and sum(self._bytes.values()) == before:
                 break
 
-    def take(self) -> dict[tuple[str, int], list[Stored]]:
+    def take(self) -> dict[tuple[str, int], list[StoredRecord]]:
         """Everything that is there."""
         taken = {place: [r for records in held for r in records] for place, held in self._held.items() if held}
         self._held.clear()

@@ -24,8 +24,8 @@ from dispatcher.errors import UserError
 from dispatcher.service.resolutions import Resolution, list_resolutions
 from dispatcher.service.session import open_session
 from dispatcher.service.unknowns import (
-    Doubt,
     ResolveResult,
+    UnknownRequest,
     lanes_run,
     list_unknown,
     resolve_unknown,
@@ -143,7 +143,7 @@ def resolve(
         _say(done, found, runs=runs)
 
 
-async def _list(config: str | None, campaign: str | None) -> tuple[list[Doubt], int]:
+async def _list(config: str | None, campaign: str | None) -> tuple[list[UnknownRequest], int]:
     async with open_session(config, progress=folding()) as session:
         return await list_unknown(session, campaign)
 
@@ -153,13 +153,15 @@ async def _resolutions(config: str | None, campaign: str | None) -> list[Resolut
         return await list_resolutions(session, campaign, newest=RESOLVED_SHOWN, progress=_Progress())
 
 
-async def _to_resolve(config: str | None, campaign: str, names: Sequence[str], verdict: ResolvedAs) -> list[Doubt]:
+async def _to_resolve(
+    config: str | None, campaign: str, names: Sequence[str], verdict: ResolvedAs
+) -> list[UnknownRequest]:
     async with open_session(config, progress=folding()) as session:
         return await unknown_to_resolve(session, campaign, names, verdict)
 
 
 async def _resolve(
-    config: str | None, campaign: str, found: Sequence[Doubt], verdict: ResolvedAs, why: str, vendor_id: str
+    config: str | None, campaign: str, found: Sequence[UnknownRequest], verdict: ResolvedAs, why: str, vendor_id: str
 ) -> tuple[ResolveResult, bool]:
     """The result, and whether a process runs one of the lanes."""
     async with open_session(config) as session:
@@ -176,7 +178,7 @@ def _print_resolved(found: Sequence[Resolution], *, as_json: bool) -> None:
         click.echo("nothing that was unknown was resolved by reports, by a policy or by a person so far.")
 
 
-def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
+def _agreed(found: Sequence[UnknownRequest], verdict: ResolvedAs, *, yes: bool) -> bool:
     """Show what will happen, on standard error, and ask."""
     screen = console(err=True)
     screen.print(requests(found, now_ms()))
@@ -185,7 +187,7 @@ def _agreed(found: Sequence[Doubt], verdict: ResolvedAs, *, yes: bool) -> bool:
     return confirm(f"Resolve {'it' if len(found) == 1 else 'them'} as {verdict}?", yes=yes)
 
 
-def _say(done: ResolveResult, found: Sequence[Doubt], *, runs: bool) -> None:
+def _say(done: ResolveResult, found: Sequence[UnknownRequest], *, runs: bool) -> None:
     if not found:
         click.echo(f"nothing of {done.campaign} is unknown.")
         return

@@ -17,7 +17,7 @@ from dispatcher.core.lane.verdict import NO_ANSWER
 from dispatcher.core.results.evidence import Candidate
 from dispatcher.masking import masked_mobiles
 from dispatcher.service.resolutions import Resolution
-from dispatcher.service.unknowns import Clue, Doubt
+from dispatcher.service.unknowns import ReportEvidence, UnknownRequest
 from dispatcher.store.meanings import meaning
 from dispatcher.terminal.options import columns
 from dispatcher.words import age, clock, counted
@@ -42,13 +42,13 @@ _WHAT_HAPPENS: Final = {
 }
 
 
-def listing(found: Sequence[Doubt], now_ms: int) -> RenderableType:
+def listing(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
     """Everything about these requests, and what to do."""
     title = Text(f"{amount(found)} unknown: the vendor may or may not have texted them.", style="bold magenta")
     return Group(title, Text(), requests(found, now_ms), *_advice(found))
 
 
-def amount(found: Sequence[Doubt]) -> str:
+def amount(found: Sequence[UnknownRequest]) -> str:
     """`300 recipients in 3 requests are`."""
     recipients = sum(doubt.chunk.recipients for doubt in found)
     return (
@@ -56,7 +56,7 @@ def amount(found: Sequence[Doubt]) -> str:
     )
 
 
-def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
+def requests(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
     """The requests, oldest first: which, how many, since when; and below each why, and the evidence."""
     shown, rest = found[:CHUNKS_SHOWN], found[CHUNKS_SHOWN:]
     name, campaign, account = (
@@ -79,7 +79,7 @@ def requests(found: Sequence[Doubt], now_ms: int) -> RenderableType:
     return Group(*parts)
 
 
-def why(doubt: Doubt) -> str:
+def why(doubt: UnknownRequest) -> str:
     """Why it is unknown, in plain words."""
     chunk = doubt.chunk
     if doubt.in_history:
@@ -97,7 +97,7 @@ def why(doubt: Doubt) -> str:
     return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
 
 
-def evidence(doubt: Doubt) -> str:
+def evidence(doubt: UnknownRequest) -> str:
     """The evidence that it was taken."""
     proof = doubt.proof
     if doubt.in_history:
@@ -114,7 +114,7 @@ def evidence(doubt: Doubt) -> str:
     return f"not looked for: {doubt.blind}" if doubt.blind else "no report so far"
 
 
-def _ambiguous(clue: Clue) -> str:
+def _ambiguous(clue: ReportEvidence) -> str:
     said = f"reports for {counted(clue.numbers, 'number')} of it under id {clue.vendor_id}"
     if not clue.others:
         return f"{said}, but another id claims it too, or they came before it was sent"
@@ -132,7 +132,7 @@ def holder_word(chunk: Candidate) -> str:
     return _HOLDER_WORDS.get(chunk.state, chunk.state.word)
 
 
-def _advice(found: Sequence[Doubt]) -> Iterator[Text]:
+def _advice(found: Sequence[UnknownRequest]) -> Iterator[Text]:
     """What to do, by policy."""
     views = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
     if any(doubt.proof is not None for doubt in found):
@@ -165,7 +165,7 @@ _DECISIONS: Final[dict[ResolvedAs, str]] = {
 }
 
 
-def plan(found: Sequence[Doubt], verdict: ResolvedAs) -> Iterator[str]:
+def plan(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> Iterator[str]:
     """What a decision will do, shown before the question."""
     [view] = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
     recipients = sum(doubt.chunk.recipients for doubt in found)
@@ -185,16 +185,16 @@ def plan(found: Sequence[Doubt], verdict: ResolvedAs) -> Iterator[str]:
         yield f"ATTENTION: there are reports that may be of {_names(hinted)}: the vendor may well have taken them."
 
 
-def _names(found: Sequence[Doubt]) -> str:
+def _names(found: Sequence[UnknownRequest]) -> str:
     names = [doubt.name for doubt in found]
     return f"{', '.join(names[:5])}{f' and {len(names) - 5:,} more' if len(names) > 5 else ''}"
 
 
-def _twice(found: Sequence[Doubt]) -> str:
+def _twice(found: Sequence[UnknownRequest]) -> str:
     return f"up to {counted(sum(doubt.chunk.recipients for doubt in found), 'recipient')}"
 
 
-def as_object(doubt: Doubt) -> dict[str, Any]:
+def as_object(doubt: UnknownRequest) -> dict[str, Any]:
     """One request, for `--json`. Times are Unix milliseconds."""
     chunk = doubt.chunk
     return {

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from dispatcher.clock import now_ms
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogError
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Balance, History, Vendor
@@ -275,7 +275,7 @@ class AskBook(Generic[Answered]):
             raise LogDamaged(f"campaigns: the log at {self._log.url} lost record {mine} that it had confirmed.")
         return found or 0.0
 
-    def _write(self, stored: Stored) -> float:
+    def _write(self, stored: StoredRecord) -> float:
         record = record_of(stored, CAMPAIGNS.name)
         if not isinstance(record, BalanceAsked) or record.account not in self._pages:
             return 0.0

@@ -28,7 +28,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     headers: Headers = ()
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class StoredRecord(msgspec.Struct, frozen=True, gc=False):
     """A read record: an entry with its offset. `at_ms` is the log's own append time (wall clock, for people)."""
 
     offset: int
@@ -73,7 +73,7 @@ class Log(Protocol):
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
-    ) -> list[Stored]:
+    ) -> list[StoredRecord]:
         """The records from `offset` on that exist now, at most that many, at least one if there is one.
 
         [] at the end. Raises LogDamaged if `offset` lies before the first kept record of a topic that is not compacted,
@@ -81,11 +81,11 @@ class Log(Protocol):
         """
         ...
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         """Exactly this record. Raises LogDamaged if it is missing or deleted."""
         ...
 
-    def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         """Records from `offset` on, in order, each once; waits at the end for more, and never ends by itself.
 
         This process's own appends are handed on right after their commit. Close the iterator (`aclose`) or cancel

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dispatcher.errors import LogDamaged, LogNewer
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from schemas.codec import BrokenRecord, NewerRecord, decode
 from schemas.records import AnyRecord
 
 
-def record_of(stored: Stored, topic: str) -> AnyRecord:
+def record_of(stored: StoredRecord, topic: str) -> AnyRecord:
     """The record. Raises LogNewer, LogDamaged, each with one plain sentence."""
     try:
         return decode(stored.value)

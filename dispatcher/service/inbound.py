@@ -19,7 +19,7 @@ from dispatcher.log.port import Log
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader
-from dispatcher.store.views import DeadLetter, InboundMarks, InboundMessage, InboundTally, InboundWanted
+from dispatcher.store.views import DeadLetter, InboundFilter, InboundMarks, InboundMessage, InboundTally
 from schemas.codec import BrokenRecord, NewerRecord, decode
 from schemas.records import Dead
 from schemas.topics import DEAD, INBOUND
@@ -56,7 +56,7 @@ class DeadLetters(msgspec.Struct, frozen=True, kw_only=True):
     letters: list[Letter]
 
 
-async def newest_messages(session: Session, wanted: InboundWanted, limit: int, *, for_review: bool = False) -> Messages:
+async def newest_messages(session: Session, wanted: InboundFilter, limit: int, *, for_review: bool = False) -> Messages:
     """The newest wanted messages, or those of them for review.
 
     Raises ConfigError if there is no log yet, LogError, StoreError.
@@ -90,14 +90,14 @@ def marked(messages: Sequence[InboundMessage], words: OptOutWords) -> list[Inbou
     ]
 
 
-def all_messages(places: Places, wanted: InboundWanted, words: OptOutWords) -> Iterator[Sequence[InboundMessage]]:
+def all_messages(places: Places, wanted: InboundFilter, words: OptOutWords) -> Iterator[Sequence[InboundMessage]]:
     """All wanted messages in the results, oldest first, some thousand at a time. Blocks."""
     with contextlib.closing(open_reader(places.store)) as reader:
         for page in reader.inbound_pages(wanted):
             yield marked(page, words)
 
 
-async def follow_messages(session: Session, wanted: InboundWanted) -> AsyncIterator[InboundMessage]:
+async def follow_messages(session: Session, wanted: InboundFilter) -> AsyncIterator[InboundMessage]:
     """Each wanted message as it comes, for ever. Raises the errors of `newest_messages`."""
     marks = await session.read(lambda reader: reader.inbound_marks())
     while True:
@@ -118,7 +118,7 @@ async def dead_letters(session: Session, account: str | None, limit: int) -> Dea
     )
 
 
-def _news(since: InboundMarks, wanted: InboundWanted, reader: StoreReader) -> tuple[list[InboundMessage], InboundMarks]:
+def _news(since: InboundMarks, wanted: InboundFilter, reader: StoreReader) -> tuple[list[InboundMessage], InboundMarks]:
     return reader.inbound_news(since, wanted)
 
 

@@ -11,7 +11,7 @@ from dispatcher.core.suppression import DIGITS_MAX, DIGITS_MIN, key_as_written, 
 from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import UserError
 from dispatcher.service.session import Session
-from dispatcher.service.suppression import Suppressed, list_suppressed
+from dispatcher.service.suppression import SuppressedNumber, list_suppressed
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import InboundMessage, RejectPage, Sighting
 from schemas.states import State
@@ -58,7 +58,7 @@ class NumberLookup(msgspec.Struct, frozen=True, kw_only=True):
     number: str
     campaigns: list[NumberInCampaign]
     set_aside: list[SetAside]
-    suppressed: Suppressed | None
+    suppressed: SuppressedNumber | None
     inbound: list[InboundMessage]
 
 

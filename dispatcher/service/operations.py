@@ -69,7 +69,7 @@ class Operations(msgspec.Struct, frozen=True, kw_only=True):
     operations: list[OperationView]
 
 
-class Carried(msgspec.Struct, frozen=True, kw_only=True):
+class OperationOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """The result of an operation. `untold`: why the log does not have it, or ""."""
 
     operation: str
@@ -80,7 +80,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 
 async def carry_out(
     log: Log, vendor: Vendor, account: str, operation: Operation, by: str, *, again: bool = False
-) -> Carried:
+) -> OperationOutcome:
     """Announce it, have the vendor carry it out once, and record the result.
 
     It is refused while an equal, earlier one is unknown or under way, unless `again`. Raises LogError if it could not
@@ -112,7 +112,7 @@ async def carry_out(
     result = result_of(answer.verdict.kind)
     says = said(answer)[:SAYS_CHARS_MAX]
     told = replace(record, result=result, at_ms=now_ms(), code=answer.verdict.code, says=says)
-    return Carried(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
+    return OperationOutcome(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
 
 
 def _driver(vendor: Vendor, account: str) -> HttpDriver:
@@ -131,13 +131,13 @@ async def _unknown_before(log: Log, record: Operated) -> OperationState | None:
     return None
 
 
-async def _stood_back(log: Log, record: Operated, first: OperationState) -> Carried:
+async def _stood_back(log: Log, record: Operated, first: OperationState) -> OperationOutcome:
     """Record it as not done: the vendor was not asked."""
     says = f"the same was just asked by {first.asked.by} (operation {first.asked.operation}): wait for what comes of it"
     told = replace(record, result="not-done", at_ms=now_ms(), code=Kind.NOT_SENT.value, says=says)
     verdict = Verdict(kind=Kind.NOT_SENT, code=Kind.NOT_SENT.value)
     answer = OperationResult(verdict=verdict, says=says)
-    return Carried(operation=record.operation, result="not-done", answer=answer, untold=await _tell(log, told))
+    return OperationOutcome(operation=record.operation, result="not-done", answer=answer, untold=await _tell(log, told))
 
 
 def is_same(one: Operated, other: Operated) -> bool:

@@ -21,7 +21,7 @@ READ_WITHIN_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.2
 
 
-class ResultsWritten(msgspec.Struct, frozen=True, kw_only=True):
+class WrittenResults(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows were written, and which batches have no numbers, and why."""
 
     rows: int
@@ -49,7 +49,7 @@ def write_results(
     number_header: str = "",
     language: Language = "en",
     wrote: Wrote = lambda rows: None,
-) -> ResultsWritten:
+) -> WrittenResults:
     """Write the results in these states (None: all recipients); `texts`: with a column of what each recipient gets;
     `columns`: with these columns of the list (`sent_columns` are those of a personalised campaign on the log), and the
     numbers under `number_header`, if given.
@@ -80,4 +80,4 @@ def write_results(
             number_header=number_header,
             language=language,
         )
-        return ResultsWritten(rows=rows, damaged=reader.damaged(view.id))
+        return WrittenResults(rows=rows, damaged=reader.damaged(view.id))

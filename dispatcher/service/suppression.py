@@ -29,7 +29,7 @@ class SuppressionChange(msgspec.Struct, frozen=True, kw_only=True):
     listed: int
 
 
-class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
+class SuppressedNumber(msgspec.Struct, frozen=True, kw_only=True):
     """A number on the list: since when, from which source, by whom and why."""
 
     number: str
@@ -43,7 +43,7 @@ class SuppressedNumbers(msgspec.Struct, frozen=True, kw_only=True):
     """How many numbers are on the list, and the requested ones."""
 
     listed: int
-    entries: list[Suppressed]
+    entries: list[SuppressedNumber]
 
 
 async def read_suppression(session: Session, *, detailed: bool) -> SuppressionList:
@@ -65,7 +65,7 @@ async def list_suppressed(session: Session, number: int | None = None, limit: in
     for place in places.tolist():
         origin = found.origin(place)
         entries.append(
-            Suppressed(
+            SuppressedNumber(
                 number=shown(int(listing.numbers[place])),
                 since_ms=int(listing.times[place]) * 1000,
                 source=origin.source,

@@ -20,7 +20,7 @@ from dispatcher.core.messages.template import Template, parse
 from dispatcher.core.numbers import Numbers
 from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log, Stored
+from dispatcher.log.port import Log, StoredRecord
 from dispatcher.store.export.recipients import Texts
 from dispatcher.store.port import CampaignView, Page, RejectPage
 from schemas.batch import BrokenBatch, Values, unpack_values
@@ -45,7 +45,7 @@ def sent_texts(places: Places, view: CampaignView) -> Iterator[Texts]:
 class SentValues:
     """The values of a personalised campaign's recipients, a column for each placeholder."""
 
-    def __init__(self, names: tuple[str, ...], fetch: Callable[[Page], Stored]) -> None:
+    def __init__(self, names: tuple[str, ...], fetch: Callable[[Page], StoredRecord]) -> None:
         self.names = names
         self._fetch = fetch
 
@@ -77,7 +77,7 @@ def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
             runner.run(log.close())
 
 
-async def _batch(log: Log, page: Page) -> Stored:
+async def _batch(log: Log, page: Page) -> StoredRecord:
     offset, partition = divmod(page.place, SPREAD_PARTITIONS)
     try:
         return await log.fetch(RECIPIENTS.name, partition, offset)
@@ -85,7 +85,7 @@ async def _batch(log: Log, page: Page) -> Stored:
         raise StoreError(f"the texts of batch {page.batch} cannot be read: {error} Export without --texts.") from error
 
 
-def _values(page: Page, stored: Stored) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
+def _values(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
     """(a page's values by name, which of its recipients are in their batch)."""
     try:
         wire, _, values = unpack_values(stored.value, stored.headers)
@@ -101,7 +101,7 @@ def _values(page: Page, stored: Stored) -> tuple[dict[str, pl.Series], NDArray[n
     return columns, is_known
 
 
-def _texts(page: Page, stored: Stored, template: Template) -> pl.Series:
+def _texts(page: Page, stored: StoredRecord, template: Template) -> pl.Series:
     columns, is_known = _values(page, stored)
     names = tuple(columns)
     parts: list[pl.Series | pl.Expr] = [pl.lit(template.literals[0])]

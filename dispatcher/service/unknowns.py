@@ -39,7 +39,7 @@ LOOK_AGAIN_S: Final = 0.5
 IN_EFFECT_WITHIN_S: Final = 15.0
 
 
-class Clue(msgspec.Struct, frozen=True, kw_only=True):
+class ReportEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Reports with an id that appears in no outcome, for `numbers` numbers of the request or an attempt of it.
 
     `others` hold them, too. `proves`: its recipients were texted under this id, so the search for evidence resolves it.
@@ -53,7 +53,7 @@ class Clue(msgspec.Struct, frozen=True, kw_only=True):
     proves: bool
 
 
-class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An unknown chunk, its campaign's current view, and what else is known.
 
     `blind` says why no evidence is searched for on its account, or is "".
@@ -62,7 +62,7 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
     chunk: UnknownChunk
     campaign: CampaignView
     vendor: str
-    clues: tuple[Clue, ...]
+    clues: tuple[ReportEvidence, ...]
     blind: str = ""
 
     @property
@@ -86,16 +86,16 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
         return self.chunk.code == HISTORY_PARTLY
 
     @property
-    def proof(self) -> Clue | None:
+    def proof(self) -> ReportEvidence | None:
         """The clue that proves that it was taken."""
         return next((clue for clue in self.clues if clue.proves), None)
 
 
-def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
+def doubts(reader: StoreReader, campaign: str | None = None) -> list[UnknownRequest]:
     """The unknown chunks of this campaign, or of all, oldest first. Raises UserError if there is none. Blocks."""
     views = {view.id: view for view in ([view_in(reader, campaign)] if campaign else reader.campaigns())}
     chunks = [chunk for chunk in reader.unknown(campaign) if chunk.campaign in views]
-    clues: dict[int, list[Clue]] = {}
+    clues: dict[int, list[ReportEvidence]] = {}
     blind: dict[str, str] = {}
     for account in sorted({chunk.account for chunk in chunks} & set(reader.in_doubt())):
         if not gives_ids_each(views.values(), account):
@@ -107,7 +107,7 @@ def doubts(reader: StoreReader, campaign: str | None = None) -> list[Doubt]:
         view = views[chunk.campaign]
         vendors = {leg.account: leg.vendor for leg in view.legs}
         found.append(
-            Doubt(
+            UnknownRequest(
                 chunk=chunk,
                 campaign=view,
                 vendor=vendors.get(chunk.account, ""),
@@ -129,7 +129,7 @@ def _ids_each(vendor: str) -> bool:
     return known is not None and known.ids_each
 
 
-def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> str:
+def _gather(reader: StoreReader, account: str, clues: dict[int, list[ReportEvidence]]) -> str:
     """Add the account's clues by chunk; returns why there are none, unless reports are missing."""
     after, parts = "", list[Evidence]()
     for _ in range(EVIDENCE_CALLS_MAX):
@@ -143,7 +143,7 @@ def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> 
     for trace in traces:
         for chunk in {*trace.holders, *trace.proves}:
             proof = proven.get(chunk.id)
-            clue = Clue(
+            clue = ReportEvidence(
                 vendor_id=trace.of.vendor_id,
                 reports=trace.of.reports,
                 numbers=len(trace.of.numbers),
@@ -153,14 +153,14 @@ def _gather(reader: StoreReader, account: str, clues: dict[int, list[Clue]]) -> 
             clues.setdefault(chunk.id, []).append(clue)
     for proof in proven.values():
         if proof.of is None:
-            clue = Clue(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
+            clue = ReportEvidence(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
             clues.setdefault(proof.chunk.id, []).append(clue)
     if any(part.each for part in parts):
         return ONE_BY_ONE
     return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""
 
 
-def chosen(found: Sequence[Doubt], campaign: str, names: Collection[str]) -> list[Doubt]:
+def chosen(found: Sequence[UnknownRequest], campaign: str, names: Collection[str]) -> list[UnknownRequest]:
     """The requests that `--chunk` names, or all. Raises UserError for one that is not unknown."""
     if not names:
         return list(found)
@@ -176,7 +176,7 @@ def chosen(found: Sequence[Doubt], campaign: str, names: Collection[str]) -> lis
 
 
 def decisions(
-    found: Sequence[Doubt], verdict: ResolvedAs, *, why: str, vendor_id: str, by: str, at_ms: int
+    found: Sequence[UnknownRequest], verdict: ResolvedAs, *, why: str, vendor_id: str, by: str, at_ms: int
 ) -> dict[int, list[Decided]]:
     """The records of a person's decision, by lane partition; every intent is named.
 
@@ -233,7 +233,7 @@ class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
     chunks: list[ResolvedChunk]
 
 
-async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[Doubt], int]:
+async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[UnknownRequest], int]:
     """The result of `doubts`, and how many records it is behind the log. Raises LogError, StoreError."""
     records_behind = await session.behind(whole=True)
     return await session.read(lambda reader: doubts(reader, campaign)), records_behind
@@ -241,7 +241,7 @@ async def list_unknown(session: Session, campaign: str | None = None) -> tuple[l
 
 async def unknown_to_resolve(
     session: Session, campaign: str, names: Collection[str], verdict: ResolvedAs
-) -> list[Doubt]:
+) -> list[UnknownRequest]:
     """The requests of a decision: the named ones, or all unknown ones.
 
     Raises UserError for a name that is not unknown, and if the vendor's history says that some were texted.
@@ -255,7 +255,7 @@ async def unknown_to_resolve(
 async def resolve_unknown(
     session: Session,
     campaign: str,
-    found: Sequence[Doubt],
+    found: Sequence[UnknownRequest],
     verdict: ResolvedAs,
     *,
     why: str = "",
@@ -290,7 +290,7 @@ async def resolve_unknown(
     )
 
 
-def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
+def _check_not_taken(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> None:
     partly = [doubt for doubt in found if doubt.partly_taken]
     if verdict == ResolvedAs.NOT_SENT and partly:
         first = partly[0]
@@ -301,13 +301,13 @@ def _check_not_taken(found: Sequence[Doubt], verdict: ResolvedAs) -> None:
         )
 
 
-def lanes_run(session: Session, found: Sequence[Doubt]) -> bool:
+def lanes_run(session: Session, found: Sequence[UnknownRequest]) -> bool:
     """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which is not known here."""
     held = lane_holders(session.places)
     return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
 
 
-async def _still_unknown(session: Session, found: Sequence[Doubt], within_s: float) -> list[Doubt]:
+async def _still_unknown(session: Session, found: Sequence[UnknownRequest], within_s: float) -> list[UnknownRequest]:
     """Those of these that are still unknown: returns as soon as none is, or at the end of the time."""
     [campaign] = {doubt.campaign.id for doubt in found}
     until_s = time.monotonic() + within_s

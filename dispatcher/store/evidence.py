@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, Unexplained
-from dispatcher.core.results.reports import Parked
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, UnexplainedId
+from dispatcher.core.results.reports import ParkedReports
 from dispatcher.store.views import Evidence
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
@@ -38,7 +38,7 @@ class Traces(Protocol):
         """Unknown chunks without an id whose recipients had a returned attempt that was accepted later."""
         ...
 
-    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, Parked, int]]:
+    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, ParkedReports, int]]:
         """(vendor id, place, rows, bytes) behind the id `after`, by id and place; only ids that are in no outcome."""
         ...
 
@@ -79,9 +79,9 @@ def search(store: Traces, account: str, after: str) -> Evidence:
     return Evidence(account=account, traces=tuple(looking.traces()), late=late, more_after=more_after)
 
 
-def _unexplained(store: Traces, account: str, after: str) -> tuple[list[Unexplained], str]:
+def _unexplained(store: Traces, account: str, after: str) -> tuple[list[UnexplainedId], str]:
     """The next ids, and where the next call continues ("": at the beginning)."""
-    entries: list[tuple[str, int, Parked]] = []
+    entries: list[tuple[str, int, ParkedReports]] = []
     more_after, size = "", 0
     for vendor_id, place, parked, parked_bytes in store.parked(account, after):
         if len(entries) >= PARKED_MAX or size >= PARKED_BYTES_MAX:
@@ -96,7 +96,7 @@ def _unexplained(store: Traces, account: str, after: str) -> tuple[list[Unexplai
         named = np.unique(numbers[numbers != 0]).astype(np.int64, copy=False)
         if len(named):
             found.append(
-                Unexplained(
+                UnexplainedId(
                     vendor_id=vendor_id,
                     numbers=named,
                     reports=len(numbers),

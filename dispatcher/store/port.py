@@ -18,17 +18,17 @@ from typing import Final, Protocol
 import msgspec
 
 from dispatcher.errors import StoreError
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.store.views import (
     CampaignView,
     DeadCount,
     DeadLetter,
     Evidence,
     Failure,
+    InboundFilter,
     InboundMarks,
     InboundMessage,
     InboundTally,
-    InboundWanted,
     Oddity,
     Page,
     RejectPage,
@@ -49,10 +49,10 @@ __all__ = [
     "Delivery",
     "Evidence",
     "Failure",
+    "InboundFilter",
     "InboundMarks",
     "InboundMessage",
     "InboundTally",
-    "InboundWanted",
     "LoadedBatch",
     "Oddity",
     "OtherLog",
@@ -114,7 +114,7 @@ class StoreReader(Protocol):
         self,
         number: str | None = None,
         *,
-        wanted: InboundWanted | None = None,
+        wanted: InboundFilter | None = None,
         messages_max: int = 100,
         now_ms: int | None = None,
     ) -> list[InboundMessage]:
@@ -124,7 +124,7 @@ class StoreReader(Protocol):
         """
         ...
 
-    def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
+    def inbound_pages(self, wanted: InboundFilter, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
         """All wanted messages, oldest first, some thousand at a time."""
         ...
 
@@ -133,7 +133,7 @@ class StoreReader(Protocol):
         ...
 
     def inbound_news(
-        self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
+        self, since: InboundMarks, wanted: InboundFilter, now_ms: int | None = None
     ) -> tuple[list[InboundMessage], InboundMarks]:
         """Wanted messages that became complete, or incomplete for good, since then; and where to continue."""
         ...
@@ -203,7 +203,7 @@ class OtherLog(StoreError):
     """The store has read beyond the log's end: it was made from another log, or the log was set back."""
 
 
-Delivery = Mapping[tuple[str, int], Sequence[Stored]]
+Delivery = Mapping[tuple[str, int], Sequence[StoredRecord]]
 """Records by (topic, partition), in order and without gaps, from the store's offset on."""
 
 INPUTS: Final = ("campaigns", "jobs", "rejects", "inbound", "dead")

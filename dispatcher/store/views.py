@@ -198,7 +198,7 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
     flags: tuple[str, ...] = ()
 
 
-class InboundWanted(msgspec.Struct, frozen=True, kw_only=True):
+class InboundFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages: None means all. `since_ms` <= time < `until_ms`; `contains` ignores case (ASCII)."""
 
     account: str | None = None

@@ -17,7 +17,7 @@ from loadtest.scenarios.format import Scenario
 from loadtest.scenarios.lists import Lists, write_lists
 from loadtest.scenarios.processes import Processes
 from loadtest.scenarios.settings import as_toml, configuration, secret_file, simulated
-from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.process import SpawnedSimulator, spawn
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     config: Path
     loaded: Config
-    vendors: Mapping[str, Spawned]
+    vendors: Mapping[str, SpawnedSimulator]
     processes: Processes
     lists: Lists
 

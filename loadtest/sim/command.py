@@ -159,7 +159,7 @@ def _introduced(sim: Simulated) -> list[str]:
 
     if isinstance(sim, CmppSimulator | CmppNetwork):
         return sim.introduction()
-    from loadtest.sim.state import Fetched  # here as the server is
+    from loadtest.sim.state import Fetchable  # here as the server is
 
     switches = sim.state.switches
     edition = f", edition {switches.edition}" if "edition" in switches.table else ""
@@ -169,7 +169,7 @@ def _introduced(sim: Simulated) -> list[str]:
         limit = f"{flow.limit} {flow.unit} in any {flow.per_s:g} s" if flow.limit else "no flow limit"
         pushed, kept = account.report_roads()
         roads = [f"reports to {account.report_url}"] if pushed else []
-        if kept and isinstance(sim.vendor.pushes, Fetched):
+        if kept and isinstance(sim.vendor.pushes, Fetchable):
             roads.append("reports kept until they are asked for")
         reports = ", ".join(roads) or "no reports (no report_url)"
         lines.append(f"  account {account.account}: {limit}, credit {sum(book.balance.values()):,}, {reports}")

@@ -31,7 +31,7 @@ from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger import rows
 from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests.faults import rule
-from loadtest.sim.state import Fetched, State, Vendor
+from loadtest.sim.state import Fetchable, State, Vendor
 
 JSON = "application/json"
 PREFIX = "/_sim"
@@ -181,7 +181,7 @@ class Control:
         book = self._book(str(wanted.get("account", "")))
         pushed, kept = book.config.inbound_roads()
         pushes = self._vendor.pushes
-        if kept and isinstance(pushes, Fetched):
+        if kept and isinstance(pushes, Fetchable):
             count = pushes.keep_inbound(book, wanted)
             if not pushed:
                 book.inbound_pushed += count

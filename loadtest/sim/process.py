@@ -104,7 +104,7 @@ class SimClient:
             raise ConfigError(orjson.loads(error.read())["error"]) from None
 
 
-class Spawned(SimClient):
+class SpawnedSimulator(SimClient):
     """A simulator in a child process; of several the first, the others by their name in `named`. `addresses` has
     HOST:PORT of each: what a CMPP gateway listens on, whose `url` is its control endpoint alone.
     """
@@ -117,7 +117,7 @@ class Spawned(SimClient):
 
 
 @contextmanager
-def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "uvloop") -> Iterator[Spawned]:
+def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "uvloop") -> Iterator[SpawnedSimulator]:
     """Run a simulator with this configuration (config.py) in a child process; without `listen` on a free port.
 
     `loop`: asyncio or uvloop (docs/SIMULATORS.md says which is faster for what). Raises ConfigError, PortInUse,
@@ -146,7 +146,7 @@ def spawn(config: Mapping[str, Any] | None = None, *, loop: str = "uvloop") -> I
         if "error" in ready:
             errors = {"ConfigError": ConfigError, "PortInUse": PortInUse}
             raise errors.get(ready.get("kind", ""), DispatcherError)(ready["error"])
-        yield Spawned(ready["urls"], child.pid, ready["addresses"])
+        yield SpawnedSimulator(ready["urls"], child.pid, ready["addresses"])
     finally:
         child.stdin.close()
         try:

@@ -36,7 +36,7 @@ from loadtest.sim.hezhong.vendor import Hezhong
 from loadtest.sim.http.arrival_times import Listener
 from loadtest.sim.http.wire import Reply, Wire, reset
 from loadtest.sim.ledger import rows
-from loadtest.sim.state import Arrived, State, Vendor
+from loadtest.sim.state import ArrivedRequest, State, Vendor
 from loadtest.sim.switches import Switches
 
 VENDORS: dict[str, type[Vendor]] = {kind.name: kind for kind in (Batch, Hezhong, Guodu, Cosms, BatchB)}
@@ -184,7 +184,9 @@ class Simulator:
         try:
             peer = request.remote or ""
             parameters = query.encode("utf-8", "surrogateescape")
-            arrived = Arrived(at_s, request.method, path, parameters, body, peer, protocol.connection, request.headers)
+            arrived = ArrivedRequest(
+                at_s, request.method, path, parameters, body, peer, protocol.connection, request.headers
+            )
             reply = self.vendor.receive(arrived)
             await self._wait(at_s, reply)
         finally:

@@ -20,7 +20,7 @@ from loadtest.sim.switches import Switch, Switches
 
 
 @dataclass(slots=True)
-class Arrived:
+class ArrivedRequest:
     """One request, complete. `at_s` is the moment its first byte arrived (time.monotonic); `connection` is another
     number for every connection.
     """
@@ -59,7 +59,7 @@ class Pushing(Encoder, OnDemand, Protocol):
 
 
 @runtime_checkable
-class Fetched(Protocol):
+class Fetchable(Protocol):
     """A vendor that may also be asked for its reports and messages."""
 
     def keep_inbound(self, book: Book, wanted: Mapping[str, Any]) -> int:
@@ -90,7 +90,7 @@ class Vendor(Protocol):
         """What it pushes."""
         ...
 
-    def receive(self, arrived: Arrived) -> Reply:
+    def receive(self, arrived: ArrivedRequest) -> Reply:
         """Carry one request to one of `paths` out. Never waits."""
         ...
 
@@ -114,4 +114,4 @@ class State:
     def use(self, encoder: Encoder | BundleEncoder) -> None:
         """Give the report engine its vendor."""
         self.reports = ReportEngine(self.switches, self.ledger, encoder, self.config.seed)
-        self.reports.fetched = isinstance(encoder, Fetched)
+        self.reports.fetched = isinstance(encoder, Fetchable)

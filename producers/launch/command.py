@@ -21,7 +21,7 @@ from dispatcher.terminal.questions import confirm
 if TYPE_CHECKING:
     from dispatcher.service.launching import LaunchRequest
     from producers.launch.commit import LaunchResult
-    from producers.launch.prepare import Prepared
+    from producers.launch.prepare import PreparedLaunch
     from producers.lists.columns import HiddenRows
     from producers.lists.reading import Progress as Report
 
@@ -210,7 +210,7 @@ def _interrupted(committing: str) -> str:
     )
 
 
-async def _prepare(config: str | None, request: LaunchRequest, progress: Report, *, create: bool) -> Prepared:
+async def _prepare(config: str | None, request: LaunchRequest, progress: Report, *, create: bool) -> PreparedLaunch:
     from dispatcher.service.session import open_session
     from producers.launch.prepare import prepare
 
@@ -218,7 +218,7 @@ async def _prepare(config: str | None, request: LaunchRequest, progress: Report,
         return await prepare(session, request, create=create, progress=progress)
 
 
-async def _earlier(config: str | None, prepared: Prepared) -> LaunchResult | None:
+async def _earlier(config: str | None, prepared: PreparedLaunch) -> LaunchResult | None:
     from dispatcher.service.session import open_session
     from producers.launch.commit import already_launched
 
@@ -226,7 +226,7 @@ async def _earlier(config: str | None, prepared: Prepared) -> LaunchResult | Non
         return await already_launched(prepared, await session.log(create=True))
 
 
-async def _commit(config: str | None, prepared: Prepared, progress: Report) -> LaunchResult:
+async def _commit(config: str | None, prepared: PreparedLaunch, progress: Report) -> LaunchResult:
     from dispatcher.service.session import open_session
     from producers.launch.commit import commit
 
@@ -235,7 +235,7 @@ async def _commit(config: str | None, prepared: Prepared, progress: Report) -> L
 
 
 def _agreed(
-    prepared: Prepared, hidden_rows: HiddenRows | None, *, yes: bool, even_if_short: bool, as_json: bool
+    prepared: PreparedLaunch, hidden_rows: HiddenRows | None, *, yes: bool, even_if_short: bool, as_json: bool
 ) -> bool:
     """Show the plan and ask. With --json the plan is part of the result, so it is shown only before a question."""
     from producers.launch.plan_text import plan_lines, shortage
@@ -267,7 +267,7 @@ def _option(option: str) -> tuple[str, str]:
     return key, value
 
 
-def _print_plan(prepared: Prepared, *, as_json: bool) -> None:
+def _print_plan(prepared: PreparedLaunch, *, as_json: bool) -> None:
     from producers.launch.plan_text import plan_lines
 
     if as_json:

@@ -26,7 +26,7 @@ from dispatcher.suppression_list import snapshot_if_due
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
 from producers.launch.plan import LaunchCounts, Plan
-from producers.launch.prepare import Prepared, suppressed_since
+from producers.launch.prepare import PreparedLaunch, suppressed_since
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
 from schemas.codec import encode
@@ -47,7 +47,7 @@ class LaunchResult(LaunchCounts, frozen=True, kw_only=True):
     plan: Plan
 
 
-class Located(msgspec.Struct, frozen=True):
+class BatchPlace(msgspec.Struct, frozen=True):
     """A batch's place on the log."""
 
     partition: int
@@ -55,7 +55,7 @@ class Located(msgspec.Struct, frozen=True):
     sha256: bytes
 
 
-async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> LaunchResult:
+async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent) -> LaunchResult:
     """Launch it, unless the same was launched before. Raises UserError if another campaign has the id, LogError."""
     earlier = await already_launched(prepared, log)
     if earlier is not None:
@@ -91,7 +91,7 @@ async def commit(prepared: Prepared, log: Log, progress: Progress = silent) -> L
     return _result(prepared, already=False) if first.attempt == attempt else _already(prepared, first)
 
 
-async def already_launched(prepared: Prepared, log: Log) -> LaunchResult | None:
+async def already_launched(prepared: PreparedLaunch, log: Log) -> LaunchResult | None:
     """The result if this was launched before, else None. Raises UserError if the id is taken."""
     earlier = (await read_campaigns(log)).get(prepared.definition.campaign)
     if earlier is None or earlier.launched is None:
@@ -114,7 +114,7 @@ async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry])
     return await log.append(topic, partition, entries)
 
 
-async def _append_rejects(prepared: Prepared, log: Log, attempt: str) -> None:
+async def _append_rejects(prepared: PreparedLaunch, log: Log, attempt: str) -> None:
     campaign, intake = prepared.definition.campaign, prepared.intake
     key = campaign.encode()
     records = intake.spool.rejects(campaign, attempt, intake.separated)
@@ -122,11 +122,11 @@ async def _append_rejects(prepared: Prepared, log: Log, attempt: str) -> None:
         await append(log, REJECTS.name, spread_partition(campaign, record.part), [Entry(key, encode(record))])
 
 
-async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: Progress) -> list[Located]:
+async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, progress: Progress) -> list[BatchPlace]:
     """Every batch, PACKING at a time, in any order; jobs have their places."""
     campaign, sizes = prepared.definition.campaign, prepared.dealt.sizes
     recipients, letters = prepared.dealt.recipients, prepared.dealt.letters
-    located: list[Located | None] = [None] * len(sizes)
+    located: list[BatchPlace | None] = [None] * len(sizes)
     starts = [0, *accumulate(sizes)]
     waiting = iter(range(len(sizes)))
     done = 0
@@ -142,7 +142,7 @@ async def _append_batches(prepared: Prepared, log: Log, attempt: str, progress: 
             value, headers, sha256 = await asyncio.to_thread(packed, batch)
             partition = spread_partition(campaign, batch)
             offsets = await append(log, RECIPIENTS.name, partition, [Entry(campaign.encode(), value, headers)])
-            located[batch] = Located(partition, offsets[0], sha256)
+            located[batch] = BatchPlace(partition, offsets[0], sha256)
             done += 1
             progress(BATCHES, done, len(sizes))
 
@@ -161,7 +161,7 @@ async def _stopped(tasks: Sequence[asyncio.Future[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list[Located]) -> tuple[Leg, ...]:
+async def _append_jobs(prepared: PreparedLaunch, log: Log, attempt: str, located: list[BatchPlace]) -> tuple[Leg, ...]:
     """The jobs of every account, numbered from 0 and in that order: one append after the other."""
     campaign = prepared.definition.campaign
     jobs: dict[str, list[Job]] = defaultdict(list)
@@ -196,7 +196,7 @@ async def _append_jobs(prepared: Prepared, log: Log, attempt: str, located: list
     )
 
 
-async def _text(prepared: Prepared) -> str:
+async def _text(prepared: PreparedLaunch) -> str:
     """What to send: the text, or the URL of an uploaded multimedia message. Raises UserError, DispatcherError."""
     definition = prepared.definition
     if definition.frames is None:
@@ -205,7 +205,7 @@ async def _text(prepared: Prepared) -> str:
     return await publish(account, vendor, definition.frames)
 
 
-def _launched(prepared: Prepared, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
+def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
     definition = prepared.definition
     return Launched(
         **prepared.plan.fields(),
@@ -243,7 +243,7 @@ def _check_share(definition: Definition, earlier: Campaign) -> None:
         )
 
 
-def _already(prepared: Prepared, earlier: Launched) -> LaunchResult:
+def _already(prepared: PreparedLaunch, earlier: Launched) -> LaunchResult:
     if earlier.fingerprint != prepared.fingerprint:
         raise UserError(
             f'the id "{earlier.campaign}" is taken: it was launched with {_differences(prepared, earlier)}. '
@@ -252,11 +252,11 @@ def _already(prepared: Prepared, earlier: Launched) -> LaunchResult:
     return _result(prepared, already=True)
 
 
-def _result(prepared: Prepared, *, already: bool) -> LaunchResult:
+def _result(prepared: PreparedLaunch, *, already: bool) -> LaunchResult:
     return LaunchResult(**prepared.plan.fields(), already_launched=already, plan=prepared.plan)
 
 
-def _differences(prepared: Prepared, earlier: Launched) -> str:
+def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
     """The differences of an earlier launch with the same id, in words."""
     definition, plan = prepared.definition, prepared.plan
     differing = [

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dispatcher.core.messages.template import Template
 from dispatcher.core.messages.text import Split
 from dispatcher.vendors.seam.vendor import VariableLimits, Vendor
-from producers.launch.personal_values import Judged, packed_values
+from producers.launch.personal_values import CheckedValues, packed_values
 from producers.lists.dedupe import Packed, Rows, Separated
 from schemas.batch import BYTES_MAX, RECIPIENTS_MAX, Values
 
@@ -43,7 +43,7 @@ class LetterRows:
         self._lengths: list[NDArray[np.int32]] = []
         self._hashes: list[NDArray[np.uint64]] = []
 
-    def add(self, judged: Judged) -> None:
+    def add(self, judged: CheckedValues) -> None:
         """The rows of the next block."""
         self._values.append(judged.values)
         self._lengths.append(judged.lengths)

@@ -39,7 +39,7 @@ _BROKEN: Final = "\ufffd"
 _ASTRAL: Final = 0xFFFF
 
 
-class Judged(msgspec.Struct, frozen=True):
+class CheckedValues(msgspec.Struct, frozen=True):
     """The values of a block's rows, the length of each row's text in UTF-16 units, and reason codes (0: fine).
 
     `hashes` are equal for equal values, and almost never for others.
@@ -64,7 +64,7 @@ class Judge:
         self._fine: set[str] = set()
         self._lost: dict[str, str] = {}  # a character -> why it cannot be sent
 
-    def judge(self, columns: Sequence[pl.Series]) -> Judged:
+    def judge(self, columns: Sequence[pl.Series]) -> CheckedValues:
         """Judge the rows of a block whose columns are the variables."""
         rows = len(columns[0])
         lengths = np.full(rows, units(self._template.plain), np.int32)
@@ -87,7 +87,7 @@ class Judge:
         if (long := lengths > self._chars_max).any():
             _mark(codes, long, self._spool.code_of(self._too_long))
         table = pl.DataFrame(values)
-        return Judged(table, lengths, table.hash_rows().to_numpy(), codes)
+        return CheckedValues(table, lengths, table.hash_rows().to_numpy(), codes)
 
     def _judge_errors(self, name: str, text: pl.Series, codes: NDArray[np.uint8]) -> None:
         wrong = text.str.contains(_ERROR)

@@ -45,7 +45,7 @@ from producers.lists.reading import Intake, Personal, Progress, count, read_list
 _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "short_by")
 
 
-class Dealt(msgspec.Struct, frozen=True):
+class RouteSplit(msgspec.Struct, frozen=True):
     """Which account sends what. `sizes` of batches, `recipients` in their order, `letters` if personalised."""
 
     sizes: list[int]
@@ -56,7 +56,7 @@ class Dealt(msgspec.Struct, frozen=True):
     texts: Texts
 
 
-class Prepared(msgspec.Struct):
+class PreparedLaunch(msgspec.Struct):
     """A prepared launch: its `plan`, and everything `commit` needs. Nothing is on the log yet.
 
     `suppression` is the suppression list as read; `suppressed_since` brings the launch up to date with it.
@@ -66,7 +66,7 @@ class Prepared(msgspec.Struct):
     definition: Definition
     plan: Plan
     intake: Intake
-    dealt: Dealt
+    dealt: RouteSplit
     fingerprint: str
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ async def prepare(
     ask_balance: bool = True,
     create: bool = True,
     progress: Progress = silent,
-) -> Prepared:
+) -> PreparedLaunch:
     """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError).
 
     Without `create` a missing log is not created; then the plan has no balances.
@@ -135,7 +135,7 @@ async def prepare(
     except BaseException:
         intake.spool.close()
         raise
-    return Prepared(suppression, definition, plan, intake, dealt, fingerprint)
+    return PreparedLaunch(suppression, definition, plan, intake, dealt, fingerprint)
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -149,7 +149,7 @@ async def _launched_before(session: Session) -> list[CampaignView]:
 
 
 async def _with_balances(
-    session: Session, definition: Definition, dealt: Dealt, views: Sequence[CampaignView], *, create: bool
+    session: Session, definition: Definition, dealt: RouteSplit, views: Sequence[CampaignView], *, create: bool
 ) -> tuple[AccountPlan, ...]:
     """The accounts' plans with their balances, and the share of balance and time that other campaigns use."""
     vendors = definition.accounts
@@ -167,7 +167,7 @@ async def _with_balances(
     )
 
 
-async def suppressed_since(prepared: Prepared, log: Log) -> None:
+async def suppressed_since(prepared: PreparedLaunch, log: Log) -> None:
     """Set aside numbers that were suppressed since the launch was prepared (its plan may have waited for a person).
 
     The fingerprint stays: it covers the given list. Raises InputError if no recipient is left, and LogError.
@@ -220,7 +220,7 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
     return suppression, []
 
 
-def _dealt(definition: Definition, intake: Intake) -> Dealt:
+def _dealt(definition: Definition, intake: Intake) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
     recipients, letters = intake.separated.recipients, None
@@ -235,7 +235,7 @@ def _dealt(definition: Definition, intake: Intake) -> Dealt:
     parts = deal(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
-    return Dealt(sizes, parts, accounts, recipients, letters, texts)
+    return RouteSplit(sizes, parts, accounts, recipients, letters, texts)
 
 
 def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int], int] | None:

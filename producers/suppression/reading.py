@@ -16,7 +16,7 @@ from producers.lists.normalise import Block
 from producers.lists.reading import open_suppression, parts_of
 
 
-class ListRead(msgspec.Struct, frozen=True):
+class NumberList(msgspec.Struct, frozen=True):
     """A list that was read: its numbers (keys as in dispatcher/core/suppression.py), and its unusable rows."""
 
     label: str
@@ -29,7 +29,7 @@ class ListRead(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-async def read_numbers(source: object, choice: Choice) -> ListRead:
+async def read_numbers(source: object, choice: Choice) -> NumberList:
     """The numbers of this list, with repetitions. Raises InputError, also for a list without numbers."""
     found, reasons = Growing(), np.zeros(len(REASONS), np.int64)
 
@@ -51,7 +51,7 @@ async def read_numbers(source: object, choice: Choice) -> ListRead:
         raise InputError(
             f"{label}: none of its {rows:,} rows is a phone number. Check the file, or name a column with --column."
         )
-    return ListRead(
+    return NumberList(
         label,
         where.name if where else "",
         rows,

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import msgspec
 
-from dispatcher.arrivals import bury
+from dispatcher.arrivals import keep_dead_letter
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
-from dispatcher.vendors.seam.vendor import Partly, Push, Refused
+from dispatcher.vendors.seam.vendor import Partly, Push, Refusal
 from producers.web.answers import Answer
 from producers.web.refusals import Refusals
 from producers.webhooks.endpoint import Endpoint, PendingPush
@@ -82,10 +82,10 @@ class Receiving:
             await self._bury(endpoint, push, f"our code failed: {type(error).__name__}")
             return OUR_FAULT
         charge(time.perf_counter() - began_s)
-        if isinstance(parsed, (Refused, Partly)) and endpoint.too_much_to_keep(push.received_ms // 1000):
+        if isinstance(parsed, (Refusal, Partly)) and endpoint.too_much_to_keep(push.received_ms // 1000):
             self.counts.too_fast += 1
             return TOO_FAST
-        if isinstance(parsed, Refused):
+        if isinstance(parsed, Refusal):
             return await self._refuse(endpoint, push, parsed)
         if isinstance(parsed, Partly):
             if not await self._keep_rest(endpoint, push, parsed):
@@ -133,7 +133,7 @@ class Receiving:
 
     # --- what cannot be read -----------------------------------------------------------------------------------------
 
-    async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refused) -> Answer:
+    async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refusal) -> Answer:
         self.note("push-refused", endpoint, status=refused.status, why=refused.why)
         if (refused.authenticated or refused.keep) and not await self._bury(endpoint, push, refused.why):
             self.counts.log_failed += 1
@@ -156,7 +156,9 @@ class Receiving:
         if what is None:
             what = push.query + b"\n" + push.body if push.body else push.query
         try:
-            await bury(self._log, push.account, endpoint.path, why, endpoint.masker.raw(what), push.received_ms)
+            await keep_dead_letter(
+                self._log, push.account, endpoint.path, why, endpoint.masker.raw(what), push.received_ms
+            )
         except LogError as error:
             self.log_works = False
             self.note("dead-letter-not-written", endpoint, error=str(error))

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from dispatcher.arrivals import bury, take_inbound
+from dispatcher.arrivals import keep_dead_letter, take_inbound
 from dispatcher.cli import main
 from dispatcher.log.opening import open_log
 from dispatcher.words import SHANGHAI
@@ -48,7 +48,7 @@ def arrived(*messages: Inbound, dead: tuple[bytes, ...] = ()) -> None:
         for message in messages:
             await take_inbound(log, message.account, [message])
         for body in dead:
-            await bury(log, "spring", "/push/spring/inbound", "mobile is missing", body, NOW_MS)
+            await keep_dead_letter(log, "spring", "/push/spring/inbound", "mobile is missing", body, NOW_MS)
         await log.close()
 
     asyncio.run(take())

@@ -18,7 +18,7 @@ import pytest
 from dispatcher.config.file import load
 from dispatcher.log.sqlite.claim import holders
 from dispatcher.service.accounts import run_by_the_old
-from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.process import SpawnedSimulator, spawn
 from schemas.topics import lane_partition
 from tests.cli.campaigns import CONFIG, SECRET, configured, launched
 from tests.waiting import wait_until
@@ -27,13 +27,13 @@ COMMAND = (sys.executable, "-u", "-c", "from dispatcher.cli import main; main()"
 
 
 @pytest.fixture
-def vendor() -> Iterator[Spawned]:
+def vendor() -> Iterator[SpawnedSimulator]:
     with spawn({"account": {"spring": {"account": "demo", "pswd": SECRET}}}) as made:
         yield made
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: Spawned) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: SpawnedSimulator) -> Path:
     configured(tmp_path, monkeypatch)
     text = '[web]\nlisten = "127.0.0.1:0"\n' + CONFIG.replace("http://127.0.0.1:9", vendor.url)
     (tmp_path / "dispatcher.toml").write_text(text, "utf-8")
@@ -111,7 +111,7 @@ def test_it_is_known_who_runs_by_a_configuration_that_was_changed_since(folder: 
         process.communicate()
 
 
-def test_a_second_signal_stops_it_at_once(folder: Path, vendor: Spawned) -> None:
+def test_a_second_signal_stops_it_at_once(folder: Path, vendor: SpawnedSimulator) -> None:
     vendor.configure(rule=[{"fault": "no_answer", "hold_s": 600.0}])
     launched(folder, "may")
     with run("--json") as process:

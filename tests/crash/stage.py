@@ -18,7 +18,7 @@ import msgspec
 from dispatcher.config.file import Config, load
 from loadtest.broker import Broker
 from loadtest.free_ports import free_port
-from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.process import SpawnedSimulator, spawn
 
 LogKind = Literal["sqlite", "kafka"]
 
@@ -81,7 +81,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     config: Path
     loaded: Config
-    vendor: Spawned
+    vendor: SpawnedSimulator
     broker: Broker | None
 
     @property

@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.log.port import Entry
 from dispatcher.log.sqlite import file as sqlite_file
-from dispatcher.log.sqlite.writer import Append, Committed, Writer
+from dispatcher.log.sqlite.writer import Append, CommittedGroup, Writer
 from tests.crash.processes import DISPATCHER, ROOT
 from tests.waiting import PATIENCE_S
 
@@ -21,7 +21,7 @@ HANGS_S = PATIENCE_S
 async def test_a_log_closed_right_behind_an_append_closes(tmp_path: Path):
     """The word to stop lay behind an append and was passed over while a group was gathered: the close never ended."""
     path = tmp_path / "log.db"
-    groups: list[Committed] = []
+    groups: list[CommittedGroup] = []
     writer = Writer(
         path,
         sqlite_file.open_file(path, create=True, busy_s=5.0),

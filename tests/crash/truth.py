@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log, Stored
+from dispatcher.log.port import Log, StoredRecord
 from schemas import batch
 from schemas.codec import decode
 from schemas.records import Cancelled, Decided, Intent, Job, Launched, Outcome, Owned, Resolved
@@ -116,7 +116,7 @@ class _Lane:
         self.owners = 0
         self.void = 0
 
-    def fold(self, journal: Iterable[Stored]) -> None:
+    def fold(self, journal: Iterable[StoredRecord]) -> None:
         for stored in journal:
             match decode(stored.value):
                 case Owned() as owned:
@@ -190,9 +190,9 @@ async def _numbers(log: Log, partition: int, offset: int) -> list[str]:
     return found
 
 
-async def _all(log: Log, topic: Topic, partition: int) -> list[Stored]:
+async def _all(log: Log, topic: Topic, partition: int) -> list[StoredRecord]:
     """Every record of a partition."""
-    found: list[Stored] = []
+    found: list[StoredRecord] = []
     offset = 0
     while records := await log.read(topic.name, partition, offset):
         found += records

@@ -31,7 +31,7 @@ from dispatcher.service.session import open_session
 from dispatcher.store.port import CampaignView
 from loadtest.free_ports import free_port
 from loadtest.scenarios.settings import as_toml
-from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.process import SpawnedSimulator, spawn
 from loadtest.sim.profiles import VENDORS
 from tests.waiting import PATIENCE_S
 
@@ -88,7 +88,7 @@ class Stand:
         self,
         folder: Path,
         log_url: str,
-        vendor: Spawned,
+        vendor: SpawnedSimulator,
         accounts: Mapping[str, Mapping[str, Any]],
         lanes: str,
         tag: str = "batch-a",

@@ -20,7 +20,7 @@ import pytest
 
 from dispatcher.errors import ConfigError, LogDamaged, LogError, LogTimeout, LogUnavailable
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from schemas import batch
 from schemas.topics import TOPIC
 from tests.waiting import patience, until
@@ -51,21 +51,21 @@ class Place:
     async def values(self, log: Log | None = None) -> list[bytes]:
         return [record.value for record in await read_all(log or self.log, self.topic, self.partition, self.begin)]
 
-    async def follow(self, count: int, log: Log | None = None) -> list[Stored]:
+    async def follow(self, count: int, log: Log | None = None) -> list[StoredRecord]:
         """The first `count` records a follower is handed (all of the last hand-over)."""
         return await followed(log or self.log, self.topic, self.partition, self.begin, count)
 
 
-async def read_all(log: Log, topic: str, partition: int, offset: int, **bounds: int) -> list[Stored]:
-    records: list[Stored] = []
+async def read_all(log: Log, topic: str, partition: int, offset: int, **bounds: int) -> list[StoredRecord]:
+    records: list[StoredRecord] = []
     while more := await log.read(topic, partition, offset, **bounds):
         records += more
         offset = more[-1].offset + 1
     return records
 
 
-async def followed(log: Log, topic: str, partition: int, offset: int, count: int) -> list[Stored]:
-    records: list[Stored] = []
+async def followed(log: Log, topic: str, partition: int, offset: int, count: int) -> list[StoredRecord]:
+    records: list[StoredRecord] = []
     async with patience(), aclosing(log.follow(topic, partition, offset)) as follower:
         async for more in follower:
             records += more
@@ -281,8 +281,8 @@ class LogContract:
             for i in range(100):
                 await place.append(b"%d %d" % (name, i), log=(place.log, other)[name % 2])
 
-        async def follow(pause_s: float) -> list[Stored]:
-            records: list[Stored] = []
+        async def follow(pause_s: float) -> list[StoredRecord]:
+            records: list[StoredRecord] = []
             async with aclosing(place.log.follow(place.topic, place.partition, place.begin)) as follower:
                 while len(records) < 1000:
                     records += await anext(follower)
@@ -466,7 +466,7 @@ class Holding:
         self.held -= partitions
 
 
-async def _take(follower: Any, count: int) -> AsyncIterator[list[Stored]]:
+async def _take(follower: Any, count: int) -> AsyncIterator[list[StoredRecord]]:
     while count > 0:
         records = await anext(follower)
         count -= len(records)

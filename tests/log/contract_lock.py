@@ -9,7 +9,7 @@ import secrets
 
 from dispatcher.core.ownership import Ownership
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from schemas.codec import decode, encode
 from schemas.records import Intent, Owned
 from tests.log.contract import followed, read_all
@@ -28,7 +28,7 @@ def intent(owner: str, n: int) -> Entry:
     return Entry(b"spring", encode(record))
 
 
-def valid_intents(records: list[Stored]) -> list[tuple[str, int]]:
+def valid_intents(records: list[StoredRecord]) -> list[tuple[str, int]]:
     """What a reader may count, by the rule: valid only if the last Owned before it is its author's."""
     ownership = Ownership()
     valid = []

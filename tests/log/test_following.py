@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.log.port import Entry, Stored
+from dispatcher.log.port import Entry, StoredRecord
 from dispatcher.log.sqlite import following
 from dispatcher.log.sqlite.following import Follower
 
@@ -25,7 +25,7 @@ def test_every_record_is_handed_on_once_and_in_order(start: int, steps: list[tup
     log = [_stored(offset) for offset in range(3)]
     follower = Follower(start)
     follower.reach(len(log))
-    got: list[Stored] = []
+    got: list[StoredRecord] = []
 
     def commit(count: int) -> None:
         first = len(log)
@@ -80,5 +80,5 @@ def test_what_is_kept_in_memory_is_bounded():
     assert follower.cursor < follower.end == 20  # the rest is to be read
 
 
-def _stored(offset: int) -> Stored:
-    return Stored(offset, b"", b"%d" % offset, (), 0)
+def _stored(offset: int) -> StoredRecord:
+    return StoredRecord(offset, b"", b"%d" % offset, (), 0)

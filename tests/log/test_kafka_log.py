@@ -22,7 +22,7 @@ from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable
 from dispatcher.log.kafka import topics as kafka_topics
 from dispatcher.log.kafka.log import KafkaLog
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from loadtest.broker import Broker
 from schemas.topics import LANES
 from tests.log.contract import Freezable, LogContract, Place, followed, read_all
@@ -190,7 +190,7 @@ async def test_reading_skips_what_compaction_deleted():
         assert [record.offset for record in records] == sorted({record.offset for record in records})
         newest = {b"%d" % (i % 3): b"%d" % i for i in range(len(written))}
         assert {record.key: record.value for record in records} == newest
-        again: list[Stored] = []
+        again: list[StoredRecord] = []
         async with patience(), aclosing(log.follow("campaigns", 0, 0)) as follower:
             while not again or again[-1].offset < written[-1]:
                 again += await anext(follower)
@@ -239,7 +239,7 @@ async def test_a_lost_broker_is_one_mapped_error_and_its_return_is_noticed(kafka
 async def test_a_broker_killed_while_appending_and_following_loses_and_doubles_nothing(kafka_broker: Broker):
     log = await open_log(f"kafka://{kafka_broker.bootstrap}?timeout_s=20")
     confirmed: set[bytes] = set()
-    seen: list[Stored] = []
+    seen: list[StoredRecord] = []
     stop = asyncio.Event()
 
     async def write(name: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from consumers.results.evidence import BY, LOOK_EVERY_S, decision
 from dispatcher.core.ownership import Ownership
-from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, Unexplained, conclude
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, UnexplainedId, conclude
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place
 from schemas.records import Decided, Job, Reports, Resolved, ResolvedAs
 from schemas.states import State
@@ -80,7 +80,7 @@ class Books:
             if before.batch == chunk.batch and before.start <= chunk.start and chunk.end <= before.end
         ]
 
-    def unexplained(self) -> list[Unexplained]:
+    def unexplained(self) -> list[UnexplainedId]:
         """The ids that no answer told, with the numbers that no chunk of this id holds."""
         found = []
         for vendor_id, numbers in self.reported.items():
@@ -88,7 +88,7 @@ class Books:
             left = sorted(numbers - {number for chunk in named for number in self.numbers_of(chunk.batch, chunk)})
             if left and not any(chunk.heard for chunk in named):
                 found.append(
-                    Unexplained(
+                    UnexplainedId(
                         vendor_id=vendor_id, numbers=np.array(left, np.int64), reports=len(left), first_offset=0,
                         first_ms=0, named=tuple(map(self.candidate, named)),
                     )

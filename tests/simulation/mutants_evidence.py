@@ -7,22 +7,22 @@ from typing import Final
 
 from pytest import MonkeyPatch  # noqa: PT013
 
-from dispatcher.core.results.evidence import Candidate, Search, Unexplained
-from dispatcher.core.results.history import Asked
+from dispatcher.core.results.evidence import Candidate, Search, UnexplainedId
+from dispatcher.core.results.history import HistoryTarget
 from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 
 
 def attempts_of_the_same_recipients_are_rivals(patch: MonkeyPatch) -> None:
     original = Search._proven
 
-    def proven(self: Search, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
+    def proven(self: Search, of: UnexplainedId, holders: Sequence[Candidate]) -> list[Candidate]:
         return original(self, of, holders) if len(holders) == 1 else []
 
     patch.setattr(Search, "_proven", proven)
 
 
 def an_id_proves_all_that_is_unknown_of_its_batch(patch: MonkeyPatch) -> None:
-    def proven(self: Search, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
+    def proven(self: Search, of: UnexplainedId, holders: Sequence[Candidate]) -> list[Candidate]:
         return self._unknown.get(holders[0].batch, []) if holders else []
 
     patch.setattr(Search, "_proven", proven)
@@ -38,7 +38,7 @@ def an_answer_counts_only_for_what_was_due(patch: MonkeyPatch) -> None:
 
 
 def an_earlier_attempt_may_have_been_to_somebody_else(patch: MonkeyPatch) -> None:
-    patch.setattr(Asked, "is_again", lambda self, other: False)
+    patch.setattr(HistoryTarget, "is_again", lambda self, other: False)
 
 
 EVIDENCE_MUTANTS: Final = (

@@ -14,7 +14,7 @@ import numpy as np
 
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
-from dispatcher.core.results.history import Asked, Numbers, Span, Told, find, span
+from dispatcher.core.results.history import HistoryTarget, Numbers, SentMessage, Span, find, span
 from dispatcher.core.results.history_looks import LOOKS, HistoryLooks, Look
 from dispatcher.core.results.requests import Requests, RequestTime
 from schemas.records import Intent
@@ -46,16 +46,18 @@ class Memory:
         self.acts = self.rng.random() < SHARE
         self.free_s = 0.0
         self._skew_ms = round(self.rng.uniform(-SKEW_S, SKEW_S) * 1000)
-        self._rows: list[Told] = []
+        self._rows: list[SentMessage] = []
 
     def take(self, request: int, recipients: list[bytes]) -> tuple[str, ...]:
         """The request was taken: the ids of its recipients."""
         ids = tuple(f"{request}{index:05}" for index in range(len(recipients)))
         at_ms = round((WALL_S + self.world.now_s) * 1000) + self._skew_ms
-        self._rows += [Told(vendor_id, int(number), at_ms) for vendor_id, number in zip(ids, recipients, strict=True)]
+        self._rows += [
+            SentMessage(vendor_id, int(number), at_ms) for vendor_id, number in zip(ids, recipients, strict=True)
+        ]
         return ids
 
-    def rows(self, when: Span) -> list[Told]:
+    def rows(self, when: Span) -> list[SentMessage]:
         """What it says of this time."""
         return [row for row in self._rows if when.start_ms <= row.sent_ms < when.end_ms]
 
@@ -144,7 +146,7 @@ class Search:
         self._asking = False
         self._looks.failed(look, self._now_ms)
 
-    def _answered(self, look: Look, rows: list[Told], taken: set[int]) -> None:
+    def _answered(self, look: Look, rows: list[SentMessage], taken: set[int]) -> None:
         self._asking = False
         if self._is_over:
             return
@@ -156,7 +158,9 @@ class Search:
         for each in self._looks.spoken(look, look.whole.end_ms):
             intent = self._intent(each.intent)
             numbers = self._numbers(intent)
-            asked = Asked(intent=each.intent, numbers=numbers, when=each.when, job=intent.job, start=intent.start)
+            asked = HistoryTarget(
+                intent=each.intent, numbers=numbers, when=each.when, job=intent.job, start=intent.start
+            )
             finding = find(asked, rows, others)
             said = finding.whole or each.is_said(finding.found, over=True)
             if said and self._looks.is_news(each.intent, finding.found):

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from dispatcher.errors import LogNewer, StoreBusy, StoreError
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.store.export.recipients import export
 from dispatcher.store.port import LoadedBatch, StoreReader
 from schemas import codec
@@ -484,7 +484,7 @@ class StoreContract:
         scene.history.outcome("spring", intent, "accepted", vendor_id="v1")
         before = scene.driver.shown(NOW_MS)
         journal = ("lanes", lane_partition("spring"))
-        newer = Stored(99, b"", bytes([codec.VERSION + 1]) + b"?", (), 0)
+        newer = StoredRecord(99, b"", bytes([codec.VERSION + 1]) + b"?", (), 0)
         delivery = scene.driver.read([journal])
         with pytest.raises(LogNewer):
             scene.driver.store.take({**delivery, ("reports", 0): [newer]})

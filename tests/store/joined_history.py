@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatcher.core import numbers as phone_numbers
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from schemas import codec
 from schemas.batch import pack, unpack
 from schemas.records import (
@@ -55,7 +55,7 @@ class History:
     """A log in memory, written record by record."""
 
     def __init__(self) -> None:
-        self.records: dict[Place, list[Stored]] = {}
+        self.records: dict[Place, list[StoredRecord]] = {}
         self.decoded: dict[Place, list[AnyRecord]] = {}
 
     def append(self, topic: str, partition: int, record: AnyRecord, *, key: bytes = b"") -> int:
@@ -66,7 +66,7 @@ class History:
     def append_bytes(self, topic: str, partition: int, value: bytes, *, key: bytes = b"", headers: Any = ()) -> int:
         """Append what may be no record."""
         held = self.records.setdefault((topic, partition), [])
-        held.append(Stored(len(held), key, value, headers, LAUNCHED_MS))
+        held.append(StoredRecord(len(held), key, value, headers, LAUNCHED_MS))
         return len(held) - 1
 
     def launch(

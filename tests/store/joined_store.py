@@ -14,13 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS, Bounds
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.meanings import meaning
 from dispatcher.store.memory.reader import MemoryReader
 from dispatcher.store.memory.store import open_memory
 from dispatcher.store.memory.tables import Memory
-from dispatcher.store.port import InboundWanted, LoadedBatch, StoreReader
+from dispatcher.store.port import InboundFilter, LoadedBatch, StoreReader
 from dispatcher.store.sqlite.file import open_reader
 from dispatcher.store.sqlite.reader import SqliteReader
 from dispatcher.store.sqlite.store import open_sqlite
@@ -93,7 +93,7 @@ class Driver:
         self.store.close()
         self.store = self.place.open(emits=self.emits)
 
-    def read(self, places: Iterable[Place], records_max: int | None = None) -> dict[Place, list[Stored]]:
+    def read(self, places: Iterable[Place], records_max: int | None = None) -> dict[Place, list[StoredRecord]]:
         """The next records of these places."""
         offsets = self.store.offsets()
         found = {}
@@ -178,7 +178,7 @@ def everything(reader: StoreReader, now_ms: int) -> dict[str, Any]:
         "rejects": [[_plain(page) for page in reader.rejects(name)] for name in names],
         "lookup": [reader.lookup(number, now_ms) for number in numbers[:: max(1, len(numbers) // 5)]],
         "inbound": reader.inbound(now_ms=now_ms),
-        "inbound_pages": list(reader.inbound_pages(InboundWanted(), now_ms)),
+        "inbound_pages": list(reader.inbound_pages(InboundFilter(), now_ms)),
         "inbound_marks": reader.inbound_marks(now_ms),
         "inbound_tallies": reader.inbound_tallies(now_ms),
         "dead_letters": reader.dead_letters(),

@@ -14,7 +14,7 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import ConfigError, LogDamaged, LogUnavailable, UserError
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.service.session import open_session
 from dispatcher.store.fold.feeding import Joining
@@ -107,7 +107,7 @@ class CutOff(HistoryLog):
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
-    ) -> list[Stored]:
+    ) -> list[StoredRecord]:
         if topic == self.topic and offset < self.kept_from and (topic, partition) in self.records:
             raise LogDamaged("gone")
         return await super().read(topic, partition, offset, records_max=records_max, bytes_max=bytes_max)

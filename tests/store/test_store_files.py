@@ -16,7 +16,7 @@ import pytest
 
 from dispatcher.config.places import StoreConfig
 from dispatcher.errors import ConfigError, DispatcherError, LogNewer, StoreBusy, StoreError
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.store.fold import finished as fold_finished
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import LoadedBatch, Overtaken
@@ -171,7 +171,7 @@ def test_a_record_of_a_newer_release_stops_the_fold_and_nothing_is_written(tmp_p
     before = driver.rows()
     newer = bytes([codec.VERSION + 1]) + b"?"
     place = ("lanes", lane_partition("spring"))
-    delivery = {place: [*history.records[place], Stored(3, b"", newer, (), 0)]}
+    delivery = {place: [*history.records[place], StoredRecord(3, b"", newer, (), 0)]}
     with pytest.raises(LogNewer, match="update this dispatcher"):
         driver.store.batches_needed(delivery)
     with pytest.raises(LogNewer, match="update this dispatcher"):

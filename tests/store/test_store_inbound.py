@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.results.inbound import Bounds
-from dispatcher.store.port import InboundMarks, InboundWanted
+from dispatcher.store.port import InboundFilter, InboundMarks
 from schemas.records import Dead, Inbound
 from schemas.topics import lane_partition
 from tests.store.joined_history import History
@@ -54,7 +54,7 @@ def store(place: StorePlace):
 
 
 def texts(driver: Driver, now_ms: int = AT_MS, **wanted: Any) -> list[str]:
-    return [each.text for each in driver.reader().inbound(wanted=InboundWanted(**wanted), now_ms=now_ms)]
+    return [each.text for each in driver.reader().inbound(wanted=InboundFilter(**wanted), now_ms=now_ms)]
 
 
 def test_parts_are_one_message_and_repetitions_none(store):
@@ -109,7 +109,7 @@ def test_pages_hold_every_message_once_oldest_first(store, monkeypatch):
     for adapter in ("sqlite", "memory"):
         monkeypatch.setattr(f"dispatcher.store.{adapter}.inbound.PAGE_ROWS", 3)
     driver = store(*(said(str(at), received_ms=at // 2) for at in range(10)))
-    pages = list(driver.reader().inbound_pages(InboundWanted(), AT_MS))
+    pages = list(driver.reader().inbound_pages(InboundFilter(), AT_MS))
     assert [len(page) for page in pages] == [3, 3, 3, 1]
     assert [each.text for page in pages for each in page] == [str(at) for at in range(10)]
 
@@ -122,15 +122,15 @@ def test_a_message_that_was_told_as_incomplete_is_not_told_again_when_its_last_p
     driver.all()
     reader = driver.reader()
     marks = InboundMarks(done={}, overdue_ms=0)
-    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS + DAY_MS)
+    found, marks = reader.inbound_news(marks, InboundFilter(), AT_MS + DAY_MS)
     assert [(each.text, each.missing) for each in found] == [("first[…]", (2,)), ("a", ())]
     # Both parts were received within the wait; the store folds them only now.
     for late in (said("second", (7, 2, 2), received_ms=DAY_MS - 1), said("whole", (8, 2, 2), received_ms=DAY_MS + 1)):
         history.append("inbound", lane_partition("spring"), late)
     driver.all()
-    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS + DAY_MS + 10)
+    found, marks = reader.inbound_news(marks, InboundFilter(), AT_MS + DAY_MS + 10)
     assert [each.text for each in found] == ["of 2whole"]
-    assert reader.inbound_news(marks, InboundWanted(), AT_MS + 3 * DAY_MS)[0] == []
+    assert reader.inbound_news(marks, InboundFilter(), AT_MS + 3 * DAY_MS)[0] == []
     assert "firstsecond" in texts(driver, AT_MS + DAY_MS)
     reader.close()
     driver.close()
@@ -141,12 +141,12 @@ def test_a_long_message_that_the_store_reads_only_after_its_wait_is_told_whole(p
     driver = Driver(place, history)
     driver.all()
     reader = driver.reader()
-    found, marks = reader.inbound_news(reader.inbound_marks(AT_MS), InboundWanted(), AT_MS + 2 * DAY_MS)
+    found, marks = reader.inbound_news(reader.inbound_marks(AT_MS), InboundFilter(), AT_MS + 2 * DAY_MS)
     assert found == []
     for part in (said("first", (7, 2, 1)), said("second", (7, 2, 2), received_ms=1)):
         history.append("inbound", lane_partition("spring"), part)
     driver.all()
-    found, _ = reader.inbound_news(marks, InboundWanted(), AT_MS + 3 * DAY_MS)
+    found, _ = reader.inbound_news(marks, InboundFilter(), AT_MS + 3 * DAY_MS)
     assert [each.text for each in found] == ["firstsecond"]
     reader.close()
     driver.close()
@@ -158,7 +158,7 @@ def test_news_are_told_once_when_they_are_whole_or_given_up(place):
     driver.all()
     reader = driver.reader()
     marks = reader.inbound_marks(AT_MS)
-    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS)
+    found, marks = reader.inbound_news(marks, InboundFilter(), AT_MS)
     assert found == []
     for message in (
         said("new", received_ms=5, account="summer"),
@@ -167,11 +167,11 @@ def test_news_are_told_once_when_they_are_whole_or_given_up(place):
     ):
         history.append("inbound", lane_partition(message.account), message)
     driver.all()
-    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS + 10)
+    found, marks = reader.inbound_news(marks, InboundFilter(), AT_MS + 10)
     assert [each.text for each in found] == ["1 2", "new"]
-    found, marks = reader.inbound_news(marks, InboundWanted(), AT_MS + DAY_MS)
+    found, marks = reader.inbound_news(marks, InboundFilter(), AT_MS + DAY_MS)
     assert [(each.text, each.flags) for each in found] == [("?[…]", ("incomplete",))]
-    assert reader.inbound_news(marks, InboundWanted(), AT_MS + 2 * DAY_MS)[0] == []
+    assert reader.inbound_news(marks, InboundFilter(), AT_MS + 2 * DAY_MS)[0] == []
     driver.close()
 
 

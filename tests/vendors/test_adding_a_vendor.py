@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from dispatcher.core.lane.verdict import Kind
-from dispatcher.vendors.seam.vendor import Answer, Message, Push, Refused, ReportRow, Secret
+from dispatcher.vendors.seam.vendor import Answer, Message, Push, Refusal, ReportRow, Secret
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "ADDING_A_VENDOR.md").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_the_pages_vendor_is_a_configuration_and_reads_reports(acme):
     assert acme.report_push(Push("spring", "GET", query, b"", "", 1)) == [
         ReportRow("9", 13_800_138_000, 0, "PENDING", 1_293_156_120)
     ]
-    assert isinstance(acme.report_push(Push("spring", "GET", query.replace(b"k3y", b"x"), b"", "", 1)), Refused)
+    assert isinstance(acme.report_push(Push("spring", "GET", query.replace(b"k3y", b"x"), b"", "", 1)), Refusal)
 
 
 def test_every_common_key_and_every_class_is_on_the_page():

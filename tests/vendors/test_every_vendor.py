@@ -23,9 +23,9 @@ from dispatcher.vendors.seam.vendor import (
     History,
     Message,
     Partly,
-    Polled,
+    PolledPage,
     Push,
-    Refused,
+    Refusal,
     ReportRow,
     Request,
     Secret,
@@ -230,7 +230,7 @@ def test_any_page_of_a_poll_or_of_history_is_rows_or_says_why_not(vendor, answer
     given_answers = [Answer(body, "", cut) for body, cut in answers]
     for poll in vendor.polls():
         requests, page = run(poll.flow(1_700_000_000_000), given_answers)
-        assert isinstance(page, Polled)
+        assert isinstance(page, PolledPage)
         assert bool(page.count) == bool(page.rest) == bool(page.why)
         for row in page.reports:
             assert 0 < len(row.vendor_id) <= 64 >= len(row.code)
@@ -273,7 +273,7 @@ def test_any_push_is_rows_or_a_refusal_never_an_exception(vendor, query, body, m
 
 def taken(parsed: Any) -> list[Any]:
     """What of a push is taken; what is not has a reason."""
-    if isinstance(parsed, Refused):
+    if isinstance(parsed, Refusal):
         assert 400 <= parsed.status < 500
         assert parsed.why
         return []
@@ -307,5 +307,5 @@ def report_rows(items: list[Any]) -> list[ReportRow]:
 def test_a_push_without_any_secret_is_refused_where_secrets_are_configured(vendor):
     for parsed in (vendor.report_push, vendor.inbound_push):
         refused = parsed(Push("spring", "GET", b"msgid=1&mobile=13800138000&status=DELIVRD&msg=x", b"", "", 1))
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Refusal)
         assert not refused.authenticated

@@ -23,7 +23,7 @@ class Split(msgspec.Struct, frozen=True):
     multi: int = 67
 
 
-class NotCarried(msgspec.Struct, frozen=True):
+class UnsupportedCharacter(msgspec.Struct, frozen=True):
     """A character the vendor's charset cannot carry, and its position (from 1)."""
 
     character: str
@@ -41,12 +41,12 @@ def parts(text: str, split: Split) -> int:
     return 1 if length <= split.single else -(-length // split.multi)
 
 
-def not_carried(text: str, charset: str) -> NotCarried | None:
+def not_carried(text: str, charset: str) -> UnsupportedCharacter | None:
     """The first character that `charset` cannot encode, or None. No charset encodes lone surrogates."""
     try:
         text.encode(charset)
     except UnicodeEncodeError as error:
-        return NotCarried(text[error.start], error.start + 1)
+        return UnsupportedCharacter(text[error.start], error.start + 1)
     return None
 
 

@@ -35,7 +35,7 @@ CodePair = tuple[int, str]
 """(state, vendor's code) of a final report; State.DELIVERED or State.FAILED."""
 
 
-class Settled:
+class SettledRows:
     """The result of `settle`, as row numbers of its input: `fresh` got their first final state, `replaced` another one.
 
     `replaced_was` are the previous pairs of the replaced recipients.
@@ -113,7 +113,7 @@ class Columns:
         pairs: Sequence[CodePair],
         times: NDArray[np.uint32],
         places_in_log: Callable[[], NDArray[np.int64]],
-    ) -> Settled:
+    ) -> SettledRows:
         """Give these recipients their final states `pairs[pair]`, in the order of the rows; see the module's rule.
 
         `positions` are valid. `places_in_log`, called only if needed, grow with the row unless contested.
@@ -134,11 +134,11 @@ class Columns:
         if replaced:
             used = set(np.flatnonzero(np.bincount(self.finals)).tolist())
             self._recode([code for value, code in enumerate(self.codes, 1) if value in used])
-        return Settled(rows[was == 0], rows[was != 0], replaced)
+        return SettledRows(rows[was == 0], rows[was != 0], replaced)
 
     def _settle(
         self, positions: Positions, pair: NDArray[np.intp], pairs: Sequence[CodePair], times: NDArray[np.uint32]
-    ) -> Settled:
+    ) -> SettledRows:
         """`settle` for rows in the order of their places: a recipient with a final state keeps it."""
         fresh: Positions = np.arange(len(positions), dtype=np.intp)
         if (held := self.finals[positions] != 0).any():
@@ -150,7 +150,7 @@ class Columns:
         if len(fresh) < len(pair):
             pair, times = pair[fresh], times[fresh]
         self._write(positions, pair, pairs, times)
-        return Settled(fresh, np.empty(0, np.intp), [])
+        return SettledRows(fresh, np.empty(0, np.intp), [])
 
     def _write(
         self, at: Positions, pair: NDArray[np.intp], pairs: Sequence[CodePair], times: NDArray[np.uint32]

@@ -52,7 +52,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at_ms: int
 
 
-class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
+class UnexplainedId(msgspec.Struct, frozen=True, kw_only=True):
     """A vendor id that appears in no outcome, with `numbers` (distinct, none 0, at least one) reported under it.
 
     `numbers` may be a part of them. `reports` are rows; the first came at `first_ms` in the record `first_offset`
@@ -74,7 +74,7 @@ class Trace(msgspec.Struct, frozen=True):
     `proves`: the unknown chunks whose recipients were texted under this id, for any taken candidate.
     """
 
-    of: Unexplained
+    of: UnexplainedId
     holders: tuple[Candidate, ...]
     proves: tuple[Candidate, ...] = ()
 
@@ -91,14 +91,14 @@ class Proof(msgspec.Struct, frozen=True):
 
     chunk: Candidate
     vendor_id: str
-    of: Unexplained | None = None
+    of: UnexplainedId | None = None
     attempts: int = 1
 
 
 class Search:
     """Finds the holders of many ids at once: `look` at every batch with candidates, in any order."""
 
-    def __init__(self, ids: Sequence[Unexplained]) -> None:
+    def __init__(self, ids: Sequence[UnexplainedId]) -> None:
         self._ids = list(ids)
         self._holders: list[list[Candidate]] = [[] for _ in ids]
         self._lost: list[Candidate] = []
@@ -150,7 +150,7 @@ class Search:
             return True
         return any(_within(chunk, holder) for holder in holders for chunk in self._unknown.get(holder.batch, ()))
 
-    def _proven(self, of: Unexplained, holders: Sequence[Candidate]) -> list[Candidate]:
+    def _proven(self, of: UnexplainedId, holders: Sequence[Candidate]) -> list[Candidate]:
         """The unknown chunks that every holder contains, if the holders are attempts for the same recipients."""
         if self._lost or len({candidate.batch for candidate in (*holders, *of.named)}) != 1:
             return []

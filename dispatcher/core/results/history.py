@@ -59,7 +59,7 @@ def halves(window: Span) -> tuple[Span, ...]:
     return Span(window.start_ms, middle), Span(middle, window.end_ms)
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class SentMessage(msgspec.Struct, frozen=True, gc=False):
     """A message that the vendor sent. `text` is "" if not given."""
 
     vendor_id: str
@@ -68,7 +68,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     text: str = ""
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryTarget(msgspec.Struct, frozen=True, kw_only=True):
     """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has its own).
 
     They are the recipients of job `job` from `start` on.
@@ -119,7 +119,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return all(self.vendor_ids)
 
 
-def find(asked: Asked, told: Sequence[Told], others: Sequence[Other]) -> Finding:
+def find(asked: HistoryTarget, told: Sequence[SentMessage], others: Sequence[Other]) -> Finding:
     """The recipients of this chunk that the vendor texted. `others`: all requests of the account around that time.
 
     Earlier attempts for the same recipients are not rivals: any of them texted the recipient.

@@ -1,4 +1,4 @@
-"""Reports of many records as columns, the rows that wait for their id (`Parked`), and vendor ids as integers.
+"""Reports of many records as columns, the rows that wait for their id (`ParkedReports`), and vendor ids as integers.
 
 Pure. A record with damaged columns is returned, not guessed. A row's `place` (record offset, row) orders all
 reports of one account; a record has fewer than 2**20 rows (it has at most 1 MB).
@@ -31,7 +31,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     at_ms: int
 
 
-class Parked(msgspec.Struct, frozen=True, array_like=True):
+class ParkedReports(msgspec.Struct, frozen=True, array_like=True):
     """Rows of one record and one vendor id without a chunk yet; `pairs[pair_index[i]]` is (state, code)."""
 
     at_ms: int
@@ -101,7 +101,7 @@ class ReportRows:
             self.names,
         )
 
-    def park(self) -> list[tuple[Origin, str, Parked]]:
+    def park(self) -> list[tuple[Origin, str, ParkedReports]]:
         """All rows as parked ones, by record and vendor id."""
         order = np.argsort(self.id_of, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(self.id_of[order])) + 1) if len(order) else []
@@ -114,11 +114,11 @@ class ReportRows:
             for (origin, vendor_id), rows in grouped.items()
         ]
 
-    def _parked(self, rows: NDArray[np.intp], at_ms: int) -> Parked:
+    def _parked(self, rows: NDArray[np.intp], at_ms: int) -> ParkedReports:
         used = [self.pairs[number] for number in self.pair[rows].tolist()]
         pairs = sorted(set(used))  # sorted: parked rows must not depend on the order of arrival
         at = {pair: index for index, pair in enumerate(pairs)}
-        return Parked(
+        return ParkedReports(
             at_ms,
             self.numbers[rows].tobytes(),
             pairs,
@@ -128,7 +128,7 @@ class ReportRows:
         )
 
 
-class Flattened(msgspec.Struct, frozen=True):
+class FlatReports(msgspec.Struct, frozen=True):
     """`rows` of all good records; per account how many rows came and how many were waiting; the damaged records."""
 
     rows: ReportRows
@@ -141,7 +141,7 @@ Named = Callable[[str, list[str]], NDArray[np.intp]]
 """(account, ids) -> a number for each id."""
 
 
-def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None = None) -> Flattened:
+def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None = None) -> FlatReports:
     """The rows of (origin, record offset, record), columns joined once for all.
 
     `named` is called for each record's ids at once, while they are in the processor's cache: twice as fast as later.
@@ -204,10 +204,10 @@ def flatten(records: Iterable[tuple[Origin, int, Reports]], named: Named | None 
         waiting[origin.account] = waiting.get(origin.account, 0) + waited
     if is_waiting.any():
         rows = rows.take(np.flatnonzero(~is_waiting))
-    return Flattened(rows, came, waiting, damaged)
+    return FlatReports(rows, came, waiting, damaged)
 
 
-def unpark(parked: Iterable[tuple[Origin, int, str, Parked]]) -> ReportRows:
+def unpark(parked: Iterable[tuple[Origin, int, str, ParkedReports]]) -> ReportRows:
     """Parked rows (origin, record offset, vendor id, rows) as report rows, in the order of their places."""
     groups = sorted(parked, key=lambda group: group[1])
     lengths = [len(group.times) // 4 for _, _, _, group in groups]

@@ -22,7 +22,7 @@ from dispatcher.log.kafka.errors import closed, unavailable
 from dispatcher.log.kafka.reads import Reads
 from dispatcher.log.kafka.topics import prepare_topics
 from dispatcher.log.limits import check_entries, check_offset, checked_topic
-from dispatcher.log.port import Claim, Entry, Stored
+from dispatcher.log.port import Claim, Entry, StoredRecord
 from schemas.topics import TOPICS
 
 OPEN_S: Final = 15.0  # at least this long for opening: a broker that has just started creates topics slowly
@@ -102,17 +102,17 @@ class KafkaLog:
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
-    ) -> list[Stored]:
+    ) -> list[StoredRecord]:
         checked_topic(topic, partition)
         check_offset(offset)
         return await self._reads.read(self._prefix + topic, partition, offset, records_max, bytes_max)
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         checked_topic(topic, partition)
         check_offset(offset)
         return await self._reads.fetch(self._prefix + topic, partition, offset)
 
-    def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         checked_topic(topic, partition)
         check_offset(offset)
         return self._reads.follow(self._prefix + topic, partition, offset)

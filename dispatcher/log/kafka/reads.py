@@ -18,7 +18,7 @@ from aiokafka import errors as kafka
 from dispatcher.errors import LogDamaged, LogUnavailable
 from dispatcher.log.kafka.clients import Reach, end
 from dispatcher.log.kafka.errors import closed, mapped, unavailable
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 
 FETCHERS: Final = 4
 READERS: Final = 2
@@ -62,7 +62,9 @@ class Reads:
         async with self._borrowed(self._readers, READ_BYTES) as consumer:
             return await _end(consumer, tp)
 
-    async def read(self, topic: str, partition: int, offset: int, records_max: int, bytes_max: int) -> list[Stored]:
+    async def read(
+        self, topic: str, partition: int, offset: int, records_max: int, bytes_max: int
+    ) -> list[StoredRecord]:
         """See the port."""
         tp = TopicPartition(topic, partition)
         async with self._borrowed(self._readers, READ_BYTES) as consumer:
@@ -75,7 +77,7 @@ class Reads:
                         return _cut(records, bytes_max)
             return []
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         """See the port."""
         tp = TopicPartition(topic, partition)
         async with self._borrowed(self._fetchers, FETCH_BYTES) as consumer:
@@ -89,7 +91,7 @@ class Reads:
                 )
             return records[0]
 
-    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         """See the port."""
         tp = TopicPartition(topic, partition)
         loop = asyncio.get_running_loop()
@@ -213,16 +215,16 @@ def _at(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> Iterator
         consumer.pause(tp)
 
 
-async def _some(consumer: AIOKafkaConsumer, tp: TopicPartition, wait_s: float, records_max: int) -> list[Stored]:
+async def _some(consumer: AIOKafkaConsumer, tp: TopicPartition, wait_s: float, records_max: int) -> list[StoredRecord]:
     got = await consumer.getmany(tp, timeout_ms=int(wait_s * 1000), max_records=records_max)
     return [_stored(record) for record in got.get(tp, ())]
 
 
-def _stored(record: ConsumerRecord) -> Stored:
-    return Stored(record.offset, record.key or b"", record.value or b"", tuple(record.headers), record.timestamp)
+def _stored(record: ConsumerRecord) -> StoredRecord:
+    return StoredRecord(record.offset, record.key or b"", record.value or b"", tuple(record.headers), record.timestamp)
 
 
-def _cut(records: list[Stored], bytes_max: int) -> list[Stored]:
+def _cut(records: list[StoredRecord], bytes_max: int) -> list[StoredRecord]:
     size = 0
     for count, record in enumerate(records):
         size += len(record.value)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dispatcher.errors import LogError
-from dispatcher.log.port import Entry, Stored
+from dispatcher.log.port import Entry, StoredRecord
 
 KEPT_BYTES_MAX: Final = 4_000_000  # offered from memory and not yet taken, per follower
 NEAR_RECORDS: Final = 1000  # up to this distance a read under way may close the gap; beyond it nothing is kept
@@ -24,7 +24,7 @@ class Follower:
     def __init__(self, cursor: int) -> None:
         self.cursor = cursor
         self.end = cursor
-        self._kept: deque[list[Stored]] = deque()
+        self._kept: deque[list[StoredRecord]] = deque()
         self._kept_bytes = 0
         self._woken = asyncio.Event()
         self._failed: LogError | None = None
@@ -35,7 +35,7 @@ class Follower:
         self._woken.set()
         follows = self._kept[-1][-1].offset + 1 == first if self._kept else first - self.cursor <= NEAR_RECORDS
         if follows and self._kept_bytes < KEPT_BYTES_MAX:
-            records = [Stored(first + i, e.key, e.value, e.headers, at_ms) for i, e in enumerate(entries)]
+            records = [StoredRecord(first + i, e.key, e.value, e.headers, at_ms) for i, e in enumerate(entries)]
             self._kept.append(records)
             self._kept_bytes += sum(len(entry.value) for entry in entries)
 
@@ -50,7 +50,7 @@ class Follower:
         self._failed = error
         self._woken.set()
 
-    def take(self) -> list[Stored]:
+    def take(self) -> list[StoredRecord]:
         """The kept records that continue exactly at the cursor; [] if they must be read."""
         while self._kept:
             records = self._kept.popleft()
@@ -65,7 +65,7 @@ class Follower:
                 return records
         return []
 
-    def passed(self, records: list[Stored]) -> None:
+    def passed(self, records: list[StoredRecord]) -> None:
         """These were handed to the reader."""
         self.cursor = records[-1].offset + 1
         self.end = max(self.end, self.cursor)

@@ -22,13 +22,13 @@ from typing import Any, Final
 
 from dispatcher.errors import LogDamaged, LogError, LogTimeout
 from dispatcher.log.limits import check_entries, check_offset, checked_topic
-from dispatcher.log.port import Claim, Entry, Stored
+from dispatcher.log.port import Claim, Entry, StoredRecord
 from dispatcher.log.sqlite import file as sqlite_file
 from dispatcher.log.sqlite.claim import FileClaim, Holder, holders
 from dispatcher.log.sqlite.following import Follower
 from dispatcher.log.sqlite.reads import Reads, closed_error, read_records
 from dispatcher.log.sqlite.upkeep import SLICE_RECORDS, upkeep
-from dispatcher.log.sqlite.writer import Append, Call, Committed, Place, Writer
+from dispatcher.log.sqlite.writer import Append, Call, CommittedGroup, Place, Writer
 from schemas.topics import TOPIC, TOPICS
 
 STUCK_S: Final = 30.0
@@ -108,7 +108,7 @@ class SqliteLog:
             self._watch_confirmations()
         return await done
 
-    def _on_committed(self, group: Committed) -> None:
+    def _on_committed(self, group: CommittedGroup) -> None:
         for append in group.appends:
             if self._unconfirmed and self._unconfirmed[0] is append:  # unless the watchdog gave them up
                 self._unconfirmed.popleft()
@@ -144,12 +144,12 @@ class SqliteLog:
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
-    ) -> list[Stored]:
+    ) -> list[StoredRecord]:
         spec = checked_topic(topic, partition)
         check_offset(offset)
         return await self._reads.run(read_records, spec, partition, offset, records_max, bytes_max)
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         spec = checked_topic(topic, partition)
         check_offset(offset)
         records = await self._reads.run(read_records, spec, partition, offset, 1, 0)
@@ -157,7 +157,7 @@ class SqliteLog:
             raise LogDamaged(f"record {offset} of {topic}/{partition} is not in the log {self._path} (any more)")
         return records[0]
 
-    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         checked_topic(topic, partition)
         check_offset(offset)
         place, follower = (topic, partition), Follower(offset)

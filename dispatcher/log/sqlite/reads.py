@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from dispatcher.errors import LogDamaged, LogUnavailable
-from dispatcher.log.port import Headers, Stored
+from dispatcher.log.port import Headers, StoredRecord
 from dispatcher.log.sqlite import file as sqlite_file
 from schemas.topics import Topic
 
@@ -66,13 +66,13 @@ class Reads:
 
 def read_records(
     connection: sqlite3.Connection, topic: Topic, partition: int, offset: int, records_max: int, bytes_max: int
-) -> list[Stored]:
+) -> list[StoredRecord]:
     """The records from `offset` on, at least one if there is one. Raises LogDamaged if one is missing."""
     name = sqlite_file.table(topic.name, partition)
     rows = connection.execute(
         f"SELECT n - 1, at_ms, key, headers, value FROM {name} WHERE n > ? ORDER BY n LIMIT ?", (offset, records_max)
     )
-    records: list[Stored] = []
+    records: list[StoredRecord] = []
     size = 0
     for at, at_ms, key, headers, value in rows:
         size += len(value)
@@ -80,7 +80,7 @@ def read_records(
             break
         if topic.cleanup == "delete" and at != offset + len(records):
             raise LogDamaged(f"record {offset + len(records)} of {topic.name}/{partition} is missing; the next is {at}")
-        records.append(Stored(at, key, value, _headers.decode(headers) if headers else (), at_ms))
+        records.append(StoredRecord(at, key, value, _headers.decode(headers) if headers else (), at_ms))
     rows.close()
     if not records and (end := sqlite_file.end(connection, topic.name, partition)) < offset:
         raise LogDamaged(

@@ -61,7 +61,7 @@ class Call(msgspec.Struct, eq=False):
     done: Any
 
 
-class Committed(msgspec.Struct, eq=False):
+class CommittedGroup(msgspec.Struct, eq=False):
     """A written group: where each append's entries begin, or the error that stopped them all."""
 
     appends: list[Append]
@@ -79,7 +79,7 @@ class Writer(threading.Thread):
         connection: sqlite3.Connection,
         *,
         lock_wait_s: float,
-        committed: Callable[[Committed], None],
+        committed: Callable[[CommittedGroup], None],
         called: Callable[[Call, Any, LogError | None], None],
         reached: Callable[[Place, int], None],
     ) -> None:
@@ -182,14 +182,14 @@ class Writer(threading.Thread):
                 self._connection.execute("COMMIT")
         except Exception as error:
             sqlite_file.rollback(self._connection)
-            self._committed(Committed(group, [], at_ms, sqlite_file.mapped(error, self._path)))
+            self._committed(CommittedGroup(group, [], at_ms, sqlite_file.mapped(error, self._path)))
             return
         self.commits += 1
         offsets: list[int] = []
         for append in group:
             offsets.append(firsts[append.place])
             firsts[append.place] += len(append.entries)
-        self._committed(Committed(group, offsets, at_ms))
+        self._committed(CommittedGroup(group, offsets, at_ms))
 
     def _insert(self, rows: dict[Place, list[tuple[Any, ...]]]) -> dict[Place, int]:
         """Write the rows; the offset of each place's first one."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dispatcher.errors import LogDamaged
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.loggers import get_logger
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, OtherLog, Store
 from schemas import batch, codec
@@ -195,7 +195,7 @@ class Joining:
         return LoadedBatch(place.id, numbers)
 
 
-def _from(records: list[Stored] | tuple[Stored, ...] | object, offset: int) -> list[Stored]:
+def _from(records: list[StoredRecord] | tuple[StoredRecord, ...] | object, offset: int) -> list[StoredRecord]:
     """Records that were not folded yet."""
     assert isinstance(records, list)
     return records if not records or records[0].offset >= offset else [r for r in records if r.offset >= offset]

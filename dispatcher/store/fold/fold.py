@@ -18,7 +18,7 @@ from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place, spread_place
 from dispatcher.core.results.reports import Origin, ReportRows, decimal_keys, flatten, id_keys, unpark
 from dispatcher.errors import LogNewer
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.store.fold.settle_reports import ReportJoin
 from dispatcher.store.fold.tables import Tables
 from dispatcher.store.fold.tallies import STATE_COLUMNS, Key, Tallies
@@ -49,7 +49,7 @@ In random order every slice touches all batches, so larger slices pay.
 """
 
 
-Decoded = tuple[Stored, AnyRecord | None]
+Decoded = tuple[StoredRecord, AnyRecord | None]
 """A record, raw and decoded; None if it cannot be decoded."""
 
 
@@ -125,7 +125,7 @@ class Fold:
                 self._join(unpark(waiting))
         self._named.clear()
 
-    def reports(self, partition: int, records: Sequence[Stored]) -> None:
+    def reports(self, partition: int, records: Sequence[StoredRecord]) -> None:
         """Fold records of `reports`, a slice at a time: joining takes ten times their bytes. Raises LogNewer."""
         waiting: list[tuple[Origin, int, Reports]] = []
         size = rows = ids = 0
@@ -257,7 +257,7 @@ class Fold:
         batch = self.working.batch(chunk.batch)
         return batch.campaign, batch.attempt, chunk.account
 
-    def _sound(self, topic: str, records: Iterable[Decoded]) -> Iterator[tuple[Stored, AnyRecord]]:
+    def _sound(self, topic: str, records: Iterable[Decoded]) -> Iterator[tuple[StoredRecord, AnyRecord]]:
         for stored, record in records:
             if record is None:
                 self._tallies.odd(topic, "a record that cannot be decoded")
@@ -265,7 +265,7 @@ class Fold:
                 yield stored, record
 
 
-def decoded(topic: str, records: Sequence[Stored]) -> Iterator[Decoded]:
+def decoded(topic: str, records: Sequence[StoredRecord]) -> Iterator[Decoded]:
     """The records of these values. Raises LogNewer."""
     for stored in records:
         try:

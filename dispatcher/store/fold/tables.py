@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import CodePair, Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
-from dispatcher.core.results.reports import Origin, Parked
+from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.store.fold.tallies import Tallies
 from dispatcher.store.port import BatchPlace
 from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
@@ -204,7 +204,7 @@ class Chunks(Protocol):
 class Reports(Protocol):
     """Reports that wait for their id, and the sums that views show."""
 
-    def park(self, rows: Iterable[tuple[Origin, str, Parked]]) -> None:
+    def park(self, rows: Iterable[tuple[Origin, str, ParkedReports]]) -> None:
         """Keep them, by account, vendor id and place, until their id is known."""
         ...
 
@@ -212,7 +212,7 @@ class Reports(Protocol):
         """Whether reports of this account wait for their id."""
         ...
 
-    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
+    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, ParkedReports]]:
         """Take out the reports that wait for these ids: origin, offset of the record, vendor id, rows."""
         ...
 

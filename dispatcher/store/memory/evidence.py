@@ -9,7 +9,7 @@ import numpy as np
 
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers
 from dispatcher.core.results.journal import JoinedChunk
-from dispatcher.core.results.reports import Parked
+from dispatcher.core.results.reports import ParkedReports
 from dispatcher.store.memory.kept import Kept
 from schemas.states import State
 
@@ -32,7 +32,7 @@ class MemoryTraces:
         ]
         return found[:answers_max]
 
-    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, Parked, int]]:
+    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, ParkedReports, int]]:
         told = {
             vendor_id
             for (of, vendor_id, _), chunk_id in self._kept.vendor_ids.items()

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.store.memory.kept import Kept, KeptMessage
-from dispatcher.store.views import InboundMarks, InboundMessage, InboundTally, InboundWanted
+from dispatcher.store.views import InboundFilter, InboundMarks, InboundMessage, InboundTally
 from schemas.topics import LANE_PARTITIONS
 
 PAGE_ROWS: Final = 10_000
 
 
-def newest(kept: Kept, wanted: InboundWanted, messages_max: int, overdue_ms: int) -> list[InboundMessage]:
+def newest(kept: Kept, wanted: InboundFilter, messages_max: int, overdue_ms: int) -> list[InboundMessage]:
     """The newest matching messages that are complete, or received up to `overdue_ms` (then incomplete for good)."""
     return [_message(each) for each in _settled(kept, wanted, overdue_ms)[::-1][:messages_max]]
 
 
-def pages(kept: Kept, wanted: InboundWanted, overdue_ms: int) -> Iterator[list[InboundMessage]]:
+def pages(kept: Kept, wanted: InboundFilter, overdue_ms: int) -> Iterator[list[InboundMessage]]:
     """All of them, oldest first, PAGE_ROWS at a time."""
     found = _settled(kept, wanted, overdue_ms)
     for start in range(0, len(found), PAGE_ROWS):
@@ -31,7 +31,7 @@ def marks(kept: Kept, overdue_ms: int) -> InboundMarks:
 
 
 def news(
-    kept: Kept, since: InboundMarks, wanted: InboundWanted, overdue_ms: int
+    kept: Kept, since: InboundMarks, wanted: InboundFilter, overdue_ms: int
 ) -> tuple[list[InboundMessage], InboundMarks]:
     """Matching messages that became complete, or incomplete for good, since then; and where to continue."""
     found = [each for each in kept.inbound.values() if _is_news(each, since, overdue_ms)]
@@ -74,7 +74,7 @@ def _last_done(kept: Kept, done: dict[int, int]) -> dict[int, int]:
     return last
 
 
-def _settled(kept: Kept, wanted: InboundWanted, overdue_ms: int) -> list[KeptMessage]:
+def _settled(kept: Kept, wanted: InboundFilter, overdue_ms: int) -> list[KeptMessage]:
     """Matching messages that are complete, or incomplete for good, oldest first."""
     found = [
         each
@@ -84,7 +84,7 @@ def _settled(kept: Kept, wanted: InboundWanted, overdue_ms: int) -> list[KeptMes
     return sorted(found, key=lambda each: (each.held.at_ms, each.held.id))
 
 
-def _is_wanted(each: KeptMessage, wanted: InboundWanted) -> bool:
+def _is_wanted(each: KeptMessage, wanted: InboundFilter) -> bool:
     return (
         (wanted.account is None or each.first.account == wanted.account)
         and (wanted.number is None or each.first.number == wanted.number)

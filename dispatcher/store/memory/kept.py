@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dispatcher.core.results.columns import CodePair
 from dispatcher.core.results.inbound import Held
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
-from dispatcher.core.results.reports import Parked
+from dispatcher.core.results.reports import ParkedReports
 from dispatcher.store.fold.tallies import Key, ReportTally, Tally
 from dispatcher.store.views import DeadCount, DeadLetter
 from schemas.records import Inbound, Launched, Rejects
@@ -88,7 +88,7 @@ class Kept(msgspec.Struct):
     chunks: dict[int, JoinedChunk] = {}
     vendor_ids: dict[tuple[str, str, int], int] = {}  # account, vendor id, place -> chunk
     recipient_ids: dict[tuple[int, int], KeptIds] = {}  # chunk, place
-    parked: dict[tuple[str, str, int], Parked] = {}  # account, vendor id, place
+    parked: dict[tuple[str, str, int], ParkedReports] = {}  # account, vendor id, place
     tallies: dict[Key, Tally] = {}
     failures: dict[tuple[str, str, str, str, str], int] = {}  # key, source, code
     report_tallies: dict[str, ReportTally] = {}

@@ -22,10 +22,10 @@ from dispatcher.store.views import (
     DeadCount,
     DeadLetter,
     Evidence,
+    InboundFilter,
     InboundMarks,
     InboundMessage,
     InboundTally,
-    InboundWanted,
     Oddity,
     Page,
     RejectPage,
@@ -164,21 +164,21 @@ class MemoryReader:
         self,
         number: str | None = None,
         *,
-        wanted: InboundWanted | None = None,
+        wanted: InboundFilter | None = None,
         messages_max: int = 100,
         now_ms: int | None = None,
     ) -> list[InboundMessage]:
-        wanted = wanted or InboundWanted(number=number)
+        wanted = wanted or InboundFilter(number=number)
         return inbound.newest(self._kept, wanted, messages_max, self._given_up_ms(now_ms))
 
-    def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
+    def inbound_pages(self, wanted: InboundFilter, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
         yield from inbound.pages(self._kept, wanted, self._given_up_ms(now_ms))
 
     def inbound_marks(self, now_ms: int | None = None) -> InboundMarks:
         return inbound.marks(self._kept, self._given_up_ms(now_ms))
 
     def inbound_news(
-        self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
+        self, since: InboundMarks, wanted: InboundFilter, now_ms: int | None = None
     ) -> tuple[list[InboundMessage], InboundMarks]:
         return inbound.news(self._kept, since, wanted, self._given_up_ms(now_ms))
 

@@ -13,7 +13,7 @@ from dispatcher.core.results import inbound
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
-from dispatcher.core.results.reports import Origin, Parked
+from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.store.fold.tables import JoinedBatch, Stretch
 from dispatcher.store.fold.tallies import COLUMNS, ReportTally, Tallies, Tally
 from dispatcher.store.memory.kept import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
@@ -309,14 +309,14 @@ class MemoryReports:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
-    def park(self, rows: Iterable[tuple[Origin, str, Parked]]) -> None:
+    def park(self, rows: Iterable[tuple[Origin, str, ParkedReports]]) -> None:
         for origin, vendor_id, parked in rows:
             self._memory.kept.parked[origin.account, vendor_id, origin.place] = parked
 
     def has_parked(self, account: str) -> bool:
         return any(key[0] == account for key in self._memory.kept.parked)
 
-    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
+    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, ParkedReports]]:
         at = {vendor_id: number for number, vendor_id in enumerate(vendor_ids)}
         keys = [key for key in self._memory.kept.parked if key[0] == account and key[1] in at]
         found = []

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers
-from dispatcher.core.results.reports import Parked
+from dispatcher.core.results.reports import ParkedReports
 from schemas.states import State
 
-_parked = msgspec.msgpack.Decoder(Parked)
+_parked = msgspec.msgpack.Decoder(ParkedReports)
 
 _ANSWERED: Final = (
     "r.batch = c.batch AND r.account = c.account AND r.state = 0 AND r.heard = 1 AND r.vendor_id != '' "
@@ -68,7 +68,7 @@ class SqliteTraces:
     def late(self, account: str, answers_max: int) -> list[LateAnswer]:
         return [LateAnswer(_candidate(row), row[-1]) for row in self._run(_LATE, (account, answers_max)).fetchall()]
 
-    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, Parked, int]]:
+    def parked(self, account: str, after: str) -> Iterator[tuple[str, int, ParkedReports, int]]:
         for vendor_id, place, encoded in self._run(_PARKED, (account, after)):
             yield vendor_id, place, _parked.decode(encoded), len(encoded)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from dispatcher.core.results import inbound
 from dispatcher.core.results.inbound import Bounds, Held, Part
-from dispatcher.store.port import DeadLetter, InboundMarks, InboundMessage, InboundTally, InboundWanted
+from dispatcher.store.port import DeadLetter, InboundFilter, InboundMarks, InboundMessage, InboundTally
 from schemas.records import Dead, Inbound
 from schemas.topics import LANE_PARTITIONS
 
@@ -136,7 +136,7 @@ def add_dead(connection: sqlite3.Connection, place: int, record: Dead) -> None:
 
 
 def newest(
-    connection: sqlite3.Connection, wanted: InboundWanted, messages_max: int, overdue_ms: int
+    connection: sqlite3.Connection, wanted: InboundFilter, messages_max: int, overdue_ms: int
 ) -> list[InboundMessage]:
     """The newest wanted messages that are complete, or were received up to `overdue_ms` (then incomplete for good)."""
     where, values = _where(wanted, overdue_ms)
@@ -146,7 +146,7 @@ def newest(
     return [_message(row) for row in rows]
 
 
-def pages(connection: sqlite3.Connection, wanted: InboundWanted, overdue_ms: int) -> Iterator[list[InboundMessage]]:
+def pages(connection: sqlite3.Connection, wanted: InboundFilter, overdue_ms: int) -> Iterator[list[InboundMessage]]:
     """All of them, oldest first, PAGE_ROWS at a time."""
     where, values = _where(wanted, overdue_ms)
     after = (-(1 << 63), -1)
@@ -172,7 +172,7 @@ def _read_to(connection: sqlite3.Connection) -> dict[int, int]:
 
 
 def news(
-    connection: sqlite3.Connection, since: InboundMarks, wanted: InboundWanted, overdue_ms: int
+    connection: sqlite3.Connection, since: InboundMarks, wanted: InboundFilter, overdue_ms: int
 ) -> tuple[list[InboundMessage], InboundMarks]:
     """Wanted messages that became complete, or incomplete for good, since then; and where to continue."""
     where, values = _wanted(wanted)
@@ -234,13 +234,13 @@ def dead_letters(connection: sqlite3.Connection, account: str | None, letters_ma
     ]
 
 
-def _where(wanted: InboundWanted, overdue_ms: int) -> tuple[str, list[Any]]:
+def _where(wanted: InboundFilter, overdue_ms: int) -> tuple[str, list[Any]]:
     """The condition for wanted messages that are complete or incomplete for good, and its values in order."""
     where, values = _wanted(wanted)
     return f"(done IS NOT NULL OR received_ms <= ?) AND {where}", [overdue_ms, *values]
 
 
-def _wanted(wanted: InboundWanted) -> tuple[str, list[Any]]:
+def _wanted(wanted: InboundFilter) -> tuple[str, list[Any]]:
     """The condition for wanted messages, and its values in order."""
     given: dict[str, Any] = {
         "account = ?": wanted.account,

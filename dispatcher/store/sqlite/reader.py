@@ -22,10 +22,10 @@ from dispatcher.store.port import (
     DeadCount,
     DeadLetter,
     Evidence,
+    InboundFilter,
     InboundMarks,
     InboundMessage,
     InboundTally,
-    InboundWanted,
     Oddity,
     Page,
     RejectPage,
@@ -146,15 +146,15 @@ class SqliteReader:
         self,
         number: str | None = None,
         *,
-        wanted: InboundWanted | None = None,
+        wanted: InboundFilter | None = None,
         messages_max: int = 100,
         now_ms: int | None = None,
     ) -> list[InboundMessage]:
-        wanted = wanted or InboundWanted(number=number)
+        wanted = wanted or InboundFilter(number=number)
         with self._mapped():
             return sqlite_inbound.newest(self._connection, wanted, messages_max, self._given_up_ms(now_ms))
 
-    def inbound_pages(self, wanted: InboundWanted, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
+    def inbound_pages(self, wanted: InboundFilter, now_ms: int | None = None) -> Iterator[list[InboundMessage]]:
         with self._mapped():
             yield from sqlite_inbound.pages(self._connection, wanted, self._given_up_ms(now_ms))
 
@@ -163,7 +163,7 @@ class SqliteReader:
             return sqlite_inbound.marks(self._connection, self._given_up_ms(now_ms))
 
     def inbound_news(
-        self, since: InboundMarks, wanted: InboundWanted, now_ms: int | None = None
+        self, since: InboundMarks, wanted: InboundFilter, now_ms: int | None = None
     ) -> tuple[list[InboundMessage], InboundMarks]:
         with self._snapshot():
             return sqlite_inbound.news(self._connection, since, wanted, self._given_up_ms(now_ms))

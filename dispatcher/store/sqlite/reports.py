@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.results.reports import Origin, Parked
+from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.store.fold.tallies import COLUMNS, Tallies
 from schemas.topics import LANE_PARTITIONS
 
 _pack = msgspec.msgpack.encode
-_parked = msgspec.msgpack.Decoder(Parked)
+_parked = msgspec.msgpack.Decoder(ParkedReports)
 _ADD_TALLY: Final = (
     f"INSERT INTO tallies VALUES ({', '.join('?' * (len(COLUMNS) + 6))}) ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)
@@ -38,7 +38,7 @@ class ReportTables:
 
     # --- parked reports ----------------------------------------------------------------------------------------------
 
-    def park(self, rows: Iterable[tuple[Origin, str, Parked]]) -> None:
+    def park(self, rows: Iterable[tuple[Origin, str, ParkedReports]]) -> None:
         """Keep them until their id is known."""
         self._many(
             "INSERT OR REPLACE INTO parked VALUES (?, ?, ?, ?, ?)",
@@ -52,7 +52,7 @@ class ReportTables:
         """Whether reports of this account wait for their id."""
         return self._run("SELECT 1 FROM parked WHERE account = ? LIMIT 1", (account,)).fetchone() is not None
 
-    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, Parked]]:
+    def unpark(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[Origin, int, str, ParkedReports]]:
         """Take out the reports that wait for these ids."""
         asked = (json.dumps(vendor_ids), account)
         rows = self._run(

@@ -33,7 +33,7 @@ from dispatcher.vendors.seam.vendor import (
     Product,
     Push,
     PushProof,
-    Refused,
+    Refusal,
     ReportCodes,
     ReportsParsed,
     Request,
@@ -279,7 +279,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         """One report per push, GET or POST form (vendors.md 3.2; AMB-BATCH-11)."""
         form = form_of(push)
         if not self._from_vendor(form):
-            return Refused(403, "receiver or pswd is wrong", False)
+            return Refusal(403, "receiver or pswd is wrong", False)
         try:
             return [read_report(form)]
         except Junk as junk:
@@ -289,7 +289,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         """One message, or one part of a long one, per push (vendors.md 3.3)."""
         form = form_of(push)
         if not self._from_vendor(form):
-            return Refused(403, "receiver or pswd is wrong", False)
+            return Refusal(403, "receiver or pswd is wrong", False)
         try:
             return [read_message(form, push.account, push.received_ms)]
         except Junk as junk:
@@ -300,8 +300,8 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         receiver = forms.same(form.get("receiver"), self.receiver)
         return forms.same(form.get("pswd"), self.push_pswd) and receiver
 
-    def _junk(self, junk: Junk) -> Refused:
-        return Refused(400, str(junk), self.receiver is not None or self.push_pswd is not None)
+    def _junk(self, junk: Junk) -> Refusal:
+        return Refusal(400, str(junk), self.receiver is not None or self.push_pswd is not None)
 
     def _wrong_extno(self, extno: str) -> str | None:
         if _DIGITS.fullmatch(extno) and len(extno) <= self.extno_digits_max:

@@ -22,7 +22,7 @@ from dispatcher.vendors.cosms.wire import (
     OK,
     SOME,
     WRONG_MD5STR,
-    Said,
+    CodedAnswer,
     escaped,
     message_ids,
     one_time_password,
@@ -41,10 +41,10 @@ from dispatcher.vendors.seam.vendor import (
     Operation,
     OperationFlow,
     OperationResult,
-    Polled,
+    PolledPage,
     PollFlow,
     Product,
-    Published,
+    PublishedMessage,
     PublishFlow,
     Request,
     Verdict,
@@ -64,7 +64,7 @@ _AMOUNT: Final = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _BALANCES: Final = (("domestic", 0), ("international", 3), ("MMS", 6))
 
 Fields = Mapping[str, str]
-CallFlow = Generator[Request, Answer, Said | Verdict]
+CallFlow = Generator[Request, Answer, CodedAnswer | Verdict]
 
 # --- logging in ------------------------------------------------------------------------------------------------------
 
@@ -88,7 +88,7 @@ class Login(msgspec.Struct, frozen=True):
         30 wrong logins lock the account for the day, so a refused string is replaced once and nothing else is repeated.
         """
         said = yield from self._once(ask)
-        if self.md5 and isinstance(said, Said) and said.code == WRONG_MD5STR:
+        if self.md5 and isinstance(said, CodedAnswer) and said.code == WRONG_MD5STR:
             said = yield from self._once(ask)
         return said
 
@@ -130,7 +130,7 @@ def form(fields: Fields) -> bytes:
     return "&".join(f"{name}={escaped(value, 'gbk')}" for name, value in fields.items()).encode("ascii")
 
 
-def refusal(said: Said) -> Verdict:
+def refusal(said: CodedAnswer) -> Verdict:
     """Why a query has no result."""
     if said.code and said.code != OK:
         return CODES.verdict(said.code, text=said.text)
@@ -138,7 +138,7 @@ def refusal(said: Said) -> Verdict:
     return Verdict(kind=Kind.RETRY_LATER, code="unreadable", text=said.text, warn=odd)
 
 
-def submitted(said: Said, count: int) -> Verdict:
+def submitted(said: CodedAnswer, count: int) -> Verdict:
     """What the answer to a submit means. Rows that do not match the numbers one by one are never guessed.
 
     The same holds for a 300 with rows, which the change log allows (AMB-COSMS-1): recipients with an id may be taken.
@@ -187,13 +187,13 @@ def messages(login: Login, received_ms: int) -> PollFlow:
     return _page(login, MO_PATH, {"msgFormat": FORMAT_ESCAPED}, read)
 
 
-def _page(login: Login, path: str, fields: Fields, read: Callable[[Said], Polled]) -> PollFlow:
+def _page(login: Login, path: str, fields: Fields, read: Callable[[CodedAnswer], PolledPage]) -> PollFlow:
     said = yield from login.page(path, fields, PAGE_BYTES_MAX)
     if isinstance(said, Verdict):
-        return Polled(verdict=said)
+        return PolledPage(verdict=said)
     if said.code in (OK, SOME, NONE):
         return read(said)
-    return Polled(verdict=refusal(said))
+    return PolledPage(verdict=refusal(said))
 
 
 def history(login: Login, start_ms: int, end_ms: int) -> HistoryFlow:
@@ -230,12 +230,12 @@ def publish(login: Login, files: Mapping[str, bytes], shown: Sequence[media.Fram
         said = yield from login.call(
             lambda password, name=name, content=content: media.upload({**login.names, **password}, name, content)  # type: ignore[misc]
         )
-        url = media.uploaded(rows(said.rest)) if isinstance(said, Said) and said.code == OK else ""
+        url = media.uploaded(rows(said.rest)) if isinstance(said, CodedAnswer) and said.code == OK else ""
         if not url:
             verdict = said if isinstance(said, Verdict) else refusal(said)
-            return Published(files=tuple(urls.items()), warn=warn, verdict=verdict)
+            return PublishedMessage(files=tuple(urls.items()), warn=warn, verdict=verdict)
         urls[name] = url
-    return Published(url=urls.pop(media.INI_NAME), files=tuple(urls.items()), warn=warn)
+    return PublishedMessage(url=urls.pop(media.INI_NAME), files=tuple(urls.items()), warn=warn)
 
 
 def change_login(login: Login, new_name: str, new_password: str) -> Operation:

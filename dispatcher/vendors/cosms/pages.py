@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Final
 
 from dispatcher.core.wire_number import to_wire
-from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, Said, read_text, rows
+from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, CodedAnswer, read_text, rows
 from dispatcher.vendors.reading import forms
-from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
-from dispatcher.vendors.seam.vendor import History, HistoryRow, Polled, ReportRow, report_codes
+from dispatcher.vendors.seam.vendor import History, HistoryRow, PolledPage, ReportRow, report_codes
 from schemas.records import Inbound
 from schemas.states import REPORT_WAITING
 
@@ -49,9 +49,9 @@ _HISTORY_COMMAS: Final = 7
 # --- reports ---------------------------------------------------------------------------------------------------------
 
 
-def polled_reports(said: Said) -> Polled:
+def polled_reports(said: CodedAnswer) -> PolledPage:
     """A page of rows `mtID,mtReport`; after a full one the next is requested."""
-    found, unread = [], Unread()
+    found, unread = [], Unreadable()
     lines = rows(said.rest)
     for line in lines:
         vendor_id, comma, code = line.decode("utf-8", "replace").partition(",")
@@ -63,15 +63,15 @@ def polled_reports(said: Said) -> Polled:
         else:
             code = code[: forms.CODE_CHARS_MAX]
             found.append(ReportRow(vendor_id, 0, REPORT_CODES.state(code), code, 0))
-    return _polled(Polled(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unread)
+    return _polled(PolledPage(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unread)
 
 
 # --- messages from phones --------------------------------------------------------------------------------------------
 
 
-def polled_messages(said: Said, account: str, received_ms: int) -> Polled:
+def polled_messages(said: CodedAnswer, account: str, received_ms: int) -> PolledPage:
     """A page of rows `msgFormat,moID,moTime,mob,destID,msg`; after a full one the next is requested (AMB-COSMS-18)."""
-    found, unread = [], Unread()
+    found, unread = [], Unreadable()
     entries = _entries(said.rest, _MO_ROW, lambda line: bool(_MO_BEGIN.match(line)) and line.count(b",") >= _MO_COMMAS)
     for entry in entries:
         if not (row := _MO_ROW.fullmatch(entry)):
@@ -80,7 +80,7 @@ def polled_messages(said: Said, account: str, received_ms: int) -> Polled:
         form, message_id, time, mobile, to, value = row.groups()
         text, flags = read_text(form.decode(), value, unescape=True)
         found.append(message(account, received_ms, message_id, time, mobile, to, text, flags))
-    return _polled(Polled(inbound=found, more=said.cut or len(entries) >= PAGE_ROWS), unread)
+    return _polled(PolledPage(inbound=found, more=said.cut or len(entries) >= PAGE_ROWS), unread)
 
 
 def message(
@@ -116,9 +116,9 @@ def message(
 # --- history ---------------------------------------------------------------------------------------------------------
 
 
-def history(said: Said) -> History:
+def history(said: CodedAnswer) -> History:
     """Rows of eight or nine columns; the place of the time decides which (AMB-COSMS-17)."""
-    found, unread = [], Unread()
+    found, unread = [], Unreadable()
     entries = _entries(said.rest, _HISTORY_ROW, lambda line: line.count(b",") >= _HISTORY_COMMAS and line[:1].isdigit())
     for entry in entries:
         row = _HISTORY_ROW.fullmatch(entry)
@@ -169,13 +169,13 @@ def _entries(rest: bytes, row: re.Pattern[bytes], begins: Callable[[bytes], bool
     return found
 
 
-def _polled(page: Polled, unread: Unread) -> Polled:
+def _polled(page: PolledPage, unread: Unreadable) -> PolledPage:
     """The page with its unreadable rows."""
     if not unread.entries:
         return page
     count = len(unread.entries)
     why = f"{count} row{'' if count == 1 else 's'} cannot be read; of the first: {unread.why}"
-    return Polled(
+    return PolledPage(
         reports=page.reports,
         inbound=page.inbound,
         more=page.more,

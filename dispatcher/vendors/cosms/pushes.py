@@ -13,24 +13,24 @@ from dispatcher.vendors.cosms.wire import FORMAT_ESCAPED, ID_CHARS_MAX, read_tex
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.escapes import TextForm, once_more
-from dispatcher.vendors.reading.unreadable import Unread
-from dispatcher.vendors.seam.vendor import InboundParsed, Push, Refused, ReportsParsed
+from dispatcher.vendors.reading.unreadable import Unreadable
+from dispatcher.vendors.seam.vendor import InboundParsed, Push, Refusal, ReportsParsed
 from schemas.records import Reports
 
 
 def reports(push: Push, push_key: str | None) -> ReportsParsed:
     """One value, `mtReport`, for all the ids in `mtID`."""
     form = _parameters(push, push_key, "mtid", "mtreport")
-    if isinstance(form, Refused):
+    if isinstance(form, Refusal):
         return form
-    unread = Unread()
+    unread = Unreadable()
     found = _reports(form["mtid"], form["mtreport"], push.account, push.received_ms, unread)
     if not found and not unread.entries:
         return _junk("the push has no mtID", push_key)
     return unread.beside(found, authenticated=push_key is not None)
 
 
-def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
+def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unreadable) -> list[Reports]:
     """One value for up to 100 comma-separated mtIDs (AMB-COSMS-24)."""
     fit = [vendor_id for vendor_id in map(bytes.strip, ids.split(b",")) if vendor_id]
     if max(map(len, fit), default=0) > ID_CHARS_MAX:
@@ -52,7 +52,7 @@ def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unread) 
 def messages(push: Push, push_key: str | None, again: TextForm) -> InboundParsed:
     """One message; `again`: whether a text in msgFormat 1 is escaped again inside its parameter."""
     form = _parameters(push, push_key, "mobs", "msg")
-    if isinstance(form, Refused):
+    if isinstance(form, Refusal):
         return form
     msg_format, value = form.get("msgformat", b"").decode("ascii", "replace").strip(), form["msg"]
     if msg_format == FORMAT_ESCAPED:
@@ -62,11 +62,11 @@ def messages(push: Push, push_key: str | None, again: TextForm) -> InboundParsed
     return [message(push.account, push.received_ms, message_id, time, form["mobs"], to, text, flags)]
 
 
-def _parameters(push: Push, push_key: str | None, *needed: str) -> dict[str, bytes] | Refused:
+def _parameters(push: Push, push_key: str | None, *needed: str) -> dict[str, bytes] | Refusal:
     """The push's parameters by lower-case names; all `needed` ones are present, and only a text may be empty."""
     vendors, query = forms.keyed(push.query, push_key)
     if not vendors:
-        return Refused(403, "the key in the URL is wrong or missing", False)
+        return Refusal(403, "the key in the URL is wrong or missing", False)
     fields = {**forms.fields(query), **forms.fields(push.body)}
     form = {name.strip().lower(): value for name, value in fields.items()}
     for name in needed:
@@ -75,5 +75,5 @@ def _parameters(push: Push, push_key: str | None, *needed: str) -> dict[str, byt
     return form
 
 
-def _junk(why: str, push_key: str | None) -> Refused:
-    return Refused(400, why, push_key is not None, keep=True)
+def _junk(why: str, push_key: str | None) -> Refusal:
+    return Refusal(400, why, push_key is not None, keep=True)

@@ -39,7 +39,7 @@ _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{4})+")
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
-class Said(msgspec.Struct, frozen=True):
+class CodedAnswer(msgspec.Struct, frozen=True):
     """An answer: its code ("" if not in the document), the bytes behind line 1, its start for people.
 
     `cut`: `rest` is incomplete; it holds whole lines.
@@ -51,7 +51,7 @@ class Said(msgspec.Struct, frozen=True):
     cut: bool = False
 
 
-def read_answer(answer: Answer) -> Said:
+def read_answer(answer: Answer) -> CodedAnswer:
     """Line 1 begins with three digits; the rest of it is ignored. A proxy's `502 Bad Gateway` is not a code.
 
     The change log allows rows behind a 300 (AMB-COSMS-1); other text is ignored.
@@ -61,13 +61,13 @@ def read_answer(answer: Answer) -> Said:
     read = _CODE.match(body)
     code = read[1].decode() if read else ""
     if read is None or (code >= "400" and _phrase(code) in read[2].lower()):
-        return Said("", b"", text, answer.cut)
+        return CodedAnswer("", b"", text, answer.cut)
     rest = body[read.end() :]
     if answer.cut:
         rest = rest[: max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1]
     if code == NONE and not _ROW_BEGINS.search(rest):
         rest = b""
-    return Said(code, rest, text, answer.cut)
+    return CodedAnswer(code, rest, text, answer.cut)
 
 
 def _phrase(code: str) -> bytes:

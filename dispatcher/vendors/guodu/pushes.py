@@ -21,7 +21,7 @@ from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import beside
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
 from dispatcher.vendors.reading.same_shape_json import Shape, read_alike
-from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.reading.unreadable import Unreadable
 from schemas.records import Inbound, Reports
 
 ID_CHARS_MAX: Final = 64
@@ -67,8 +67,8 @@ def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Report
     count = sum(len(shape.rows) for shape in shapes)
     numbers, times = np.empty(count, np.int64), np.empty(count, np.uint32)
     id_index, code_index = np.empty(count, np.intp), np.empty(count, np.intp)
-    ids: columns.Numbered[bytes] = columns.Numbered()
-    codes: columns.Numbered[str] = columns.Numbered()
+    ids: columns.NumberedValues[bytes] = columns.NumberedValues()
+    codes: columns.NumberedValues[str] = columns.NumberedValues()
     for shape in shapes:
         rows, values = shape.rows, shape.values
         if not values.keys() >= _PRINTED:
@@ -96,7 +96,7 @@ def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Report
     )
 
 
-def read_reports(body: bytes, account: str, at_ms: int, unread: Unread) -> list[Reports]:
+def read_reports(body: bytes, account: str, at_ms: int, unread: Unreadable) -> list[Reports]:
     """The reports, one by one, with keys in any case and values of any type; unreadable ones go into `unread`.
 
     Raises ValueError if the body is not a JSON list.
@@ -147,7 +147,7 @@ def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:
 
 
 def read_messages(
-    body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unread: Unread
+    body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unread: Unreadable
 ) -> list[Inbound]:
     """The messages; entries that fit no name go into `unread`. Raises ValueError if the body is not a JSON list."""
     found = []

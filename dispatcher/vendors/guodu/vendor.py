@@ -22,7 +22,7 @@ from dispatcher.vendors.guodu.lenient_json import folded, parse, trimmed, word
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, url_encoded
 from dispatcher.vendors.reading.text_checks import check_length
-from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
     Answer,
     Codes,
@@ -32,7 +32,7 @@ from dispatcher.vendors.seam.vendor import (
     Message,
     Push,
     PushProof,
-    Refused,
+    Refusal,
     ReportCodes,
     ReportsParsed,
     Request,
@@ -208,7 +208,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
         if refused := self._stranger(push):
             return refused
-        unread = Unread()
+        unread = Unreadable()
         try:
             reports = read_reports(push.body, push.account, push.received_ms, unread)
         except ValueError:
@@ -228,7 +228,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
         if refused := self._stranger(push):
             return refused
-        unread = Unread()
+        unread = Unreadable()
         try:
             messages = read_messages(push.body, push.account, push.received_ms, self.mo_fields, self.mo_text, unread)
         except ValueError:
@@ -239,12 +239,12 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
         """As configured; the document breaks off before it gives the expected answer."""
         return self.push_reply.encode()
 
-    def _stranger(self, push: Push) -> Refused | None:
+    def _stranger(self, push: Push) -> Refusal | None:
         vendors, _ = forms.keyed(push.query, self.push_key)
-        return None if vendors else Refused(403, "the key in the URL is wrong or missing", False)
+        return None if vendors else Refusal(403, "the key in the URL is wrong or missing", False)
 
-    def _junk(self) -> Refused:
-        return Refused(400, "the body is no JSON list", self.push_key is not None, keep=True)
+    def _junk(self) -> Refusal:
+        return Refusal(400, "the body is no JSON list", self.push_key is not None, keep=True)
 
     def _wrong_append_id(self, append_id: str) -> str | None:
         if _DIGITS.fullmatch(append_id) and len(append_id) <= self.append_id_digits_max:

@@ -18,7 +18,7 @@ from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import Column, Spans, column_of
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
-from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.reading.unreadable import Unreadable
 from schemas.records import Inbound, Reports
 
 FIELDS: Final = 4
@@ -140,7 +140,9 @@ def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
     return whole if len(whole) == width else None
 
 
-def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unread) -> list[Reports]:
+def read_reports(
+    raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unreadable
+) -> list[Reports]:
     """The entries `phone,status,id,time[,serial]` of `rpts`, still escaped, one by one; the others go into `unread`."""
     phones, codes, ids, stamps, extras = _cells(forms.unescaped(raw), unread)
     if not phones:
@@ -164,7 +166,7 @@ def read_reports(raw: bytes, account: str, at_ms: int, state: Callable[[str], in
     return _with_extras(found, b"\n".join(extra.replace(b"\n", b" ")[:EXTRA_BYTES_MAX] for extra in extras))
 
 
-def _cells(value: bytes, unread: Unread) -> list[list[bytes]]:
+def _cells(value: bytes, unread: Unreadable) -> list[list[bytes]]:
     """The four columns and the rest, entry by entry; empty entries are skipped (AMB-HZ-6)."""
     found: list[list[bytes]] = [[] for _ in range(FIELDS + 1)]
     for entry in value.split(b";"):
@@ -197,12 +199,12 @@ def _wrong(number: int, vendor_id: bytes, stamp: bytes) -> str:
 # --- messages from phones --------------------------------------------------------------------------------------------
 
 
-def read_messages(value: bytes, account: str, received_ms: int, form: TextForm, unread: Unread) -> list[Inbound]:
+def read_messages(value: bytes, account: str, received_ms: int, form: TextForm, unread: Unreadable) -> list[Inbound]:
     """The entries `phone,extension,text,time` of `mos`; commas and semicolons in a text are part of it (AMB-HZ-5)."""
     return [_message(entry, account, received_ms, form) for entry in _entries(value, unread)]
 
 
-def _entries(value: bytes, unread: Unread) -> list[bytes]:
+def _entries(value: bytes, unread: Unreadable) -> list[bytes]:
     """The entries. Each ends with its time; an earlier `;` belongs to the text, unless a whole entry follows."""
     found: list[bytes] = []
     begun: list[bytes] = []

@@ -17,7 +17,7 @@ from dispatcher.vendors.hezhong.codes import CODES, OPERATOR_OK, REPORT_CODES
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text, url_encoded
 from dispatcher.vendors.reading.text_checks import check_length
-from dispatcher.vendors.reading.unreadable import Unread
+from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
@@ -29,7 +29,7 @@ from dispatcher.vendors.seam.vendor import (
     Message,
     Push,
     PushProof,
-    Refused,
+    Refusal,
     ReportCodes,
     ReportsParsed,
     Request,
@@ -209,9 +209,9 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         from dispatcher.vendors.hezhong.pushes import read_reports
 
         value = self._pushed(push, b"rpts")
-        if isinstance(value, Refused):
+        if isinstance(value, Refusal):
             return value
-        unread = Unread()
+        unread = Unreadable()
         reports = read_reports(value, push.account, push.received_ms, self._state, unread)
         return unread.beside(reports, authenticated=self.push_key is not None)
 
@@ -229,22 +229,22 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         from dispatcher.vendors.hezhong.pushes import read_messages
 
         value = self._pushed(push, b"mos")
-        if isinstance(value, Refused):
+        if isinstance(value, Refusal):
             return value
-        unread = Unread()
+        unread = Unreadable()
         messages = read_messages(forms.unescaped(value), push.account, push.received_ms, self.mo_text, unread)
         return unread.beside(messages, authenticated=self.push_key is not None)
 
-    def _pushed(self, push: Push, name: bytes) -> bytes | Refused:
+    def _pushed(self, push: Push, name: bytes) -> bytes | Refusal:
         """The field from the body or, if it is missing or empty there, from the query, still escaped."""
         vendors, query = forms.keyed(push.query, self.push_key)
         if not vendors:
-            return Refused(403, "the key in the URL is wrong or missing", False)
+            return Refusal(403, "the key in the URL is wrong or missing", False)
         value = forms.raw(push.body, name)
         if not value and (asked := forms.raw(query, name)) is not None:
             value = asked
         if value is None:
-            return Refused(400, f"the push has no {name.decode()} field", self.push_key is not None, keep=True)
+            return Refusal(400, f"the push has no {name.decode()} field", self.push_key is not None, keep=True)
         return value
 
     def _state(self, code: str) -> int:

@@ -111,7 +111,7 @@ class Column:
         keys = _keys(self.rows[:, first:end])
         np.not_equal(keys[1:], keys[:-1], out=begins[1:])
         runs = np.ascontiguousarray(self.rows[begins]).view(f"S{self.width}").ravel()
-        known: columns.Numbered[bytes] = columns.Numbered()
+        known: columns.NumberedValues[bytes] = columns.NumberedValues()
         of_run = [known[value] for value in runs.tolist()]
         return list(known), np.array(of_run, np.intp)[begins.cumsum() - 1]
 

@@ -40,7 +40,7 @@ _FIELDS[[9, 11, 13], [1, 2, 3]] = 1
 Value = TypeVar("Value")
 
 
-class Numbered(dict[Value, int]):
+class NumberedValues(dict[Value, int]):
     """Distinct values, numbered from 0 in the order of first use."""
 
     def __missing__(self, value: Value) -> int:
@@ -135,7 +135,7 @@ def in_columns(
 
 def indexed(values: Sequence[Value]) -> tuple[list[Value], NDArray[np.intp]]:
     """The distinct values in their order, and the index of each value among them."""
-    known: Numbered[Value] = Numbered()
+    known: NumberedValues[Value] = NumberedValues()
     index = np.fromiter(map(known.__getitem__, values), np.intp, len(values))
     return list(known), index
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from dispatcher.vendors.seam.vendor import Partly, Refused
+from dispatcher.vendors.seam.vendor import Partly, Refusal
 from schemas.records import Inbound, Reports
 
 Rows = TypeVar("Rows", list[Reports], list[Inbound])
 
 
-class Unread:
+class Unreadable:
     """Gathers such entries; `why` is the fault of the first one."""
 
     def __init__(self) -> None:
@@ -22,12 +22,12 @@ class Unread:
         self.why = self.why or why
         self.entries.append(entry)
 
-    def beside(self, rows: Rows, *, authenticated: bool) -> Rows | Partly | Refused:
+    def beside(self, rows: Rows, *, authenticated: bool) -> Rows | Partly | Refusal:
         """The result of the push: the rows; the rows without these entries; or a refusal if no entry was readable."""
         if not self.entries:
             return rows
         count = len(self.entries)
         why = f"{count} entr{'y' if count == 1 else 'ies'} cannot be read; of the first: {self.why}"
         if not rows:
-            return Refused(400, why, authenticated, keep=True)
+            return Refusal(400, why, authenticated, keep=True)
         return Partly(rows, b"\n".join(self.entries), count, why)

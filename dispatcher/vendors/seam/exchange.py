@@ -102,7 +102,7 @@ class PushProof(enum.Enum):
     """The account asks for no secret."""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True):
     """A refused push: `status` 4xx, `why` in plain words.
 
     An `authenticated` one (it carried the account's secret) is kept as a dead letter. So is a `keep` one, of a vendor
@@ -137,15 +137,15 @@ class Partly(msgspec.Struct, frozen=True):
     why: str
 
 
-ReportsParsed = list[ReportRow] | list[Reports] | Reports | Partly | Refused
+ReportsParsed = list[ReportRow] | list[Reports] | Reports | Partly | Refusal
 """A few reports as rows, or many in columns; the readable ones of a push; or a refusal."""
 
-InboundParsed = list[Inbound] | Partly | Refused
+InboundParsed = list[Inbound] | Partly | Refusal
 
 # --- polls and history -----------------------------------------------------------------------------------------------
 
 
-class Polled(msgspec.Struct, frozen=True, kw_only=True):
+class PolledPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a poll, durable before the next one is requested; `more`: there may be another one (Poll.at_once).
 
     The messages in `inbound` have no account; the poller adds it. `verdict`: why there is no page (a refusal, no
@@ -161,7 +161,7 @@ class Polled(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-PollFlow = Generator[Request, Answer, Polled]
+PollFlow = Generator[Request, Answer, PolledPage]
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +217,7 @@ class HistoryLimits(msgspec.Struct, frozen=True, kw_only=True):
 # --- publishing ------------------------------------------------------------------------------------------------------
 
 
-class Published(msgspec.Struct, frozen=True, kw_only=True):
+class PublishedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """An uploaded multimedia message: `url` is the text of the message that sends it.
 
     `files` are (name, URL) of the uploaded files. `verdict`: why there is no `url`.
@@ -229,7 +229,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
 
 
-PublishFlow = Generator[Request, Answer, Published]
+PublishFlow = Generator[Request, Answer, PublishedMessage]
 
 
 # --- operations ------------------------------------------------------------------------------------------------------

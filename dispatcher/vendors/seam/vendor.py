@@ -31,14 +31,14 @@ from dispatcher.vendors.seam.exchange import (
     OperationResult,
     Partly,
     Poll,
-    Polled,
+    PolledPage,
     PollFlow,
     Product,
-    Published,
+    PublishedMessage,
     PublishFlow,
     Push,
     PushProof,
-    Refused,
+    Refusal,
     ReportRow,
     ReportsParsed,
     Request,
@@ -79,13 +79,13 @@ __all__ = [
     "Partly",
     "Poll",
     "PollFlow",
-    "Polled",
+    "PolledPage",
     "Product",
     "PublishFlow",
-    "Published",
+    "PublishedMessage",
     "Push",
     "PushProof",
-    "Refused",
+    "Refusal",
     "ReportCode",
     "ReportCodes",
     "ReportRow",
@@ -306,7 +306,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     def report_push(self, push: Push) -> ReportsParsed:
         """The reports in a push to /push/ACCOUNT/report."""
-        return Refused(404, "this vendor pushes no reports", False)
+        return Refusal(404, "this vendor pushes no reports", False)
 
     def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
         """Many pushes at once: their reports, and the number in each. None: read each by `report_push`.
@@ -317,7 +317,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     def inbound_push(self, push: Push) -> InboundParsed:
         """The messages in a push to /push/ACCOUNT/inbound."""
-        return Refused(404, "this vendor pushes no messages", False)
+        return Refusal(404, "this vendor pushes no messages", False)
 
     def push_answer(self) -> bytes:
         """The body that acknowledges a push to the vendor."""

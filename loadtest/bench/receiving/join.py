@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import encode
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.store.fold.feeding import READ_BYTES_MAX
 from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.port import LoadedBatch
@@ -171,9 +171,9 @@ def _reports(numbers: NDArray[np.int64], order: NDArray[np.int64]) -> Iterator[R
         )
 
 
-def cut(records: Sequence[Reports]) -> Iterator[list[Stored]]:
+def cut(records: Sequence[Reports]) -> Iterator[list[StoredRecord]]:
     """As the log hands them out."""
-    part: list[Stored] = []
+    part: list[StoredRecord] = []
     size = 0
     for stored in _stored(records):
         part.append(stored)
@@ -185,5 +185,5 @@ def cut(records: Sequence[Reports]) -> Iterator[list[Stored]]:
         yield part
 
 
-def _stored(records: Sequence[AnyRecord]) -> list[Stored]:
-    return [Stored(offset, b"", codec.encode(record), (), AT_MS) for offset, record in enumerate(records)]
+def _stored(records: Sequence[AnyRecord]) -> list[StoredRecord]:
+    return [StoredRecord(offset, b"", codec.encode(record), (), AT_MS) for offset, record in enumerate(records)]

@@ -20,7 +20,7 @@ from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form
 from loadtest.sim.requests.faults import Rule
-from loadtest.sim.state import Arrived, State
+from loadtest.sim.state import ArrivedRequest, State
 
 RECHARGE_NEEDS = ("username", "password", "timestamp", "operator", "account", "fee", "type")
 USER_NEEDS = ("username", "password", "timestamp", "operator", "action", "account")
@@ -42,7 +42,7 @@ class Answers(Protocol):
     def reply(self, code: str, more: str = "", rule: Rule | None = None, description: str = "") -> Reply: ...
 
 
-class Refused(Exception):
+class AgentRefusal(Exception):
     """The code, and for UserManage what is wrong."""
 
     def __init__(self, code: str, description: str = "") -> None:
@@ -51,10 +51,10 @@ class Refused(Exception):
         self.description = description
 
 
-class Asked(NamedTuple):
+class AgentRequest(NamedTuple):
     """One request: its parameters, the names of all of them, who asks, and the account it is about."""
 
-    arrived: Arrived
+    arrived: ArrivedRequest
     fields: dict[str, str]
     names: set[str]
     agent: Book | None
@@ -72,11 +72,11 @@ class Agents:
         self._state = state
         self._answers = answers
 
-    def recharge(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def recharge(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """One request to Recharge."""
         return self._answer("recharge", "2", arrived, fields, self._recharge)
 
-    def manage(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def manage(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """One request to UserManage."""
         return self._answer("user", "3", arrived, fields, self._manage)
 
@@ -84,9 +84,9 @@ class Agents:
         self,
         on: str,
         family: str,
-        arrived: Arrived,
+        arrived: ArrivedRequest,
         raw: dict[str, bytes],
-        carry_out: Callable[[Asked], dict[str, Any]],
+        carry_out: Callable[[AgentRequest], dict[str, Any]],
     ) -> Reply:
         """Look for a rule, carry out, write down, answer. `family`: the first digit of the codes."""
         state = self._state
@@ -97,7 +97,7 @@ class Agents:
         if taken:
             try:
                 code, what = "0", carry_out(asked)
-            except Refused as refused:
+            except AgentRefusal as refused:
                 code, description = refused.code, refused.description
         done = taken and code == "0"
         said = rule.code if rule and rule.code else code
@@ -107,7 +107,7 @@ class Agents:
         self._write_down(on, asked, answer, done, rule, what)
         return self._answers.reply(said, rule=rule, description=description or WORDS.get(said, ""))
 
-    def _asked(self, arrived: Arrived, raw: dict[str, bytes]) -> Asked:
+    def _asked(self, arrived: ArrivedRequest, raw: dict[str, bytes]) -> AgentRequest:
         fields = {name: form.value(value).decode("utf-8", "replace") for name, value in raw.items()}
         username = fields.get("username", "")
         agent = None
@@ -118,10 +118,10 @@ class Agents:
         if agent is not None and agent.config.agent is not None:
             keys = agent.config.agent
             target = decrypted(fields.get("account", ""), keys.des_key, keys.des_iv)
-        return Asked(arrived, fields, form.names(arrived.query) | form.names(arrived.body), agent, target)
+        return AgentRequest(arrived, fields, form.names(arrived.query) | form.names(arrived.body), agent, target)
 
     def _write_down(
-        self, on: str, asked: Asked, code: str, done: bool, rule: Rule | None, what: dict[str, Any]
+        self, on: str, asked: AgentRequest, code: str, done: bool, rule: Rule | None, what: dict[str, Any]
     ) -> None:
         ledger, fields = self._state.ledger, asked.fields
         action = {"0": "user add", "1": "user delete"}.get(fields.get("action", ""), on) if on == "user" else on
@@ -148,15 +148,15 @@ class Agents:
 
     # checks
 
-    def _check(self, asked: Asked, family: str) -> str:
+    def _check(self, asked: AgentRequest, family: str) -> str:
         """Is it the agent, from its address, now? The account that it is about."""
         fields, agent = asked.fields, asked.agent
         stamp = fields["timestamp"]
         stamped_s = moment(stamp)
         if stamped_s is None:
-            raise Refused(f"{family}{FORMAT}", "时间戳格式错误")
+            raise AgentRefusal(f"{family}{FORMAT}", "时间戳格式错误")
         if agent is None or agent.config.agent is None:
-            raise Refused(f"{family}{CHECK}")
+            raise AgentRefusal(f"{family}{CHECK}")
         keys, switches = agent.config.agent, self._state.switches
         right = signature(keys.username, keys.secret_key, stamp)
         now_s = self._state.clock.at(asked.arrived.at_s)
@@ -167,50 +167,50 @@ class Agents:
             or abs(now_s - stamped_s) > switches.timestamp_tolerance_s
             or (switches.timestamp_reuse == "refused" and stamp in used)
         ):
-            raise Refused(f"{family}{CHECK}")
+            raise AgentRefusal(f"{family}{CHECK}")
         agent.own = used | {stamp}
         if not asked.target:
-            raise Refused(f"{family}{FORMAT}", "账号格式错误")
+            raise AgentRefusal(f"{family}{FORMAT}", "账号格式错误")
         return asked.target
 
     # Recharge
 
-    def _recharge(self, asked: Asked) -> dict[str, Any]:
+    def _recharge(self, asked: AgentRequest) -> dict[str, Any]:
         fields, ledger = asked.fields, self._state.ledger
         if asked.missing(RECHARGE_NEEDS):
-            raise Refused("201")
+            raise AgentRefusal("201")
         fee, product = fields["fee"], fields.get("productid", "")
         well_formed = fee.isascii() and fee.isdigit() and 0 < int(fee) < 10**10 and fields["type"] in ("1", "2")
         if not well_formed or (product and not re.fullmatch(r"\w+", product)):
-            raise Refused("205")
+            raise AgentRefusal("205")
         book = ledger.by_account.get(self._check(asked, "2"))
         if book is None:
-            raise Refused("203")
+            raise AgentRefusal("203")
         product = product or next(iter(book.balance), "")
         if product not in book.balance:
-            raise Refused("206")
+            raise AgentRefusal("206")
         messages = int(fee) * self._state.switches.messages_per_fee
         if fields["type"] == "2":
             if book.balance[product] < messages:
-                raise Refused("204")
+                raise AgentRefusal("204")
             messages = -messages
         book.balance[product] += messages
         return {"product": product}
 
     # UserManage
 
-    def _manage(self, asked: Asked) -> dict[str, Any]:
+    def _manage(self, asked: AgentRequest) -> dict[str, Any]:
         fields, ledger = asked.fields, self._state.ledger
         adds = fields.get("action") == "0"
         if asked.missing(USER_NEEDS + USER_FIELDS if adds else USER_NEEDS):
-            raise Refused("301")
+            raise AgentRefusal("301")
         if fields["action"] not in ("0", "1"):
-            raise Refused("305", "操作类型错误")
+            raise AgentRefusal("305", "操作类型错误")
         if adds and (wrong := what_is_wrong(fields)):
-            raise Refused("305", wrong)
+            raise AgentRefusal("305", wrong)
         target = self._check(asked, "3")
         if adds == (target in ledger.by_account):
-            raise Refused("303", "用户已存在" if adds else "用户不存在")
+            raise AgentRefusal("303", "用户已存在" if adds else "用户不存在")
         if adds:
             self._add(asked, target)
         else:
@@ -218,21 +218,21 @@ class Agents:
         ledger.index_accounts()
         return {}
 
-    def _add(self, asked: Asked, target: str) -> None:
+    def _add(self, asked: AgentRequest, target: str) -> None:
         fields, ledger = asked.fields, self._state.ledger
         assert asked.agent is not None
         assert asked.agent.config.agent is not None
         keys = asked.agent.config.agent
         password = decrypted(fields["ac_password"], keys.des_key, keys.des_iv)
         if password is None or not is_strong(password, self._state.switches.password_rule):
-            raise Refused("305", "密码格式错误")
+            raise AgentRefusal("305", "密码格式错误")
         extno = fields.get("extno", "")
         if extno and any(book.config.extno == extno for book in ledger.by_account.values()):
-            raise Refused("304")
+            raise AgentRefusal("304")
         products = fields["product_list"].split(",")
         known = {product for book in ledger.by_account.values() for product in book.balance}
         if not known.issuperset(products):
-            raise Refused("306")
+            raise AgentRefusal("306")
         name = target if target not in ledger.books else f"{target} ({len(ledger.books)})"
         account = account_of(fields, name, target, password)
         ledger.books[name] = Book(account, self._state.switches.judge_idle_s)

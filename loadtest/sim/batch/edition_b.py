@@ -17,7 +17,7 @@ from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger.ledger import Book, Each
 from loadtest.sim.requests import form
 from loadtest.sim.requests.submission import Order
-from loadtest.sim.state import Arrived, Pushing, State
+from loadtest.sim.state import ArrivedRequest, Pushing, State
 from loadtest.sim.switches import Switch
 
 VARIABLE = "/msg/HttpVarSM"
@@ -43,7 +43,7 @@ class BatchB:
         """A submit request to try."""
         return Batch.example(url, account)
 
-    def receive(self, arrived: Arrived) -> Reply:
+    def receive(self, arrived: ArrivedRequest) -> Reply:
         """One request to any of `paths`."""
         if arrived.path == VARIABLE:
             return self._platform.send(arrived, self._variable)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loadtest.sim.ledger import numbers
-from loadtest.sim.ledger.numbers import Parsed
+from loadtest.sim.ledger.numbers import ParsedNumbers
 
 PLACES = {
     "both": re.compile(r"\{\$?var\}"),
@@ -21,7 +21,7 @@ PLACES = {
 class Groups(NamedTuple):
     """Each number, in order, with its text. `misfit`: a group has not as many values as the text has places."""
 
-    parsed: Parsed
+    parsed: ParsedNumbers
     texts: list[str]
     misfit: bool
 
@@ -38,5 +38,5 @@ def groups(template: str, params: str, place: str) -> Groups:
         mobiles.append(mobile)
         texts.append("".join(chain.from_iterable(zip_longest(pieces, values[: len(pieces) - 1], fillvalue=""))))
     if mobiles == [""]:
-        return Groups(Parsed(np.array([-1], np.int64), [b""]), texts, misfit)
+        return Groups(ParsedNumbers(np.array([-1], np.int64), [b""]), texts, misfit)
     return Groups(numbers.parse(",".join(mobiles).encode()), texts, misfit)

@@ -20,7 +20,7 @@ from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form
 from loadtest.sim.requests.faults import Rule
 from loadtest.sim.requests.submission import Ids, Order, decide, parts, record, report
-from loadtest.sim.state import Arrived, Pushing, State
+from loadtest.sim.state import ArrivedRequest, Pushing, State
 from loadtest.sim.switches import Switch
 
 SEND = "/msg/HttpBatchSendSM"
@@ -73,7 +73,7 @@ class Batch:
             "&mobile=13800138000&msg=hello&needstatus=true'",
         ]
 
-    def receive(self, arrived: Arrived) -> Reply:
+    def receive(self, arrived: ArrivedRequest) -> Reply:
         """One request to SEND or BALANCE."""
         if arrived.path == SEND:
             return self.send(arrived, self._bulk)
@@ -81,7 +81,7 @@ class Batch:
 
     # sending
 
-    def send(self, arrived: Arrived, read: Read) -> Reply:
+    def send(self, arrived: ArrivedRequest, read: Read) -> Reply:
         """One request to a sending endpoint, taken apart by `read`."""
         state = self._state
         fields = fields_of(arrived)
@@ -139,7 +139,7 @@ class Batch:
         single, multi = map(int, split.split("/"))
         return parts(length, single, multi)
 
-    def _refusal(self, arrived: Arrived, book: Book, submit: Submit, fits: bool) -> str:
+    def _refusal(self, arrived: ArrivedRequest, book: Book, submit: Submit, fits: bool) -> str:
         """The code; "0" if nothing is wrong."""
         state, account, fields = self._state, book.config, submit.fields
         switches = state.switches
@@ -228,7 +228,7 @@ class Batch:
 
     # balance
 
-    def _balance(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _balance(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         state = self._state
         book = state.ledger.by_account.get(form.text(fields, "account"))
         if book is None:
@@ -243,7 +243,7 @@ class Batch:
         lines = [f"{product},{credit}" for product, credit in self._products(book)] if code == "0" else []
         return self.reply(code, "\n".join(lines), rule)
 
-    def _balance_refusal(self, arrived: Arrived, book: Book, fields: dict[str, bytes]) -> str:
+    def _balance_refusal(self, arrived: ArrivedRequest, book: Book, fields: dict[str, bytes]) -> str:
         state = self._state
         if form.value(fields.get("pswd", b"")) != book.config.pswd.encode():
             return "102"
@@ -270,7 +270,7 @@ class Batch:
         return Reply(answer_text(self._state, code, more, description).encode(), rule=rule)
 
 
-def fields_of(arrived: Arrived) -> dict[str, bytes]:
+def fields_of(arrived: ArrivedRequest) -> dict[str, bytes]:
     """The parameters of query and body; the body's count (AMB-BATCH-14)."""
     fields = form.parameters(arrived.query)
     return fields | form.parameters(arrived.body) if arrived.body else fields

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from loadtest.sim.cosms.account import own
 from loadtest.sim.cosms.text import GB, decoded
 from loadtest.sim.ledger.ledger import Book
-from loadtest.sim.state import Arrived, State
+from loadtest.sim.state import ArrivedRequest, State
 
 SESSION = "ASPSESSIONID"
 COOKIE = re.compile(rf"(?:^|;)\s*{SESSION}=(\w+)")
@@ -27,7 +27,7 @@ OUTSTANDING_MAX = 100_000  # the oldest are forgotten
 FAILURES = ("201", "203", "208")
 
 
-class Issued(NamedTuple):
+class IssuedMd5(NamedTuple):
     """An MD5str that was not used yet: when, and to whom, it was given."""
 
     at_s: float
@@ -40,10 +40,10 @@ class Logins:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._issued: dict[str, Issued] = {}
+        self._issued: dict[str, IssuedMd5] = {}
         self._random = random.Random(state.config.seed)
 
-    def issue(self, arrived: Arrived) -> tuple[str, str]:
+    def issue(self, arrived: ArrivedRequest) -> tuple[str, str]:
         """A new MD5str, and the header lines that go with it."""
         session, more = _session(arrived), ""
         if not session:
@@ -54,7 +54,7 @@ class Logins:
             made = self._made()
         while len(self._issued) >= OUTSTANDING_MAX:
             del self._issued[next(iter(self._issued))]
-        self._issued[made] = Issued(self._state.clock.at(arrived.at_s), arrived.connection, session)
+        self._issued[made] = IssuedMd5(self._state.clock.at(arrived.at_s), arrived.connection, session)
         return made, more
 
     def _made(self) -> str:
@@ -68,7 +68,7 @@ class Logins:
         """Whose corpID this is: an enterprise's or a sub-user's."""
         return self._state.ledger.by_account.get(word(fields, "corpid"))
 
-    def refusal(self, arrived: Arrived, book: Book, fields: dict[str, bytes]) -> str:
+    def refusal(self, arrived: ArrivedRequest, book: Book, fields: dict[str, bytes]) -> str:
         """Why this caller may do nothing, or ""."""
         state, kept = self._state, own(book)
         day = state.clock.local().strftime("%Y%m%d")
@@ -81,7 +81,7 @@ class Logins:
             kept.failures += 1
         return code
 
-    def _refusal(self, arrived: Arrived, book: Book, fields: dict[str, bytes]) -> str:
+    def _refusal(self, arrived: ArrivedRequest, book: Book, fields: dict[str, bytes]) -> str:
         account = book.config
         if word(fields, "loginname").upper() != login_name(book).upper():
             return "201"
@@ -97,7 +97,7 @@ class Logins:
             wanted = hashed(account.account, login_name(book), account.pswd, issued)
         return "" if password and hmac.compare_digest(password.encode(), wanted.encode()) else "203"
 
-    def _is_good(self, arrived: Arrived, said: str) -> bool:
+    def _is_good(self, arrived: ArrivedRequest, said: str) -> bool:
         """Was it given to this caller, not long ago, and not used yet? It is used now."""
         issued = self._issued.pop(said, None)
         if issued is None:
@@ -126,6 +126,6 @@ def word(fields: dict[str, bytes], name: str) -> str:
     return decoded(fields.get(name, b""), GB) or ""
 
 
-def _session(arrived: Arrived) -> str:
+def _session(arrived: ArrivedRequest) -> str:
     found = COOKIE.search(arrived.headers.get("Cookie", ""))
     return found[1] if found else ""

@@ -31,7 +31,7 @@ from loadtest.sim.reports.mailbox import Mailbox
 from loadtest.sim.reports.schedule import Rows
 from loadtest.sim.requests import text_rows as stencil
 from loadtest.sim.requests.faults import Rule
-from loadtest.sim.state import Arrived, State
+from loadtest.sim.state import ArrivedRequest, State
 
 # Faults that leave the answer whole and readable.
 WHOLE = ("delay", "wrong_charset", "chunked", "http10_close", "connection_close", "body_100k", "slow_drip")
@@ -52,7 +52,7 @@ class Queries:
         self._logins = logins
         self._prefixes: tuple[object, tuple[str, ...]] = (None, ())
 
-    def ask(self, on: str, arrived: Arrived, fields: dict[str, bytes], answering: Answering) -> Reply:
+    def ask(self, on: str, arrived: ArrivedRequest, fields: dict[str, bytes], answering: Answering) -> Reply:
         """Log in, look for a rule on `on`, answer; all of it counted."""
         state = self._state
         book = self._logins.book(fields)
@@ -69,7 +69,7 @@ class Queries:
         return answer(state.switches, code, rows, rule)
 
     def _carried_out(
-        self, arrived: Arrived, book: Book, fields: dict[str, bytes], rule: Rule | None, answering: Answering
+        self, arrived: ArrivedRequest, book: Book, fields: dict[str, bytes], rule: Rule | None, answering: Answering
     ) -> tuple[str, bytes]:
         if rule is not None and rule.code:
             return rule.code, b""
@@ -82,7 +82,7 @@ class Queries:
 
     # reports and messages
 
-    def reports(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def reports(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """getReport."""
 
         def page(book: Book, whole: bool) -> tuple[str, bytes]:
@@ -115,7 +115,7 @@ class Queries:
         values = stencil.chosen(names, rows["status"])
         return stencil.lines(rows.size, first, ending, b",", values, line_end(self._state.switches))
 
-    def messages(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def messages(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """getMo."""
 
         def page(book: Book, whole: bool) -> tuple[str, bytes]:
@@ -141,7 +141,7 @@ class Queries:
 
         return self.ask("inbound", arrived, fields, page)
 
-    def _too_soon(self, arrived: Arrived, book: Book, what: str, interval: float) -> bool:
+    def _too_soon(self, arrived: ArrivedRequest, book: Book, what: str, interval: float) -> bool:
         state = self._state
         interval_s = interval * (MINUTE_S if state.switches.interval_unit == "minutes" else 1)
         if own(book).too_soon(what, state.clock.at(arrived.at_s), interval_s):
@@ -166,7 +166,7 @@ class Queries:
 
     # balances
 
-    def balance(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def balance(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """corpCanSend."""
 
         def balances(book: Book, whole: bool) -> tuple[str, bytes]:
@@ -182,7 +182,7 @@ class Queries:
 
     # history
 
-    def history(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def history(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """getHistSms."""
 
         def rows(book: Book, whole: bool) -> tuple[str, bytes]:
@@ -256,7 +256,7 @@ class Queries:
 
     # another login
 
-    def change_login(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def change_login(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """changeLogin; success is 100, as vendors.md 1.10 reads."""
 
         def change(book: Book, whole: bool) -> tuple[str, bytes]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from loadtest.sim.cosms.countries import country_code
 from loadtest.sim.ledger import numbers
-from loadtest.sim.ledger.numbers import Parsed
+from loadtest.sim.ledger.numbers import ParsedNumbers
 
 DOMESTIC, INTERNATIONAL, UNSUPPORTED, ILLEGAL = range(4)
 
@@ -28,7 +28,7 @@ NORTH_AMERICAN_DIGITS = 11
 class Recipients(NamedTuple):
     """The numbers, and what each is; `kinds` is None if all are Chinese mobiles."""
 
-    parsed: Parsed
+    parsed: ParsedNumbers
     kinds: NDArray[np.uint8] | None
 
     @property
@@ -46,13 +46,13 @@ class Recipients(NamedTuple):
             return np.arange(self.size if DOMESTIC in kinds else 0)
         return np.flatnonzero(np.isin(self.kinds, kinds))
 
-    def chosen(self, places: NDArray[np.intp]) -> Parsed:
+    def chosen(self, places: NDArray[np.intp]) -> ParsedNumbers:
         """Those at these places."""
         column = self.parsed.column[places]
         odd = [self.parsed.odd[-1 - value] for value in column[column < 0].tolist()]
         if odd:
             column[column < 0] = -1 - np.arange(len(odd))
-        return Parsed(column, odd)
+        return ParsedNumbers(column, odd)
 
 
 def read(raw: bytes, treat86: str) -> Recipients:

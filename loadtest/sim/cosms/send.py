@@ -23,7 +23,7 @@ from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form
 from loadtest.sim.requests.submission import Order, Verdict, decide, parts, record, report
-from loadtest.sim.state import Arrived, State
+from loadtest.sim.state import ArrivedRequest, State
 
 MMS, WAP, ABROAD = "3000", "4000", "5000"
 LEVELS = (b"1", b"2", b"3")
@@ -69,7 +69,7 @@ class Sending:
         self._ids = cosms_ids.MtIds()
         self._known: tuple[object, NDArray[np.bool_]] = (None, np.zeros(FORMS_OF_FOUR, bool))
 
-    def send(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def send(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """putMt."""
         state = self._state
         switches = state.switches
@@ -104,7 +104,7 @@ class Sending:
         charged = parts(units, account.split_single, account.split_multi) if is_split else 1
         return Submit(fields, recipients, Order(recipients.parsed, text, charged), text_format, length, link)
 
-    def _refusal(self, arrived: Arrived, book: Book, submit: Submit, fits: bool) -> str:
+    def _refusal(self, arrived: ArrivedRequest, book: Book, submit: Submit, fits: bool) -> str:
         """The code; "" if nothing is wrong."""
         state, fields = self._state, submit.fields
         switches = state.switches
@@ -218,7 +218,7 @@ class Sending:
         before.add(asked)
         return "300"
 
-    def _take(self, arrived: Arrived, book: Book, submit: Submit, verdict: Verdict) -> Reply:
+    def _take(self, arrived: ArrivedRequest, book: Book, submit: Submit, verdict: Verdict) -> Reply:
         """Write accepted numbers down, in as many entries as there are fates, and answer with their mtIDs."""
         state, recipients = self._state, submit.recipients
         taken = recipients.places(DOMESTIC, INTERNATIONAL)
@@ -240,7 +240,13 @@ class Sending:
         return reply
 
     def _recorded(
-        self, arrived: Arrived, book: Book, submit: Submit, recipients: Recipients, verdict: Verdict, reply: Reply
+        self,
+        arrived: ArrivedRequest,
+        book: Book,
+        submit: Submit,
+        recipients: Recipients,
+        verdict: Verdict,
+        reply: Reply,
     ) -> bytes:
         """The rows of the answer."""
         state = self._state

@@ -23,7 +23,7 @@ from loadtest.sim.cosms.table import SWITCHES
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form
-from loadtest.sim.state import Arrived, BundlePushing, State
+from loadtest.sim.state import ArrivedRequest, BundlePushing, State
 from loadtest.sim.switches import Switch
 
 SPELLED = ("corpID", "loginName", "password", "MD5str", "msgFormat", "Mobs", "msg", "mtLevel", "subNumber", "linkID",
@@ -54,7 +54,7 @@ class Cosms:
         self._logins = Logins(state)
         self._files = Files()
         self._queries = Queries(state, self._logins)
-        self._served: dict[str, Callable[[Arrived, dict[str, bytes]], Reply]] = {
+        self._served: dict[str, Callable[[ArrivedRequest, dict[str, bytes]], Reply]] = {
             "putMt": Sending(state, self._logins, self._files).send,
             "getReport": self._queries.reports,
             "getMo": self._queries.messages,
@@ -77,7 +77,7 @@ class Cosms:
             f"&password={account.shown_pswd}&msgFormat=1&mtLevel=1&Mobs=13800138000&msg=hello'",
         ]
 
-    def receive(self, arrived: Arrived) -> Reply:
+    def receive(self, arrived: ArrivedRequest) -> Reply:
         """One request to any of `paths`."""
         given = form.parameters(arrived.query)
         if arrived.body and b"multipart" not in arrived.headers.get("Content-Type", "").lower().encode():
@@ -94,7 +94,7 @@ class Cosms:
             fields.setdefault(name.lower(), form.value(raw))
         return fields
 
-    def _md5str(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _md5str(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """The only answer that is not a code and lines, by default (AMB-COSMS-3)."""
         state = self._state
         switches = state.switches
@@ -107,11 +107,11 @@ class Cosms:
         body = made.encode() + (line_end(switches) if switches.md5str_form == "bare_eol" else b"")
         return Reply(body, 200, CONTENT_TYPE, rule, more=more)
 
-    def _md5(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _md5(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         """The helper page; whoever uses it tells us his password."""
         return Reply(md5(fields.get("str", b"")).hexdigest().encode(), 200, CONTENT_TYPE)
 
-    def _upload(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _upload(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         found = parts(arrived.body, arrived.headers.get("Content-Type", "")) or {}
         fields = {name: part.content for name, part in found.items() if part.file_name is None} | fields
         file = found.get("f")
@@ -125,7 +125,7 @@ class Cosms:
 
         return self._queries.ask("upload", arrived, fields, keep)
 
-    def _file(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _file(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         content = self._files.get(arrived.query.decode("latin-1"))
         if content is None:
             return Reply(b"not found", 404)

@@ -25,7 +25,7 @@ from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form
 from loadtest.sim.requests.faults import Rule
 from loadtest.sim.requests.submission import Ids, Order, charge, credit, decide, parts, record, report
-from loadtest.sim.state import Arrived, BundlePushing, State
+from loadtest.sim.state import ArrivedRequest, BundlePushing, State
 from loadtest.sim.switches import Switch
 
 SEND = "/HttpQuickProcess/submitJson"
@@ -74,7 +74,7 @@ class Guodu:
         }
         return [f"curl '{url}{SEND}' \\", f"     -d '{orjson.dumps(body).decode()}'"]
 
-    def receive(self, arrived: Arrived) -> Reply:
+    def receive(self, arrived: ArrivedRequest) -> Reply:
         """One request to SEND."""
         state = self._state
         if arrived.method == "GET" and state.switches.get == "405":
@@ -133,7 +133,7 @@ class Guodu:
             return None
         return at.timestamp() - self._state.clock.now()
 
-    def _refusal(self, arrived: Arrived, book: Book, submit: Submit, overloaded: bool) -> str:
+    def _refusal(self, arrived: ArrivedRequest, book: Book, submit: Submit, overloaded: bool) -> str:
         """The code; `submit.good` if nothing is wrong."""
         state, account, order = self._state, book.config, submit.order
         switches = state.switches
@@ -195,7 +195,7 @@ def _typed(code: str, kind: str) -> str | int:
     return int(code) if kind == "number" else str(int(code))
 
 
-def _fields(arrived: Arrived) -> dict[str, str] | None:
+def _fields(arrived: ArrivedRequest) -> dict[str, str] | None:
     """The parameters, "" for those not given; None if it is not a JSON object or one of them no string."""
     given: Any
     if arrived.body:

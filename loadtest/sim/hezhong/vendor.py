@@ -20,7 +20,7 @@ from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form
 from loadtest.sim.requests.faults import Rule
 from loadtest.sim.requests.submission import Ids, Order, charge, credit, decide, parts, record, report
-from loadtest.sim.state import Arrived, BundlePushing, State
+from loadtest.sim.state import ArrivedRequest, BundlePushing, State
 from loadtest.sim.switches import Switch
 
 SEND = "/sms/api/SendMt.do"
@@ -62,7 +62,7 @@ class Hezhong:
             "&mobs=13800138000&msg=hello'",
         ]
 
-    def receive(self, arrived: Arrived) -> Reply:
+    def receive(self, arrived: ArrivedRequest) -> Reply:
         """One request to SEND or BALANCE."""
         longest = self._state.switches.get_line_max
         line = len(f"{arrived.method} {arrived.path}? HTTP/1.1") + len(arrived.query)
@@ -79,7 +79,7 @@ class Hezhong:
     def _book(self, fields: dict[str, bytes]) -> Book | None:
         return self._state.ledger.by_account.get(_word(fields, "username"))
 
-    def _stranger(self, arrived: Arrived, book: Book, fields: dict[str, bytes]) -> str:
+    def _stranger(self, arrived: ArrivedRequest, book: Book, fields: dict[str, bytes]) -> str:
         """Why this caller gets nothing, or ""."""
         account = book.config
         if _word(fields, "password") != account.pswd or not _word(fields, "userid"):
@@ -93,7 +93,7 @@ class Hezhong:
 
     # sending
 
-    def _send(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _send(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         state = self._state
         book = self._book(fields)
         if book is None:
@@ -131,7 +131,7 @@ class Hezhong:
         charged = parts(units, account.split_single, account.split_multi) if switches.charge_unit == "parts" else 1
         return Submit(fields, Order(parsed, text, charged), length)
 
-    def _refusal(self, arrived: Arrived, book: Book, submit: Submit, fits: bool) -> str:
+    def _refusal(self, arrived: ArrivedRequest, book: Book, submit: Submit, fits: bool) -> str:
         """The code; "0" if nothing is wrong."""
         state, order = self._state, submit.order
         switches = state.switches
@@ -162,7 +162,7 @@ class Hezhong:
 
     # balance
 
-    def _balance(self, arrived: Arrived, fields: dict[str, bytes]) -> Reply:
+    def _balance(self, arrived: ArrivedRequest, fields: dict[str, bytes]) -> Reply:
         state = self._state
         book = self._book(fields)
         if book is None:

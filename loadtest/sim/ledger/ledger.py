@@ -19,7 +19,7 @@ from loadtest.sim.config import AccountConfig
 from loadtest.sim.ledger import doubles
 from loadtest.sim.ledger.columns import Columns
 from loadtest.sim.ledger.flow_judge import Judge
-from loadtest.sim.ledger.numbers import Column, Parsed
+from loadtest.sim.ledger.numbers import Column, ParsedNumbers
 
 DUE = 1  # a report shall be pushed
 PUSHED = 2  # at least once
@@ -197,7 +197,7 @@ class Ledger:
         arrived_s: float,
         code: str,
         answer: str,
-        parsed: Parsed,
+        parsed: ParsedNumbers,
         text: str,
         parts: int,
         vendor_id: str,
@@ -235,7 +235,7 @@ class Ledger:
             self._accepted_requests += 1
         return entry
 
-    def _place_odd(self, parsed: Parsed) -> Column:
+    def _place_odd(self, parsed: ParsedNumbers) -> Column:
         """Let the column refer to the ledger's own list, where each odd text stands once."""
         places = [self._odd_ids.setdefault(raw, len(self._odd_ids)) for raw in parsed.odd]
         self.odd.extend(list(self._odd_ids)[len(self.odd) :])

@@ -21,22 +21,22 @@ POWERS = 10.0 ** np.arange(10, -1, -1)
 PREFIXES = (b"+86", b"0086", b"86")
 
 
-class Parsed(NamedTuple):
+class ParsedNumbers(NamedTuple):
     """`column[i]` is the i-th number, or -1-k for `odd[k]`."""
 
     column: Column
     odd: list[bytes]
 
 
-def parse(raw: bytes) -> Parsed:
+def parse(raw: bytes) -> ParsedNumbers:
     """Every comma-separated token of `raw`, in order; an empty `raw` has none, an empty token between commas is odd."""
     if not raw:
-        return Parsed(np.empty(0, np.int64), [])
+        return ParsedNumbers(np.empty(0, np.int64), [])
     column = _all_of_eleven_digits(raw)
     if column is not None:
         good = (column >= MOBILE_MIN) & (column < MOBILE_MAX)
         if good.all():
-            return Parsed(column, [])
+            return ParsedNumbers(column, [])
     return _token_by_token(raw)
 
 
@@ -65,7 +65,7 @@ def _all_of_eleven_digits(raw: bytes) -> Column | None:
     return column
 
 
-def _token_by_token(raw: bytes) -> Parsed:
+def _token_by_token(raw: bytes) -> ParsedNumbers:
     odd: list[bytes] = []
     values: list[int] = []
     for token in raw.split(b","):
@@ -74,7 +74,7 @@ def _token_by_token(raw: bytes) -> Parsed:
             odd.append(token)
             value = -len(odd)
         values.append(value)
-    return Parsed(np.array(values, dtype=np.int64), odd)
+    return ParsedNumbers(np.array(values, dtype=np.int64), odd)
 
 
 def mobile(token: bytes) -> int | None:

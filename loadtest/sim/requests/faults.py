@@ -20,7 +20,7 @@ import msgspec
 
 from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
-from loadtest.sim.ledger.numbers import Parsed, mobile
+from loadtest.sim.ledger.numbers import ParsedNumbers, mobile
 
 # name: (is the request carried out unless the rule says otherwise, what happens)
 FAULTS: dict[str, tuple[bool, str]] = {
@@ -123,7 +123,7 @@ class Rules:
         self.rules.append(made)
         return made
 
-    def pick(self, on: str, account: str, parsed: Parsed | None = None, text: str = "") -> Rule | None:
+    def pick(self, on: str, account: str, parsed: ParsedNumbers | None = None, text: str = "") -> Rule | None:
         """The rule for this request, counted as used; None if it is to be served normally."""
         for candidate in self.rules:
             if candidate.on not in (on, "any") or (candidate.account and candidate.account != account):
@@ -142,7 +142,7 @@ class Rules:
         return None
 
 
-def _has(parsed: Parsed | None, number: str) -> bool:
+def _has(parsed: ParsedNumbers | None, number: str) -> bool:
     if parsed is None:
         return False
     raw = number.encode()

@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger.ledger import Book, Each, Entry
-from loadtest.sim.ledger.numbers import Parsed
+from loadtest.sim.ledger.numbers import ParsedNumbers
 from loadtest.sim.requests.faults import Rule
-from loadtest.sim.state import Arrived, State
+from loadtest.sim.state import ArrivedRequest, State
 
 
 class Order(NamedTuple):
     """What is asked for: these numbers, this text (None: it could not be read), each of so many parts."""
 
-    parsed: Parsed
+    parsed: ParsedNumbers
     text: str | None
     parts: int
     each: Each | None = None
@@ -73,7 +73,13 @@ def charge(book: Book, cost: int) -> None:
 
 
 def decide(
-    state: State, arrived: Arrived, book: Book, order: Order, check: Callable[[bool], str], good: str, not_taken: str
+    state: State,
+    arrived: ArrivedRequest,
+    book: Book,
+    order: Order,
+    check: Callable[[bool], str],
+    good: str,
+    not_taken: str,
 ) -> Verdict:
     """Judge the flow, find a rule, look for a reason to refuse; all of it counted.
 
@@ -99,7 +105,13 @@ def decide(
 
 
 def record(
-    state: State, arrived: Arrived, book: Book, order: Order, verdict: Verdict, vendor_id: str, wants_report: bool
+    state: State,
+    arrived: ArrivedRequest,
+    book: Book,
+    order: Order,
+    verdict: Verdict,
+    vendor_id: str,
+    wants_report: bool,
 ) -> Entry:
     """Write a request with at least one number down."""
     return state.ledger.record(

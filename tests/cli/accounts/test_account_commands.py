@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from dispatcher.cli import main
 from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
-from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.process import SpawnedSimulator, spawn
 from schemas.codec import decode
 from schemas.records import Checked
 from schemas.topics import lane_partition
@@ -25,14 +25,14 @@ PRODUCTS = {"1234567": 1000, "1234531": 234}
 
 
 @pytest.fixture(scope="module")
-def vendor() -> Iterator[Spawned]:
+def vendor() -> Iterator[SpawnedSimulator]:
     account = {"account": "demo", "pswd": SECRET, "products": PRODUCTS}
     with spawn({"account": {"spring": account}, "balance_interval": 0}) as made:
         yield made
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: Spawned) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vendor: SpawnedSimulator) -> Path:
     configured(tmp_path, monkeypatch)
     vendor.reset(everything=True)
     (tmp_path / "dispatcher.toml").write_text(CONFIG.replace("http://127.0.0.1:9", vendor.url), "utf-8")
@@ -51,7 +51,7 @@ def test_accounts_are_listed_with_their_limits_and_lane(folder: Path) -> None:
     )
 
 
-def test_the_balance_is_asked_product_by_product(folder: Path, vendor: Spawned) -> None:
+def test_the_balance_is_asked_product_by_product(folder: Path, vendor: SpawnedSimulator) -> None:
     [account] = printed("account", "balance")["accounts"]
     assert account["products"] == PRODUCTS
     assert account["messages"] == sum(PRODUCTS.values())
@@ -84,7 +84,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("code", "exit_code", "words"), REFUSALS)
 def test_a_refused_login_says_why_and_tells_no_lane(
-    folder: Path, vendor: Spawned, code: str, exit_code: int, words: str
+    folder: Path, vendor: SpawnedSimulator, code: str, exit_code: int, words: str
 ) -> None:
     launched(folder, "may")
     vendor.configure(rule=[{"code": code, "on": "balance"}])
@@ -118,7 +118,7 @@ def test_where_no_query_can_tell_whether_the_login_works_the_lane_is_told_to_try
     assert "no balance query" in result.stdout
 
 
-def test_a_vendor_that_was_asked_too_often_is_asked_again_later(folder: Path, vendor: Spawned) -> None:
+def test_a_vendor_that_was_asked_too_often_is_asked_again_later(folder: Path, vendor: SpawnedSimulator) -> None:
     vendor.configure(rule=[{"code": "103", "on": "balance", "count": 1}])
     result = invoke("account", "check")
     assert result.exit_code == 0, result.output
@@ -126,7 +126,7 @@ def test_a_vendor_that_was_asked_too_often_is_asked_again_later(folder: Path, ve
     assert "1,234" in result.stdout
 
 
-def test_what_was_asked_just_now_is_told_again_and_not_asked_again(folder: Path, vendor: Spawned) -> None:
+def test_what_was_asked_just_now_is_told_again_and_not_asked_again(folder: Path, vendor: SpawnedSimulator) -> None:
     [first], [again] = printed("account", "balance")["accounts"], printed("account", "balance")["accounts"]
     assert (first["recalled"], again["messages"]) == (None, first["messages"])
     assert re.fullmatch(r"(just now|\d+ s ago) by .+ \(account balance\)", again["recalled"])
@@ -134,7 +134,7 @@ def test_what_was_asked_just_now_is_told_again_and_not_asked_again(folder: Path,
     assert vendor.totals(False)["codes"] == {"balance 0": 1}
 
 
-def test_why_a_balance_is_not_known_is_told_again_too(folder: Path, vendor: Spawned) -> None:
+def test_why_a_balance_is_not_known_is_told_again_too(folder: Path, vendor: SpawnedSimulator) -> None:
     vendor.configure(rule=[{"code": "102", "on": "balance"}])
     assert invoke("account", "balance").exit_code == 2
     again = invoke("account", "balance")
@@ -143,7 +143,7 @@ def test_why_a_balance_is_not_known_is_told_again_too(folder: Path, vendor: Spaw
     assert vendor.totals(False)["codes"] == {"balance 102": 1}
 
 
-def test_an_http_status_is_named_beside_the_page_that_came_with_it(folder: Path, vendor: Spawned) -> None:
+def test_an_http_status_is_named_beside_the_page_that_came_with_it(folder: Path, vendor: SpawnedSimulator) -> None:
     vendor.configure(rule=[{"fault": "http_503", "on": "balance"}])
     assert "gave no usable answer: http 503: " in invoke("account", "check").output
 

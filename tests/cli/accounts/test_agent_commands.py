@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from dispatcher.cli import main
-from loadtest.sim.process import Spawned, spawn
+from loadtest.sim.process import SpawnedSimulator, spawn
 
 DISPATCHER = str(Path(sys.executable).with_name("dispatcher"))
 SECRET_KEY, DES_KEY, PASSWORD = "s3cret-of-the-agent", "DES key!", "passw0rd-of-the-shop"
@@ -52,7 +52,7 @@ NEW = ("--company", "Shop", "--contact-mobile", "13800138000", "--product", "123
 
 
 @pytest.fixture(scope="module")
-def platform() -> Iterator[Spawned]:
+def platform() -> Iterator[SpawnedSimulator]:
     agent = {"username": "agent", "secret_key": SECRET_KEY, "des_key": DES_KEY}
     accounts = {"boss": {"agent": agent}, "shop01": {"pswd": "shop-password", "products": PRODUCTS, "extno": "88"}}
     with spawn({"vendor": "batch-b", "account": accounts}) as made:
@@ -60,7 +60,7 @@ def platform() -> Iterator[Spawned]:
 
 
 @pytest.fixture
-def vendor(platform: Spawned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Spawned:
+def vendor(platform: SpawnedSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SpawnedSimulator:
     platform.reset(everything=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AGENT_SECRET", SECRET_KEY)
@@ -96,7 +96,7 @@ def operations() -> list[dict[str, Any]]:
     return found
 
 
-def balance(vendor: Spawned, account: str = "shop01") -> dict[str, int]:
+def balance(vendor: SpawnedSimulator, account: str = "shop01") -> dict[str, int]:
     found: dict[str, int] = vendor.totals(False)["accounts"][account]["balance"]
     return found
 
@@ -104,7 +104,7 @@ def balance(vendor: Spawned, account: str = "shop01") -> dict[str, int]:
 # --- what is done ----------------------------------------------------------------------------------------------------
 
 
-def test_a_recharge_and_a_deduction_change_the_balance_once(vendor: Spawned) -> None:
+def test_a_recharge_and_a_deduction_change_the_balance_once(vendor: SpawnedSimulator) -> None:
     result = recharge()
     assert result.exit_code == 0, result.output
     assert "done: 7 added to shop01 (operation " in result.stdout
@@ -126,7 +126,7 @@ def test_a_recharge_and_a_deduction_change_the_balance_once(vendor: Spawned) -> 
     assert told[0]["asked_ms"] <= told[0]["result_ms"]
 
 
-def test_an_added_account_can_send_and_a_deleted_one_cannot(vendor: Spawned) -> None:
+def test_an_added_account_can_send_and_a_deleted_one_cannot(vendor: SpawnedSimulator) -> None:
     result = add("shop02", "--extno", "5")
     assert result.exit_code == 0, result.output
     assert "user shop02 added" in result.stdout
@@ -146,7 +146,7 @@ def test_an_added_account_can_send_and_a_deleted_one_cannot(vendor: Spawned) -> 
     assert [o["name"] for o in operations()] == ["add user", "recharge", "delete user", "recharge"]
 
 
-def test_a_new_users_fields_come_from_a_file_and_options_win(vendor: Spawned) -> None:
+def test_a_new_users_fields_come_from_a_file_and_options_win(vendor: SpawnedSimulator) -> None:
     Path("shop03.toml").write_text(
         'company = "春天"\ncontact_mobile = "13900139000"\nproducts = ["22"]\nexpires = "20291231"\n'
         'send_hours = [9, 18]\naudit = true\nhttp_ips = ["127.0.0.1"]\n',
@@ -162,7 +162,7 @@ def test_a_new_users_fields_come_from_a_file_and_options_win(vendor: Spawned) ->
     assert operations()[0]["sent"]["ac_password"] == "***"
 
 
-def test_json_is_one_object(vendor: Spawned) -> None:
+def test_json_is_one_object(vendor: SpawnedSimulator) -> None:
     result = CliRunner().invoke(main, ["account", "recharge", "boss", "shop01", "7", *CERTAIN, "shop01", "--json"])
     told = orjson.loads(result.stdout)
     assert (told["result"], told["code"], told["name"]) == ("done", "0", "recharge")
@@ -183,7 +183,9 @@ NATURAL = [
 
 
 @pytest.mark.parametrize(("code", "command", "words"), NATURAL, ids=[f"{c}-{i}" for i, (c, _, _) in enumerate(NATURAL)])
-def test_what_the_vendor_refuses_is_told_with_its_code(vendor: Spawned, code: str, command: Any, words: str) -> None:
+def test_what_the_vendor_refuses_is_told_with_its_code(
+    vendor: SpawnedSimulator, code: str, command: Any, words: str
+) -> None:
     result = command()
     assert result.exit_code == 2, result.output
     assert result.stderr.splitlines()[-1].startswith("error: not done: ")
@@ -200,7 +202,7 @@ FORCED = [("recharge", code) for code in ("201", "202", "203", "204", "205", "20
 
 
 @pytest.mark.parametrize(("on", "code"), FORCED)
-def test_every_code_of_the_document_is_a_definite_no(vendor: Spawned, on: str, code: str) -> None:
+def test_every_code_of_the_document_is_a_definite_no(vendor: SpawnedSimulator, on: str, code: str) -> None:
     vendor.add_rule(code=code, on=on)
     result = recharge() if on == "recharge" else add("shop02")
     assert result.exit_code == 2, result.output
@@ -208,7 +210,7 @@ def test_every_code_of_the_document_is_a_definite_no(vendor: Spawned, on: str, c
     assert [o["result"] for o in operations()] == ["not-done"]
 
 
-def test_a_weak_password_is_told_in_the_vendors_words(vendor: Spawned) -> None:
+def test_a_weak_password_is_told_in_the_vendors_words(vendor: SpawnedSimulator) -> None:
     Path("password").write_text("onlyletters", "utf-8")
     result = add("shop02")
     assert result.exit_code == 2
@@ -234,7 +236,9 @@ BROKEN = [
 
 @pytest.mark.parametrize("fault", BROKEN)
 @pytest.mark.parametrize("taken", [True, False])
-def test_a_broken_answer_is_unknown_and_the_vendor_was_asked_once(vendor: Spawned, fault: str, taken: bool) -> None:
+def test_a_broken_answer_is_unknown_and_the_vendor_was_asked_once(
+    vendor: SpawnedSimulator, fault: str, taken: bool
+) -> None:
     vendor.add_rule(fault=fault, on="recharge", taken=taken, hold_s=0.2)
     result = recharge()
     assert result.exit_code == 1, result.output
@@ -248,7 +252,7 @@ def test_a_broken_answer_is_unknown_and_the_vendor_was_asked_once(vendor: Spawne
 
 
 @pytest.mark.parametrize("fault", ["no_answer", "half_answer"])
-def test_a_user_whose_adding_broke_is_unknown_and_was_sent_once(vendor: Spawned, fault: str) -> None:
+def test_a_user_whose_adding_broke_is_unknown_and_was_sent_once(vendor: SpawnedSimulator, fault: str) -> None:
     vendor.add_rule(fault=fault, on="user", hold_s=0.2)
     result = add("shop02")
     assert result.exit_code == 1, result.output
@@ -257,14 +261,14 @@ def test_a_user_whose_adding_broke_is_unknown_and_was_sent_once(vendor: Spawned,
 
 
 @pytest.mark.parametrize("code", ["999", "20", "103"])
-def test_a_code_of_no_document_is_unknown(vendor: Spawned, code: str) -> None:
+def test_a_code_of_no_document_is_unknown(vendor: SpawnedSimulator, code: str) -> None:
     vendor.add_rule(code=code, on="recharge")
     result = recharge()
     assert result.exit_code == 1, result.output
     assert "not in the document" in result.stderr
 
 
-def test_an_http_status_is_named_beside_what_came_with_it(vendor: Spawned) -> None:
+def test_an_http_status_is_named_beside_what_came_with_it(vendor: SpawnedSimulator) -> None:
     vendor.add_rule(fault="http_404", on="recharge")
     result = recharge()
     assert result.exit_code == 2, result.output
@@ -273,7 +277,7 @@ def test_an_http_status_is_named_beside_what_came_with_it(vendor: Spawned) -> No
     assert told["says"].startswith("http 404: ")
 
 
-def test_a_vendor_that_is_not_there_was_not_asked(vendor: Spawned) -> None:
+def test_a_vendor_that_is_not_there_was_not_asked(vendor: SpawnedSimulator) -> None:
     Path("dispatcher.toml").write_text(CONFIG.format(url="http://127.0.0.1:9"), "utf-8")
     result = recharge()
     assert result.exit_code == 1
@@ -281,7 +285,7 @@ def test_a_vendor_that_is_not_there_was_not_asked(vendor: Spawned) -> None:
     assert [o["result"] for o in operations()] == ["not-done"]
 
 
-def test_the_same_is_not_asked_again_before_the_unknown_one_is_settled(vendor: Spawned) -> None:
+def test_the_same_is_not_asked_again_before_the_unknown_one_is_settled(vendor: SpawnedSimulator) -> None:
     vendor.add_rule(fault="no_answer", on="recharge", count=1, hold_s=0.2)
     assert recharge().exit_code == 1
     [unknown] = operations()
@@ -301,14 +305,14 @@ def test_the_same_is_not_asked_again_before_the_unknown_one_is_settled(vendor: S
     assert "is not unknown: done" in twice.stderr
 
 
-def test_again_repeats_an_unknown_operation(vendor: Spawned) -> None:
+def test_again_repeats_an_unknown_operation(vendor: SpawnedSimulator) -> None:
     vendor.add_rule(fault="close", on="recharge", count=1)
     assert recharge().exit_code == 1
     assert recharge("--again").exit_code == 0
     assert [o["result"] for o in operations()] == ["unknown", "done"]
 
 
-def test_an_operation_that_was_killed_is_unknown(vendor: Spawned) -> None:
+def test_an_operation_that_was_killed_is_unknown(vendor: SpawnedSimulator) -> None:
     vendor.add_rule(fault="no_answer", on="recharge", hold_s=600.0)
     config = Path("dispatcher.toml")
     config.write_text(config.read_text("utf-8").replace("timeout_s = 60.0", "timeout_s = 600.0", 1), "utf-8")
@@ -328,7 +332,7 @@ def test_an_operation_that_was_killed_is_unknown(vendor: Spawned) -> None:
     assert len(vendor.operations()) == 1
 
 
-def test_an_interrupted_operation_says_so_and_is_unknown(vendor: Spawned) -> None:
+def test_an_interrupted_operation_says_so_and_is_unknown(vendor: SpawnedSimulator) -> None:
     vendor.add_rule(fault="no_answer", on="recharge", hold_s=600.0)
     config = Path("dispatcher.toml")
     config.write_text(config.read_text("utf-8").replace("timeout_s = 60.0", "timeout_s = 600.0", 1), "utf-8")
@@ -349,7 +353,7 @@ def test_an_interrupted_operation_says_so_and_is_unknown(vendor: Spawned) -> Non
 # --- who may, and who is asked ---------------------------------------------------------------------------------------
 
 
-def test_without_an_agents_table_one_sentence_says_what_to_add(vendor: Spawned) -> None:
+def test_without_an_agents_table_one_sentence_says_what_to_add(vendor: SpawnedSimulator) -> None:
     result = run("recharge", "shop01", "boss", "7", *CERTAIN, "boss")
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
@@ -359,7 +363,7 @@ def test_without_an_agents_table_one_sentence_says_what_to_add(vendor: Spawned) 
     assert vendor.operations() == []
 
 
-def test_a_secret_that_is_not_set_is_named(vendor: Spawned, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_that_is_not_set_is_named(vendor: SpawnedSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AGENT_DES")
     result = recharge()
     assert result.exit_code == 2
@@ -367,7 +371,9 @@ def test_a_secret_that_is_not_set_is_named(vendor: Spawned, monkeypatch: pytest.
     assert run("list").exit_code == 0
 
 
-def test_an_agents_key_of_the_wrong_length_is_told_without_it(vendor: Spawned, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agents_key_of_the_wrong_length_is_told_without_it(
+    vendor: SpawnedSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AGENT_DES", "much too long")
     result = recharge()
     assert result.exit_code == 2
@@ -399,7 +405,9 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), MISTAKES, ids=[words[:40] for _, words in MISTAKES])
-def test_a_mistake_is_one_sentence_and_nothing_is_sent(vendor: Spawned, arguments: tuple[str, ...], words: str) -> None:
+def test_a_mistake_is_one_sentence_and_nothing_is_sent(
+    vendor: SpawnedSimulator, arguments: tuple[str, ...], words: str
+) -> None:
     result = run(*arguments)
     assert result.exit_code == 2, result.output
     assert words in result.stderr
@@ -407,18 +415,18 @@ def test_a_mistake_is_one_sentence_and_nothing_is_sent(vendor: Spawned, argument
     assert operations() == []
 
 
-def test_a_file_with_a_field_there_is_not_is_named(vendor: Spawned) -> None:
+def test_a_file_with_a_field_there_is_not_is_named(vendor: SpawnedSimulator) -> None:
     Path("shop.toml").write_text('compny = "x"\n', "utf-8")
     result = add("shop02", "--from", "shop.toml")
     assert result.exit_code == 2
     assert "there is no key compny (did you mean company?)" in result.stderr
 
 
-def test_without_operations_it_says_so(vendor: Spawned) -> None:
+def test_without_operations_it_says_so(vendor: SpawnedSimulator) -> None:
     assert run("operations").stdout == "no operations yet.\n"
 
 
-def test_operations_are_a_table_for_people(vendor: Spawned) -> None:
+def test_operations_are_a_table_for_people(vendor: SpawnedSimulator) -> None:
     recharge()
     recharge("--deduct", fee="1000000")
     lines = run("operations").stdout.splitlines()
@@ -477,7 +485,7 @@ ONE, TWO = "Have the vendor do this?", "Once more: type"
     ],
 )
 def test_a_person_is_shown_it_and_asked_twice(
-    vendor: Spawned, answers: list[str], exit_code: int, words: str, asked: int
+    vendor: SpawnedSimulator, answers: list[str], exit_code: int, words: str, asked: int
 ) -> None:
     dialogue = list(zip((ONE, TWO), answers, strict=False))
     code, said = typed(dialogue, "recharge", "boss", "shop01", "7", "--product", "22")
@@ -488,7 +496,7 @@ def test_a_person_is_shown_it_and_asked_twice(
     assert len(operations()) == asked
 
 
-def test_what_is_missing_of_a_new_user_is_prompted_for(vendor: Spawned) -> None:
+def test_what_is_missing_of_a_new_user_is_prompted_for(vendor: SpawnedSimulator) -> None:
     dialogue = [
         ("company", "Shop"),
         ("mobile", "13800138000"),

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from dispatcher.errors import LogDamaged, LogNewer
-from dispatcher.log.port import Log, Stored
+from dispatcher.log.port import Log, StoredRecord
 from dispatcher.service.resolutions import Resolution, resolutions
 from schemas.topics import lane_partition
 from tests.memory_log import MemoryLog
@@ -27,12 +27,12 @@ class KeptLog(MemoryLog):
         self.records.update(history.records)
         self.first = first
 
-    async def read(self, topic: str, partition: int, offset: int, **limits: Any) -> list[Stored]:
+    async def read(self, topic: str, partition: int, offset: int, **limits: Any) -> list[StoredRecord]:
         if (topic, partition) == ("lanes", LANE) and offset < self.first:
             raise LogDamaged(f"{topic}/{partition}: offset {offset} is not kept any more")
         return await super().read(topic, partition, offset, **limits)
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         if offset < self.first:
             raise LogDamaged("gone")
         return await super().fetch(topic, partition, offset)
@@ -103,6 +103,6 @@ def test_a_record_of_a_newer_release_is_not_guessed_at():
     made, (first, *_) = history()
     offset = made.resolved(ACCOUNT, "me", first, "sent")
     stored = made.records["lanes", LANE][offset]
-    made.records["lanes", LANE][offset] = Stored(offset, b"", b"\x7f" + stored.value[1:], (), 0)
+    made.records["lanes", LANE][offset] = StoredRecord(offset, b"", b"\x7f" + stored.value[1:], (), 0)
     with pytest.raises(LogNewer, match="Update this dispatcher"):
         found(made)

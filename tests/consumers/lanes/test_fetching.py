@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from consumers.lanes.balance_poll import poll_balance
 from consumers.lanes.fetching import JITTER, SLOWER_MAX, Poller, PollInterval
-from consumers.lanes.turns import Queries
+from consumers.lanes.turns import QueryLock
 from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import BalanceBook
@@ -28,7 +28,7 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogTimeout, LogUnavailable
 from dispatcher.log.port import Log
 from dispatcher.vendors.batch.edition_a import BatchA
-from dispatcher.vendors.seam.vendor import Balance, Poll, Polled, ReportRow, Secret
+from dispatcher.vendors.seam.vendor import Balance, Poll, PolledPage, ReportRow, Secret
 from schemas.codec import decode
 from schemas.records import Checked, Dead, Inbound, Reports
 from schemas.topics import DEAD, INBOUND, REPORTS, lane_partition
@@ -56,14 +56,14 @@ class Account(BatchA, frozen=True, kw_only=True, tag="polled"):
 VENDOR = Account(url="http://127.0.0.1:1", account="demo", pswd=Secret("geheim"), balance_interval_s=10.0)
 
 
-def page(*ids: str, **more: Any) -> Polled:
-    return Polled(reports=[ReportRow(vendor_id, 0, 1, "0", 0) for vendor_id in ids], **more)
+def page(*ids: str, **more: Any) -> PolledPage:
+    return PolledPage(reports=[ReportRow(vendor_id, 0, 1, "0", 0) for vendor_id in ids], **more)
 
 
 class Scripted:
     """A driver that answers with these pages, then with empty ones; it says when it was asked, and by whom."""
 
-    def __init__(self, *pages: Polled | Verdict, takes_s: float = 0.5, balance: Balance | None = None) -> None:
+    def __init__(self, *pages: PolledPage | Verdict, takes_s: float = 0.5, balance: Balance | None = None) -> None:
         self.pages = list(pages)
         self.takes_s = takes_s
         self.says = balance or Balance(messages=100.0)
@@ -71,7 +71,7 @@ class Scripted:
         self.at_once = self.at_once_max = 0
 
     async def query(self, flow: Any, *, before_write: Callable[[], bool] | None = None) -> Any:
-        return await self._answer(self.pages.pop(0) if self.pages else Polled())
+        return await self._answer(self.pages.pop(0) if self.pages else PolledPage())
 
     async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
         assert before_write is not None
@@ -98,7 +98,7 @@ class Scene:
         spec = LaneSpec(account="spring", numbers_max=10, locks_out=locks_out)
         self.owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), Campaigns(), 0.0)
         self.lane = self.owner.lanes["spring"]
-        self.queries = Queries(self.owner, "spring", asyncio.Event())
+        self.queries = QueryLock(self.owner, "spring", asyncio.Event())
         self.tasks: list[asyncio.Task[None]] = []
 
     def poll(
@@ -186,7 +186,7 @@ def test_too_fast_doubles_the_pause_up_to_a_limit_until_a_page_comes():
     pace = PollInterval(INTERVAL_S)
     pauses = []
     for _ in range(6):
-        pace.heard(Polled(verdict=TOO_FAST), follows=False)
+        pace.heard(PolledPage(verdict=TOO_FAST), follows=False)
         pauses.append(pace.pause_s(0.0))
     assert pauses == [60.0, 120.0, 240.0, 480.0, 480.0, 480.0]
     assert pauses[-1] == INTERVAL_S * SLOWER_MAX
@@ -271,7 +271,9 @@ def test_an_account_is_asked_one_thing_at_a_time():
 def test_a_wrong_password_is_tried_once_by_all_of_them_together_until_the_account_was_checked():
     async def scene() -> None:
         at = Scene()
-        driver = Scripted(Polled(verdict=NO), NO, Polled(verdict=NO), balance=Balance(messages=None, verdict=NO))
+        driver = Scripted(
+            PolledPage(verdict=NO), NO, PolledPage(verdict=NO), balance=Balance(messages=None, verdict=NO)
+        )
         at.poll(driver, "report", 30.0)
         at.poll(driver, "inbound", 10.0)
         at.ask_balance(driver)

@@ -20,7 +20,7 @@ from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.core.lane.effects import Send
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Stored
+from dispatcher.log.port import StoredRecord
 from dispatcher.log.sqlite.log import SqliteLog
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session
@@ -39,13 +39,13 @@ Slow = Callable[[pytest.MonkeyPatch], None]
 
 def building(patch: pytest.MonkeyPatch) -> None:
     """The values are taken and the body is built in 50 ms, and nothing else happens meanwhile."""
-    original = prepared.Prepared.of
+    original = prepared.RequestPrefixes.of
 
-    def of(self: prepared.Prepared, send: Send) -> Any:
+    def of(self: prepared.RequestPrefixes, send: Send) -> Any:
         time.sleep(0.05)
         return original(self, send)
 
-    patch.setattr(prepared.Prepared, "of", of)
+    patch.setattr(prepared.RequestPrefixes, "of", of)
 
 
 def connecting(patch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def reading_back(patch: pytest.MonkeyPatch) -> None:
     """What is read of the journal comes half a second late: later than the time to live allows."""
     original = SqliteLog.follow
 
-    async def follow(self: SqliteLog, topic: str, partition: int, offset: int) -> AsyncIterator[list[Stored]]:
+    async def follow(self: SqliteLog, topic: str, partition: int, offset: int) -> AsyncIterator[list[StoredRecord]]:
         async for records in original(self, topic, partition, offset):
             if topic == LANES.name:
                 await asyncio.sleep(0.5)

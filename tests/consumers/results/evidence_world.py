@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from schemas import codec
 from schemas.records import Decided, Job
 from schemas.topics import lane_partition
@@ -250,7 +250,7 @@ class HistoryLog:
             offsets.append(self._history.append(topic, partition, record, key=entry.key))
         return offsets
 
-    async def read(self, topic: str, partition: int, offset: int, **_: Any) -> list[Stored]:
+    async def read(self, topic: str, partition: int, offset: int, **_: Any) -> list[StoredRecord]:
         return self._history.records.get((topic, partition), [])[offset:]
 
 

@@ -15,7 +15,7 @@ from dispatcher.config.file import Config, parse
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import LogDamaged, LogNewer, LogUnavailable, StoreBusy, StoreError
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry, Log, Stored
+from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.store.fold.feeding import places
 from dispatcher.store.fold.folding import FoldingStore
 from dispatcher.store.opening import open_reader, open_store
@@ -260,11 +260,11 @@ class Flaky(HistoryLog):
         self.check()
         return await super().end(topic, partition)
 
-    async def fetch(self, topic: str, partition: int, offset: int) -> Stored:
+    async def fetch(self, topic: str, partition: int, offset: int) -> StoredRecord:
         self.check()
         return await super().fetch(topic, partition, offset)
 
-    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         async for records in super().follow(topic, partition, offset):
             self.check()
             yield records
@@ -349,7 +349,7 @@ async def test_a_partition_that_is_not_taken_is_not_read_without_bound(monkeypat
         await log.append("reports", 3, [Entry(b"", b"x" * 1000) for _ in range(5)])
     read = 0
 
-    async def follow(topic: str, partition: int, offset: int) -> AsyncGenerator[list[Stored], None]:
+    async def follow(topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:
         nonlocal read
         for start in range(offset, 500, 5) if (topic, partition) == ("reports", 3) else ():
             read += 5
@@ -358,7 +358,7 @@ async def test_a_partition_that_is_not_taken_is_not_read_without_bound(monkeypat
 
     log.follow = follow  # type: ignore[method-assign]
     feeds = Feeds(log, dict.fromkeys(places(*INPUTS, "lanes", "reports"), 0))
-    taken: list[Stored] = []
+    taken: list[StoredRecord] = []
     stopping = asyncio.create_task(asyncio.Event().wait())
     while len(taken) < 500:
         await feeds.wait(stopping, 5.0)

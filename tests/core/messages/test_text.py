@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dispatcher.core.messages.text import NotCarried, Split, air_parts, gsm_septets, not_carried, parts, units
+from dispatcher.core.messages.text import Split, UnsupportedCharacter, air_parts, gsm_septets, not_carried, parts, units
 
 
 @pytest.mark.parametrize(("text", "length"), [("", 0), ("abc", 3), ("测试消息1", 5), ("😀", 2), ("a😀b", 4), ("é", 1)])
@@ -27,10 +27,10 @@ def test_parts_are_counted_as_the_vendor_bills_them(length, split, expected):
     ("text", "charset", "expected"),
     [
         ("短信", "gbk", None),
-        ("价格€5", "gbk", NotCarried("€", 3)),
-        ("好😀", "gbk", NotCarried("😀", 2)),
+        ("价格€5", "gbk", UnsupportedCharacter("€", 3)),
+        ("好😀", "gbk", UnsupportedCharacter("😀", 2)),
         ("好😀", "utf-8", None),
-        ("a\ud800", "utf-8", NotCarried("\ud800", 2)),
+        ("a\ud800", "utf-8", UnsupportedCharacter("\ud800", 2)),
     ],
 )
 def test_the_first_character_a_charset_cannot_carry_is_named_with_its_position(text, charset, expected):

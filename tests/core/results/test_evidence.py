@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.results.evidence import CLOCKS_APART_MS, Candidate, Search, Trace, Unexplained, conclude
+from dispatcher.core.results.evidence import CLOCKS_APART_MS, Candidate, Search, Trace, UnexplainedId, conclude
 from schemas.states import State
 
 BATCHES = {7: [11, 12, 13, 14, 15, 16], 9: [14, 15, 16, 17]}
@@ -21,13 +21,15 @@ def chunk(number: int, batch: int, start: int, count: int, state: State = State.
     return Candidate(id=number, batch=batch, campaign="may", start=start, count=count, state=state, at_ms=at_ms)
 
 
-def reported(vendor_id: str, *numbers: int, first_ms: int = 0, named: tuple[Candidate, ...] = ()) -> Unexplained:
+def reported(vendor_id: str, *numbers: int, first_ms: int = 0, named: tuple[Candidate, ...] = ()) -> UnexplainedId:
     of = np.array(numbers, np.int64)
-    return Unexplained(vendor_id=vendor_id, numbers=of, reports=len(of), first_offset=0, first_ms=first_ms, named=named)
+    return UnexplainedId(
+        vendor_id=vendor_id, numbers=of, reports=len(of), first_offset=0, first_ms=first_ms, named=named
+    )
 
 
 def searched(
-    ids: Sequence[Unexplained], chunks: Sequence[Candidate], batches: dict[int, list[int]] | None = None
+    ids: Sequence[UnexplainedId], chunks: Sequence[Candidate], batches: dict[int, list[int]] | None = None
 ) -> list[Trace]:
     """As the store does it: the batches with unknown chunks first, the rest for what is left."""
     held = BATCHES if batches is None else batches
@@ -43,7 +45,7 @@ def searched(
     return looking.traces()
 
 
-def proven(ids: Sequence[Unexplained], chunks: Sequence[Candidate]) -> dict[int, str]:
+def proven(ids: Sequence[UnexplainedId], chunks: Sequence[Candidate]) -> dict[int, str]:
     return {proof.chunk.id: proof.vendor_id for proof in conclude(searched(ids, chunks))}
 
 
@@ -138,7 +140,7 @@ class Truth(msgspec.Struct):
     numbers: set[int]
 
 
-def a_world(random: Random) -> tuple[dict[int, list[int]], list[Truth], list[Unexplained]]:
+def a_world(random: Random) -> tuple[dict[int, list[int]], list[Truth], list[UnexplainedId]]:
     """Batches that share numbers, requests the vendor took or not, what we know of each, what was reported.
 
     Of the requests of one batch only those that were returned have recipients in common with later ones.

@@ -7,15 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.results.history import DAY_MS, SHANGHAI_MS, Asked, Other, Span, Told, find, halves, span, windows
+from dispatcher.core.results.history import (
+    DAY_MS,
+    SHANGHAI_MS,
+    HistoryTarget,
+    Other,
+    SentMessage,
+    Span,
+    find,
+    halves,
+    span,
+    windows,
+)
 
 WHEN = Span(100_000, 160_000)
 A, B, C = 13_800_138_000, 13_800_138_001, 13_800_138_002
 TEXT = "【店】优惠 50%"
 
 
-def told(vendor_id: str, number: int, sent_ms: int = 120_000, text: str = TEXT) -> Told:
-    return Told(vendor_id, number, sent_ms, text)
+def told(vendor_id: str, number: int, sent_ms: int = 120_000, text: str = TEXT) -> SentMessage:
+    return SentMessage(vendor_id, number, sent_ms, text)
 
 
 def other(*numbers: int, ids: tuple[str, ...] | None = None, when: Span = WHEN) -> Other:
@@ -52,7 +63,7 @@ CASES = [
 
 @pytest.mark.parametrize(("rows", "others", "ids"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_what_is_found(rows, others, ids):
-    asked = Asked(intent=7, numbers=np.array([A, B, C], np.int64), when=WHEN, text=TEXT)
+    asked = HistoryTarget(intent=7, numbers=np.array([A, B, C], np.int64), when=WHEN, text=TEXT)
     finding = find(asked, rows, others)
     assert finding.vendor_ids == ids
     assert (finding.found, finding.whole) == (sum(map(bool, ids)), all(ids))
@@ -83,7 +94,7 @@ ATTEMPTS = [
 
 @pytest.mark.parametrize(("rows", "others", "ids"), [case[1:] for case in ATTEMPTS], ids=[row[0] for row in ATTEMPTS])
 def test_earlier_attempts_of_the_same_recipients_are_no_rivals(rows, others, ids):
-    asked = Asked(intent=7, numbers=np.array([A, B, C], np.int64), when=WHEN, text=TEXT, job=5, start=100)
+    asked = HistoryTarget(intent=7, numbers=np.array([A, B, C], np.int64), when=WHEN, text=TEXT, job=5, start=100)
     assert find(asked, rows, others).vendor_ids == ids
 
 
@@ -102,8 +113,8 @@ def test_nobody_is_found_who_may_be_another_request_s_or_somebody_else_s(numbers
         else Other(intent=9, when=WHEN, numbers=np.array(each, np.int64))
         for each in others
     ]
-    asked = Asked(intent=7, numbers=np.array(numbers, np.int64), when=WHEN)
-    finding = find(asked, [Told(str(name), number, at_ms) for name, number, at_ms in rows], known)
+    asked = HistoryTarget(intent=7, numbers=np.array(numbers, np.int64), when=WHEN)
+    finding = find(asked, [SentMessage(str(name), number, at_ms) for name, number, at_ms in rows], known)
     for number, vendor_id in zip(numbers, finding.vendor_ids, strict=True):
         if not vendor_id:
             continue

@@ -13,7 +13,7 @@ from dispatcher.service.session import open_session
 from producers.launch import api
 from producers.launch import prepare as prepared
 from producers.launch.commit import LaunchResult
-from producers.launch.prepare import Prepared
+from producers.launch.prepare import PreparedLaunch
 from producers.lists.reading import Progress, silent
 from schemas.batch import unpack
 from schemas.codec import decode
@@ -31,7 +31,7 @@ async def launch(
 
 async def prepare(
     config: Config, numbers: object, *, log: Log | None = None, ask_balance: bool = True, **request: Any
-) -> Prepared:
+) -> PreparedLaunch:
     """Prepare in a session of its own."""
     async with open_session(config, log=log) as session:
         return await prepared.prepare(session, LaunchRequest(numbers=numbers, **request), ask_balance=ask_balance)

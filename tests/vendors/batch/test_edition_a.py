@@ -13,7 +13,7 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
 from dispatcher.vendors.batch.edition_a import BatchA
-from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Product, Push, Refused, ReportRow, Secret
+from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Product, Push, Refusal, ReportRow, Secret
 from schemas.records import Inbound
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 
@@ -439,7 +439,7 @@ STRANGERS = [
 @pytest.mark.parametrize("query", [case[1] for case in STRANGERS], ids=[case[0] for case in STRANGERS])
 def test_a_push_that_is_not_from_the_vendor_is_refused_with_403_and_kept_nowhere(query):
     for parsed in (GUARDED.report_push(pushed(query)), GUARDED.inbound_push(pushed(query + b"&msg=hi"))):
-        assert isinstance(parsed, Refused)
+        assert isinstance(parsed, Refusal)
         assert (parsed.status, parsed.authenticated) == (403, False)
 
 
@@ -447,7 +447,7 @@ def test_an_empty_password_that_is_configured_must_be_there_and_empty():
     account = with_keys(push_pswd=Secret(""))
     assert isinstance(account.report_push(pushed(report(pswd=""))), list)
     for query in (report(pswd="x"), without("pswd")):
-        assert isinstance(account.report_push(pushed(query)), Refused)
+        assert isinstance(account.report_push(pushed(query)), Refusal)
 
 
 def test_what_is_not_configured_is_not_asked_for():
@@ -471,11 +471,11 @@ JUNK = [
 @pytest.mark.parametrize(("query", "words"), [case[1:] for case in JUNK], ids=[case[0] for case in JUNK])
 def test_junk_from_the_vendor_is_refused_with_400_and_kept_and_from_strangers_not(query, words):
     refused = GUARDED.report_push(pushed(query))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert (refused.status, refused.authenticated) == (400, True)
     assert words in refused.why
     unguarded = ACCOUNT.report_push(pushed(query))
-    assert isinstance(unguarded, Refused)
+    assert isinstance(unguarded, Refusal)
     assert not unguarded.authenticated
 
 
@@ -533,7 +533,7 @@ def test_an_inbound_push_is_read_as_the_document_says(query, expected):
 @pytest.mark.parametrize("query", [HEAD, HEAD.replace(b"13800138000", b"") + b"&msg=hi"])
 def test_an_inbound_push_without_text_or_sender_is_junk(query):
     refused = GUARDED.inbound_push(pushed(query))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert (refused.status, refused.authenticated) == (400, True)
 
 

@@ -12,7 +12,7 @@ from dispatcher.errors import TextError
 from dispatcher.vendors.cosms.media import RESOURCES_BYTES_MAX, Frame, frames, ini
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.cosms.wire import one_time_password
-from dispatcher.vendors.seam.vendor import Answer, Message, MessageKind, Published, Request, Secret
+from dispatcher.vendors.seam.vendor import Answer, Message, MessageKind, PublishedMessage, Request, Secret
 
 ACCOUNT = Cosms(url="http://127.0.0.1:9104", corp_id="100", login_name="DEMO", password=Secret("s3cret"), md5=False)
 SITE = "http://127.0.0.1/mms"
@@ -146,7 +146,7 @@ def test_the_list_of_frames_is_as_the_document_describes_it():
 FILES = {"1.jpg": b"\xff\xd8--JPEG", "1.txt": "你好".encode("gbk")}
 
 
-def uploads(account: Cosms, *bodies: bytes, files: dict[str, bytes] = FILES) -> tuple[list[Request], Published]:
+def uploads(account: Cosms, *bodies: bytes, files: dict[str, bytes] = FILES) -> tuple[list[Request], PublishedMessage]:
     flow = account.publish(files)
     requests = [next(flow)]
     for body in bodies:
@@ -188,7 +188,7 @@ def test_every_file_is_uploaded_and_then_the_frames_that_name_their_urls():
         b"http://127.0.0.1/mms/0.x\r\nhttp://127.0.0.1/mms/1.x\r\n",
     ]
     assert 'filename="1.jpg"\r\nContent-Type: image/jpeg' in parts(requests[0])["F"][0]
-    assert published == Published(
+    assert published == PublishedMessage(
         url="http://127.0.0.1/mms/2.x",
         files=(("1.jpg", "http://127.0.0.1/mms/0.x"), ("1.txt", "http://127.0.0.1/mms/1.x")),
     )

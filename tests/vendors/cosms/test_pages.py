@@ -16,7 +16,7 @@ from dispatcher.core.lane.verdict import Kind
 from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.cosms.wire import one_time_password
-from dispatcher.vendors.seam.vendor import History, Partly, Polled, Push, Refused, ReportRow, Secret
+from dispatcher.vendors.seam.vendor import History, Partly, PolledPage, Push, Refusal, ReportRow, Secret
 from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 from tests.vendors.cosms.cosms_flows import ACCOUNT, RECEIVED_MS, run, sent
@@ -26,15 +26,15 @@ GUARDED = msgspec.structs.replace(ACCOUNT, push_key=KEY)
 REPORTS, MESSAGES = ACCOUNT.polls()
 
 
-def polled(body: bytes, *, cut: bool = False) -> Polled:
+def polled(body: bytes, *, cut: bool = False) -> PolledPage:
     _, page = run(REPORTS.flow(RECEIVED_MS), body, cut=cut)
-    assert isinstance(page, Polled)
+    assert isinstance(page, PolledPage)
     return page
 
 
-def messages(body: bytes, *, cut: bool = False) -> Polled:
+def messages(body: bytes, *, cut: bool = False) -> PolledPage:
     _, page = run(MESSAGES.flow(RECEIVED_MS), body, cut=cut)
-    assert isinstance(page, Polled)
+    assert isinstance(page, PolledPage)
     return page
 
 
@@ -313,13 +313,13 @@ def test_an_invalid_id_is_kept_beside_the_others():
 )
 def test_a_push_without_ids_or_value_is_refused_and_kept(query):
     found = pushed(query)
-    assert isinstance(found, Refused)
+    assert isinstance(found, Refusal)
     assert (found.status, found.keep, found.authenticated) == (400, True, False)
 
 
 def test_a_push_needs_the_push_key_if_there_is_one():
     for query in (b"mtID=1&mtReport=0", b"key=wrong&mtID=1&mtReport=0"):
-        assert pushed(query, account=GUARDED) == Refused(403, "the key in the URL is wrong or missing", False)
+        assert pushed(query, account=GUARDED) == Refusal(403, "the key in the URL is wrong or missing", False)
     for query in (b"key=k3y-of-the-url&mtID=1&mtReport=0", b"key=k3y-of-the-url?mtID=1&mtReport=0"):
         assert rows_of(pushed(query, account=GUARDED)) == [("1", 0, REPORT_DELIVERED, "0", 0)]
 
@@ -383,7 +383,7 @@ def test_whether_a_pushed_text_is_escaped_twice_can_be_said():
 @pytest.mark.parametrize("query", [b"", b"mobs=13800138000", b"msg=hi", b"mobs=&msg=hi"])
 def test_a_push_without_sender_or_text_is_refused_and_kept(query):
     found = inbound(query)
-    assert isinstance(found, Refused)
+    assert isinstance(found, Refusal)
     assert (found.status, found.keep) == (400, True)
 
 

@@ -15,7 +15,15 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.wire_number import to_wire
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.vendors.cosms.vendor import Cosms
-from dispatcher.vendors.seam.vendor import History, HistoryRow, Message, MessageKind, Polled, Published, Secret
+from dispatcher.vendors.seam.vendor import (
+    History,
+    HistoryRow,
+    Message,
+    MessageKind,
+    PolledPage,
+    PublishedMessage,
+    Secret,
+)
 from loadtest.sim.cosms.table import CODES, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 from tests.vendors.simulated import AT_ONCE, Meeting, meeting
@@ -62,12 +70,12 @@ async def query(account: Cosms, flow: Any) -> Any:
         await driver.close()
 
 
-async def pages(account: Cosms, at: int) -> list[Polled]:
+async def pages(account: Cosms, at: int) -> list[PolledPage]:
     """The pages of the report poll (0) or the message poll (1), until one is not full."""
-    found: list[Polled] = []
+    found: list[PolledPage] = []
     while not found or found[-1].more:
         page = await query(account, account.polls()[at].flow(1))
-        assert isinstance(page, Polled)
+        assert isinstance(page, PolledPage)
         assert page.verdict is None, page
         found.append(page)
     return found
@@ -384,7 +392,7 @@ async def test_a_folder_of_frames_is_uploaded_and_sent(met):
     account = cosms(met)
     files = {"1.jpg": b"\xff\xd8" + bytes(range(256)), "1.txt": "你好".encode("gbk"), "2@12s.jpg": b"----\r\n--"}
     published = await query(account, account.publish(files))
-    assert isinstance(published, Published)
+    assert isinstance(published, PublishedMessage)
     assert published.verdict is None, published
     assert [name for name, _ in published.files] == ["1.jpg", "1.txt", "2@12s.jpg"]
     assert (await send(met, published.url, "mms", mms_title="新年")).kind is Kind.ACCEPTED

@@ -18,7 +18,7 @@ from dispatcher.errors import TextError
 from dispatcher.vendors.guodu.codes import MoFields
 from dispatcher.vendors.guodu.vendor import Guodu
 from dispatcher.vendors.reading.escapes import url_encoded
-from dispatcher.vendors.seam.vendor import Answer, Message, Partly, Push, Refused, Secret
+from dispatcher.vendors.seam.vendor import Answer, Message, Partly, Push, Refusal, Secret
 from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 
@@ -448,7 +448,7 @@ def test_what_is_no_report_is_laid_aside_and_the_others_are_taken(bad, words):
     assert parsed.count == 1
     assert words in parsed.why
     refused = ACCOUNT.report_push(pushed(as_json(bad)))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert (refused.status, refused.authenticated, refused.keep) == (400, False, True)
 
 
@@ -473,7 +473,7 @@ NO_JSON = [
 def test_what_is_no_json_list_is_refused_and_kept(text):
     for parse in (ACCOUNT.report_push, ACCOUNT.inbound_push):
         refused = parse(pushed(text))
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Refusal)
         assert (refused.status, refused.authenticated, refused.keep) == (400, False, True)
 
 
@@ -485,10 +485,10 @@ def test_where_a_key_is_configured_the_url_must_carry_it():
     for query in (b"", b"key=", b"key=wrong-key", b"k=" + KEY.encode(), b"key=" + KEY.encode() + b"2"):
         for parse in (GUARDED.report_push, GUARDED.inbound_push):
             refused = parse(pushed(EXAMPLE, query))
-            assert isinstance(refused, Refused)
+            assert isinstance(refused, Refusal)
             assert (refused.status, refused.authenticated, refused.keep) == (403, False, False)
     junk = GUARDED.report_push(pushed("?", b"key=" + KEY.encode()))
-    assert isinstance(junk, Refused)
+    assert isinstance(junk, Refusal)
     assert junk.authenticated
 
 
@@ -570,7 +570,7 @@ STRANGE = [
 @pytest.mark.parametrize(("bad", "words"), [case[1:] for case in STRANGE], ids=[case[0] for case in STRANGE])
 def test_an_unknown_shape_is_refused_and_kept_and_spoils_nobody_elses_message(bad, words):
     refused = ACCOUNT.inbound_push(pushed(as_json(bad)))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert (refused.status, refused.keep) == (400, True)
     assert words in refused.why
     parsed = ACCOUNT.inbound_push(pushed(as_json(mo(), bad)))

@@ -15,7 +15,7 @@ from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
 from dispatcher.vendors.hezhong.vendor import Hezhong
-from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Partly, Push, Refused, Secret
+from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Partly, Push, Refusal, Secret
 from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
@@ -555,7 +555,7 @@ def test_what_is_no_report_is_laid_aside_and_the_others_are_taken(bad, words):
         assert (parsed.rest, parsed.count) == (bad, 1)
         assert words in parsed.why
     refused = ACCOUNT.report_push(pushed(body=b"rpts=" + escaped(bad)))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert (refused.status, refused.authenticated, refused.keep) == (400, False, True)
     assert words in refused.why
 
@@ -564,7 +564,7 @@ def test_a_push_without_its_field_is_refused_and_kept():
     for parse, field in ((ACCOUNT.report_push, "rpts"), (ACCOUNT.inbound_push, "mos")):
         for push in (pushed(), pushed(b"x=1"), pushed(body=b"hello")):
             refused = parse(push)
-            assert isinstance(refused, Refused)
+            assert isinstance(refused, Refusal)
             assert (refused.status, refused.keep) == (400, True)
             assert field in refused.why
 
@@ -605,7 +605,7 @@ def test_a_push_with_the_key_of_the_url_is_taken(push):
 def test_a_push_without_the_key_is_refused_and_kept_nowhere(push):
     for parse in (GUARDED.report_push, GUARDED.inbound_push):
         refused = parse(push)
-        assert isinstance(refused, Refused)
+        assert isinstance(refused, Refusal)
         assert (refused.status, refused.authenticated, refused.keep) == (403, False, False)
 
 
@@ -714,7 +714,7 @@ def test_what_is_no_message_is_laid_aside_and_never_put_into_another_persons_mou
     assert parsed.rows == [inbound("hello"), inbound("hello2")]
     assert (parsed.rest, parsed.count) == (bad, 1)
     refused = ACCOUNT.inbound_push(pushed(body=b"mos=" + bad))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, Refusal)
     assert (refused.status, refused.keep) == (400, True)
 
 

@@ -34,7 +34,7 @@ def documented(**switches: Any) -> AbstractAsyncContextManager[Cosms]:
 
 async def with_112233(v: Cosms, password: str, name: str = "JYT") -> str:
     """Log in with the MD5str of the vectors, as if it had just been given."""
-    v.sim.vendor._logins._issued["112233"] = cosms_login.Issued(v.sim.state.clock.now(), 0, "")  # type: ignore[attr-defined]
+    v.sim.vendor._logins._issued["112233"] = cosms_login.IssuedMd5(v.sim.state.clock.now(), 0, "")  # type: ignore[attr-defined]
     return code(await v.send(corpID="100", loginName=name, MD5str="112233", password=password))
 
 
