@@ -205,8 +205,8 @@ def _agent(config: Config, name: str) -> tuple[Vendor, Agent]:
         raise ConfigError(
             f'account "{name}" is at {vendor.tag}, which has no agent functions; batch-a and batch-b have.'
         )
-    if (name, "agent") in config.unset_apart:
-        raise ConfigError(config.unset_apart[name, "agent"])
+    if (name, "agent") in config.unset_tables:
+        raise ConfigError(config.unset_tables[name, "agent"])
     if vendor.agent is None:
         raise ConfigError(
             f'account "{name}" may not do this. If the vendor made you an agent, add [account.{name}.agent] to '

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consumers.lanes.prepared import Driver
-from consumers.lanes.turns import QueryLock
+from consumers.lanes.query_lock import QueryLock
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff

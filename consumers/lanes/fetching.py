@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from consumers.lanes.prepared import Driver
-from consumers.lanes.turns import QueryLock
+from consumers.lanes.query_lock import QueryLock
 from dispatcher.arrivals import DEFAULT_WORDS, keep_dead_letter, take_inbound, take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff

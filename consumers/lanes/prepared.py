@@ -82,18 +82,16 @@ class RequestPrefixes:
 
     def of(self, send: Send) -> tuple[bytes, Values | None]:
         """(the prefix of the request's body, each recipient's values if their texts differ)."""
-        letters = send.letters
-        if letters is not None and (text := letters.text) is not None:
+        texts = send.texts
+        if texts is not None and (text := texts.text) is not None:
             message, _ = self._message(send.campaign, send.account)
             return self._vendors[send.account].prepare(msgspec.structs.replace(message, text=text)), None
         key = (send.campaign, send.account)
         if key not in self._bodies:
             message, template = self._message(*key)
             vendor = self._vendors[send.account]
-            self._bodies[key] = (
-                vendor.prepare(message) if letters is None else vendor.prepare_variable(message, template)
-            )
-        return self._bodies[key], None if letters is None else letters.values
+            self._bodies[key] = vendor.prepare(message) if texts is None else vendor.prepare_variable(message, template)
+        return self._bodies[key], None if texts is None else texts.values
 
     def personal(self, campaign: str, account: str, values: BatchValues) -> Personal:
         """The texts of a batch as this account sends them. Raises ValueError if they do not fit the campaign."""

@@ -21,9 +21,9 @@ from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
 from consumers.lanes.prepared import Driver, RequestPrefixes
+from consumers.lanes.query_lock import QueryLock
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices
-from consumers.lanes.turns import QueryLock
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.campaigns_feed import CampaignsFeed

@@ -116,9 +116,9 @@ class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Places, frozen=True, kw_only=True):
     """The whole configuration. `accounts` are the vendors by account name: the name is the lane.
 
-    `unset` names the missing secret of accounts that were not requested; they cannot be used. `unset_apart` names that
-    of (account, table) for tables that only their own commands use (`Vendor.apart`); such a table is left out of the
-    account.
+    `unset` names the missing secret of accounts that were not requested; they cannot be used. `unset_tables` names that
+    of (account, table) for tables that only their own commands use (`Vendor.optional_tables`); such a table is left
+    out of the account.
     """
 
     web: WebConfig
@@ -127,7 +127,7 @@ class Config(Places, frozen=True, kw_only=True):
     unset: dict[str, str] = msgspec.field(default_factory=dict)
     inbound: InboundConfig = InboundConfig()
     suppression: SuppressionConfig = SuppressionConfig()
-    unset_apart: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     def account(self, name: str) -> Vendor:
         """The account of this name, ready for use. Raises ConfigError if it or its secret is missing."""
@@ -159,11 +159,11 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
     """The configuration in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
     places = read_places(table, path)
     accounts, unset = {}, {}
-    unset_apart: dict[tuple[str, str], str] = {}
+    unset_tables: dict[tuple[str, str], str] = {}
     for name, fields in table_of(table.get("account", {}), f"{path}: [account]").items():
         if not _ACCOUNT_NAME.fullmatch(name):
             raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
-        accounts[name], missing = _account(name, fields, path, unset_apart)
+        accounts[name], missing = _account(name, fields, path, unset_tables)
         if missing is not None and (secrets == "all" or (secrets != "none" and name in secrets)):
             raise missing
         if missing is not None:
@@ -181,7 +181,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         unset=unset,
         inbound=inbound,
         suppression=section(table, "suppression", SuppressionConfig, path),
-        unset_apart=unset_apart,
+        unset_tables=unset_tables,
     )
 
 
@@ -200,7 +200,7 @@ def _web(table: dict[str, Any], path: str, secrets: Secrets) -> WebConfig:
 
 
 def _account(
-    name: str, fields: dict[str, Any], path: str, unset_apart: dict[tuple[str, str], str]
+    name: str, fields: dict[str, Any], path: str, unset_tables: dict[tuple[str, str], str]
 ) -> tuple[Vendor, ConfigError | None]:
     """The account, and its missing secret, which stays in it as a reference."""
     where = f"{path}: [account.{name}]"
@@ -218,8 +218,8 @@ def _account(
         try:
             values[key] = resolved(value, f"{where} {key}", path)
         except ConfigError as error:
-            if key in kind.apart:
-                unset_apart[name, key] = str(error)
+            if key in kind.optional_tables:
+                unset_tables[name, key] = str(error)
                 del values[key]
             else:
                 missing = missing or error

@@ -125,7 +125,7 @@ async def _append_rejects(prepared: PreparedLaunch, log: Log, attempt: str) -> N
 async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, progress: Progress) -> list[BatchPlace]:
     """Every batch, PACKING at a time, in any order; jobs have their places."""
     campaign, sizes = prepared.definition.campaign, prepared.dealt.sizes
-    recipients, letters = prepared.dealt.recipients, prepared.dealt.letters
+    recipients, personal_texts = prepared.dealt.recipients, prepared.dealt.personal_texts
     located: list[BatchPlace | None] = [None] * len(sizes)
     starts = [0, *accumulate(sizes)]
     waiting = iter(range(len(sizes)))
@@ -133,7 +133,7 @@ async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, prog
 
     def packed(batch: int) -> tuple[bytes, Headers, bytes]:
         numbers = wire(recipients.numbers(starts[batch], starts[batch + 1]))
-        values = letters.batch(starts[batch], starts[batch + 1]) if letters is not None else None
+        values = personal_texts.batch(starts[batch], starts[batch + 1]) if personal_texts is not None else None
         return pack(numbers, sizes[batch], attempt=attempt, batch=batch, values=values)
 
     async def work() -> None:

@@ -34,7 +34,7 @@ _SPARE_BYTES: Final = 4_000
 _BLOCK: Final = 1 << 17
 
 
-class LetterRows:
+class PersonalRows:
     """The values of all rows of a list."""
 
     def __init__(self, template: Template) -> None:
@@ -49,20 +49,20 @@ class LetterRows:
         self._lengths.append(judged.lengths)
         self._hashes.append(judged.hashes)
 
-    def of(self, recipients: Rows, roads: Sequence[VariableLimits] = ()) -> tuple[Letters, Rows]:
-        """(the letters of these recipients, the recipients in the letters' order).
+    def of(self, recipients: Rows, batch_limits: Sequence[VariableLimits] = ()) -> tuple[PersonalTexts, Rows]:
+        """(the texts of these recipients, the recipients in the texts' order).
 
-        `roads`: what the accounts of the route take in a request of many texts.
+        `batch_limits`: what the accounts of the route take in a request of many texts.
         """
         rows = recipients.rows(0, len(recipients))
         first = _first_alike(np.concatenate(self._hashes)[rows])
-        apart = self._holding({separator for road in roads for separator in road.separators})[rows]
-        keys = (first, apart, first // ROOM)
-        order = np.lexsort(keys) if apart.any() else np.argsort(first, kind="stable")
+        alone = self._holding({separator for limits in batch_limits for separator in limits.separators})[rows]
+        keys = (first, alone, first // ROOM)
+        order = np.lexsort(keys) if alone.any() else np.argsort(first, kind="stable")
         lengths = np.concatenate(self._lengths)
-        letters = Letters(self._template, self._table(), lengths, rows[order], first[order], apart[order])
+        personal_texts = PersonalTexts(self._template, self._table(), lengths, rows[order], first[order], alone[order])
         packed: Packed = recipients.packed[order]
-        return letters, Rows(packed, recipients.abroad)
+        return personal_texts, Rows(packed, recipients.abroad)
 
     def given(self, separated: Separated) -> Iterator[bytes]:
         """The values of the recipients and of suppressed rows, in the list's order, as bytes."""
@@ -98,8 +98,8 @@ def _first_alike(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     return first
 
 
-class Letters:
-    """The letters of a campaign's recipients in their order on the log. `lengths` in UTF-16 units."""
+class PersonalTexts:
+    """The texts of a campaign's recipients in their order on the log. `lengths` in UTF-16 units."""
 
     def __init__(
         self,
@@ -108,9 +108,9 @@ class Letters:
         lengths: NDArray[np.int32],
         rows: NDArray[np.int64],
         texts: NDArray[np.int64],
-        apart: NDArray[np.bool_],
+        alone: NDArray[np.bool_],
     ) -> None:
-        """`rows`: each recipient's row of `values` and `lengths`. `texts`: equal for those who get the same. `apart`:
+        """`rows`: each recipient's row of `values` and `lengths`. `texts`: equal for those who get the same. `alone`:
         whose values no request of many texts carries.
         """
         self.template: Final = template
@@ -119,7 +119,7 @@ class Letters:
         self._lengths: Final = lengths[rows]
         changes = np.diff(texts) != 0
         self._ends: Final = np.append(np.flatnonzero(changes) + 1, len(texts))
-        self._road_ends: Final = np.append(np.flatnonzero(changes & apart[1:] | np.diff(apart)) + 1, len(texts))
+        self._batch_ends: Final = np.append(np.flatnonzero(changes & alone[1:] | np.diff(alone)) + 1, len(texts))
 
     # --- what to show ------------------------------------------------------------------------------------------------
 
@@ -160,9 +160,9 @@ class Letters:
 
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
         """How many requests they take with at most this many recipients each (about: long values may take more)."""
-        road, all_ends = vendor.variable_limits, self._ends
-        if road is not None:
-            most, all_ends = min(most, road.recipients_max), self._road_ends
+        limits, all_ends = vendor.variable_limits, self._ends
+        if limits is not None:
+            most, all_ends = min(most, limits.recipients_max), self._batch_ends
         inside = all_ends[np.searchsorted(all_ends, start, side="right") :]
         ends = np.minimum(inside[: np.searchsorted(inside, start + count) + 1], start + count)
         return int((-(-np.diff(np.concatenate(([start], ends))) // most)).sum())

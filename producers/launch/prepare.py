@@ -23,7 +23,7 @@ from dispatcher.store.views import CampaignView
 from dispatcher.suppression_list import SuppressionList
 from producers.launch.balances import ask_balances
 from producers.launch.definition import Definition, define
-from producers.launch.personal_texts import Letters
+from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
 from producers.launch.plan import (
     AccountPlan,
@@ -46,13 +46,13 @@ _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_
 
 
 class RouteSplit(msgspec.Struct, frozen=True):
-    """Which account sends what. `sizes` of batches, `recipients` in their order, `letters` if personalised."""
+    """Which account sends what. `sizes` of batches, `recipients` in their order, `personal_texts` if personalised."""
 
     sizes: list[int]
     parts: list[Part]
     accounts: tuple[AccountPlan, ...]
     recipients: Rows
-    letters: Letters | None
+    personal_texts: PersonalTexts | None
     texts: Texts
 
 
@@ -223,19 +223,21 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
 def _dealt(definition: Definition, intake: Intake) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
-    recipients, letters = intake.separated.recipients, None
-    if intake.letters is not None:
-        roads = [vendor.variable_limits for vendor in definition.accounts.values()]
-        letters, recipients = intake.letters.of(recipients, [road for road in roads if road is not None])
-        sizes = letters.batch_sizes()
+    recipients, personal_texts = intake.separated.recipients, None
+    if intake.personal_texts is not None:
+        batch_limits = [vendor.variable_limits for vendor in definition.accounts.values()]
+        personal_texts, recipients = intake.personal_texts.of(
+            recipients, [limits for limits in batch_limits if limits is not None]
+        )
+        sizes = personal_texts.batch_sizes()
     else:
         least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
         sizes = batch_sizes(intake.counts.recipients, least)
-    texts: Texts = letters or OneText(definition.text)
+    texts: Texts = personal_texts or OneText(definition.text)
     parts = deal(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
-    return RouteSplit(sizes, parts, accounts, recipients, letters, texts)
+    return RouteSplit(sizes, parts, accounts, recipients, personal_texts, texts)
 
 
 def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int], int] | None:
@@ -259,7 +261,7 @@ def _check_recipients(intake: Intake) -> None:
             f"{count:,} {reason}{f': {ADVICE[reason]}' if reason in ADVICE else ''}"
             for reason, count in counts.invalid_reasons.items()
         )
-        what = "is a mobile number" if intake.letters is None else "has a number and values that can be sent"
+        what = "is a mobile number" if intake.personal_texts is None else "has a number and values that can be sent"
         raise InputError(
             f"{where}: none of {counts.rows:,} rows {what} ({reasons}). "
             "Check the file, or name another column with --column."
@@ -285,6 +287,6 @@ def _fingerprint(definition: Definition, intake: Intake) -> str:
     digest = hashlib.sha256(definition.sent_as())
     for numbers in intake.separated.given():
         digest.update(numbers.astype("<i8", copy=False).data)
-    for block in intake.letters.given(intake.separated) if intake.letters is not None else ():
+    for block in intake.personal_texts.given(intake.separated) if intake.personal_texts is not None else ():
         digest.update(block)
     return digest.hexdigest()

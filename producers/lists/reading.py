@@ -19,7 +19,7 @@ from dispatcher.core.messages.template import Template
 from dispatcher.core.numbers import Numbers
 from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
-from producers.launch.personal_texts import LetterRows
+from producers.launch.personal_texts import PersonalRows
 from producers.launch.personal_values import Judge
 from producers.launch.plan import Counts, Origin
 from producers.lists.columns import Choice
@@ -51,7 +51,7 @@ class Personal(msgspec.Struct, frozen=True):
 
 
 class Intake(msgspec.Struct):
-    """A list that was read, and where from. `letters`: its rows' values, if the campaign is personalised."""
+    """A list that was read, and where from. `personal_texts`: its rows' values, if the campaign is personalised."""
 
     separated: Separated
     spool: Spool
@@ -59,7 +59,7 @@ class Intake(msgspec.Struct):
     origin: Origin
     headers: tuple[str, ...]
     notes: list[str]
-    letters: LetterRows | None = None
+    personal_texts: PersonalRows | None = None
 
 
 async def read_list(
@@ -104,16 +104,16 @@ async def _read(
     phs: bool,
 ) -> Intake:
     listed, rows, reasons = Listed(), 0, np.zeros(REASONS_MAX, np.int64)
-    letters = judge = None
+    personal_texts = judge = None
     if personal is not None:
-        letters, judge = LetterRows(personal.template), Judge(personal.template, personal.route, spool)
+        personal_texts, judge = PersonalRows(personal.template), Judge(personal.template, personal.route, spool)
 
     def take(part: Part, first_row: int) -> None:
         block = part.block
-        if judge is not None and letters is not None and part.values is not None:
+        if judge is not None and personal_texts is not None and part.values is not None:
             columns = part.values.get_columns()
             judged = judge.judge(columns[1:])
-            letters.add(judged)
+            personal_texts.add(judged)
             block = without(block, columns[0], judged.codes)
         listed.add_block(block.numbers, first_row)
         spool.add(block, first_row, part.first, part.lines)
@@ -137,7 +137,7 @@ async def _read(
     separated = await asyncio.to_thread(separate, listed, await asyncio.to_thread(suppression_of, barred), on_list)
     invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
     counts = count(rows, separated, invalid_reasons)
-    return Intake(separated, spool, counts, numbers_from, headers, notes, letters)
+    return Intake(separated, spool, counts, numbers_from, headers, notes, personal_texts)
 
 
 def _origin(found: OpenList, choice: Choice) -> Origin:

@@ -278,14 +278,14 @@ def test_a_secret_that_only_commands_of_their_own_use_stops_nothing_else(monkeyp
     assert (batch(config).agent, config.unset) == (None, {})
     assert (
         "[account.spring] agent.secret_key: the environment variable AGENT_SECRET is not set"
-        in (config.unset_apart["spring", "agent"])
+        in (config.unset_tables["spring", "agent"])
     )
     monkeypatch.setenv("AGENT_SECRET", "s3cret-agent")
     config = with_account(agent=AGENT)
     agent = batch(config).agent
     assert agent is not None
     assert agent.secret_key == "s3cret-agent"
-    assert config.unset_apart == {}
+    assert config.unset_tables == {}
     assert {"s3cret-pw", "s3cret-agent", "8 bytes!"} == set(config.account("spring").secrets())
     assert "s3cret-agent" not in repr(config)
 

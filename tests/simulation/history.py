@@ -16,7 +16,7 @@ from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
 from tests.simulation.outages import attempts_of, outages_of
-from tests.simulation.personal import PARTS_MAX, road_of, runs_of
+from tests.simulation.personal import PARTS_MAX, batch_limits_of, runs_of
 from tests.simulation.place import Place
 from tests.simulation.process import Process
 from tests.simulation.recall import EVIDENCE_S
@@ -63,7 +63,7 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     if vendor.memory.acts:
         spec = msgspec.structs.replace(spec, evidence_s=EVIDENCE_S)
     slowness = slowness_of(world.seed)
-    place = Place(world, log, vendor, {}, spec, owner_type, {}, road_of(world.seed), slowness)
+    place = Place(world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness)
     evidence = Evidence(world, log, vendor)
     evidence.unclear(WAR_S)
     if faults:
@@ -166,7 +166,7 @@ def _personalised(plans: list[Plan], seed: int) -> list[Plan]:
     """Some of these campaigns have a text for each recipient."""
     replace = msgspec.structs.replace
     return [
-        replace(plan, run=run, road=road_of(seed), segments=PARTS_MAX) if run else plan
+        replace(plan, run=run, batch_limits=batch_limits_of(seed), segments=PARTS_MAX) if run else plan
         for plan, run in zip(plans, runs_of(seed, len(plans)), strict=True)
     ]
 

@@ -17,7 +17,7 @@ FIRST_NUMBER = 13_000_000_000
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign as somebody wants it: jobs of `sizes` recipients, whose numbers begin at `first`.
 
-    `run`: so many in a row share a text, 0: all of them; `road`: how the vendor takes many texts in a request.
+    `run`: so many in a row share a text, 0: all of them; `batch_limits`: how the vendor takes many texts in a request.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     urgent: bool
     segments: int
     run: int = 0
-    road: VariableLimits | None = None
+    batch_limits: VariableLimits | None = None
 
     @property
     def recipients(self) -> int:
@@ -101,7 +101,7 @@ def launch(log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str) -> 
 def _put_job(
     log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str, number: int, first: int, size: int
 ) -> None:
-    texts = personal(FIRST_NUMBER + first, size, plan.run, plan.road) if plan.run else None
+    texts = personal(FIRST_NUMBER + first, size, plan.run, plan.batch_limits) if plan.run else None
     batches[len(log.topics["jobs"])] = Batch(numbered(first, size), size, texts)
     job = Job(
         campaign=plan.name,

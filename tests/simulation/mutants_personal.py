@@ -7,7 +7,7 @@ from typing import Final
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import Letters, Personal
+from dispatcher.core.messages.personal import ChunkTexts, Personal
 
 
 def a_chunk_goes_on_where_the_text_changes(patch: MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def all_of_a_chunk_get_the_first_ones_text(patch: MonkeyPatch) -> None:
 
 
 def a_chunk_gets_the_texts_of_the_batchs_beginning(patch: MonkeyPatch) -> None:
-    patch.setattr(Batch, "letters", lambda self, start, count: self._personal and Letters(self._personal, 0, count))
+    patch.setattr(Batch, "texts", lambda self, start, count: self._personal and ChunkTexts(self._personal, 0, count))
 
 
 def a_long_text_is_billed_as_one(patch: MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def a_long_text_is_billed_as_one(patch: MonkeyPatch) -> None:
 
 def what_breaks_the_grammar_goes_with_the_others(patch: MonkeyPatch) -> None:
     def cut(self: Personal, start: int, end: int) -> int:
-        most = self._road.recipients_max if self._road is not None else 1
+        most = self._batch_limits.recipients_max if self._batch_limits is not None else 1
         return min(end, max(self._run_end(start), start + most)) - start
 
     patch.setattr(Personal, "cut", cut)

@@ -32,7 +32,7 @@ def runs_of(seed: int, campaigns: int) -> list[int]:
     return rng.choices(RUNS, k=campaigns) if rng.random() < PERSONAL_SHARE else [0] * campaigns
 
 
-def road_of(seed: int) -> VariableLimits | None:
+def batch_limits_of(seed: int) -> VariableLimits | None:
     """Whether the vendor takes many texts in a request."""
     rng = random.Random(f"{seed}, road")
     most = rng.choice([0, 2, 50])
@@ -44,28 +44,28 @@ def text_of(number: int, run: int) -> str:
     return "hi {}, {}".format(*_values(number, run))
 
 
-def personal(first: int, count: int, run: int, road: VariableLimits | None) -> Personal:
+def personal(first: int, count: int, run: int, batch_limits: VariableLimits | None) -> Personal:
     """The texts of so many recipients from this number on."""
     rows = [_values(number, run) for number in range(first, first + count)]
     columns = [pl.Series(column, dtype=pl.String) for column in zip(*rows, strict=True)]
-    return Personal(packed_values(_TEMPLATE.names, columns), _TEMPLATE, SPLIT, road)
+    return Personal(packed_values(_TEMPLATE.names, columns), _TEMPLATE, SPLIT, batch_limits)
 
 
-def texts_sent(send: Send, road: VariableLimits | None) -> list[str] | None:
+def texts_sent(send: Send, batch_limits: VariableLimits | None) -> list[str] | None:
     """What the request carries for each of its numbers, as a driver makes it; None if all get the campaign's text.
 
     Raises ValueError if it is more than the vendor takes in one.
     """
-    letters = send.letters
-    if letters is None:
+    texts = send.texts
+    if texts is None:
         return None
-    if (text := letters.text) is not None:
+    if (text := texts.text) is not None:
         return [text] * send.count
-    if road is None or send.count > road.recipients_max:
+    if batch_limits is None or send.count > batch_limits.recipients_max:
         raise ValueError(f"{send.count} recipients with more than one text in a request")
-    if any(separator in value for row in letters.values for value in row for separator in road.separators):
+    if any(separator in value for row in texts.values for value in row for separator in batch_limits.separators):
         raise ValueError("a value that breaks the grammar of the road for variables")
-    return ["".join(_interleaved(row)) for row in letters.values]
+    return ["".join(_interleaved(row)) for row in texts.values]
 
 
 @lru_cache(maxsize=4096)

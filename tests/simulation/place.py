@@ -29,5 +29,5 @@ class Place(msgspec.Struct, frozen=True):
     spec: LaneSpec
     owner_type: type[Owner] = Owner
     cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
-    road: VariableLimits | None = None
+    batch_limits: VariableLimits | None = None
     slowness: Slowness = Slowness()

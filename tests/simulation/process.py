@@ -31,7 +31,7 @@ class Process:
     def __init__(self, place: Place) -> None:
         self.world, self.log, self.vendor = place.world, place.log, place.vendor
         self.place = place
-        self._wire = Wire(self, place.vendor, place.road, place.slowness, place.spec.timeout_s, self._answered)
+        self._wire = Wire(self, place.vendor, place.batch_limits, place.slowness, place.spec.timeout_s, self._answered)
         self.dead = False
         self.frozen_until_s = 0.0
         self.reads_late_until_s = 0.0

@@ -26,7 +26,7 @@ class Wire:
         self,
         process: Mortal,
         vendor: SimVendor,
-        road: VariableLimits | None,
+        batch_limits: VariableLimits | None,
         slowness: Slowness,
         timeout_s: float,
         answered: Answered,
@@ -34,7 +34,7 @@ class Wire:
         self._process = process
         self._vendor = vendor
         self._world = vendor.world
-        self._road = road
+        self._batch_limits = batch_limits
         self._slowness = slowness
         self._gates: dict[int, Callable[[], None]] = {}
         self._timeout_s = timeout_s
@@ -80,7 +80,7 @@ class Wire:
             self._answered(send, Verdict(kind=Kind.NOT_SENT, origin=Origin.OURS), None, None)
             return
         wrote_s, numbers = world.now_s, bytes(send.numbers)
-        texts = texts_sent(send, self._road)
+        texts = texts_sent(send, self._batch_limits)
         forward_s = 0.0005 + world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 0.1
         over = False
 

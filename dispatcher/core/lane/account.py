@@ -19,7 +19,7 @@ from dispatcher.core.lane.standing import AccountEvent, AccountState, Standing
 from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Piece
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import Letters
+from dispatcher.core.messages.personal import ChunkTexts
 from schemas.records import Stop, Why
 
 CROWD_MAX = 20
@@ -42,7 +42,7 @@ class Proposal(msgspec.Struct):
     count: int
     parts: int
     numbers: memoryview
-    letters: Letters | None
+    texts: ChunkTexts | None
     asked_s: float
     ttl_s: float
     doubted_s: float | None = None
@@ -54,7 +54,7 @@ class Ready(msgspec.Struct):
     chunk: Chunk
     parts: int
     numbers: memoryview
-    letters: Letters | None
+    texts: ChunkTexts | None
     asked_s: float
     ttl_s: float
     read_s: float

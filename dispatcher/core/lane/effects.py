@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from dispatcher.core.messages.personal import Letters
+from dispatcher.core.messages.personal import ChunkTexts
 from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved, Stop
 
 
@@ -42,7 +42,7 @@ class Fetch(msgspec.Struct, frozen=True):
 class Send(msgspec.Struct, frozen=True):
     """Build this chunk's request, connect, call `Owner.may_write` right before the first byte; then `Owner.answered`.
 
-    If `may_write` makes the request wait, it is called again after the request's Go. `letters`: the texts of its
+    If `may_write` makes the request wait, it is called again after the request's Go. `texts`: the texts of its
     recipients, if the campaign is personalised.
     """
 
@@ -51,7 +51,7 @@ class Send(msgspec.Struct, frozen=True):
     campaign: str
     numbers: memoryview
     count: int
-    letters: Letters | None = None
+    texts: ChunkTexts | None = None
 
 
 class Go(msgspec.Struct, frozen=True):

@@ -76,7 +76,7 @@ class NextSends:
             if len(lane.sending) >= lane.requests_max:
                 return
             chunk = lane.goes(ready, now_s).chunk
-            yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.letters)
+            yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.texts)
 
     def _let_go(self, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
         """Wake the requests at the gate that may not be written any more, and the one that has a place."""
@@ -146,9 +146,9 @@ class NextSends:
             ttl_ms=round(lane.ttl.s * 1000),
         )
         parts = batch.parts(piece.start, count, segments)
-        numbers, letters = batch.slice(piece.start, count), batch.letters(piece.start, count)
+        numbers, texts = batch.slice(piece.start, count), batch.texts(piece.start, count)
         whole = msgspec.structs.replace(piece)
-        lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, letters, now_s, lane.ttl.s)
+        lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, texts, now_s, lane.ttl.s)
         work.cut(piece, count)
         lane.spent_since_poll += parts
         lane.fair.charge(campaign.id, lane.units(count, parts), campaign.weight, urgent=campaign.urgent)

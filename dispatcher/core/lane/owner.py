@@ -388,7 +388,7 @@ class Owner:
             self._waits[chunk.intent] = Wait(since_s=proposal.piece.wait.since_s)
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent
-        text, asked_s, ttl_s = (proposal.numbers, proposal.letters), proposal.asked_s, proposal.ttl_s
+        text, asked_s, ttl_s = (proposal.numbers, proposal.texts), proposal.asked_s, proposal.ttl_s
         lane.ready.append(Ready(chunk, proposal.parts, *text, asked_s, ttl_s, now_s, urgent))
 
     def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:

@@ -133,7 +133,7 @@ def row_of(verdict: Verdict) -> Kind | Mark:
             return Mark.REDIRECTED
         case Kind.RETRY_LATER if verdict.hold_s > 0:
             return Mark.HELD
-        case Kind.BALANCE if verdict.apart:
+        case Kind.BALANCE if verdict.separate_credit:
             return Mark.OTHER_CREDIT
     return verdict.kind
 

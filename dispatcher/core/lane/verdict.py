@@ -28,10 +28,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `vendor_ids` (one per recipient in submitted order) only if the vendor gives one each. `divide`: send the slice
     again in halves. `hold_s`: no try before then is useful. `doubtful`: a temporary refusal that the document does not
-    explain; if no other answer comes, the chunk ends unknown, not failed. `apart`: another balance than the account's
-    is empty (international credit), so only this slice waits. `slower`: the rate is lowered as for a throttle.
-    `wrong_server`: a status that means that no vendor is at this address. `warn`: an oddity (an accepted answer without
-    an id: its reports cannot be joined).
+    explain; if no other answer comes, the chunk ends unknown, not failed. `separate_credit`: another balance than the
+    account's is empty (international credit), so only this slice waits. `slower`: the rate is lowered as for a
+    throttle. `wrong_server`: a status that means that no vendor is at this address. `warn`: an oddity (an accepted
+    answer without an id: its reports cannot be joined).
     """
 
     kind: Kind
@@ -42,7 +42,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     divide: bool = False
     hold_s: float = 0.0
     doubtful: bool = False
-    apart: bool = False
+    separate_credit: bool = False
     slower: bool = False
     wrong_server: bool = False
     warn: str = ""

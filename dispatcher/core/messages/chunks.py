@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from dispatcher.core.messages.personal import Letters, Personal
+from dispatcher.core.messages.personal import ChunkTexts, Personal
 
 _STRIDE: Final = 12
 _COMMA: Final = ord(",")
@@ -65,9 +65,9 @@ class Batch:
         """How many messages are billed for these recipients, if a plain campaign's text has `segments`."""
         return count * segments if self._personal is None else self._personal.parts(start, count)
 
-    def letters(self, start: int, count: int) -> Letters | None:
+    def texts(self, start: int, count: int) -> ChunkTexts | None:
         """The texts of these recipients; None if all recipients of the campaign get the same."""
-        return None if self._personal is None else Letters(self._personal, start, count)
+        return None if self._personal is None else ChunkTexts(self._personal, start, count)
 
     def slice(self, start: int, count: int) -> memoryview:
         """The comma-joined numbers [start, start+count) as a view of the batch."""

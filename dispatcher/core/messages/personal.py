@@ -70,37 +70,41 @@ class Column:
 class Personal:
     """The texts of one batch, as one account sends them. Raises ValueError if the values are damaged."""
 
-    __slots__ = ("_apart", "_chars", "_columns", "_parts", "_road", "_runs", "_template")
+    __slots__ = ("_alone", "_batch_limits", "_chars", "_columns", "_parts", "_runs", "_template")
 
-    def __init__(self, values: Values, template: Template, split: Split, road: VariableLimits | None = None) -> None:
+    def __init__(
+        self, values: Values, template: Template, split: Split, batch_limits: VariableLimits | None = None
+    ) -> None:
         """`template` names all its variables in the order of `values`; see `Template.of`."""
         columns = [Column(*each) for each in zip(values.texts, values.ends, values.rows, strict=True)]
         self._columns: Final = columns
         self._template: Final = template
-        self._road: Final = road
+        self._batch_limits: Final = batch_limits
         count = len(columns[0].rows)
         chars = np.zeros(count, np.int64)
-        apart = np.zeros(count, np.bool_)
+        alone = np.zeros(count, np.bool_)
         changes = np.zeros(count - 1, np.bool_)
-        separators = road.separators if road is not None else ()
+        separators = batch_limits.separators if batch_limits is not None else ()
         for index, column in enumerate(columns):
             chars += column.units() * template.slots.count(index)
-            apart |= column.holds(separators)
+            alone |= column.holds(separators)
             changes |= column.rows[1:] != column.rows[:-1]
         lengths = chars + units(template.plain)
         parts = np.where(lengths <= split.single, 1, -(-lengths // split.multi))
         self._chars: Final[Counts] = np.concatenate(([0], np.cumsum(chars)))
         self._parts: Final[Counts] = np.concatenate(([0], np.cumsum(parts)))
         self._runs: Final[Counts] = np.append(np.flatnonzero(changes) + 1, count)
-        self._apart: Final[Counts] = np.append(np.flatnonzero(apart), count)
+        self._alone: Final[Counts] = np.append(np.flatnonzero(alone), count)
 
     def cut(self, start: int, end: int) -> int:
         """How many recipients from `start` on, before `end`, may share a request: at least 1."""
-        if self._road is not None:
-            apart = self._apart_from(start)
-            if apart > start:
-                fitting = np.searchsorted(self._chars, self._chars[start] + self._road.chars_max, side="right") - 1
-                return max(min(end, apart, start + self._road.recipients_max, int(fitting)) - start, 1)
+        if self._batch_limits is not None:
+            alone = self._next_alone(start)
+            if alone > start:
+                fitting = (
+                    np.searchsorted(self._chars, self._chars[start] + self._batch_limits.chars_max, side="right") - 1
+                )
+                return max(min(end, alone, start + self._batch_limits.recipients_max, int(fitting)) - start, 1)
         return min(end, self._run_end(start)) - start
 
     def parts(self, start: int, count: int) -> int:
@@ -109,8 +113,8 @@ class Personal:
 
     def one_text(self, start: int, count: int) -> bool:
         """Whether these recipients get one text instead of values, which eligible ones get if the vendor takes them."""
-        by_road = self._road is not None and self._apart_from(start) > start
-        return not by_road and self._run_end(start) >= start + count
+        as_values = self._batch_limits is not None and self._next_alone(start) > start
+        return not as_values and self._run_end(start) >= start + count
 
     def text(self, recipient: int) -> str:
         """The text of one recipient."""
@@ -121,15 +125,15 @@ class Personal:
         columns = [[column.value(recipient) for recipient in range(start, start + count)] for column in self._columns]
         return [[columns[slot][index] for slot in self._template.slots] for index in range(count)]
 
-    def _apart_from(self, start: int) -> int:
+    def _next_alone(self, start: int) -> int:
         """The first recipient from this one on that cannot share a request of many texts."""
-        return int(self._apart[np.searchsorted(self._apart, start)])
+        return int(self._alone[np.searchsorted(self._alone, start)])
 
     def _run_end(self, start: int) -> int:
         return int(self._runs[np.searchsorted(self._runs, start, side="right")])
 
 
-class Letters(msgspec.Struct, frozen=True):
+class ChunkTexts(msgspec.Struct, frozen=True):
     """The texts of a chunk: those of `count` recipients of a batch from `start` on."""
 
     personal: Personal

@@ -100,7 +100,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
 
     report_codes: ClassVar[ReportCodes] = REPORT_CODES
     extension: ClassVar[str] = "extno"
-    apart: ClassVar[tuple[str, ...]] = ("agent",)
+    optional_tables: ClassVar[tuple[str, ...]] = ("agent",)
 
     numbers_usual: ClassVar[int]
     """The default of numbers in one request."""
@@ -253,15 +253,15 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
 
     def _counted(self, lines: list[str]) -> Balance:
         """The configured product's messages, else the sum (AMB-BATCH-23)."""
-        products, unread = [], 0
+        products, unreadable = [], 0
         for line in lines:
             name, _, amount = line.partition(",")
             if read := _AMOUNT.fullmatch(amount):
                 products.append(Product(name.strip(), float(read[1])))
             else:
-                unread += 1
+                unreadable += 1
         mine = [product for product in products if product.name == self.product] if self.product else products
-        warn = f"{unread} lines of the answer are no balance" if unread else ""
+        warn = f"{unreadable} lines of the answer are no balance" if unreadable else ""
         if not mine:
             missing = f'product "{self.product}"' if self.product else "product"
             return Balance(messages=None, products=tuple(products), warn=f"the answer names no {missing}")

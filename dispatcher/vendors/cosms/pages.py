@@ -51,19 +51,19 @@ _HISTORY_COMMAS: Final = 7
 
 def polled_reports(said: CodedAnswer) -> PolledPage:
     """A page of rows `mtID,mtReport`; after a full one the next is requested."""
-    found, unread = [], Unreadable()
+    found, unreadable = [], Unreadable()
     lines = rows(said.rest)
     for line in lines:
         vendor_id, comma, code = line.decode("utf-8", "replace").partition(",")
         vendor_id, code = vendor_id.strip(), code.strip()
         if not comma or not vendor_id or not code or "," in code:
-            unread.add(line, "it is not mtID,mtReport")
+            unreadable.add(line, "it is not mtID,mtReport")
         elif len(vendor_id) > ID_CHARS_MAX:
-            unread.add(line, "mtID is too long")
+            unreadable.add(line, "mtID is too long")
         else:
             code = code[: forms.CODE_CHARS_MAX]
             found.append(ReportRow(vendor_id, 0, REPORT_CODES.state(code), code, 0))
-    return _polled(PolledPage(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unread)
+    return _polled(PolledPage(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unreadable)
 
 
 # --- messages from phones --------------------------------------------------------------------------------------------
@@ -71,16 +71,16 @@ def polled_reports(said: CodedAnswer) -> PolledPage:
 
 def polled_messages(said: CodedAnswer, account: str, received_ms: int) -> PolledPage:
     """A page of rows `msgFormat,moID,moTime,mob,destID,msg`; after a full one the next is requested (AMB-COSMS-18)."""
-    found, unread = [], Unreadable()
+    found, unreadable = [], Unreadable()
     entries = _entries(said.rest, _MO_ROW, lambda line: bool(_MO_BEGIN.match(line)) and line.count(b",") >= _MO_COMMAS)
     for entry in entries:
         if not (row := _MO_ROW.fullmatch(entry)):
-            unread.add(entry, "it is not msgFormat,moID,moTime,mob,destID,msg")
+            unreadable.add(entry, "it is not msgFormat,moID,moTime,mob,destID,msg")
             continue
         form, message_id, time, mobile, to, value = row.groups()
         text, flags = read_text(form.decode(), value, unescape=True)
         found.append(message(account, received_ms, message_id, time, mobile, to, text, flags))
-    return _polled(PolledPage(inbound=found, more=said.cut or len(entries) >= PAGE_ROWS), unread)
+    return _polled(PolledPage(inbound=found, more=said.cut or len(entries) >= PAGE_ROWS), unreadable)
 
 
 def message(
@@ -118,13 +118,13 @@ def message(
 
 def history(said: CodedAnswer) -> History:
     """Rows of eight or nine columns; the place of the time decides which (AMB-COSMS-17)."""
-    found, unread = [], Unreadable()
+    found, unreadable = [], Unreadable()
     entries = _entries(said.rest, _HISTORY_ROW, lambda line: line.count(b",") >= _HISTORY_COMMAS and line[:1].isdigit())
     for entry in entries:
         row = _HISTORY_ROW.fullmatch(entry)
         number = _abroad(row[4], row[5]) if row else 0
         if row is None or not number or len(row[2]) > ID_CHARS_MAX or not forms.time_s(row[3]):
-            unread.add(entry, "it is not msgFormat,subID,mtID,mtTime,mob,countryNum,destID,mtStatus,msg")
+            unreadable.add(entry, "it is not msgFormat,subID,mtID,mtTime,mob,countryNum,destID,mtStatus,msg")
             continue
         code = _short(row[7])
         found.append(
@@ -138,9 +138,9 @@ def history(said: CodedAnswer) -> History:
                 destination=_short(row[6]),
             )
         )
-    complete = not said.cut and len(entries) < HISTORY_ROWS_MAX and not unread.entries
-    rest = b"\n".join(unread.entries)
-    return History(rows=found, complete=complete, rest=rest, count=len(unread.entries), why=unread.why)
+    complete = not said.cut and len(entries) < HISTORY_ROWS_MAX and not unreadable.entries
+    rest = b"\n".join(unreadable.entries)
+    return History(rows=found, complete=complete, rest=rest, count=len(unreadable.entries), why=unreadable.why)
 
 
 def _abroad(mobile: bytes, country: bytes) -> int:
@@ -169,17 +169,17 @@ def _entries(rest: bytes, row: re.Pattern[bytes], begins: Callable[[bytes], bool
     return found
 
 
-def _polled(page: PolledPage, unread: Unreadable) -> PolledPage:
+def _polled(page: PolledPage, unreadable: Unreadable) -> PolledPage:
     """The page with its unreadable rows."""
-    if not unread.entries:
+    if not unreadable.entries:
         return page
-    count = len(unread.entries)
-    why = f"{count} row{'' if count == 1 else 's'} cannot be read; of the first: {unread.why}"
+    count = len(unreadable.entries)
+    why = f"{count} row{'' if count == 1 else 's'} cannot be read; of the first: {unreadable.why}"
     return PolledPage(
         reports=page.reports,
         inbound=page.inbound,
         more=page.more,
-        rest=b"\n".join(unread.entries),
+        rest=b"\n".join(unreadable.entries),
         count=count,
         why=why,
     )

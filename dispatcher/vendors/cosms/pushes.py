@@ -23,20 +23,20 @@ def reports(push: Push, push_key: str | None) -> ReportsParsed:
     form = _parameters(push, push_key, "mtid", "mtreport")
     if isinstance(form, Refusal):
         return form
-    unread = Unreadable()
-    found = _reports(form["mtid"], form["mtreport"], push.account, push.received_ms, unread)
-    if not found and not unread.entries:
+    unreadable = Unreadable()
+    found = _reports(form["mtid"], form["mtreport"], push.account, push.received_ms, unreadable)
+    if not found and not unreadable.entries:
         return _junk("the push has no mtID", push_key)
-    return unread.beside(found, authenticated=push_key is not None)
+    return unreadable.beside(found, authenticated=push_key is not None)
 
 
-def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unread: Unreadable) -> list[Reports]:
+def _reports(ids: bytes, code: bytes, account: str, at_ms: int, unreadable: Unreadable) -> list[Reports]:
     """One value for up to 100 comma-separated mtIDs (AMB-COSMS-24)."""
     fit = [vendor_id for vendor_id in map(bytes.strip, ids.split(b",")) if vendor_id]
     if max(map(len, fit), default=0) > ID_CHARS_MAX:
         for vendor_id in fit:
             if len(vendor_id) > ID_CHARS_MAX:
-                unread.add(vendor_id, "mtID is too long")
+                unreadable.add(vendor_id, "mtID is too long")
         fit = [vendor_id for vendor_id in fit if len(vendor_id) <= ID_CHARS_MAX]
     return columns.in_columns(
         account,

@@ -96,8 +96,8 @@ def _of_shapes(account: str, at_ms: int, shapes: Sequence[Shape]) -> list[Report
     )
 
 
-def read_reports(body: bytes, account: str, at_ms: int, unread: Unreadable) -> list[Reports]:
-    """The reports, one by one, with keys in any case and values of any type; unreadable ones go into `unread`.
+def read_reports(body: bytes, account: str, at_ms: int, unreadable: Unreadable) -> list[Reports]:
+    """The reports, one by one, with keys in any case and values of any type; unreadable ones go into `unreadable`.
 
     Raises ValueError if the body is not a JSON list.
     """
@@ -107,10 +107,10 @@ def read_reports(body: bytes, account: str, at_ms: int, unread: Unreadable) -> l
         mobile, vendor_id, status = (word(fields.get(name)) for name in ("mobile", "msgid", "status"))
         if not mobile or not vendor_id or status is None:
             missing = "mobile" if not mobile else "status" if vendor_id else "msgId"
-            unread.add(msgspec.json.encode(entry), f"it has no {missing}" if fields else "it is no object")
+            unreadable.add(msgspec.json.encode(entry), f"it has no {missing}" if fields else "it is no object")
         elif not forms.number(mobile.encode()) or len(vendor_id) > ID_CHARS_MAX:
             long = len(vendor_id) > ID_CHARS_MAX
-            unread.add(msgspec.json.encode(entry), "msgId is too long" if long else "mobile is no number")
+            unreadable.add(msgspec.json.encode(entry), "msgId is too long" if long else "mobile is no number")
         else:
             rows.append((mobile, vendor_id, _code(status, fields.get("msg")), word(fields.get("reporttime")) or ""))
     if not rows:
@@ -147,14 +147,14 @@ def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:
 
 
 def read_messages(
-    body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unread: Unreadable
+    body: bytes, account: str, received_ms: int, names: MoFields, form: TextForm, unreadable: Unreadable
 ) -> list[Inbound]:
-    """The messages; entries that fit no name go into `unread`. Raises ValueError if the body is not a JSON list."""
+    """The messages; entries that fit no name go into `unreadable`. Raises ValueError if the body is not a JSON list."""
     found = []
     for entry in _list(trimmed(body)):
         message = _message(entry, account, received_ms, names, form)
         if isinstance(message, str):
-            unread.add(msgspec.json.encode(entry), message)
+            unreadable.add(msgspec.json.encode(entry), message)
         else:
             found.append(message)
     return found

@@ -208,12 +208,12 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
         if refused := self._stranger(push):
             return refused
-        unread = Unreadable()
+        unreadable = Unreadable()
         try:
-            reports = read_reports(push.body, push.account, push.received_ms, unread)
+            reports = read_reports(push.body, push.account, push.received_ms, unreadable)
         except ValueError:
             return self._junk()
-        return unread.beside(reports, authenticated=self.push_key is not None)
+        return unreadable.beside(reports, authenticated=self.push_key is not None)
 
     def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
         from dispatcher.vendors.guodu.pushes import read_at_once
@@ -228,12 +228,14 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
 
         if refused := self._stranger(push):
             return refused
-        unread = Unreadable()
+        unreadable = Unreadable()
         try:
-            messages = read_messages(push.body, push.account, push.received_ms, self.mo_fields, self.mo_text, unread)
+            messages = read_messages(
+                push.body, push.account, push.received_ms, self.mo_fields, self.mo_text, unreadable
+            )
         except ValueError:
             return self._junk()
-        return unread.beside(messages, authenticated=self.push_key is not None)
+        return unreadable.beside(messages, authenticated=self.push_key is not None)
 
     def push_answer(self) -> bytes:
         """As configured; the document breaks off before it gives the expected answer."""

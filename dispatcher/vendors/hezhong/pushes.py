@@ -141,10 +141,10 @@ def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
 
 
 def read_reports(
-    raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unread: Unreadable
+    raw: bytes, account: str, at_ms: int, state: Callable[[str], int], unreadable: Unreadable
 ) -> list[Reports]:
-    """The entries `phone,status,id,time[,serial]` of `rpts`, still escaped, one by one; the others go into `unread`."""
-    phones, codes, ids, stamps, extras = _cells(forms.unescaped(raw), unread)
+    """The entries `phone,status,id,time[,serial]` of `rpts`, still escaped, one by one; `unreadable` gets the rest."""
+    phones, codes, ids, stamps, extras = _cells(forms.unescaped(raw), unreadable)
     if not phones:
         return []
     numbers, times = columns.numbers(phones), columns.times(stamps)
@@ -153,7 +153,7 @@ def read_reports(
         rows = []
         for row, (number, vendor_id, stamp) in enumerate(zip(numbers.tolist(), ids, stamps, strict=True)):
             if wrong := _wrong(number, vendor_id, stamp):
-                unread.add(entries[row], f"it is not phone,status,id,time: {wrong}")
+                unreadable.add(entries[row], f"it is not phone,status,id,time: {wrong}")
             else:
                 rows.append(row)
         codes, ids = [codes[row] for row in rows], [ids[row] for row in rows]
@@ -166,7 +166,7 @@ def read_reports(
     return _with_extras(found, b"\n".join(extra.replace(b"\n", b" ")[:EXTRA_BYTES_MAX] for extra in extras))
 
 
-def _cells(value: bytes, unread: Unreadable) -> list[list[bytes]]:
+def _cells(value: bytes, unreadable: Unreadable) -> list[list[bytes]]:
     """The four columns and the rest, entry by entry; empty entries are skipped (AMB-HZ-6)."""
     found: list[list[bytes]] = [[] for _ in range(FIELDS + 1)]
     for entry in value.split(b";"):
@@ -175,7 +175,7 @@ def _cells(value: bytes, unread: Unreadable) -> list[list[bytes]]:
             for column, cell in zip(found, (*cells[:FIELDS], b",".join(cells[FIELDS:])), strict=True):
                 column.append(cell)
         elif entry.strip():
-            unread.add(entry, f"it has {len(cells)} fields instead of {FIELDS}")
+            unreadable.add(entry, f"it has {len(cells)} fields instead of {FIELDS}")
     return found
 
 
@@ -199,18 +199,20 @@ def _wrong(number: int, vendor_id: bytes, stamp: bytes) -> str:
 # --- messages from phones --------------------------------------------------------------------------------------------
 
 
-def read_messages(value: bytes, account: str, received_ms: int, form: TextForm, unread: Unreadable) -> list[Inbound]:
+def read_messages(
+    value: bytes, account: str, received_ms: int, form: TextForm, unreadable: Unreadable
+) -> list[Inbound]:
     """The entries `phone,extension,text,time` of `mos`; commas and semicolons in a text are part of it (AMB-HZ-5)."""
-    return [_message(entry, account, received_ms, form) for entry in _entries(value, unread)]
+    return [_message(entry, account, received_ms, form) for entry in _entries(value, unreadable)]
 
 
-def _entries(value: bytes, unread: Unreadable) -> list[bytes]:
+def _entries(value: bytes, unreadable: Unreadable) -> list[bytes]:
     """The entries. Each ends with its time; an earlier `;` belongs to the text, unless a whole entry follows."""
     found: list[bytes] = []
     begun: list[bytes] = []
     for piece in value.split(b";"):
         if begun and _ENTRY.fullmatch(piece):
-            unread.add(b";".join(begun), "it does not end with a time")
+            unreadable.add(b";".join(begun), "it does not end with a time")
             begun = []
         if begun or piece.strip():
             begun.append(piece)
@@ -219,10 +221,10 @@ def _entries(value: bytes, unread: Unreadable) -> list[bytes]:
             if entry.count(b",") >= FIELDS - 1:
                 found.append(entry)
             else:
-                unread.add(entry, f"it has fewer than {FIELDS} fields")
+                unreadable.add(entry, f"it has fewer than {FIELDS} fields")
             begun = []
     if b"".join(begun).strip():
-        unread.add(b";".join(begun), "it does not end with a time")
+        unreadable.add(b";".join(begun), "it does not end with a time")
     return found
 
 

@@ -211,9 +211,9 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         value = self._pushed(push, b"rpts")
         if isinstance(value, Refusal):
             return value
-        unread = Unreadable()
-        reports = read_reports(value, push.account, push.received_ms, self._state, unread)
-        return unread.beside(reports, authenticated=self.push_key is not None)
+        unreadable = Unreadable()
+        reports = read_reports(value, push.account, push.received_ms, self._state, unreadable)
+        return unreadable.beside(reports, authenticated=self.push_key is not None)
 
     def report_pushes(self, pushes: Sequence[Push]) -> tuple[list[Reports], list[int]] | None:
         from dispatcher.vendors.hezhong.pushes import read_at_once
@@ -231,9 +231,9 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
         value = self._pushed(push, b"mos")
         if isinstance(value, Refusal):
             return value
-        unread = Unreadable()
-        messages = read_messages(forms.unescaped(value), push.account, push.received_ms, self.mo_text, unread)
-        return unread.beside(messages, authenticated=self.push_key is not None)
+        unreadable = Unreadable()
+        messages = read_messages(forms.unescaped(value), push.account, push.received_ms, self.mo_text, unreadable)
+        return unreadable.beside(messages, authenticated=self.push_key is not None)
 
     def _pushed(self, push: Push, name: bytes) -> bytes | Refusal:
         """The field from the body or, if it is missing or empty there, from the query, still escaped."""

@@ -35,7 +35,7 @@ class Code(msgspec.Struct, frozen=True):
     divide: bool = False
     hold_s: float = 0.0
     doubtful: bool = False
-    apart: bool = False
+    separate_credit: bool = False
     slower: bool = False
 
 
@@ -60,7 +60,7 @@ class Codes(msgspec.Struct, frozen=True):
             divide=row is not None and row.divide,
             hold_s=row.hold_s if row else 0.0,
             doubtful=row is not None and row.doubtful,
-            apart=row is not None and row.apart,
+            separate_credit=row is not None and row.separate_credit,
             slower=row is not None and row.slower,
             warn=warn or ("" if row else f"code {code} is not in the vendor's document"),
         )
@@ -100,7 +100,7 @@ def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
             divide="divide" in marks,
             hold_s=hold_s,
             doubtful="doubtful" in marks,
-            apart="apart" in marks,
+            separate_credit="apart" in marks,
             slower="slower" in marks,
         )
     return Codes(rows, other)

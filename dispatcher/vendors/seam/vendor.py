@@ -193,7 +193,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
-    apart: ClassVar[tuple[str, ...]] = ()
+    optional_tables: ClassVar[tuple[str, ...]] = ()
     """Tables of the account that only their own commands use: a missing secret there stops only those commands."""
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms",)
     cookies: ClassVar[bool] = False

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from consumers.lanes.balance_poll import poll_balance
 from consumers.lanes.fetching import JITTER, SLOWER_MAX, Poller, PollInterval
-from consumers.lanes.turns import QueryLock
+from consumers.lanes.query_lock import QueryLock
 from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import BalanceBook

@@ -40,7 +40,7 @@ class World:
         self.owner = Owner(OwnerSettings(partition=0, owner="me"), [spec], LaneState(), campaigns(), 0.0)
         self.lane = self.owner.lanes["spring"]
         self.journal: list[Any] = [Owned(owner="me", at_ms=0, where="")]
-        self.credit, self.sent, self.refused, self.apart = credit, 0, 0, False
+        self.credit, self.sent, self.refused, self.separate_credit = credit, 0, 0, False
         self.told: tuple[Stop, ...] = ()
         self.at_gate: dict[int, Send] = {}
         self.owner.journal_read(0, self.journal[0], 0.0, 0)
@@ -85,7 +85,7 @@ class World:
             verdict = Verdict(kind=Kind.NOT_SENT, code="not sent")
         elif send.count > self.credit:
             self.refused += 1
-            verdict = Verdict(kind=Kind.BALANCE, code="11", apart=self.apart)
+            verdict = Verdict(kind=Kind.BALANCE, code="11", separate_credit=self.separate_credit)
         else:
             self.credit -= send.count
             self.sent += send.count
@@ -127,7 +127,7 @@ def test_where_no_balance_can_be_asked_the_lane_tries_again_after_a_while_and_se
 
 def test_who_lacks_a_credit_that_is_not_the_account_s_own_waits_and_people_are_told():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), CHUNK)
-    world.apart = True
+    world.separate_credit = True
     world.lives(0.0)
     assert (world.sent, world.refused, world.stopped) == (CHUNK, 2, None)
     [stop] = world.told

@@ -111,7 +111,7 @@ def test_what_never_went_out_has_no_sending_time():
 
 
 def test_an_empty_balance_that_is_not_the_account_s_own_lets_only_that_slice_wait():
-    result = judged(Verdict(kind=Kind.BALANCE, code="505", apart=True), strikes=99)
+    result = judged(Verdict(kind=Kind.BALANCE, code="505", separate_credit=True), strikes=99)
     assert (result.effect, result.event, result.waits) == ("queued", None, Why.OTHER_CREDIT)
     assert result.not_before_s == NOW_S + OTHER_CREDIT_RETRY.first_s
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import Letters, Personal
+from dispatcher.core.messages.personal import ChunkTexts, Personal
 from dispatcher.core.messages.template import Template, TemplateBroken, VariableLimits, parse
 from dispatcher.core.messages.text import Split, parts, units
 from producers.launch.personal_values import packed_values
@@ -26,12 +26,12 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9
 ROWS = st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=30)
 
 
-def personal(rows: Sequence[tuple[str, ...]], text: str = TEXT, road: VariableLimits | None = None) -> Personal:
+def personal(rows: Sequence[tuple[str, ...]], text: str = TEXT, batch_limits: VariableLimits | None = None) -> Personal:
     """The batch of these values, in this order."""
     template = parse(text)
     columns = [pl.Series(column, dtype=pl.String) for column in zip(*rows, strict=True)]
     values = packed_values(template.names, columns)
-    return Personal(values, template, SPLIT, road)
+    return Personal(values, template, SPLIT, batch_limits)
 
 
 def chunks(batch: Personal, count: int) -> list[range]:
@@ -117,7 +117,7 @@ def test_without_a_road_for_variables_a_request_has_one_text_and_as_many_recipie
 
 @given(st.lists(st.sampled_from(["a", "b", "c;", ",", "{$var}", "é"]).map(lambda v: (v, "1")), min_size=1, max_size=30))
 def test_on_a_road_for_variables_what_would_break_its_grammar_goes_in_a_request_of_its_own(rows):
-    batch = personal(rows, road=ROAD)
+    batch = personal(rows, batch_limits=ROAD)
     for chunk in chunks(batch, len(rows)):
         texts = {rows[at] for at in chunk}
         apart = [at for at in chunk if re.search(r"[,;]|\{\$var\}", rows[at][0])]
@@ -131,20 +131,22 @@ CHARS = [(1_000, 3), (20, 3), (19, 2), (15, 1), (1, 1)]
 
 @pytest.mark.parametrize(("chars_max", "count"), CHARS)
 def test_a_request_is_bounded_by_the_characters_of_its_values_too_but_never_empty(chars_max, count):
-    road = VariableLimits(recipients_max=3, separators=(), chars_max=chars_max)
-    batch = personal([("abc", "1"), ("😀😀", "2"), ("x", "34"), ("y", "5")], road=road)  # 7, 9, 4 in three slots
+    batch_limits = VariableLimits(recipients_max=3, separators=(), chars_max=chars_max)
+    batch = personal(
+        [("abc", "1"), ("😀😀", "2"), ("x", "34"), ("y", "5")], batch_limits=batch_limits
+    )  # 7, 9, 4 in three slots
     assert batch.cut(0, 4) == count
 
 
 def test_the_letters_of_a_chunk_are_one_text_or_each_ones_values():
     rows = [("a", "1"), ("a", "1"), ("b", "1"), ("c;d", "1")]
     batch = personal(rows)
-    assert Letters(batch, 0, 2).text == "您好a, code 1; a!"
-    assert Letters(batch, 0, 3).text is None
-    batch = personal(rows, road=ROAD)
-    assert [Letters(batch, start, count).text for start, count in ((0, 3), (0, 2), (2, 1))] == [None] * 3
-    assert Letters(batch, 1, 2).values == [["a", "1", "a"], ["b", "1", "b"]]
-    assert Letters(batch, 3, 1).text == "您好c;d, code 1; c;d!"
+    assert ChunkTexts(batch, 0, 2).text == "您好a, code 1; a!"
+    assert ChunkTexts(batch, 0, 3).text is None
+    batch = personal(rows, batch_limits=ROAD)
+    assert [ChunkTexts(batch, start, count).text for start, count in ((0, 3), (0, 2), (2, 1))] == [None] * 3
+    assert ChunkTexts(batch, 1, 2).values == [["a", "1", "a"], ["b", "1", "b"]]
+    assert ChunkTexts(batch, 3, 1).text == "您好c;d, code 1; c;d!"
 
 
 def test_a_batch_is_cut_at_the_number_of_recipients_and_at_the_text_whichever_comes_first():
@@ -152,12 +154,12 @@ def test_a_batch_is_cut_at_the_number_of_recipients_and_at_the_text_whichever_co
     batch = Batch(numbers, 5, personal([("a", "1")] * 3 + [("b", "1")] * 2))
     assert [batch.cut(0, 5, 2), batch.cut(2, 5, 2), batch.cut(3, 5, 9), batch.cut(0, 5, 9)] == [2, 1, 2, 3]
     assert batch.parts(0, 5, 99) == 5
-    assert batch.letters(0, 3) is not None
+    assert batch.texts(0, 3) is not None
 
 
 def test_a_plain_batch_has_no_letters_and_the_campaigns_segments():
     batch = Batch(b"13800138000,13800138001", 2)
-    assert (batch.parts(0, 2, 3), batch.letters(0, 2)) == (6, None)
+    assert (batch.parts(0, 2, 3), batch.texts(0, 2)) == (6, None)
 
 
 DAMAGED = [
