@@ -61,10 +61,12 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
             table.add_row(*map(Text, texts))
         console().print(table)
     if found.set_aside:
-        table = columns("campaign", "set aside", "rows", "first line", "launched", right=frozenset({2, 3}))
+        titles = ("campaign", "set aside", "rows", "first line", "repeats line", "launched")
+        table = columns(*titles, right=frozenset({2, 3, 4}))
         for aside in found.set_aside:
-            figures = (f"{aside.rows:,}", f"{aside.first_line:,}", clock(aside.launched_ms))
-            table.add_row(*map(Text, (aside.campaign, aside.reason, *figures)))
+            repeats = f"{aside.repeats_line:,}" if aside.repeats_line else ""
+            figures = (f"{aside.rows:,}", f"{aside.first_line:,}", repeats)
+            table.add_row(*map(Text, (aside.campaign, aside.reason, *figures, clock(aside.launched_ms))))
         console().print(table)
     if found.inbound:
         table = columns("received", "account", "text", prose={"text"})

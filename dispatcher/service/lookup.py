@@ -20,7 +20,9 @@ MESSAGES_MAX: Final = 20
 MISTYPED_DIGITS: Final = range(10, 13)
 """A number with a leading 1 and this many digits is a mobile with a digit too few or too many."""
 
-SEVERAL: Final = "several numbers in one cell"
+AMONG_OTHERS: Final = ("several numbers in one cell", "other text beside the number")
+"""Reasons of rows whose value holds more than the number."""
+
 FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED)
 
 
@@ -42,13 +44,17 @@ class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a campaign's list with the number that were set aside: why, how many, and the first one's line."""
+    """Rows of a campaign's list with the number that were set aside: why, how many, and the first one's line.
+
+    `repeats_line`: the line whose number a duplicate repeats, None if that is not known.
+    """
 
     campaign: str
     name: str
     reason: str
     rows: int
     first_line: int
+    repeats_line: int | None
     launched_ms: int
 
 
@@ -102,19 +108,20 @@ def _set_aside(reader: StoreReader, wire: str) -> Iterator[SetAside]:
     for view in reader.campaigns():
         if not view.counts.invalid + view.counts.duplicate + view.counts.suppressed:
             continue
-        lines: dict[str, list[int]] = {}
+        lines: dict[str, list[tuple[int, int]]] = {}
         for page in reader.rejects(view.id):
             for at in _rows_with(page, wire.lstrip("0")):
                 reason = page.reasons[page.reason_index[at]]
-                if reason == SEVERAL or key_as_written(page.values[at]) == key:
-                    lines.setdefault(reason, []).append(int(page.rows[at]))
+                if reason in AMONG_OTHERS or key_as_written(page.values[at]) == key:
+                    lines.setdefault(reason, []).append((int(page.rows[at]), int(page.repeats[at])))
         for reason, found in lines.items():
             yield SetAside(
                 campaign=view.id,
                 name=view.name,
                 reason=reason,
                 rows=len(found),
-                first_line=found[0],
+                first_line=found[0][0],
+                repeats_line=found[0][1] or None,
                 launched_ms=view.launched_ms,
             )
 

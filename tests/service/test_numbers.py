@@ -97,8 +97,8 @@ async def test_who_is_suppressed_or_was_set_aside_is_told_with_since_and_why(tmp
         repeated = await look_up(session, str(FIRST + 1))
         assert repeated.suppressed is None
         assert len(repeated.campaigns) == 1
-        asides = {each.reason: (each.rows, each.first_line) for each in repeated.set_aside}
-        assert asides["duplicate"] == (2, 3)
+        asides = {each.reason: (each.rows, each.first_line, each.repeats_line) for each in repeated.set_aside}
+        assert asides["duplicate"] == (2, 3, 2)
         assert set(asides) <= {"duplicate", "several numbers in one cell"}
         typo = await look_up(session, str(FIRST + 2))
         assert "too long" not in {each.reason for each in typo.set_aside}

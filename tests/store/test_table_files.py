@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import zipfile
 
@@ -103,3 +104,10 @@ def test_a_column_may_not_be_called_a_formula_either():
 def test_nothing_in_a_csv_moves_a_terminal():
     found = table_of(["a\x1b[2Jb\x9b1mc\x07", "two\nlines"], "csv").decode("utf-8-sig")
     assert found == 'value\na[2Jb1mc\n"two\nlines"\n'
+
+
+def test_ndjson_escapes_what_moves_a_terminal_and_loses_nothing():
+    text = "a\x1b[2Jb\x9b1mc\x7f中"
+    found = table_of([text], "ndjson").decode()
+    assert not set(found) & set("\x1b\x9b\x7f")
+    assert json.loads(found) == {"value": text}

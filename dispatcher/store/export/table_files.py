@@ -10,6 +10,7 @@ sheet is continued on the next.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, Final, Literal
 
@@ -24,6 +25,9 @@ SHEET_ROWS_MAX: Final = 1_048_576
 _OFFSET_MS: Final = 8 * 3_600_000
 _FORMULA: Final = r"^[\s\x00-\x20\u{200b}-\u{200f}\u{2060}\u{feff}]*[=+\-@＝＋－＠﹢﹣﹦﹫]|^[\t\r\n]"
 _SIGNED_NUMBER: Final = r"^[+-]\d*\.?\d+$"
+_C1: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+"""Control characters that JSON may hold as they are."""
+
 _CONTROLS: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u{9f}]"
 
 
@@ -44,7 +48,8 @@ def write_table(
             _write_sheets(frames, list(schema), out)
         case "ndjson":
             for frame in frames:
-                as_text(frame).write_ndjson(out)
+                lines = as_text(frame).write_ndjson().encode()
+                out.write(_C1.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), lines))
         case "csv":
             _write_csv(frames, schema, out)
 
