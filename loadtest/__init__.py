@@ -1,1 +1,1 @@
-"""Simulated vendors with ledgers of their own, measurements, the demo, and the top layer that runs it all."""
+"""Simulated vendors with their ledgers, benchmarks, the demo, scenarios: the top layer."""

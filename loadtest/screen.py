@@ -1,4 +1,4 @@
-"""Campaigns at work, as they are drawn: bars that move on a terminal, a line each now and then elsewhere."""
+"""Draws running campaigns: live bars on a terminal, elsewhere a line for each now and then."""
 
 from __future__ import annotations
 

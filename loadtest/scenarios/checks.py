@@ -1,7 +1,7 @@
-"""What must be so after a run: what always must, and what the scenario expects besides. Pure.
+"""The checks after a run: the invariants, and what the scenario expects. Pure.
 
-Each check is a sentence, whether it holds, and what was found. What too little happened for is not judged, which is no
-success: the run passes only if the user made it smaller than the scenario is.
+Each check is a sentence, whether it holds, and what was found. A check with too little data is not judged, and that is
+not a success: the run passes only if the user made it smaller than the scenario is.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dispatcher.core.results.equation import Counts, total
 from loadtest.scenarios.run import Facts
 
 WINDOWS_MIN: Final = 4
-"""Shorter than so many windows of the flow limit, how much of it was used says nothing."""
+"""With fewer windows of the flow limit its use is not judged."""
 
 FAULTY_REQUESTS_MIN: Final = 1_500
-"""With less, one fault or another does not happen by chance."""
+"""With fewer, some fault may not happen by chance."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -30,12 +30,12 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def checks(facts: Facts) -> list[Check]:
-    """All of them, in the order people want to read them."""
+    """All checks, in reading order."""
     return [*_always(facts), *_expected(facts)]
 
 
 def account_totals(facts: Facts) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """By account: its vendor and what that vendor's ledger says of it."""
+    """By account: its vendor and the figures of that vendor's ledger."""
     return {
         account: (part.at, facts.totals[part.at]["accounts"][account])
         for account, part in facts.scenario.accounts.items()

@@ -39,11 +39,11 @@ def loadtest(
     keep: str | None,
     as_json: bool,
 ) -> None:
-    """Run a scenario: vendors, campaigns and what happens to them, from a TOML file. Without one: list those there are.
+    """Run a scenario from a TOML file: vendors, campaigns and events. Without one: list the shipped scenarios.
 
-    Every role and every simulated vendor runs in a process of its own, on this machine alone. In the end the vendors'
-    ledgers stand beside our results, and each thing that must be so is answered with yes or no; exit code 1 if one is
-    not so. docs/SCENARIOS.md says how to write one.
+    Every role and every simulated vendor runs in its own process, on this machine alone. At the end the vendors'
+    ledgers stand beside our results, and each check is answered with yes or no; the exit code is 1 if a check fails.
+    docs/SCENARIOS.md says how to write a scenario.
 
     \b
     Examples:
@@ -104,7 +104,7 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
 
 @contextlib.contextmanager
 def kept_folder(keep: str | None) -> Iterator[Path]:
-    """The folder of a run: `keep`, or a folder in it where another run is kept there; None: one that is removed."""
+    """The folder of a run: `keep`, or a folder in it if another run is kept there; None: one that is removed."""
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="dispatcher-run-", ignore_cleanup_errors=True) as name:
             yield Path(name)

@@ -1,6 +1,6 @@
-"""What happens in a scenario, done: launches and events, each in words for whoever watches, and what undoes it.
+"""Carries out launches and events of a scenario: each in words for people, and its undoing.
 
-Each call blocks until it is done; run.py makes them in threads of their own, when they are due.
+Each call blocks until it is done; run.py makes them in separate threads, when they are due.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ERROR_CHARS_MAX: Final = 500
 
 
 def launch(stage: Stage, campaign: CampaignPart) -> str:
-    """`dispatcher campaign launch`; what was done, in words. Raises DispatcherError."""
+    """`dispatcher campaign launch`; returns what was done, in words. Raises DispatcherError."""
     made = stage.lists[campaign.id]
     more = ["--urgent"] if campaign.urgent else []
     more += ["--suppress", str(made.suppress)] if made.suppress else []
@@ -37,7 +37,7 @@ def launch(stage: Stage, campaign: CampaignPart) -> str:
 
 
 def do(stage: Stage, event: EventPart) -> Undo | None:
-    """Let it happen; what undoes it, if there is anything. Raises DispatcherError."""
+    """Carry it out; returns its undoing, if any. Raises DispatcherError."""
     if event.vendor is not None:
         return _to_vendor(stage, event.vendor, event)
     if event.account is not None:
@@ -55,7 +55,7 @@ def _to_vendor(stage: Stage, name: str, event: EventPart) -> Undo | None:
     client = stage.vendors[name]
     if event.do == "outage":
         _asked(client.outage, event.for_s)
-        return None  # it comes back by itself
+        return None  # it ends without an action
     if event.set is not None:
         before = _switches(client, event.set)
         _asked(client.configure, **event.set)

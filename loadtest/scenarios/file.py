@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 def shipped() -> dict[str, tuple[str, Path]]:
-    """The scenarios that come with the dispatcher: name, what it is about, file."""
+    """The shipped scenarios: name, subject, file."""
     found = sorted(SHIPPED.glob("*.toml"))
     return {path.stem: (str(_read(path).get("about", "")), path) for path in found}
 
@@ -139,7 +139,7 @@ def _account(fields: Any, where: str, vendors: list[str]) -> AccountPart:
 
 
 def check(scenario: Scenario) -> Scenario:
-    """Itself, if it can be run. Raises ConfigError."""
+    """The same scenario, if it can be run. Raises ConfigError."""
     for name in ("vendor", "account", "campaign"):
         if not getattr(scenario, f"{name}s"):
             section = f"[[{name}]]" if name == "campaign" else f"[{name}.NAME]"

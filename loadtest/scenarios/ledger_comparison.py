@@ -1,7 +1,7 @@
-"""Ours beside the vendors': every recipient compared with the simulated vendors' ledgers, row by row. Pure.
+"""Compares every recipient with the simulated vendors' ledgers, row by row. Pure.
 
-The ledgers were written by code that knows nothing of ours (loadtest/sim); what disagrees is a fault. Who is unknown
-may stand in a ledger or not: that is what unknown means.
+Independent code wrote the ledgers (loadtest/sim); a difference is a fault. An unknown recipient may be in a ledger or
+not: that is what unknown means.
 """
 
 from __future__ import annotations

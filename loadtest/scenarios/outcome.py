@@ -1,4 +1,4 @@
-"""The end of a run: the vendors' ledgers beside our results, then every invariant with yes or no. Drawing only."""
+"""The end of a run: the vendors' ledgers beside our results, then every check with yes or no. Drawing only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from loadtest.sim.profiles import VENDORS
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One account: ours and the vendor's figures of the same things; `refused` is what we count as refused."""
+    """One account: our figures and the vendor's; `refused` is our count."""
 
     account: str
     vendor: str
@@ -34,7 +34,7 @@ MARKS: Final = {
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of it."""
+    """The outcome of a run."""
 
     facts: Facts
     checks: tuple[Check, ...]
@@ -46,7 +46,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Every invariant holds; what could not be judged may be missing where the user made the scenario smaller."""
+        """Whether every check holds; checks may be unjudged if the user made the scenario smaller."""
         return all(check.holds or (check.holds is None and self.facts.scenario.smaller) for check in self.checks)
 
     def lines(self) -> list[Line]:
@@ -108,7 +108,7 @@ class Outcome(msgspec.Struct, frozen=True):
         }
 
     def screen(self) -> RenderableType:
-        """Everything, for people."""
+        """The outcome for people."""
         parts: list[RenderableType] = [Text(), self._table(), Text()]
         parts += [equation(total(view.counts for view in self.facts.views)), Text(), self._verdicts(), Text()]
         held, broken = (sum(check.holds is state for check in self.checks) for state in (True, False))

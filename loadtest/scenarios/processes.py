@@ -1,7 +1,7 @@
-"""The dispatcher's roles, each `dispatcher run --role …` in a process of its own: to be killed, frozen, started again.
+"""The dispatcher's roles, each `dispatcher run --role …` in its own process: to be killed, frozen, started again.
 
-No process outlives this one: a guard holds a pipe from here and kills its role when the pipe closes. What a role says
-on standard error goes to a file in the run's folder.
+No process outlives this one: a guard holds a pipe from here and kills its role when the pipe closes. A role's standard
+error goes to a file in the run's folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TAIL_CHARS: Final = 600
 
 
 class Process:
-    """One role at work."""
+    """One running role."""
 
     def __init__(self, config: Path, role: str, said: Path) -> None:
         self.role = role
@@ -52,11 +52,11 @@ class Process:
 
     @property
     def lost(self) -> bool:
-        """It should be at work and is not."""
+        """Whether it should run and does not."""
         return self.expected and self._child.poll() is not None
 
     def tail(self) -> str:
-        """The end of what it said."""
+        """The end of its standard error."""
         return self._said.read_text("utf-8", errors="replace")[-TAIL_CHARS:].strip()
 
     def kill(self) -> None:
@@ -77,7 +77,7 @@ class Process:
         return self._clear_up()
 
     def freeze(self, frozen: bool) -> None:
-        """Stop it in its tracks, or let it go on."""
+        """Freeze it, or let it continue."""
         self._child.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def _clear_up(self) -> int:
@@ -100,7 +100,7 @@ class Processes:
         self._lock = threading.RLock()
 
     def start(self, role: str) -> None:
-        """As many processes as the role should have. Raises DispatcherError."""
+        """Start as many processes as the role should have. Raises DispatcherError."""
         with self._lock:
             missing = self._wanted[role] - len(self._processes[role])
             made = [Process(self._config, role, self._folder / f"{role}-{number}.log") for number in range(missing)]
@@ -116,7 +116,7 @@ class Processes:
             self._processes[role].clear()
 
     def stop(self, roles: Sequence[str]) -> list[str]:
-        """Stop these in order, one role after the other; what did not end as it should, in words."""
+        """Stop these in order, one role after the other; returns failures in words."""
         wrong = []
         with self._lock:
             for role in roles:
@@ -132,7 +132,7 @@ class Processes:
                 process.freeze(frozen)
 
     def lost(self) -> list[str]:
-        """Who ended by itself, and its last words."""
+        """Roles that ended unexpectedly, and the end of their output."""
         with self._lock:
             processes = [process for each in self._processes.values() for process in each]
             return [f"role {process.role} ended by itself: {process.tail()}" for process in processes if process.lost]

@@ -1,6 +1,6 @@
-"""A scenario at work: whatever is due happens, people watch, and in the end all that is known of it is gathered.
+"""Runs a scenario: carries out what is due, shows progress, and gathers the facts at the end.
 
-The run is over when everything has happened, every campaign is over, and the vendors have nothing more to say; or when
+The run is over when everything has happened, every campaign is over, and the vendors have nothing left to push; or when
 nothing has changed for `run.patience_s`, or `expect.within_s` has passed twice.
 """
 
@@ -31,7 +31,7 @@ from loadtest.sim.profiles import VENDORS
 LOOK_EVERY_S: Final = 0.25
 ASK_EVERY_S: Final = 0.5
 QUIET_S: Final = 1.0
-DOUBT_S: Final = 8.0  # while somebody is unknown: evidence is looked for every other second, and decided on by the lane
+DOUBT_S: Final = 8.0  # with unknown recipients: evidence is searched for every other second, and the lane decides
 HANDS: Final = 8
 OVERTIME: Final = 2.0
 INBOUND_MAX: Final = 1_000_000
@@ -59,7 +59,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Due(msgspec.Struct):
-    """Something that is to happen: a launch, an event, or what undoes one."""
+    """A due action: a launch, an event, or its undoing."""
 
     words: str
     work: Any
@@ -83,7 +83,7 @@ class Run:
         self._began_s = 0.0
 
     def run(self) -> Facts:
-        """Do it, and gather the facts. Raises DispatcherError if the scenario itself could not be carried out."""
+        """Run it, and gather the facts. Raises DispatcherError if the scenario itself could not be carried out."""
         self._began_s = time.monotonic()
         reader = open_reader(self._stage.loaded.store)
         wrong: list[str] = []
@@ -188,13 +188,13 @@ class Run:
             self._down.add(vendor)
 
     def _share(self, views: Sequence[CampaignView]) -> float:
-        """How much of all that is to be sent the vendors have taken."""
+        """The share of all recipients that the vendors have taken."""
         launched = {view.id: view.counts.recipients for view in views}
         whole = sum(launched.get(each.id, each.recipients or 0) for each in self._scenario.campaigns)
         return sum(int(totals["numbers_accepted"]) for totals in self._totals.values()) / max(whole, 1)
 
     def _is_quiet(self, views: Sequence[CampaignView]) -> bool:
-        """All campaigns there can be are over, and no vendor has anything more to say."""
+        """Whether all campaigns are over, and no vendor has anything left to push."""
         to_come = {each.words for each in self._due}
         expected = [each for each in self._scenario.campaigns if f"launch {each.id}" not in to_come]
         if self._under_way or self._down or len(views) < len(expected) or not over(views):

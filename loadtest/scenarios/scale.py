@@ -1,4 +1,4 @@
-"""The same scenario, larger or smaller, faster, with other draws. Pure."""
+"""The same scenario, larger or smaller, faster, with other random draws. Pure."""
 
 from __future__ import annotations
 

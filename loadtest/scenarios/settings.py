@@ -1,7 +1,7 @@
-"""What a scenario's vendors are started with, and what our configuration says: two tables made from one scenario.
+"""The start values of a scenario's vendors, and our configuration: two tables made from one scenario.
 
-Filled in where the scenario says nothing: url and credentials of our accounts, the flow limit at the vendor (ours),
-where it pushes to, and what each simulated vendor needs to be a good one (loadtest/sim/profiles.py).
+Defaults are filled in: url and credentials of our accounts, the flow limit at the vendor (ours), where it pushes to,
+and the settings of each simulated vendor (loadtest/sim/profiles.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from loadtest.sim.requests.faults import FAULTS
 def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict[str, Any]:
     """What the simulator of [vendor.NAME] is started with (loadtest/sim/config.py). `web` is our webhooks' URL."""
     vendor = scenario.vendors[name]
-    seed = scenario.seed + list(scenario.vendors).index(name)  # or all of them would draw the same
+    seed = scenario.seed + list(scenario.vendors).index(name)  # otherwise all of them would draw the same
     table: dict[str, Any] = {"seed": seed, **VENDORS[vendor.vendor].simulated, **vendor.simulated}
     own = table.pop("account", {})
     accounts: dict[str, dict[str, Any]] = {}
