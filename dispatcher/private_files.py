@@ -58,6 +58,15 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
+@contextmanager
+def written_new(path: Path) -> Iterator[IO[bytes]]:
+    """A new file of this name. Raises FileExistsError if the name is taken, also by a link, and OSError."""
+    with os.fdopen(_create(path), "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def is_plain(path: Path) -> bool:
     """Whether this name is free or that of an ordinary file (not a device, pipe or socket). Links are followed."""
     try:

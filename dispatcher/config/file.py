@@ -36,7 +36,7 @@ from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import Secret, Vendor
 from dispatcher.words import show_times_in
 
-_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 Secrets = Literal["all", "none"] | Collection[str]
 """The accounts whose secrets must be present, or "all" or "none"."""
@@ -161,7 +161,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
     accounts, unset = {}, {}
     unset_tables: dict[tuple[str, str], str] = {}
     for name, fields in table_of(table.get("account", {}), f"{path}: [account]").items():
-        if not _ACCOUNT_NAME.fullmatch(name):
+        if not ACCOUNT_NAME.fullmatch(name):
             raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
         accounts[name], missing = _account(name, fields, path, unset_tables)
         if missing is not None and (secrets == "all" or (secrets != "none" and name in secrets)):

@@ -112,12 +112,12 @@ def read_file(path: str | os.PathLike[str] | None = None) -> tuple[dict[str, Any
 
 def _not_there(file: Path, *, given: bool) -> str:
     if given:
-        return f"{file}: no such file. Give --config, or copy dispatcher.example.toml to {file}."
+        return f"{file}: no such file. Correct --config, or begin one: dispatcher init {file}"
     if os.environ.get("DISPATCHER_CONFIG"):
         return f"{file}: no such file, but $DISPATCHER_CONFIG names it. Correct that, or give --config."
     return (
-        f"there is no {file} in {Path.cwd()}. Go to the folder where it is, name it with --config, or begin one: copy "
-        f"dispatcher.example.toml to {file} and fill in [account.NAME]."
+        f"there is no {file} in {Path.cwd()}. Go to the folder where it is, name it with --config, or begin one: "
+        "dispatcher init"
     )
 
 

@@ -23,16 +23,24 @@ def confirm(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UserError("there is no terminal to ask for confirmation. If you mean it, add --yes.")
-    with _interruptible():
-        return click.confirm(question, default=False, err=True)
+    while True:
+        answer = _line(f"{question} [y/N]").lower()
+        if answer in ("y", "yes"):
+            return True
+        if answer in ("", "n", "no"):
+            return False
+        click.echo("Write y or n.", err=True)
 
 
 def ask(question: str, *, default: str | None = None, choices: Sequence[str] = ()) -> str:
-    """A line of text, without surrounding blanks; Enter alone takes the default. One of `choices`, if there are any."""
-    with _interruptible():
-        kind = click.Choice(choices) if choices else None
-        answer: str = click.prompt(question, default=default, show_default=bool(default), type=kind, err=True)
-        return answer.strip()
+    """A line of text, without blanks around it; Enter alone takes the default. One of `choices`, if there are any."""
+    shown = f"{question} ({', '.join(choices)})" if choices else question
+    shown = f"{shown} [{default}]" if default else shown
+    while True:
+        answer = _line(shown) or default
+        if answer is not None and (not choices or answer in choices):
+            return answer
+        click.echo(f"Write one of: {', '.join(choices)}." if choices else "Write something.", err=True)
 
 
 def ask_secret(question: str) -> str:
@@ -40,6 +48,12 @@ def ask_secret(question: str) -> str:
     with _interruptible():
         secret: str = click.prompt(question, hide_input=True, confirmation_prompt=True, err=True)
         return secret
+
+
+def _line(question: str) -> str:
+    with _interruptible():
+        answer: str = click.prompt(question, default="", show_default=False, err=True)
+    return answer.strip()
 
 
 @contextlib.contextmanager

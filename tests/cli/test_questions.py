@@ -149,6 +149,26 @@ QUESTIONS: Final = {
             Question("producers/launch/command.py:_agreed#1", "Launch may to 3 recipients?", "y", "n"),
         ),
     ),
+    "init": Dialogue(
+        ("init", "new.toml"),
+        lambda folder: None,
+        (
+            Question("dispatcher/process/first_configuration.py:_name#0", "Account: a name of your choice", "autumn"),
+            Question("dispatcher/process/first_configuration.py:_asked_account#0", "Its vendor's interface", "batch-a"),
+            Question(
+                "dispatcher/process/first_configuration.py:_asked_account#1", "url: The vendor's address", "http://h"
+            ),
+            Question(
+                "dispatcher/process/first_configuration.py:_asked_account#1", "account: The account's name", "demo"
+            ),
+            Question(
+                "dispatcher/process/first_configuration.py:_secret#0", "its environment variable, or file:PATH", ""
+            ),
+            Question("dispatcher/process/first_configuration.py:_limit#0", "Messages per second", "500"),
+            Question("dispatcher/process/first_configuration.py:_asked#0", "Another account?", "n"),
+        ),
+        decides="new.toml",
+    ),
     "cancel": Dialogue(
         ("campaign", "cancel", "may"),
         with_campaign,
@@ -168,7 +188,7 @@ QUESTIONS: Final = {
         ("store", "rebuild"),
         with_store,
         (Question("consumers/results/store_commands.py:rebuild#0", "Read the whole log", "y", "n"),),
-        decides="store",
+        decides="results.db",
     ),
     "account settle": Dialogue(
         ("account", "settle", "9f3a01", "done"),
@@ -248,9 +268,10 @@ def test_at_every_question_a_person_can_still_turn_back_and_after_all_it_is_done
 
 
 def decided(folder: Path, dialogue: Dialogue) -> object:
-    """What an answer of "yes" changes: what is on the log, except who asked for balances; or the store."""
-    if dialogue.decides == "store":
-        return (folder / "results.db").stat().st_size
+    """What the answers change: what is on the log, except who asked for balances; or a file."""
+    if dialogue.decides != "log":
+        file = folder / dialogue.decides
+        return file.stat().st_size if file.exists() else None
 
     async def on_log() -> object:
         log = await open_log(f"sqlite:{folder}/log.db")

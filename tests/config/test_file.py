@@ -241,7 +241,7 @@ def test_a_file_that_cannot_be_used_is_named_with_what_to_do(tmp_path):
     broken.write_text("[log\n")
     binary.write_bytes(b"\xff\xfe")
     for path, words in (
-        (tmp_path / "none.toml", "no such file. Give --config, or copy dispatcher.example.toml"),
+        (tmp_path / "none.toml", "no such file. Correct --config, or begin one: dispatcher init"),
         (broken, "not valid TOML"),
         (binary, "cannot be read, as it is not UTF-8"),
         (tmp_path, "cannot be read (Is a directory)"),
