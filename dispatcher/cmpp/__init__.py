@@ -7,5 +7,6 @@ submits.py                many SUBMITs of one text at once, from a template
 login.py                  the authenticators of CONNECT
 message_ids.py            Msg_Id, unsigned 64 bits
 texts.py, long_texts.py   texts to octets and back; long texts in parts
-reports.py                the body of a report
+reports.py, results.py    the body of a report; what a Result means
+link.py                   one connection of an SP: login, window, timers, answers, deliveries, its end
 """

@@ -7,7 +7,7 @@ All parts of a long message to one number are neighbours, in order, so that they
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -32,26 +32,29 @@ class SubmitTemplate:
         self._long = any(part.tp_udhi for part in parts)
         self._pieces = [_pieces(frame, self._long) for frame in frames]
 
-    def pack(
-        self, numbers: Iterable[bytes], sequences: Iterable[int], references: Iterable[int] | None = None
-    ) -> bytes:
+    def pack(self, numbers: Iterable[bytes], sequences: Iterable[int], references: Iterable[int] = ()) -> bytes:
         """The frames for these numbers, one behind the other. `sequences` has one for each frame; `references` one for
         each number, and is needed for a long message alone. A number of more than 21 octets is a bug of the caller.
         """
-        if self._long:
-            return self._pack_long(numbers, iter(sequences), references or ())
-        pack, head, middle, tail = self._pieces[0]
-        return b"".join(
-            [pack(head, sequence, middle, number, tail) for number, sequence in zip(numbers, sequences, strict=False)]
-        )
+        return b"".join(self.frames(numbers, sequences, references))
 
-    def _pack_long(self, numbers: Iterable[bytes], sequences: Iterable[int], references: Iterable[int]) -> bytes:
-        frames = []
-        each = iter(sequences)
-        for number, reference in zip(numbers, references, strict=True):
-            for pack, head, middle, tail in self._pieces:
-                frames.append(pack(head, next(each), middle, number, tail[:4], reference, tail[5:]))
-        return b"".join(frames)
+    def frames(self, numbers: Iterable[bytes], sequences: Iterable[int], references: Iterable[int] = ()) -> list[bytes]:
+        """The same, each frame for itself."""
+        if self._long:
+            return self._long_frames(numbers, iter(sequences), references)
+        pack, head, middle, tail = self._pieces[0]
+        return [
+            pack(head, sequence, middle, number, tail) for number, sequence in zip(numbers, sequences, strict=False)
+        ]
+
+    def _long_frames(
+        self, numbers: Iterable[bytes], sequences: Iterator[int], references: Iterable[int]
+    ) -> list[bytes]:
+        return [
+            pack(head, next(sequences), middle, number, tail[:4], reference, tail[5:])
+            for number, reference in zip(numbers, references, strict=True)
+            for pack, head, middle, tail in self._pieces
+        ]
 
 
 def _pieces(frame: bytes, long: bool) -> tuple[Callable[..., bytes], bytes, bytes, bytes]:
