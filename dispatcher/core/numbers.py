@@ -193,6 +193,7 @@ _GLUED: Final = re.compile(rb"\D*(?:1[3-9]\d{9}){2,}\D*")
 _BETWEEN: Final = re.compile("/|,|;|[|]|&|、|；|或".encode())
 _DIGIT: Final = re.compile(rb"\d")
 _PART_DIGITS_MIN: Final = 7
+_SEVERAL_BYTES_MIN: Final = 2 * _PART_DIGITS_MIN
 
 
 def normalise(lines: bytes, *, international: bool = False, phs: bool = False) -> tuple[Numbers, Bytes]:
@@ -245,7 +246,9 @@ def _name_what_else(written: bytes, reasons: Bytes) -> None:
     text = np.frombuffer(written, np.uint8)
     ends = np.flatnonzero(text == _LF)
     starts = np.append(0, ends[:-1] + 1)
-    for at in np.flatnonzero((reasons > _EMPTY) & (ends - starts > DOMESTIC_DIGITS)).tolist():
+    long = ends - starts >= _SEVERAL_BYTES_MIN
+    lettered = (ends - starts > DOMESTIC_DIGITS) & (reasons == _NO_NUMBER)
+    for at in np.flatnonzero((reasons > _EMPTY) & (long | lettered)).tolist():
         value = _folded(written[starts[at] : ends[at]], blank=" ")
         parts = sum(len(_DIGIT.findall(part)) >= _PART_DIGITS_MIN for part in _BETWEEN.split(value))
         found = len(_NUMBER.findall(value))
