@@ -43,7 +43,8 @@ class Wire:
     def send(self, send: Send, name: str, may_write: MayWrite) -> None:
         """Build, connect, ask `may_write` right before the first byte, send; `name` is the sender's, for the judge."""
         world, slow = self._world, self._slowness
-        connect_s = world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 2
+        straggles = world.rng.random() < self._slowness.stragglers
+        connect_s = world.rng.expovariate(1 / 0.001) + straggles * world.rng.random() * 2
         stalled_s = self._vendor.stalled_until_s - world.now_s
         delay_s = slow.building_s + max(slow.connecting_s + connect_s, stalled_s)
         world.after(delay_s, lambda: self._write(send, name, may_write), self._process)

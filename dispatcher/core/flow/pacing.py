@@ -32,7 +32,10 @@ FLOOR_SPREADS: Final = 4
 FLOOR_S: Final = 600.0
 """How long the smallest round trip counts: a vendor that was slow for a while may become fast at any moment."""
 
-SHARE_OF_WINDOW: Final = 5
+SHARE_OF_WINDOW: Final = 10
+"""A chunk is at most this part of a window: where the limit is per second, a tenth of a second of it."""
+
+PAUSE_OF_WINDOW: Final = 5
 
 CUT: Final = 0.95
 CUT_AGAIN: Final = 0.7
@@ -136,7 +139,7 @@ class Pacer:
         self._rate = max(RATE_MIN, self._rate * (CUT_AGAIN if since_s < 3 * self.per_s else CUT))
         self._cut_to = self._rate
         self._cut_at_s = now_s
-        self.hold(now_s + self.per_s / SHARE_OF_WINDOW)
+        self.hold(now_s + self.per_s / PAUSE_OF_WINDOW)
 
     def _climb(self, now_s: float) -> None:
         if self._rate >= 1.0:

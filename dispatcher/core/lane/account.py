@@ -196,9 +196,13 @@ class AccountLane:
         queued = sum(self.units(proposal.count, proposal.parts) for proposal in self.proposed.values())
         queued += sum(self.units(ready.chunk.count, ready.parts) for ready in self.ready)
         queued += sum(sending.units for sending in self.unsent)
+        straggler = next((sending for sending in self.unsent if sending.stands_s is None), None)
+        late_s = straggler.asked_s + self.lead.late_s if straggler is not None else float("inf")
+        if straggler is not None and late_s <= now_s:  # one slow connection does not hold up the others
+            queued, late_s = queued - straggler.units, float("inf")
         early_s = min(self.lead.s, LEAD_OF_LIFE * self.ttl.s) - self.pacer.interval_s(queued, now_s)
         if early_s < 0:  # enough until one of them leaves
-            return float("inf")
+            return late_s
         return max(at_s, self.pacer.earliest(1, now_s) - early_s)
 
     @property

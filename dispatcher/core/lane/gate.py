@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-LEAD_FIRST_S: Final = 0.1
+LEAD_FIRST_S: Final = 0.05
 LEAD_MIN_S: Final = 0.005
 LEAD_OF_LIFE: Final = 0.5
 """No intent is asked for earlier than this share of its time to live before its moment."""
@@ -20,6 +20,7 @@ WEIGHT: Final = 0.125
 DEVIATIONS: Final = 4
 """As a TCP sender estimates its time-out: a moving mean and four times the moving mean deviation."""
 
+LATE: Final = 3
 AHEAD_MAX: Final = 64
 TTL_MAX_S: Final = 600.0
 EASY: Final = 4
@@ -32,12 +33,26 @@ class Lead:
     def __init__(self) -> None:
         self._mean_s = 0.0
         self._deviation_s = 0.0
+        self._straggler = False
         self.s = LEAD_FIRST_S
 
+    @property
+    def late_s(self) -> float:
+        """How long after its intent was asked for a request that does not stand at the gate is a straggler."""
+        return LATE * self.s
+
     def took(self, seconds: float) -> None:
-        """A request stood at the gate so long after its intent was asked for."""
+        """A request stood at the gate so long after its intent was asked for.
+
+        A single straggler counts as no more than the lead, so that the next chunks are not announced far ahead because
+        of one slow connection; the second in a row counts in full.
+        """
+        straggler = seconds > self.s
+        if straggler and not self._straggler:
+            seconds = self.s
+        self._straggler = straggler
         if not self._mean_s:
-            self._mean_s, self._deviation_s = seconds, seconds / 2
+            self._mean_s, self._deviation_s = seconds, seconds / DEVIATIONS
         else:
             self._deviation_s += WEIGHT * (abs(seconds - self._mean_s) - self._deviation_s)
             self._mean_s += WEIGHT * (seconds - self._mean_s)

@@ -31,13 +31,13 @@ def flow(limit, unit, per_s=1.0):
     [
         ({}, 1, 50_000, 10_000),
         ({"numbers_per_request": 500}, 3, 500, 10_000),
-        ({"flow": flow(500, "messages")}, 1, 100, 500),
-        ({"flow": flow(500, "messages")}, 3, 100, 500),
-        ({"flow": flow(500, "messages"), "numbers_per_request": 50}, 1, 50, 500),
-        ({"flow": flow(600, "parts")}, 3, 40, 200),
+        ({"flow": flow(500, "messages")}, 1, 50, 500),
+        ({"flow": flow(500, "messages")}, 3, 50, 500),
+        ({"flow": flow(500, "messages"), "numbers_per_request": 20}, 1, 20, 500),
+        ({"flow": flow(600, "parts")}, 3, 20, 200),
         ({"flow": flow(2, "parts")}, 3, 1, Fraction(2, 3)),
         ({"flow": flow(10, "requests"), "numbers_per_request": 500}, 1, 500, 5000),
-        ({"flow": flow(3000, "messages", 60.0)}, 1, 600, 50),
+        ({"flow": flow(3000, "messages", 60.0)}, 1, 300, 50),
         ({"flow": flow(1, "requests", 0.1), "numbers_per_request": 7}, 1, 7, 70),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_plan_adds_up():
     assert (plan.segments, plan.messages) == (3, 180_000)
     assert [(each.recipients, each.jobs) for each in plan.accounts] == [(15_000, 2), (45_000, 2)]
     assert plan.requests == sum(each.requests for each in plan.accounts)
-    assert [each.requests for each in plan.accounts] == [12_500 // 20 + 2_500 // 20, 37_500 // 60 + 7_500 // 60]
+    assert [each.requests for each in plan.accounts] == [12_500 // 10 + 2_500 // 10, 37_500 // 30 + 7_500 // 30]
     assert plan.seconds == 150
     assert plan.finish_at_ms == 1_000_000 + 150_000
 
