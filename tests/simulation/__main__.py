@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from tests.simulation.history import play
-from tests.simulation.mutants import JOIN_MUTANTS, MUTANT_SEEDS_MAX, MUTANTS
+from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS, seeds_of
 
 BLOCK = 50
 
@@ -29,10 +29,10 @@ def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
 
 
 def caught_at(index: int) -> int | None:
-    """The first seed that catches this mutant; None if none of MUTANT_SEEDS_MAX does."""
+    """The first seed that catches this mutant; None if none does."""
     with MonkeyPatch.context() as patch:
         MUTANTS[index](patch)
-        for seed in range(MUTANT_SEEDS_MAX):
+        for seed in seeds_of(MUTANTS[index]):
             try:
                 play(seed, joined=MUTANTS[index] in JOIN_MUTANTS)
             except Exception:

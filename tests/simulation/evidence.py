@@ -19,6 +19,7 @@ from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold,
 from schemas.records import Decided, Job, Reports, Resolved, ResolvedAs
 from schemas.states import State
 from tests.simulation.launches import FIRST_NUMBER
+from tests.simulation.recall import remembers
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import NOT_OURS, SimVendor
 from tests.simulation.world import ACCOUNT, World
@@ -150,6 +151,11 @@ class Books:
     def sent(self, chunk: JoinedChunk, sent_ms: int) -> None: ...
 
     def odd(self, what: str) -> None: ...
+
+
+def is_searched(seed: int) -> bool:
+    """Whether evidence is looked for in this history, by the joiner or in what the vendor remembers."""
+    return remembers(seed) or random.Random(f"{seed}, evidence").random() < EVIDENCE_SHARE
 
 
 class Evidence:

@@ -37,10 +37,27 @@ FLOWS: Final[tuple[dict[str, Any], ...]] = (
     {"limit": 100, "per_s": 2.0},
     {"limit": None},
 )
-HAPPENINGS: Final = (
+HAPPENINGS: Final[tuple[str, ...]] = (
     *("kill", "freeze", "freeze long", "freeze long", "race", "stop", "reads late", "connecting stalls", "vendor down"),
     *("clock jumps", "top up", "nothing"),
 )
+HANDOVERS: Final[tuple[str, ...]] = (
+    "hand over",
+    "hand over",
+    "reads late",
+    "connecting stalls",
+    "kill",
+    "top up",
+    "nothing",
+)
+FREEZES_S: Final = ((2.0, 7.0), (8.0, 22.0))
+"""Where all steps take long: an owner that freezes with intents that live long wakes up beside its successor."""
+
+CREDITS: Final = (None, None, 200, 2_000)
+CANCELLED_SHARE: Final = 0.6
+URGENT_SHARE: Final = 0.3
+HURRIED_SHARE: Final = 0.15
+"""In these histories campaigns become urgent, and cease to be, all the time."""
 
 
 def play(seed: int, owner_type: type[Owner] = Owner, *, joined: bool = True) -> dict[str, int]:
@@ -58,11 +75,13 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     rng = world.rng
     faults = rng.random() < 0.9
     log = SimLog(world, rng.choice(["sqlite", "kafka", "kafka"]), faults=faults and rng.random() < 0.7)
-    vendor = SimVendor(world, log, faults=faults, credit=rng.choice([None, None, 200, 2_000]))
+    vendor = SimVendor(world, log, faults=faults, credit=credit_of(world.seed))
     spec = msgspec.structs.replace(_spec(rng), attempts_max=attempts_of(world.seed))
     if vendor.memory.acts:
         spec = msgspec.structs.replace(spec, evidence_s=EVIDENCE_S)
     slowness = slowness_of(world.seed)
+    if slowness.is_long:
+        spec = msgspec.structs.replace(spec, timeout_s=2.0)
     place = Place(world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness)
     evidence = Evidence(world, log, vendor)
     evidence.unclear(WAR_S)
@@ -72,6 +91,8 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
         world.after(outage.until_s + 1.0, lambda: _check_account(log))
     watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness)
     plans = _personalised(_plans(rng), world.seed)
+    if slowness.is_long:
+        plans = [msgspec.structs.replace(plan, unknown="resend") for plan in plans]
     world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {slowness}, {vendor.outages}, {plans}"
     log.on_late = lambda records: _cancel_one(world, log, records)
     for plan in plans:
@@ -90,13 +111,16 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
         if not faults:
             continue
         victim = rng.choice(living)
-        match rng.choice(HAPPENINGS):
+        match rng.choice(HANDOVERS if slowness.is_long else HAPPENINGS):
             case "kill":
                 victim.kill()
             case "freeze":
                 victim.freeze(rng.random() * 4)
             case "freeze long":
                 victim.freeze(rng.random() * rng.choice([6, 30]))
+                living.append(fresh())
+            case "hand over":
+                victim.freeze(rng.uniform(*rng.choice(FREEZES_S)))
                 living.append(fresh())
             case "race":
                 living.append(fresh())
@@ -134,6 +158,16 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     if joined:
         join(world.seed, log, place.batches, vendor.taken)
     return {"taken": len(vendor.taken), "doubles": watch.doubles, "requests": vendor.requests}
+
+
+def credit_of(seed: int) -> int | None:
+    """What is paid for at the beginning of this history; None: more than enough."""
+    return random.Random(f"{seed}, credit").choice(CREDITS)
+
+
+def is_hurried(seed: int) -> bool:
+    """Whether campaigns of this history change their weights and become urgent again and again."""
+    return random.Random(f"{seed}, hurry").random() < HURRIED_SHARE
 
 
 def _spec(rng: random.Random) -> LaneSpec:
@@ -186,9 +220,11 @@ def _schedule(world: World, log: SimLog, batches: dict[int, Batch], plan: Plan) 
         control(rng.random() * WAR_S, Flowed(campaign=name, paused=True, at_ms=0, by="t"))
         control(rng.random() * WAR_S, Flowed(campaign=name, paused=False, at_ms=0, by="t"))
     control(WAR_S + rng.random() * 20, Flowed(campaign=name, paused=False, at_ms=0, by="t"))
-    for _ in range(rng.choice([0, 0, 1, 3])):
-        weighed = Weighed(campaign=name, weight=rng.choice([1, 2, 5]), urgent=rng.random() < 0.2, at_ms=0, by="t")
-        control(rng.random() * WAR_S, weighed)
+    hurried = is_hurried(world.seed)
+    for _ in range(rng.choice([3, 6] if hurried else [0, 0, 1, 3])):
+        urgent = rng.random() < (0.6 if hurried else URGENT_SHARE)
+        weighed = Weighed(campaign=name, weight=rng.choice([1, 2, 5]), urgent=urgent, at_ms=0, by="t")
+        control(rng.random() * WAR_S / (3 if hurried else 1), weighed)
     if rng.random() < 0.25:
         control(launch_s + rng.choice([1.0, WAR_S]) * rng.random(), Cancelled(campaign=name, at_ms=0, by="t"))
 
@@ -201,6 +237,6 @@ def _check_account(log: SimLog) -> None:
 def _cancel_one(world: World, log: SimLog, records: list[Any]) -> None:
     """While an intent is on its way for long, its campaign is cancelled, sometimes."""
     named = [record.campaign for record in records if isinstance(record, Intent)]
-    if named and world.rng.random() < 0.3:
+    if named and world.rng.random() < CANCELLED_SHARE:
         cancelled = Cancelled(campaign=named[0], at_ms=0, by="t")
         world.after(world.rng.random() * 2, lambda: log.put("campaigns", [cancelled]))

@@ -13,16 +13,37 @@ from pytest import MonkeyPatch  # noqa: PT013
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results import columns as core_join
 from dispatcher.store.fold.fold import Fold
+from tests.simulation.evidence import is_searched
+from tests.simulation.history import WAR_S, credit_of, is_hurried
 from tests.simulation.mutants_evidence import EVIDENCE_MUTANTS
-from tests.simulation.mutants_flow import FLOW_MUTANTS
-from tests.simulation.mutants_gate import GATE_MUTANTS
-from tests.simulation.mutants_lane import LANE_MUTANTS
+from tests.simulation.mutants_flow import (
+    BALANCE_MUTANTS,
+    FLOW_MUTANTS,
+    what_is_ready_and_urgent_always_goes_first,
+    who_becomes_urgent_keeps_the_clock_it_had,
+)
+from tests.simulation.mutants_gate import (
+    GATE_MUTANTS,
+    a_new_owner_does_not_know_how_long_intents_live,
+    the_time_to_live_does_not_grow,
+)
+from tests.simulation.mutants_lane import (
+    LANE_MUTANTS,
+    a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
+    a_job_remembers_a_cursor_not_ranges,
+    policy_resend_does_not_wait,
+)
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 from tests.simulation.mutants_standing import STANDING_MUTANTS
+from tests.simulation.outages import outages_of
+from tests.simulation.personal import runs_of
+from tests.simulation.sim_log import FAULTS, faults_of
+from tests.simulation.slowness import slowness_of
 
 Mutant = Callable[[MonkeyPatch], None]
 
-MUTANT_SEEDS_MAX: Final = 1_500
+
+MUTANT_SEEDS_MAX: Final = 500
 """A rare mistake needs this many histories to show."""
 
 
@@ -52,3 +73,54 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *STANDING_MUTANTS,
     *JOIN_MUTANTS,
 )
+
+
+def seeds_of(mutant: Mutant) -> list[int]:
+    """The histories to look for it in: those that contain what it breaks come first."""
+    contains = TELLING.get(mutant, _is_plain)
+    return sorted(range(MUTANT_SEEDS_MAX), key=lambda seed: not contains(seed))
+
+
+def _is_slow(seed: int) -> bool:
+    return slowness_of(seed).all_s > 0.1
+
+
+def _is_long(seed: int) -> bool:
+    return slowness_of(seed).is_long
+
+
+def _has_outages(seed: int) -> bool:
+    return bool(outages_of(seed, WAR_S)) and not _is_slow(seed)
+
+
+def _is_personal(seed: int) -> bool:
+    return any(runs_of(seed, 4))
+
+
+def _is_torn(seed: int) -> bool:
+    return faults_of(seed) == max(FAULTS)
+
+
+def _is_poor(seed: int) -> bool:
+    return credit_of(seed) is not None
+
+
+def _is_plain(seed: int) -> bool:
+    return not (_is_slow(seed) or outages_of(seed, WAR_S))
+
+
+TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
+    **dict.fromkeys(GATE_MUTANTS, _is_slow),
+    **dict.fromkeys(EVIDENCE_MUTANTS, is_searched),
+    **dict.fromkeys(PERSONAL_MUTANTS, _is_personal),
+    **dict.fromkeys(STANDING_MUTANTS, _has_outages),
+    **dict.fromkeys(BALANCE_MUTANTS, _is_poor),
+    what_is_ready_and_urgent_always_goes_first: lambda seed: is_hurried(seed) and _is_slow(seed),
+    who_becomes_urgent_keeps_the_clock_it_had: is_hurried,
+    policy_resend_does_not_wait: _is_long,
+    the_time_to_live_does_not_grow: _is_long,
+    a_new_owner_does_not_know_how_long_intents_live: _is_long,
+    a_job_remembers_a_cursor_not_ranges: _is_torn,
+    a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way: _is_torn,
+}
+"""What a history must contain to show a mistake; without an entry: neither outages nor slow steps."""

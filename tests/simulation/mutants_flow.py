@@ -141,6 +141,13 @@ def time_is_read_off_the_wall_clock(patch: MonkeyPatch) -> None:
     patch.setattr(Owner, "journal_read", journal_read)
 
 
+BALANCE_MUTANTS: Final = (
+    an_empty_balance_does_not_stop_the_lane,
+    the_balance_does_not_bound_a_chunk,
+    what_was_spent_since_is_forgotten,
+    what_was_under_way_when_it_was_asked_is_forgotten,
+    a_top_up_is_not_seen,
+)
 FLOW_MUTANTS: Final = (
     pacing_is_not_seeded_after_recovery,
     pacing_counts_from_leaving_not_from_arrival,
@@ -154,10 +161,6 @@ FLOW_MUTANTS: Final = (
     urgent_campaigns_wait_their_turn,
     what_is_ready_and_urgent_always_goes_first,
     who_becomes_urgent_keeps_the_clock_it_had,
-    an_empty_balance_does_not_stop_the_lane,
-    the_balance_does_not_bound_a_chunk,
-    what_was_spent_since_is_forgotten,
-    what_was_under_way_when_it_was_asked_is_forgotten,
-    a_top_up_is_not_seen,
+    *BALANCE_MUTANTS,
     time_is_read_off_the_wall_clock,
 )

@@ -37,13 +37,18 @@ READS: Final = 2
 """How long after an answer what it proves is in the journal, at most, if no append fails."""
 
 
+def remembers(seed: int) -> bool:
+    """Whether the vendor of this history remembers."""
+    return random.Random(f"{seed}, recall").random() < SHARE
+
+
 class Memory:
     """What the vendor remembers. `acts`: it gives an id to each recipient, and may be asked once in INTERVAL_S."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.rng = random.Random(f"{world.seed}, recall")
-        self.acts = self.rng.random() < SHARE
+        self.acts = self.rng.random() < SHARE  # as `remembers` says
         self.free_s = 0.0
         self._skew_ms = round(self.rng.uniform(-SKEW_S, SKEW_S) * 1000)
         self._rows: list[SentMessage] = []

@@ -7,8 +7,9 @@ behind later ones, or only its beginning (a batch that was cut in two). Whoever 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from schemas.records import Checkpoint, Intent, Outcome, Owned, Resolved
 from tests.simulation.world import Mortal, World
@@ -18,6 +19,13 @@ Kind = Literal["sqlite", "kafka"]
 
 TOPICS = ("campaigns", "jobs", "lanes", "reports")
 TIMED_OUT_S = 2.0
+FAULTS: Final = (0.02, 0.02, 0.02, 0.08)
+"""The share of appends that go wrong."""
+
+
+def faults_of(seed: int) -> float:
+    """How often an append of this history goes wrong."""
+    return random.Random(f"{seed}, log").choice(FAULTS)
 
 
 class SimLog:
@@ -27,6 +35,7 @@ class SimLog:
         self.world = world
         self.kind = kind
         self.faults = faults
+        self._share = faults_of(world.seed)
         self.topics: dict[str, list[Any]] = {topic: [] for topic in TOPICS}
         self.readers: list[Callable[[str], None]] = []
         self.listeners: list[Callable[[str, int, Any], None]] = []
@@ -40,7 +49,7 @@ class SimLog:
         self.asked_s.update((id(record), world.now_s) for record in records)
         key = (id(process), topic)
         when_s = max(world.now_s + rng.expovariate(1 / 0.004), self._last_s.get(key, 0.0))
-        fault = self.faults and rng.random() < 0.02
+        fault = self.faults and rng.random() < self._share
         fate: Fate = "written"
         overtaken = False
         if fault and self.kind == "sqlite":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.history import play
-from tests.simulation.mutants import JOIN_MUTANTS, MUTANT_SEEDS_MAX, MUTANTS
+from tests.simulation.mutants import JOIN_MUTANTS, MUTANT_SEEDS_MAX, MUTANTS, seeds_of
 from tests.simulation.mutants_flow import (
     what_is_ready_and_urgent_always_goes_first,
     what_was_under_way_when_it_was_asked_is_forgotten,
@@ -19,9 +19,9 @@ from tests.simulation.mutants_lane import (
 from tests.simulation.world import TOLD, Broken
 
 BLOCK = 50
-SEEDS = 500
+SEEDS = 200
 JOINED_EVERY = 5
-SEED_OF_A_STORY = 65
+SEED_OF_A_STORY = 1
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
@@ -37,7 +37,7 @@ def test_a_seed_replays_exactly():
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_the_simulation_catches(mutant, monkeypatch):
     mutant(monkeypatch)
-    for seed in range(MUTANT_SEEDS_MAX):
+    for seed in seeds_of(mutant):
         try:
             play(seed, joined=mutant in JOIN_MUTANTS)
         except Exception:
@@ -47,23 +47,23 @@ def test_the_simulation_catches(mutant, monkeypatch):
 
 FOUND = {
     "an append that was lost before a later one leaves a hole, which is sent after all": (
-        25,
+        1,
         a_job_remembers_a_cursor_not_ranges,
     ),
     "a cancelled campaign is not forgotten while an intent of it is on its way": (
-        113,
+        89,
         a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
     ),
     "a campaign that becomes urgent does not wait for what it had before": (
-        93,
+        51,
         who_becomes_urgent_keeps_the_clock_it_had,
     ),
     "what was under way when the balance was asked counts against its answer": (
-        108,
+        26,
         what_was_under_way_when_it_was_asked_is_forgotten,
     ),
     "what is ready is not overtaken by urgent requests without end": (
-        3,
+        33,
         what_is_ready_and_urgent_always_goes_first,
     ),
 }

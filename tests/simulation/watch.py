@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from dispatcher.core.flow.fairness import URGENT_RUN
 from dispatcher.core.lane.account import LaneSpec
-from schemas.records import Cancelled, Flowed, Intent, Launched, Owned, Resolved, Stopped, Why
+from schemas.records import Cancelled, Flowed, Intent, Kind, Launched, Outcome, Owned, Resolved, Stopped, Weighed, Why
 from tests.simulation.evidence import READ_S
 from tests.simulation.process import Process
+from tests.simulation.recall import READS
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import TAKEN, Arrival, SimVendor
 from tests.simulation.slowness import Slowness
@@ -22,7 +23,9 @@ from tests.simulation.world import ACCOUNT, World
 
 GRACE_S: Final = 6.0
 STARVED_S: Final = 30.0
-STARVED_MESSAGES: Final = 600
+STAGES: Final = 3
+"""A chunk is chosen, handed to the driver and let out: each time URGENT_RUN - 1 urgent ones at most go before it."""
+
 IDLE_S: Final = 60.0
 IDLE_STEPS: Final = 20
 """Something that may be sent leaves within IDLE_S and so many times the slow steps that lie before a first byte."""
@@ -30,6 +33,19 @@ IDLE_STEPS: Final = 20
 LOOK_S: Final = 1.0
 UNTOLD_S: Final = 30.0
 OUTAGES: Final = (Why.BUSY, Why.NO_ANSWER, Why.UNREACHABLE, Why.TOO_FAST)
+
+
+class Waiting:
+    """A campaign with work of which nothing arrived since `since_s`; and the others, if asked for after that.
+
+    `others`: recipients of each campaign of its own class. `urgent`: urgent requests that went before others. `turns`:
+    requests that were not urgent, sent or not. `missed`: requests of its own of which nothing was sent.
+    """
+
+    def __init__(self, since_s: float) -> None:
+        self.since_s = since_s
+        self.others: dict[str, int] = {}
+        self.urgent = self.turns = self.missed = 0
 
 
 class Watch:
@@ -49,6 +65,7 @@ class Watch:
         self.processes: list[Process] = []
         self.doubles = 0
         self._cut_by = cut_by
+        self._slowness = slowness
         self._known_s = known_s
         self._policy: dict[str, str] = {}
         self._stopped_s: dict[str, float] = {}
@@ -57,7 +74,9 @@ class Watch:
         self._window: deque[tuple[float, int]] = deque()
         self._units = 0
         self._taken_from: dict[str, float] = {}
-        self._waiting: dict[str, tuple[float, int]] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._weights: dict[str, tuple[int, bool]] = {}
+        self._largest = 0
         self._owner = ""
         self._idle_max_s = IDLE_S + IDLE_STEPS * slowness.all_s
         self._idle_since_s = world.now_s
@@ -80,8 +99,13 @@ class Watch:
                 self._stopped_s.setdefault(record.campaign, self.world.now_s)
             case Flowed() if record.campaign not in self._cancelled:
                 self._stopped_s.pop(record.campaign, None)
+            case Weighed():
+                self._waiting.clear()
             case Owned():
                 self._owner = record.owner
+                self._waiting.clear()
+            case Outcome() if record.kind == Kind.NOT_SENT:
+                self._turn(self.log.topics["lanes"][record.intent].campaign, missed=True)
             case Stopped():
                 self._told = bool(record.reasons())
                 self._still.clear()
@@ -95,7 +119,8 @@ class Watch:
         known_s = self._known_s.get(resolved.intent, float("inf"))
         for process in self.processes:
             if process.name == resolved.owner == self._owner:
-                read_s = READ_S + max(known_s, process.frozen_until_s, process.reads_late_until_s)
+                read_s = max(known_s, process.frozen_until_s, process.reads_late_until_s)
+                read_s += READ_S + READS * self._slowness.reading_s
                 if read_s < self.log.asked_s[id(resolved)]:
                     raise self.world.broken(
                         "a policy sends again what reports or a decision say was taken", [resolved.intent]
@@ -118,9 +143,31 @@ class Watch:
             self._taken_from[arrival.owner] = now_s
         if behaviour == "balance":
             self._overdrawn(arrival)
+        self._largest = max(self._largest, len(arrival.numbers))
         self._waiting.pop(campaign, None)
-        for name, (since_s, others) in self._waiting.items():
-            self._waiting[name] = (since_s, others + len(arrival.numbers))
+        self._passes(arrival)
+
+    def _passes(self, arrival: Arrival) -> None:
+        """A request arrived while other campaigns wait."""
+        self._turn(arrival.campaign)
+        asked_s = self.log.asked_s[id(self.log.topics["lanes"][arrival.intent])]
+        for name, waiting in self._waiting.items():
+            if asked_s < waiting.since_s:
+                continue
+            if self._is_urgent(name) == self._is_urgent(arrival.campaign):
+                sent = waiting.others.get(arrival.campaign, 0)
+                waiting.others[arrival.campaign] = sent + len(arrival.numbers)
+            elif self._is_urgent(arrival.campaign):
+                waiting.urgent += 1
+
+    def _turn(self, campaign: str, *, missed: bool = False) -> None:
+        """A request of this campaign had its turn, and perhaps was not sent all the same."""
+        for name, waiting in self._waiting.items():
+            waiting.turns += not self._is_urgent(campaign)
+            waiting.missed += missed and name == campaign
+
+    def _is_urgent(self, campaign: str) -> bool:
+        return self._weights.get(campaign, (1, False))[1]
 
     def _flow(self, arrival: Arrival) -> None:
         if self.spec.limit is None:
@@ -173,13 +220,27 @@ class Watch:
         elif self.world.now_s - self._idle_since_s > self._idle_max_s:
             names = ", ".join(sorted(able))
             raise self.world.broken(f"{names} may be sent, and nothing is since {self._idle_max_s:.0f} s")
-        self._waiting = {name: self._waiting.get(name, (self.world.now_s, 0)) for name in able}
-        urgent = {name for process in self.processes for name, (_, is_urgent) in process.weights.items() if is_urgent}
-        for name, (since_s, others) in self._waiting.items():
-            waits_s = self.world.now_s - since_s
-            run = URGENT_RUN if name not in urgent and urgent & able else 1  # one chunk in URGENT_RUN is for all others
-            if waits_s > STARVED_S and others > STARVED_MESSAGES * run:
-                raise self.world.broken(f"{name} waits for {waits_s:.0f} s, the others were sent {others} messages")
+        self._waiting = {name: self._waiting.get(name) or Waiting(self.world.now_s) for name in able}
+        self._weights = {name: each for process in self.processes for name, each in process.weights.items()}
+        for name, waiting in self._waiting.items():
+            waits_s = self.world.now_s - waiting.since_s
+            if waits_s > STARVED_S and (others := self._starve(name, waiting)):
+                raise self.world.broken(f"{name} waits for {waits_s:.0f} s, {others}")
+
+    def _starve(self, name: str, waiting: Waiting) -> str:
+        """What was sent meanwhile beyond the shares of the others; empty if nothing was.
+
+        By weight, two campaigns of a class differ by at most one chunk of each, and begin again when one was not sent;
+        one chunk in URGENT_RUN is for those that are not urgent.
+        """
+        weight = self._weights[name][0]
+        for other, recipients in waiting.others.items():
+            share = self._largest * (1 + self._weights[other][0] / weight) * (STAGES + waiting.missed)
+            if recipients > share:
+                return f"{other} was sent {recipients} recipients, {share:.0f} is fair"
+        if waiting.urgent > URGENT_RUN * (waiting.turns + STAGES):
+            return f"{waiting.urgent} urgent requests went before it, and {waiting.turns} others had their turn"
+        return ""
 
     def _silent(self) -> None:
         """An account that does not send says so on the log."""
