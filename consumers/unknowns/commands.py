@@ -12,16 +12,14 @@ import click
 
 from consumers.unknowns.screen import (
     amount,
-    as_object,
     listing,
     plan,
     requests,
-    resolved_object,
     resolved_table,
 )
 from dispatcher.clock import now_ms
 from dispatcher.errors import UserError
-from dispatcher.service.resolutions import Resolution, list_resolutions
+from dispatcher.service.resolutions import Resolution, list_resolutions, resolution_list
 from dispatcher.service.session import open_session
 from dispatcher.service.unknowns import (
     ResolveResult,
@@ -29,6 +27,7 @@ from dispatcher.service.unknowns import (
     lanes_run,
     list_unknown,
     resolve_unknown,
+    unknown_list,
     unknown_to_resolve,
 )
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
@@ -73,9 +72,7 @@ def list_command(campaign: str | None, resolved: bool, config: str | None, as_js
         return
     found, missing = asyncio.run(_list(config, campaign))
     if as_json:
-        recipients = sum(doubt.chunk.recipients for doubt in found)
-        head = {"recipients": recipients, "requests": len(found), "records_behind": missing}
-        print_json(head | {"chunks": [as_object(doubt) for doubt in found]})
+        print_json(unknown_list(found, missing))
         return
     if found:
         console().print(listing(found, now_ms()))
@@ -171,7 +168,7 @@ async def _resolve(
 
 def _print_resolved(found: Sequence[Resolution], *, as_json: bool) -> None:
     if as_json:
-        print_json({"newest": RESOLVED_SHOWN, "resolutions": [resolved_object(each) for each in found]})
+        print_json(resolution_list(found, RESOLVED_SHOWN))
     elif found:
         console().print(resolved_table(found))
     else:

@@ -6,27 +6,22 @@ Drawing only. Numbers are masked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.core.lane.verdict import NO_ANSWER
 from dispatcher.core.results.evidence import Candidate
-from dispatcher.masking import masked_mobiles
 from dispatcher.service.resolutions import Resolution
-from dispatcher.service.unknowns import ReportEvidence, UnknownRequest
-from dispatcher.store.meanings import meaning
+from dispatcher.service.unknowns import ReportEvidence, UnknownRequest, chunk_name, why
 from dispatcher.terminal.options import columns
 from dispatcher.words import age, clock, counted
 from schemas.records import ResolvedAs
 from schemas.states import State
-from schemas.topics import LANE_PARTITIONS
 
 CHUNKS_SHOWN: Final = 50
-TEXT_CHARS_SHOWN: Final = 60
 
 _HOLDER_WORDS: Final = {
     State.UNKNOWN: "unknown too",
@@ -79,24 +74,6 @@ def requests(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
     return Group(*parts)
 
 
-def why(doubt: UnknownRequest) -> str:
-    """Why it is unknown, in plain words."""
-    chunk = doubt.chunk
-    if doubt.in_history:
-        return "no answer says what became of it"
-    text = masked_mobiles(" ".join(chunk.text.split()))
-    said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
-    if not chunk.code:
-        return f"the dispatcher stopped while it was under way{said}"
-    if chunk.code == NO_ANSWER:
-        return f"no answer came{said}"
-    if chunk.code == "unreadable":
-        return f"an answer that cannot be read{said}"
-    known = meaning(doubt.vendor, "submit", chunk.code)
-    heard = said if not known or chunk.code.startswith("http ") else ""  # the vendor's text says no more than its code
-    return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
-
-
 def evidence(doubt: UnknownRequest) -> str:
     """The evidence that it was taken."""
     proof = doubt.proof
@@ -120,11 +97,6 @@ def _ambiguous(clue: ReportEvidence) -> str:
         return f"{said}, but another id claims it too, or they came before it was sent"
     named = ", ".join(f"{chunk_name(other)} ({other.campaign}, {holder_word(other)})" for other in clue.others[:3])
     return f"{said}, which can be {named}{', …' if len(clue.others) > 3 else ''} as well"
-
-
-def chunk_name(chunk: Candidate) -> str:
-    """Its name for `--chunk`."""
-    return f"{chunk.id % LANE_PARTITIONS}:{chunk.id // LANE_PARTITIONS}"
 
 
 def holder_word(chunk: Candidate) -> str:
@@ -194,41 +166,6 @@ def _twice(found: Sequence[UnknownRequest]) -> str:
     return f"up to {counted(sum(doubt.chunk.recipients for doubt in found), 'recipient')}"
 
 
-def as_object(doubt: UnknownRequest) -> dict[str, Any]:
-    """One request, for `--json`. Times are Unix milliseconds."""
-    chunk = doubt.chunk
-    return {
-        "chunk": doubt.name,
-        "campaign": chunk.campaign,
-        "policy": doubt.campaign.unknown,
-        "account": chunk.account,
-        "batch": chunk.batch,
-        "start": chunk.start,
-        "count": chunk.count,
-        "recipients": chunk.recipients,
-        "attempt": chunk.attempt,
-        "since_ms": chunk.since_ms,
-        "why": why(doubt),
-        "code": chunk.code,
-        "text": masked_mobiles(chunk.text),
-        "proven": doubt.proof is not None,
-        "evidence": [
-            {
-                "vendor_id": clue.vendor_id,
-                "reports": clue.reports,
-                "numbers": clue.numbers,
-                "proves": clue.proves,
-                "others": [
-                    {"chunk": chunk_name(other), "campaign": other.campaign, "state": other.state.word}
-                    for other in clue.others
-                ],
-            }
-            for clue in doubt.clues
-        ],
-        "not_looked_for": doubt.blind or None,
-    }
-
-
 def resolved_table(found: Sequence[Resolution]) -> Table:
     """One line per resolution."""
     names = ("when", "campaign", "chunk", "account", "recipients", "as", "by", "why")
@@ -246,19 +183,3 @@ def resolved_table(found: Sequence[Resolution]) -> Table:
             Text(resolved.why),
         )
     return shown
-
-
-def resolved_object(each: Resolution) -> dict[str, Any]:
-    """One resolution, for `--json`."""
-    resolved, intent = each.resolved, each.intent
-    return {
-        "at_ms": resolved.at_ms,
-        "campaign": intent.campaign,
-        "chunk": each.chunk,
-        "account": intent.account,
-        "recipients": intent.count,
-        "as": resolved.verdict,
-        "by": resolved.by,
-        "why": resolved.why,
-        "vendor_id": resolved.vendor_id,
-    }

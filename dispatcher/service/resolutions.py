@@ -7,7 +7,7 @@ so a million others pass in seconds.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from dispatcher.log.records import record_of
 from dispatcher.service.campaigns import view_of
 from dispatcher.service.session import Session
 from schemas.codec import peek_tag
-from schemas.records import Intent, Resolved
+from schemas.records import Intent, Resolved, ResolvedAs
 from schemas.topics import LANE_PARTITIONS, LANES, lane_partition
 
 READ_RECORDS_MAX: Final = 10_000
@@ -45,6 +45,47 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     def chunk(self) -> str:
         """The request's name, as in `unknown list`."""
         return f"{self.partition}:{self.resolved.intent}"
+
+
+class ListedResolution(msgspec.Struct, frozen=True, kw_only=True):
+    """A resolution as a person reads it."""
+
+    at_ms: int
+    campaign: str
+    chunk: str
+    account: str
+    recipients: int
+    as_: ResolvedAs = msgspec.field(name="as")
+    by: str
+    why: str
+    vendor_id: str
+
+
+class ResolutionList(msgspec.Struct, frozen=True, kw_only=True):
+    """The `newest` resolutions at most, oldest first."""
+
+    newest: int
+    resolutions: list[ListedResolution]
+
+
+def resolution_list(found: Sequence[Resolution], newest: int) -> ResolutionList:
+    """What there is to know of these."""
+    return ResolutionList(newest=newest, resolutions=[_listed(each) for each in found])
+
+
+def _listed(each: Resolution) -> ListedResolution:
+    resolved, intent = each.resolved, each.intent
+    return ListedResolution(
+        at_ms=resolved.at_ms,
+        campaign=intent.campaign,
+        chunk=each.chunk,
+        account=intent.account,
+        recipients=intent.count,
+        as_=resolved.verdict,
+        by=resolved.by,
+        why=resolved.why,
+        vendor_id=resolved.vendor_id,
+    )
 
 
 async def list_resolutions(

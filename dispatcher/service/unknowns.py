@@ -17,20 +17,24 @@ import msgspec
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
 from dispatcher.core.lane.policy import HISTORY, HISTORY_PARTLY
+from dispatcher.core.lane.verdict import NO_ANSWER
 from dispatcher.core.results.evidence import Candidate, conclude
 from dispatcher.core.results.journal import lane_place
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
+from dispatcher.masking import masked_mobiles
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns import view_in
 from dispatcher.service.session import Session
+from dispatcher.store.meanings import meaning
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.vendors import registry
 from schemas.codec import encode
-from schemas.records import Decided, ResolvedAs
-from schemas.topics import JOBS, lane_partition
+from schemas.records import Decided, ResolvedAs, UnknownPolicy
+from schemas.topics import JOBS, LANE_PARTITIONS, lane_partition
 
 EVIDENCE_CALLS_MAX: Final = 20
+TEXT_CHARS_SHOWN: Final = 60
 ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not speak for a whole request"
 INTENTS_MAX: Final = 5_000
 """Intents per record; more go into several records."""
@@ -210,6 +214,122 @@ async def decide(log: Log, records: dict[int, list[Decided]]) -> None:
     for partition, decided in records.items():
         entries = [Entry(record.account.encode(), encode(record)) for record in decided]
         await log.append(JOBS.name, partition, entries)
+
+
+class OtherRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Another request that the same reports may be of."""
+
+    chunk: str
+    campaign: str
+    state: str
+
+
+class ListedEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A `ReportEvidence`, without the numbers."""
+
+    vendor_id: str
+    reports: int
+    numbers: int
+    proves: bool
+    others: list[OtherRequest]
+
+
+class ListedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An unknown request, why it is unknown and what is known beside it. Numbers in `text` are masked."""
+
+    chunk: str
+    campaign: str
+    policy: UnknownPolicy
+    account: str
+    batch: int
+    start: int
+    count: int
+    recipients: int
+    attempt: int
+    since_ms: int
+    why: str
+    code: str
+    text: str
+    proven: bool
+    evidence: list[ListedEvidence]
+    not_looked_for: str | None
+
+
+class UnknownList(msgspec.Struct, frozen=True, kw_only=True):
+    """Unknown requests, oldest first."""
+
+    recipients: int
+    requests: int
+    records_behind: int
+    chunks: list[ListedRequest]
+
+
+def unknown_list(found: Sequence[UnknownRequest], records_behind: int) -> UnknownList:
+    """What there is to know of these."""
+    return UnknownList(
+        recipients=sum(doubt.chunk.recipients for doubt in found),
+        requests=len(found),
+        records_behind=records_behind,
+        chunks=[_request(doubt) for doubt in found],
+    )
+
+
+def _request(doubt: UnknownRequest) -> ListedRequest:
+    chunk = doubt.chunk
+    return ListedRequest(
+        chunk=doubt.name,
+        campaign=chunk.campaign,
+        policy=doubt.campaign.unknown,
+        account=chunk.account,
+        batch=chunk.batch,
+        start=chunk.start,
+        count=chunk.count,
+        recipients=chunk.recipients,
+        attempt=chunk.attempt,
+        since_ms=chunk.since_ms,
+        why=why(doubt),
+        code=chunk.code,
+        text=masked_mobiles(chunk.text),
+        proven=doubt.proof is not None,
+        evidence=[_evidence(clue) for clue in doubt.clues],
+        not_looked_for=doubt.blind or None,
+    )
+
+
+def _evidence(clue: ReportEvidence) -> ListedEvidence:
+    return ListedEvidence(
+        vendor_id=clue.vendor_id,
+        reports=clue.reports,
+        numbers=clue.numbers,
+        proves=clue.proves,
+        others=[
+            OtherRequest(chunk=chunk_name(other), campaign=other.campaign, state=other.state.word)
+            for other in clue.others
+        ],
+    )
+
+
+def why(doubt: UnknownRequest) -> str:
+    """Why it is unknown, in plain words."""
+    chunk = doubt.chunk
+    if doubt.in_history:
+        return "no answer says what became of it"
+    text = masked_mobiles(" ".join(chunk.text.split()))
+    said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
+    if not chunk.code:
+        return f"the dispatcher stopped while it was under way{said}"
+    if chunk.code == NO_ANSWER:
+        return f"no answer came{said}"
+    if chunk.code == "unreadable":
+        return f"an answer that cannot be read{said}"
+    known = meaning(doubt.vendor, "submit", chunk.code)
+    heard = said if not known or chunk.code.startswith("http ") else ""  # the vendor's text says no more than its code
+    return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
+
+
+def chunk_name(chunk: Candidate) -> str:
+    """Its name for `--chunk`."""
+    return f"{chunk.id % LANE_PARTITIONS}:{chunk.id // LANE_PARTITIONS}"
 
 
 class ResolvedChunk(msgspec.Struct, frozen=True, kw_only=True):
