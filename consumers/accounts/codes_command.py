@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from dispatcher.config.file import load
-from dispatcher.errors import UserError
+from dispatcher.service.accounts import account_codes
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.vendors.seam.vendor import Vendor
-from schemas.states import REPORT_DELIVERED, REPORT_FAILED
-
-_STATES = {REPORT_DELIVERED: "delivered", REPORT_FAILED: "failed"}
 
 
 @click.command("codes", context_settings={"ignore_unknown_options": True})  # codes such as -4
@@ -34,48 +28,12 @@ def codes_command(context: click.Context, account: str, code: str | None, config
         if option.startswith("--"):
             raise click.NoSuchOption(option, ctx=context)
     loaded = load(config, secrets="none")
-    vendor = loaded.accounts.get(account) or loaded.account(account)  # needs no secrets
-    rows = [row for row in _answers(vendor) if code is None or row["code"] == code]
-    rows += _reports(vendor, code)
-    if not rows:
-        raise UserError(
-            f'the document of "{vendor.tag}" has no code "{code}". All that it has: dispatcher account codes {account}'
-        )
+    found = account_codes(loaded, account, code)
     if as_json:
-        print_json({"account": account, "vendor": vendor.tag, "codes": rows})
+        print_json(found)
         return
     names = ("said of", "code", "class", "meaning", "in Chinese", "what to do")
     table = columns(*names, prose={"meaning", "what to do"})
-    for row in rows:
-        table.add_row(*(row[name] for name in ("of", "code", "class", "english", "chinese", "advice")))
+    for row in found.codes:
+        table.add_row(row.of, row.code, row.class_, row.english, row.chinese, row.advice)
     console().print(table)
-
-
-def _answers(vendor: Vendor) -> list[dict[str, Any]]:
-    return [
-        {
-            "of": "a request",
-            "code": row.code,
-            "class": row.kind.value,
-            "english": row.english,
-            "chinese": row.chinese,
-            "advice": row.advice,
-        }
-        for row in vendor.codes.rows.values()
-    ]
-
-
-def _reports(vendor: Vendor, code: str | None) -> list[dict[str, Any]]:
-    table = vendor.report_codes
-    found = table.rows.values() if code is None else filter(None, [table.find(code)])
-    return [
-        {
-            "of": "a message",
-            "code": row.code,
-            "class": _STATES.get(row.state, "waiting"),
-            "english": row.english,
-            "chinese": row.chinese,
-            "advice": row.advice,
-        }
-        for row in found
-    ]

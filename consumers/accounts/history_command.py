@@ -21,17 +21,16 @@ from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.os_user import os_user
+from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Vendor
 from dispatcher.words import printable
 from schemas.records import BalanceAsked
-from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
 LAST_MIN: Final = 30
 CLOCKS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M")
 TIMES_OF_DAY: Final = ("%H:%M:%S", "%H:%M")
-WORDS: Final = {REPORT_DELIVERED: "delivered", REPORT_FAILED: "failed"}
 
 
 @click.command("history")
@@ -66,15 +65,15 @@ def history_command(
     rows = [row for row in found.rows if wanted in (None, row.number)]
     if as_json:
         print_json(
-            {
-                "account": name,
-                "from": _iso(whole.start_ms),
-                "to": _iso(whole.end_ms),
-                "complete": found.complete,
-                "unreadable": found.unreadable,
-                "why": found.why,
-                "messages": [_as_json(row) for row in rows],
-            }
+            AccountHistory(
+                account=name,
+                from_=_iso(whole.start_ms),
+                to=_iso(whole.end_ms),
+                complete=found.complete,
+                unreadable=found.unreadable,
+                why=found.why,
+                messages=[_message(row) for row in rows],
+            )
         )
     elif rows:
         console().print(_table(rows))
@@ -192,7 +191,7 @@ def _table(rows: list[HistoryRow]) -> Any:
         texts = (
             _clock(row.sent_ms),
             to_wire(row.number),
-            WORDS.get(row.state, "waiting"),
+            REPORT_STATES[row.state],
             row.code,
             row.vendor_id,
             printable(row.text),
@@ -201,16 +200,16 @@ def _table(rows: list[HistoryRow]) -> Any:
     return table
 
 
-def _as_json(row: HistoryRow) -> dict[str, Any]:
-    return {
-        "sent": _iso(row.sent_ms),
-        "number": to_wire(row.number),
-        "state": WORDS.get(row.state, "waiting"),
-        "code": row.code,
-        "vendor_id": row.vendor_id,
-        "destination": row.destination,
-        "text": row.text,
-    }
+def _message(row: HistoryRow) -> HistoryMessage:
+    return HistoryMessage(
+        sent=_iso(row.sent_ms),
+        number=to_wire(row.number),
+        state=REPORT_STATES[row.state],
+        code=row.code,
+        vendor_id=row.vendor_id,
+        destination=row.destination,
+        text=row.text,
+    )
 
 
 def _clock(at_ms: int) -> str:

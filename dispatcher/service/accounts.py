@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import asdict
@@ -20,18 +20,22 @@ from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.verdict import Kind, Verdict
-from dispatcher.errors import ConfigError, LogError
+from dispatcher.errors import ConfigError, LogError, UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
 from dispatcher.service.hindrances import AccountStop, stop_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
+from dispatcher.vendors.seam.outcomes import Code, ReportCode
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
+from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 from schemas.topics import JOBS, lane_partition
 
 ASKED_MAX: Final = 3
+REPORT_STATES: Final = {REPORT_DELIVERED: "delivered", REPORT_FAILED: "failed", REPORT_WAITING: "waiting"}
+"""The words for what a vendor says of one message."""
 
 
 class LaneHolder(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +109,68 @@ Waits = Callable[[Vendor, float, BalanceAsked], None]
 
 def silent(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
     """Does nothing."""
+
+
+class CodeMeaning(msgspec.Struct, frozen=True, kw_only=True):
+    """A code of a vendor: whether it is said of a request or of a message, its class, what it means and what to do."""
+
+    of: Literal["a request", "a message"]
+    code: str
+    class_: str = msgspec.field(name="class")
+    english: str
+    chinese: str
+    advice: str
+
+
+class AccountCodes(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes of an account's vendor."""
+
+    account: str
+    vendor: str
+    codes: list[CodeMeaning]
+
+
+class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a vendor remembers. `sent` is ISO 8601, in the vendor's time (+08:00)."""
+
+    sent: str
+    number: str
+    state: str
+    code: str
+    vendor_id: str
+    destination: str
+    text: str
+
+
+class AccountHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor remembers of an account's messages in a time. `why`: why it did not say all of it, or ""."""
+
+    account: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    complete: bool
+    unreadable: int
+    why: str
+    messages: list[HistoryMessage]
+
+
+def account_codes(config: Config, account: str, code: str | None = None) -> AccountCodes:
+    """The codes of an account's vendor, or this one. Raises ConfigError, and UserError for a code it does not have."""
+    vendor = config.accounts.get(account) or config.account(account)  # needs no secrets
+    answers = [row for row in vendor.codes.rows.values() if code is None or row.code == code]
+    reports = vendor.report_codes
+    found = reports.rows.values() if code is None else filter(None, [reports.find(code)])
+    codes = [_meaning("a request", row, row.kind.value) for row in answers]
+    codes += [_meaning("a message", row, REPORT_STATES[row.state]) for row in found]
+    if not codes:
+        raise UserError(
+            f'the document of "{vendor.tag}" has no code "{code}". All that it has: dispatcher account codes {account}'
+        )
+    return AccountCodes(account=account, vendor=vendor.tag, codes=codes)
+
+
+def _meaning(of: Literal["a request", "a message"], row: Code | ReportCode, class_: str) -> CodeMeaning:
+    return CodeMeaning(of=of, code=row.code, class_=class_, english=row.english, chinese=row.chinese, advice=row.advice)
 
 
 async def list_accounts(session: Session) -> AccountList:
