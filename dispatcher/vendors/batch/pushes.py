@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dispatcher.core.wire_number import to_wire
-from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading.escapes import pushed_text
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam.vendor import Push, ReportCodes, ReportRow, report_codes
@@ -17,7 +16,6 @@ from schemas.records import Inbound
 
 ID_CHARS_MAX: Final = 64
 STATUS_CHARS_MAX: Final = 64
-INBOUND_CHARS_MAX: Final = 10_000
 PARTS_MAX: Final = 255  # one byte on the air
 LONG_IDS: Final = 1 << 32  # one or two bytes there; an SMSC's own numbers may be longer
 
@@ -70,36 +68,22 @@ def read_message(form: dict[str, bytes], account: str, received_ms: int) -> Inbo
     mobile, text = form.get("mobile"), form.get("msg")
     if not mobile or text is None:
         raise Junk(f"the push has no {'mobile' if not mobile else 'msg'} field")
-    words, found = pushed_text(text, "plain")
-    flags = list(found)
-    if len(words) > INBOUND_CHARS_MAX:
-        words = words[:INBOUND_CHARS_MAX]
-        flags.append("cut")
+    words, flags = pushed_text(text, "plain")
     part = None
     if form.get("isems", b"").strip() == b"1":
         part = _part(form.get("emshead", b""))
         if part is None:
-            flags.append("broken-emshead")
-    number = forms.number(mobile)
-    if not number:
-        flags.append("no-number")
-    time_s = forms.time_s(form.get("moTime", b""))
-    if not time_s:
-        flags.append("no-time")
-    return Inbound(
-        account=account,
-        number=to_wire(number) if number else _short(mobile),
+            flags = (*flags, "broken-emshead")
+    return inbound.message(
+        account,
+        received_ms,
+        number=mobile,
         text=words,
-        to=_short(form.get("destcode", b"")),
-        at_ms=time_s * 1000 or received_ms,
-        received_ms=received_ms,
+        flags=flags,
+        to=form.get("destcode", b""),
+        time=form.get("moTime", b""),
         part=part,
-        flags=tuple(flags),
     )
-
-
-def _short(value: bytes) -> str:
-    return value.decode("utf-8", "replace").strip()[:ID_CHARS_MAX]
 
 
 def _part(emshead: bytes) -> tuple[int, int, int] | None:

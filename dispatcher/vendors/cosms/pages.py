@@ -11,19 +11,16 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, CodedAnswer, read_text, rows
-from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam.vendor import History, HistoryRow, PolledPage, ReportRow, report_codes
-from schemas.records import Inbound
 from schemas.states import REPORT_WAITING
 
 PAGE_ROWS: Final = 100
 HISTORY_ROWS_MAX: Final = 500
 SHORT_CHARS_MAX: Final = 64
-INBOUND_CHARS_MAX: Final = 10_000
 
 # fmt: off
 REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
@@ -79,38 +76,19 @@ def polled_messages(said: CodedAnswer, account: str, received_ms: int) -> Polled
             continue
         form, message_id, time, mobile, to, value = row.groups()
         text, flags = read_text(form.decode(), value, unescape=True)
-        found.append(message(account, received_ms, message_id, time, mobile, to, text, flags))
+        found.append(
+            inbound.message(
+                account,
+                received_ms,
+                number=mobile,
+                text=text,
+                flags=flags,
+                to=to,
+                time=time,
+                message_id=message_id,
+            )
+        )
     return _polled(PolledPage(inbound=found, more=said.cut or len(entries) >= PAGE_ROWS), unreadable)
-
-
-def message(
-    account: str,
-    received_ms: int,
-    message_id: bytes,
-    time: bytes,
-    mobile: bytes,
-    to: bytes,
-    text: str,
-    flags: tuple[str, ...],
-) -> Inbound:
-    """One message from a phone; its flags have its oddities."""
-    if len(text) > INBOUND_CHARS_MAX:
-        text, flags = text[:INBOUND_CHARS_MAX], (*flags, "cut")
-    number, time_s = forms.number(mobile), forms.time_s(time)
-    if not number:
-        flags = (*flags, "no-number")
-    if not time_s:
-        flags = (*flags, "no-time")
-    return Inbound(
-        account=account,
-        number=to_wire(number) if number else _short(mobile),
-        text=text,
-        to=_short(to),
-        at_ms=time_s * 1000 or received_ms,
-        received_ms=received_ms,
-        message_id=_short(message_id),
-        flags=flags,
-    )
 
 
 # --- history ---------------------------------------------------------------------------------------------------------

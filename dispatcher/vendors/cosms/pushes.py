@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dispatcher.vendors.cosms.pages import REPORT_CODES, message
+from dispatcher.vendors.cosms.pages import REPORT_CODES
 from dispatcher.vendors.cosms.wire import FORMAT_ESCAPED, ID_CHARS_MAX, read_text
-from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.escapes import TextForm, once_more
 from dispatcher.vendors.reading.unreadable import Unreadable
@@ -59,7 +59,17 @@ def messages(push: Push, push_key: str | None, again: TextForm) -> InboundParsed
         value = once_more(value, again)
     text, flags = read_text(msg_format, value, unescape=False)
     message_id, time, to = (form.get(name, b"") for name in ("moid", "motime", "destid"))
-    return [message(push.account, push.received_ms, message_id, time, form["mobs"], to, text, flags)]
+    found = inbound.message(
+        push.account,
+        push.received_ms,
+        number=form["mobs"],
+        text=text,
+        flags=flags,
+        to=to,
+        time=time,
+        message_id=message_id,
+    )
+    return [found]
 
 
 def _parameters(push: Push, push_key: str | None, *needed: str) -> dict[str, bytes] | Refusal:

@@ -13,10 +13,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
 from dispatcher.vendors.guodu.lenient_json import folded, parse, trimmed, word
-from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import beside
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
@@ -25,8 +24,6 @@ from dispatcher.vendors.reading.unreadable import Unreadable
 from schemas.records import Inbound, Reports
 
 ID_CHARS_MAX: Final = 64
-SHORT_CHARS_MAX: Final = 64
-INBOUND_CHARS_MAX: Final = 10_000
 TIME_MARKS: Final = b"-:/. T"
 
 
@@ -172,24 +169,16 @@ def _message(entry: Any, account: str, received_ms: int, names: MoFields, form: 
         which, tried = ("mobile", names.mobile) if not mobile else ("text", names.text)
         return f"it has no {which} ({', '.join(tried)}); mo_fields says how the vendor names it"
     text, flags = pushed_text(written.encode(), form)
-    if len(text) > INBOUND_CHARS_MAX:
-        text = text[:INBOUND_CHARS_MAX]
-        flags = (*flags, "cut")
-    number = forms.number(mobile.encode())
-    time_s = forms.time_s((_first(fields, names.time) or "").encode().translate(None, TIME_MARKS))
-    if not number:
-        flags = (*flags, "no-number")
-    if not time_s:
-        flags = (*flags, "no-time")
-    return Inbound(
-        account=account,
-        number=to_wire(number) if number else mobile[:SHORT_CHARS_MAX],
+    to, time, message_id = ((_first(fields, each) or "").encode() for each in (names.to, names.time, names.id))
+    return inbound.message(
+        account,
+        received_ms,
+        number=mobile.encode(),
         text=text,
-        to=(_first(fields, names.to) or "")[:SHORT_CHARS_MAX],
-        at_ms=time_s * 1000 or received_ms,
-        received_ms=received_ms,
-        message_id=(_first(fields, names.id) or "")[:ID_CHARS_MAX],
         flags=flags,
+        to=to,
+        time=time.translate(None, TIME_MARKS),
+        message_id=message_id,
     )
 
 

@@ -13,8 +13,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from dispatcher.core.wire_number import to_wire
-from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import Column, Spans, column_of
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
@@ -23,8 +22,6 @@ from schemas.records import Inbound, Reports
 
 FIELDS: Final = 4
 ID_BYTES_MAX: Final = 64
-SHORT_CHARS_MAX: Final = 64
-INBOUND_CHARS_MAX: Final = 10_000
 EXTRA_BYTES_MAX: Final = 64
 
 _BLANKS: Final = b" \t\r\n"
@@ -231,24 +228,4 @@ def _entries(value: bytes, unreadable: Unreadable) -> list[bytes]:
 def _message(entry: bytes, account: str, received_ms: int, form: TextForm) -> Inbound:
     phone, extension, *middle, stamp = entry.split(b",")
     text, flags = pushed_text(b",".join(middle).strip(_BLANKS), form)
-    if len(text) > INBOUND_CHARS_MAX:
-        text = text[:INBOUND_CHARS_MAX]
-        flags = (*flags, "cut")
-    number, time_s = forms.number(phone), forms.time_s(stamp)
-    if not number:
-        flags = (*flags, "no-number")
-    if not time_s:
-        flags = (*flags, "no-time")
-    return Inbound(
-        account=account,
-        number=to_wire(number) if number else _short(phone),
-        text=text,
-        to=_short(extension),
-        at_ms=time_s * 1000 or received_ms,
-        received_ms=received_ms,
-        flags=flags,
-    )
-
-
-def _short(value: bytes) -> str:
-    return value.decode("utf-8", "replace").strip()[:SHORT_CHARS_MAX]
+    return inbound.message(account, received_ms, number=phone, text=text, flags=flags, to=extension, time=stamp)
