@@ -189,11 +189,11 @@ def _say(done: ResolveResult, found: Sequence[UnknownRequest], *, runs: bool) ->
         click.echo(f"nothing of {done.campaign} is unknown.")
         return
     waiting = {chunk.chunk for chunk in done.chunks if not chunk.in_effect}
-    resolved = [doubt for doubt in found if doubt.name not in waiting]
+    resolved = [request for request in found if request.name not in waiting]
     if resolved:
         click.echo(f"{amount(resolved)} resolved as {done.as_}.")
     if waiting:
-        accounts = " and ".join(sorted({doubt.chunk.account for doubt in found if doubt.name in waiting}))
+        accounts = " and ".join(sorted({request.chunk.account for request in found if request.name in waiting}))
         when = (
             f"when the lane of {accounts} is sure that no earlier request can go out, at most a minute after it started"
             if runs

@@ -45,7 +45,7 @@ def listing(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
 
 def amount(found: Sequence[UnknownRequest]) -> str:
     """`300 recipients in 3 requests are`."""
-    recipients = sum(doubt.chunk.recipients for doubt in found)
+    recipients = sum(request.chunk.recipients for request in found)
     return (
         f"{counted(recipients, 'recipient')} in {counted(len(found), 'request')} {'is' if recipients == 1 else 'are'}"
     )
@@ -59,44 +59,44 @@ def requests(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
         for texts in zip(*((d.name, d.chunk.campaign, d.chunk.account) for d in shown), strict=True)
     )
     parts: list[RenderableType] = []
-    for doubt in shown:
-        chunk = doubt.chunk
-        line = Text(f"{doubt.name:<{name}}  ").append(f"{chunk.campaign:<{campaign}}", style="bold")
+    for request in shown:
+        chunk = request.chunk
+        line = Text(f"{request.name:<{name}}  ").append(f"{chunk.campaign:<{campaign}}", style="bold")
         line.append(f"  {chunk.account:<{account}}  {counted(chunk.recipients, 'recipient')}")
         line.append(f"  since {clock(chunk.since_ms)} ({age((now_ms - chunk.since_ms) / 1000)})")
         parts += [
             line,
-            Padding(Text(f"{why(doubt)}; {evidence(doubt)}", style="dim"), (0, 0, 0, name + 2), expand=False),
+            Padding(Text(f"{why(request)}; {evidence(request)}", style="dim"), (0, 0, 0, name + 2), expand=False),
         ]
     if rest:
-        recipients = counted(sum(doubt.chunk.recipients for doubt in rest), "recipient")
+        recipients = counted(sum(request.chunk.recipients for request in rest), "recipient")
         parts.append(Text(f"and {len(rest):,} more with {recipients} (--json lists all)"))
     return Group(*parts)
 
 
-def evidence(doubt: UnknownRequest) -> str:
+def evidence(request: UnknownRequest) -> str:
     """The evidence that it was taken."""
-    proof = doubt.proof
-    if doubt.in_history:
-        return doubt.in_history
-    if doubt.looked_up:
+    proof = request.proof
+    if request.in_history:
+        return request.in_history
+    if request.looked_up:
         return "the account's lane will ask the vendor's history, in a minute or two"
     if proof is not None and not proof.reports:
         return f"taken: the vendor took an earlier attempt of these recipients after all, under id {proof.vendor_id}"
     if proof is not None:
         return f"taken: reports for {counted(proof.numbers, 'number')} of it under id {proof.vendor_id}"
-    if doubt.clues:
-        clue, more = doubt.clues[0], len(doubt.clues) - 1
-        return _ambiguous(clue) + (f"; {counted(more, 'more id')} like it" if more else "")
-    return f"not looked for: {doubt.blind}" if doubt.blind else "no report so far"
+    if request.evidence:
+        each, more = request.evidence[0], len(request.evidence) - 1
+        return _ambiguous(each) + (f"; {counted(more, 'more id')} like it" if more else "")
+    return f"not looked for: {request.blind}" if request.blind else "no report so far"
 
 
-def _ambiguous(clue: ReportEvidence) -> str:
-    said = f"reports for {counted(clue.numbers, 'number')} of it under id {clue.vendor_id}"
-    if not clue.others:
+def _ambiguous(each: ReportEvidence) -> str:
+    said = f"reports for {counted(each.numbers, 'number')} of it under id {each.vendor_id}"
+    if not each.others:
         return f"{said}, but another id claims it too, or they came before it was sent"
-    named = ", ".join(f"{chunk_name(other)} ({other.campaign}, {holder_word(other)})" for other in clue.others[:3])
-    return f"{said}, which can be {named}{', …' if len(clue.others) > 3 else ''} as well"
+    named = ", ".join(f"{chunk_name(other)} ({other.campaign}, {holder_word(other)})" for other in each.others[:3])
+    return f"{said}, which can be {named}{', …' if len(each.others) > 3 else ''} as well"
 
 
 def holder_word(chunk: Candidate) -> str:
@@ -106,8 +106,8 @@ def holder_word(chunk: Candidate) -> str:
 
 def _advice(found: Sequence[UnknownRequest]) -> Iterator[Text]:
     """What to do, by policy."""
-    views = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
-    if any(doubt.proof is not None for doubt in found):
+    views = {request.campaign.id: request.campaign for request in found}.values()
+    if any(request.proof is not None for request in found):
         yield Text(
             "\nRequests that reports prove to be taken are resolved within seconds while `dispatcher run` (results, "
             "lanes) is running."
@@ -139,31 +139,31 @@ _DECISIONS: Final[dict[ResolvedAs, str]] = {
 
 def plan(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> Iterator[str]:
     """What a decision will do, shown before the question."""
-    [view] = {doubt.campaign.id: doubt.campaign for doubt in found}.values()
-    recipients = sum(doubt.chunk.recipients for doubt in found)
+    [view] = {request.campaign.id: request.campaign for request in found}.values()
+    recipients = sum(request.chunk.recipients for request in found)
     what = f"{counted(recipients, 'recipient')} in {counted(len(found), 'request')} of {view.id}"
     if verdict != "sent" and view.cancelled:
         yield f"{what} count as cancelled: the campaign is cancelled, nothing is sent."
     else:
         paused = ", once the campaign is resumed" if verdict != "sent" and view.paused else ""
         yield f"{what} {_WHAT_HAPPENS[verdict]}{paused}."
-    taken = [doubt for doubt in found if doubt.proof is not None]
-    hinted = [doubt for doubt in found if doubt.proof is None and doubt.clues]
+    taken = [request for request in found if request.proof is not None]
+    hinted = [request for request in found if request.proof is None and request.evidence]
     if verdict != "sent" and taken:
         yield f"ATTENTION: reports prove that the vendor took {_names(taken)}: {_twice(taken)} get the text twice."
-    if verdict == "resend" and (partly := [doubt for doubt in found if doubt.partly_taken]):
+    if verdict == "resend" and (partly := [request for request in found if request.partly_taken]):
         yield (f"ATTENTION: the vendor's history has some recipients of {_names(partly)}: these get the text twice.")
     if verdict != "sent" and hinted:
         yield f"ATTENTION: there are reports that may be of {_names(hinted)}: the vendor may well have taken them."
 
 
 def _names(found: Sequence[UnknownRequest]) -> str:
-    names = [doubt.name for doubt in found]
+    names = [request.name for request in found]
     return f"{', '.join(names[:5])}{f' and {len(names) - 5:,} more' if len(names) > 5 else ''}"
 
 
 def _twice(found: Sequence[UnknownRequest]) -> str:
-    return f"up to {counted(sum(doubt.chunk.recipients for doubt in found), 'recipient')}"
+    return f"up to {counted(sum(request.chunk.recipients for request in found), 'recipient')}"
 
 
 def resolved_table(found: Sequence[Resolution]) -> Table:

@@ -66,7 +66,7 @@ class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
     chunk: UnknownChunk
     campaign: CampaignView
     vendor: str
-    clues: tuple[ReportEvidence, ...]
+    evidence: tuple[ReportEvidence, ...]
     blind: str = ""
 
     @property
@@ -92,18 +92,18 @@ class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def proof(self) -> ReportEvidence | None:
         """The clue that proves that it was taken."""
-        return next((clue for clue in self.clues if clue.proves), None)
+        return next((each for each in self.evidence if each.proves), None)
 
 
-def doubts(reader: StoreReader, campaign: str | None = None) -> list[UnknownRequest]:
+def unknown_requests(reader: StoreReader, campaign: str | None = None) -> list[UnknownRequest]:
     """The unknown chunks of this campaign, or of all, oldest first. Raises UserError if there is none. Blocks."""
     views = {view.id: view for view in ([view_in(reader, campaign)] if campaign else reader.campaigns())}
     chunks = [chunk for chunk in reader.unknown(campaign) if chunk.campaign in views]
-    clues: dict[int, list[ReportEvidence]] = {}
+    evidence: dict[int, list[ReportEvidence]] = {}
     blind: dict[str, str] = {}
     for account in sorted({chunk.account for chunk in chunks} & set(reader.in_doubt())):
         if not gives_ids_each(views.values(), account):
-            blind[account] = _gather(reader, account, clues)
+            blind[account] = _gather(reader, account, evidence)
         else:
             blind[account] = ONE_BY_ONE
     found = []
@@ -115,7 +115,7 @@ def doubts(reader: StoreReader, campaign: str | None = None) -> list[UnknownRequ
                 chunk=chunk,
                 campaign=view,
                 vendor=vendors.get(chunk.account, ""),
-                clues=tuple(clues.get(lane_place(chunk.partition, chunk.intent), ())),
+                evidence=tuple(evidence.get(lane_place(chunk.partition, chunk.intent), ())),
                 blind=blind.get(chunk.account, ""),
             )
         )
@@ -133,7 +133,7 @@ def _ids_each(vendor: str) -> bool:
     return known is not None and known.ids_each
 
 
-def _gather(reader: StoreReader, account: str, clues: dict[int, list[ReportEvidence]]) -> str:
+def _gather(reader: StoreReader, account: str, evidence: dict[int, list[ReportEvidence]]) -> str:
     """Add the account's clues by chunk; returns why there are none, unless reports are missing."""
     after, parts = "", list[Evidence]()
     for _ in range(EVIDENCE_CALLS_MAX):
@@ -147,18 +147,18 @@ def _gather(reader: StoreReader, account: str, clues: dict[int, list[ReportEvide
     for trace in traces:
         for chunk in {*trace.holders, *trace.proves}:
             proof = proven.get(chunk.id)
-            clue = ReportEvidence(
+            each = ReportEvidence(
                 vendor_id=trace.of.vendor_id,
                 reports=trace.of.reports,
                 numbers=len(trace.of.numbers),
                 others=tuple(other for other in trace.holders if other.id != chunk.id),
                 proves=proof is not None and proof.of is trace.of,
             )
-            clues.setdefault(chunk.id, []).append(clue)
+            evidence.setdefault(chunk.id, []).append(each)
     for proof in proven.values():
         if proof.of is None:
-            clue = ReportEvidence(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
-            clues.setdefault(proof.chunk.id, []).append(clue)
+            each = ReportEvidence(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
+            evidence.setdefault(proof.chunk.id, []).append(each)
     if any(part.each for part in parts):
         return ONE_BY_ONE
     return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""
@@ -168,7 +168,7 @@ def chosen(found: Sequence[UnknownRequest], campaign: str, names: Collection[str
     """The requests that `--chunk` names, or all. Raises UserError for one that is not unknown."""
     if not names:
         return list(found)
-    known = {doubt.name: doubt for doubt in found}
+    known = {request.name: request for request in found}
     strange = [name for name in names if name not in known]
     if strange:
         there = f"{', '.join(list(known)[:5])}{', …' if len(known) > 5 else ''}" or "none"
@@ -187,11 +187,11 @@ def decisions(
     A chunk that is proven to be taken gets its id with `sent`, so that its reports are joined.
     """
     together: dict[tuple[str, str, str], list[int]] = {}
-    for doubt in found:
-        proof = doubt.proof
+    for request in found:
+        proof = request.proof
         its_id = vendor_id or (proof.vendor_id if proof is not None else "")
-        key = (doubt.chunk.account, doubt.chunk.campaign, its_id if verdict == ResolvedAs.SENT else "")
-        together.setdefault(key, []).append(doubt.chunk.intent)
+        key = (request.chunk.account, request.chunk.campaign, its_id if verdict == ResolvedAs.SENT else "")
+        together.setdefault(key, []).append(request.chunk.intent)
     records: dict[int, list[Decided]] = {}
     for (account, campaign, its_id), intents in together.items():
         for first in range(0, len(intents), INTENTS_MAX):
@@ -267,19 +267,19 @@ class UnknownList(msgspec.Struct, frozen=True, kw_only=True):
 def unknown_list(found: Sequence[UnknownRequest], records_behind: int) -> UnknownList:
     """What there is to know of these."""
     return UnknownList(
-        recipients=sum(doubt.chunk.recipients for doubt in found),
+        recipients=sum(request.chunk.recipients for request in found),
         requests=len(found),
         records_behind=records_behind,
-        chunks=[_request(doubt) for doubt in found],
+        chunks=[_request(request) for request in found],
     )
 
 
-def _request(doubt: UnknownRequest) -> ListedRequest:
-    chunk = doubt.chunk
+def _request(request: UnknownRequest) -> ListedRequest:
+    chunk = request.chunk
     return ListedRequest(
-        chunk=doubt.name,
+        chunk=request.name,
         campaign=chunk.campaign,
-        policy=doubt.campaign.unknown,
+        policy=request.campaign.unknown,
         account=chunk.account,
         batch=chunk.batch,
         start=chunk.start,
@@ -287,32 +287,32 @@ def _request(doubt: UnknownRequest) -> ListedRequest:
         recipients=chunk.recipients,
         attempt=chunk.attempt,
         since_ms=chunk.since_ms,
-        why=why(doubt),
+        why=why(request),
         code=chunk.code,
         text=masked_mobiles(chunk.text),
-        proven=doubt.proof is not None,
-        evidence=[_evidence(clue) for clue in doubt.clues],
-        not_looked_for=doubt.blind or None,
+        proven=request.proof is not None,
+        evidence=[_evidence(each) for each in request.evidence],
+        not_looked_for=request.blind or None,
     )
 
 
-def _evidence(clue: ReportEvidence) -> ListedEvidence:
+def _evidence(each: ReportEvidence) -> ListedEvidence:
     return ListedEvidence(
-        vendor_id=clue.vendor_id,
-        reports=clue.reports,
-        numbers=clue.numbers,
-        proves=clue.proves,
+        vendor_id=each.vendor_id,
+        reports=each.reports,
+        numbers=each.numbers,
+        proves=each.proves,
         others=[
             OtherRequest(chunk=chunk_name(other), campaign=other.campaign, state=other.state.word)
-            for other in clue.others
+            for other in each.others
         ],
     )
 
 
-def why(doubt: UnknownRequest) -> str:
+def why(request: UnknownRequest) -> str:
     """Why it is unknown, in plain words."""
-    chunk = doubt.chunk
-    if doubt.in_history:
+    chunk = request.chunk
+    if request.in_history:
         return "no answer says what became of it"
     text = masked_mobiles(" ".join(chunk.text.split()))
     said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
@@ -322,7 +322,7 @@ def why(doubt: UnknownRequest) -> str:
         return f"no answer came{said}"
     if chunk.code == "unreadable":
         return f"an answer that cannot be read{said}"
-    known = meaning(doubt.vendor, "submit", chunk.code)
+    known = meaning(request.vendor, "submit", chunk.code)
     heard = said if not known or chunk.code.startswith("http ") else ""  # the vendor's text says no more than its code
     return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
 
@@ -354,9 +354,9 @@ class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[UnknownRequest], int]:
-    """The result of `doubts`, and how many records it is behind the log. Raises LogError, StoreError."""
+    """The result of `unknown_requests`, and how many records it is behind the log. Raises LogError, StoreError."""
     records_behind = await session.behind(whole=True)
-    return await session.read(lambda reader: doubts(reader, campaign)), records_behind
+    return await session.read(lambda reader: unknown_requests(reader, campaign)), records_behind
 
 
 async def unknown_to_resolve(
@@ -390,28 +390,28 @@ async def resolve_unknown(
     await decide(await session.log(), decisions(found, verdict, why=why, vendor_id=vendor_id, by=who, at_ms=now_ms()))
     within_s = IN_EFFECT_WITHIN_S if lanes_run(session, found) else 0.0
     left = await _still_unknown(session, found, within_s) if found else []
-    waiting = {doubt.name for doubt in left}
+    waiting = {request.name for request in left}
     return ResolveResult(
         campaign=campaign,
         as_=verdict,
         why=why,
         by=who if found else "",
-        recipients=sum(doubt.chunk.recipients for doubt in found),
+        recipients=sum(request.chunk.recipients for request in found),
         in_effect=not left,
         chunks=[
             ResolvedChunk(
-                chunk=doubt.name,
-                account=doubt.chunk.account,
-                recipients=doubt.chunk.recipients,
-                in_effect=doubt.name not in waiting,
+                chunk=request.name,
+                account=request.chunk.account,
+                recipients=request.chunk.recipients,
+                in_effect=request.name not in waiting,
             )
-            for doubt in found
+            for request in found
         ],
     )
 
 
 def _check_not_taken(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> None:
-    partly = [doubt for doubt in found if doubt.partly_taken]
+    partly = [request for request in found if request.partly_taken]
     if verdict == ResolvedAs.NOT_SENT and partly:
         first = partly[0]
         raise UserError(
@@ -424,17 +424,17 @@ def _check_not_taken(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> No
 def lanes_run(session: Session, found: Sequence[UnknownRequest]) -> bool:
     """Whether a process of this machine runs one of their lanes; on Kafka any machine may, which is not known here."""
     held = lane_holders(session.places)
-    return held is None or bool(held.keys() & {doubt.chunk.partition for doubt in found})
+    return held is None or bool(held.keys() & {request.chunk.partition for request in found})
 
 
 async def _still_unknown(session: Session, found: Sequence[UnknownRequest], within_s: float) -> list[UnknownRequest]:
     """Those of these that are still unknown: returns as soon as none is, or at the end of the time."""
-    [campaign] = {doubt.campaign.id for doubt in found}
+    [campaign] = {request.campaign.id for request in found}
     until_s = time.monotonic() + within_s
     while True:
         chunks = await session.read(lambda reader: reader.unknown(campaign))
         unknown = {(chunk.partition, chunk.intent) for chunk in chunks}
-        left = [doubt for doubt in found if (doubt.chunk.partition, doubt.chunk.intent) in unknown]
+        left = [request for request in found if (request.chunk.partition, request.chunk.intent) in unknown]
         if not left or time.monotonic() >= until_s:
             return left
         await asyncio.sleep(LOOK_AGAIN_S)

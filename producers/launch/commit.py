@@ -124,8 +124,8 @@ async def _append_rejects(prepared: PreparedLaunch, log: Log, attempt: str) -> N
 
 async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, progress: Progress) -> list[BatchPlace]:
     """Every batch, PACKING at a time, in any order; jobs have their places."""
-    campaign, sizes = prepared.definition.campaign, prepared.dealt.sizes
-    recipients, personal_texts = prepared.dealt.recipients, prepared.dealt.personal_texts
+    campaign, sizes = prepared.definition.campaign, prepared.route_split.sizes
+    recipients, personal_texts = prepared.route_split.recipients, prepared.route_split.personal_texts
     located: list[BatchPlace | None] = [None] * len(sizes)
     starts = [0, *accumulate(sizes)]
     waiting = iter(range(len(sizes)))
@@ -165,7 +165,7 @@ async def _append_jobs(prepared: PreparedLaunch, log: Log, attempt: str, located
     """The jobs of every account, numbered from 0 and in that order: one append after the other."""
     campaign = prepared.definition.campaign
     jobs: dict[str, list[Job]] = defaultdict(list)
-    for part in prepared.dealt.parts:
+    for part in prepared.route_split.parts:
         place, mine = located[part.batch], jobs[part.account]
         mine.append(
             Job(

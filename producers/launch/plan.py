@@ -263,15 +263,15 @@ def send_hours(route: Mapping[str, Vendor]) -> list[str]:
 def plan_accounts(
     route: Mapping[str, Vendor],
     text: str | Texts,
-    dealt: Sequence[Part],
+    pieces: Sequence[Part],
     apart: Callable[[int, int], int] | None = None,
 ) -> tuple[AccountPlan, ...]:
-    """What each account of the route will do. `dealt` are all parts, in the campaign's order.
+    """What each account of the route will do. `pieces` are all parts, in the campaign's order.
 
     `apart` returns how many recipients of a (start, count) range another credit pays; without it none.
     """
-    texts, starts = _texts(text), accumulate((part.count for part in dealt), initial=0)
-    placed = list(zip(starts, dealt, strict=False))
+    texts, starts = _texts(text), accumulate((part.count for part in pieces), initial=0)
+    placed = list(zip(starts, pieces, strict=False))
     return tuple(
         _account(name, vendor, texts, [(start, part.count) for start, part in placed if part.account == name], apart)
         for name, vendor in route.items()
@@ -351,23 +351,23 @@ def _account(
     name: str,
     vendor: Vendor,
     texts: Texts,
-    dealt: Sequence[tuple[int, int]],
+    pieces: Sequence[tuple[int, int]],
     apart: Callable[[int, int], int] | None,
 ) -> AccountPlan:
     """The plan of an account that sends these (start, count) ranges of the campaign."""
-    paid_apart = sum(apart(start, count) for start, count in dealt) if apart is not None else 0
+    paid_apart = sum(apart(start, count) for start, count in pieces) if apart is not None else 0
     segments = texts.segments(vendor.split)
-    recipients = sum(count for _, count in dealt)
+    recipients = sum(count for _, count in pieces)
     most = per_request(vendor, segments)
     per_s = rate(vendor, texts)
     return AccountPlan(
         account=name,
         vendor=vendor.tag,
         recipients=recipients,
-        jobs=len(dealt),
-        requests=sum(texts.requests(vendor, most, start, count) for start, count in dealt),
+        jobs=len(pieces),
+        requests=sum(texts.requests(vendor, most, start, count) for start, count in pieces),
         segments=segments,
-        messages=sum(texts.messages(vendor.split, start, count) for start, count in dealt),
+        messages=sum(texts.messages(vendor.split, start, count) for start, count in pieces),
         per_s=float(per_s),
         paced=vendor.flow is not None,
         seconds=float(recipients / per_s),

@@ -37,7 +37,7 @@ from producers.launch.plan import (
     shares,
 )
 from producers.launch.repeats import repeated
-from producers.launch.route_split import Part, batch_sizes, deal
+from producers.launch.route_split import Part, batch_sizes, split_route
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, Personal, Progress, count, read_list, silent
@@ -66,7 +66,7 @@ class PreparedLaunch(msgspec.Struct):
     definition: Definition
     plan: Plan
     intake: Intake
-    dealt: RouteSplit
+    route_split: RouteSplit
     fingerprint: str
 
     def close(self) -> None:
@@ -106,36 +106,36 @@ async def prepare(
         phs=all(vendor.limits.phs for vendor in definition.accounts.values()),
     )
     try:
-        dealt = await asyncio.to_thread(_dealt, definition, intake)
+        route_split = await asyncio.to_thread(_route_split, definition, intake)
         views = await _launched_before(session) if ask_balance else []
         plan = make_plan(
             campaign=definition.campaign,
             name=definition.name,
             origin=intake.origin,
-            text=dealt.texts,
+            text=route_split.texts,
             counts=intake.counts,
-            batches=len(dealt.sizes),
+            batches=len(route_split.sizes),
             accounts=(
-                await _with_balances(session, definition, dealt, views, create=create)
+                await _with_balances(session, definition, route_split, views, create=create)
                 if ask_balance
-                else dealt.accounts
+                else route_split.accounts
             ),
             now_ms=now_ms(),
             notes=(
                 *placeholders_of_others(request.text, intake.headers),
                 *unread,
-                *(await asyncio.to_thread(repeated, session.config, definition, dealt.recipients, views)),
+                *(await asyncio.to_thread(repeated, session.config, definition, route_split.recipients, views)),
                 *intake.notes,
                 *send_hours(definition.accounts),
-                *definition.signature_notes(dealt.texts.longest),
-                *definition.vendor_notes(dealt.texts.longest),
+                *definition.signature_notes(route_split.texts.longest),
+                *definition.vendor_notes(route_split.texts.longest),
             ),
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
     except BaseException:
         intake.spool.close()
         raise
-    return PreparedLaunch(suppression, definition, plan, intake, dealt, fingerprint)
+    return PreparedLaunch(suppression, definition, plan, intake, route_split, fingerprint)
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -149,11 +149,11 @@ async def _launched_before(session: Session) -> list[CampaignView]:
 
 
 async def _with_balances(
-    session: Session, definition: Definition, dealt: RouteSplit, views: Sequence[CampaignView], *, create: bool
+    session: Session, definition: Definition, route_split: RouteSplit, views: Sequence[CampaignView], *, create: bool
 ) -> tuple[AccountPlan, ...]:
     """The accounts' plans with their balances, and the share of balance and time that other campaigns use."""
     vendors = definition.accounts
-    plans = await ask_balances(session, vendors, dealt.accounts, definition.by, create=create)
+    plans = await ask_balances(session, vendors, route_split.accounts, definition.by, create=create)
     waiting = queues((view for view in views if view.id != definition.campaign), vendors)
     return tuple(
         beside_the_queue(
@@ -179,21 +179,21 @@ async def suppressed_since(prepared: PreparedLaunch, log: Log) -> None:
         return
     intake.separated = separated
     intake.counts = count(plan.rows, separated, plan.invalid_reasons)
-    dealt = prepared.dealt = await asyncio.to_thread(_dealt, prepared.definition, intake)
+    route_split = prepared.route_split = await asyncio.to_thread(_route_split, prepared.definition, intake)
     asked = {account.account: account for account in plan.accounts}
     prepared.plan = make_plan(
         campaign=plan.campaign,
         name=plan.name,
         origin=intake.origin,
-        text=dealt.texts,
+        text=route_split.texts,
         counts=intake.counts,
-        batches=len(dealt.sizes),
+        batches=len(route_split.sizes),
         accounts=tuple(
             msgspec.structs.replace(
                 account,
                 **{name: getattr(asked[account.account], name) for name in _OF_THE_WHOLE_ACCOUNT},
             )
-            for account in dealt.accounts
+            for account in route_split.accounts
         ),
         now_ms=now_ms(),
         notes=plan.notes,
@@ -220,7 +220,7 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
     return suppression, []
 
 
-def _dealt(definition: Definition, intake: Intake) -> RouteSplit:
+def _route_split(definition: Definition, intake: Intake) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
     recipients, personal_texts = intake.separated.recipients, None
@@ -234,7 +234,7 @@ def _dealt(definition: Definition, intake: Intake) -> RouteSplit:
         least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
         sizes = batch_sizes(intake.counts.recipients, least)
     texts: Texts = personal_texts or OneText(definition.text)
-    parts = deal(sizes, shares(definition.accounts, texts))
+    parts = split_route(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
     return RouteSplit(sizes, parts, accounts, recipients, personal_texts, texts)

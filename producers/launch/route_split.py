@@ -40,7 +40,7 @@ def batch_sizes(recipients: int, numbers_min: int = 1) -> list[int]:
     return sizes
 
 
-def deal(sizes: Sequence[int], shares: Sequence[Share]) -> list[Part]:
+def split_route(sizes: Sequence[int], shares: Sequence[Share]) -> list[Part]:
     """The parts of every batch, in order; together they cover each batch exactly once."""
     whole = sum((share.rate for share in shares), Fraction(0))
     given = [0] * len(shares)

@@ -11,7 +11,7 @@ from dispatcher.config.file import parse
 from dispatcher.words import duration
 from producers.launch.plan import Counts, Origin, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.launch.plan_text import plan_lines, shortage
-from producers.launch.route_split import deal
+from producers.launch.route_split import split_route
 from schemas.states import BY_FILE_SHOWN, ON_LIST
 
 LONG = "长" * 140  # three parts: 67 + 67 + 6
@@ -58,7 +58,7 @@ ORIGIN = Origin(
 
 
 def planned(route, sizes, text="hi", **changes):
-    accounts = plan_accounts(route, text, deal(sizes, shares(route, text)))
+    accounts = plan_accounts(route, text, split_route(sizes, shares(route, text)))
     options = {
         "campaign": "may",
         "name": "May sale",
@@ -183,7 +183,7 @@ def test_what_another_credit_pays_is_not_compared_with_the_balance(apart, balanc
 
     route = {"a": account()}
     counted = None if apart is None else lambda start, count: min(count, max(0, apart - start))
-    accounts = plan_accounts(route, "hi", deal([60, 40], shares(route, "hi")), counted)
+    accounts = plan_accounts(route, "hi", split_route([60, 40], shares(route, "hi")), counted)
     plan = planned(route, [60, 40], accounts=(replace(accounts[0], balance=balance),))
     assert words in "\n".join(plan_lines(plan))
     assert shortage(plan).startswith(f'The balance is too low: "a" is short by {lacks} messages.' if lacks else "")
