@@ -30,6 +30,7 @@ from producers.lists.phone_column import (
     DELIMITERS,
     NO_DELIMITER,
     SAMPLES,
+    SHARE_MIN,
     Column,
     chosen,
     find_column,
@@ -48,6 +49,7 @@ _UTF8: Final = "utf-8"
 _GB: Final = "gb18030"
 _LF: Final = 10
 
+_WIDE_MARKS: Final = ("，".encode(), "；".encode())
 _SEP: Final = re.compile(rb'"?sep=(\t|[!-~])"?[ \t,;]*\r?\n', re.IGNORECASE)
 _BETWEEN_NUMBERS: Final = re.compile(r"[,，、;；|/\s]+")
 _LIKE_NUMBERS: Final = re.compile(r"[\d+\-().（）＋－,，、;；|/\s]+")
@@ -70,6 +72,7 @@ class TextList:
         self.label: Final = label
         self.bytes_read = 0
         self.encoding = "ascii"
+        self._wide = b""
         self._stream = stream
         self._block_bytes = block_bytes
         if choice.sheet is not None:
@@ -86,14 +89,16 @@ class TextList:
             self._delimiter = divider
         else:
             self._delimiter = sniff_delimiter({each: found[0] for each, found in divided.items()}, choice.column)
+        if self._delimiter == NO_DELIMITER and not self._side_by_side:
+            self._wide, divided[NO_DELIMITER] = _widely_divided(head, divided[NO_DELIMITER])
         rows, lines = divided[self._delimiter]
         self.column: Final = self._column(rows, lines, choice, head)
         self.headers: Final = headers_of(rows, self.column)
         self.header_line: Final = (
             None if self.column.header_at is None else lines[self.column.header_at] + self._first_line
         )
-        named = self.column.header_at is not None and self._delimiter != NO_DELIMITER
-        self._width: Final = len(rows[self.column.header_at or 0]) if named else None
+        width = len(rows[self.column.header_at]) if self.column.header_at is not None else 0
+        self._width: Final = width if width > 1 else None
         self._surplus = self._first_surplus = 0
 
     @property
@@ -275,7 +280,8 @@ class TextList:
             return text
         if self.encoding == "ascii":
             self.encoding = _guess(text)
-        return text.decode(_GB, "replace").encode(_UTF8) if self.encoding == _GB else text
+        text = text.decode(_GB, "replace").encode(_UTF8) if self.encoding == _GB else text
+        return text.replace(self._wide, NO_DELIMITER.encode()) if self._wide else text
 
     def _read(self) -> bytes:
         try:
@@ -323,6 +329,21 @@ def _sample(head: bytes, delimiter: str) -> tuple[list[list[str]], list[int]]:
     return [row for line in lines for row in split_rows([line], delimiter)], _starts(head, mended)[
         : len(lines)
     ].tolist()
+
+
+def _widely_divided(
+    head: bytes, whole: tuple[list[list[str]], list[int]]
+) -> tuple[bytes, tuple[list[list[str]], list[int]]]:
+    """(the full-width mark that divides columns where nothing else does, the sample so divided), or (none, `whole`).
+
+    It counts as the character that no text has, so that values keep their commas.
+    """
+    for mark in _WIDE_MARKS:
+        found = _sample(head.replace(mark, NO_DELIMITER.encode()), NO_DELIMITER)
+        filled = [row for row in found[0] if any(row)]
+        if filled and sum(len(row) > 1 for row in filled) >= SHARE_MIN * len(filled):
+            return mark, found
+    return b"", whole
 
 
 def _side_by_side(head: bytes) -> bool:

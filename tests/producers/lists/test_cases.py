@@ -117,6 +117,8 @@ READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("26-two-row-header.xlsx", {}, {"header": 1, "numbers": [0, A], "lines": [2, 3]}),
     ("27-fixed-lines-beside.csv", {}, {"column": 2, "numbers": [A, B]}),
     ("28-order-numbers-like-mobiles.csv", {}, {"column": 2, "numbers": [A, B], "others": 1}),
+    ("32-full-width-comma.csv", {}, {"numbers": [A, B], "rows": [(str(A), "Lee, Ann"), (str(B), "李四")]}),
+    ("32-full-width-comma.csv", {"column": "手机号"}, {"column": 1, "numbers": [A, B]}),
     ("29-prefixes.csv", {}, {"numbers": [A, B, C, D, E]}),
 ]  # fmt: skip
 
