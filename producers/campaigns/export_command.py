@@ -51,18 +51,18 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
     help=f"Only rows in these states: {', '.join((*STATES, *REJECTED))}. Default: all recipients.",
 )
 @output_options(FORMATS)
-@click.option("--texts", is_flag=True, help="With a column of the text each recipient gets.")
+@click.option("--texts", is_flag=True, help="Add a column with each recipient's text.")
 @click.option(
     "--with-columns",
     "columns",
     is_flag=False,
     flag_value="",
     metavar="[LIST]",
-    help="With the values of the placeholders, or with all columns of this LIST, the file that was launched.",
+    help="Add the values of the placeholders, or all columns of this LIST, the file that was launched.",
 )
 @click.option("--column", metavar="C", help="The phone column of LIST: its header, or its number from 1.")
 @click.option("--sheet", metavar="S", help="The sheet of LIST: its name, or its number from 1.")
-@click.option("--header-row", type=click.IntRange(0), metavar="N", help="The line of LIST's header; 0: there is none.")
+@click.option("--header-row", type=click.IntRange(0), metavar="N", help="The line of LIST's header; 0: no header.")
 @click.option(
     "--lang",
     "language",
@@ -93,12 +93,12 @@ def export_command(
     Columns: number, state, code (the vendor's), meaning, vendor_id, account, submitted_at, reported_at (ISO 8601,
     +08:00). With invalid, duplicate or suppressed among the states, the rows of the list that were set aside follow,
     with their row number, their original value and, for a duplicate, the row it repeats. --texts adds a column with
-    each recipient's text, read from the log. In a spreadsheet, XLSX keeps long ids whole. FILE
-    appears only when it is complete.
+    each recipient's text, read from the log. XLSX keeps long ids whole in a spreadsheet. FILE appears only when it is
+    complete.
 
     --with-columns adds the values of a personalised campaign's placeholders, as they were sent, or all columns of LIST,
-    found again by number; then the numbers have the header that they have there. Such a file is a list: `campaign
-    launch` takes it as it is. A column that is called like another of ours keeps its name; ours has sms_ in front.
+    matched by number; then the numbers have LIST's header. `campaign launch` takes such a file as a list. If a column
+    has the name of one of ours, ours gets the prefix sms_.
 
     \b
     Examples:
