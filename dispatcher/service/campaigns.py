@@ -15,8 +15,7 @@ from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
 from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
-from dispatcher.service.progress import Pace, Speed, over, pace
-from dispatcher.service.queues import forecast, queues
+from dispatcher.service.progress import Pace, Speed, forecast, over, pace, queues
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import advice
 from dispatcher.store.port import StoreReader

@@ -1,21 +1,31 @@
-"""A campaign's results as rows, one per recipient, written to a file or a stream."""
+"""A campaign's results as rows, one per recipient, written to a file or a stream, on demand with what each got."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from itertools import pairwise
 from typing import IO, Final
 
 import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from dispatcher.config.places import Places
-from dispatcher.errors import StoreError
-from dispatcher.service.texts import sent_texts, sent_values
-from dispatcher.store.export.recipients import Columns, Format, Language, Wrote, export
+from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.messages.template import Template, parse
+from dispatcher.core.numbers import Numbers
+from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log, StoredRecord
+from dispatcher.store.export.recipients import Columns, Format, Language, Texts, Wrote, export
 from dispatcher.store.opening import open_reader
-from dispatcher.store.port import StoreReader
-from dispatcher.store.views import CampaignView
+from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
+from schemas.batch import BrokenBatch, Values, unpack_values
+from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 READ_WITHIN_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.2
@@ -81,3 +91,98 @@ def write_results(
             language=language,
         )
         return WrittenResults(rows=rows, damaged=reader.damaged(view.id))
+
+
+# --- each recipient's text and values, from the log: the results hold neither --------------------------------------
+
+
+@contextmanager
+def sent_texts(places: Places, view: CampaignView) -> Iterator[Texts]:
+    """The texts of each page's recipients. Raises LogError, and StoreError if the log does not have them any more."""
+    if not view.variables:
+        yield lambda page: pl.repeat(view.text, len(page.numbers), dtype=pl.String, eager=True)
+        return
+    template = parse(view.text)
+    with asyncio.Runner() as runner:
+        log = runner.run(open_log(places.log.url))
+        try:
+            yield lambda page: _texts(page, runner.run(_batch(log, page)), template)
+        finally:
+            runner.run(log.close())
+
+
+class SentValues:
+    """The values of a personalised campaign's recipients, a column for each placeholder."""
+
+    def __init__(self, names: tuple[str, ...], fetch: Callable[[Page], StoredRecord]) -> None:
+        self.names = names
+        self._fetch = fetch
+
+    def of(self, page: Page) -> pl.DataFrame:
+        """The values of a page's recipients. Raises LogError, StoreError."""
+        columns, is_known = _values(page, self._fetch(page))
+        nobody = pl.Series(~is_known)
+        return pl.DataFrame([columns[name].alias(name).set(nobody, None) for name in self.names])
+
+    def of_rejected(self, page: RejectPage) -> pl.DataFrame:
+        """Rejected rows have none on the log."""
+        return pl.DataFrame(
+            {name: [None] * len(page.rows) for name in self.names}, dict.fromkeys(self.names, pl.String)
+        )
+
+
+@contextmanager
+def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
+    """The values of each page's recipients. Raises UserError if the campaign has none, LogError."""
+    if not view.variables:
+        raise UserError(
+            f"{view.id} is not personalised, so the log has no columns of its list. Name the list: --with-columns LIST."
+        )
+    with asyncio.Runner() as runner:
+        log = runner.run(open_log(places.log.url))
+        try:
+            yield SentValues(tuple(view.variables), lambda page: runner.run(_batch(log, page)))
+        finally:
+            runner.run(log.close())
+
+
+async def _batch(log: Log, page: Page) -> StoredRecord:
+    offset, partition = divmod(page.place, SPREAD_PARTITIONS)
+    try:
+        return await log.fetch(RECIPIENTS.name, partition, offset)
+    except LogError as error:
+        raise StoreError(f"the texts of batch {page.batch} cannot be read: {error} Export without --texts.") from error
+
+
+def _values(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
+    """(a page's values by name, which of its recipients are in their batch)."""
+    try:
+        wire, _, values = unpack_values(stored.value, stored.headers)
+    except BrokenBatch as error:
+        raise LogDamaged(f"the texts of batch {page.batch} cannot be read: {error}. Export without --texts.") from error
+    if values is None:
+        raise LogDamaged(f"batch {page.batch} has no values. Export without --texts.")
+    known: Numbers = phone_numbers.decode(wire)
+    order = np.argsort(known)
+    places = order[np.minimum(np.searchsorted(known[order], page.numbers), len(known) - 1)]
+    columns = {name: _column(values, index, places) for index, name in enumerate(values.names)}
+    is_known: NDArray[np.bool_] = known[places] == page.numbers
+    return columns, is_known
+
+
+def _texts(page: Page, stored: StoredRecord, template: Template) -> pl.Series:
+    columns, is_known = _values(page, stored)
+    names = tuple(columns)
+    parts: list[pl.Series | pl.Expr] = [pl.lit(template.literals[0])]
+    for slot, literal in zip(template.of(names).slots, template.literals[1:], strict=True):
+        parts += [pl.lit(columns[names[slot]]), pl.lit(literal)]
+    texts = pl.select(pl.concat_str(parts)).to_series()
+    return texts.set(pl.Series(~is_known), None)
+
+
+def _column(values: Values, index: int, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pl.Series:
+    """These recipients' values of one variable."""
+    starts = [0, *np.frombuffer(values.ends[index], "<u4").tolist()]
+    text = values.texts[index]
+    entries = [text[start:end].decode() for start, end in pairwise(starts)]
+    return pl.Series(entries, dtype=pl.String).gather(np.frombuffer(values.rows[index], "<u2")[places])

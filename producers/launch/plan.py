@@ -18,7 +18,7 @@ import msgspec
 from dispatcher.core.flow.forecast import Load, finish_s, sent_by_ms
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
-from dispatcher.service.queues import AccountQueue
+from dispatcher.service.progress import AccountQueue
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import Part, Share
 

@@ -17,7 +17,7 @@ from dispatcher.errors import ConfigError, InputError, LogError, StoreError
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
 from dispatcher.service.launching import LaunchRequest
-from dispatcher.service.queues import AccountQueue, queues
+from dispatcher.service.progress import AccountQueue, queues
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression_list import SuppressionList

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import Counts
-from dispatcher.service.queues import forecast, queues
+from dispatcher.service.progress import forecast, queues
 from dispatcher.store.views import CampaignView
 
 NOW_MS = 1_800_000_000_000  # 16:00 in Shanghai
