@@ -4,6 +4,7 @@
 # SEEDS=…             how many histories `make simulation` plays
 # ROUNDS=…            how many rounds `make crash` plays on each log
 # FILES=…             how many damaged lists of each kind `make fuzz` tries
+# FUZZ_S=…            for how many seconds `make fuzz` tries damaged CMPP
 # ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane", make bench ARGS="--help"
 
 SHELL := bash
@@ -15,6 +16,7 @@ WORKERS ?= 3
 SEEDS ?= 10000
 ROUNDS ?= 200
 FILES ?= 10000
+FUZZ_S ?= 600
 
 .PHONY: help setup demo test coverage lint format simulation mutants crash fuzz bench kafka pins clean FORCE
 .DEFAULT_GOAL := help
@@ -63,8 +65,9 @@ mutants: setup ## break each rule on purpose: the simulation must catch every on
 crash: setup kafka ## kill -9 real processes on real logs, ROUNDS times: the vendor's ledger must agree
 	@$(BIN)/python -m tests.crash --rounds $(ROUNDS) $(ARGS)
 
-fuzz: setup ## read FILES damaged lists of each kind: each must come out as rows or as one sentence
+fuzz: setup ## damaged lists (FILES of each kind) and damaged CMPP (FUZZ_S seconds): nothing may break
 	@$(BIN)/python -m tests.fuzz --files $(FILES) $(ARGS)
+	@$(BIN)/python -m tests.fuzz.cmpp --seconds $(FUZZ_S)
 
 bench: setup kafka ## measure the hot paths beside the naive ways
 	@$(BIN)/python -m loadtest.bench $(ARGS)

@@ -27,7 +27,7 @@ import msgspec
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import Frame, FrameReader, Malformed, read
-from dispatcher.cmpp.layout import Pdu
+from dispatcher.cmpp.layout import RESPONSE, Pdu
 from dispatcher.cmpp.login import AuthPad, connect, gateway_proof
 from dispatcher.cmpp.submits import SubmitTemplate, next_sequence
 
@@ -142,10 +142,11 @@ REFUSALS: Final[dict[int, str]] = {
 class _Slot:
     """A request that is not answered."""
 
-    __slots__ = ("frame", "sent_s", "token", "transmissions", "what")
+    __slots__ = ("expects", "frame", "sent_s", "token", "transmissions", "what")
 
-    def __init__(self, what: str, token: Token | None, frame: bytes, now_s: float) -> None:
+    def __init__(self, what: str, token: Token | None, frame: bytes, now_s: float, expects: int) -> None:
         self.what = what
+        self.expects = expects
         self.token = token
         self.frame = frame
         self.sent_s = now_s
@@ -233,7 +234,7 @@ class Link:
         place = 0
         for recipient in recipients:
             for part in range(template.parts):
-                slot = _Slot("submit", Token(recipient, part), frames[place], now_s)
+                slot = _Slot("submit", Token(recipient, part), frames[place], now_s, pdus.SUBMIT_RESP)
                 self._open[sequences[place]] = slot
                 place += 1
         self._write(b"".join(frames), now_s)
@@ -244,7 +245,7 @@ class Link:
             raise ValueError("the window is full")
         sequence = self._next_sequence()
         frame = request.pack(sequence)
-        self._open[sequence] = _Slot(name, None, frame, now_s)
+        self._open[sequence] = _Slot(name, None, frame, now_s, request.command | RESPONSE)
         self._write(frame, now_s)
 
     def acknowledge(self, sequence: int, result: int, now_s: float) -> None:
@@ -337,7 +338,7 @@ class Link:
                 self._active = None
             case pdus.TerminateResp() if self.state is State.TERMINATING:
                 events += self._end("")
-            case pdus.QueryResp() | pdus.CancelResp() if sequence in self._open:
+            case pdus.QueryResp() | pdus.CancelResp() if self._expects(sequence, command):
                 events.append(Asked(self._open.pop(sequence).what, pdu))
             case Malformed():
                 self.counts["unknown_command" if "unknown" in pdu.reason else "malformed"] += 1
@@ -346,6 +347,11 @@ class Link:
                     self._write(pdus.DeliverResp(msg_id, LENGTH_WRONG).pack(sequence), now_s)
             case _:
                 self.counts["unexpected_answer" if command & 0x80000000 else "unexpected_request"] += 1
+
+    def _expects(self, sequence: int, command: int) -> bool:
+        """Is this the answer to what was asked under this Sequence_Id?"""
+        slot = self._open.get(sequence)
+        return slot is not None and slot.expects == command
 
     def _logged_in(self, sequence: int, pdu: Pdu | Malformed, now_s: float) -> list[Event]:
         """The first answer: CONNECT is the only request that is under way."""
@@ -423,7 +429,7 @@ class Link:
             if now_s - self._used_s >= settings.idle_s:
                 self._active_sequence = self._next_sequence()
                 frame = pdus.ActiveTest().pack(self._active_sequence)
-                self._active = _Slot("active", None, frame, now_s)
+                self._active = _Slot("active", None, frame, now_s, pdus.ACTIVE_TEST_RESP)
                 self._write(frame, now_s)
             return []
         if now_s - active.sent_s < settings.timeout_s:

@@ -202,6 +202,16 @@ def test_queries_and_cancellations_count_in_the_window() -> None:
     assert wire.events == [Asked("day", pdus.QueryResp(b"20260131", mt_messages=5)), Asked("gone", None)]
 
 
+def test_an_answer_of_another_kind_is_no_answer() -> None:
+    wire = Wire().open()
+    [sequence] = wire.submit(1)
+    wire.link.ask("gone", pdus.Cancel(7), 0.0)
+    [cancel] = wire.sends(pdus.Cancel)
+    wire.gets(pdus.QueryResp().pack(sequence) + pdus.QueryResp().pack(cancel) + pdus.SubmitResp().pack(cancel))
+    assert wire.events == []
+    assert (wire.link.outstanding, wire.link.counts["unexpected_answer"]) == (2, 3)
+
+
 @pytest.mark.parametrize(
     ("result", "transmissions", "expected"),
     [
