@@ -18,6 +18,7 @@ from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.store.port import Page
 from loadtest.scenarios.demo import demo_scenario
+from loadtest.scenarios.file import check
 from loadtest.scenarios.ledger_comparison import Comparison, compare, our_rows, their_rows
 from loadtest.scenarios.lists import FORMS, JUNK, write_dirty, write_lists
 from loadtest.scenarios.stage import own_topics
@@ -188,8 +189,13 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_the_demo_runs_and_its_json_says_that_everything_agrees(tmp_path: Path, vendor: str) -> None:
-    done = demo("--vendor", vendor, "--json", "--keep", str(tmp_path / "kept"))
+def test_the_demo_is_a_scenario_against_every_vendor(vendor: str) -> None:
+    scenario = check(demo_scenario(300, vendor))
+    assert (scenario.vendors["simulated"].vendor, scenario.campaigns[0].recipients) == (vendor, 300)
+
+
+def test_the_demo_runs_and_its_json_says_that_everything_agrees(tmp_path: Path) -> None:
+    done = demo("--vendor", "guodu", "--json", "--keep", str(tmp_path / "kept"))
     assert done.returncode == 0, done.stderr
     found = orjson.loads(done.stdout)
     assert found.keys() >= {
