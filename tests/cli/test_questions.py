@@ -242,9 +242,8 @@ def test_at_every_question_a_person_can_still_turn_back_and_after_all_it_is_done
     dialogue = QUESTIONS[name]
     dialogue.prepare(folder)
     before = decided(folder, dialogue)
-    for at, question in enumerate(dialogue.questions):
-        is_last = question is dialogue.questions[-1]
-        for stop in filter(None, (question.no and f"{question.no}\n", CTRL_C, CTRL_D if is_last else "")):
+    for at, question in stops_of(name):
+        for stop in keys_to_leave(dialogue, at):
             with talk(folder, *dialogue.arguments) as command:
                 for earlier in dialogue.questions[:at]:
                     command.until(earlier.shows)
@@ -265,6 +264,26 @@ def test_at_every_question_a_person_can_still_turn_back_and_after_all_it_is_done
         assert command.end() == dialogue.code, command.seen
     assert "Traceback" not in command.seen
     assert decided(folder, dialogue) != before
+
+
+def keys_to_leave(dialogue: Dialogue, at: int) -> Iterator[str]:
+    """What a person presses at this question to turn back."""
+    yield CTRL_C
+    question = dialogue.questions[at]
+    if question is dialogue.questions[-1] and question.no:
+        yield f"{question.no}\n"
+    if len(dialogue.questions) == 1:
+        yield CTRL_D
+
+
+def stops_of(name: str) -> Iterator[tuple[int, Question]]:
+    """The questions at which this dialogue is left: each place in the source once, in its first dialogue."""
+    seen: set[str] = set()
+    for dialogue, found in QUESTIONS.items():
+        for at, question in enumerate(found.questions):
+            if question.site not in seen and dialogue == name:
+                yield at, question
+            seen.add(question.site)
 
 
 def decided(folder: Path, dialogue: Dialogue) -> object:
