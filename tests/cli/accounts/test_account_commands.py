@@ -62,7 +62,7 @@ def test_a_check_that_the_vendor_passes_tells_the_lane_and_says_so(folder: Path)
     result = invoke("account", "check", "spring")
     assert result.exit_code == 0, result.output
     assert "spring: ok, 1,234 messages left" in result.stdout
-    assert "goes on" in result.stdout
+    assert "continues" in result.stdout
     assert [record.account for record in inbox(folder) if isinstance(record, Checked)] == ["spring"]
 
 
@@ -111,7 +111,7 @@ def test_where_no_query_can_tell_whether_the_login_works_the_lane_is_told_to_try
     result = invoke("account", "check", "autumn")
     assert result.exit_code == 0, result.output
     assert "the first send will tell" in result.stdout
-    assert "a lane that stopped because of the login or the balance goes on" in result.stdout
+    assert "a lane that stopped because of the login or the balance continues" in result.stdout
     assert [record.account for record in inbox(folder, "autumn") if isinstance(record, Checked)] == ["autumn"]
     result = invoke("account", "balance", "autumn")
     assert result.exit_code == 0, result.output
