@@ -29,6 +29,7 @@ from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
+from dispatcher.vendors.seam.outcomes import NO_VENDORS_CODES
 from dispatcher.vendors.seam.vendor import Balance, History, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked
@@ -84,8 +85,7 @@ def why_unknown(vendor: Vendor, balance: Balance) -> str:
     verdict = balance.verdict
     if verdict is None:
         return balance.warn or "the answer has no balance"
-    meaning = vendor.codes.meaning(verdict.code)
-    return f"{verdict.code}: {meaning or verdict.warn or verdict.text}".rstrip(": ")
+    return f"{verdict.code}: {_why(vendor, verdict)}".rstrip(": ")
 
 
 def why_no_history(vendor: Vendor, history: History) -> str:
@@ -93,8 +93,13 @@ def why_no_history(vendor: Vendor, history: History) -> str:
     verdict = history.verdict
     if verdict is None:
         return ""
-    meaning = vendor.codes.meaning(verdict.code) or verdict.warn or verdict.text
-    return f"{verdict.code}: {meaning}".rstrip(": ") or verdict.kind.value
+    return f"{verdict.code}: {_why(vendor, verdict)}".rstrip(": ") or verdict.kind.value
+
+
+def _why(vendor: Vendor, verdict: Verdict) -> str:
+    """What a code of the vendor means; of the dispatcher's own codes the text says more."""
+    said = (verdict.warn or verdict.text) if verdict.code in NO_VENDORS_CODES else ""
+    return said or vendor.codes.meaning(verdict.code) or verdict.warn or verdict.text
 
 
 def _interval_s(vendor: Vendor, what: What) -> float | None:

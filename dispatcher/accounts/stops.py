@@ -62,10 +62,14 @@ def _says(stop: Stop, codes: Codes) -> str:
 
 
 def _meaning(code: str, codes: Codes) -> str:
+    from dispatcher.vendors.seam.outcomes import HTTP_PREFIX, NO_VENDORS_CODES  # only who shows codes needs vendors
+
     row = codes.find(code)
-    if row is None:
+    if row is not None:
+        return f"the vendor answers {code}, {row.english}{f' ({row.advice})' if row.advice else ''}"
+    if not code or code in NO_VENDORS_CODES or code.startswith(HTTP_PREFIX):
         return code
-    return f"the vendor answers {code}, {row.english}{f' ({row.advice})' if row.advice else ''}"
+    return f"the vendor answers {code}, {codes.meaning(code)}"
 
 
 def sentence(record: Stopped) -> str:

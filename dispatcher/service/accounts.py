@@ -20,13 +20,13 @@ from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.verdict import Kind, Verdict
-from dispatcher.errors import ConfigError, LogError, UserError
+from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
 from dispatcher.service.hindrances import AccountStop, stop_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
-from dispatcher.vendors.seam.outcomes import Code, ReportCode
+from dispatcher.vendors.seam.outcomes import Code, Codes, ReportCode, ReportCodes
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
@@ -155,22 +155,27 @@ class AccountHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def account_codes(config: Config, account: str, code: str | None = None) -> AccountCodes:
-    """The codes of an account's vendor, or this one. Raises ConfigError, and UserError for a code it does not have."""
+    """The codes of an account's vendor, or this one. Raises ConfigError."""
     vendor = config.accounts.get(account) or config.account(account)  # needs no secrets
     answers = [row for row in vendor.codes.rows.values() if code is None or row.code == code]
     reports = vendor.report_codes
     found = reports.rows.values() if code is None else filter(None, [reports.find(code)])
     codes = [_meaning("a request", row, row.kind.value) for row in answers]
     codes += [_meaning("a message", row, REPORT_STATES[row.state]) for row in found]
-    if not codes:
-        raise UserError(
-            f'the document of "{vendor.tag}" has no code "{code}". All that it has: dispatcher account codes {account}'
-        )
+    if not codes and code is not None:
+        codes = [_unlisted("a request", vendor.codes, code, vendor.codes.other.value)]
+        codes.append(_unlisted("a message", reports, code, REPORT_STATES[reports.state(code)]))
     return AccountCodes(account=account, vendor=vendor.tag, codes=codes)
 
 
 def _meaning(of: Literal["a request", "a message"], row: Code | ReportCode, class_: str) -> CodeMeaning:
     return CodeMeaning(of=of, code=row.code, class_=class_, english=row.english, chinese=row.chinese, advice=row.advice)
+
+
+def _unlisted(of: Literal["a request", "a message"], table: Codes | ReportCodes, code: str, class_: str) -> CodeMeaning:
+    """What the dispatcher makes of a code that the vendor's document lacks."""
+    english, chinese, advice = table.meaning(code), table.chinese(code), table.advice(code)
+    return CodeMeaning(of=of, code=code, class_=class_, english=english, chinese=chinese, advice=advice)
 
 
 async def list_accounts(session: Session) -> AccountList:
@@ -327,7 +332,7 @@ def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
 def _sentence(vendor: Vendor, verdict: Verdict) -> str:
     row = vendor.codes.find(verdict.code)
     if verdict.kind is Kind.AUTH:
-        meaning, advice = (row.english, row.advice) if row else ("no reason known", "")
+        meaning, advice = (row.english, row.advice) if row else (vendor.codes.meaning(verdict.code), "")
         return f"{meaning} (code {verdict.code}){f'; {advice}' if advice else ''}"
     if verdict.kind is Kind.THROTTLED:
         return "the vendor answers that it is asked too often: does anybody else use this account?"

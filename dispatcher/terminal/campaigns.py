@@ -136,8 +136,9 @@ def _failures(view: CampaignView) -> Table:
     by_size = sorted(view.failures, key=lambda failure: -failure.recipients)
     for failure in by_size[:FAILURES_SHOWN]:
         said = "report" if failure.source == "report" else "answer to the submit"
-        meaning = failure.meaning or "(not in the vendor's document)"
-        table.add_row(f"{failure.recipients:,}", failure.code, meaning, failure.advice, f"{failure.account}, {said}")
+        table.add_row(
+            f"{failure.recipients:,}", failure.code, failure.meaning, failure.advice, f"{failure.account}, {said}"
+        )
     rest = by_size[FAILURES_SHOWN:]
     if rest:
         table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "", "")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Verdict
 from dispatcher.core.messages.template import parse
 from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import TextError
@@ -193,7 +193,21 @@ def test_many_texts_go_in_one_request_that_submits_and_any_answer_ends_in_a_verd
 def test_an_http_status_has_a_meaning_and_an_advice_though_it_is_in_no_document(vendor):
     assert "web server" in vendor.codes.meaning("http 404")
     assert "url" in vendor.codes.advice("http 404")
-    assert (vendor.codes.meaning("no such code"), vendor.codes.advice("no such code")) == ("", "")
+
+
+@every_vendor
+def test_a_code_outside_the_tables_has_a_meaning_and_an_advice(vendor):
+    for table in (vendor.codes, vendor.report_codes):
+        assert table.meaning("no such code") == "not in the vendor's document; ask the vendor"
+        assert table.advice("no such code") == "ask the vendor"
+        assert table.chinese("no such code")
+        assert (table.meaning(""), table.chinese(""), table.advice("")) == ("", "", "")
+
+
+@every_vendor
+def test_codes_that_the_dispatcher_gives_are_not_taken_for_the_vendor_s(vendor):
+    for code in (NO_ANSWER, NOT_CONNECTED, "unreadable", "local"):
+        assert "document; ask" not in vendor.codes.meaning(code) != ""
 
 
 @every_vendor

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, CodedAnswer, read_text, rows
+from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, LINES, CodedAnswer, read_text, rows
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
@@ -137,13 +137,19 @@ _LOCAL_DIGITS_MAX: Final = 10
 
 
 def _entries(rest: bytes, row: re.Pattern[bytes], begins: Callable[[bytes], bool]) -> list[bytes]:
-    """The rows; a line that does not start a row continues the text of the one before."""
+    """The rows; a line that does not start a row continues the text before it, with all line ends."""
     found: list[bytes] = []
-    for line in rows(rest):
+    ends = b""
+    for piece in LINES.findall(rest):
+        line = piece.rstrip(b"\r\n")
+        if not line.strip():
+            ends += piece
+            continue
         if found and not row.fullmatch(line) and not begins(line):
-            found[-1] += b"\n" + line
+            found[-1] += ends + line
         else:
             found.append(line)
+        ends = piece[len(line) :]
     return found
 
 

@@ -32,6 +32,9 @@ _CODE: Final = re.compile(rb"\s*(\d{3})\b([^\r\n]*)")
 _CODE_ALONE: Final = re.compile(rb"\s*(\d{3})(?=[\s,]|\Z)")
 _ROW_BEGINS: Final = re.compile(rb"[\r\n][ \t]*\d+[ \t]*,[ \t]*\w", re.ASCII)
 _ENDS: Final = re.compile(rb"[\r\n]+")
+LINES: Final = re.compile(rb"[^\r\n]*[\r\n]+|[^\r\n]+")
+"""A line with all of its ends."""
+
 _ROWS: Final = re.compile(r"(?:\d*,[^\s,]{1,64}(?:\s+|\Z))*+", re.ASCII)
 _COMMA: Final = re.compile(r"[ \t]*,[ \t]*")
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{4})+")

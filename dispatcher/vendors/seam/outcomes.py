@@ -21,6 +21,21 @@ HTTP_MEANING: Final = "a web server's status instead of the vendor's answer"
 HTTP_CHINESE: Final = "网页服务器的状态，不是供应商的回答"
 HTTP_ADVICE: Final = "check `url`"
 
+UNLISTED_MEANING: Final = "not in the vendor's document; ask the vendor"
+UNLISTED_CHINESE: Final = "供应商文档中没有此代码，请咨询供应商"
+UNLISTED_ADVICE: Final = "ask the vendor"
+
+NO_VENDORS_CODES: Final[Mapping[str, tuple[str, str]]] = {
+    NO_ANSWER: ("no answer came to the request", ""),
+    NOT_CONNECTED: ("no connection to the vendor", "check `url` and the network"),
+    "unreadable": ("an answer that is not in the form of the vendor's document", UNLISTED_ADVICE),
+    "local": ("the account cannot carry this text", "compare the account's configuration with the text"),
+    "not sent": ("the dispatcher did not send the request", ""),
+    "history": ("the vendor's history does not name the recipients", ""),
+    "history, partly": ("the vendor's history names some of the recipients", ""),
+}
+"""Codes that the dispatcher gives: their meaning and advice."""
+
 # --- code tables -----------------------------------------------------------------------------------------------------
 
 
@@ -66,19 +81,33 @@ class Codes(msgspec.Struct, frozen=True):
         )
 
     def meaning(self, code: str) -> str:
-        """The English meaning of a code, or "" if the document lacks it."""
+        """The English meaning of a code; "" only where there is no code."""
         row = self.rows.get(code)
-        return row.english if row else HTTP_MEANING if code.startswith(HTTP_PREFIX) else ""
+        if row is not None:
+            return row.english
+        if code.startswith(HTTP_PREFIX):
+            return HTTP_MEANING
+        ours, _ = NO_VENDORS_CODES.get(code, (UNLISTED_MEANING if code else "", ""))
+        return ours
 
     def chinese(self, code: str) -> str:
-        """The Chinese meaning of a code, or "" if the document lacks it."""
+        """The Chinese meaning of a code; "" for none and for those that the dispatcher gives."""
         row = self.rows.get(code)
-        return row.chinese if row else HTTP_CHINESE if code.startswith(HTTP_PREFIX) else ""
+        if row is not None:
+            return row.chinese
+        if code.startswith(HTTP_PREFIX):
+            return HTTP_CHINESE
+        return UNLISTED_CHINESE if code and code not in NO_VENDORS_CODES else ""
 
     def advice(self, code: str) -> str:
         """What the operator should do about a code, or ""."""
         row = self.rows.get(code)
-        return row.advice if row else HTTP_ADVICE if code.startswith(HTTP_PREFIX) else ""
+        if row is not None:
+            return row.advice
+        if code.startswith(HTTP_PREFIX):
+            return HTTP_ADVICE
+        _, ours = NO_VENDORS_CODES.get(code, ("", UNLISTED_ADVICE if code else ""))
+        return ours
 
 
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
@@ -156,19 +185,19 @@ class ReportCodes(msgspec.Struct, frozen=True):
         return row.state if row else REPORT_FAILED
 
     def meaning(self, code: str) -> str:
-        """The plain English meaning of a code, or "" if no document has it."""
+        """The plain English meaning of a code; "" only where there is no code."""
         row = self.find(code)
-        return row.english if row else ""
+        return row.english if row else UNLISTED_MEANING if code else ""
 
     def chinese(self, code: str) -> str:
-        """The Chinese meaning of a code, or "" if no document has it."""
+        """The Chinese meaning of a code; "" only where there is no code."""
         row = self.find(code)
-        return row.chinese if row else ""
+        return row.chinese if row else UNLISTED_CHINESE if code else ""
 
     def advice(self, code: str) -> str:
         """What the operator should do about a code, or ""."""
         row = self.find(code)
-        return row.advice if row else ""
+        return row.advice if row else UNLISTED_ADVICE if code else ""
 
 
 _REPORT_STATES: Final = {"delivered": REPORT_DELIVERED, "failed": REPORT_FAILED, "waiting": REPORT_WAITING}

@@ -56,11 +56,14 @@ def test_one_code_is_found_in_any_case_and_by_its_family(tmp_path):
     assert "密码错误或为空" in told(tmp_path, "spring", "203")[1]
 
 
-def test_an_unknown_code_is_one_sentence(tmp_path):
-    code, output = told(tmp_path, "spring", "999")
-    assert code == 2
-    assert 'has no code "999"' in output
-    assert "Traceback" not in output
+def test_a_code_outside_the_tables_has_a_meaning_and_an_advice(tmp_path):
+    code, output = told(tmp_path, "spring", "999", "--json")
+    assert code == 0
+    rows = json.loads(output)["codes"]
+    assert [(row["of"], row["class"]) for row in rows] == [("a request", "unknown"), ("a message", "failed")]
+    assert {(row["english"], row["advice"]) for row in rows} == {
+        ("not in the vendor's document; ask the vendor", "ask the vendor")
+    }
 
 
 def test_a_code_that_begins_with_a_minus_is_no_option(tmp_path):

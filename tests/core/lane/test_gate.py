@@ -14,7 +14,7 @@ from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_MIN_S, TTL_MAX_S, Lead, Ti
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Checkpoint, Flowed, Intent, Job, Launched, Leg, Outcome, Owned, Why
 
@@ -104,6 +104,24 @@ def test_a_request_that_takes_long_to_build_is_still_written():
     for send in lane.sends(0.0):
         assert lane.may_write(send.intent, 4.0) is not False
     assert lane.written
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        Verdict(kind=Kind.RETRY_LATER, code="-1", slower=True),
+        Verdict(kind=Kind.UNKNOWN, code="http 503", slower=True, origin=Origin.HTTP),
+        Verdict(kind=Kind.THROTTLED, code="103"),
+    ],
+    ids=lambda verdict: verdict.code,
+)
+def test_an_answer_that_says_slower_lowers_the_rate(verdict):
+    lane = Lane()
+    send, *_ = lane.sends(0.0)
+    assert lane.may_write(send.intent, 0.0)
+    lane.answered(send.intent, 0.1, verdict)
+    assert lane.account.pacer is not None
+    assert lane.account.pacer.rate < 1.0
 
 
 def test_a_place_is_taken_at_the_first_byte_and_not_before():

@@ -243,7 +243,7 @@ def test_a_message_without_a_time_came_when_it_was_fetched(time):
 
 def test_a_text_of_several_lines_is_put_together_again():
     page = messages(b"100\r\n" + EXAMPLE + b"\r\nsecond, line\r\n\r\n1,2,three\r\n" + EXAMPLE + b"\r\n")
-    assert [found.text for found in page.inbound] == ["短消息内容\nsecond, line\n1,2,three", "短消息内容"]
+    assert [found.text for found in page.inbound] == ["短消息内容\r\nsecond, line\r\n\r\n1,2,three", "短消息内容"]
     assert page.count == 0
 
 
