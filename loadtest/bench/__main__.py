@@ -22,6 +22,7 @@ NAMES: Final = {
     "post": "sending.post",
     "submit": "sending.submit",
     "cmpp_codec": "sending.cmpp_codec",
+    "cmpp_wire": "sending.cmpp_wire",
     "webhook_get": "receiving.webhook_get",
     "webhook_batches": "receiving.webhook_batches",
     "join": "receiving.join",

@@ -1,0 +1,181 @@
+"""`cmpp_wire`: SUBMITs and answers over one connection, W = 16: our link beside asyncio streams with a future each.
+
+The other side is a bare server in its own process that answers everything at once, so what is measured is the client's:
+packing, writing, reading, matching. Nothing is journalled. Per second of wall time, and CPU time per message, which is
+the honest figure on a busy machine.
+
+    python -m loadtest.bench.sending.cmpp_wire [--quick]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import struct
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import uvloop
+
+from dispatcher.cmpp import pdus
+from dispatcher.cmpp.link import Answers, Link, LinkSettings, LoggedIn
+from dispatcher.cmpp.submits import SubmitTemplate
+
+WINDOW: Final = 16
+ROUNDS: Final = 3
+SUBMIT: Final = pdus.Submit(msg_src=b"901234", src_id=b"1069000101", msg_content=b"hello")
+SUBMIT_BYTES: Final = len(SUBMIT.pack(0)) + 21
+SETTINGS: Final = LinkSettings(sp_id=b"901234", secret=b"secret", window=WINDOW)
+NUMBER: Final = b"13800138000"
+HEAD: Final = struct.Struct(">III")
+RESP: Final = struct.Struct(">IIIQB")
+
+
+class Sink(asyncio.Protocol):
+    """Takes every SUBMIT of SUBMIT_BYTES and answers it; the first frame is a login."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._rest = b""
+        self._known = False
+
+    def data_received(self, data: bytes) -> None:
+        data = self._rest + data
+        if not self._known:
+            self._known, data = True, data[39:]
+            self._transport.write(pdus.ConnectResp().pack(1))
+        whole = len(data) - len(data) % SUBMIT_BYTES
+        sequences = [int.from_bytes(data[at + 8 : at + 12], "big") for at in range(0, whole, SUBMIT_BYTES)]
+        self._rest = data[whole:]
+        if sequences:
+            self._transport.write(b"".join([RESP.pack(21, pdus.SUBMIT_RESP, s, s, 0) for s in sequences]))
+
+
+class Ours(asyncio.Protocol):
+    """The link with its socket."""
+
+    def __init__(self, messages: int) -> None:
+        self._link = Link(SETTINGS)
+        self._template = SubmitTemplate([SUBMIT])
+        self._left = self._missing = messages
+        self._transport: Any = None
+        self.done = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._link.connected("0131235959", time.monotonic())
+        self._transport.write(self._link.take_output())
+
+    def data_received(self, data: bytes) -> None:
+        now_s = time.monotonic()
+        for event in self._link.received(data, now_s):
+            match event:
+                case Answers(answers):
+                    self._missing -= len(answers)
+                case LoggedIn():
+                    pass
+        count = min(self._link.room, self._left)
+        if count:
+            self._left -= count
+            self._link.submit(self._template, [NUMBER] * count, range(count), now_s)
+            self._transport.write(self._link.take_output())
+        if not self._missing:
+            self.done.set()
+
+
+async def _ours(address: tuple[str, int], messages: int) -> None:
+    transport, client = await asyncio.get_running_loop().create_connection(lambda: Ours(messages), *address)
+    await client.done.wait()
+    transport.close()
+
+
+async def _naive(address: tuple[str, int], messages: int) -> None:
+    """A careful user's code: streams, a semaphore, a future per request, every PDU packed."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(pdus.Connect().pack(1))
+    await reader.readexactly(30)
+    waiting: dict[int, asyncio.Future[tuple[int, int]]] = {}
+    window = asyncio.Semaphore(WINDOW)
+    loop = asyncio.get_running_loop()
+
+    async def read() -> None:
+        for _ in range(messages):
+            length, _, sequence = HEAD.unpack(await reader.readexactly(12))
+            msg_id, result = struct.unpack(">QB", await reader.readexactly(length - 12))
+            waiting.pop(sequence).set_result((msg_id, result))
+            window.release()
+
+    reading = asyncio.create_task(read())
+    packed = SUBMIT.pack(0)
+    head, tail = packed[12:128], packed[129:]
+    for sequence in range(messages):
+        await window.acquire()
+        waiting[sequence] = loop.create_future()
+        body = head + b"\x01" + NUMBER.ljust(21, b"\0") + tail
+        writer.write(HEAD.pack(12 + len(body), pdus.SUBMIT, sequence) + body)
+    await reading
+    writer.close()
+
+
+async def serve_sink() -> None:
+    """Print the address, serve until standard input ends."""
+    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+@asynccontextmanager
+async def sink() -> AsyncIterator[tuple[str, int]]:
+    """The address of a sink in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "loadtest.bench.sending.cmpp_wire", "sink"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield "127.0.0.1", int(await process.stdout.readline())
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def _timed(one: Callable[[], Awaitable[None]], messages: int) -> tuple[float, float]:
+    """Messages per second, and microseconds of CPU per message."""
+    started_s, cpu_s = time.perf_counter(), time.process_time()
+    await one()
+    return messages / (time.perf_counter() - started_s), (time.process_time() - cpu_s) / messages * 1e6
+
+
+async def run(quick: bool = False) -> list[dict[str, Any]]:
+    """Messages per second, and CPU per message (where the ratio is the naive way's over ours)."""
+    messages = 10_000 if quick else 100_000
+    ours, naive = [], []
+    async with sink() as address:
+        for _ in range(ROUNDS):
+            ours.append(await _timed(lambda: _ours(address, messages), messages))
+            naive.append(await _timed(lambda: _naive(address, messages // 2), messages // 2))
+    rate, cpu_us = (statistics.median(column) for column in zip(*ours, strict=True))
+    naive_rate, naive_cpu_us = (statistics.median(column) for column in zip(*naive, strict=True))
+    cpu = {"unit": "CPU us/message", "baseline": naive_cpu_us, "ratio": naive_cpu_us / cpu_us}
+    return [
+        {"name": "cmpp_wire", "value": rate, "unit": "messages/s", "baseline": naive_rate, "ratio": rate / naive_rate},
+        {"name": "cmpp_wire_cpu", "value": cpu_us, **cpu},
+    ]
+
+
+def main() -> None:
+    """Run the benchmark, or its sink."""
+    if sys.argv[1:] == ["sink"]:
+        uvloop.run(serve_sink())
+    else:
+        print(json.dumps(uvloop.run(run("--quick" in sys.argv)), indent=2))
+
+
+if __name__ == "__main__":
+    main()
