@@ -158,7 +158,7 @@ def test_a_configuration_that_is_not_there_is_named(folder: Path, command: list[
 
 def test_without_any_configuration_run_says_how_to_begin(folder: Path) -> None:
     (folder / "dispatcher.toml").unlink()
-    refused(["run"], 2, "dispatcher.example.toml")
+    refused(["run"], 2, "begin one: dispatcher init")
     refused(["account", "check"], 2, "account")
 
 
