@@ -159,7 +159,7 @@ def test_a_configuration_that_is_not_there_is_named(folder: Path, command: list[
 def test_without_any_configuration_run_says_how_to_begin(folder: Path) -> None:
     (folder / "dispatcher.toml").unlink()
     refused(["run"], 2, "begin one: dispatcher init")
-    refused(["account", "check"], 2, "account")
+    refused(["account", "check"], 2, "begin one: dispatcher init")
 
 
 def test_an_account_that_is_not_there_is_named_and_so_are_those_that_are(folder: Path) -> None:
