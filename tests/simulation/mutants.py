@@ -15,7 +15,11 @@ from dispatcher.core.results import columns as core_join
 from dispatcher.store.fold.fold import Fold
 from tests.simulation.evidence import is_searched
 from tests.simulation.history import WAR_S, credit_of, is_hurried
-from tests.simulation.mutants_evidence import EVIDENCE_MUTANTS
+from tests.simulation.mutants_evidence import (
+    EVIDENCE_MUTANTS,
+    an_answer_counts_only_for_what_was_due,
+    an_earlier_attempt_may_have_been_to_somebody_else,
+)
 from tests.simulation.mutants_flow import (
     BALANCE_MUTANTS,
     FLOW_MUTANTS,
@@ -25,6 +29,7 @@ from tests.simulation.mutants_flow import (
 from tests.simulation.mutants_gate import (
     GATE_MUTANTS,
     a_new_owner_does_not_know_how_long_intents_live,
+    the_last_at_the_gate_goes_first,
     the_time_to_live_does_not_grow,
 )
 from tests.simulation.mutants_lane import (
@@ -37,6 +42,7 @@ from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 from tests.simulation.mutants_standing import STANDING_MUTANTS
 from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
+from tests.simulation.recall import remembers
 from tests.simulation.sim_log import FAULTS, faults_of
 from tests.simulation.slowness import slowness_of
 
@@ -118,6 +124,9 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     what_is_ready_and_urgent_always_goes_first: lambda seed: is_hurried(seed) and _is_slow(seed),
     who_becomes_urgent_keeps_the_clock_it_had: is_hurried,
     policy_resend_does_not_wait: _is_long,
+    an_answer_counts_only_for_what_was_due: remembers,
+    an_earlier_attempt_may_have_been_to_somebody_else: remembers,
+    the_last_at_the_gate_goes_first: lambda seed: is_hurried(seed) and _is_slow(seed),
     the_time_to_live_does_not_grow: _is_long,
     a_new_owner_does_not_know_how_long_intents_live: _is_long,
     a_job_remembers_a_cursor_not_ranges: _is_torn,

@@ -42,9 +42,7 @@ def a_place_is_taken_before_the_request_is_built(patch: MonkeyPatch) -> None:
             return False
         if lane.pacer is not None and now_s - sending.handed_s > SLACK_S:
             lane.pacer.unanswered(sending.ticket, never_left=True)
-            if lane.pacer.earliest(sending.units, now_s) > now_s:
-                return False
-            sending.ticket = lane.pacer.left(sending.units, now_s)
+            return False
         sending.written = True
         return True
 
