@@ -112,7 +112,8 @@ async def cross(address: tuple[str, int], totals: Totals, count: int, window: in
 
 def _is_quiet(here: dict[str, Any], there: dict[str, Any]) -> bool:
     waiting = [side["network"]["fwd_waiting"] + side["reports_waiting"] for side in (here, there)]
-    return not any(waiting) and not here["network"]["mt_open"]
+    lost = there["network"].get("mt_reports_lost", 0)  # the first gateway waits for these in vain
+    return not any(waiting) and here["network"]["mt_open"] <= lost
 
 
 def unaccounted(
