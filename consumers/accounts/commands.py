@@ -19,11 +19,13 @@ from dispatcher.service.accounts import (
     AccountList,
     AccountView,
     Balances,
+    CheckStart,
     Probe,
     account_balances,
     check_accounts,
     list_accounts,
     run_by_the_old,
+    silent,
 )
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
@@ -71,23 +73,18 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
     """Check the configuration and log in at the vendor, for one account or all of them.
 
     The login is tried with a balance query, as soon as the vendor's interval between queries allows it. If it succeeds,
-    or the vendor has no such query, a lane that stopped because of a wrong login continues.
+    or the vendor has no such query, a lane that stopped because of a wrong login continues. What is known without the
+    vendor is printed at once.
 
     \b
     Examples:
       dispatcher account check
       dispatcher account check spring
     """
-    found, old = asyncio.run(_check(config, name))
+    found, old = asyncio.run(_check(config, name, told=not as_json))
     if as_json:
         print_json(found)
     else:
-        keys = "every key is in order"
-        if found.unset:
-            keys = f"every key is in order, but secrets are missing of {listed(found.unset)}"
-        click.echo(f"{found.config}: {counted(found.configured, 'account')}, {keys}.")
-        for each in found.accounts:
-            _print_check(each)
         for pid in old:
             click.echo(
                 f"process {pid} read {found.config} before it was changed, and still uses what it read: restart it "
@@ -97,10 +94,11 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
     _fail_on(found.accounts)
 
 
-async def _check(config: str | None, name: str | None) -> tuple[AccountChecks, list[int]]:
+async def _check(config: str | None, name: str | None, *, told: bool) -> tuple[AccountChecks, list[int]]:
     """The checks, and the processes that run these accounts with an older configuration."""
+    starts, checked = (_print_start, _print_check) if told else (silent, silent)
     async with open_session(config) as session:
-        found = await check_accounts(session, name, waits=_waits)
+        found = await check_accounts(session, name, starts=starts, waits=_waits, checked=checked)
         return found, run_by_the_old(session.config, [each.account for each in found.accounts])
 
 
@@ -144,6 +142,15 @@ def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
             f"{vendor.balance_interval_s:g} s, asking again in {wait_s:.0f} s …",
             err=True,
         )
+
+
+def _print_start(start: CheckStart) -> None:
+    keys = "every key is in order"
+    if start.unset:
+        keys = f"every key is in order, but secrets are missing of {listed(start.unset)}"
+    click.echo(f"{start.config}: {counted(start.configured, 'account')}, {keys}.")
+    for stop in start.stops:
+        console().print(stop.sentence, style="yellow", soft_wrap=True)
 
 
 def _print_check(each: AccountCheck) -> None:

@@ -107,8 +107,21 @@ Waits = Callable[[Vendor, float, BalanceAsked], None]
 """Called with (whose query, seconds it waits, the earlier query that causes it)."""
 
 
-def silent(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
+def silent(*of: object) -> None:
     """Does nothing."""
+
+
+class CheckStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check knows before it queries a vendor.
+
+    `configured` accounts are in the configuration at this path, of which `unset` lack a secret; `stops` keep those
+    that are checked from sending.
+    """
+
+    config: str
+    configured: int
+    unset: list[str]
+    stops: list[AccountStop]
 
 
 class CodeMeaning(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,29 +214,40 @@ async def list_accounts(session: Session) -> AccountList:
 
 
 async def check_accounts(
-    session: Session, account: str | None = None, *, by: str = "", waits: Waits = silent
+    session: Session,
+    account: str | None = None,
+    *,
+    by: str = "",
+    starts: Callable[[CheckStart], None] = silent,
+    waits: Waits = silent,
+    checked: Callable[[AccountCheck], None] = silent,
 ) -> AccountChecks:
     """Log in at the vendor of this account, or of all, and tell their lanes to send again.
 
-    Raises ConfigError (no such account, a missing secret), LogError.
+    Calls `starts` before the first query, and `checked` with each account as soon as its vendor has answered. Raises
+    ConfigError (no such account, a missing secret), LogError.
     """
     config = session.config_with(_secrets(account))
     check_url(config.store)
     accounts = _chosen(config, account)
     log, new = await _opened(session)
+    stops = {} if new else await _stops(session)
+    unset = sorted(config.unset)
+    known = [stop for name, stop in sorted(stops.items()) if name in accounts]
+    starts(CheckStart(config=config.path, configured=len(config.accounts), unset=unset, stops=known))
     book = BalanceBook(log, accounts, f"{by or os_user()} (account check)")
-    probes = await asyncio.gather(
-        *(probe(book, vendor, name, partial(waits, vendor)) for name, vendor in accounts.items())
-    )
-    checks = []
-    for each in probes:
-        told = not new and bool(each.let_in or not each.asked)
+
+    async def check(name: str, vendor: Vendor) -> AccountCheck:
+        found = await probe(book, vendor, name, partial(waits, vendor))
+        told = not new and bool(found.let_in or not found.asked)
         if told:
-            await tell_lane(log, each.account, by=by)
-        checks.append(AccountCheck(**asdict(each), lane_told=told))
-    return AccountChecks(
-        config=config.path, accounts=checks, configured=len(config.accounts), unset=sorted(config.unset)
-    )
+            await tell_lane(log, name, by=by)
+        result = AccountCheck(**asdict(found), lane_told=told)
+        checked(result)
+        return result
+
+    checks = await asyncio.gather(*(check(name, vendor) for name, vendor in accounts.items()))
+    return AccountChecks(config=config.path, accounts=checks, configured=len(config.accounts), unset=unset)
 
 
 async def account_balances(session: Session, account: str | None = None, *, by: str = "") -> Balances:

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.errors import ConfigError
 from dispatcher.log.port import Entry
-from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
+from dispatcher.service.accounts import CheckStart, account_balances, check_accounts, list_accounts
 from dispatcher.service.operations import operations_of, view_of
 from dispatcher.service.session import open_session
 from schemas.codec import encode
@@ -52,6 +52,19 @@ async def test_an_account_whose_vendor_cannot_be_reached_is_neither_let_in_nor_r
         [recalled] = (await account_balances(session)).accounts
         assert recalled.recalled is not None
         assert "ann (account check)" in recalled.recalled
+
+
+async def test_what_is_known_of_an_account_is_told_before_its_vendor_is_asked(tmp_path: Path) -> None:
+    told: list[object] = []
+    async with open_session(configured(tmp_path)) as session:
+        stop = Stopped(account=ACCOUNT, at_ms=1_700_000_000_000, why="auth", says="the password is wrong")
+        await (await session.log(create=True)).append("campaigns", 0, [Entry(b"stopped!spring", encode(stop))])
+        found = await check_accounts(session, starts=told.append, checked=told.append)
+    start, check = told
+    assert isinstance(start, CheckStart)
+    assert (start.config, start.configured, start.unset) == (found.config, 1, [])
+    assert [(each.account, each.since_ms) for each in start.stops] == [(ACCOUNT, stop.at_ms)]
+    assert [check] == found.accounts
 
 
 async def test_an_operation_is_told_with_the_last_word_on_it(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_check_that_the_vendor_passes_tells_the_lane_and_says_so(folder: Path)
 def test_without_a_log_there_is_no_lane_to_tell(folder: Path) -> None:
     result = invoke("account", "check")
     assert result.exit_code == 0, result.output
-    assert "goes on" not in result.stdout
+    assert "continues" not in result.stdout
     assert inbox(folder) == []
 
 
