@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PACKAGES := schemas dispatcher producers consumers loadtest
 # Test processes; they wait a lot. All that needs Kafka runs in one of them, on one broker (tests/conftest.py).
-WORKERS ?= 3
+WORKERS ?= 4
 SEEDS ?= 10000
 ROUNDS ?= 200
 FILES ?= 10000

@@ -34,7 +34,7 @@ from dispatcher.terminal.options import columns, console, print_json
 from dispatcher.terminal.questions import ask
 from dispatcher.terminal.questions import confirm as confirmed
 from dispatcher.vendors.seam.vendor import Operation, Vendor
-from dispatcher.words import clock
+from dispatcher.wording import clock
 from schemas.records import Operated
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -30,7 +30,7 @@ from dispatcher.service.accounts import (
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import Vendor
-from dispatcher.words import counted, listed
+from dispatcher.wording import counted, listed
 from schemas.records import BalanceAsked
 
 WAIT_TOLD_S_MIN: Final = 0.5

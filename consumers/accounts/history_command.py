@@ -24,7 +24,7 @@ from dispatcher.os_user import os_user
 from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Vendor
-from dispatcher.words import printable
+from dispatcher.wording import printable
 from schemas.records import BalanceAsked
 
 SHANGHAI: Final = timezone(timedelta(hours=8))

@@ -18,7 +18,7 @@ from dispatcher.service.operations import Operations, operations_of, settle, vie
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.terminal.questions import confirm
-from dispatcher.words import clock
+from dispatcher.wording import clock
 
 
 @click.command("operations")

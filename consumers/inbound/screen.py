@@ -11,7 +11,7 @@ from rich.text import Text
 from dispatcher.service.inbound import Letter, Messages
 from dispatcher.store.views import InboundMessage
 from dispatcher.terminal.options import columns
-from dispatcher.words import clock, counted, printable
+from dispatcher.wording import clock, counted, printable
 
 BODY_CHARS_SHOWN: Final = 300
 

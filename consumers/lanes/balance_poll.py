@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from consumers.lanes.prepared import Driver
+from consumers.lanes.driver_port import Driver
 from consumers.lanes.query_lock import QueryLock
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.clock import now_ms

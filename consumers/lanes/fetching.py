@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from consumers.lanes.prepared import Driver
+from consumers.lanes.driver_port import Driver
 from consumers.lanes.query_lock import QueryLock
 from dispatcher.arrivals import DEFAULT_WORDS, keep_dead_letter, take_inbound, take_reports
 from dispatcher.clock import now_ms

@@ -15,9 +15,9 @@ from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeVar
 
-from consumers.lanes.prepared import Driver
+from consumers.lanes.driver_port import Driver
+from consumers.lanes.journal_requests import Recipients, fetch_intent, requests_around
 from consumers.lanes.query_lock import QueryLock
-from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
 from dispatcher.accounts.ask_book import HistoryBook
 from dispatcher.accounts.history import history
 from dispatcher.arrivals import take_reports

@@ -2,7 +2,7 @@
 
 Thirty wrong logins lock a COSMS account for a day (vendors.md 1.2), and every query is a login. So the first refused
 login stops the lane and all queries until a person has checked the account. Until a login succeeds, there is one
-request at a time, query or submit (dispatcher/core/lane/standing.py): a wrong password is tried once.
+request at a time, query or submit (dispatcher/core/lane/account_states.py): a wrong password is tried once.
 """
 
 from __future__ import annotations

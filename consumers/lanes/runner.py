@@ -17,10 +17,10 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import Final
 
 from consumers.lanes.balance_poll import ASKED_BY, poll_balance
+from consumers.lanes.driver_port import Driver, RequestPrefixes
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
-from consumers.lanes.prepared import Driver, RequestPrefixes
 from consumers.lanes.query_lock import QueryLock
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices

@@ -20,7 +20,7 @@ from dispatcher.service.hindrances import Hindrances
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.times import time_ms
-from dispatcher.words import counted
+from dispatcher.wording import counted
 
 
 @click.command("list")

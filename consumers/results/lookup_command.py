@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
-from dispatcher.words import clock, printable
+from dispatcher.wording import clock, printable
 
 if TYPE_CHECKING:
     from dispatcher.service.lookup import NumberLookup

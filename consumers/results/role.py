@@ -21,7 +21,7 @@ from collections import deque
 from functools import partial
 from typing import Final
 
-from consumers.results.evidence import EvidenceWatch
+from consumers.results.evidence_search import EvidenceWatch
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
@@ -30,7 +30,7 @@ from dispatcher.log.port import Log, StoredRecord
 from dispatcher.loggers import get_logger
 from dispatcher.process.roles import Work, start_tasks
 from dispatcher.service.freshness import bring_up_to_date
-from dispatcher.store.fold.feeding import Joining, places
+from dispatcher.store.fold.log_feed import Joining, places
 from dispatcher.store.opening import open_reader, open_store, wait_for_store
 from dispatcher.store.port import INPUTS, OtherLog, Store
 

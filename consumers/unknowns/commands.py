@@ -32,7 +32,7 @@ from dispatcher.service.unknowns import (
 )
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.questions import confirm
-from dispatcher.words import counted
+from dispatcher.wording import counted
 from schemas.records import ResolvedAs
 
 RESOLVED_SHOWN: Final = 100

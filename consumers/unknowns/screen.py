@@ -17,7 +17,7 @@ from dispatcher.core.results.evidence import Candidate
 from dispatcher.service.resolutions import Resolution
 from dispatcher.service.unknowns import ReportEvidence, UnknownRequest, chunk_name, why
 from dispatcher.terminal.options import columns
-from dispatcher.words import age, clock, counted
+from dispatcher.wording import age, clock, counted
 from schemas.records import ResolvedAs
 from schemas.states import State
 

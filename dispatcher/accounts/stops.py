@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.core.lane.notices import whole
-from dispatcher.words import clock, counted
+from dispatcher.wording import clock, counted
 from schemas.records import Stop, Stopped, Why
 
 if TYPE_CHECKING:

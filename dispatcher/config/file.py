@@ -34,7 +34,7 @@ from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import Secret, Vendor
-from dispatcher.words import show_times_in
+from dispatcher.wording import show_times_in
 
 ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

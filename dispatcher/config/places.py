@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
-from dispatcher.words import SHANGHAI, show_times_in
+from dispatcher.wording import SHANGHAI, show_times_in
 
 DEFAULT_PATH: Final = "dispatcher.toml"
 SECTIONS: Final = ("log", "store", "web", "inbound", "suppression", "lanes", "display", "account")

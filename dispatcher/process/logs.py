@@ -20,7 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from dispatcher.config.file import Config
 from dispatcher.masking import MASKED, Masker, masked_mobiles
 from dispatcher.vendors.seam.vendor import SECRET_CHARS_MIN, Secret, secrets_in
-from dispatcher.words import without_controls
+from dispatcher.wording import without_controls
 
 _MOBILES: Final = range(13_000_000_000, 20_000_000_000)
 _PLAIN: Final = frozenset({"level", "timestamp", "logger"})

@@ -20,7 +20,7 @@ from dispatcher.service.session import Session
 from dispatcher.store.meanings import advice
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
-from dispatcher.words import counted
+from dispatcher.wording import counted
 
 LOOK_EVERY_S: Final = 0.3
 CHECK_EVERY_S: Final = 3.0

@@ -24,7 +24,7 @@ from dispatcher.os_user import os_user
 from dispatcher.service.campaigns import no_campaign, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
-from dispatcher.words import counted
+from dispatcher.wording import counted
 from schemas.codec import encode
 from schemas.records import Cancelled, Closed, Flowed, Launched, Weighed
 from schemas.topics import CAMPAIGNS

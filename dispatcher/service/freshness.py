@@ -38,7 +38,7 @@ def silent(done: int, total: int) -> None:
 
 async def catch_up(log: Log, store: Store, *, no_report_after_s: float, progress: Progress = silent) -> None:
     """Fold everything that is in the log now into the store, then return."""
-    from dispatcher.store.fold.feeding import Joining  # without new records nothing is folded
+    from dispatcher.store.fold.log_feed import Joining  # without new records nothing is folded
 
     await Joining(log, store, no_report_after_s=no_report_after_s).catch_up(progress)
 

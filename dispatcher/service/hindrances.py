@@ -13,7 +13,7 @@ from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.lane.notices import whole
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
-from dispatcher.words import listed
+from dispatcher.wording import listed
 from schemas.records import Stopped
 from schemas.topics import lane_partition
 

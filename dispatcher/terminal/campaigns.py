@@ -16,7 +16,7 @@ from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES
-from dispatcher.words import clock
+from dispatcher.wording import clock
 
 FAILURES_SHOWN: Final = 20
 TEXT_CHARS_SHOWN: Final = 200

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from dispatcher.words import without_controls
+from dispatcher.wording import without_controls
 
 
 class CleanConsole(Console):

@@ -12,7 +12,7 @@ import msgspec
 from dispatcher.core.results.equation import STATUSES, WORDS, Counts
 from dispatcher.service.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
-from dispatcher.words import clock, countdown
+from dispatcher.wording import clock, countdown
 
 # --- where the recipients are ----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO, cast
 
-from dispatcher.words import without_controls
+from dispatcher.wording import without_controls
 
 
 class CleanStream:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from dispatcher.errors import UserError
-from dispatcher.words import shown_zone
+from dispatcher.wording import shown_zone
 
 _FORMS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M")
 _AGO: Final = re.compile(r"(\d{1,6}) ?(min|h|d)")

@@ -86,7 +86,7 @@ def _list(*, as_json: bool) -> None:
 
 
 def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool) -> Outcome:
-    from dispatcher.words import counted
+    from dispatcher.wording import counted
     from loadtest.scenarios.outcome import Outcome
     from loadtest.scenarios.run import Run
     from loadtest.scenarios.stage import staged

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from loadtest.sim.guodu.table import STATUSES
+from loadtest.sim.guodu.codes_and_switches import STATUSES
 
 
 class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):

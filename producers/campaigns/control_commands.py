@@ -24,7 +24,7 @@ from dispatcher.service.control import (
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
-from dispatcher.words import counted
+from dispatcher.wording import counted
 
 _DONE: Final = {
     "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To resume: dispatcher campaign resume {}',

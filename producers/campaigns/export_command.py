@@ -21,7 +21,7 @@ from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
-from dispatcher.words import counted
+from dispatcher.wording import counted
 from producers.campaigns.list_columns import ListColumns, columns_of
 from producers.lists.columns import Choice
 from producers.lists.phone_column import number_header

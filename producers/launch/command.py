@@ -278,7 +278,7 @@ def _print_plan(prepared: PreparedLaunch, *, as_json: bool) -> None:
 
 
 def _print_result(result: LaunchResult, *, as_json: bool) -> None:
-    from dispatcher.words import counted
+    from dispatcher.wording import counted
 
     if as_json:
         print_json(result)

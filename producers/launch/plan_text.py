@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dispatcher.core.numbers import ADVICE
-from dispatcher.words import clock, counted, duration
+from dispatcher.wording import clock, counted, duration
 from producers.launch.plan import AccountPlan, Plan
 
 WHOLE_CHARS_MAX: Final = 300

@@ -13,7 +13,7 @@ from dispatcher.config.file import Config
 from dispatcher.errors import StoreError
 from dispatcher.store.opening import open_reader
 from dispatcher.store.views import CampaignView
-from dispatcher.words import clock, counted
+from dispatcher.wording import clock, counted
 from producers.launch.definition import Definition
 from producers.lists.dedupe import Rows
 

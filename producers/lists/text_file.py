@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from dispatcher.core.numbers import normalise
 from dispatcher.errors import InputError
 from dispatcher.masking import masked_number
-from dispatcher.words import counted
+from dispatcher.wording import counted
 from producers.lists.columns import Choice, Table, one_line, unprotected
 from producers.lists.csv_quotes import mend
 from producers.lists.phone_column import (

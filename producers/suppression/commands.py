@@ -34,7 +34,7 @@ from dispatcher.suppression_list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
 from dispatcher.terminal.questions import confirm
-from dispatcher.words import clock, counted
+from dispatcher.wording import clock, counted
 from schemas.records import SuppressionSource
 
 if TYPE_CHECKING:

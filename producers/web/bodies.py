@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from producers.web.budget import Held
+from producers.web.byte_budget import Held
 
 if TYPE_CHECKING:
     from producers.web.connection import Connection

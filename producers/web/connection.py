@@ -1,7 +1,7 @@
 """One connection of the web server: aiohttp's RequestHandler, bounded in time and in the work for strangers.
 
 A client is a stranger until a handler calls `prove`. A stranger's bytes are held back and parsed in small pieces at its
-turns (turns.py); a known client is read as it sends. `sweep` is called about once a second and ends what lasts too
+turns (time_share.py); a known client is read as it sends. `sweep` is called about once a second and ends what lasts too
 long: a head, an idle connection, unread answers. Bodies are bounded in bodies.py.
 
 Of aiohttp's RequestHandler this uses, besides its public methods, the attributes `_parser`, `_reading_paused` and
@@ -18,11 +18,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from dispatcher.loggers import get_logger
+from producers.web.accepted_sockets import CREDIT_S, PEEKING_S
 from producers.web.answers import Answer, Reply
-from producers.web.newcomers import CREDIT_S, PEEKING_S
+from producers.web.connection_limits import Slot
 from producers.web.parser import Parser
-from producers.web.slots import Slot
-from producers.web.turns import READING_S, REQUEST_S
+from producers.web.time_share import READING_S, REQUEST_S
 
 if TYPE_CHECKING:
     from producers.web.server import WebServer

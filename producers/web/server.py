@@ -1,7 +1,7 @@
 """The web server: aiohttp's low-level server behind bounds on connections, on the time of strangers and on bytes.
 
-A new socket gets a place (slots.py) or is closed at once, waits for its first bytes (newcomers.py) and, while the time
-of strangers is used up, for its turn (turns.py). Then connection.py handles it.
+A new socket gets a place (connection_limits.py) or is closed at once, waits for its first bytes (accepted_sockets.py)
+and, while the time of strangers is used up, for its turn (time_share.py). Then connection.py handles it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from producers.web.accepted_sockets import CREDIT_S, Newcomer, Newcomers
 from producers.web.answers import Reply
-from producers.web.budget import ByteBudget
+from producers.web.byte_budget import ByteBudget
 from producers.web.connection import Connection
+from producers.web.connection_limits import Slot, Slots
 from producers.web.listener import Listener
-from producers.web.newcomers import CREDIT_S, Newcomer, Newcomers
 from producers.web.refusals import Refusals
-from producers.web.slots import Slot, Slots
-from producers.web.turns import HANDSHAKE_S, OPENING_S, Turns
+from producers.web.time_share import HANDSHAKE_S, OPENING_S, Turns
 
 SHUTDOWN_S: Final = 10.0
 HANDSHAKE_WITHIN_S: Final = 10.0

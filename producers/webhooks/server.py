@@ -29,7 +29,7 @@ from dispatcher.suppressing_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import Push, PushProof
 from producers.web.answers import Answer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
-from producers.web.budget import Held
+from producers.web.byte_budget import Held
 from producers.web.connection import Connection
 from producers.web.listener import FILES_KEPT, raise_file_limit, tls_context
 from producers.web.proxies import client_address, is_loopback

@@ -27,7 +27,7 @@ from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store
-from dispatcher.words import SHANGHAI
+from dispatcher.wording import SHANGHAI
 from schemas.codec import decode, encode
 from schemas.records import Cancelled, Flowed, Intent, Kind, Outcome, Owned, Stopped
 from schemas.topics import lane_partition

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 from dispatcher.arrivals import keep_dead_letter, take_inbound
 from dispatcher.cli import main
 from dispatcher.log.opening import open_log
-from dispatcher.words import SHANGHAI
+from dispatcher.wording import SHANGHAI
 from schemas.records import Inbound
 from tests.cli.campaigns import configured
 

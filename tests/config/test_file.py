@@ -374,7 +374,7 @@ def test_every_vendor_is_registered_under_its_own_name():
 
 
 def test_people_read_times_in_the_zone_of_the_display(tmp_path):
-    from dispatcher.words import clock
+    from dispatcher.wording import clock
 
     (tmp_path / "a.toml").write_text("")
     (tmp_path / "b.toml").write_text('[display]\ntimezone = "UTC"\n')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loadtest.sim.batch.table import CODES, STATUSES_A, STATUSES_B, STATUSES_ODD
+from loadtest.sim.batch.codes_and_switches import CODES, STATUSES_A, STATUSES_B, STATUSES_ODD
 from tests.e2e.every_code import Behaviour, Told, check_report_codes, check_submit_codes, every_code
 
 BEHAVIOURS: dict[str, Behaviour] = {

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loadtest.sim.batch.table import STATUSES_A, STATUSES_B
-from loadtest.sim.batch.table_b import CODES, RECHARGE_CODES, SEND_CODES, USER_CODES
+from loadtest.sim.batch.codes_and_switches import STATUSES_A, STATUSES_B
+from loadtest.sim.batch.codes_and_switches_b import CODES, RECHARGE_CODES, SEND_CODES, USER_CODES
 from tests.e2e.every_code import Behaviour, Told, check_report_codes, check_submit_codes, every_code
 
 BEHAVIOURS: dict[str, Behaviour] = {

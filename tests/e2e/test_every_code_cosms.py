@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from loadtest.sim.cosms.table import CODES, FIELD, STATUSES
+from loadtest.sim.cosms.codes_and_switches import CODES, FIELD, STATUSES
 from tests.e2e.every_code import Behaviour, Told, check_report_codes, check_submit_codes, every_code
 
 BEHAVIOURS: dict[str, Behaviour] = {

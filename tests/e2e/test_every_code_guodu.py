@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loadtest.sim.guodu.table import CODES, STATUSES
+from loadtest.sim.guodu.codes_and_switches import CODES, STATUSES
 from tests.e2e.every_code import Behaviour, Told, check_report_codes, check_submit_codes, every_code
 
 BEHAVIOURS: dict[str, Behaviour] = {

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from consumers.results.evidence import BY, LOOK_EVERY_S, decision
+from consumers.results.evidence_search import BY, LOOK_EVERY_S, decision
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, UnexplainedId, conclude
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place

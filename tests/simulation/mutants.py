@@ -15,6 +15,7 @@ from dispatcher.core.results import columns as core_join
 from dispatcher.store.fold.fold import Fold
 from tests.simulation.evidence import is_searched
 from tests.simulation.history import WAR_S, credit_of, is_hurried
+from tests.simulation.mutants_account_states import STANDING_MUTANTS
 from tests.simulation.mutants_evidence import (
     EVIDENCE_MUTANTS,
     an_answer_counts_only_for_what_was_due,
@@ -39,7 +40,6 @@ from tests.simulation.mutants_lane import (
     policy_resend_does_not_wait,
 )
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
-from tests.simulation.mutants_standing import STANDING_MUTANTS
 from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
 from tests.simulation.recall import remembers

@@ -10,10 +10,10 @@ from dispatcher.core.campaigns import Campaign
 from dispatcher.core.flow import fairness
 from dispatcher.core.flow.fairness import FairShare, UrgentFirst
 from dispatcher.core.flow.pacing import Pacer
-from dispatcher.core.lane import standing
+from dispatcher.core.lane import account_states
 from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.account_states import ACCOUNT, AccountEvent
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.standing import ACCOUNT, AccountEvent
 from tests.simulation.world import WALL_S
 
 
@@ -125,7 +125,7 @@ def what_was_under_way_when_it_was_asked_is_forgotten(patch: MonkeyPatch) -> Non
 
 def a_top_up_is_not_seen(patch: MonkeyPatch) -> None:
     patch.setattr(AccountLane, "balance_is", lambda self, messages, mark, now_s, now_ms: None)
-    patch.setattr(standing, "CREDIT_RETRY_S", 10.0**9)
+    patch.setattr(account_states, "CREDIT_RETRY_S", 10.0**9)
 
 
 def time_is_read_off_the_wall_clock(patch: MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS, Bounds
 from dispatcher.log.port import StoredRecord
-from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.fold.transactions import FoldingStore
 from dispatcher.store.meanings import meaning
 from dispatcher.store.memory.reader import MemoryReader
 from dispatcher.store.memory.store import open_memory

@@ -17,8 +17,8 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.service.freshness import bring_up_to_date
 from dispatcher.service.session import open_session
-from dispatcher.store.fold.feeding import Joining
-from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.fold.log_feed import Joining
+from dispatcher.store.fold.transactions import FoldingStore
 from dispatcher.store.opening import open_reader, open_store, rebuild
 from dispatcher.store.port import OtherLog
 from dispatcher.store.sqlite.store import open_sqlite

@@ -19,7 +19,7 @@ from dispatcher.service.progress import Pace, Speed, over, pace, percent_final, 
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import Bar, cells_of, equation, picture
 from dispatcher.terminal.progress import SHARES, plain_line
-from dispatcher.words import countdown
+from dispatcher.wording import countdown
 
 NO_PACE = Pace(sent_per_s=0, final_per_s=0, allowed_per_s=0, unpaced=False, left_s=None)
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "secret"}

@@ -12,10 +12,10 @@ import msgspec
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.flow.fairness import FairShare, UrgentFirst
 from dispatcher.core.flow.pacing import GUARD_S, Pacer
+from dispatcher.core.lane.account_states import AccountEvent, AccountState, Standing
 from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_OF_LIFE, Lead, TimeToLive
 from dispatcher.core.lane.notices import whole
 from dispatcher.core.lane.spec import LaneSpec as LaneSpec
-from dispatcher.core.lane.standing import AccountEvent, AccountState, Standing
 from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Piece
 from dispatcher.core.messages.chunks import Batch
@@ -324,7 +324,7 @@ class AccountLane:
             self.news.append(known.sentence())
 
     def tell(self, event: AccountEvent, now_s: float, now_ms: int, *, code: str = "", hold_s: float = 0.0) -> None:
-        """Something happened to the account: see dispatcher/core/lane/standing.py."""
+        """Something happened to the account: see dispatcher/core/lane/account_states.py."""
         if event is AccountEvent.TOO_FAST and self.pacer is not None:
             self.pacer.throttled(now_s)
         was = self.standing.state

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal
 
-from dispatcher.core.lane.standing import NEVER
+from dispatcher.core.lane.account_states import NEVER
 from schemas.records import Stop, Why
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ import msgspec
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane, LaneSpec, Ready, Sending
+from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.admission import Admission
 from dispatcher.core.lane.effects import Append, Effect, Point, Tell, Warn
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
 from dispatcher.core.lane.policy import Consequence, consequence, noted, outcome_of
-from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.verdict import Kind, Origin, Verdict

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.spec import LaneSpec
-from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from schemas.records import Effect, Outcome, Why

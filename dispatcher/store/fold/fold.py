@@ -1,8 +1,8 @@
 """The fold of the log into the store: one transaction's worth of records at a time.
 
-The caller begins and ends the transaction (folding.py), has fetched the batches of all jobs that the journal records
-name, and gives each partition's records in order and without gaps. An unreadable record is counted under `oddities` and
-skipped; one of a newer release stops the fold (LogNewer), and nothing is written.
+The caller begins and ends the transaction (transactions.py), has fetched the batches of all jobs that the journal
+records name, and gives each partition's records in order and without gaps. An unreadable record is counted under
+`oddities` and skipped; one of a newer release stops the fold (LogNewer), and nothing is written.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 See docs/ARCHITECTURE.md, "The store's port".
 
 Values of the core only: no connection, row or error of a database. Every call runs in a transaction that the caller
-began (folding.py, Transactions), and nothing is decided here: an adapter only keeps what it is given.
+began (transactions.py, Transactions), and nothing is decided here: an adapter only keeps what it is given.
 Ids are places in the log (core/results/journal.py: lane_place, spread_place), so a replay saves the same again.
 """
 

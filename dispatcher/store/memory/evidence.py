@@ -10,7 +10,7 @@ import numpy as np
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers
 from dispatcher.core.results.journal import JoinedChunk
 from dispatcher.core.results.reports import ParkedReports
-from dispatcher.store.memory.kept import Kept
+from dispatcher.store.memory.rows import Kept
 from schemas.states import State
 
 

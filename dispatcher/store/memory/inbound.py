@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from dispatcher.store.memory.kept import Kept, KeptMessage
+from dispatcher.store.memory.rows import Kept, KeptMessage
 from dispatcher.store.views import InboundFilter, InboundMarks, InboundMessage, InboundTally
 from schemas.topics import LANE_PARTITIONS
 

@@ -14,7 +14,7 @@ from dispatcher.store.campaign_view import CampaignNow, campaign_view
 from dispatcher.store.evidence import search
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.memory import evidence, inbound
-from dispatcher.store.memory.kept import Kept, KeptBatch, KeptCampaign
+from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign
 from dispatcher.store.memory.tables import Memory
 from dispatcher.store.pages import NOT_LOADED, PagedBatch, RecipientIds, paint, reject_page, selected, sightings
 from dispatcher.store.views import (

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS, Bounds
 from dispatcher.errors import StoreBusy, StoreError
-from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.fold.transactions import FoldingStore
 from dispatcher.store.memory.tables import Memory, MemoryTables
 
 
 class MemoryTransactions:
-    """See dispatcher.store.fold.folding.Transactions."""
+    """See dispatcher.store.fold.transactions.Transactions."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory

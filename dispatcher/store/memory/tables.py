@@ -1,4 +1,4 @@
-"""The fold's port over dicts (store/fold/tables.py defines the calls, kept.py the dicts)."""
+"""The fold's port over dicts (store/fold/tables.py defines the calls, rows.py the dicts)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.store.fold.tables import JoinedBatch, Stretch
 from dispatcher.store.fold.tallies import COLUMNS, ReportTally, Tallies, Tally
-from dispatcher.store.memory.kept import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
+from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
 from dispatcher.store.port import BatchPlace
 from dispatcher.store.views import DeadCount, DeadLetter
 from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed

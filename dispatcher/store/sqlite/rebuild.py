@@ -14,7 +14,7 @@ from pathlib import Path
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.errors import StoreBusy, StoreError, UserError
 from dispatcher.log.port import Log
-from dispatcher.store.fold.feeding import Joining
+from dispatcher.store.fold.log_feed import Joining
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.file import lock
 from dispatcher.store.sqlite.store import open_sqlite

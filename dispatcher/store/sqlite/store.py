@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import IO
 
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS, Bounds
-from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.fold.transactions import FoldingStore
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.tables import SqliteTables
 
 
 class SqliteTransactions:
-    """See dispatcher.store.fold.folding.Transactions."""
+    """See dispatcher.store.fold.transactions.Transactions."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[str]) -> None:
         self._path = path

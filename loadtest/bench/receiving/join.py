@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from dispatcher.core.numbers import encode
 from dispatcher.log.port import StoredRecord
-from dispatcher.store.fold.feeding import READ_BYTES_MAX
-from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.fold.log_feed import READ_BYTES_MAX
+from dispatcher.store.fold.transactions import FoldingStore
 from dispatcher.store.port import LoadedBatch
 from dispatcher.store.sqlite.store import open_sqlite
 from loadtest.bench.harness import figure

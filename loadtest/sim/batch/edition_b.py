@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from loadtest.sim.batch.agent import Agents
-from loadtest.sim.batch.table_b import SWITCHES
+from loadtest.sim.batch.codes_and_switches_b import SWITCHES
 from loadtest.sim.batch.variable import groups
 from loadtest.sim.batch.vendor import BALANCE, SEND, Batch, Submit, fields_of
 from loadtest.sim.config import AccountConfig

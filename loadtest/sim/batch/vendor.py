@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from loadtest.sim.batch.answer import answer_text, is_signed
+from loadtest.sim.batch.codes_and_switches import SWITCHES
 from loadtest.sim.batch.pushes import BatchPushes
-from loadtest.sim.batch.table import SWITCHES
 from loadtest.sim.config import AccountConfig
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger import numbers

@@ -1,6 +1,6 @@
 """The simulated CMPP gateway (ISMG), read afresh from vendors.md 6 and 8.5; with the client it shares the PDU tables.
 
-table.py       switches, results, report statuses
+codes_and_switches.py       switches, results, report statuses
 faults.py      faults and forced answers
 stream.py      bytes to frames
 session.py     one connection: login, window, timers, answers, what is delivered on it

@@ -19,11 +19,11 @@ from dispatcher.cmpp.pdus import Connect, Deliver, Submit
 from loadtest.sim.clock import Clock
 from loadtest.sim.cmpp import judging, ledger
 from loadtest.sim.cmpp.accounts import Account, Day, Delivery
+from loadtest.sim.cmpp.codes_and_switches import ALL
 from loadtest.sim.cmpp.faults import Rule, Rules
 from loadtest.sim.cmpp.ledger import Ledger, hexed
 from loadtest.sim.cmpp.phones import Phones
 from loadtest.sim.cmpp.session import Session
-from loadtest.sim.cmpp.table import ALL
 from loadtest.sim.config import SimConfig
 from loadtest.sim.switches import Switches
 

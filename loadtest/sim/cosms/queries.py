@@ -19,9 +19,9 @@ from loadtest.sim.cosms import account as accounts
 from loadtest.sim.cosms import ids as cosms_ids
 from loadtest.sim.cosms.account import own
 from loadtest.sim.cosms.answer import NOT_TAKEN, answer, line_end, lines
+from loadtest.sim.cosms.codes_and_switches import HISTORY
 from loadtest.sim.cosms.countries import country_code
 from loadtest.sim.cosms.login import Logins, login_name, word
-from loadtest.sim.cosms.table import HISTORY
 from loadtest.sim.cosms.text import FORMATS, encoded, row_format
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger import numbers

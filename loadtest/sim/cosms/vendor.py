@@ -14,12 +14,12 @@ from dispatcher.errors import ConfigError
 from loadtest.sim.config import AccountConfig
 from loadtest.sim.cosms import ids as cosms_ids
 from loadtest.sim.cosms.answer import CONTENT_TYPE, NOT_TAKEN, answer, line_end, lines
+from loadtest.sim.cosms.codes_and_switches import SWITCHES
 from loadtest.sim.cosms.files import Files, parts
 from loadtest.sim.cosms.login import Logins
 from loadtest.sim.cosms.pushes import CosmsPushes
 from loadtest.sim.cosms.queries import Queries
 from loadtest.sim.cosms.send import Sending
-from loadtest.sim.cosms.table import SWITCHES
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger.ledger import Book
 from loadtest.sim.requests import form

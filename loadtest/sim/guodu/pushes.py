@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.sim.guodu.table import FAILED, STATUSES
+from loadtest.sim.guodu.codes_and_switches import FAILED, STATUSES
 from loadtest.sim.http.push_client import Answer
 from loadtest.sim.http.target import Target
 from loadtest.sim.ledger.ledger import Book

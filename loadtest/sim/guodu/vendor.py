@@ -17,8 +17,8 @@ import orjson
 
 from loadtest.sim.clock import SHANGHAI
 from loadtest.sim.config import AccountConfig
+from loadtest.sim.guodu.codes_and_switches import SWITCHES
 from loadtest.sim.guodu.pushes import GuoduPushes
-from loadtest.sim.guodu.table import SWITCHES
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger import numbers
 from loadtest.sim.ledger.ledger import Book

@@ -12,8 +12,8 @@ from typing import ClassVar, NamedTuple
 from urllib.parse import quote_plus
 
 from loadtest.sim.config import AccountConfig
+from loadtest.sim.hezhong.codes_and_switches import SWITCHES
 from loadtest.sim.hezhong.pushes import HezhongPushes
-from loadtest.sim.hezhong.table import SWITCHES
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger import numbers
 from loadtest.sim.ledger.ledger import Book

@@ -15,7 +15,7 @@ import aiohttp
 import polars as pl
 import pytest
 
-from consumers.lanes import prepared
+from consumers.lanes import driver_port
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.core.lane.effects import Send
@@ -39,13 +39,13 @@ Slow = Callable[[pytest.MonkeyPatch], None]
 
 def building(patch: pytest.MonkeyPatch) -> None:
     """The values are taken and the body is built in 50 ms, and nothing else happens meanwhile."""
-    original = prepared.RequestPrefixes.of
+    original = driver_port.RequestPrefixes.of
 
-    def of(self: prepared.RequestPrefixes, send: Send) -> Any:
+    def of(self: driver_port.RequestPrefixes, send: Send) -> Any:
         time.sleep(0.05)
         return original(self, send)
 
-    patch.setattr(prepared.RequestPrefixes, "of", of)
+    patch.setattr(driver_port.RequestPrefixes, "of", of)
 
 
 def connecting(patch: pytest.MonkeyPatch) -> None:

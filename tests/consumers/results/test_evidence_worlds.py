@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.results.evidence import LOOK_EVERY_S, EvidenceWatch
+from consumers.results.evidence_search import LOOK_EVERY_S, EvidenceWatch
 from dispatcher.log.port import Log
 from dispatcher.store.sqlite import evidence as sqlite_evidence
 from schemas.records import Decided

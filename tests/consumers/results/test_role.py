@@ -16,8 +16,8 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.errors import LogDamaged, LogNewer, LogUnavailable, StoreBusy, StoreError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log, StoredRecord
-from dispatcher.store.fold.feeding import places
-from dispatcher.store.fold.folding import FoldingStore
+from dispatcher.store.fold.log_feed import places
+from dispatcher.store.fold.transactions import FoldingStore
 from dispatcher.store.opening import open_reader, open_store
 from dispatcher.store.port import INPUTS, CampaignView, OtherLog
 from schemas import codec
@@ -184,7 +184,7 @@ async def test_finished_chunks_are_appended_to_results(story: Story, tmp_path: P
 
 
 async def test_more_finished_chunks_than_are_told_at_once_are_told_without_waiting(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("dispatcher.store.fold.feeding.TELL_CHUNKS_MAX", 1)
+    monkeypatch.setattr("dispatcher.store.fold.log_feed.TELL_CHUNKS_MAX", 1)
     story = Story(HistoryLog())
     story.history.launch("c1", {"spring": [6]})
     story.history.owned("spring", "o")

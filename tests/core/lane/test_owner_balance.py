@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.account_states import CREDIT_RETRY_S
 from dispatcher.core.lane.effects import Append, Fetch, Go, Send, Tell
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.policy import OTHER_CREDIT_RETRY
 from dispatcher.core.lane.spec import LaneSpec
-from dispatcher.core.lane.standing import CREDIT_RETRY_S
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.chunks import Batch

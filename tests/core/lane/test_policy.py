@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.policy import (
     OTHER_CREDIT_RETRY,
     POLICY,
@@ -15,7 +16,6 @@ from dispatcher.core.lane.policy import (
     outcome_of,
 )
 from dispatcher.core.lane.spec import LaneSpec
-from dispatcher.core.lane.standing import AccountEvent
 from dispatcher.core.lane.state import Chunk, ChunkState
 from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from schemas.records import Effect, Why

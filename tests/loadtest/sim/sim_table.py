@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loadtest.sim.batch import table as batch_table
-from loadtest.sim.batch import table_b as batch_b_table
-from loadtest.sim.cmpp import table as cmpp_table
+from loadtest.sim.batch import codes_and_switches as batch_table
+from loadtest.sim.batch import codes_and_switches_b as batch_b_table
+from loadtest.sim.cmpp import codes_and_switches as cmpp_table
 from loadtest.sim.cmpp.faults import FAULTS as CMPP_FAULTS
 from loadtest.sim.common_switches import COMMON
-from loadtest.sim.cosms import table as cosms_table
-from loadtest.sim.guodu import table as guodu_table
-from loadtest.sim.hezhong import table as hezhong_table
+from loadtest.sim.cosms import codes_and_switches as cosms_table
+from loadtest.sim.guodu import codes_and_switches as guodu_table
+from loadtest.sim.hezhong import codes_and_switches as hezhong_table
 from loadtest.sim.requests.faults import FAULTS
 from loadtest.sim.switches import Switch
 

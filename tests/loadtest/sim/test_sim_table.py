@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from loadtest.sim.cmpp import table as cmpp
+from loadtest.sim.cmpp import codes_and_switches as cmpp
 from loadtest.sim.common_switches import COMMON
 from loadtest.sim.server import VENDORS
 from loadtest.sim.switches import Switch

@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from dispatcher.config.file import parse
-from dispatcher.words import duration
+from dispatcher.wording import duration
 from producers.launch.plan import Counts, Origin, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.launch.plan_text import plan_lines, shortage
 from producers.launch.route_split import split_route

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from producers.web.answers import Answer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
-from producers.web.budget import Held
+from producers.web.byte_budget import Held
 from producers.web.server import Bounds, WebServer
 
 HOST = b"Host: x\r\n"

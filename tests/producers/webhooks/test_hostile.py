@@ -16,7 +16,7 @@ import uvloop
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from loadtest.bench.receiving.attackers import attacks
-from producers.web.budget import SMALL_BYTES
+from producers.web.byte_budget import SMALL_BYTES
 from producers.webhooks.server import Webhooks, serve_webhooks
 
 PATH = "/push/spring/report"

@@ -24,7 +24,7 @@ from dispatcher.vendors.seam.vendor import (
     PublishedMessage,
     Secret,
 )
-from loadtest.sim.cosms.table import CODES, STATUSES
+from loadtest.sim.cosms.codes_and_switches import CODES, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 from tests.vendors.simulated import AT_ONCE, Meeting, meeting
 from tests.waiting import patience

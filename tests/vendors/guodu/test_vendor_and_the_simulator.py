@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dispatcher.core.lane.verdict import Kind
-from loadtest.sim.guodu.table import CODES, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, STATUSES
+from loadtest.sim.guodu.codes_and_switches import CODES, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 from tests.vendors.simulated import AT_ONCE, Meeting, meeting
 from tests.waiting import patience

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from loadtest.sim.batch.table import CODES
+from loadtest.sim.batch.codes_and_switches import CODES
 from tests.loadtest.sim.sim_kit import each, numbers, vendor
 
 VENDORS = ("batch", "batch-b")

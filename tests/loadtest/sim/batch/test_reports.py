@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.sim.batch.table import STATUSES_A, STATUSES_B, STATUSES_ODD
+from loadtest.sim.batch.codes_and_switches import STATUSES_A, STATUSES_B, STATUSES_ODD
 from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver, vendor
 from tests.waiting import until
 

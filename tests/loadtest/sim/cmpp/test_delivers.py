@@ -9,7 +9,7 @@ import pytest
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.long_texts import read_part
 from dispatcher.cmpp.reports import read_report
-from loadtest.sim.cmpp.table import MIX, STATUSES
+from loadtest.sim.cmpp.codes_and_switches import MIX, STATUSES
 from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW, SUBMIT, Ismg, Sp, ismg
 from tests.loadtest.sim.sim_kit import each
 from tests.waiting import until

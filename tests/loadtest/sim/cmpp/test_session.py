@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.cmpp import pdus
 from loadtest.sim.cmpp import session
-from loadtest.sim.cmpp.table import ALL, SHARED
+from loadtest.sim.cmpp.codes_and_switches import ALL, SHARED
 from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW, SUBMIT, ismg
 from tests.loadtest.sim.sim_kit import each
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from loadtest.sim.cosms.table import CODES
+from loadtest.sim.cosms.codes_and_switches import CODES
 from tests.loadtest.sim.cosms.cosms_kit import code, cosms, mt_ids, rows
 from tests.loadtest.sim.sim_kit import each, numbers
 

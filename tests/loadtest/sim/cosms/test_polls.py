@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from loadtest.sim.cosms.table import MIX, OPERATORS, STATUSES
+from loadtest.sim.cosms.codes_and_switches import MIX, OPERATORS, STATUSES
 from tests.loadtest.sim.cosms.cosms_kit import LOGIN, Cosms, code, cosms, gbk, mt_ids, rows
 from tests.loadtest.sim.sim_kit import NOW, each, numbers, receiver
 from tests.waiting import until

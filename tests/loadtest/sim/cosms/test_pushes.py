@@ -117,7 +117,7 @@ async def test_how_often_a_push_is_repeated(value: str, expected: int) -> None:
 
 async def test_what_comes_again_comes_after_growing_pauses_that_stay_bearable() -> None:
     from loadtest.sim.common_switches import COMMON
-    from loadtest.sim.cosms.table import SWITCHES
+    from loadtest.sim.cosms.codes_and_switches import SWITCHES
     from loadtest.sim.reports.retry import Retry
     from loadtest.sim.switches import Switches
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from dispatcher.errors import ConfigError
 from loadtest.sim.cosms import ids as cosms_ids
 from loadtest.sim.cosms import recipients as cosms_recipients
+from loadtest.sim.cosms.codes_and_switches import CHINA_MOBILE
 from loadtest.sim.cosms.countries import COUNTRIES, country_code
 from loadtest.sim.cosms.recipients import DOMESTIC, ILLEGAL, INTERNATIONAL, UNSUPPORTED
-from loadtest.sim.cosms.table import CHINA_MOBILE
 from tests.loadtest.sim.cosms.cosms_kit import SEND, SMS, code, cosms, gbk, mt_ids, rows
 from tests.loadtest.sim.sim_kit import NOW, each, numbers
 

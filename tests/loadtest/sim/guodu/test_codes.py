@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from loadtest.sim.guodu.table import CODES
+from loadtest.sim.guodu.codes_and_switches import CODES
 from tests.loadtest.sim.guodu.guodu_kit import SEND, code, guodu, vendor_id
 from tests.loadtest.sim.sim_kit import each, numbers
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.sim.guodu.table import MIX, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, OTHERS, STATUSES
+from loadtest.sim.guodu.codes_and_switches import MIX, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, OTHERS, STATUSES
 from tests.loadtest.sim.guodu.guodu_kit import entries, guodu, vendor_id
 from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver
 from tests.waiting import until

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from loadtest.sim.hezhong.table import CODES
+from loadtest.sim.hezhong.codes_and_switches import CODES
 from tests.loadtest.sim.hezhong.hezhong_kit import code, hezhong, vendor_id
 from tests.loadtest.sim.sim_kit import each, numbers
 

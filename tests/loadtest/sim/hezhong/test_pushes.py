@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 import pytest
 
-from loadtest.sim.hezhong.table import MIX, OPERATORS, STATUSES
+from loadtest.sim.hezhong.codes_and_switches import MIX, OPERATORS, STATUSES
 from tests.loadtest.sim.hezhong.hezhong_kit import code, entries, hezhong, vendor_id
 from tests.loadtest.sim.sim_kit import NOW, Receiver, each, numbers, receiver
 from tests.waiting import until

@@ -1,8 +1,8 @@
-"""Edition B of the BATCH platform: codes and switches (vendors.md 4, 8.3); those it shares are in table.py."""
+"""Edition B of the BATCH platform: its codes and switches (vendors.md 4, 8.3); shared ones: codes_and_switches.py."""
 
 from __future__ import annotations
 
-from loadtest.sim.batch import table as batch_table
+from loadtest.sim.batch import codes_and_switches as batch_table
 from loadtest.sim.switches import Switch, seconds, whole
 
 SEND_CODES: dict[str, str] = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.web.slots import Slot, Slots, bounded_as
+from producers.web.connection_limits import Slot, Slots, bounded_as
 
 PROXY = "10.0.0.1"
 

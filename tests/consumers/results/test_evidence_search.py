@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from consumers.results.evidence import AGAIN, LOOK_EVERY_S, EvidenceWatch
+from consumers.results.evidence_search import AGAIN, LOOK_EVERY_S, EvidenceWatch
 from consumers.results.role import run_joiner
 from dispatcher.config.file import parse
 from dispatcher.errors import LogDamaged, LogTimeout

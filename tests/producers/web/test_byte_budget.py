@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web.budget import SMALL_BYTES, STRANGERS_PART, ByteBudget
+from producers.web.byte_budget import SMALL_BYTES, STRANGERS_PART, ByteBudget
 from tests.producers.web.web_clients import GET, HOST, serving, until
 
 

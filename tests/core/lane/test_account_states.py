@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane
-from dispatcher.core.lane.spec import LaneSpec
-from dispatcher.core.lane.standing import (
+from dispatcher.core.lane.account_states import (
     ACCOUNT,
     CREDIT_RETRY_S,
     FEW,
@@ -22,6 +21,7 @@ from dispatcher.core.lane.standing import (
     AccountState,
     Standing,
 )
+from dispatcher.core.lane.spec import LaneSpec
 from schemas.records import Stop, Why
 
 NOW_S = 100.0

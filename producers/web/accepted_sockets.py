@@ -1,7 +1,7 @@
 """Accepted sockets that are not connections yet: they wait for their first bytes, then for their turn.
 
 An idle one costs only a file. The first bytes are peeked at: a client that they prove gets a connection at once, all
-others at their turn (turns.py).
+others at their turn (time_share.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from producers.web.slots import Slot, Slots
-from producers.web.turns import READING_S, Turns
+from producers.web.connection_limits import Slot, Slots
+from producers.web.time_share import READING_S, Turns
 
 PEEKED_BYTES: Final = 4_096
 READY_MAX: Final = 64

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from producers.web.turns import BURST_S, SLICE_S, TICK_S, Turns
+from producers.web.time_share import BURST_S, SLICE_S, TICK_S, Turns
 from tests.virtual_time import VirtualLoop
 
 COST_S = 0.001
@@ -34,8 +34,8 @@ class Stranger:
 @pytest.fixture
 def ticks(monkeypatch: pytest.MonkeyPatch):
     """Run so many ticks of virtual time, in which nothing else takes time."""
-    monkeypatch.setattr("producers.web.turns._scheduled", lambda: (0, 0))
-    monkeypatch.setattr("producers.web.turns.time.perf_counter", lambda: 0.0)
+    monkeypatch.setattr("producers.web.time_share._scheduled", lambda: (0, 0))
+    monkeypatch.setattr("producers.web.time_share.time.perf_counter", lambda: 0.0)
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
 
@@ -113,7 +113,7 @@ def test_what_a_known_client_cost_is_given_back(ticks):
 def test_a_process_that_has_to_wait_for_a_processor_gives_less(ticks, monkeypatch):
     loop, run = ticks
     scheduled = [0, 0]
-    monkeypatch.setattr("producers.web.turns._scheduled", lambda: tuple(scheduled))
+    monkeypatch.setattr("producers.web.time_share._scheduled", lambda: tuple(scheduled))
 
     async def starve() -> None:
         while True:
@@ -133,7 +133,7 @@ def test_a_process_that_has_to_wait_for_a_processor_gives_less(ticks, monkeypatc
 def test_turns_are_given_in_slices(ticks, monkeypatch):
     loop, _ = ticks
     now = [0.0]
-    monkeypatch.setattr("producers.web.turns.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("producers.web.time_share.time.perf_counter", lambda: now[0])
     turns = loop.run_until_complete(turns_of(1.0))
 
     class Slow(Stranger):

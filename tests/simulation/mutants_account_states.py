@@ -9,13 +9,13 @@ import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane import account_states, policy
 from dispatcher.core.lane import owner as owner_module
-from dispatcher.core.lane import policy, standing
 from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.account_states import ACCOUNT, TROUBLES, AccountEvent, AccountState, Standing
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.policy import POLICY, Mark
 from dispatcher.core.lane.spec import LaneSpec
-from dispatcher.core.lane.standing import ACCOUNT, TROUBLES, AccountEvent, AccountState, Standing
 from schemas.records import Effect
 
 
@@ -46,7 +46,7 @@ def a_trial_goes_to_as_many_as_any_request(patch: MonkeyPatch) -> None:
             self.spec = tried
 
     patch.setattr(AccountLane, "chunk_max", chunk_max)
-    patch.setattr(AccountLane, "may_send", lambda self, count: self.standing.sends)
+    patch.setattr(AccountLane, "may_send", lambda self, count: self.account_states.sends)
 
 
 def what_is_built_already_is_let_out(patch: MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ def two_trials_at_a_time(patch: MonkeyPatch) -> None:
 
 
 def pauses_do_not_grow(patch: MonkeyPatch) -> None:
-    patch.setattr(standing, "HOLD_BACK", Backoff(1.0, 1.0))
+    patch.setattr(account_states, "HOLD_BACK", Backoff(1.0, 1.0))
 
 
 def an_answer_does_not_end_a_row_of_troubles(patch: MonkeyPatch) -> None:

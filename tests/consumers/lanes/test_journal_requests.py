@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from consumers.lanes import requests_around as around
-from consumers.lanes.requests_around import Recipients, fetch_intent, requests_around
+from consumers.lanes import journal_requests as around
+from consumers.lanes.journal_requests import Recipients, fetch_intent, requests_around
 from dispatcher.core.results.history import Span
 from dispatcher.core.results.requests import AFTERWARDS_MS, RequestTime
 from dispatcher.errors import LogDamaged
