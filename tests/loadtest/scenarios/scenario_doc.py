@@ -89,7 +89,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"{' | '.join(line)}\n" for line in lines)
 
 
 if __name__ == "__main__":

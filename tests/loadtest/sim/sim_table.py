@@ -1,4 +1,4 @@
-"""The tables of docs/SIMULATORS.md, made from the switches, codes, faults and the tests that exercise them.
+"""The tables of docs/SIMULATORS.md, made from the switches, codes and faults; and which of these the tests exercise.
 
 python -m tests.loadtest.sim.sim_table        writes them into the document
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +56,9 @@ VENDORS = {
         cmpp_table.SWITCHES, cmpp_table.RESULTS, cmpp_table.STATUSES, CMPP_FAULTS, cmpp_table.LOGIN_STATUSES
     ),
 }
+NOTHING = Tables((), {}, ())
+BASES = {"batch-b": "batch"}  # the document shows only what a vendor does not share with its base
+FREE = re.compile("any (number|share|table)")  # where the default and the bounds say what may be set
 ANY = ""  # the scope of what every vendor has
 # a file of these tests is about the edition that its name says, not about its folder's vendor
 EDITION = {"test_batch_b_": "batch-b"}
@@ -121,24 +126,15 @@ def unknown(found: Exercised) -> list[tuple[str, str]]:
 
 def tables() -> dict[str, str]:
     """The generated parts of the document, by their name in it."""
-    found = exercised()
-    made = {
-        "common": _switches(ANY, COMMON, found),
-        "faults": _faults(ANY, FAULTS, found),
-    }
+    made = {"common": _switches(COMMON, sources=False), "faults": _faults(FAULTS)}
     for vendor, has in VENDORS.items():
-        made[vendor] = _switches(vendor, has.switches, found)
-        made[f"{vendor} codes"] = _table(
-            ("code", "meaning", "test"),
-            ((f"`{c}`", meaning, _tests(found, (vendor, "code"), c)) for c, meaning in has.codes.items()),
-        )
+        base = VENDORS.get(BASES.get(vendor, ""), NOTHING)
+        made[vendor] = _switches(switch for switch in has.switches if switch not in base.switches)
+        made[f"{vendor} codes"] = _codes(has.codes, base.codes)
         if has.faults:
-            made[f"{vendor} faults"] = _faults(vendor, has.faults, found)
+            made[f"{vendor} faults"] = _faults(has.faults)
         if has.logins:
-            made[f"{vendor} logins"] = _table(
-                ("status", "meaning", "test"),
-                ((f"`{c}`", meaning, _tests(found, (vendor, "login_status"), c)) for c, meaning in has.logins.items()),
-            )
+            made[f"{vendor} logins"] = _codes(has.logins, {})
     return made
 
 
@@ -152,29 +148,37 @@ def written(document: str) -> str:
     return document
 
 
-def _faults(vendor: str, faults: Mapping[str, tuple[bool, str]], found: Exercised) -> str:
-    return _table(
-        ("fault", "what happens", "carried out by default", "test"),
-        (
-            (f"`{name}`", what, "yes" if taken else "no", _tests(found, (vendor, "fault"), name))
-            for name, (taken, what) in faults.items()
-        ),
-    )
+def _codes(codes: Mapping[str, str], shared: Mapping[str, str]) -> str:
+    """A line for each code that is not shared."""
+    lines = (f"`{code}` {meaning}" for code, meaning in codes.items() if shared.get(code) != meaning)
+    return "\\\n".join(lines) + "\n"
 
 
-def _switches(vendor: str, switches: Iterable[Switch], found: Exercised) -> str:
-    return _table(
-        ("switch", "values (**default**)", "source", "meaning", "test"), (_switch(vendor, s, found) for s in switches)
-    )
+def _faults(faults: Mapping[str, tuple[bool, str]]) -> str:
+    """A row for each fault; neighbours of which the same is said share one."""
+    rows = []
+    for (taken, what), names in groupby(faults, key=faults.__getitem__):
+        rows.append((", ".join(f"`{name}`" for name in names), what, "yes" if taken else "no"))
+    return _table(("fault", "what happens", "carried out"), rows)
 
 
-def _switch(vendor: str, switch: Switch, found: Exercised) -> tuple[str, ...]:
+def _switches(switches: Iterable[Switch], sources: bool = True) -> str:
+    rows = ((f"`{s.name}`" + (f" ({_source(s)})" if sources else ""), _values(s), s.meaning) for s in switches)
+    return _table(("switch" + (" (source)" if sources else ""), "values (**default**)", "meaning"), rows)
+
+
+def _source(switch: Switch) -> str:
+    """The section or AMB number alone: `vendors.md 3.1 (103)` is 3.1."""
+    return re.sub(r"vendors\.md | \([^)]*\)", "", switch.source)
+
+
+def _values(switch: Switch) -> str:
     default = f"**{_cell(switch.default)}**"
     if switch.by_edition:
         default += "".join(f" (edition {e}: **{_cell(v)}**)" for e, v in switch.by_edition.items())
-    others = [_cell(v) for v in switch.values if v != switch.default]
-    values = ", ".join([default, *others]) + (f"; {switch.also}" if switch.also else "")
-    return (f"`{switch.name}`", values, switch.source, switch.meaning, _tests(found, (vendor, switch.name)))
+    others = [] if FREE.match(switch.also) else [_cell(v) for v in switch.values if v != switch.default]
+    also = re.sub(r"^any (whole number|number|share) (from (?=.* to ))?", "", switch.also)
+    return ", ".join([default, *others]) + (f"; {also}" if also else "")
 
 
 def _cell(value: Any) -> str:
@@ -185,14 +189,9 @@ def _cell(value: Any) -> str:
     return f"`{value}`" if value != "" else "(empty)"
 
 
-def _tests(found: Exercised, key: tuple[str, str], value: Any = None) -> str:
-    tests = dict.fromkeys(test for v, test in found.get(key, ()) if value is None or v == value)
-    return "<br>".join(f"`{test}`" for test in tests)
-
-
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(f"{' | '.join(cell.replace('|', chr(92) + '|') for cell in line)}\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""docs/SIMULATORS.md tells every switch, code and fault with its test; here it is held to that."""
+"""docs/SIMULATORS.md shows every switch, code and fault as the code has them, and each of their values has a test."""
 
 from __future__ import annotations
 
