@@ -27,7 +27,7 @@ class LogPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: Annotated[
         Literal["sqlite", "kafka"],
-        Meta(description="a file, or a Kafka broker started for this run; `--log URL` overrides it"),
+        Meta(description="a file, or a broker for this run; `--log URL` overrides it"),
     ] = "sqlite"
     options: Annotated[str, Meta(description="the query of the log's URL, such as `session_s=6`")] = ""
 
@@ -38,7 +38,7 @@ class RunPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     lanes: Annotated[int, Meta(ge=1, le=16, description="processes with the role lanes")] = 1
     patience_s: Annotated[
         float,
-        Meta(gt=0, description="the run ends if nothing changes for this long (real seconds)"),
+        Meta(gt=0, description="the run ends after this time without a change, real seconds"),
     ] = 60.0
 
 
@@ -47,28 +47,23 @@ class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     id: Annotated[str, Meta(min_length=1, description="its name")]
     route: Annotated[list[str], Meta(min_length=1, description="the accounts it goes through")]
-    recipients: Annotated[
-        int | None, Meta(description="how many numbers to make, each in no other campaign; or `file`")
-    ] = None
+    recipients: Annotated[int | None, Meta(description="numbers to make, each in no other campaign; or `file`")] = None
     file: Annotated[str | None, Meta(description="a list, relative to the scenario's file; or `recipients`")] = None
     dirty: Annotated[bool, Meta(description="adds bad and duplicate rows; `recipients` counts the rows")] = False
     variables: Annotated[
         dict[str, Annotated[int, Meta(ge=0)]],
-        Meta(
-            description="columns for `{NAME}` in the text: how many different values each has; 0: a different one per "
-            "recipient"
-        ),
+        Meta(description="columns for `{NAME}` in the text, and their different values; 0: one per recipient"),
     ] = {}
-    text: Annotated[str, Meta(description="its text; must differ from other campaigns' texts")] = ""
+    text: Annotated[str, Meta(description="its text, different in each campaign")] = ""
     at_s: Annotated[float, Meta(ge=0, description="seconds after the start of the run")] = 0.0
     after_taken: Annotated[
         Share | None,
-        Meta(description="launched when the vendors have taken this share of all recipients; instead of `at_s`"),
+        Meta(description="when the vendors have taken this share of all recipients; or `at_s`"),
     ] = None
-    weight: Annotated[int, Meta(ge=1, description="its share of an account, relative to others")] = 1
-    urgent: Annotated[bool, Meta(description="goes before campaigns that are not urgent")] = False
-    unknown: Annotated[Literal["hold", "resend"], Meta(description="the policy for unknown recipients")] = "hold"
-    options: Annotated[dict[str, str], Meta(description="vendor options, as `--option` of `campaign launch`")] = {}
+    weight: Annotated[int, Meta(ge=1, description="its share of accounts, relative to others")] = 1
+    urgent: Annotated[bool, Meta(description="goes before others")] = False
+    unknown: Annotated[Literal["hold", "resend"], Meta(description="policy for unknown recipients")] = "hold"
+    options: Annotated[dict[str, str], Meta(description="as `--option` of `campaign launch`")] = {}
 
 
 class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,8 +76,7 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_s: Annotated[
         Above0 | None,
         Meta(
-            description="undone after this many seconds: the vendor returns, switches are restored, the role starts or "
-            "continues, the campaign is resumed"
+            description="undone after this time: vendor or role returns, switches are restored, the campaign is resumed"
         ),
     ] = None
     vendor: Annotated[
@@ -94,61 +88,50 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     role: Annotated[
         RoleName | None,
-        Meta(description="a role: `do` is kill (-9), stop (in order), start, restart or freeze (with `for_s`)"),
+        Meta(description="`do`: kill (-9), stop (in order), start, restart, freeze (with `for_s`)"),
     ] = None
-    campaign: Annotated[str | None, Meta(description="a campaign's id: `do` is pause, resume or cancel")] = None
+    campaign: Annotated[str | None, Meta(description="a campaign's id; `do`: pause, resume, cancel")] = None
     do: Annotated[
         Do | None,
         Meta(
-            description="outage: the vendor's gateway dies as by kill -9, for `for_s`. repeat: every report already "
-            "pushed is pushed again. The others as above"
+            description="outage: the gateway dies as by kill -9, for `for_s`; repeat: pushed reports are pushed again"
         ),
     ] = None
     set: Annotated[dict[str, Any] | None, Meta(description="switches of the vendor")] = None
     rules: Annotated[
         list[dict[str, Any]] | None,
-        Meta(description="the vendor's faults and forced answers from now on; `[]`: none (docs/SIMULATORS.md, Rules)"),
+        Meta(description="the vendor's rules from now on; `[]`: none (docs/SIMULATORS.md)"),
     ] = None
-    every_fault: Annotated[
-        Share | None, Meta(description="the probability of each fault of the simulator; 0: none")
-    ] = None
-    top_up: Annotated[int | None, Meta(description="credit added to the account at the vendor")] = None
-    flow: Annotated[dict[str, Any] | None, Meta(description="the flow limit that the vendor enforces from now on")] = (
-        None
-    )
+    every_fault: Annotated[Share | None, Meta(description="the probability of each fault; 0: none")] = None
+    top_up: Annotated[int | None, Meta(description="credit added at the vendor")] = None
+    flow: Annotated[dict[str, Any] | None, Meta(description="the vendor's flow limit from now on")] = None
     inbound: Annotated[
         dict[str, Any] | None,
-        Meta(description='a message from a phone, as of `POST /_sim/mo`: `{ mobile = "…", msg = "…" }`'),
+        Meta(description='a message from a phone (`POST /_sim/mo`): `{ mobile = "…", msg = "…" }`'),
     ] = None
 
 
 class ExpectPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[expect]: what must hold in the end, besides the invariants."""
 
-    within_s: Annotated[Above0 | None, Meta(description="the run ends within this many real seconds")] = None
+    within_s: Annotated[Above0 | None, Meta(description="the longest run, real seconds")] = None
     delivered: Annotated[
-        tuple[float, float] | None, Meta(description="the least and the largest share of recipients delivered")
+        tuple[float, float] | None, Meta(description="least and largest share of recipients delivered")
     ] = None
-    unknown_max: Annotated[Share, Meta(description="the largest share of recipients unknown in the end")] = 0.0
-    no_report_max: Annotated[Share, Meta(description="the largest share of recipients without a report")] = 0.0
-    refused_max: Annotated[Share, Meta(description="the largest share of recipients refused for good")] = 0.0
-    cancelled: Annotated[
-        list[str], Meta(description="campaigns with cancelled recipients; no other campaign may have any")
-    ] = []
+    unknown_max: Annotated[Share, Meta(description="largest share unknown")] = 0.0
+    no_report_max: Annotated[Share, Meta(description="largest share without a report")] = 0.0
+    refused_max: Annotated[Share, Meta(description="largest share refused for good")] = 0.0
+    cancelled: Annotated[list[str], Meta(description="the only campaigns with cancelled recipients")] = []
     limit_used_min: Annotated[
         Share | None,
-        Meta(description="the least share of every flow limit used while there is something to send"),
+        Meta(description="least share of every flow limit used while busy"),
     ] = None
-    over_limit: Annotated[list[str], Meta(description="accounts whose vendor may count windows over its limit")] = []
-    violations: Annotated[
-        list[str], Meta(description="violations that the vendors may count (docs/SIMULATORS.md, The ledger)")
-    ] = []
-    codes: Annotated[
-        dict[str, list[str]], Meta(description="answers that each vendor must give at least once: `codes.NAME`")
-    ] = {}
-    faults: Annotated[list[str], Meta(description="vendors at which every fault must happen at least once")] = []
+    over_limit: Annotated[list[str], Meta(description="accounts that may have windows over their limit")] = []
+    violations: Annotated[list[str], Meta(description="violations that vendors may count (docs/SIMULATORS.md)")] = []
+    codes: Annotated[dict[str, list[str]], Meta(description="answers that each vendor must give: `codes.NAME`")] = {}
+    faults: Annotated[list[str], Meta(description="vendors at which every fault must happen")] = []
     inbound: Annotated[
-        Annotated[int, Meta(ge=0)] | None, Meta(description="how many messages from phones we must have")
+        Annotated[int, Meta(ge=0)] | None, Meta(description="messages from phones that we must have")
     ] = None
 
 

@@ -23,7 +23,7 @@ PARTS: dict[str, type[msgspec.Struct]] = {
     "event": EventPart,
     "expect": ExpectPart,
 }
-WORDS = {str: "text", int: "whole number", float: "number", bool: "true, false", dict: "table", type(None): ""}
+WORDS = {str: "text", int: "integer", float: "number", bool: "boolean", dict: "table", type(None): ""}
 
 
 def tables() -> dict[str, str]:
@@ -52,8 +52,14 @@ def _keys(kind: type[msgspec.Struct]) -> str:
         meaning = metas[-1].description
         assert meaning, f"{kind.__name__}.{field.name} says nothing"
         bounds = "".join(map(_bounds, metas))
-        rows.append((f"`{field.name}`", _words(what) + bounds, _default(field), meaning))
-    return _table(("key", "is", "default", "meaning"), rows)
+        rows.append(
+            (
+                f"`{field.name}`",
+                (_words(what) + bounds).replace("number from 0 to 1", "share") + _default(field),
+                meaning,
+            )
+        )
+    return _table(("key", "is (**default**)", "meaning"), rows)
 
 
 def _words(what: Any) -> str:
@@ -67,7 +73,7 @@ def _words(what: Any) -> str:
     if origin is tuple:
         return "[number, number]"
     if origin is list:
-        return "list of tables" if get_origin(inside[0]) is dict else "list of texts"
+        return "tables" if get_origin(inside[0]) is dict else "texts"
     return WORDS[origin or what]
 
 
@@ -80,11 +86,11 @@ def _bounds(meta: msgspec.Meta) -> str:
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT:
-        return "must be given"
+        return ", required"
     default = field.default if field.default is not msgspec.NODEFAULT else None
     if default in (None, ""):
         return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    return f" (**`{str(default).lower() if isinstance(default, bool) else default}`**)"
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
