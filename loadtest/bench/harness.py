@@ -30,7 +30,7 @@ def figure(
 async def in_turn(
     rounds: int, ours: Callable[[], Awaitable[float]], naive: Callable[[], Awaitable[float]]
 ) -> tuple[float, float]:
-    """The medians of both over so many rounds, one after the other in each."""
+    """The medians of both over these rounds, in turn in each."""
     found = [(await ours(), await naive()) for _ in range(rounds)]
     value, baseline = (statistics.median(column) for column in zip(*found, strict=True))
     return value, baseline

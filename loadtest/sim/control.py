@@ -205,7 +205,7 @@ class Control:
         return self._state.reports.repeat(self._book(account))
 
     def outage(self, seconds: Any = 5.0) -> float:
-        """Die for so many real seconds; this endpoint, too."""
+        """Die for some real seconds; this endpoint, too."""
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= OUTAGE_S_MAX:
             raise ConfigError(f"seconds must be a number above 0, up to {OUTAGE_S_MAX:g}.")
         self._state.outage(float(seconds))

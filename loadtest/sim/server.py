@@ -112,7 +112,7 @@ class Simulator:
 
     def outage(self, seconds: float) -> None:
         """Die as the process of a vendor's gateway does: in a moment every connection is reset, whatever is under way
-        gets no answer, nobody listens and nothing is pushed; after so many real seconds it is back, with its ledger.
+        gets no answer, the port is closed and nothing is pushed; after these real seconds it is back, with its ledger.
         """
         asyncio.get_running_loop().call_later(OUTAGE_IN_S, self._die, seconds)
 

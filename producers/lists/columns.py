@@ -51,7 +51,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_hidden_rows(hidden: int, choice: HiddenRows | None, label: str, what: str) -> None:
-    """Raises InputError if a list has rows that its sheet does not show, and nobody said `what` becomes of them."""
+    """Raises InputError if a list has rows that its sheet does not show and `what` is not given."""
     if hidden and choice is None:
         raise InputError(
             f"{label}: {hidden:,} of its rows are hidden in the sheet, by a filter or by hand. Say whether they are "

@@ -1,9 +1,8 @@
-"""Quotes of a CSV block: line breaks inside a quoted value become blanks, quotes that are none are taken out.
+"""Quotes of a CSV block: line breaks inside a quoted value become blanks, quotes that enclose nothing are removed.
 
-Only blocks in which polars counts other rows than there are line ends come here (producers/lists/text_file.py). A
-quoted
-value may run over LINES_MAX lines; a quote that opens more than that, or opens nothing (`5" pipe`), is a stray one and
-must not swallow the rows behind it.
+For blocks in which polars counts other rows than line ends (producers/lists/text_file.py). A quoted value may run over
+LINES_MAX lines; a quote that opens more than that, or opens nothing (`5" pipe`), is stray and must not swallow the
+rows behind it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Positions = NDArray[np.int64]
 def mend(block: bytes, delimiter: int, *, last: bool) -> tuple[bytes, bytes]:
     """(the block with one row a line, the rest that belongs to the next block) of whole lines.
 
-    The rest begins with a value whose closing quote is not in this block; there is none if the block is the `last`.
+    The rest begins with a value whose closing quote is not in this block; it is empty if the block is the `last`.
     """
     text = np.frombuffer(block, np.uint8).copy()
     quotes, ends = np.flatnonzero(text == _QUOTE), np.flatnonzero(text == _LF)

@@ -272,7 +272,7 @@ def suppression_of(numbers: Growing) -> Numbers:
 
 
 def _barred(ascending: Numbers, abroad: Numbers) -> Packed:
-    """The numbers as they are packed. What is neither a domestic mobile nor on our list is nobody's here."""
+    """The packed numbers, without those that are neither a domestic mobile nor on our list."""
     mobile = (domestic(ascending) - DOMESTIC_MIN).view(np.uint64)
     if not len(abroad):
         return mobile

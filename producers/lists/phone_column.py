@@ -95,7 +95,7 @@ def header_notes(column: Column, line: int | None) -> Iterator[str]:
 def number_header(others: Sequence[str], usual: str, sure: str) -> str:
     """What to call a column of numbers beside these columns, so that it is the one that is found again.
 
-    `usual`, unless another is named like phone numbers; then `sure`, or the name of that one if none is surer.
+    `usual`, unless another is named like phone numbers; then `sure`, or the name of that one if no other is surer.
     """
     ranks = {name: _named(name) for name in others}
     surest = next((name for name, rank in ranks.items() if rank == (True, 0)), None)
@@ -130,10 +130,10 @@ def chosen(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 
 def sniff_delimiter(divided: Mapping[str, Sequence[Sequence[str]]], wanted: str | int | None = None) -> str:
-    """Of some rows as each of DELIMITERS divides them: the one that divides at least half, and most of them alike.
+    """The delimiter that divides at least half of the rows, and most of them into the same number of cells.
 
-    Only of those by which one of the first rows has the column named `wanted`, if there are such. NO_DELIMITER: there
-    is none.
+    `divided` has some rows as each of DELIMITERS divides them. If by some of them one of the first rows has the
+    column named `wanted`, only these count. Returns NO_DELIMITER if no delimiter divides the rows.
     """
     name = folded(wanted) if isinstance(wanted, str) else ""
     heads = 1 if name.isdecimal() else HEADER_ROWS_MAX

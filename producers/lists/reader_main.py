@@ -50,7 +50,7 @@ def main(descriptor: int) -> None:
 
 
 def answer(connection: Connection, request: Request, descriptor: int) -> None:
-    """Read one file to its end. Raises OSError if nobody wants to know."""
+    """Read one file to its end. Raises OSError if the parent has gone."""
     try:
         with io.BufferedReader(io.FileIO(descriptor), START_BYTES) as stream:
             _read(connection, stream, request)

@@ -1,7 +1,6 @@
 """Reading a whole list: blocks in, recipients and rejected rows out. Its memory: producers/lists/dedupe.py.
 
-Reading goes on in one thread while the block before is judged in another; the event loop stays free, so that Ctrl-C is
-heard at once.
+One thread reads while another judges the block before; the event loop stays free for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ T = TypeVar("T")
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
+    """Progress without a display."""
 
 
 class Personal(msgspec.Struct, frozen=True):
@@ -216,12 +215,12 @@ async def parts_of(opened: Opened) -> AsyncIterator[Part]:
 
 
 def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyncio.Future[T]:
-    """Call it in a thread that nobody has to wait for: one that reads a pipe may never end, and Ctrl-C must."""
+    """Call it in a daemon thread: one that reads a pipe may never end, and Ctrl-C must."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
     def settle(result: T | None, error: BaseException | None) -> None:
-        if future.done():  # cancelled: nobody waits any more
+        if future.done():  # cancelled
             return
         if error is not None:
             future.set_exception(error)

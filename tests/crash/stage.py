@@ -2,7 +2,7 @@
 
 Two accounts in different lane partitions: `spring` is not paced, `summer` has a flow limit that the vendor judges. The
 vendor misbehaves a little all the time (VENDOR_TROUBLE), and repeats a report until we have taken it. It does not lie:
-a report under an id that nobody was given would count as evidence for an unknown chunk (docs/RELIABILITY.md).
+a report under a made-up id would count as evidence for an unknown chunk (docs/RELIABILITY.md).
 """
 
 from __future__ import annotations

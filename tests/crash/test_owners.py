@@ -43,7 +43,7 @@ def in_the_middle(life: Life) -> str:
 
 
 def freeze(life: Life, process: Process) -> None:
-    """On SQLite not while it holds the write lock: then nobody could write, let alone own (docs/RELIABILITY.md)."""
+    """On SQLite not while it holds the write lock: then no process could write (docs/RELIABILITY.md)."""
     while True:
         process.freeze()
         if life.stage.kind == "kafka" or _can_write(life.stage.log_file):

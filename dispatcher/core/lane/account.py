@@ -107,12 +107,12 @@ class Unwritten(msgspec.Struct):
         return self.tries >= UNWRITTEN_TOLD
 
     def sentence(self) -> str:
-        """It for people, without the end."""
+        """A sentence for people, without its full stop."""
         return f"a chunk of {self.campaign} was tried {self.tries} times without a byte written: {self.why}"
 
 
 class AccountLane:
-    """The account's present; every moment is an argument."""
+    """The account's current state; every time is an argument."""
 
     def __init__(self, spec: LaneSpec, campaigns: Campaigns, now_s: float, ttl_s: float = 5.0) -> None:
         self.spec = spec
@@ -174,7 +174,7 @@ class AccountLane:
         return count
 
     def units(self, count: int, parts: int) -> int:
-        """What a chunk of so many recipients and parts weighs against the flow limit."""
+        """The units that a chunk of these recipients and parts takes of the flow limit."""
         match self.spec.unit:
             case "messages":
                 return count
@@ -224,7 +224,7 @@ class AccountLane:
         return self.standing.answers_queries and not (self.standing.locked and beside)
 
     def may_send(self, count: int) -> bool:
-        """Whether a chunk of so many recipients may be sent now: to find something out only one of the fewest."""
+        """Whether a chunk of this many recipients may be sent now; a trial is one chunk of the fewest."""
         return self.standing.sends and not (self.standing.trying and count > self.spec.numbers_min)
 
     def segments(self, campaign: str) -> int:

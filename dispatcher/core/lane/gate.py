@@ -38,11 +38,11 @@ class Lead:
 
     @property
     def late_s(self) -> float:
-        """How long after its intent was asked for a request that does not stand at the gate is a straggler."""
+        """The time after which a request that has not reached the gate is a straggler."""
         return LATE * self.s
 
     def took(self, seconds: float) -> None:
-        """A request stood at the gate so long after its intent was asked for.
+        """Record the time from the demand for an intent to its request at the gate.
 
         A single straggler counts as no more than the lead, so that the next chunks are not announced far ahead because
         of one slow connection; the second in a row counts in full.
@@ -81,7 +81,7 @@ class TimeToLive:
         self.ahead //= 2
 
     def enough(self, took_s: float) -> None:
-        """An intent's request was written so long after it was asked for."""
+        """Record the time from the demand for an intent to the write of its request."""
         if took_s * EASY < self.s:
             self.s = max(self._least_s, self.s / 2)
             self.ahead = min(self.ahead + 1, AHEAD_MAX)

@@ -45,7 +45,7 @@ async def run(quick: bool) -> list[dict[str, Any]]:
 
 
 def measured(rows: int, text: str, named: Callable[[int], str], *, quick: bool) -> list[dict[str, Any]]:
-    """Both ways on a list of so many rows; `named` is given its bytes."""
+    """Both ways on a list of this many rows; `named` is given its bytes."""
     with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as name:
         folder = Path(name)
         write_list(folder / "list.csv", rows)

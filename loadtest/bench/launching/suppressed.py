@@ -1,4 +1,4 @@
-"""A launch while millions of numbers are suppressed, against the same launch while nobody is.
+"""A launch while millions of numbers are suppressed, against the same launch with an empty list.
 
 Both in a process of their own, on the same list and log; imports of modules are not in the time. What is left out is
 checked against a plain intersection.
@@ -33,7 +33,7 @@ SPACE: Final = 6_900_000_000
 
 
 async def run(quick: bool) -> list[dict[str, Any]]:
-    """Seconds of a launch of 1 M rows, and peak memory, with so many suppressed and with none."""
+    """Seconds of a launch of 1 M rows, and peak memory, with this many suppressed, and with an empty list."""
     listed = LISTED_QUICK if quick else LISTED
     with tempfile.TemporaryDirectory(prefix="dispatcher-bench-") as name:
         folder = Path(name)

@@ -2,7 +2,7 @@
 
 Lanes send to a simulated vendor meanwhile, paced (a flow limit) and unpaced (as fast as the core allows), and a vendor
 pushes good reports, over a connection that stays and over new ones, from the attackers' own address. Windows take
-turns in one run: in one the attackers attack the dispatcher, in the next a socket that nobody reads, so that what they
+turns in one run: in one the attackers attack the dispatcher, in the next a socket without a reader, so that what they
 cost the machine is the same. The dispatcher is bound to one core; attackers, vendor and clients have the other.
 
     python -m loadtest.bench.receiving.hostile [--quick]

@@ -85,7 +85,7 @@ def _reports(reader: StoreReader, campaign: str) -> Iterator[Report]:
 
 
 async def joined(config: Config, campaign: str, delivered: int) -> None:
-    """Wait until the store says that so many recipients are delivered."""
+    """Wait until the store has this many delivered recipients."""
     reader = open_reader(config.store)
     while (view := reader.campaign(campaign)) is None or view.counts.delivered < delivered:  # noqa: ASYNC110
         await asyncio.sleep(0.01)  # the store is another process's
@@ -122,7 +122,7 @@ class Client(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's class does not inherit it
         self._next()
 
     def data_received(self, data: bytes) -> None:

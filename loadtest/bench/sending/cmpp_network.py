@@ -96,7 +96,7 @@ def numbers(count: int) -> list[bytes]:
 
 
 async def cross(address: tuple[str, int], totals: Totals, count: int, window: int = WINDOW) -> tuple[float, list[str]]:
-    """Send so many messages and wait for what becomes of them: seconds, and what is not accounted for."""
+    """Send messages and wait for their results: the seconds, and what is not accounted for."""
     before = await totals()
     started_s = time.perf_counter()
     transport, sp = await asyncio.get_running_loop().create_connection(lambda: Sp(numbers(count), window), *address)

@@ -81,7 +81,7 @@ async def sink() -> AsyncIterator[str]:
 
 
 async def _timed(requests: int, one: Callable[[], Awaitable[None]]) -> float:
-    """Seconds for so many requests, UNDER_WAY at a time."""
+    """Seconds for this many requests, UNDER_WAY at a time."""
     left = iter(range(requests))
 
     async def work() -> None:

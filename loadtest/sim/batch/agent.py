@@ -2,8 +2,8 @@
 
 An account with `agent` credentials is an agent's. Checked in this order: is everything there (201, 301), is it
 well-formed (205, 305), is it the agent, from its address, now (202, 302), and only then the account it is about, which
-nobody else can decrypt. Readings of ours: an agent may charge and delete every account of its platform; only extno,
-signature and the two IP lists may be empty; fee_back, anti_phshing, self_subscribe and sms_check are kept and do
+is encrypted with the agent's key. Readings of ours: an agent may charge and delete every account of its platform; only
+extno, signature and the two IP lists may be empty; fee_back, anti_phshing, self_subscribe and sms_check are kept and do
 nothing.
 """
 

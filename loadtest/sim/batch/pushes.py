@@ -17,7 +17,7 @@ from loadtest.sim.state import Inbound, State
 PREFIX = {"none": "", "86": "86", "+86": "%2B86"}
 FIELDS = ("receiver", "pswd", "moTime", "destcode", "mobile", "isems", "emshead")
 """What a message is pushed with besides its text."""
-STRAY = 1_000_000_000  # added to an id to get one that nobody was given
+STRAY = 1_000_000_000  # added to an id to make an unused one
 
 
 class BatchPushes:

@@ -85,7 +85,7 @@ def _listed(fields: Mapping[str, str], name: str) -> list[str]:
 
 
 def moment(stamp: str) -> float | None:
-    """Unix seconds of yyyyMMddHHmmss on the platform's wall; None if it is no time."""
+    """Unix seconds of yyyyMMddHHmmss on the platform's wall; None if it is not a time."""
     if not re.fullmatch(r"\d{14}", stamp, re.ASCII):
         return None
     try:

@@ -181,7 +181,7 @@ class Control:
         return len(sessions)
 
     def outage(self, seconds: Any) -> float:
-        """Die for so many real seconds; this endpoint does not."""
+        """Die for some real seconds; this endpoint does not."""
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= OUTAGE_S_MAX:
             raise ConfigError(f"seconds must be a number above 0, up to {OUTAGE_S_MAX:g}.")
         self._outage(float(seconds))

@@ -461,7 +461,7 @@ class Gateway:
         return number
 
     def made_message(self, number: bytes, text: bytes, place: int) -> Deliver:
-        """A message from a phone that nobody sent."""
+        """A made-up message from a phone."""
         own_id = self.ids.next("spec", self.clock.local())
         return Deliver(own_id, b"1069000101", src_terminal_id=number, msg_content=text + b" %d" % place)
 

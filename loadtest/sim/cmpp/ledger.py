@@ -22,7 +22,7 @@ def hexed(octets: bytes | bytearray) -> str:
 
 
 def mobile(number: bytes) -> int:
-    """The eleven digits of a mobile number, whatever stands before them; ODD if it is none."""
+    """The eleven digits of a mobile number, without its prefix; ODD if it is not a mobile number."""
     digits = number.removeprefix(b"+").removeprefix(b"86") if len(number) > 11 else number
     return int(digits) if len(digits) == 11 and digits.isdigit() and digits[:1] == b"1" else ODD
 

@@ -32,7 +32,7 @@ class Schedule:
         return len(self._due)
 
     def after(self, delay_s: float, call: Callable[..., None], *arguments: Any) -> None:
-        """Call this after so many real seconds; at once, if there are none."""
+        """Call this after this many real seconds; at once if 0."""
         if delay_s <= 0:
             call(*arguments)
             return

@@ -112,7 +112,7 @@ class CmppSimulator:
         return self.gateway.ledger.frame(list(self.gateway.accounts))
 
     def outage(self, seconds: float) -> None:
-        """Die as a gateway's process does: every connection is reset and nobody listens; back after so many seconds."""
+        """Die as a gateway's process does: connections are reset and the port is closed; back after these seconds."""
         asyncio.get_running_loop().call_later(OUTAGE_IN_S, self._die, seconds)
 
     def introduction(self) -> list[str]:

@@ -103,14 +103,14 @@ def is_url(text: str) -> bool:
 
 
 class Part(NamedTuple):
-    """A field of a multipart body; `file_name` None if it is no file."""
+    """A field of a multipart body; `file_name` None if it is not a file."""
 
     content: bytes
     file_name: str | None
 
 
 def parts(body: bytes, content_type: str) -> dict[str, Part] | None:
-    """The fields of a multipart body by their name in lower case; None if it is none."""
+    """The fields of a multipart body by their name in lower case; None if it is not multipart."""
     found = BOUNDARY.search(content_type)
     if "multipart/form-data" not in content_type.lower() or found is None:
         return None

@@ -41,7 +41,7 @@ class CosmsPushes:
         return answer.status == 200 and answer.body.strip() == b"100"
 
     def stray_id(self, vendor_id: bytes) -> bytes:
-        """An id of nobody's."""
+        """An unused id."""
         return cosms_ids.stray(vendor_id)
 
     def bundle_push(self, book: Book, target: Target, bundle: Bundle) -> bytes:

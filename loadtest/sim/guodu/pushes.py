@@ -19,7 +19,7 @@ from loadtest.sim.state import Inbound, State
 
 CONTENT_TYPE = b"application/json; charset=UTF-8"
 PREFIX = {"none": b"", "86": b"86", "+86": b"+86"}
-STRAY = 1_000_000_000  # added to an id to get one that nobody was given
+STRAY = 1_000_000_000  # added to an id to make an unused one
 
 
 class GuoduPushes:

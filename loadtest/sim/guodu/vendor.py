@@ -122,7 +122,7 @@ class Guodu:
         return Submit(fields, order, length, good, self._wait_s(fields["SendTime"]))
 
     def _wait_s(self, send_time: str) -> float | None:
-        """Simulated seconds from now to a SendTime, negative if it is past; 0 without one; None if it is no time."""
+        """Simulated seconds from now to a SendTime, negative if it is past; 0 without one; None if it is not a time."""
         if not send_time:
             return 0.0
         if not (len(send_time) == 14 and send_time.isascii() and send_time.isdigit()):

@@ -17,7 +17,7 @@ from loadtest.sim.requests import text_rows as stencil
 from loadtest.sim.state import Inbound, State
 
 PREFIX = {"none": "", "86": "86", "+86": "+86"}
-STRAY = 1_000_000_000  # added to an id to get one that nobody was given
+STRAY = 1_000_000_000  # added to an id to make an unused one
 
 
 class Layout(NamedTuple):

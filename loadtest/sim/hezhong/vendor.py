@@ -224,7 +224,7 @@ def _word(fields: dict[str, bytes], name: str) -> str:
 
 
 def _decoded(raw: bytes, text_format: bytes) -> str | None:
-    """None if it cannot be: wrong bytes, or a format there is none of."""
+    """None if it cannot be read: wrong bytes, or an unknown format."""
     charset = FORMATS.get(text_format)
     if charset is None:
         return None

@@ -4,7 +4,7 @@ A simulator that is busy reads late, and then requests seem to come in bursts th
 than N in any second" would see ghosts. Linux stamps every packet (SO_TIMESTAMPNS) and tells on `recvmsg`, which
 asyncio's own transports don't call; hence this one. Where the kernel has no stamp, the moment of reading counts.
 Weak spot: Linux joins packets that wait together and keeps the last one's stamp, so a request that was sent in pieces
-while nobody read is stamped with a later piece (microseconds apart for any client that sends its request at once).
+while it was not read is stamped with a later piece (microseconds apart for any client that sends its request at once).
 """
 
 from __future__ import annotations

@@ -231,7 +231,7 @@ class _Link(asyncio.Protocol):
 
 
 def _dechunked(raw: bytes) -> bytes:
-    """The content of a complete chunked body; what is no chunk ends it."""
+    """The content of a complete chunked body; it ends at anything else than a chunk."""
     content, at = b"", 0
     while True:
         end = raw.find(b"\r\n", at)

@@ -37,7 +37,7 @@ IdOf = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 
 
 class Each(NamedTuple):
-    """Where every number gets a text of its own: these, of so many parts each."""
+    """The texts of a request where every number has its own, and the parts of each."""
 
     texts: list[str]
     parts: NDArray[np.int32]
@@ -80,7 +80,7 @@ class Book:
         self.config = config
         self.balance = dict(config.products)
         self.judge = Judge(config.flow.limit, config.flow.per_s, config.flow.unit, idle_s)
-        self.gone = False  # deleted at run time: nobody can use it, what it did stays in the ledger
+        self.gone = False  # deleted at run time: it is refused; its figures stay in the ledger
         self.last_balance_s = float("-inf")
         self.month = ""
         self.month_used = 0
@@ -164,7 +164,7 @@ class Ledger:
         self._text_ids: dict[str, int] = {}
         self.status_names: list[str | None] = [None]
         self._status_ids: dict[str, int] = {}
-        self.unmatched: Counter[str] = Counter()  # codes given to nobody's account
+        self.unmatched: Counter[str] = Counter()  # codes of requests without an account
         self.operations: list[dict[str, Any]] = []  # what was done to accounts, and refused; no secrets
         self._by_text: dict[int, list[Entry]] = {}
         self._personal: list[Entry] = []

@@ -189,7 +189,7 @@ class ReportEngine:
                 await self._wake.wait()
             try:
                 await self._plan()
-            except Exception as error:  # say it and go on: reports that silently end would be sought elsewhere
+            except Exception as error:  # log it and continue: silence would hide the cause
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "planning reports failed", "exception": error}
                 )

@@ -17,7 +17,7 @@ from loadtest.sim.reports.schedule import NOTHING, Rows, Schedule
 
 
 class Mailbox:
-    """Rows by the time they become ready (schedule.py). `expired` are those nobody was given in time."""
+    """Rows by the time they become ready (schedule.py). `expired` are those not fetched in time."""
 
     def __init__(self) -> None:
         self.schedule = Schedule()

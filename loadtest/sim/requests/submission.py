@@ -16,7 +16,7 @@ from loadtest.sim.state import ArrivedRequest, State
 
 
 class Order(NamedTuple):
-    """What is asked for: these numbers, this text (None: it could not be read), each of so many parts."""
+    """An order: the numbers, the text (None: it could not be read), the parts of each message."""
 
     parsed: ParsedNumbers
     text: str | None
@@ -51,7 +51,7 @@ class Ids:
         self._last = int(time.time() * 1000) * 1000
 
     def next(self) -> str:
-        """One nobody was given before."""
+        """A new id."""
         self._last += 1
         return str(self._last)
 

@@ -456,7 +456,7 @@ def _moment(section: Section, value: Decimal, date1904: bool) -> str | None:
     if value < 0 or ("digit" in kinds) or (moment is None and "elapsed" not in kinds):
         return None
     if value < 1 and not date1904 and any(token.kind == "date" and token.text[0] in "ymda" for token in tokens):
-        return None  # a time with a date that is none: 1900-01-00
+        return None  # a time with the impossible date 1900-01-00
     decimals = max((len(token.text) - 1 for token in tokens if token.kind == "subsecond"), default=0)
     step_ms = 10 ** max(0, 3 - decimals)
     elapsed_ms = int((value * 86_400_000 / step_ms).quantize(Decimal(1), ROUND_HALF_UP)) * step_ms

@@ -214,7 +214,7 @@ def parsed(
             yield
         parser.Parse(b"", True)
         yield
-    except (expat.ExpatError, LookupError) as error:  # the second is an encoding that nobody knows
+    except (expat.ExpatError, LookupError) as error:  # LookupError: an unknown encoding
         raise Damaged(f"its XML is broken ({error})") from error
 
 
