@@ -103,7 +103,7 @@ def weights() -> dict[str, Any]:
             and sum(v.values()) > 0
         )
 
-    return {"also": "any table of status = weight, not all 0", "accepts": accepts}
+    return {"also": "any table of status = weight, the weights not all 0", "accepts": accepts}
 
 
 def texts_by_text() -> dict[str, Any]:
