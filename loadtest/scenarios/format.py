@@ -29,7 +29,7 @@ class LogPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["sqlite", "kafka"],
         Meta(description="a file, or a broker for this run; `--log URL` overrides it"),
     ] = "sqlite"
-    options: Annotated[str, Meta(description="the query of the log's URL, such as `session_s=6`")] = ""
+    options: Annotated[str, Meta(description="query of its URL, such as `session_s=6`")] = ""
 
 
 class RunPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,9 +47,9 @@ class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     id: Annotated[str, Meta(min_length=1, description="its name")]
     route: Annotated[list[str], Meta(min_length=1, description="the accounts it goes through")]
-    recipients: Annotated[int | None, Meta(description="numbers to make, each in no other campaign; or `file`")] = None
-    file: Annotated[str | None, Meta(description="a list, relative to the scenario's file; or `recipients`")] = None
-    dirty: Annotated[bool, Meta(description="adds bad and duplicate rows; `recipients` counts the rows")] = False
+    recipients: Annotated[int | None, Meta(description="numbers to make; or `file`")] = None
+    file: Annotated[str | None, Meta(description="a list beside the scenario; or `recipients`")] = None
+    dirty: Annotated[bool, Meta(description="adds bad and duplicate rows, counted in `recipients`")] = False
     variables: Annotated[
         dict[str, Annotated[int, Meta(ge=0)]],
         Meta(description="columns for `{NAME}` in the text, and their different values; 0: one per recipient"),
@@ -58,9 +58,9 @@ class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     at_s: Annotated[float, Meta(ge=0, description="seconds after the start of the run")] = 0.0
     after_taken: Annotated[
         Share | None,
-        Meta(description="when the vendors have taken this share of all recipients; or `at_s`"),
+        Meta(description="when this share of all recipients is taken; or `at_s`"),
     ] = None
-    weight: Annotated[int, Meta(ge=1, description="its share of accounts, relative to others")] = 1
+    weight: Annotated[int, Meta(ge=1, description="relative share of accounts")] = 1
     urgent: Annotated[bool, Meta(description="goes before others")] = False
     unknown: Annotated[Literal["hold", "resend"], Meta(description="policy for unknown recipients")] = "hold"
     options: Annotated[dict[str, str], Meta(description="as `--option` of `campaign launch`")] = {}
@@ -70,14 +70,10 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[[event]]: when, to whom (one of vendor, account, role, campaign), what."""
 
     at_s: Annotated[From0 | None, Meta(description="seconds after the start; or `after_taken`")] = None
-    after_taken: Annotated[
-        Share | None, Meta(description="when the vendors have taken this share of all recipients")
-    ] = None
+    after_taken: Annotated[Share | None, Meta(description="when this share of all recipients is taken")] = None
     for_s: Annotated[
         Above0 | None,
-        Meta(
-            description="undone after this time: vendor or role returns, switches are restored, the campaign is resumed"
-        ),
+        Meta(description="undone after this time: return, restored switches, resumed campaign"),
     ] = None
     vendor: Annotated[
         str | None, Meta(description='a [vendor.NAME]: `do = "outage"`, `set`, `rules` or `every_fault`')
@@ -93,16 +89,14 @@ class EventPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     campaign: Annotated[str | None, Meta(description="a campaign's id; `do`: pause, resume, cancel")] = None
     do: Annotated[
         Do | None,
-        Meta(
-            description="outage: the gateway dies as by kill -9, for `for_s`; repeat: pushed reports are pushed again"
-        ),
+        Meta(description="outage: the gateway dies for `for_s`; repeat: pushed reports are pushed again"),
     ] = None
     set: Annotated[dict[str, Any] | None, Meta(description="switches of the vendor")] = None
     rules: Annotated[
         list[dict[str, Any]] | None,
         Meta(description="the vendor's rules from now on; `[]`: none (docs/SIMULATORS.md)"),
     ] = None
-    every_fault: Annotated[Share | None, Meta(description="the probability of each fault; 0: none")] = None
+    every_fault: Annotated[Share | None, Meta(description="probability of each fault; 0: none")] = None
     top_up: Annotated[int | None, Meta(description="credit added at the vendor")] = None
     flow: Annotated[dict[str, Any] | None, Meta(description="the vendor's flow limit from now on")] = None
     inbound: Annotated[

@@ -158,12 +158,19 @@ def _faults(faults: Mapping[str, tuple[bool, str]]) -> str:
     """A row for each fault; neighbours of which the same is said share one."""
     rows = []
     for (taken, what), names in groupby(faults, key=faults.__getitem__):
-        rows.append((", ".join(f"`{name}`" for name in names), what, "yes" if taken else "no"))
-    return _table(("fault", "what happens", "carried out"), rows)
+        rows.append((", ".join(f"`{name}`" for name in names), what + ("" if taken else " (not carried out)")))
+    return _table(("fault", "what happens"), rows)
 
 
 def _switches(switches: Iterable[Switch], sources: bool = True) -> str:
-    rows = ((f"`{s.name}`" + (f" ({_source(s)})" if sources else ""), _values(s), s.meaning) for s in switches)
+    rows = (
+        (
+            f"`{s.name}`" + (f" ({_source(s)})" if sources else ""),
+            _values(s),
+            s.meaning.replace(", simulated seconds", ""),
+        )
+        for s in switches
+    )
     return _table(("switch" + (" (source)" if sources else ""), "values (**default**)", "meaning"), rows)
 
 
