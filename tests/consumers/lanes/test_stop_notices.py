@@ -101,7 +101,11 @@ def test_a_log_that_waiting_does_not_mend_is_said():
         (Stop(why=Why.TOO_FAST, code="103"), ("submitting too fast",)),
         (
             Stop(why=Why.OTHER_CREDIT, code="505", recipients=1_200),
-            ("cannot send to all since", "no credit of another kind than the account's own for 1,200 recipients: 505"),
+            (
+                "cannot send to all since",
+                "no credit of another kind than the account's own for 1,200 recipients: the vendor answers 505, "
+                "not in the vendor's document",
+            ),
         ),
         (Stop(why=Why.BUSY, code="104", recipients=1), ("1 recipient refused for now, to be tried again",)),
         (
