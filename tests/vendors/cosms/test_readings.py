@@ -181,7 +181,7 @@ def test_18_escaped_texts_are_asked_for_and_lines_that_begin_no_row_belong_to_th
     begin = b"0,7,20040107123700,13800138000,106,"
     requests, page = run(MESSAGES.flow(1), b"100\n" + begin + b"a,b\r\nc,d\n" + begin + b"e")
     assert sent(requests[0])["msgFormat"] == "1"
-    assert [found.text for found in page.inbound] == ["a,b\nc,d", "e"]
+    assert [found.text for found in page.inbound] == ["a,b\r\nc,d", "e"]
 
 
 def test_19_a_row_is_read_by_its_own_format_and_not_by_the_one_asked_for():

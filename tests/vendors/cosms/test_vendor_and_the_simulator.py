@@ -273,7 +273,7 @@ async def test_a_line_end_that_nothing_protects_belongs_to_its_message(asked):
     messages = [{"msg": "line\r\n1,2,line\n\nend", "time": "20151221121046"}] * 2
     await asyncio.to_thread(lambda: asked.sim.push_inbound("spring", messages=messages))
     (page,) = await pages(cosms(asked), 1)
-    assert [found.text for found in page.inbound] == ["line\n1,2,line\nend"] * 2
+    assert [found.text for found in page.inbound] == ["line\r\n1,2,line\n\nend"] * 2
 
 
 # --- pushes ----------------------------------------------------------------------------------------------------------
