@@ -70,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True):
                 "delivered": counts.delivered,
                 "failed": failed,
                 "no_report": counts.no_report,
-                "waiting": counts.accepted,
+                "accepted": counts.accepted,
                 "refused": refused,
                 "unknown": counts.unknown,
                 "cancelled": counts.cancelled,
@@ -80,7 +80,7 @@ class Outcome(msgspec.Struct, frozen=True):
                 "delivered": delivered,
                 "failed": sum(statuses.values()) - delivered - interim,
                 "no_report": ledger["reports_lost"] + interim,
-                "waiting": ledger["reports_due"] - ledger["reports_acked"],
+                "accepted": ledger["reports_due"] - ledger["reports_acked"],
                 "requests": ledger["requests"],
                 "double_texts": ledger["double_texts"],
                 "windows_over_limit": ledger["windows_over_limit"],
@@ -120,14 +120,14 @@ class Outcome(msgspec.Struct, frozen=True):
 
     def _table(self) -> RenderableType:
         table = columns(
-            "account", "says", "taken", "delivered", "failed", "no report", "waiting", "refused", "unknown",
+            "account", "says", "taken", "delivered", "failed", "no report", "accepted", "refused", "unknown",
             "cancelled", "texted twice", "windows over", "limit used", right=frozenset(range(2, 13)),
         )  # fmt: skip
         for line in self.lines():
             ours, theirs = line.ours, line.theirs
             used = "" if theirs["limit_used"] is None else f"{100 * theirs['limit_used']:.1f} %"
             table.add_row(Text(line.account, style="bold"), "we", *(f"{figure:,}" for figure in ours.values()))
-            same = ("taken", "delivered", "failed", "no_report", "waiting")
+            same = ("taken", "delivered", "failed", "no_report", "accepted")
             table.add_row(
                 "", line.vendor, *(f"{theirs[name]:,}" for name in same), "", "", "",
                 f"{theirs['double_texts']:,}", f"{theirs['windows_over_limit']:,}", used,
