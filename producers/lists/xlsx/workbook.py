@@ -214,7 +214,7 @@ def parsed(
             yield
         parser.Parse(b"", True)
         yield
-    except (expat.ExpatError, LookupError) as error:  # LookupError: an unknown encoding
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that expat cannot read
         raise Damaged(f"its XML is broken ({error})") from error
 
 

@@ -14,6 +14,7 @@ from dispatcher.errors import EmptyInput, InputError
 from producers.lists.columns import Choice
 from producers.lists.xlsx.cells import column_of, letters_of
 from producers.lists.xlsx.sheet_list import SheetList
+from producers.lists.xlsx.workbook import Damaged, parsed
 
 A, B, C = "13910000001", "13910000002", "13910000003"
 
@@ -264,3 +265,10 @@ def test_columns_have_letters():
     for column in (0, 25, 26, 701, 702, 16_383):
         assert column_of(letters_of(column)) == column
     assert [letters_of(column) for column in (0, 25, 26, 702)] == ["A", "Z", "AA", "AAA"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "no-such-encoding"])
+def test_a_part_in_an_encoding_that_the_parser_cannot_read_is_damaged(encoding: str) -> None:
+    part = f'<?xml version="1.0" encoding="{encoding}"?><worksheet/>'.encode()
+    with pytest.raises(Damaged, match="its XML is broken"):
+        list(parsed(iter([part]), lambda name, attributes: None))
