@@ -11,7 +11,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PACKAGES := schemas dispatcher producers consumers loadtest
-# Test processes; they wait a lot. All that needs Kafka runs in one of them, on one broker (tests/conftest.py).
+# Test processes; they wait a lot. `loadgroup` hands out one test at a time; each process has a Kafka broker of its own.
 WORKERS ?= 4
 SEEDS ?= 10000
 ROUNDS ?= 200

@@ -1,7 +1,7 @@
 """What every test may rely on: a real Kafka broker where one is asked for, no way off this machine, nothing left over.
 
-One broker serves the whole session, so a test names its topics with `kafka_prefix`. Whatever uses a Kafka fixture is
-marked `kafka` and put into one xdist group: it runs in one process, on one broker, while the other runs the rest.
+Each test process starts one broker when its first test asks for it, so a test names its topics with `kafka_prefix`.
+Whatever uses a Kafka fixture is marked `kafka`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
-            item.add_marker(pytest.mark.xdist_group("kafka"))
 
 
 @pytest.fixture(scope="session", autouse=True)
