@@ -11,7 +11,7 @@ from tests.crash.life import Life, living
 from tests.crash.stage import LogKind
 
 SQLITE = pytest.param("sqlite", id="sqlite")
-KAFKA = pytest.param("kafka", id="kafka", marks=[pytest.mark.kafka, pytest.mark.xdist_group("kafka")])
+KAFKA = pytest.param("kafka", id="kafka", marks=[pytest.mark.kafka])
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,6 @@ with Broker(sys.argv[1]) as broker:
     time.sleep(600)
 """
 
-pytestmark = pytest.mark.xdist_group("kafka")
-
 
 async def create_topic(bootstrap: str, topic: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
