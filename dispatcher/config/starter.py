@@ -33,7 +33,7 @@ MEANINGS: Final = {
     "oper_pass": "Its password.",
     "userid": "The company's id at the vendor.",
     "username": "The user's login name.",
-    "flow": "The contract's flow limit: at most so many messages in any second.",
+    "flow": "The contract's flow limit: the most messages that may be sent in any second.",
 }
 """What a key means, for the question and for the comment above it."""
 

@@ -11,9 +11,10 @@ _NO_REPORT = "no_report_after_s"
 
 
 def scaled(scenario: Scenario, recipients: int | None, seed: int | None, scale: float | None) -> Scenario:
-    """With so many recipients in all (each campaign its share, at least one), with another seed, `scale` times faster:
-    the vendors' clocks, the times of launches and events, and when we give up waiting for a report. Real time stays
-    what flow limits, time-outs and `expect.within_s` count. Raises UserError.
+    """The scenario with this number of recipients (each campaign its share, at least one), this seed, and faster.
+
+    `scale` divides the vendors' clocks, the times of launches and events, and the time until a report is given up. Flow
+    limits, time-outs and `expect.within_s` stay in real time. Raises UserError.
     """
     if recipients is not None:
         if not scenario.planned:

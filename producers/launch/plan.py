@@ -98,7 +98,7 @@ class Texts(Protocol):
         ...
 
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
-        """How many requests they take, with at most so many recipients each."""
+        """The requests they take, with at most `most` recipients each."""
         ...
 
     def per_request(self, vendor: Vendor, most: int) -> Fraction:
@@ -231,7 +231,7 @@ def per_request(vendor: Vendor, segments: int) -> int:
 
 
 def rate(vendor: Vendor, text: int | Texts) -> Fraction:
-    """Recipients per second an account's flow limit allows for these texts, or for one of so many parts."""
+    """Recipients per second an account's flow limit allows for these texts, or for one text of these parts."""
     flow = vendor.flow
     texts = _Parts(text) if isinstance(text, int) else text
     most = per_request(vendor, texts.segments(vendor.split))

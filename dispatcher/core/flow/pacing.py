@@ -45,7 +45,8 @@ CLIMB: Final = 0.2
 PROBE: Final = 0.0015
 PROBE_DOUBLES: Final = 20.0
 """Growth per window, as shares of the rate at which the vendor said "too fast": up to KNOWN_GOOD of it, then beyond it,
-twice as fast every so many windows. So the vendor's limit is rarely exceeded, and a lifted limit is soon forgotten."""
+twice as fast every PROBE_DOUBLES windows. So the vendor's limit is rarely exceeded, and the lane soon returns to a
+limit that is lifted again."""
 
 
 class Pacer:

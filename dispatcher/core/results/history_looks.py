@@ -139,7 +139,7 @@ class HistoryLooks:
         return found
 
     def is_news(self, intent: int, found: int) -> bool:
-        """Whether so many of its recipients were not found before; remembers it."""
+        """Whether another number of its recipients was found before; remembers this one."""
         chunk = self.chunks.get(intent)
         if chunk is None or chunk.found == found:
             return False
