@@ -210,7 +210,7 @@ class LaneRunner:
 
     def _campaign_changed(self, campaign: str) -> None:
         if self._owner is not None:
-            self._owner.campaign_changed(campaign, time.monotonic())
+            self._owner.campaign_changed(campaign)
             self._wake.set()
 
     def _refused(self, record: AnyRecord) -> None:

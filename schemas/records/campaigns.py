@@ -124,7 +124,7 @@ class Stopped(Record, frozen=True, kw_only=True, tag="stopped"):
 
     account: str
     at_ms: int
-    why: Literal["auth", "balance", "hours", "unreachable", "slow", ""]
+    why: Literal["auth", "balance", "hours", "unreachable", ""]
     says: str
     stops: tuple[Stop, ...] = ()
 

@@ -176,7 +176,7 @@ class Process:
         self.weights.read(record)
         changed = self.campaigns.apply(offset, record)
         if changed is not None and self.owner is not None:
-            self.owner.campaign_changed(changed, self.world.now_s)
+            self.owner.campaign_changed(changed)
 
     # --- deciding ---
 

@@ -106,7 +106,7 @@ class Owner:
             case _:
                 self.state.skip_inbox(offset)
 
-    def campaign_changed(self, campaign: str, now_s: float) -> None:
+    def campaign_changed(self, campaign: str) -> None:
         """`campaigns` (shared with the shell) folded a record about this campaign."""
         known = self.campaigns.get(campaign)
         if known is None or not self.in_charge:

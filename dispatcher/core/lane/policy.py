@@ -52,7 +52,6 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 _E = AccountEvent
-_AGAIN: Final = "is sent again; after `attempts_max` tries and `give_up_after_s` it fails"
 _ALONE: Final = "after 3 in a row holds back: growing pauses and one small request at a time until one is answered"
 POLICY: Final[dict[Kind | Mark, Policy]] = {
     Kind.ACCEPTED: Policy(Effect.ACCEPTED, _E.ANSWERED, ("waits for reports", "continues")),

@@ -142,7 +142,7 @@ class Appender:
             first = (await sent).offset
         except Exception as error:
             self._retire(producer)
-            self._fail(pump, pieces, _verdict(error, self._bootstrap))
+            self._fail(pieces, _verdict(error, self._bootstrap))
         else:
             self._settle(pump, pieces, first)
         finally:
@@ -178,7 +178,7 @@ class Appender:
     def _settle(self, pump: _Pump, pieces: list[tuple[_Append, int]], first: int) -> None:
         self._reach.answers()
         if first < 0:  # the broker knows the batch but has forgotten where it is
-            self._fail(pump, pieces, _maybe_written(self._bootstrap, "it did not say where it wrote a record"))
+            self._fail(pieces, _maybe_written(self._bootstrap, "it did not say where it wrote a record"))
             return
         for append, count in pieces:
             append.offsets.extend(range(first, first + count))
@@ -186,7 +186,7 @@ class Appender:
             if len(append.offsets) == len(append.entries) and not append.done.done():
                 append.done.set_result(append.offsets)
 
-    def _fail(self, pump: _Pump, pieces: list[tuple[_Append, int]], error: LogError) -> None:
+    def _fail(self, pieces: list[tuple[_Append, int]], error: LogError) -> None:
         for append, count in pieces:
             uncertain = isinstance(error, LogTimeout) or append.packed > count
             _fail(append, error if not uncertain else _maybe_written(self._bootstrap, str(error)))
