@@ -244,8 +244,6 @@ class AccountLane:
         chosen = self.fair.pick([(name, head[0].weight, head[0].urgent) for name, head in heads.items()])
         return (*heads[chosen], len(heads)) if chosen is not None else None
 
-    # --- what happened ---
-
     # --- the gate ---
 
     def next_ready(self) -> Ready | None:
@@ -306,6 +304,8 @@ class AccountLane:
         why += f", and an intent may wait {chunk.ttl_s:g} s"
         self.came_back(chunk.chunk, why)
         return why
+
+    # --- what happened ---
 
     def not_sent(self, campaign: str, count: int, parts: int) -> None:
         """Nothing of a chunk that was announced is sent: the campaign gets its share back, the account its credit."""

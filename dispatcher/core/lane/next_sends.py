@@ -22,8 +22,6 @@ from dispatcher.core.lane.work import CampaignWork, Piece
 from schemas.records import Intent
 
 NEVER: Final = float("inf")
-
-
 PAUSED: Final = "its campaign was paused or cancelled"
 
 
@@ -49,15 +47,13 @@ class NextSends:
 
     def refusal(self, lane: AccountLane, sending: Sending) -> str:
         """Why a request that is being built may not be written; empty if it may."""
-        if not lane.standing.lets_out(trial=sending.trial):
-            return f"the account does not send ({lane.standing.state.value})"
-        return "" if self.may_send(sending.chunk.campaign) else PAUSED
+        return self._refused(lane, sending.chunk.campaign, sends=lane.standing.lets_out(trial=sending.trial))
 
-    def _refused(self, lane: AccountLane, ready: Ready) -> str:
-        """Why a read-back intent is not handed to the driver; empty if it is."""
-        if not lane.may_send(ready.chunk.count):
+    def _refused(self, lane: AccountLane, campaign: str, *, sends: bool) -> str:
+        """Why nothing of this campaign may be sent; `sends`: whether the account may send."""
+        if not sends:
             return f"the account does not send ({lane.standing.state.value})"
-        return "" if self.may_send(ready.chunk.campaign) else PAUSED
+        return "" if self.may_send(campaign) else PAUSED
 
     def may_send(self, campaign: str) -> bool:
         """Whether it is launched, and neither paused nor cancelled."""
@@ -67,8 +63,10 @@ class NextSends:
     def _sent(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         """Hand read-back intents to the driver."""
         while (ready := lane.next_ready()) is not None:
-            late = now_s > ready.deadline_s
-            why = lane.too_late(ready, now_s) if late else self._refused(lane, ready)
+            if now_s > ready.deadline_s:
+                why = lane.too_late(ready, now_s)
+            else:
+                why = self._refused(lane, ready.chunk.campaign, sends=lane.may_send(ready.chunk.count))
             if why:
                 lane.ready.remove(ready)
                 yield given_up(lane, ready, why, now_ms)
