@@ -29,6 +29,7 @@ from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 READ_WITHIN_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.2
+CURE: Final = "Export without --texts and --with-columns."
 
 
 class WrittenResults(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +104,8 @@ def sent_texts(places: Places, view: CampaignView) -> Iterator[Texts]:
         yield lambda page: pl.repeat(view.text, len(page.numbers), dtype=pl.String, eager=True)
         return
     template = parse(view.text)
-    with asyncio.Runner() as runner:
-        log = runner.run(open_log(places.log.url))
-        try:
-            yield lambda page: _texts(page, runner.run(_batch(log, page)), template)
-        finally:
-            runner.run(log.close())
+    with _batches(places) as fetch:
+        yield lambda page: _texts(page, fetch(page), template)
 
 
 class SentValues:
@@ -138,10 +135,17 @@ def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
         raise UserError(
             f"{view.id} is not personalised, so the log has no columns of its list. Name the list: --with-columns LIST."
         )
+    with _batches(places) as fetch:
+        yield SentValues(tuple(view.variables), fetch)
+
+
+@contextmanager
+def _batches(places: Places) -> Iterator[Callable[[Page], StoredRecord]]:
+    """Fetches the batch of a page from the log. Raises LogError."""
     with asyncio.Runner() as runner:
         log = runner.run(open_log(places.log.url))
         try:
-            yield SentValues(tuple(view.variables), lambda page: runner.run(_batch(log, page)))
+            yield lambda page: runner.run(_batch(log, page))
         finally:
             runner.run(log.close())
 
@@ -151,7 +155,7 @@ async def _batch(log: Log, page: Page) -> StoredRecord:
     try:
         return await log.fetch(RECIPIENTS.name, partition, offset)
     except LogError as error:
-        raise StoreError(f"the texts of batch {page.batch} cannot be read: {error} Export without --texts.") from error
+        raise StoreError(f"the values of batch {page.batch} cannot be read: {error} {CURE}") from error
 
 
 def _values(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
@@ -159,9 +163,9 @@ def _values(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDA
     try:
         wire, _, values = unpack_values(stored.value, stored.headers)
     except BrokenBatch as error:
-        raise LogDamaged(f"the texts of batch {page.batch} cannot be read: {error}. Export without --texts.") from error
+        raise LogDamaged(f"the values of batch {page.batch} cannot be read: {error}. {CURE}") from error
     if values is None:
-        raise LogDamaged(f"batch {page.batch} has no values. Export without --texts.")
+        raise LogDamaged(f"batch {page.batch} has no values. {CURE}")
     known: Numbers = phone_numbers.decode(wire)
     order = np.argsort(known)
     places = order[np.minimum(np.searchsorted(known[order], page.numbers), len(known) - 1)]
