@@ -38,6 +38,9 @@ REASONS: Final = (
 
 _EMPTY, _SCIENTIFIC, _NO_NUMBER, _SHORT, _LONG, _NO_MOBILE, _INTERNATIONAL, _AMBIGUOUS, _SEVERAL, _BESIDE = range(1, 11)
 
+AMONG_OTHERS: Final = (REASONS[_SEVERAL], REASONS[_BESIDE])
+"""Reasons of values that hold more than a number."""
+
 ADVICE: Final = {
     "scientific notation": "a spreadsheet cut the digits off; format the column as text and save the list again",
     "international": "not every account of this route sends abroad",

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.numbers import AMONG_OTHERS
 from dispatcher.core.suppression import DIGITS_MAX, DIGITS_MIN, key_as_written, key_of_wire
 from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import UserError
@@ -19,9 +20,6 @@ from schemas.states import State
 MESSAGES_MAX: Final = 20
 MISTYPED_DIGITS: Final = range(10, 13)
 """A number with a leading 1 and this many digits is a mobile with a digit too few or too many."""
-
-AMONG_OTHERS: Final = ("several numbers in one cell", "other text beside the number")
-"""Reasons of rows whose value holds more than the number."""
 
 FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED)
 
