@@ -20,7 +20,6 @@ from schemas.states import REPORT_WAITING
 
 PAGE_ROWS: Final = 100
 HISTORY_ROWS_MAX: Final = 500
-SHORT_CHARS_MAX: Final = 64
 
 # fmt: off
 REPORT_CODES: Final = report_codes(OPERATOR_REPORTS + """
@@ -104,7 +103,7 @@ def history(said: CodedAnswer) -> History:
         if row is None or not number or len(row[2]) > ID_CHARS_MAX or not forms.time_s(row[3]):
             unreadable.add(entry, "it is not msgFormat,subID,mtID,mtTime,mob,countryNum,destID,mtStatus,msg")
             continue
-        code = _short(row[7])
+        code = inbound.short(row[7])
         found.append(
             HistoryRow(
                 vendor_id=row[2].decode("utf-8", "replace"),
@@ -113,7 +112,7 @@ def history(said: CodedAnswer) -> History:
                 code=code,
                 sent_ms=forms.time_s(row[3]) * 1000,
                 text=read_text(row[1].decode(), row[8], unescape=True)[0],
-                destination=_short(row[6]),
+                destination=inbound.short(row[6]),
             )
         )
     complete = not said.cut and len(entries) < HISTORY_ROWS_MAX and not unreadable.entries
@@ -167,7 +166,3 @@ def _polled(page: PolledPage, unreadable: Unreadable) -> PolledPage:
         count=count,
         why=why,
     )
-
-
-def _short(value: bytes) -> str:
-    return value.decode("utf-8", "replace").strip()[:SHORT_CHARS_MAX]

@@ -34,16 +34,17 @@ def message(
         flags = (*flags, "no-time")
     return Inbound(
         account=account,
-        number=to_wire(valid) if valid else _short(number),
+        number=to_wire(valid) if valid else short(number),
         text=text,
-        to=_short(to),
+        to=short(to),
         at_ms=time_s * 1000 or received_ms,
         received_ms=received_ms,
-        message_id=_short(message_id),
+        message_id=short(message_id),
         part=part,
         flags=flags,
     )
 
 
-def _short(value: bytes) -> str:
+def short(value: bytes) -> str:
+    """A short field as text; the rest of a longer one is cut off."""
     return value.decode("utf-8", "replace").strip()[:SHORT_CHARS_MAX]
