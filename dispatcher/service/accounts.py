@@ -26,7 +26,7 @@ from dispatcher.os_user import os_user
 from dispatcher.service.hindrances import AccountStop, stop_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
-from dispatcher.vendors.seam.outcomes import Code, Codes, ReportCode, ReportCodes
+from dispatcher.vendors.seam.outcomes import HTTP_PREFIX, Code, Codes, ReportCode, ReportCodes
 from dispatcher.vendors.seam.vendor import Balance, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
@@ -362,5 +362,5 @@ def _sentence(vendor: Vendor, verdict: Verdict) -> str:
         return "the vendor answers that it is asked too often: does anybody else use this account?"
     if row is not None:
         return f"the vendor answered: {row.english} (code {verdict.code})"
-    status = f"{verdict.code}: " if verdict.code.startswith("http ") and verdict.text else ""
+    status = f"{verdict.code}: " if verdict.code.startswith(HTTP_PREFIX) and verdict.text else ""
     return f"{vendor.url} gave no usable answer: {status}{verdict.text or verdict.code}"

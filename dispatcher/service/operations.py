@@ -24,6 +24,7 @@ from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.service.session import Session
+from dispatcher.vendors.seam.outcomes import HTTP_PREFIX
 from dispatcher.vendors.seam.vendor import Operation, OperationResult, Vendor
 from schemas.codec import encode
 from schemas.records import Operated
@@ -150,7 +151,7 @@ def said(answer: OperationResult) -> str:
     code, text = answer.verdict.code, answer.verdict.text
     if answer.says:
         return answer.says
-    return ": ".join(filter(None, (code, text))) if code.startswith("http ") else text or code
+    return ": ".join(filter(None, (code, text))) if code.startswith(HTTP_PREFIX) else text or code
 
 
 def result_of(kind: Kind) -> Result:

@@ -29,6 +29,7 @@ from dispatcher.service.session import Session
 from dispatcher.store.meanings import meaning
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.vendors import registry
+from dispatcher.vendors.seam.outcomes import HTTP_PREFIX
 from schemas.codec import encode
 from schemas.records import Decided, ResolvedAs, UnknownPolicy
 from schemas.topics import JOBS, LANE_PARTITIONS, lane_partition
@@ -265,7 +266,7 @@ class UnknownList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unknown_list(found: Sequence[UnknownRequest], records_behind: int) -> UnknownList:
-    """What there is to know of these."""
+    """The list of these requests, as a person reads it."""
     return UnknownList(
         recipients=sum(request.chunk.recipients for request in found),
         requests=len(found),
@@ -323,7 +324,8 @@ def why(request: UnknownRequest) -> str:
     if chunk.code == "unreadable":
         return f"an answer that cannot be read{said}"
     known = meaning(request.vendor, "submit", chunk.code)
-    heard = said if not known or chunk.code.startswith("http ") else ""  # the vendor's text says no more than its code
+    # Where its meaning is known, the vendor's text says no more than its code.
+    heard = said if not known or chunk.code.startswith(HTTP_PREFIX) else ""
     return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
 
 
@@ -428,7 +430,7 @@ def lanes_run(session: Session, found: Sequence[UnknownRequest]) -> bool:
 
 
 async def _still_unknown(session: Session, found: Sequence[UnknownRequest], within_s: float) -> list[UnknownRequest]:
-    """Those of these that are still unknown: returns as soon as none is, or at the end of the time."""
+    """Which of these are still unknown, at the end of the time or as soon as all are resolved."""
     [campaign] = {request.campaign.id for request in found}
     until_s = time.monotonic() + within_s
     while True:
