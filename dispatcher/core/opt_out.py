@@ -35,6 +35,9 @@ _WISH: Final = re.compile(
 )
 """What people write when they want no more texts."""
 
+_PARTS: Final = re.compile(r"[^\w]+|(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
+"""Splits a text into words: at non-letters, and between Latin letters and others."""
+
 _SHORT_CHARS: Final = 20
 """In a message as short as this, a word at its beginning or end may be an opt-out."""
 
@@ -104,10 +107,6 @@ def _without_courtesy(said: str) -> str:
         if rest == said or not rest:
             return rest
         said = rest
-
-
-_PARTS: Final = re.compile(r"[^\w]+|(?<=[a-z0-9])(?=[^\x00-\x7f])|(?<=[^\x00-\x7f])(?=[a-z0-9])")
-"""Splits a text into words: at non-letters, and between Latin letters and others."""
 
 
 def _bare(plain: str) -> str:

@@ -56,7 +56,7 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
 class CampaignWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which campaigns: `contains` is in their id, name or text, whatever the case; launched since and before a time.
 
-    `limit`: the number of newest ones; None: all.
+    `limit`: at most this many, the newest ones; None: all.
     """
 
     contains: str = ""

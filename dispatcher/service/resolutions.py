@@ -69,7 +69,7 @@ class ResolutionList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolution_list(found: Sequence[Resolution], newest: int) -> ResolutionList:
-    """What there is to know of these."""
+    """The list of these resolutions, as a person reads it."""
     return ResolutionList(newest=newest, resolutions=[_listed(each) for each in found])
 
 

@@ -98,8 +98,8 @@ async def change_suppression(
 ) -> SuppressionChange:
     """Put numbers on the list or take them off; `by` is who orders it, by default the user of this process.
 
-    Only what makes a difference goes on the log, so a list imported every day costs nothing; it makes one that a person
-    wants a number there that only a report put there. The list is read once more
+    Only numbers that the change affects go on the log, so a list imported every day costs nothing. An addition also
+    affects a number that only a report put there: it is then there by a person's wish. The list is read once more
     afterwards: somebody else may have changed it between reading and writing. Raises LogError.
     """
     log = await session.log(create=adds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from dispatcher.errors import LogDamaged
@@ -195,7 +195,6 @@ class Joining:
         return LoadedBatch(place.id, numbers)
 
 
-def _from(records: list[StoredRecord] | tuple[StoredRecord, ...] | object, offset: int) -> list[StoredRecord]:
+def _from(records: Sequence[StoredRecord], offset: int) -> Sequence[StoredRecord]:
     """Records that were not folded yet."""
-    assert isinstance(records, list)
     return records if not records or records[0].offset >= offset else [r for r in records if r.offset >= offset]

@@ -127,7 +127,7 @@ class ChunkTables:
         self._run("INSERT OR IGNORE INTO outbox SELECT value FROM json_each(?)", (_json(chunk_ids),))
 
     def outbox(self, chunks_max: int) -> list[int]:
-        """Finished chunks not yet written downstream, first sent first."""
+        """Finished chunks not yet written downstream, smallest id first."""
         rows = self._run(
             "SELECT chunk FROM outbox WHERE EXISTS (SELECT 1 FROM chunks WHERE id = chunk) ORDER BY chunk LIMIT ?",
             (chunks_max,),

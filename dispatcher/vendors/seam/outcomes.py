@@ -113,8 +113,8 @@ class Codes(msgspec.Struct, frozen=True):
 def codes(table: str, *, other: Kind = Kind.REJECTED) -> Codes:
     """A code table from text rows `code | class | english | chinese | advice`.
 
-    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` apart,
-    `x/slower` slower. A class may have several marks.
+    Class `x/divide` sets divide, `x/hold=300` sets hold_s, `retry-later/doubtful` sets doubtful, `balance/apart` sets
+    separate_credit, `x/slower` sets slower. A class may have several marks.
     """
     rows: dict[str, Code] = {}
     for code, kind, english, chinese, *advice in _cells(table):
