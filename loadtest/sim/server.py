@@ -10,7 +10,6 @@ One event loop; in its own process by `spawn` or `dispatcher simulate`.
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import re
 import time
@@ -24,7 +23,7 @@ import polars as pl
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from dispatcher.errors import ConfigError, PortInUse
+from dispatcher.errors import ConfigError
 from loadtest.sim import config as configuration
 from loadtest.sim.batch.edition_b import BatchB
 from loadtest.sim.batch.vendor import Batch
@@ -33,7 +32,7 @@ from loadtest.sim.control import PREFIX, Control
 from loadtest.sim.cosms.vendor import Cosms
 from loadtest.sim.guodu.vendor import Guodu
 from loadtest.sim.hezhong.vendor import Hezhong
-from loadtest.sim.http.arrival_times import Listener
+from loadtest.sim.http.arrival_times import Listener, listening
 from loadtest.sim.http.wire import Reply, Wire, reset
 from loadtest.sim.ledger import rows
 from loadtest.sim.state import ArrivedRequest, State, Vendor
@@ -87,16 +86,7 @@ class Simulator:
             max_field_size=LINE_BYTES_MAX,
             lingering_time=LINGER_S,
         )
-        try:
-            self._listener = Listener(host, port, self._server.connection)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(
-                    f"{host}:{port} is taken by another program. End that one, or choose another address with --listen."
-                ) from None
-            raise ConfigError(
-                f"the simulator cannot listen on {host}:{port}: {error.strerror}. Use 127.0.0.1:PORT."
-            ) from None
+        self._listener = listening(self._server.connection, host, port)
         port = self._listener.port
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self.state.reports.start()

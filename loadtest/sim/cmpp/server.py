@@ -7,8 +7,7 @@ async with CmppSimulator({"account": {"spring": {"account": "901234"}}}) as sim:
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +16,12 @@ from typing import Any, Final
 import polars as pl
 from aiohttp import web
 
-from dispatcher.errors import ConfigError, PortInUse
+from dispatcher.errors import PortInUse
 from loadtest.sim import config as configuration
 from loadtest.sim.cmpp.control import Control
 from loadtest.sim.cmpp.gateway import GATEWAY_ID, Gateway
-from loadtest.sim.cmpp.session import Session
 from loadtest.sim.config import SimConfig
-from loadtest.sim.http.arrival_times import Listener
+from loadtest.sim.http.arrival_times import Listener, listening
 
 OUTAGE_IN_S: Final = 0.05
 TICK_S_MAX: Final = 1.0
@@ -166,17 +164,3 @@ class CmppSimulator:
     def _ticked(self) -> None:
         self.gateway.tick()
         self._tick = asyncio.get_running_loop().call_later(self._tick_s(), self._ticked)
-
-
-def listening(make: Callable[[], Session], host: str, port: int) -> Listener:
-    """A listener there. ConfigError, PortInUse."""
-    try:
-        return Listener(host, port, make)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUse(
-                f"{host}:{port} is taken by another program. End that one, or choose another address with --listen."
-            ) from None
-        raise ConfigError(
-            f"the simulator cannot listen on {host}:{port}: {error.strerror}. Use 127.0.0.1:PORT."
-        ) from None

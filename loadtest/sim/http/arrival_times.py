@@ -18,6 +18,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, cast
 
+from dispatcher.errors import ConfigError, PortInUse
+
 SO_TIMESTAMPNS = 35  # socket.h on Linux, all common architectures; not in Python's socket module
 STAMP = struct.Struct("@ll")
 READ_BYTES = 256 * 1024
@@ -95,6 +97,20 @@ class Listener:
     def _listen_again(self) -> None:
         if self.socket.fileno() >= 0:
             self._loop.add_reader(self.socket, self._accept)
+
+
+def listening(make: Callable[[], Stamping], host: str, port: int) -> Listener:
+    """A listener there. ConfigError, PortInUse."""
+    try:
+        return Listener(host, port, make)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"{host}:{port} is taken by another program. End that one, or choose another address with --listen."
+            ) from None
+        raise ConfigError(
+            f"the simulator cannot listen on {host}:{port}: {error.strerror}. Use 127.0.0.1:PORT."
+        ) from None
 
 
 class StampedTransport(asyncio.Transport):

@@ -21,9 +21,9 @@ from loadtest.sim.cmpp.network.dial import Address
 from loadtest.sim.cmpp.network.name_server import NameServer
 from loadtest.sim.cmpp.network.node import Node
 from loadtest.sim.cmpp.network.routes import MoRoute, MtRoute
-from loadtest.sim.cmpp.server import CmppSimulator, listening
+from loadtest.sim.cmpp.server import CmppSimulator
 from loadtest.sim.config import SimConfig
-from loadtest.sim.http.arrival_times import Listener
+from loadtest.sim.http.arrival_times import Listener, listening
 
 SEGMENTS: Final = {"001001": (b"130000", b"138999", b"010"), "079101": (b"139000", b"199999", b"0791")}
 """The number segments of each gateway, and its area code."""
