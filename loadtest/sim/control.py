@@ -1,8 +1,8 @@
 """The control endpoint `/_sim/…`, apart from the vendor's own paths: switches, accounts, rules, ledger, pushes.
 
 GET  /_sim/config        every switch with value, allowed values and source; accounts (without passwords); rules
-POST /_sim/config        {"max_chars": 585, "account": {"spring": {"report_url": "…"}}, "rule": [{"fault": "no_answer",
-"p": 0.01}]} POST /_sim/rules         one more rule; DELETE takes all away
+POST /_sim/config        {"max_chars": 585, "account": {"spring": {"report_url": "…"}}, "rule": [{"fault": "close"}]}
+POST /_sim/rules         one more rule; DELETE takes all away
 GET  /_sim/ledger        totals; ?doubles=no leaves out what has to sort (for polling)
 GET  /_sim/operations    what was done to accounts, and what was refused (top-ups, new users), without secrets
 GET  /_sim/ledger/rows   Parquet; ?format=ndjson, ?from=0&limit=100000, ?account=NAME
@@ -27,6 +27,7 @@ import orjson
 from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError, UserError
 from loadtest.sim import config as configuration
+from loadtest.sim.control_values import NDJSON, PARQUET, json_object, outage_s, rows_asked
 from loadtest.sim.http.wire import Reply
 from loadtest.sim.ledger import rows
 from loadtest.sim.ledger.ledger import Book
@@ -36,7 +37,6 @@ from loadtest.sim.state import Fetchable, State, Vendor
 JSON = "application/json"
 PREFIX = "/_sim"
 PUSH_ANSWER_S_MAX = 15.0
-OUTAGE_S_MAX = 3600.0
 
 
 class Control:
@@ -50,7 +50,7 @@ class Control:
         """One request to /_sim/…; a user's mistake is a 400 with its sentence."""
         try:
             asked = {k: v[-1] for k, v in parse_qs(query).items()}
-            given = _object(body) if body else {}
+            given = json_object(body)
             return await self._route("POST" if method == "PUT" else method, path.removeprefix(PREFIX), asked, given)
         except UserError as error:
             return _json({"error": str(error)}, 400)
@@ -93,12 +93,11 @@ class Control:
         """Everything that can be set, with what it is set to; no passwords."""
         state = self._state
         accounts = {name: _shown(book.config) for name, book in state.ledger.books.items()}
-        rules = [{k: v for k, v in msgspec.to_builtins(r).items() if v not in ("", None)} for r in state.rules.rules]
         return {
             "vendor": self._vendor.name,
             "switches": state.switches.describe(),
             "accounts": accounts,
-            "rules": rules,
+            "rules": state.rules.shown(),
         }
 
     def configure(self, given: dict[str, Any]) -> None:
@@ -149,14 +148,11 @@ class Control:
         }
 
     async def _rows(self, asked: dict[str, str]) -> Reply:
-        try:
-            start, limit = int(asked.get("from", 0)), int(asked["limit"]) if "limit" in asked else None
-        except ValueError:
-            raise ConfigError("from and limit must be whole numbers.") from None
+        start, limit = rows_asked(asked)
         table = await asyncio.to_thread(rows.frame, self._state.ledger, start, limit, asked.get("account", ""))
         if asked.get("format", "parquet") == "ndjson":
-            return Reply(await asyncio.to_thread(rows.ndjson, table), content_type="application/x-ndjson")
-        return Reply(await asyncio.to_thread(rows.parquet, table), content_type="application/vnd.apache.parquet")
+            return Reply(await asyncio.to_thread(rows.ndjson, table), content_type=NDJSON)
+        return Reply(await asyncio.to_thread(rows.parquet, table), content_type=PARQUET)
 
     def top_up(self, account: str = "", product: str = "", add: int = 0, set: int | None = None) -> dict[str, int]:
         """Change a balance; without a product the first one's. Returns the account's balances."""
@@ -206,10 +202,9 @@ class Control:
 
     def outage(self, seconds: Any = 5.0) -> float:
         """Die for some real seconds; this endpoint, too."""
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= OUTAGE_S_MAX:
-            raise ConfigError(f"seconds must be a number above 0, up to {OUTAGE_S_MAX:g}.")
-        self._state.outage(float(seconds))
-        return float(seconds)
+        down_s = outage_s(seconds)
+        self._state.outage(down_s)
+        return down_s
 
     def reset(self, everything: bool = False) -> None:
         """Forget what happened; with `everything` also what was set."""
@@ -243,16 +238,6 @@ def _shown(account: configuration.AccountConfig) -> dict[str, Any]:
 
 def _acked(book: Book, messages: int) -> None:
     book.inbound_acked += messages
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ConfigError(f"the body is not JSON: {error}.") from None
-    if not isinstance(given, dict):
-        raise ConfigError("the body must be one JSON object.")
-    return given
 
 
 def _known(given: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -32,10 +32,7 @@ from loadtest.sim import config as configuration
 from loadtest.sim.cmpp.accounts import Account
 from loadtest.sim.cmpp.faults import rule
 from loadtest.sim.cmpp.gateway import Gateway
-
-OUTAGE_S_MAX: Final = 3600.0
-PARQUET: Final = "application/vnd.apache.parquet"
-NDJSON: Final = "application/x-ndjson"
+from loadtest.sim.control_values import NDJSON, PARQUET, json_object, outage_s, rows_asked
 
 
 class Control:
@@ -51,7 +48,7 @@ class Control:
         asked = dict(parse_qsl(query))
         try:
             body = await request.read()
-            return self._route(request.method, path.removeprefix("/_sim"), asked, _object(body) if body else {})
+            return self._route(request.method, path.removeprefix("/_sim"), asked, json_object(body))
         except UserError as error:
             return _json({"error": str(error)}, 400)
 
@@ -64,10 +61,10 @@ class Control:
                 self.configure(given)
                 return _json(self.describe())
             case "POST", "/rules":
-                gateway.rules.rules.append(rule(given))
+                gateway.rules.add(given)
                 return _json(self.describe()["rules"])
             case "DELETE", "/rules":
-                gateway.rules.rules = []
+                gateway.rules.replace([])
                 return _json([])
             case "GET", "/ledger":
                 return _json(self.totals())
@@ -96,9 +93,6 @@ class Control:
     def describe(self) -> dict[str, Any]:
         """Everything that can be set, with what it is set to; no secrets."""
         gateway = self._gateway
-        rules = [
-            {k: v for k, v in msgspec.to_builtins(each).items() if v not in ("", None)} for each in gateway.rules.rules
-        ]
         accounts = {
             name: {
                 k: v
@@ -107,7 +101,12 @@ class Control:
             }
             for name, account in gateway.accounts.items()
         }
-        return {"vendor": "cmpp", "switches": gateway.switches.describe(), "accounts": accounts, "rules": rules}
+        return {
+            "vendor": "cmpp",
+            "switches": gateway.switches.describe(),
+            "accounts": accounts,
+            "rules": gateway.rules.shown(),
+        }
 
     def configure(self, given: dict[str, Any]) -> None:
         """Switches by name, `account` by name (new ones too), `rule` as the new list of rules."""
@@ -161,10 +160,7 @@ class Control:
         }
 
     def _rows(self, asked: dict[str, str]) -> web.Response:
-        try:
-            start, limit = int(asked.get("from", 0)), int(asked["limit"]) if "limit" in asked else None
-        except ValueError:
-            raise ConfigError("from and limit must be whole numbers.") from None
+        start, limit = rows_asked(asked)
         table = self._gateway.ledger.frame(list(self._gateway.accounts), start, limit)
         buffer = io.BytesIO()
         if asked.get("format", "parquet") == "ndjson":
@@ -182,10 +178,9 @@ class Control:
 
     def outage(self, seconds: Any) -> float:
         """Die for some real seconds; this endpoint does not."""
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= OUTAGE_S_MAX:
-            raise ConfigError(f"seconds must be a number above 0, up to {OUTAGE_S_MAX:g}.")
-        self._outage(float(seconds))
-        return float(seconds)
+        down_s = outage_s(seconds)
+        self._outage(down_s)
+        return down_s
 
     def reset(self, everything: bool = False) -> None:
         """Forget what happened; with `everything` also what was set."""
@@ -194,7 +189,7 @@ class Control:
         if everything:
             gateway.switches.forget()
             gateway.switches.update(gateway.config.switches)
-            gateway.rules.rules = [rule(each) for each in gateway.config.rules]
+            gateway.rules.replace(gateway.config.rules)
             gateway.clock.rescale(gateway.switches.clock_scale)
             gateway.clock.set(gateway.switches.clock_start)
             gateway.retime()
@@ -204,16 +199,6 @@ class Control:
         if name not in accounts:
             raise ConfigError(f"there is no simulated account {name!r}. Possible: {', '.join(accounts)}.")
         return accounts[name]
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ConfigError(f"the body is not JSON: {error}.") from None
-    if not isinstance(given, dict):
-        raise ConfigError("the body must be one JSON object.")
-    return given
 
 
 def _json(value: Any, status: int = 200) -> web.Response:

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from dispatcher.cmpp.pdus import Submit
 from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
+from loadtest.sim.rules import Choice, RuleList
 
 # name: (is the request carried out unless the rule says otherwise, what happens)
 FAULTS: dict[str, tuple[bool, str]] = {
@@ -46,7 +46,7 @@ CHARSETS = {0: "ascii", 8: "utf-16-be", 15: "gb18030"}
 On = Literal["connect", "submit", "query", "cancel", "active", "terminate", "any"]
 
 
-class Rule(msgspec.Struct, forbid_unknown_fields=True):
+class Rule(Choice, forbid_unknown_fields=True):
     """One rule. Times are real seconds; `taken` None means the fault's own default; a code is not taken unless it is
     0.
     """
@@ -54,17 +54,9 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     fault: str = ""
     code: Annotated[int, Meta(ge=0, le=255)] | None = None
     on: On = "submit"
-    account: str = ""
-    number: str = ""
-    text: str = ""
-    p: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    count: int = 0
-    skip: int = 0
     taken: bool | None = None
     delay_s: float = 1.0
     drip_s: float = 0.01
-    seen: int = 0
-    used: int = 0
 
     @property
     def is_taken(self) -> bool:
@@ -89,28 +81,15 @@ def rule(table: Any) -> Rule:
     return made
 
 
-class Rules:
+class Rules(RuleList[Rule]):
     """The rules in force, in order."""
 
     def __init__(self, tables: Sequence[Mapping[str, Any]], random: Random) -> None:
-        self._random = random
-        self.rules = [rule(table) for table in tables]
+        super().__init__(tables, random, rule)
 
     def pick(self, on: str, account: str, numbers: Sequence[bytes] = (), text: str = "") -> Rule | None:
         """The rule for this request, counted as used."""
-        for each in self.rules:
-            if each.on not in (on, "any") or (each.account and each.account != account):
-                continue
-            if (each.text and each.text not in text) or (each.number and each.number.encode() not in numbers):
-                continue
-            each.seen += 1
-            if each.seen <= each.skip or (each.count and each.used >= each.count):
-                continue
-            if each.p < 1 and self._random.random() >= each.p:
-                continue
-            each.used += 1
-            return each
-        return None
+        return self.first(on, account, text, lambda number: number.encode() in numbers)
 
     def pick_submit(self, account: str, submit: Submit) -> Rule | None:
         """The rule for a SUBMIT."""

@@ -12,15 +12,14 @@ vendor's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Annotated, Any, Literal
-
-import msgspec
+from typing import Any, Literal
 
 from dispatcher.config.mistakes import converted
 from dispatcher.errors import ConfigError
 from loadtest.sim.ledger.numbers import ParsedNumbers, mobile
+from loadtest.sim.rules import Choice, RuleList
 
 # name: (is the request carried out unless the rule says otherwise, what happens)
 FAULTS: dict[str, tuple[bool, str]] = {
@@ -53,7 +52,7 @@ On = Literal["send", "balance", "reports", "inbound", "history", "login", "uploa
 """What a rule may be on: submits and balance queries of every vendor; the rest where a vendor has it."""
 
 
-class Rule(msgspec.Struct, forbid_unknown_fields=True):
+class Rule(Choice, forbid_unknown_fields=True):
     """One rule. Times are real seconds; `taken` None means the fault's own default (a code or body: not taken, unless
     the code is 0).
     """
@@ -62,18 +61,10 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True):
     code: str = ""
     body: str | None = None
     on: On = "send"
-    account: str = ""
-    number: str = ""
-    text: str = ""
-    p: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
-    count: int = 0
-    skip: int = 0
     taken: bool | None = None
     delay_s: float = 1.0
     hold_s: float = 60.0
     drip_s: float = 0.05
-    seen: int = 0
-    used: int = 0
 
     @property
     def is_taken(self) -> bool:
@@ -106,40 +97,15 @@ def rule(table: Any) -> Rule:
     return made
 
 
-class Rules:
+class Rules(RuleList[Rule]):
     """The rules in force, in order."""
 
-    def __init__(self, tables: list[dict[str, Any]], random: Random) -> None:
-        self._random = random
-        self.rules: list[Rule] = [rule(t) for t in tables]
-
-    def replace(self, tables: list[dict[str, Any]]) -> None:
-        """All new ones, or ConfigError and the old ones stay."""
-        self.rules = [rule(t) for t in tables]
-
-    def add(self, table: Mapping[str, Any]) -> Rule:
-        """One more, behind the others."""
-        made = rule(table)
-        self.rules.append(made)
-        return made
+    def __init__(self, tables: Sequence[Mapping[str, Any]], random: Random) -> None:
+        super().__init__(tables, random, rule)
 
     def pick(self, on: str, account: str, parsed: ParsedNumbers | None = None, text: str = "") -> Rule | None:
         """The rule for this request, counted as used; None if it is to be served normally."""
-        for candidate in self.rules:
-            if candidate.on not in (on, "any") or (candidate.account and candidate.account != account):
-                continue
-            if candidate.text and candidate.text not in text:
-                continue
-            if candidate.number and not _has(parsed, candidate.number):
-                continue
-            candidate.seen += 1
-            if candidate.seen <= candidate.skip or (candidate.count and candidate.used >= candidate.count):
-                continue
-            if candidate.p < 1 and self._random.random() >= candidate.p:
-                continue
-            candidate.used += 1
-            return candidate
-        return None
+        return self.first(on, account, text, lambda number: _has(parsed, number))
 
 
 def _has(parsed: ParsedNumbers | None, number: str) -> bool:
