@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -20,8 +19,6 @@ from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
 from dispatcher.errors import StoreError
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry
 from dispatcher.store.export.recipients import FORMATS, export
 from dispatcher.store.port import StoreReader
 from schemas.records import Rejects
@@ -220,16 +217,8 @@ def test_memory_does_not_grow_with_the_campaign(tmp_path: Path, kind: str):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a configuration, a log and a campaign in it."""
-    (tmp_path / "dispatcher.toml").write_text('[log]\nurl = "sqlite:log.db"\n[store]\nurl = "sqlite:results.db"\n')
+    story().write_to(tmp_path)
     monkeypatch.chdir(tmp_path)
-
-    async def fill() -> None:
-        log = await open_log("sqlite:log.db")
-        for (topic, partition), stored in story().records.items():
-            await log.append(topic, partition, [Entry(each.key, each.value, each.headers) for each in stored])
-        await log.close()
-
-    asyncio.run(fill())
     return tmp_path
 
 

@@ -6,13 +6,16 @@ one report after the other, no columns, no batches of work; it knows nothing of 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dispatcher.core import numbers as phone_numbers
-from dispatcher.log.port import StoredRecord
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Entry, StoredRecord
 from schemas import codec
 from schemas.batch import pack, unpack
 from schemas.records import (
@@ -57,6 +60,18 @@ class History:
     def __init__(self) -> None:
         self.records: dict[Place, list[StoredRecord]] = {}
         self.decoded: dict[Place, list[AnyRecord]] = {}
+
+    def write_to(self, folder: Path) -> None:
+        """Make `dispatcher.toml` there and a log with these records, for commands to read."""
+        (folder / "dispatcher.toml").write_text('[log]\nurl = "sqlite:log.db"\n[store]\nurl = "sqlite:results.db"\n')
+
+        async def fill() -> None:
+            log = await open_log(f"sqlite:{folder / 'log.db'}")
+            for (topic, partition), stored in self.records.items():
+                await log.append(topic, partition, [Entry(each.key, each.value, each.headers) for each in stored])
+            await log.close()
+
+        asyncio.run(fill())
 
     def append(self, topic: str, partition: int, record: AnyRecord, *, key: bytes = b"") -> int:
         """Append it; its offset."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
 from dispatcher.config.file import load
-from dispatcher.log.opening import open_log
-from dispatcher.log.port import Entry
 from dispatcher.store.opening import open_store
 from schemas.records import Inbound
 from schemas.topics import lane_partition
@@ -36,16 +33,8 @@ def story() -> History:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a configuration and a log."""
-    (tmp_path / "dispatcher.toml").write_text('[log]\nurl = "sqlite:log.db"\n[store]\nurl = "sqlite:results.db"\n')
+    story().write_to(tmp_path)
     monkeypatch.chdir(tmp_path)
-
-    async def fill() -> None:
-        log = await open_log("sqlite:log.db")
-        for (topic, partition), stored in story().records.items():
-            await log.append(topic, partition, [Entry(each.key, each.value, each.headers) for each in stored])
-        await log.close()
-
-    asyncio.run(fill())
     return tmp_path
 
 
