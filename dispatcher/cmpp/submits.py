@@ -19,7 +19,6 @@ SEQUENCE_AT: Final = 8
 SEQUENCE_MAX: Final = 0xFFFFFFFF
 NUMBER_AT: Final = 129  # with one number in the list
 CONTENT_AT: Final = NUMBER_AT + NUMBER_BYTES + 1
-REFERENCE_AT: Final = CONTENT_AT + 3  # in a header of 05 00 03
 
 
 class SubmitTemplate:

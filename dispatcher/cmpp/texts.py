@@ -11,7 +11,6 @@ from typing import Final, Literal
 import msgspec
 
 ASCII: Final = 0
-CARD: Final = 3
 BINARY: Final = 4
 UCS2: Final = 8
 GB: Final = 15

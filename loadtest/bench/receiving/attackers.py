@@ -105,7 +105,7 @@ class Attacker(asyncio.Protocol):
 
 
 class Attackers:
-    """So many connections, of every kind as many, from `start` to `stop`; `opened` counts them by kind."""
+    """This many connections, shared equally by the kinds, from `start` to `stop`; `opened` counts them by kind."""
 
     def __init__(self, url: str, path: str, connections: int) -> None:
         parts = urlsplit(url)
