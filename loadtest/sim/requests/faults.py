@@ -53,9 +53,7 @@ On = Literal["send", "balance", "reports", "inbound", "history", "login", "uploa
 
 
 class Rule(Choice, forbid_unknown_fields=True):
-    """One rule. Times are real seconds; `taken` None means the fault's own default (a code or body: not taken, unless
-    the code is 0).
-    """
+    """One rule. Times are real seconds; `taken` None means the fault's own default; a code or body is not taken."""
 
     fault: str = ""
     code: str = ""
