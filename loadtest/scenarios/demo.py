@@ -68,7 +68,7 @@ def demo(numbers: int, vendor: str, log_url: str | None, keep: str | None, as_js
 
 
 def demo_scenario(numbers: int, vendor: str) -> Scenario:
-    """demo.toml with this number of rows, against this vendor."""
+    """demo.toml with this many rows, against this vendor."""
     from msgspec.structs import replace
 
     from loadtest.scenarios.file import find, load

@@ -10,7 +10,7 @@ POST /_sim/balance       {"account": "spring", "product": "1234567", "add": 1000
 POST /_sim/report        {"account": "spring", "msgid": "…", "mobile": "…", "status": "…"}
 POST /_sim/mo            {"account": "spring", "mobile": "…", "msg": "…"}
 POST /_sim/repeat        {"account": "spring"}: every report already pushed, once more
-POST /_sim/outage        {"seconds": 5}: reset every connection and listen no more, for so long (real seconds)
+POST /_sim/outage        {"seconds": 5}: reset every connection and close the port, for this time (real seconds)
 POST /_sim/reset         forget ledger, judge and pending pushes; settings and balances stay; {"all": true}: those too
 """
 

@@ -121,7 +121,7 @@ class Simulator:
             return
         try:
             self._listener = Listener(host, port, make)
-        except OSError:  # somebody took our port meanwhile; it will be free again
+        except OSError:  # another program took our port meanwhile; try again later
             asyncio.get_running_loop().call_later(OUTAGE_IN_S, self._return, host, port, make)
             return
         self.state.down = False

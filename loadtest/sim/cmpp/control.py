@@ -10,7 +10,7 @@ POST /_sim/mo            {"account": "spring", "mobile": "…", "msg": "…"}; a
 POST /_sim/phone         {"mobile": "…", "to": "…", "msg": "…"}: a phone of this gateway writes to a service anywhere
 POST /_sim/repeat        {"account": "spring"}: every report that was delivered, once more
 POST /_sim/terminate     {"account": "spring"}: end its sessions, as the switch `terminate` says
-POST /_sim/outage        {"seconds": 5}: reset every connection and listen no more, for so long (real seconds)
+POST /_sim/outage        {"seconds": 5}: reset every connection and close the port, for this time (real seconds)
 POST /_sim/reset         forget the ledger and what waits; {"all": true}: also what was set
 """
 

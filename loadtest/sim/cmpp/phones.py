@@ -134,7 +134,7 @@ class Phones:
         self.schedule.after(self._gateway.clock.real_s(AGAIN_S), self._send, account, delivery, 0)
 
     def made_report(self, account: Account, wanted: dict[str, Any]) -> None:
-        """A report as somebody wants it: `msg_id` (16 hex digits), `mobile`, `status`."""
+        """A made-up report: `msg_id` (16 hex digits), `mobile`, `status`."""
         gateway = self._gateway
         own_id = gateway.ids.next("spec", gateway.clock.local())
         number = str(wanted.get("mobile", "13800138000")).encode("latin-1")
@@ -143,7 +143,7 @@ class Phones:
         gateway.send(account, Delivery(own_id, pdu=pdu))
 
     def repeat(self, account: Account) -> int:
-        """Every report that was delivered, once more; how many."""
+        """Deliver every delivered report again; returns how many."""
         rows = list(self._gateway.pick_rows(account, ledger.PUSHED))
         book = self._gateway.ledger
         for row in rows:

@@ -144,7 +144,7 @@ class CmppSimulator:
             return
         try:
             self._listener = Listener(*self.address, self.gateway.new_session)
-        except OSError:  # somebody took our port meanwhile; it will be free again
+        except OSError:  # another program took our port meanwhile; try again later
             asyncio.get_running_loop().call_later(OUTAGE_IN_S, self._return)
             return
         self.down = False
