@@ -319,7 +319,7 @@ class AccountLane:
         key = (chunk.job, chunk.start)
         known = self.unwritten.setdefault(key, Unwritten(chunk.campaign, chunk.count, 0, why))
         known.tries += 1
-        known.why = why
+        known.recipients, known.why = chunk.count, why  # it may have been cut differently since
         if known.tries % UNWRITTEN_TOLD == 0:
             self.news.append(known.sentence())
 

@@ -13,7 +13,7 @@ from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Send, Tell, Warn
 from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_MIN_S, TTL_MAX_S, Lead, TimeToLive
 from dispatcher.core.lane.owner import Owner, OwnerSettings
-from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
 from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Checkpoint, Flowed, Intent, Job, Launched, Leg, Outcome, Owned, Why
@@ -244,6 +244,15 @@ def test_a_chunk_that_was_tried_ten_times_without_a_byte_written_is_told_with_wh
     assert lane.may_write(send.intent, now_s)
     lane.answered(send.intent, now_s)
     assert lane.account.unwritten == {}
+
+
+def test_a_chunk_that_is_cut_differently_is_told_with_the_recipients_it_has_now():
+    account = Lane().account
+    for intent, count in enumerate([10, 4]):
+        chunk = Chunk(intent, "spring", "may", 0, 0, 0, count, attempt=1, strikes=0, state=ChunkState.IN_FLIGHT)
+        account.came_back(chunk, "late")
+    [tried] = account.unwritten.values()
+    assert (tried.tries, tried.recipients) == (2, 4)
 
 
 def test_what_is_announced_and_not_sent_does_not_count_against_its_campaign():
