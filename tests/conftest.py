@@ -20,7 +20,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from loadtest.broker import Broker, bootstrap_or_start
-from producers.lists import reader_process
+from producers.lists.reader.process import close_idle
 from tests import warm_start
 
 KAFKA_FIXTURES = {"kafka_bootstrap", "kafka_broker"}
@@ -55,7 +55,7 @@ def _no_process_left() -> Iterator[None]:
     before = set(_children())
     with warm_start.installed():
         yield
-        reader_process.close_idle()
+        close_idle()
     left = {process: command for process, command in _children().items() if process not in before}
     assert not left, f"tests left these processes behind: {left}"
 

@@ -22,7 +22,7 @@ from producers.launch.personal_values import as_text
 from producers.lists.columns import Choice, holds_no_text
 from producers.lists.normalise import VALUE_CHARS_MAX
 from producers.lists.opening import Opened
-from producers.lists.parts import Part, Reading
+from producers.lists.reader.parts import Part, Reading
 
 
 class ListColumns:

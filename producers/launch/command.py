@@ -145,7 +145,7 @@ def launch_command(
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
     from dispatcher.service.launching import LaunchRequest
-    from producers.lists.reader_process import start_early
+    from producers.lists.reader.process import start_early
 
     _check_typed(text, name)
     start_early()

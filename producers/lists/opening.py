@@ -1,6 +1,6 @@
 """Where numbers come from: whatever the user gave -> a list that is read in blocks.
 
-Files are read by a process of their own (reader_main.py); `-` is standard input. From a program: bytes (a file's
+Files are read by a process of their own (reader/main.py); `-` is standard input. From a program: bytes (a file's
 content), a column, a table, any iterable; these are read in this process.
 """
 
@@ -18,9 +18,9 @@ import polars as pl
 
 from dispatcher.errors import InputError
 from producers.lists.columns import Choice, Table
-from producers.lists.parts import Found, Part, Read, Reading, part_of
 from producers.lists.phone_column import Column
-from producers.lists.reader_process import ReaderProcess, give_back, spooled, take
+from producers.lists.reader.parts import Found, Part, Read, Reading, part_of
+from producers.lists.reader.process import ReaderProcess, give_back, spooled, take
 from producers.lists.tables import TableList
 from producers.lists.values import AsyncList, ColumnList, IterableList, of_arrow
 

@@ -25,7 +25,7 @@ from producers.lists.columns import Choice
 from producers.lists.dedupe import Growing, Listed, Separated, separate, suppression_of
 from producers.lists.normalise import barred as without
 from producers.lists.opening import Opened, OpenList
-from producers.lists.parts import Part, Reading
+from producers.lists.reader.parts import Part, Reading
 from producers.lists.rejects import REASONS_MAX, Spool
 from schemas.states import BY_FILE_SHOWN, ON_LIST
 

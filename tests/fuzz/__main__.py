@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from producers.lists import reader_process
+from producers.lists.reader.process import close_idle
 from tests.fuzz.made import KINDS
 from tests.fuzz.trying import FuzzFailure, Tally, fuzz
 
@@ -36,7 +36,7 @@ def main() -> int:
             print(f"{kind}: file {tally.outcomes.total()} (kept as {kept}): {failure}")
             return 1
         finally:
-            reader_process.close_idle()
+            close_idle()
         outcomes = ", ".join(f"{count:,} {word}" for word, count in sorted(tally.outcomes.items()))
         peak = f"at most {tally.memory_bytes / 1e6:,.0f} MB"
         print(f"{kind}: {asked.files:,} files, {outcomes}; {peak}; {time.monotonic() - start_s:.0f} s", flush=True)

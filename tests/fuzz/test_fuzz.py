@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from producers.lists.reader_process import MEMORY_BYTES_MAX
+from producers.lists.reader.process import MEMORY_BYTES_MAX
 from tests.fuzz.made import KINDS, sound
 from tests.fuzz.trying import Tally, fuzz, tried
 

@@ -13,9 +13,9 @@ import msgspec
 
 from dispatcher.errors import InputError
 from producers.lists.opening import Opened
-from producers.lists.parts import Part, Reading
-from producers.lists.reader_process import MEMORY_BYTES_MAX, out_of_memory, take
-from producers.lists.reader_process import give_back as keep
+from producers.lists.reader.parts import Part, Reading
+from producers.lists.reader.process import MEMORY_BYTES_MAX, out_of_memory, take
+from producers.lists.reader.process import give_back as keep
 from tests.fuzz.made import damaged, sound
 
 LABEL = "the list"

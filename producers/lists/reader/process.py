@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from dispatcher.errors import EmptyInput, InputError
 
 if TYPE_CHECKING:
-    from producers.lists.parts import Found, Part, Read, Reading
+    from producers.lists.reader.parts import Found, Part, Read, Reading
 
 MEMORY_BYTES_MAX: Final = 2 << 30
 """What a list may take beyond what the process has before it reads."""
@@ -28,7 +28,7 @@ MEMORY_BYTES_MAX: Final = 2 << 30
 SECONDS_MAX: Final = 1800
 """How much time of the processor a list may take."""
 
-_PROGRAM: Final = ("-m", "producers.lists.reader_main")
+_PROGRAM: Final = ("-m", "producers.lists.reader.main")
 _ENVIRONMENT: Final = {"POLARS_MAX_THREADS": "4", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"}
 """Every thread takes memory from the limit, whether it is used or not."""
 
@@ -66,7 +66,7 @@ class ReaderProcess:
 
     def open(self, descriptor: int, label: str, reading: Reading) -> Found:
         """Let it open a list. Raises InputError."""
-        from producers.lists.parts import Connection, Found, Refused, Request
+        from producers.lists.reader.parts import Connection, Found, Refused, Request
 
         self._label = label
         self._connection = Connection(self._socket)
@@ -82,7 +82,7 @@ class ReaderProcess:
 
     def parts(self) -> Iterator[Part | Read]:
         """The parts of the list that is open, and last what is known of it then. Raises InputError."""
-        from producers.lists.parts import Read, Refused, Rows, received_part
+        from producers.lists.reader.parts import Read, Refused, Rows, received_part
 
         while True:
             try:

@@ -14,19 +14,19 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import EmptyInput, InputError
-from producers.lists import reader_process
 from producers.lists.columns import Choice
 from producers.lists.opening import Opened
-from producers.lists.parts import Reading
-from producers.lists.reader_process import give_back, take
+from producers.lists.reader import process
+from producers.lists.reader.parts import Reading
+from producers.lists.reader.process import give_back, take
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 A = 13910000001
-PROGRAM = "import sys, producers.lists.reader_main as reader; reader.{} = {}; reader.main(int(sys.argv[1]))"
+PROGRAM = "import sys, producers.lists.reader.main as reader; reader.{} = {}; reader.main(int(sys.argv[1]))"
 WAITING = """
 import os, sys
-from producers.lists.parts import Reading
-from producers.lists.reader_process import take
+from producers.lists.reader.parts import Reading
+from producers.lists.reader.process import take
 reader = take()
 print(reader.pid, flush=True)
 reader.open(0, "standard input", Reading())
@@ -35,9 +35,9 @@ reader.open(0, "standard input", Reading())
 
 @pytest.fixture(autouse=True)
 def _a_process_of_its_own():
-    reader_process.close_idle()
+    process.close_idle()
     yield
-    reader_process.close_idle()
+    process.close_idle()
 
 
 def numbers_of(content: object, **said: object) -> list[int]:
@@ -95,7 +95,7 @@ def test_a_process_that_dies_is_one_sentence(tmp_path):
 
 
 def test_a_list_that_takes_too_much_memory_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(reader_process, "_PROGRAM", ("-c", PROGRAM.format("MEMORY_BYTES_MAX", 64 << 20)))
+    monkeypatch.setattr(process, "_PROGRAM", ("-c", PROGRAM.format("MEMORY_BYTES_MAX", 64 << 20)))
     read, write = os.pipe()
 
     def feed() -> None:
@@ -114,7 +114,7 @@ def test_a_list_that_takes_too_much_memory_is_one_sentence(monkeypatch):
 
 
 def test_a_list_that_takes_too_long_is_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr(reader_process, "_PROGRAM", ("-c", PROGRAM.format("SECONDS_MAX", 0.05)))
+    monkeypatch.setattr(process, "_PROGRAM", ("-c", PROGRAM.format("SECONDS_MAX", 0.05)))
     path = tmp_path / "list.csv"
     path.write_text("phone,x\n" + f'{A},"a\nb"\n' * 1_000_000)
     with pytest.raises(InputError, match="takes more than 30 minutes to read"):
@@ -144,4 +144,4 @@ def test_a_process_that_waits_for_a_pipe_ends_with_the_one_it_reads_for():
 def children() -> list[int]:
     found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = [int(pid) for path in found for pid in path.read_text().split()]
-    return [pid for pid in pids if b"reader_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in pids if b"lists.reader" in Path(f"/proc/{pid}/cmdline").read_bytes()]

@@ -24,8 +24,8 @@ from typing import Any, Final
 from dispatcher.errors import EmptyInput, InputError
 from producers.lists.file_kinds import START_BYTES
 from producers.lists.files import open_file
-from producers.lists.parts import Connection, Found, Part, Read, Reading, Refused, Request, part_of, sent_part
-from producers.lists.reader_process import MEMORY_BYTES_MAX, SECONDS_MAX, out_of_memory
+from producers.lists.reader.parts import Connection, Found, Part, Read, Reading, Refused, Request, part_of, sent_part
+from producers.lists.reader.process import MEMORY_BYTES_MAX, SECONDS_MAX, out_of_memory
 
 ERROR_CHARS_MAX: Final = 200
 
