@@ -32,7 +32,7 @@ from dispatcher.service.inbound import (
 from dispatcher.service.session import open_session
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json, print_json_line
-from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
 from dispatcher.terminal.times import time_ms
 
 if TYPE_CHECKING:
@@ -128,12 +128,7 @@ def export_command(
     from consumers.inbound.export import export_messages
 
     kind = output_kind(kind, output, KINDS)
-    if output is None and as_json:
-        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
-    if output is None and kind in ("parquet", "xlsx"):
-        raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
-    if output is not None:
-        check_output(output, force=force)
+    check_destination(output, kind, force=force, as_json=as_json)
     wanted = _wanted(config, **chosen)
     records_behind, known = asyncio.run(_fresh(config))
     with written(output) as out:

@@ -24,6 +24,7 @@ _BY_NAME: Final = {
     ".jsonl": ("ndjson", "jsonl"),
     ".json": ("ndjson", "jsonl"),
 }
+_BINARY: Final = {"parquet": "Parquet", "xlsx": "XLSX"}
 
 
 def output_options(kinds: Sequence[str]) -> Callable[[F], F]:
@@ -63,6 +64,16 @@ def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -
             f"{', '.join(kinds)}."
         )
     return found or "csv"
+
+
+def check_destination(output: Path | None, kind: str, *, force: bool, as_json: bool) -> None:
+    """Raises UserError if this format cannot be written there (None: standard output), or beside `--json`."""
+    if output is not None:
+        check_output(output, force=force)
+    elif as_json:
+        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
+    elif kind in _BINARY:
+        raise UserError(f"{_BINARY[kind]} is no text for a terminal or a pipe. Name a file: -o FILE.")
 
 
 def check_output(output: Path, *, force: bool) -> None:

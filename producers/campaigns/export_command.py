@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, cast
+from typing import cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -20,13 +20,11 @@ from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
-from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
 from dispatcher.wording import counted
 from producers.campaigns.list_columns import ListColumns, columns_of
 from producers.lists.columns import Choice
 from producers.lists.phone_column import number_header
-
-BINARY: Final = {"parquet": "Parquet", "xlsx": "XLSX"}
 
 
 def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -111,12 +109,7 @@ def export_command(
       dispatcher campaign export may-sale -o may-sale.parquet
     """
     format_ = cast("Format", output_kind(kind, output, FORMATS))
-    if output is None and as_json:
-        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
-    if output is None and format_ in BINARY:
-        raise UserError(f"{BINARY[format_]} is no text for a terminal or a pipe. Name a file: -o FILE.")
-    if output is not None:
-        check_output(output, force=force)
+    check_destination(output, format_, force=force, as_json=as_json)
     listed = _list_columns(columns, Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows="include"))
     more = sent_columns if columns == "" else columns_of(listed) if listed is not None else None
     places, view, missing = asyncio.run(_fresh(config, campaign))

@@ -32,7 +32,7 @@ from dispatcher.service.suppression import (
 )
 from dispatcher.suppression_list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.terminal.output_file import check_output, output_kind, output_options, written
+from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock, counted
 from schemas.records import SuppressionSource
@@ -209,12 +209,7 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
     from producers.suppression.export import export_list
 
     kind = output_kind(kind, output, KINDS)
-    if output is None and as_json:
-        raise UserError("--json prints what was written to a file. Name one: -o FILE.")
-    if output is None and kind in ("parquet", "xlsx"):
-        raise UserError(f"{kind} is no text for a terminal or a pipe. Name a file: -o FILE.")
-    if output is not None:
-        check_output(output, force=force)
+    check_destination(output, kind, force=force, as_json=as_json)
     found = asyncio.run(_whole(config))
     with written(output) as out:
         rows = export_list(found, out, KINDS[kind])

@@ -138,7 +138,7 @@ def test_messages_are_chosen_by_what_is_asked(folder):
     [
         (["list", "--since", "yesterday"], '--since "yesterday" is no time'),
         (["list", "--number", "abc"], '"abc" is no phone number'),
-        (["export", "--format", "xlsx"], "xlsx is no text for a terminal or a pipe"),
+        (["export", "--format", "xlsx"], "XLSX is no text for a terminal or a pipe"),
         (["export", "--json"], "Name one: -o FILE"),
         (["export", "-o", "no/where.csv"], "there is no folder no"),
     ],
