@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 _DAY_S = 86_400
-_CONTROLS: Final = dict.fromkeys(
+CONTROLS: Final = dict.fromkeys(
     (
         *(code for code in range(0x20) if chr(code) not in "\t\n"),
         *range(0x7F, 0xA0),
@@ -18,6 +18,7 @@ _CONTROLS: Final = dict.fromkeys(
         *range(0x2066, 0x206A),
     )
 )
+"""The characters that do something to a terminal or turn letters round: a table for `str.translate` that drops them."""
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 
@@ -80,7 +81,7 @@ def age(seconds: float) -> str:
 
 def without_controls(text: str) -> str:
     """The text without what would do something to a terminal or turn its letters round; lines and tabs stay."""
-    return text if text.isascii() and text.isprintable() else text.translate(_CONTROLS)
+    return text if text.isascii() and text.isprintable() else text.translate(CONTROLS)
 
 
 def printable(text: str) -> str:

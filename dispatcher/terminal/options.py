@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 import msgspec
+
+from dispatcher.wording import CONTROLS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH_PIPED: Final = 500
-_CONTROLS: Final = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_ESCAPES: Final = {code: f"\\u{code:04x}" for code in CONTROLS}
 CONFIG_BEFORE: Final = "dispatcher.config"
 """The key under which click's contexts keep the configuration that was named before the command."""
 
@@ -95,7 +96,7 @@ def print_json_line(value: Any) -> None:
 
 def _escaped(text: str) -> str:
     """JSON without the characters that it may hold as they are and that do something to a terminal."""
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.translate(_ESCAPES)
 
 
 def folding() -> Callable[[int, int], None]:
