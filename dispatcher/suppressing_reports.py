@@ -9,7 +9,7 @@ Weak spot: a report that comes again after its number was taken off the list put
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,9 @@ from dispatcher.vendors.seam.outcomes import ReportCodes
 from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.records import Reports
 
-FromReports = Literal["blacklist", "no-such-number"]
+if TYPE_CHECKING:
+    from dispatcher.config.file import FromReports
+
 _CAUSES: Final[dict[FromReports, str]] = {"blacklist": "blacklist", "no-such-number": "number"}
 
 

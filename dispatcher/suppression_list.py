@@ -97,8 +97,12 @@ class SuppressionList:
 
     def only_reported(self) -> Numbers:
         """The numbers of a detailed list that are there because of a report, and for no other reason, ascending."""
-        weak = [number for number, origin in enumerate(self.origins) if origin.source == "report"]
-        return self.listing.numbers[np.isin(self.listing.origins, weak)]
+        return self.listing.numbers[np.isin(self.listing.origins, self._weak)]
+
+    @property
+    def _weak(self) -> list[int]:
+        """The indices of origins that any other origin of a number replaces."""
+        return [index for index, origin in enumerate(self.origins) if origin.source == "report"]
 
     def origin(self, at: int) -> SuppressionOrigin:
         """Who put the number at index `at` on the list."""
@@ -169,8 +173,7 @@ class SuppressionList:
     def _fold(self) -> None:
         if self._listing is not None:
             pending, self._pending, self._pending_numbers = self._pending, [], 0
-            weak = [number for number, origin in enumerate(self.origins) if origin.source == "report"]
-            self._listing = folded(self._listing, pending, weak)
+            self._listing = folded(self._listing, pending, self._weak)
 
     def _number_of(self, origin: SuppressionOrigin) -> int:
         if not self._detailed:

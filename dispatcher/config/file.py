@@ -41,6 +41,9 @@ ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 Secrets = Literal["all", "none"] | Collection[str]
 """The accounts whose secrets must be present, or "all" or "none"."""
 
+FromReports = Literal["blacklist", "no-such-number"]
+"""A kind of report that may put its number on the suppression list."""
+
 TOKEN_CHARS_MIN: Final = 16
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -102,7 +105,7 @@ class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SuppressionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which reports put their number on the suppression list."""
 
-    from_reports: tuple[Literal["blacklist", "no-such-number"], ...] = ()
+    from_reports: tuple[FromReports, ...] = ()
 
 
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
