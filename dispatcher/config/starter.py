@@ -47,7 +47,7 @@ class Needed(msgspec.Struct, frozen=True):
     @property
     def meaning(self) -> str:
         """In words."""
-        return MEANINGS.get(self.key, "As the vendor says.")
+        return _meaning(self.key)
 
 
 class StarterAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +69,7 @@ def reference(where: str) -> str:
     wanted = where.strip()
     if _REFERENCE.fullmatch(wanted):
         return wanted
-    if wanted.startswith("file:") and len(wanted) > len("file:"):
-        return f"${{{wanted}}}"
-    if _VARIABLE.fullmatch(wanted):
+    if _VARIABLE.fullmatch(wanted) or (wanted.startswith("file:") and len(wanted) > len("file:")):
         return f"${{{wanted}}}"
     raise ConfigError(
         f'"{wanted}" names no environment variable and no file. Write NAME, or file:PATH: secrets stay out of the file.'
@@ -132,7 +130,7 @@ def _account(account: StarterAccount) -> Iterator[str]:
     )
     yield from (f"[account.{name}]", f"vendor = {_toml(account.vendor)}")
     for key, value in account.values.items():
-        yield from (f"# {MEANINGS.get(key, 'As the vendor says.')}", f"{key} = {_toml(value)}")
+        yield from (f"# {_meaning(key)}", f"{key} = {_toml(value)}")
     yield f"# {MEANINGS['flow']}"
     limit = f'flow = {{ limit = {account.limit or 500}, per_s = 1.0, unit = "messages" }}'
     yield limit if account.limit is not None else f"#{limit}"
@@ -140,6 +138,10 @@ def _account(account: StarterAccount) -> Iterator[str]:
     for each in fields(_kind(account.vendor)):
         if not each.required and isinstance(each.default, bool | int | float | str) and each.encode_name != "flow":
             yield f"#{each.encode_name} = {_toml(each.default)}"
+
+
+def _meaning(key: str) -> str:
+    return MEANINGS.get(key, "As the vendor says.")
 
 
 def _kind(tag: str) -> type[Vendor]:

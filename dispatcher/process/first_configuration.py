@@ -108,9 +108,14 @@ def _limit() -> int | None:
         typed = ask("Messages per second that the contract allows; Enter if there is no limit", default="")
         if not typed:
             return None
-        if typed.isascii() and typed.isdigit() and int(typed) > 0:
-            return int(typed)
+        if limit := _whole_number(typed):
+            return limit
         click.echo("Write a whole number above 0.", err=True)
+
+
+def _whole_number(typed: str) -> int | None:
+    """The number; 0 or None for anything else than a whole number above 0."""
+    return int(typed) if typed.isascii() and typed.isdigit() else None
 
 
 def _given(accounts: Sequence[str], settings: Sequence[str]) -> list[StarterAccount]:
@@ -135,10 +140,8 @@ def _given(accounts: Sequence[str], settings: Sequence[str]) -> list[StarterAcco
 
 def _account(name: str, vendor: str, values: dict[str, str]) -> StarterAccount:
     typed, limit = values.pop("limit", None), None
-    if typed is not None:
-        if not (typed.isascii() and typed.isdigit() and int(typed) > 0):
-            raise UserError(f"--set {name}.limit must be a whole number above 0: messages per second.")
-        limit = int(typed)
+    if typed is not None and not (limit := _whole_number(typed)):
+        raise UserError(f"--set {name}.limit must be a whole number above 0: messages per second.")
     keys = needed(vendor)
     strange = sorted(values.keys() - {each.key for each in keys})
     if strange:
