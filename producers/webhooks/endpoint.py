@@ -16,7 +16,7 @@ from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Push, Vendor
+from dispatcher.vendors.seam.vendor import Push, PushProof, Vendor
 from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.groups import Groups, ReadAlone
@@ -33,17 +33,31 @@ class PendingPush(msgspec.Struct):
     reports: int = 0
 
 
+class _PerSecond:
+    """Counts what comes in the same second."""
+
+    __slots__ = ("_count", "_second")
+
+    def __init__(self) -> None:
+        self._second = self._count = 0
+
+    def count(self, second: int) -> int:
+        """Count one more; returns how many came in this second."""
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._count
+
+
 class Endpoint:
     """One account's path for one kind of push: how it is read and where it goes."""
 
     __slots__ = (
         "_from_anybody",
         "_kept",
-        "_kept_second",
         "_log",
-        "_second",
+        "_pushed",
         "_suppressing",
-        "_this_second",
         "_together",
         "_words",
         "account",
@@ -80,8 +94,7 @@ class Endpoint:
         """The body that acknowledges a push."""
         self.waiting = 0
         """How many pushes wait for the log."""
-        self._second = self._this_second = 0
-        self._kept_second = self._kept = 0
+        self._pushed, self._kept = _PerSecond(), _PerSecond()
         self._from_anybody = vendor.takes_pushes_from_anybody
         self.path = f"/push/{account}/{'report' if reports else 'inbound'}"
         self.expects = expected_from(vendor.push_from)
@@ -98,19 +111,15 @@ class Endpoint:
 
     def too_fast(self, second: int, pushes_per_s_max: int) -> bool:
         """Count a push in this second; True if it is one too many."""
-        if second != self._second:
-            self._second, self._this_second = second, 0
-        self._this_second += 1
-        return self._this_second > pushes_per_s_max
+        return self._pushed.count(second) > pushes_per_s_max
 
     def too_much_to_keep(self, second: int) -> bool:
         """Count a dead letter in this second; True if it is one too many and anybody could push it."""
-        if not self._from_anybody:
-            return False
-        if second != self._kept_second:
-            self._kept_second, self._kept = second, 0
-        self._kept += 1
-        return self._kept > KEPT_OF_STRANGERS_MAX
+        return self._from_anybody and self._kept.count(second) > KEPT_OF_STRANGERS_MAX
+
+    def proved(self, proof: PushProof) -> bool:
+        """Whether a push with this proof, from an expected address, is the vendor's."""
+        return proof is PushProof.RIGHT or (proof is PushProof.NOT_ASKED and self.expects is not None)
 
     def _pack(self, items: list[Any]) -> list[Entry]:
         return pack_reports(self.account, items, _now_ms()) if self.reports else pack_inbound(self.account, items)

@@ -189,7 +189,7 @@ class Webhooks:
             return self._refused(connection, endpoint, "its secret is wrong or missing")
         if proof is not PushProof.IN_BODY and (busy := self._busy(endpoint)) is not None:
             return busy
-        if proof is PushProof.RIGHT or (proof is PushProof.NOT_ASKED and endpoint.expects is not None):
+        if endpoint.proved(proof):
             connection.prove()
             held.trust()
         body = b""
@@ -237,7 +237,7 @@ class Webhooks:
         proof = endpoint.vendor.push_proof(query, None)
         if proof is PushProof.IN_BODY:
             proof = endpoint.vendor.push_proof(query, first.partition(b"\r\n\r\n")[2])
-        return proof is PushProof.RIGHT or (proof is PushProof.NOT_ASKED and endpoint.expects is not None)
+        return endpoint.proved(proof)
 
     def _busy(self, endpoint: Endpoint) -> Answer | None:
         """The answer to this vendor's push above its rate."""
