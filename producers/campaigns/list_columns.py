@@ -62,7 +62,8 @@ class ListColumns:
         for page in rejects:
             rows, is_there = self._rows_of(page)
             aside[rows[is_there]] = True
-        self._sort(aside)
+        if aside.any():
+            self._sort(aside)
 
     def of(self, page: Page) -> pl.DataFrame:
         """The columns of a page's recipients; empty for those that are not in the list."""
