@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import click
@@ -24,10 +24,9 @@ from dispatcher.os_user import os_user
 from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import History, HistoryRow, Vendor
-from dispatcher.wording import printable
+from dispatcher.wording import SHANGHAI, printable
 from schemas.records import BalanceAsked
 
-SHANGHAI: Final = timezone(timedelta(hours=8))
 LAST_MIN: Final = 30
 CLOCKS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M")
 TIMES_OF_DAY: Final = ("%H:%M:%S", "%H:%M")

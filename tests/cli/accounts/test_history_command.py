@@ -9,9 +9,10 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from consumers.accounts.history_command import SHANGHAI, wanted_span
+from consumers.accounts.history_command import wanted_span
 from dispatcher.cli import main
 from dispatcher.core.results.history import windows
+from dispatcher.wording import SHANGHAI
 from loadtest.sim.process import SimClient, spawn
 
 CONFIG = """
