@@ -57,14 +57,14 @@ class LaneRunner:
         self._log = log
         self._feed = feed
         self._drivers = drivers
-        self._prepared = RequestPrefixes({account: config.accounts[account] for account in drivers}, feed.campaigns)
+        vendors = {account: config.accounts[account] for account in drivers}
+        self._prefixes = RequestPrefixes(vendors, feed.campaigns)
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._fetches: set[asyncio.Task[None]] = set()
         self._gates: dict[int, asyncio.Future[None]] = {}  # requests that wait for their Go, by intent
         self._journal = Journal(log, partition, self._refused, self._doubted)
-        vendors = {account: config.accounts[account] for account in drivers}
         self._book = BalanceBook(log, vendors, ASKED_BY)
         self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
         self._notices = StopNotices(log, {account: vendor.codes for account, vendor in vendors.items()})
@@ -270,7 +270,7 @@ class LaneRunner:
 
         wrote_s = answered_s = None
         try:
-            prepared, values = self._prepared.of(send)
+            prepared, values = self._prefixes.of(send)
             sent = await self._drivers[send.account].submit(
                 prepared, send.numbers, send.count, values=values, before_write=may_write
             )
@@ -299,7 +299,7 @@ class LaneRunner:
             numbers, count, values = await asyncio.to_thread(unpack_values, stored.value, stored.headers, job.sha256)
             personal = None
             if values is not None:
-                personal = await asyncio.to_thread(self._prepared.personal, job.campaign, job.account, values)
+                personal = await asyncio.to_thread(self._prefixes.personal, job.campaign, job.account, values)
             owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal))
         except (LogError, BrokenBatch, ValueError) as error:
             owner.batch_failed(fetch.job_offset, str(error), time.monotonic())

@@ -1,4 +1,4 @@
-"""Unknown requests as people read them, and as JSON: how many, since when, why, the evidence, what to do.
+"""Unknown requests as people read them: how many, since when, why, the evidence, what to do.
 
 Drawing only. Numbers are masked.
 """

@@ -170,8 +170,8 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
     `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), sending hours
-    included; `alone_finish_at_ms` without them. `text` is the text as it will leave; for a
-    personalised campaign it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    included; `alone_finish_at_ms` without them. `text` is the text as it will leave; for a personalised campaign it is
+    "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
     """
 
     name: str

@@ -19,6 +19,7 @@ from dispatcher.core.invisible import visible
 from dispatcher.core.numbers import ADVICE, REASONS, normalise
 from dispatcher.errors import EmptyInput, InputError
 from dispatcher.masking import masked_number
+from dispatcher.wording import counted
 
 DELIMITERS: Final = ",;\t|"
 NO_DELIMITER: Final = "\x1f"
@@ -86,8 +87,7 @@ class Column(msgspec.Struct, frozen=True):
 def header_notes(column: Column, line: int | None) -> Iterator[str]:
     """What to say of a list's header on this line."""
     if column.above:
-        rows = "1 row" if column.above == 1 else f"{column.above:,} rows"
-        yield f"{rows} above the header on line {line} not read"
+        yield f"{counted(column.above, 'row')} above the header on line {line} not read"
     if column.guessed:
         yield f"line {line}, {column.name}, is taken for the header; --header-row 0 reads it as a row of the list"
 

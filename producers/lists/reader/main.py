@@ -1,7 +1,7 @@
 """The process that reads files: one list after another, in bounded memory and time.
 
-Whatever a file does to the libraries that parse it, it does here: a panic or a failed allocation ends one sentence, or
-this process, never the one that launches. It has no terminal, and ends when the socket to that process is closed.
+Whatever a file does to the libraries that parse it, it does here: a panic or a failed allocation becomes one sentence,
+or ends this process, never the one that launches. It has no terminal, and ends when the socket to that one is closed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _read(connection: Connection, stream: io.BufferedReader[Any], request: Reque
 
 
 def _ahead(tables: Iterator[Any], reading: Reading) -> Iterator[Part]:
-    """The parts of these tables; the next table is read while the numbers of one are looked at."""
+    """The parts of these tables; the next table is read while the numbers of one are judged."""
     with ThreadPoolExecutor(1) as beside:
         coming: Future[Any] = beside.submit(next, tables, None)
         while (read := coming.result()) is not None:
@@ -101,7 +101,7 @@ def bound_memory() -> None:
 
 
 def _bound_time(seconds: int) -> None:
-    """End this process after so much time of the processor; 0: no longer."""
+    """End this process when it has used this much CPU time more; 0: never."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 

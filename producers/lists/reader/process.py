@@ -26,7 +26,7 @@ MEMORY_BYTES_MAX: Final = 2 << 30
 """What a list may take beyond what the process has before it reads."""
 
 SECONDS_MAX: Final = 1800
-"""How much time of the processor a list may take."""
+"""How much CPU time a list may take."""
 
 _PROGRAM: Final = ("-m", "producers.lists.reader.main")
 _ENVIRONMENT: Final = {"POLARS_MAX_THREADS": "4", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"}
