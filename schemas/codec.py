@@ -3,6 +3,9 @@
 The version byte says which release may read the record. Fields may be added with a default without raising it (old
 records then decode with the default, old readers ignore the new field); it is raised only when a reader that does
 not know the change would act wrongly. `tests/schemas` keeps golden bytes of every record of every version.
+
+Version 2 is for records about some recipients of a chunk: `Outcomes`, and those whose `ranges` are not empty. A release
+that reads only version 1 would take them to be about the whole chunk. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -11,13 +14,16 @@ from typing import Final, cast
 
 import msgspec
 
-from schemas.records import AnyRecord
+from schemas.records import AnyRecord, Checkpoint, Decided, Outcomes, Resolved
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""The newest version that this release reads."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(cast("type[AnyRecord]", AnyRecord))
-_PREFIX: Final = bytes([VERSION])
+_WHOLE: Final = b"\x01"
+_IN_PART: Final = b"\x02"
+_WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
 _TAG_BEFORE: Final = 8  # behind the version and the map's header of up to 5 bytes
@@ -39,7 +45,9 @@ class BrokenRecord(ValueError):
 
 def encode(record: AnyRecord) -> bytes:
     """The record as bytes. Never fails for a record built from its own types."""
-    return _PREFIX + _encoder.encode(record)
+    kind = type(record)
+    in_part = kind is Outcomes or (kind in _WITH_RANGES and record.ranges)  # type: ignore[union-attr]
+    return (_IN_PART if in_part else _WHOLE) + _encoder.encode(record)
 
 
 def peek_tag(value: bytes | memoryview) -> str:

@@ -16,12 +16,13 @@ from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
 from dispatcher.loggers import get_logger
 from schemas.codec import encode
-from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Resolved
 from schemas.topics import CAMPAIGNS, LANES
 
 RETRY: Final = Backoff(0.5, 5.0)
 
-JournalRecord = Owned | Intent | Outcome | Resolved | Checkpoint
+Fact = Outcome | Outcomes
+JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint
 
 
 class Journal:
@@ -53,7 +54,7 @@ class Journal:
 
     def append(self, records: Sequence[JournalRecord]) -> None:
         """Append these together, behind all earlier requests."""
-        self._facts += sum(isinstance(record, Outcome) for record in records)
+        self._facts += sum(isinstance(record, Fact) for record in records)
         self._start(self._append(records))
 
     def point(self, record: CheckpointAt) -> None:
@@ -80,12 +81,12 @@ class Journal:
             tell = self._refused if isinstance(error, LogFull) else self._doubted
             for record in records:
                 tell(record)
-            await self._retry([record for record in records if isinstance(record, Outcome)])
+            await self._retry([record for record in records if isinstance(record, Fact)])
         else:
             self.troubled = False
-            self._facts -= sum(isinstance(record, Outcome) for record in records)
+            self._facts -= sum(isinstance(record, Fact) for record in records)
 
-    async def _retry(self, facts: Sequence[Outcome]) -> None:
+    async def _retry(self, facts: Sequence[Fact]) -> None:
         failures = 1
         while facts:
             await asyncio.sleep(RETRY.pause_s(failures))

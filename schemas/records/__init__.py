@@ -39,8 +39,10 @@ from schemas.records.journal import (
     JobState,
     OpenRange,
     Outcome,
+    Outcomes,
     Owned,
     Resolved,
+    Run,
     Slice,
     Taken,
 )
@@ -71,12 +73,14 @@ __all__ = [
     "OpenRange",
     "Operated",
     "Outcome",
+    "Outcomes",
     "Owned",
     "Record",
     "Rejects",
     "Reports",
     "Resolved",
     "ResolvedAs",
+    "Run",
     "Slice",
     "Stop",
     "Stopped",
@@ -107,6 +111,7 @@ AnyRecord = (
     | Owned
     | Intent
     | Outcome
+    | Outcomes
     | Resolved
     | BalanceTold
     | Checkpoint

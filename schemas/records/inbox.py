@@ -38,7 +38,8 @@ class Decided(Record, frozen=True, kw_only=True, tag="decided"):
     The owner turns it into a Resolved. `vendor_id`: the vendor's id of the chunk, if known.
 
     key = account. `intents` are intents' offsets in `lanes`, each named: a decision never applies to a chunk that
-    became unknown after the person looked.
+    became unknown after the person looked. `ranges` (start, count; positions in the chunk; then `intents` has one):
+    only these recipients of it, with `ids` and `parts` as in Resolved. Empty: all that are unknown.
     """
 
     account: str
@@ -49,3 +50,6 @@ class Decided(Record, frozen=True, kw_only=True, tag="decided"):
     by: str
     why: str = ""
     vendor_id: str = ""
+    ranges: tuple[tuple[int, int], ...] = ()
+    ids: bytes = b""
+    parts: int = 1

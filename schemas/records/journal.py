@@ -60,10 +60,51 @@ class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
     divide: bool = False
 
 
+class Run(msgspec.Struct, frozen=True, array_like=True):
+    """Neighbouring recipients of a chunk with the same result: `count` from position `start` (0: the intent's first).
+
+    `code` and `text` are the vendor's (text: first 200 characters).
+    """
+
+    start: int
+    count: int
+    effect: Effect
+    kind: Kind
+    code: str = ""
+    text: str = ""
+
+    @property
+    def end(self) -> int:
+        """The position after its last recipient."""
+        return self.start + self.count
+
+
+class Outcomes(Record, frozen=True, kw_only=True, tag="outcomes"):
+    """The results of recipients of the intent at offset `intent`, in runs (at least one; disjoint, ascending).
+
+    A fact: it counts from any author, whoever owns the partition. The first definite result of a recipient counts; one
+    that no run names keeps its state. `sent_ms` is 0 if nothing went out.
+
+    The vendor's ids, for each recipient that a run names, in order: `ids` has `parts` unsigned 64-bit little-endian
+    numbers for each (0: none; empty: no ids at all). `vendor_ids` instead, one each ("": none), if ids are no numbers.
+    """
+
+    account: str
+    intent: int
+    runs: tuple[Run, ...]
+    at_ms: int
+    sent_ms: int = 0
+    ids: bytes = b""
+    parts: int = 1
+    vendor_ids: tuple[str, ...] = ()
+
+
 class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
     """The owner's resolution of an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again).
 
-    `vendor_id` or `vendor_ids` (one per recipient, in submitted order): the vendor's ids, if known.
+    `ranges` (start, count; positions in the chunk; disjoint, ascending): the recipients that it is about. Empty: all of
+    the chunk that are unknown. `vendor_id` or `vendor_ids` (one per recipient, in submitted order): the vendor's ids,
+    if known. With `ranges`, `ids` and `parts` are as in Outcomes, for the recipients of the ranges.
     """
 
     owner: str
@@ -75,6 +116,9 @@ class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
     why: str = ""
     vendor_id: str = ""
     vendor_ids: tuple[str, ...] = ()
+    ranges: tuple[tuple[int, int], ...] = ()
+    ids: bytes = b""
+    parts: int = 1
 
 
 class BalanceTold(Record, frozen=True, kw_only=True, tag="balance-told"):
@@ -137,7 +181,8 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     """The folded state of a lane partition as of journal position `upto` and inbox position `inbox`.
 
     A reader loads it and continues folding at `upto` (not at its own offset: records of its author may lie between).
-    `ttls_ms`: (intent, its time to live) of the open intents that carry it.
+    `ttls_ms`: (intent, its time to live) of the open intents that carry it. `ranges`: (intent, the (start, count)
+    ranges of its chunk that are still open) of the open intents that have results for some of their recipients.
     """
 
     owner: str
@@ -148,3 +193,4 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     taken: tuple[Taken, ...]
     at_ms: int
     ttls_ms: tuple[tuple[int, int], ...] = ()
+    ranges: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()

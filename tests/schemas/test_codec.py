@@ -32,11 +32,13 @@ from schemas.records import (
     OpenRange,
     Operated,
     Outcome,
+    Outcomes,
     Owned,
     Rejects,
     Reports,
     Resolved,
     ResolvedAs,
+    Run,
     Slice,
     Stop,
     Stopped,
@@ -48,7 +50,7 @@ from schemas.records import (
     Weighed,
     Why,
 )
-from tests.schemas.golden import VERSION_1
+from tests.schemas.golden import VERSION_1, VERSION_2
 
 RECORDS: dict[str, typing.Any] = {
     "launched": Launched(
@@ -258,6 +260,64 @@ RECORDS: dict[str, typing.Any] = {
         taken=(Taken("spring", "may", "a1", 1),),
         at_ms=11,
     ),
+    "outcomes": Outcomes(
+        account="spring",
+        intent=8,
+        runs=(
+            Run(0, 1, Effect.ACCEPTED, Kind.ACCEPTED),
+            Run(1, 1, Effect.FAILED, Kind.REJECTED, "9", "no such number"),
+            Run(2, 3, Effect.QUEUED, Kind.THROTTLED, "8"),
+            Run(300, 1, Effect.UNKNOWN, Kind.UNKNOWN, "no answer"),
+        ),
+        at_ms=9,
+        sent_ms=8,
+        ids=(2**64 - 1).to_bytes(8, "little") + bytes(8 * 5),
+    ),
+    "outcomes, in parts": Outcomes(
+        account="spring",
+        intent=9,
+        runs=(Run(0, 1, Effect.ACCEPTED, Kind.ACCEPTED),),
+        at_ms=9,
+        ids=bytes(range(16)),
+        parts=2,
+    ),
+    "outcomes, named": Outcomes(
+        account="summer",
+        intent=10,
+        runs=(Run(0, 1, Effect.ACCEPTED, Kind.ACCEPTED), Run(1, 1, Effect.UNKNOWN, Kind.UNKNOWN)),
+        at_ms=9,
+        vendor_ids=("567890009", ""),
+    ),
+    "resolved, in part": Resolved(
+        owner="0123456789abcdef",
+        account="spring",
+        intent=8,
+        verdict=ResolvedAs.SENT,
+        at_ms=12,
+        by="report",
+        ranges=((84, 1), (90, 1)),
+        ids=bytes(range(16)),
+    ),
+    "decided, in part": Decided(
+        account="spring",
+        campaign="may",
+        intents=(8,),
+        verdict=ResolvedAs.SENT,
+        at_ms=13,
+        by="report",
+        ranges=((84, 1),),
+        ids=bytes(range(8)),
+    ),
+    "checkpoint, in part": Checkpoint(
+        owner="0123456789abcdef",
+        upto=20,
+        inbox=3,
+        jobs=(JobState(2, None, ((20, 30),), (Slice(21, 2, 1, 1),)),),
+        open=(OpenRange(19, "spring", "may", 2, 0, 20, 10, 0, 0, True),),
+        taken=(),
+        at_ms=11,
+        ranges=((19, ((0, 1), (3, 7))),),
+    ),
     "reports": Reports(
         account="spring",
         at_ms=12,
@@ -332,9 +392,12 @@ def test_a_record_survives_the_codec(name):
     assert decode(encode(RECORDS[name])) == RECORDS[name]
 
 
-@pytest.mark.parametrize("name", VERSION_1)
-def test_a_record_of_version_1_is_read_and_written_as_ever(name):
-    golden = bytes.fromhex(VERSION_1[name])
+GOLDEN = VERSION_1 | VERSION_2
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_a_record_of_an_older_release_is_read_and_written_as_ever(name):
+    golden = bytes.fromhex(GOLDEN[name])
     assert decode(golden) == RECORDS[name]
     assert encode(RECORDS[name]) == golden
 
@@ -342,7 +405,12 @@ def test_a_record_of_version_1_is_read_and_written_as_ever(name):
 def test_every_kind_of_record_has_golden_bytes():
     kinds = set(typing.get_args(AnyRecord))
     assert {type(record) for record in RECORDS.values()} == kinds
-    assert RECORDS.keys() == VERSION_1.keys()
+    assert RECORDS.keys() == GOLDEN.keys()
+
+
+def test_only_records_about_some_recipients_of_a_chunk_have_version_2():
+    assert {value[:2] for value in VERSION_1.values()} == {"01"}
+    assert {value[:2] for value in VERSION_2.values()} == {"02"}
 
 
 def test_a_field_this_release_does_not_know_is_ignored():
@@ -366,7 +434,7 @@ def test_a_record_s_tag_is_read_without_the_rest(name):
     value = encode(RECORDS[name])
     tag = type(RECORDS[name]).__struct_config__.tag
     assert peek_tag(value) == peek_tag(memoryview(value)) == peek_tag(value[: len(tag) + 8]) == tag
-    assert peek_tag(bytes.fromhex(VERSION_1[name])) == tag
+    assert peek_tag(bytes.fromhex(GOLDEN[name])) == tag
 
 
 @pytest.mark.parametrize("value", [b"", b"\x01", b"\x01\x80", b"\x01\x81\xa1t", b"\x01garbage"])
