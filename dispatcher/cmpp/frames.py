@@ -63,6 +63,11 @@ class FrameReader:
         self._rest = data[at:]
         return frames
 
+    def take_pending(self) -> bytes:
+        """What is kept of an unfinished frame, for a caller that looks at it with what follows and feeds it again."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     @property
     def pending_bytes(self) -> int:
         """What is kept of an unfinished frame."""

@@ -4,24 +4,32 @@ Bytes and times go in, events come out, and what is to be written waits in `take
 `now_s` is an argument, of any monotonic clock.
 
     link.connected(timestamp, now_s)         TCP is up: logs in
-    link.submit(template, numbers, ...)      as many as `room` allows
-    link.received(octets, now_s)             events: answers in batches, deliveries, the end
+    batch = link.prepare(template, ...)      the frames of many numbers, packed once
+    link.send(batch, count, now_s)           the next ones of them, as many as `room` allows
+    link.received(octets, now_s)             events: answers in columns, deliveries, the end
     link.tick(now_s)                         events of the timers; next due at `due_s`
     link.acknowledge(sequence, ...)          once a delivery is durable
     link.drain(now_s) / link.lost(...)       an end in good order / the connection is gone
 
-Every part of every message gets one final word: its answer, `Unanswered`, or a place in `Ended.unknown`. A part that
-was `Unanswered` may still be answered late; that comes as an answer with `late`, and is evidence. A frame is sent again
-as it is and on this connection alone; another connection never sees it.
+Frame i of a batch is called by the token `first_token` + i; the parts of a recipient are neighbours. Every frame that
+is sent gets one final word: its answer, `Unanswered`, or a place in `Ended.unknown`. One that was `Unanswered` may
+still be answered late; that comes as an answer with `late`, and is evidence. A frame is sent again as it is and on
+this connection alone; another connection never sees it.
+
+There is no object per message: what is outstanding is a dictionary from Sequence_Id to token, and one record for each
+`send`. Answers that come together are read by one `struct` and leave as columns.
 """
 
 from __future__ import annotations
 
 import struct
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from enum import Enum
-from typing import Final, Literal, NamedTuple
+from functools import cache
+from itertools import groupby, repeat
+from operator import itemgetter
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -29,13 +37,15 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import Frame, FrameReader, Malformed, read
 from dispatcher.cmpp.layout import RESPONSE, Pdu
 from dispatcher.cmpp.login import AuthPad, connect, gateway_proof
-from dispatcher.cmpp.submits import SubmitTemplate, next_sequence
+from dispatcher.cmpp.submits import SEQUENCE_MAX, SubmitTemplate, next_sequence
 
 GIVEN_UP_MAX: Final = 1024
 DELIVERIES_MAX: Final = 1024
 LENGTH_WRONG: Final = 4
 COME_AGAIN: Final = 8
+ANSWER_BYTES: Final = 21
 _RESULT: Final = struct.Struct(">QB")
+ANSWERS_MAX: Final = 64  # read at once
 
 
 class State(Enum):
@@ -65,23 +75,6 @@ class LinkSettings(msgspec.Struct, frozen=True, kw_only=True):
     unanswered_max: int = 3
 
 
-class Token(NamedTuple):
-    """A part of a message: whatever the caller calls the recipient, and which part."""
-
-    recipient: int
-    part: int
-
-
-class Answer(NamedTuple):
-    """What the gateway says of one part. `transmissions` above 1: the frame was sent more than once."""
-
-    token: Token
-    msg_id: int
-    result: int
-    transmissions: int
-    late: bool
-
-
 class LoggedIn(msgspec.Struct, frozen=True):
     """The session is open. `proof` is how the gateway proved itself (dispatcher/cmpp/login.py)."""
 
@@ -97,15 +90,21 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """Answers to SUBMITs, in the order in which they came."""
+    """Answers to SUBMITs, in columns, in the order in which they came. `transmissions` above 1: these frames were sent
+    more than once. `late`: they were `Unanswered` before.
+    """
 
-    answers: list[Answer]
+    tokens: list[int]
+    msg_ids: Sequence[int]
+    results: Sequence[int]
+    transmissions: int = 1
+    late: bool = False
 
 
 class Unanswered(msgspec.Struct, frozen=True):
-    """Parts that had no answer in the end: unknown. Their places in the window are free."""
+    """Frames that had no answer in the end: unknown. Their places in the window are free."""
 
-    tokens: list[Token]
+    tokens: list[int]
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -123,10 +122,10 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The link is over. `unknown` are the parts that were outstanding, at most a window of them."""
+    """The link is over. `unknown` are the frames that were outstanding, at most a window of them."""
 
     reason: str
-    unknown: list[Token]
+    unknown: list[int]
 
 
 Event = LoggedIn | Refused | Answers | Unanswered | Delivered | Asked | Ended
@@ -139,16 +138,55 @@ REFUSALS: Final[dict[int, str]] = {
 }
 
 
-class _Slot:
-    """A request that is not answered."""
+class Batch:
+    """The frames of many numbers, packed; `sent` of them have left."""
 
-    __slots__ = ("expects", "frame", "sent_s", "token", "transmissions", "what")
+    __slots__ = ("_edges", "_octets", "first_token", "sent", "sequences")
 
-    def __init__(self, what: str, token: Token | None, frame: bytes, now_s: float, expects: int) -> None:
-        self.what = what
-        self.expects = expects
-        self.token = token
-        self.frame = frame
+    def __init__(self, octets: bytes, edges: Sequence[int], sequences: range, first_token: int) -> None:
+        self._octets = octets
+        self._edges = edges
+        self.sequences = sequences
+        self.first_token = first_token
+        self.sent = 0
+
+    @property
+    def left(self) -> int:
+        """Frames that are not sent."""
+        return len(self.sequences) - self.sent
+
+    def cut(self, start: int, end: int) -> bytes:
+        """These frames."""
+        return self._octets[self._edges[start] : self._edges[end]]
+
+    def frame(self, sequence: int) -> bytes:
+        """The frame with this Sequence_Id."""
+        place = sequence - self.sequences.start
+        return self.cut(place, place + 1)
+
+
+class _Sent:
+    """SUBMITs of a batch that were sent at one moment."""
+
+    __slots__ = ("batch", "sent_s", "sequences", "transmissions")
+
+    def __init__(self, batch: Batch, sequences: Sequence[int], now_s: float, transmissions: int = 1) -> None:
+        self.batch = batch
+        self.sequences = sequences
+        self.sent_s = now_s
+        self.transmissions = transmissions
+
+
+class _Request:
+    """A request of another kind that is not answered."""
+
+    __slots__ = ("expects", "frame", "name", "sent_s", "sequence", "transmissions")
+
+    def __init__(self, name: str, sequence: int, request: Pdu, now_s: float) -> None:
+        self.name = name
+        self.sequence = sequence
+        self.frame = request.pack(sequence)
+        self.expects = request.command | RESPONSE
         self.sent_s = now_s
         self.transmissions = 1
 
@@ -162,13 +200,15 @@ class Link:
         self.counts: Counter[str] = Counter()
         self._reader = FrameReader()
         self._sequence = sequence
-        self._open: OrderedDict[int, _Slot] = OrderedDict()  # by the moment of the last transmission
-        self._given_up: OrderedDict[int, Token] = OrderedDict()
+        self._open: dict[int, int] = {}  # the token of each Sequence_Id that waits
+        self._sent: deque[_Sent] = deque()  # by the moment of the last transmission
+        self._again: dict[int, int] = {}  # transmissions of what waits and was sent more than once
+        self._asked: OrderedDict[int, _Request] = OrderedDict()  # by the moment of the last transmission
+        self._given_up: OrderedDict[int, tuple[int, int]] = OrderedDict()  # token and transmissions
         self._deliveries: dict[int, int] = {}
         self._output: list[bytes] = []
         self._source = b""
-        self._active: _Slot | None = None
-        self._active_sequence = 0
+        self._active: _Request | None = None
         self._used_s = 0.0
         self._said_s = 0.0
         self._unanswered_in_a_row = 0
@@ -178,12 +218,12 @@ class Link:
     @property
     def room(self) -> int:
         """How many requests may be sent now."""
-        return max(self._settings.window - len(self._open), 0) if self.state is State.OPEN else 0
+        return max(self._settings.window - self.outstanding, 0) if self.state is State.OPEN else 0
 
     @property
     def outstanding(self) -> int:
         """Requests that are not answered."""
-        return len(self._open)
+        return len(self._open) + len(self._asked)
 
     @property
     def due_s(self) -> float | None:
@@ -197,8 +237,10 @@ class Link:
         moments = [self._used_s + settings.idle_s]
         if self._active is not None:
             moments = [self._active.sent_s + settings.timeout_s]
-        if self._open:
-            moments.append(next(iter(self._open.values())).sent_s + settings.timeout_s)
+        if self._sent:
+            moments.append(self._sent[0].sent_s + settings.timeout_s)
+        if self._asked:
+            moments.append(next(iter(self._asked.values())).sent_s + settings.timeout_s)
         if self.state is State.DRAINING:
             moments.append(self._said_s + settings.timeout_s)
         return min(moments)
@@ -217,36 +259,32 @@ class Link:
         self.state, self._said_s = State.LOGIN, now_s
         self._write(login.pack(self._next_sequence()), now_s)
 
-    def submit(
-        self,
-        template: SubmitTemplate,
-        numbers: Sequence[bytes],
-        recipients: Sequence[int],
-        now_s: float,
-        references: Sequence[int] = (),
-    ) -> None:
-        """Send these numbers their message, every part of it. ValueError if the window has no room for all."""
-        count = template.parts * len(numbers)
+    def prepare(
+        self, template: SubmitTemplate, numbers: Sequence[bytes], first_token: int, references: Sequence[int] = ()
+    ) -> Batch:
+        """Pack the frames for these numbers, every part of each; `send` sends them."""
+        sequences = self._reserve(template.parts * len(numbers))
+        octets = template.pack(numbers, sequences, references)
+        return Batch(octets, template.edges(len(numbers)), sequences, first_token)
+
+    def send(self, batch: Batch, count: int, now_s: float) -> None:
+        """Send the next frames of a batch of this link. ValueError if the window has no room for all."""
         if count > self.room:
             raise ValueError(f"{count} SUBMITs do not fit: the window has room for {self.room}")
-        sequences = [self._next_sequence() for _ in range(count)]
-        frames = template.frames(numbers, sequences, references)
-        place = 0
-        for recipient in recipients:
-            for part in range(template.parts):
-                slot = _Slot("submit", Token(recipient, part), frames[place], now_s, pdus.SUBMIT_RESP)
-                self._open[sequences[place]] = slot
-                place += 1
-        self._write(b"".join(frames), now_s)
+        start, end = batch.sent, batch.sent + count
+        batch.sent = end
+        sequences = batch.sequences[start:end]
+        self._open.update(zip(sequences, range(batch.first_token + start, batch.first_token + end), strict=True))
+        self._sent.append(_Sent(batch, sequences, now_s))
+        self._write(batch.cut(start, end), now_s)
 
     def ask(self, name: str, request: pdus.Query | pdus.Cancel, now_s: float) -> None:
         """Send a QUERY or a CANCEL; its answer comes as `Asked` with this name. ValueError if the window is full."""
         if not self.room:
             raise ValueError("the window is full")
-        sequence = self._next_sequence()
-        frame = request.pack(sequence)
-        self._open[sequence] = _Slot(name, None, frame, now_s, request.command | RESPONSE)
-        self._write(frame, now_s)
+        asked = _Request(name, self._next_sequence(), request, now_s)
+        self._asked[asked.sequence] = asked
+        self._write(asked.frame, now_s)
 
     def acknowledge(self, sequence: int, result: int, now_s: float) -> None:
         """Answer a delivery: 0 once it is durable, 8 if it is to come again."""
@@ -276,42 +314,85 @@ class Link:
             return []
         self._used_s = now_s
         events: list[Event] = []
-        answers: list[Answer] = []
-        for frame in self._reader.feed(octets):
-            if frame[0] == pdus.SUBMIT_RESP and len(frame[2]) == _RESULT.size and self.state is not State.LOGIN:
-                self._submit_resp(frame, answers)
+        if self._is_in_session():
+            octets = self._sweep(self._reader.take_pending() + octets, events)
+        for command, frames in groupby(self._reader.feed(octets), itemgetter(0)):
+            if command == pdus.SUBMIT_RESP and self._is_in_session():
+                self._take_answers(list(frames), events)
                 continue
-            if answers:
-                events.append(Answers(answers))
-                answers = []
-            self._take(frame, now_s, events)
-            if self._has_ended():
-                return events
-        if answers:
-            events.append(Answers(answers))
+            for frame in frames:
+                self._take(frame, now_s, events)
+                if self._has_ended():
+                    return events
         if self._reader.broken is not None:
             self.counts["malformed"] += 1
             return events + self._end(str(self._reader.broken))
         self._terminate_if_drained(now_s)
         return events
 
+    def _is_in_session(self) -> bool:
+        return self.state is not State.LOGIN
+
     def _has_ended(self) -> bool:
         return self.state is State.ENDED
 
-    def _submit_resp(self, frame: Frame, answers: list[Answer]) -> None:
-        _, sequence, body = frame
-        msg_id, result = _RESULT.unpack(body)
-        slot = self._open.get(sequence)
-        if slot is not None and slot.token is not None:
-            del self._open[sequence]
-            self._unanswered_in_a_row = 0
-            answers.append(Answer(slot.token, msg_id, result, slot.transmissions, False))
-            return
-        token = self._given_up.pop(sequence, None)
-        if token is None:
-            self.counts["unexpected_answer"] += 1
+    def _sweep(self, octets: bytes, events: list[Event]) -> bytes:
+        """Take the answers to SUBMITs at the beginning; what is behind them."""
+        while count := min(len(octets) // ANSWER_BYTES, ANSWERS_MAX):
+            values = _answers(count).unpack_from(octets)
+            if values[0::5].count(ANSWER_BYTES) != count or values[1::5].count(pdus.SUBMIT_RESP) != count:
+                break
+            self._answered(values[2::5], values[3::5], values[4::5], events)
+            octets = octets[count * ANSWER_BYTES :]
+        return octets
+
+    def _take_answers(self, frames: list[Frame], events: list[Event]) -> None:
+        """Answers to SUBMITs that came among other frames."""
+        right = [(sequence, *_RESULT.unpack(body)) for _, sequence, body in frames if len(body) == _RESULT.size]
+        self.counts["malformed"] += len(frames) - len(right)
+        if right:
+            sequences, msg_ids, results = zip(*right, strict=True)
+            self._answered(sequences, msg_ids, results, events)
+
+    def _answered(
+        self, sequences: Sequence[int], msg_ids: Sequence[int], results: Sequence[int], events: list[Event]
+    ) -> None:
+        waiting = self._open
+        tokens: list[Any] = list(map(waiting.pop, sequences, repeat(None)))
+        if None in tokens or self._again:
+            self._answered_oddly(sequences, tokens, msg_ids, results, events)
         else:
-            answers.append(Answer(token, msg_id, result, self._settings.transmissions, True))
+            self._unanswered_in_a_row = 0
+            events.append(Answers(tokens, msg_ids, results))
+        self._forget_answered()
+
+    def _answered_oddly(
+        self,
+        sequences: Sequence[int],
+        tokens: list[int | None],
+        msg_ids: Sequence[int],
+        results: Sequence[int],
+        events: list[Event],
+    ) -> None:
+        """Of these answers some are to frames that were sent again or given up, or to nothing."""
+        rows = []
+        for sequence, token, msg_id, result in zip(sequences, tokens, msg_ids, results, strict=True):
+            if token is not None:
+                self._unanswered_in_a_row = 0
+                rows.append((token, msg_id, result, self._again.pop(sequence, 1), False))
+            elif sequence in self._given_up:
+                rows.append((self._given_up[sequence][0], msg_id, result, self._given_up.pop(sequence)[1], True))
+            else:
+                self.counts["unexpected_answer"] += 1
+        for (transmissions, late), same in groupby(rows, itemgetter(3, 4)):
+            same_tokens, same_ids, same_results, *_ = zip(*same, strict=True)
+            events.append(Answers(list(same_tokens), same_ids, same_results, transmissions, late))
+
+    def _forget_answered(self) -> None:
+        """Drop the records of the oldest sendings that nothing waits for."""
+        sent, waiting = self._sent, self._open.keys()
+        while sent and waiting.isdisjoint(sent[0].sequences):
+            sent.popleft()
 
     def _take(self, frame: Frame, now_s: float, events: list[Event]) -> None:
         command, sequence, body = frame
@@ -333,13 +414,13 @@ class Link:
                 self._write(pdus.TerminateResp().pack(sequence), now_s)
                 events += self._end("the gateway ended the session")
             case pdus.ActiveTestResp() | pdus.ActiveTestRespBare() if (
-                self._active and sequence == self._active_sequence
+                self._active and sequence == self._active.sequence
             ):
                 self._active = None
             case pdus.TerminateResp() if self.state is State.TERMINATING:
                 events += self._end("")
             case pdus.QueryResp() | pdus.CancelResp() if self._expects(sequence, command):
-                events.append(Asked(self._open.pop(sequence).what, pdu))
+                events.append(Asked(self._asked.pop(sequence).name, pdu))
             case Malformed():
                 self.counts["unknown_command" if "unknown" in pdu.reason else "malformed"] += 1
                 if command == pdus.DELIVER:
@@ -350,8 +431,8 @@ class Link:
 
     def _expects(self, sequence: int, command: int) -> bool:
         """Is this the answer to what was asked under this Sequence_Id?"""
-        slot = self._open.get(sequence)
-        return slot is not None and slot.expects == command
+        asked = self._asked.get(sequence)
+        return asked is not None and asked.expects == command
 
     def _logged_in(self, sequence: int, pdu: Pdu | Malformed, now_s: float) -> list[Event]:
         """The first answer: CONNECT is the only request that is under way."""
@@ -392,45 +473,50 @@ class Link:
 
     def _time_out(self, now_s: float) -> list[Event]:
         """Requests whose T is over: again, or given up."""
-        settings = self._settings
-        most = 1 if settings.resend == "never" else settings.transmissions
-        again: list[bytes] = []
-        given_up: list[Token] = []
+        timeout_s = self._settings.timeout_s
         events: list[Event] = []
-        while self._open:
-            sequence, slot = next(iter(self._open.items()))
-            if now_s - slot.sent_s < settings.timeout_s:
-                break
-            if slot.transmissions < most:
-                slot.transmissions, slot.sent_s = slot.transmissions + 1, now_s
-                self._open.move_to_end(sequence)
-                again.append(slot.frame)
-                continue
-            del self._open[sequence]
-            self._unanswered_in_a_row += 1
-            if slot.token is None:
-                events.append(Asked(slot.what, None))
-                continue
-            given_up.append(slot.token)
-            self._give_up(sequence, slot.token)
+        again: list[bytes] = []
+        while self._asked and now_s - (asked := next(iter(self._asked.values()))).sent_s >= timeout_s:
+            if asked.transmissions < self._transmissions_max:
+                asked.transmissions, asked.sent_s = asked.transmissions + 1, now_s
+                self._asked.move_to_end(asked.sequence)
+                again.append(asked.frame)
+            else:
+                self._unanswered_in_a_row += 1
+                events.append(Asked(self._asked.pop(asked.sequence).name, None))
+        given_up: list[int] = []
+        while self._sent and now_s - self._sent[0].sent_s >= timeout_s:
+            sent = self._sent.popleft()
+            waiting = [sequence for sequence in sent.sequences if sequence in self._open]
+            if sent.transmissions < self._transmissions_max and waiting:
+                self._again.update(dict.fromkeys(waiting, sent.transmissions + 1))
+                self._sent.append(_Sent(sent.batch, waiting, now_s, sent.transmissions + 1))
+                again += map(sent.batch.frame, waiting)
+            else:
+                self._unanswered_in_a_row += len(waiting)
+                given_up += map(self._give_up, waiting)
         if again:
             self._write(b"".join(again), now_s)
         return [*events, Unanswered(given_up)] if given_up else events
 
-    def _give_up(self, sequence: int, token: Token) -> None:
-        """Its answer may still come; the oldest are forgotten."""
-        self._given_up[sequence] = token
+    @property
+    def _transmissions_max(self) -> int:
+        return 1 if self._settings.resend == "never" else self._settings.transmissions
+
+    def _give_up(self, sequence: int) -> int:
+        """Its token. Its answer may still come; the oldest of these are forgotten."""
+        token = self._open.pop(sequence)
+        self._given_up[sequence] = token, self._again.pop(sequence, 1)
         if len(self._given_up) > GIVEN_UP_MAX:
             self._given_up.popitem(last=False)
+        return token
 
     def _keep_alive(self, now_s: float) -> list[Event]:
         settings, active = self._settings, self._active
         if active is None:
             if now_s - self._used_s >= settings.idle_s:
-                self._active_sequence = self._next_sequence()
-                frame = pdus.ActiveTest().pack(self._active_sequence)
-                self._active = _Slot("active", None, frame, now_s, pdus.ACTIVE_TEST_RESP)
-                self._write(frame, now_s)
+                self._active = _Request("active", self._next_sequence(), pdus.ActiveTest(), now_s)
+                self._write(self._active.frame, now_s)
             return []
         if now_s - active.sent_s < settings.timeout_s:
             return []
@@ -443,17 +529,15 @@ class Link:
     # the end
 
     def _terminate_if_drained(self, now_s: float) -> None:
-        if self.state is State.DRAINING and not self._open and not self._deliveries:
+        if self.state is State.DRAINING and not self.outstanding and not self._deliveries:
             self._terminate(now_s)
 
     def _terminate(self, now_s: float) -> list[Event]:
         """Say that we end; what is still outstanding is unknown."""
-        unknown = self._outstanding_tokens()
-        events: list[Event] = [Asked(slot.what, None) for slot in self._open.values() if slot.token is None]
-        for sequence, slot in self._open.items():
-            if slot.token is not None:
-                self._give_up(sequence, slot.token)
-        self._open.clear()
+        events: list[Event] = [Asked(asked.name, None) for asked in self._asked.values()]
+        unknown = sorted(map(self._give_up, list(self._open)))
+        self._asked.clear()
+        self._sent.clear()
         self.state, self._said_s = State.TERMINATING, now_s
         self._write(pdus.Terminate().pack(self._next_sequence()), now_s)
         return [*events, Unanswered(unknown)] if unknown else events
@@ -461,23 +545,35 @@ class Link:
     def _end(self, reason: str) -> list[Event]:
         if self.state is State.ENDED:
             return []
-        events: list[Event] = [Asked(slot.what, None) for slot in self._open.values() if slot.token is None]
-        unknown = self._outstanding_tokens()
+        events: list[Event] = [Asked(asked.name, None) for asked in self._asked.values()]
+        unknown = sorted(self._open.values())
         self._open.clear()
+        self._asked.clear()
+        self._sent.clear()
         self._deliveries.clear()
         self.state = State.ENDED
         return [*events, Ended(reason, unknown)]
 
-    def _outstanding_tokens(self) -> list[Token]:
-        return sorted(slot.token for slot in self._open.values() if slot.token is not None)
-
     def _next_sequence(self) -> int:
-        """The next Sequence_Id that no request waits under."""
-        self._sequence = next_sequence(self._sequence)
-        while self._sequence in self._open or self._sequence in self._given_up:
-            self._sequence = next_sequence(self._sequence)
-        return self._sequence
+        return self._reserve(1)[0]
+
+    def _reserve(self, count: int) -> range:
+        """The next Sequence_Ids under which nothing waits or was given up, one behind the other."""
+        while True:
+            first = next_sequence(self._sequence)
+            if first + count - 1 > SEQUENCE_MAX:
+                first = 1
+            found = range(first, first + count)
+            self._sequence = found[-1] if count else self._sequence
+            if all(known.keys().isdisjoint(found) for known in (self._open, self._asked, self._given_up)):
+                return found
 
     def _write(self, octets: bytes, now_s: float) -> None:
         self._used_s = now_s
         self._output.append(octets)
+
+
+@cache
+def _answers(count: int) -> struct.Struct:
+    """This many SUBMIT_RESPs with their headers; each has five values."""
+    return struct.Struct(">" + "IIIQB" * count)

@@ -7,7 +7,8 @@ All parts of a long message to one number are neighbours, in order, so that they
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from dispatcher.cmpp.pdus import Submit
 SEQUENCE_AT: Final = 8
 SEQUENCE_MAX: Final = 0xFFFFFFFF
 NUMBER_AT: Final = 129  # with one number in the list
-CONTENT_AT: Final = NUMBER_AT + NUMBER_BYTES + 1
+BLOCK: Final = 64  # numbers packed at once
 
 
 class SubmitTemplate:
@@ -29,38 +30,60 @@ class SubmitTemplate:
         self.parts = len(frames)
         self.frame_bytes = tuple(map(len, frames))
         self._long = any(part.tp_udhi for part in parts)
-        self._pieces = [_pieces(frame, self._long) for frame in frames]
+        self._format = "".join(_format(frame, self._long) for frame in frames)
+        self._values = [value for frame in frames for value in _values(frame, self._long)]
+        self._packers: dict[int, Callable[..., bytes]] = {}
 
-    def pack(self, numbers: Iterable[bytes], sequences: Iterable[int], references: Iterable[int] = ()) -> bytes:
+    def pack(self, numbers: Sequence[bytes], sequences: Sequence[int], references: Sequence[int] = ()) -> bytes:
         """The frames for these numbers, one behind the other. `sequences` has one for each frame; `references` one for
         each number, and is needed for a long message alone. A number of more than 21 octets is a bug of the caller.
         """
-        return b"".join(self.frames(numbers, sequences, references))
+        if len(sequences) != len(numbers) * self.parts or (self._long and len(references) != len(numbers)):
+            raise ValueError("one Sequence_Id for each frame, and one reference for each number of a long message")
+        return b"".join(
+            self._block(
+                numbers[at : at + BLOCK],
+                sequences[at * self.parts : (at + BLOCK) * self.parts],
+                references[at : at + BLOCK],
+            )
+            for at in range(0, len(numbers), BLOCK)
+        )
 
-    def frames(self, numbers: Iterable[bytes], sequences: Iterable[int], references: Iterable[int] = ()) -> list[bytes]:
-        """The same, each frame for itself."""
-        if self._long:
-            return self._long_frames(numbers, iter(sequences), references)
-        pack, head, middle, tail = self._pieces[0]
-        return [
-            pack(head, sequence, middle, number, tail) for number, sequence in zip(numbers, sequences, strict=False)
-        ]
+    def edges(self, numbers: int) -> Sequence[int]:
+        """Where each frame for this many numbers begins, and where the last one ends."""
+        if self.parts == 1:
+            return range(0, self.frame_bytes[0] * numbers + 1, self.frame_bytes[0])
+        return list(accumulate(self.frame_bytes * numbers, initial=0))
 
-    def _long_frames(
-        self, numbers: Iterable[bytes], sequences: Iterator[int], references: Iterable[int]
-    ) -> list[bytes]:
-        return [
-            pack(head, next(sequences), middle, number, tail[:4], reference, tail[5:])
-            for number, reference in zip(numbers, references, strict=True)
-            for pack, head, middle, tail in self._pieces
-        ]
+    def _block(self, numbers: Sequence[bytes], sequences: Sequence[int], references: Sequence[int]) -> bytes:
+        """One call of `struct` for all of them: what differs is set at its places in the list of all values."""
+        count = len(numbers)
+        pack = self._packers.get(count)
+        if pack is None:
+            pack = self._packers[count] = struct.Struct(">" + self._format * count).pack
+        values = self._values * count
+        step = len(self._values)
+        width = step // self.parts
+        for part in range(self.parts):
+            at = part * width
+            values[at + 1 :: step] = sequences[part :: self.parts]
+            values[at + 3 :: step] = numbers
+            if self._long:
+                values[at + 5 :: step] = references
+        return pack(*values)
 
 
-def _pieces(frame: bytes, long: bool) -> tuple[Callable[..., bytes], bytes, bytes, bytes]:
-    """What stands before the Sequence_Id, between it and the number, and behind the number."""
-    head, middle, tail = frame[:SEQUENCE_AT], frame[SEQUENCE_AT + 4 : NUMBER_AT], frame[NUMBER_AT + NUMBER_BYTES :]
-    rest = f"4sB{len(tail) - 5}s" if long else f"{len(tail)}s"
-    return struct.Struct(f">{len(head)}sI{len(middle)}s{NUMBER_BYTES}s{rest}").pack, head, middle, tail
+def _format(frame: bytes, long: bool) -> str:
+    """What stands before the Sequence_Id, the Sequence_Id, what is between it and the number, the number, the rest."""
+    middle, rest = NUMBER_AT - SEQUENCE_AT - 4, len(frame) - NUMBER_AT - NUMBER_BYTES
+    return f"{SEQUENCE_AT}sI{middle}s{NUMBER_BYTES}s" + (f"4sB{rest - 5}s" if long else f"{rest}s")
+
+
+def _values(frame: bytes, long: bool) -> list[bytes | int]:
+    """The values of `_format`; those that differ from frame to frame are empty."""
+    rest = frame[NUMBER_AT + NUMBER_BYTES :]
+    fixed: list[bytes | int] = [frame[:SEQUENCE_AT], 0, frame[SEQUENCE_AT + 4 : NUMBER_AT], b""]
+    return [*fixed, rest[:4], 0, rest[5:]] if long else [*fixed, rest]
 
 
 def next_sequence(sequence: int) -> int:

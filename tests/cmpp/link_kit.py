@@ -48,9 +48,9 @@ class Wire:
         return self
 
     def submit(self, count: int, first: int = 0, template: SubmitTemplate = TEMPLATE) -> list[int]:
-        """Submit to so many recipients; the Sequence_Ids."""
-        recipients = range(first, first + count)
-        self.link.submit(template, NUMBERS[:count], recipients, self.now_s, [7] * count)
+        """Submit to so many numbers; the Sequence_Ids."""
+        batch = self.link.prepare(template, NUMBERS[:count], first, [7] * count)
+        self.link.send(batch, batch.left, self.now_s)
         return [sequence for sequence, _ in self.written()]
 
     def gets(self, octets: bytes) -> None:

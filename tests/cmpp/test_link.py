@@ -9,7 +9,6 @@ import pytest
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.link import (
     DELIVERIES_MAX,
-    Answer,
     Answers,
     Asked,
     Delivered,
@@ -17,19 +16,14 @@ from dispatcher.cmpp.link import (
     LoggedIn,
     Refused,
     State,
-    Token,
     Unanswered,
 )
 from dispatcher.cmpp.login import authenticator_ismg
 from dispatcher.cmpp.results import Effect, effect
 from dispatcher.cmpp.submits import SubmitTemplate
-from tests.cmpp.link_kit import SECRET, Wire
+from tests.cmpp.link_kit import NUMBERS, SECRET, TEMPLATE, Wire
 
 ONE = 1 << 63
-
-
-def tokens(*recipients: int) -> list[Token]:
-    return [Token(recipient, 0) for recipient in recipients]
 
 
 # login
@@ -113,14 +107,7 @@ def test_the_window_bounds_what_is_outstanding_and_answers_free_it_by_sequence()
     with pytest.raises(ValueError, match="room for 0"):
         wire.submit(1)
     wire.answers(sequences[3], sequences[1])
-    assert wire.events == [
-        Answers(
-            [
-                Answer(Token(3, 0), ONE + sequences[3], 0, 1, False),
-                Answer(Token(1, 0), ONE + sequences[1], 0, 1, False),
-            ]
-        )
-    ]
+    assert wire.events == [Answers([3, 1], (ONE + sequences[3], ONE + sequences[1]), (0, 0))]
     assert wire.link.room == 2
 
 
@@ -130,24 +117,22 @@ def test_the_parts_of_a_long_message_are_answered_each() -> None:
     sequences = wire.submit(2, template=SubmitTemplate(parts))
     assert len(sequences) == 4
     wire.answers(*sequences)
-    [batch] = wire.all(Answers)
-    assert [answer.token for answer in batch.answers] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    [answers] = wire.all(Answers)
+    assert answers.tokens == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="6 SUBMITs do not fit"):
         wire.submit(3, template=SubmitTemplate(parts))
 
 
 def test_a_request_without_an_answer_is_sent_again_as_it_was_and_given_up_after_n() -> None:
     wire = Wire().open()
-    wire.submit(2)
-    first = wire.link._open[2].frame
+    wire.link.send(wire.link.prepare(TEMPLATE, NUMBERS[:2], 0), 2, wire.now_s)
+    first = wire.link.take_output()
     for _ in range(2):
         wire.wait(60)
-        again = wire.link.take_output()
-        assert again[: len(first)] == first
-        assert len(again) == 2 * len(first)
+        assert wire.link.take_output() == first
         assert wire.events == []
     wire.wait(60)
-    assert wire.events == [Unanswered(tokens(0, 1))]
+    assert wire.events == [Unanswered([0, 1])]
     assert (wire.link.room, wire.link.take_output()) == (16, b"")
 
 
@@ -156,11 +141,11 @@ def test_an_answer_after_a_repetition_says_so_and_one_after_giving_up_is_late() 
     [first, second] = wire.submit(2)
     wire.wait(60)
     wire.answers(first, result=3)
-    assert wire.all(Answers)[0].answers == [Answer(Token(0, 0), ONE + first, 3, 2, False)]
+    assert wire.all(Answers)[0] == Answers([0], (ONE + first,), (3,), 2, False)
     wire.wait(60)
-    assert wire.all(Unanswered) == [Unanswered(tokens(1))]
+    assert wire.all(Unanswered) == [Unanswered([1])]
     wire.answers(second)
-    assert wire.all(Answers)[1].answers == [Answer(Token(1, 0), ONE + second, 0, 2, True)]
+    assert wire.all(Answers)[1] == Answers([1], (ONE + second,), (0,), 2, True)
     wire.answers(second)
     assert wire.link.counts["unexpected_answer"] == 1
 
@@ -169,7 +154,7 @@ def test_resend_never_sends_once() -> None:
     wire = Wire(resend="never").open()
     wire.submit(1)
     wire.wait(60)
-    assert wire.events == [Unanswered(tokens(0))]
+    assert wire.events == [Unanswered([0])]
     assert wire.link.take_output() == b""
 
 
@@ -177,16 +162,43 @@ def test_too_many_unanswered_requests_in_a_row_end_the_link() -> None:
     wire = Wire(resend="never").open()
     wire.submit(4)
     wire.wait(60)
-    assert wire.events == [Unanswered(tokens(0, 1, 2, 3)), Ended("4 requests in a row had no answer", [])]
+    assert wire.events == [Unanswered([0, 1, 2, 3]), Ended("4 requests in a row had no answer", [])]
 
 
 def test_a_sequence_id_that_is_still_waited_for_is_not_used_again() -> None:
     wire = Wire(window=3).open()
     wire.link._sequence = 0xFFFFFFFE
-    first = wire.submit(2)
-    assert first == [0xFFFFFFFF, 1]
+    assert wire.submit(1) == [0xFFFFFFFF]
     wire.link._sequence = 0xFFFFFFFE
-    assert wire.submit(1) == [2]
+    assert wire.submit(2) == [1, 2]
+
+
+def test_the_frames_of_a_batch_are_packed_once_and_leave_as_the_window_allows() -> None:
+    wire = Wire(window=4).open()
+    wire.link._sequence = 0xFFFFFFFC  # 6 do not fit before the largest Sequence_Id, so they begin at 1
+    batch = wire.link.prepare(TEMPLATE, NUMBERS[:6], 100)
+    wire.link.send(batch, 4, 0.0)
+    assert (batch.left, wire.link.room) == (2, 0)
+    wire.answers(4, 1)
+    wire.link.send(batch, 2, 0.0)
+    assert [(sequence, pdu.dest_terminal_ids) for sequence, pdu in wire.written()] == [
+        (place + 1, (NUMBERS[place],)) for place in range(6)
+    ]
+    wire.answers(6, 2, 3, 5)
+    assert [event.tokens for event in wire.all(Answers)] == [[103, 100], [105, 101, 102, 104]]
+    with pytest.raises(ValueError, match="5 SUBMITs do not fit: the window has room for 4"):
+        wire.link.send(batch, 5, 0.0)
+
+
+def test_answers_among_other_frames_and_cut_anywhere_come_in_order() -> None:
+    wire = Wire(window=8).open()
+    sequences = wire.submit(8)
+    answers = [pdus.SubmitResp(s, 0).pack(s) for s in sequences]
+    octets = b"".join([*answers[:3], pdus.Deliver(msg_id=1).pack(1), answers[3], bytes(0), *answers[4:]])
+    for at in range(0, len(octets), 50):
+        wire.gets(octets[at : at + 50])
+    assert [token for event in wire.all(Answers) for token in event.tokens] == list(range(8))
+    assert len(wire.all(Delivered)) == 1
 
 
 def test_queries_and_cancellations_count_in_the_window() -> None:
@@ -302,7 +314,7 @@ def test_what_was_outstanding_at_a_broken_link_is_unknown_exactly(how: str) -> N
         case _:
             wire.gets(bytes(12))
     [end] = wire.all(Ended)
-    assert end.unknown == tokens(0, 2, 4)
+    assert end.unknown == [0, 2, 4]
     wire.answers(*sequences)
     wire.wait(1_000)
     assert wire.events == [end]
@@ -336,9 +348,9 @@ def test_a_drain_ends_after_t_though_answers_are_missing() -> None:
     wire.link.drain(wire.now_s)
     wire.wait(60)
     wire.sends(pdus.Submit, pdus.Terminate)
-    assert wire.events == [Unanswered(tokens(0))]
+    assert wire.events == [Unanswered([0])]
     wire.answers(2)
-    assert wire.events[1:] == [Answers([Answer(Token(0, 0), ONE + 2, 0, 3, True)])]
+    assert wire.events[1:] == [Answers([0], (ONE + 2,), (0,), 2, True)]
     wire.wait(60)
     assert wire.events[2:] == [Ended("", [])]
 

@@ -7,17 +7,20 @@ gets one final word, nobody is told "refused" of what was taken, and what is unk
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import msgspec
 import pytest
 
 from dispatcher.cmpp import pdus
-from dispatcher.cmpp.frames import Frame, FrameReader, read
-from dispatcher.cmpp.link import Answer, Answers, Delivered, Ended, Event, Link, LoggedIn, State, Token, Unanswered
+from dispatcher.cmpp.frames import FrameReader, read
+from dispatcher.cmpp.link import Answers, Batch, Delivered, Ended, Event, Link, LoggedIn, State, Unanswered
 from dispatcher.cmpp.results import Effect, effect
 from tests.cmpp.link_kit import NUMBERS, SETTINGS, TEMPLATE, TIMESTAMP
 
 RECIPIENTS = 60
 WINDOW = SETTINGS.window
+LATE_ROUNDS = 10  # late answers may still come when everything has its final word
 
 
 class Gateway:
@@ -96,6 +99,8 @@ class History:
         self.taken: list[bytes] = []
         self.now_s = 0.0
         self.to_send = list(range(RECIPIENTS))
+        self.batches: list[tuple[Batch, list[int]]] = []  # with the recipients of each frame
+        self.recipients: dict[int, int] = {}  # of each token
         self.accepted: set[int] = set()
         self.unknown: set[int] = set()
         self.outstanding: set[int] = set()
@@ -105,40 +110,58 @@ class History:
 
     def connect(self) -> None:
         self.links += 1
+        for batch, recipients in self.batches:
+            self.to_send += recipients[batch.sent :]
+        self.batches.clear()
         self.link = Link(SETTINGS, self.chance.choice([0, 0xFFFFFFF8]))
         self.gateway = Gateway(self.chance, self.taken)
         self.link.connected(TIMESTAMP, self.now_s)
 
     def play(self) -> None:
+        idle = 0
         for _ in range(3_000):
-            if self.link.state is State.OPEN and self.to_send:
-                count = min(self.link.room, len(self.to_send), self.chance.randrange(1, 20))
-                batch, self.to_send = self.to_send[:count], self.to_send[count:]
-                self.link.submit(TEMPLATE, [NUMBERS[each] for each in batch], batch, self.now_s)
-                self.outstanding |= set(batch)
+            if self.link.state is State.OPEN:
+                self.send()
             self.gateway.gets(self.link.take_output(), self.now_s)
             self.told(self.link.received(self.gateway.says(self.now_s), self.now_s))
             self.now_s += self.chance.choice([0.01, 1.0, 30.0, 61.0])
             self.told(self.link.tick(self.now_s))
             if self.chance.random() < 0.02:
                 self.told(self.link.lost("reset"))
-            if not self.to_send and not self.outstanding:
+            idle = 0 if self.to_send or self.batches or self.outstanding else idle + 1
+            if idle > LATE_ROUNDS:
                 return
             if self.link.state is State.ENDED:
                 self.connect()
         raise AssertionError("the history never ends")
 
+    def send(self) -> None:
+        """A part of the first batch or two, as the window has room."""
+        if self.to_send and len(self.batches) < 2:
+            count = self.chance.randrange(1, 40)
+            recipients, self.to_send = self.to_send[:count], self.to_send[count:]
+            first = len(self.recipients)
+            self.recipients.update(enumerate(recipients, first))
+            batch = self.link.prepare(TEMPLATE, [NUMBERS[each] for each in recipients], first)
+            self.batches.append((batch, recipients))
+        for batch, recipients in list(self.batches):
+            count = min(self.link.room, batch.left, self.chance.randrange(1, 20))
+            self.outstanding |= set(recipients[batch.sent : batch.sent + count])
+            self.link.send(batch, count, self.now_s)
+            if not batch.left:
+                self.batches.remove((batch, recipients))
+
     def told(self, events: list[Event]) -> None:
         for event in events:
             match event:
-                case Answers(answers):
-                    for answer in answers:
-                        self.answered(answer)
+                case Answers():
+                    for token, result in zip(event.tokens, event.results, strict=True):
+                        self.answered(self.recipients[token], effect(result, event.transmissions), event.late)
                 case Unanswered(tokens) | Ended(_, tokens):
                     assert len(tokens) <= WINDOW
                     for token in tokens:
-                        self.final(token)
-                        self.unknown.add(token.recipient)
+                        self.final(self.recipients[token])
+                        self.unknown.add(self.recipients[token])
                 case Delivered(sequence, _):
                     self.link.acknowledge(sequence, 0, self.now_s)
                 case LoggedIn():
@@ -146,30 +169,29 @@ class History:
                 case _:
                     raise AssertionError(event)
 
-    def answered(self, answer: Answer) -> None:
-        what = effect(answer.result, answer.transmissions)
-        if answer.late:
+    def answered(self, recipient: int, what: Effect, late: bool) -> None:
+        if late:
             self.late += 1
-            assert answer.token.recipient in self.unknown
+            assert recipient in self.unknown
             if what is Effect.ACCEPTED:
-                self.unknown.discard(answer.token.recipient)
-                self.accepted.add(answer.token.recipient)
+                self.unknown.discard(recipient)
+                self.accepted.add(recipient)
             return
-        self.final(answer.token)
+        self.final(recipient)
         match what:
             case Effect.ACCEPTED:
-                self.accepted.add(answer.token.recipient)
+                self.accepted.add(recipient)
             case Effect.THROTTLED:
-                self.to_send.append(answer.token.recipient)
+                self.to_send.append(recipient)
             case Effect.UNKNOWN:
-                self.unknown.add(answer.token.recipient)
+                self.unknown.add(recipient)
             case _:
                 raise AssertionError(what)
 
-    def final(self, token: Token) -> None:
+    def final(self, recipient: int) -> None:
         """One final word for what is outstanding, and for nothing else."""
-        assert token.recipient in self.outstanding
-        self.outstanding.remove(token.recipient)
+        assert recipient in self.outstanding
+        self.outstanding.remove(recipient)
 
 
 def judged(seed: int) -> None:
@@ -187,72 +209,82 @@ def test_a_random_history(seed: int) -> None:
     judged(seed)
 
 
-def _by_order(link: Link, frame: Frame, answers: list[Answer]) -> None:
-    """The mistake: an answer is given to the oldest request."""
-    if link._open:
-        oldest = next(iter(link._open))
-        frame = (frame[0], oldest, frame[2])
-    SUBMIT_RESP(link, frame, answers)
+def _by_order(link: Link, sequences: Any, *rest: Any) -> None:
+    """The mistake: answers are given to the oldest requests."""
+    ANSWERED(link, [*link._open][: len(sequences)] + [*sequences][len(link._open) :], *rest)
 
 
-def _kept_slot(link: Link, frame: Frame, answers: list[Answer]) -> None:
+def _kept_slot(link: Link, sequences: Any, *rest: Any) -> None:
     """The mistake: an answer frees no place."""
-    slot = link._open.get(frame[1])
-    SUBMIT_RESP(link, frame, answers)
-    if slot is not None:
-        link._open[frame[1]] = slot
+    kept = {sequence: link._open[sequence] for sequence in sequences if sequence in link._open}
+    ANSWERED(link, sequences, *rest)
+    link._open.update(kept)
 
 
-def _all_first(link: Link, frame: Frame, answers: list[Answer]) -> None:
+def _changed(link: Link, change: dict[str, Any], *rest: Any) -> None:
+    events = rest[-1]
+    before = len(events)
+    ANSWERED(link, *rest)
+    events[before:] = [msgspec.structs.replace(event, **change) for event in events[before:]]
+
+
+def _all_first(link: Link, *rest: Any) -> None:
     """The mistake: a late answer is taken for a first one."""
-    SUBMIT_RESP(link, frame, answers)
-    answers[:] = [answer._replace(late=False) for answer in answers]
+    _changed(link, {"late": False}, *rest)
 
 
-def _not_repeated(link: Link, frame: Frame, answers: list[Answer]) -> None:
+def _not_repeated(link: Link, *rest: Any) -> None:
     """The mistake: nobody is told that the frame was sent again, so Result 3 counts as a refusal."""
-    SUBMIT_RESP(link, frame, answers)
-    answers[:] = [answer._replace(transmissions=1) for answer in answers]
+    _changed(link, {"transmissions": 1}, *rest)
 
 
-def _forgotten(link: Link) -> list[Token]:
+def _forgotten(link: Link, reason: str) -> list[Event]:
     """The mistake: what is outstanding at the end of a link is forgotten."""
-    return []
+    return [Ended(event.reason, []) if isinstance(event, Ended) else event for event in END(link, reason)]
 
 
-def _one_too_many(link: Link) -> list[Token]:
+def _one_too_many(link: Link, reason: str) -> list[Event]:
     """The mistake: at the end of a link somebody is called unknown who was answered."""
-    return [*OUTSTANDING(link), Token(0, 0)]
+    return [
+        Ended(event.reason, [*event.unknown, 0]) if isinstance(event, Ended) else event for event in END(link, reason)
+    ]
+
+
+def _other_frame(batch: Batch, sequence: int) -> bytes:
+    """The mistake: what is sent again is the frame of another number."""
+    frame = FRAME(batch, sequence)
+    return frame[:12] + FRAME(batch, batch.sequences[0])[12:]
 
 
 def _wide_room(link: Link) -> int:
     """The mistake: the window is larger than the gateway's."""
-    return 2 * WINDOW - len(link._open) if link.state is State.OPEN else 0
+    return 2 * WINDOW - link.outstanding if link.state is State.OPEN else 0
 
 
-def _same_sequence(link: Link) -> int:
+def _same_sequences(link: Link, count: int) -> range:
     """The mistake: a Sequence_Id that still waits is used again."""
-    link._sequence = link._sequence % 3 + 1
-    return link._sequence
+    return range(3, 3 + count)
 
 
-SUBMIT_RESP = Link._submit_resp
-OUTSTANDING = Link._outstanding_tokens
-MISTAKES = [
-    ("_submit_resp", _by_order),
-    ("_submit_resp", _kept_slot),
-    ("_submit_resp", _all_first),
-    ("_submit_resp", _not_repeated),
-    ("_outstanding_tokens", _forgotten),
-    ("_outstanding_tokens", _one_too_many),
-    ("room", property(_wide_room)),
-    ("_next_sequence", _same_sequence),
+ANSWERED, END, FRAME = Link._answered, Link._end, Batch.frame
+MISTAKES: list[tuple[type, str, Any]] = [
+    (Link, "_answered", _by_order),
+    (Link, "_answered", _kept_slot),
+    (Link, "_answered", _all_first),
+    (Link, "_answered", _not_repeated),
+    (Link, "_end", _forgotten),
+    (Link, "_end", _one_too_many),
+    (Link, "room", property(_wide_room)),
+    (Link, "_reserve", _same_sequences),
+    (Batch, "frame", _other_frame),
 ]
 
 
-@pytest.mark.parametrize(("name", "mistake"), MISTAKES, ids=[getattr(m, "__name__", n) for n, m in MISTAKES])
-def test_a_mistake_is_caught(name: str, mistake: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Link, name, mistake)
+@pytest.mark.parametrize(
+    ("of", "name", "mistake"), MISTAKES, ids=[getattr(mistake, "__name__", name) for _, name, mistake in MISTAKES]
+)
+def test_a_mistake_is_caught(of: type, name: str, mistake: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of, name, mistake)
     with pytest.raises((AssertionError, ValueError, KeyError)):
         for seed in range(60):
             judged(seed)

@@ -22,10 +22,11 @@ from typing import Any, Final
 import uvloop
 
 from dispatcher.cmpp import pdus
-from dispatcher.cmpp.link import Answers, Link, LinkSettings, LoggedIn
+from dispatcher.cmpp.link import Answers, Batch, Link, LinkSettings, LoggedIn
 from dispatcher.cmpp.submits import SubmitTemplate
 
 WINDOW: Final = 16
+CHUNK: Final = 500
 ROUNDS: Final = 3
 SUBMIT: Final = pdus.Submit(msg_src=b"901234", src_id=b"1069000101", msg_content=b"hello")
 SUBMIT_BYTES: Final = len(SUBMIT.pack(0)) + 21
@@ -62,6 +63,7 @@ class Ours(asyncio.Protocol):
         self._link = Link(SETTINGS)
         self._template = SubmitTemplate([SUBMIT])
         self._left = self._missing = messages
+        self._batch: Batch | None = None
         self._transport: Any = None
         self.done = asyncio.Event()
 
@@ -74,15 +76,19 @@ class Ours(asyncio.Protocol):
         now_s = time.monotonic()
         for event in self._link.received(data, now_s):
             match event:
-                case Answers(answers):
-                    self._missing -= len(answers)
+                case Answers(tokens):
+                    self._missing -= len(tokens)
                 case LoggedIn():
                     pass
-        count = min(self._link.room, self._left)
-        if count:
+        link = self._link
+        if self._batch is None or not self._batch.left:
+            count = min(self._left, CHUNK)
             self._left -= count
-            self._link.submit(self._template, [NUMBER] * count, range(count), now_s)
-            self._transport.write(self._link.take_output())
+            self._batch = link.prepare(self._template, [NUMBER] * count, 0)
+        count = min(link.room, self._batch.left)
+        if count:
+            link.send(self._batch, count, now_s)
+            self._transport.write(link.take_output())
         if not self._missing:
             self.done.set()
 

@@ -41,8 +41,8 @@ class Driver:
             while self.link.state is not State.ENDED:
                 count = min(self.link.room, stop_after - self.sent)
                 if count:
-                    places = range(self.sent, self.sent + count)
-                    self.link.submit(TEMPLATE, [NUMBERS[p] for p in places], places, time.monotonic())
+                    batch = self.link.prepare(TEMPLATE, NUMBERS[self.sent : self.sent + count], self.sent)
+                    self.link.send(batch, count, time.monotonic())
                     self.sent += count
                 writer.write(self.link.take_output())
                 octets = await reader.read(65536)
@@ -56,17 +56,16 @@ class Driver:
     def told(self, events: list[Event]) -> None:
         for event in events:
             match event:
-                case Answers(answers):
-                    for answer in answers:
-                        assert answer.result == 0
-                        self.ids[answer.token.recipient] = answer.msg_id
+                case Answers(tokens, msg_ids, results):
+                    assert not any(results)
+                    self.ids.update(zip(tokens, msg_ids, strict=True))
                 case Delivered(sequence, deliver):
                     report = read_report(deliver.msg_content)
                     assert report is not None
                     self.reported.add(report.msg_id)
                     self.link.acknowledge(sequence, 0, time.monotonic())
                 case Unanswered(tokens) | Ended(_, tokens):
-                    self.unknown |= {token.recipient for token in tokens}
+                    self.unknown.update(tokens)
                     if isinstance(event, Ended):
                         self.ends.append(event.reason)
                 case _:
@@ -126,7 +125,7 @@ async def test_a_frame_that_is_sent_again_is_no_second_message() -> None:
         driver.link.connected("0131235959", 0.0)
         writer.write(driver.link.take_output())
         driver.told(driver.link.received(await reader.read(65536), 0.0))
-        driver.link.submit(TEMPLATE, NUMBERS[:3], range(3), 0.0)
+        driver.link.send(driver.link.prepare(TEMPLATE, NUMBERS[:3], 0), 3, 0.0)
         writer.write(driver.link.take_output())
         await gateway.figure("numbers_accepted", 3)
         gateway.sim.configure(no_answer="off")
@@ -134,6 +133,6 @@ async def test_a_frame_that_is_sent_again_is_no_second_message() -> None:
         writer.write(driver.link.take_output())
         answers = driver.link.received(await reader.read(65536), 11.0)
         [batch] = [event for event in answers if isinstance(event, Answers)]
-        assert {(answer.result, answer.transmissions) for answer in batch.answers} == {(3, 2)}
+        assert (set(batch.results), batch.transmissions) == ({3}, 2)
         assert (await gateway.account())["numbers_accepted"] == 3
         writer.close()
