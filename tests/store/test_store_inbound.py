@@ -152,6 +152,26 @@ def test_a_long_message_that_the_store_reads_only_after_its_wait_is_told_whole(p
     driver.close()
 
 
+def test_a_message_without_its_last_part_that_the_store_reads_only_after_its_wait_is_told_once(place):
+    history = history_of(said("a"))
+    driver = Driver(place, history)
+    driver.all()
+    reader = driver.reader()
+    found, marks = reader.inbound_news(reader.inbound_marks(AT_MS), InboundFilter(), AT_MS + 2 * DAY_MS)
+    assert found == []
+    history.append("inbound", lane_partition("spring"), said("first", (7, 2, 1)))
+    driver.all()
+    found, marks = reader.inbound_news(marks, InboundFilter(), AT_MS + 3 * DAY_MS)
+    assert [(each.text, each.flags) for each in found] == [("first[…]", ("incomplete",))]
+    assert reader.inbound_news(marks, InboundFilter(), AT_MS + 4 * DAY_MS)[0] == []
+    history.append("inbound", lane_partition("spring"), said("second", (7, 2, 2), received_ms=1))
+    driver.all()
+    assert reader.inbound_news(marks, InboundFilter(), AT_MS + 5 * DAY_MS)[0] == []
+    assert "firstsecond" in texts(driver, AT_MS + 5 * DAY_MS)
+    reader.close()
+    driver.close()
+
+
 def test_news_are_told_once_when_they_are_whole_or_given_up(place):
     history = history_of(said("old"), said("old too", account="summer"), said("1 ", (7, 2, 1)), said("?", (9, 2, 1)))
     driver = Driver(place, history)

@@ -42,10 +42,10 @@ def news(
 
 
 def _is_news(each: KeptMessage, since: InboundMarks, overdue_ms: int) -> bool:
-    if each.done is None:
-        return since.overdue_ms < each.held.received_ms <= overdue_ms
     if each.held.total > 1 and since.had(each.held.id, each.held.received_ms):
         return False
+    if each.done is None:
+        return each.held.received_ms <= overdue_ms
     return each.done > since.done.get(each.done % LANE_PARTITIONS, -1)
 
 

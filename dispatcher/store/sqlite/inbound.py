@@ -48,6 +48,10 @@ _COLUMNS: Final = (
     "id, account, number, sent_to, at_ms, received_ms, message_id, flags, text, total, parts, done IS NOT NULL"
 )
 _ID, _AT_MS, _RECEIVED_MS, _TOTAL = 0, 4, 5, 9
+_UNREAD: Final = (
+    f"id >= CASE id % {LANE_PARTITIONS} {' '.join(f'WHEN {each} THEN ?' for each in range(LANE_PARTITIONS))} END"
+)
+"""Whether a message's first record was folded later than the offset that is given for each partition."""
 
 
 # --- writing, inside a transaction that the caller began -------------------------------------------------------------
@@ -190,9 +194,11 @@ def news(
                 (partition, before, *values),
             )
             found += (row for row in rows if row[_TOTAL] == 1 or not since.had(row[_ID], row[_RECEIVED_MS]))
+    unread = [since.read_to.get(partition, 0) * LANE_PARTITIONS for partition in range(LANE_PARTITIONS)]
     found += connection.execute(
-        f"SELECT {_COLUMNS} FROM inbound WHERE done IS NULL AND received_ms > ? AND received_ms <= ? AND {where}",
-        (since.overdue_ms, overdue_ms, *values),
+        f"SELECT {_COLUMNS} FROM inbound WHERE done IS NULL AND received_ms <= ? AND (received_ms > ? OR {_UNREAD}) "
+        f"AND {where}",
+        (overdue_ms, since.overdue_ms, *unread, *values),
     )
     found.sort(key=lambda row: (row[_RECEIVED_MS], row[_ID]))
     further = InboundMarks(done=done, overdue_ms=max(overdue_ms, since.overdue_ms), read_to=_read_to(connection))
