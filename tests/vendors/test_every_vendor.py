@@ -31,6 +31,7 @@ from dispatcher.vendors.seam.vendor import (
     Secret,
     Vendor,
 )
+from dispatcher.wording import CONTROLS as CONTROLS_OF_TERMINALS
 from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
@@ -55,9 +56,11 @@ UNGUARDED = [made(kind, guarded=False) for kind in VENDORS]
 CHUNK = b"13800138000,13800138001"
 ANSWERS = st.one_of(
     st.binary(max_size=200),
-    st.text(alphabet='0123456789,-\r\n {}<>"abc&=|', max_size=80).map(str.encode),
+    st.text(alphabet='0123456789,-\r\n {}<>"abc&=|\x1b\x9b\x7f', max_size=80).map(str.encode),
 )
+CONTROLS = [b"\x1b[2J", b"\xc2\x9b", b"\x7f", b"\x1c", b"\xe2\x80\xae"]
 LISTED = [b",", b";", b"13800138000", b"20090422103324", b"20090230103324", b"DELIVRD", b"1001", b"\r\n", b"%", b"\xff"]
+LISTED += CONTROLS
 PAIRS = st.lists(
     st.tuples(
         st.sampled_from(
@@ -171,6 +174,7 @@ def test_any_answer_ends_in_a_verdict_that_fits_on_the_journal(vendor, answers, 
     assert len(verdict.text) <= 200
     assert len(verdict.vendor_id) <= 64
     assert len(verdict.vendor_ids) in (0, count)
+    check_short(verdict.vendor_id, verdict.code, *verdict.vendor_ids)
 
 
 ROADS = [vendor for vendor in ACCOUNTS if vendor.variable_limits is not None]
@@ -247,7 +251,10 @@ def test_any_page_of_a_poll_or_of_history_is_rows_or_says_why_not(vendor, answer
         assert isinstance(page, PolledPage)
         assert bool(page.count) == bool(page.rest) == bool(page.why)
         for row in page.reports:
-            assert 0 < len(row.vendor_id) <= 64 >= len(row.code)
+            assert row.vendor_id
+            check_short(row.vendor_id, row.code)
+        for message in page.inbound:
+            check_short(message.number, message.to, message.message_id)
         assert not any(request.submits or b"s3cret" in request.path.encode() for request in requests)
     flow = vendor.history(0, 1_800_000)
     assert (flow is None) == (vendor.history_limits is None)
@@ -256,7 +263,8 @@ def test_any_page_of_a_poll_or_of_history_is_rows_or_says_why_not(vendor, answer
         assert isinstance(history, History)
         assert not (history.complete and (history.count or history.verdict))
         for found in history.rows:
-            assert 0 < len(found.vendor_id) <= 64
+            assert found.vendor_id
+            check_short(found.vendor_id, found.code, found.destination)
             assert from_wire(to_wire(found.number)) == found.number
 
 
@@ -277,12 +285,20 @@ def test_any_push_is_rows_or_a_refusal_never_an_exception(vendor, query, body, m
     for account in (vendor, UNGUARDED[ACCOUNTS.index(vendor)]):
         for row in report_rows(taken(account.report_push(push))):
             assert row.state in (REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING)
-            assert len(row.vendor_id) <= 64 >= len(row.code)
+            check_short(row.vendor_id, row.code)
             assert 0 <= row.time_s < 2**32
             assert row.number == 0 or from_wire(to_wire(row.number)) == row.number
         for message in taken(account.inbound_push(push)):
             assert isinstance(message, Inbound)
             assert message.account == "spring"
+            check_short(message.number, message.to, message.message_id)
+
+
+def check_short(*fields: str) -> None:
+    """Ids, codes and other short fields are bounded, and do nothing to a terminal."""
+    for field in fields:
+        assert len(field) <= 64
+        assert not any(ord(character) in CONTROLS_OF_TERMINALS or character in "\t\n" for character in field)
 
 
 def taken(parsed: Any) -> list[Any]:

@@ -19,8 +19,9 @@ import msgspec
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors.batch.agent import Agent
-from dispatcher.vendors.batch.pushes import ID_CHARS_MAX, REPORT_CODES, Junk, form_of, read_message, read_report
+from dispatcher.vendors.batch.pushes import REPORT_CODES, Junk, form_of, read_message, read_report
 from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifier
 from dispatcher.vendors.reading.text_checks import check_length
 from dispatcher.vendors.seam.vendor import (
     Answer,
@@ -229,7 +230,7 @@ class BatchPlatform(Vendor, frozen=True, kw_only=True):
         if code != "0":
             verdict = self.codes.verdict(code, text=text)
             return msgspec.structs.replace(verdict, divide=verdict.divide or code in halves)
-        vendor_id = lines[0] if lines else ""
+        vendor_id = identifier(lines[0]) if lines else ""
         odd = ""
         if len(vendor_id) > ID_CHARS_MAX:
             vendor_id, odd = "", "the answer's message id is no id; its reports cannot be joined"

@@ -10,12 +10,11 @@ from typing import Final
 
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading.escapes import pushed_text
+from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, ID_CHARS_MAX, identifier
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam.vendor import Push, ReportCodes, ReportRow, report_codes
 from schemas.records import Inbound
 
-ID_CHARS_MAX: Final = 64
-STATUS_CHARS_MAX: Final = 64
 PARTS_MAX: Final = 255  # one byte on the air
 LONG_IDS: Final = 1 << 32  # one or two bytes there; an SMSC's own numbers may be longer
 
@@ -49,7 +48,7 @@ def form_of(push: Push) -> dict[str, bytes]:
 
 def read_report(form: dict[str, bytes]) -> ReportRow:
     """The report in a push (AMB-BATCH-9, 10). Raises Junk."""
-    vendor_id, mobile, status = form.get("msgid", b"").strip(), form.get("mobile"), form.get("status")
+    vendor_id, mobile, status = identifier(form.get("msgid", b"")), form.get("mobile"), form.get("status")
     if not vendor_id or mobile is None or status is None:
         missing = "msgid" if not vendor_id else "mobile" if mobile is None else "status"
         raise Junk(f"the push has no {missing} field")
@@ -58,9 +57,9 @@ def read_report(form: dict[str, bytes]) -> ReportRow:
         raise Junk("mobile is not a number")
     if len(vendor_id) > ID_CHARS_MAX:
         raise Junk("msgid is too long")
-    code = status.decode("utf-8", "replace").strip()[:STATUS_CHARS_MAX]
+    code = identifier(status)[:CODE_CHARS_MAX]
     time_s = forms.time_s(form.get("reportTime", b""))
-    return ReportRow(vendor_id.decode("utf-8", "replace"), number, REPORT_CODES.state(code), code, time_s)
+    return ReportRow(vendor_id, number, REPORT_CODES.state(code), code, time_s)
 
 
 def read_message(form: dict[str, bytes], account: str, received_ms: int) -> Inbound:

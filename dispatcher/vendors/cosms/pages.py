@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from dispatcher.vendors.cosms.wire import ID_CHARS_MAX, LINES, CodedAnswer, read_text, rows
+from dispatcher.vendors.cosms.wire import LINES, CodedAnswer, read_text, rows
 from dispatcher.vendors.reading import forms, inbound
+from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, ID_CHARS_MAX, identifier
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.outcomes import OPERATOR_REPORTS
 from dispatcher.vendors.seam.vendor import History, HistoryRow, PolledPage, ReportRow, report_codes
@@ -50,14 +51,14 @@ def polled_reports(said: CodedAnswer) -> PolledPage:
     found, unreadable = [], Unreadable()
     lines = rows(said.rest)
     for line in lines:
-        vendor_id, comma, code = line.decode("utf-8", "replace").partition(",")
-        vendor_id, code = vendor_id.strip(), code.strip()
+        first, comma, rest = line.partition(b",")
+        vendor_id, code = identifier(first), identifier(rest)
         if not comma or not vendor_id or not code or "," in code:
             unreadable.add(line, "it is not mtID,mtReport")
         elif len(vendor_id) > ID_CHARS_MAX:
             unreadable.add(line, "mtID is too long")
         else:
-            code = code[: forms.CODE_CHARS_MAX]
+            code = code[:CODE_CHARS_MAX]
             found.append(ReportRow(vendor_id, 0, REPORT_CODES.state(code), code, 0))
     return _polled(PolledPage(reports=found, more=said.cut or len(lines) >= PAGE_ROWS), unreadable)
 
@@ -106,7 +107,7 @@ def history(said: CodedAnswer) -> History:
         code = inbound.short(row[7])
         found.append(
             HistoryRow(
-                vendor_id=row[2].decode("utf-8", "replace"),
+                vendor_id=identifier(row[2]),
                 number=number,
                 state=REPORT_CODES.state(code) if code else REPORT_WAITING,
                 code=code,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from dispatcher.vendors.cosms.pages import REPORT_CODES
-from dispatcher.vendors.cosms.wire import FORMAT_ESCAPED, ID_CHARS_MAX, read_text
+from dispatcher.vendors.cosms.wire import FORMAT_ESCAPED, read_text
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.escapes import TextForm, once_more
+from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import InboundParsed, Push, Refusal, ReportsParsed
 from schemas.records import Reports

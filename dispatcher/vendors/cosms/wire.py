@@ -16,6 +16,7 @@ import msgspec
 from dispatcher.core.messages.text import not_carried
 from dispatcher.vendors.reading.escapes import WINDOWS_EURO, pushed_text, url_encoded
 from dispatcher.vendors.reading.forms import unescaped
+from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifiers
 from dispatcher.vendors.seam.vendor import Answer
 
 OK, SOME, NONE, WRONG_MD5STR = "100", "200", "300", "208"
@@ -23,7 +24,6 @@ OK, SOME, NONE, WRONG_MD5STR = "100", "200", "300", "208"
 
 FORMAT_GB, FORMAT_ESCAPED, FORMAT_UTF8, FORMAT_UCS2 = "0", "1", "2", "3"
 
-ID_CHARS_MAX: Final = 64
 MD5STR_BYTES_MAX: Final = 32
 MD5STR_CHARS: Final = 6
 TEXT_CHARS_MAX: Final = 200
@@ -36,6 +36,7 @@ LINES: Final = re.compile(rb"[^\r\n]*[\r\n]+|[^\r\n]+")
 """A line with all of its ends."""
 
 _ROWS: Final = re.compile(r"(?:\d*,[^\s,]{1,64}(?:\s+|\Z))*+", re.ASCII)
+_BLANKS: Final = re.compile(r"\s+", re.ASCII)
 _COMMA: Final = re.compile(r"[ \t]*,[ \t]*")
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{4})+")
 
@@ -102,7 +103,7 @@ def message_ids(rest: bytes) -> tuple[str, ...] | None:
         text = _COMMA.sub(",", text)
     if not _ROWS.fullmatch(text):
         return None
-    return tuple([row.partition(",")[2] for row in text.split()])
+    return tuple(identifiers(row.partition(",")[2] for row in _BLANKS.split(text)))
 
 
 # --- texts -----------------------------------------------------------------------------------------------------------

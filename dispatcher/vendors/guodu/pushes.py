@@ -19,11 +19,11 @@ from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import beside
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
+from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, ID_CHARS_MAX
 from dispatcher.vendors.reading.same_shape_json import Shape, read_alike
 from dispatcher.vendors.reading.unreadable import Unreadable
 from schemas.records import Inbound, Reports
 
-ID_CHARS_MAX: Final = 64
 TIME_MARKS: Final = b"-:/. T"
 
 
@@ -129,7 +129,7 @@ def _code(status: str | int, msg: Any) -> str:
     code = str(status).strip()
     if code == "0" or not isinstance(msg, str):
         return code
-    return f"{code} {msg.strip()}".strip()[: forms.CODE_CHARS_MAX]
+    return f"{code} {msg.strip()}".strip()[:CODE_CHARS_MAX]
 
 
 def _bytes(values: Sequence[str], dropped: bytes = b"") -> list[bytes]:

@@ -21,6 +21,7 @@ from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
 from dispatcher.vendors.guodu.lenient_json import folded, parse, trimmed, word
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, url_encoded
+from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifier
 from dispatcher.vendors.reading.text_checks import check_length
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
@@ -51,7 +52,6 @@ NUMBERS_MAX: Final = 200
 NUMBERS_HARD_MAX: Final = 500
 TEXT_CHARS_MAX: Final = 500
 APPEND_ID_DIGITS_MAX: Final = 20
-ID_CHARS_MAX: Final = 64
 REPLY_CHARS_MAX: Final = 200
 
 # fmt: off
@@ -184,7 +184,7 @@ class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
             odd = "the answer is not of the document"
             return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn=odd)
         verdict = CODES.verdict(code, text=text)
-        vendor_id = word(fields.get("msgid")) or ""
+        vendor_id = identifier(word(fields.get("msgid")) or "")
         if verdict.kind is not Kind.ACCEPTED:
             if verdict.doubtful and vendor_id:  # a failure with an id: it may have been taken (AMB-GD-8)
                 odd = f"code {code} with a message id; the messages may have been taken"

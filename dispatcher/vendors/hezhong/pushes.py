@@ -17,11 +17,11 @@ from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
 from dispatcher.vendors.reading.byte_columns import Column, Spans, column_of
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
+from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX
 from dispatcher.vendors.reading.unreadable import Unreadable
 from schemas.records import Inbound, Reports
 
 FIELDS: Final = 4
-ID_BYTES_MAX: Final = 64
 EXTRA_BYTES_MAX: Final = 64
 
 _BLANKS: Final = b" \t\r\n"
@@ -177,7 +177,7 @@ def _cells(value: bytes, unreadable: Unreadable) -> list[list[bytes]]:
 
 
 def _ids_fit(ids: list[bytes]) -> bool:
-    return all(0 < len(vendor_id) <= ID_BYTES_MAX for vendor_id in set(ids))
+    return all(0 < len(vendor_id) <= ID_CHARS_MAX for vendor_id in set(ids))
 
 
 def _stamps_fit(stamps: list[bytes]) -> bool:

@@ -16,6 +16,7 @@ from dispatcher.errors import TextError
 from dispatcher.vendors.hezhong.codes import CODES, OPERATOR_OK, REPORT_CODES
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text, url_encoded
+from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifier
 from dispatcher.vendors.reading.text_checks import check_length
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
@@ -51,7 +52,6 @@ TEXT_CHARS_MAX: Final = 1_000
 TEXT_CHARS_SURE: Final = 500
 SUB_DIGITS_MAX: Final = 6
 BALANCE_INTERVAL_S_MIN: Final = 30.0
-ID_CHARS_MAX: Final = 64
 
 UNEXPLAINED: Final = frozenset({"-6", "-12", "-13"})
 REFUSED_QUERIES: Final = frozenset({"-1", "-2", "-3"})
@@ -175,7 +175,7 @@ class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
             return CODES.verdict(code, text=text, warn=f"the document does not explain code {code}: ask the vendor")
         if code != "0":
             return CODES.verdict(code, text=text)
-        vendor_id = read[2] or ""
+        vendor_id = identifier(read[2] or "")
         if not vendor_id or len(vendor_id) > ID_CHARS_MAX:
             odd = "message id is no id" if vendor_id else "answer has no message id"
             return CODES.verdict(code, text=text, warn=f"the {odd}; its reports cannot be joined")

@@ -29,7 +29,6 @@ WRONG_PUSH_KEY: Final = 'push_key must be 8 to 64 letters, digits, "-" and "_": 
 
 _NUMBER_BYTES_MAX: Final = 32
 _LONG_BYTES: Final = 1_000
-CODE_CHARS_MAX: Final = 64
 _SHORT_BYTES: Final = 4_096
 _KEYED: Final = re.compile(rb"key=([^&?]*)[&?]?(.*)", re.DOTALL)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading.identifiers import identifier
 from schemas.records import Inbound
 
 TEXT_CHARS_MAX: Final = 10_000
@@ -47,4 +48,4 @@ def message(
 
 def short(value: bytes) -> str:
     """A short field as text; the rest of a longer one is cut off."""
-    return value.decode("utf-8", "replace").strip()[:SHORT_CHARS_MAX]
+    return identifier(value)[:SHORT_CHARS_MAX]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dispatcher.core.numbers import is_domestic
 from dispatcher.core.wire_number import DOMESTIC_DIGITS
 from dispatcher.vendors.reading import forms
+from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, identifiers
 from schemas.records import Reports
 
 ROWS_MAX: Final = 1_500
@@ -180,10 +181,10 @@ def record(
     times: NDArray[np.uint32],
 ) -> Reports:
     """One record; at most ROWS_MAX rows. `state` gives the meaning of a code (schemas/states.py REPORT_…)."""
-    names = [_text(code)[: forms.CODE_CHARS_MAX] for code in codes[0]]
+    names = [code[:CODE_CHARS_MAX] for code in identifiers(codes[0])]
     states = np.array([state(name) for name in names], np.uint8)[codes[1]]
-    of_ids = ([_text(vendor_id) for vendor_id in ids[0]], ids[1])
-    return packed(account, at_ms, ids=of_ids, numbers=numbers, states=states, codes=(names, codes[1]), times=times)
+    of_ids, of_codes = (identifiers(ids[0]), ids[1]), (names, codes[1])
+    return packed(account, at_ms, ids=of_ids, numbers=numbers, states=states, codes=of_codes, times=times)
 
 
 def packed(
@@ -208,7 +209,3 @@ def packed(
         code_index=codes[1].astype("<u2").tobytes(),
         times=times.astype("<u4", copy=False).tobytes(),
     )
-
-
-def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode("utf-8", "replace")
