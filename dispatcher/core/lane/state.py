@@ -1,8 +1,10 @@
 """A lane partition's journal and inbox, folded into what is queued, under way and unknown.
 
-No I/O and no clock. TRANSITIONS has everything that may happen to a chunk; a journal that asks for another step raises
-LaneBroken, and its owner stops rather than send anything twice. The state does not depend on how records are cut into
-reads, and is the same when it is rebuilt from a checkpoint (tests/core/lane/test_state.py).
+No I/O and no clock. TRANSITIONS has everything that may happen to a chunk's recipients; a journal that asks for another
+step raises LaneBroken, and its owner stops rather than send anything twice. Results may come for runs of recipients:
+those with a definite one leave the chunk, the others stay open; a recipient's first definite result counts. The state
+does not depend on how records are cut into reads, and is the same when it is rebuilt from a checkpoint
+(tests/core/lane/test_state.py).
 
 This is only the fold. dispatcher/core/lane/owner.py decides what to send next.
 """
@@ -17,6 +19,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.ownership import Ownership
+from dispatcher.core.ranges import Ranges, both, without
 from schemas.records import (
     AnyRecord,
     Checkpoint,
@@ -27,9 +30,11 @@ from schemas.records import (
     Kind,
     OpenRange,
     Outcome,
+    Outcomes,
     Owned,
     Resolved,
     ResolvedAs,
+    Run,
     Slice,
     Taken,
 )
@@ -40,7 +45,7 @@ class LaneBroken(Exception):
 
 
 class ChunkState(Enum):
-    """The state of a chunk (an intent). The last three are final."""
+    """The state of a chunk's open recipients, or the last three: the final one of recipients that left it."""
 
     IN_FLIGHT = "in flight"
     UNKNOWN = "unknown"
@@ -50,7 +55,7 @@ class ChunkState(Enum):
 
 
 ChunkEvent = Effect | ResolvedAs | type[Owned]
-"""The events of a chunk: an outcome's effect, a resolution, a new owner of the partition."""
+"""The events of recipients: an outcome's effect, a resolution, a new owner of the partition."""
 
 TRANSITIONS: Final[Mapping[tuple[ChunkState, ChunkEvent], ChunkState]] = {
     (ChunkState.IN_FLIGHT, Effect.ACCEPTED): ChunkState.ACCEPTED,
@@ -78,7 +83,11 @@ OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
 
 
 class Chunk(msgspec.Struct):
-    """A valid intent that is not over. `ttl_ms`: how long its author may take to write it (0: not given)."""
+    """A valid intent that is not over. `ttl_ms`: how long its author may take to write it (0: not given).
+
+    `state` is that of its open recipients; of a chunk that is over, of those that left it last. `ranges`: the positions
+    that are still open, if others left it; empty: all.
+    """
 
     intent: int
     account: str
@@ -93,6 +102,12 @@ class Chunk(msgspec.Struct):
     n: int = -1
     inherited: bool = False
     ttl_ms: int = 0
+    ranges: Ranges = ()
+
+    @property
+    def open_ranges(self) -> Ranges:
+        """The positions of its open recipients (0: its first recipient)."""
+        return self.ranges or ((0, self.count),)
 
 
 class OpenJob:
@@ -155,7 +170,10 @@ def end_of(job: Job) -> int:
 
 
 class Change(msgspec.Struct, frozen=True):
-    """The effect of one journal record: the chunk it opened, moved or closed, and its slices returned to the queue."""
+    """The effect of one journal record: the chunk it opened, moved, split or closed; the slices returned to the queue.
+
+    The slices are in the order of the runs that they come from.
+    """
 
     chunk: Chunk | None = None
     before: ChunkState | None = None
@@ -192,12 +210,13 @@ class LaneState:
         state.inbox = checkpoint.inbox
         for job in checkpoint.jobs:
             state.jobs[job.offset] = OpenJob(job.offset, job.job, list(job.taken), list(job.returned))
-        ttls_ms = dict(checkpoint.ttls_ms)
+        ttls_ms, ranges = dict(checkpoint.ttls_ms), dict(checkpoint.ranges)
         for open_range in checkpoint.open:
             state.open[open_range.intent] = Chunk(
                 **{name: getattr(open_range, name) for name in _RANGE_FIELDS},
                 state=ChunkState.UNKNOWN if open_range.unknown else ChunkState.IN_FLIGHT,
                 ttl_ms=ttls_ms.get(open_range.intent, 0),
+                ranges=ranges.get(open_range.intent, ()),
             )
             state.jobs[open_range.job].open += 1
         state.taken = {(taken.account, taken.campaign, taken.attempt): taken.jobs for taken in checkpoint.taken}
@@ -221,6 +240,7 @@ class LaneState:
             taken=tuple(Taken(*key, jobs) for key, jobs in self.taken.items()),
             at_ms=at_ms,
             ttls_ms=tuple((chunk.intent, chunk.ttl_ms) for chunk in self.open.values() if chunk.ttl_ms),
+            ranges=tuple((chunk.intent, chunk.ranges) for chunk in self.open.values() if chunk.ranges),
         )
 
     # --- the inbox ---
@@ -263,16 +283,12 @@ class LaneState:
         match record:
             case Intent():
                 return self._intent(offset, record)
-            case Outcome():
-                struck = record.kind == Kind.RETRY_LATER
-                return self._close(record.intent, record.effect, divide=record.divide, struck=struck)
+            case Outcome() | Outcomes():
+                return self._results(record)
             case Owned():
                 return self._owned()
             case Resolved():
-                known = self.open.get(record.intent)
-                if known is None or known.state is not ChunkState.UNKNOWN:
-                    return NOTHING
-                return self._close(record.intent, record.verdict)
+                return self._resolved(record)
             case _:
                 return NOTHING
 
@@ -314,42 +330,69 @@ class LaneState:
         self.open[offset] = chunk
         return Change(chunk=chunk)
 
-    def _close(self, intent: int, event: ChunkEvent, *, divide: bool = False, struck: bool = False) -> Change:
-        chunk = self.open.get(intent)
+    def _results(self, record: Outcome | Outcomes) -> Change:
+        chunk = self.open.get(record.intent)
         if chunk is None:
             return NOTHING  # void, or already over: the first outcome counts
+        if isinstance(record, Outcomes):
+            runs, divide = record.runs, False
+        else:
+            runs, divide = (Run(0, chunk.count, record.effect, record.kind),), record.divide
         before = chunk.state
-        becomes = TRANSITIONS.get((before, event))
+        returned: list[Slice] = []
+        for run in runs:
+            strikes = chunk.strikes + (run.kind == Kind.RETRY_LATER)
+            for start, count in self._moved(chunk, ((run.start, run.count),), run.effect):
+                returned.extend(_again(chunk, start, count, strikes, divide=divide))
+        return self._change(chunk, before, returned)
+
+    def _resolved(self, record: Resolved) -> Change:
+        chunk = self.open.get(record.intent)
+        if chunk is None or chunk.state is not ChunkState.UNKNOWN:
+            return NOTHING
+        returned: list[Slice] = []
+        for start, count in self._moved(chunk, record.ranges or chunk.open_ranges, record.verdict):
+            returned.extend(_again(chunk, start, count, chunk.strikes))
+        return self._change(chunk, ChunkState.UNKNOWN, returned)
+
+    def _moved(self, chunk: Chunk, ranges: Ranges, event: ChunkEvent) -> Ranges:
+        """Something happened to these recipients, as far as they are open; returns those that are queued again."""
+        concerned = both(chunk.open_ranges, ranges) if chunk.intent in self.open else ()
+        if not concerned:
+            return ()
+        becomes = TRANSITIONS.get((chunk.state, event))
         if becomes is None:
-            raise LaneBroken(f"intent {intent} is {before.value}: {named(event)} cannot happen to it")
-        chunk.state = becomes
-        if becomes in OPEN:
-            return Change(chunk=chunk, before=before)
-        del self.open[intent]
+            raise LaneBroken(f"intent {chunk.intent} is {chunk.state.value}: {named(event)} cannot happen to it")
+        rest = () if becomes in OPEN else without(chunk.open_ranges, concerned)
+        if rest:
+            chunk.ranges = rest
+        else:
+            chunk.state = becomes
+        if chunk.state not in OPEN:
+            del self.open[chunk.intent]
+            self.jobs[chunk.job].open -= 1
+        return concerned if becomes is ChunkState.QUEUED else ()
+
+    def _change(self, chunk: Chunk, before: ChunkState, returned: list[Slice]) -> Change:
         job = self.jobs[chunk.job]
-        job.open -= 1
-        returned: tuple[Slice, ...] = ()
-        if becomes is ChunkState.QUEUED:
-            returned = _again(chunk, divide=divide, struck=struck)
-            job.returned.extend(returned)
+        job.returned.extend(returned)
         if job.finished:
             del self.jobs[chunk.job]
-        return Change(chunk=chunk, before=before, returned=returned)
+        return Change(chunk=chunk, before=before, returned=tuple(returned))
 
 
 _RANGE_FIELDS: Final = ("intent", "account", "campaign", "job", "batch", "start", "count", "attempt", "strikes")
 
 
-def _again(chunk: Chunk, *, divide: bool, struck: bool) -> tuple[Slice, ...]:
-    """The slices in which a chunk goes back into the queue."""
-    attempt, strikes = chunk.attempt + 1, chunk.strikes + struck
-    if not divide or chunk.count == 1:
-        return (Slice(chunk.start, chunk.count, attempt, strikes),)
-    half = chunk.count // 2
-    return (
-        Slice(chunk.start, half, attempt, strikes),
-        Slice(chunk.start + half, chunk.count - half, attempt, strikes),
-    )
+def _again(chunk: Chunk, start: int, count: int, strikes: int, *, divide: bool = False) -> Iterator[Slice]:
+    """The slices in which these positions of a chunk go back into the queue."""
+    attempt, start = chunk.attempt + 1, chunk.start + start
+    if not divide or count == 1:
+        yield Slice(start, count, attempt, strikes)
+        return
+    half = count // 2
+    yield Slice(start, half, attempt, strikes)
+    yield Slice(start + half, count - half, attempt, strikes)
 
 
 def _take_back(job: OpenJob, intent: Intent, offset: int) -> None:

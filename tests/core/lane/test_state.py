@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core.lane.state import TRANSITIONS, ChunkState, LaneBroken, LaneState
 from dispatcher.core.ownership import Ownership
-from schemas.records import Intent, Job, Outcome, Owned, Resolved
+from schemas.records import Intent, Job, Outcome, Outcomes, Owned, Resolved, Run
 
 
 def job(number: int = 0, count: int = 100, start: int = 0) -> Job:
@@ -36,8 +37,21 @@ def outcome(of: int, effect: Any, **fields: Any) -> Outcome:
     return Outcome(account="spring", intent=of, effect=effect, kind=fields.pop("kind", "x"), code="", at_ms=0, **fields)
 
 
-def resolved(of: int, verdict: Any, owner: str = "me") -> Resolved:
-    return Resolved(owner=owner, account="spring", intent=of, verdict=verdict, at_ms=0, by="t")
+def outcomes(of: int, *runs: tuple[int, int, Any], kind: Any = "x") -> Outcomes:
+    """`runs`: (start, count, effect)."""
+    return Outcomes(account="spring", intent=of, runs=tuple(Run(*run, kind) for run in runs), at_ms=0)
+
+
+def resolved(of: int, verdict: Any, owner: str = "me", ranges: Any = ()) -> Resolved:
+    return Resolved(owner=owner, account="spring", intent=of, verdict=verdict, at_ms=0, by="t", ranges=ranges)
+
+
+def states(state: LaneState) -> dict[int, str]:
+    return {chunk.intent: chunk.state.value for chunk in state.open.values()}
+
+
+def returned(state: LaneState, job_offset: int = 0) -> list[tuple[int, int]]:
+    return [(piece.start, piece.count) for piece in state.jobs[job_offset].returned]
 
 
 def folded(*records: Any, jobs: int = 1) -> LaneState:
@@ -106,6 +120,59 @@ def test_strikes_count_only_what_the_vendor_refused_for_now():
     assert [(piece.attempt, piece.strikes) for piece in state.jobs[0].returned] == [(2, 0)]
 
 
+def test_each_run_of_recipients_gets_its_own_result():
+    state = folded(
+        owned(), intent(20, 50),
+        outcomes(1, (0, 10, "accepted"), (10, 3, "failed"), (13, 20, "queued"), (33, 16, "unknown"), (49, 1, "queued")),
+    )  # fmt: skip
+    assert state.open[1].state is ChunkState.UNKNOWN
+    assert state.open[1].open_ranges == ((33, 16),)
+    assert returned(state) == [(33, 20), (69, 1)]
+
+
+def test_only_recipients_that_are_open_are_moved_and_the_first_definite_result_counts():
+    state = folded(owned(), intent(0, 10), outcomes(1, (2, 3, "accepted")), outcomes(1, (0, 5, "queued")))
+    assert returned(state) == [(0, 2)]
+    state.apply(4, outcomes(1, (0, 6, "failed")))
+    assert state.open[1].open_ranges == ((6, 4),)
+    state.apply(5, outcome(1, "queued"))
+    assert returned(state) == [(0, 2), (6, 4)]
+    assert not state.open
+
+
+def test_recipients_that_no_run_names_keep_their_state():
+    state = folded(owned(), intent(0, 10), outcomes(1, (0, 4, "accepted")))
+    assert states(state) == {1: "in flight"}
+    state.apply(3, outcomes(1, (0, 2, "unknown")))
+    assert states(state) == {1: "in flight"}, "these two are not open any more"
+    state.apply(4, outcomes(1, (5, 1, "unknown")))
+    assert states(state) == {1: "unknown"}
+    state.apply(5, outcomes(1, (4, 2, "accepted"), (6, 4, "failed")))
+    assert not state.open
+
+
+def test_a_new_owner_finds_only_the_recipients_without_a_result_unknown_and_their_facts_still_count():
+    state = folded(owned("old"), intent(0, 10, owner="old"), outcomes(1, (0, 4, "accepted")), owned("new"))
+    assert (state.open[1].state, state.open[1].open_ranges) == (ChunkState.UNKNOWN, ((4, 6),))
+    state.apply(4, outcomes(1, (4, 2, "queued"), (6, 2, "accepted")))
+    assert returned(state) == [(4, 2)]
+    assert state.open[1].open_ranges == ((8, 2),)
+
+
+def test_a_resolution_of_ranges_leaves_the_rest_unknown():
+    state = folded(owned(), intent(0, 10), outcome(1, "unknown"), resolved(1, "sent", ranges=((2, 1), (5, 2))))
+    assert state.open[1].open_ranges == ((0, 2), (3, 2), (7, 3))
+    state.apply(4, resolved(1, "resend"))
+    assert returned(state) == [(0, 2), (3, 2), (7, 3)]
+    assert not state.open
+
+
+def test_each_run_counts_its_own_strike():
+    state = folded(owned(), intent(0, 4), outcomes(1, (0, 2, "queued"), kind="retry-later"))
+    state.apply(3, outcomes(1, (2, 2, "queued"), kind="throttled"))
+    assert [(piece.attempt, piece.strikes) for piece in state.jobs[0].returned] == [(1, 1), (1, 0)]
+
+
 def test_a_job_taken_twice_from_the_inbox_counts_once():
     state = LaneState()
     assert state.take_job(0, job(0)) is not None
@@ -164,13 +231,99 @@ def a_history(seed: int) -> list[Any]:
                 add(intent(start, rng.randint(1, min(30, end - start)), owner=owner, job=offset))
         elif choice < 0.9 and open_chunks:
             chunk = rng.choice(open_chunks)
-            effect = rng.choice(["accepted", "failed", "queued", "unknown"])
-            if (chunk.state, effect) in TRANSITIONS:
+            effect = rng.choice(EFFECTS)
+            if rng.random() < 0.6:
+                add(outcomes(chunk.intent, *some_runs(rng, chunk.count), kind=rng.choice(["retry-later", "x"])))
+            elif (chunk.state, effect) in TRANSITIONS:
                 add(outcome(chunk.intent, effect, divide=rng.random() < 0.3, kind=rng.choice(["retry-later", "x"])))
         elif open_chunks:
             chunk = rng.choice(open_chunks)
-            add(resolved(chunk.intent, rng.choice(["sent", "not-sent", "resend"]), owner))
+            some = tuple((start, count) for start, count, _ in some_runs(rng, chunk.count))
+            verdict = rng.choice(["sent", "not-sent", "resend"])
+            add(resolved(chunk.intent, verdict, owner, some if rng.random() < 0.6 else ()))
     return records
+
+
+EFFECTS = ["accepted", "failed", "queued", "unknown"]
+
+
+def some_runs(rng: random.Random, count: int) -> list[tuple[int, int, str]]:
+    """Disjoint, ascending runs of a chunk's recipients, some of them left out."""
+    cuts = sorted({0, count, *(rng.randrange(count) for _ in range(rng.randint(0, 4)))})
+    runs = [(start, end - start, rng.choice(EFFECTS)) for start, end in pairwise(cuts)]
+    return rng.sample(runs, 1) if len(runs) > 1 and rng.random() < 0.2 else runs
+
+
+def each_recipient(records: list[Any]) -> dict[int, list[str]]:
+    """The state of every recipient of every valid intent, one at a time: what the fold must agree with."""
+    owner = ""
+    chunks: dict[int, list[str]] = {}
+    for offset, record in enumerate(records):
+        match record:
+            case Owned():
+                owner = record.owner
+                for chunk in chunks.values():
+                    chunk[:] = ["unknown" if state == "in flight" else state for state in chunk]
+            case Intent() if record.owner == owner:
+                chunks[offset] = ["in flight"] * record.count
+            case Outcome() | Outcomes() if record.intent in chunks:
+                chunk = chunks[record.intent]
+                runs = record.runs if isinstance(record, Outcomes) else [Run(0, len(chunk), record.effect, record.kind)]
+                for run in runs:
+                    concerned = [at for at in range(run.start, run.end) if chunk[at] in ("in flight", "unknown")]
+                    for at in concerned:
+                        chunk[at] = str(run.effect)
+                    if run.effect == "unknown" and concerned:
+                        chunk[:] = ["unknown" if state == "in flight" else state for state in chunk]
+            case Resolved() if record.owner == owner and record.intent in chunks:
+                chunk = chunks[record.intent]
+                for start, count in record.ranges or ((0, len(chunk)),):
+                    for at in range(start, start + count):
+                        if chunk[at] == "unknown":
+                            chunk[at] = "accepted" if record.verdict == "sent" else "queued"
+    return chunks
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**9))
+def test_every_recipient_has_the_state_that_it_has_when_each_is_followed_by_itself(seed):
+    records = a_history(seed)
+    state = folded(*records, jobs=2)
+    expected = each_recipient(records)
+    open_now = {
+        offset: {at: word for at, word in enumerate(chunk) if word in ("in flight", "unknown")}
+        for offset, chunk in expected.items()
+    }
+    assert {
+        chunk.intent: {
+            at: chunk.state.value for start, count in chunk.open_ranges for at in range(start, start + count)
+        }
+        for chunk in state.open.values()
+    } == {offset: chunk for offset, chunk in open_now.items() if chunk}
+    last: dict[tuple[int, int], str] = {}
+    for offset, chunk in expected.items():
+        of = records[offset]
+        last.update({(of.job, of.start + at): word for at, word in enumerate(chunk)})
+    queued = sorted(
+        (job.offset, recipient)
+        for job in state.jobs.values()
+        for piece in job.returned
+        for recipient in range(piece.start, piece.start + piece.count)
+    )
+    assert queued == sorted(key for key, word in last.items() if word == "queued")
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**9))
+def test_an_outcome_of_a_whole_chunk_is_one_run(seed):
+    records = a_history(seed)
+    in_runs = [
+        outcomes(record.intent, (0, records[record.intent].count, record.effect), kind=record.kind)
+        if isinstance(record, Outcome) and not record.divide
+        else record
+        for record in records
+    ]
+    assert plain(folded(*in_runs, jobs=2)) == plain(folded(*records, jobs=2))
 
 
 def plain(state: LaneState) -> object:
