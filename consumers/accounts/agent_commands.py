@@ -23,7 +23,7 @@ from dispatcher.terminal.options import config_option, json_option
 from dispatcher.terminal.questions import ask, ask_secret
 from dispatcher.vendors.batch.agent import Agent, NewUser, add_user, delete_user, recharge
 from dispatcher.vendors.batch.platform import BatchPlatform
-from dispatcher.vendors.seam.vendor import Secret, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Secret
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -195,7 +195,7 @@ def delete_account(account: str, target: str, config: str | None, as_json: bool,
 # --- the agent -------------------------------------------------------------------------------------------------------
 
 
-def _agent(config: Config, name: str) -> tuple[Vendor, Agent]:
+def _agent(config: Config, name: str) -> tuple[HttpVendor, Agent]:
     """The account and its agent's credentials. Raises ConfigError, with what to add."""
     vendor = config.accounts.get(name)
     if vendor is None:

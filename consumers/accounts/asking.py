@@ -33,7 +33,7 @@ from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, console, print_json
 from dispatcher.terminal.questions import ask
 from dispatcher.terminal.questions import confirm as confirmed
-from dispatcher.vendors.seam.vendor import Operation, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Operation
 from dispatcher.wording import clock
 from schemas.records import Operated
 
@@ -56,7 +56,7 @@ def asking_options(function: F) -> F:
 def ask_and_carry_out(
     config: Config,
     account: str,
-    vendor: Vendor,
+    vendor: HttpVendor,
     make: Callable[[int], Operation],
     *,
     name: str,
@@ -91,7 +91,7 @@ def ask_and_carry_out(
 
 
 async def _carried(
-    config: Config, account: str, vendor: Vendor, make: Callable[[int], Operation], *, again: bool
+    config: Config, account: str, vendor: HttpVendor, make: Callable[[int], Operation], *, again: bool
 ) -> OperationOutcome:
     log = await open_log(config.log.url)
     try:
@@ -146,7 +146,7 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
         )
 
 
-def _agreed(account: str, vendor: Vendor, operation: Operation, name: str) -> bool:
+def _agreed(account: str, vendor: HttpVendor, operation: Operation, name: str) -> bool:
     table = columns("sent", "value", prose={"value"})
     for row in operation.shows:
         table.add_row(*map(Text, row))

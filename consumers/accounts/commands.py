@@ -29,7 +29,7 @@ from dispatcher.service.accounts import (
 )
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Vendor
 from dispatcher.wording import counted, listed
 from schemas.records import BalanceAsked
 
@@ -136,7 +136,7 @@ async def _balances(config: str | None, name: str | None) -> Balances:
 
 
 def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
-    if wait_s >= WAIT_TOLD_S_MIN:
+    if wait_s >= WAIT_TOLD_S_MIN and isinstance(vendor, HttpVendor):
         click.echo(
             f"{because.account}: the balance was asked {asked(because)}; the vendor takes one query in "
             f"{vendor.balance_interval_s:g} s, asking again in {wait_s:.0f} s …",

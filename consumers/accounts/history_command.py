@@ -23,7 +23,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.os_user import os_user
 from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.vendors.seam.vendor import History, HistoryRow, Vendor
+from dispatcher.vendors.seam.vendor import History, HistoryRow, HttpVendor
 from dispatcher.wording import SHANGHAI, printable
 from schemas.records import BalanceAsked
 
@@ -55,7 +55,7 @@ def history_command(
     """
     loaded = load(config, secrets=[name])
     vendor = loaded.account(name)
-    if vendor.history_limits is None:
+    if not isinstance(vendor, HttpVendor) or vendor.history_limits is None:
         raise UserError(f'account "{name}": vendor {vendor.tag} has no history that could be asked for.')
     now = datetime.now(UTC).astimezone(SHANGHAI)
     whole = wanted_span(start, end, now)
@@ -95,7 +95,7 @@ class _Found:
         self.unreadable = 0
         self.why = ""
 
-    def add(self, window: Span, answer: History, vendor: Vendor, known: set[str]) -> None:
+    def add(self, window: Span, answer: History, vendor: HttpVendor, known: set[str]) -> None:
         """Take one answer in; rows that its halves repeat count once."""
         for row in answer.rows:
             if row.vendor_id not in known:
@@ -107,7 +107,7 @@ class _Found:
             self.complete = False
 
 
-async def _found(config: Config, name: str, vendor: Vendor, whole: Span) -> _Found:
+async def _found(config: Config, name: str, vendor: HttpVendor, whole: Span) -> _Found:
     log = await open_log(config.log.url)
     driver = HttpDriver(vendor, name)
     limits = vendor.history_limits

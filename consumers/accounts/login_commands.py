@@ -18,7 +18,7 @@ from dispatcher.config.file import load
 from dispatcher.errors import InputError, UserError
 from dispatcher.terminal.options import config_option, json_option
 from dispatcher.terminal.questions import ask_secret
-from dispatcher.vendors.seam.vendor import Operation, Secret, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Operation, Secret
 
 
 @click.command("change-login")
@@ -49,7 +49,7 @@ def change_login(
     """
     loaded = load(config, secrets=[name])
     vendor = loaded.account(name)
-    if type(vendor).change_login is Vendor.change_login:
+    if not isinstance(vendor, HttpVendor) or type(vendor).change_login is HttpVendor.change_login:
         raise UserError(f'account "{name}": vendor {vendor.tag} has no call that changes a login. Ask the vendor.')
     password = _password(password_file)
     if not password:

@@ -1,4 +1,4 @@
-"""The driver port: how a lane sends a chunk, and the prefix of its request.
+"""The driver port: how a lane sends a chunk, and what its vendor prepares for it.
 
 The lane knows drivers, never vendors. The HTTP driver (dispatcher/drivers/http/driver.py) is one; the tests have a
 scripted one.
@@ -7,7 +7,7 @@ scripted one.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -41,14 +41,14 @@ class Driver(Protocol):
 
     async def submit(
         self,
-        prepared: bytes,
+        prepared: Any,
         chunk: memoryview,
         count: int,
         *,
         values: Values | None = None,
         before_write: MayWrite | None = None,
     ) -> Sent:
-        """Send once; with `values`, each number its own text.
+        """Send once what the vendor `prepared`; with `values`, each number its own text.
 
         Build the request and connect first, then call `before_write`, and write in the same step of the event loop.
         False: the verdict is NOT_SENT. After a wait the connection is checked again.
@@ -69,8 +69,8 @@ class Driver(Protocol):
         ...
 
 
-class RequestPrefixes:
-    """The prefix of a chunk's request, computed on first use and kept if it serves a whole campaign.
+class PreparedMessages:
+    """What vendors prepare for a chunk, computed on first use and kept if it serves a whole campaign.
 
     All raise TextError if the account cannot carry it (as when its configuration was changed after the launch).
     """
@@ -78,20 +78,22 @@ class RequestPrefixes:
     def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns) -> None:
         self._vendors = vendors
         self._campaigns = campaigns
-        self._bodies: dict[tuple[str, str], bytes] = {}
+        self._prepared: dict[tuple[str, str], object] = {}
 
-    def of(self, send: Send) -> tuple[bytes, Values | None]:
-        """(the prefix of the request's body, each recipient's values if their texts differ)."""
+    def of(self, send: Send) -> tuple[object, Values | None]:
+        """(what the vendor prepared for the driver, each recipient's values if their texts differ)."""
         texts = send.texts
         if texts is not None and (text := texts.text) is not None:
             message, _ = self._message(send.campaign, send.account)
             return self._vendors[send.account].prepare(msgspec.structs.replace(message, text=text)), None
         key = (send.campaign, send.account)
-        if key not in self._bodies:
+        if key not in self._prepared:
             message, template = self._message(*key)
             vendor = self._vendors[send.account]
-            self._bodies[key] = vendor.prepare(message) if texts is None else vendor.prepare_variable(message, template)
-        return self._bodies[key], None if texts is None else texts.values
+            self._prepared[key] = (
+                vendor.prepare(message) if texts is None else vendor.prepare_variable(message, template)
+            )
+        return self._prepared[key], None if texts is None else texts.values
 
     def personal(self, campaign: str, account: str, values: BatchValues) -> Personal:
         """The texts of a batch as this account sends them. Raises ValueError if they do not fit the campaign."""

@@ -34,7 +34,7 @@ from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.masking import Masker
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Poll, PolledPage, ReportRow, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Poll, PolledPage, ReportRow
 
 JITTER: Final = 0.1
 SLOWER_MAX: Final = 16
@@ -77,7 +77,7 @@ class Poller:
     def __init__(
         self,
         log: Log,
-        vendor: Vendor,
+        vendor: HttpVendor,
         poll: Poll,
         driver: Driver,
         queries: QueryLock,

@@ -33,7 +33,7 @@ from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Answer, HistoryRow, ReportRow, Request, Vendor
+from dispatcher.vendors.seam.vendor import Answer, HistoryRow, HttpVendor, ReportRow, Request
 from schemas.batch import BrokenBatch
 from schemas.records import Intent
 from schemas.states import REPORT_WAITING
@@ -55,7 +55,7 @@ class HistoryWatch:
     def __init__(
         self,
         log: Log,
-        vendor: Vendor,
+        vendor: HttpVendor,
         owner: Owner,
         campaigns: Campaigns,
         driver: Driver,

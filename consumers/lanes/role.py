@@ -17,7 +17,7 @@ from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.state import LaneBroken
-from dispatcher.drivers.http.driver import HttpDriver
+from dispatcher.drivers.opening import driver_of
 from dispatcher.errors import DispatcherError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
@@ -75,7 +75,7 @@ class Lanes:
         failures = 0
         while not stop.is_set():
             drivers = {
-                account: HttpDriver(self._config.accounts[account], account) for account in self.accounts[partition]
+                account: driver_of(self._config.accounts[account], account) for account in self.accounts[partition]
             }
             for driver in drivers.values():
                 await driver.open()

@@ -17,7 +17,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import Final
 
 from consumers.lanes.balance_poll import ASKED_BY, poll_balance
-from consumers.lanes.driver_port import Driver, RequestPrefixes
+from consumers.lanes.driver_port import Driver, PreparedMessages
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
@@ -39,7 +39,7 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Verdict
+from dispatcher.vendors.seam.vendor import HttpVendor, Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
 from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
@@ -58,7 +58,7 @@ class LaneRunner:
         self._feed = feed
         self._drivers = drivers
         vendors = {account: config.accounts[account] for account in drivers}
-        self._prefixes = RequestPrefixes(vendors, feed.campaigns)
+        self._messages = PreparedMessages(vendors, feed.campaigns)
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
@@ -110,6 +110,8 @@ class LaneRunner:
         """The tasks of each account besides sending: queries of its vendor, and notices."""
         for account, driver in self._drivers.items():
             vendor = self._config.accounts[account]
+            if not isinstance(vendor, HttpVendor):
+                continue
             queries = QueryLock(owner, account, self._wake)
             yield poll_balance(owner, driver, queries, self._book, vendor.balance_interval_s)
             suppressing = SuppressingReports(type(vendor).report_codes, self._config.suppression.from_reports)
@@ -270,7 +272,7 @@ class LaneRunner:
 
         wrote_s = answered_s = None
         try:
-            prepared, values = self._prefixes.of(send)
+            prepared, values = self._messages.of(send)
             sent = await self._drivers[send.account].submit(
                 prepared, send.numbers, send.count, values=values, before_write=may_write
             )
@@ -299,7 +301,7 @@ class LaneRunner:
             numbers, count, values = await asyncio.to_thread(unpack_values, stored.value, stored.headers, job.sha256)
             personal = None
             if values is not None:
-                personal = await asyncio.to_thread(self._prefixes.personal, job.campaign, job.account, values)
+                personal = await asyncio.to_thread(self._messages.personal, job.campaign, job.account, values)
             owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal))
         except (LogError, BrokenBatch, ValueError) as error:
             owner.batch_failed(fetch.job_offset, str(error), time.monotonic())

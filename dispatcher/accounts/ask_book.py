@@ -30,7 +30,7 @@ from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.outcomes import NO_VENDORS_CODES
-from dispatcher.vendors.seam.vendor import Balance, History, Vendor
+from dispatcher.vendors.seam.vendor import Balance, History, HttpVendor, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
@@ -103,6 +103,8 @@ def _why(vendor: Vendor, verdict: Verdict) -> str:
 
 
 def _interval_s(vendor: Vendor, what: What) -> float | None:
+    if not isinstance(vendor, HttpVendor):
+        return None
     if what == "balance":
         return vendor.balance_interval_s
     limits = vendor.history_limits

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from dispatcher.accounts.ask_book import HistoryBook, Waits
 from dispatcher.core.lane.verdict import Verdict
 from dispatcher.core.results.history import Span, halves, windows
-from dispatcher.vendors.seam.vendor import Answer, History, Request, Vendor
+from dispatcher.vendors.seam.vendor import Answer, History, HttpVendor, Request
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Asker(Protocol):
 
 async def history(
     book: HistoryBook,
-    vendor: Vendor,
+    vendor: HttpVendor,
     account: str,
     asker: Asker,
     whole: Span | Callable[[], Awaitable[Span | None]],

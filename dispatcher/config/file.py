@@ -33,7 +33,7 @@ from dispatcher.config.places import (
 from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
-from dispatcher.vendors.seam.vendor import Secret, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Secret, Vendor
 from dispatcher.wording import show_times_in
 
 ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -131,6 +131,13 @@ class Config(Places, frozen=True, kw_only=True):
     inbound: InboundConfig = InboundConfig()
     suppression: SuppressionConfig = SuppressionConfig()
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+
+    def http_account(self, name: str) -> HttpVendor:
+        """As `account`, for what only vendors that speak HTTP have. Raises ConfigError."""
+        vendor = self.account(name)
+        if isinstance(vendor, HttpVendor):
+            return vendor
+        raise ConfigError(f'account "{name}" is at vendor {vendor.tag}, which does not speak HTTP. Name another one.')
 
     def account(self, name: str) -> Vendor:
         """The account of this name, ready for use. Raises ConfigError if it or its secret is missing."""

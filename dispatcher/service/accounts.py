@@ -27,7 +27,7 @@ from dispatcher.service.hindrances import AccountStop, stop_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX, Code, Codes, ReportCode, ReportCodes
-from dispatcher.vendors.seam.vendor import Balance, Vendor
+from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
@@ -334,6 +334,8 @@ def _query(vendor: Vendor, account: str) -> Query:
     from dispatcher.drivers.http.driver import query_balance  # listing accounts needs no HTTP client
 
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        if not isinstance(vendor, HttpVendor):
+            return None
         return await query_balance(vendor, account, before_write=may_leave)
 
     return query

@@ -25,7 +25,7 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX
-from dispatcher.vendors.seam.vendor import Operation, OperationResult, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Operation, OperationResult
 from schemas.codec import encode
 from schemas.records import Operated
 from schemas.topics import CAMPAIGNS
@@ -80,7 +80,7 @@ class OperationOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def carry_out(
-    log: Log, vendor: Vendor, account: str, operation: Operation, by: str, *, again: bool = False
+    log: Log, vendor: HttpVendor, account: str, operation: Operation, by: str, *, again: bool = False
 ) -> OperationOutcome:
     """Announce it, have the vendor carry it out once, and record the result.
 
@@ -116,7 +116,7 @@ async def carry_out(
     return OperationOutcome(operation=record.operation, result=result, answer=answer, untold=await _tell(log, told))
 
 
-def _driver(vendor: Vendor, account: str) -> HttpDriver:
+def _driver(vendor: HttpVendor, account: str) -> HttpDriver:
     from dispatcher.drivers.http.driver import HttpDriver  # reading operations needs no HTTP client
 
     return HttpDriver(vendor, account)

@@ -15,7 +15,7 @@ from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
 from dispatcher.errors import LogError
 from dispatcher.log.opening import log_is_there
 from dispatcher.service.session import Session
-from dispatcher.vendors.seam.vendor import Balance, Vendor
+from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
 from producers.launch.plan import AccountPlan
 from schemas.records import BalanceAsked
 
@@ -46,6 +46,8 @@ async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> Acco
     from dispatcher.drivers.http.driver import query_balance
 
     async def query(may_leave: Callable[[], bool]) -> Balance | None:
+        if not isinstance(vendor, HttpVendor):
+            return None
         try:
             return await asyncio.wait_for(query_balance(vendor, plan.account, before_write=may_leave), WAIT_S)
         except TimeoutError as error:

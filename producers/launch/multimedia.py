@@ -16,7 +16,7 @@ import msgspec
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError, InputError, TextError, UserError
-from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Vendor
 
 BYTES_ADVISED: Final = 50 * 1024
 """Phones may refuse more (vendors.md 1.5)."""
@@ -73,7 +73,7 @@ def read_frames(folder: str | PathLike[str]) -> Frames:
 def check_frames(account: str, vendor: Vendor, frames: Frames) -> None:
     """Raises TextError if the account's vendor cannot make a message from them."""
     try:
-        flow = vendor.publish(frames.files)
+        flow = vendor.publish(frames.files) if isinstance(vendor, HttpVendor) else None
     except TextError as error:
         raise TextError(f'account "{account}": {error}') from error
     if flow is None:
@@ -83,6 +83,7 @@ def check_frames(account: str, vendor: Vendor, frames: Frames) -> None:
 
 async def publish(account: str, vendor: Vendor, frames: Frames) -> str:
     """Upload them; returns the URL to send. Raises UserError for a refusal, DispatcherError without an answer."""
+    assert isinstance(vendor, HttpVendor)
     flow = vendor.publish(frames.files)
     assert flow is not None
     driver = HttpDriver(vendor, account)

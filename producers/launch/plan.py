@@ -221,7 +221,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 def per_request(vendor: Vendor, segments: int) -> int:
     """The most recipients the lane will put into one request to this account."""
     limits, flow = vendor.limits, vendor.flow
-    most = min(limits.numbers_max, vendor.numbers_per_request or limits.numbers_max)
+    most = vendor.chunk_numbers_max
     if limits.mobiles_chars_max is not None:
         most = min(most, (limits.mobiles_chars_max + 1) // _MOBILE_CHARS)
     if flow is not None and flow.unit != "requests":

@@ -16,7 +16,7 @@ from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Push, PushProof, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
 from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.groups import Groups, ReadAlone
@@ -77,7 +77,7 @@ class Endpoint:
         self,
         log: Log,
         account: str,
-        vendor: Vendor,
+        vendor: HttpVendor,
         words: OptOutWords,
         suppressing: SuppressingReports,
         *,
@@ -103,7 +103,7 @@ class Endpoint:
         first = (self._suppress if suppressing else None) if reports else self._take_opt_outs
         self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
         self.together: Groups[PendingPush] | None = None
-        if reports and type(vendor).report_pushes is not Vendor.report_pushes:
+        if reports and type(vendor).report_pushes is not HttpVendor.report_pushes:
             first_together = self._suppress_together if suppressing else None
             self.together = Groups(log, topic.name, lane_partition(account), self._pack_together, first_together)
         self.masker = Masker(vendor.secrets())

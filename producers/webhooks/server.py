@@ -26,7 +26,7 @@ from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.vendors.seam.vendor import Push, PushProof
+from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
 from producers.web.answers import Answer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
 from producers.web.byte_budget import Held
@@ -84,7 +84,8 @@ class Webhooks:
         self._health = Health(self._receiving, self._server, config.web.health_token)
         self._endpoints: dict[str, Endpoint] = {}
         words = config.inbound.opt_outs
-        for account, vendor in config.accounts.items():
+        self._vendors = {name: each for name, each in config.accounts.items() if isinstance(each, HttpVendor)}
+        for account, vendor in self._vendors.items():
             suppressing = SuppressingReports(type(vendor).report_codes, config.suppression.from_reports)
             for reports in (True, False):
                 endpoint = Endpoint(log, account, vendor, words, suppressing, reports=reports)
@@ -138,7 +139,7 @@ class Webhooks:
         here = is_loopback(host) or host == "localhost"
         reached = not here or bool(self._web.trusted_proxies)
         warned = []
-        for name, vendor in sorted(self._config.accounts.items()):
+        for name, vendor in sorted(self._vendors.items()):
             if not vendor.takes_pushes_from_anybody:
                 continue
             if reached and not vendor.push_open:

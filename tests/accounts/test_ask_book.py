@@ -24,7 +24,7 @@ from dispatcher.config.file import parse
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogTimeout, LogUnavailable
 from dispatcher.log.port import Entry, Log
-from dispatcher.vendors.seam.vendor import Balance, History, HistoryRow, Product, Vendor
+from dispatcher.vendors.seam.vendor import Balance, History, HistoryRow, HttpVendor, Product, Vendor
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
 from tests import memory_log
@@ -324,7 +324,7 @@ def test_a_vendor_without_a_balance_query_is_not_in_the_book():
     async def scene() -> None:
         log = TimedLog()
 
-        class Silent(Vendor, frozen=True, kw_only=True, tag="silent"):
+        class Silent(HttpVendor, frozen=True, kw_only=True, tag="silent"):
             pass
 
         async def query(may_leave: Callable[[], bool]) -> None:

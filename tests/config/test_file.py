@@ -15,7 +15,7 @@ from dispatcher.config.places import LogConfig, StoreConfig
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.batch.edition_a import BatchA
 from dispatcher.vendors.registry import BUILT_IN, find
-from dispatcher.vendors.seam.vendor import Flow, Vendor
+from dispatcher.vendors.seam.vendor import Flow, HttpVendor
 
 EXAMPLE = Path(__file__).parents[2] / "dispatcher.example.toml"
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "s3cret-pw"}
@@ -359,7 +359,7 @@ def test_the_example_shows_every_key_with_its_default(section, kind):
 def test_the_example_shows_every_vendors_own_keys_with_their_defaults(kind):
     table = tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8")))["account"]
     (shown,) = [account for account in table.values() if account["vendor"] == kind.__struct_config__.tag]
-    common = {field.name: field.default for field in msgspec.structs.fields(Vendor)}
+    common = {field.name: field.default for field in msgspec.structs.fields(HttpVendor)}
     own = [field for field in msgspec.structs.fields(kind) if field.default != common.get(field.name, msgspec.UNSET)]
     assert {field.name for field in own} | {"url"} <= set(shown)
     for field in own:

@@ -11,7 +11,7 @@ import sys
 from consumers.lanes.runner import LaneRunner
 from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config, load
-from dispatcher.drivers.http.driver import HttpDriver
+from dispatcher.drivers.opening import driver_of
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.process import logs
@@ -28,7 +28,7 @@ async def main(config: Config, partitions: list[int]) -> None:
 async def _own(config: Config, log: Log, feed: CampaignsFeed, partition: int) -> None:
     while True:
         drivers = {
-            account: HttpDriver(vendor, account)
+            account: driver_of(vendor, account)
             for account, vendor in config.accounts.items()
             if lane_partition(account) == partition
         }

@@ -27,7 +27,7 @@ from dispatcher.drivers.http.body import JOIN_BYTES_MAX
 from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.drivers.http.sessions import FRESH_S_MIN
 from dispatcher.vendors.batch.edition_a import BatchA
-from dispatcher.vendors.seam.vendor import Answer, Limits, Message, Request, Secret, SubmitFlow, Vendor
+from dispatcher.vendors.seam.vendor import Answer, HttpVendor, Limits, Message, Request, Secret, SubmitFlow
 
 TAKEN = b"20110725160412,0\n1234567890100"
 CHUNK = b"13800138000,13800138001"
@@ -138,7 +138,7 @@ def account(url: str, act: Act | None = None, **keys: Any) -> BatchA:
 
 
 @asynccontextmanager
-async def driver(vendor: Vendor) -> AsyncIterator[HttpDriver]:
+async def driver(vendor: HttpVendor) -> AsyncIterator[HttpDriver]:
     opened = HttpDriver(vendor, "spring")
     await opened.open()
     try:
@@ -538,7 +538,7 @@ async def test_a_cancelled_submit_is_cancelled_and_the_next_one_works():
 # --- other flows -----------------------------------------------------------------------------------------------------
 
 
-class Scripted(Vendor, frozen=True, kw_only=True, tag="scripted"):
+class Scripted(HttpVendor, frozen=True, kw_only=True, tag="scripted"):
     """A vendor whose flow is given: requests to make, in order; the verdict is the last answer's body."""
 
     requests: tuple[Request, ...] = ()

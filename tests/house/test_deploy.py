@@ -8,6 +8,7 @@ import pytest
 
 from dispatcher.config.file import load
 from dispatcher.log.opening import KafkaUrl, read_url
+from dispatcher.vendors.seam.vendor import HttpVendor
 from loadtest.sim.config import read
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -28,5 +29,6 @@ def test_the_simulated_vendor_knows_the_account_and_pushes_to_web(monkeypatch: p
     account = read(DEPLOY / "simulator.toml").accounts["demo"]
     assert (account.account, account.pswd) == (ours.account, str(ours.pswd))  # type: ignore[attr-defined]
     assert (account.receiver, account.receiver_pswd) == (ours.receiver, str(ours.push_pswd))  # type: ignore[attr-defined]
+    assert isinstance(ours, HttpVendor)
     assert not ours.takes_pushes_from_anybody
     assert account.report_url == "http://web:8080/push/demo/report"

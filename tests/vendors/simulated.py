@@ -17,7 +17,7 @@ from dispatcher.core.lane.verdict import Verdict
 from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.vendors.seam.vendor import Balance, Message, Vendor
+from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Message
 from loadtest.sim.process import SimClient, spawn
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.codec import decode
@@ -33,7 +33,7 @@ class Meeting(msgspec.Struct):
     """`sim` is the vendor; `account` ours at it; what it pushes goes through `webhooks` into `log`."""
 
     sim: SimClient
-    account: Vendor
+    account: HttpVendor
     webhooks: Webhooks
     log: Log
     defaults: dict[str, Any]
@@ -105,7 +105,7 @@ async def meeting(folder: Path, account: Mapping[str, Any], sim: Mapping[str, An
         with spawn({**sim, "account": {"spring": {**sim.get("account", {}), **urls}}}) as client:
             described = await asyncio.to_thread(client.describe)
             defaults = {row["name"]: row["default"] for row in described["switches"]}
-            yield Meeting(client, _config(account, client.url).account("spring"), webhooks, log, defaults)
+            yield Meeting(client, _config(account, client.url).http_account("spring"), webhooks, log, defaults)
     finally:
         await webhooks.close()
         await log.close()

@@ -56,9 +56,9 @@ def test_the_pages_vendor_is_a_configuration_and_reads_reports(acme):
 
 
 def test_every_common_key_and_every_class_is_on_the_page():
-    from dispatcher.vendors.seam.vendor import Vendor
+    from dispatcher.vendors.seam.vendor import HttpVendor
 
-    for field in msgspec.structs.fields(Vendor):
+    for field in msgspec.structs.fields(HttpVendor):
         assert f"`{field.name}`" in PAGE
     for kind in Kind:
         if kind not in (Kind.NOT_SENT, Kind.PARTIAL):

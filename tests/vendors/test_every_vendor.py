@@ -1,4 +1,4 @@
-"""What holds for every vendor in the registry, whatever it is answered or pushed. A new vendor needs no line here."""
+"""What holds for every vendor that speaks HTTP, whatever it is answered or pushed. A new vendor needs no line here."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
     History,
+    HttpVendor,
     Message,
     Partly,
     PolledPage,
@@ -29,17 +30,16 @@ from dispatcher.vendors.seam.vendor import (
     ReportRow,
     Request,
     Secret,
-    Vendor,
 )
 from dispatcher.wording import CONTROLS as CONTROLS_OF_TERMINALS
 from schemas.records import Inbound, Reports
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
 REQUESTS_MAX = 100
-VENDORS = [kind for tag in BUILT_IN if (kind := find(tag)) is not None]
+VENDORS = [kind for tag in BUILT_IN if (kind := find(tag)) is not None and issubclass(kind, HttpVendor)]
 
 
-def made(kind: type[Vendor], *, guarded: bool = True) -> Vendor:
+def made(kind: type[HttpVendor], *, guarded: bool = True) -> HttpVendor:
     """An account of this vendor with what must be written, and, if `guarded`, every secret set."""
     keys: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dispatcher.vendors.reading.identifiers import identifier, identifiers
 from dispatcher.vendors.registry import find
-from dispatcher.vendors.seam.vendor import Answer, Push, Vendor
+from dispatcher.vendors.seam.vendor import Answer, HttpVendor, Push
 from tests.vendors.test_every_vendor import made, report_rows, run, taken
 
 HOSTILE = [b"a\x1b[2Jb", b"a\x7fb", b"a\x1b]0x\x07", b"a\x1cb", b"\x01\x02"]
@@ -92,9 +92,10 @@ VENDORS: dict[str, tuple[Written, Callable[[bytes], Push]]] = {
 }
 
 
-def account(tag: str) -> Vendor:
+def account(tag: str) -> HttpVendor:
     kind = find(tag)
     assert kind is not None
+    assert issubclass(kind, HttpVendor)
     return made(kind, guarded=False)
 
 

@@ -34,11 +34,11 @@ from dispatcher.vendors.seam.outcomes import TEXT_CHARS_MAX
 from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
+    HttpVendor,
     Kind,
     Operation,
     OperationResult,
     Request,
-    Vendor,
     Verdict,
     broken_verdict,
     status_verdict,
@@ -70,7 +70,7 @@ class Sent(msgspec.Struct, frozen=True):
 class HttpDriver:
     """The HTTP link of one account. Its owner bounds how many submits are under way (`inflight_max`)."""
 
-    def __init__(self, vendor: Vendor, account: str) -> None:
+    def __init__(self, vendor: HttpVendor, account: str) -> None:
         self.vendor = vendor
         self.account = account
         self._base = vendor.url.rstrip("/")
@@ -97,7 +97,7 @@ class HttpDriver:
     ) -> Sent:
         """Send one message to the `count` comma-joined numbers of `chunk`; never raises for network failures.
 
-        With `values` each number gets its own text (`Vendor.submit_variable`).
+        With `values` each number gets its own text (`HttpVendor.submit_variable`).
         `before_write` is called with the connection open, right before the submit's first byte. If it returns False,
         the verdict is NOT_SENT; if it returns a future, the request waits in its connection, or in another one if the
         vendor closes that. The time for the answer counts from the first byte.
@@ -281,7 +281,7 @@ def _without_login(verdict: Verdict) -> Verdict:
 
 
 async def query_balance(
-    vendor: Vendor, account: str, *, before_write: Callable[[], bool] | None = None
+    vendor: HttpVendor, account: str, *, before_write: Callable[[], bool] | None = None
 ) -> Balance | None:
     """One balance query on its own connection, for callers without an open driver (dispatcher/accounts/ask_book.py)."""
     driver = HttpDriver(vendor, account)

@@ -2,7 +2,7 @@
 
 They are taken from a stack: hot connections stay hot, cold ones expire. A vendor that closes a connection it promised
 to keep, just as a request is written into it, leaves that request unknown. After that, every request gets a new
-connection for a while, twice as long each time, except if a login lives on a connection (`Vendor.cookies`).
+connection for a while, twice as long each time, except if a login lives on a connection (`HttpVendor.cookies`).
 Weak spot: it must happen once, to all requests that are under way in kept connections at that moment.
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 import aiohttp
 
 from dispatcher.loggers import get_logger
-from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor
 
 FRESH_S_MIN: Final = 60.0
 FRESH_S_MAX: Final = 86_400.0
@@ -30,7 +30,7 @@ log = get_logger(__name__)
 class Sessions:
     """The sessions of one account: `take` one for a flow, `give` it back. The first request connects."""
 
-    def __init__(self, vendor: Vendor, account: str) -> None:
+    def __init__(self, vendor: HttpVendor, account: str) -> None:
         self.idle: list[aiohttp.ClientSession] = []
         self._vendor: Final = vendor
         self._account: Final = account

@@ -27,6 +27,7 @@ from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
     BalanceFlow,
+    HttpVendor,
     InboundParsed,
     Kind,
     Limits,
@@ -42,7 +43,6 @@ from dispatcher.vendors.seam.vendor import (
     SubmitFlow,
     Template,
     VariableLimits,
-    Vendor,
     Verdict,
 )
 
@@ -70,7 +70,7 @@ _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 _AMOUNT: Final = re.compile(r"\s*(-?\d{1,15}(?:\.\d{1,9})?)\s*", re.ASCII)
 
 
-class BatchPlatform(Vendor, frozen=True, kw_only=True):
+class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
     """An account at the platform, of either edition. Keys besides those of every vendor:
 
     `product` is mandatory if the account has several (wrong billing otherwise). With `needstatus` false no reports

@@ -27,6 +27,7 @@ from dispatcher.vendors.seam.vendor import (
     Codes,
     HistoryFlow,
     HistoryLimits,
+    HttpVendor,
     InboundParsed,
     Limits,
     Message,
@@ -41,7 +42,6 @@ from dispatcher.vendors.seam.vendor import (
     Request,
     Secret,
     SubmitFlow,
-    Vendor,
     Verdict,
 )
 
@@ -61,7 +61,7 @@ _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 _LOGIN_NAME: Final = re.compile(r"\w{2,20}", re.ASCII)
 
 
-class Cosms(Vendor, frozen=True, kw_only=True, tag="cosms"):
+class Cosms(HttpVendor, frozen=True, kw_only=True, tag="cosms"):
     """An account at COSMS. Keys besides those of every vendor:
 
     `corp_id`: the enterprise's number, or the sub-user's. `md5`: log in with the one-time string, so that the password

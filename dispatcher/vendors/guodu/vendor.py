@@ -27,6 +27,7 @@ from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
     Answer,
     Codes,
+    HttpVendor,
     InboundParsed,
     Kind,
     Limits,
@@ -39,7 +40,6 @@ from dispatcher.vendors.seam.vendor import (
     Request,
     Secret,
     SubmitFlow,
-    Vendor,
     Verdict,
     codes,
 )
@@ -76,7 +76,7 @@ _CODE: Final = re.compile(r"-?\d{1,9}", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 
 
-class Guodu(Vendor, frozen=True, kw_only=True, tag="guodu"):
+class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
     """An account at GUODU. Keys besides those of every vendor:
 
     `append_id`: the extension behind the sender's number, at most `append_id_digits_max` digits: together with the

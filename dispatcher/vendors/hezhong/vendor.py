@@ -24,6 +24,7 @@ from dispatcher.vendors.seam.vendor import (
     Balance,
     BalanceFlow,
     Codes,
+    HttpVendor,
     InboundParsed,
     Kind,
     Limits,
@@ -36,7 +37,6 @@ from dispatcher.vendors.seam.vendor import (
     Request,
     Secret,
     SubmitFlow,
-    Vendor,
     Verdict,
 )
 from schemas.records import Reports
@@ -62,7 +62,7 @@ _NUMBER: Final = re.compile(r"\s*(-\d{1,9})\s*", re.ASCII)
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 
 
-class Hezhong(Vendor, frozen=True, kw_only=True, tag="hezhong"):
+class Hezhong(HttpVendor, frozen=True, kw_only=True, tag="hezhong"):
     """An account at HEZHONG. Keys besides those of every vendor:
 
     `sub`: the extension behind the sender's number, at most `sub_max` digits (AMB-HZ-9). `utf8`: a text that GBK cannot

@@ -1,4 +1,4 @@
-"""Checks of the keys of `[account.NAME]` that all vendors have."""
+"""Checks of the keys of `[account.NAME]` that several vendors have."""
 
 from __future__ import annotations
 
@@ -7,11 +7,29 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from dispatcher.vendors.seam.vendor import Vendor
+    from dispatcher.vendors.seam.vendor import HttpVendor, Vendor
 
 
 def wrong_key(vendor: Vendor) -> str | None:
-    """One sentence that names the wrong key, or None."""
+    """One sentence that names the wrong key among those of every vendor, or None."""
+    flow = vendor.flow
+    if flow is not None and (flow.limit < 1 or flow.per_s <= 0):
+        return "flow needs a limit of 1 or more and per_s above 0; leave flow out to send unpaced."
+    if not vendor.connect_timeout_s > 0:
+        return "connect_timeout_s must be above 0 (seconds)."
+    if vendor.attempts_max < 1:
+        return "attempts_max must be 1 or more."
+    if not vendor.give_up_after_s >= 0:
+        return "give_up_after_s must be 0 or more (seconds)."
+    if vendor.send_hours is not None:
+        opens, closes = vendor.send_hours
+        if not 0 <= opens < closes <= 24:
+            return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
+    return None
+
+
+def wrong_http_key(vendor: HttpVendor) -> str | None:
+    """One sentence that names the wrong key among those of every vendor that speaks HTTP, or None."""
     try:
         url = urlsplit(vendor.url)
         usable = url.scheme in ("http", "https") and bool(url.hostname) and (url.port or 1) > 0
@@ -19,21 +37,11 @@ def wrong_key(vendor: Vendor) -> str | None:
         usable = False
     if not usable or url.query or url.fragment or url.username:
         return 'url must be http://HOST[:PORT] or https://HOST[:PORT], without "?", "#" or a password in it.'
-    flow = vendor.flow
-    if flow is not None and (flow.limit < 1 or flow.per_s <= 0):
-        return "flow needs a limit of 1 or more and per_s above 0; leave flow out to send unpaced."
-    for name in ("connect_timeout_s", "timeout_s", "keepalive_s"):
+    for name in ("timeout_s", "keepalive_s"):
         if not getattr(vendor, name) > 0:
             return f"{name} must be above 0 (seconds)."
-    for name in ("inflight_max", "attempts_max"):
-        if getattr(vendor, name) < 1:
-            return f"{name} must be 1 or more."
-    if not vendor.give_up_after_s >= 0:
-        return "give_up_after_s must be 0 or more (seconds)."
-    if vendor.send_hours is not None:
-        opens, closes = vendor.send_hours
-        if not 0 <= opens < closes <= 24:
-            return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
+    if vendor.inflight_max < 1:
+        return "inflight_max must be 1 or more."
     for source in vendor.push_from:
         try:
             ipaddress.ip_network(source, strict=False)

@@ -44,7 +44,7 @@ from dispatcher.vendors.seam.exchange import (
     Request,
     SubmitFlow,
 )
-from dispatcher.vendors.seam.keys import wrong_key
+from dispatcher.vendors.seam.keys import wrong_http_key, wrong_key
 from dispatcher.vendors.seam.outcomes import (
     Code,
     Codes,
@@ -68,6 +68,7 @@ __all__ = [
     "HistoryFlow",
     "HistoryLimits",
     "HistoryRow",
+    "HttpVendor",
     "InboundParsed",
     "Kind",
     "Limits",
@@ -167,37 +168,25 @@ def secrets_in(value: object) -> Iterator[Secret]:
 
 
 class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forbid_unknown_fields=True):
-    """One account's configuration and the pure code of its vendor's interface.
+    """One account's configuration and the pure code of its vendor's interface, whatever carries it.
 
-    The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. `flow` None means unpaced.
-    `inflight_max` requests at a time. A chunk that is refused for now fails after `attempts_max` tries and
-    `give_up_after_s`. `keepalive_s`: an idle connection older than this is not used again; keep it below the vendor's
-    own (a request written into a connection that the vendor is just closing is unknown). `balance_interval_s` None: the
-    vendor has no such query. `push_from`: the addresses and networks its pushes may come from; empty: any.
-    `push_open`: anybody who reaches us may push, on purpose.
+    The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. It is an `HttpVendor` or a
+    `LinkVendor`, as which the driver and whatever else depends on the carrier know it. `flow` None means
+    unpaced. A chunk that is refused for now fails after `attempts_max` tries and `give_up_after_s`.
     """
 
     url: str
     flow: Flow | None = None
-    numbers_per_request: int | None = None
-    inflight_max: int = 16
     connect_timeout_s: float = 5.0
-    timeout_s: float = 30.0
-    keepalive_s: float = 4.0
     attempts_max: int = 8
     give_up_after_s: float = 3_600.0
     send_hours: tuple[int, int] | None = None
-    balance_interval_s: float | None = None
-    push_from: tuple[str, ...] = ()
-    push_open: bool = False
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]
     optional_tables: ClassVar[tuple[str, ...]] = ()
     """Tables of the account that only their own commands use: a missing secret there stops only those commands."""
     kinds: ClassVar[tuple[MessageKind, ...]] = ("sms",)
-    cookies: ClassVar[bool] = False
-    """Whether a flow's requests carry the cookies of the flow's earlier answers."""
 
     extension: ClassVar[str] = ""
     """The vendor's option that extends the sender's number (`--extno`); empty if it has none."""
@@ -223,6 +212,21 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         """How the vendor counts the parts of a long text (for estimates and limits in `parts`)."""
         raise NotImplementedError
 
+    @property
+    def chunk_numbers_max(self) -> int:
+        """The most recipients of a chunk."""
+        return self.limits.numbers_max
+
+    @property
+    def chunks_max(self) -> int:
+        """How many chunks may be under way at a time."""
+        raise NotImplementedError
+
+    @property
+    def answer_s(self) -> float:
+        """The longest time from the first byte of a request to its answer, or to its end without one."""
+        raise NotImplementedError
+
     def secrets(self) -> tuple[str, ...]:
         """The account's secrets that are long enough to be masked in logs and records."""
         return tuple(str(secret) for secret in secrets_in(self) if len(secret) >= SECRET_CHARS_MIN)
@@ -234,22 +238,66 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         """
         return wrong_key(self)
 
-    def prepare(self, message: Message) -> bytes:
-        """The request body's prefix for this message: computed once per campaign. Raises TextError if refused."""
+    def prepare(self, message: Message) -> object:
+        """What the driver sends for this message: computed once per campaign. Raises TextError if refused."""
         raise NotImplementedError
 
     def notes(self, message: Message) -> tuple[str, ...]:
         """Warnings for the launcher of this message: one sentence each, shown with the plan; they stop nothing."""
         return ()
 
-    def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
-        """The flow that sends one message to the `count` comma-joined numbers of `chunk`."""
-        raise NotImplementedError
-
     @property
     def variable_limits(self) -> VariableLimits | None:
         """How many recipients of a personalised campaign one request may carry; None: one request for each text."""
         return None
+
+    def prepare_variable(self, message: Message, template: Template) -> object:
+        """As `prepare`, for many texts at once: the text is the template's. Raises TextError if refused."""
+        raise NotImplementedError
+
+
+class HttpVendor(Vendor, frozen=True, kw_only=True):
+    """A vendor that is asked, and pushes, over HTTP.
+
+    `inflight_max` requests at a time. `keepalive_s`: an idle connection older than this is not used again; keep it
+    below the vendor's own (a request written into a connection that the vendor is just closing is unknown).
+    `balance_interval_s` None: the vendor has no such query. `push_from`: the addresses and networks its pushes may come
+    from; empty: any. `push_open`: anybody who reaches us may push, on purpose.
+    """
+
+    numbers_per_request: int | None = None
+    inflight_max: int = 16
+    timeout_s: float = 30.0
+    keepalive_s: float = 4.0
+    balance_interval_s: float | None = None
+    push_from: tuple[str, ...] = ()
+    push_open: bool = False
+
+    cookies: ClassVar[bool] = False
+    """Whether a flow's requests carry the cookies of the flow's earlier answers."""
+
+    @property
+    def chunk_numbers_max(self) -> int:
+        return min(self.limits.numbers_max, self.numbers_per_request or self.limits.numbers_max)
+
+    @property
+    def chunks_max(self) -> int:
+        return self.inflight_max
+
+    @property
+    def answer_s(self) -> float:
+        return self.timeout_s
+
+    def check(self) -> str | None:
+        return wrong_http_key(self) or super().check()
+
+    def prepare(self, message: Message) -> bytes:
+        """The request body's prefix for this message. Raises TextError if refused."""
+        raise NotImplementedError
+
+    def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
+        """The flow that sends one message to the `count` comma-joined numbers of `chunk`."""
+        raise NotImplementedError
 
     def prepare_variable(self, message: Message, template: Template) -> bytes:
         """As `prepare`, for `submit_variable`: the text is the template's. Raises TextError if refused."""

@@ -46,7 +46,7 @@ def parsing(account: str, quick: bool) -> dict[str, Any]:
         BODIES[account]([(str(881_000_000 + n // 40), FIRST + n) for n in range(at, at + per_push)])
         for at in range(0, 20 * per_push, per_push)
     ]
-    vendor = config_of(Path(), ACCOUNTS).account(account)
+    vendor = config_of(Path(), ACCOUNTS).http_account(account)
     pushes = [Push(account, "POST", b"", body, "", 1_700_000_000_000) for body in bodies]
     rounds = 3 if quick else 15
     groups = [pushes[at : at + TOGETHER] for at in range(0, len(pushes), TOGETHER)]

@@ -23,7 +23,7 @@ import uvloop
 from dispatcher.config.file import parse
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.drivers.http.driver import HttpDriver
-from dispatcher.vendors.seam.vendor import Message, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Message
 from loadtest.bench.harness import figure, in_turn
 from loadtest.bench.sending import naive
 from loadtest.bench.sending.lanes import TEXT
@@ -93,7 +93,7 @@ async def _timed(requests: int, one: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - started_s
 
 
-async def _ours(vendor: Vendor, batch: bytes, count: int, requests: int) -> float:
+async def _ours(vendor: HttpVendor, batch: bytes, count: int, requests: int) -> float:
     driver = HttpDriver(vendor, "spring")
     prepared, chunk = vendor.prepare(Message(text=TEXT)), memoryview(batch)
 
@@ -117,7 +117,7 @@ async def run(quick: bool = False) -> list[dict[str, Any]]:
     figures = []
     async with sink() as url:
         account = {"vendor": "batch-a", "url": url, **naive.BATCH_LOGIN}
-        vendor = parse({"account": {"spring": account}}, "bench").account("spring")
+        vendor = parse({"account": {"spring": account}}, "bench").http_account("spring")
         for count, requests, naive_requests in ((500, 20_000, 6_000), (50_000, 2_000, 60)):
             batch = b",".join(b"%d" % number for number in range(FIRST, FIRST + count))
             rounds, share = (1, 10) if quick else (ROUNDS, 1)

@@ -39,13 +39,13 @@ Slow = Callable[[pytest.MonkeyPatch], None]
 
 def building(patch: pytest.MonkeyPatch) -> None:
     """The values are taken and the body is built in 50 ms, and nothing else happens meanwhile."""
-    original = driver_port.RequestPrefixes.of
+    original = driver_port.PreparedMessages.of
 
-    def of(self: driver_port.RequestPrefixes, send: Send) -> Any:
+    def of(self: driver_port.PreparedMessages, send: Send) -> Any:
         time.sleep(0.05)
         return original(self, send)
 
-    patch.setattr(driver_port.RequestPrefixes, "of", of)
+    patch.setattr(driver_port.PreparedMessages, "of", of)
 
 
 def connecting(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from dispatcher.config.file import Config, parse
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import ConfigError, TextError, UserError
 from dispatcher.service.launching import LaunchRequest
-from dispatcher.vendors.seam.vendor import Limits, Message, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Limits, Message
 from producers.launch.definition import ID_CHARS_MAX, check_text, define, new_id
 
 NOW = datetime(2025, 5, 1, 8, 9, 10)
@@ -20,7 +20,7 @@ TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo",
 CONFIG = parse({"account": {"spring": TABLE, "summer": TABLE}}, "test.toml")
 
 
-class Gbk(Vendor, frozen=True, kw_only=True, tag="gbk"):
+class Gbk(HttpVendor, frozen=True, kw_only=True, tag="gbk"):
     """A vendor that carries 10 characters of GBK and refuses the word "lottery"."""
 
     @property

@@ -17,7 +17,7 @@ from dispatcher.core.lane.verdict import Kind
 from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.vendors.seam.vendor import Message, Vendor
+from dispatcher.vendors.seam.vendor import HttpVendor, Message
 from loadtest.sim.process import SimClient, spawn
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.codec import decode
@@ -58,7 +58,7 @@ def vendor(webhooks: Webhooks) -> Iterator[SimClient]:
 
 
 async def submitted(sim: SimClient, text: str = "hi", chunk: bytes = CHUNK, **keys: Any) -> Any:
-    account: Vendor = msgspec.structs.replace(config(sim.url).account("spring"), **keys)
+    account: HttpVendor = msgspec.structs.replace(config(sim.url).http_account("spring"), **keys)
     driver = HttpDriver(account, "spring")
     count = chunk.count(b",") + 1
     sent = await driver.submit(account.prepare(Message(text=text)), memoryview(chunk), count)
@@ -103,7 +103,7 @@ async def test_every_answer_the_simulator_can_give_is_read_as_it_was_meant(vendo
 
 async def test_the_balance_is_what_the_simulator_has_and_asked_too_soon_it_is_too_fast(vendor):
     await asyncio.to_thread(lambda: vendor.configure(balance_products="2"))
-    account = config(vendor.url).account("spring")
+    account = config(vendor.url).http_account("spring")
     first = await query_balance(account, "spring")
     assert first is not None
     assert len(first.products) == 2

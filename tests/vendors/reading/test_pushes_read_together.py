@@ -80,7 +80,7 @@ def rows(records):
 
 
 def alone(account, bodies):
-    found = [CONFIG.account(account).report_push(push(account, body)) for body in bodies]
+    found = [CONFIG.http_account(account).report_push(push(account, body)) for body in bodies]
     lists = [each for each in found if isinstance(each, list)]
     assert len(lists) == len(found)
     return rows(record for each in lists for record in each), [len(rows(each)) for each in lists]
@@ -89,7 +89,7 @@ def alone(account, bodies):
 @given(PUSHES, st.booleans(), st.sampled_from(["", ";"]))
 def test_hezhongs_pushes_say_the_same_together(pushes, escaped, ending):
     bodies = [hezhong(reports, escaped=escaped, ending=ending) for reports in pushes]
-    together = CONFIG.account("hezhong").report_pushes([push("hezhong", body) for body in bodies])
+    together = CONFIG.http_account("hezhong").report_pushes([push("hezhong", body) for body in bodies])
     assert together is not None
     assert (rows(together[0]), together[1]) == alone("hezhong", bodies)
 
@@ -97,7 +97,7 @@ def test_hezhongs_pushes_say_the_same_together(pushes, escaped, ending):
 @given(PUSHES)
 def test_guodus_pushes_say_the_same_together(pushes):
     bodies = [guodu(reports) for reports in pushes]
-    together = CONFIG.account("guodu").report_pushes([push("guodu", body) for body in bodies])
+    together = CONFIG.http_account("guodu").report_pushes([push("guodu", body) for body in bodies])
     if together is None:
         layouts = {(len(code), len(vendor_id)) for reports in pushes for _, code, vendor_id, _ in reports}
         assert len(layouts) > SHAPES_MAX or len(layouts) != len({sum(layout) for layout in layouts})
@@ -129,9 +129,9 @@ IRREGULAR = [
 @pytest.mark.parametrize(("account", "body"), IRREGULAR)
 def test_irregular_pushes_are_read_alone(account, body):
     fine = hezhong([FINE]) if account == "hezhong" else guodu([FINE])
-    assert CONFIG.account(account).report_pushes([push(account, fine)]) is not None
+    assert CONFIG.http_account(account).report_pushes([push(account, fine)]) is not None
     for pushes in ([body], [fine, body], [body, fine]):
-        assert CONFIG.account(account).report_pushes([push(account, each) for each in pushes]) is None
+        assert CONFIG.http_account(account).report_pushes([push(account, each) for each in pushes]) is None
 
 
 @given(st.lists(st.from_regex(rb"20(24|25)[0-3][0-9][0-3][0-9][0-2][0-9]([0-6][0-9]){2}", fullmatch=True), min_size=1))
