@@ -16,6 +16,7 @@ from msgspec.structs import fields
 from dispatcher.config.places import DisplayConfig, LogConfig, StoreConfig
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
+from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.vendors.seam.vendor import Secret, Vendor
 
 _REFERENCE: Final = re.compile(r"\$\{(file:[^{}]+|[A-Za-z_][A-Za-z0-9_]*)\}")
@@ -31,6 +32,8 @@ MEANINGS: Final = {
     "password": "Its password.",
     "oper_id": "The operator's id at the vendor.",
     "oper_pass": "Its password.",
+    "secret": "Its shared secret.",
+    "sp_id": "The SP's id at the operator.",
     "userid": "The company's id at the vendor.",
     "username": "The user's login name.",
     "flow": "The contract's flow limit: the most messages that may be sent in any second.",
@@ -95,7 +98,9 @@ def table(accounts: Sequence[StarterAccount], secret: str) -> dict[str, Any]:
 def _table(account: StarterAccount, secret: str) -> dict[str, Any]:
     secrets = {each.key for each in needed(account.vendor) if each.secret}
     values = {key: secret if key in secrets else value for key, value in account.values.items()}
-    flow = {} if account.limit is None else {"flow": {"limit": account.limit, "per_s": 1.0, "unit": "messages"}}
+    flow = (
+        {} if account.limit is None else {"flow": {"limit": account.limit, "per_s": 1.0, "unit": _unit(account.vendor)}}
+    )
     return {"vendor": account.vendor, **values, **flow}
 
 
@@ -132,7 +137,7 @@ def _account(account: StarterAccount) -> Iterator[str]:
     for key, value in account.values.items():
         yield from (f"# {_meaning(key)}", f"{key} = {_toml(value)}")
     yield f"# {MEANINGS['flow']}"
-    limit = f'flow = {{ limit = {account.limit or 500}, per_s = 1.0, unit = "messages" }}'
+    limit = f'flow = {{ limit = {account.limit or 500}, per_s = 1.0, unit = "{_unit(account.vendor)}" }}'
     yield limit if account.limit is not None else f"#{limit}"
     yield "# Other keys of this vendor, with their defaults:"
     for each in fields(_kind(account.vendor)):
@@ -142,6 +147,11 @@ def _account(account: StarterAccount) -> Iterator[str]:
 
 def _meaning(key: str) -> str:
     return MEANINGS.get(key, "As the vendor says.")
+
+
+def _unit(tag: str) -> str:
+    """What the flow limit of this vendor's contracts usually counts."""
+    return "parts" if issubclass(_kind(tag), LinkVendor) else "messages"
 
 
 def _kind(tag: str) -> type[Vendor]:

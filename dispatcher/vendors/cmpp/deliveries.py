@@ -1,0 +1,78 @@
+"""What a gateway delivers: reports, messages from phones, and neither (vendors.md 6.8, AMB-CMPP-20, 22, 24, 29). Pure.
+
+A report's id is its message's Msg_Id in decimal digits, unsigned. Numbers are compared without `86` and `+86`.
+Weak spot: a message has no time of its own; the one in its Msg_Id is not to be trusted (AMB-CMPP-1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, Literal
+
+from dispatcher.cmpp.long_texts import behind_header, read_part
+from dispatcher.cmpp.pdus import Deliver, ReportBody, ReportBodyWide
+from dispatcher.cmpp.reports import read_report
+from dispatcher.cmpp.texts import read_text
+from dispatcher.vendors.cmpp.codes import REPORT_CODES
+from dispatcher.vendors.reading import forms, inbound
+from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, identifier
+from dispatcher.vendors.seam.exchange import ReportRow
+from dispatcher.vendors.seam.link import Unreadable
+from schemas.records import Inbound
+
+ReportLayout = Literal["auto", "2.0", "3.0"]
+_OCTETS: Final = {"2.0": ReportBody.layout.body_bytes_min, "3.0": ReportBodyWide.layout.body_bytes_min}
+
+
+def read_delivery(
+    deliver: Deliver, account: str, received_ms: int, layout: ReportLayout
+) -> ReportRow | Inbound | Unreadable:
+    """A report if it says that it is one, else a message."""
+    if deliver.registered_delivery:
+        return _report(deliver, layout)
+    return _message(deliver, account, received_ms)
+
+
+def _report(deliver: Deliver, layout: ReportLayout) -> ReportRow | Unreadable:
+    content = deliver.msg_content
+    octets = _OCTETS.get(layout, len(content))
+    body = read_report(content[:octets]) if len(content) >= octets else None
+    if body is None:
+        return Unreadable(f"a report of {len(content)} octets", content)
+    number = forms.number(body.dest_terminal_id) or forms.number(deliver.src_terminal_id)
+    code = identifier(body.stat)[:CODE_CHARS_MAX]
+    return ReportRow(str(body.msg_id), number, REPORT_CODES.state(code), code, forms.time_s(body.done_time))
+
+
+def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:
+    content = deliver.msg_content
+    flags: tuple[str, ...] = ()
+    part: tuple[int, int, int] | None = None
+    if deliver.tp_udhi:
+        found = read_part(content)
+        content = found.content if found is not None else behind_header(content)
+        if found is not None:
+            # References of 8 and of 16 bits are different ones, though the number may be the same.
+            part = (found.reference | (found.reference_bits == 16) << 16, found.total, found.number)
+    text = read_text(deliver.msg_fmt, content)
+    if not text.exact:
+        flags = (f"msg-fmt-{deliver.msg_fmt}",)
+    return inbound.message(
+        account,
+        received_ms,
+        number=deliver.src_terminal_id,
+        text=text.text,
+        flags=flags,
+        to=deliver.dest_id,
+        time=b"",
+        message_id=_id(deliver),
+        part=part,
+    )
+
+
+def _id(deliver: Deliver) -> bytes:
+    """What a message is recognised by when it comes again: its Msg_Id with its content, as some gateways give all
+    messages one Msg_Id.
+    """
+    content = hashlib.blake2b(deliver.msg_content, digest_size=4).hexdigest()
+    return f"{deliver.msg_id}-{content}".encode()
