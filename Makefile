@@ -11,7 +11,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PACKAGES := schemas dispatcher producers consumers loadtest
-# Test processes; they wait a lot. `loadgroup` hands out one test at a time; each process has a Kafka broker of its own.
+# Test processes; they wait a lot. tests/distribution.py says which tests run in the same one.
 WORKERS ?= 4
 SEEDS ?= 10000
 ROUNDS ?= 200
@@ -41,7 +41,7 @@ demo: .venv/.runtime ## the whole dispatcher, against a simulated vendor
 	@$(BIN)/dispatcher demo $(ARGS)
 
 test: lint kafka ## lint, then every test, with a real Kafka broker
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 coverage: setup ## which lines and branches of the core its own tests run
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term tests/core tests/schemas tests/simulation $(ARGS)

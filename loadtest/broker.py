@@ -37,6 +37,7 @@ POLL_S: Final = 0.05
 PORT_TRIES_MAX: Final = 3
 LOG_TAIL_LINES: Final = 20
 
+_DATA: Final = "data"
 _LOGGING: Final = Path(__file__).with_name("kafka") / "log4j2.properties"
 _JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -241,22 +242,21 @@ class Broker:
             "controller.quorum.voters": f"1@{HOST}:{controller_port}",
             "listeners": f"PLAINTEXT://{listen}:{port},CONTROLLER://{HOST}:{controller_port}",
             "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-            "log.dirs": f"{self.folder}/data",
+            "log.dirs": f"{self.folder}/{_DATA}",
         }
         lines = [f"{key}={value}\n" for key, value in (properties | self._properties).items()]
         (self.folder / "server.properties").write_text("".join(lines), encoding="utf-8")
         shutil.copyfile(_LOGGING, self.folder / "log4j2.properties")
+        identity = self.folder / _DATA / "meta.properties"
+        if not identity.exists():
+            # What `kafka-storage format` writes, without the Java process that it takes.
+            identity.parent.mkdir(exist_ok=True)
+            ids = f"cluster.id={_kafka_uuid()}\ndirectory.id={_kafka_uuid()}\n"
+            identity.write_text(f"version=1\nnode.id=1\n{ids}", encoding="ascii")
 
     def _launch(self) -> None:
         configuration = str(self.folder / "server.properties")
         with (self.folder / "output.log").open("ab") as output:
-            if not (self.folder / "data" / "meta.properties").exists():
-                tool = ["kafka.tools.StorageTool", "format", "--cluster-id", _cluster_id(), "--config", configuration]
-                done = subprocess.run(
-                    self._java(tool), stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
-                )
-                if done.returncode != 0:
-                    raise LogUnavailable(f"a Kafka broker could not format its folder:\n{self.log_tail()}")
             # A session of its own: Ctrl-C is for us, and we then end the broker.
             self._process = subprocess.Popen(
                 self._java(["kafka.Kafka", configuration]),
@@ -302,9 +302,8 @@ def bootstrap_or_start() -> Iterator[str]:
         yield broker.bootstrap
 
 
-def _cluster_id() -> str:
-    # Kafka's form of a UUID; a leading "-" would be read as an option.
-    return "K" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+def _kafka_uuid() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def _answers(port: int) -> bool:

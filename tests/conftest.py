@@ -1,7 +1,7 @@
 """What every test may rely on: a real Kafka broker where one is asked for, no way off this machine, nothing left over.
 
-Each test process starts one broker when its first test asks for it, so a test names its topics with `kafka_prefix`.
-Whatever uses a Kafka fixture is marked `kafka`.
+All test processes share one broker, started when the first test asks for it, so a test names its topics with
+`kafka_prefix`. Whatever uses a Kafka fixture is marked `kafka`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from loadtest.broker import Broker, bootstrap_or_start
+from loadtest.broker import Broker
 from producers.lists.reader.process import close_idle
 from tests import warm_start
+from tests.shared_broker import shared_broker
 
 KAFKA_FIXTURES = {"kafka_bootstrap", "kafka_broker"}
 KAFKA_HOSTS = {each.rpartition(":")[0] for each in os.environ.get("KAFKA_BOOTSTRAP", "").split(",")}
@@ -41,6 +42,12 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_only_this_machine)
     # Without bytecode every process that a test starts compiles all that it imports.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.distribution import ByWhatTheyShare
+
+    return ByWhatTheyShare(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,9 +79,14 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> Iterator[str]:
+def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`host:port` of the session's broker: what KAFKA_BOOTSTRAP names, or one started here. Not to be stopped."""
-    with bootstrap_or_start() as bootstrap:
+    named = os.environ.get("KAFKA_BOOTSTRAP")
+    if named:
+        yield named
+        return
+    folder = tmp_path_factory.getbasetemp()
+    with shared_broker(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as bootstrap:
         yield bootstrap
 
 

@@ -19,6 +19,10 @@ WAYS = [COMMAND, [sys.executable, "-u", "-c", warm_start.MAIN], [warm_start.DISP
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="everything is started as ever elsewhere")
 
 
+def test_commands_are_forked_in_every_test_that_does_not_say_otherwise() -> None:
+    assert subprocess.Popen is warm_start.WarmPopen
+
+
 @pytest.mark.parametrize("way", WAYS, ids=["-c", "-u -c", "installed"])
 @pytest.mark.parametrize(
     "words", [["--version"], ["campaign", "list"], ["no-such-command"], ["campaign", "--help"]], ids=" ".join

@@ -9,7 +9,7 @@ import pytest
 from tests import warm_start
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True)
 def _started_as_ever() -> Iterator[None]:
     with warm_start.suspended():
         yield

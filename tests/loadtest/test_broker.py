@@ -113,7 +113,7 @@ def test_a_temporary_folder_goes_with_its_broker() -> None:
 
 
 def test_a_broker_that_does_not_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    broker = Broker(tmp_path, properties={"log.dirs": "/proc/nowhere"})
+    broker = Broker(tmp_path, properties={"offsets.topic.num.partitions": "nowhere"})
     with pytest.raises(LogUnavailable, match="nowhere"):
         broker.start()
     assert not broker.running
