@@ -127,8 +127,12 @@ class Parser:
             self.requests += len(found)
             message, body = found[-1]
             self.body = body
-            length = int(message.headers.get("Content-Length", "0"))
-            self._left = None if message.chunked else max(length - body.total_bytes, 0)
+            if message.chunked:
+                self._left = None
+            elif body.is_eof():
+                self._left = 0
+            else:
+                self._left = max(int(message.headers.get("Content-Length", "0")) - body.total_bytes, 0)
             self.head_bytes = self._wire_bytes = 0
             self._last_bytes = b""
         elif was_in_body and self.body is not None:

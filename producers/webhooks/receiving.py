@@ -95,7 +95,9 @@ class Receiving:
         return await self._write(endpoint, parsed if isinstance(parsed, list) else [parsed])
 
     async def _write(self, endpoint: Endpoint, items: Sequence[Any]) -> Answer:
-        rows = sum(len(item.states) if isinstance(item, Reports) else 1 for item in items)
+        rows = 0
+        for item in items:
+            rows += len(item.states) if isinstance(item, Reports) else 1
         failed = await self._durable(endpoint, endpoint.groups.add(items)) if items else None
         return failed or self._taken(endpoint, rows)
 

@@ -217,7 +217,7 @@ class Webhooks:
             held.trust()
             if (busy := self._busy(endpoint)) is not None:
                 return busy
-        content_type = request.headers.get("Content-Type", "")
+        content_type = request.headers.get("Content-Type", "") if has_body else ""
         push = Push(endpoint.account, request.method, query, body, content_type, _now_ms())
         answer = await self._receiving.receive(endpoint, push, connection.charge)
         if answer is endpoint.taken:

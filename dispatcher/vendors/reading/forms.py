@@ -110,16 +110,18 @@ def form_proof(asked: Mapping[str, str | None], query: bytes, body: bytes | None
 
     All of them are compared, so timing reveals nothing.
     """
-    if all(secret is None for secret in asked.values()):
+    secrets = [(name, secret) for name, secret in asked.items() if secret is not None]
+    if not secrets:
         return PushProof.NOT_ASKED
     form = fields(query)
     if body:
         form |= fields(body)
     right, wrong = True, False
-    for name, secret in asked.items():
-        fits = same(form.get(name), secret)
-        right &= fits
-        wrong |= not fits and bool(form.get(name))
+    for name, secret in secrets:
+        given = form.get(name)
+        if not same(given, secret):
+            right = False
+            wrong |= bool(given)
     if right:
         return PushProof.RIGHT
     return PushProof.IN_BODY if body is None and not wrong else PushProof.WRONG

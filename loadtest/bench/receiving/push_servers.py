@@ -24,6 +24,7 @@ import uvloop
 from consumers.results.role import run_joiner
 from dispatcher.config.file import Config
 from dispatcher.log.opening import open_log
+from dispatcher.process.command import collect_rarely
 from loadtest.bench.harness import figure
 from loadtest.bench.receiving.pushing import Accounts, Report, config_of, joined, push, send_campaigns
 from producers.webhooks.server import serve_webhooks
@@ -47,6 +48,7 @@ async def _serve_ours(config: Config) -> None:
     stop = asyncio.Event()
     joiner = asyncio.create_task(run_joiner(config, log, stop))
     webhooks = await serve_webhooks(config, log)
+    collect_rarely()
     print(webhooks.url, flush=True)
     await _marked()
     await webhooks.close()
