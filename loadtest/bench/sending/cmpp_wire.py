@@ -1,8 +1,9 @@
 """`cmpp_wire`: SUBMITs and answers over one connection, W = 16: our link beside asyncio streams with a future each.
 
 The other side is a bare server in its own process that answers everything at once, so what is measured is the client's:
-packing, writing, reading, matching. Nothing is journalled. Per second of wall time, and CPU time per message, which is
-the honest figure on a busy machine.
+packing, writing, reading, matching. `cmpp_wire_simulated` is our link at the simulated gateway, which judges and
+remembers every SUBMIT, with the gateway's CPU per message. Nothing is journalled. Per second of wall time, and CPU time
+per message, which is the honest figure on a busy machine.
 
     python -m loadtest.bench.sending.cmpp_wire [--quick]
 """
@@ -17,18 +18,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import uvloop
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.link import Answers, Batch, Link, LinkSettings, LoggedIn
 from dispatcher.cmpp.submits import SubmitTemplate
+from loadtest.sim.cmpp.server import CmppSimulator
 
 WINDOW: Final = 16
 CHUNK: Final = 500
 ROUNDS: Final = 3
-SUBMIT: Final = pdus.Submit(msg_src=b"901234", src_id=b"1069000101", msg_content=b"hello")
+SUBMIT: Final = pdus.Submit(registered_delivery=0, msg_src=b"901234", src_id=b"1069000101", msg_content=b"hello")
 SUBMIT_BYTES: Final = len(SUBMIT.pack(0)) + 21
 SETTINGS: Final = LinkSettings(sp_id=b"901234", secret=b"secret", window=WINDOW)
 NUMBER: Final = b"13800138000"
@@ -127,27 +129,46 @@ async def _naive(address: tuple[str, int], messages: int) -> None:
     writer.close()
 
 
-async def serve_sink() -> None:
-    """Print the address, serve until standard input ends."""
-    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+async def serve(side: str) -> None:
+    """Print the port of a sink or of a simulated gateway, serve until standard input ends; print the CPU seconds."""
+    if side == "sink":
+        server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        cpu_s = time.process_time()
+        await asyncio.to_thread(sys.stdin.read)
+    else:
+        account = {"account": SETTINGS.sp_id.decode(), "pswd": SETTINGS.secret.decode()}
+        config = {"vendor": "cmpp", "listen": "127.0.0.1:0", "account": {"bench": account}}
+        async with CmppSimulator(config) as simulator:
+            print(simulator.address[1], flush=True)
+            cpu_s = time.process_time()
+            await asyncio.to_thread(sys.stdin.read)
+    print(time.process_time() - cpu_s, flush=True)
+
+
+class Side(NamedTuple):
+    """A server in a process of its own, and the CPU seconds it used in the end."""
+
+    address: tuple[str, int]
+    cpu_s: list[float]
 
 
 @asynccontextmanager
-async def sink() -> AsyncIterator[tuple[str, int]]:
-    """The address of a sink in a process of its own."""
+async def other_side(side: str) -> AsyncIterator[Side]:
+    """A sink or a simulated gateway."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "loadtest.bench.sending.cmpp_wire", "sink"),
+        *(sys.executable, "-m", "loadtest.bench.sending.cmpp_wire", side),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None
     assert process.stdout is not None
+    made = Side(("127.0.0.1", int(await process.stdout.readline())), [])
     try:
-        yield "127.0.0.1", int(await process.stdout.readline())
+        yield made
     finally:
         process.stdin.close()
+        made.cpu_s.append(float(await process.stdout.readline()))
         await process.wait()
 
 
@@ -161,24 +182,29 @@ async def _timed(one: Callable[[], Awaitable[None]], messages: int) -> tuple[flo
 async def run(quick: bool = False) -> list[dict[str, Any]]:
     """Messages per second, and CPU per message (where the ratio is the naive way's over ours)."""
     messages = 10_000 if quick else 100_000
-    ours, naive = [], []
-    async with sink() as address:
+    ours, naive, simulated = [], [], []
+    async with other_side("sink") as sink, other_side("gateway") as gateway:
         for _ in range(ROUNDS):
-            ours.append(await _timed(lambda: _ours(address, messages), messages))
-            naive.append(await _timed(lambda: _naive(address, messages // 2), messages // 2))
+            ours.append(await _timed(lambda: _ours(sink.address, messages), messages))
+            naive.append(await _timed(lambda: _naive(sink.address, messages // 2), messages // 2))
+            simulated.append(await _timed(lambda: _ours(gateway.address, messages), messages))
     rate, cpu_us = (statistics.median(column) for column in zip(*ours, strict=True))
     naive_rate, naive_cpu_us = (statistics.median(column) for column in zip(*naive, strict=True))
+    gateway_cpu_us = gateway.cpu_s[0] / (ROUNDS * messages) * 1e6
+    simulated_rate = statistics.median(rate for rate, _ in simulated)
     cpu = {"unit": "CPU us/message", "baseline": naive_cpu_us, "ratio": naive_cpu_us / cpu_us}
     return [
         {"name": "cmpp_wire", "value": rate, "unit": "messages/s", "baseline": naive_rate, "ratio": rate / naive_rate},
         {"name": "cmpp_wire_cpu", "value": cpu_us, **cpu},
+        {"name": "cmpp_wire_simulated", "value": simulated_rate, "unit": "messages/s"},
+        {"name": "cmpp_wire_simulated_cpu", "value": gateway_cpu_us, "unit": "CPU us/message of the gateway"},
     ]
 
 
 def main() -> None:
     """Run the benchmark, or its sink."""
-    if sys.argv[1:] == ["sink"]:
-        uvloop.run(serve_sink())
+    if sys.argv[1:2] in (["sink"], ["gateway"]):
+        uvloop.run(serve(sys.argv[1]))
     else:
         print(json.dumps(uvloop.run(run("--quick" in sys.argv)), indent=2))
 

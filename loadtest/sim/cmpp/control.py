@@ -134,6 +134,7 @@ class Control:
         if "judge_idle_s" in given:
             for account in gateway.accounts.values():
                 account.judge.idle_s = gateway.switches.judge_idle_s
+        gateway.settings_changed()
         gateway.retime()
 
     def totals(self) -> dict[str, Any]:
@@ -192,6 +193,7 @@ class Control:
             gateway.rules.replace(gateway.config.rules)
             gateway.clock.rescale(gateway.switches.clock_scale)
             gateway.clock.set(gateway.switches.clock_start)
+            gateway.settings_changed()
             gateway.retime()
 
     def _account(self, given: dict[str, Any]) -> Account:

@@ -17,7 +17,7 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.layout import HEADER, Pdu
 from dispatcher.cmpp.pdus import Connect, Deliver, Submit
 from loadtest.sim.clock import Clock
-from loadtest.sim.cmpp import judging, ledger
+from loadtest.sim.cmpp import bulk, judging, ledger
 from loadtest.sim.cmpp.accounts import Account, Day, Delivery
 from loadtest.sim.cmpp.codes_and_switches import ALL
 from loadtest.sim.cmpp.faults import Rule, Rules
@@ -29,6 +29,7 @@ from loadtest.sim.switches import Switches
 
 GATEWAY_ID: Final = "001001"
 LOG_EVERY_S: Final = 1.0
+SHAPES_MAX: Final = 64
 PEER_SECRET: Final = b"secret"
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class MessageIds:
         self._gateway = gateway
         self._random = random
         self._count = 0
-        self._second = 0
+        self._second = self._stamp = 0
         self._in_second = 0
         self._again = 0
 
@@ -54,16 +55,19 @@ class MessageIds:
         if way == "repeated" and self._again:
             again, self._again = self._again, 0
             return again
-        second = int(local.timestamp())
-        if second > self._second:
-            self._second, self._in_second = second, 0
-        elif self._in_second > 0xFFFF:  # 65,536 ids of this second are given away
-            self._second, self._in_second = self._second + 1, 0
-        at = datetime.fromtimestamp(self._second, local.tzinfo)
-        stamp = at.month << 22 | at.day << 17 | at.hour << 12 | at.minute << 6 | at.second
-        made = stamp << 38 | self._gateway << 16 | self._in_second
-        self._in_second += 1
+        made = self.several(1, local)
         self._again = made if way == "repeated" else self._again
+        return made
+
+    def several(self, count: int, local: datetime) -> int:
+        """The first of this many by the document, one behind the other, all of one second."""
+        second = int(local.timestamp())
+        if second > self._second or self._in_second + count > 0x10000:  # 65,536 ids are all that a second has
+            self._second, self._in_second = max(second, self._second + 1), 0
+            at = datetime.fromtimestamp(self._second, local.tzinfo)
+            self._stamp = at.month << 22 | at.day << 17 | at.hour << 12 | at.minute << 6 | at.second
+        made = self._stamp << 38 | self._gateway << 16 | self._in_second
+        self._in_second += count
         return made
 
 
@@ -76,6 +80,16 @@ class Forward(NamedTuple):
     number: bytes
     wanted: bool
     connection: int
+
+
+class Shape(NamedTuple):
+    """What SUBMITs that are alike have in common, and that the gateway takes them."""
+
+    text: int
+    part: int
+    parts: int
+    service: str
+    wanted: bool
 
 
 class Network(Protocol):
@@ -130,6 +144,8 @@ class Gateway:
         self.phones = Phones(self)
         self.network: Network | None = None
         self.retime: Callable[[], None] = lambda: None
+        self._shapes: dict[tuple[int, bytes], Shape | None] = {}
+        self._report_template = bulk.ReportTemplate(None, b"")
         self._scheduled: dict[int, tuple[Account, list[int], float, str]] = {}
         self._logged_s = 0.0
         self._connections = 0
@@ -314,6 +330,65 @@ class Gateway:
         early, late = self._take(account, session, submit, msg_id, rows, local)
         return msg_id, 0, early, late
 
+    def is_plain(self, account: Account) -> bool:
+        """Does nothing ask for a look at each SUBMIT of this account and each answer to a DELIVER by itself?"""
+        switches = self.switches
+        return (
+            not self.rules.rules
+            and self.network is None
+            and not account.judge.limit
+            and switches.answer_order == "in_order"
+            and not (switches.latency_s or switches.latency_exp_s or switches.mo_share or switches.report_loss)
+            and not switches.status_numbers
+            and (switches.no_answer, switches.msgid) == ("off", "spec")
+            and (switches.report_order, switches.deliver_dup) == ("after", "none")
+        )
+
+    def settings_changed(self) -> None:
+        """Switches, accounts or rules are others now."""
+        self._shapes.clear()
+
+    def submit_alike(self, session: Session, account: Account, submits: bulk.Submits, at_s: float) -> int | None:
+        """Take SUBMITs that are alike; the first Msg_Id, None if each is to be looked at by itself."""
+        shape = self._shape(account, submits)
+        if shape is None:
+            return None
+        count = len(submits.numbers)
+        account.judge.arrive_together(at_s, count)
+        account.counts.submits += count
+        account.counts.submits_accepted += count
+        account.counts.results[0] += count
+        local = self.clock.local()
+        first_id = self.ids.several(count, local)
+        rows = self.ledger.add_alike(
+            account.place, range(first_id, first_id + count), submits.numbers, *shape[:3], at_s, session.number
+        )
+        for each in account.day(local.strftime("%Y%m%d"), shape.service):
+            each.mt_messages += count
+            each.mt_recipients += count
+            each.mt_forwarded += count
+        self.phones.plan_alike(account, rows, shape.wanted, session.number)
+        return first_id
+
+    def _shape(self, account: Account, submits: bulk.Submits) -> Shape | None:
+        """What becomes of such a SUBMIT, looked at once."""
+        key = (account.place, submits.shape)
+        if key not in self._shapes:
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.clear()
+            self._shapes[key] = self._judged(account, submits.frame)
+        return self._shapes[key]
+
+    def _judged(self, account: Account, frame: bytes) -> Shape | None:
+        submit = Submit.layout.unpack(frame[12:])
+        if not isinstance(submit, Submit) or judging.submit_result(submit, account.config, self.switches):
+            return None
+        if submit.at_time or submit.registered_delivery not in (0, 1):
+            return None
+        part, parts = max(submit.pk_number, 1), max(submit.pk_total, 1)
+        service = submit.service_id.decode("latin-1")
+        return Shape(_text_key(submit), part, parts, service, submit.registered_delivery == 1)
+
     def _take(
         self, account: Account, session: Session, submit: Submit, msg_id: int, rows: list[int], local: datetime
     ) -> tuple[list[Delivery], list[Delivery]]:
@@ -421,23 +496,29 @@ class Gateway:
             self.ledger.mark(forward.row, ledger.DUE)
             own_id = self.ids.next("spec", self.clock.local())
             index = self.ledger.status_index(status)
-            self.send(forward.account, Delivery(own_id, forward.row, index, forward.msg_id), forward.connection)
+            delivery = Delivery(own_id, forward.row, index, forward.msg_id)
+            self.send(forward.account, delivery, connection=forward.connection)
 
-    def deliver_pdu(self, delivery: Delivery) -> Deliver:
+    def deliver_frame(self, delivery: Delivery, sequence: int) -> bytes:
         """What is written for a delivery."""
         if delivery.pdu is not None:
-            return delivery.pdu
+            return delivery.pdu.pack(sequence)
         row = delivery.row
         number = self.ledger.number_of(row) if row >= 0 else b"13800138000"
         status = self.ledger.statuses[delivery.status]
-        return self.report_pdu(delivery.own_id, delivery.reported_id, number, status)
+        if self.switches.report_body != bulk.REPORT_BYTES or self.switches.prefix != "none":
+            return self.report_pdu(delivery.own_id, delivery.reported_id, number, status).pack(sequence)
+        template = self._report_template
+        if template.key != (key := (status, self.clock.stamp14()[:12])):
+            template = self._report_template = bulk.ReportTemplate(key, self.report_pdu(0, 0, b"", status).pack(0))
+        return template.pack(sequence, delivery.own_id, number, delivery.reported_id)
 
     def report_pdu(self, own_id: int, reported_id: int, number: bytes, status: str) -> Deliver:
         """A DELIVER with a report."""
-        account = self.switches
-        when = self.clock.local().strftime("%y%m%d%H%M").encode()
+        switches = self.switches
+        when = self.clock.stamp14()[2:12].encode()
         shown = self.prefixed(number)
-        wide = account.report_body == 71
+        wide = switches.report_body == 71
         kind = pdus.ReportBodyWide if wide else pdus.ReportBody
         body = kind(reported_id, status.encode()[:7], when, when, shown[: 32 if wide else 21], own_id & 0xFFFF)
         content = body.pack(0)[12:]
@@ -446,7 +527,7 @@ class Gateway:
             b"1069000101",
             src_terminal_id=shown[:21],
             registered_delivery=1,
-            msg_content=content[: account.report_body],
+            msg_content=content[: switches.report_body],
         )
 
     def prefixed(self, number: bytes) -> bytes:
@@ -465,14 +546,14 @@ class Gateway:
         own_id = self.ids.next("spec", self.clock.local())
         return Deliver(own_id, b"1069000101", src_terminal_id=number, msg_content=text + b" %d" % place)
 
-    def send(self, account: Account, delivery: Delivery, connection: int = 0) -> None:
+    def send(self, account: Account, *deliveries: Delivery, connection: int = 0) -> None:
         """Deliver on this connection, if it is there; else on any; else when one comes."""
         session = account.session(connection) if self.switches.report_connection == "same" else None
         session = session or account.next_session()
         if session is None:
-            account.outbox.append(delivery)
+            account.outbox += deliveries
         else:
-            session.deliver(delivery)
+            session.deliver(*deliveries)
 
     def delivering(self, session: Session, delivery: Delivery) -> None:
         """A delivery is written."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -78,6 +80,32 @@ class Ledger:
         self.arrived_s.append(at_s)
         self.connection.append(connection)
         return row
+
+    def add_alike(
+        self,
+        account: int,
+        msg_ids: range,
+        numbers: Sequence[int],
+        text: int,
+        part: int,
+        parts: int,
+        at_s: float,
+        connection: int,
+    ) -> range:
+        """More rows, all taken, which differ in Msg_Id and mobile number alone; their places."""
+        start, count = len(self.msg_id), len(msg_ids)
+        self.account.extend(repeat(account, count))
+        self.msg_id.extend(msg_ids)
+        self.number.extend(numbers)
+        self.text.extend(repeat(text, count))
+        self.part.extend(repeat(part, count))
+        self.parts.extend(repeat(parts, count))
+        self.result.extend(repeat(0, count))
+        self.status.extend(repeat(0, count))
+        self.flags.extend(repeat(ACCEPTED, count))
+        self.arrived_s.extend(repeat(at_s, count))
+        self.connection.extend(repeat(connection, count))
+        return range(start, start + count)
 
     def number_of(self, row: int) -> bytes:
         """As it was submitted, without a prefix."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from array import array
+from itertools import count, repeat
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +55,38 @@ class Phones:
             delay_s = self._gateway.clock.real_s(extra_s + self.delay_s())
             self.schedule.after(delay_s, self._send, account, delivery, connection)
 
+    def plan_alike(self, account: Account, rows: range, wanted: bool, connection: int) -> None:
+        """As `plan`, for rows of which nothing but status and delay is drawn (Gateway.is_plain)."""
+        gateway, switches = self._gateway, self._gateway.switches
+        book = gateway.ledger
+        names, weights = self._weights()
+        statuses = array("B", map(book.status_index, self._random.choices(names, cum_weights=weights, k=len(rows))))
+        book.status[rows.start : rows.stop] = statuses
+        if not wanted:
+            return
+        book.flags[rows.start : rows.stop] = array("B", repeat(ledger.ACCEPTED | ledger.DUE, len(rows)))
+        own_id = gateway.ids.several(len(rows), gateway.clock.local())
+        deliveries = list(map(Delivery, count(own_id), rows, statuses, book.msg_id[rows.start : rows.stop]))
+        if switches.report_delay == "fixed":
+            delay_s = gateway.clock.real_s(self.delay_s())
+            self.schedule.after(delay_s, self._send_alike, account, deliveries, connection)
+            return
+        for delivery in deliveries:
+            self.schedule.after(gateway.clock.real_s(self.delay_s()), self._send, account, delivery, connection)
+
+    def _send_alike(self, account: Account, deliveries: list[Delivery], connection: int) -> None:
+        switches = self._gateway.switches
+        odd = switches.report_duplicates or switches.report_unknown_ids
+        if odd or (switches.accepted_first, switches.second_final, switches.report_connection) != (
+            "off",
+            "off",
+            "same",
+        ):
+            for delivery in deliveries:
+                self._send(account, delivery, connection)
+        else:
+            self._gateway.send(account, *deliveries, connection=connection)
+
     def at_once(self, account: Account, row: int, number: bytes, wanted: bool = True) -> Delivery | None:
         """What becomes of a number: the report to deliver, None if there is none."""
         gateway, switches = self._gateway, self._gateway.switches
@@ -82,10 +116,15 @@ class Phones:
             given = switches.status_numbers.get(number.decode("latin-1"))
             if given is not None:
                 return str(given)
-        mix = switches.status_mix
+        names, weights = self._weights()
+        return self._random.choices(names, cum_weights=weights)[0]
+
+    def _weights(self) -> tuple[list[str], list[float]]:
+        """The statuses to draw from, and their cumulated weights."""
+        mix = self._gateway.switches.status_mix
         if self._mix[0] != mix:
             self._mix = (dict(mix), list(mix), list(itertools.accumulate(mix.values())))
-        return self._random.choices(self._mix[1], cum_weights=self._mix[2])[0]
+        return self._mix[1:]
 
     def delay_s(self) -> float:
         """Simulated seconds from acceptance to report."""
@@ -108,26 +147,26 @@ class Phones:
         gateway, switches = self._gateway, self._gateway.switches
         row = delivery.row
         if row < 0 or delivery.rounds:
-            gateway.send(account, delivery, connection)
+            gateway.send(account, delivery, connection=connection)
             return
         if gateway.ledger.flags[row] & ledger.CANCELLED:
             gateway.ledger.flags[row] &= ~ledger.DUE & 0xFF
             return
         status = gateway.ledger.statuses[delivery.status]
         if switches.accepted_first == "on" and status != INTERMEDIATE:
-            gateway.send(account, self._report(row, INTERMEDIATE, extra=True), connection)
-        gateway.send(account, delivery, connection)
+            gateway.send(account, self._report(row, INTERMEDIATE, extra=True), connection=connection)
+        gateway.send(account, delivery, connection=connection)
         if switches.second_final == "on":
             other = "UNDELIV" if status == "DELIVRD" else "DELIVRD"
-            gateway.send(account, self._report(row, other, extra=True), connection)
+            gateway.send(account, self._report(row, other, extra=True), connection=connection)
         if switches.report_duplicates and self._random.random() < switches.report_duplicates:
             account.counts.reports_duplicates += 1
-            gateway.send(account, self._report(row, status, extra=True), connection)
+            gateway.send(account, self._report(row, status, extra=True), connection=connection)
         if switches.report_unknown_ids and self._random.random() < switches.report_unknown_ids:
             account.counts.reports_stray += 1
             stray = self._report(row, status, extra=True)
             stray.row, stray.reported_id = -1, self._random.getrandbits(64)
-            gateway.send(account, stray, connection)
+            gateway.send(account, stray, connection=connection)
 
     def again(self, account: Account, delivery: Delivery) -> None:
         """Try a delivery once more, later."""
@@ -163,7 +202,7 @@ class Phones:
             if gateway.switches.mo_connections == "in_turn" and sessions:
                 sessions[place % len(sessions)].deliver(delivery)
             else:
-                gateway.send(account, delivery, sessions[0].number if sessions else 0)
+                gateway.send(account, delivery, connection=sessions[0].number if sessions else 0)
         return len(pieces)
 
     def _acked(self, account: Account) -> Any:

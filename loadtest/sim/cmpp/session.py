@@ -10,12 +10,14 @@ import asyncio
 import logging
 import socket
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.layout import HEADER, Pdu
+from loadtest.sim.cmpp import bulk
 from loadtest.sim.cmpp.accounts import Account, Delivery
 from loadtest.sim.cmpp.faults import Rule
 from loadtest.sim.cmpp.ledger import hexed
@@ -43,10 +45,10 @@ log = logging.getLogger(__name__)
 
 
 class Answer(NamedTuple):
-    """What is to be written for a request; `of` is its Sequence_Id if it counts in the window."""
+    """What is to be written for requests; `of` are the Sequence_Ids of those that count in the window."""
 
     frame: bytes
-    of: int | None = None
+    of: Sequence[int] = ()
     rule: Rule | None = None
     ends: bool = False
 
@@ -71,7 +73,7 @@ class Session:
         self._held: list[Answer] = []
         self._late: list[bytes] = []
         self._pending: dict[asyncio.TimerHandle, list[Answer]] = {}
-        self._answered: OrderedDict[int, bytes] = OrderedDict()
+        self._answered: dict[int, tuple[int, int]] = {}  # Msg_Id and Result of the last ones
         self._sequence = self._first_sequence()
         self._queue: deque[Delivery] = deque()
         self._delivered: dict[int, Delivery] = {}
@@ -95,6 +97,8 @@ class Session:
         if self.deaf:
             return
         self.heard_s = time.monotonic()
+        while not self._stream.held and (swept := self._sweep(data, at_s)):
+            data = data[swept:]
         frames = self._stream.frames(data)
         for frame in frames:
             self._take(frame, at_s)
@@ -132,6 +136,32 @@ class Session:
         """The address of the other side."""
         name = self._transport.get_extra_info("peername")
         return str(name[0]) if name else ""
+
+    def _sweep(self, data: bytes, at_s: float) -> int:
+        """Take what is alike at the beginning together; how many octets it was."""
+        gateway, account = self._gateway, self.account
+        if account is None or not gateway.is_plain(account):
+            return 0
+        if (answers := bulk.deliver_resps(data)) is not None:
+            return self._take_deliver_resps(answers)
+        submits = bulk.submits(data)
+        if submits is None or not self._answered.keys().isdisjoint(submits.sequences):
+            return 0
+        count = len(submits.sequences)
+        under_way = len(self._unanswered.union(submits.sequences))
+        if under_way > gateway.switches.window:
+            return 0
+        first_id = gateway.submit_alike(self, account, submits, at_s)
+        if first_id is None:
+            return 0
+        account.counts.outstanding_max = max(account.counts.outstanding_max, under_way)
+        self._answered.update(
+            zip(submits.sequences, zip(range(first_id, first_id + count), repeat(0), strict=False), strict=False)
+        )
+        self._forget_answers()
+        self._unanswered.update(submits.sequences)
+        self._ready.append(Answer(bulk.submit_resps(submits.sequences, first_id), submits.sequences))
+        return submits.octets
 
     # requests
 
@@ -178,7 +208,7 @@ class Session:
             case "result8" if command == pdus.SUBMIT:
                 counts.submits += 1
                 counts.results[8] += 1
-                self._ready.append(Answer(pdus.SubmitResp(0, 8).pack(sequence), sequence))
+                self._ready.append(Answer(pdus.SubmitResp(0, 8).pack(sequence), (sequence,)))
                 return True
         return False
 
@@ -237,23 +267,24 @@ class Session:
             match gateway.switches.dup:
                 case "result3":
                     account.counts.results[3] += 1
-                    self._ready.append(Answer(pdus.SubmitResp(0, 3).pack(sequence), sequence))
+                    self._ready.append(Answer(pdus.SubmitResp(0, 3).pack(sequence), (sequence,)))
                     return
                 case "same_answer_again":
-                    self._ready.append(Answer(before, sequence))
+                    self._ready.append(Answer(pdus.SubmitResp(*before).pack(sequence), (sequence,)))
                     return
         submit = pdus.Submit.layout.unpack(body)
         if not isinstance(submit, pdus.Submit):
             gateway.malformed(self, f"{submit}, first bytes {self._head(pdus.SUBMIT, sequence, body)}")
             account.counts.results[4] += 1
-            self._ready.append(Answer(pdus.SubmitResp(0, 4).pack(sequence), sequence))
+            self._ready.append(Answer(pdus.SubmitResp(0, 4).pack(sequence), (sequence,)))
             return
         rule = gateway.rules.pick_submit(account.config.name, submit)
         if rule is not None:
             gateway.fault(account, rule)
         msg_id, result, early, late = gateway.submit(self, submit, at_s, rule)
         frame = pdus.SubmitResp(msg_id, result).pack(sequence)
-        self._remember(sequence, frame)
+        self._answered[sequence] = msg_id, result
+        self._forget_answers()
         silent = gateway.switches.no_answer in ("submit_only", "all")
         for delivery in early:
             self._ready.append(Answer(self._deliver_frame(delivery)))
@@ -261,12 +292,12 @@ class Session:
             self._unanswered.discard(sequence)
         else:
             behind = b"".join(self._deliver_frame(delivery) for delivery in late)
-            self._ready.append(Answer(frame + behind, sequence, rule, self.short))
+            self._ready.append(Answer(frame + behind, (sequence,), rule, self.short))
 
-    def _remember(self, sequence: int, frame: bytes) -> None:
-        self._answered[sequence] = frame
-        if len(self._answered) > ANSWERS_REMEMBERED:
-            self._answered.popitem(last=False)
+    def _forget_answers(self) -> None:
+        """The older half, if there are twice as many as it remembers."""
+        if len(self._answered) >= 2 * ANSWERS_REMEMBERED:
+            self._answered = dict(islice(self._answered.items(), ANSWERS_REMEMBERED, None))
 
     def _other(self, command: int, sequence: int, body: bytes) -> None:
         gateway, account = self._gateway, self.account
@@ -297,7 +328,7 @@ class Session:
                 answer = pdus.ActiveTestRespBare()
             case _:
                 answer = pdus.ActiveTestResp()
-        self._ready.append(Answer(answer.pack(sequence), sequence, rule, self.short))
+        self._ready.append(Answer(answer.pack(sequence), (sequence,), rule, self.short))
 
     def _head(self, command: int, sequence: int, body: bytes) -> str:
         return hexed(HEADER.pack(12 + len(body), command, sequence))
@@ -406,8 +437,7 @@ class Session:
         late, self._late = self._late, []
         ends = False
         for each in answers:
-            if each.of is not None:
-                self._unanswered.discard(each.of)
+            self._unanswered.difference_update(each.of)
             if each.rule is not None and each.rule.fault:
                 self._write(b"".join(together))
                 together = []
@@ -493,9 +523,9 @@ class Session:
             if sequence not in self._delivered and sequence not in self._active:
                 return sequence
 
-    def deliver(self, delivery: Delivery) -> None:
-        """Deliver this as soon as the window has room."""
-        self._queue.append(delivery)
+    def deliver(self, *deliveries: Delivery) -> None:
+        """Deliver these as soon as the window has room."""
+        self._queue += deliveries
         self.pump()
 
     def pump(self) -> None:
@@ -514,9 +544,24 @@ class Session:
         sequence = self._next_sequence()
         self._delivered[sequence] = delivery
         delivery.tries, delivery.sent_s = 1, time.monotonic()
-        frame = gateway.deliver_pdu(delivery).pack(sequence)
+        frame = gateway.deliver_frame(delivery, sequence)
         gateway.delivering(self, delivery)
         return frame * 2 if gateway.switches.deliver_dup == "same_seq" else frame
+
+    def _take_deliver_resps(self, answers: bulk.DeliverResps) -> int:
+        """Answers to DELIVERs; how many octets. 0 if some are not as they should be: then each is looked at."""
+        delivered = self._delivered
+        found = [delivered.get(sequence) for sequence in answers.sequences]
+        if any(answers.results) or [each and each.own_id for each in found] != list(answers.msg_ids):
+            return 0
+        if len(set(answers.sequences)) != len(found):
+            return 0
+        for sequence, delivery in zip(answers.sequences, found, strict=True):
+            assert delivery is not None
+            del delivered[sequence]
+            self._gateway.delivered(self, delivery, 0)
+        self.pump()
+        return answers.octets
 
     def _take_answer(self, command: int, sequence: int, body: bytes) -> None:
         gateway = self._gateway
@@ -567,7 +612,7 @@ class Session:
                 self._gateway.undelivered(self, delivery)
                 continue
             delivery.tries, delivery.sent_s = delivery.tries + 1, now_s
-            again.append(self._gateway.deliver_pdu(delivery).pack(sequence))
+            again.append(self._gateway.deliver_frame(delivery, sequence))
         for sequence, (sent_s, tries) in list(self._active.items()):
             if now_s - sent_s < timeout_s:
                 continue

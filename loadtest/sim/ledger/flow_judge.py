@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -96,6 +97,16 @@ class Judge:
             self._slide(at_s)
             self._window.append(Arrival(at_s, weight))
             self._window_weight += weight
+
+    def arrive_together(self, at_s: float, count: int) -> None:
+        """Record this many accepted arrivals of weight 1 at one moment. ValueError if there is a limit to enforce."""
+        if self.limit:
+            raise ValueError("with a limit each arrival is judged by itself")
+        self._at.extend(repeat(at_s, count))
+        self._offered.extend(repeat(1, count))
+        self._accepted.extend(repeat(1, count))
+        if len(self._at) >= PENDING_MAX:
+            self._fold()
 
     def verdict(self) -> Verdict:
         """The figures so far."""
