@@ -9,8 +9,7 @@ import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane import account_states, policy
-from dispatcher.core.lane import owner as owner_module
+from dispatcher.core.lane import account_states, consequences, policy
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import ACCOUNT, TROUBLES, AccountEvent, AccountState, Standing
 from dispatcher.core.lane.owner import Owner
@@ -79,7 +78,7 @@ def a_busy_vendor_fails_recipients(patch: MonkeyPatch) -> None:
     def consequence(verdict: Any, chunk: Any, spec: LaneSpec, *times: float) -> Any:
         return original(verdict, chunk, msgspec.structs.replace(spec, give_up_after_s=0.0), *times)
 
-    patch.setattr(owner_module, "consequence", consequence)
+    patch.setattr(consequences, "consequence", consequence)
 
 
 def a_web_server_s_refusal_fails_recipients(patch: MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from typing import Final
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.flow.pacing import Pacer
-from dispatcher.core.lane.account import AccountLane, Ready, Sending
+from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.effects import Effect, Go
 from dispatcher.core.lane.gate import TimeToLive
 from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.lane.owner import Owner
+from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Chunk
 
 SLACK_S: Final = 0.005
@@ -78,7 +79,7 @@ def everybody_at_the_gate_goes_at_once(patch: MonkeyPatch) -> None:
 
 def the_last_at_the_gate_goes_first(patch: MonkeyPatch) -> None:
     def first_at_gate(self: AccountLane) -> Sending | None:
-        return next((each for each in reversed(list(self.unsent)) if each.stands_s is not None), None)
+        return next((each for each in reversed(list(self.at_gate))), None)
 
     patch.setattr(AccountLane, "first_at_gate", property(first_at_gate))
 

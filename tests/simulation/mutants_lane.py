@@ -195,8 +195,8 @@ def policy_resend_does_not_wait(patch: MonkeyPatch) -> None:
 
     def became_unknown(self: Unknowns, chunk: Chunk, now_s: float, now_ms: int, request_s: float) -> None:
         original(self, chunk, now_s, now_ms, request_s)
-        if chunk.intent in self._waiting:
-            self._waiting[chunk.intent] = (now_s, self._waiting[chunk.intent][1])
+        for pending in self._waiting.get(chunk.intent, {}).values():
+            pending.at_s = now_s
 
     patch.setattr(Unknowns, "became_unknown", became_unknown)
 

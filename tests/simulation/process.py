@@ -15,7 +15,7 @@ from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.results.requests import RequestTime
-from schemas.records import Checked, Checkpoint, CheckpointAt, Intent, Outcome, Owned, Stop, Stopped
+from schemas.records import Checked, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Stop, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
 from tests.simulation.held_watch import HeldWatch
 from tests.simulation.place import BALANCE_INTERVAL_S, TTL_S, Place
@@ -274,7 +274,7 @@ class Process:
             self.log.readers.remove(self._written)
 
     def _append(self, records: list[Any]) -> None:
-        facts = [record for record in records if isinstance(record, Outcome)]
+        facts = [record for record in records if isinstance(record, Outcome | Outcomes)]
 
         def done(fate: Fate) -> None:
             if fate == "written":
@@ -329,7 +329,7 @@ class Process:
         if self.stopped:  # a former owner's request came to its end: its outcome is a fact
             facts = [effect.record for effect in owner._out if isinstance(effect, Append)]
             owner._out.clear()
-            self._append([record for record in facts if isinstance(record, Outcome)])
+            self._append([record for record in facts if isinstance(record, Outcome | Outcomes)])
         else:
             self._poll()
 

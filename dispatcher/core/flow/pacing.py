@@ -168,10 +168,11 @@ class Pacer:
         del self._occupied[:gone]
 
     def _move(self, ticket: int, old_s: float, new_s: float | None, units: int) -> None:
-        try:
-            self._occupied.remove((old_s, ticket, units))
-        except ValueError:
+        entry = (old_s, ticket, units)
+        at = bisect_left(self._occupied, entry)
+        if at == len(self._occupied) or self._occupied[at] != entry:
             return
+        del self._occupied[at]
         if new_s is None:
             self._units -= units
         else:

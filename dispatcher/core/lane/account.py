@@ -7,108 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.flow.fairness import FairShare, UrgentFirst
 from dispatcher.core.flow.pacing import GUARD_S, Pacer
 from dispatcher.core.lane.account_states import AccountEvent, AccountState, Standing
 from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_OF_LIFE, Lead, TimeToLive
 from dispatcher.core.lane.notices import whole
+from dispatcher.core.lane.requests import UNWRITTEN_TOLD, Proposal, Ready, Sending, Unwritten
 from dispatcher.core.lane.spec import LaneSpec as LaneSpec
 from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Piece
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.messages.personal import ChunkTexts
 from schemas.records import Stop, Why
 
 CROWD_MAX = 20
-UNWRITTEN_TOLD = 10
 HOURS_CHECKED_S = 5.0
 """The wall clock may jump."""
 
 DRY_POLLS_MAX = 64
 """The most balance queries that pass between two tries of an account that is refused in spite of its credit."""
-
-
-class Proposal(msgspec.Struct):
-    """An intent that was given to the log and not read back yet. `parts`: the messages its recipients are billed as.
-
-    `doubted_s`: when the log failed without saying whether it wrote it.
-    """
-
-    n: int
-    piece: Piece
-    count: int
-    parts: int
-    numbers: memoryview
-    texts: ChunkTexts | None
-    asked_s: float
-    ttl_s: float
-    doubted_s: float | None = None
-
-
-class Ready(msgspec.Struct):
-    """An intent read back as valid (at `read_s`), not yet handed to the driver."""
-
-    chunk: Chunk
-    parts: int
-    numbers: memoryview
-    texts: ChunkTexts | None
-    asked_s: float
-    ttl_s: float
-    read_s: float
-    urgent: bool
-
-    @property
-    def deadline_s(self) -> float:
-        """The end of its time to live."""
-        return self.asked_s + self.ttl_s
-
-
-class Sending(msgspec.Struct):
-    """A chunk handed to the driver at `handed_s`.
-
-    `stands_s`: since when its request is built and connected (the gate). `written`: its first byte may have gone out,
-    with `ticket` for its place in the flow limit. `refused`: why it may not be written any more. `trial`: it
-    finds out whether the account may send again.
-    """
-
-    chunk: Chunk
-    parts: int
-    units: int
-    asked_s: float
-    ttl_s: float
-    handed_s: float
-    urgent: bool
-    trial: bool = False
-    stands_s: float | None = None
-    written: bool = False
-    ticket: int = 0
-    refused: str = ""
-
-    @property
-    def deadline_s(self) -> float:
-        """The end of its time to live."""
-        return self.asked_s + self.ttl_s
-
-
-class Unwritten(msgspec.Struct):
-    """A chunk that came back `tries` times in a row without a byte written; `why` it did the last time."""
-
-    campaign: str
-    recipients: int
-    tries: int
-    why: str
-
-    @property
-    def told(self) -> bool:
-        """Whether it was tried often enough for people to know."""
-        return self.tries >= UNWRITTEN_TOLD
-
-    def sentence(self) -> str:
-        """A sentence for people, without its full stop."""
-        return f"a chunk of {self.campaign} was tried {self.tries} times without a byte written: {self.why}"
 
 
 class AccountLane:
@@ -256,34 +173,47 @@ class AccountLane:
         self._handing.leaves(ready)
         chunk, units = ready.chunk, self.units(ready.chunk.count, ready.parts)
         asked_s, ttl_s, trial = ready.asked_s, ready.ttl_s, self.standing.trying
-        sending = Sending(chunk, ready.parts, units, asked_s, ttl_s, now_s, ready.urgent, trial)
+        sending = Sending(chunk, ready.parts, units, ready.texts, asked_s, ttl_s, now_s, ready.urgent, trial)
         self.sending[chunk.intent] = sending
         return sending
 
-    def stands(self, sending: Sending, now_s: float) -> None:
-        """Its request is built and connected."""
+    def at_once(self, messages: int, now_s: float) -> int:
+        """How many of these messages of a link leave together."""
+        return messages if self.pacer is None else min(messages, self.pacer.share(now_s))
+
+    def stands(self, sending: Sending, units: int, now_s: float) -> None:
+        """Its request, or these units of it, is built and connected."""
+        sending.waits_for = units
         if sending.stands_s is None:
             sending.stands_s = now_s
             self.lead.took(now_s - sending.asked_s)
 
     @property
+    def at_gate(self) -> Iterable[Sending]:
+        """What waits at the gate."""
+        return (sending for sending in self.sending.values() if sending.waits_for)
+
+    @property
     def first_at_gate(self) -> Sending | None:
-        """The request that leaves next among those that stand at the gate."""
-        return self._leaving.first(sending for sending in self.unsent if sending.stands_s is not None)
+        """What leaves next among those that wait at the gate."""
+        return self._leaving.first(self.at_gate)
 
     def opens_at(self, sending: Sending, now_s: float) -> float:
         """When the flow limit and what holds the account let it leave. <= now_s: now."""
         if self.pacer is None:
             return self.held_until_s
-        return max(self.held_until_s, self.pacer.earliest(sending.units, now_s))
+        return max(self.held_until_s, self.pacer.earliest(sending.waits_for, now_s))
 
     def leaves(self, sending: Sending, now_s: float) -> None:
-        """Its first byte is written now."""
-        sending.written = True
+        """The first byte of what it waited for is written now."""
         if self.pacer is not None:
-            sending.ticket = self.pacer.left(sending.units, now_s)
+            sending.ticket = self.pacer.left(sending.waits_for, now_s)
+        sending.units = max(0, sending.units - sending.waits_for)
+        sending.waits_for = 0
+        sending.written = not sending.units
         self._leaving.leaves(sending)
-        self.ttl.enough(now_s - sending.asked_s)
+        if sending.written:
+            self.ttl.enough(now_s - sending.asked_s)
 
     def too_late(self, chunk: Ready | Sending, now_s: float) -> str:
         """Why the time to live of this intent was over before a byte was written; later ones live longer."""
@@ -295,6 +225,9 @@ class AccountLane:
         elif isinstance(chunk, Ready):
             self.ttl.waited_in_vain(chunk.ttl_s)
             why = f"{len(self.sending)} requests before it were under way"
+        elif chunk.granted:
+            self.ttl.too_short(chunk.ttl_s)
+            why = f"only {chunk.granted:,} of its messages were written in {now_s - chunk.handed_s:.1f} s"
         elif chunk.stands_s is None or chunk.stands_s > chunk.deadline_s:
             self.ttl.too_short(chunk.ttl_s)
             why = f"building its request and connecting took {now_s - chunk.handed_s:.1f} s"
@@ -302,7 +235,8 @@ class AccountLane:
             self.ttl.too_short(chunk.ttl_s)
             why = f"the flow limit had no room for its {chunk.units:,} {self.spec.unit}"
         why += f", and an intent may wait {chunk.ttl_s:g} s"
-        self.came_back(chunk.chunk, why)
+        if isinstance(chunk, Ready) or not chunk.granted:
+            self.came_back(chunk.chunk, 0, chunk.chunk.count, why)
         return why
 
     # --- what happened ---
@@ -314,14 +248,21 @@ class AccountLane:
         if known is not None:
             self.fair.give_back(campaign, self.units(count, parts), known.weight, urgent=known.urgent)
 
-    def came_back(self, chunk: Chunk, why: str) -> None:
-        """It was tried without a byte written: people are told now and then."""
-        key = (chunk.job, chunk.start)
-        known = self.unwritten.setdefault(key, Unwritten(chunk.campaign, chunk.count, 0, why))
+    def came_back(self, chunk: Chunk, at: int, count: int, why: str) -> None:
+        """These recipients were tried without a byte written: people are told now and then."""
+        key = (chunk.job, chunk.start + at)
+        known = self.unwritten.setdefault(key, Unwritten(chunk.campaign, count, 0, why))
         known.tries += 1
-        known.recipients, known.why = chunk.count, why  # it may have been cut differently since
+        known.recipients, known.why = count, why  # it may have been cut differently since
         if known.tries % UNWRITTEN_TOLD == 0:
             self.news.append(known.sentence())
+
+    def was_written(self, chunk: Chunk, at: int, count: int) -> None:
+        """Something was written of what these recipients are sent."""
+        if self.unwritten:
+            start = chunk.start + at
+            for key in [key for key in self.unwritten if key[0] == chunk.job and start <= key[1] < start + count]:
+                del self.unwritten[key]
 
     def tell(self, event: AccountEvent, now_s: float, now_ms: int, *, code: str = "", hold_s: float = 0.0) -> None:
         """Something happened to the account: see dispatcher/core/lane/account_states.py."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.messages.personal import ChunkTexts
-from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Resolved, Stop
+from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Outcomes, Resolved, Stop
 
 
 class Append(msgspec.Struct, frozen=True):
     """Append to the journal."""
 
-    record: Intent | Outcome | Resolved | Checkpoint
+    record: Intent | Outcome | Outcomes | Resolved | Checkpoint
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -42,8 +42,8 @@ class Fetch(msgspec.Struct, frozen=True):
 class Send(msgspec.Struct, frozen=True):
     """Build this chunk's request, connect, call `Owner.may_write` right before the first byte; then `Owner.answered`.
 
-    If `may_write` makes the request wait, it is called again after the request's Go. `texts`: the texts of its
-    recipients, if the campaign is personalised.
+    A link calls `Owner.grant` for the messages that it has room for, and `Owner.runs_answered` at the end. What must
+    wait is asked for again after its Go. `texts`: the texts of the recipients, if the campaign is personalised.
     """
 
     intent: int
@@ -55,7 +55,7 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Go(msgspec.Struct, frozen=True):
-    """A request at the gate calls `Owner.may_write` again now."""
+    """What waits at the gate calls `Owner.may_write`, or `Owner.grant`, again now."""
 
     intent: int
 

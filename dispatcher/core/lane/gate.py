@@ -2,14 +2,18 @@
 
 Whatever takes time lies before the gate: reading the intent back, taking the values, building the body, connecting,
 logging in. The place is taken as the first byte is written, so a slow step delays its own request and costs it nothing
-else. What these steps take is learned here, for each account by itself: how far ahead of its moment an intent is asked
-for (`Lead`), how long it lives and how many wait (`TimeToLive`). Without the second, a step that takes longer than the
+else. A link asks for the messages of a chunk that fit its window, again and again; each such grant has its own place.
+
+What these steps take is learned here, for each account by itself: how far ahead of its moment an intent is asked for
+(`Lead`), how long it lives and how many wait (`TimeToLive`). Without the second, a step that takes longer than the
 configured time to live would have every intent expire, for ever.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+import msgspec
 
 LEAD_FIRST_S: Final = 0.05
 LEAD_MIN_S: Final = 0.005
@@ -25,6 +29,16 @@ AHEAD_MAX: Final = 64
 TTL_MAX_S: Final = 600.0
 EASY: Final = 4
 """A request written within this fraction of its time to live says that half of it would do."""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What a link may write of a chunk now: this many messages (0: none of its rest ever), under this `ticket`."""
+
+    messages: int
+    ticket: int
+
+
+NOTHING_EVER: Final = Grant(0, 0)
 
 
 class Lead:

@@ -13,11 +13,12 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.lane.account import AccountLane, Proposal, Ready, Sending
+from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.batches import Batches
 from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
 from dispatcher.core.lane.policy import not_sent
+from dispatcher.core.lane.requests import Proposal, Ready, Sending
 from dispatcher.core.lane.work import CampaignWork, Piece
 from schemas.records import Intent
 
@@ -78,10 +79,9 @@ class NextSends:
 
     def _let_go(self, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
         """Wake the requests at the gate that may not be written any more, and the one that has a place."""
-        for sending in lane.unsent:
-            if sending.stands_s is None:
-                continue
-            if draining or now_s > sending.deadline_s or self.refusal(lane, sending):
+        for sending in lane.at_gate:
+            stopped = not sending.grace_s and (draining or self.refusal(lane, sending))
+            if stopped or now_s > sending.deadline_s:
                 yield Go(sending.chunk.intent)
             else:
                 self.wake_s = min(self.wake_s, sending.deadline_s + 0.001)

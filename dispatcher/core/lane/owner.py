@@ -3,7 +3,8 @@
 The order that the guarantees depend on (docs/ARCHITECTURE.md, "The lane"): choose a chunk and append its Intent; act on
 it only after it was read back behind our own, still newest Owned; build the request and connect; call `may_write` right
 before the first byte, which refuses after the time to live (counted from the request to append) and makes the request
-wait until the flow limit has a place; append the Outcome. Nothing else in the program starts a request.
+wait until the flow limit has a place; append the Outcome. A link calls `grant` instead, for every few messages of a
+chunk, and its answer is in runs (Outcomes). Nothing else in the program starts a request.
 
 A shell (consumers/lanes/runner.py; the simulation) feeds it records, answers and the time, and performs its effects.
 """
@@ -16,20 +17,22 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import AccountLane, LaneSpec, Ready, Sending
+from dispatcher.core.lane.account import AccountLane, LaneSpec
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.admission import Admission
-from dispatcher.core.lane.effects import Append, Effect, Point, Tell, Warn
+from dispatcher.core.lane.consequences import Consequences, tell
+from dispatcher.core.lane.effects import Append, Effect, Go, Point, Tell, Warn
+from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
-from dispatcher.core.lane.policy import Consequence, consequence, noted, outcome_of
+from dispatcher.core.lane.policy import POLICY, noted, row_of
+from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
-from dispatcher.core.lane.verdict import Kind, Origin, Verdict
+from dispatcher.core.lane.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Why
-from schemas.records import Effect as ChunkEffect
 
 DOUBT_S: Final = 10.0
 """How long after its time to live an uncertain intent is awaited."""
@@ -63,7 +66,7 @@ class Owner:
         self.deposed = False
         self.draining = False
         self.wake_s = NEVER
-        self._waits: dict[int, Wait] = {}  # of chunks that are sent again, by intent
+        self._consequences = Consequences()
         self._notices: dict[str, Notices] = {}
         self._admission = Admission(state, campaigns, self.lanes)
         self._last_checkpoint = state.position
@@ -166,11 +169,54 @@ class Owner:
         """
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
+        return False if sending is None else self._may_leave(lane, sending, sending.units, now_s)
+
+    def grant(self, intent: int, account: str, messages: int, now_s: float, *, started: bool = False) -> Grant | None:
+        """Called by a link that has room for `messages` of this chunk: how many of them it must write now.
+
+        It asks again for the others. No messages: none of the rest may ever be written, and is reported as never
+        written. None: it waits at the gate; ask again at its Go. `started`: these are messages of a recipient whose
+        first one is out: neither a pause nor the time to live holds them back, but they must leave within half of the
+        longest time of a request after it.
+        """
+        lane = self.lanes[account]
+        sending = lane.sending.get(intent)
         if sending is None:
-            return False
-        lane.stands(sending, now_s)
+            return NOTHING_EVER
+        sending.grace_s = lane.spec.timeout_s / 2 if started else 0.0
+        units = lane.at_once(messages, now_s)
+        leaves = self._may_leave(lane, sending, units, now_s)
+        if leaves is None:
+            return None
+        if not leaves:
+            return NOTHING_EVER
+        sending.granted += units
+        return Grant(units, sending.ticket)
+
+    def messages_answered(self, account: str, ticket: int, wrote_s: float, answered_s: float) -> None:
+        """All messages of a grant are answered. Without this, they are taken to arrive as late as any request can."""
+        pacer = self.lanes[account].pacer
+        if pacer is not None:
+            pacer.answered(ticket, wrote_s, answered_s)
+
+    def heard(self, account: str, verdict: Verdict, now_s: float, now_ms: int, *, intent: int | None = None) -> None:
+        """A link heard this of a message (of this chunk): it counts for the account at once, for the recipients later.
+
+        Of one chunk, only "too fast" counts more than once.
+        """
+        lane, event = self.lanes[account], POLICY[row_of(verdict)].event
+        sending = None if intent is None else lane.sending.get(intent)
+        if event is None or (sending is not None and event in sending.heard and event is not AccountEvent.TOO_FAST):
+            return
+        if sending is not None and event not in sending.heard:
+            sending.heard += (event,)
+        tell(lane, verdict, event, now_s, now_ms)
+
+    def _may_leave(self, lane: AccountLane, sending: Sending, units: int, now_s: float) -> bool | None:
+        lane.stands(sending, units, now_s)
         sending.refused = self._refusal(lane, sending, now_s)
         if sending.refused:
+            sending.waits_for = 0
             return False
         in_turn = lane.pacer is None or lane.first_at_gate is sending
         if not in_turn or lane.opens_at(sending, now_s) > now_s:
@@ -183,6 +229,8 @@ class Owner:
             return "another process owns the lane"
         if now_s > sending.deadline_s:
             return lane.too_late(sending, now_s)
+        if sending.grace_s:
+            return ""
         return "stopping" if self.draining else self.next.refusal(lane, sending)
 
     def answered(
@@ -200,13 +248,6 @@ class Owner:
         """The driver's verdict on a Send. `answered_s` None: no complete answer came."""
         lane = self.lanes[account]
         sending = lane.sending.pop(intent)
-        chunk = sending.chunk
-        if verdict.kind is not Kind.NOT_SENT:
-            lane.unwritten.pop((chunk.job, chunk.start), None)
-        elif sending.refused:
-            verdict = msgspec.structs.replace(verdict, text=sending.refused, origin=Origin.OURS)
-        else:
-            lane.came_back(chunk, verdict.text)
         if lane.pacer is not None:
             if verdict.kind is Kind.NOT_SENT:
                 lane.pacer.unanswered(sending.ticket, never_left=True)
@@ -214,22 +255,19 @@ class Owner:
                 lane.pacer.answered(sending.ticket, wrote_s, answered_s)
             else:
                 lane.pacer.unanswered(sending.ticket, never_left=False)
-        waited = self._waits.pop(intent, None)
-        since_s = waited.since_s if waited is not None else 0.0
-        result = consequence(verdict, chunk, lane.spec, since_s or now_s, now_s)
-        self._tell(lane, verdict, result, now_s, now_ms)
-        if result.not_before_s or since_s:
-            first_s = now_s if result.waits is Why.BUSY else 0.0
-            self._waits[intent] = Wait(result.not_before_s, result.waits, verdict.code, since_s or first_s)
-        if verdict.kind is Kind.NOT_SENT:
-            lane.not_sent(chunk.campaign, chunk.count, sending.parts)
-        elif result.effect in (ChunkEffect.QUEUED, ChunkEffect.FAILED):
-            lane.spent_since_poll -= sending.parts
-        elif result.effect == ChunkEffect.ACCEPTED:
-            lane.dry = 0
-        self._out.append(Append(outcome_of(chunk, verdict, result.effect, now_ms, sent_ms)))
+        self._out.append(Append(self._consequences.whole(lane, sending, verdict, now_s, now_ms, sent_ms)))
         if verdict.warn:
             self._out.append(Warn(account, "odd answer", verdict.warn))
+
+    def runs_answered(
+        self, intent: int, account: str, answer: RunsAnswer, now_s: float, now_ms: int, *, sent_ms: int = 0
+    ) -> None:
+        """A link's verdicts on a Send, when all of them are there. Raises ValueError if they do not cover it."""
+        lane = self.lanes[account]
+        sending = lane.sending.pop(intent)
+        self._out.append(Append(self._consequences.in_runs(lane, sending, answer, now_s, now_ms, sent_ms)))
+        for warning in dict.fromkeys(run.verdict.warn for run in answer.runs if run.verdict.warn):
+            self._out.append(Warn(account, "odd answer", warning))
 
     # --- what the vendor was asked beside the sending ---
 
@@ -294,6 +332,9 @@ class Owner:
                 self._out.extend(self.next.of(lane, now_s, now_ms, draining=self.draining))
                 self._notice(lane, now_s, now_ms)
             self.wake_s = min(self.wake_s, self.next.wake_s)
+        elif self.deposed:
+            for lane in self.lanes.values():
+                self._out.extend(Go(sending.chunk.intent) for sending in lane.at_gate)
         out, self._out = self._out, []
         return out
 
@@ -344,15 +385,6 @@ class Owner:
         for chunk in self.state.open.values():
             self._became_unknown(chunk, now_s, 0)
 
-    def _tell(self, lane: AccountLane, verdict: Verdict, result: Consequence, now_s: float, now_ms: int) -> None:
-        """What an answer means for the account."""
-        if verdict.slower and lane.pacer is not None:
-            lane.pacer.throttled(now_s)
-        if result.event is AccountEvent.NO_CREDIT:
-            lane.no_credit(verdict.code, now_s, now_ms)
-        elif result.event is not None:
-            lane.tell(result.event, now_s, now_ms, code=verdict.code, hold_s=result.hold_s)
-
     def _notice(self, lane: AccountLane, now_s: float, now_ms: int) -> None:
         """Write what keeps recipients of this account from being sent, if it changed."""
         notices = self._notices[lane.spec.account]
@@ -384,8 +416,7 @@ class Owner:
         proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
         if lane is None or proposal is None or self.deposed:
             return
-        if proposal.piece.wait.since_s:
-            self._waits[chunk.intent] = Wait(since_s=proposal.piece.wait.since_s)
+        self._consequences.opened(chunk.intent, proposal.piece.wait)
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent
         text, asked_s, ttl_s = (proposal.numbers, proposal.texts), proposal.asked_s, proposal.ttl_s
@@ -394,15 +425,13 @@ class Owner:
     def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
         if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
             self._became_unknown(chunk, now_s, now_ms)
-        if chunk.state not in (ChunkState.UNKNOWN, ChunkState.IN_FLIGHT):
-            self.unknowns.forget(chunk.intent)
-        wait = self._waits.pop(chunk.intent, None) or Wait()
+        self.unknowns.moved(chunk)
         job = self.state.jobs.get(chunk.job)
         lane = self.lanes.get(chunk.account)
         campaign = self.campaigns.get(chunk.campaign)
         cancelled = campaign is not None and campaign.cancelled
-        if not cancelled and lane is not None and job is not None and job.job is not None:
-            for piece in change.returned:
+        for piece, wait in self._consequences.waits(chunk, change.returned):
+            if not cancelled and lane is not None and job is not None and job.job is not None:
                 lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, wait)
         if chunk.job not in self.state.jobs:
             self.next.batches.forget(chunk.job)

@@ -47,3 +47,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     wrong_server: bool = False
     warn: str = ""
     origin: Origin = Origin.VENDOR
+
+
+class AnswerRun(msgspec.Struct, frozen=True):
+    """Neighbouring recipients of a submit with the same verdict."""
+
+    count: int
+    verdict: Verdict
+
+
+class RunsAnswer(msgspec.Struct, frozen=True):
+    """A vendor's answers to one submit, if it gives one for each recipient: `runs` cover all of them, in order.
+
+    The ids are those of schemas.records.Outcomes, for every recipient of the submit.
+    """
+
+    runs: tuple[AnswerRun, ...]
+    ids: bytes = b""
+    parts: int = 1
+    vendor_ids: tuple[str, ...] = ()

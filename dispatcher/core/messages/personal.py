@@ -145,6 +145,10 @@ class ChunkTexts(msgspec.Struct, frozen=True):
         """The one text they all get; None if each is sent values (`Personal.one_text`)."""
         return self.personal.text(self.start) if self.personal.one_text(self.start, self.count) else None
 
+    def parts(self, start: int, count: int) -> int:
+        """How many messages are billed for `count` of these recipients from the chunk's position `start`."""
+        return self.personal.parts(self.start + start, count)
+
     @property
     def values(self) -> list[list[str]]:
         """As `Personal.values`."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import AccountLane, LaneSpec, Proposal
+from dispatcher.core.lane.account import AccountLane, LaneSpec
+from dispatcher.core.lane.requests import Proposal
 from dispatcher.core.lane.work import Piece
 from schemas.records import Job
 

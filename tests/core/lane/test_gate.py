@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from dispatcher.core.campaigns import Campaigns
-from dispatcher.core.lane.account import UNWRITTEN_TOLD, LaneSpec
+from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Send, Tell, Warn
 from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_MIN_S, TTL_MAX_S, Lead, TimeToLive
 from dispatcher.core.lane.owner import Owner, OwnerSettings
+from dispatcher.core.lane.requests import UNWRITTEN_TOLD
 from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
 from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from dispatcher.core.messages.chunks import Batch
@@ -250,7 +251,7 @@ def test_a_chunk_that_is_cut_differently_is_told_with_the_recipients_it_has_now(
     account = Lane().account
     for intent, count in enumerate([10, 4]):
         chunk = Chunk(intent, "spring", "may", 0, 0, 0, count, attempt=1, strikes=0, state=ChunkState.IN_FLIGHT)
-        account.came_back(chunk, "late")
+        account.came_back(chunk, 0, chunk.count, "late")
     [tried] = account.unwritten.values()
     assert (tried.tries, tried.recipients) == (2, 4)
 

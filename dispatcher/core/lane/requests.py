@@ -1,0 +1,108 @@
+"""A chunk on its way to the vendor: proposed to the log, read back, handed to the driver, written. Values only."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from dispatcher.core.lane.account_states import AccountEvent
+from dispatcher.core.lane.state import Chunk
+from dispatcher.core.lane.work import Piece
+from dispatcher.core.messages.personal import ChunkTexts
+
+UNWRITTEN_TOLD: Final = 10
+
+
+class Proposal(msgspec.Struct):
+    """An intent that was given to the log and not read back yet. `parts`: the messages its recipients are billed as.
+
+    `doubted_s`: when the log failed without saying whether it wrote it.
+    """
+
+    n: int
+    piece: Piece
+    count: int
+    parts: int
+    numbers: memoryview
+    texts: ChunkTexts | None
+    asked_s: float
+    ttl_s: float
+    doubted_s: float | None = None
+
+
+class Ready(msgspec.Struct):
+    """An intent read back as valid (at `read_s`), not yet handed to the driver."""
+
+    chunk: Chunk
+    parts: int
+    numbers: memoryview
+    texts: ChunkTexts | None
+    asked_s: float
+    ttl_s: float
+    read_s: float
+    urgent: bool
+
+    @property
+    def deadline_s(self) -> float:
+        """The end of its time to live."""
+        return self.asked_s + self.ttl_s
+
+
+class Sending(msgspec.Struct):
+    """A chunk handed to the driver at `handed_s`.
+
+    `units`: what it still takes of the flow limit. `stands_s`: since when its request is built and connected (the
+    gate); `waits_for`: the units that it waits for there now. `written`: the first byte of its last unit may have gone
+    out, with `ticket` for its last place in the flow limit; `granted`: the messages that a link may write of it.
+    `refused`: why the rest may not be written any more. `trial`: it finds out whether the account may send again.
+    `grace_s`: how much longer than its time to live the rest of a recipient may be written whose first part is out.
+    `heard`: what its answers meant for the account before it was over.
+    """
+
+    chunk: Chunk
+    parts: int
+    units: int
+    texts: ChunkTexts | None
+    asked_s: float
+    ttl_s: float
+    handed_s: float
+    urgent: bool
+    trial: bool = False
+    stands_s: float | None = None
+    waits_for: int = 0
+    written: bool = False
+    granted: int = 0
+    ticket: int = 0
+    refused: str = ""
+    grace_s: float = 0.0
+    heard: tuple[AccountEvent, ...] = ()
+
+    @property
+    def deadline_s(self) -> float:
+        """The end of the time in which it may be written."""
+        return self.asked_s + self.ttl_s + self.grace_s
+
+    def parts_of(self, start: int, count: int) -> int:
+        """The messages that `count` recipients of it from position `start` are billed as."""
+        if self.texts is None:
+            return self.parts * count // self.chunk.count
+        return self.texts.parts(start, count)
+
+
+class Unwritten(msgspec.Struct):
+    """A chunk that came back `tries` times in a row without a byte written; `why` it did the last time."""
+
+    campaign: str
+    recipients: int
+    tries: int
+    why: str
+
+    @property
+    def told(self) -> bool:
+        """Whether it was tried often enough for people to know."""
+        return self.tries >= UNWRITTEN_TOLD
+
+    def sentence(self) -> str:
+        """A sentence for people, without its full stop."""
+        return f"a chunk of {self.campaign} was tried {self.tries} times without a byte written: {self.why}"
