@@ -13,8 +13,8 @@ import numpy as np
 
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
-from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.suppression_list import put
+from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.suppression.list import put
 from dispatcher.vendors.reading.report_columns import ROWS_MAX, indexed, packed
 from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.codec import encode

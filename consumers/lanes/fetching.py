@@ -33,7 +33,7 @@ from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.masking import Masker
-from dispatcher.suppressing_reports import SuppressingReports
+from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Poll, PolledPage, ReportRow
 
 JITTER: Final = 0.1

@@ -32,7 +32,7 @@ from dispatcher.core.results.requests import RequestTime
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.suppressing_reports import SuppressingReports
+from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import Answer, HistoryRow, HttpVendor, ReportRow, Request
 from schemas.batch import BrokenBatch
 from schemas.records import Intent

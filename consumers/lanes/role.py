@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from consumers.lanes.runner import LaneRunner
 from dispatcher.accounts.holders import GROUP
-from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.state import LaneBroken
 from dispatcher.drivers.opening import driver_of
 from dispatcher.errors import DispatcherError
+from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.process.roles import Work, start_tasks

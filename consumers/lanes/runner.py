@@ -26,7 +26,6 @@ from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
-from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
@@ -35,10 +34,11 @@ from dispatcher.core.lane.verdict import Kind, Origin
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
 from dispatcher.errors import LogDamaged, LogError, TextError
+from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
-from dispatcher.suppressing_reports import SuppressingReports
+from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode

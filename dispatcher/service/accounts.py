@@ -16,11 +16,11 @@ from msgspec.structs import asdict
 
 from dispatcher.accounts.ask_book import BalanceBook, Query, asked
 from dispatcher.accounts.holders import lane_holders
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
 from dispatcher.service.hindrances import AccountStop, stop_of

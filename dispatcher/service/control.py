@@ -14,11 +14,11 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns import no_campaign, view_of

@@ -9,8 +9,8 @@ import msgspec
 
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.accounts.stops import as_object, sentence
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.lane.notices import whole
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import listed

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.service.session import Session

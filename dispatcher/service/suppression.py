@@ -15,7 +15,7 @@ from dispatcher.core.suppression import ascending_once, contains, key_as_written
 from dispatcher.errors import LogError, UserError
 from dispatcher.os_user import os_user
 from dispatcher.service.session import Session
-from dispatcher.suppression_list import SuppressionList, put, snapshot_if_due
+from dispatcher.suppression.list import SuppressionList, put, snapshot_if_due
 from schemas.records import SuppressionSource
 
 LISTED_MAX: Final = 100

@@ -15,14 +15,14 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
-from dispatcher.suppression_list import snapshot_if_due
+from dispatcher.suppression.list import snapshot_if_due
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
 from producers.launch.plan import LaunchCounts, Plan

@@ -9,18 +9,18 @@ from datetime import datetime
 
 import msgspec
 
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.clock import now_ms
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.numbers import ADVICE, is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.progress import AccountQueue, queues
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
-from dispatcher.suppression_list import SuppressionList
+from dispatcher.suppression.list import SuppressionList
 from producers.launch.balances import ask_balances
 from producers.launch.definition import Definition, define
 from producers.launch.personal_texts import PersonalTexts

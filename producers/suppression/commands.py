@@ -30,7 +30,7 @@ from dispatcher.service.suppression import (
     suppressed_because,
     suppression_key,
 )
-from dispatcher.suppression_list import SuppressionList
+from dispatcher.suppression.list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
 from dispatcher.terminal.questions import confirm

@@ -11,7 +11,7 @@ import polars as pl
 from dispatcher.core.numbers import Numbers, is_domestic
 from dispatcher.core.suppression import shown
 from dispatcher.store.export.table_files import TIME, TableKind, write_table
-from dispatcher.suppression_list import SuppressionList
+from dispatcher.suppression.list import SuppressionList
 
 ROWS: Final = 100_000
 SCHEMA: Final[dict[str, Any]] = {

@@ -15,7 +15,7 @@ from dispatcher.arrivals import pack_inbound, pack_reports, take_opt_outs
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
-from dispatcher.suppressing_reports import SuppressingReports
+from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
 from producers.web.answers import Answer
 from producers.webhooks.allowed_sources import expected_from

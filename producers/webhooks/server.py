@@ -25,7 +25,7 @@ from dispatcher.config.file import Config
 from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.suppressing_reports import SuppressingReports
+from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
 from producers.web.answers import Answer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
 from dispatcher.log.opening import open_log
-from dispatcher.suppression_list import put
+from dispatcher.suppression.list import put
 from tests.cli.campaigns import LAUNCH, configured
 
 A, B, C = "13800138000", "13800138001", "13800138002"

@@ -9,9 +9,9 @@ import random
 import sys
 
 from consumers.lanes.runner import LaneRunner
-from dispatcher.campaigns_feed import CampaignsFeed
 from dispatcher.config.file import Config, load
 from dispatcher.drivers.opening import driver_of
+from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.process import logs

@@ -52,7 +52,7 @@ DRAWING = {"rich"}
 """Only what draws may import these."""
 
 OURS = {
-    "dispatcher.drivers", "dispatcher.log.kafka", "dispatcher.store.export", "dispatcher.suppression_list",
+    "dispatcher.drivers", "dispatcher.log.kafka", "dispatcher.store.export", "dispatcher.suppression.list",
     "loadtest.sim.server", "producers.lists", "producers.webhooks",
 }  # fmt: skip
 """Parts of ours that no light command may import."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.errors import UserError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
 from dispatcher.service.control import (
     before_control,

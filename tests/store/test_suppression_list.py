@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher import suppression_list
 from dispatcher.errors import LogDamaged, LogNewer
 from dispatcher.log.port import Entry
-from dispatcher.suppression_list import SuppressionList, put, snapshot_if_due
+from dispatcher.suppression import list as suppression_list
+from dispatcher.suppression.list import SuppressionList, put, snapshot_if_due
 from schemas.codec import VERSION, decode, encode
 from schemas.records import SuppressionOrigin, SuppressionSnapshotAt
 from tests.memory_log import MemoryLog

@@ -19,7 +19,7 @@ from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
-from dispatcher.suppression_list import put
+from dispatcher.suppression.list import put
 from loadtest.bench.harness import MEGABYTE, figure, in_its_own_process, tell
 from loadtest.bench.launching.launch import CONFIG
 from producers.launch.api import launch

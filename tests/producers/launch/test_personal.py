@@ -17,7 +17,7 @@ from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import parse
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import InputError, TextError, UserError
-from dispatcher.suppression_list import put
+from dispatcher.suppression.list import put
 from producers.launch.commit import commit
 from producers.launch.personal_values import CHARACTERS_MAX
 from producers.launch.plan_text import plan_lines

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher import suppression_list
 from dispatcher.arrivals import take_inbound
 from dispatcher.config.file import parse
 from dispatcher.errors import InputError, LogUnavailable
-from dispatcher.suppression_list import put
+from dispatcher.suppression import list as suppression_list
+from dispatcher.suppression.list import put
 from producers.launch.commit import commit
 from producers.lists import dedupe
 from producers.lists.dedupe import Growing, Listed, separate, suppression_of

@@ -13,7 +13,7 @@ from dispatcher.arrivals import take_inbound
 from dispatcher.config.file import parse
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.errors import LogTimeout, LogUnavailable
-from dispatcher.suppression_list import SuppressionList
+from dispatcher.suppression.list import SuppressionList
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.codec import decode
 from schemas.records import Inbound, SuppressionOrigin

@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.campaigns_feed import read_campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import Change, Listing, ascending_once, bare, contains, empty, folded, keys
 from dispatcher.errors import LogDamaged
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of
 from schemas.codec import encode

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.numbers import Numbers
 from dispatcher.log.port import Log
-from dispatcher.suppression_list import put
+from dispatcher.suppression.list import put
 from dispatcher.vendors.seam.outcomes import ReportCodes
 from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.records import Reports

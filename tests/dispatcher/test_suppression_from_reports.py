@@ -8,8 +8,8 @@ import pytest
 from dispatcher.arrivals import columns, take_reports
 from dispatcher.config.file import parse
 from dispatcher.errors import ConfigError
-from dispatcher.suppressing_reports import SuppressingReports
-from dispatcher.suppression_list import SuppressionList, put
+from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.suppression.list import SuppressionList, put
 from dispatcher.vendors.batch.pushes import REPORT_CODES as BATCH
 from dispatcher.vendors.cosms.pages import REPORT_CODES as COSMS
 from dispatcher.vendors.seam.vendor import ReportRow

@@ -1,0 +1,1 @@
+"""The suppression list on the log, and the reports that put numbers on it."""
