@@ -30,7 +30,7 @@ from dispatcher.config.file import Config
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind, Origin
+from dispatcher.core.lane.verdict import TEXT_NOT_CARRIED, Kind, Origin
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
 from dispatcher.errors import LogDamaged, LogError, TextError
@@ -278,7 +278,7 @@ class LaneRunner:
             )
             verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
         except TextError as error:
-            verdict = Verdict(kind=Kind.CONTENT, code="local", text=str(error), origin=Origin.OURS)
+            verdict = Verdict(kind=Kind.CONTENT, code=TEXT_NOT_CARRIED, text=str(error), origin=Origin.OURS)
         self._gates.pop(send.intent, None)
         owner.answered(
             send.intent,

@@ -16,8 +16,7 @@ import msgspec
 
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
-from dispatcher.core.lane.policy import HISTORY, HISTORY_PARTLY
-from dispatcher.core.lane.verdict import NO_ANSWER
+from dispatcher.core.lane.verdict import HISTORY, HISTORY_PARTLY, NO_ANSWER, UNREADABLE
 from dispatcher.core.results.evidence import Candidate, conclude
 from dispatcher.core.results.journal import lane_place
 from dispatcher.errors import UserError
@@ -321,7 +320,7 @@ def why(request: UnknownRequest) -> str:
         return f"the dispatcher stopped while it was under way{said}"
     if chunk.code == NO_ANSWER:
         return f"no answer came{said}"
-    if chunk.code == "unreadable":
+    if chunk.code == UNREADABLE:
         return f"an answer that cannot be read{said}"
     known = meaning(request.vendor, "submit", chunk.code)
     # Where its meaning is known, the vendor's text says no more than its code.

@@ -15,7 +15,7 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import Chunk
-from dispatcher.core.lane.verdict import Kind, Origin, Verdict
+from dispatcher.core.lane.verdict import HISTORY, HISTORY_PARTLY, Kind, Origin, Verdict
 from schemas.records import Effect, Outcome, Why
 
 RETRY: Final = Backoff(1.0, 60.0)
@@ -176,11 +176,6 @@ def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
     """The record of a chunk that provably never went out."""
     verdict = Verdict(kind=Kind.NOT_SENT, text=why, origin=Origin.OURS)
     return outcome_of(chunk, verdict, Effect.QUEUED, now_ms, 0)
-
-
-HISTORY: Final = "history"
-HISTORY_PARTLY: Final = "history, partly"
-"""Codes for an unknown chunk in the vendor's history: none of its recipients, or some of them."""
 
 
 def noted(chunk: Chunk, vendor_ids: tuple[str, ...], why: str, intent_ms: int) -> Outcome:

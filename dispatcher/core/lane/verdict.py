@@ -13,6 +13,16 @@ NO_ANSWER: Final = "no answer"
 NOT_CONNECTED: Final = "not connected"
 """Codes of verdicts that no vendor gave: after the first byte, and before it. Nothing depends on them."""
 
+UNREADABLE: Final = "unreadable"
+"""The code of an answer that is not in the form of the vendor's document."""
+TEXT_NOT_CARRIED: Final = "local"
+"""The code of a text that the account cannot carry."""
+NOT_WRITTEN: Final = "not sent"
+"""The code of a request that the dispatcher did not write."""
+HISTORY: Final = "history"
+HISTORY_PARTLY: Final = "history, partly"
+"""Codes for an unknown chunk in the vendor's history: none of its recipients, or some of them."""
+
 
 class Origin(StrEnum):
     """The origin of a verdict."""

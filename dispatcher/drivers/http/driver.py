@@ -24,7 +24,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from dispatcher.core.lane.verdict import NOT_CONNECTED, Origin
+from dispatcher.core.lane.verdict import NOT_CONNECTED, NOT_WRITTEN, UNREADABLE, Origin
 from dispatcher.drivers.http.answer import bounded, ends, start
 from dispatcher.drivers.http.body import Body, MayWrite, Run
 from dispatcher.drivers.http.sessions import Sessions
@@ -146,7 +146,7 @@ class HttpDriver:
         except Exception as error:  # a bug in a vendor's file must not end the lane
             log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
             why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
-            return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=why)
+            return Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=why)
         return self.masked(result) if isinstance(result, Verdict) else result
 
     async def operate(self, operation: Operation, *, before_write: Callable[[], bool] | None = None) -> OperationResult:
@@ -224,7 +224,7 @@ class HttpDriver:
                 if body.written:
                     self._sessions.broke(session, run.transport, error)
                 if body.expired:
-                    return Verdict(kind=Kind.NOT_SENT, code="not sent", text=LATE, origin=Origin.OURS), 0
+                    return Verdict(kind=Kind.NOT_SENT, code=NOT_WRITTEN, text=LATE, origin=Origin.OURS), 0
                 body.stale = body.stale or body.waits  # the vendor closed the connection of the waiting request
                 if body.stale and (run.ended or not request.same_connection):
                     continue

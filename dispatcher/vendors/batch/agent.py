@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.verdict import UNREADABLE, Kind, Verdict
 from dispatcher.errors import InputError
 from dispatcher.vendors.batch.agent_wire import DES_BYTES, encrypted, read_answer, signature, timestamp
 from dispatcher.vendors.seam.exchange import Operation, OperationFlow, OperationResult, Request
@@ -244,7 +244,7 @@ def _flow(path: str, form: list[tuple[str, str]], table: Codes, done: str, hidde
     answer = yield Request(path=path, prefix=body, submits=True)
     code, words, text = read_answer(answer, hidden)
     if code is None:
-        verdict = Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text)
+        verdict = Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=text)
         return OperationResult(verdict=verdict, says=f"the answer is not of the document: {text}")
     verdict, row = table.verdict(code, text=text), table.find(code)
     if row is None:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from dispatcher.core.lane.verdict import UNREADABLE
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors.batch.agent import Agent
@@ -226,7 +227,7 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
         """`halves`: codes that a smaller request may avoid, besides those in the table."""
         code, lines, text = read_answer(answer)
         if code is None:
-            return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn="the answer is not of the document")
+            return Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=text, warn="the answer is not of the document")
         if code != "0":
             verdict = self.codes.verdict(code, text=text)
             return msgspec.structs.replace(verdict, divide=verdict.divide or code in halves)
@@ -246,7 +247,7 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
         answer = yield Request(path=BALANCE_PATH, prefix=form.encode("ascii"))
         code, lines, text = read_answer(answer)
         if code is None:
-            odd = Verdict(kind=Kind.RETRY_LATER, code="unreadable", text=text, warn="the answer is not of the document")
+            odd = Verdict(kind=Kind.RETRY_LATER, code=UNREADABLE, text=text, warn="the answer is not of the document")
             return Balance(messages=None, verdict=odd)
         if code != "0":
             return Balance(messages=None, verdict=self.codes.verdict(code, text=text))

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import NOT_CONNECTED
+from dispatcher.core.lane.verdict import NOT_CONNECTED, UNREADABLE
 from dispatcher.vendors.cosms import media, pages
 from dispatcher.vendors.cosms.codes import CODES
 from dispatcher.vendors.cosms.wire import (
@@ -135,7 +135,7 @@ def refusal(said: CodedAnswer) -> Verdict:
     if said.code and said.code != OK:
         return CODES.verdict(said.code, text=said.text)
     odd = "the answer is not of the document"
-    return Verdict(kind=Kind.RETRY_LATER, code="unreadable", text=said.text, warn=odd)
+    return Verdict(kind=Kind.RETRY_LATER, code=UNREADABLE, text=said.text, warn=odd)
 
 
 def submitted(said: CodedAnswer, count: int) -> Verdict:
@@ -145,7 +145,7 @@ def submitted(said: CodedAnswer, count: int) -> Verdict:
     """
     if not said.code:
         odd = "the answer is not of the document"
-        return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=said.text, warn=odd)
+        return Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=said.text, warn=odd)
     if said.code not in (OK, SOME) and not (said.code == NONE and said.rest):
         return CODES.verdict(said.code, text=said.text)
     ids = message_ids(said.rest)
@@ -261,5 +261,5 @@ def _change_login(login: Login, new: Fields) -> OperationFlow:
     text = said.text.replace(new["newPassWord"], "***")
     if not said.code:
         odd = "the answer is not of the document"
-        return OperationResult(verdict=Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn=odd))
+        return OperationResult(verdict=Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=text, warn=odd))
     return OperationResult(verdict=CODES.verdict(said.code, text=text), says=CODES.meaning(said.code))

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from dispatcher.core.lane.verdict import UNREADABLE
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
@@ -182,7 +183,7 @@ class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
         code = result_code(fields.get("resultcode"))
         if code is None:
             odd = "the answer is not of the document"
-            return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text, warn=odd)
+            return Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=text, warn=odd)
         verdict = CODES.verdict(code, text=text)
         vendor_id = identifier(word(fields.get("msgid")) or "")
         if verdict.kind is not Kind.ACCEPTED:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
+from dispatcher.core.lane.verdict import UNREADABLE
 from dispatcher.core.messages.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors.hezhong.codes import CODES, OPERATOR_OK, REPORT_CODES
@@ -169,7 +170,7 @@ class Hezhong(HttpVendor, frozen=True, kw_only=True, tag="hezhong"):
         code = str(int(read[1])) if read else ""
         if read is None or (code not in CODES.rows and not code.startswith("-")):
             odd = "the answer is not of the document"
-            return Verdict(kind=Kind.UNKNOWN, code="unreadable", text=text[:200].strip(), warn=odd)
+            return Verdict(kind=Kind.UNKNOWN, code=UNREADABLE, text=text[:200].strip(), warn=odd)
         text = text[:200].strip()
         if code in UNEXPLAINED:
             return CODES.verdict(code, text=text, warn=f"the document does not explain code {code}: ask the vendor")
@@ -191,7 +192,7 @@ class Hezhong(HttpVendor, frozen=True, kw_only=True, tag="hezhong"):
         read = _NUMBER.fullmatch(text)
         if read is None:
             odd = "the answer is no balance"
-            failed = Verdict(kind=Kind.RETRY_LATER, code="unreadable", text=text[:200].strip(), warn=odd)
+            failed = Verdict(kind=Kind.RETRY_LATER, code=UNREADABLE, text=text[:200].strip(), warn=odd)
         else:
             code = str(int(read[1]))
             kind = Kind.AUTH if code in REFUSED_QUERIES else Kind.RETRY_LATER

@@ -11,7 +11,18 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, Verdict
+from dispatcher.core.lane.verdict import (
+    HISTORY,
+    HISTORY_PARTLY,
+    NO_ANSWER,
+    NOT_CONNECTED,
+    NOT_WRITTEN,
+    TEXT_NOT_CARRIED,
+    UNREADABLE,
+    Kind,
+    Origin,
+    Verdict,
+)
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 
 TEXT_CHARS_MAX: Final = 200
@@ -28,11 +39,11 @@ UNLISTED_ADVICE: Final = "ask the vendor"
 NO_VENDORS_CODES: Final[Mapping[str, tuple[str, str]]] = {
     NO_ANSWER: ("no answer came to the request", ""),
     NOT_CONNECTED: ("no connection to the vendor", "check `url` and the network"),
-    "unreadable": ("an answer that is not in the form of the vendor's document", UNLISTED_ADVICE),
-    "local": ("the account cannot carry this text", "compare the account's configuration with the text"),
-    "not sent": ("the dispatcher did not send the request", ""),
-    "history": ("the vendor's history does not name the recipients", ""),
-    "history, partly": ("the vendor's history names some of the recipients", ""),
+    UNREADABLE: ("an answer that is not in the form of the vendor's document", UNLISTED_ADVICE),
+    TEXT_NOT_CARRIED: ("the account cannot carry this text", "compare the account's configuration with the text"),
+    NOT_WRITTEN: ("the dispatcher did not send the request", ""),
+    HISTORY: ("the vendor's history does not name the recipients", ""),
+    HISTORY_PARTLY: ("the vendor's history names some of the recipients", ""),
 }
 """Codes that the dispatcher gives: their meaning and advice."""
 
