@@ -12,7 +12,6 @@ from contextlib import closing
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
@@ -161,8 +160,7 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     if not waited_for:
         return CloseResult(campaign=campaign, changed=False, no_report=0, counts=view.counts)
     await _append(session, "closed", Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
-    counts = replace(view.counts, accepted=0, no_report=view.counts.no_report + waited_for)
-    return CloseResult(campaign=campaign, changed=True, no_report=waited_for, counts=counts)
+    return CloseResult(campaign=campaign, changed=True, no_report=waited_for, counts=view.counts.without_wait())
 
 
 async def _append(session: Session, word: str, record: Flowed | Cancelled | Closed | Weighed) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from dispatcher.config.file import WebConfig
 from producers.web.accepted_sockets import CREDIT_S, Newcomer, Newcomers
 from producers.web.answers import Reply
 from producers.web.byte_budget import ByteBudget
@@ -39,13 +40,17 @@ CREDIT_MAX: Final = 50
 CREDITED_MAX: Final = 10_000
 
 
+_CONFIGURED: Final = WebConfig()
+"""What a configuration says by default."""
+
+
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of the server. Times bound how long things may last (see Connection.sweep)."""
 
-    connections_max: int = 8_192
-    connections_per_address_max: int = 2_048
-    strangers_share: float = 0.05
-    held_bytes_max: int = 67_108_864
+    connections_max: int = _CONFIGURED.connections_max
+    connections_per_address_max: int = _CONFIGURED.connections_per_address_max
+    strangers_share: float = _CONFIGURED.strangers_share
+    held_bytes_max: int = _CONFIGURED.held_bytes_max
 
     head_bytes_max: int = 65_536
     head_fields_max: int = 64

@@ -71,6 +71,10 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
             getattr(self, name) >= 0 for name in self.__struct_fields__
         )
 
+    def without_wait(self) -> Counts:
+        """The same when nobody waits for reports any more: who has none counts as `no_report`."""
+        return msgspec.structs.replace(self, accepted=0, no_report=self.no_report + self.accepted)
+
     def check(self) -> Counts:
         """Itself. Raises EquationBroken."""
         if not self.adds_up:

@@ -37,6 +37,11 @@ def test_what_holds_for_every_campaign_holds_for_their_sum(found):
     assert whole.recipients == sum(counts.recipients for counts in each)
 
 
+def test_who_is_not_waited_for_any_more_has_no_report():
+    counts = Counts(rows=12, accepted=5, no_report=1, delivered=6)
+    assert counts.without_wait() == Counts(rows=12, no_report=6, delivered=6).check()
+
+
 def test_the_line_names_only_terms_that_have_somebody_in_them():
     counts = Counts(rows=1_250_000, invalid=50_000, in_flight=200_000, no_report=1_000_000)
     assert counts.line() == "1,250,000 rows = 50,000 invalid + 200,000 in flight + 1,000,000 no report"
