@@ -20,7 +20,7 @@ from dispatcher.config.file import Config, load
 from dispatcher.config.mistakes import plain
 from dispatcher.errors import ConfigError, InputError
 from dispatcher.terminal.options import config_option, json_option
-from dispatcher.terminal.questions import ask, ask_secret
+from dispatcher.terminal.questions import ask, given_secret
 from dispatcher.vendors.batch.agent import Agent, NewUser, add_user, delete_user, recharge
 from dispatcher.vendors.batch.platform import BatchPlatform
 from dispatcher.vendors.seam.vendor import HttpVendor, Secret
@@ -150,7 +150,7 @@ def add_account(
     vendor, agent = _agent(loaded, account)
     fields = (_read(file) if file is not None else {}) | _given(options)
     new_user = _new_user(_prompted(fields))
-    password = _password(password_file)
+    password = Secret(given_secret("the new user's password", password_file))
     ask_and_carry_out(
         loaded,
         account,
@@ -262,11 +262,3 @@ def _new_user(fields: dict[str, Any]) -> NewUser:
         return msgspec.convert(fields, NewUser)
     except msgspec.ValidationError as error:
         raise InputError(f"the new user's fields: {plain(str(error), NewUser)}.") from error
-
-
-def _password(file: Any) -> Secret:
-    if file is not None:
-        return Secret(file.read().rstrip("\r\n"))
-    if not sys.stdin.isatty():
-        raise InputError("the new user's password: there is no terminal to ask for it. Give --password-file FILE.")
-    return Secret(ask_secret("The new user's password"))

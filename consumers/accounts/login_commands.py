@@ -7,7 +7,6 @@ tries both passwords by hand, once each, because wrong logins may lock the accou
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -17,7 +16,7 @@ from consumers.accounts.asking import ask_and_carry_out, asking_options
 from dispatcher.config.file import load
 from dispatcher.errors import InputError, UserError
 from dispatcher.terminal.options import config_option, json_option
-from dispatcher.terminal.questions import ask_secret
+from dispatcher.terminal.questions import given_secret
 from dispatcher.vendors.seam.vendor import HttpVendor, Operation, Secret
 
 
@@ -51,7 +50,7 @@ def change_login(
     vendor = loaded.account(name)
     if not isinstance(vendor, HttpVendor) or type(vendor).change_login is HttpVendor.change_login:
         raise UserError(f'account "{name}": vendor {vendor.tag} has no call that changes a login. Ask the vendor.')
-    password = _password(password_file)
+    password = Secret(given_secret("the new password", password_file))
     if not password:
         raise InputError("the new password is empty. Write one.")
 
@@ -65,11 +64,3 @@ def change_login(
         )
 
     ask_and_carry_out(loaded, name, vendor, make, name=name, as_json=as_json, **asking)
-
-
-def _password(file: Any) -> Secret:
-    if file is not None:
-        return Secret(file.read().rstrip("\r\n"))
-    if not sys.stdin.isatty():
-        raise InputError("the new password: there is no terminal to ask for it. Give --password-file FILE.")
-    return Secret(ask_secret("The new password"))

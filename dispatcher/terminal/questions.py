@@ -11,10 +11,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import TextIO
 
 import click
 
-from dispatcher.errors import UserError
+from dispatcher.errors import InputError, UserError
 
 
 def confirm(question: str, *, yes: bool) -> bool:
@@ -48,6 +49,15 @@ def ask_secret(question: str) -> str:
     with _interruptible():
         secret: str = click.prompt(question, hide_input=True, confirmation_prompt=True, err=True)
         return secret
+
+
+def given_secret(what: str, file: TextIO | None) -> str:
+    """The secret in the file, else typed. Raises InputError without file and terminal."""
+    if file is not None:
+        return file.read().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise InputError(f"{what}: there is no terminal to ask for it. Give --password-file FILE.")
+    return ask_secret(what[0].upper() + what[1:])
 
 
 def _line(question: str) -> str:
