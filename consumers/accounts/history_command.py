@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import click
 from rich.text import Text
 
-from dispatcher.accounts.ask_book import HistoryBook, asked, why_no_history
-from dispatcher.accounts.history import history
-from dispatcher.config.file import Config, load
-from dispatcher.core.results.history import Span, span, windows
-from dispatcher.core.suppression import key_as_written
-from dispatcher.core.wire_number import from_wire, to_wire
-from dispatcher.drivers.http.driver import HttpDriver
+from dispatcher.accounts.ask_book import asked
+from dispatcher.core.results.history import Span, span
+from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, UserError
-from dispatcher.log.opening import open_log
-from dispatcher.os_user import os_user
 from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
+from dispatcher.service.lookup import number_of
+from dispatcher.service.session import open_session
+from dispatcher.service.vendor_history import VendorHistory, WindowRead, history_of, vendor_history
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.vendors.seam.vendor import History, HistoryRow, HttpVendor
+from dispatcher.vendors.seam.vendor import HistoryRow
 from dispatcher.wording import SHANGHAI, printable
 from schemas.records import BalanceAsked
 
@@ -53,14 +49,8 @@ def history_command(
       dispatcher account history summer
       dispatcher account history summer --from "14:00" --to "15:00" --number 13800138000
     """
-    loaded = load(config, secrets=[name])
-    vendor = loaded.account(name)
-    if not isinstance(vendor, HttpVendor) or vendor.history_limits is None:
-        raise UserError(f'account "{name}": vendor {vendor.tag} has no history that could be asked for.')
-    now = datetime.now(UTC).astimezone(SHANGHAI)
-    whole = wanted_span(start, end, now)
-    wanted = _number(number) if number is not None else None
-    found = asyncio.run(_found(loaded, name, vendor, whole))
+    wanted = number_of(number) if number is not None else None
+    tag, whole, found = asyncio.run(_found(config, name, start, end))
     rows = [row for row in found.rows if wanted in (None, row.number)]
     if as_json:
         print_json(
@@ -77,7 +67,7 @@ def history_command(
     elif rows:
         console().print(_table(rows))
     elif not found.why:
-        click.echo(f"{vendor.tag} remembers nothing sent {'to it ' if wanted else ''}in this time.")
+        click.echo(f"{tag} remembers nothing sent {'to it ' if wanted else ''}in this time.")
     if found.unreadable:
         click.echo(f"{found.unreadable:,} of the vendor's rows cannot be read.", err=True)
     if found.why:
@@ -86,52 +76,22 @@ def history_command(
         click.echo("the vendor knows of more in some second than it can say at a time.", err=True)
 
 
-class _Found:
-    """Everything the vendor returned."""
-
-    def __init__(self) -> None:
-        self.rows: list[HistoryRow] = []
-        self.complete = True
-        self.unreadable = 0
-        self.why = ""
-
-    def add(self, window: Span, answer: History, vendor: HttpVendor, known: set[str]) -> None:
-        """Take one answer in; rows that its halves repeat count once."""
-        for row in answer.rows:
-            if row.vendor_id not in known:
-                known.add(row.vendor_id)
-                self.rows.append(row)
-        self.unreadable += answer.count
-        self.why = why_no_history(vendor, answer)
-        if not answer.complete and window.end_ms - window.start_ms <= 1_000:
-            self.complete = False
+async def _found(config: str | None, name: str, start: str | None, end: str | None) -> tuple[str, Span, VendorHistory]:
+    """The vendor, the time in question, and what the vendor returned."""
+    async with open_session(config) as session:
+        vendor, limits = history_of(session, name)
+        whole = wanted_span(start, end, datetime.now(UTC).astimezone(SHANGHAI))
+        waits = _waiting(limits.interval_s)
+        return vendor.tag, whole, await vendor_history(session, name, whole, waits=waits, progress=_progress)
 
 
-async def _found(config: Config, name: str, vendor: HttpVendor, whole: Span) -> _Found:
-    log = await open_log(config.log.url)
-    driver = HttpDriver(vendor, name)
-    limits = vendor.history_limits
-    assert limits is not None
-    expected = len(list(windows(whole, limits.window_s * 1000)))
-    found, known = _Found(), set[str]()
-    try:
-        book = HistoryBook(log, {name: vendor}, f"{os_user()} (account history)", "history")
-        async with aclosing(history(book, vendor, name, driver, whole, waits=_waiting(limits.interval_s))) as answers:
-            done = 0
-            async for window, answer in answers:
-                found.add(window, answer, vendor, known)
-                done += 1
-                if expected > 1:
-                    click.echo(
-                        f"{done} of at least {expected} windows: {_clock(window.start_ms)} to {_clock(window.end_ms)}, "
-                        f"{len(found.rows):,} messages so far",
-                        err=True,
-                    )
-    finally:
-        await driver.close()
-        await log.close()
-    found.rows.sort(key=lambda row: (row.sent_ms, row.vendor_id))
-    return found
+def _progress(read: WindowRead) -> None:
+    if read.answers_expected > 1:
+        click.echo(
+            f"{read.answers} of at least {read.answers_expected} windows: {_clock(read.window.start_ms)} to "
+            f"{_clock(read.window.end_ms)}, {read.messages:,} messages so far",
+            err=True,
+        )
 
 
 def _waiting(interval_s: float) -> Callable[[float, BalanceAsked], None]:
@@ -172,16 +132,6 @@ def _time(text: str, now: datetime, option: str) -> datetime:
             read = read.replace(year=now.year, month=now.month, day=now.day)
         return read.replace(tzinfo=SHANGHAI)
     raise UserError(f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}" or "{now:%H:%M}".')
-
-
-def _number(text: str) -> int:
-    value = key_as_written(text)
-    if value == 0:
-        try:
-            value = from_wire(text.strip().removeprefix("+"))
-        except ValueError:
-            raise UserError(f'"{text}" is no phone number. Write it like 13800138000.') from None
-    return value
 
 
 def _table(rows: list[HistoryRow]) -> Any:

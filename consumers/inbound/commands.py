@@ -17,9 +17,7 @@ import click
 from consumers.inbound.screen import footer, letter_table, message_line, message_table
 from dispatcher.config.file import Config
 from dispatcher.config.places import load_places
-from dispatcher.core.suppression import key_as_written, key_of_wire
 from dispatcher.core.wire_number import to_wire
-from dispatcher.errors import UserError
 from dispatcher.service.inbound import (
     TOPICS,
     DeadLetters,
@@ -29,10 +27,11 @@ from dispatcher.service.inbound import (
     follow_messages,
     newest_messages,
 )
+from dispatcher.service.lookup import number_of
 from dispatcher.service.session import open_session
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json, print_json_line
-from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
+from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
 from dispatcher.terminal.times import time_ms
 
 if TYPE_CHECKING:
@@ -47,6 +46,12 @@ KINDS: Final[dict[str, TableKind]] = {
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class MessagesWritten(WrittenFile, frozen=True, kw_only=True):
+    """An export of messages; the results were so many records behind the log."""
+
+    records_behind: int
 
 
 def _chosen(function: F) -> F:
@@ -134,7 +139,7 @@ def export_command(
     with written(output) as out:
         rows = export_messages(all_messages(known, wanted, known.inbound.opt_outs), out, KINDS[kind])
     if as_json:
-        print_json({"format": kind, "rows": rows, "path": str(output), "records_behind": records_behind})
+        print_json(MessagesWritten(format=kind, rows=rows, path=str(output), records_behind=records_behind))
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 
@@ -218,15 +223,8 @@ def _wanted(
     load_places(config)  # its [display] says in which zone times are typed
     return InboundFilter(
         account=account,
-        number=None if number is None else _number(number),
+        number=None if number is None else to_wire(number_of(number)),
         since_ms=None if since is None else time_ms(since, "--since"),
         until_ms=None if until is None else time_ms(until, "--until"),
         contains=contains,
     )
-
-
-def _number(text: str) -> str:
-    key = key_as_written(text) or key_of_wire(text.strip())
-    if not key:
-        raise UserError(f'"{text}" is no phone number. Write it like 13800138000.')
-    return to_wire(key)

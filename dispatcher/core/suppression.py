@@ -23,6 +23,9 @@ Column = NDArray[np.uint32]
 T = TypeVar("T", np.int64, np.uint32)
 
 DIGITS_MIN, DIGITS_MAX = 7, 15
+MISTYPED_DIGITS: Final = range(10, 13)
+"""A number with a leading 1 and this many digits is a mobile with a digit too few or too many."""
+
 _NONE: Final[Column] = np.empty(0, np.uint32)
 _COUNTRY: Final = 86 * 10**DOMESTIC_DIGITS
 _DROPPED: Final = str.maketrans("", "", " \t\u00a0\u3000-().")
@@ -205,6 +208,14 @@ def key_as_written(text: str) -> int:
         return 0
     key = 0 if abroad.startswith("0") else key_of_wire(digits)
     return 0 if abroad and DOMESTIC_MIN <= key < DOMESTIC_END else key
+
+
+def key_as_exported(text: str) -> int:
+    """The same, also of a number abroad without its `+`, as exports and vendors have it; 0 if it is none."""
+    digits = text.strip()
+    mistyped = digits.startswith("1") and len(digits) in MISTYPED_DIGITS
+    plain = digits.isascii() and digits.isdigit() and DIGITS_MIN <= len(digits) <= DIGITS_MAX
+    return key_as_written(text) or (key_of_wire(digits) if plain and not mistyped else 0)
 
 
 def shown(key: int) -> str:

@@ -8,19 +8,15 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.numbers import AMONG_OTHERS
-from dispatcher.core.suppression import DIGITS_MAX, DIGITS_MIN, key_as_written, key_of_wire
-from dispatcher.core.wire_number import from_wire, to_wire
-from dispatcher.errors import UserError
+from dispatcher.core.suppression import key_as_exported, key_as_written, key_of_wire
+from dispatcher.core.wire_number import to_wire
 from dispatcher.service.session import Session
-from dispatcher.service.suppression import SuppressedNumber, list_suppressed
+from dispatcher.service.suppression import SuppressedNumber, list_suppressed, not_a_number
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import InboundMessage, RejectPage, Sighting
 from schemas.states import State
 
 MESSAGES_MAX: Final = 20
-MISTYPED_DIGITS: Final = range(10, 13)
-"""A number with a leading 1 and this many digits is a mobile with a digit too few or too many."""
-
 FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED)
 
 
@@ -88,16 +84,10 @@ async def look_up(session: Session, text: str) -> NumberLookup:
 
 def number_of(text: str) -> int:
     """A number as a person writes it, or as an export has it: abroad also without `+`. Raises UserError."""
-    value = key_as_written(text)
-    if value:
-        return value
-    digits = text.strip()
-    mistyped = digits.startswith("1") and len(digits) in MISTYPED_DIGITS
-    if digits.isascii() and digits.isdigit() and DIGITS_MIN <= len(digits) <= DIGITS_MAX and not mistyped:
-        return from_wire(digits)
-    raise UserError(
-        f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
-    )
+    key = key_as_exported(text)
+    if not key:
+        raise not_a_number(text)
+    return key
 
 
 def _set_aside(reader: StoreReader, wire: str) -> Iterator[SetAside]:

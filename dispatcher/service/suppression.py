@@ -21,6 +21,30 @@ from schemas.records import SuppressionSource
 LISTED_MAX: Final = 100
 
 
+class NumbersAdded(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers that were put on the list, those that were `already` there, and how many are `listed` now."""
+
+    added: int
+    already: int
+    listed: int
+
+
+class NumbersImported(NumbersAdded, frozen=True, kw_only=True):
+    """The same for a file: its rows, those that repeat a number, and the invalid ones by reason."""
+
+    rows: int
+    repeated: int
+    invalid: int
+    invalid_reasons: dict[str, int]
+
+
+class NumbersRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers that were taken off the list, and those that were not on it."""
+
+    removed: int
+    were_not_there: int
+
+
 class SuppressionChange(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a change: it named `numbers` different ones and affected `changed` of them."""
 
@@ -130,7 +154,12 @@ def suppression_key(text: str) -> int:
     """A number in the list's form. Raises UserError if the text is not a phone number."""
     key = key_as_written(text)
     if not key:
-        raise UserError(
-            f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
-        )
+        raise not_a_number(text)
     return key
+
+
+def not_a_number(text: str) -> UserError:
+    """The error for what a person wrote instead of a phone number."""
+    return UserError(
+        f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
+    )

@@ -9,10 +9,20 @@ from pathlib import Path
 from typing import IO, Final
 
 import click
+import msgspec
 
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.private_files import is_plain, written_whole
 from dispatcher.terminal.options import F
+
+
+class WrittenFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that a command wrote, as `--json` says it."""
+
+    format: str
+    rows: int
+    path: str
+
 
 _BY_NAME: Final = {
     ".csv": ("csv",),

@@ -20,11 +20,17 @@ from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
-from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
+from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
 from dispatcher.wording import counted
-from producers.campaigns.list_columns import ListColumns, columns_of
+from producers.campaigns.list_columns import ListColumns, columns_of, header_of_numbers
 from producers.lists.columns import Choice
-from producers.lists.phone_column import number_header
+
+
+class ResultsWritten(WrittenFile, frozen=True, kw_only=True):
+    """An export of a campaign, and how many of its recipients are unknown."""
+
+    campaign: str
+    unknown: int
 
 
 def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -122,7 +128,7 @@ def export_command(
             states=states,
             texts=texts,
             columns=more,
-            number_header=_number_header(listed, columns == "", view, language),
+            number_header=header_of_numbers(listed, view.variables if columns == "" else None, language),
             language=language,
             wrote=wrote,
         )
@@ -132,24 +138,12 @@ def export_command(
         click.echo(note, err=True)
     if as_json:
         print_json(
-            {
-                "campaign": campaign,
-                "format": format_,
-                "rows": done.rows,
-                "path": str(output),
-                "unknown": view.counts.unknown,
-            }
+            ResultsWritten(
+                campaign=campaign, format=format_, rows=done.rows, path=str(output), unknown=view.counts.unknown
+            )
         )
     elif output is not None:
         click.echo(f"{done.rows:,} rows written to {output}.", err=True)
-
-
-def _number_header(listed: ListColumns | None, sent: bool, view: CampaignView, language: Language) -> str:
-    """What to call the numbers, so that a launch of the file finds them; "": as always."""
-    usual, sure = ("number", "mobile") if language == "en" else ("手机号", "手机号")
-    if listed is not None:
-        return listed.number_header or number_header(listed.names, usual, sure)
-    return number_header(view.variables, usual, sure) if sent else ""
 
 
 def _list_columns(path: str | None, choice: Choice) -> ListColumns | None:

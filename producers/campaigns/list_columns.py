@@ -17,11 +17,13 @@ from dispatcher.config.places import Places
 from dispatcher.core.numbers import Numbers
 from dispatcher.errors import InputError
 from dispatcher.service.results import ColumnsOf
+from dispatcher.store.export.recipients import Language
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from producers.launch.personal_values import as_text
 from producers.lists.columns import Choice, holds_no_text
 from producers.lists.normalise import VALUE_CHARS_MAX
 from producers.lists.opening import Opened
+from producers.lists.phone_column import number_header
 from producers.lists.reader.parts import Part, Reading
 
 
@@ -126,3 +128,11 @@ def _named(table: pl.DataFrame, headers: Sequence[str]) -> pl.DataFrame:
         name = header or f"column {place}"
         found[name if name not in found else f"{name} ({place})"] = text
     return pl.DataFrame([column.alias(name) for name, column in found.items()])
+
+
+def header_of_numbers(listed: ListColumns | None, variables: Sequence[str] | None, language: Language) -> str:
+    """What to call the numbers beside other columns, so that a launch finds them; "": as always."""
+    usual, sure = ("number", "mobile") if language == "en" else ("手机号", "手机号")
+    if listed is not None:
+        return listed.number_header or number_header(listed.names, usual, sure)
+    return "" if variables is None else number_header(variables, usual, sure)

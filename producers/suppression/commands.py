@@ -21,6 +21,9 @@ from dispatcher.core.suppression import shown
 from dispatcher.errors import UserError
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import (
+    NumbersAdded,
+    NumbersImported,
+    NumbersRemoved,
     SuppressedNumbers,
     SuppressionChange,
     are_suppressed,
@@ -32,7 +35,7 @@ from dispatcher.service.suppression import (
 )
 from dispatcher.suppression.list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.terminal.output_file import check_destination, output_kind, output_options, written
+from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock, counted
 from schemas.records import SuppressionSource
@@ -70,7 +73,7 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
     found = np.array([suppression_key(number) for number in numbers], np.int64)
     done = asyncio.run(_change(config, found, adds=True, source="person", why=why))
     if as_json:
-        print_json({"added": done.changed, "already": done.numbers - done.changed, "listed": done.listed})
+        print_json(NumbersAdded(added=done.changed, already=done.numbers - done.changed, listed=done.listed))
     else:
         click.echo(f"{counted(done.changed, 'number')} put on the suppression list{_rest(done, 'there already')}.")
 
@@ -113,7 +116,7 @@ def remove(
     if any(there):
         done = asyncio.run(_change(config, found, adds=False, source="person", why=why))
     if as_json:
-        print_json({"removed": done.changed, "were_not_there": done.numbers - done.changed})
+        print_json(NumbersRemoved(removed=done.changed, were_not_there=done.numbers - done.changed))
     else:
         click.echo(f"{counted(done.changed, 'number')} taken off the suppression list{_rest(done, 'not there')}.")
 
@@ -166,15 +169,15 @@ def import_command(
     invalid = sum(read.invalid_reasons.values())
     if as_json:
         print_json(
-            {
-                "rows": read.rows,
-                "added": done.changed,
-                "already": done.numbers - done.changed,
-                "repeated": read.rows - invalid - done.numbers,
-                "invalid": invalid,
-                "invalid_reasons": read.invalid_reasons,
-                "listed": done.listed,
-            }
+            NumbersImported(
+                rows=read.rows,
+                added=done.changed,
+                already=done.numbers - done.changed,
+                repeated=read.rows - invalid - done.numbers,
+                invalid=invalid,
+                invalid_reasons=dict(read.invalid_reasons),
+                listed=done.listed,
+            )
         )
         return
     where = f", {read.column}" if read.column else ""
@@ -214,7 +217,7 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
     with written(output) as out:
         rows = export_list(found, out, KINDS[kind])
     if as_json:
-        print_json({"format": kind, "rows": rows, "path": str(output)})
+        print_json(WrittenFile(format=kind, rows=rows, path=str(output)))
     elif output is not None:
         click.echo(f"{rows:,} rows written to {output}.", err=True)
 

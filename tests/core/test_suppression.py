@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core import suppression
-from dispatcher.core.suppression import Change, Listing, contains, domestic, empty, folded, key_as_written, key_of_wire
+from dispatcher.core.suppression import (
+    Change,
+    Listing,
+    contains,
+    domestic,
+    empty,
+    folded,
+    key_as_exported,
+    key_as_written,
+    key_of_wire,
+)
 from dispatcher.core.wire_number import OTHER, from_wire, to_wire
 
 NUMBERS = st.sets(st.integers(0, 30), max_size=12)
@@ -148,3 +158,16 @@ def test_a_number_on_the_wire_has_one_key(pushed, wire):
 def test_what_is_not_digits_has_no_key():
     assert key_of_wire("A1") == key_of_wire("") == key_of_wire("9" * 20) == 0
     assert suppression.keys(np.array([OTHER + 86], np.int64)).tolist() == [OTHER + 86]
+
+
+@pytest.mark.parametrize(
+    ("text", "wire"),
+    [("447700900123", "447700900123"), (" 13800138000 ", "13800138000"), ("+44 7700 900123", "447700900123")],
+)
+def test_a_number_is_found_as_an_export_has_it(text, wire):
+    assert to_wire(key_as_exported(text)) == wire
+
+
+@pytest.mark.parametrize("text", ["1380013800", "138001380001", "12345", "1" * 16, "n/a", ""])
+def test_a_mistyped_mobile_is_no_number_abroad(text):
+    assert key_as_exported(text) == 0
