@@ -20,9 +20,9 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     (numpy, polars, pyarrow or any library with the Arrow C interface), a table, or any iterable, also an asynchronous
     one, of str, bytes or int. `column` names the phone column of a file or table, `sheet` the sheet of a workbook,
     `header_row` the line of the header (0: no header); `hidden_rows` says whether to `skip` or `include` rows that the
-    workbook does not show: without it a list that has some is refused. `suppress` holds lists like
-    `numbers`, with `suppress_column` and `suppress_sheet` (numbers on the suppression list are left out of every launch
-    anyway).
+    workbook does not show: without it a list that has some is refused; `encoding` is that of a text file, found if
+    None. `suppress` holds lists like `numbers`, with `suppress_column` and `suppress_sheet` (numbers on the suppression
+    list are left out of every launch anyway).
 
     `route` names the accounts that share the campaign. A text with placeholders, as "Dear {name}", is personalised:
     `name` is a column of the file or table, and every recipient gets their own; `{{` and `}}` are braces. `options` are
@@ -48,6 +48,7 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     sheet: str | int | None = None
     header_row: int | None = None
     hidden_rows: Literal["skip", "include"] | None = None
+    encoding: str | None = None
     suppress: Sequence[Any] = ()
     suppress_column: str | int | None = None
     suppress_sheet: str | int | None = None

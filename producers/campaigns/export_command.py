@@ -66,6 +66,7 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
 )
 @click.option("--column", metavar="C", help="The phone column of LIST: its header, or its number from 1.")
 @click.option("--sheet", metavar="S", help="The sheet of LIST: its name, or its number from 1.")
+@click.option("--encoding", metavar="NAME", help="The encoding of LIST, if it is a text file; default: it is found.")
 @click.option("--header-row", type=click.IntRange(0), metavar="N", help="The line of LIST's header; 0: no header.")
 @click.option(
     "--lang",
@@ -87,6 +88,7 @@ def export_command(
     column: str | None,
     sheet: str | None,
     header_row: int | None,
+    encoding: str | None,
     language: Language,
     force: bool,
     config: str | None,
@@ -116,7 +118,8 @@ def export_command(
     """
     format_ = cast("Format", output_kind(kind, output, FORMATS))
     check_destination(output, format_, force=force, as_json=as_json)
-    listed = _list_columns(columns, Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows="include"))
+    choice = Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows="include", encoding=encoding)
+    listed = _list_columns(columns, choice)
     more = sent_columns if columns == "" else columns_of(listed) if listed is not None else None
     places, view, missing = asyncio.run(_fresh(config, campaign))
     with written(output) as out, _progress(view, states, output) as wrote:
@@ -149,8 +152,8 @@ def export_command(
 def _list_columns(path: str | None, choice: Choice) -> ListColumns | None:
     if path:
         return ListColumns(path, choice)
-    if choice.column or choice.sheet or choice.header_row is not None:
-        raise UserError("--column, --sheet and --header-row say where in a list the numbers are: --with-columns LIST.")
+    if choice.column or choice.sheet or choice.encoding or choice.header_row is not None:
+        raise UserError("--column, --sheet, --header-row and --encoding say how to read a list: --with-columns LIST.")
     return None
 
 

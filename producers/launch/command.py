@@ -60,6 +60,7 @@ INTERRUPTED = 130
     type=click.Choice(["skip", "include"]),
     help="What to do with rows that the workbook hides, by a filter or by hand; without it you are asked.",
 )
+@click.option("--encoding", metavar="NAME", help="The encoding of a text file, as big5; default: it is found.")
 @click.option(
     "--suppress",
     multiple=True,
@@ -118,6 +119,7 @@ def launch_command(
     sheet: str | None,
     header_row: int | None,
     hidden_rows: HiddenRows | None,
+    encoding: str | None,
     suppress: tuple[str, ...],
     suppress_column: str | None,
     suppress_sheet: str | None,
@@ -162,6 +164,7 @@ def launch_command(
         sheet=sheet,
         header_row=header_row,
         hidden_rows=hidden_rows,
+        encoding=encoding,
         suppress=suppress,
         suppress_column=suppress_column,
         suppress_sheet=suppress_sheet,

@@ -96,6 +96,7 @@ async def prepare(
             sheet=request.sheet,
             header_row=request.header_row,
             hidden_rows=request.hidden_rows,
+            encoding=request.encoding,
         ),
         request.suppress,
         Choice(column=request.suppress_column, sheet=request.suppress_sheet),

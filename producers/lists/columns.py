@@ -23,13 +23,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """Where in a file the list is, as far as the user says so. None: it is found, or asked about.
 
     `column` is the phone column's header or number from 1, `sheet` a sheet's name or number from 1, `header_row` the
-    line of the header as an editor counts (0: there is none). `phs`: fixed lines count as numbers.
+    line of the header as an editor counts (0: there is none), `encoding` that of a text file. `phs`: fixed lines count
+    as numbers.
     """
 
     column: str | int | None = None
     sheet: str | int | None = None
     header_row: int | None = None
     hidden_rows: HiddenRows | None = None
+    encoding: str | None = None
     phs: bool = False
 
     def check_only_column(self, label: str) -> None:

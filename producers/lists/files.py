@@ -95,4 +95,6 @@ def open_file(stream: io.BufferedReader[Any], label: str, choice: Choice) -> Col
         raise InputError(f"{label} cannot be read ({error.strerror}).") from error
     if kind == TEXT:
         return TextList(file, label, choice)
+    if choice.encoding is not None:
+        raise InputError(f"{label} is no text: it says its encoding itself. Leave --encoding out.")
     return read_parquet(file, label, choice) if kind == PARQUET else SheetList(file, label, choice)

@@ -26,9 +26,15 @@ NO_DELIMITER: Final = "\x1f"
 """What divides the columns of a list that has only one: a character no text has."""
 
 HEADERS: Final = (
-    ("手机号码", "手机号", "手机", "移动电话", "移动号码", "mobile", "msisdn", "cellphone", "cell"),
-    ("电话号码", "联系电话", "联系方式", "电话", "phone", "telephone", "tel"),
-    ("号码", "被叫", "recipient", "number", "numbers", "no"),
+    (
+        *("手机号码", "手机号", "手机", "移动电话", "移动号码", "mobile", "msisdn", "cellphone", "cell"),
+        *("手機號碼", "手機號", "手機", "行動電話", "流動電話", "手提電話"),
+    ),
+    (
+        *("电话号码", "联系电话", "联系方式", "电话", "phone", "telephone", "tel"),
+        *("電話號碼", "聯絡電話", "聯繫電話", "聯絡方式", "電話"),
+    ),
+    ("号码", "號碼", "被叫", "recipient", "number", "numbers", "no"),
 )
 """Names of a phone column, the surest first; those of the last rank name other columns, too."""
 

@@ -1,7 +1,7 @@
 """CSV, TSV and TXT lists: bytes of any usual encoding -> blocks of the wanted columns, in memory that does not grow.
 
-Bytes are read in blocks and cut at line ends; polars takes the wanted columns out of each block. The encoding is UTF-8
-(with or without BOM), UTF-16, UTF-32 with its BOM, or GBK/GB18030: whatever the first bytes that are not ASCII are.
+Bytes are read in blocks and cut at line ends; polars takes the wanted columns out of each block. The encoding
+(encodings.py) is settled by the first bytes that are not ASCII.
 Line ends may be LF, CR LF and CR, also mixed. Every line is a row, blank ones too; a line break inside quotes ends none
 (csv_quotes.py). A first line `sep=;` says what divides the columns. Numbers side by side in one line are a row each.
 
@@ -26,6 +26,18 @@ from dispatcher.masking import masked_number
 from dispatcher.wording import counted
 from producers.lists.columns import Choice, Table, one_line, unprotected
 from producers.lists.csv_quotes import mend
+from producers.lists.encodings import (
+    ASCII,
+    BIG5,
+    GB,
+    HONG_KONG,
+    LATIN,
+    SAMPLE_BYTES,
+    UTF8,
+    codec_of,
+    guessed,
+    marked,
+)
 from producers.lists.phone_column import (
     DELIMITERS,
     NO_DELIMITER,
@@ -41,12 +53,7 @@ from producers.lists.phone_column import (
 )
 
 BLOCK_BYTES: Final = 4 << 20
-SAMPLE_BYTES: Final = 64 << 10
 SAMPLE_LINES: Final = 500
-_UTF32: Final = {codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be"}
-_UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_UTF8: Final = "utf-8"
-_GB: Final = "gb18030"
 _LF: Final = 10
 
 _WIDE_MARKS: Final = ("，".encode(), "；".encode())
@@ -71,7 +78,8 @@ class TextList:
     def __init__(self, stream: Readable, label: str, choice: Choice, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.label: Final = label
         self.bytes_read = 0
-        self.encoding = "ascii"
+        self.encoding = ASCII
+        self._named = codec_of(choice.encoding) if choice.encoding is not None else ""
         self._wide = b""
         self._stream = stream
         self._block_bytes = block_bytes
@@ -180,7 +188,7 @@ class TextList:
         for block in blocks:
             values: list[str] = []
             lines: list[int] = []
-            for text in self._utf8(block).decode(_UTF8, "replace").split("\n")[:-1]:
+            for text in self._utf8(block).decode(UTF8, "replace").split("\n")[:-1]:
                 found = [each for each in _BETWEEN_NUMBERS.split(text) if each]
                 values += found
                 lines += [line] * len(found)
@@ -251,36 +259,47 @@ class TextList:
             yield rest + b"\n"
 
     def _chunks(self) -> Iterator[bytes]:
-        """The file without its BOM; UTF-16 as UTF-8, line ends of old Macs as LF."""
+        """The file without its BOM; as UTF-8 what is wide or in a named encoding; line ends of old Macs as LF."""
         chunk = self._read()
-        decoder: codecs.IncrementalDecoder | None = None
-        if wider := _UTF32.get(chunk[:4]):
-            self.encoding = "utf-32"
-            decoder = codecs.getincrementaldecoder(wider)("replace")
-            chunk = chunk[4:]
-        elif wide := _UTF16.get(chunk[:2]) or _unmarked_utf16(chunk[:SAMPLE_BYTES]):
-            self.encoding = "utf-16"
-            decoder = codecs.getincrementaldecoder(wide)("replace")
-            chunk = chunk[2:] if chunk[:2] in _UTF16 else chunk
-        chunk = chunk.removeprefix(codecs.BOM_UTF8)
+        codec, name, mark = marked(chunk)
+        if mark or (codec and self._named.startswith("utf-16")):
+            self._named = ""  # a mark is right, whatever people say; so is the order of bytes that the zeros show
+        codec, name = (self._named, self._named) if self._named else (codec, name)
+        self.encoding = name or ASCII
+        chunk = chunk[mark:]
+        errors = "strict" if self._named else "replace"
+        decoder = codecs.getincrementaldecoder(codec)(errors) if codec and not (mark and codec == UTF8) else None
         waiting = b""  # a CR at the end of a chunk, which may belong to an LF
-        while chunk:
+        while chunk or decoder is not None:
+            last = not chunk
             if decoder is not None:
-                chunk = decoder.decode(chunk).encode(_UTF8, "replace")
+                chunk = self._decoded(decoder, chunk)
             chunk = waiting + chunk
             waiting = b"\r" if chunk.endswith(b"\r") else b""
             yield _line_ends(chunk.removesuffix(b"\r"))
+            if last:
+                break
             chunk = self._read()
         if waiting:
             yield b"\n"
+
+    def _decoded(self, decoder: codecs.IncrementalDecoder, chunk: bytes) -> bytes:
+        """The chunk as UTF-8; the last one is empty. Raises InputError for what is not in the named encoding."""
+        try:
+            return decoder.decode(chunk, final=not chunk).encode(UTF8, "replace")
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{self.label} is not in {self._named}. Name its encoding, or leave --encoding out: then it is found."
+            ) from None
 
     def _utf8(self, text: bytes) -> bytes:
         """These lines as UTF-8 (or as they are, where they are broken). Settles the encoding."""
         if text.isascii():
             return text
-        if self.encoding == "ascii":
-            self.encoding = _guess(text)
-        text = text.decode(_GB, "replace").encode(_UTF8) if self.encoding == _GB else text
+        if self.encoding == ASCII:
+            self.encoding = guessed(text)
+        if self.encoding in (GB, BIG5, HONG_KONG, LATIN) and not self._named:
+            text = text.decode(codec_of(self.encoding), "replace").encode(UTF8)
         return text.replace(self._wide, NO_DELIMITER.encode()) if self._wide else text
 
     def _read(self) -> bytes:
@@ -292,16 +311,8 @@ class TextList:
         return chunk
 
 
-def _unmarked_utf16(start: bytes) -> str:
-    """UTF-16 without its mark: digits, commas and line ends have a zero byte on one side only."""
-    even, odd, pairs = start[::2].count(0), start[1::2].count(0), len(start) // 2
-    if pairs and max(even, odd) > pairs / 3 and min(even, odd) < pairs / 50:
-        return "utf-16-le" if odd > even else "utf-16-be"
-    return ""
-
-
 def _line_ends(chunk: bytes) -> bytes:
-    """The chunk with LF for each CR that stands alone. GB18030 and UTF-8 have no CR within a character."""
+    """The chunk with LF for each CR that stands alone. GB18030, Big5 and UTF-8 have no CR within a character."""
     if b"\r" not in chunk or chunk.count(b"\r") == chunk.count(b"\r\n"):
         return chunk
     return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -324,7 +335,7 @@ def _starts(written: bytes, mended: bytes) -> NDArray[np.int64]:
 def _sample(head: bytes, delimiter: str) -> tuple[list[list[str]], list[int]]:
     """(some rows to judge a list by, as this character divides them; the line, from 0, on which each begins)."""
     mended, _ = mend(head, ord(delimiter), last=True)
-    text = mended.decode(_UTF8, "replace").replace("\0", "").replace("\r", " ").removesuffix("\n")
+    text = mended.decode(UTF8, "replace").replace("\0", "").replace("\r", " ").removesuffix("\n")
     lines = [f"{line}\n" for line in text.split("\n")[:SAMPLE_LINES]]
     return [row for line in lines for row in split_rows([line], delimiter)], _starts(head, mended)[
         : len(lines)
@@ -351,7 +362,7 @@ def _side_by_side(head: bytes) -> bool:
 
     In more than one line, what divides the columns of tables may not stand between them: then they are columns.
     """
-    text = head.decode(_UTF8, "replace")
+    text = head.decode(UTF8, "replace")
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines or _LIKE_NUMBERS.fullmatch(text) is None:
         return False
@@ -365,12 +376,12 @@ def _side_by_side(head: bytes) -> bool:
 
 
 def _judged(values: Sequence[str]) -> NDArray[np.int64]:
-    numbers, _ = normalise("".join(f"{value}\n" for value in values).encode(_UTF8, "replace"), international=True)
+    numbers, _ = normalise("".join(f"{value}\n" for value in values).encode(UTF8, "replace"), international=True)
     return numbers
 
 
 def _samples(head: bytes) -> tuple[str, ...]:
-    found = [each for each in _BETWEEN_NUMBERS.split(head.decode(_UTF8, "replace")) if each]
+    found = [each for each in _BETWEEN_NUMBERS.split(head.decode(UTF8, "replace")) if each]
     return tuple(masked_number(str(number)) for number in _judged(found)[:SAMPLES].tolist() if number)
 
 
@@ -378,14 +389,3 @@ def _no_text(head: bytes) -> bool:
     """Whether there are more control characters in it than any text has."""
     controls = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\f\r\x1b")
     return controls * 50 > len(head)
-
-
-def _guess(text: bytes) -> str:
-    """UTF-8 if it is that, else GB18030, unless that fits even worse (UTF-8 with a broken character)."""
-    try:
-        text.decode(_UTF8)
-    except UnicodeDecodeError:
-        sample = text[:SAMPLE_BYTES]
-        broken = {encoding: sample.decode(encoding, "replace").count("\ufffd") for encoding in (_GB, _UTF8)}
-        return min(broken, key=lambda encoding: broken[encoding])
-    return _UTF8

@@ -136,6 +136,7 @@ def remove(
     type=click.Choice(["skip", "include"]),
     help="What to do with rows that the workbook hides, by a filter or by hand.",
 )
+@click.option("--encoding", metavar="NAME", help="The encoding of a text file, as big5; default: it is found.")
 @click.option("--why", default="", help="The reason, kept with the numbers; default: the file's name.")
 @config_option
 @json_option
@@ -145,6 +146,7 @@ def import_command(
     sheet: str | None,
     header_row: int | None,
     hidden_rows: HiddenRows | None,
+    encoding: str | None,
     why: str,
     config: str | None,
     as_json: bool,
@@ -162,7 +164,9 @@ def import_command(
     from producers.suppression.reading import read_numbers
 
     load(config, secrets="none")  # a mistake in it is reported before a long list is read
-    choice = Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows, phs=True)
+    choice = Choice(
+        column=column, sheet=sheet, header_row=header_row, hidden_rows=hidden_rows, encoding=encoding, phs=True
+    )
     read = asyncio.run(read_numbers(file, choice))
     reason = why or (Path(file).name if file != "-" else "standard input")
     done = asyncio.run(_change(config, read.numbers, adds=True, source="import", why=reason))
