@@ -18,6 +18,7 @@ import msgspec
 
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.results.evidence import Proof, conclude
+from dispatcher.core.results.places import intent_of
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
@@ -26,7 +27,7 @@ from dispatcher.masking import masked_number
 from dispatcher.store.port import StoreReader
 from schemas.codec import encode
 from schemas.records import Decided, ResolvedAs
-from schemas.topics import JOBS, LANE_PARTITIONS, LANES, REPORTS, lane_partition
+from schemas.topics import JOBS, LANES, REPORTS, lane_partition
 
 LOOK_EVERY_S: Final = 2.0
 AGAIN: Final = Backoff(60.0, 6 * 3600.0)
@@ -131,7 +132,7 @@ def decision(account: str, proof: Proof, at_ms: int) -> Decided:
     return Decided(
         account=account,
         campaign=proof.chunk.campaign,
-        intents=(proof.chunk.id // LANE_PARTITIONS,),
+        intents=(intent_of(proof.chunk.id)[1],),
         verdict=ResolvedAs.SENT,
         at_ms=at_ms,
         by=BY,

@@ -18,7 +18,7 @@ from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
 from dispatcher.core.lane.verdict import HISTORY, HISTORY_PARTLY, NO_ANSWER, UNREADABLE
 from dispatcher.core.results.evidence import Candidate, conclude
-from dispatcher.core.results.journal import lane_place
+from dispatcher.core.results.places import chunk_id, chunk_of, intent_of
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import masked_mobiles
@@ -31,7 +31,7 @@ from dispatcher.vendors import registry
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX
 from schemas.codec import encode
 from schemas.records import Decided, ResolvedAs, UnknownPolicy
-from schemas.topics import JOBS, LANE_PARTITIONS, lane_partition
+from schemas.topics import JOBS, lane_partition
 
 EVIDENCE_CALLS_MAX: Final = 20
 TEXT_CHARS_SHOWN: Final = 60
@@ -115,7 +115,7 @@ def unknown_requests(reader: StoreReader, campaign: str | None = None) -> list[U
                 chunk=chunk,
                 campaign=view,
                 vendor=vendors.get(chunk.account, ""),
-                evidence=tuple(evidence.get(lane_place(chunk.partition, chunk.intent), ())),
+                evidence=tuple(evidence.get(chunk_id(chunk.partition, chunk.intent), ())),
                 blind=blind.get(chunk.account, ""),
             )
         )
@@ -154,11 +154,11 @@ def _gather(reader: StoreReader, account: str, evidence: dict[int, list[ReportEv
                 others=tuple(other for other in trace.holders if other.id != chunk.id),
                 proves=proof is not None and proof.of is trace.of,
             )
-            evidence.setdefault(chunk.id, []).append(each)
+            evidence.setdefault(chunk_of(chunk.id), []).append(each)
     for proof in proven.values():
         if proof.of is None:
             each = ReportEvidence(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
-            evidence.setdefault(proof.chunk.id, []).append(each)
+            evidence.setdefault(chunk_of(proof.chunk.id), []).append(each)
     if any(part.each for part in parts):
         return ONE_BY_ONE
     return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""
@@ -330,7 +330,8 @@ def why(request: UnknownRequest) -> str:
 
 def chunk_name(chunk: Candidate) -> str:
     """Its name for `--chunk`."""
-    return f"{chunk.id % LANE_PARTITIONS}:{chunk.id // LANE_PARTITIONS}"
+    partition, intent = intent_of(chunk.id)
+    return f"{partition}:{intent}"
 
 
 class ResolvedChunk(msgspec.Struct, frozen=True, kw_only=True):

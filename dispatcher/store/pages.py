@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import CodePair, states_of
 from dispatcher.core.results.journal import JoinedChunk
-from dispatcher.core.results.reports import NO_ID_KEY, id_text
+from dispatcher.core.results.recipient_ids import PART_DELIVERED, IdRow
+from dispatcher.core.results.reports import NO_ID_KEY
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import Page, RejectPage, Sighting, Source
 from schemas.records import Launched, Rejects
 from schemas.states import State
 
-_texts = msgspec.msgpack.Decoder(list[str])
 NOT_LOADED: Final = "the batch was not read from the log yet"
-
-RecipientIds = Iterable[tuple[bytes, bytes | None]]
-"""The keys (int64) of a chunk's recipients and their packed texts, as in the fold's port; the last named first."""
 
 
 class _Names:
@@ -59,7 +56,7 @@ class PagedBatch(msgspec.Struct, frozen=True, kw_only=True):
 def paint(
     batch: PagedBatch,
     chunks: Iterable[JoinedChunk],
-    recipient_ids: Callable[[int], RecipientIds],
+    recipient_ids: Callable[[int], Iterable[IdRow]],
     *,
     overdue_ms: int | None,
     cancelled: bool,
@@ -67,7 +64,7 @@ def paint(
     """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
 
     `overdue_ms` None: its campaign is closed, so every accepted recipient without a report is `no_report`.
-    `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: of a chunk.
+    `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: a chunk's, the last named first.
     """
     count = len(batch.numbers)
     states = np.full(count, State.CANCELLED if cancelled else State.QUEUED, np.uint8)
@@ -75,6 +72,7 @@ def paint(
     vendor_id_index = np.zeros(count, np.uint32)
     account_index = np.zeros(count, np.uint32)
     submitted_ms = np.zeros(count, np.int64)
+    parts, parts_delivered = np.zeros((2, count), np.uint8)
     codes, vendor_ids, accounts = _Names(), _Names(), _Names()
     for chunk in chunks:
         at = slice(chunk.start, chunk.end)
@@ -89,16 +87,20 @@ def paint(
             states[at] = State.NO_REPORT if late else chunk.state
             code_index[at] = codes(chunk.code)
         if not chunk.vendor_id:
-            for keys, texts in recipient_ids(chunk.id):
-                _paint_recipient_ids(keys, texts, vendor_id_index[at], vendor_ids)
+            for row in recipient_ids(chunk.id):
+                _paint_recipient_ids(row, vendor_id_index[at], vendor_ids)
+                _paint_parts(row, parts[at], parts_delivered[at])
         if chunk.state == State.UNKNOWN and chunk.proven:
-            for keys, _ in recipient_ids(chunk.id):
-                named = np.frombuffer(keys, "<i8")[: len(states[at])] != NO_ID_KEY  # whoever has an id was taken
+            for row in recipient_ids(chunk.id):
+                named = row.ids.named[: len(states[at])]  # whoever has an id was taken
                 states[at][named] = State.ACCEPTED
                 code_index[at][named] = 0
 
     reported = batch.finals != 0
-    states = np.where(reported, states_of(batch.codes)[batch.finals], states)
+    final_states = states_of(batch.codes)
+    one_part = reported & (parts == 1)
+    parts_delivered[one_part] = final_states[batch.finals[one_part]] == State.DELIVERED
+    states = np.where(reported, final_states[batch.finals], states)
     numbered = np.array([0, *(codes(code) for _, code in batch.codes)], np.uint32)
     return Page(
         batch=batch.number,
@@ -114,18 +116,32 @@ def paint(
         account_index=account_index,
         submitted_ms=submitted_ms,
         reported_s=batch.times,
+        parts=parts,
+        parts_delivered=parts_delivered,
         broken=batch.broken,
     )
 
 
-def _paint_recipient_ids(keys: bytes, packed: bytes | None, index: NDArray[np.uint32], vendor_ids: _Names) -> None:
-    texts = _texts.decode(packed) if packed else [id_text(key) for key in np.frombuffer(keys, "<i8").tolist()]
-    first = vendor_ids.extend(texts[: len(index)])
+def _paint_recipient_ids(row: IdRow, index: NDArray[np.uint32], vendor_ids: _Names) -> None:
+    """Each recipient's ids; those of the parts of a long message with a space between them."""
+    ids = row.ids.cut(0, len(index))
+    texts, named = ids.all_texts(), ids.named
+    if ids.parts > 1:
+        texts = [" ".join(filter(None, texts[at : at + ids.parts])) for at in range(0, len(texts), ids.parts)]
+    first = vendor_ids.extend(texts)
     at = np.arange(first, first + len(index), dtype=np.uint32)
-    if packed and "" in texts:
-        index[:] = np.where([bool(text) for text in texts[: len(index)]], at, index)
-    else:
-        index[:] = at
+    index[:] = at if named.all() else np.where(named, at, index)
+
+
+def _paint_parts(row: IdRow, parts: NDArray[np.uint8], delivered: NDArray[np.uint8]) -> None:
+    """How many parts each recipient's message has, and how many of them were delivered."""
+    ids = row.ids.cut(0, len(parts))
+    given = (ids.keys != NO_ID_KEY).reshape(-1, ids.parts)
+    named = given.any(axis=1)
+    parts[named] = given.sum(axis=1)[named]
+    if row.states is not None:
+        states = np.frombuffer(row.states, np.uint8)[: given.size].reshape(given.shape)
+        delivered[named] = (states == PART_DELIVERED).sum(axis=1)[named]
 
 
 def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
@@ -141,6 +157,8 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
             "account_index",
             "submitted_ms",
             "reported_s",
+            "parts",
+            "parts_delivered",
         )
     }
     return msgspec.structs.replace(whole, **columns)

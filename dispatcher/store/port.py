@@ -179,7 +179,7 @@ class StoreReader(Protocol):
 
 
 class BatchPlace(msgspec.Struct, frozen=True):
-    """A batch that the store needs: its place in `recipients` (core/results/journal.py, spread_place) and its hash."""
+    """A batch that the store needs: its place in `recipients` (core/results/places.py, spread_place) and its hash."""
 
     id: int
     sha256: bytes

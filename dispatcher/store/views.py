@@ -73,9 +73,10 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk that the vendor may or may not have taken. `intent` is its offset in `lanes`/`partition`.
+    """A chunk that the vendor may or may not have taken, or some of its recipients.
 
-    `recipients` of its `count` have no report yet. `code` and `text` are the answer's, if there was one.
+    `intent` is its offset in `lanes`/`partition`. `recipients` of its `count` are unknown; they are in the `ranges`
+    (start, count; positions in the chunk). `code` and `text` are the answer's, if there was one.
     """
 
     partition: int
@@ -90,6 +91,7 @@ class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
     code: str
     text: str
+    ranges: tuple[tuple[int, int], ...]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +116,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
     `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
     submit's. Missing times are 0; `reported_s` are the vendor's. `broken` says why the numbers are
-    missing (0). `place` is the batch's place in the log (core/results/journal.py, spread_place).
+    missing (0). `place` is the batch's place in the log (core/results/places.py, spread_place). The message to a
+    recipient had `parts[i]` parts (0: not known), each with an id and a report; its entry of `vendor_ids` has the ids
+    of all parts, with spaces between them. `parts_delivered[i]` of them were delivered.
     """
 
     batch: int
@@ -129,6 +133,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     account_index: NDArray[np.uint32]
     submitted_ms: NDArray[np.int64]
     reported_s: NDArray[np.uint32]
+    parts: NDArray[np.uint8]
+    parts_delivered: NDArray[np.uint8]
     broken: str = ""
     place: int = -1
 

@@ -15,7 +15,9 @@ import numpy as np
 from consumers.results.evidence_search import BY, LOOK_EVERY_S, decision
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, UnexplainedId, conclude
-from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
+from dispatcher.core.results.places import chunk_id, chunk_of, intent_of, lane_place
+from dispatcher.core.results.recipient_ids import RecipientIds
 from schemas.records import Decided, Job, Reports, Resolved, ResolvedAs
 from schemas.states import State
 from tests.simulation.launches import FIRST_NUMBER
@@ -136,10 +138,16 @@ class Books:
     def chunk(self, chunk: int) -> JoinedChunk | None:
         return self.chunks.get(chunk)
 
+    def pieces(self, chunk: int) -> list[JoinedChunk]:
+        return [piece for id_, piece in sorted(self.chunks.items()) if chunk_of(id_) == chunk]
+
     def opened(self, chunk: JoinedChunk) -> None:
         self.chunks[chunk.id] = chunk
 
-    def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
+    def divided(self, chunk: JoinedChunk, rest: JoinedChunk) -> None:
+        self.chunks[rest.id] = rest
+
+    def named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, place: int) -> None:
         self.of_id.setdefault(vendor_id, []).append(chunk)
 
     def moved(self, chunk: JoinedChunk, before: State) -> None: ...
@@ -184,7 +192,7 @@ class Evidence:
         self.books.read()
         for chunk in self.books.unknown() if self.acts else ():
             if vendor_id := self._taken_as(chunk):
-                intent = chunk.id // lane_place(0, 1)
+                _, intent = intent_of(chunk.id)
                 return f"intent {intent} is unknown, though reports under {vendor_id} say it was taken", intent
         return None
 
@@ -195,7 +203,7 @@ class Evidence:
         """
         numbers = set(self.books.numbers_of(chunk.batch, chunk))
         for intent, vendor_id in self.vendor.took.items():
-            taken = self.books.chunks[lane_place(0, intent)]
+            taken = self.books.chunks[chunk_id(0, intent)]
             covers = taken.batch == chunk.batch and taken.start <= chunk.start and chunk.end <= taken.end
             if covers and numbers & self.books.reported.get(vendor_id, set()):
                 return vendor_id
@@ -209,7 +217,7 @@ class Evidence:
             self._ask()
         for chunk in self.books.unknown():
             if self._taken_as(chunk):
-                self.known_s.setdefault(chunk.id // lane_place(0, 1), self.world.now_s)
+                self.known_s.setdefault(intent_of(chunk.id)[1], self.world.now_s)
 
     def _search(self) -> None:
         candidates, search = self.books.candidates(), Search(self.books.unexplained())
@@ -226,7 +234,7 @@ class Evidence:
         """A person asks the vendor about what its campaign's policy holds, and says what was not taken."""
         for chunk in self.books.unknown():
             since_s = self._seen.setdefault(chunk.id, self.world.now_s)
-            intent = chunk.id // lane_place(0, 1)
+            _, intent = intent_of(chunk.id)
             if self.world.now_s - since_s >= ASKED_AFTER_S and intent not in self.vendor.took:
                 self._seen[chunk.id] = self.world.now_s
                 campaign = self.books.candidate(chunk).campaign

@@ -355,6 +355,97 @@ class StoreContract:
         assert scene.words()[:4] == ["delivered", "delivered", "unknown", "unknown"]
         assert (scene.counts()["delivered"], scene.counts()["unknown"], scene.counts().get("accepted", 0)) == (2, 2, 0)
 
+    # --- results of some recipients of a chunk -----------------------------------------------------------------------
+
+    def test_each_run_of_a_chunk_has_its_own_result_and_the_rest_keeps_its_state(self, scene: Scene):
+        intent = scene.intent(0, 9)
+        runs = [(0, 3, "accepted", "0"), (3, 1, "failed", "13", "bad number"), (5, 2, "queued", "8")]
+        scene.history.outcomes("spring", intent, *runs, ids=[2**64 - 5, 2**63, 7, 0, 0, 0])
+        assert scene.words() == [
+            *["accepted"] * 3, "failed", "in_flight", "queued", "queued", "in_flight", "in_flight", "queued",
+        ]  # fmt: skip
+        assert scene.counts() == {"rows": 12, "invalid": 2, "accepted": 3, "failed": 1, "in_flight": 3, "queued": 3}
+        scene.history.reports("spring", [(str(2**64 - 5), N, 1, "DELIVRD", 0), (str(2**63), 0, 2, "UNDELIV", 0)])
+        scene.history.outcomes("spring", intent, (4, 1, "unknown", "broken", "the link broke"))
+        assert scene.words()[:9] == [
+            "delivered", "failed", "accepted", "failed", "unknown", "queued", "queued", "unknown", "unknown",
+        ]  # fmt: skip
+        [chunk] = scene.reader().unknown()
+        assert (chunk.intent, chunk.start, chunk.count, chunk.recipients) == (intent, 0, 9, 3)
+        assert (chunk.ranges, chunk.code) == (((4, 1), (7, 2)), "broken")
+        (page,) = scene.reader().pages("c1", now_ms=NOW_MS)
+        ids = [page.vendor_ids[index] for index in page.vendor_id_index.tolist()]
+        assert ids[:4] == [str(2**64 - 5), str(2**63), "7", ""]
+
+    def test_what_a_new_owner_finds_open_of_a_chunk_is_unknown_and_no_more(self, scene: Scene):
+        intent = scene.intent(0, 10)
+        scene.history.outcomes("spring", intent, (0, 4, "accepted"), ids=[1, 2, 3, 4])
+        scene.history.owned("spring", "p")
+        scene.history.outcomes("spring", intent, (4, 2, "accepted"), (8, 2, "queued"), ids=[5, 6, 0, 0])
+        assert scene.counts() == {"rows": 12, "invalid": 2, "accepted": 6, "unknown": 2, "queued": 2}
+        assert [chunk.ranges for chunk in scene.reader().unknown()] == [((6, 2),)]
+
+    def test_the_first_definite_result_of_a_recipient_counts(self, scene: Scene):
+        intent = scene.intent(0, 4)
+        scene.history.outcomes("spring", intent, (0, 2, "unknown", "?"))
+        scene.history.outcomes("spring", intent, (1, 2, "accepted", "0"), ids=[1, 2])
+        scene.history.outcomes("spring", intent, (0, 4, "failed", "9"))
+        assert scene.words()[:4] == ["failed", "accepted", "accepted", "failed"]
+
+    def test_ranges_of_a_chunk_are_resolved_and_their_reports_join(self, scene: Scene):
+        intent = scene.intent(0, 8)
+        scene.history.owned("spring", "p")
+        scene.history.reports("spring", [("77", N + 2, 1, "DELIVRD", 0)])
+        ids = b"".join(vendor_id.to_bytes(8, "little") for vendor_id in (77, 2**63 + 1))
+        scene.history.resolved("spring", "p", intent, "sent", ranges=((2, 1), (6, 1)), ids=ids)
+        assert scene.words()[:8] == [*["unknown"] * 2, "delivered", *["unknown"] * 3, "accepted", "unknown"]
+        scene.history.resolved("spring", "p", intent, "resend", ranges=((5, 3),))
+        assert scene.words()[4:8] == ["unknown", "queued", "accepted", "queued"]
+        scene.history.resolved("spring", "p", intent, "not-sent")
+        assert scene.counts() == {"rows": 12, "invalid": 2, "delivered": 1, "accepted": 1, "queued": 8}
+
+    def test_what_was_returned_of_a_chunk_is_sent_with_another(self, scene: Scene):
+        first = scene.intent(0, 6)
+        scene.history.outcomes("spring", first, (0, 2, "accepted"), (2, 4, "queued", "8"), ids=[1, 2, 0, 0, 0, 0])
+        again = scene.intent(3, 3, attempt=1)
+        scene.history.outcomes("spring", again, (0, 3, "accepted"), ids=[3, 4, 5])
+        scene.history.reports("spring", [("1", N, 1, "D", 0), ("4", N + 4, 2, "U", 0)])
+        assert scene.words()[:6] == ["delivered", "accepted", "queued", "accepted", "failed", "accepted"]
+
+    @pytest.mark.parametrize("early", [True, False], ids=["reports first", "ids first"])
+    def test_a_long_message_is_delivered_with_its_last_part_and_failed_with_the_first_that_fails(
+        self, scene: Scene, early: bool
+    ):
+        intent = scene.intent(0, 5)
+        high = 2**63 + 100
+        ids = [high, high + 1, high + 2, 11, 12, 13, 21, 22, 23, 31, 0, 0, 41, 42, 0]
+
+        def taken() -> None:
+            scene.history.outcomes("spring", intent, (0, 5, "accepted"), ids=ids, parts=3)
+            scene.driver.all()
+
+        def reports() -> None:
+            rows = [(str(high + 1), 0, 1, "D", 5), (str(high), N, 1, "D", 6), (str(high), N, 2, "U", 7)]
+            rows += [("11", 0, 1, "D", 1), ("13", N + 1, 2, "LATE", 2), ("12", 0, 2, "LATER", 3)]
+            rows += [("21", N + 2, 1, "D", 1), ("22", N + 2, 0, "ACCEPTD", 1), ("31", N + 3, 1, "D", 1)]
+            scene.history.reports("spring", rows)
+            scene.driver.all()
+            scene.history.reports("spring", [(str(high + 2), 0, 1, "LAST", 9), ("41", N + 4, 1, "D", 0)])
+            scene.driver.all()
+
+        for step in (reports, taken) if early else (taken, reports):
+            step()
+            scene.driver.reopen()
+        assert scene.words()[:5] == ["delivered", "failed", "accepted", "delivered", "accepted"]
+        (page,) = scene.reader().pages("c1", now_ms=NOW_MS)
+        assert [page.codes[index] for index in page.code_index.tolist()][:5] == ["LAST", "LATE", "", "D", ""]
+        assert page.parts.tolist() == [3, 3, 3, 1, 2, 0, 0, 0, 0, 0]
+        assert page.parts_delivered.tolist() == [3, 1, 1, 1, 1, 0, 0, 0, 0, 0]
+        texts = [page.vendor_ids[index] for index in page.vendor_id_index.tolist()]
+        assert texts[:5] == [f"{high} {high + 1} {high + 2}", "11 12 13", "21 22 23", "31", "41 42"]
+        [reports_of] = scene.reader().reports()
+        assert (reports_of.rows, reports_of.waiting, reports_of.applied, reports_of.repeats) == (11, 1, 9, 1)
+
     def test_an_id_that_two_recipients_were_given_is_the_first_ones(self, scene: Scene):
         for start, ids in ((0, ("7001", "7002")), (2, ("7001", "7003"))):
             scene.history.outcome("spring", scene.intent(start, 2), "accepted", vendor_ids=ids)

@@ -11,7 +11,7 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.log.opening import open_log
@@ -25,9 +25,11 @@ from schemas.records import (
     Launched,
     Leg,
     Outcome,
+    Outcomes,
     Owned,
     Reports,
     Resolved,
+    Run,
 )
 from schemas.states import State
 from schemas.topics import lane_partition, spread_partition
@@ -183,7 +185,24 @@ class History:
         record = Outcome(account=account, intent=intent, effect=effect, **(usual | fields))
         return self.append("lanes", lane_partition(account), record)
 
-    def resolved(self, account: str, owner: str, intent: int, verdict: Any, vendor_id: str = "") -> int:
+    def outcomes(
+        self, account: str, intent: int, *runs: tuple[Any, ...], ids: Sequence[int] = (), **fields: Any
+    ) -> int:
+        """What came of some of its recipients: runs of (start, count, effect, code, text)."""
+        usual: dict[str, Any] = {"at_ms": LAUNCHED_MS + 3000, "sent_ms": LAUNCHED_MS + 2500}
+        record = Outcomes(
+            account=account,
+            intent=intent,
+            runs=tuple(
+                Run(start, count, effect, "accepted" if effect == "accepted" else "unknown", *said)  # type: ignore[arg-type]
+                for start, count, effect, *said in runs
+            ),
+            ids=struct.pack(f"<{len(ids)}Q", *ids),
+            **(usual | fields),
+        )
+        return self.append("lanes", lane_partition(account), record)
+
+    def resolved(self, account: str, owner: str, intent: int, verdict: Any, vendor_id: str = "", **fields: Any) -> int:
         """The owner's word on an unknown intent."""
         record = Resolved(
             owner=owner,
@@ -193,6 +212,7 @@ class History:
             at_ms=LAUNCHED_MS + 4000,
             by="test",
             vendor_id=vendor_id,
+            **fields,
         )
         return self.append("lanes", lane_partition(account), record)
 
@@ -206,16 +226,40 @@ class History:
 
 
 class NaiveChunk:
-    """An intent, as the model sees it."""
+    """An intent, as the model sees it: lists with a place for each recipient."""
 
     def __init__(self, intent: Intent, batch: tuple[str, int], numbers: list[int]) -> None:
         self.batch = batch
         self.account = intent.account
         self.numbers = numbers
         self.first = intent.start
-        self.state = "in flight"
-        self.code = ""
-        self.said = False
+        self.state = ["in flight"] * len(numbers)
+        self.code = [""] * len(numbers)
+        self.said = [False] * len(numbers)
+
+    def hears(self, index: int, effect: str, code: str) -> bool:
+        """A result of one recipient; whether it counts."""
+        if self.said[index]:
+            return False
+        self.said[index] = effect != "unknown"
+        if self.state[index] in ("in flight", "unknown"):
+            self.code[index] = code
+            self.state[index] = {"queued": "returned"}.get(effect, effect)
+        return True
+
+
+class Name(NamedTuple):
+    """An id that reports carry: of the recipients `told` of a chunk, or of recipient `at` of it, or of a part.
+
+    `of_message` are the ids of all parts of its message.
+    """
+
+    account: str
+    vendor_id: str
+    chunk: NaiveChunk
+    at: int | None
+    told: tuple[int, ...] = ()
+    of_message: tuple[str, ...] = ()
 
 
 class Expected:
@@ -234,44 +278,69 @@ def batch_numbers(history: History, job: Job) -> list[int]:
     return list(phone_numbers.decode(unpack(stored.value, stored.headers)[0]).tolist())
 
 
-def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, NaiveChunk], list[tuple[Any, ...]]]:
-    """The valid intents of a journal prefix by offset, and who was told which id: (account, id, chunk, index)."""
+def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, NaiveChunk], list[Name]]:
+    """The valid intents of a journal prefix by offset, and who was told which id."""
     chunks: dict[int, NaiveChunk] = {}
-    names: list[tuple[Any, ...]] = []
+    names: list[Name] = []
     owner = None
     for offset, record in enumerate(history.decoded.get(("lanes", partition), [])[:upto]):
         if isinstance(record, Owned):
             owner = record.owner
             for chunk in chunks.values():
-                if chunk.state == "in flight":
-                    chunk.state = "unknown"
+                chunk.state = ["unknown" if state == "in flight" else state for state in chunk.state]
         elif isinstance(record, Intent) and record.owner == owner:
             job = history.decoded["jobs", partition][record.job]
             assert isinstance(job, Job)
             numbers = batch_numbers(history, job)[record.start : record.start + record.count]
             chunks[offset] = NaiveChunk(record, (job.campaign, job.batch), numbers)
-        elif isinstance(record, Resolved) and record.owner == owner:
-            resolved = chunks.get(record.intent)
-            if resolved is not None and resolved.state == "unknown":
-                resolved.state = "accepted" if record.verdict == "sent" else "returned"
-                if record.vendor_id:
-                    names.append((resolved.account, record.vendor_id, resolved, None))
-                named = enumerate(record.vendor_ids)
-                names += [(resolved.account, vendor_id, resolved, index) for index, vendor_id in named if vendor_id]
+        elif isinstance(record, Resolved) and record.owner == owner and record.intent in chunks:
+            resolve(record, chunks[record.intent], names)
         elif isinstance(record, Outcome) and record.intent in chunks:
             chunk = chunks[record.intent]
-            if chunk.said:
-                continue
-            chunk.said = record.effect != "unknown"
-            if chunk.state in ("in flight", "unknown"):
-                chunk.code = record.code
-                chunk.state = {"queued": "returned"}.get(record.effect, record.effect)
-            if record.effect in ("accepted", "unknown"):
+            told = [index for index in range(len(chunk.numbers)) if chunk.hears(index, record.effect, record.code)]
+            if told and record.effect in ("accepted", "unknown"):
                 if record.vendor_id:
-                    names.append((chunk.account, record.vendor_id, chunk, None))
-                named = enumerate(record.vendor_ids)
-                names += [(chunk.account, vendor_id, chunk, index) for index, vendor_id in named if vendor_id]
+                    names.append(Name(chunk.account, record.vendor_id, chunk, None, tuple(told)))
+                if record.vendor_ids:
+                    named = [(index, record.vendor_ids[index]) for index in told]
+                    names += [Name(chunk.account, vendor_id, chunk, index) for index, vendor_id in named if vendor_id]
+        elif isinstance(record, Outcomes) and record.intent in chunks:
+            chunk = chunks[record.intent]
+            places = [(run, run.start + at) for run in record.runs for at in range(run.count)]
+            ids = ids_of(record, len(places))
+            for (run, index), its in zip(places, ids, strict=True):
+                if chunk.hears(index, run.effect, run.code) and run.effect in ("accepted", "unknown"):
+                    names += names_of(chunk, index, its)
+            if any(run.effect == "unknown" and chunk.state[index] == "unknown" for run, index in places):
+                chunk.state = ["unknown" if state == "in flight" else state for state in chunk.state]
     return chunks, names
+
+
+def resolve(record: Resolved, chunk: NaiveChunk, names: list[Name]) -> None:
+    """The owner's word on all that is unknown of the chunk, or on these ranges."""
+    ranges = record.ranges or ((0, len(chunk.numbers)),)
+    places = [start + at for start, count in ranges for at in range(count)]
+    unknown = [index for index in places if chunk.state[index] == "unknown"]
+    for index, its in zip(places, ids_of(record, len(places)), strict=True):
+        if index in unknown:
+            chunk.state[index] = "accepted" if record.verdict == "sent" else "returned"
+            names += names_of(chunk, index, its)
+    if record.vendor_id and unknown:
+        names.append(Name(chunk.account, record.vendor_id, chunk, None, tuple(unknown)))
+
+
+def ids_of(record: Outcomes | Resolved, recipients: int) -> list[tuple[str, ...]]:
+    """The ids of each recipient that the record names."""
+    if record.vendor_ids:
+        return [(vendor_id,) for vendor_id in record.vendor_ids]
+    numbers = [str(number or "") for (number,) in struct.iter_unpack("<Q", record.ids)]
+    return [tuple(numbers[at * record.parts : (at + 1) * record.parts]) for at in range(recipients)]
+
+
+def names_of(chunk: NaiveChunk, index: int, ids: tuple[str, ...]) -> list[Name]:
+    """The ids of one recipient."""
+    of_message = tuple(vendor_id for vendor_id in ids if vendor_id) if len(ids) > 1 else ()
+    return [Name(chunk.account, vendor_id, chunk, index, (), of_message) for vendor_id in ids if vendor_id]
 
 
 def expected(history: History, lanes: dict[int, int], reports: dict[int, int]) -> Expected:
@@ -287,47 +356,67 @@ def expected(history: History, lanes: dict[int, int], reports: dict[int, int]) -
     for partition in range(8):
         chunks, names = chunks_of(history, partition, lanes.get(partition, 0))
         for chunk in chunks.values():
-            if chunk.state != "returned":
-                word = "in_flight" if chunk.state == "in flight" else chunk.state
-                for number in chunk.numbers:
-                    result.state[chunk.batch][number] = (word, chunk.code)
-        for _, _, chunk, index in names:
-            if chunk.state == "unknown" and index is not None:
-                result.state[chunk.batch][chunk.numbers[index]] = ("accepted", "")
-        final: set[tuple[Any, ...]] = set()
-        for record in history.decoded.get(("reports", partition), [])[: reports.get(partition, 0)]:
-            assert isinstance(record, Reports)
-            for vendor_id, number, state, code, _ in rows_of(record):
-                if state == 0:
-                    continue
-                told = recipient_of(names, record.account, vendor_id, number)
-                if told is None:
-                    result.parked += 1
-                elif told in final:
-                    result.repeats += 1
-                else:
-                    final.add(told)
-                    result.applied += 1
-                    batch, member = told
-                    result.state[batch][member] = ("delivered" if state == 1 else "failed", code)
+            for number, state, code in zip(chunk.numbers, chunk.state, chunk.code, strict=True):
+                if state != "returned":
+                    result.state[chunk.batch][number] = ("in_flight" if state == "in flight" else state, code)
+        for name in names:
+            if name.at is not None and name.chunk.state[name.at] == "unknown":
+                result.state[name.chunk.batch][name.chunk.numbers[name.at]] = ("accepted", "")
+        read = history.decoded.get(("reports", partition), [])[: reports.get(partition, 0)]
+        rows = [
+            (record.account, *row[:4])
+            for record in read
+            if isinstance(record, Reports)
+            for row in rows_of(record)
+            if row[2]
+        ]
+        join(result, names, rows)
     return result
 
 
-def recipient_of(
-    names: list[tuple[Any, ...]], account: str, vendor_id: str, number: int
-) -> tuple[tuple[str, int], int] | None:
-    """Whom a report means: the first chunk that was told this id and has this number."""
-    for told_account, told_id, chunk, index in names:
-        if (told_account, told_id) != (account, vendor_id):
+def join(result: Expected, names: list[Name], rows: list[tuple[str, str, int, int, str]]) -> None:
+    """What these reports say, in their order: of each part the first, of each recipient the first that decides."""
+    final: set[tuple[Any, ...]] = set()
+    part_states: dict[tuple[int, int, tuple[str, ...]], dict[str, int]] = {}
+    for account, vendor_id, number, state, code in rows:
+        told = recipient_of(names, account, vendor_id, number)
+        if told is None:
+            result.parked += 1
             continue
-        if index is not None:
-            member = chunk.numbers[index]
+        name, member = told
+        decides = True
+        if name.of_message:
+            assert name.at is not None
+            of = part_states.setdefault((id(name.chunk), name.at, name.of_message), {})
+            if vendor_id in of:
+                result.repeats += 1
+                continue
+            decided = 2 in of.values() or len(of) == len(name.of_message)
+            of[vendor_id] = state
+            decides = not decided and (state == 2 or len(of) == len(name.of_message))
+        if not decides:
+            result.applied += 1
+        elif (name.chunk.batch, member) in final:
+            result.repeats += 1
+        else:
+            final.add((name.chunk.batch, member))
+            result.applied += 1
+            result.state[name.chunk.batch][member] = ("delivered" if state == 1 else "failed", code)
+
+
+def recipient_of(names: list[Name], account: str, vendor_id: str, number: int) -> tuple[Name, int] | None:
+    """Whom a report means: the first chunk that was told this id and has this number."""
+    for name in names:
+        if (name.account, name.vendor_id) != (account, vendor_id):
+            continue
+        if name.at is not None:
+            member = name.chunk.numbers[name.at]
             if number in (0, member):
-                return chunk.batch, member
-        elif number in chunk.numbers:
-            return chunk.batch, number
-        elif number == 0 and len(chunk.numbers) == 1:
-            return chunk.batch, chunk.numbers[0]
+                return name, member
+        elif number in [name.chunk.numbers[index] for index in name.told]:
+            return name, number
+        elif number == 0 and len(name.chunk.numbers) == 1:
+            return name, name.chunk.numbers[0]
     return None
 
 

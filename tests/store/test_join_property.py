@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,7 @@ from dispatcher.core.results.journal import JoinedChunk
 from schemas.records import Finished, Intent, Job
 from schemas.states import State
 from schemas.topics import lane_partition
-from tests.store.joined_history import LAUNCHED_MS, History, chunks_of, expected
+from tests.store.joined_history import LAUNCHED_MS, History, Name, chunks_of, expected
 from tests.store.joined_store import NO_REPORT_AFTER_S, Driver, MemoryPlace, SqlitePlace, states
 
 ACCOUNTS = ("spring", "summer")
@@ -42,12 +43,13 @@ class Writer:
                     self.todo[account].append((offset, 0, size, 0))
         self.owner = dict.fromkeys(ACCOUNTS, "")
         self.stale: list[str] = ["nobody"]
-        self.resent: set[tuple[int, int]] = set()
+        self.resent: set[tuple[int, int, int]] = set()
 
     def journal(self) -> None:
         """One more record in a journal."""
         account = self.random.choice(ACCOUNTS)
-        steps = [self.own, self.send, self.send, self.send, self.answer, self.answer, self.answer, self.resolve]
+        answers = [self.answer, self.answer, self.answer_in_runs, self.answer_in_runs]
+        steps = [self.own, self.send, self.send, self.send, *answers, self.resolve]
         self.random.choice([*steps, *steps, self.rival])(account)
 
     def own(self, account: str) -> None:
@@ -74,11 +76,16 @@ class Writer:
         """What was returned is sent again next, as the lane would do it some time."""
         partition = lane_partition(account)
         for offset, chunk in self.chunks(account).items():
-            if chunk.state == "returned" and (partition, offset) not in self.resent:
-                self.resent.add((partition, offset))
-                intent = self.history.decoded["lanes", partition][offset]
-                assert isinstance(intent, Intent)
-                self.todo[account].insert(0, (intent.job, intent.start, intent.count, intent.attempt + 1))
+            intent = self.history.decoded["lanes", partition][offset]
+            assert isinstance(intent, Intent)
+            returned = [
+                index
+                for index, state in enumerate(chunk.state)
+                if state == "returned" and (partition, offset, index) not in self.resent
+            ]
+            self.resent.update((partition, offset, index) for index in returned)
+            for start, count in ranges_of(returned):
+                self.todo[account].insert(0, (intent.job, intent.start + start, count, intent.attempt + 1))
 
     def answer(self, account: str) -> None:
         """An outcome of any chunk, open or long over."""
@@ -103,14 +110,57 @@ class Writer:
                 self.ids += count
         self.history.outcome(account, offset, effect, **fields)
 
+    def answer_in_runs(self, account: str) -> None:
+        """Results of some recipients of any chunk, open or long over."""
+        chunks = self.chunks(account)
+        if not chunks:
+            return
+        offset = self.random.choice(sorted(chunks))
+        count = len(chunks[offset].numbers)
+        runs, at = [], 0
+        effects = self.random.choice(
+            [["accepted"], ["accepted", "failed", "queued"], ["accepted", "unknown", "queued"]]
+        )
+        while at < count:
+            size = self.random.randint(1, count - at)
+            if self.random.random() < 0.8:
+                effect = self.random.choice(effects)
+                runs.append((at, size, effect, self.random.choice(["0", "8", "9"])))
+            at += size
+        if runs:
+            fields = self.some_ids(sum(size for _, size, *_ in runs))
+            self.history.outcomes(account, offset, *runs, **fields)
+
+    def some_ids(self, recipients: int) -> dict[str, Any]:
+        """Ids for so many recipients, or none: numbers up to 2^64, one or more for each, or texts."""
+        kind = self.random.choice(["one", "parts", "texts", "none"])
+        if kind == "none":
+            return {}
+        parts = self.random.randint(2, 3) if kind == "parts" else 1
+        base = self.random.choice([1_000, 2**63 - 3, 2**64 - 10_000])
+        ids = [base + self.ids + at if self.random.random() < 0.8 else 0 for at in range(recipients * parts)]
+        self.ids += len(ids)
+        if kind == "texts":
+            return {"vendor_ids": tuple(f"t{vendor_id}" if vendor_id else "" for vendor_id in ids)}
+        return {"ids": ids, "parts": parts}
+
     def resolve(self, account: str) -> None:
         """A person's decision, or evidence; sometimes from an owner that is none any more."""
-        unknown = [offset for offset, chunk in self.chunks(account).items() if chunk.state == "unknown"]
-        if unknown:
-            owner = self.random.choice([self.owner[account]] * 3 + self.stale)
-            verdict = self.random.choice(["sent", "not-sent", "resend", "resend"])
-            vendor_id = self.random.choice(["", "", "found"])
-            self.history.resolved(account, owner, self.random.choice(unknown), verdict, vendor_id)
+        unknown = [offset for offset, chunk in self.chunks(account).items() if "unknown" in chunk.state]
+        if not unknown:
+            return
+        offset = self.random.choice(unknown)
+        owner = self.random.choice([self.owner[account]] * 3 + self.stale)
+        verdict = self.random.choice(["sent", "not-sent", "resend", "resend"])
+        if self.random.random() < 0.4:
+            of = len(self.chunks(account)[offset].numbers)
+            ranges = tuple(ranges_of([index for index in range(of) if self.random.random() < 0.5]))
+            ids = self.some_ids(sum(count for _, count in ranges)) if verdict == "sent" and ranges else {}
+            if "ids" in ids:
+                ids["ids"] = struct.pack(f"<{len(ids['ids'])}Q", *ids["ids"])
+            self.history.resolved(account, owner, offset, verdict, ranges=ranges, **ids)
+            return
+        self.history.resolved(account, owner, offset, verdict, self.random.choice(["", "", "found"]))
 
     def rival(self, account: str) -> None:
         """A frozen owner wakes up and appends an intent, which is void."""
@@ -122,22 +172,34 @@ class Writer:
         found, _ = chunks_of(self.history, lane_partition(account), 1_000_000)
         return {offset: chunk for offset, chunk in found.items() if chunk.account == account}
 
-    def report(self, names: dict[str, list[tuple[Any, ...]]]) -> None:
+    def report(self, names: dict[str, list[Name]]) -> None:
         """One more record of reports: mostly for ids that the journal gives some time, some for nobody's."""
         account = self.random.choice(ACCOUNTS)
-        told = [name for name in names[account] if name[0] == account]
+        told = [name for name in names[account] if name.account == account]
         rows = []
         for _ in range(self.random.randint(1, 8)):
             state = self.random.choice([0, 1, 1, 2, 2])
             if told and self.random.random() < 0.85:
-                _, vendor_id, chunk, index = self.random.choice(told)
-                number = chunk.numbers[index] if index is not None else self.random.choice(chunk.numbers)
+                name = self.random.choice(told)
+                vendor_id, chunk = name.vendor_id, name.chunk
+                number = chunk.numbers[name.at] if name.at is not None else self.random.choice(chunk.numbers)
                 number = self.random.choice([number] * 6 + [0, number + 1])
             else:
                 vendor_id, number = self.random.choice(["", "0", "99", "x1000"]), 13_800_000_000
             code = self.random.choice(CODES[state])
             rows.append((vendor_id, number, state, code, self.random.randint(0, 9)))
         self.history.reports(account, rows)
+
+
+def ranges_of(indexes: list[int]) -> list[tuple[int, int]]:
+    """(start, count) of the neighbours among these, which are in order."""
+    found: list[tuple[int, int]] = []
+    for index in indexes:
+        if found and sum(found[-1]) == index:
+            found[-1] = (found[-1][0], found[-1][1] + 1)
+        else:
+            found.append((index, 1))
+    return found
 
 
 def write(random: Random) -> History:

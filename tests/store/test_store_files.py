@@ -115,12 +115,76 @@ def test_a_store_of_another_format_asks_to_be_rebuilt(tmp_path: Path):
         open_sqlite(path, emits=True)
 
 
+def make_it_format_3(path: Path) -> None:
+    """As the release before chunks had pieces made it: ids are places of intents, bounds are those of all keys."""
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for table, column in (("chunks", "id"), ("outbox", "chunk"), ("recipient_ids", "chunk")):
+            old.execute(f"UPDATE {table} SET {column} = {column} / 65536 - 1000000")
+            old.execute(f"UPDATE {table} SET {column} = {column} + 1000000")
+        old.execute("ALTER TABLE chunks DROP COLUMN whole")
+        for rowid, keys in old.execute("SELECT rowid, keys FROM recipient_ids").fetchall():
+            high = int(np.frombuffer(keys, "<i8").max())
+            old.execute("UPDATE recipient_ids SET high = ? WHERE rowid = ?", (high, rowid))
+        old.execute("ALTER TABLE recipient_ids DROP COLUMN parts")
+        old.execute("ALTER TABLE recipient_ids DROP COLUMN states")
+        old.execute("CREATE TABLE named AS SELECT account, vendor_id, place, chunk / 65536 AS chunk FROM vendor_ids")
+        old.execute("DROP TABLE vendor_ids")
+        old.execute(
+            "CREATE TABLE vendor_ids (account TEXT, vendor_id TEXT, place INTEGER, chunk INTEGER NOT NULL, "
+            "PRIMARY KEY (account, vendor_id, place)) WITHOUT ROWID"
+        )
+        old.execute("INSERT INTO vendor_ids SELECT * FROM named")
+        old.execute("DROP TABLE named")
+        old.execute("PRAGMA user_version = 3")
+        old.commit()
+
+
 def make_it_format_2(path: Path) -> None:
+    make_it_format_3(path)
     with contextlib.closing(sqlite3.connect(path)) as old:
         old.execute("DROP TABLE closings")
         old.execute("ALTER TABLE chunks DROP COLUMN proven")
         old.execute("PRAGMA user_version = 2")
         old.commit()
+
+
+def of_every_kind() -> History:
+    """Chunks with one id, an id for each or for some; sent again; finished; with reports, early ones among them."""
+    history = History()
+    job = history.launch("c1", {"spring": [40]})["spring"][0]
+    history.owned("spring", "o")
+    intents = [history.intent("spring", "o", job, start, 5) for start in range(0, 40, 5)]
+    history.outcome("spring", intents[0], "accepted", vendor_id="v1")
+    history.outcome("spring", intents[1], "accepted", vendor_ids=("11", "12", "13", "14", "15"))
+    history.outcome("spring", intents[2], "accepted", vendor_ids=("a", "b", "c", "d", "e"))
+    history.outcome("spring", intents[3], "unknown", code="no answer", vendor_ids=("", "22", "", "24", ""))
+    history.outcome("spring", intents[4], "unknown", code="no answer", vendor_ids=("",) * 5)
+    history.outcome("spring", intents[5], "failed", code="107")
+    history.resolved("spring", "o", intents[4], "resend")
+    history.intent("spring", "o", job, 20, 5, attempt=1)
+    rows = [("v1", FIRST_NUMBER + 1, 1, "0", 0), ("12", 0, 2, "MBBLACK", 0), ("b", 0, 1, "0", 0), ("22", 0, 1, "0", 0)]
+    history.reports("spring", [*rows, ("early", FIRST_NUMBER, 1, "0", 0)])
+    return history
+
+
+def test_a_store_without_pieces_is_made_one_with_pieces_and_equals_one_made_anew(tmp_path: Path):
+    history = of_every_kind()
+    driver = Driver(tmp_path / "results.db", history, emits=True)
+    driver.all()
+    before, shown = driver.rows(), driver.shown(NOW_MS)
+    driver.close()
+    make_it_format_3(driver.path)
+    again = Driver(driver.path, history, emits=True)
+    assert again.rows() == before
+    assert again.shown(NOW_MS) == shown
+    history.outcomes("spring", 4, (0, 2, "accepted"), (2, 3, "unknown", "9"), ids=[31, 32, 0, 0, 0])
+    history.reports("spring", [("32", 0, 1, "0", 0), ("v1", FIRST_NUMBER + 2, 1, "0", 0)])
+    again.all()
+    straight = Driver(tmp_path / "straight.db", history, emits=True)
+    straight.all()
+    assert again.rows() == straight.rows()
+    again.close()
+    straight.close()
 
 
 def test_a_reader_leaves_a_store_alone_that_an_earlier_release_is_writing(tmp_path: Path):

@@ -40,7 +40,7 @@ Numbers = NDArray[np.int64]
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A chunk whose vendor id is not known: recipients [start, start+count) of batch `batch`, intent of `at_ms`.
 
-    `id` and `batch` are places in the log (journal.py: lane_place, spread_place).
+    `id` and `batch` are places in the log (places.py).
     """
 
     id: int

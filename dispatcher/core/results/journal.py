@@ -1,12 +1,15 @@
-"""A lane partition's journal, folded for the results: the state of each chunk.
+"""A lane partition's journal, folded for the results: the state of each chunk, or of its pieces.
 
 See docs/ARCHITECTURE.md, "The join and the results".
 
 The same transitions as the lane's own fold (dispatcher/core/lane/state.py, TRANSITIONS); but here every chunk is kept,
 because its reports may come days later, and an impossible record is counted, not fatal: the equation shows its effect.
 
-The journal alone decides a chunk's state, the reports alone a recipient's final report. A recipient has its report's
-state, else that of the one chunk that holds it and was not returned to the queue, else it is queued. So neither topic
+A chunk is one piece until some of its recipients get another result than the others; then it is divided. How it is
+divided is a function of the journal alone.
+
+The journal alone decides a piece's state, the reports alone a recipient's final report. A recipient has its report's
+state, else that of the one piece that holds it and was not returned to the queue, else it is queued. So neither topic
 waits for the other.
 
 Pure: reads and changes go through a Ledger.
@@ -14,15 +17,18 @@ Pure: reads and changes go through a Ledger.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
 
 from dispatcher.core.lane.state import TRANSITIONS, ChunkEvent, ChunkState, named
 from dispatcher.core.ownership import Ownership
-from schemas.records import AnyRecord, Effect, Intent, Outcome, Owned, Resolved
+from dispatcher.core.results.places import PIECES, chunk_id, lane_place
+from dispatcher.core.results.recipient_ids import PARTS_MAX, RecipientIds, of_numbers, of_texts
+from schemas.records import AnyRecord, Effect, Intent, Outcome, Outcomes, Owned, Resolved
 from schemas.states import State
-from schemas.topics import LANE_PARTITIONS, SPREAD_PARTITIONS
 
 
 class JoinedJob(msgspec.Struct, frozen=True, gc=False):
@@ -37,9 +43,9 @@ class JoinedJob(msgspec.Struct, frozen=True, gc=False):
 
 
 class JoinedChunk(msgspec.Struct, gc=False):
-    """A valid intent. Recipients [start, start+count) of batch `batch`.
+    """A valid intent, or a piece of it: recipients [start, start+count) of batch `batch`, of `whole` in its chunk.
 
-    `reported` of them have a final report (0 while the state is QUEUED: then another chunk counts them).
+    `reported` of them have a final report (0 while the state is QUEUED: then another piece counts them).
     `heard`: a definite outcome was read. `expired`: the time for reports is over (store policy).
     `proven`: while it is unknown, how many pending recipients have an id: the vendor took these.
     """
@@ -61,6 +67,7 @@ class JoinedChunk(msgspec.Struct, gc=False):
     heard: bool = False
     expired: bool = False
     proven: int = 0
+    whole: int = 0
     slot: int = -1  # its row in the present micro-batch; not stored
 
     @property
@@ -69,13 +76,18 @@ class JoinedChunk(msgspec.Struct, gc=False):
         return self.start + self.count
 
     @property
+    def first(self) -> int:
+        """The position of the first recipient of the chunk that it is a piece of."""
+        return self.start - self.id % PIECES
+
+    @property
     def pending(self) -> int:
         """Recipients without a final report."""
         return self.count - self.reported
 
 
 class Ledger(Protocol):
-    """The fold's queries and changes."""
+    """The fold's queries and changes. Chunks are whole ones or pieces."""
 
     def job(self, job: int) -> JoinedJob | None:
         """The job of this id."""
@@ -85,8 +97,16 @@ class Ledger(Protocol):
         """The chunk of this id, open or not; None if its intent was void."""
         ...
 
+    def pieces(self, chunk: int) -> list[JoinedChunk]:
+        """All pieces of a chunk that was divided, in order."""
+        ...
+
     def opened(self, chunk: JoinedChunk) -> None:
         """A new chunk, IN_FLIGHT; sets its `reported`."""
+        ...
+
+    def divided(self, chunk: JoinedChunk, rest: JoinedChunk) -> None:
+        """`rest` is a new piece, of the last recipients that `chunk` had; sets `reported` and `proven` of both."""
         ...
 
     def moved(self, chunk: JoinedChunk, before: State) -> None:
@@ -97,8 +117,8 @@ class Ledger(Protocol):
         """Another field than its state changed."""
         ...
 
-    def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
-        """Reports for this chunk will carry `vendor_id` (unless ""), or one of `vendor_ids` each (unless empty)."""
+    def named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, place: int) -> None:
+        """Reports for this chunk will carry `vendor_id` (unless ""), or the recipients' own ids."""
         ...
 
     def contested(self, chunk: JoinedChunk) -> None:
@@ -114,8 +134,21 @@ class Ledger(Protocol):
         ...
 
 
+class _Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of some recipients, of the record at `offset`."""
+
+    offset: int
+    effect: Effect
+    code: str
+    text: str
+    at_ms: int
+    sent_ms: int
+    vendor_id: str = ""
+    has_ids: bool
+
+
 class JournalFold:
-    """The fold of one partition: `ownership` and the open chunks; give the stored ones to continue."""
+    """The fold of one partition: `ownership` and the open pieces; give the stored ones to continue."""
 
     def __init__(self, partition: int, ownership: Ownership, open_chunks: dict[int, JoinedChunk]) -> None:
         self.partition = partition
@@ -131,6 +164,8 @@ class JournalFold:
                 self._intent(offset, record, ledger)
             case Outcome():
                 self._outcome(offset, record, ledger)
+            case Outcomes():
+                self._outcomes(offset, record, ledger)
             case Owned():
                 for chunk in self.open.values():
                     self._move(chunk, Owned, record.at_ms, ledger)
@@ -143,7 +178,7 @@ class JournalFold:
             ledger.odd("an intent names a job that is not in the log")
             return
         chunk = JoinedChunk(
-            id=lane_place(self.partition, offset),
+            id=chunk_id(self.partition, offset),
             batch=job.batch,
             account=intent.account,
             start=intent.start,
@@ -151,48 +186,149 @@ class JournalFold:
             attempt=intent.attempt,
             state=State.IN_FLIGHT,
             at_ms=intent.at_ms,
+            whole=intent.count,
         )
         self.open[chunk.id] = chunk
         ledger.opened(chunk)
 
     def _outcome(self, offset: int, outcome: Outcome, ledger: Ledger) -> None:
-        chunk_id = lane_place(self.partition, outcome.intent)
-        chunk = self.open.get(chunk_id) or ledger.chunk(chunk_id)
-        if chunk is None or chunk.heard:
+        pieces = self._pieces(outcome.intent, ledger)
+        unheard = [piece for piece in pieces if not piece.heard]
+        if not unheard:
             return  # void, or the first outcome was read before
-        chunk.heard = outcome.effect != Effect.UNKNOWN
+        ids = None
+        if outcome.vendor_ids and outcome.effect in _TAKEN:
+            ids = self._ids(outcome, pieces[0].whole, ledger)
+        has_ids = bool(outcome.vendor_id or outcome.vendor_ids) and outcome.effect in _TAKEN
+        result = _Result(
+            offset=offset,
+            effect=outcome.effect,
+            code=outcome.code,
+            text=outcome.text,
+            at_ms=outcome.at_ms,
+            sent_ms=outcome.sent_ms,
+            vendor_id=outcome.vendor_id,
+            has_ids=has_ids,
+        )
+        for piece in unheard:
+            first = piece.start - piece.first
+            self._hear(piece, result, None if ids is None else ids.cut(first, first + piece.count), ledger)
+
+    def _outcomes(self, offset: int, outcomes: Outcomes, ledger: Ledger) -> None:
+        pieces = self._pieces(outcomes.intent, ledger)
+        if not pieces:
+            return
+        ids = self._ids(outcomes, sum(run.count for run in outcomes.runs), ledger)
+        first, at, is_broken = pieces[0].first, 0, False
+        for run in outcomes.runs:
+            for piece in self._cut(pieces, first + run.start, first + run.end, _is_unheard, ledger):
+                begin = at + piece.start - first - run.start
+                its = ids.cut(begin, begin + piece.count) if ids is not None and run.effect in _TAKEN else None
+                if its is not None and not its.named.any():
+                    its = None
+                result = _Result(
+                    offset=offset,
+                    effect=run.effect,
+                    code=run.code,
+                    text=run.text,
+                    at_ms=outcomes.at_ms,
+                    sent_ms=outcomes.sent_ms,
+                    has_ids=its is not None,
+                )
+                is_broken |= run.effect == Effect.UNKNOWN and piece.id in self.open
+                self._hear(piece, result, its, ledger)
+            at += run.count
+        if is_broken:  # what is open of a chunk has one state
+            for piece in pieces:
+                if piece.state == State.IN_FLIGHT:
+                    self._move(piece, Effect.UNKNOWN, outcomes.at_ms, ledger)
+
+    def _hear(self, chunk: JoinedChunk, result: _Result, ids: RecipientIds | None, ledger: Ledger) -> None:
+        """A result of all recipients of the chunk, which has no definite one yet."""
+        chunk.heard = result.effect != Effect.UNKNOWN
         ledger.changed(chunk)
-        if outcome.sent_ms:
-            ledger.sent(chunk, outcome.sent_ms)
-        has_id = bool(outcome.vendor_id or outcome.vendor_ids) and outcome.effect in (Effect.ACCEPTED, Effect.UNKNOWN)
-        if chunk_id in self.open:  # else a person resolved it; only its id is new, and may still join reports
-            chunk.code = outcome.code
-            chunk.text = outcome.text if outcome.effect in (Effect.FAILED, Effect.UNKNOWN) else ""
-            chunk.sent_ms = outcome.sent_ms or outcome.at_ms
-            if has_id and outcome.effect == Effect.UNKNOWN:
+        if result.sent_ms:
+            ledger.sent(chunk, result.sent_ms)
+        if chunk.id in self.open:  # else a person resolved it; only its ids are new, and may still join reports
+            chunk.code = result.code
+            chunk.text = result.text if result.effect in (Effect.FAILED, Effect.UNKNOWN) else ""
+            chunk.sent_ms = result.sent_ms or result.at_ms
+            if result.has_ids and result.effect == Effect.UNKNOWN:
                 ledger.contested(chunk)
-            self._move(chunk, outcome.effect, outcome.at_ms, ledger)
-        if has_id:
-            self._named(chunk, outcome.vendor_id, outcome.vendor_ids, offset, ledger)
+            self._move(chunk, result.effect, result.at_ms, ledger)
+        if result.has_ids:
+            self._named(chunk, result.vendor_id, ids, result.offset, ledger)
 
     def _resolved(self, offset: int, resolved: Resolved, ledger: Ledger) -> None:
-        chunk = self.open.get(lane_place(self.partition, resolved.intent))
-        if chunk is None or chunk.state != State.UNKNOWN:
+        pieces = self._pieces(resolved.intent, ledger)
+        if not any(piece.state == State.UNKNOWN for piece in pieces):
             return
-        chunk.sent_ms = chunk.sent_ms or chunk.at_ms
-        ledger.contested(chunk)  # it may be sent again, or a late outcome may name a second id
-        self._move(chunk, resolved.verdict, resolved.at_ms, ledger)
-        if resolved.vendor_id or resolved.vendor_ids:
-            self._named(chunk, resolved.vendor_id, resolved.vendor_ids, offset, ledger)
+        first, whole = pieces[0].first, pieces[0].whole
+        ranges = resolved.ranges or ((0, whole),)
+        ids = self._ids(resolved, sum(count for _, count in ranges), ledger)
+        has_ids = bool(resolved.vendor_id or resolved.vendor_ids or resolved.ids)
+        at = 0
+        for start, count in ranges:
+            for piece in self._cut(pieces, first + start, first + start + count, _is_unknown, ledger):
+                piece.sent_ms = piece.sent_ms or piece.at_ms
+                ledger.contested(piece)  # it may be sent again, or a late outcome may name a second id
+                self._move(piece, resolved.verdict, resolved.at_ms, ledger)
+                if has_ids:
+                    begin = at + piece.start - first - start
+                    its = None if ids is None else ids.cut(begin, begin + piece.count)
+                    self._named(piece, resolved.vendor_id, its, offset, ledger)
+            at += count
 
-    def _named(
-        self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], offset: int, ledger: Ledger
-    ) -> None:
-        if vendor_ids and len(vendor_ids) != chunk.count:
+    def _pieces(self, intent: int, ledger: Ledger) -> list[JoinedChunk]:
+        """The pieces of the intent's chunk, in order; none if it is void."""
+        id_ = chunk_id(self.partition, intent)
+        first = self.open.get(id_) or ledger.chunk(id_)
+        if first is None or first.count == first.whole:
+            return [] if first is None else [first]
+        return list(ledger.pieces(id_))
+
+    def _cut(
+        self, pieces: list[JoinedChunk], start: int, end: int, wanted: Callable[[JoinedChunk], bool], ledger: Ledger
+    ) -> Iterator[JoinedChunk]:
+        """The wanted ones among the pieces, cut to [start, end); `pieces` has the new ones, too."""
+        index = max(0, bisect_right(pieces, start, key=_start_of) - 1)
+        while index < len(pieces) and pieces[index].start < end:
+            piece = pieces[index]
+            index += 1
+            if piece.end <= start or not wanted(piece):
+                continue
+            if piece.start < start:
+                piece = self._divide(piece, start, ledger)
+                pieces.insert(index, piece)
+                index += 1
+            if piece.end > end:
+                pieces.insert(index, self._divide(piece, end, ledger))
+            yield piece
+
+    def _divide(self, chunk: JoinedChunk, at: int, ledger: Ledger) -> JoinedChunk:
+        """Make the chunk end at `at`; returns the new piece of the recipients from there on."""
+        rest = msgspec.structs.replace(chunk, id=chunk.id + at - chunk.start, start=at, count=chunk.end - at, slot=-1)
+        chunk.count = at - chunk.start
+        if chunk.id in self.open:
+            self.open[rest.id] = rest
+        ledger.divided(chunk, rest)
+        return rest
+
+    @staticmethod
+    def _ids(record: Outcome | Outcomes | Resolved, count: int, ledger: Ledger) -> RecipientIds | None:
+        """The ids of the record for `count` recipients."""
+        parts, ids = (1, b"") if isinstance(record, Outcome) else (record.parts, record.ids)
+        if not record.vendor_ids and not ids:
+            return None
+        size = len(record.vendor_ids) if record.vendor_ids else len(ids) / 8
+        if not 0 < parts <= PARTS_MAX or size != count * (1 if record.vendor_ids else parts):
             ledger.odd("an outcome has another number of vendor ids than its chunk has recipients")
-            vendor_ids = ()
+            return None
+        return of_texts(record.vendor_ids) if record.vendor_ids else of_numbers(ids, parts)
+
+    def _named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, offset: int, ledger: Ledger) -> None:
         chunk.vendor_id = chunk.vendor_id or vendor_id
-        ledger.named(chunk, vendor_id, vendor_ids, lane_place(self.partition, offset))
+        ledger.named(chunk, vendor_id, ids, lane_place(self.partition, offset))
 
     def _move(self, chunk: JoinedChunk, event: ChunkEvent, at_ms: int, ledger: Ledger) -> None:
         before = State(chunk.state)
@@ -211,15 +347,8 @@ class JournalFold:
         ledger.moved(chunk, before)
 
 
-def lane_place(partition: int, offset: int) -> int:
-    """One number for a place in a per-lane topic; the same in every replay."""
-    return offset * LANE_PARTITIONS + partition
-
-
-def spread_place(partition: int, offset: int) -> int:
-    """One number for a place in a spread topic."""
-    return offset * SPREAD_PARTITIONS + partition
-
+_TAKEN: Final = (Effect.ACCEPTED, Effect.UNKNOWN)
+"""The effects whose recipients may be reported under the record's ids."""
 
 _STATE: Final = {
     ChunkState.IN_FLIGHT: State.IN_FLIGHT,
@@ -229,3 +358,15 @@ _STATE: Final = {
     ChunkState.QUEUED: State.QUEUED,
 }
 _LANE_STATE: Final = {state: chunk_state for chunk_state, state in _STATE.items()}
+
+
+def _start_of(chunk: JoinedChunk) -> int:
+    return chunk.start
+
+
+def _is_unheard(chunk: JoinedChunk) -> bool:
+    return not chunk.heard
+
+
+def _is_unknown(chunk: JoinedChunk) -> bool:
+    return chunk.state == State.UNKNOWN

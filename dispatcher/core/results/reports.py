@@ -24,7 +24,7 @@ _HALF: Final = 2**63
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """The record of rows: its account, its place in `reports` (journal.py, lane_place), its time."""
+    """The record of rows: its account, its place in `reports` (places.py, lane_place), its time."""
 
     account: str
     place: int

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.ownership import Ownership
-from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold, lane_place, spread_place
-from dispatcher.core.results.reports import Origin, ReportRows, decimal_keys, flatten, id_keys, unpark
+from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
+from dispatcher.core.results.places import lane_place, spread_place
+from dispatcher.core.results.recipient_ids import IdRow, RecipientIds
+from dispatcher.core.results.reports import Origin, ReportRows, flatten, unpark
 from dispatcher.errors import LogNewer
 from dispatcher.log.port import StoredRecord
 from dispatcher.store.fold.settle_reports import ReportJoin
@@ -65,7 +66,7 @@ class Fold:
         self._journals: dict[int, JournalFold] = {}
         self.working = WorkingSet(tables)
         self._tallies = Tallies()
-        self._named: dict[str, list[str]] = {}
+        self._named: dict[str, list[RecipientIds | str]] = {}
 
     # --- inputs: everything that only has to be remembered -----------------------------------------------------------
 
@@ -117,10 +118,13 @@ class Fold:
     def parked(self) -> None:
         """Join the reports that waited for the ids that the journal has just named."""
         self.working.save_chunks()
-        for account, vendor_ids in self._named.items():
+        for account, named in self._named.items():
             if not self._tables.reports.has_parked(account):
                 continue
-            waiting = self._tables.reports.unpark(account, list(dict.fromkeys(vendor_ids)))
+            vendor_ids = dict.fromkeys(
+                text for ids in named for text in ((ids,) if isinstance(ids, str) else ids.all_texts()) if text
+            )
+            waiting = self._tables.reports.unpark(account, list(vendor_ids))
             if waiting:
                 self._join(unpark(waiting))
         self._named.clear()
@@ -176,6 +180,7 @@ class Fold:
         """Write the transaction's changes, before its commit."""
         self.working.save_chunks()
         self.working.save_columns()
+        self.working.save_parts()
         self._tables.reports.save_sums(self._tallies)
         self._tallies = Tallies()
 
@@ -190,6 +195,23 @@ class Fold:
 
     def chunk(self, chunk: int) -> JoinedChunk | None:
         return self.working.chunk(chunk)
+
+    def pieces(self, chunk: int) -> list[JoinedChunk]:
+        return self.working.pieces(chunk)
+
+    def divided(self, chunk: JoinedChunk, rest: JoinedChunk) -> None:
+        self.working.divide(chunk, rest)
+        if chunk.reported:
+            columns = self.working.columns(chunk.batch)
+            rest.reported = columns.reported(rest.start, rest.count)
+            chunk.reported -= rest.reported
+        if chunk.proven:
+            rest.proven = self._provable(rest)
+            chunk.proven -= rest.proven
+        self.working.change(chunk)
+        self.working.change(rest)
+        if self._emits and _is_told(chunk):
+            self._tables.chunks.put_out(piece.id for piece in (chunk, rest) if _is_told(piece))
 
     def opened(self, chunk: JoinedChunk) -> None:
         self.working.add_chunk(chunk)
@@ -217,31 +239,32 @@ class Fold:
             self._tables.chunks.put_out([chunk.id])
         self.working.change(chunk)
 
-    def named(self, chunk: JoinedChunk, vendor_id: str, vendor_ids: tuple[str, ...], place: int) -> None:
+    def named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, place: int) -> None:
         if vendor_id:
             self._tables.chunks.add_vendor_ids([(chunk.account, vendor_id, place, chunk.id)])
             self.working.rename(chunk.account, vendor_id)
             self._named.setdefault(chunk.account, []).append(vendor_id)
-        if vendor_ids:
-            keys, texts = decimal_keys(vendor_ids), None
-            if keys is None:
-                keys, texts = id_keys(vendor_ids), msgspec.msgpack.encode(vendor_ids)
-            self._tables.chunks.add_recipient_ids(chunk.id, place, chunk.account, keys, texts)
-            self._named.setdefault(chunk.account, []).extend(filter(None, vendor_ids))
+        if ids is not None:
+            self._tables.chunks.save_recipient_ids(chunk.id, chunk.account, IdRow(place, ids))
+            self._named.setdefault(chunk.account, []).append(ids)
             if chunk.state == State.UNKNOWN:
                 self._prove(chunk)
 
     def _prove(self, chunk: JoinedChunk) -> None:
         """Whoever has an id was taken: these recipients count as accepted while the others are unknown."""
-        named = self.working.named_recipients(chunk)
-        finals = self.working.columns(chunk.batch).finals[chunk.start : chunk.end]
-        named[: len(finals)] &= finals == 0
-        more = int(np.count_nonzero(named)) - chunk.proven
+        more = self._provable(chunk) - chunk.proven
         tally = self._tallies.of(self._key(chunk))
         tally.accepted += more
         tally.unknown -= more
         chunk.proven += more
         self.working.change(chunk)
+
+    def _provable(self, chunk: JoinedChunk) -> int:
+        """How many recipients of the chunk have an id and no final report."""
+        named = self.working.named_recipients(chunk)
+        finals = self.working.columns(chunk.batch).finals[chunk.start : chunk.end]
+        named[: len(finals)] &= finals == 0
+        return int(np.count_nonzero(named))
 
     def contested(self, chunk: JoinedChunk) -> None:
         self.working.columns(chunk.batch).contest(chunk.start, chunk.count)
@@ -263,6 +286,11 @@ class Fold:
                 self._tallies.odd(topic, "a record that cannot be decoded")
             else:
                 yield stored, record
+
+
+def _is_told(chunk: JoinedChunk) -> bool:
+    """Whether it is written downstream: every recipient of it has a final word."""
+    return chunk.state == State.FAILED or (chunk.state == State.ACCEPTED and (chunk.expired or not chunk.pending))
 
 
 def decoded(topic: str, records: Sequence[StoredRecord]) -> Iterator[Decoded]:

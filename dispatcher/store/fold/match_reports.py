@@ -51,6 +51,9 @@ class Match:
         self._id_of = rows.id_of
         slot_of_id = np.full(len(rows.ids), -1, np.intp)
         self._place_of_id: NDArray[np.intp] | None = None
+        self.named_in: list[tuple[int, int]] = []  # (chunk, place) of ids of parts
+        self.named_in_of_id: NDArray[np.intp] | None = None  # id -> index in `named_in`, -1 if its message is one part
+        self.part_of_id: NDArray[np.intp] | None = None  # id -> which of the ids there
         numbered: dict[str, int] = {}
         of_origin = np.array([numbered.setdefault(o.account, len(numbered)) for o in rows.origins], np.intp)
         of_id = of_origin[rows.origin_of_id]
@@ -98,19 +101,29 @@ class Match:
         keys, key_of_id = np.unique(id_keys([texts[number] for number in ids.tolist()]), return_inverse=True)
         slots, places = np.full((2, len(keys)), -1, np.intp)
         ranges = tables.chunks.recipient_id_ranges(account, int(keys[0]), int(keys[-1]))
-        lows = np.searchsorted(keys, np.array([low for _, _, low, _ in ranges], np.int64), "left")
-        highs = np.searchsorted(keys, np.array([high for _, _, _, high in ranges], np.int64), "right")
+        lows = np.searchsorted(keys, np.array([each.low for each in ranges], np.int64), "left")
+        highs = np.searchsorted(keys, np.array([each.high for each in ranges], np.int64), "right")
+        named_in, part = np.full((2, len(keys)), -1, np.intp)
         for index in np.flatnonzero(lows < highs).tolist():
-            chunk_id, place, _, _ = ranges[index]
-            held, at = working.recipient_keys(chunk_id, place)
+            found = ranges[index]
+            held, at = working.recipient_keys(found.chunk, found.place)
             asked, hit = _common(keys, int(lows[index]), int(highs[index]), held)
             new = slots[asked] < 0  # the first chunk with an id has it
-            chunk = working.chunk(chunk_id) if new.any() else None
+            chunk = working.chunk(found.chunk) if new.any() else None
             if chunk is not None:
                 slots[asked[new]] = chunk.slot if chunk.slot >= 0 else self._add(chunk)
-                places[asked[new]] = chunk.start + at[hit[new]]
+                places[asked[new]] = chunk.start + at[hit[new]] // found.parts
+                if found.parts > 1:
+                    named_in[asked[new]] = len(self.named_in)
+                    part[asked[new]] = at[hit[new]]
+                    self.named_in.append((found.chunk, found.place))
         slot_of_id[ids] = slots[key_of_id]
         self._place_of_id[ids] = places[key_of_id]
+        if self.named_in:
+            if self.named_in_of_id is None or self.part_of_id is None:
+                self.named_in_of_id, self.part_of_id = np.full((2, len(texts)), -1, np.intp)
+            self.named_in_of_id[ids] = named_in[key_of_id]
+            self.part_of_id[ids] = part[key_of_id]
 
     def next_chunks(self, strangers: Rows) -> Rows:
         """The rows whose id another chunk also has; they belong to that one now."""
@@ -130,7 +143,7 @@ class Match:
     def positions(self, rows: ReportRows, part: Part, found: Positions) -> Positions:
         """The recipients' positions, given where their numbers were found: an id may name the recipient itself."""
         if not part.numbers.all():
-            alone = (part.numbers == 0) & (self.count[part.slot] == 1)
+            alone = (part.numbers == 0) & (self.whole[part.slot] == 1)
             found = np.where(alone, self.start[part.slot], found)
         if self._place_of_id is not None:
             by_id = self._place_of_id[rows.id_of[part.rows]]
@@ -148,6 +161,7 @@ class Match:
         chunks = self.chunks
         self.start = np.array([chunk.start for chunk in chunks], np.intp)
         self.count = np.array([chunk.count for chunk in chunks], np.intp)
+        self.whole = np.array([chunk.whole for chunk in chunks], np.intp)
         self.batch = np.array([chunk.batch for chunk in chunks], np.int64)
         state = np.array([chunk.state for chunk in chunks], np.intp)
         self.returned = state == State.QUEUED

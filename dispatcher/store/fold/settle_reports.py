@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import Positions
 from dispatcher.core.results.journal import JoinedChunk
+from dispatcher.core.results.recipient_ids import settle_parts
 from dispatcher.core.results.reports import ReportRows
 from dispatcher.store.fold.match_reports import Match, Part, Rows
 from dispatcher.store.fold.tables import Tables
@@ -77,9 +78,12 @@ class ReportJoin:
             strangers, part, positions = part.rows[~inside], part.cut(inside), positions[inside]
         if not len(part.rows):
             return strangers
+        sums.parts.append(part)
+        if match.named_in_of_id is not None:
+            deciding = self._settle_parts(rows, match, part, sums)
+            part, positions = part.cut(deciding), positions[deciding]
         settled = columns.settle(positions, part.pair, rows.pairs, part.times, lambda: rows.places[part.rows])
         fresh = part if len(settled.fresh) == len(part.rows) else part.cut(settled.fresh)
-        sums.parts.append(part)
         sums.fresh.append(fresh)
         for row, was in zip(part.rows[settled.replaced].tolist(), settled.replaced_was, strict=True):
             self._replace(rows, match, row, was)
@@ -88,6 +92,26 @@ class ReportJoin:
         if match.any_returned and (returned := match.returned[fresh.slot]).any():
             self._cover(batch_id, positions[settled.fresh][returned], sums)
         return strangers
+
+    def _settle_parts(self, rows: ReportRows, match: Match, part: Part, sums: _Sums) -> NDArray[np.bool_]:
+        """Settle the parts of long messages; returns which rows decide their recipient's state.
+
+        All reports for the ids of one record come in the order of their places: those that waited for it first.
+        """
+        assert match.named_in_of_id is not None
+        assert match.part_of_id is not None
+        id_of = rows.id_of[part.rows]
+        named_in = match.named_in_of_id[id_of]
+        deciding = named_in < 0
+        failed = np.array([state == State.FAILED for state, _ in rows.pairs], np.bool_)[part.pair]
+        for index in np.unique(named_in[named_in >= 0]).tolist():
+            at = np.flatnonzero(named_in == index)
+            held = self._working.parts(*match.named_in[index])
+            settled = settle_parts(held.states, held.given, match.part_of_id[id_of[at]], failed[at])
+            held.changed |= bool(settled.first.any())
+            deciding[at] = settled.final
+            sums.of_parts.append(part.slot[at[settled.first & ~settled.final]])
+        return deciding
 
     def _count_proven(self, match: Match, slot: Rows, positions: Positions, sums: _Sums) -> None:
         """Count how many of these recipients had an id in an unknown chunk, and so counted as accepted."""
@@ -123,14 +147,16 @@ class ReportJoin:
         settled = np.bincount(fresh_slot, minlength=len(match.chunks))
         repeated = len(matched_slot) > len(fresh_slot)
         matched = np.bincount(matched_slot, minlength=len(match.chunks)) if repeated else settled
+        of_parts = np.bincount(np.concatenate([fresh_slot[:0], *sums.of_parts]), minlength=len(match.chunks))
         numbers, key_of = self._keys(match)
         last_ms = _latest(rows, sums.parts, key_of, len(numbers))
         by_pair = _tallied(key_of, fresh_slot, sums.fresh, len(numbers), len(rows.pairs))
         for key, number in numbers.items():
             of_key = key_of == number
             tally, reports = self._tallies.of(key), self._tallies.report(key[2])
-            reports.applied += int(settled[of_key].sum())
-            reports.repeats += int(matched[of_key].sum() - settled[of_key].sum())
+            applied = int(settled[of_key].sum() + of_parts[of_key].sum())
+            reports.applied += applied
+            reports.repeats += int(matched[of_key].sum()) - applied
             if last_ms[number]:
                 tally.reported(int(last_ms[number]))
             for pair in np.flatnonzero(by_pair[number]).tolist():
@@ -202,12 +228,14 @@ class ReportJoin:
 class _Sums:
     """The result of one pass over the batches: matched rows, first ones, recipients that another chunk covers.
 
+    `of_parts`: the chunks of rows that are a part's first report and decide nothing yet, or no more.
     `covered`: the positions in their chunk, by chunk. `proven`: how many had an id in an unknown chunk.
     """
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.fresh: list[Part] = []
+        self.of_parts: list[Rows] = []
         self.covered: dict[int, list[int]] = {}
         self.proven: dict[int, int] = {}
 

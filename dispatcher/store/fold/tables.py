@@ -4,7 +4,7 @@ See docs/ARCHITECTURE.md, "The store's port".
 
 Values of the core only: no connection, row or error of a database. Every call runs in a transaction that the caller
 began (transactions.py, Transactions), and nothing is decided here: an adapter only keeps what it is given.
-Ids are places in the log (core/results/journal.py: lane_place, spread_place), so a replay saves the same again.
+Ids are places in the log (core/results/places.py), so a replay saves the same again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import CodePair, Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.store.fold.tallies import Tallies
 from dispatcher.store.port import BatchPlace
@@ -41,6 +42,16 @@ class Stretch(NamedTuple):
     numbers: bytes
     finals: NDArray[np.unsignedinteger[Any]]
     times: NDArray[np.uint32]
+
+
+class IdRange(NamedTuple):
+    """A row of ids: its chunk, the record that gave them, its lowest and highest key, the ids for each recipient."""
+
+    chunk: int
+    place: int
+    low: int
+    high: int
+    parts: int
 
 
 class Inputs(Protocol):
@@ -134,6 +145,10 @@ class Chunks(Protocol):
         """The chunks of these ids that exist; new objects."""
         ...
 
+    def pieces(self, chunk_id: int) -> list[JoinedChunk]:
+        """The saved pieces of this chunk, in order; new objects."""
+        ...
+
     def still_open(self, partition: int) -> list[JoinedChunk]:
         """Those of this journal that are in flight or unknown, by id."""
         ...
@@ -166,22 +181,28 @@ class Chunks(Protocol):
         """(vendor id, chunk) of those that are known, first named first."""
         ...
 
-    def add_recipient_ids(
-        self, chunk_id: int, place: int, account: str, keys: NDArray[np.int64], texts: bytes | None
-    ) -> None:
-        """One id per recipient of a chunk, as keys; `texts` if they cannot be read back from the keys."""
+    def vendor_ids_of(self, account: str, chunk_id: int) -> list[tuple[str, int]]:
+        """(vendor id, place) of this chunk, first named first; may be slow."""
         ...
 
-    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[tuple[int, int, int, int]]:
-        """(chunk, place, lowest key, highest key) of the account's chunks with keys around [low, high], by place."""
+    def save_recipient_ids(self, chunk_id: int, account: str, row: IdRow) -> None:
+        """The ids that a record gave to the chunk's recipients; instead of those of the same chunk and place."""
         ...
 
-    def recipient_id_keys(self, chunk_id: int, place: int) -> bytes:
-        """The keys (int64), in submitted order."""
+    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[IdRange]:
+        """The rows of ids of the account's chunks with keys around [low, high], by place and chunk."""
         ...
 
-    def recipient_keys(self, chunk_id: int) -> list[bytes]:
-        """The keys of this chunk's recipients, one list (int64, in submitted order) for each place that named them."""
+    def recipient_ids(self, chunk_id: int) -> list[IdRow]:
+        """The ids of this chunk's recipients, the last named first."""
+        ...
+
+    def recipient_ids_at(self, chunk_id: int, place: int) -> IdRow:
+        """Those that the record at this place gave."""
+        ...
+
+    def save_part_states(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+        """(chunk, place, states of the parts)."""
         ...
 
     def has_recipient_ids(self, account: str) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Protocol, TypeVar
 
-from dispatcher.core.results.journal import JoinedChunk, lane_place
+from dispatcher.core.results.journal import JoinedChunk
+from dispatcher.core.results.places import lane_place
 from dispatcher.errors import StoreError
 from dispatcher.store.fold.finished import finished
 from dispatcher.store.fold.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded

@@ -6,6 +6,7 @@ transaction the memory may be ahead of the store: make a new one.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import repeat
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.places import chunk_of
 from dispatcher.core.results.reports import NO_ID_KEY
 from dispatcher.store.fold.tables import JoinedBatch, Tables
 
@@ -23,6 +25,17 @@ COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
 CHUNKS_MAX: Final = 200_000
 JOBS_MAX: Final = 50_000
 KEYS_MAX: Final = 20_000
+
+
+class Parts:
+    """The parts of a chunk's recipients: a row for each recipient, a column for each part. `given`: it is there."""
+
+    __slots__ = ("changed", "given", "states")
+
+    def __init__(self, given: NDArray[np.bool_], states: NDArray[np.uint8]) -> None:
+        self.given = given
+        self.states = states
+        self.changed = False
 
 
 class WorkingSet:
@@ -35,10 +48,12 @@ class WorkingSet:
         self._columns: OrderedDict[int, Columns] = OrderedDict()
         self._columns_bytes = 0
         self._chunks: dict[int, JoinedChunk] = {}
+        self._pieces: dict[int, list[int]] = {}
         self._names_requests: set[str] = set()
         self._named: dict[str, dict[str, int]] = {}
         self.names: list[tuple[JoinedChunk, ...]] = []
         self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
+        self._parts: dict[tuple[int, int], Parts] = {}
         self._changed: dict[int, JoinedChunk] = {}
         self._settled: dict[int, JoinedChunk] = {}
 
@@ -108,6 +123,35 @@ class WorkingSet:
             self._chunks[found.id] = found
         return [chunk for chunk in map(self._chunks.get, chunk_ids) if chunk is not None]
 
+    def pieces(self, chunk_id: int) -> list[JoinedChunk]:
+        """The pieces of this chunk, in order."""
+        return self.chunks_of(self._piece_ids(chunk_id))
+
+    def _piece_ids(self, chunk_id: int) -> list[int]:
+        ids = self._pieces.get(chunk_id)
+        if ids is None:
+            ids = [self.add_chunk(found).id for found in self._tables.chunks.pieces(chunk_id)]
+            self._pieces[chunk_id] = ids = ids or [chunk_id]
+        return ids
+
+    def divide(self, chunk: JoinedChunk, rest: JoinedChunk) -> None:
+        """`rest` is a new piece, of the last recipients that `chunk` had: their ids are its own now."""
+        insort(self._piece_ids(chunk_of(chunk.id)), rest.id)
+        self._chunks[rest.id] = rest
+        self.save_parts()
+        for row in self._tables.chunks.recipient_ids(chunk.id):
+            for piece, first in ((chunk, 0), (rest, chunk.count)):
+                cut = row.cut(first, first + piece.count)
+                self._tables.chunks.save_recipient_ids(piece.id, piece.account, cut)
+            self._keys.pop((chunk.id, row.place), None)
+            self._parts.pop((chunk.id, row.place), None)
+        if chunk.vendor_id:
+            named = self._tables.chunks.vendor_ids_of(chunk.account, chunk.id)
+            rows = [(chunk.account, vendor_id, place, rest.id) for vendor_id, place in named]
+            self._tables.chunks.add_vendor_ids(rows)
+            for vendor_id, _ in named:
+                self.rename(chunk.account, vendor_id)
+
     def add_chunk(self, chunk: JoinedChunk) -> JoinedChunk:
         """A chunk that was made or loaded elsewhere; returns its one object."""
         return self._chunks.setdefault(chunk.id, chunk)
@@ -161,19 +205,38 @@ class WorkingSet:
         self._named.get(account, {}).pop(vendor_id, None)
 
     def recipient_keys(self, chunk_id: int, place: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """(sorted keys, index in the chunk) of a chunk with an id per recipient."""
+        """(sorted keys, index of each among the ids) of the ids that the record at this place gave to a chunk."""
         held = self._keys.get((chunk_id, place))
         if held is None:
-            keys = np.frombuffer(self._tables.chunks.recipient_id_keys(chunk_id, place), "<i8")
+            keys = self._tables.chunks.recipient_ids_at(chunk_id, place).ids.keys
             order = np.argsort(keys, kind="stable").astype(np.int32)
-            held = self._keys[chunk_id, place] = (keys[order].astype(np.int64, copy=False), order)
+            held = self._keys[chunk_id, place] = (keys[order], order)
         return held
+
+    def parts(self, chunk_id: int, place: int) -> Parts:
+        """The parts of a chunk's recipients, as the record at this place named them."""
+        held = self._parts.get((chunk_id, place))
+        if held is None:
+            row = self._tables.chunks.recipient_ids_at(chunk_id, place)
+            given = (row.ids.keys != NO_ID_KEY).reshape(-1, row.ids.parts)
+            states = np.zeros(given.shape, np.uint8)
+            if row.states is not None:
+                states[:] = np.frombuffer(row.states, np.uint8).reshape(given.shape)
+            held = self._parts[chunk_id, place] = Parts(given, states)
+        return held
+
+    def save_parts(self) -> None:
+        """Write the changed states of parts."""
+        changed = {of: parts for of, parts in self._parts.items() if parts.changed}
+        self._tables.chunks.save_part_states((*of, parts.states.tobytes()) for of, parts in changed.items())
+        for parts in changed.values():
+            parts.changed = False
 
     def named_recipients(self, chunk: JoinedChunk) -> NDArray[np.bool_]:
         """Which recipients of the chunk have an id of their own, as far as the vendor told."""
         named = np.zeros(chunk.count, np.bool_)
-        for keys in self._tables.chunks.recipient_keys(chunk.id):
-            named |= np.frombuffer(keys, "<i8")[: chunk.count] != NO_ID_KEY
+        for row in self._tables.chunks.recipient_ids(chunk.id):
+            named |= row.ids.named[: chunk.count]
         return named
 
     def trim(self, keep: Sequence[JoinedChunk]) -> None:
@@ -182,8 +245,12 @@ class WorkingSet:
             self._chunks = {chunk.id: chunk for chunk in keep}
             self._named.clear()
             self.names.clear()
+        if len(self._pieces) > CHUNKS_MAX:
+            self._pieces.clear()
         if len(self._keys) > KEYS_MAX:
             self._keys.clear()
+        if len(self._parts) > KEYS_MAX:
+            self._parts.clear()
         if len(self._jobs) > JOBS_MAX:
             self._jobs.clear()
         if len(self._batches) > JOBS_MAX:

@@ -35,7 +35,7 @@ class MemoryTraces:
     def parked(self, account: str, after: str) -> Iterator[tuple[str, int, ParkedReports, int]]:
         told = {
             vendor_id
-            for (of, vendor_id, _), chunk_id in self._kept.vendor_ids.items()
+            for of, vendor_id, _, chunk_id in self._kept.vendor_ids
             if of == account and chunk_id in self._kept.chunks and self._kept.chunks[chunk_id].heard
         }
         for (of, vendor_id, place), parked in sorted(self._kept.parked.items(), key=lambda each: each[0]):
@@ -45,7 +45,7 @@ class MemoryTraces:
     def named(self, account: str, vendor_id: str) -> list[Candidate]:
         return [
             self._candidate(self._kept.chunks[chunk_id])
-            for (*name, _), chunk_id in sorted(self._kept.vendor_ids.items())
+            for *name, _, chunk_id in sorted(self._kept.vendor_ids)
             if name == [account, vendor_id] and chunk_id in self._kept.chunks
         ]
 

@@ -16,7 +16,8 @@ from dispatcher.store.meanings import Meaning
 from dispatcher.store.memory import evidence, inbound
 from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign
 from dispatcher.store.memory.tables import Memory
-from dispatcher.store.pages import NOT_LOADED, PagedBatch, RecipientIds, paint, reject_page, selected, sightings
+from dispatcher.store.pages import NOT_LOADED, PagedBatch, paint, reject_page, selected, sightings
+from dispatcher.store.unknown_chunks import UnknownPiece, unknown_chunks
 from dispatcher.store.views import (
     CampaignView,
     DeadCount,
@@ -35,7 +36,6 @@ from dispatcher.store.views import (
 )
 from schemas.records import Launched
 from schemas.states import State
-from schemas.topics import LANE_PARTITIONS
 
 
 class MemoryReader:
@@ -201,24 +201,24 @@ class MemoryReader:
         found = [
             chunk for chunk in kept.chunks.values() if chunk.state == State.UNKNOWN and chunk.pending > chunk.proven
         ]
-        return [
-            UnknownChunk(
-                partition=chunk.id % LANE_PARTITIONS,
-                intent=chunk.id // LANE_PARTITIONS,
-                account=chunk.account,
-                campaign=kept.batches[chunk.batch].campaign,
-                batch=kept.batches[chunk.batch].number,
-                start=chunk.start,
-                count=chunk.count,
-                recipients=chunk.pending - chunk.proven,
-                attempt=chunk.attempt,
-                since_ms=chunk.since_ms,
-                code=chunk.code,
-                text=chunk.text,
+        return unknown_chunks(
+            UnknownPiece(
+                chunk.id,
+                chunk.account,
+                kept.batches[chunk.batch].campaign,
+                kept.batches[chunk.batch].number,
+                chunk.start,
+                chunk.count,
+                chunk.whole,
+                chunk.pending - chunk.proven,
+                chunk.attempt,
+                chunk.since_ms,
+                chunk.code,
+                chunk.text,
             )
-            for chunk in sorted(found, key=lambda chunk: (chunk.since_ms, chunk.id))
+            for chunk in found
             if campaign is None or kept.batches[chunk.batch].campaign == campaign
-        ]
+        )
 
     def in_doubt(self) -> list[str]:
         return evidence.in_doubt(self._kept)
@@ -228,7 +228,7 @@ class MemoryReader:
 
     def reports(self) -> list[ReportCounts]:
         kept = self._kept
-        named = {key[:2] for key in kept.vendor_ids}
+        named = {row[:2] for row in kept.vendor_ids}
         parked: dict[str, int] = defaultdict(int)
         strangers: dict[str, int] = defaultdict(int)
         for (account, vendor_id, _), rows in kept.parked.items():
@@ -286,10 +286,6 @@ def _page(kept: Kept, batch_id: int, batch: KeptBatch, overdue_ms: int) -> Page:
     chunks = [chunk for chunk in kept.chunks.values() if chunk.batch == batch_id]
     returned_first = sorted(chunks, key=lambda chunk: (chunk.state != State.QUEUED, chunk.id))
 
-    def recipient_ids(chunk_id: int) -> RecipientIds:
-        of_chunk = [(place, ids) for (of, place), ids in kept.recipient_ids.items() if of == chunk_id]
-        return [(ids.keys, ids.texts) for _, ids in sorted(of_chunk, key=lambda each: -each[0])]
-
     of = kept.campaigns.get(batch.campaign, KeptCampaign())
     overdue = None if of.closed_ms is not None else overdue_ms
-    return paint(paged, returned_first, recipient_ids, overdue_ms=overdue, cancelled=of.cancelled)
+    return paint(paged, returned_first, kept.ids_of, overdue_ms=overdue, cancelled=of.cancelled)

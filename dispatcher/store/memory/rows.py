@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dispatcher.core.results.columns import CodePair
 from dispatcher.core.results.inbound import Held
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import ParkedReports
 from dispatcher.store.fold.tallies import Key, ReportTally, Tally
 from dispatcher.store.views import DeadCount, DeadLetter
@@ -56,13 +57,10 @@ class KeptResults(msgspec.Struct, frozen=True):
 
 
 class KeptIds(msgspec.Struct, frozen=True):
-    """One id per recipient of a chunk."""
+    """The ids of the recipients of a chunk that one record gave."""
 
     account: str
-    low: int
-    high: int
-    keys: bytes
-    texts: bytes | None
+    row: IdRow
 
 
 class KeptMessage(msgspec.Struct, frozen=True):
@@ -86,7 +84,7 @@ class Kept(msgspec.Struct):
     numbers: dict[int, bytes] = {}
     results: dict[int, KeptResults] = {}
     chunks: dict[int, JoinedChunk] = {}
-    vendor_ids: dict[tuple[str, str, int], int] = {}  # account, vendor id, place -> chunk
+    vendor_ids: set[tuple[str, str, int, int]] = set()  # account, vendor id, place, chunk
     recipient_ids: dict[tuple[int, int], KeptIds] = {}  # chunk, place
     parked: dict[tuple[str, str, int], ParkedReports] = {}  # account, vendor id, place
     tallies: dict[Key, Tally] = {}
@@ -103,6 +101,11 @@ class Kept(msgspec.Struct):
     def copy(self) -> Kept:
         """The same, to be written to."""
         return Kept(*(getattr(self, name).copy() for name in self.__struct_fields__))
+
+    def ids_of(self, chunk_id: int) -> list[IdRow]:
+        """The ids of a chunk's recipients, the last named first."""
+        found = [kept.row for (of, _), kept in self.recipient_ids.items() if of == chunk_id]
+        return sorted(found, key=lambda row: -row.place)
 
     def closed(self, campaign: str) -> bool:
         """Whether the wait for this campaign's reports is over."""

@@ -13,8 +13,10 @@ from dispatcher.core.results import inbound
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
+from dispatcher.core.results.places import chunk_of, intent_of
+from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import Origin, ParkedReports
-from dispatcher.store.fold.tables import JoinedBatch, Stretch
+from dispatcher.store.fold.tables import IdRange, JoinedBatch, Stretch
 from dispatcher.store.fold.tallies import COLUMNS, ReportTally, Tallies, Tally
 from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
 from dispatcher.store.port import BatchPlace
@@ -220,11 +222,15 @@ class MemoryChunks:
         chunks = self._memory.kept.chunks
         return [copy.copy(chunks[chunk_id]) for chunk_id in chunk_ids if chunk_id in chunks]
 
+    def pieces(self, chunk_id: int) -> list[JoinedChunk]:
+        found = sorted(self._memory.kept.chunks.items())
+        return [copy.copy(chunk) for id_, chunk in found if chunk_of(id_) == chunk_id]
+
     def still_open(self, partition: int) -> list[JoinedChunk]:
         found = [
             chunk
             for id_, chunk in sorted(self._memory.kept.chunks.items())
-            if id_ % LANE_PARTITIONS == partition and chunk.state in (State.IN_FLIGHT, State.UNKNOWN)
+            if intent_of(id_)[0] == partition and chunk.state in (State.IN_FLIGHT, State.UNKNOWN)
         ]
         return [copy.copy(chunk) for chunk in found]
 
@@ -255,40 +261,48 @@ class MemoryChunks:
         return found[:chunks_max]
 
     def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:
-        for account, vendor_id, place, chunk_id in rows:
-            self._memory.kept.vendor_ids.setdefault((account, vendor_id, place), chunk_id)
+        self._memory.kept.vendor_ids.update(rows)
 
     def has_vendor_ids(self, account: str) -> bool:
-        return any(key[0] == account for key in self._memory.kept.vendor_ids)
+        return any(row[0] == account for row in self._memory.kept.vendor_ids)
 
     def named(self, account: str, vendor_ids: Sequence[str]) -> list[tuple[str, int]]:
         asked = set(vendor_ids)
         found = [
-            (place, vendor_id, chunk_id)
-            for (of, vendor_id, place), chunk_id in self._memory.kept.vendor_ids.items()
+            (place, chunk_id, vendor_id)
+            for of, vendor_id, place, chunk_id in self._memory.kept.vendor_ids
             if of == account and vendor_id in asked
         ]
-        return [(vendor_id, chunk_id) for _, vendor_id, chunk_id in sorted(found)]
+        return [(vendor_id, chunk_id) for _, chunk_id, vendor_id in sorted(found)]
 
-    def add_recipient_ids(
-        self, chunk_id: int, place: int, account: str, keys: NDArray[np.int64], texts: bytes | None
-    ) -> None:
-        ids = KeptIds(account, int(keys.min()), int(keys.max()), keys.astype("<i8").tobytes(), texts)
-        self._memory.kept.recipient_ids.setdefault((chunk_id, place), ids)
+    def vendor_ids_of(self, account: str, chunk_id: int) -> list[tuple[str, int]]:
+        found = [row for row in self._memory.kept.vendor_ids if (row[0], row[3]) == (account, chunk_id)]
+        return [(vendor_id, place) for _, vendor_id, place, _ in sorted(found, key=lambda row: row[2])]
 
-    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[tuple[int, int, int, int]]:
+    def save_recipient_ids(self, chunk_id: int, account: str, row: IdRow) -> None:
+        self._memory.kept.recipient_ids[chunk_id, row.place] = KeptIds(account, row)
+
+    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[IdRange]:
         found = [
-            (chunk_id, place, ids.low, ids.high)
-            for (chunk_id, place), ids in self._memory.kept.recipient_ids.items()
-            if ids.account == account and ids.high >= low and ids.low <= high
+            IdRange(chunk_id, place, *kept.row.ids.bounds, kept.row.ids.parts)
+            for (chunk_id, place), kept in self._memory.kept.recipient_ids.items()
+            if kept.account == account
         ]
-        return sorted(found, key=lambda row: row[1])
+        return sorted(
+            (each for each in found if each.high >= low and each.low <= high), key=lambda each: (each.place, each.chunk)
+        )
 
-    def recipient_id_keys(self, chunk_id: int, place: int) -> bytes:
-        return self._memory.kept.recipient_ids[chunk_id, place].keys
+    def recipient_ids(self, chunk_id: int) -> list[IdRow]:
+        return self._memory.kept.ids_of(chunk_id)
 
-    def recipient_keys(self, chunk_id: int) -> list[bytes]:
-        return [ids.keys for (of, _), ids in self._memory.kept.recipient_ids.items() if of == chunk_id]
+    def recipient_ids_at(self, chunk_id: int, place: int) -> IdRow:
+        return self._memory.kept.recipient_ids[chunk_id, place].row
+
+    def save_part_states(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+        for chunk_id, place, states in rows:
+            kept = self._memory.kept.recipient_ids[chunk_id, place]
+            row = kept.row._replace(states=states)
+            self._memory.kept.recipient_ids[chunk_id, place] = KeptIds(kept.account, row)
 
     def has_recipient_ids(self, account: str) -> bool:
         return any(ids.account == account for ids in self._memory.kept.recipient_ids.values())

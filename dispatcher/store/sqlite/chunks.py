@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from dispatcher.core.results.journal import JoinedChunk
+from dispatcher.core.results.places import PIECES
+from dispatcher.core.results.recipient_ids import IdRow, of_stored
+from dispatcher.store.fold.tables import IdRange
 from schemas.topics import LANE_PARTITIONS
 
 _CHUNK_FIELDS: Final = tuple(name for name in JoinedChunk.__struct_fields__ if name != "slot")
@@ -40,9 +41,14 @@ class ChunkTables:
         """The chunks of these ids that exist."""
         return _chunks(self._run(f"{_CHUNK} FROM json_each(?) j JOIN chunks c ON c.id = j.value", (_json(chunk_ids),)))
 
+    def pieces(self, chunk_id: int) -> list[JoinedChunk]:
+        """The saved pieces of this chunk, in order."""
+        where = "WHERE id >= ? AND id < ? ORDER BY id"
+        return _chunks(self._run(f"{_CHUNK} FROM chunks c {where}", (chunk_id, chunk_id + PIECES)))
+
     def still_open(self, partition: int) -> list[JoinedChunk]:
         """In flight or unknown."""
-        where = f"WHERE state IN (1, 6) AND id % {LANE_PARTITIONS} = ? ORDER BY id"
+        where = f"WHERE state IN (1, 6) AND id / {PIECES} % {LANE_PARTITIONS} = ? ORDER BY id"
         return _chunks(self._run(f"{_CHUNK} FROM chunks c {where}", (partition,)))
 
     def covering(self, batch_id: int, position: int) -> int | None:
@@ -84,36 +90,48 @@ class ChunkTables:
         """(vendor id, chunk) of those that are known, first named first."""
         rows = self._run(
             "SELECT v.vendor_id, v.chunk FROM json_each(?) j JOIN vendor_ids v ON v.account = ? "
-            "AND v.vendor_id = j.value ORDER BY v.place",
+            "AND v.vendor_id = j.value ORDER BY v.place, v.chunk",
             (json.dumps(vendor_ids), account),
         )
         return rows.fetchall()
 
-    def add_recipient_ids(
-        self, chunk_id: int, place: int, account: str, keys: np.ndarray[Any, np.dtype[np.int64]], texts: bytes | None
-    ) -> None:
-        """One id per recipient of a chunk, as keys; `texts` if they cannot be read back from the keys."""
+    def vendor_ids_of(self, account: str, chunk_id: int) -> list[tuple[str, int]]:
+        """(vendor id, place) of this chunk, first named first."""
+        where = "WHERE account = ? AND chunk = ? ORDER BY place"
+        return self._run(f"SELECT vendor_id, place FROM vendor_ids {where}", (account, chunk_id)).fetchall()
+
+    def save_recipient_ids(self, chunk_id: int, account: str, row: IdRow) -> None:
+        """The ids that a record gave to the chunk's recipients; instead of those of the same chunk and place."""
+        keys = row.ids.keys.astype("<i8", copy=False).tobytes()
         self._run(
-            "INSERT OR IGNORE INTO recipient_ids VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (chunk_id, place, account, int(keys.min()), int(keys.max()), keys.astype("<i8", copy=False).data, texts),
+            "INSERT OR REPLACE INTO recipient_ids VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (chunk_id, row.place, account, *row.ids.bounds, keys, row.ids.packed_texts, row.ids.parts, row.states),
         )
 
-    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[tuple[int, int, int, int]]:
-        """(chunk, place, lowest key, highest key) of the account's chunks that may have keys in [low, high]."""
-        return self._run(
-            "SELECT chunk, place, low, high FROM recipient_ids WHERE account = ? AND high >= ? AND low <= ? "
-            "ORDER BY place",
+    def recipient_id_ranges(self, account: str, low: int, high: int) -> list[IdRange]:
+        """The rows of ids of the account's chunks that may have keys in [low, high]."""
+        rows = self._run(
+            "SELECT chunk, place, low, high, parts FROM recipient_ids WHERE account = ? AND high >= ? AND low <= ? "
+            "ORDER BY place, chunk",
             (account, low, high),
-        ).fetchall()
+        )
+        return [IdRange(*row) for row in rows]
 
-    def recipient_id_keys(self, chunk_id: int, place: int) -> bytes:
-        """The keys, in submitted order."""
-        row = self._run("SELECT keys FROM recipient_ids WHERE chunk = ? AND place = ?", (chunk_id, place)).fetchone()
-        return bytes(row[0])
+    def recipient_ids(self, chunk_id: int) -> list[IdRow]:
+        """The ids of this chunk's recipients, the last named first."""
+        return id_rows(self._run, chunk_id)
 
-    def recipient_keys(self, chunk_id: int) -> list[bytes]:
-        """The keys of this chunk's recipients, one list for each place that named them."""
-        return [bytes(keys) for (keys,) in self._run("SELECT keys FROM recipient_ids WHERE chunk = ?", (chunk_id,))]
+    def recipient_ids_at(self, chunk_id: int, place: int) -> IdRow:
+        """Those that the record at this place gave."""
+        row = self._run(f"{_IDS} AND place = ?", (chunk_id, place)).fetchone()
+        return _id_row(*row)
+
+    def save_part_states(self, rows: Iterable[tuple[int, int, bytes]]) -> None:
+        """(chunk, place, states of the parts)."""
+        self._many(
+            "UPDATE recipient_ids SET states = ? WHERE chunk = ? AND place = ?",
+            ((states, chunk_id, place) for chunk_id, place, states in rows),
+        )
 
     def has_recipient_ids(self, account: str) -> bool:
         """Whether the account's vendor gives an id to each recipient."""
@@ -137,6 +155,18 @@ class ChunkTables:
     def take_out(self, chunk_ids: Iterable[int]) -> None:
         """Remove written ones."""
         self._run("DELETE FROM outbox WHERE chunk IN (SELECT value FROM json_each(?))", (_json(chunk_ids),))
+
+
+_IDS: Final = "SELECT place, keys, texts, parts, states FROM recipient_ids WHERE chunk = ?"
+
+
+def id_rows(run: Callable[..., sqlite3.Cursor], chunk_id: int) -> list[IdRow]:
+    """The ids of a chunk's recipients, the last named first."""
+    return [_id_row(*row) for row in run(f"{_IDS} ORDER BY place DESC", (chunk_id,))]
+
+
+def _id_row(place: int, keys: bytes, texts: bytes | None, parts: int, states: bytes | None) -> IdRow:
+    return IdRow(place, of_stored(keys, texts, parts), states)
 
 
 def chunks_of_batch(connection: sqlite3.Connection, batch_id: int) -> list[JoinedChunk]:

@@ -1,11 +1,12 @@
 """The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 3 (format 2 lacks `chunks.proven` and is upgraded when it is opened; format 1 kept raw messages from phones).
+Format 4: a chunk may be in pieces, a recipient may have several ids. Formats 2 and 3 are upgraded when they are opened;
+format 1 kept raw messages from phones.
 
 No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
-about 13.5 bytes per recipient, 8 more if the vendor gives an id to each. Every id is a place in the log
-(core/results/journal.py: lane_place, spread_place) and every row a function of the log alone, so a rebuilt store is
-equal byte for byte. `outbox` is the exception: work still to be done.
+about 13.5 bytes per recipient, 8 more for each id if the vendor gives an id to each. Every id is a place in the log
+(core/results/places.py) and every row a function of the log alone, so a rebuilt store is equal byte for byte. `outbox`
+is the exception: work still to be done.
 
 `synchronous=NORMAL`: a power failure may lose the last micro-batches, whole, with their offsets; they are folded again
 from the log, which is durable.
@@ -21,11 +22,12 @@ from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
+from dispatcher.core.results.places import PIECES
 from dispatcher.errors import ConfigError, StoreBusy, StoreError
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
-VERSION: Final = 3
+VERSION: Final = 4
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -55,18 +57,18 @@ CREATE TABLE chunks (
     count INTEGER NOT NULL, attempt INTEGER NOT NULL, state INTEGER NOT NULL, at_ms INTEGER NOT NULL,
     sent_ms INTEGER NOT NULL, since_ms INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL,
     vendor_id TEXT NOT NULL, reported INTEGER NOT NULL, heard INTEGER NOT NULL, expired INTEGER NOT NULL,
-    proven INTEGER NOT NULL DEFAULT 0
+    proven INTEGER NOT NULL DEFAULT 0, whole INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX chunks_of_batch ON chunks (batch);
 CREATE INDEX chunks_open ON chunks (state) WHERE state IN (1, 6);
 CREATE INDEX chunks_nameless ON chunks (account) WHERE vendor_id = '';
 CREATE INDEX chunks_waiting ON chunks (sent_ms) WHERE state = 2 AND expired = 0;
 CREATE TABLE vendor_ids (
-    account TEXT, vendor_id TEXT, place INTEGER, chunk INTEGER NOT NULL, PRIMARY KEY (account, vendor_id, place)
+    account TEXT, vendor_id TEXT, place INTEGER, chunk INTEGER NOT NULL, PRIMARY KEY (account, vendor_id, place, chunk)
 ) WITHOUT ROWID;
 CREATE TABLE recipient_ids (
     chunk INTEGER, place INTEGER, account TEXT NOT NULL, low INTEGER NOT NULL, high INTEGER NOT NULL,
-    keys BLOB NOT NULL, texts BLOB, PRIMARY KEY (chunk, place)
+    keys BLOB NOT NULL, texts BLOB, parts INTEGER NOT NULL DEFAULT 1, states BLOB, PRIMARY KEY (chunk, place)
 );
 CREATE INDEX recipient_ids_by_range ON recipient_ids (account, high, low);
 CREATE TABLE parked (
@@ -95,11 +97,31 @@ CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
 CREATE TABLE closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-UPGRADE: Final = """
+_FROM_2: Final = """
 CREATE TABLE IF NOT EXISTS closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 ALTER TABLE chunks ADD COLUMN proven INTEGER NOT NULL DEFAULT 0
 """
-"""Upgrades a store of format 2 to format 3, when it is opened."""
+"""Recipients that were named while their chunk was unknown stay unknown with it."""
+
+_FROM_3: Final = f"""
+ALTER TABLE chunks ADD COLUMN whole INTEGER NOT NULL DEFAULT 0;
+UPDATE chunks SET whole = count, id = -1 - id;
+UPDATE chunks SET id = (-1 - id) * {PIECES};
+ALTER TABLE recipient_ids ADD COLUMN parts INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE recipient_ids ADD COLUMN states BLOB;
+UPDATE recipient_ids SET chunk = chunk * {PIECES};
+ALTER TABLE vendor_ids RENAME TO vendor_ids_before;
+CREATE TABLE vendor_ids (
+    account TEXT, vendor_id TEXT, place INTEGER, chunk INTEGER NOT NULL, PRIMARY KEY (account, vendor_id, place, chunk)
+) WITHOUT ROWID;
+INSERT INTO vendor_ids SELECT account, vendor_id, place, chunk * {PIECES} FROM vendor_ids_before;
+DROP TABLE vendor_ids_before;
+UPDATE outbox SET chunk = -1 - chunk;
+UPDATE outbox SET chunk = (-1 - chunk) * {PIECES}
+"""
+"""Every chunk is one piece. Ids pass through negative numbers, so that none meets another one on its way."""
+
+_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -237,21 +259,35 @@ def create_tables(connection: sqlite3.Connection) -> None:
 def _is_older(connection: sqlite3.Connection) -> bool:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return (application, version) == (APPLICATION_ID, 2)
+    return application == APPLICATION_ID and version in _UPGRADES
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Make format 2 format 3. Recipients that were named while their chunk was unknown stay unknown with it."""
+    """Make an older format this one, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _is_older(connection):
-            for statement in UPGRADE.split(";"):
+        while _is_older(connection):
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            for statement in _UPGRADES[version].split(";"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+            if version == 3:
+                _bound_ids(connection)
         connection.execute("COMMIT")
     except BaseException:
         rollback(connection)
         raise
+
+
+def _bound_ids(connection: sqlite3.Connection) -> None:
+    """The bounds of ids leave out recipients without one; before format 4 they did not."""
+    from dispatcher.core.results.recipient_ids import of_stored
+    from dispatcher.core.results.reports import NO_ID_KEY
+
+    rows = connection.execute("SELECT rowid, keys FROM recipient_ids WHERE high = ?", (int(NO_ID_KEY),)).fetchall()
+    for rowid, keys in rows:
+        bounds = of_stored(keys, None, 1).bounds
+        connection.execute("UPDATE recipient_ids SET low = ?, high = ? WHERE rowid = ?", (*bounds, rowid))
 
 
 def _upgrade_unwritten(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from dispatcher.core.results.columns import CodePair
 from dispatcher.store.pages import NOT_LOADED, PagedBatch, paint
 from dispatcher.store.sqlite.batches import finals_of
-from dispatcher.store.sqlite.chunks import chunks_of_batch
+from dispatcher.store.sqlite.chunks import chunks_of_batch, id_rows
 from dispatcher.store.views import Page
 
 _codes = msgspec.msgpack.Decoder(list[CodePair])
@@ -39,11 +38,6 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
         times=times,
         broken=broken or ("" if loaded else NOT_LOADED),
     )
-    recipient_ids = partial(_recipient_ids, connection)
+    recipient_ids = partial(id_rows, connection.execute)
     chunks = chunks_of_batch(connection, batch_id)
     return paint(batch, chunks, recipient_ids, overdue_ms=None if closed else overdue_ms, cancelled=cancelled)
-
-
-def _recipient_ids(connection: sqlite3.Connection, chunk_id: int) -> list[Any]:
-    rows = connection.execute("SELECT keys, texts FROM recipient_ids WHERE chunk = ? ORDER BY place DESC", (chunk_id,))
-    return rows.fetchall()

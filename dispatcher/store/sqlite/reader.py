@@ -36,10 +36,10 @@ from dispatcher.store.port import (
 from dispatcher.store.sqlite import campaigns as sqlite_campaigns
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite import inbound as sqlite_inbound
+from dispatcher.store.unknown_chunks import UnknownPiece, unknown_chunks
 from schemas import codec
 from schemas.records import Launched, Rejects
 from schemas.states import State
-from schemas.topics import LANE_PARTITIONS
 
 
 class SqliteReader:
@@ -179,16 +179,7 @@ class SqliteReader:
     # --- what is unknown, unmatched or odd ---------------------------------------------------------------------------
 
     def unknown(self, campaign: str | None = None) -> list[UnknownChunk]:
-        rows = self._all(_UNKNOWN, campaign)
-        names = ("account", "campaign", "batch", "start", "count", "recipients", "attempt", "since_ms", "code", "text")
-        return [
-            UnknownChunk(
-                partition=chunk_id % LANE_PARTITIONS,
-                intent=chunk_id // LANE_PARTITIONS,
-                **dict(zip(names, row, strict=True)),
-            )
-            for chunk_id, *row in rows
-        ]
+        return unknown_chunks(UnknownPiece(*row) for row in self._all(_UNKNOWN, campaign))
 
     def in_doubt(self) -> list[str]:
         from dispatcher.store.sqlite.evidence import ACCOUNTS
@@ -274,9 +265,9 @@ _LAUNCH_OF_BATCH: Final = (
     "ON c.id = b.campaign AND c.attempt = b.attempt WHERE b.id = ? AND c.launched IS NOT NULL"
 )
 _UNKNOWN: Final = (
-    "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.count - c.reported - c.proven, c.attempt, "
-    f"c.since_ms, c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch WHERE {sqlite_campaigns.IS_UNKNOWN} "
-    "AND (?1 IS NULL OR b.campaign = ?1) ORDER BY c.since_ms, c.id"
+    "SELECT c.id, c.account, b.campaign, b.number, c.start, c.count, c.whole, c.count - c.reported - c.proven, "
+    "c.attempt, c.since_ms, c.code, c.text FROM chunks c JOIN batches b ON b.id = c.batch "
+    f"WHERE {sqlite_campaigns.IS_UNKNOWN} AND (?1 IS NULL OR b.campaign = ?1)"
 )
 _PARKED: Final = (
     "SELECT account, sum(rows), sum(CASE WHEN EXISTS (SELECT 1 FROM vendor_ids v WHERE v.account = p.account "

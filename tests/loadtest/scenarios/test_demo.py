@@ -88,6 +88,8 @@ def page(count: int = 6) -> Iterator[Page]:
         account_index=np.ones(count, np.uint32),
         submitted_ms=np.ones(count, np.int64),
         reported_s=np.ones(count, np.uint32),
+        parts=np.zeros(count, np.uint8),
+        parts_delivered=np.zeros(count, np.uint8),
     )
 
 
