@@ -21,7 +21,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "all-vendors": ("--recipients", "3000", "--scale", "3"),
     "vendor-dies": ("--recipients", "6000", "--scale", "2"),
     "day-of-reports": ("--recipients", "2000", "--scale", "12"),
-    "throttling": ("--recipients", "2400", "--scale", "3"),
+    "throttling": ("--recipients", "480", "--scale", "3"),
     "empty-balance": ("--recipients", "1400"),
     "hostile": ("--recipients", "3000", "--seed", "3", "--scale", "3"),
 }
@@ -43,7 +43,8 @@ def test_every_shipped_scenario_is_run_here() -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_shipped_scenario_ends_with_ledgers_and_results_equal(name: str, tmp_path: Path) -> None:
-    done = loadtest(unhurried(name, tmp_path), *SMALL[name], "--json")
+    slower = 5 if name == "throttling" else 1  # a busy machine would not reach the vendor's limit
+    done = loadtest(unhurried(name, tmp_path, slower), *SMALL[name], "--json")
     assert done.stdout, done.stderr
     outcome = orjson.loads(done.stdout)
     assert broken(outcome) == []
