@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -31,19 +31,15 @@ from dispatcher.service.lookup import number_of
 from dispatcher.service.session import open_session
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json, print_json_line
-from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
+from dispatcher.terminal.output_file import (
+    TABLE_KINDS,
+    WrittenFile,
+    check_destination,
+    output_kind,
+    output_options,
+    written,
+)
 from dispatcher.terminal.times import time_ms
-
-if TYPE_CHECKING:
-    from dispatcher.store.export.table_files import TableKind
-
-KINDS: Final[dict[str, TableKind]] = {
-    "csv": "csv",
-    "xlsx": "xlsx",
-    "parquet": "parquet",
-    "jsonl": "ndjson",
-    "ndjson": "ndjson",
-}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,7 +109,7 @@ async def _list(config: str | None, wanted: InboundFilter, limit: int, *, for_re
 
 @click.command("export")
 @_chosen
-@output_options(list(KINDS))
+@output_options(list(TABLE_KINDS))
 @config_option
 @json_option
 def export_command(
@@ -132,12 +128,12 @@ def export_command(
     """
     from consumers.inbound.export import export_messages
 
-    kind = output_kind(kind, output, KINDS)
+    kind = output_kind(kind, output, TABLE_KINDS)
     check_destination(output, kind, force=force, as_json=as_json)
     wanted = _wanted(config, **chosen)
     records_behind, known = asyncio.run(_fresh(config))
     with written(output) as out:
-        rows = export_messages(all_messages(known, wanted, known.inbound.opt_outs), out, KINDS[kind])
+        rows = export_messages(all_messages(known, wanted, known.inbound.opt_outs), out, TABLE_KINDS[kind])
     if as_json:
         print_json(MessagesWritten(format=kind, rows=rows, path=str(output), records_behind=records_behind))
     elif output is not None:

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -14,6 +14,9 @@ import msgspec
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.private_files import is_plain, written_whole
 from dispatcher.terminal.options import F
+
+if TYPE_CHECKING:
+    from dispatcher.store.export.table_files import TableKind
 
 
 class WrittenFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +37,15 @@ _BY_NAME: Final = {
     ".jsonl": ("ndjson", "jsonl"),
     ".json": ("ndjson", "jsonl"),
 }
+TABLE_KINDS: Final[dict[str, TableKind]] = {
+    "csv": "csv",
+    "xlsx": "xlsx",
+    "parquet": "parquet",
+    "jsonl": "ndjson",
+    "ndjson": "ndjson",
+}
+"""What can be written of a table, by what `--format` calls it."""
+
 _BINARY: Final = {"parquet": "Parquet", "xlsx": "XLSX"}
 
 

@@ -35,22 +35,21 @@ from dispatcher.service.suppression import (
 )
 from dispatcher.suppression.list import SuppressionList
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
-from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
+from dispatcher.terminal.output_file import (
+    TABLE_KINDS,
+    WrittenFile,
+    check_destination,
+    output_kind,
+    output_options,
+    written,
+)
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock, counted
 from schemas.records import SuppressionSource
 
 if TYPE_CHECKING:
-    from dispatcher.store.export.table_files import TableKind
     from producers.lists.columns import HiddenRows
 
-KINDS: Final[dict[str, TableKind]] = {
-    "csv": "csv",
-    "xlsx": "xlsx",
-    "parquet": "parquet",
-    "jsonl": "ndjson",
-    "ndjson": "ndjson",
-}
 NAMED_MAX: Final = 20
 
 
@@ -198,7 +197,7 @@ def import_command(
 
 
 @click.command("export")
-@output_options(list(KINDS))
+@output_options(list(TABLE_KINDS))
 @config_option
 @json_option
 def export_command(kind: str | None, output: Path | None, force: bool, config: str | None, as_json: bool) -> None:
@@ -215,11 +214,11 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
     """
     from producers.suppression.export import export_list
 
-    kind = output_kind(kind, output, KINDS)
+    kind = output_kind(kind, output, TABLE_KINDS)
     check_destination(output, kind, force=force, as_json=as_json)
     found = asyncio.run(_whole(config))
     with written(output) as out:
-        rows = export_list(found, out, KINDS[kind])
+        rows = export_list(found, out, TABLE_KINDS[kind])
     if as_json:
         print_json(WrittenFile(format=kind, rows=rows, path=str(output)))
     elif output is not None:
