@@ -31,7 +31,7 @@ _COUNTRY: Final = 86 * 10**DOMESTIC_DIGITS
 _DROPPED: Final = str.maketrans("", "", " \t\u00a0\u3000-().")
 
 
-class Change(msgspec.Struct, frozen=True):
+class ListChange(msgspec.Struct, frozen=True):
     """Numbers (ascending, each once) put on the list or, `adds` false, taken off; at `at_s`, by origin `origin`."""
 
     numbers: Numbers
@@ -65,7 +65,7 @@ def bare(ascending: Numbers) -> Listing:
     return Listing(ascending, _NONE, _NONE, detailed=False)
 
 
-def folded(base: Listing, changes: Sequence[Change], weak: Collection[int] = ()) -> Listing:
+def folded(base: Listing, changes: Sequence[ListChange], weak: Collection[int] = ()) -> Listing:
     """The list after these changes, in their order. Its details are kept if `base` has them.
 
     `weak` are the origins that give way to any other.

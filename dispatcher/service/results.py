@@ -21,7 +21,7 @@ from dispatcher.core.numbers import Numbers
 from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log, StoredRecord
-from dispatcher.store.export.recipients import Columns, Format, Language, Texts, Wrote, export
+from dispatcher.store.export.recipients import Format, Language, ListColumns, Texts, Wrote, export
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from schemas.batch import BrokenBatch, Values, unpack_values
@@ -39,11 +39,11 @@ class WrittenResults(msgspec.Struct, frozen=True, kw_only=True):
     damaged: dict[int, str]
 
 
-ColumnsOf = Callable[[Places, CampaignView, StoreReader], AbstractContextManager[Columns]]
+ColumnsOf = Callable[[Places, CampaignView, StoreReader], AbstractContextManager[ListColumns]]
 """Opens more columns for an export."""
 
 
-def sent_columns(places: Places, view: CampaignView, _: StoreReader) -> AbstractContextManager[Columns]:
+def sent_columns(places: Places, view: CampaignView, _: StoreReader) -> AbstractContextManager[ListColumns]:
     """The values of a personalised campaign, as the log has them. Raises UserError for another one, LogError."""
     return sent_values(places, view)
 

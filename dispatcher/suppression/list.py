@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.suppression import Change, Listing, ascending_once, bare, contains, empty, folded, keys
+from dispatcher.core.suppression import ListChange, Listing, ascending_once, bare, contains, empty, folded, keys
 from dispatcher.errors import LogDamaged
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log, StoredRecord
@@ -61,7 +61,7 @@ class SuppressionList:
         self._numbered: dict[SuppressionOrigin, int] = {}
         self._snapshot: SuppressionSnapshotAt | None = None
         self._pieces: list[SuppressionSnapshot] = []
-        self._pending: list[Change] = []
+        self._pending: list[ListChange] = []
         self._pending_numbers = self._tail_records = self._tail_numbers = 0
         self._is_read = False
 
@@ -138,7 +138,7 @@ class SuppressionList:
                 case Suppression() as record:
                     numbers = _ascending(stored, record.numbers, record.count)
                     origin = self._number_of(SuppressionOrigin(record.source, record.by, record.why))
-                    self._pending.append(Change(numbers, record.adds, record.at_ms // 1000, origin))
+                    self._pending.append(ListChange(numbers, record.adds, record.at_ms // 1000, origin))
                     self._tail_records += 1
                     self._tail_numbers += len(numbers)
                     self._pending_numbers += len(numbers)

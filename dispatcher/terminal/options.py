@@ -18,7 +18,7 @@ from dispatcher.wording import CONTROLS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dispatcher.terminal.table import Listing
+    from dispatcher.terminal.table import PlainTable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -123,11 +123,11 @@ def console(*, err: bool = False) -> Console:
     )
 
 
-def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> Listing:
+def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> PlainTable:
     """A table without lines; columns with an index in `right` are figures, those named in `prose` may be folded."""
-    from dispatcher.terminal.table import Listing
+    from dispatcher.terminal.table import PlainTable
 
-    table = Listing()
+    table = PlainTable()
     for index, name in enumerate(names):
         table.add_column(
             name, justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"

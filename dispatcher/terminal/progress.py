@@ -17,7 +17,7 @@ from dispatcher.wording import clock, countdown
 # --- where the recipients are ----------------------------------------------------------------------------------------
 
 
-class Share(msgspec.Struct, frozen=True):
+class ShownTerm(msgspec.Struct, frozen=True):
     """A term of the equation as it is shown: its look with and without colours. `open`: it may still change."""
 
     term: str
@@ -37,18 +37,18 @@ class Share(msgspec.Struct, frozen=True):
 
 
 SHARES: Final = (
-    Share("delivered", "green", "█", True),
-    Share("failed", "red", "▓", True),
-    Share("no_report", "bright_black", "▚"),
-    Share("unknown", "magenta", "?", True),
-    Share("cancelled", "bright_black", "x"),
-    Share("accepted", "yellow", "▒", True, True),
-    Share("in_flight", "cyan", "▸", False, True),
-    Share("queued", "blue", "░", True, True),
+    ShownTerm("delivered", "green", "█", True),
+    ShownTerm("failed", "red", "▓", True),
+    ShownTerm("no_report", "bright_black", "▚"),
+    ShownTerm("unknown", "magenta", "?", True),
+    ShownTerm("cancelled", "bright_black", "x"),
+    ShownTerm("accepted", "yellow", "▒", True, True),
+    ShownTerm("in_flight", "cyan", "▸", False, True),
+    ShownTerm("queued", "blue", "░", True, True),
 )
 
 
-def shown(counts: Counts) -> list[tuple[Share, int]]:
+def shown(counts: Counts) -> list[tuple[ShownTerm, int]]:
     """The shares with recipients, and those that are always shown."""
     sizes = [(share, share.size(counts)) for share in SHARES]
     return [(share, size) for share, size in sizes if size or share.always]

@@ -24,7 +24,7 @@ INDENT: Final = 2
 _GAP: Final = 2
 
 
-class Listing(Table):
+class PlainTable(Table):
     """Columns without lines. Add rows of texts; a column with `no_wrap=False` is prose."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ from producers.lists.columns import Choice, holds_no_text
 from producers.lists.normalise import VALUE_CHARS_MAX
 from producers.lists.opening import Opened
 from producers.lists.phone_column import number_header
-from producers.lists.reader.parts import Part, Reading
+from producers.lists.reader.blocks import ListBlock, Reading
 
 
 class ListColumns:
@@ -110,7 +110,7 @@ def columns_of(columns: ListColumns) -> ColumnsOf:
     return opened
 
 
-def _lines(part: Part) -> NDArray[np.int64]:
+def _lines(part: ListBlock) -> NDArray[np.int64]:
     if part.lines is not None:
         return part.lines
     return np.arange(part.first, part.first + len(part.block.numbers), dtype=np.int64)

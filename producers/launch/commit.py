@@ -47,7 +47,7 @@ class LaunchResult(LaunchCounts, frozen=True, kw_only=True):
     plan: Plan
 
 
-class BatchPlace(msgspec.Struct, frozen=True):
+class AppendedBatch(msgspec.Struct, frozen=True):
     """A batch's place on the log."""
 
     partition: int
@@ -122,11 +122,11 @@ async def _append_rejects(prepared: PreparedLaunch, log: Log, attempt: str) -> N
         await append(log, REJECTS.name, spread_partition(campaign, record.part), [Entry(key, encode(record))])
 
 
-async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, progress: Progress) -> list[BatchPlace]:
+async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, progress: Progress) -> list[AppendedBatch]:
     """Every batch, PACKING at a time, in any order; jobs have their places."""
     campaign, sizes = prepared.definition.campaign, prepared.route_split.sizes
     recipients, personal_texts = prepared.route_split.recipients, prepared.route_split.personal_texts
-    located: list[BatchPlace | None] = [None] * len(sizes)
+    located: list[AppendedBatch | None] = [None] * len(sizes)
     starts = [0, *accumulate(sizes)]
     waiting = iter(range(len(sizes)))
     done = 0
@@ -142,7 +142,7 @@ async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, prog
             value, headers, sha256 = await asyncio.to_thread(packed, batch)
             partition = spread_partition(campaign, batch)
             offsets = await append(log, RECIPIENTS.name, partition, [Entry(campaign.encode(), value, headers)])
-            located[batch] = BatchPlace(partition, offsets[0], sha256)
+            located[batch] = AppendedBatch(partition, offsets[0], sha256)
             done += 1
             progress(BATCHES, done, len(sizes))
 
@@ -161,7 +161,9 @@ async def _stopped(tasks: Sequence[asyncio.Future[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _append_jobs(prepared: PreparedLaunch, log: Log, attempt: str, located: list[BatchPlace]) -> tuple[Leg, ...]:
+async def _append_jobs(
+    prepared: PreparedLaunch, log: Log, attempt: str, located: list[AppendedBatch]
+) -> tuple[Leg, ...]:
     """The jobs of every account, numbered from 0 and in that order: one append after the other."""
     campaign = prepared.definition.campaign
     jobs: dict[str, list[Job]] = defaultdict(list)

@@ -20,7 +20,7 @@ from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
 from dispatcher.service.progress import AccountQueue
 from dispatcher.vendors.seam.vendor import Vendor
-from producers.launch.route_split import Part, Share
+from producers.launch.route_split import AccountRate, Slice
 
 UNPACED_PER_S: Final = 10_000
 """Recipients per second assumed for an account without a flow limit: for splitting, and for the finish time."""
@@ -130,7 +130,7 @@ class OneText:
         return Fraction(most)
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class ListOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """Where a list's numbers come from: the list's name, its phone column and its encoding, if it has them.
 
     `header_line` is the header's line, `first_numbers` a few numbers (masked) below it, `other_columns` the other
@@ -198,7 +198,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     hidden_rows_skipped: bool = False
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a list's rows."""
 
     rows: int
@@ -245,10 +245,10 @@ def rate(vendor: Vendor, text: int | Texts) -> Fraction:
     return flow.limit * per_unit / Fraction(flow.per_s).limit_denominator(1_000_000)
 
 
-def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[Share]:
+def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[AccountRate]:
     """How a route's accounts share a campaign of this text, or these."""
     texts = _texts(text)
-    return [Share(name, rate(vendor, texts), vendor.limits.numbers_min) for name, vendor in route.items()]
+    return [AccountRate(name, rate(vendor, texts), vendor.limits.numbers_min) for name, vendor in route.items()]
 
 
 def send_hours(route: Mapping[str, Vendor]) -> list[str]:
@@ -263,7 +263,7 @@ def send_hours(route: Mapping[str, Vendor]) -> list[str]:
 def plan_accounts(
     route: Mapping[str, Vendor],
     text: str | Texts,
-    pieces: Sequence[Part],
+    pieces: Sequence[Slice],
     apart: Callable[[int, int], int] | None = None,
 ) -> tuple[AccountPlan, ...]:
     """What each account of the route will do. `pieces` are all parts, in the campaign's order.
@@ -293,9 +293,9 @@ def make_plan(
     *,
     campaign: str,
     name: str,
-    origin: Origin,
+    origin: ListOrigin,
     text: str | Texts,
-    counts: Counts,
+    counts: RowCounts,
     batches: int,
     accounts: tuple[AccountPlan, ...],
     now_ms: int,
@@ -307,7 +307,7 @@ def make_plan(
     return Plan(
         campaign=campaign,
         name=name,
-        **{field: getattr(origin, field) for field in Origin.__struct_fields__},
+        **{field: getattr(origin, field) for field in ListOrigin.__struct_fields__},
         rows=counts.rows,
         recipients=counts.recipients,
         invalid=counts.invalid,

@@ -37,10 +37,10 @@ from producers.launch.plan import (
     shares,
 )
 from producers.launch.repeats import repeated
-from producers.launch.route_split import Part, batch_sizes, split_route
+from producers.launch.route_split import Slice, batch_sizes, split_route
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
-from producers.lists.reading import Intake, Personal, Progress, count, read_list, silent
+from producers.lists.reading import Intake, PersonalText, Progress, count, read_list, silent
 
 _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "short_by")
 
@@ -49,7 +49,7 @@ class RouteSplit(msgspec.Struct, frozen=True):
     """Which account sends what. `sizes` of batches, `recipients` in their order, `personal_texts` if personalised."""
 
     sizes: list[int]
-    parts: list[Part]
+    parts: list[Slice]
     accounts: tuple[AccountPlan, ...]
     recipients: Rows
     personal_texts: PersonalTexts | None
@@ -88,7 +88,7 @@ async def prepare(
     """
     definition = define(session.config_with(request.route), request, datetime.now())
     suppression, unread = await _suppression(session, request.id)
-    personal = Personal(definition.template, definition.accounts) if definition.personalised else None
+    personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_list(
         request.numbers,
         Choice(
@@ -269,7 +269,7 @@ def _check_recipients(intake: Intake) -> None:
         )
 
 
-def _check_parts(definition: Definition, parts: Sequence[Part]) -> None:
+def _check_parts(definition: Definition, parts: Sequence[Slice]) -> None:
     """Raises InputError if an account would get fewer recipients than its vendor takes in one request."""
     for part in parts:
         least = definition.accounts[part.account].limits.numbers_min

@@ -14,7 +14,7 @@ import msgspec
 from schemas.batch import RECIPIENTS_MAX
 
 
-class Share(msgspec.Struct, frozen=True):
+class AccountRate(msgspec.Struct, frozen=True):
     """One account of a route: its recipients per second, and the least one request of its vendor may carry."""
 
     account: str
@@ -22,7 +22,7 @@ class Share(msgspec.Struct, frozen=True):
     numbers_min: int = 1
 
 
-class Part(msgspec.Struct, frozen=True):
+class Slice(msgspec.Struct, frozen=True):
     """Recipients [start, start+count) of batch `batch` are for `account`."""
 
     account: str
@@ -40,11 +40,11 @@ def batch_sizes(recipients: int, numbers_min: int = 1) -> list[int]:
     return sizes
 
 
-def split_route(sizes: Sequence[int], shares: Sequence[Share]) -> list[Part]:
+def split_route(sizes: Sequence[int], shares: Sequence[AccountRate]) -> list[Slice]:
     """The parts of every batch, in order; together they cover each batch exactly once."""
     whole = sum((share.rate for share in shares), Fraction(0))
     given = [0] * len(shares)
-    parts: list[Part] = []
+    parts: list[Slice] = []
     before = 0
     for batch, size in enumerate(sizes):
         before += size
@@ -53,7 +53,7 @@ def split_route(sizes: Sequence[int], shares: Sequence[Share]) -> list[Part]:
         start = 0
         for index, count in enumerate(counts):
             if count:
-                parts.append(Part(shares[index].account, batch, start, count))
+                parts.append(Slice(shares[index].account, batch, start, count))
                 given[index] += count
                 start += count
     return parts
@@ -71,7 +71,7 @@ def _rounded(due: Sequence[Fraction], size: int) -> list[int]:
     return counts
 
 
-def _merged(counts: list[int], shares: Sequence[Share]) -> list[int]:
+def _merged(counts: list[int], shares: Sequence[AccountRate]) -> list[int]:
     """A slice below its account's least goes to the largest one."""
     for index, share in enumerate(shares):
         if 0 < counts[index] < share.numbers_min:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from dispatcher.errors import InputError
 from producers.lists.columns import Choice, Table
 from producers.lists.file_kinds import PARQUET, START_BYTES, TEXT, kind_of
-from producers.lists.phone_column import Column
+from producers.lists.phone_column import PhoneColumn
 from producers.lists.tables import read_parquet
 from producers.lists.text_file import TextList
 from producers.lists.xlsx.sheet_list import SheetList
@@ -19,7 +19,7 @@ class ColumnedList(Protocol):
     """A list with columns. It is read once, block after block."""
 
     @property
-    def column(self) -> Column | None:
+    def column(self) -> PhoneColumn | None:
         """The phone column, where there are columns."""
         ...
 

@@ -18,8 +18,8 @@ import polars as pl
 
 from dispatcher.errors import InputError
 from producers.lists.columns import Choice, Table
-from producers.lists.phone_column import Column
-from producers.lists.reader.parts import Found, Part, Read, Reading, part_of
+from producers.lists.phone_column import PhoneColumn
+from producers.lists.reader.blocks import Found, ListBlock, Read, Reading, block_of
 from producers.lists.reader.process import ReaderProcess, give_back, spooled, take
 from producers.lists.tables import TableList
 from producers.lists.values import AsyncList, ColumnList, IterableList, of_arrow
@@ -31,14 +31,14 @@ class OpenList(Protocol):
     """A list that is open. It is read once, part after part; what comes last is known then."""
 
     label: str
-    column: Column | None
+    column: PhoneColumn | None
     headers: Sequence[str]
     header_line: int | None
     encoding: str
     notes: Sequence[str]
     hidden_rows: int
 
-    def parts(self) -> Iterator[Part] | AsyncIterator[Part]:
+    def parts(self) -> Iterator[ListBlock] | AsyncIterator[ListBlock]:
         """The rows, a part at a time. Raises InputError."""
         ...
 
@@ -126,7 +126,7 @@ class _FromFile:
         self.headers: Sequence[str] = found.headers
         self.header_line = found.header_line
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[ListBlock]:
         assert self._reader is not None
         try:
             for part in self._reader.parts():
@@ -162,20 +162,20 @@ class _InMemory:
 
     def __init__(self, values: ColumnList | IterableList | AsyncList | TableList, reading: Reading) -> None:
         self.label = values.label
-        self.column: Column | None = values.column
+        self.column: PhoneColumn | None = values.column
         self.headers: Sequence[str] = values.headers
         self._columns = reading.columns(self.headers, self.label)
         self._values = values
         self._reading = reading
 
-    def parts(self) -> Iterator[Part] | AsyncIterator[Part]:
+    def parts(self) -> Iterator[ListBlock] | AsyncIterator[ListBlock]:
         if isinstance(self._values, AsyncList):
             return self._waited_for(self._values.tables(self._columns))
-        return (part_of(table, self._reading, 0) for table in self._values.tables(self._columns))
+        return (block_of(table, self._reading, 0) for table in self._values.tables(self._columns))
 
-    async def _waited_for(self, tables: AsyncIterator[Table]) -> AsyncIterator[Part]:
+    async def _waited_for(self, tables: AsyncIterator[Table]) -> AsyncIterator[ListBlock]:
         async for table in tables:
-            yield part_of(table, self._reading, 0)
+            yield block_of(table, self._reading, 0)
 
 
 def _open_values(numbers: object, choice: Choice) -> ColumnList | IterableList | AsyncList | TableList:

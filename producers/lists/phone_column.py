@@ -63,7 +63,7 @@ class NoColumn(InputError):
     """Nothing in a list looks like phone numbers, or it lacks the column that is asked for."""
 
 
-class Column(msgspec.Struct, frozen=True):
+class PhoneColumn(msgspec.Struct, frozen=True):
     """The phone column: its index from 0 and what to call it.
 
     `header_at`: which of the rows is the header, None if there is none; `guessed`: only its letters say so; `above`:
@@ -90,7 +90,7 @@ class Column(msgspec.Struct, frozen=True):
         return 0 if self.header_at is None else self.header_at + 1
 
 
-def header_notes(column: Column, line: int | None) -> Iterator[str]:
+def header_notes(column: PhoneColumn, line: int | None) -> Iterator[str]:
     """What to say of a list's header on this line."""
     if column.above:
         yield f"{counted(column.above, 'row')} above the header on line {line} not read"
@@ -108,7 +108,7 @@ def number_header(others: Sequence[str], usual: str, sure: str) -> str:
     return surest or (sure if any(rank is not None for rank in ranks.values()) else usual)
 
 
-def headers_of(rows: Sequence[Sequence[str]], column: Column) -> tuple[str, ...]:
+def headers_of(rows: Sequence[Sequence[str]], column: PhoneColumn) -> tuple[str, ...]:
     """What the columns are called, one for each; empty where a column has no header."""
     width = max(len(row) for row in rows)
     first = [visible(cell) for cell in rows[column.header_at]] if column.header_at is not None else []
@@ -178,7 +178,7 @@ def find_column(
     header_at: int | None = None,
     hidden: Collection[int] = (),
     phs: bool = False,
-) -> Column:
+) -> PhoneColumn:
     """The phone column of a list that begins with these rows. `named`: the first row is (not) a header, if known.
 
     `wanted` is a header or a number from 1; `header_at` the row that is the header, if the user says so; `hidden` are
@@ -244,7 +244,7 @@ class _Sample:
 
     # --- a column that is asked for ----------------------------------------------------------------------------------
 
-    def asked(self, wanted: str | int) -> Column:
+    def asked(self, wanted: str | int) -> PhoneColumn:
         if isinstance(wanted, str):
             for compared in (folded, without_notes):
                 found = self._by_name(wanted, compared)
@@ -260,7 +260,7 @@ class _Sample:
             raise NoColumn(f"{self._label} has no column {int(wanted)}: it has {self._width} ({listed}).")
         return self._column(index, self._header_for(index))
 
-    def _by_name(self, wanted: str, compared: Callable[[str], str]) -> Column | None:
+    def _by_name(self, wanted: str, compared: Callable[[str], str]) -> PhoneColumn | None:
         rows = self._header_rows()
         for at in rows[:1] if wanted.strip().isdecimal() else rows:
             alike = [index for index, cell in enumerate(self._rows[at]) if cell and compared(cell) == compared(wanted)]
@@ -280,7 +280,7 @@ class _Sample:
 
     # --- a column by its header, or by its content -------------------------------------------------------------------
 
-    def found(self) -> Column:
+    def found(self) -> PhoneColumn:
         at = self._named_row()
         index = self._by_header(at) if at is not None else None
         if index is None:
@@ -462,14 +462,14 @@ class _Sample:
     def _number(self, index: int, at: int) -> int:
         return self._numbers[index][at]
 
-    def _column(self, index: int, at: int | None) -> Column:
+    def _column(self, index: int, at: int | None) -> PhoneColumn:
         start = 0 if at is None else at + 1
         numbers = [str(number) for number in self._numbers.get(index, [])[start:] if number]
         samples = tuple(map(masked_number, dict.fromkeys(numbers[:SAMPLES])))
         bare = at is not None and self._header_at is None and self._typical_width() <= 1
         guessed = bare and at is not None and _named(self._cell(index, at)) is None
         above = sum(1 for row in range(at or 0) if self._filled(row))
-        return Column(index, self._name(index, at), at, samples, guessed=guessed, above=above)
+        return PhoneColumn(index, self._name(index, at), at, samples, guessed=guessed, above=above)
 
     def _name(self, index: int, at: int | None) -> str:
         name = self._cell(index, at) if at is not None else ""

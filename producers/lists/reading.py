@@ -20,12 +20,12 @@ from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.personal_texts import PersonalRows
 from producers.launch.personal_values import Judge
-from producers.launch.plan import Counts, Origin
+from producers.launch.plan import ListOrigin, RowCounts
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Growing, Listed, Separated, separate, suppression_of
 from producers.lists.normalise import barred as without
 from producers.lists.opening import Opened, OpenList
-from producers.lists.reader.parts import Part, Reading
+from producers.lists.reader.blocks import ListBlock, Reading
 from producers.lists.rejects import REASONS_MAX, Spool
 from schemas.states import BY_FILE_SHOWN, ON_LIST
 
@@ -42,7 +42,7 @@ def silent(stage: str, done: int, total: int | None) -> None:
     """Progress without a display."""
 
 
-class Personal(msgspec.Struct, frozen=True):
+class PersonalText(msgspec.Struct, frozen=True):
     """A text with placeholders, and the route that has to carry what stands for them."""
 
     template: Template
@@ -54,8 +54,8 @@ class Intake(msgspec.Struct):
 
     separated: Separated
     spool: Spool
-    counts: Counts
-    origin: Origin
+    counts: RowCounts
+    origin: ListOrigin
     headers: tuple[str, ...]
     notes: list[str]
     personal_texts: PersonalRows | None = None
@@ -68,7 +68,7 @@ async def read_list(
     suppress_choice: Choice,
     on_list: Numbers,
     progress: Progress,
-    personal: Personal | None = None,
+    personal: PersonalText | None = None,
     *,
     international: bool = False,
     phs: bool = False,
@@ -98,7 +98,7 @@ async def _read(
     spool: Spool,
     notes: list[str],
     progress: Progress,
-    personal: Personal | None,
+    personal: PersonalText | None,
     international: bool,
     phs: bool,
 ) -> Intake:
@@ -107,7 +107,7 @@ async def _read(
     if personal is not None:
         personal_texts, judge = PersonalRows(personal.template), Judge(personal.template, personal.route, spool)
 
-    def take(part: Part, first_row: int) -> None:
+    def take(part: ListBlock, first_row: int) -> None:
         block = part.block
         if judge is not None and personal_texts is not None and part.values is not None:
             columns = part.values.get_columns()
@@ -139,9 +139,9 @@ async def _read(
     return Intake(separated, spool, counts, numbers_from, headers, notes, personal_texts)
 
 
-def _origin(found: OpenList, choice: Choice) -> Origin:
+def _origin(found: OpenList, choice: Choice) -> ListOrigin:
     column = found.column
-    return Origin(
+    return ListOrigin(
         source=found.label,
         column=column.name if column else "",
         encoding=found.encoding,
@@ -153,10 +153,10 @@ def _origin(found: OpenList, choice: Choice) -> Origin:
     )
 
 
-def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> Counts:
+def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> RowCounts:
     """What became of a list's rows."""
     reasons = {BY_FILE_SHOWN: len(separated.suppressed), ON_LIST: len(separated.on_list)}
-    return Counts(
+    return RowCounts(
         rows=rows,
         recipients=len(separated.recipients),
         duplicate=len(separated.duplicates),
@@ -168,7 +168,7 @@ def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> C
 async def _read_suppression(numbers: object, choice: Choice, barred: Growing) -> list[str]:
     """Add a suppression list's numbers; returns what the plan should say of it."""
 
-    def take(part: Part) -> int:
+    def take(part: ListBlock) -> int:
         found = part.block.numbers[part.block.numbers > 0]
         barred.add(found.view(np.uint64))
         return len(found)
@@ -201,7 +201,7 @@ async def open_suppression(numbers: object, choice: Choice) -> Opened:
     return await _aside(Opened, numbers, Reading(choice=choice, international=True, phs=True))
 
 
-async def parts_of(opened: Opened) -> AsyncIterator[Part]:
+async def parts_of(opened: Opened) -> AsyncIterator[ListBlock]:
     """The parts of an open list, the next being read while one is used. Raises InputError."""
     parts = opened.list.parts()
     if isinstance(parts, AsyncIterator):
@@ -240,5 +240,5 @@ def _aside(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> asyn
     return future
 
 
-def _next(parts: Iterator[Part]) -> Part | None:
+def _next(parts: Iterator[ListBlock]) -> ListBlock | None:
     return next(parts, None)

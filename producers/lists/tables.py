@@ -13,7 +13,7 @@ import polars as pl
 
 from dispatcher.errors import EmptyInput, InputError
 from producers.lists.columns import Choice, Table, holds_no_text
-from producers.lists.phone_column import Column, chosen, find_column, headers_of
+from producers.lists.phone_column import PhoneColumn, chosen, find_column, headers_of
 
 ROWS: Final = 400_000
 SAMPLE_ROWS: Final = 500
@@ -44,7 +44,7 @@ class TableList:
             head.columns,
             *(["" if at in nested else _shown(cell) for at, cell in enumerate(row)] for row in head.rows()),
         ]
-        self.column: Final[Column] = find_column(rows, choice.column, label=label, named=True, phs=choice.phs)
+        self.column: Final[PhoneColumn] = find_column(rows, choice.column, label=label, named=True, phs=choice.phs)
         self.headers: Final = headers_of(rows, self.column)
 
     def tables(self, columns: Sequence[int]) -> Iterator[Table]:

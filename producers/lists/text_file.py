@@ -43,7 +43,7 @@ from producers.lists.phone_column import (
     NO_DELIMITER,
     SAMPLES,
     SHARE_MIN,
-    Column,
+    PhoneColumn,
     chosen,
     find_column,
     header_notes,
@@ -120,10 +120,10 @@ class TextList:
             )
         return found
 
-    def _column(self, rows: list[list[str]], lines: list[int], choice: Choice, head: bytes) -> Column:
+    def _column(self, rows: list[list[str]], lines: list[int], choice: Choice, head: bytes) -> PhoneColumn:
         """The phone column. Raises InputError, also for bytes that are no text."""
         if self._side_by_side:
-            return Column(0, "numbers side by side", None, _samples(head))
+            return PhoneColumn(0, "numbers side by side", None, _samples(head))
         try:
             column = find_column(
                 rows,

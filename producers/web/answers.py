@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 STREAM: Final = "application/octet-stream"
 
 
-class Answer:
+class ReadyAnswer:
     """Status, headers and body of an answer. After one that is `last` the connection is closed."""
 
     __slots__ = ("_body", "_head", "last", "status", "whole")
@@ -58,7 +58,7 @@ class Reply:
 
     __slots__ = ("_answer", "_connection", "_unread", "keep_alive")
 
-    def __init__(self, answer: Answer, request: web.BaseRequest, *, unread: bool = False) -> None:
+    def __init__(self, answer: ReadyAnswer, request: web.BaseRequest, *, unread: bool = False) -> None:
         """`unread`: the request may have an unread rest."""
         self._answer = answer
         self._connection = cast("Connection", request.protocol)

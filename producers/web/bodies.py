@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from producers.web.byte_budget import Held
+from producers.web.byte_budget import HeldBytes
 
 if TYPE_CHECKING:
     from producers.web.connection import Connection
@@ -32,7 +32,7 @@ class NoRoom(Exception):
     """The process holds as many bytes as it may."""
 
 
-async def read_body(request: web.BaseRequest, held: Held, *, bytes_max: int, within_s: float) -> bytes:
+async def read_body(request: web.BaseRequest, held: HeldBytes, *, bytes_max: int, within_s: float) -> bytes:
     """The body, unpacked; its bytes are counted in `held`. Raises BodyTooLarge, BodyBroken, NoRoom.
 
     A body with too large a declared length, or without room, is not read at all.
@@ -53,7 +53,7 @@ async def read_body(request: web.BaseRequest, held: Held, *, bytes_max: int, wit
     return _unpacked(request, held, body, bytes_max)
 
 
-def _hold(request: web.BaseRequest, held: Held, count: int) -> None:
+def _hold(request: web.BaseRequest, held: HeldBytes, count: int) -> None:
     """Raises NoRoom."""
     if not held.grow(count):
         cast("Connection", request.protocol).server.too_many_bytes()
@@ -67,7 +67,7 @@ def _go_on(request: web.BaseRequest) -> None:
         request.transport.write(CONTINUE)
 
 
-async def _read(request: web.BaseRequest, held: Held, held_for_it: int, bytes_max: int) -> bytes:
+async def _read(request: web.BaseRequest, held: HeldBytes, held_for_it: int, bytes_max: int) -> bytes:
     """Raises BodyTooLarge, NoRoom."""
     parts: list[bytes] = []
     size = 0
@@ -82,7 +82,7 @@ async def _read(request: web.BaseRequest, held: Held, held_for_it: int, bytes_ma
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _unpacked(request: web.BaseRequest, held: Held, body: bytes, bytes_max: int) -> bytes:
+def _unpacked(request: web.BaseRequest, held: HeldBytes, body: bytes, bytes_max: int) -> bytes:
     """Raises BodyTooLarge, BodyBroken, NoRoom."""
     encoding = request.headers.get("Content-Encoding")
     if encoding is None:

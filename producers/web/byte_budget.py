@@ -23,12 +23,12 @@ class ByteBudget:
         self.used = 0
         self.strangers_used = 0
 
-    def hold(self, *, stranger: bool) -> Held:
+    def hold(self, *, stranger: bool) -> HeldBytes:
         """An empty share, for a `with` statement or to be released."""
-        return Held(self, stranger=stranger)
+        return HeldBytes(self, stranger=stranger)
 
 
-class Held:
+class HeldBytes:
     """The bytes that one request or connection holds."""
 
     __slots__ = ("_budget", "bytes", "stranger")

@@ -19,7 +19,7 @@ from aiohttp.http_exceptions import LineTooLong
 
 from dispatcher.loggers import get_logger
 from producers.web.accepted_sockets import CREDIT_S, PEEKING_S
-from producers.web.answers import Answer, Reply
+from producers.web.answers import ReadyAnswer, Reply
 from producers.web.connection_limits import Slot
 from producers.web.parser import Parser
 from producers.web.time_share import READING_S, REQUEST_S
@@ -31,7 +31,7 @@ PIECE_BYTES: Final = 4_096
 """Bytes of a stranger that one turn parses."""
 HEARD_S: Final = 1.0
 """A known client that was heard this recently keeps its place in the order."""
-TOO_SLOW: Final = Answer(408, last=True)
+TOO_SLOW: Final = ReadyAnswer(408, last=True)
 
 logger = get_logger(__name__)
 
@@ -252,7 +252,7 @@ class Connection(web.RequestHandler):
             self.server.malformed()
             self.distrust()
             status = 431 if isinstance(exc, LineTooLong) else status
-        return Reply(Answer(status, last=True), request, unread=True).as_response()
+        return Reply(ReadyAnswer(status, last=True), request, unread=True).as_response()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """A bug outside a handler costs this connection and no other."""

@@ -44,7 +44,7 @@ _CONFIGURED: Final = WebConfig()
 """What a configuration says by default."""
 
 
-class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+class ServerBounds(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of the server. Times bound how long things may last (see Connection.sweep)."""
 
     connections_max: int = _CONFIGURED.connections_max
@@ -85,7 +85,7 @@ class WebServer(web.Server):
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[Reply]],
-        bounds: Bounds | None = None,
+        bounds: ServerBounds | None = None,
         *,
         is_proxy: Callable[[str | None], bool] = lambda _: False,
         proves: Callable[[bytes, str], bool] = lambda _, __: False,
@@ -96,7 +96,7 @@ class WebServer(web.Server):
             return (await handler(request)).as_response()
 
         super().__init__(handle)
-        self.bounds = bounds or Bounds()
+        self.bounds = bounds or ServerBounds()
         self.closing = False
         self.now_s = self._loop.time()
         """The loop's time, as of the last sweep."""

@@ -17,7 +17,7 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
-from producers.web.answers import Answer
+from producers.web.answers import ReadyAnswer
 from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.groups import Groups, ReadAlone
 from schemas.topics import INBOUND, REPORTS, lane_partition
@@ -90,7 +90,7 @@ class Endpoint:
         self.account = account
         self.vendor = vendor
         self.reports = reports
-        self.taken = Answer(200, vendor.push_answer(), "text/plain")
+        self.taken = ReadyAnswer(200, vendor.push_answer(), "text/plain")
         """The body that acknowledges a push."""
         self.waiting = 0
         """How many pushes wait for the log."""

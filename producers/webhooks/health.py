@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from producers.web.answers import Answer
+from producers.web.answers import ReadyAnswer
 from producers.web.proxies import HEADERS_OF_PROXIES, is_loopback
 from producers.web.server import WebServer
 from producers.webhooks.receiving import Receiving
@@ -28,7 +28,7 @@ class Health:
         self._server = server
         self._token = token
 
-    def answer(self, request: web.BaseRequest, client: str) -> Answer:
+    def answer(self, request: web.BaseRequest, client: str) -> ReadyAnswer:
         """200 if the log accepts records, else 503; `client` is the client's address."""
         works = self._receiving.log_works
         said: dict[str, object] = {"status": "ok" if works else "the log takes nothing"}
@@ -36,7 +36,7 @@ class Health:
             said["counts"] = msgspec.structs.asdict(self._receiving.counts)
             said["connections"] = msgspec.structs.asdict(self._server.counts)
             said["held_bytes"] = self._server.budget.used
-        return Answer(200 if works else 503, orjson.dumps(said), "application/json")
+        return ReadyAnswer(200 if works else 503, orjson.dumps(said), "application/json")
 
     def _may_know(self, request: web.BaseRequest, client: str) -> bool:
         if self._token is not None:

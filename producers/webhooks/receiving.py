@@ -16,15 +16,15 @@ from dispatcher.arrivals import keep_dead_letter
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.vendors.seam.vendor import Partly, Push, Refusal
-from producers.web.answers import Answer
+from producers.web.answers import ReadyAnswer
 from producers.web.refusals import Refusals
 from producers.webhooks.endpoint import Endpoint, PendingPush
 from producers.webhooks.groups import ReadAlone
 from schemas.records import Reports
 
-OUR_FAULT: Final = Answer(500, retry_after_s=1)
-COME_AGAIN: Final = Answer(503, retry_after_s=1)
-TOO_FAST: Final = Answer(429, retry_after_s=1)
+OUR_FAULT: Final = ReadyAnswer(500, retry_after_s=1)
+COME_AGAIN: Final = ReadyAnswer(503, retry_after_s=1)
+TOO_FAST: Final = ReadyAnswer(429, retry_after_s=1)
 
 
 class WebhookCounts(msgspec.Struct):
@@ -60,7 +60,7 @@ class Receiving:
         self._log = log
         self._refusals = refusals
 
-    async def receive(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> Answer:
+    async def receive(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> ReadyAnswer:
         """Read it, alone or with others, and answer it when it is durable; `charge` gets the time of reading it."""
         if endpoint.together is None:
             return await self._read(endpoint, push, charge)
@@ -71,7 +71,7 @@ class Receiving:
             return await self._read(endpoint, push, charge)
         return failed or self._taken(endpoint, pending.reports)
 
-    async def _read(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> Answer:
+    async def _read(self, endpoint: Endpoint, push: Push, charge: Callable[[float], None]) -> ReadyAnswer:
         """Read it by itself, and write it."""
         began_s = time.perf_counter()
         try:
@@ -94,14 +94,14 @@ class Receiving:
             parsed = parsed.rows
         return await self._write(endpoint, parsed if isinstance(parsed, list) else [parsed])
 
-    async def _write(self, endpoint: Endpoint, items: Sequence[Any]) -> Answer:
+    async def _write(self, endpoint: Endpoint, items: Sequence[Any]) -> ReadyAnswer:
         rows = 0
         for item in items:
             rows += len(item.states) if isinstance(item, Reports) else 1
         failed = await self._durable(endpoint, endpoint.groups.add(items)) if items else None
         return failed or self._taken(endpoint, rows)
 
-    async def _durable(self, endpoint: Endpoint, durable: Awaitable[None]) -> Answer | None:
+    async def _durable(self, endpoint: Endpoint, durable: Awaitable[None]) -> ReadyAnswer | None:
         """Wait for the log; the answer if it fails. Raises ReadAlone."""
         self.counts.waiting += 1
         endpoint.waiting += 1
@@ -124,7 +124,7 @@ class Receiving:
         self.log_works = True
         return None
 
-    def _taken(self, endpoint: Endpoint, rows: int) -> Answer:
+    def _taken(self, endpoint: Endpoint, rows: int) -> ReadyAnswer:
         counts = self.counts
         counts.taken += 1
         if endpoint.reports:
@@ -135,7 +135,7 @@ class Receiving:
 
     # --- what cannot be read -----------------------------------------------------------------------------------------
 
-    async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refusal) -> Answer:
+    async def _refuse(self, endpoint: Endpoint, push: Push, refused: Refusal) -> ReadyAnswer:
         self.note("push-refused", endpoint, status=refused.status, why=refused.why)
         if (refused.authenticated or refused.keep) and not await self._bury(endpoint, push, refused.why):
             self.counts.log_failed += 1
@@ -144,7 +144,7 @@ class Receiving:
             self.counts.strangers += 1
         else:
             self.counts.junk += 1
-        return Answer(refused.status)
+        return ReadyAnswer(refused.status)
 
     async def _keep_rest(self, endpoint: Endpoint, push: Push, partly: Partly) -> bool:
         """Keep and count the unreadable entries; False: they could not be kept."""

@@ -27,13 +27,13 @@ from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
-from producers.web.answers import Answer, Reply
+from producers.web.answers import ReadyAnswer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
-from producers.web.byte_budget import Held
+from producers.web.byte_budget import HeldBytes
 from producers.web.connection import Connection
 from producers.web.listener import FILES_KEPT, raise_file_limit, tls_context
 from producers.web.proxies import client_address, is_loopback
-from producers.web.server import Bounds, ConnectionCounts, WebServer
+from producers.web.server import ConnectionCounts, ServerBounds, WebServer
 from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.endpoint import Endpoint
 from producers.webhooks.health import HEALTH_PATH, Health
@@ -44,13 +44,13 @@ PROOF_BYTES_MAX: Final = 65_536
 """Bound on a body that must be read to find its secret; one report or message is a tenth of it."""
 PROOF_S: Final = 10.0
 
-BROKEN: Final = Answer(400, last=True)
-NO_ROOM: Final = Answer(503, retry_after_s=1, last=True)
-OTHER_VERSION: Final = Answer(505, last=True)
-WRONG_METHOD: Final = Answer(405, allow="GET, POST")
-STRANGER: Final = Answer(403, last=True)
-TOO_LARGE: Final = Answer(413, last=True)
-UNKNOWN_PATH: Final = Answer(404)
+BROKEN: Final = ReadyAnswer(400, last=True)
+NO_ROOM: Final = ReadyAnswer(503, retry_after_s=1, last=True)
+OTHER_VERSION: Final = ReadyAnswer(505, last=True)
+WRONG_METHOD: Final = ReadyAnswer(405, allow="GET, POST")
+STRANGER: Final = ReadyAnswer(403, last=True)
+TOO_LARGE: Final = ReadyAnswer(413, last=True)
+UNKNOWN_PATH: Final = ReadyAnswer(404)
 
 _REQUEST_LINE: Final = re.compile(rb"(?:GET|POST) (\S+) HTTP/1\.[01]\r\n")
 
@@ -73,7 +73,7 @@ class Webhooks:
         self._web = config.web
         is_proxy = expected_from(config.web.trusted_proxies)
         tls = tls_context(config.web.certificate, config.web.key) if config.web.certificate else None
-        bounds = Bounds(
+        bounds = ServerBounds(
             connections_max=min(config.web.connections_max, max(raise_file_limit() - FILES_KEPT, 16)),
             connections_per_address_max=config.web.connections_per_address_max,
             strangers_share=config.web.strangers_share,
@@ -159,7 +159,7 @@ class Webhooks:
         with self._server.budget.hold(stranger=not connection.known) as held:
             return Reply(await self._answer(request, connection, held), request)
 
-    async def _answer(self, request: web.BaseRequest, connection: Connection, held: Held) -> Answer:
+    async def _answer(self, request: web.BaseRequest, connection: Connection, held: HeldBytes) -> ReadyAnswer:
         if request.version not in (HttpVersion10, HttpVersion11):
             return self._distrusted(connection, OTHER_VERSION)
         if request.version == HttpVersion10 and "Transfer-Encoding" in request.headers:
@@ -179,8 +179,8 @@ class Webhooks:
         return await self._push(request, connection, held, endpoint, query)
 
     async def _push(
-        self, request: web.BaseRequest, connection: Connection, held: Held, endpoint: Endpoint, query: bytes
-    ) -> Answer:
+        self, request: web.BaseRequest, connection: Connection, held: HeldBytes, endpoint: Endpoint, query: bytes
+    ) -> ReadyAnswer:
         """Judge it by its head, then read and receive it."""
         has_body = request.body_exists
         proof = endpoint.vendor.push_proof(query, None)
@@ -240,7 +240,7 @@ class Webhooks:
             proof = endpoint.vendor.push_proof(query, first.partition(b"\r\n\r\n")[2])
         return endpoint.proved(proof)
 
-    def _busy(self, endpoint: Endpoint) -> Answer | None:
+    def _busy(self, endpoint: Endpoint) -> ReadyAnswer | None:
         """The answer to this vendor's push above its rate."""
         if endpoint.too_fast(_now_ms() // 1000, self._web.pushes_per_s_max):
             self.counts.too_fast += 1
@@ -250,13 +250,13 @@ class Webhooks:
             return COME_AGAIN
         return None
 
-    def _refused(self, connection: Connection, endpoint: Endpoint, why: str) -> Answer:
+    def _refused(self, connection: Connection, endpoint: Endpoint, why: str) -> ReadyAnswer:
         """The answer to a stranger's push."""
         self.counts.strangers += 1
         self._receiving.note("push-refused", endpoint, status=STRANGER.status, why=why)
         return self._distrusted(connection, STRANGER)
 
-    def _distrusted(self, connection: Connection, answer: Answer) -> Answer:
+    def _distrusted(self, connection: Connection, answer: ReadyAnswer) -> ReadyAnswer:
         connection.distrust()
         return answer
 

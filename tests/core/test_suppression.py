@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dispatcher.core import suppression
 from dispatcher.core.suppression import (
-    Change,
+    ListChange,
     Listing,
     contains,
     domestic,
@@ -25,8 +25,8 @@ NUMBERS = st.sets(st.integers(0, 30), max_size=12)
 CHANGES = st.lists(st.tuples(NUMBERS, st.booleans()), max_size=12)
 
 
-def change(place: int, numbers: set[int], adds: bool) -> Change:
-    return Change(np.array(sorted(numbers), np.int64), adds, 1000 + place, place)
+def change(place: int, numbers: set[int], adds: bool) -> ListChange:
+    return ListChange(np.array(sorted(numbers), np.int64), adds, 1000 + place, place)
 
 
 def one_by_one(changes: list[tuple[set[int], bool]]) -> dict[int, tuple[int, int]]:

@@ -13,7 +13,7 @@ import msgspec
 
 from dispatcher.errors import InputError
 from producers.lists.opening import Opened
-from producers.lists.reader.parts import Part, Reading
+from producers.lists.reader.blocks import ListBlock, Reading
 from producers.lists.reader.process import MEMORY_BYTES_MAX, out_of_memory, take
 from producers.lists.reader.process import give_back as keep
 from tests.fuzz.made import damaged, sound
@@ -66,7 +66,7 @@ def tried(content: bytes, dice: random.Random) -> str:
     return "read"
 
 
-def _check(part: Part, names: int, content: bytes) -> None:
+def _check(part: ListBlock, names: int, content: bytes) -> None:
     rows = len(part.block.numbers)
     if part.values is not None and (part.values.height, part.values.width) != (rows, names + 1):
         raise FuzzFailure(f"{rows} rows with values of {part.values.shape}", content)

@@ -1,6 +1,6 @@
 """Results as CSV, XLSX, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
 
-Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
+ListColumns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
 `vendor_id`, `account`, `submitted_at`, `reported_at`, on demand each recipient's `text`; with rejected rows also `row`
 (the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row with
 the same number); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are text. Times
@@ -60,7 +60,7 @@ Texts = Callable[[Page], pl.Series]
 """The text of each recipient of a page."""
 
 
-class Columns(Protocol):
+class ListColumns(Protocol):
     """More columns, of the list that was launched."""
 
     @property
@@ -95,7 +95,7 @@ def export(
     meanings: Meaning | None = None,
     wrote: Wrote = _silent,
     texts: Texts | None = None,
-    columns: Columns | None = None,
+    columns: ListColumns | None = None,
     number_header: str = "",
     language: Language = "en",
     now_ms: int | None = None,
@@ -119,7 +119,7 @@ def export(
 class _Words:
     """How things are called in the language of the export."""
 
-    def __init__(self, language: Language, meanings: Meaning, columns: Columns | None, number_header: str) -> None:
+    def __init__(self, language: Language, meanings: Meaning, columns: ListColumns | None, number_header: str) -> None:
         self.meanings: Final = meanings
         is_english = language == "en"
         self.states: Final = {word: word if is_english else chinese.STATES[word] for word in (*STATES, *REJECTED)}
@@ -154,7 +154,7 @@ class _Frames:
         words: _Words,
         wrote: Wrote,
         texts: Texts | None,
-        columns: Columns | None,
+        columns: ListColumns | None,
         now_ms: int,
     ) -> None:
         self._reader = reader

@@ -15,7 +15,7 @@ import numpy as np
 
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
-from dispatcher.vendors.reading.byte_columns import Column, Spans, column_of
+from dispatcher.vendors.reading.byte_columns import ByteColumn, Spans, column_of
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text
 from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX
 from dispatcher.vendors.reading.unreadable import Unreadable
@@ -62,7 +62,7 @@ def read_at_once(
     return found, [each.count(mark) + 1 for each in texts]
 
 
-def _lines(column: Column) -> bytes | None:
+def _lines(column: ByteColumn) -> bytes | None:
     """The values joined by LF; None if they are too long or hold an LF."""
     if column.width > EXTRA_BYTES_MAX:
         return None
@@ -83,7 +83,7 @@ def _with_extras(records: list[Reports], extras: bytes) -> list[Reports]:
     return found
 
 
-def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Column] | None:
+def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[ByteColumn] | None:
     """The fields, if all entries have the length and the separator positions of the first."""
     first = texts[0].partition(mark)[0]
     length = len(first) + len(mark)
@@ -104,7 +104,7 @@ def _of_one_length(texts: Sequence[bytes], mark: bytes, comma: bytes) -> list[Co
     return None if odd else fields
 
 
-def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[Column] | None:
+def _of_marks(texts: Sequence[bytes], mark: bytes) -> list[ByteColumn] | None:
     """The fields of entries of any length, if all have equally many."""
     text = mark.join(texts)
     characters = np.frombuffer(text, np.uint8)

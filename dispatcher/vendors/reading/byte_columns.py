@@ -32,7 +32,7 @@ _TOGETHER: Final = 16
 _KEY_BYTES: Final = 8
 
 
-class Column:
+class ByteColumn:
     """Values of one length, as rows of bytes, with the lowest and the highest byte of each place."""
 
     __slots__ = ("high", "low", "rows")
@@ -47,9 +47,9 @@ class Column:
         """Bytes of a value."""
         return int(self.rows.shape[1])
 
-    def part(self, start: int, end: int) -> Column:
+    def part(self, start: int, end: int) -> ByteColumn:
         """The same for some of the places."""
-        return Column(self.rows[:, start:end], self.low[start:end], self.high[start:end])
+        return ByteColumn(self.rows[:, start:end], self.low[start:end], self.high[start:end])
 
     def is_same(self) -> bool:
         """Whether all the values are equal."""
@@ -126,7 +126,7 @@ class Spans:
         self.starts = starts
         self.ends = ends
 
-    def column(self) -> Column | None:
+    def column(self) -> ByteColumn | None:
         """The values, padded with NULs; None if one is empty, too long or holds a NUL."""
         widths = self.ends - self.starts
         low, high = int(widths.min()), int(widths.max())
@@ -148,11 +148,11 @@ def rows_at(text: Text, starts: Places, width: int) -> Text:
     return windows[starts].view(np.uint8).reshape(-1, width)
 
 
-def column_of(rows: Text) -> Column:
+def column_of(rows: Text) -> ByteColumn:
     """The column of these rows, at least one, contiguous."""
     whole = len(rows) // _TOGETHER * _TOGETHER
     if whole <= _TOGETHER:
-        return Column(rows, rows.min(axis=0), rows.max(axis=0))
+        return ByteColumn(rows, rows.min(axis=0), rows.max(axis=0))
     width = rows.shape[1]
     wide = rows[:whole].reshape(-1, _TOGETHER * width)  # numpy is four times as fast over wide rows
     low = wide.min(axis=0).reshape(_TOGETHER, width).min(axis=0)
@@ -160,13 +160,13 @@ def column_of(rows: Text) -> Column:
     for row in rows[whole:]:
         np.minimum(low, row, out=low)
         np.maximum(high, row, out=high)
-    return Column(rows, low, high)
+    return ByteColumn(rows, low, high)
 
 
-def beside(left: Column, right: Column) -> Column:
+def beside(left: ByteColumn, right: ByteColumn) -> ByteColumn:
     """Each value of one followed by that of the other."""
     pairs = ((left.rows, right.rows), (left.low, right.low), (left.high, right.high))
-    return Column(*(np.concatenate(pair, axis=-1) for pair in pairs))
+    return ByteColumn(*(np.concatenate(pair, axis=-1) for pair in pairs))
 
 
 def _keys(rows: Text) -> NDArray[np.uint64] | NDArray[np.bytes_]:

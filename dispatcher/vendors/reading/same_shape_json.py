@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.vendors.reading.byte_columns import Column, Text, column_of, rows_at
+from dispatcher.vendors.reading.byte_columns import ByteColumn, Text, column_of, rows_at
 
 SHAPES_MAX: Final = 12
 """Lists with more different lengths are read faster one by one."""
@@ -33,7 +33,7 @@ class Shape(msgspec.Struct, frozen=True):
     """
 
     rows: NDArray[np.intp]
-    values: dict[str, Column]
+    values: dict[str, ByteColumn]
 
 
 def read_alike(lists: Sequence[Buffer]) -> tuple[list[Shape], list[int]] | None:
@@ -83,13 +83,13 @@ def _of_shapes(text: bytes, characters: Text, lengths: NDArray[np.intp]) -> tupl
     return shapes, np.diff(first_of_list, append=len(begins)).tolist()
 
 
-def _values(objects: Column) -> dict[str, Column] | None:
+def _values(objects: ByteColumn) -> dict[str, ByteColumn] | None:
     """The values of objects of one length, or None if they differ outside values."""
     spots = _spots(objects.rows[0].tobytes())
     if spots is None:
         return None
     differs = objects.low != objects.high
-    found: dict[str, Column] = {}
+    found: dict[str, ByteColumn] = {}
     for key, start, end, is_number in spots:
         value = objects.part(start, end)
         if differs[start:end].any() and not (_digits(value) if is_number else _plain(value)):
@@ -122,12 +122,12 @@ def _spots(first: bytes) -> list[tuple[str, int, int, bool]] | None:
     return spots if at == len(first) and whole == known and len(known) == len(spots) else None
 
 
-def _digits(value: Column) -> bool:
+def _digits(value: ByteColumn) -> bool:
     """Whether these are whole numbers as JSON has them."""
     return value.is_digits() and (value.width == 1 or bool((value.rows[:, 0] != _ZERO).all()))
 
 
-def _plain(value: Column) -> bool:
+def _plain(value: ByteColumn) -> bool:
     """Whether these are the insides of strings: no quotes, no control characters (the text has no escapes), UTF-8."""
     if value.low.min() < _BLANK or value.holds(_QUOTE):
         return False

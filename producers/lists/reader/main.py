@@ -24,7 +24,17 @@ from typing import Any, Final
 from dispatcher.errors import EmptyInput, InputError
 from producers.lists.file_kinds import START_BYTES
 from producers.lists.files import open_file
-from producers.lists.reader.parts import Connection, Found, Part, Read, Reading, Refused, Request, part_of, sent_part
+from producers.lists.reader.blocks import (
+    Connection,
+    Found,
+    ListBlock,
+    ListMistake,
+    Read,
+    Reading,
+    Request,
+    block_of,
+    sent_part,
+)
 from producers.lists.reader.process import MEMORY_BYTES_MAX, SECONDS_MAX, out_of_memory
 
 ERROR_CHARS_MAX: Final = 200
@@ -57,15 +67,17 @@ def answer(connection: Connection, request: Request, descriptor: int) -> None:
     except (OSError, EOFError):
         raise
     except EmptyInput as error:
-        connection.send(Refused(str(error), empty=True))
+        connection.send(ListMistake(str(error), empty=True))
     except InputError as error:
-        connection.send(Refused(str(error)))
+        connection.send(ListMistake(str(error)))
     except MemoryError:
-        connection.send(Refused(out_of_memory(request.label)))
+        connection.send(ListMistake(out_of_memory(request.label)))
     except BaseException as error:  # a panic of a library is no Exception
         said = (str(error).strip().split("\n") or [""])[0][:ERROR_CHARS_MAX]
         connection.send(
-            Refused(f"{request.label} is damaged and cannot be read ({type(error).__name__}: {said}). Save it again.")
+            ListMistake(
+                f"{request.label} is damaged and cannot be read ({type(error).__name__}: {said}). Save it again."
+            )
         )
 
 
@@ -81,14 +93,14 @@ def _read(connection: Connection, stream: io.BufferedReader[Any], request: Reque
     connection.send(Read(found.encoding, tuple(found.notes), found.hidden_rows, found.bytes_read))
 
 
-def _ahead(tables: Iterator[Any], reading: Reading) -> Iterator[Part]:
+def _ahead(tables: Iterator[Any], reading: Reading) -> Iterator[ListBlock]:
     """The parts of these tables; the next table is read while the numbers of one are judged."""
     with ThreadPoolExecutor(1) as beside:
         coming: Future[Any] = beside.submit(next, tables, None)
         while (read := coming.result()) is not None:
             coming = beside.submit(next, tables, None)
             table, bytes_read = read
-            yield part_of(table, reading, bytes_read)
+            yield block_of(table, reading, bytes_read)
 
 
 def bound_memory() -> None:

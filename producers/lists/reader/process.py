@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from dispatcher.errors import EmptyInput, InputError
 
 if TYPE_CHECKING:
-    from producers.lists.reader.parts import Found, Part, Read, Reading
+    from producers.lists.reader.blocks import Found, ListBlock, Read, Reading
 
 MEMORY_BYTES_MAX: Final = 2 << 30
 """What a list may take beyond what the process has before it reads."""
@@ -66,7 +66,7 @@ class ReaderProcess:
 
     def open(self, descriptor: int, label: str, reading: Reading) -> Found:
         """Let it open a list. Raises InputError."""
-        from producers.lists.reader.parts import Connection, Found, Refused, Request
+        from producers.lists.reader.blocks import Connection, Found, ListMistake, Request
 
         self._label = label
         self._connection = Connection(self._socket)
@@ -75,26 +75,26 @@ class ReaderProcess:
             found, _, _ = self._connection.receive()
         except (OSError, EOFError):
             raise self._ended() from None
-        if isinstance(found, Refused):
+        if isinstance(found, ListMistake):
             raise _refused(found.message, empty=found.empty)
         assert isinstance(found, Found)
         return found
 
-    def parts(self) -> Iterator[Part | Read]:
+    def parts(self) -> Iterator[ListBlock | Read]:
         """The parts of the list that is open, and last what is known of it then. Raises InputError."""
-        from producers.lists.reader.parts import Read, Refused, Rows, received_part
+        from producers.lists.reader.blocks import BlockMessage, ListMistake, Read, received_part
 
         while True:
             try:
                 message, buffers, _ = self._connection.receive()
             except (OSError, EOFError):
                 raise self._ended() from None
-            if isinstance(message, Refused):
+            if isinstance(message, ListMistake):
                 raise _refused(message.message, empty=message.empty)
             if isinstance(message, Read):
                 yield message
                 return
-            assert isinstance(message, Rows)
+            assert isinstance(message, BlockMessage)
             yield received_part(message, buffers)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dispatcher.errors import EmptyInput, InputError
 from producers.lists.columns import Choice, Table, one_line
-from producers.lists.phone_column import Column, NoColumn, find_column, header_notes, headers_of
+from producers.lists.phone_column import NoColumn, PhoneColumn, find_column, header_notes, headers_of
 from producers.lists.xlsx.cells import COLUMNS_MAX, ROWS_MAX, Chunk, chunks_of, column_of, head_of
 from producers.lists.xlsx.number_formats import NumberFormat, whole_number
 from producers.lists.xlsx.workbook import Damaged, Sheet, Workbook, unescaped
@@ -34,7 +34,7 @@ class _Found(msgspec.Struct, frozen=True):
 
     sheet: Sheet
     rows: list[list[str]]
-    column: Column
+    column: PhoneColumn
 
 
 class SheetList:
@@ -53,7 +53,7 @@ class SheetList:
         except Damaged as error:
             raise self._unreadable(error) from error
         self._sheet: Final = found.sheet
-        self.column: Final[Column] = found.column
+        self.column: Final[PhoneColumn] = found.column
         self.headers: Final = headers_of(found.rows, found.column)
         self._unfollowed: dict[str, tuple[str, str]] = {}
         self._unsaved = 0

@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.wording import duration
-from producers.launch.plan import Counts, Origin, make_plan, per_request, plan_accounts, rate, send_hours, shares
+from producers.launch.plan import ListOrigin, RowCounts, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.launch.plan_text import plan_lines, shortage
 from producers.launch.route_split import split_route
 from schemas.states import BY_FILE_SHOWN, ON_LIST
@@ -47,7 +47,7 @@ def test_rate_and_requests_follow_the_flow_limit(fields, segments, numbers, per_
     assert rate(vendor, segments) == per_s
 
 
-ORIGIN = Origin(
+ORIGIN = ListOrigin(
     source="may.csv",
     column='"手机" (column 2)',
     encoding="utf-8",
@@ -64,7 +64,7 @@ def planned(route, sizes, text="hi", **changes):
         "name": "May sale",
         "origin": ORIGIN,
         "text": text,
-        "counts": Counts(
+        "counts": RowCounts(
             rows=sum(sizes) + 60,
             recipients=sum(sizes),
             duplicate=10,

@@ -18,7 +18,7 @@ from producers.lists.columns import Choice
 from producers.lists.files import open_file
 from producers.lists.normalise import normalise
 from producers.lists.opening import Opened
-from producers.lists.reader.parts import Reading
+from producers.lists.reader.blocks import Reading
 
 CASES = Path(__file__).parent / "cases"
 A, B, C, D, E = range(13910000001, 13910000006)

@@ -14,7 +14,7 @@ from dispatcher.errors import InputError
 from producers.lists import values as source_values
 from producers.lists.columns import Choice
 from producers.lists.opening import Opened
-from producers.lists.reader.parts import Reading
+from producers.lists.reader.blocks import Reading
 
 A, B, C = 13800138000, 13900139000, 13700137000
 

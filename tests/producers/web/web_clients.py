@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from producers.web.answers import Answer, Reply
+from producers.web.answers import ReadyAnswer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
-from producers.web.byte_budget import Held
-from producers.web.server import Bounds, WebServer
+from producers.web.byte_budget import HeldBytes
+from producers.web.server import ServerBounds, WebServer
 
 HOST = b"Host: x\r\n"
 GET = b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -21,8 +21,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\no
 Connect = Callable[[], Coroutine[Any, Any, "Client"]]
 
 
-def ok(body: bytes = b"ok", *, last: bool = False) -> Answer:
-    return Answer(200, body, "text/plain", last=last)
+def ok(body: bytes = b"ok", *, last: bool = False) -> ReadyAnswer:
+    return ReadyAnswer(200, body, "text/plain", last=last)
 
 
 class Keeper:
@@ -42,7 +42,7 @@ class Keeper:
         with self.server.budget.hold(stranger=False) as held:
             return Reply(await self._answer(request, held), request)
 
-    async def _answer(self, request: web.BaseRequest, held: Held) -> Answer:
+    async def _answer(self, request: web.BaseRequest, held: HeldBytes) -> ReadyAnswer:
         path, _, query = request.raw_path.partition("?")
         self.seen.append("begun")
         if path.startswith("/at-once"):
@@ -53,13 +53,13 @@ class Keeper:
             body = await read_body(request, held, bytes_max=self._body_bytes_max, within_s=self._body_s)
         except BodyTooLarge:
             self.seen.append("too large")
-            return Answer(413, last=True)
+            return ReadyAnswer(413, last=True)
         except NoRoom:
             self.seen.append("no room")
-            return Answer(503, last=True)
+            return ReadyAnswer(503, last=True)
         except BodyBroken:
             self.seen.append("broken")
-            return Answer(400, last=True)
+            return ReadyAnswer(400, last=True)
         self.seen.append("whole")
         await self.gate.wait()
         return ok(query.encode() or body or b"ok")
@@ -98,7 +98,7 @@ async def serving(
     bounds = {"linger_s": 0.1, "strangers_share": 100.0} | bounds
     if "idle_s" in bounds:
         bounds["stranger_idle_s"] = bounds["idle_s"]
-    server = handler.server = WebServer(handler.handle, Bounds(**bounds), sweep_s=0.01)
+    server = handler.server = WebServer(handler.handle, ServerBounds(**bounds), sweep_s=0.01)
     port = await server.listen("127.0.0.1", 0)
     clients: list[Client] = []
 

@@ -17,7 +17,7 @@ from dispatcher.errors import EmptyInput, InputError
 from producers.lists.columns import Choice
 from producers.lists.opening import Opened
 from producers.lists.reader import process
-from producers.lists.reader.parts import Reading
+from producers.lists.reader.blocks import Reading
 from producers.lists.reader.process import give_back, take
 
 ROOT = Path(__file__).parents[4]
@@ -25,7 +25,7 @@ A = 13910000001
 PROGRAM = "import sys, producers.lists.reader.main as reader; reader.{} = {}; reader.main(int(sys.argv[1]))"
 WAITING = """
 import os, sys
-from producers.lists.reader.parts import Reading
+from producers.lists.reader.blocks import Reading
 from producers.lists.reader.process import take
 reader = take()
 print(reader.pid, flush=True)

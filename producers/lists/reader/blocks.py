@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from producers.lists.columns import Choice, Table, find_columns
 from producers.lists.normalise import Block, normalise
-from producers.lists.phone_column import Column
+from producers.lists.phone_column import PhoneColumn
 
 HEADER_BYTES_MAX: Final = 16 << 20
 _PREFIX: Final = struct.Struct("<II")
@@ -47,7 +47,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         return list(range(len(headers))) if self.every_column else find_columns(self.names, headers, label)
 
 
-class Part(msgspec.Struct, frozen=True):
+class ListBlock(msgspec.Struct, frozen=True):
     """A block of rows: what their phone column holds, and on which lines they begin (`Table`).
 
     `values`, if placeholders are wanted: the phone column as it is written, and behind it a column for each of them.
@@ -61,11 +61,11 @@ class Part(msgspec.Struct, frozen=True):
     bytes_read: int = 0
 
 
-def part_of(table: Table, reading: Reading, bytes_read: int) -> Part:
+def block_of(table: Table, reading: Reading, bytes_read: int) -> ListBlock:
     """The block of these rows."""
     frame = table.frame
     block = normalise(frame.to_series(), international=reading.international, phs=reading.phs)
-    return Part(block, frame if reading.wants_values else None, table.first, table.lines, bytes_read)
+    return ListBlock(block, frame if reading.wants_values else None, table.first, table.lines, bytes_read)
 
 
 # --- messages --------------------------------------------------------------------------------------------------------
@@ -81,12 +81,12 @@ class Request(msgspec.Struct, frozen=True, tag=True):
 class Found(msgspec.Struct, frozen=True, tag=True):
     """The list is open: what its columns are."""
 
-    column: Column | None
+    column: PhoneColumn | None
     headers: tuple[str, ...]
     header_line: int | None
 
 
-class Rows(msgspec.Struct, frozen=True, tag=True):
+class BlockMessage(msgspec.Struct, frozen=True, tag=True):
     """A part; its buffers are numbers, odd rows, odd values, odd reasons, lines (may be empty), values (may be)."""
 
     first: int
@@ -104,14 +104,14 @@ class Read(msgspec.Struct, frozen=True, tag=True):
     bytes_read: int
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class ListMistake(msgspec.Struct, frozen=True, tag=True):
     """The list cannot be used: one sentence. `empty`: there is nothing in it."""
 
     message: str
     empty: bool = False
 
 
-Message = Request | Found | Rows | Read | Refused
+Message = Request | Found | BlockMessage | Read | ListMistake
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[Message, list[int]])
 
 
@@ -157,7 +157,7 @@ class Connection:
         return buffer
 
 
-def sent_part(part: Part) -> tuple[Rows, list[bytes | memoryview]]:
+def sent_part(part: ListBlock) -> tuple[BlockMessage, list[bytes | memoryview]]:
     """A part as a message and its buffers."""
     block, values = part.block, b""
     if part.values is not None:
@@ -173,14 +173,14 @@ def sent_part(part: Part) -> tuple[Rows, list[bytes | memoryview]]:
         _bytes(lines),
         values,
     ]
-    return Rows(part.first, part.lines is not None, part.values is not None, part.bytes_read), buffers
+    return BlockMessage(part.first, part.lines is not None, part.values is not None, part.bytes_read), buffers
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:
     return np.ascontiguousarray(array).view(np.uint8).data
 
 
-def received_part(rows: Rows, buffers: Sequence[bytearray]) -> Part:
+def received_part(rows: BlockMessage, buffers: Sequence[bytearray]) -> ListBlock:
     """The part of a message and its buffers."""
     numbers, odd_rows, odd_values, odd_reasons, lines, values = buffers
     block = Block(
@@ -189,7 +189,7 @@ def received_part(rows: Rows, buffers: Sequence[bytearray]) -> Part:
         bytes(odd_values),
         np.frombuffer(odd_reasons, np.uint8),
     )
-    return Part(
+    return ListBlock(
         block,
         pl.read_ipc_stream(io.BytesIO(values)) if rows.has_values else None,
         rows.first,
