@@ -176,7 +176,7 @@ class Evidence:
         self._told: dict[int, float] = {}
         self._seen: dict[int, float] = {}
         self._rng = random.Random(f"{world.seed}, evidence")
-        self.acts = self._rng.random() < EVIDENCE_SHARE and not vendor.memory.acts
+        self.acts = self._rng.random() < EVIDENCE_SHARE and not vendor.memory.acts and not vendor.answers_in_runs
         log.listeners.append(self._written)
         if self.acts:
             world.after(LOOK_EVERY_S, self._look)

@@ -40,12 +40,16 @@ class HeldWatch:
         self._not_before_s = float("-inf")
         self._elsewhere = False
         self._trials: set[int] = set()
+        self._no_credit = False
+        self._credit_trials: set[int] = set()  # sent to find out whether there is credit again
 
     def writes(self, send: Send, now_s: float) -> None:
         """The first byte of this request is written."""
         intent = [send.intent]
         if self._elsewhere:
             self._broken("a request is written though no vendor is there, and nobody has checked", intent)
+        if self._no_credit:
+            self._credit_trials.add(send.intent)
         if not self._held:
             return
         if now_s < self._not_before_s - TOLERANCE_S:
@@ -58,10 +62,12 @@ class HeldWatch:
 
     def answered(self, send: Send, verdict: Verdict, now_s: float) -> None:
         """What came of a request, written or not."""
-        trial = send.intent in self._trials
+        trial = send.intent in self._trials | self._credit_trials
         self._trials.discard(send.intent)
+        self._credit_trials.discard(send.intent)
         if verdict.kind in ANSWERS:
             self.works()
+            self._no_credit = verdict.kind is Kind.BALANCE
         elif self._is_trouble(verdict):
             self._web_row = self._web_row + 1 if verdict.wrong_server else self._web_row
             self._row += 1
@@ -74,10 +80,19 @@ class HeldWatch:
             elif verdict.kind is Kind.NOT_SENT:  # a trial that found nobody: credit does not end this any more
                 self._is_paid = True
 
+    def answered_in_runs(self, send: Send, verdicts: list[Verdict], now_s: float) -> None:
+        """What came of the runs of a request: an answer first, then "too fast", then its last trouble, once each."""
+        answers = [verdict for verdict in verdicts if verdict.kind in ANSWERS]
+        throttled = [verdict for verdict in verdicts if verdict.kind is Kind.THROTTLED]
+        others = [verdict for verdict in verdicts if verdict.kind not in (*ANSWERS, Kind.THROTTLED)]
+        told = [*answers[:1], *throttled[:1], *others[-1:]]
+        for verdict in told:
+            self.answered(send, verdict, now_s)
+
     def works(self) -> None:
         """The vendor has answered, or is known to work in another way."""
         self._row = self._web_row = self._pauses = 0
-        self._held = False
+        self._held = self._no_credit = False
         self._is_paid = True
 
     @property
@@ -87,6 +102,8 @@ class HeldWatch:
 
     def paid(self) -> None:
         """The balance covers messages."""
+        self._no_credit = False
+        self._credit_trials.clear()
         if not self._is_paid:
             self.works()
 
@@ -103,5 +120,6 @@ class HeldWatch:
 
     def _hold(self, now_s: float) -> None:
         self._held = self._is_paid = True  # credit does not end it
+        self._no_credit = False
         self._not_before_s = now_s + min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self._pauses)
         self._pauses += 1

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from dispatcher.core.lane.state import ChunkState, LaneState
-from schemas.records import Cancelled, Effect, Intent, Job, Kind, Launched, Outcome, Owned
+from collections.abc import Iterable
+
+from dispatcher.core.lane.state import LaneState
+from schemas.records import (
+    Cancelled,
+    Effect,
+    Intent,
+    Job,
+    Kind,
+    Launched,
+    Outcome,
+    Outcomes,
+    Owned,
+    Resolved,
+    ResolvedAs,
+    Run,
+)
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
@@ -27,7 +42,8 @@ def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch) -> None:
     cancelled = {record.campaign for record in log.topics["campaigns"] if isinstance(record, Cancelled)}
     counted: set[tuple[str, int]] = set()
     for record in log.topics["lanes"]:
-        if isinstance(record, Outcome) and record.effect == Effect.FAILED and record.kind in FOR_NOW:
+        results = record.runs if isinstance(record, Outcomes) else (record,) if isinstance(record, Outcome) else ()
+        if any(each.effect == Effect.FAILED and each.kind in FOR_NOW for each in results):
             raise world.broken("recipients were failed though they were refused for now only", [record.intent])
     for job_offset, job in enumerate(log.topics["jobs"]):
         if not isinstance(job, Job):
@@ -63,19 +79,49 @@ def _complaint(word: str, times: int, unknown_once: bool, campaign: Launched, ca
 
 
 def fold(log: SimLog) -> tuple[dict[Recipient, str], set[Recipient]]:
-    """The journal folded from its beginning: every recipient's fate, and who was ever unknown."""
+    """The journal folded from its beginning: every recipient's fate, and who was ever unknown.
+
+    The fold that ships says which records are valid; what they do is followed here recipient by recipient.
+    """
     state = LaneState()
+    chunks: dict[int, tuple[list[Recipient], list[str]]] = {}
     fate: dict[Recipient, str] = {}
     was_unknown: set[Recipient] = set()
+
+    def moves(intent: int, positions: Iterable[int], word: str) -> None:
+        recipients, words = chunks[intent]
+        for at in positions:
+            words[at] = fate[recipients[at]] = word
+            if word == "unknown":
+                was_unknown.add(recipients[at])
+
+    def still(intent: int, *open_words: str) -> list[int]:
+        return [at for at, word in enumerate(chunks[intent][1]) if word in open_words]
+
     for offset, record in enumerate(log.topics["lanes"]):
         change = state.apply(offset, record)
-        chunks = list(state.open.values()) if isinstance(record, Owned) else [change.chunk] if change.chunk else []
-        for chunk in chunks:
-            recipients = [(chunk.job, index) for index in range(chunk.start, chunk.start + chunk.count)]
-            word = "queued" if chunk.state is ChunkState.QUEUED else chunk.state.value
-            fate.update(dict.fromkeys(recipients, word))
-            if chunk.state is ChunkState.UNKNOWN:
-                was_unknown.update(recipients)
-            if isinstance(record, Intent) and record.attempt == 0 and any(r in was_unknown for r in recipients):
-                raise AssertionError("a first attempt of an unknown recipient")
+        match record:
+            case Owned():
+                for intent in chunks:
+                    moves(intent, still(intent, "in flight"), "unknown")
+            case Intent() if change.chunk is not None:
+                recipients = [(record.job, index) for index in range(record.start, record.start + record.count)]
+                if record.attempt == 0 and any(each in was_unknown for each in recipients):
+                    raise AssertionError("a first attempt of an unknown recipient")
+                chunks[offset] = (recipients, [""] * record.count)
+                moves(offset, range(record.count), "in flight")
+            case Outcome() | Outcomes() if record.intent in chunks:
+                count = len(chunks[record.intent][0])
+                runs = record.runs if isinstance(record, Outcomes) else (Run(0, count, record.effect, record.kind),)
+                open_ = set(still(record.intent, "in flight", "unknown"))
+                for run in runs:
+                    concerned = open_.intersection(range(run.start, run.end))
+                    moves(record.intent, sorted(concerned), str(run.effect))
+                    if run.effect == Effect.UNKNOWN and concerned:
+                        moves(record.intent, still(record.intent, "in flight"), "unknown")
+            case Resolved() if change.chunk is not None:
+                count = len(chunks[record.intent][0])
+                named = {at for start, size in record.ranges or ((0, count),) for at in range(start, start + size)}
+                word = "accepted" if record.verdict == ResolvedAs.SENT else "queued"
+                moves(record.intent, sorted(named.intersection(still(record.intent, "unknown"))), word)
     return fate, was_unknown

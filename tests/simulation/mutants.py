@@ -40,10 +40,12 @@ from tests.simulation.mutants_lane import (
     policy_resend_does_not_wait,
 )
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
+from tests.simulation.mutants_runs import RUNS_MUTANTS
 from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
 from tests.simulation.recall import remembers
 from tests.simulation.sim_log import FAULTS, faults_of
+from tests.simulation.sim_vendor import in_runs
 from tests.simulation.slowness import slowness_of
 
 Mutant = Callable[[MonkeyPatch], None]
@@ -76,6 +78,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *GATE_MUTANTS,
     *EVIDENCE_MUTANTS,
     *PERSONAL_MUTANTS,
+    *RUNS_MUTANTS,
     *STANDING_MUTANTS,
     *JOIN_MUTANTS,
 )
@@ -103,6 +106,10 @@ def _is_personal(seed: int) -> bool:
     return any(runs_of(seed, 4))
 
 
+def _has_runs(seed: int) -> bool:
+    return in_runs(seed) and not remembers(seed)
+
+
 def _is_torn(seed: int) -> bool:
     return faults_of(seed) == max(FAULTS)
 
@@ -119,6 +126,7 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     **dict.fromkeys(GATE_MUTANTS, _is_slow),
     **dict.fromkeys(EVIDENCE_MUTANTS, is_searched),
     **dict.fromkeys(PERSONAL_MUTANTS, _is_personal),
+    **dict.fromkeys(RUNS_MUTANTS, _has_runs),
     **dict.fromkeys(STANDING_MUTANTS, _has_outages),
     **dict.fromkeys(BALANCE_MUTANTS, _is_poor),
     what_is_ready_and_urgent_always_goes_first: lambda seed: is_hurried(seed) and _is_slow(seed),

@@ -108,22 +108,22 @@ def an_outcome_is_written_before_the_answer_is_read(patch: MonkeyPatch) -> None:
 
 
 def a_checkpoint_forgets_an_open_range(patch: MonkeyPatch) -> None:
-    _mutated_checkpoint(patch, lambda c: {"open": c.open[1:]})
+    mutated_checkpoint(patch, lambda c: {"open": c.open[1:]})
 
 
 def a_checkpoint_forgets_returned_slices(patch: MonkeyPatch) -> None:
     def without(checkpoint: Checkpoint) -> dict[str, Any]:
         return {"jobs": tuple(msgspec.structs.replace(job, returned=()) for job in checkpoint.jobs)}
 
-    _mutated_checkpoint(patch, without)
+    mutated_checkpoint(patch, without)
 
 
 def a_checkpoint_forgets_which_jobs_were_taken(patch: MonkeyPatch) -> None:
-    _mutated_checkpoint(patch, lambda c: {"taken": ()})
+    mutated_checkpoint(patch, lambda c: {"taken": ()})
 
 
 def a_checkpoint_says_it_is_newer_than_it_is(patch: MonkeyPatch) -> None:
-    _mutated_checkpoint(patch, lambda c: {"upto": c.upto + 2})
+    mutated_checkpoint(patch, lambda c: {"upto": c.upto + 2})
 
 
 def a_recovered_job_begins_a_chunk_too_early(patch: MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def _blind(original: Callable[..., Any]) -> Callable[..., Any]:
     return blind
 
 
-def _mutated_checkpoint(patch: MonkeyPatch, change: Callable[[Checkpoint], dict[str, Any]]) -> None:
+def mutated_checkpoint(patch: MonkeyPatch, change: Callable[[Checkpoint], dict[str, Any]]) -> None:
     original = LaneState.checkpoint
 
     def checkpoint(self: LaneState, name: str, at_ms: int) -> Checkpoint:

@@ -13,7 +13,7 @@ from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.results.requests import RequestTime
 from schemas.records import Checked, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Stop, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
@@ -315,17 +315,26 @@ class Process:
         self.world.after(0.0, self._poll, self)
         return word
 
-    def _answered(self, send: Send, verdict: Verdict, wrote_s: float | None, answered_s: float | None) -> None:
+    def _answered(
+        self, send: Send, answer: Verdict | RunsAnswer, wrote_s: float | None, answered_s: float | None
+    ) -> None:
         owner = self.owner
         assert owner is not None
-        if send.intent not in owner.lanes[send.account].sending:
+        sending = owner.lanes[send.account].sending.get(send.intent)
+        if sending is None:
             return
-        self._broke = self._broke or verdict.kind is Kind.BALANCE
         times = (self.world.now_s, self.now_ms)
-        self.held.answered(send, verdict, self.world.now_s)
-        owner.answered(send.intent, send.account, verdict, *times, wrote_s=wrote_s, answered_s=answered_s)
-        if verdict.kind is Kind.BALANCE and not self.place.spec.polls_balance:
-            self.world.after(300.0, partial(setattr, self, "_broke", False), self)
+        if isinstance(answer, RunsAnswer):
+            self.held.answered_in_runs(send, [run.verdict for run in answer.runs], self.world.now_s)
+            if wrote_s is not None and answered_s is not None:
+                owner.messages_answered(send.account, sending.ticket, wrote_s, answered_s)
+            owner.runs_answered(send.intent, send.account, answer, *times)
+        else:
+            self._broke = self._broke or answer.kind is Kind.BALANCE
+            self.held.answered(send, answer, self.world.now_s)
+            owner.answered(send.intent, send.account, answer, *times, wrote_s=wrote_s, answered_s=answered_s)
+            if answer.kind is Kind.BALANCE and not self.place.spec.polls_balance:
+                self.world.after(300.0, partial(setattr, self, "_broke", False), self)
         if self.stopped:  # a former owner's request came to its end: its outcome is a fact
             facts = [effect.record for effect in owner._out if isinstance(effect, Append)]
             owner._out.clear()

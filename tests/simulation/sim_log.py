@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from schemas.records import Checkpoint, Intent, Outcome, Owned, Resolved
+from schemas.records import Checkpoint, Intent, Outcome, Outcomes, Owned, Resolved
 from tests.simulation.world import Mortal, World
 
 Fate = Literal["written", "refused", "in doubt"]
@@ -111,6 +111,9 @@ class SimLog:
                 say("lanes/%d: intent of %s: %s, job %d [%d, %d), attempt %d", *who, *whom, intent=offset)
             case Outcome():
                 say("lanes/%d: %s -> %s (%s)", offset, record.intent, record.effect, record.kind, intent=record.intent)
+            case Outcomes():
+                runs = ", ".join(f"{run.count} {run.effect} ({run.kind})" for run in record.runs)
+                say("lanes/%d: %s -> %s", offset, record.intent, runs, intent=record.intent)
             case Resolved():
                 word = (record.verdict, record.by, record.owner)
                 say("lanes/%d: %d resolved as %s by %s, says %s", offset, record.intent, *word, intent=record.intent)

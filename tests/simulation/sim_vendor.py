@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 
-from dispatcher.core.lane.verdict import Kind, Origin, Verdict
-from schemas.records import Reports
+from dispatcher.core.lane.verdict import NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
+from schemas.records import Effect, Outcomes, Reports, Run
 from tests.simulation.outages import Outage
 from tests.simulation.personal import messages as messages_of
 from tests.simulation.personal import text_of
@@ -33,9 +34,35 @@ MISBEHAVIOUR: Final = (
     *("take-silent", "silent", "busy", "throttle", "garbage-taken", "garbage", "reject", "refuse", "late"),
 )
 
+IN_RUNS: Final = "in runs"
+"""What the vendor did with a request that has an answer for each run of its recipients."""
+
+RUNS_SHARE: Final = 0.25
+RUN_ANSWERS: Final = ("take", "take", "take", "reject", "throttle", "busy", "garbage-taken", "garbage")
+BREAKS_OFF: Final = 0.1
+"""How often such a request is cut off: the vendor sees only the recipients before."""
+
+FACTS_SHARE: Final = 0.3
+EFFECTS: Final = {
+    Kind.ACCEPTED: Effect.ACCEPTED,
+    Kind.CONTENT: Effect.FAILED,
+    Kind.THROTTLED: Effect.QUEUED,
+    Kind.RETRY_LATER: Effect.QUEUED,
+    Kind.NOT_SENT: Effect.QUEUED,
+}
+"""What is known for sure of recipients with such an answer."""
+
+IDS_FROM: Final = 2**63 - 500
+"""Ids of these vendors are unsigned 64-bit numbers, on both sides of 2^63."""
+
 NOT_OURS: Final = "not ours"
 UNCLEAR: Final = ("garbage", "garbage", "silent", "garbage-taken", "take-silent")
 """What a vendor does whose answers do not say what happened."""
+
+
+def in_runs(seed: int) -> bool:
+    """Whether the vendor of this history answers for each recipient, in runs."""
+    return random.Random(f"{seed}, runs").random() < RUNS_SHARE
 
 
 class Arrival:
@@ -70,6 +97,9 @@ class SimVendor:
         self.stalled_until_s = 0.0
         self.unclear_s = (0.0, 0.0)  # from when until when no answer says what happened
         self._unclear = random.Random(f"{world.seed}, unclear")
+        self.answers_in_runs = in_runs(world.seed) and not self.memory.acts
+        self._runs = random.Random(f"{world.seed}, its runs")
+        self._ids = IDS_FROM
 
     def behave(self) -> str:
         """What it will do with the next request."""
@@ -87,13 +117,16 @@ class SimVendor:
 
     def arrive(
         self, numbers: bytes, texts: list[str] | None, behaviour: str, owner: str, intent: int, campaign: str
-    ) -> Verdict | None:
+    ) -> Verdict | RunsAnswer | None:
         """A request, with a text for each number or the campaign's; the answer, or None if it never answers."""
         recipients = numbers.split(b",")
         messages = len(recipients) * self.segments[campaign] if texts is None else sum(map(messages_of, texts))
         if (run := self.runs[campaign]) or texts is not None:
             self._read(recipients, texts, run, intent)
         self.requests += 1
+        if behaviour in ("take", "late") and self.answers_in_runs and (self.credit is None or messages <= self.credit):
+            each = [self.segments[campaign]] * len(recipients) if texts is None else list(map(messages_of, texts))
+            return self._arrive_in_runs(recipients, each, owner, intent, campaign)
         if behaviour in TAKEN and self.credit is not None:
             if messages > self.credit:
                 behaviour = "silent" if behaviour == "take-silent" else "balance"
@@ -115,6 +148,56 @@ class SimVendor:
             return Verdict(kind=Kind.ACCEPTED, code="0", vendor_id=str(self.requests))
         return ANSWERS.get(behaviour)
 
+    def _arrive_in_runs(
+        self, recipients: list[bytes], messages: list[int], owner: str, intent: int, campaign: str
+    ) -> RunsAnswer:
+        """A request whose runs of recipients fare differently; perhaps it is cut off, and not all of it arrives."""
+        rng, count = self._runs, len(recipients)
+        arrived = rng.randrange(count) if self.faults and rng.random() < BREAKS_OFF else count
+        cuts = rng.choice([0, 0, 1, 2, 5]) if self.faults else 0
+        edges = sorted({0, arrived, *(rng.randrange(arrived + 1) for _ in range(cuts))})
+        runs, ids, reported = [], [], list[tuple[bytes, str]]()
+        for start, end in pairwise(edges):
+            behaviour = rng.choice(RUN_ANSWERS) if self.faults else "take"
+            verdict = ANSWERS.get(behaviour) or Verdict(kind=Kind.ACCEPTED)
+            runs.append(AnswerRun(end - start, verdict))
+            for number in recipients[start:end]:
+                self._ids += 1
+                ids.append(self._ids if behaviour == "take" else 0)
+                if behaviour in TAKEN:
+                    self.taken[number] = self.taken.get(number, 0) + 1
+                    reported.append((number, str(self._ids)))
+            if behaviour in TAKEN and self.credit is not None:
+                self.credit -= sum(messages[start:end])
+        if arrived < count:
+            lost = Verdict(kind=Kind.NOT_SENT, code=NOT_CONNECTED, origin=Origin.LINK)
+            runs.append(AnswerRun(count - arrived, lost))
+            ids.extend([0] * (count - arrived))
+        story = ", ".join(f"{run.count} {run.verdict.kind}" for run in runs)
+        self.world.say("the vendor: %s of %s from %s", story, campaign, owner, intent=intent)
+        if arrived:
+            whole = Arrival(self.world.now_s, recipients[:arrived], sum(messages[:arrived]), owner, intent, campaign)
+            self.watch(whole, IN_RUNS)
+            self._report([number for number, _ in reported], tuple(each for _, each in reported))
+        if self.faults and rng.random() < FACTS_SHARE:
+            self._facts(rng, runs, ids, intent)
+        return RunsAnswer(tuple(runs), ids=np.array(ids, "<u8").tobytes())
+
+    def _facts(self, rng: random.Random, runs: list[AnswerRun], ids: list[int], intent: int) -> None:
+        """Somebody else who knows of some of them writes it to the log, early or very late; also a second time."""
+        known, at = [], 0
+        for run in runs:
+            if (effect := EFFECTS.get(run.verdict.kind)) is not None and rng.random() < 0.7:
+                known.append(Run(at, run.count, effect, run.verdict.kind))
+            at += run.count
+        if known:
+            of_them = [ids[at] for run in known for at in range(run.start, run.end)]
+            fact = Outcomes(
+                account=ACCOUNT, intent=intent, runs=tuple(known), at_ms=0, ids=np.array(of_them, "<u8").tobytes()
+            )
+            for _ in range(rng.choice([1, 2])):
+                self.world.after(rng.random() * rng.choice([0.01, 5.0, 40.0]), lambda: self.log.put("lanes", [fact]))
+
     def _read(self, recipients: list[bytes], texts: list[str] | None, run: int, intent: int) -> None:
         """Everybody is sent their own text."""
         for number, text in zip(recipients, texts or [""] * len(recipients), strict=True):
@@ -133,11 +216,11 @@ class SimVendor:
         rows = []
         vendor_id = str(self.requests)
         for index, number in enumerate(recipients):
-            whom = (ids[index], 0) if ids else (vendor_id, int(number))
+            whom = (ids[index] if ids else vendor_id, 0 if ids and self.memory.acts else int(number))
             for _ in range(rng.choice([0, 1, 1, 1, 1, 1, 1, 2])):
                 state = rng.choice([1, 1, 1, 1, 2, 0])
                 rows.append((*whom, state, ("", "DELIVRD", "UNDELIV")[state], int(self.world.now_s)))
-        if rng.random() < 0.05:
+        if recipients and rng.random() < 0.05:
             rows.append((f"{NOT_OURS} {vendor_id}", int(recipients[0]), 1, "DELIVRD", 0))
         rng.shuffle(rows)
         while rows:

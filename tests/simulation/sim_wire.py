@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher.core.lane.effects import Send
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, Verdict
+from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.personal import texts_sent
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.slowness import Slowness
 from tests.simulation.world import Mortal
 
-Answered = Callable[[Send, Verdict, float | None, float | None], None]
-"""Told once of every request: the verdict, when its first byte was written, when its answer was complete."""
+Answered = Callable[[Send, Verdict | RunsAnswer, float | None, float | None], None]
+"""Told once of every request: the answer, when its first byte was written, when its answer was complete."""
 
 
 MayWrite = Callable[[Send], bool | None]
@@ -85,7 +85,7 @@ class Wire:
         forward_s = 0.0005 + world.rng.expovariate(1 / 0.001) + (world.rng.random() < 0.01) * world.rng.random() * 0.1
         over = False
 
-        def conclude(verdict: Verdict, answered_s: float | None) -> None:
+        def conclude(verdict: Verdict | RunsAnswer, answered_s: float | None) -> None:
             nonlocal over
             if not over:
                 over = True

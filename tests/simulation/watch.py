@@ -12,12 +12,26 @@ from typing import Any, Final
 
 from dispatcher.core.flow.fairness import URGENT_RUN
 from dispatcher.core.lane.account import LaneSpec
-from schemas.records import Cancelled, Flowed, Intent, Kind, Launched, Outcome, Owned, Resolved, Stopped, Weighed, Why
+from schemas.records import (
+    Cancelled,
+    Flowed,
+    Intent,
+    Kind,
+    Launched,
+    Outcome,
+    Outcomes,
+    Owned,
+    Resolved,
+    Run,
+    Stopped,
+    Weighed,
+    Why,
+)
 from tests.simulation.evidence import READ_S
 from tests.simulation.process import Process
 from tests.simulation.recall import READS
 from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import TAKEN, Arrival, SimVendor
+from tests.simulation.sim_vendor import IN_RUNS, TAKEN, Arrival, SimVendor
 from tests.simulation.slowness import Slowness
 from tests.simulation.world import ACCOUNT, World
 
@@ -104,7 +118,7 @@ class Watch:
             case Owned():
                 self._owner = record.owner
                 self._waiting.clear()
-            case Outcome() if record.kind == Kind.NOT_SENT:
+            case Outcome(kind=Kind.NOT_SENT) | Outcomes(runs=(Run(kind=Kind.NOT_SENT), *_)):
                 self._turn(self.log.topics["lanes"][record.intent].campaign, missed=True)
             case Stopped():
                 self._told = bool(record.reasons())
@@ -136,9 +150,9 @@ class Watch:
         if now_s - self._stopped_s.get(campaign, now_s) > GRACE_S:
             raise self.world.broken(f"{campaign} is stopped since {GRACE_S:.0f} s, and is sent", chunk)
         self._flow(arrival)
-        if behaviour in TAKEN:
+        if behaviour in (*TAKEN, IN_RUNS):
             for number in arrival.numbers:
-                if self.vendor.taken[number] > 1:
+                if self.vendor.taken.get(number, 0) > 1:
                     self._double(number, campaign)
             self._taken_from[arrival.owner] = now_s
         if behaviour == "balance":

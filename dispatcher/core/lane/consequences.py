@@ -1,14 +1,16 @@
 """What an answer does to the recipients it is about and to their account: for a whole chunk, or run by run. Pure.
 
 What each class of answer means is in POLICY (dispatcher/core/lane/policy.py). The account gets each event of an answer
-once, however many runs it has; what a link heard of before the end of its chunk is not counted again.
+once, however many runs it has, and at most one trouble of those that count in a row; what a link heard of before the
+end of its chunk is not counted again.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import itemgetter
+from typing import Final
 
 import msgspec
 
@@ -20,6 +22,9 @@ from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.verdict import Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.lane.work import NO_WAIT, Wait
 from schemas.records import Effect, Outcome, Outcomes, Run, Slice, Why
+
+IN_A_ROW: Final = (AccountEvent.BUSY, AccountEvent.NO_ANSWER, AccountEvent.NOT_REACHED)
+"""Troubles of which a few in a row hold an account back."""
 
 
 class Consequences:
@@ -66,21 +71,21 @@ class Consequences:
         if covered != chunk.count:
             raise ValueError(f"an answer is about {covered:,} recipients, its chunk has {chunk.count:,}")
         runs, waits, at = [], [], 0
-        told: dict[AccountEvent | None, Verdict] = {}
+        told: dict[AccountEvent, Verdict] = {}
         for run in answer.runs:
             verdict = _worded(run.verdict, sending)
             if verdict.divide:  # only a whole chunk is divided
                 verdict = msgspec.structs.replace(verdict, divide=False)
             result, wait = self._of(lane, sending, at, run.count, verdict, since_s, now_s)
-            told.setdefault(result.event, verdict)
+            if result.event is not None:
+                told.setdefault(result.event, verdict)
             waits.append((at, wait))
             runs.append(Run(at, run.count, result.effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX]))
             at += run.count
         if any(wait is not NO_WAIT for _, wait in waits):
             self._waits[chunk.intent] = waits
-        for event, verdict in sorted(told.items(), key=lambda each: each[0] is not AccountEvent.ANSWERED):
-            if event not in sending.heard:
-                tell(lane, verdict, event, now_s, now_ms)
+        for event in once(told, sending.heard):
+            tell(lane, told[event], event, now_s, now_ms)
         written = any(run.verdict.kind is not Kind.NOT_SENT for run in answer.runs)
         return Outcomes(
             account=chunk.account,
@@ -123,6 +128,15 @@ def tell(lane: AccountLane, verdict: Verdict, event: AccountEvent | None, now_s:
         lane.no_credit(verdict.code, now_s, now_ms)
     elif event is not None:
         lane.tell(event, now_s, now_ms, code=verdict.code, hold_s=verdict.hold_s)
+
+
+def once(events: Collection[AccountEvent], heard: Collection[AccountEvent]) -> list[AccountEvent]:
+    """Of the events of one chunk's runs, those that count now: first that it answers; of troubles in a row the last."""
+    troubles = [event for event in events if event in IN_A_ROW]
+    left_out = {*heard, *troubles[:-1], *(troubles if any(event in IN_A_ROW for event in heard) else ())}
+    return sorted(
+        (event for event in events if event not in left_out), key=lambda event: event is not AccountEvent.ANSWERED
+    )
 
 
 def _worded(verdict: Verdict, sending: Sending) -> Verdict:

@@ -20,7 +20,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane, LaneSpec
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.admission import Admission
-from dispatcher.core.lane.consequences import Consequences, tell
+from dispatcher.core.lane.consequences import Consequences, once, tell
 from dispatcher.core.lane.effects import Append, Effect, Go, Point, Tell, Warn
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
@@ -206,10 +206,11 @@ class Owner:
         """
         lane, event = self.lanes[account], POLICY[row_of(verdict)].event
         sending = None if intent is None else lane.sending.get(intent)
-        if event is None or (sending is not None and event in sending.heard and event is not AccountEvent.TOO_FAST):
+        known = () if sending is None else sending.heard
+        if event is None or (event is not AccountEvent.TOO_FAST and event not in once([event], known)):
             return
-        if sending is not None and event not in sending.heard:
-            sending.heard += (event,)
+        if sending is not None and event not in known:
+            sending.heard = (*known, event)
         tell(lane, verdict, event, now_s, now_ms)
 
     def _may_leave(self, lane: AccountLane, sending: Sending, units: int, now_s: float) -> bool | None:
