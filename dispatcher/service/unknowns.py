@@ -86,8 +86,8 @@ class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def partly_taken(self) -> bool:
-        """Whether the vendor's history has some of its recipients."""
-        return self.chunk.code == HISTORY_PARTLY
+        """Whether the history has some of its unknown recipients: a former release did not accept those."""
+        return self.chunk.code == HISTORY_PARTLY and self.chunk.recipients == self.chunk.count
 
     @property
     def proof(self) -> ReportEvidence | None:

@@ -25,7 +25,7 @@ from dispatcher.core.lane.effects import Append, Effect, Go, Point, Tell, Warn
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
-from dispatcher.core.lane.policy import POLICY, noted, row_of
+from dispatcher.core.lane.policy import POLICY, found_in_history, noted, row_of
 from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
@@ -307,18 +307,18 @@ class Owner:
     ) -> None:
         """The vendor's history of an unknown chunk: an id for each recipient, "" if it has none.
 
-        All: the chunk was taken. Some: their ids are recorded, so that their reports are joined, and the chunk stays
-        unknown.
+        All: the chunk was taken. Some: these were taken, with these ids, and the others stay unknown.
         """
         chunk = self.state.open.get(intent)
         if chunk is None or chunk.state is not ChunkState.UNKNOWN or len(vendor_ids) != chunk.count:
             return
-        if all(vendor_ids):
+        if all(vendor_ids) and not chunk.ranges:
             self.unknowns.found(chunk, vendor_ids, why, now_s, now_ms)
+        elif any(vendor_ids):
+            self.unknowns.found_in_part(intent)
+            self._out.append(Append(found_in_history(chunk, vendor_ids, why, intent_ms)))
         else:
-            if any(vendor_ids):
-                self.unknowns.found_in_part(intent)
-            self._out.append(Append(noted(chunk, vendor_ids, why, intent_ms)))
+            self._out.append(Append(noted(chunk, why, intent_ms)))
 
     # --- what to do next ---
 

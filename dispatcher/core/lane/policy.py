@@ -7,6 +7,7 @@ event; docs/ADDING_A_VENDOR.md shows the table to authors of vendors (a test com
 from __future__ import annotations
 
 from enum import Enum
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.verdict import HISTORY, HISTORY_PARTLY, Kind, Origin, Verdict
-from schemas.records import Effect, Outcome, Why
+from schemas.records import Effect, Outcome, Outcomes, Run, Why
 
 RETRY: Final = Backoff(1.0, 60.0)
 OTHER_CREDIT_RETRY: Final = Backoff(300.0, 300.0)
@@ -178,16 +179,29 @@ def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
     return outcome_of(chunk, verdict, Effect.QUEUED, now_ms, 0)
 
 
-def noted(chunk: Chunk, vendor_ids: tuple[str, ...], why: str, intent_ms: int) -> Outcome:
-    """The record of a chunk that stays unknown although the vendor's history has some of its recipients, or none."""
-    some = any(vendor_ids)
+def noted(chunk: Chunk, why: str, intent_ms: int) -> Outcome:
+    """The record of a chunk that stays unknown: the vendor's history has none of its recipients."""
     return Outcome(
         account=chunk.account,
         intent=chunk.intent,
         effect=Effect.UNKNOWN,
         kind=Kind.UNKNOWN,
-        code=HISTORY_PARTLY if some else HISTORY,
+        code=HISTORY,
         text=why[:TEXT_CHARS_MAX],
         at_ms=intent_ms,
-        vendor_ids=vendor_ids if some else (),
+    )
+
+
+def found_in_history(chunk: Chunk, vendor_ids: tuple[str, ...], why: str, intent_ms: int) -> Outcomes:
+    """The record of a chunk of which the vendor's history has some recipients: those with an id were taken."""
+    runs, at = [], 0
+    for found, each in groupby(vendor_ids, key=bool):
+        count = len(list(each))
+        if found:
+            runs.append(Run(at, count, Effect.ACCEPTED, Kind.ACCEPTED))
+        else:
+            runs.append(Run(at, count, Effect.UNKNOWN, Kind.UNKNOWN, HISTORY_PARTLY, why[:TEXT_CHARS_MAX]))
+        at += count
+    return Outcomes(
+        account=chunk.account, intent=chunk.intent, runs=tuple(runs), at_ms=intent_ms, vendor_ids=vendor_ids
     )

@@ -21,7 +21,7 @@ NOT_WRITTEN: Final = "not sent"
 """The code of a request that the dispatcher did not write."""
 HISTORY: Final = "history"
 HISTORY_PARTLY: Final = "history, partly"
-"""Codes for an unknown chunk in the vendor's history: none of its recipients, or some of them."""
+"""Codes for unknown recipients of a chunk that was looked for in the vendor's history: it has none, or only others."""
 
 
 class Origin(StrEnum):

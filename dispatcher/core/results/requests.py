@@ -6,26 +6,48 @@ to an unknown request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from dispatcher.core.lane.gate import TTL_MAX_S
+from dispatcher.core.ranges import Ranges, both, without
 from dispatcher.core.results.history import Numbers, Other, Span, span
-from schemas.records import AnyRecord, Effect, Intent, Outcome, Resolved, ResolvedAs
+from schemas.records import AnyRecord, Effect, Intent, Outcome, Outcomes, Resolved, ResolvedAs
 
 AFTERWARDS_MS: Final = 600_000
 """How long after the time outcomes are read; later ones count as unknown, and nothing is guessed."""
 
 
 class _Request(msgspec.Struct):
-    """An intent and its result. `ids` None: unknown. `gone`: the vendor did not take it."""
+    """An intent and its results. `open`: the positions of recipients without a definite one. `taken`: the ids of those
+    that the vendor took; `nameless`: it took some without an id.
+    """
 
     intent: Intent
-    heard: bool = False
-    ids: frozenset[str] | None = None
-    gone: bool = False
+    open: Ranges
+    taken: set[str] = msgspec.field(default_factory=set)
+    nameless: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether the vendor took nothing of it."""
+        return not self.open and not self.taken and not self.nameless
+
+    @property
+    def ids(self) -> frozenset[str] | None:
+        """The ids of all that it took; None if they are not known."""
+        return None if self.open or self.nameless else frozenset(self.taken)
+
+    def result(self, start: int, count: int, vendor_ids: Sequence[str], *, taken: bool) -> None:
+        """The vendor took these recipients, with these ids, or it did not; the first such result of each counts."""
+        concerned = both(self.open, ((start, count),))
+        self.open = without(self.open, concerned)
+        for at, size in concerned if taken else ():
+            named = vendor_ids[at - start : at - start + size]
+            self.taken.update(filter(None, named))
+            self.nameless |= not named or not all(named)
 
 
 class RequestTime(msgspec.Struct, frozen=True):
@@ -65,19 +87,24 @@ class Requests:
         match record:
             case Intent() if record.account == self._account:
                 if span(record.at_ms, record.at_ms + self._takes.of_ms(record)).overlaps(self._whole):
-                    self._requests[offset] = _Request(record)
-            case Outcome():
-                request = self._requests.get(record.intent)
-                if request is None or request.heard:
-                    return
-                request.heard = record.effect != Effect.UNKNOWN
-                request.gone = record.effect in (Effect.FAILED, Effect.QUEUED)
-                if record.effect == Effect.ACCEPTED:
-                    request.ids = _ids(record)
-            case Resolved():
-                request = self._requests.get(record.intent)
-                if request is not None and record.verdict == ResolvedAs.SENT and request.ids is None:
-                    request.ids = _ids(record)
+                    self._requests[offset] = _Request(record, ((0, record.count),))
+            case Outcome() if (request := self._requests.get(record.intent)) is not None:
+                if record.effect != Effect.UNKNOWN:
+                    taken = record.effect == Effect.ACCEPTED
+                    request.result(0, request.intent.count, record.vendor_ids, taken=taken)
+            case Outcomes() if (request := self._requests.get(record.intent)) is not None:
+                at = 0
+                for run in record.runs:
+                    if run.effect != Effect.UNKNOWN:
+                        ids = record.vendor_ids[at : at + run.count]
+                        request.result(run.start, run.count, ids, taken=run.effect == Effect.ACCEPTED)
+                    at += run.count
+            case Resolved() if (request := self._requests.get(record.intent)) is not None:
+                if record.verdict == ResolvedAs.SENT and record.vendor_ids:
+                    at = 0
+                    for start, count in record.ranges or ((0, request.intent.count),):
+                        request.result(start, count, record.vendor_ids[at : at + count], taken=True)
+                        at += count
 
     @property
     def nameless(self) -> dict[int, Intent]:
@@ -104,7 +131,3 @@ class Requests:
         """The vendor's clock may differ from ours, so a request may be anywhere in the queried time."""
         when = span(intent.at_ms, intent.at_ms + self._takes.of_ms(intent))
         return Span(min(when.start_ms, self._whole.start_ms), max(when.end_ms, self._whole.end_ms))
-
-
-def _ids(record: Outcome | Resolved) -> frozenset[str] | None:
-    return frozenset(record.vendor_ids) if record.vendor_ids and all(record.vendor_ids) else None

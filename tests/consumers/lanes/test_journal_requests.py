@@ -15,7 +15,7 @@ from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log
 from schemas.batch import pack
 from schemas.codec import encode
-from schemas.records import AnyRecord, Intent, Job, Kind, Outcome, Owned, Resolved
+from schemas.records import AnyRecord, Intent, Job, Kind, Outcome, Outcomes, Owned, Resolved, Run
 from schemas.topics import JOBS, LANES, RECIPIENTS
 from tests.memory_log import MemoryLog
 
@@ -54,6 +54,11 @@ class Journal:
                 account="spring", intent=intent, effect=effect, kind=Kind.ACCEPTED, code="", at_ms=0, vendor_ids=ids
             )
         )
+
+    def outcomes(self, intent: int, *runs: tuple[int, int, Any], ids: tuple[str, ...] = ()) -> None:
+        """`runs`: (start, count, effect)."""
+        named = tuple(Run(*run, Kind.ACCEPTED) for run in runs)
+        self.write(Outcomes(account="spring", intent=intent, runs=named, at_ms=0, vendor_ids=ids))
 
     def resolved(self, intent: int, verdict: Any, *ids: str) -> None:
         self.write(
@@ -96,6 +101,23 @@ async def test_each_is_told_by_its_ids_or_by_its_numbers_and_what_was_not_taken_
         partly: NUMBERS[3:4],
         sent: frozenset({"2"}),
         resent: NUMBERS[7:8],
+    }
+
+
+async def test_a_request_is_told_by_its_ids_once_all_that_it_took_have_one():
+    journal = Journal()
+    at = WHEN.start_ms
+    whole, part, none, nameless = (journal.intent(at + number, 2 * number, 2) for number in range(4))
+    journal.outcomes(whole, (0, 1, "accepted"), (1, 1, "unknown"), ids=("1", ""))
+    journal.outcomes(part, (0, 1, "accepted"), ids=("2",))
+    journal.outcomes(none, (0, 1, "failed"), (1, 1, "queued"))
+    journal.outcomes(nameless, (0, 2, "accepted"), ids=("3", ""))
+    journal.outcomes(whole, (1, 1, "accepted"), ids=("4",))
+    journal.outcomes(whole, (0, 2, "accepted"), ids=("5", "6"))
+    assert await journal.found(whole) == {
+        whole: frozenset({"1", "4"}),
+        part: NUMBERS[2:4],
+        nameless: NUMBERS[6:8],
     }
 
 

@@ -174,14 +174,13 @@ def test_too_fast_counts_at_once_and_not_again_at_the_end_of_its_chunk():
     assert pacer.allowed(10.0) >= int(pacer.limit * cut), "the end of the chunk does not cut it again"
 
 
-def test_one_chunk_counts_each_trouble_once_however_many_runs_it_has():
+def test_one_chunk_counts_one_trouble_in_a_row_however_many_it_has():
     lane = Lane(limit=None)
-    for chunk, send in enumerate(lane.sends(0.0)[:2]):
-        for _ in range(5):
+    for chunk, send in enumerate(lane.sends(0.0)[:3]):
+        for _ in range(5 * (chunk == 1)):
             lane.owner.heard("spring", BUSY, 0.0, 0, intent=send.intent)
-        runs = [(1, each) for each in (BUSY, SILENT) * 5] if chunk else [(10, BUSY)]
-        answered(lane, send, *runs)
-        assert (lane.account.standing.state is AccountState.HELD_BACK) is (chunk == 1)
+        answered(lane, send, *((2, each) for each in (BUSY, SILENT, BUSY, UNWRITTEN, SILENT)))
+        assert (lane.account.standing.state is AccountState.HELD_BACK) is (chunk == 2)
 
 
 def test_an_answer_ends_a_row_of_troubles_although_the_link_broke_behind_it():

@@ -13,7 +13,20 @@ from dispatcher.core.lane.effects import Append
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import ChunkState, LaneState
 from dispatcher.core.lane.unknowns import AGAIN_S
-from schemas.records import Decided, Effect, Intent, Job, Kind, Launched, Leg, Outcome, Owned, Resolved, UnknownPolicy
+from schemas.records import (
+    Decided,
+    Effect,
+    Intent,
+    Job,
+    Kind,
+    Launched,
+    Leg,
+    Outcome,
+    Outcomes,
+    Owned,
+    Resolved,
+    UnknownPolicy,
+)
 
 TTL_S, TIMEOUT_S = 5.0, 30.0
 JOBS = 3
@@ -207,7 +220,7 @@ def says(lane: Lane, owner: Owner, ids: tuple[str, ...], intent: int = 1) -> lis
     owner.history_says(intent, ids, "the vendor's history", 77, lane.now_s, 0)
     position = len(lane.journal)
     records = [effect.record for effect in owner.poll(lane.now_s, 0) if isinstance(effect, Append)]
-    records = [record for record in records if isinstance(record, Resolved | Outcome)]
+    records = [record for record in records if isinstance(record, Resolved | Outcome | Outcomes)]
     lane.journal += records
     lane.read(owner, position)
     return records
@@ -221,14 +234,31 @@ def test_a_chunk_that_the_history_has_whole_was_taken_under_these_ids():
     assert says(lane, owner, IDS) == [], "told twice"
 
 
-@pytest.mark.parametrize(("ids", "named"), [(("", *IDS[1:]), ("", *IDS[1:])), (("",) * 10, ())])
-def test_a_chunk_that_the_history_has_in_part_or_not_at_all_stays_unknown_and_says_so(ids, named):
+def test_a_chunk_that_the_history_does_not_have_stays_unknown_and_says_so():
     lane, owner = one_unknown()
-    [outcome] = says(lane, owner, ids)
-    assert (outcome.effect, outcome.vendor_ids, outcome.at_ms, outcome.sent_ms) == ("unknown", named, 77, 0)
+    [outcome] = says(lane, owner, ("",) * 10)
+    assert (outcome.effect, outcome.code, outcome.vendor_ids) == ("unknown", "history", ())
+    assert (outcome.at_ms, outcome.sent_ms) == (77, 0)
     assert owner.state.open[1].state is ChunkState.UNKNOWN
     lane.now_s += 1_000
-    assert says(lane, owner, IDS)[0].verdict == "sent", "a later look may find the others"
+    assert says(lane, owner, IDS)[0].verdict == "sent", "a later look may find them"
+
+
+def test_of_a_chunk_that_the_history_has_in_part_those_that_it_has_were_taken_and_the_others_stay_unknown():
+    lane, owner = one_unknown()
+    [outcomes] = says(lane, owner, (*IDS[:2], "", "", *IDS[4:]))
+    assert [(run.start, run.count, run.effect, run.code) for run in outcomes.runs] == [
+        (0, 2, "accepted", ""),
+        (2, 2, "unknown", "history, partly"),
+        (4, 6, "accepted", ""),
+    ]
+    assert outcomes.vendor_ids == (*IDS[:2], "", "", *IDS[4:])
+    assert (outcomes.at_ms, outcomes.sent_ms) == (77, 0)
+    assert (owner.state.open[1].state, owner.state.open[1].open_ranges) == (ChunkState.UNKNOWN, ((2, 2),))
+    lane.now_s += 1_000
+    [outcomes] = says(lane, owner, IDS)
+    assert [(run.start, run.count, run.effect) for run in outcomes.runs] == [(0, 10, "accepted")]
+    assert not owner.state.open, "a later look may find the others"
 
 
 def test_what_is_not_unknown_or_has_another_number_of_recipients_is_left_alone():
@@ -264,6 +294,7 @@ def test_policy_resend_does_not_text_proven_recipients_again(ids, sent_again):
     lane.campaigns.apply(0, msgspec.structs.replace(known.launched, unknown="resend"))
     lane.journal = [Owned(owner="old", at_ms=0, where=""), one_unknown()[0].journal[1]]
     owner = lane.owner("new")
-    assert says(lane, owner, ids)[0].effect == "unknown"
+    says(lane, owner, ids)
+    assert owner.state.open[1].state is ChunkState.UNKNOWN
     lane.now_s += TTL_S + TIMEOUT_S + 1.0
     assert [each.verdict for each in lane.resolutions(owner)] == ["resend"] * sent_again
