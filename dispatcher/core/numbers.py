@@ -169,14 +169,14 @@ def _decode_mixed(text: Bytes, starts: Numbers, ends: Numbers) -> Numbers:
 _DROPPED: Final = b" \t\r\v\f-().'\"`=_"
 _CONTROLS: Final = bytes(code for code in range(32) if code not in b"\t\n\v\f\r") + b"\x7f"
 _FOLDED: Final = {
-    # Full-width forms count as ASCII, hyphens and brackets as nothing.
+    # Full-width forms count as ASCII; hyphens, brackets and the middle dot as nothing.
     **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
     "Ｅ": "e",
     "ｅ": "e",
     "＋": "+",
     "．": ".",
     "，": ",",
-    **dict.fromkeys("－（）＇＂\u2010\u2011\u2012\u2013\u2014\u2015\u2018\u2019\u201c\u201d\u2212", ""),
+    **dict.fromkeys("－（）＇＂\u2010\u2011\u2012\u2013\u2014\u2015\u2018\u2019\u201c\u201d\u2212\u00b7", ""),
 }
 _FOLDS: Final = {
     prefix: [(wide.encode(), plain.encode()) for wide, plain in _FOLDED.items() if wide.encode()[:-1] == prefix]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from loadtest.scenarios.format import Scenario
 from loadtest.sim.profiles import VENDORS
@@ -44,6 +44,10 @@ def every_fault(p: float) -> list[dict[str, Any]]:
     return [{"fault": fault, "p": p, "hold_s": 4.0} for fault in FAULTS] if p else []
 
 
+PASSWORD: Final = "{password}"
+"""Stands for the reference to the password's file, whose path may hold what TOML does not take as it is."""
+
+
 def configuration(scenario: Scenario, *, urls: Mapping[str, str], log: str, folder: Path, web: str) -> dict[str, Any]:
     """Our configuration as a table of dispatcher.toml; the accounts' secret is read from `secret_file(folder)`.
 
@@ -53,7 +57,8 @@ def configuration(scenario: Scenario, *, urls: Mapping[str, str], log: str, fold
     accounts: dict[str, Any] = {}
     for name, part in scenario.accounts.items():
         tag = scenario.vendors[part.at].vendor
-        who = tomllib.loads(VENDORS[tag].account.format(name=name, password=secret))
+        who = tomllib.loads(VENDORS[tag].account.format(name=name, password=PASSWORD))
+        who = {key: secret if value == PASSWORD else value for key, value in who.items()}
         accounts[name] = {"vendor": tag, "url": urls[part.at], "push_open": True, **who, **part.ours}
     return {
         "log": {"url": log},

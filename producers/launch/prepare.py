@@ -264,7 +264,7 @@ def _check_recipients(intake: Intake) -> None:
         )
         what = "is a mobile number" if intake.personal_texts is None else "has a number and values that can be sent"
         raise InputError(
-            f"{where}: none of {counts.rows:,} rows {what} ({reasons}). "
+            f"{where}: none of {counts.rows:,} rows {what} ({'; '.join((reasons, *intake.notes))}). "
             "Check the file, or name another column with --column."
         )
 

@@ -85,6 +85,8 @@ class Opened:
         return self._read(descriptor, label, reading)
 
     def _open_path(self, name: str, reading: Reading) -> OpenList:
+        if not name:
+            raise InputError("the path of the list is empty. Give a file: CSV, TSV, TXT, XLSX or Parquet.")
         path = Path(name)
         try:
             if path.is_dir():

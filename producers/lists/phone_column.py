@@ -17,6 +17,7 @@ import polars as pl
 
 from dispatcher.core.invisible import visible
 from dispatcher.core.numbers import ADVICE, REASONS, normalise
+from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import EmptyInput, InputError
 from dispatcher.masking import masked_number
 from dispatcher.wording import counted
@@ -109,10 +110,22 @@ def number_header(others: Sequence[str], usual: str, sure: str) -> str:
 
 
 def headers_of(rows: Sequence[Sequence[str]], column: PhoneColumn) -> tuple[str, ...]:
-    """What the columns are called, one for each; empty where a column has no header."""
+    """What the columns are called, one for each; empty where a column has no header.
+
+    In a header of two rows a name may stand in the upper one alone. A row with one cell is a title, not a header.
+    """
     width = max(len(row) for row in rows)
-    first = [visible(cell) for cell in rows[column.header_at]] if column.header_at is not None else []
-    return tuple(first + [""] * (width - len(first)))
+    if column.header_at is None:
+        return ("",) * width
+    names = _padded(rows[column.header_at], width)
+    upper = _padded(rows[column.header_at - 1], width) if column.header_at else []
+    if sum(map(bool, upper)) > 1:
+        names = [name or above for name, above in zip(names, upper, strict=True)]
+    return tuple(names)
+
+
+def _padded(row: Sequence[str], width: int) -> list[str]:
+    return [visible(cell) for cell in row] + [""] * (width - len(row))
 
 
 def folded(name: str) -> str:
@@ -287,9 +300,18 @@ class _Sample:
             index = self._by_content(at)
         if at is None or not self._cell(index, at):
             at = self._header_for(index)
+        if at is not None and self._goes_on_below(index, at):
+            at += 1
         self._check_surplus(index, at)
         column = self._column(index, at)
         return msgspec.structs.replace(column, others=tuple(self._others(index, at)))
+
+    def _goes_on_below(self, index: int, at: int) -> bool:
+        """Whether the row below the header is a second row of it: it names the phone column once more."""
+        if self._header_at is not None or self._named is not None or at + 1 not in self._header_rows():
+            return False
+        named = _named(self._cell(index, at + 1))
+        return named is not None and named[0] and not any(self._number(each, at + 1) for each in self._columns)
 
     def _check_surplus(self, index: int, at: int | None) -> None:
         """Raises InputError if the lines have phone numbers behind the last column that has a header."""
@@ -464,7 +486,7 @@ class _Sample:
 
     def _column(self, index: int, at: int | None) -> PhoneColumn:
         start = 0 if at is None else at + 1
-        numbers = [str(number) for number in self._numbers.get(index, [])[start:] if number]
+        numbers = [to_wire(number) for number in self._numbers.get(index, [])[start:] if number]
         samples = tuple(map(masked_number, dict.fromkeys(numbers[:SAMPLES])))
         bare = at is not None and self._header_at is None and self._typical_width() <= 1
         guessed = bare and at is not None and _named(self._cell(index, at)) is None

@@ -21,6 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import normalise
+from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import InputError
 from dispatcher.masking import masked_number
 from dispatcher.wording import counted
@@ -382,7 +383,7 @@ def _judged(values: Sequence[str]) -> NDArray[np.int64]:
 
 def _samples(head: bytes) -> tuple[str, ...]:
     found = [each for each in _BETWEEN_NUMBERS.split(head.decode(UTF8, "replace")) if each]
-    return tuple(masked_number(str(number)) for number in _judged(found)[:SAMPLES].tolist() if number)
+    return tuple(masked_number(to_wire(number)) for number in _judged(found)[:SAMPLES].tolist() if number)
 
 
 def _no_text(head: bytes) -> bool:

@@ -178,7 +178,10 @@ def test_every_vendor_is_in_the_scenarios_that_are_for_all_and_has_a_test_of_eve
 # --- what is made of it ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_written_for_the_dispatcher_is_what_was_meant(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["run", 'a"b\\c\x1b[1m'])
+def test_what_is_written_for_the_dispatcher_is_what_was_meant(tmp_path: Path, folder: str) -> None:
+    tmp_path /= folder
+    tmp_path.mkdir()
     scenario = load(find("all-vendors"))
     urls = dict.fromkeys(scenario.vendors, "http://127.0.0.1:9101")
     (tmp_path / "pswd.txt").write_text('se"cret\\\n', "utf-8")

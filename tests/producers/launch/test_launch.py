@@ -25,6 +25,7 @@ from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log
 from tests.producers.launch.launched import launch, prepare
+from tests.producers.lists.xlsx.test_sheets import STR, cell, packed, row, sheet
 
 TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
 FLOW = {"limit": 100, "per_s": 1, "unit": "messages"}
@@ -274,6 +275,17 @@ async def test_a_list_without_numbers_is_refused(log, numbers, sentence):
     with pytest.raises(InputError, match=sentence):
         await launched(log, numbers)
     assert not log.records
+
+
+async def test_a_workbook_whose_numbers_are_formulas_without_results_says_so(log):
+    content = packed(sheet=sheet(row(1, cell("A1", "手机号", STR)) + row(2, '<c r="A2"><f>B2</f></c>'))).getvalue()
+    with pytest.raises(InputError, match=r"none of 1 rows is a mobile number \(1 empty; 1 formulas have no result in"):
+        await launched(log, content)
+
+
+async def test_an_empty_path_is_no_list(log):
+    with pytest.raises(InputError, match=r"^the path of the list is empty\."):
+        await launched(log, "")
 
 
 async def test_a_list_of_suppressed_numbers_only_is_refused(log):

@@ -114,7 +114,7 @@ READ: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("23-sql-values.txt", {}, {"numbers": [A, B]}),
     ("24-merged-titles.xlsx", {}, {"column": 3, "header": 3, "numbers": [A, B], "lines": [4, 5]}),
     ("25-formulas.xlsx", {}, {"numbers": [A, B, 0], "rows": [(str(A), "Ann"), (str(B), "5"), ("#N/A", None)]}),
-    ("26-two-row-header.xlsx", {}, {"header": 1, "numbers": [0, A], "lines": [2, 3]}),
+    ("26-two-row-header.xlsx", {}, {"header": 2, "numbers": [A], "lines": [3]}),
     ("27-fixed-lines-beside.csv", {}, {"column": 2, "numbers": [A, B]}),
     ("28-order-numbers-like-mobiles.csv", {}, {"column": 2, "numbers": [A, B], "others": 1}),
     ("32-full-width-comma.csv", {}, {"numbers": [A, B], "rows": [(str(A), "Lee, Ann"), (str(B), "李四")]}),

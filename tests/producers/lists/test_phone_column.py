@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import InputError
-from producers.lists.phone_column import DELIMITERS, NO_DELIMITER, find_column, sniff_delimiter, split_rows
+from producers.lists.phone_column import DELIMITERS, NO_DELIMITER, find_column, headers_of, sniff_delimiter, split_rows
 
 A, B, C = "13800138000", "13900139000", "13700137000"
 
@@ -26,6 +26,30 @@ def test_a_header_says_which_column_it_is(header):
 
 def test_the_surest_header_wins_over_one_to_its_left():
     assert found([["No.", "联系电话", "手机号"], [A, B, C]]) == (2, True)
+
+
+TWO_ROWS = [
+    ("merged cells", [["姓名", "联系方式", ""], ["", "手机号", "邮箱"]], ("姓名", "手机号", "邮箱")),
+    ("two languages", [["Name", "Mobile", "Mail"], ["姓名", "手机号", "邮箱"]], ("姓名", "手机号", "邮箱")),
+    ("a title above", [["May", "", ""], ["姓名", "手机号", ""]], ("姓名", "手机号", "")),
+]
+
+
+@pytest.mark.parametrize(("header", "names"), [each[1:] for each in TWO_ROWS], ids=[each[0] for each in TWO_ROWS])
+def test_a_header_of_two_rows_is_no_row_of_the_list_and_names_every_column(header, names):
+    rows = [*header, ["Ann", A, "a@b.c"], ["Bob", B, ""]]
+    column = find_column(rows, None, label="list.csv")
+    assert (column.index, column.header_at, headers_of(rows, column)) == (1, 1, names)
+
+
+def test_a_row_without_a_number_is_no_second_row_of_the_header():
+    rows = [["姓名", "手机号"], ["Ann", "手机号不详"], ["Bob", B]]
+    assert find_column(rows, None, label="list.csv").header_at == 0
+
+
+def test_numbers_abroad_are_shown_as_they_are_written():
+    column = find_column([["phone"], ["+44 7700 900123"], [A]], None, label="list.csv")
+    assert column.samples == ("447****0123", "138****8000")
 
 
 def test_a_header_over_no_numbers_is_not_believed():
