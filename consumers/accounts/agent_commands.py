@@ -7,7 +7,6 @@ and never repeats. A password is prompted for or read from a file, never taken f
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -18,6 +17,7 @@ import msgspec
 from consumers.accounts.asking import ask_and_carry_out, asking_options
 from dispatcher.config.file import Config, load
 from dispatcher.config.mistakes import plain
+from dispatcher.config.small_files import read_toml
 from dispatcher.errors import ConfigError, InputError
 from dispatcher.terminal.options import config_option, json_option
 from dispatcher.terminal.questions import ask, given_secret
@@ -221,10 +221,7 @@ def _agent(config: Config, name: str) -> tuple[HttpVendor, Agent]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        fields = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not valid TOML: {error}.") from error
+    fields = read_toml(file)
     known = [field.name for field in msgspec.structs.fields(NewUser)]
     for name in fields:
         if name not in known:  # reported before missing fields are prompted for: it may be the same field

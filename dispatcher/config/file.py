@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec.structs import asdict, replace
 
-from dispatcher.config.mistakes import converted
+from dispatcher.config.mistakes import check_values, converted
 from dispatcher.config.places import (
     Places,
     Seconds,
@@ -203,6 +203,7 @@ def _web(table: dict[str, Any], path: str, secrets: Secrets) -> WebConfig:
         fields.pop("health_token", None)
     fields = {key: resolved(value, f"{where} {key}", path) for key, value in fields.items()}
     web = converted(fields, WebConfig, where, _secret)
+    check_values(fields, where)
     if wrong := web.check():
         raise ConfigError(f"{path}: [web] {wrong}")
     files = {name: beside(path, value) for name in ("certificate", "key") if (value := getattr(web, name))}
@@ -234,6 +235,7 @@ def _account(
             else:
                 missing = missing or error
     vendor: Vendor = converted(values, kind, where, _secret)
+    check_values(values, where)
     wrong = vendor.check() if missing is None else None
     if wrong:
         raise ConfigError(f"{where}: {wrong}")

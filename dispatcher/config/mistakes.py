@@ -23,6 +23,10 @@ _TYPES: Final = re.compile(r"expected `([^`]+)`, got `(\w+)`", re.IGNORECASE)
 _BOUND: Final = re.compile(r"expected `\w+` (>=|>|<=|<) ([\d.]+)", re.IGNORECASE)
 _LENGTH: Final = re.compile(r"expected `array` of length (>= )?(\d+)(?:, got (\d+))?", re.IGNORECASE)
 
+_CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]")
+NUMBER_MAX: Final = 10**12
+"""No number of a configuration is larger, in any unit."""
+
 _KINDS: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -40,6 +44,21 @@ def converted(value: Any, kind: type[T], where: str, dec_hook: Callable[[type, A
         return msgspec.convert(value, kind, dec_hook=dec_hook)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {plain(str(error), kind)}.") from None
+
+
+def check_values(value: Any, where: str, key: str = "") -> None:
+    """Raises ConfigError for what no key takes: control characters, numbers that are absurdly large or not finite."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                check_values(inner, where, f"{key}.{name}" if key else name)
+        case list():
+            for inner in value:
+                check_values(inner, where, key)
+        case str() if _CONTROLS.search(value):
+            raise ConfigError(f"{where}: {key} holds a control character. Write it again.")
+        case int() | float() if not abs(value) <= NUMBER_MAX:
+            raise ConfigError(f"{where}: {key} must be at most {NUMBER_MAX:,}.")
 
 
 def suggestion(name: str, possible: Collection[str]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -17,7 +16,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from dispatcher.config.mistakes import converted
+from dispatcher.config.mistakes import check_values, converted
+from dispatcher.config.small_files import read_small, read_toml
 from dispatcher.errors import ConfigError
 from dispatcher.wording import SHANGHAI, show_times_in
 
@@ -97,17 +97,13 @@ def read_file(path: str | os.PathLike[str] | None = None) -> tuple[dict[str, Any
     read instead of the right one.
     """
     file = Path(path or os.environ.get("DISPATCHER_CONFIG") or DEFAULT_PATH)
-    if not file.exists():
-        raise ConfigError(_not_there(file, given=path is not None))
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: cannot be read, as it is not UTF-8. Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}.") from error
-    return table, str(file)
+        there = file.exists()
+    except (OSError, ValueError):  # too long, a NUL: reading it says what is wrong
+        there = True
+    if not there:
+        raise ConfigError(_not_there(file, given=path is not None))
+    return read_toml(file), str(file)
 
 
 def _not_there(file: Path, *, given: bool) -> str:
@@ -144,7 +140,10 @@ def section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
     """One section as this struct. Raises ConfigError."""
     where = f"{path}: [{name}]"
     fields = table_of(table.get(name, {}), where)
-    return converted({key: resolved(value, f"{where} {key}", path) for key, value in fields.items()}, kind, where)
+    values = {key: resolved(value, f"{where} {key}", path) for key, value in fields.items()}
+    found = converted(values, kind, where)
+    check_values(values, where)
+    return found
 
 
 def table_of(value: Any, where: str) -> dict[str, Any]:
@@ -178,9 +177,14 @@ def _referenced(match: re.Match[str], where: str, config: str) -> str:
     name = match[2]
     if match[1]:
         try:
-            return Path(beside(config, name)).read_text(encoding="utf-8").strip()
+            return read_small(beside(config, name)).strip()
         except OSError as error:
             raise ConfigError(f"{where}: the secret file {name} cannot be read ({error.strerror}).") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{where}: the secret file {name} is not UTF-8. Save it as UTF-8.") from error
     if name not in os.environ:
         raise ConfigError(f"{where}: the environment variable {name} is not set. Set it, or use ${{file:PATH}}.")
-    return os.environ[name]
+    value = os.environ[name]
+    if any("\udc80" <= character <= "\udcff" for character in value):
+        raise ConfigError(f"{where}: the environment variable {name} is not UTF-8. Set it again.")
+    return value

@@ -11,11 +11,13 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import TextIO
+from typing import Final, TextIO
 
 import click
 
 from dispatcher.errors import InputError, UserError
+
+SECRET_CHARS_MAX: Final = 65_536
 
 
 def confirm(question: str, *, yes: bool) -> bool:
@@ -54,7 +56,10 @@ def ask_secret(question: str) -> str:
 def given_secret(what: str, file: TextIO | None) -> str:
     """The secret in the file, else typed. Raises InputError without file and terminal."""
     if file is not None:
-        return file.read().rstrip("\r\n")
+        try:
+            return file.read(SECRET_CHARS_MAX).rstrip("\r\n")
+        except ValueError as error:
+            raise InputError(f"{what}: {file.name} is not UTF-8. Save it as UTF-8.") from error
     if not sys.stdin.isatty():
         raise InputError(f"{what}: there is no terminal to ask for it. Give --password-file FILE.")
     return ask_secret(what[0].upper() + what[1:])

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from dispatcher.config.file import parse
 from dispatcher.config.mistakes import converted, suggestion
+from dispatcher.config.small_files import read_toml
 from dispatcher.errors import ConfigError
 from loadtest.scenarios.format import (
     AccountPart,
@@ -57,7 +57,7 @@ T = TypeVar("T")
 def shipped() -> dict[str, tuple[str, Path]]:
     """The shipped scenarios: name, subject, file."""
     found = sorted(SHIPPED.glob("*.toml"))
-    return {path.stem: (str(_read(path).get("about", "")), path) for path in found}
+    return {path.stem: (str(read_toml(path).get("about", "")), path) for path in found}
 
 
 def find(name: str) -> Path:
@@ -75,16 +75,7 @@ def find(name: str) -> Path:
 
 def load(path: Path) -> Scenario:
     """Read and check a scenario. Raises ConfigError."""
-    return check(_scenario(_read(path), str(path)))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+    return check(_scenario(read_toml(path), str(path)))
 
 
 def _scenario(table: dict[str, Any], path: str) -> Scenario:

@@ -28,7 +28,6 @@ It talks to this machine alone: other listening or push addresses are refused un
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,6 +37,7 @@ import msgspec
 from msgspec import Meta
 
 from dispatcher.config.mistakes import converted
+from dispatcher.config.small_files import read_toml
 from dispatcher.errors import ConfigError
 
 DEFAULT_LISTEN = "127.0.0.1:9101"
@@ -175,14 +175,7 @@ def load(source: Path | Mapping[str, Any] | None) -> dict[str, Any]:
     if source is None:
         return {}
     if isinstance(source, Path):
-        try:
-            source = tomllib.loads(source.read_text("utf-8"))
-        except OSError as error:
-            raise ConfigError(
-                f"simulator configuration {source}: {error.strerror}. Give a readable TOML file."
-            ) from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"simulator configuration {source} is not TOML: {error}. Correct it there.") from None
+        source = read_toml(source)
     return dict(source.get("sim", source))
 
 

@@ -230,7 +230,7 @@ def test_a_toml_file_is_read_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[sim", "is not TOML"),
+        ("[sim", "not valid TOML"),
         ('[sim]\nlisten = "0.0.0.0:9101"', "is not on this machine alone"),
         ('[sim]\nlisten = "here"', "is not HOST:PORT"),
         ('[sim]\nseed = "x"', "seed must be a whole number, not a text in quotes"),
@@ -247,7 +247,7 @@ def test_a_file_that_cannot_be_used_is_explained(tmp_path: Path, text: str, sent
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.toml: No such file"):
+    with pytest.raises(ConfigError, match="nowhere.toml: cannot be read .No such file"):
         configuration.read(tmp_path / "nowhere.toml")
 
 
