@@ -18,7 +18,8 @@ import msgspec
 
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.results.evidence import Proof, conclude
-from dispatcher.core.results.places import intent_of
+from dispatcher.core.results.message_evidence import MessageProof, decided
+from dispatcher.core.results.places import chunk_of, intent_of
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
 from dispatcher.log.port import Entry, Log
@@ -46,8 +47,7 @@ class _Due(msgspec.Struct, frozen=True):
 class EvidenceWatch:
     """One joiner's search. It uses `reader` alone.
 
-    `ids_each`: accounts whose vendor gives every recipient an id. There a report proves one message only, and the lane
-    queries the vendor's history instead (consumers/lanes/history_watch.py).
+    `ids_each`: accounts whose vendor gives every recipient an id. There a report proves one message only.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class EvidenceWatch:
         self._looked_s = float("-inf")
         self._due: dict[int, _Due] = {}
         self._after: dict[str, str] = {}
-        self._told: dict[int, tuple[float, int]] = {}  # chunk -> not again before, and how often it was sent
+        self._told: dict[int, tuple[float, int]] = {}  # chunk or recipient -> not again before, how often it was sent
         self._said: set[str] = set()
 
     async def look(self, now_s: float) -> None:
@@ -77,8 +77,7 @@ class EvidenceWatch:
             if not accounts:
                 self._told.clear()
             for account in accounts:
-                if account not in self._ids_each:
-                    await self._look_at(account, now_s)
+                await self._look_at(account, now_s)
         except (LogNewer, LogDamaged):
             raise
         except DispatcherError as error:
@@ -93,7 +92,9 @@ class EvidenceWatch:
             due = self._due[partition] = _Due(offsets.get((REPORTS.name, partition), 0), journal)
         if offsets.get((LANES.name, partition), 0) < due.journal:
             return
-        found = await asyncio.to_thread(self._reader.evidence, account, self._after.get(account, ""))
+        found = await asyncio.to_thread(
+            self._reader.evidence, account, self._after.get(account, ""), each=account in self._ids_each
+        )
         self._after[account] = found.more_after
         del self._due[partition]
         if found.crowded and account not in self._said:
@@ -101,30 +102,64 @@ class EvidenceWatch:
             _log.warning("too many requests without an id to find evidence among; decide by hand", account=account)
         proofs = conclude(found.traces, found.late)
         known = [proof for proof in proofs if proof.of is None or proof.of.first_offset < due.reports]
-        await self._tell(account, [proof for proof in known if self._untold(proof, now_s)], now_s)
-
-    def _untold(self, proof: Proof, now_s: float) -> bool:
-        not_before_s, _ = self._told.get(proof.chunk.id, (float("-inf"), 0))
-        return now_s >= not_before_s
-
-    async def _tell(self, account: str, proofs: Iterable[Proof], now_s: float) -> None:
         at_ms = self._now_ms()
-        records = [(proof.chunk, decision(account, proof, at_ms)) for proof in proofs]
-        if not records:
+        messages = [proof for proof in found.messages if proof.first_offset < due.reports and proof.is_complete(at_ms)]
+        await self._tell(account, [*_by_chunk(known), *_by_message(messages)], now_s, at_ms)
+
+    async def _tell(self, account: str, proven: Iterable[_Proven], now_s: float, at_ms: int) -> None:
+        untold = [each for each in proven if any(self._is_untold(place, now_s) for place in each.places)]
+        if not untold:
             return
-        entries = [Entry(account.encode(), encode(record)) for _, record in records]
-        await self._log.append(JOBS.name, lane_partition(account), entries)
-        for chunk, record in records:
-            times = self._told.get(chunk.id, (0.0, 0))[1] + 1
-            self._told[chunk.id] = (now_s + AGAIN.pause_s(times), times)
+        records = [_decision(account, each.of, at_ms) for each in untold]
+        await self._log.append(
+            JOBS.name, lane_partition(account), [Entry(account.encode(), encode(record)) for record in records]
+        )
+        for each, record in zip(untold, records, strict=True):
+            for place in each.places:
+                times = self._told.get(place, (0.0, 0))[1] + 1
+                self._told[place] = (now_s + AGAIN.pause_s(times), times)
             _log.info(
                 "taken after all",
                 account=account,
                 campaign=record.campaign,
                 intent=record.intents[0],
-                recipients=chunk.count,
+                recipients=each.of.chunk.count if isinstance(each.of, Proof) else len(each.of),
                 vendor_id=record.vendor_id,
             )
+
+    def _is_untold(self, place: int, now_s: float) -> bool:
+        not_before_s, _ = self._told.get(place, (float("-inf"), 0))
+        return now_s >= not_before_s
+
+
+class _Proven(msgspec.Struct, frozen=True):
+    """What one decision is about: a chunk, or recipients of one; and their places, by which it is remembered."""
+
+    of: Proof | list[MessageProof]
+    places: list[int]
+
+
+def _by_chunk(proofs: Iterable[Proof]) -> list[_Proven]:
+    return [_Proven(proof, [proof.chunk.id]) for proof in proofs]
+
+
+def _by_message(proofs: Iterable[MessageProof]) -> list[_Proven]:
+    together: dict[int, list[MessageProof]] = {}
+    for proof in proofs:
+        together.setdefault(chunk_of(proof.place), []).append(proof)
+    return [_Proven(of_chunk, [proof.place for proof in of_chunk]) for of_chunk in together.values()]
+
+
+def _decision(account: str, of: Proof | list[MessageProof], at_ms: int) -> Decided:
+    return decision(account, of, at_ms) if isinstance(of, Proof) else message_decision(account, of, at_ms)
+
+
+def message_decision(account: str, proofs: list[MessageProof], at_ms: int) -> Decided:
+    """Proofs of recipients of one chunk as a decision for the lane's owner."""
+    example = masked_number(to_wire(proofs[0].number))
+    whose = f"the number {example}" if len(proofs) == 1 else f"{len(proofs):,} numbers, for example {example}"
+    why = f"reports came under ids that no answer gave, for {whose}; no other recipient without a known id has it"
+    return decided(account, proofs, at_ms, BY, why)
 
 
 def decision(account: str, proof: Proof, at_ms: int) -> Decided:

@@ -11,7 +11,7 @@ from dispatcher.terminal.options import columns, config_option, console, folding
 from dispatcher.wording import clock, printable
 
 if TYPE_CHECKING:
-    from dispatcher.service.lookup import NumberLookup
+    from dispatcher.service.lookup import NumberInCampaign, NumberLookup
 
 
 @click.command()
@@ -50,7 +50,7 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
         for each in found.campaigns:
             texts = (
                 each.campaign,
-                each.state.replace("_", " "),
+                _state(each),
                 each.code,
                 each.meaning,
                 each.account,
@@ -73,6 +73,12 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
         for message in found.inbound:
             table.add_row(*map(Text, (clock(message.received_ms), message.account, printable(message.text))))
         console().print(table)
+
+
+def _state(found: NumberInCampaign) -> str:
+    """Its state; of a long message also how many of its parts were delivered."""
+    word = found.state.replace("_", " ")
+    return f"{word} ({found.parts_delivered} of {found.parts} parts)" if found.parts else word
 
 
 async def _look_up(number: str, config: str | None) -> NumberLookup:

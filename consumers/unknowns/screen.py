@@ -62,7 +62,7 @@ def requests(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
     for request in shown:
         chunk = request.chunk
         line = Text(f"{request.name:<{name}}  ").append(f"{chunk.campaign:<{campaign}}", style="bold")
-        line.append(f"  {chunk.account:<{account}}  {counted(chunk.recipients, 'recipient')}")
+        line.append(f"  {chunk.account:<{account}}  {size(request)}")
         line.append(f"  since {clock(chunk.since_ms)} ({age((now_ms - chunk.since_ms) / 1000)})")
         parts += [
             line,
@@ -74,11 +74,20 @@ def requests(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
     return Group(*parts)
 
 
+def size(request: UnknownRequest) -> str:
+    """How many of its recipients are unknown: `300 recipients`, or `16 of 500 recipients`."""
+    chunk = request.chunk
+    whole = counted(chunk.count, "recipient")
+    return whole if chunk.recipients == chunk.count else f"{chunk.recipients:,} of {whole}"
+
+
 def evidence(request: UnknownRequest) -> str:
     """The evidence that it was taken."""
     proof = request.proof
     if request.in_history:
         return request.in_history
+    if request.texted:
+        return f"taken: reports for {counted(request.texted, 'number')} of it, under ids that no answer gave"
     if request.looked_up:
         return "the account's lane will ask the vendor's history, in a minute or two"
     if proof is not None and not proof.reports:
@@ -107,10 +116,10 @@ def holder_word(chunk: Candidate) -> str:
 def _advice(found: Sequence[UnknownRequest]) -> Iterator[Text]:
     """What to do, by policy."""
     views = {request.campaign.id: request.campaign for request in found}.values()
-    if any(request.proof is not None for request in found):
+    if any(request.proof is not None or request.texted for request in found):
         yield Text(
-            "\nRequests that reports prove to be taken are resolved within seconds while `dispatcher run` (results, "
-            "lanes) is running."
+            "\nRequests and recipients that reports prove to be taken are resolved within seconds while `dispatcher "
+            "run` (results, lanes) is running."
         )
     if resent := [view.id for view in views if view.unknown == "resend" and not view.cancelled]:
         yield Text(
@@ -148,6 +157,9 @@ def plan(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> Iterator[str]:
         paused = ", once the campaign is resumed" if verdict != "sent" and view.paused else ""
         yield f"{what} {_WHAT_HAPPENS[verdict]}{paused}."
     taken = [request for request in found if request.proof is not None]
+    if verdict != "sent" and (reported := [request for request in found if request.texted]):
+        texted = counted(sum(request.texted for request in reported), "recipient")
+        yield f"ATTENTION: reports prove that {texted} of {_names(reported)} got the text: they get it twice."
     hinted = [request for request in found if request.proof is None and request.evidence]
     if verdict != "sent" and taken:
         yield f"ATTENTION: reports prove that the vendor took {_names(taken)}: {_twice(taken)} get the text twice."
@@ -177,7 +189,7 @@ def resolved_table(found: Sequence[Resolution]) -> Table:
             Text(intent.campaign, style="bold"),
             each.chunk,
             intent.account,
-            f"{intent.count:,}",
+            f"{each.recipients:,}",
             resolved.verdict,
             Text(resolved.by),
             Text(resolved.why),

@@ -21,7 +21,11 @@ FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED)
 
 
 class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
-    """A number's state in one campaign. Times are Unix milliseconds, None before the event."""
+    """A number's state in one campaign. Times are Unix milliseconds, None before the event.
+
+    Of a long message whose parts have ids and reports of their own, `parts_delivered` of `parts` were delivered; else
+    both are None.
+    """
 
     campaign: str
     name: str
@@ -35,6 +39,8 @@ class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ms: int | None
     reported_ms: int | None
     launched_ms: int
+    parts: int | None
+    parts_delivered: int | None
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,4 +142,6 @@ def _in_campaign(found: Sighting) -> NumberInCampaign:
         submitted_ms=found.submitted_ms,
         reported_ms=found.reported_ms,
         launched_ms=found.launched_ms,
+        parts=found.parts if found.parts > 1 else None,
+        parts_delivered=found.parts_delivered if found.parts > 1 else None,
     )

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.ownership import Ownership
+from dispatcher.core.ranges import Ranges, total
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
@@ -40,6 +41,11 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     resolved: Resolved
     intent: Intent
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients of the request it is about."""
+        return total(self.resolved.ranges) or self.intent.count
 
     @property
     def chunk(self) -> str:
@@ -80,7 +86,7 @@ def _listed(each: Resolution) -> ListedResolution:
         campaign=intent.campaign,
         chunk=each.chunk,
         account=intent.account,
-        recipients=intent.count,
+        recipients=each.recipients,
         as_=resolved.verdict,
         by=resolved.by,
         why=resolved.why,
@@ -123,17 +129,19 @@ async def resolutions(
 
 
 async def _resolved(log: Log, partition: int, read: int, progress: Progress) -> tuple[deque[Resolved], int]:
-    """The valid resolutions of a journal: the first of each intent by the lane's owner."""
-    ownership, found, seen = Ownership(), deque[Resolved](maxlen=KEPT_MAX), set[int]()
+    """The valid resolutions of a journal: the first of each intent, or of each part of it, by the lane's owner."""
+    ownership, found, seen = Ownership(), deque[Resolved](maxlen=KEPT_MAX), set[tuple[int, Ranges]]()
     begin = offset = await _first_kept(log, partition)
     while records := await log.read(LANES.name, partition, offset, records_max=READ_RECORDS_MAX):
         for stored in records:
             if peek_tag(stored.value) not in _TAGS:
                 continue
             record = record_of(stored, LANES.name)
-            if not ownership.valid(record) or not isinstance(record, Resolved) or record.intent in seen:
+            if not ownership.valid(record) or not isinstance(record, Resolved):
                 continue
-            seen.add(record.intent)
+            if (record.intent, record.ranges) in seen:
+                continue
+            seen.add((record.intent, record.ranges))
             if record.intent >= begin:
                 found.append(record)
         offset = records[-1].offset + 1

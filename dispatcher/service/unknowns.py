@@ -29,13 +29,13 @@ from dispatcher.store.meanings import meaning
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX
+from dispatcher.vendors.seam.vendor import HttpVendor
 from schemas.codec import encode
 from schemas.records import Decided, ResolvedAs, UnknownPolicy
 from schemas.topics import JOBS, lane_partition
 
 EVIDENCE_CALLS_MAX: Final = 20
 TEXT_CHARS_SHOWN: Final = 60
-ONE_BY_ONE: Final = "the vendor gives each recipient an id, so reports do not speak for a whole request"
 INTENTS_MAX: Final = 5_000
 """Intents per record; more go into several records."""
 
@@ -60,6 +60,7 @@ class ReportEvidence(msgspec.Struct, frozen=True, kw_only=True):
 class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An unknown chunk, its campaign's current view, and what else is known.
 
+    `texted` of its unknown recipients were texted, as reports of theirs prove (vendors with an id for each recipient).
     `blind` says why no evidence is searched for on its account, or is "".
     """
 
@@ -67,6 +68,7 @@ class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
     campaign: CampaignView
     vendor: str
     evidence: tuple[ReportEvidence, ...]
+    texted: int = 0
     blind: str = ""
 
     @property
@@ -82,7 +84,8 @@ class UnknownRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def looked_up(self) -> bool:
         """Whether its account's lane queries the vendor's history for it."""
-        return _ids_each(self.vendor)
+        known = registry.known(self.vendor)
+        return known is not None and issubclass(known, HttpVendor) and known.ids_each
 
     @property
     def partly_taken(self) -> bool:
@@ -100,22 +103,28 @@ def unknown_requests(reader: StoreReader, campaign: str | None = None) -> list[U
     views = {view.id: view for view in ([view_in(reader, campaign)] if campaign else reader.campaigns())}
     chunks = [chunk for chunk in reader.unknown(campaign) if chunk.campaign in views]
     evidence: dict[int, list[ReportEvidence]] = {}
+    texted: dict[int, int] = {}
     blind: dict[str, str] = {}
     for account in sorted({chunk.account for chunk in chunks} & set(reader.in_doubt())):
-        if not gives_ids_each(views.values(), account):
-            blind[account] = _gather(reader, account, evidence)
-        else:
-            blind[account] = ONE_BY_ONE
+        parts = _search(reader, account, each=gives_ids_each(views.values(), account))
+        _gather(parts, evidence)
+        for proof in (proof for part in parts for proof in part.messages):
+            of = chunk_of(proof.place)
+            texted[of] = texted.get(of, 0) + 1
+        is_crowded = any(part.crowded for part in parts)
+        blind[account] = "too many requests of this account have no id to compare them" if is_crowded else ""
     found = []
     for chunk in chunks:
         view = views[chunk.campaign]
         vendors = {leg.account: leg.vendor for leg in view.legs}
+        id_ = chunk_id(chunk.partition, chunk.intent)
         found.append(
             UnknownRequest(
                 chunk=chunk,
                 campaign=view,
                 vendor=vendors.get(chunk.account, ""),
-                evidence=tuple(evidence.get(chunk_id(chunk.partition, chunk.intent), ())),
+                evidence=tuple(evidence.get(id_, ())),
+                texted=texted.get(id_, 0),
                 blind=blind.get(chunk.account, ""),
             )
         )
@@ -133,14 +142,19 @@ def _ids_each(vendor: str) -> bool:
     return known is not None and known.ids_each
 
 
-def _gather(reader: StoreReader, account: str, evidence: dict[int, list[ReportEvidence]]) -> str:
-    """Add the account's clues by chunk; returns why there are none, unless reports are missing."""
+def _search(reader: StoreReader, account: str, *, each: bool) -> list[Evidence]:
+    """The account's evidence, as much as a bounded number of calls gives."""
     after, parts = "", list[Evidence]()
     for _ in range(EVIDENCE_CALLS_MAX):
-        parts.append(reader.evidence(account, after))
+        parts.append(reader.evidence(account, after, each=each))
         after = parts[-1].more_after
         if not after:
             break
+    return parts
+
+
+def _gather(parts: Sequence[Evidence], evidence: dict[int, list[ReportEvidence]]) -> None:
+    """Add the clues by chunk."""
     traces = [trace for part in parts for trace in part.traces]
     late = [answer for part in parts for answer in part.late]
     proven = {proof.chunk.id: proof for proof in conclude(traces, late)}
@@ -159,9 +173,6 @@ def _gather(reader: StoreReader, account: str, evidence: dict[int, list[ReportEv
         if proof.of is None:
             each = ReportEvidence(vendor_id=proof.vendor_id, reports=0, numbers=0, others=(), proves=True)
             evidence.setdefault(chunk_of(proof.chunk.id), []).append(each)
-    if any(part.each for part in parts):
-        return ONE_BY_ONE
-    return "too many requests of this account have no id to compare them" if any(p.crowded for p in parts) else ""
 
 
 def chosen(found: Sequence[UnknownRequest], campaign: str, names: Collection[str]) -> list[UnknownRequest]:
@@ -235,7 +246,11 @@ class ListedEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An unknown request, why it is unknown and what is known beside it. Numbers in `text` are masked."""
+    """An unknown request, why it is unknown and what is known beside it. Numbers in `text` are masked.
+
+    `recipients` of its `count` are unknown: those in `ranges` (start, count; positions in the request). Reports prove
+    that `texted` of them were texted; the results role has them resolved.
+    """
 
     chunk: str
     campaign: str
@@ -246,6 +261,8 @@ class ListedRequest(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     recipients: int
     attempt: int
+    ranges: list[tuple[int, int]]
+    texted: int
     since_ms: int
     why: str
     code: str
@@ -286,6 +303,8 @@ def _request(request: UnknownRequest) -> ListedRequest:
         count=chunk.count,
         recipients=chunk.recipients,
         attempt=chunk.attempt,
+        ranges=list(chunk.ranges),
+        texted=request.texted,
         since_ms=chunk.since_ms,
         why=why(request),
         code=chunk.code,

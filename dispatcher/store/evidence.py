@@ -1,5 +1,5 @@
-"""A store's part of the evidence (core/results/evidence.py): parked reports with ids that appear in no outcome, the
-chunks they may belong to, and returned attempts with a late answer.
+"""A store's part of the evidence (core/results/evidence.py and message_evidence.py): parked reports with ids that
+appear in no outcome, the chunks they may belong to, and returned attempts with a late answer.
 
 Reads only, inside the caller's snapshot, and a bounded amount: PARKED_MAX parked entries a call, and the next call
 continues behind them; an account with too many candidates is `crowded`, and nothing is concluded there.
@@ -12,8 +12,11 @@ from itertools import groupby
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, UnexplainedId
+from dispatcher.core.results.message_evidence import MessageSearch
+from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import ParkedReports
 from dispatcher.store.views import Evidence
 from schemas.states import State
@@ -31,7 +34,23 @@ class Traces(Protocol):
     """The queries to a store, for one account."""
 
     def each(self, account: str) -> bool:
-        """Whether the vendor gives each recipient an id."""
+        """Whether the vendor gave any recipient an id of its own."""
+        ...
+
+    def nameless(self, account: str, candidates_max: int) -> list[Candidate]:
+        """The chunks in which recipients may have an id that is not known, by batch and id. For `each`."""
+        ...
+
+    def ids_of(self, chunk_id: int) -> list[IdRow]:
+        """The known ids of a chunk's recipients."""
+        ...
+
+    def gave(self, account: str, vendor_id: str) -> bool:
+        """Whether a recipient of the account was given this id."""
+        ...
+
+    def segments(self, campaign: str) -> int:
+        """The parts of the campaign's longest text; 1 if it is not known."""
         ...
 
     def late(self, account: str, answers_max: int) -> list[LateAnswer]:
@@ -55,10 +74,10 @@ class Traces(Protocol):
         ...
 
 
-def search(store: Traces, account: str, after: str) -> Evidence:
-    """The traces of the account's unexplained ids behind `after`."""
-    if store.each(account):
-        return Evidence(account=account, each=True)
+def search(store: Traces, account: str, after: str, *, each: bool) -> Evidence:
+    """The traces of the account's unexplained ids behind `after`. `each`: its vendor gives an id to each recipient."""
+    if each or store.each(account):
+        return _search_messages(store, account, after)
     late = tuple(store.late(account, CANDIDATES_MAX))
     ids, more_after = _unexplained(store, account, after)
     if not ids:
@@ -77,6 +96,34 @@ def search(store: Traces, account: str, after: str) -> Evidence:
         for batch in by_batch.keys() - doubtful:
             looking.look(store.numbers(batch), by_batch[batch])
     return Evidence(account=account, traces=tuple(looking.traces()), late=late, more_after=more_after)
+
+
+def _search_messages(store: Traces, account: str, after: str) -> Evidence:
+    ids, more_after = _unexplained(store, account, after)
+    found = store.nameless(account, CANDIDATES_MAX + 1) if ids else []
+    by_batch: dict[int, list[Candidate]] = {}
+    for candidate in found:
+        by_batch.setdefault(candidate.batch, []).append(candidate)
+    if len(found) > CANDIDATES_MAX or len(by_batch) > BATCHES_MAX:
+        return Evidence(account=account, more_after=more_after, crowded=True)
+    looking = MessageSearch(ids)
+    if any(candidate.state is State.UNKNOWN for candidate in found):
+        for batch, candidates in by_batch.items():
+            looking.look(store.numbers(batch), candidates, lambda chunk: _named(store, chunk))
+    proofs = [
+        proof
+        for proof in looking.proofs(store.segments)
+        if not any(store.gave(account, vendor_id) for vendor_id in proof.ids)
+    ]
+    return Evidence(account=account, messages=tuple(proofs), more_after=more_after)
+
+
+def _named(store: Traces, chunk: Candidate) -> NDArray[np.bool_]:
+    """Which of its recipients have a known id."""
+    named = np.zeros(chunk.count, np.bool_)
+    for row in store.ids_of(chunk.id):
+        named |= row.ids.named[: chunk.count]
+    return named
 
 
 def _unexplained(store: Traces, account: str, after: str) -> tuple[list[UnexplainedId], str]:

@@ -1,4 +1,4 @@
-"""The meaning of a vendor's code in plain English, and advice, for screens and exports."""
+"""What screens and exports say of a vendor: its codes in plain English, advice, and whether it reports parts."""
 
 from __future__ import annotations
 
@@ -30,6 +30,14 @@ def advice(vendor: str, source: Source, code: str) -> str:
     """Advice in a few words; "" if there is none."""
     table = _table(vendor, source)
     return table.advice(code) if table is not None and code else ""
+
+
+def ids_per_part(vendor: str) -> bool:
+    """Whether each part of a long message has an id and a report; False if this release does not know the vendor."""
+    from dispatcher.vendors import registry
+
+    known = registry.known(vendor)
+    return known is not None and known.ids_per_part
 
 
 def _table(vendor: str, source: Source) -> Codes | ReportCodes | None:

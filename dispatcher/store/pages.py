@@ -184,6 +184,8 @@ def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> I
             submitted_ms=int(whole.submitted_ms[at]) or None,
             reported_ms=int(reported_ms[at]) or None,
             launched_ms=record.at_ms,
+            parts=int(whole.parts[at]),
+            parts_delivered=int(whole.parts_delivered[at]),
         )
 
 

@@ -154,8 +154,11 @@ class StoreReader(Protocol):
         """The accounts with unknown chunks, and with reports that may be theirs."""
         ...
 
-    def evidence(self, account: str, after: str = "") -> Evidence:
-        """The evidence of those reports for the account's unknown chunks; a bounded number of ids, from `after` on."""
+    def evidence(self, account: str, after: str = "", *, each: bool = False) -> Evidence:
+        """The evidence of those reports for the account's unknown chunks; a bounded number of ids, from `after` on.
+
+        `each`: its vendor gives an id to each recipient (the store knows it, too, as soon as it did so once).
+        """
         ...
 
     def reports(self) -> list[ReportCounts]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # naming the types of columns must not import numpy
     from numpy.typing import NDArray
 
     from dispatcher.core.results.evidence import LateAnswer, Trace
+    from dispatcher.core.results.message_evidence import MessageProof
 
 Source = Literal["submit", "report"]
 """Which of a vendor's code tables a code belongs to: the answer to a submit, or a report."""
@@ -98,8 +99,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence for unknown chunks of one account: reports with ids that appear in no outcome, and late answers.
 
     `traces` are the ids with evidence for an unknown chunk. The next call continues behind `more_after` ("": at the
-    beginning). `crowded`: too many chunks without an id to search. `each`: the vendor gives each recipient an id, so a
-    report proves nothing about a chunk. Neither has traces.
+    beginning). `crowded`: too many chunks without an id to search; then there are no traces. Where the vendor gives
+    each recipient an id, a report proves nothing about a chunk, but one message: `messages`.
     """
 
     account: str
@@ -107,7 +108,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     late: tuple[LateAnswer, ...] = ()
     more_after: str = ""
     crowded: bool = False
-    each: bool = False
+    messages: tuple[MessageProof, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +154,7 @@ class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):
-    """A number's state in one campaign. Times are None before the event."""
+    """A number's state in one campaign. Times are None before the event. `parts` is 0 if it is not known."""
 
     campaign: str
     name: str
@@ -167,6 +168,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ms: int | None
     reported_ms: int | None
     launched_ms: int
+    parts: int = 0
+    parts_delivered: int = 0
 
 
 class ReportCounts(msgspec.Struct, frozen=True, kw_only=True):

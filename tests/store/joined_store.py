@@ -186,6 +186,7 @@ def everything(reader: StoreReader, now_ms: int) -> dict[str, Any]:
         "unknown": reader.unknown(),
         "in_doubt": reader.in_doubt(),
         "evidence": [_traced(reader.evidence(account)) for account in accounts],
+        "evidence of messages": [_traced(reader.evidence(account, each=True)) for account in accounts],
         "reports": reader.reports(),
         "oddities": reader.oddities(),
         "offsets": {place: at for place, at in reader.offsets().items() if at},

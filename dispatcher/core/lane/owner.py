@@ -456,6 +456,8 @@ class Owner:
         for resolved in self.unknowns.due(now_s):
             chunk = self.state.open.get(resolved.intent)
             if chunk is not None and chunk.state is ChunkState.UNKNOWN:
+                if chunk.ranges and not resolved.ranges and not resolved.vendor_ids:
+                    resolved = msgspec.structs.replace(resolved, ranges=chunk.ranges)  # whoever reads it sees how many
                 self._out.append(Append(resolved))
 
     def _checkpoint(self, now_ms: int) -> Checkpoint:

@@ -16,8 +16,8 @@ later unknown attempt for them must not be sent again.
 
 Pure. The caller ensures that every intent is known that was on the log before the first report of the id.
 
-Weak spots: another program's message on the same account to a number of an unknown chunk looks like that chunk; this
-does not cover vendors with an id per recipient (there a report proves one message, not the chunk).
+Weak spot: another program's message on the same account to a number of an unknown chunk looks like that chunk. Where
+the vendor gives an id to each recipient, a report proves one message: see message_evidence.py.
 """
 
 from __future__ import annotations

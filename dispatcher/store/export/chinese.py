@@ -17,6 +17,8 @@ HEADERS: Final = {
     "account": "账号",
     "submitted_at": "提交时间",
     "reported_at": "回执时间",
+    "parts": "短信条数",
+    "parts_delivered": "送达条数",
     "text": "短信内容",
     "row": "行号",
     "value": "原值",

@@ -1,7 +1,9 @@
 """Results as CSV, XLSX, NDJSON or Parquet, a batch at a time: memory does not grow with the campaign.
 
-ListColumns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
-`vendor_id`, `account`, `submitted_at`, `reported_at`, on demand each recipient's `text`; with rejected rows also `row`
+Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit's), `meaning` (in plain English),
+`vendor_id`, `account`, `submitted_at`, `reported_at`; if a vendor of its route gives an id to each part of a long
+message, `parts` and `parts_delivered` (`vendor_id` then has the ids of all parts); on demand each recipient's `text`;
+with rejected rows also `row`
 (the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row with
 the same number); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are text. Times
 are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of the zone
@@ -25,7 +27,7 @@ from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.wire_number import to_wire
 from dispatcher.store.export import chinese
 from dispatcher.store.export.table_files import TIME, ZONE, write_table
-from dispatcher.store.meanings import Meaning, chinese_meaning, meaning
+from dispatcher.store.meanings import Meaning, chinese_meaning, ids_per_part, meaning
 from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
@@ -53,9 +55,10 @@ _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
     "submitted_at": TIME,
     "reported_at": TIME,
 }
+_PART_SCHEMA: Final[dict[str, Any]] = {"parts": pl.UInt8, "parts_delivered": pl.UInt8}
 _TEXT_SCHEMA: Final[dict[str, Any]] = {"text": pl.String}
 _REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String, "repeats": pl.UInt64}
-_ALL: Final = (*_RECIPIENT_SCHEMA, *_TEXT_SCHEMA, *_REJECT_SCHEMA)
+_ALL: Final = (*_RECIPIENT_SCHEMA, *_PART_SCHEMA, *_TEXT_SCHEMA, *_REJECT_SCHEMA)
 Texts = Callable[[Page], pl.Series]
 """The text of each recipient of a page."""
 
@@ -163,12 +166,14 @@ class _Frames:
         self._words = words
         self._columns = columns
         self._vendors = {leg.account: leg.vendor for leg in view.legs}
+        self._counts_parts = any(ids_per_part(leg.vendor) for leg in view.legs)
         self._wrote = wrote
         self._sent = texts
         self._now_ms = now_ms
         self.with_rejects = bool(wanted & set(REJECTED))
         ours: dict[str, Any] = {
             **_RECIPIENT_SCHEMA,
+            **(_PART_SCHEMA if self._counts_parts else {}),
             **(_TEXT_SCHEMA if texts is not None else {}),
             **(_REJECT_SCHEMA if self.with_rejects else {}),
         }
@@ -208,6 +213,10 @@ class _Frames:
                 "reported_at": _times(reported_from(page)),
             }
         )
+        if self._counts_parts:
+            none = pl.Series(page.parts == 0)
+            columns = {"parts": page.parts, "parts_delivered": page.parts_delivered}
+            frame = frame.with_columns(pl.Series(name, values).set(none, None) for name, values in columns.items())
         if self._sent is not None:
             frame = frame.with_columns(self._sent(page).alias("text"))
         frame = frame.rename({name: header for name, header in self._headers.items() if name in frame.columns})

@@ -9,7 +9,8 @@ import numpy as np
 
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers
 from dispatcher.core.results.journal import JoinedChunk
-from dispatcher.core.results.reports import ParkedReports
+from dispatcher.core.results.recipient_ids import IdRow
+from dispatcher.core.results.reports import ParkedReports, id_keys
 from dispatcher.store.memory.rows import Kept
 from schemas.states import State
 
@@ -22,6 +23,33 @@ class MemoryTraces:
 
     def each(self, account: str) -> bool:
         return any(ids.account == account for ids in self._kept.recipient_ids.values())
+
+    def nameless(self, account: str, candidates_max: int) -> list[Candidate]:
+        found = [
+            self._candidate(chunk) for chunk in _by_id(self._kept) if chunk.account == account and self._lacks(chunk)
+        ]
+        return sorted(found, key=lambda each: (each.batch, each.id))[:candidates_max]
+
+    def _lacks(self, chunk: JoinedChunk) -> bool:
+        """Whether some of its recipients may have an id that is not known."""
+        if chunk.state == State.ACCEPTED:
+            return not chunk.vendor_id and not self._kept.ids_of(chunk.id)
+        return _has_no_id(chunk)
+
+    def ids_of(self, chunk_id: int) -> list[IdRow]:
+        return self._kept.ids_of(chunk_id)
+
+    def gave(self, account: str, vendor_id: str) -> bool:
+        key = id_keys([vendor_id])
+        return any(
+            np.isin(key, kept.row.ids.keys).any()
+            for kept in self._kept.recipient_ids.values()
+            if kept.account == account
+        )
+
+    def segments(self, campaign: str) -> int:
+        found = self._kept.campaigns.get(campaign)
+        return 1 if found is None or found.launched is None else found.launched.segments
 
     def late(self, account: str, answers_max: int) -> list[LateAnswer]:
         found = [

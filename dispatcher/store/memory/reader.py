@@ -223,8 +223,8 @@ class MemoryReader:
     def in_doubt(self) -> list[str]:
         return evidence.in_doubt(self._kept)
 
-    def evidence(self, account: str, after: str = "") -> Evidence:
-        return search(evidence.MemoryTraces(self._kept), account, after)
+    def evidence(self, account: str, after: str = "", *, each: bool = False) -> Evidence:
+        return search(evidence.MemoryTraces(self._kept), account, after, each=each)
 
     def reports(self) -> list[ReportCounts]:
         kept = self._kept

@@ -10,7 +10,11 @@ import msgspec
 import numpy as np
 
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers
-from dispatcher.core.results.reports import ParkedReports
+from dispatcher.core.results.recipient_ids import IdRow
+from dispatcher.core.results.reports import ParkedReports, id_keys
+from dispatcher.store.sqlite.chunks import id_rows
+from schemas import codec
+from schemas.records import Launched
 from schemas.states import State
 
 _parked = msgspec.msgpack.Decoder(ParkedReports)
@@ -55,6 +59,15 @@ _CANDIDATES: Final = (
     "ORDER BY 2, 1 LIMIT ?2"
 )
 
+_NAMELESS: Final = (
+    "SELECT c.id, c.batch, b.campaign, c.start, c.count, c.state, c.at_ms FROM chunks c JOIN batches b "
+    "ON b.id = c.batch WHERE c.account = ?1 AND c.vendor_id = '' AND (c.state IN (1, 6) OR (c.state = 0 AND "
+    "c.since_ms != 0) OR (c.state = 2 AND NOT EXISTS (SELECT 1 FROM recipient_ids r WHERE r.chunk = c.id))) "
+    "ORDER BY 2, 1 LIMIT ?2"
+)
+_GAVE: Final = "SELECT keys FROM recipient_ids WHERE account = ?1 AND high >= ?2 AND low <= ?2"
+_LAUNCHED: Final = "SELECT launched FROM campaigns WHERE id = ? AND launched IS NOT NULL"
+
 
 class SqliteTraces:
     """See dispatcher.store.evidence.Traces."""
@@ -64,6 +77,21 @@ class SqliteTraces:
 
     def each(self, account: str) -> bool:
         return self._run(_EACH, (account,)).fetchone() is not None
+
+    def nameless(self, account: str, candidates_max: int) -> list[Candidate]:
+        return [_candidate(row) for row in self._run(_NAMELESS, (account, candidates_max))]
+
+    def ids_of(self, chunk_id: int) -> list[IdRow]:
+        return id_rows(self._run, chunk_id)
+
+    def gave(self, account: str, vendor_id: str) -> bool:
+        (key,) = id_keys([vendor_id]).tolist()
+        return any((np.frombuffer(keys, "<i8") == key).any() for (keys,) in self._run(_GAVE, (account, key)))
+
+    def segments(self, campaign: str) -> int:
+        row = self._run(_LAUNCHED, (campaign,)).fetchone()
+        record = codec.decode(row[0]) if row else None
+        return record.segments if isinstance(record, Launched) else 1
 
     def late(self, account: str, answers_max: int) -> list[LateAnswer]:
         return [LateAnswer(_candidate(row), row[-1]) for row in self._run(_LATE, (account, answers_max)).fetchall()]

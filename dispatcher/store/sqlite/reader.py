@@ -186,12 +186,12 @@ class SqliteReader:
 
         return sorted(account for (account,) in self._all(ACCOUNTS))
 
-    def evidence(self, account: str, after: str = "") -> Evidence:
+    def evidence(self, account: str, after: str = "", *, each: bool = False) -> Evidence:
         from dispatcher.store.evidence import search
         from dispatcher.store.sqlite.evidence import SqliteTraces
 
         with self._snapshot():
-            return search(SqliteTraces(self._connection), account, after)
+            return search(SqliteTraces(self._connection), account, after, each=each)
 
     def reports(self) -> list[ReportCounts]:
         with self._snapshot():

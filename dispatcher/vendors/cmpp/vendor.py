@@ -88,6 +88,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
     report_codes: ClassVar[ReportCodes] = REPORT_CODES
     extension: ClassVar[str] = "src_id_extension"
     ids_each: ClassVar[bool] = True
+    ids_per_part: ClassVar[bool] = True
 
     @property
     def port(self) -> int:

@@ -194,6 +194,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     ids_each: ClassVar[bool] = False
     """Whether each recipient gets its own vendor id; reports then prove one message, not a chunk."""
 
+    ids_per_part: ClassVar[bool] = False
+    """Whether each part of a long message gets its own vendor id and report; exports then count the parts."""
+
     locks_out: ClassVar[bool] = False
     """Whether wrong logins lock the account: then there is one request at a time until a login succeeds."""
 

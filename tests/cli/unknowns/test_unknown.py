@@ -106,6 +106,48 @@ def test_the_list_says_that_proven_requests_are_resolved_automatically(desk: Des
     assert "are resolved within seconds" in out
 
 
+def in_part(desk: Desk) -> str:
+    """A request of 500 of which 16 recipients are unknown; reports prove that two of them were texted."""
+    intent = desk.history.intent(ACCOUNT, "me", desk.campaign("may", 500), 0, 500)
+    ids = [*range(1, 485), *[0] * 16]
+    desk.history.outcomes(ACCOUNT, intent, (0, 484, "accepted"), (484, 16, "unknown", "no answer"), ids=ids)
+    desk.reports("901", NUMBER + 490)
+    desk.reports("902", NUMBER + 499)
+    return f"{LANE}:{intent}"
+
+
+def test_of_a_request_with_results_for_some_recipients_only_the_others_are_unknown(desk: Desk):
+    name = in_part(desk)
+    out = desk.run("unknown", "list").output
+    for words in (
+        "16 recipients in 1 request are unknown", f"{name} may", "16 of 500 recipients",
+        "taken: reports for 2 numbers of it, under ids that no answer gave",
+        "Requests and recipients that reports prove to be taken are resolved within seconds",
+    ):  # fmt: skip
+        assert words in " ".join(out.split()), words
+    [chunk] = listed(desk)["chunks"]
+    assert {key: chunk[key] for key in ("chunk", "count", "recipients", "ranges", "texted", "proven")} == {
+        "chunk": name, "count": 500, "recipients": 16, "ranges": [[484, 16]], "texted": 2, "proven": False,
+    }  # fmt: skip
+    shown = json.loads(desk.run("campaign", "show", "may", "--json").stdout)
+    assert (shown["counts"]["unknown"], shown["counts"]["no_report"]) == (16, 484)
+    result = desk.run("unknown", "resolve", "may", "--as", "resend", "--yes")
+    assert f"ATTENTION: reports prove that 2 recipients of {name} got the text" in result.stderr
+
+
+def test_a_decision_about_a_request_is_about_its_unknown_recipients_alone(desk: Desk):
+    name = in_part(desk)
+    assert listed(desk)["recipients"] == 16
+    with desk.lanes_running():
+        desk.run("unknown", "resolve", "may", "--as", "sent", "--yes")
+    [resolved] = desk.journal(Resolved)
+    assert resolved.ranges == ((484, 16),)
+    [listed_one] = json.loads(desk.run("unknown", "list", "--resolved", "--json").stdout)["resolutions"]
+    assert (listed_one["chunk"], listed_one["recipients"]) == (name, 16)
+    shown = json.loads(desk.run("campaign", "show", "may", "--json").stdout)
+    assert (shown["counts"]["unknown"], shown["counts"]["no_report"]) == (0, 500)
+
+
 def test_two_ids_for_one_request_prove_nothing_and_are_told(desk: Desk):
     desk.unknown(desk.campaign("may", 10), 0, 10)
     desk.reports("77", NUMBER)

@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from consumers.results.evidence_search import AGAIN, LOOK_EVERY_S, EvidenceWatch
 from consumers.results.role import run_joiner
 from dispatcher.config.file import parse
+from dispatcher.core.results.message_evidence import PARTS_WITHIN_MS
 from dispatcher.errors import LogDamaged, LogTimeout
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
 from dispatcher.store import evidence as store_evidence
 from dispatcher.store.opening import open_reader
 from schemas import codec
-from schemas.records import Decided, Resolved, ResolvedAs
+from schemas.records import Decided, Launched, Resolved, ResolvedAs
 from schemas.topics import lane_partition
 from tests.consumers.results.evidence_world import HistoryLog, write_out
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
@@ -267,14 +269,14 @@ def test_a_log_that_is_damaged_stops_it(bench: Bench):
         bench.look()
 
 
-def test_where_each_recipient_has_an_id_a_report_proves_nothing_about_the_request(bench: Bench):
+def test_where_each_recipient_has_an_id_a_report_proves_one_message_and_not_the_request(bench: Bench):
     jobs = bench.history.launch("april", {ACCOUNT: [2]}, first_number=NUMBER + 100)
     bench.one_unknown()
     intent = bench.history.intent(ACCOUNT, "me", jobs[ACCOUNT][0], 0, 2)
     bench.history.outcome(ACCOUNT, intent, "accepted", vendor_ids=("1", "2"))
     bench.reports("77", NUMBER)
-    assert bench.look() == []
-    assert bench.reader.evidence(ACCOUNT).each
+    assert [(decided.campaign, decided.ranges) for decided in bench.look()] == [("may", ((0, 1),))]
+    assert bench.reader.evidence(ACCOUNT).traces == ()
 
 
 def test_an_account_with_too_many_requests_without_an_id_is_left_to_people(
@@ -357,10 +359,129 @@ async def the_decision(log: Log, partition: int) -> Decided:
     raise AssertionError
 
 
-def test_a_vendor_that_gives_every_recipient_an_id_has_no_chunk_proven_not_even_the_very_first(bench: Bench):
-    bench.one_unknown()
-    bench.watch = EvidenceWatch(cast(Log, bench.log), bench.reader, lambda: LAUNCHED_MS + 9000, ids_each=[ACCOUNT])
-    bench.reports("77", NUMBER + 3, NUMBER + 4)
+# --- vendors that give an id to each recipient -----------------------------------------------------------------------
+
+
+def each(bench: Bench, now_ms: int = LAUNCHED_MS + 9000) -> None:
+    """From now on the watch knows that the vendor gives an id to each recipient."""
+    bench.watch = EvidenceWatch(cast(Log, bench.log), bench.reader, lambda: now_ms, ids_each=[ACCOUNT])
+
+
+def packed(*ids: int) -> bytes:
+    return b"".join(each_id.to_bytes(8, "little") for each_id in ids)
+
+
+def test_a_report_under_an_id_that_no_answer_gave_proves_its_recipient_and_no_other(bench: Bench):
+    intent = bench.one_unknown()
+    each(bench)
+    high = 2**63 + 7
+    bench.history.reports(ACCOUNT, [(str(high), NUMBER + 3, 1, "D", 0), ("78", NUMBER + 4, 2, "U", 0)])
+    bench.history.reports(ACCOUNT, [("79", NUMBER + 9, 1, "D", 0)])
+    [decided] = bench.look()
+    assert decided == Decided(
+        account=ACCOUNT, campaign="may", intents=(intent,), verdict=ResolvedAs.SENT, at_ms=LAUNCHED_MS + 9000,
+        by="evidence", why=decided.why, ranges=((3, 2), (9, 1)), ids=packed(high, 78, 79),
+    )  # fmt: skip
+    assert "3 numbers, for example 138****0003" in decided.why
     assert bench.look() == []
+    bench.history.resolved(ACCOUNT, "me", intent, "sent", ranges=decided.ranges, ids=decided.ids)
+    assert bench.look(AGAIN.first_s) == []
+    view = bench.reader.campaign("may", LAUNCHED_MS + 9000)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.failed, view.counts.unknown) == (2, 1, 7)
+
+
+def test_a_recipient_that_is_proven_later_is_told_at_once(bench: Bench):
+    bench.one_unknown()
+    each(bench)
+    bench.reports("77", NUMBER)
+    assert [decided.ranges for decided in bench.look()] == [((0, 1),)]
+    bench.reports("78", NUMBER + 5)
+    assert [decided.ranges for decided in bench.look()] == [((0, 1), (5, 1))]
+
+
+def test_what_remains_of_a_chunk_is_proven_by_its_place_in_the_whole_chunk(bench: Bench):
+    intent = bench.one_unknown()
+    each(bench)
+    bench.history.outcomes(ACCOUNT, intent, (0, 4, "accepted"), (6, 1, "failed", "9"), ids=[1, 2, 3, 4, 0])
+    bench.reports("77", NUMBER + 8)
+    bench.reports("3", NUMBER + 2)
+    assert [decided.ranges for decided in bench.look()] == [((8, 1),)]
+
+
+@pytest.mark.parametrize(
+    ("what", "rows"),
+    [
+        ("an id of two numbers is no message's", [("77", NUMBER + 3, 1, "D", 0), ("77", NUMBER + 4, 1, "D", 0)]),
+        ("a report without a number is nobody's", [("77", 0, 1, "D", 0)]),
+        ("an id that is no number is not of this vendor", [("x7", NUMBER + 3, 1, "D", 0)]),
+        ("more ids than the message has parts: one is foreign", [(str(n), NUMBER + 3, 1, "D", 0) for n in (7, 8)]),
+        ("a number that nothing unknown has", [("77", NUMBER + 30, 1, "D", 0)]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_certain_proves_no_recipient(bench: Bench, what: str, rows: list[tuple[str, int, int, str, int]]):
+    bench.one_unknown()
+    each(bench)
+    bench.history.reports(ACCOUNT, rows)
+    assert bench.look() == [], what
+
+
+def test_two_unknown_recipients_with_the_number_are_not_told_apart(bench: Bench):
+    bench.one_unknown()
+    bench.one_unknown("june", first_number=NUMBER + 5)
+    each(bench)
+    bench.reports("77", NUMBER + 7)
+    bench.reports("78", NUMBER + 1)
+    assert [(decided.campaign, decided.ranges) for decided in bench.look()] == [("may", ((1, 1),))]
+
+
+def test_a_report_from_before_the_request_is_not_of_it(bench: Bench):
+    bench.history.reports(ACCOUNT, [("77", NUMBER + 3, 1, "D", 0)], at_ms=LAUNCHED_MS - 60_000)
+    bench.one_unknown()
+    each(bench)
+    assert bench.look() == []
+
+
+def test_an_id_that_another_recipient_was_given_proves_nothing(bench: Bench):
+    intent = bench.one_unknown()
+    each(bench)
+    bench.history.outcomes(ACCOUNT, intent, (0, 1, "accepted"), ids=[77])
+    bench.reports("77", NUMBER + 3)
+    assert bench.look() == []
+
+
+def test_the_parts_of_a_long_message_are_awaited_and_named_together(bench: Bench):
+    intent = bench.one_unknown()
+    launched = bench.history.decoded["campaigns", 0].pop()
+    bench.history.records["campaigns", 0].pop()
+    assert isinstance(launched, Launched)
+    bench.history.append("campaigns", 0, msgspec.structs.replace(launched, segments=3))
+    each(bench)
+    bench.reports("79", NUMBER + 3)
+    bench.reports("77", NUMBER + 3)
+    bench.reports("5", NUMBER + 4)
+    assert bench.look() == []
+    bench.reports("78", NUMBER + 3)
+    [decided] = bench.look()
+    assert (decided.ranges, decided.ids, decided.parts) == (((3, 1),), packed(79, 77, 78), 3)
+    each(bench, LAUNCHED_MS + 5000 + PARTS_WITHIN_MS)
+    [both] = bench.look()
+    assert (both.ranges, both.ids, both.parts) == (((3, 2),), packed(79, 77, 78, 5, 0, 0), 3)
+    bench.history.resolved(ACCOUNT, "me", intent, "sent", ranges=both.ranges, ids=both.ids, parts=both.parts)
+    assert bench.look(AGAIN.first_s) == []
+    view = bench.reader.campaign("may", LAUNCHED_MS + 9000)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.unknown) == (2, 8)
+
+
+def test_the_store_knows_such_a_vendor_once_it_gave_ids_and_the_configuration_before(bench: Bench):
+    intent = bench.one_unknown()
+    bench.reports("77", NUMBER + 3, NUMBER + 4)
+    each(bench)
+    assert bench.look() == [], "an id of two numbers"
     bench.restarted()
-    assert len(bench.look()) == 1, "any other vendor's would be"
+    assert len(bench.look()) == 1, "any other vendor's would prove the chunk"
+    bench.history.outcomes(ACCOUNT, intent, (0, 1, "accepted"), ids=[1])
+    bench.restarted()
+    assert bench.look() == []
