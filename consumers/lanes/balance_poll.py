@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from consumers.lanes.driver_port import Driver
 from consumers.lanes.query_lock import QueryLock
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.verdict import Kind
+from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.vendor import Balance
@@ -27,7 +27,7 @@ SLOWER_MAX: Final = 8
 
 
 async def poll_balance(
-    owner: Owner, driver: Driver, queries: QueryLock, book: BalanceBook, interval_s: float | None
+    owner: Owner, driver: QueryingDriver, queries: QueryLock, book: BalanceBook, interval_s: float | None
 ) -> None:
     """Query for ever, whenever the book allows it; each "too fast" doubles the interval.
 

@@ -22,13 +22,13 @@ from typing import Final
 
 import msgspec
 
-from consumers.lanes.driver_port import Driver
 from consumers.lanes.query_lock import QueryLock
 from dispatcher.arrivals import DEFAULT_WORDS, keep_dead_letter, take_inbound, take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.opt_out import OptOutWords
+from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
@@ -79,7 +79,7 @@ class Poller:
         log: Log,
         vendor: HttpVendor,
         poll: Poll,
-        driver: Driver,
+        driver: QueryingDriver,
         queries: QueryLock,
         finish_s: float,
         opt_out_words: OptOutWords = DEFAULT_WORDS,

@@ -15,7 +15,6 @@ from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from typing import Final, TypeVar
 
-from consumers.lanes.driver_port import Driver
 from consumers.lanes.journal_requests import Recipients, fetch_intent, requests_around
 from consumers.lanes.query_lock import QueryLock
 from dispatcher.accounts.ask_book import HistoryBook
@@ -29,6 +28,7 @@ from dispatcher.core.lane.verdict import Verdict
 from dispatcher.core.results.history import SHANGHAI_MS, Finding, HistoryTarget, SentMessage, Span, find, halves
 from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 from dispatcher.core.results.requests import RequestTime
+from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
@@ -58,7 +58,7 @@ class HistoryWatch:
         vendor: HttpVendor,
         owner: Owner,
         campaigns: Campaigns,
-        driver: Driver,
+        driver: QueryingDriver,
         queries: QueryLock,
         book: HistoryBook,
         takes: RequestTime,
@@ -208,7 +208,7 @@ class HistoryWatch:
 class _Turns:
     """A driver whose queries wait for the account's turn."""
 
-    def __init__(self, driver: Driver, queries: QueryLock) -> None:
+    def __init__(self, driver: QueryingDriver, queries: QueryLock) -> None:
         self._driver = driver
         self._queries = queries
 

@@ -77,8 +77,6 @@ class Lanes:
             drivers = {
                 account: driver_of(self._config.accounts[account], account) for account in self.accounts[partition]
             }
-            for driver in drivers.values():
-                await driver.open()
             try:
                 if await LaneRunner(partition, self._config, self._log, self._feed, drivers).run(stop):
                     return

@@ -13,15 +13,17 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Final
 
 from consumers.lanes.balance_poll import ASKED_BY, poll_balance
-from consumers.lanes.driver_port import Driver, PreparedMessages
+from consumers.lanes.driver_host import DriverHost
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
+from consumers.lanes.prepared_messages import PreparedMessages
 from consumers.lanes.query_lock import QueryLock
+from consumers.lanes.send_gate import SendGate
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices
 from dispatcher import clock
@@ -30,9 +32,10 @@ from dispatcher.config.file import Config
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import TEXT_NOT_CARRIED, Kind, Origin
+from dispatcher.core.lane.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
+from dispatcher.drivers.port import Driver, QueryingDriver, Sent
 from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Entry, Log
@@ -44,6 +47,9 @@ from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
 from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
 from schemas.topics import JOBS, LANES, RECIPIENTS
+
+ABANDON_S: Final = 1.0
+"""For the records of what was given up at the end of the drain."""
 
 
 class LaneRunner:
@@ -63,7 +69,7 @@ class LaneRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()
         self._fetches: set[asyncio.Task[None]] = set()
-        self._gates: dict[int, asyncio.Future[None]] = {}  # requests that wait for their Go, by intent
+        self._gates: dict[int, Callable[[], None]] = {}  # what waits for its Go, by intent
         self._journal = Journal(log, partition, self._refused, self._doubted)
         self._book = BalanceBook(log, vendors, ASKED_BY)
         self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
@@ -89,6 +95,10 @@ class LaneRunner:
         try:
             while not owner.in_charge and self._failed is None:
                 await self._woken()
+            for account, driver in self._drivers.items():
+                words, suppressing = self._config.inbound.opt_outs, self._suppressing(account)
+                host = DriverHost(self._log, account, owner, self._wake.set, words, suppressing)
+                await driver.open(host)
             tasks.append(asyncio.create_task(self._guard(self._follow_inbox())))
             tasks.extend(asyncio.create_task(self._guard(asking)) for asking in self._asking(owner))
             tasks.append(asyncio.create_task(self._guard(self._notices.run())))
@@ -110,11 +120,11 @@ class LaneRunner:
         """The tasks of each account besides sending: queries of its vendor, and notices."""
         for account, driver in self._drivers.items():
             vendor = self._config.accounts[account]
-            if not isinstance(vendor, HttpVendor):
+            if not isinstance(vendor, HttpVendor) or not isinstance(driver, QueryingDriver):
                 continue
             queries = QueryLock(owner, account, self._wake)
             yield poll_balance(owner, driver, queries, self._book, vendor.balance_interval_s)
-            suppressing = SuppressingReports(type(vendor).report_codes, self._config.suppression.from_reports)
+            suppressing = self._suppressing(account)
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
                 yield Poller(self._log, vendor, poll, driver, queries, finish_s, words, suppressing).run()
@@ -133,10 +143,14 @@ class LaneRunner:
             )
             yield watch.run()
 
+    def _suppressing(self, account: str) -> SuppressingReports:
+        codes = type(self._config.accounts[account]).report_codes
+        return SuppressingReports(codes, self._config.suppression.from_reports)
+
     # --- the loop ---
 
     async def _work(self, owner: Owner) -> bool:
-        drain_until_s = float("inf")
+        drain_until_s, abandoned = float("inf"), False
         while True:
             now_s = time.monotonic()
             if self._stopping and not owner.draining:
@@ -151,8 +165,14 @@ class LaneRunner:
             if owner.in_doubt(now_s):
                 self._logger.warning("intents neither confirmed nor refused: making a new start")
                 return False
-            if owner.draining and ((owner.drained and self._journal.settled) or now_s >= drain_until_s):
-                return owner.drained
+            if owner.draining and owner.drained and self._journal.settled:
+                return True
+            if now_s >= drain_until_s:
+                if abandoned:
+                    return owner.drained
+                abandoned, drain_until_s = True, now_s + ABANDON_S
+                for driver in self._drivers.values():
+                    driver.abandon()
             await self._woken(min(owner.wake_s, drain_until_s))
 
     async def _woken(self, until_s: float = float("inf")) -> None:
@@ -241,9 +261,9 @@ class LaneRunner:
                 case Send():
                     self._start(self._sends, self._send(effect))
                 case Go():
-                    gate = self._gates.pop(effect.intent, None)
-                    if gate is not None and not gate.done():
-                        gate.set_result(None)
+                    go = self._gates.pop(effect.intent, None)
+                    if go is not None:
+                        go()
                 case Warn():
                     self._logger.warning(effect.event, account=effect.account, detail=effect.detail)
         if together:
@@ -258,38 +278,20 @@ class LaneRunner:
     async def _send(self, send: Send) -> None:
         owner = self._owner
         assert owner is not None
-        sent_ms = 0
-
-        def may_write() -> bool | asyncio.Future[None]:
-            nonlocal sent_ms
-            sent_ms = clock.now_ms()
-            word = owner.may_write(send.intent, send.account, time.monotonic())
-            if word is None:
-                self._gates[send.intent] = gate = asyncio.get_running_loop().create_future()
-            if self._gates or owner.lanes[send.account].pacer is not None:  # next campaign and time are decided again
-                self._wake.set()
-            return gate if word is None else word
-
-        wrote_s = answered_s = None
+        gate = SendGate(owner, send, self._gates, self._wake.set, lambda fact: self._journal.append([fact]))
         try:
             prepared, values = self._messages.of(send)
-            sent = await self._drivers[send.account].submit(
-                prepared, send.numbers, send.count, values=values, before_write=may_write
-            )
-            verdict, wrote_s, answered_s = sent.verdict, sent.wrote_s, sent.answered_s
+            driver = self._drivers[send.account]
+            sent = await driver.send(prepared, send.numbers, send.count, gate, values=values)
         except TextError as error:
-            verdict = Verdict(kind=Kind.CONTENT, code=TEXT_NOT_CARRIED, text=str(error), origin=Origin.OURS)
+            sent = Sent(Verdict(kind=Kind.CONTENT, code=TEXT_NOT_CARRIED, text=str(error), origin=Origin.OURS))
         self._gates.pop(send.intent, None)
-        owner.answered(
-            send.intent,
-            send.account,
-            verdict,
-            time.monotonic(),
-            clock.now_ms(),
-            wrote_s=wrote_s,
-            answered_s=answered_s,
-            sent_ms=sent_ms,
-        )
+        now_s, now_ms, sent_ms = time.monotonic(), clock.now_ms(), gate.sent_ms
+        if isinstance(sent.verdict, RunsAnswer):
+            owner.runs_answered(send.intent, send.account, sent.verdict, now_s, now_ms, sent_ms=sent_ms)
+        else:
+            times = {"wrote_s": sent.wrote_s, "answered_s": sent.answered_s}
+            owner.answered(send.intent, send.account, sent.verdict, now_s, now_ms, sent_ms=sent_ms, **times)
         self._wake.set()
 
     async def _fetch(self, fetch: Fetch) -> None:

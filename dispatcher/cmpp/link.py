@@ -435,8 +435,11 @@ class Link:
         return asked is not None and asked.expects == command
 
     def _logged_in(self, sequence: int, pdu: Pdu | Malformed, now_s: float) -> list[Event]:
-        """The first answer: CONNECT is the only request that is under way."""
+        """The first answer: CONNECT alone is under way. What a gateway asks before it, it asks again."""
         settings = self._settings
+        if isinstance(pdu, pdus.Deliver | pdus.ActiveTest):
+            self.counts["before_login"] += 1
+            return []
         if not isinstance(pdu, pdus.ConnectResp | pdus.ConnectRespWide):
             return self._end(f"the login was answered by {pdu if isinstance(pdu, Malformed) else type(pdu).__name__}")
         self.counts["login_sequence_wrong"] += sequence != self._sequence

@@ -118,13 +118,13 @@ def behind_header(content: bytes) -> bytes:
 
 class References:
     """References for long messages: the last 255 of one destination all differ. Bounded: destinations not used for the
-    longest time are forgotten first.
+    longest time are forgotten first. `seed`: where the first one begins; a new process takes another.
     """
 
-    def __init__(self, destinations_max: int = DESTINATIONS_MAX) -> None:
+    def __init__(self, destinations_max: int = DESTINATIONS_MAX, seed: int = 0) -> None:
         self._last: OrderedDict[bytes, int] = OrderedDict()
         self._destinations_max = destinations_max
-        self._seed = 0
+        self._seed = seed
 
     def next(self, destination: bytes) -> int:
         """The reference of the next long message to this number."""

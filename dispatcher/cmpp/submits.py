@@ -33,6 +33,11 @@ class SubmitTemplate:
         self._format = "".join(_format(frame, self._long) for frame in frames)
         self._values = [value for frame in frames for value in _values(frame, self._long)]
         self._packers: dict[int, Callable[..., bytes]] = {}
+        self._of_parts = parts
+
+    def only(self, part: int) -> SubmitTemplate:
+        """One part of the message (from 0), to be sent again by itself."""
+        return self if self.parts == 1 else SubmitTemplate([self._of_parts[part]])
 
     def pack(self, numbers: Sequence[bytes], sequences: Sequence[int], references: Sequence[int] = ()) -> bytes:
         """The frames for these numbers, one behind the other. `sequences` has one for each frame; `references` one for

@@ -22,6 +22,7 @@ BUILT_IN: Final = {
     "cosms": "dispatcher.vendors.cosms.vendor:Cosms",
     "hezhong": "dispatcher.vendors.hezhong.vendor:Hezhong",
     "guodu": "dispatcher.vendors.guodu.vendor:Guodu",
+    "cmpp": "dispatcher.vendors.cmpp.vendor:Cmpp",
 }
 
 

@@ -140,7 +140,7 @@ def account(url: str, act: Act | None = None, **keys: Any) -> BatchA:
 @asynccontextmanager
 async def driver(vendor: HttpVendor) -> AsyncIterator[HttpDriver]:
     opened = HttpDriver(vendor, "spring")
-    await opened.open()
+
     try:
         yield opened
     finally:

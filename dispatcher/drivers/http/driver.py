@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Final, TypeVar, cast
 
 import aiohttp
@@ -28,6 +28,7 @@ from dispatcher.core.lane.verdict import NOT_CONNECTED, NOT_WRITTEN, UNREADABLE,
 from dispatcher.drivers.http.answer import bounded, ends, start
 from dispatcher.drivers.http.body import Body, MayWrite, Run
 from dispatcher.drivers.http.sessions import Sessions
+from dispatcher.drivers.port import Gate, Host, Sent, Values
 from dispatcher.loggers import get_logger
 from dispatcher.masking import Masker
 from dispatcher.vendors.seam.outcomes import TEXT_CHARS_MAX
@@ -52,15 +53,9 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-Values = Sequence[Sequence[str]]
-"""The values of each recipient's placeholders."""
 
-
-class Sent(msgspec.Struct, frozen=True):
-    """A verdict with its times on the monotonic clock.
-
-    `wrote_s`: right before the submit's first byte, None if none went out; `answered_s`: None if no answer came.
-    """
+class Submitted(msgspec.Struct, frozen=True):
+    """A verdict with its times on the monotonic clock, as in drivers/port.py."""
 
     verdict: Verdict
     wrote_s: float | None
@@ -79,12 +74,22 @@ class HttpDriver:
         self._sessions = Sessions(vendor, account)
         self._masker = Masker(vendor.secrets())
 
-    async def open(self) -> None:
+    async def open(self, host: Host) -> None:
         """Connections are opened when requests need them."""
+
+    def abandon(self) -> None:
+        """Whatever waits for an answer waits on: its caller cancels it."""
 
     async def close(self) -> None:
         """Close all connections. Submits still under way come back as unknown: drain first."""
         await self._sessions.close()
+
+    async def send(
+        self, prepared: bytes, chunk: memoryview, count: int, gate: Gate, *, values: Values | None = None
+    ) -> Sent:
+        """Send the chunk in one request, as drivers/port.py has it."""
+        sent = await self.submit(prepared, chunk, count, values=values, before_write=gate.may_write)
+        return Sent(sent.verdict, sent.wrote_s, sent.answered_s)
 
     async def submit(
         self,
@@ -94,7 +99,7 @@ class HttpDriver:
         *,
         values: Values | None = None,
         before_write: MayWrite | None = None,
-    ) -> Sent:
+    ) -> Submitted:
         """Send one message to the `count` comma-joined numbers of `chunk`; never raises for network failures.
 
         With `values` each number gets its own text (`HttpVendor.submit_variable`).
@@ -116,7 +121,7 @@ class HttpDriver:
             log.error("vendor-code-failed", account=self.account, error=type(error).__name__)
             why = f"our code for {self.vendor.tag} failed: {type(error).__name__}"
             verdict = broken_verdict(why, sent=run.wrote_s is not None, submits=True)
-        return Sent(self.masked(verdict), run.wrote_s, run.answered_s)
+        return Submitted(self.masked(verdict), run.wrote_s, run.answered_s)
 
     async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
         """Query the balance; a failure is in `verdict`. None: no such query.

@@ -174,7 +174,7 @@ class Gateway:
                 delivery.repeated = True
                 account.outbox.append(delivery)
             account.lately.clear()
-        session.pump()
+        session.joined = True  # what waits for it goes behind the answer to its login
 
     def leave(self, session: Session) -> None:
         """A session is over; what it could not deliver waits for the next one."""

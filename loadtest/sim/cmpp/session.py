@@ -70,6 +70,7 @@ class Session:
         self._stream = Stream()
         self._transport: Any = None
         self._ready: list[Answer] = []
+        self.joined = False
         self._held: list[Answer] = []
         self._late: list[bytes] = []
         self._pending: dict[asyncio.TimerHandle, list[Answer]] = {}
@@ -450,6 +451,9 @@ class Session:
         self._write(b"".join(together + late))
         if ends:
             self.close()
+        elif self.joined:
+            self.joined = False
+            self.pump()
 
     def _write(self, data: bytes) -> None:
         if not data or self.deaf or self._transport.is_closing():

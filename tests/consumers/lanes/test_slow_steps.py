@@ -15,7 +15,7 @@ import aiohttp
 import polars as pl
 import pytest
 
-from consumers.lanes import driver_port
+from consumers.lanes import prepared_messages
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.core.lane.effects import Send
@@ -39,13 +39,13 @@ Slow = Callable[[pytest.MonkeyPatch], None]
 
 def building(patch: pytest.MonkeyPatch) -> None:
     """The values are taken and the body is built in 50 ms, and nothing else happens meanwhile."""
-    original = driver_port.PreparedMessages.of
+    original = prepared_messages.PreparedMessages.of
 
-    def of(self: driver_port.PreparedMessages, send: Send) -> Any:
+    def of(self: prepared_messages.PreparedMessages, send: Send) -> Any:
         time.sleep(0.05)
         return original(self, send)
 
-    patch.setattr(driver_port.PreparedMessages, "of", of)
+    patch.setattr(prepared_messages.PreparedMessages, "of", of)
 
 
 def connecting(patch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,8 @@
-"""The driver port: how a lane sends a chunk, and what its vendor prepares for it.
-
-The lane knows drivers, never vendors. The HTTP driver (dispatcher/drivers/http/driver.py) is one; the tests have a
-scripted one.
-"""
+"""What vendors prepare for the chunks of a lane: the message as their driver sends it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,58 +10,9 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import Template, parse
-from dispatcher.drivers.http.body import MayWrite
-from dispatcher.vendors.seam.vendor import Answer, Balance, Message, Request, Vendor, Verdict, options_for
+from dispatcher.drivers.port import Values
+from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from schemas.batch import Values as BatchValues
-
-T = TypeVar("T")
-
-Values = Sequence[Sequence[str]]
-"""The values of each recipient's placeholders."""
-
-
-class Sent(Protocol):
-    """The result of one submit. Monotonic seconds; None if nothing was written, or no answer came."""
-
-    @property
-    def verdict(self) -> Verdict: ...
-    @property
-    def wrote_s(self) -> float | None: ...
-    @property
-    def answered_s(self) -> float | None: ...
-
-
-class Driver(Protocol):
-    """Sends chunks of one account and queries its vendor; never raises for failures of vendor or network."""
-
-    async def submit(
-        self,
-        prepared: Any,
-        chunk: memoryview,
-        count: int,
-        *,
-        values: Values | None = None,
-        before_write: MayWrite | None = None,
-    ) -> Sent:
-        """Send once what the vendor `prepared`; with `values`, each number its own text.
-
-        Build the request and connect first, then call `before_write`, and write in the same step of the event loop.
-        False: the verdict is NOT_SENT. After a wait the connection is checked again.
-        """
-        ...
-
-    async def query(
-        self, flow: Generator[Request, Answer, T], *, before_write: Callable[[], bool] | None = None
-    ) -> T | Verdict:
-        """The result of a query; a Verdict if it got no usable answer."""
-        ...
-
-    async def balance(self, *, before_write: Callable[[], bool] | None = None) -> Balance | None:
-        """The account's balance, or why it is not known; None if the vendor has no such query.
-
-        `before_write` is called right before the first byte; False: nothing is sent.
-        """
-        ...
 
 
 class PreparedMessages:

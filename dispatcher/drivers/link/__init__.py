@@ -1,0 +1,1 @@
+"""Drives the links of an account: dispatcher/cmpp on asyncio."""

@@ -1,0 +1,132 @@
+"""A campaign over CMPP in one process: launched, sent, reported, joined; its export and the gateway's ledger agree."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.lanes.role import run_lanes
+from consumers.results.role import run_joiner
+from dispatcher.config.file import Config, parse
+from dispatcher.core.results.equation import Counts
+from dispatcher.errors import UserError
+from dispatcher.log.opening import open_log
+from dispatcher.service.campaigns import view_of
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.session import Session
+from producers.launch.api import launch
+from tests.loadtest.sim.cmpp.cmpp_kit import NOW, Ismg, ismg
+from tests.waiting import PATIENCE_S
+
+FIRST = 13_800_200_000
+LONG = "【商店】" + "测" * 80
+
+
+def config(folder: Path, gateway: Ismg, **keys: Any) -> Config:
+    account = {
+        "vendor": "cmpp",
+        "url": f"cmpp://{gateway.sim.wire_address}",
+        "sp_id": "901234",
+        "secret": "sim-secret",
+        "src_id": "1069",
+        "service_id": "SVC",
+    }
+    return parse(
+        {
+            "log": {"url": f"sqlite:{folder / 'log.db'}"},
+            "store": {"url": f"sqlite:{folder / 'results.db'}"},
+            "account": {"polar": account | keys},
+        },
+        "dispatcher.toml",
+    )
+
+
+class World:
+    """A gateway, a log with a running lane and joiner, and a session to launch and look with."""
+
+    def __init__(self, settings: Config, gateway: Ismg, session: Session) -> None:
+        self.settings = settings
+        self.gateway = gateway
+        self.session = session
+
+    async def launch(self, count: int, text: str = "【商店】hi", **keys: Any) -> None:
+        """Launch the campaign `may`."""
+        numbers = range(FIRST, FIRST + count)
+        await launch(self.session, LaunchRequest(numbers=numbers, text=text, route=["polar"], id="may", **keys))
+
+    async def until(self, condition: Callable[[Counts], bool]) -> Counts:
+        """Wait until the campaign's figures are so."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with suppress(UserError):  # the joiner has not read the launch yet
+                    counts = (await view_of(self.session, "may")).counts
+                    if condition(counts):
+                        return counts
+                await asyncio.sleep(0.05)
+
+    async def until_settled(self) -> Counts:
+        """Wait until no recipient is queued, under way or without a report."""
+        return await self.until(lambda it: it.delivered + it.failed + it.unknown == it.recipients > 0)
+
+
+@asynccontextmanager
+async def world(folder: Path, switches: dict[str, Any], **keys: Any) -> AsyncIterator[World]:
+    async with ismg(**switches) as gateway:
+        settings = config(folder, gateway, **keys)
+        log = await open_log(settings.log.url)
+        stop = asyncio.Event()
+        works = [asyncio.create_task(run(settings, log, stop)) for run in (run_lanes, run_joiner)]
+        try:
+            yield World(settings, gateway, Session(settings, log))
+        finally:
+            stop.set()
+            await asyncio.gather(*works)
+            await log.close()
+
+
+CASES = [
+    ("short", "【商店】hi", {}, 1),
+    ("long", LONG, {"connections": 2}, 2),
+]
+
+
+@pytest.mark.parametrize(("text", "keys", "parts"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+async def test_every_recipient_ends_as_the_gateways_ledger_says(tmp_path, text, keys, parts):
+    switches = NOW | {"status_mix": {"DELIVRD": 0.7, "UNDELIV": 0.3}, "accepted_first": "on"}
+    async with world(tmp_path, switches, **keys) as it:
+        await it.launch(600, text)
+        counts = await it.until_settled()
+        ledger = it.gateway.sim.rows()
+        assert ledger.height == 600 * parts
+        failed = ledger.filter(ledger["status"] != "DELIVRD")["number"].n_unique()
+        assert (counts.delivered, counts.failed, counts.unknown) == (600 - failed, failed, 0)
+
+
+async def test_throttled_and_refused_recipients_end_right_and_nobody_is_texted_twice(tmp_path):
+    rules = [{"code": 8, "p": 0.1, "count": 20}, {"code": 6, "number": str(FIRST + 7)}]
+    switches = NOW | {"status_mix": {"DELIVRD": 1.0}, "rule": rules}
+    async with world(tmp_path, switches, flow={"limit": 2_000, "unit": "parts"}) as it:
+        await it.launch(300)
+        counts = await it.until_settled()
+        assert (counts.delivered, counts.failed, counts.unknown) == (299, 1, 0)
+        taken = it.gateway.sim.rows().filter(it.gateway.sim.rows()["accepted"])
+        assert taken["number"].n_unique() == taken.height == 299
+        assert (await it.gateway.account())["windows_over_limit"] == 0
+
+
+async def test_a_broken_link_leaves_at_most_a_window_unknown(tmp_path):
+    async with world(tmp_path, {"status_mix": {"DELIVRD": 1.0}, "report_loss": 0.0} | NOW) as it:
+        it.gateway.sim.configure(no_answer="submit_only")
+        await it.launch(300)
+        await it.gateway.figure("submits", 16)
+        it.gateway.sim.configure(no_answer="off", report_loss=1.0)
+        for session in list(it.gateway.sim.gateway.sessions):
+            session.reset()
+        counts = await it.until(lambda each: each.unknown + each.accepted + each.delivered == 300)
+        assert counts.unknown <= 16
+        assert it.gateway.sim.rows()["number"].n_unique() == it.gateway.sim.rows().height == 300
