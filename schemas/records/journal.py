@@ -102,9 +102,9 @@ class Outcomes(Record, frozen=True, kw_only=True, tag="outcomes"):
 class Resolved(Record, frozen=True, kw_only=True, tag="resolved"):
     """The owner's resolution of an unknown intent: `sent` (now accepted), `not-sent` or `resend` (queued again).
 
-    `ranges` (start, count; positions in the chunk; disjoint, ascending): the recipients that it is about. Empty: all of
-    the chunk that are unknown. `vendor_id` or `vendor_ids` (one per recipient, in submitted order): the vendor's ids,
-    if known. With `ranges`, `ids` and `parts` are as in Outcomes, for the recipients of the ranges.
+    `ranges` (start, count; positions in the chunk; disjoint, ascending): the recipients that it is about, as far as
+    they are unknown. Empty: all of them. `vendor_id` or `vendor_ids` (one per recipient, in submitted order): the
+    vendor's ids, if known. With `ranges`, `ids` and `parts` are as in Outcomes, for the recipients of the ranges.
     """
 
     owner: str

@@ -34,7 +34,6 @@ from schemas.records import (
     Owned,
     Resolved,
     ResolvedAs,
-    Run,
     Slice,
     Taken,
 )
@@ -334,16 +333,17 @@ class LaneState:
         chunk = self.open.get(record.intent)
         if chunk is None:
             return NOTHING  # void, or already over: the first outcome counts
-        if isinstance(record, Outcomes):
-            runs, divide = record.runs, False
-        else:
-            runs, divide = (Run(0, chunk.count, record.effect, record.kind),), record.divide
         before = chunk.state
         returned: list[Slice] = []
-        for run in runs:
+        if isinstance(record, Outcome):
+            strikes = chunk.strikes + (record.kind == Kind.RETRY_LATER)
+            for start, count in self._moved(chunk, chunk.open_ranges, record.effect):
+                returned.extend(_again(chunk, start, count, strikes, divide=record.divide))
+            return self._change(chunk, before, returned)
+        for run in record.runs:
             strikes = chunk.strikes + (run.kind == Kind.RETRY_LATER)
             for start, count in self._moved(chunk, ((run.start, run.count),), run.effect):
-                returned.extend(_again(chunk, start, count, strikes, divide=divide))
+                returned.extend(_again(chunk, start, count, strikes))
         return self._change(chunk, before, returned)
 
     def _resolved(self, record: Resolved) -> Change:
@@ -357,13 +357,16 @@ class LaneState:
 
     def _moved(self, chunk: Chunk, ranges: Ranges, event: ChunkEvent) -> Ranges:
         """Something happened to these recipients, as far as they are open; returns those that are queued again."""
-        concerned = both(chunk.open_ranges, ranges) if chunk.intent in self.open else ()
+        if chunk.intent not in self.open:
+            return ()
+        open_ranges = chunk.open_ranges
+        concerned = open_ranges if ranges == open_ranges else both(open_ranges, ranges)
         if not concerned:
             return ()
         becomes = TRANSITIONS.get((chunk.state, event))
         if becomes is None:
             raise LaneBroken(f"intent {chunk.intent} is {chunk.state.value}: {named(event)} cannot happen to it")
-        rest = () if becomes in OPEN else without(chunk.open_ranges, concerned)
+        rest = () if becomes in OPEN or concerned == open_ranges else without(open_ranges, concerned)
         if rest:
             chunk.ranges = rest
         else:

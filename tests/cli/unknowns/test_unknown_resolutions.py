@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.errors import LogDamaged, LogNewer
 from dispatcher.log.port import Log, StoredRecord
-from dispatcher.service.resolutions import Resolution, resolutions
+from dispatcher.service.resolutions import Resolution, resolution_list, resolutions
 from schemas.topics import lane_partition
 from tests.memory_log import MemoryLog
 from tests.store.joined_history import FIRST_NUMBER, History
@@ -70,6 +70,22 @@ def test_each_is_told_with_its_request_in_the_order_of_their_times():
     assert told(found(made)) == [(first, "resend"), (second, "not-sent"), (third, "sent")]
     assert found(made)[0].chunk == f"{LANE}:{first}"
     assert found(made)[0].intent.campaign == "may"
+
+
+def test_resolutions_of_some_recipients_of_a_chunk_are_told_one_by_one_with_how_many_they_are():
+    made = History()
+    job = made.launch("may", {ACCOUNT: [10]})[ACCOUNT][0]
+    made.owned(ACCOUNT, "me")
+    intent = made.intent(ACCOUNT, "me", job, 0, 10)
+    made.outcome(ACCOUNT, intent, "unknown")
+    for ranges, verdict in (
+        (((2, 3), (7, 1)), "sent"),
+        (((2, 3), (7, 1)), "sent"),
+        (((0, 2), (5, 2), (8, 2)), "resend"),
+    ):
+        made.resolved(ACCOUNT, "me", intent, verdict, ranges=ranges)
+    listed = resolution_list(found(made), 100).resolutions
+    assert [(each.as_, each.recipients) for each in listed] == [("sent", 4), ("resend", 6)]
 
 
 def test_one_from_a_former_owner_and_a_second_one_did_not_count():

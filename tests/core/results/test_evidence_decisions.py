@@ -210,6 +210,65 @@ def test_a_decision_about_a_chunk_that_never_is_unknown_is_forgotten():
     assert owner.last_checkpoint(0).inbox == len(lane.inbox)
 
 
+# --- decisions about some recipients of a chunk ---------------------------------------------------------------------
+
+
+def proves(*ranges: tuple[int, int], verdict: Any = "sent") -> Decided:
+    """What reports under the recipients' own ids prove."""
+    ids = b"".join(at.to_bytes(8, "little") for start, count in ranges for at in range(start, start + count))
+    return msgspec.structs.replace(decided(verdict, 1), by="reports", ranges=ranges, ids=ids)
+
+
+def decide(lane: Lane, owner: Owner, *decisions: Decided) -> list[Resolved]:
+    """These lie in the inbox; what the owner resolves at once, read back."""
+    for decision in decisions:
+        lane.tell(owner, decision)
+    return lane.resolutions(owner)
+
+
+def test_a_proof_of_some_recipients_resolves_these_with_their_ids_and_the_others_stay_unknown():
+    lane, owner = one_unknown()
+    [resolved] = decide(lane, owner, proves((2, 1), (5, 2)))
+    assert (resolved.verdict, resolved.ranges, len(resolved.ids)) == ("sent", ((2, 1), (5, 2)), 24)
+    assert owner.state.open[1].open_ranges == ((0, 2), (3, 2), (7, 3))
+    lane.now_s += 2 * AGAIN_S
+    assert lane.resolutions(owner) == [], "it was read back"
+    assert decide(lane, owner, proves((5, 2))) == [], "these are known"
+
+
+def test_a_decision_on_the_rest_names_who_is_left():
+    lane, owner = one_unknown()
+    decide(lane, owner, proves((0, 4)))
+    lane.now_s += TTL_S + TIMEOUT_S
+    [resolved] = decide(lane, owner, decided("not-sent", 1))
+    assert (resolved.verdict, resolved.ranges) == ("not-sent", ((4, 6),))
+    assert not owner.state.open
+    assert [(piece.start, piece.count) for piece in owner.state.jobs[0].returned] == [(4, 6)]
+
+
+def test_what_is_proven_is_resolved_before_the_others_are_sent_again():
+    lane, owner = one_unknown()
+    lane.tell(owner, decided("not-sent", 1))
+    lane.tell(owner, proves((0, 4)))
+    lane.now_s += TTL_S + TIMEOUT_S + 1.0
+    assert [(each.verdict, each.ranges) for each in lane.resolutions(owner)] == [("sent", ((0, 4),)), ("not-sent", ())]
+    assert [(piece.start, piece.count) for piece in owner.state.jobs[0].returned] == [(4, 6)]
+
+
+def test_decisions_that_were_read_before_their_chunk_was_unknown_all_take_effect():
+    lane = Lane()
+    lane.journal = [Owned(owner="old", at_ms=0, where=""), one_unknown()[0].journal[1]]
+    owner = lane.owner("new")
+    owner.state.open[1].state = ChunkState.IN_FLIGHT
+    assert decide(lane, owner, proves((0, 1)), proves((3, 1))) == []
+    assert owner.unknowns.undone is not None
+    lost = Outcome(account="spring", intent=1, effect=Effect.UNKNOWN, kind=Kind.UNKNOWN, code="", at_ms=0)
+    lane.journal.append(lost)
+    lane.read(owner, len(lane.journal) - 1)
+    assert [each.ranges for each in lane.resolutions(owner)] == [((0, 1),), ((3, 1),)]
+    assert owner.unknowns.undone is None
+
+
 # --- what the vendor's history says ----------------------------------------------------------------------------------
 
 IDS = tuple(str(567_890_009 + number) for number in range(10))
