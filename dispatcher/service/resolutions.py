@@ -117,6 +117,7 @@ async def resolutions(
     for partition in sorted(partitions):
         journal, read = await _resolved(log, partition, read, progress)
         found += [(partition, resolved) for resolved in journal]
+    found.reverse()  # those of one moment stay in the order of the journal
     found.sort(key=lambda each: (each[1].at_ms, each[1].intent), reverse=True)
     kept: list[Resolution] = []
     for partition, resolved in found:
