@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from dispatcher.core.results.columns import CodePair, states_of
 from dispatcher.core.results.journal import JoinedChunk
 from dispatcher.core.results.recipient_ids import PART_DELIVERED, IdRow
-from dispatcher.core.results.reports import NO_ID_KEY
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import Page, RejectPage, Sighting, Source
 from schemas.records import Launched, Rejects
@@ -92,7 +91,7 @@ def paint(
                 _paint_parts(row, parts[at], parts_delivered[at])
         if chunk.state == State.UNKNOWN and chunk.proven:
             for row in recipient_ids(chunk.id):
-                named = row.ids.named[: len(states[at])]  # whoever has an id was taken
+                named = row.ids.complete[: len(states[at])]  # whoever has an id was taken
                 states[at][named] = State.ACCEPTED
                 code_index[at][named] = 0
 
@@ -136,8 +135,7 @@ def _paint_recipient_ids(row: IdRow, index: NDArray[np.uint32], vendor_ids: _Nam
 def _paint_parts(row: IdRow, parts: NDArray[np.uint8], delivered: NDArray[np.uint8]) -> None:
     """How many parts each recipient's message has, and how many of them were delivered."""
     ids = row.ids.cut(0, len(parts))
-    given = (ids.keys != NO_ID_KEY).reshape(-1, ids.parts)
-    named = given.any(axis=1)
+    given, named = ids.parts_given, ids.named
     parts[named] = given.sum(axis=1)[named]
     if row.states is not None:
         states = np.frombuffer(row.states, np.uint8)[: given.size].reshape(given.shape)

@@ -310,7 +310,7 @@ def chunks_of(history: History, partition: int, upto: int) -> tuple[dict[int, Na
             ids = ids_of(record, len(places))
             for (run, index), its in zip(places, ids, strict=True):
                 if chunk.hears(index, run.effect, run.code) and run.effect in ("accepted", "unknown"):
-                    names += names_of(chunk, index, its)
+                    names += names_of(chunk, index, its, is_answered=run.effect == "accepted")
             if any(run.effect == "unknown" and chunk.state[index] == "unknown" for run, index in places):
                 chunk.state = ["unknown" if state == "in flight" else state for state in chunk.state]
     return chunks, names
@@ -337,9 +337,9 @@ def ids_of(record: Outcomes | Resolved, recipients: int) -> list[tuple[str, ...]
     return [tuple(numbers[at * record.parts : (at + 1) * record.parts]) for at in range(recipients)]
 
 
-def names_of(chunk: NaiveChunk, index: int, ids: tuple[str, ...]) -> list[Name]:
-    """The ids of one recipient."""
-    of_message = tuple(vendor_id for vendor_id in ids if vendor_id) if len(ids) > 1 else ()
+def names_of(chunk: NaiveChunk, index: int, ids: tuple[str, ...], *, is_answered: bool = True) -> list[Name]:
+    """The ids of one recipient. If it has no answer, the parts without an id are there, too."""
+    of_message = tuple(vendor_id for vendor_id in ids if vendor_id or not is_answered) if len(ids) > 1 else ()
     return [Name(chunk.account, vendor_id, chunk, index, (), of_message) for vendor_id in ids if vendor_id]
 
 
@@ -360,7 +360,7 @@ def expected(history: History, lanes: dict[int, int], reports: dict[int, int]) -
                 if state != "returned":
                     result.state[chunk.batch][number] = ("in_flight" if state == "in flight" else state, code)
         for name in names:
-            if name.at is not None and name.chunk.state[name.at] == "unknown":
+            if name.at is not None and name.chunk.state[name.at] == "unknown" and "" not in name.of_message:
                 result.state[name.chunk.batch][name.chunk.numbers[name.at]] = ("accepted", "")
         read = history.decoded.get(("reports", partition), [])[: reports.get(partition, 0)]
         rows = [

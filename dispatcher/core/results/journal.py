@@ -47,7 +47,7 @@ class JoinedChunk(msgspec.Struct, gc=False):
 
     `reported` of them have a final report (0 while the state is QUEUED: then another piece counts them).
     `heard`: a definite outcome was read. `expired`: the time for reports is over (store policy).
-    `proven`: while it is unknown, how many pending recipients have an id: the vendor took these.
+    `proven`: while it is unknown, how many pending recipients have an id for each part: the vendor took these.
     """
 
     id: int
@@ -226,6 +226,8 @@ class JournalFold:
                 its = ids.cut(begin, begin + piece.count) if ids is not None and run.effect in _TAKEN else None
                 if its is not None and not its.named.any():
                     its = None
+                if its is not None and run.effect == Effect.UNKNOWN:
+                    its = its.of_unanswered()
                 result = _Result(
                     offset=offset,
                     effect=run.effect,

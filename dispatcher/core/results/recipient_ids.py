@@ -1,7 +1,8 @@
 """The vendor's ids of neighbouring recipients, as keys: one or more for each, no object per recipient.
 
 A long message has an id and a report for each of its parts. A recipient is failed as soon as a part failed, and
-delivered when all its parts are. Pure.
+delivered when all its parts are. Of a message without an answer for some parts only the others have ids: it is never
+delivered as far as is known. Pure.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ PART_FAILED: Final = 2
 _texts = msgspec.msgpack.Decoder(list[str])
 _pack = msgspec.msgpack.encode
 _HALF: Final = np.uint64(2**63)
+_UNNAMED: Final = int(NO_ID_KEY) - 1
+"""The key of a part that is there and whose id is not known; never looked up."""
 
 Keys = NDArray[np.int64]
 
@@ -37,15 +40,27 @@ class RecipientIds(msgspec.Struct, frozen=True):
         return len(self.keys) // self.parts
 
     @property
+    def parts_given(self) -> NDArray[np.bool_]:
+        """Which parts there are: a row for each recipient, a column for each part."""
+        given: NDArray[np.bool_] = (self.keys != NO_ID_KEY).reshape(-1, self.parts)
+        return given
+
+    @property
     def named(self) -> NDArray[np.bool_]:
         """Which recipients have an id."""
-        found: NDArray[np.bool_] = (self.keys != NO_ID_KEY).reshape(-1, self.parts).any(axis=1)
+        found: NDArray[np.bool_] = np.logical_or.reduce((self.keys < _UNNAMED).reshape(-1, self.parts), axis=1)
         return found
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which recipients have an id for each part of their message."""
+        lacking: NDArray[np.bool_] = (self.keys == _UNNAMED).reshape(-1, self.parts).any(axis=1)
+        return self.named & ~lacking
 
     @property
     def bounds(self) -> tuple[int, int]:
         """The lowest and the highest key; NO_ID_KEY if there is no id."""
-        given = self.keys[self.keys != NO_ID_KEY]
+        given = self.keys[self.keys < _UNNAMED]
         return (int(given.min()), int(given.max())) if len(given) else (int(NO_ID_KEY), int(NO_ID_KEY))
 
     @property
@@ -60,11 +75,16 @@ class RecipientIds(msgspec.Struct, frozen=True):
         at = slice(start * self.parts, end * self.parts)
         return RecipientIds(self.keys[at], None if self.texts is None else self.texts[at], self.parts)
 
+    def of_unanswered(self) -> RecipientIds:
+        """The same for recipients without a result: whoever has an id lacks an answer for the parts without one."""
+        missing = (~self.parts_given & self.named[:, np.newaxis]).reshape(-1)
+        return RecipientIds(np.where(missing, _UNNAMED, self.keys), self.texts, self.parts) if missing.any() else self
+
     def all_texts(self) -> list[str]:
         """All ids, in order; "" where there is none."""
         if self.texts is not None:
             return list(self.texts)
-        return ["" if key == NO_ID_KEY else id_text(key) for key in self.keys.tolist()]
+        return [id_text(key) if key < _UNNAMED else "" for key in self.keys.tolist()]
 
 
 def of_texts(vendor_ids: Sequence[str]) -> RecipientIds:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.places import chunk_of
-from dispatcher.core.results.reports import NO_ID_KEY
 from dispatcher.store.fold.tables import JoinedBatch, Tables
 
 COLUMNS_BYTES_MAX: Final = 256_000_000  # 16 million recipients
@@ -218,7 +217,7 @@ class WorkingSet:
         held = self._parts.get((chunk_id, place))
         if held is None:
             row = self._tables.chunks.recipient_ids_at(chunk_id, place)
-            given = (row.ids.keys != NO_ID_KEY).reshape(-1, row.ids.parts)
+            given = row.ids.parts_given
             states = np.zeros(given.shape, np.uint8)
             if row.states is not None:
                 states[:] = np.frombuffer(row.states, np.uint8).reshape(given.shape)
@@ -233,10 +232,10 @@ class WorkingSet:
             parts.changed = False
 
     def named_recipients(self, chunk: JoinedChunk) -> NDArray[np.bool_]:
-        """Which recipients of the chunk have an id of their own, as far as the vendor told."""
+        """Which recipients of the chunk have an id of their own for each part, as far as the vendor told."""
         named = np.zeros(chunk.count, np.bool_)
         for row in self._tables.chunks.recipient_ids(chunk.id):
-            named |= row.ids.named[: chunk.count]
+            named |= row.ids.complete[: chunk.count]
         return named
 
     def trim(self, keep: Sequence[JoinedChunk]) -> None:
