@@ -235,10 +235,10 @@ def _account(
             else:
                 missing = missing or error
     vendor: Vendor = converted(values, kind, where, _secret)
-    check_values(values, where)
     wrong = vendor.check() if missing is None else None
     if wrong:
         raise ConfigError(f"{where}: {wrong}")
+    check_values(values, where)
     return vendor, missing
 
 

@@ -95,7 +95,7 @@ ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", 
         ({"log": {"url": "sqlite:a\0b"}}, r"\[log\]: url holds a control character"),
         ({"account": {"spring": ACCOUNT | {"balance_interval_s": float("nan")}}}, "balance_interval_s must be at most"),
         ({"account": {"spring": ACCOUNT | {"flow": {"limit": 10**30}}}}, "flow.limit must be at most"),
-        ({"account": {"spring": ACCOUNT | {"send_hours": ["\x07"]}}}, "send_hours holds a control character"),
+        ({"inbound": {"opt_out_words": ["TD", "\x07"]}}, r"\[inbound\]: opt_out_words holds a control character"),
         ({"account": {"spring": ACCOUNT | {"pswd": "s3cret\x1b"}}}, "pswd holds a control character"),
     ],
 )

@@ -48,8 +48,8 @@ def _csv(rows: Rows, dice: random.Random) -> bytes:
     lines = [delimiter.join((name, number, f"{price}")) for name, (number, _, price) in zip(quoted, rows, strict=True)]
     head = dice.choice(("", f"sep={delimiter}{end}", f"名单{end}")) + delimiter.join(("姓名", "手机号", "价格"))
     text = end.join((head, *lines, ""))
-    encoding = dice.choice(("utf-8", "utf-8-sig", "utf-16", "gb18030"))
-    return text.encode(encoding)
+    encoding = dice.choice(("utf-8", "utf-8-sig", "utf-16", "gb18030", "big5", "windows-1252"))
+    return text.encode(encoding, "replace")
 
 
 def _xlsx(rows: Rows, dice: random.Random) -> bytes:
