@@ -21,7 +21,7 @@ from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
 from dispatcher.terminal.options import CONFIG_BEFORE, Group, config_before
-from dispatcher.terminal.streams import clean_streams
+from dispatcher.terminal.streams import clean_streams, open_closed_streams
 
 DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
@@ -119,6 +119,7 @@ class Commands(InstalledGroup):
         """Run, and end the process with the error's exit code; with `standalone_mode=False` raise errors instead."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        open_closed_streams()
         with clean_streams():
             code = self._run(args, prog_name, complete_var, extra)
         sys.exit(code)

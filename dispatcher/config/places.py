@@ -111,8 +111,12 @@ def _not_there(file: Path, *, given: bool) -> str:
         return f"{file}: no such file. Correct --config, or begin one: dispatcher init {file}"
     if os.environ.get("DISPATCHER_CONFIG"):
         return f"{file}: no such file, but $DISPATCHER_CONFIG names it. Correct that, or give --config."
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return "the current folder was deleted. Go to the folder of the configuration, or name it with --config."
     return (
-        f"there is no {file} in {Path.cwd()}. Go to the folder where it is, name it with --config, or begin one: "
+        f"there is no {file} in {here}. Go to the folder where it is, name it with --config, or begin one: "
         "dispatcher init"
     )
 

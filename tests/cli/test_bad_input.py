@@ -289,6 +289,26 @@ def test_control_c_ends_every_long_command_without_a_traceback(folder: Path, arg
     assert "Traceback" not in out + err
 
 
+def test_closed_standard_streams_lead_nowhere(folder: Path) -> None:
+    launched(folder, "may-sale")
+    log = (folder / "data" / "log.db").read_bytes()
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    dispatcher = [sys.executable, "-c", "from dispatcher.cli import main; main()"]
+    for arguments in (["campaign", "show", "may-sale"], ["campaign", "launch", "-", *LAUNCH, "--dry-run"]):
+        command = [*closed, *dispatcher, *arguments]
+        assert subprocess.run(command, check=False).returncode == (0 if "show" in arguments else 2)
+    assert (folder / "data" / "log.db").read_bytes()[:100] == log[:100]
+
+
+def test_a_folder_that_was_deleted_is_named_as_the_reason(folder: Path) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    gone.rmdir()
+    refused(["campaign", "list"], 2, "the current folder was deleted")
+    os.chdir(folder)
+
+
 # --- how it is done -------------------------------------------------------------------------------------------------
 
 
