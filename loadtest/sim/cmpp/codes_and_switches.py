@@ -119,7 +119,7 @@ LOGIN: tuple[Switch, ...] = (
         "version_policy",
         "strict20",
         "AMB-CMPP-6",
-        "versions taken, else status 4: 0x20, up to 0x2f, any",
+        "versions taken, else status 4: 0x20, 0x20 to 0x2f, any",
         ("strict20", "accept_2x", "any"),
     ),
     Switch("answer_version", 0x20, "AMB-CMPP-6", "Version of its CONNECT_RESP", (0x20, 0x30, 0x12)),

@@ -166,7 +166,7 @@ class Gateway:
         self.sessions.add(session)
 
     def join(self, session: Session, account: Account) -> None:
-        """A session logged in."""
+        """A session logged in. What waits for it is delivered once its answer is written."""
         session.account = account
         account.sessions.append(session)
         if self.switches.deliver_dup == "after_reconnect":
@@ -174,7 +174,6 @@ class Gateway:
                 delivery.repeated = True
                 account.outbox.append(delivery)
             account.lately.clear()
-        session.joined = True  # what waits for it goes behind the answer to its login
 
     def leave(self, session: Session) -> None:
         """A session is over; what it could not deliver waits for the next one."""

@@ -10,6 +10,7 @@ from dispatcher.cmpp.pdus import Connect, Submit
 from loadtest.sim.config import AccountConfig
 
 CONTENT_MAX = 140
+FEE_USER_TYPES = (0, 1, 2, 3)
 FEE_TYPES = (b"01", b"02", b"03", b"04", b"05")
 TIME_CHARACTERS = 16
 MSG_FMT_ASCII = 0
@@ -94,6 +95,6 @@ def _parts_right(submit: Submit, zero_taken: bool) -> bool:
 
 
 def _fees_right(submit: Submit) -> bool:
-    if submit.fee_type not in FEE_TYPES or not submit.fee_code.isdigit():
+    if submit.fee_type not in FEE_TYPES or submit.fee_user_type not in FEE_USER_TYPES or not submit.fee_code.isdigit():
         return False
     return bool(submit.fee_terminal_id) == (submit.fee_user_type == 3)

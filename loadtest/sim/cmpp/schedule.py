@@ -27,6 +27,7 @@ class Schedule:
         self._due: list[Due] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = math.inf  # a timer of uvloop may not know when it is due
 
     def __len__(self) -> int:
         return len(self._due)
@@ -37,7 +38,7 @@ class Schedule:
             call(*arguments)
             return
         heapq.heappush(self._due, Due(time.monotonic() + delay_s, next(self._order), call, arguments))
-        if self._timer is None or self._timer.when() > asyncio.get_running_loop().time() + delay_s:
+        if self._timer is None or self._timer_s > self._due[0].at_s:
             self._arm()
 
     def run_all(self) -> None:
@@ -56,7 +57,8 @@ class Schedule:
             self._timer.cancel()
             self._timer = None
         if self._due:
-            delay_s = max(self._due[0].at_s - time.monotonic(), 0)
+            self._timer_s = self._due[0].at_s
+            delay_s = max(self._timer_s - time.monotonic(), 0)
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._run)
 
     def _run(self, until_s: float | None = None) -> None:

@@ -51,6 +51,7 @@ class Answer(NamedTuple):
     of: Sequence[int] = ()
     rule: Rule | None = None
     ends: bool = False
+    lets_in: bool = False
 
 
 class Session:
@@ -70,7 +71,6 @@ class Session:
         self._stream = Stream()
         self._transport: Any = None
         self._ready: list[Answer] = []
-        self.joined = False
         self._held: list[Answer] = []
         self._late: list[bytes] = []
         self._pending: dict[asyncio.TimerHandle, list[Answer]] = {}
@@ -80,6 +80,9 @@ class Session:
         self._delivered: dict[int, Delivery] = {}
         self._active: dict[int, tuple[float, int]] = {}
         self._terminate_s = 0.0
+        self._known = False  # a login was taken
+        self._let_in = False  # its answer is written: nothing is delivered before
+        self._over = False  # TERMINATE came: nothing behind it counts
 
     # the connection
 
@@ -95,7 +98,7 @@ class Session:
 
     def data_received(self, data: bytes) -> None:
         at_s, self.stamp_s = self.stamp_s or time.monotonic(), 0.0
-        if self.deaf:
+        if self.deaf or self._has_ended():
             return
         self.heard_s = time.monotonic()
         while not self._stream.held and (swept := self._sweep(data, at_s)):
@@ -103,7 +106,7 @@ class Session:
         frames = self._stream.frames(data)
         for frame in frames:
             self._take(frame, at_s)
-            if self._transport.is_closing():
+            if self._has_ended():
                 break
         self._flush()
         if self._stream.wrong:
@@ -120,12 +123,16 @@ class Session:
         self._gateway.lost(self)
 
     def close(self) -> None:
-        """Close in good order."""
+        """Close in good order: what is answered already is written first."""
+        self._flush()
         self._transport.close()
 
     def reset(self) -> None:
         """Send RST."""
         reset(self._transport)
+
+    def _has_ended(self) -> bool:
+        return self._over or self._transport.is_closing()
 
     @property
     def waiting(self) -> int:
@@ -169,12 +176,14 @@ class Session:
     def _take(self, frame: Frame, at_s: float) -> None:
         command, sequence, body = frame
         gateway = self._gateway
-        if command & 0x80000000:
-            self._take_answer(command, sequence, body)
-            return
-        if self.account is None and not self.peer_code and command != pdus.CONNECT:
+        answers = bool(command & 0x80000000)
+        outside = self.account is None and not self.peer_code and not (answers and self._known)
+        if outside and command != pdus.CONNECT:
             gateway.violation(self, "before_connect")
             self.close()
+            return
+        if answers:
+            self._take_answer(command, sequence, body)
             return
         if self.peer_code and command != pdus.CONNECT:
             self._serve_peer(command, sequence, body)
@@ -256,8 +265,10 @@ class Session:
         frame = gateway.connect_resp(sequence, status, source, account)
         if status == 0 and account is not None and self.account is not account:
             gateway.leave(self)
+            self._known, self._let_in = True, False
             gateway.join(self, account)
-        self._ready.append(Answer(frame, rule=rule, ends=status != 0 and self.account is None))
+        ends = status != 0 and self.account is None
+        self._ready.append(Answer(frame, rule=rule, ends=ends, lets_in=status == 0))
 
     def _submit(self, sequence: int, body: bytes, at_s: float) -> None:
         gateway, account = self._gateway, self.account
@@ -339,6 +350,7 @@ class Session:
     def _terminated(self, sequence: int, rule: Rule | None) -> None:
         """The SP ends it."""
         answer = pdus.TerminateResp().pack(sequence)
+        self._over = self._gateway.switches.terminate != "without_closing_tcp"
         match self._gateway.switches.terminate:
             case "after_pending_answers":
                 self._release()
@@ -451,8 +463,8 @@ class Session:
         self._write(b"".join(together + late))
         if ends:
             self.close()
-        elif self.joined:
-            self.joined = False
+        elif any(each.lets_in for each in answers):
+            self._let_in = True
             self.pump()
 
     def _write(self, data: bytes) -> None:
@@ -535,7 +547,7 @@ class Session:
     def pump(self) -> None:
         """Fill the window with what waits here, then with what waits for any connection of the account."""
         account, window = self.account, self._gateway.switches.window
-        if account is None or self.deaf:
+        if account is None or self.deaf or not self._let_in:
             return
         frames = []
         while len(self._delivered) < window and (self._queue or account.outbox):

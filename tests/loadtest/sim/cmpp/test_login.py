@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import pytest
+
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import Malformed
-from tests.loadtest.sim.cmpp.cmpp_kit import SECRET, SP_ID, hashed, ismg
+from dispatcher.cmpp.layout import Pdu
+from tests.loadtest.sim.cmpp.cmpp_kit import SECRET, SP_ID, SUBMIT, hashed, ismg
 from tests.loadtest.sim.sim_kit import each
 
 SOURCE = hashed()
@@ -157,13 +160,35 @@ async def test_how_many_connections_an_account_may_have(value: int, expected: li
         assert statuses == expected
 
 
-async def test_before_its_login_a_peer_may_do_nothing() -> None:
+@pytest.mark.parametrize("pdu", [pdus.ActiveTest(), pdus.ActiveTestResp(), pdus.DeliverResp(1, 0), SUBMIT])
+async def test_before_its_login_a_peer_may_do_nothing(pdu: Pdu) -> None:
     async with ismg() as gateway:
         sp = await gateway.connect()
-        sp.send(pdus.ActiveTest())
+        sp.send(pdu)
         await sp.closing()
         assert sp.got == []
         assert gateway.sim.totals()["strangers"] == {"before_connect": 1}
+
+
+async def test_a_refused_login_is_answered_before_what_came_with_it_ends_the_connection() -> None:
+    async with ismg() as gateway:
+        sp = await gateway.connect()
+        sp.send(pdus.Connect(source_addr=SP_ID), SUBMIT)
+        await sp.closing()
+        assert [(type(pdu), pdu.status) for _, pdu in sp.got if isinstance(pdu, pdus.ConnectResp)] == [
+            (pdus.ConnectResp, 3)
+        ]
+
+
+async def test_what_waits_for_an_sp_is_delivered_after_the_answer_to_its_login() -> None:
+    async with ismg(latency_s=0.01) as gateway:
+        gateway.sim.gateway.phones.write(gateway.sim.gateway.accounts["spring"], {"msg": "before"})
+        sp = await gateway.connect()
+        sp.send(pdus.Connect(source_addr=SP_ID, authenticator=hashed(), timestamp=131235959))
+        await gateway.figure("connections", 1)
+        gateway.sim.gateway.phones.write(gateway.sim.gateway.accounts["spring"], {"msg": "meanwhile"})
+        await sp.answers(pdus.Deliver, 2)
+        assert [type(pdu) for _, pdu in sp.got] == [pdus.ConnectResp, pdus.Deliver, pdus.Deliver]
 
 
 async def test_a_peer_that_never_logs_in_is_let_go() -> None:

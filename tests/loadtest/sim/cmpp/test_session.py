@@ -256,6 +256,24 @@ async def test_a_session_that_the_gateway_ends(value: str, expected: list[type[A
         assert (await gateway.account())["connections"] == 0
 
 
+async def test_what_is_behind_a_terminate_does_not_count() -> None:
+    async with ismg(**NEVER) as gateway:
+        sp = await gateway.sp()
+        sp.send(SUBMIT, pdus.Terminate(), SUBMIT)
+        await sp.closing()
+        assert [type(pdu) for _, pdu in sp.got[1:]] == [pdus.SubmitResp, pdus.TerminateResp]
+        assert (await gateway.account())["numbers"] == 1
+
+
+async def test_what_was_answered_before_a_connection_is_closed_is_written() -> None:
+    async with ismg(window=2, window_violation="close", **NEVER) as gateway:
+        sp = await gateway.sp()
+        sp.send(*[SUBMIT] * 3)
+        await sp.closing()
+        assert [type(pdu) for _, pdu in sp.got[1:]] == [pdus.SubmitResp] * 2
+        assert (await gateway.account())["numbers_accepted"] == 2
+
+
 async def test_an_answer_to_nothing_is_counted() -> None:
     async with ismg() as gateway:
         sp = await gateway.sp()

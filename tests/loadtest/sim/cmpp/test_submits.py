@@ -156,7 +156,7 @@ async def test_the_longest_ascii_text(value: int, expected: list[int]) -> None:
         assert value == gateway.sim.gateway.switches.ascii_max
 
 
-@each("fee_check", [("off", [0, 0, 0, 0]), ("on", [0, 5, 5, 5])])
+@each("fee_check", [("off", [0, 0, 0, 0, 0]), ("on", [0, 5, 5, 5, 5])])
 async def test_the_fee_fields(value: str, expected: list[int]) -> None:
     async with ismg(fee_check=value) as gateway:
         sp = await gateway.sp()
@@ -165,6 +165,7 @@ async def test_the_fee_fields(value: str, expected: list[int]) -> None:
             {"fee_type": b"09"},
             {"fee_code": b"free"},
             {"fee_user_type": 2, "fee_terminal_id": b"13800138000"},
+            {"fee_user_type": 4},
         ]
         assert [(await sp.submit(**each)).result for each in fields] == expected
 
