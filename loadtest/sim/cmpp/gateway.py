@@ -30,7 +30,6 @@ from loadtest.sim.switches import Switches
 GATEWAY_ID: Final = "001001"
 LOG_EVERY_S: Final = 1.0
 SHAPES_MAX: Final = 64
-PEER_SECRET: Final = b"secret"
 log = logging.getLogger(__name__)
 
 
@@ -107,8 +106,8 @@ class Network(Protocol):
         """A phone of this gateway writes to a service anywhere; how many parts."""
         ...
 
-    def is_peer(self, login: Connect) -> bool:
-        """Does this login prove that it is a gateway or the name server?"""
+    def peer_status(self, login: Connect) -> int:
+        """The Status for another gateway or the name server; SOURCE: it is neither."""
         ...
 
     def serve(self, code: str, request: Pdu) -> Pdu | None:
@@ -286,14 +285,9 @@ class Gateway:
 
     # other gateways
 
-    def is_peer(self, login: Connect) -> bool:
-        """Does this login prove that it is a gateway or the name server?"""
-        return self.network is not None and self.network.is_peer(login)
-
-    def peer_resp(self, sequence: int, login: Connect) -> bytes:
-        """The answer to it."""
-        proof = judging.ismg_hash("spec1", login.authenticator, PEER_SECRET, b"")
-        return pdus.ConnectResp(0, proof).pack(sequence)
+    def peer_status(self, login: Connect) -> int:
+        """The Status for another gateway or the name server; SOURCE: it is neither."""
+        return judging.SOURCE if self.network is None else self.network.peer_status(login)
 
     def serve_peer(self, code: str, request: Pdu) -> Pdu | None:
         """What another gateway or the name server asks."""

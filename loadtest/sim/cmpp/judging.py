@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 from hashlib import md5
 from typing import Any
 
-from dispatcher.cmpp.pdus import Connect, Submit
+from dispatcher.cmpp.pdus import Connect, ConnectResp, Fwd, Submit
 from loadtest.sim.config import AccountConfig
 
 CONTENT_MAX = 140
@@ -16,6 +17,8 @@ TIME_CHARACTERS = 16
 MSG_FMT_ASCII = 0
 BILLING_ALONE = 2
 
+PEER_SECRET = b"secret"  # of the gateways and the name server
+LENGTH = 4
 OK, STRUCTURE, SOURCE, AUTHENTICATION, VERSION, OTHER = range(6)  # Status of CONNECT_RESP
 
 
@@ -31,6 +34,20 @@ def login_status(login: Connect, account: AccountConfig, switches: Any, local: d
     if switches.timestamp_window_s and _distance_s(login.timestamp, local) > switches.timestamp_window_s:
         return AUTHENTICATION
     return OK
+
+
+def peer_status(login: Connect, codes: Container[bytes], secret: bytes) -> int:
+    """The Status for a gateway or the name server: one of these codes, with the network's secret."""
+    if login.source_addr not in codes:
+        return SOURCE
+    text = f"{login.timestamp:010d}".encode()
+    proved = login.authenticator == source_hash(login.source_addr.ljust(6, b"\0"), secret, text)
+    return OK if proved else AUTHENTICATION
+
+
+def peer_resp(status: int, login: Connect, secret: bytes = PEER_SECRET) -> ConnectResp:
+    """The answer to the login of a gateway or the name server."""
+    return ConnectResp(status, bytes(16) if status else ismg_hash("spec1", login.authenticator, secret, b""))
 
 
 def source_hash(name: bytes, secret: bytes, timestamp: bytes) -> bytes:
@@ -66,7 +83,7 @@ def _distance_s(timestamp: int, local: datetime) -> float:
 
 def submit_result(submit: Submit, account: AccountConfig, switches: Any) -> int:
     """The Result that the fields deserve."""
-    count, length = len(submit.dest_terminal_ids), len(submit.msg_content)
+    count = len(submit.dest_terminal_ids)
     if not 1 <= count <= switches.max_dest or not all(submit.dest_terminal_ids):
         return 1
     if count > 1 and submit.registered_delivery == 1 and switches.group_with_report == "reject":
@@ -77,14 +94,19 @@ def submit_result(submit: Submit, account: AccountConfig, switches: Any) -> int:
         return 1
     if switches.fee_check == "on" and not _fees_right(submit):
         return 5
-    header_or_no_ascii = submit.msg_fmt != MSG_FMT_ASCII or submit.tp_udhi
-    if length > (CONTENT_MAX if header_or_no_ascii else switches.ascii_max):
+    if not content_fits(submit, switches.ascii_max):
         return 6
     if account.services and submit.service_id.decode("latin-1") not in account.services:
         return 7
     if submit.msg_src != account.account.encode()[:6] or not submit.src_id.startswith(account.service_code.encode()):
         return 9
     return 0
+
+
+def content_fits(message: Submit | Fwd, ascii_max: int) -> bool:
+    """Is the content of a SUBMIT or FWD short enough?"""
+    plain = message.msg_fmt == MSG_FMT_ASCII and not message.tp_udhi
+    return len(message.msg_content) <= (ascii_max if plain else CONTENT_MAX)
 
 
 def _parts_right(submit: Submit, zero_taken: bool) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.layout import HEADER, Pdu
-from loadtest.sim.cmpp import bulk
+from loadtest.sim.cmpp import bulk, judging
 from loadtest.sim.cmpp.accounts import Account, Delivery
 from loadtest.sim.cmpp.faults import Rule
 from loadtest.sim.cmpp.ledger import hexed
@@ -229,6 +229,8 @@ class Session:
         request = layouts[0].unpack(body) if layouts else "unknown command"
         if isinstance(request, str):
             gateway.malformed(self, f"{request}, first bytes {self._head(command, sequence, body)}")
+            if command == pdus.FWD:
+                self._ready.append(Answer(pdus.FwdResp(0, 0, 0, judging.LENGTH).pack(sequence), ends=self.short))
             return
         answer: Pdu | None
         match request:
@@ -245,9 +247,13 @@ class Session:
     def _connect(self, sequence: int, body: bytes) -> None:
         gateway = self._gateway
         login = pdus.Connect.layout.unpack(body)
-        if isinstance(login, pdus.Connect) and gateway.is_peer(login):
-            self.peer_code = login.source_addr.decode("latin-1")
-            self._ready.append(Answer(gateway.peer_resp(sequence, login)))
+        if isinstance(login, pdus.Connect) and (status := gateway.peer_status(login)) != judging.SOURCE:
+            if status == judging.OK:
+                self.peer_code = login.source_addr.decode("latin-1")
+            else:
+                gateway.violation(self, "refused_peer")
+            resp = judging.peer_resp(status, login)
+            self._ready.append(Answer(resp.pack(sequence), ends=status != judging.OK))
             return
         if isinstance(login, str):
             gateway.malformed(self, f"{login}, first bytes {self._head(pdus.CONNECT, sequence, body)}")

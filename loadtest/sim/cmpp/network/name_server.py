@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.layout import Pdu
-from loadtest.sim.cmpp.judging import source_hash
+from loadtest.sim.cmpp.judging import peer_resp, peer_status
 from loadtest.sim.cmpp.network.dial import Address, ask_once, login
-from loadtest.sim.cmpp.network.routes import ADD, MoRoute, MtRoute, Routes
+from loadtest.sim.cmpp.network.routes import ADD, MoRoute, MtRoute, Routes, mt_route_of
 from loadtest.sim.cmpp.stream import Stream
 
 FOUND: Final = 0
@@ -53,18 +53,16 @@ class NameServer:
         for task in self._tasks:
             task.cancel()
 
-    def is_gateway(self, connect: pdus.Connect) -> bool:
-        """Does this login prove that it is a gateway of the network?"""
-        text = f"{connect.timestamp:010d}".encode()
-        hashed = source_hash(connect.source_addr.ljust(6, b"\0"), self._secret, text)
-        return connect.source_addr in self.gateways and connect.authenticator == hashed
+    def connected(self, connect: pdus.Connect) -> pdus.ConnectResp:
+        """The answer to a login."""
+        return peer_resp(peer_status(connect, self.gateways, self._secret), connect, self._secret)
 
     def answer(self, request: Pdu) -> Pdu | None:
         """The answer to a request of a gateway."""
         self.asked[type(request).__name__] += 1
         match request:
             case pdus.MtRoute():
-                mt = next((route for route in self.mt if route.has(request.terminal_id)), None)
+                mt = mt_route_of(self.mt, request.terminal_id)
                 return mt_route_resp(mt, FOUND if mt else NONE)
             case pdus.MoRoute():
                 asked = (request.sp_code, request.service_id, request.service_code)
@@ -166,8 +164,9 @@ class _Caller(asyncio.Protocol):
             layouts = pdus.LAYOUTS.get(command)
             request = layouts[0].unpack(body) if layouts else ""
             if isinstance(request, pdus.Connect) and not self._known:
-                self._known = self._server.is_gateway(request)
-                self._transport.write(pdus.ConnectResp(0 if self._known else 3).pack(sequence))
+                resp = self._server.connected(request)
+                self._known = resp.status == 0
+                self._transport.write(resp.pack(sequence))
                 if self._known:
                     continue
             elif self._known and not isinstance(request, str):

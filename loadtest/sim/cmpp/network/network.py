@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from loadtest.sim import config as configuration
-from loadtest.sim.cmpp.gateway import PEER_SECRET
+from loadtest.sim.cmpp.judging import PEER_SECRET
 from loadtest.sim.cmpp.network.dial import Address
 from loadtest.sim.cmpp.network.name_server import NameServer
 from loadtest.sim.cmpp.network.node import Node

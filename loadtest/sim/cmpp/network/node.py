@@ -17,17 +17,18 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.layout import Pdu
 from dispatcher.cmpp.pdus import Connect, Fwd, Submit
 from loadtest.sim.cmpp.accounts import Delivery
-from loadtest.sim.cmpp.gateway import PEER_SECRET, Forward, Gateway
-from loadtest.sim.cmpp.judging import source_hash
+from loadtest.sim.cmpp.gateway import Forward, Gateway
+from loadtest.sim.cmpp.judging import BILLING_ALONE, PEER_SECRET, content_fits, peer_status
 from loadtest.sim.cmpp.network.dial import Address, Dial, ask_once, login
 from loadtest.sim.cmpp.network.name_server import CODE, mo_route, mt_route
-from loadtest.sim.cmpp.network.routes import ADD, MoRoute, MtRoute, Routes
+from loadtest.sim.cmpp.network.routes import ADD, MoRoute, MtRoute, Routes, eleven, mt_route_of
 
 MT, MO, MT_REPORT, MO_REPORT = 0, 1, 2, 3
 DELIVERED: Final = "DELIVRD"
 REJECTED: Final = "REJECTD"
 NOT_OURS: Final = 9
 OTHER: Final = 10
+TOO_LONG: Final = 6
 SEEN_MAX: Final = 1_000_000
 
 
@@ -69,12 +70,9 @@ class Node:
 
     # peers
 
-    def is_peer(self, login: Connect) -> bool:
-        """Does this login prove that it is a gateway or the name server?"""
-        if login.source_addr not in self.addresses and login.source_addr != CODE:
-            return False
-        text = f"{login.timestamp:010d}".encode()
-        return login.authenticator == source_hash(login.source_addr.ljust(6, b"\0"), PEER_SECRET, text)
+    def peer_status(self, login: Connect) -> int:
+        """The Status for another gateway or the name server; SOURCE: it is neither."""
+        return peer_status(login, {*self.addresses, CODE}, PEER_SECRET)
 
     def serve(self, code: str, request: Pdu) -> Pdu | None:
         """The answer to a peer's request; None: no answer."""
@@ -111,7 +109,7 @@ class Node:
 
     def is_local(self, number: bytes) -> bool:
         """Is this number of our own segments?"""
-        digits = _eleven(number)
+        digits = eleven(number)
         return any(start <= digits[: len(start)] <= end for start, end in self.segments)
 
     def forward(self, forward: Forward, submit: Submit) -> None:
@@ -126,8 +124,7 @@ class Node:
             self._start(self._find_routes())
 
     def _route(self, number: bytes) -> MtRoute | None:
-        digits = _eleven(number)
-        return next((each for each in self.mt if each.has(digits)), None)
+        return mt_route_of(self.mt, number)
 
     async def _find_routes(self) -> None:
         """One question at a time: its answer may be that for all that wait."""
@@ -142,7 +139,7 @@ class Node:
 
     async def _ask_route(self, number: bytes) -> MtRoute | None:
         self.counts["routes_asked"] += 1
-        answer = await self._ask(pdus.MtRoute(self.code, _eleven(number)))
+        answer = await self._ask(pdus.MtRoute(self.code, eleven(number)))
         if not isinstance(answer, pdus.MtRouteResp) or answer.result == 1:
             return None
         place = (answer.route_id, answer.destination_id, answer.gateway_ip, answer.gateway_port)
@@ -151,6 +148,7 @@ class Node:
         return route
 
     def _forward_to(self, route: MtRoute, forward: Forward, submit: Submit) -> None:
+        billed = submit.registered_delivery == BILLING_ALONE
         fwd = Fwd(
             source_id=self.code,
             destination_id=route.gateway,
@@ -159,7 +157,7 @@ class Node:
             msg_id=forward.msg_id,
             pk_total=submit.pk_total,
             pk_number=submit.pk_number,
-            registered_delivery=int(forward.wanted),
+            registered_delivery=BILLING_ALONE if billed else int(forward.wanted),
             msg_level=submit.msg_level,
             service_id=submit.service_id,
             fee_user_type=submit.fee_user_type,
@@ -176,13 +174,13 @@ class Node:
             msg_content=submit.msg_content,
         )
         if forward.wanted:
-            self._open[forward.msg_id, forward.number] = forward
+            self._open[forward.msg_id, eleven(forward.number)] = forward
 
         def answered(answer: Pdu | None) -> None:
             result = answer.result if isinstance(answer, pdus.FwdResp) else None
             self.results["no answer" if result is None else str(result)] += 1
             if result != 0:
-                self._open.pop((forward.msg_id, forward.number), None)
+                self._open.pop((forward.msg_id, eleven(forward.number)), None)
                 self._rejected(forward)
 
         self._dial(route).ask(fwd, answered)
@@ -198,7 +196,7 @@ class Node:
             return 4
         if self._is_repeated(fwd, body.dest_terminal_id):
             return 0
-        forward = self._open.pop((body.msg_id, body.dest_terminal_id), None)
+        forward = self._open.pop((body.msg_id, eleven(body.dest_terminal_id)), None)
         if forward is None:
             self.counts["mt_reports_unknown"] += 1
             return 0
@@ -221,24 +219,32 @@ class Node:
         return OTHER if take is None else take(fwd)
 
     def _take_message(self, fwd: Fwd) -> int:
-        number = fwd.dest_ids[0] if fwd.dest_ids else b""
-        if not self.is_local(number):
+        if not fwd.dest_ids or not all(map(self.is_local, fwd.dest_ids)):
             self.counts["mt_refused"] += 1
             return NOT_OURS
-        if self._is_repeated(fwd, number):
-            return 0
+        if not content_fits(fwd, self._gateway.switches.ascii_max):
+            self.counts["mt_refused"] += 1
+            return TOO_LONG
+        for number in fwd.dest_ids:
+            if not self._is_repeated(fwd, number):
+                self._take_number(fwd, number)
+        return 0
+
+    def _take_number(self, fwd: Fwd, number: bytes) -> None:
         self.counts["mt_received"] += 1
+        if fwd.registered_delivery == BILLING_ALONE:
+            self.counts["mt_billed"] += 1
+            return
         gateway, switches = self._gateway, self._gateway.switches
-        status = gateway.phones.status(_eleven(number))
+        status = gateway.phones.status(eleven(number))
         self.statuses[status] += 1
         if fwd.registered_delivery != 1:
-            return 0
+            return
         if switches.report_loss and gateway.random.random() < switches.report_loss:
             self.counts["mt_reports_lost"] += 1
-            return 0
+            return
         delay_s = gateway.clock.real_s(gateway.phones.delay_s())
-        gateway.phones.schedule.after(delay_s, self._report_back, fwd.source_id, fwd.msg_id, number, status)
-        return 0
+        gateway.phones.schedule.after(delay_s, self._report_back, fwd, number, status)
 
     def _is_repeated(self, fwd: Fwd, number: bytes) -> bool:
         """A FWD without an answer comes again, and is not a second message."""
@@ -251,11 +257,13 @@ class Node:
             self._seen.popitem(last=False)
         return False
 
-    def _report_back(self, source: bytes, msg_id: int, number: bytes, status: str) -> None:
+    def _report_back(self, of: Fwd, number: bytes, status: str) -> None:
         when = self._gateway.clock.local().strftime("%y%m%d%H%M").encode()
-        body = pdus.ReportBody(msg_id, status.encode(), when, when, number).pack(0)[12:]
-        fwd = Fwd(self.code, source, 1, MT_REPORT, msg_id, dest_ids=(number,), registered_delivery=0, msg_content=body)
-        self._send_back(source, fwd, "mt_reports")
+        body = pdus.ReportBody(of.msg_id, status.encode(), when, when, number).pack(0)[12:]
+        head = (self.code, of.source_id, 1, MT_REPORT, of.msg_id)
+        service = (of.src_id,) if of.src_id else ()
+        fwd = Fwd(*head, registered_delivery=0, src_id=number, dest_ids=service, msg_content=body)
+        self._send_back(of.source_id, fwd, "mt_reports")
 
     def _send_back(self, source: bytes, fwd: Fwd, name: str) -> None:
         self.counts[f"{name}_sent"] += 1
@@ -428,8 +436,3 @@ class Node:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _eleven(number: bytes) -> bytes:
-    """The number without a prefix."""
-    return number.removeprefix(b"+").removeprefix(b"86") if len(number) > 11 else number

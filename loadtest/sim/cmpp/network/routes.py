@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -30,7 +31,7 @@ class MtRoute(msgspec.Struct, frozen=True):
     def is_legal(self) -> bool:
         """Can it be a route at all?"""
         digits = self.start.isdigit() and self.end.isdigit() and len(self.start) == len(self.end)
-        return digits and self.start <= self.end and _gateway_is_legal(self.gateway, self.port)
+        return digits and self.start <= self.end and _gateway_is_legal(self.gateway, self.ip, self.port)
 
 
 class MoRoute(msgspec.Struct, frozen=True):
@@ -53,11 +54,31 @@ class MoRoute(msgspec.Struct, frozen=True):
 
     def is_legal(self) -> bool:
         """Can it be a route at all?"""
-        return self.sp_code.isdigit() and self.start <= self.end and _gateway_is_legal(self.gateway, self.port)
+        return self.sp_code.isdigit() and self.start <= self.end and _gateway_is_legal(self.gateway, self.ip, self.port)
 
 
-def _gateway_is_legal(gateway: bytes, port: int) -> bool:
-    return len(gateway) == 6 and gateway.isdigit() and port > 0
+def _gateway_is_legal(gateway: bytes, ip: bytes, port: int) -> bool:
+    return len(gateway) == 6 and gateway.isdigit() and port > 0 and _is_address(ip)
+
+
+def eleven(number: bytes) -> bytes:
+    """The number without a prefix."""
+    return number.removeprefix(b"+").removeprefix(b"86") if len(number) > 11 else number
+
+
+def mt_route_of(routes: Iterable[MtRoute], number: bytes) -> MtRoute | None:
+    """The route of a number: that of the smallest segment which has it."""
+    digits = eleven(number)
+    found = [route for route in routes if route.has(digits)]
+    return min(found, key=lambda route: int(route.end) - int(route.start), default=None)
+
+
+def _is_address(ip: bytes) -> bool:
+    try:
+        IPv4Address(ip.decode("latin-1"))
+    except ValueError:
+        return False
+    return True
 
 
 R = TypeVar("R", MtRoute, MoRoute)

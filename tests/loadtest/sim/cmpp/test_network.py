@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from dispatcher.cmpp import pdus
+from dispatcher.cmpp.layout import HEADER
 from dispatcher.cmpp.long_texts import read_part
 from dispatcher.cmpp.reports import read_report
 from dispatcher.errors import ConfigError
-from loadtest.sim.cmpp.gateway import PEER_SECRET
+from loadtest.sim.cmpp.judging import PEER_SECRET, ismg_hash
 from loadtest.sim.cmpp.network.dial import Address, ask_once, login
 from loadtest.sim.cmpp.network.network import CmppNetwork
-from loadtest.sim.cmpp.network.routes import ADD, CHANGE, DELETE, MoRoute, MtRoute, Routes
+from loadtest.sim.cmpp.network.routes import ADD, CHANGE, DELETE, MoRoute, MtRoute, Routes, mt_route_of
 from loadtest.sim.config import read, read_all
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, SECRET, SP_ID, Ismg, Sp, submit
 from tests.loadtest.sim.sim_kit import each
@@ -202,6 +203,9 @@ async def test_a_phone_that_no_gateway_has() -> None:
         (pdus.Fwd(b"001001", b"079101", dest_ids=(HERE,)), 9),
         (pdus.Fwd(b"001001", b"079101", dest_ids=()), 9),
         (pdus.Fwd(b"001001", b"079101", msg_fwd_type=1, dest_ids=(b"10086",)), 9),
+        (pdus.Fwd(b"001001", b"079101", dest_ids=(THERE, HERE)), 9),
+        (pdus.Fwd(b"001001", b"079101", dest_ids=(THERE,), msg_content=bytes(160)), 6),
+        (pdus.Fwd(b"001001", b"079101", dest_ids=(THERE,), msg_fmt=8, msg_content=bytes(142)), 6),
         (pdus.Fwd(b"001001", b"079101", msg_fwd_type=7), 10),
         (pdus.Fwd(b"001001", b"079101", msg_fwd_type=2, msg_content=b"short"), 4),
         (pdus.Fwd(b"001001", b"079101", msg_fwd_type=3, msg_content=b"short"), 4),
@@ -213,6 +217,57 @@ async def test_what_a_gateway_does_not_take(fwd: pdus.Fwd, result: int) -> None:
         now = net.network.gateways[ONE].gateway.clock.local()
         answer = await ask_once(net.network.long[TWO], login(b"001001", PEER_SECRET, now), fwd)
         assert answer == pdus.FwdResp(fwd.msg_id, 1, 1, result)
+
+
+async def test_every_number_of_a_forwarded_message_is_taken_and_reported() -> None:
+    sent: list[pdus.Fwd] = []
+    async with both() as net:
+        there, here = net.network.nodes[TWO], net.network.nodes[ONE]
+        take = here._take
+
+        def taken(fwd: pdus.Fwd) -> int:
+            sent.append(fwd)
+            return take(fwd)
+
+        here._take = taken  # type: ignore[method-assign]
+        numbers = (THERE, b"86" + THERE[:-1] + b"1")
+        fwd = pdus.Fwd(ONE.encode(), TWO.encode(), msg_id=7, registered_delivery=1, src_id=b"1069", dest_ids=numbers)
+        assert there.serve(ONE, fwd) == pdus.FwdResp(7, 1, 1, 0)
+        await until(lambda: net.figures(TWO).get("mt_reports_acked") == 2)
+        assert net.figures(TWO)["mt_received"] == 2
+    assert [(each.src_id, each.dest_ids) for each in sent] == [(number, (b"1069",)) for number in numbers]
+
+
+async def test_a_message_for_billing_alone_is_forwarded_as_such_and_reaches_no_phone() -> None:
+    async with both() as net:
+        sp = await net.sp()
+        await sp.submit(dest_terminal_ids=(THERE,), registered_delivery=2)
+        await until(lambda: net.figures(TWO).get("mt_billed") == 1)
+        assert net.figures(TWO)["statuses"] == {}
+
+
+async def test_a_forwarded_message_of_a_wrong_length_is_answered() -> None:
+    async with both() as net:
+        now = net.network.gateways[ONE].gateway.clock.local()
+        reader, writer = await asyncio.open_connection(*net.network.long[TWO])
+        writer.write(login(ONE.encode(), PEER_SECRET, now).pack(1) + HEADER.pack(13, pdus.FWD, 2) + b"x")
+        assert (await reader.readexactly(30))[12] == 0
+        assert await reader.readexactly(23) == pdus.FwdResp(0, 0, 0, 4).pack(2)
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "secret", "status"), [(ONE, b"secret", 0), (ONE, b"wrong", 3), ("002001", b"secret", 2)]
+)
+async def test_gateways_and_the_name_server_answer_logins_alike(code: str, secret: bytes, status: int) -> None:
+    async with both() as net:
+        connect = login(code.encode(), secret, net.network.gateways[ONE].gateway.clock.local())
+        proof = bytes(16) if status else ismg_hash("spec1", connect.authenticator, PEER_SECRET, b"")
+        for address in (net.network.long[TWO], net.network.name_server.address):
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(connect.pack(1))
+            assert await reader.readexactly(30) == pdus.ConnectResp(status, proof).pack(1)
+            writer.close()
 
 
 async def test_a_message_from_a_phone_reaches_the_sp_of_another_gateway() -> None:
@@ -287,6 +342,7 @@ async def test_a_route_update_is_checked_and_pushed_to_every_gateway() -> None:
         pdus.MtRouteUpdate(ADD, 0, b"079101", b"127.0.0.1", 7890, b"13900x", b"139009"),
         pdus.MtRouteUpdate(ADD, 0, b"079101", b"127.0.0.1", 7890, b"139009", b"139000"),
         pdus.MtRouteUpdate(ADD, 0, b"", b"127.0.0.1", 7890, b"139000", b"139009"),
+        pdus.MtRouteUpdate(ADD, 0, b"079101", b"127.0.0.256", 7890, b"139000", b"139009"),
         pdus.MtRouteUpdate(CHANGE, 77, b"079101", b"127.0.0.1", 7890, b"139000", b"139009"),
         pdus.MtRouteUpdate(9, 0, b"079101", b"127.0.0.1", 7890, b"139000", b"139009"),
         pdus.MoRouteUpdate(ADD, 0, b"079101", b"127.0.0.1", 0, b"1000"),
@@ -354,6 +410,9 @@ def test_routes_have_the_segments_and_services_that_they_say() -> None:
     service = MoRoute(0, b"079101", b"127.0.0.1", 7930, b"1000", b"TPCQ", 1000, 2000)
     cases = [(b"1000", b"TPCQ", 1500), (b"10001", b"TPCQ", 2000), (b"1000", b"TPCQ", 2001), (b"1000", b"", 0)]
     assert [service.has(*case) for case in cases] == [True, True, False, False]
+    wide = MtRoute(1, b"001001", b"127.0.0.1", 7930, b"130000", b"199999")
+    found = [mt_route_of([wide, segment], number) for number in (b"8613900000000", b"13910000000", b"12900000000")]
+    assert found == [segment, wide, None]
     routes: Routes[MtRoute] = Routes()
     assert not routes.change(DELETE, segment)
     assert routes.change(ADD, segment)
