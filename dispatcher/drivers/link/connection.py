@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import Final
+from typing import Final, cast
 
 from dispatcher.cmpp.link import (
     Answers,
@@ -172,7 +172,7 @@ class Connection(asyncio.Protocol):
                 await self._wanted.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is no asyncio.Transport
         if self._leaving:
             transport.abort()
             return

@@ -6,6 +6,7 @@ import asyncio
 from array import array
 
 import pytest
+import uvloop
 
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import Kind, RunsAnswer
@@ -267,3 +268,12 @@ async def test_two_lanes_chunks_at_one_link_keep_its_window_full():
     async with sender() as it:
         answers = await asyncio.gather(*(it.send(40, first=FIRST + 100 * at, lane=Lane()) for at in range(2)))
         assert [words(each) for each in answers] == [[(40, "accepted", "0")]] * 2
+
+
+def test_a_link_works_on_the_event_loop_that_dispatcher_run_uses() -> None:
+    async def send() -> RunsAnswer:
+        async with sender() as link:
+            return await link.send(3)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert words(runner.run(send())) == [(3, "accepted", "0")]
