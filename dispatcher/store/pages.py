@@ -124,7 +124,7 @@ def paint(
 def _paint_recipient_ids(row: IdRow, index: NDArray[np.uint32], vendor_ids: _Names) -> None:
     """Each recipient's ids; those of the parts of a long message with a space between them."""
     ids = row.ids.cut(0, len(index))
-    texts, named = ids.all_texts(), ids.named
+    texts, named = ids.all_texts(), ids.named & (ids.complete | (index == 0))
     if ids.parts > 1:
         texts = [" ".join(filter(None, texts[at : at + ids.parts])) for at in range(0, len(texts), ids.parts)]
     first = vendor_ids.extend(texts)
@@ -135,7 +135,7 @@ def _paint_recipient_ids(row: IdRow, index: NDArray[np.uint32], vendor_ids: _Nam
 def _paint_parts(row: IdRow, parts: NDArray[np.uint8], delivered: NDArray[np.uint8]) -> None:
     """How many parts each recipient's message has, and how many of them were delivered."""
     ids = row.ids.cut(0, len(parts))
-    given, named = ids.parts_given, ids.named
+    given, named = ids.parts_given, ids.named & (ids.complete | (parts == 0))
     parts[named] = given.sum(axis=1)[named]
     if row.states is not None:
         states = np.frombuffer(row.states, np.uint8)[: given.size].reshape(given.shape)

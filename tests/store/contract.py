@@ -446,18 +446,35 @@ class StoreContract:
         [reports_of] = scene.reader().reports()
         assert (reports_of.rows, reports_of.waiting, reports_of.applied, reports_of.repeats) == (11, 1, 9, 1)
 
-    def test_a_message_without_an_answer_for_a_part_stays_unknown_and_is_never_delivered(self, scene: Scene):
+    @pytest.mark.parametrize("late", [False, True], ids=["before its reports", "after its reports"])
+    def test_a_message_is_unknown_until_all_its_parts_have_an_answer(self, scene: Scene, late: bool):
         intent = scene.intent(0, 4)
         ids = [11, 0, 13, 21, 22, 23, 31, 0, 0, 0, 0, 0]
         scene.history.outcomes("spring", intent, (0, 4, "unknown", "broken"), ids=ids, parts=3)
         assert scene.words()[:4] == ["unknown", "accepted", "unknown", "unknown"]
-        rows = [("11", 0, 1, "D", 0), ("13", 0, 1, "D", 0), *[(str(n), 0, 1, "D", 0) for n in (21, 22, 23)]]
-        scene.history.reports("spring", [*rows, ("31", 0, 2, "LATE", 0)])
-        assert scene.words()[:4] == ["unknown", "delivered", "failed", "unknown"]
-        assert (scene.counts()["unknown"], scene.counts().get("accepted", 0)) == (2, 0)
         (page,) = scene.reader().pages("c1", now_ms=NOW_MS)
-        assert (page.parts.tolist()[:4], page.parts_delivered.tolist()[:4]) == ([3, 3, 3, 0], [2, 3, 0, 0])
+        assert (page.parts.tolist()[:4], page.parts_delivered.tolist()[:4]) == ([3, 3, 3, 0], [0] * 4)
         assert [page.vendor_ids[index] for index in page.vendor_id_index.tolist()][:3] == ["11 13", "21 22 23", "31"]
+
+        def reports() -> None:
+            rows = [("13", 0, 1, "LAST", 8), ("11", 0, 1, "FIRST", 9), *[(str(n), 0, 1, "D", 0) for n in (21, 22, 23)]]
+            scene.history.reports("spring", [("12", 0, 1, "EARLY", 7), *rows, ("31", 0, 2, "UNDELIV", 0)])
+            scene.driver.all()
+
+        if late:
+            reports()
+            assert scene.words()[:4] == ["unknown", "delivered", "unknown", "unknown"]
+        scene.history.outcomes("spring", intent, (0, 1, "accepted"), ids=[11, 12, 13], parts=3)
+        scene.driver.all()
+        if not late:
+            reports()
+        assert scene.words()[:4] == ["delivered", "delivered", "unknown", "unknown"]
+        (page,) = scene.reader().pages("c1", now_ms=NOW_MS)
+        assert (page.codes[page.code_index[0]], int(page.reported_s[0])) == ("FIRST", 9)
+        assert (page.vendor_ids[page.vendor_id_index[0]], page.parts_delivered.tolist()[:4]) == (
+            "11 12 13",
+            [3, 3, 0, 0],
+        )
 
     def test_an_id_that_two_recipients_were_given_is_the_first_ones(self, scene: Scene):
         for start, ids in ((0, ("7001", "7002")), (2, ("7001", "7003"))):

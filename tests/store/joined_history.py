@@ -338,8 +338,10 @@ def ids_of(record: Outcomes | Resolved, recipients: int) -> list[tuple[str, ...]
 
 
 def names_of(chunk: NaiveChunk, index: int, ids: tuple[str, ...], *, is_answered: bool = True) -> list[Name]:
-    """The ids of one recipient. If it has no answer, the parts without an id are there, too."""
-    of_message = tuple(vendor_id for vendor_id in ids if vendor_id or not is_answered) if len(ids) > 1 else ()
+    """The ids of one recipient; none yet if a part of its message has no answer."""
+    if not is_answered and "" in ids:
+        return []
+    of_message = tuple(vendor_id for vendor_id in ids if vendor_id) if len(ids) > 1 else ()
     return [Name(chunk.account, vendor_id, chunk, index, (), of_message) for vendor_id in ids if vendor_id]
 
 
@@ -360,7 +362,7 @@ def expected(history: History, lanes: dict[int, int], reports: dict[int, int]) -
                 if state != "returned":
                     result.state[chunk.batch][number] = ("in_flight" if state == "in flight" else state, code)
         for name in names:
-            if name.at is not None and name.chunk.state[name.at] == "unknown" and "" not in name.of_message:
+            if name.at is not None and name.chunk.state[name.at] == "unknown":
                 result.state[name.chunk.batch][name.chunk.numbers[name.at]] = ("accepted", "")
         read = history.decoded.get(("reports", partition), [])[: reports.get(partition, 0)]
         rows = [

@@ -15,7 +15,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from dispatcher.core.results.journal import JoinedChunk
-from schemas.records import Finished, Intent, Job
+from schemas.records import Finished, Intent, Job, Outcomes
 from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import LAUNCHED_MS, History, Name, chunks_of, expected
@@ -127,9 +127,28 @@ class Writer:
                 effect = self.random.choice(effects)
                 runs.append((at, size, effect, self.random.choice(["0", "8", "9"])))
             at += size
-        if runs:
+        lacking = self.lacking(account, offset)
+        if lacking and self.random.random() < 0.5:
+            index, ids = self.random.choice(lacking)
+            self.ids += len(ids)
+            answered = [vendor_id or 500_000 + self.ids + part for part, vendor_id in enumerate(ids)]
+            self.history.outcomes(account, offset, (index, 1, "accepted", "0"), ids=answered, parts=len(ids))
+        elif runs:
             fields = self.some_ids(sum(size for _, size, *_ in runs))
             self.history.outcomes(account, offset, *runs, **fields)
+
+    def lacking(self, account: str, offset: int) -> list[tuple[int, list[int]]]:
+        """The recipients of a chunk that were unknown with ids for some of their parts: their positions and ids."""
+        found = []
+        for record in self.history.decoded["lanes", lane_partition(account)]:
+            if isinstance(record, Outcomes) and record.intent == offset and record.parts > 1 and record.ids:
+                numbers = [number for (number,) in struct.iter_unpack("<Q", record.ids)]
+                places = [(run.effect, run.start + at) for run in record.runs for at in range(run.count)]
+                for at, (effect, index) in enumerate(places):
+                    ids = numbers[at * record.parts : (at + 1) * record.parts]
+                    if effect == "unknown" and any(ids) and not all(ids):
+                        found.append((index, ids))
+        return found
 
     def some_ids(self, recipients: int) -> dict[str, Any]:
         """Ids for so many recipients, or none: numbers up to 2^64, one or more for each, or texts."""

@@ -1,8 +1,8 @@
 """The vendor's ids of neighbouring recipients, as keys: one or more for each, no object per recipient.
 
 A long message has an id and a report for each of its parts. A recipient is failed as soon as a part failed, and
-delivered when all its parts are. Of a message without an answer for some parts only the others have ids: it is never
-delivered as far as is known. Pure.
+delivered when all its parts are. Of a message without an answer for some parts only the others have ids: their reports
+wait until all parts have an answer. Pure.
 """
 
 from __future__ import annotations
@@ -56,6 +56,13 @@ class RecipientIds(msgspec.Struct, frozen=True):
         """Which recipients have an id for each part of their message."""
         lacking: NDArray[np.bool_] = (self.keys == _UNNAMED).reshape(-1, self.parts).any(axis=1)
         return self.named & ~lacking
+
+    @property
+    def matched_keys(self) -> Keys:
+        """The keys that reports are matched with: without those of messages that lack an answer for a part."""
+        if not (self.keys == _UNNAMED).any():
+            return self.keys
+        return np.where(np.repeat(self.complete, self.parts), self.keys, _UNNAMED)
 
     @property
     def bounds(self) -> tuple[int, int]:

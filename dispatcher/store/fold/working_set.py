@@ -207,7 +207,7 @@ class WorkingSet:
         """(sorted keys, index of each among the ids) of the ids that the record at this place gave to a chunk."""
         held = self._keys.get((chunk_id, place))
         if held is None:
-            keys = self._tables.chunks.recipient_ids_at(chunk_id, place).ids.keys
+            keys = self._tables.chunks.recipient_ids_at(chunk_id, place).ids.matched_keys
             order = np.argsort(keys, kind="stable").astype(np.int32)
             held = self._keys[chunk_id, place] = (keys[order], order)
         return held
