@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from consumers.results.evidence_search import BY, LOOK_EVERY_S, decision
+from consumers.results.evidence_search import BY, LOOK_EVERY_S, decision, message_decision
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, UnexplainedId, conclude
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
+from dispatcher.core.results.message_evidence import MessageProof, MessageSearch
 from dispatcher.core.results.places import chunk_id, chunk_of, intent_of, lane_place
 from dispatcher.core.results.recipient_ids import RecipientIds
 from schemas.records import Decided, Job, Reports, Resolved, ResolvedAs
@@ -48,6 +50,8 @@ class Books:
         self.chunks: dict[int, JoinedChunk] = {}
         self.of_id: dict[str, list[JoinedChunk]] = {}
         self.reported: dict[str, set[int]] = {}
+        self.given: set[str] = set()  # the ids that answers gave to single recipients
+        self._named: set[tuple[int, int]] = set()  # (chunk, position in its batch) of the recipients that have one
 
     def read(self) -> None:
         """Fold what is new: reports first, so that the journal is never behind them."""
@@ -97,6 +101,20 @@ class Books:
                     )
                 )  # fmt: skip
         return found
+
+    def nameless(self) -> dict[int, list[Candidate]]:
+        """By batch, the pieces in which recipients may have an id of their own that is not known."""
+        found: dict[int, list[Candidate]] = {}
+        for chunk in self.chunks.values():
+            has_all = chunk.state == State.ACCEPTED and (chunk_of(chunk.id), chunk.start) in self._named
+            if self._may_be(chunk) and not has_all:
+                found.setdefault(chunk.batch, []).append(self.candidate(chunk))
+        return found
+
+    def named_of(self, chunk: Candidate) -> NDArray[np.bool_]:
+        """Which recipients of it have an id of their own."""
+        positions = range(chunk.start, chunk.start + chunk.count)
+        return np.array([(chunk_of(chunk.id), at) in self._named for at in positions])
 
     def candidate(self, chunk: JoinedChunk) -> Candidate:
         """The chunk as the search sees it; all clocks agree here."""
@@ -148,7 +166,14 @@ class Books:
         self.chunks[rest.id] = rest
 
     def named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, place: int) -> None:
-        self.of_id.setdefault(vendor_id, []).append(chunk)
+        if ids is None:
+            self.of_id.setdefault(vendor_id, []).append(chunk)
+            return
+        texts = ids.all_texts()
+        self.given.update(texts)
+        for at in range(chunk.count):
+            if any(texts[at * ids.parts : (at + 1) * ids.parts]):
+                self._named.add((chunk_of(chunk.id), chunk.start + at))
 
     def moved(self, chunk: JoinedChunk, before: State) -> None: ...
 
@@ -176,7 +201,7 @@ class Evidence:
         self._told: dict[int, float] = {}
         self._seen: dict[int, float] = {}
         self._rng = random.Random(f"{world.seed}, evidence")
-        self.acts = self._rng.random() < EVIDENCE_SHARE and not vendor.memory.acts and not vendor.answers_in_runs
+        self.acts = self._rng.random() < EVIDENCE_SHARE and not vendor.memory.acts
         log.listeners.append(self._written)
         if self.acts:
             world.after(LOOK_EVERY_S, self._look)
@@ -190,6 +215,14 @@ class Evidence:
     def left(self) -> tuple[str, int] | None:
         """An unknown chunk at the end that a report says was taken: what is wrong, and its intent."""
         self.books.read()
+        if self.acts and self.vendor.answers_in_runs:
+            return next(
+                (
+                    (f"{number} is unknown, though a report says it was taken", intent_of(chunk.id)[1])
+                    for chunk, number in self._reported_alone()
+                ),
+                None,
+            )
         for chunk in self.books.unknown() if self.acts else ():
             if vendor_id := self._taken_as(chunk):
                 _, intent = intent_of(chunk.id)
@@ -212,6 +245,10 @@ class Evidence:
     def _look(self) -> None:
         self.world.after(LOOK_EVERY_S, self._look)
         self.books.read()
+        if self.vendor.answers_in_runs:
+            self._search_messages()
+            self._ask_of_each()
+            return
         if self.books.unknown():
             self._search()
             self._ask()
@@ -245,10 +282,64 @@ class Evidence:
                     )
                 )  # fmt: skip
 
+    def _search_messages(self) -> None:
+        """A report proves one message, where every recipient has an id of its own."""
+        search = MessageSearch(
+            [
+                UnexplainedId(vendor_id=vendor_id, numbers=np.array(sorted(numbers), np.int64), reports=1,
+                              first_offset=0, first_ms=0, named=())
+                for vendor_id, numbers in self.books.reported.items()
+                if vendor_id not in self.books.given
+            ]
+        )  # fmt: skip
+        for batch, candidates in self.books.nameless().items():
+            search.look(np.array(self.books.numbers_of(batch), np.int64), candidates, self.books.named_of)
+        together: dict[int, list[MessageProof]] = {}
+        for proof in search.proofs(self.vendor.segments.__getitem__):
+            if self._told.get(proof.place, float("-inf")) + AGAIN_S <= self.world.now_s:
+                self._told[proof.place] = self.world.now_s
+                together.setdefault(chunk_of(proof.place), []).append(proof)
+        for proofs in together.values():
+            self._decide(message_decision(ACCOUNT, proofs, 0))
+
+    def _ask_of_each(self) -> None:
+        """A person says of unknown recipients of a chunk, one by one, which were not taken."""
+        for chunk in self.books.unknown():
+            since_s = self._seen.setdefault(chunk.id, self.world.now_s)
+            if self.world.now_s - since_s < ASKED_AFTER_S:
+                continue
+            self._seen[chunk.id] = self.world.now_s
+            numbers = self.books.numbers_of(chunk.batch, chunk)
+            ranges = tuple(
+                (chunk.start - chunk.first + at, 1)
+                for at, number in enumerate(numbers)
+                if not self.vendor.taken.get(b"%d" % number)
+            )
+            if ranges:
+                campaign = self.books.candidate(chunk).campaign
+                self._decide(
+                    Decided(
+                        account=ACCOUNT, campaign=campaign, intents=(intent_of(chunk.id)[1],),
+                        verdict=ResolvedAs.NOT_SENT, at_ms=0, by="li@desk", ranges=ranges,
+                    )
+                )  # fmt: skip
+
+    def _reported_alone(self) -> Iterator[tuple[JoinedChunk, int]]:
+        """The unknown recipients that reports say were taken, under ids that no answer gave."""
+        told = {
+            number
+            for vendor_id, numbers in self.books.reported.items()
+            for number in numbers
+            if vendor_id not in self.books.given
+        }
+        for chunk in self.books.unknown():
+            yield from ((chunk, number) for number in self.books.numbers_of(chunk.batch, chunk) if number in told)
+
     def _decide(self, decided: Decided) -> None:
         [intent] = decided.intents
         self.world.say("%s: %d was %s", decided.by, intent, decided.verdict, intent=intent)
-        self.known_s.setdefault(intent, self.world.now_s)
+        if not decided.ranges:
+            self.known_s.setdefault(intent, self.world.now_s)
         self.log.put("jobs", [decided])
 
     def _written(self, topic: str, offset: int, record: Any) -> None:
@@ -257,6 +348,8 @@ class Evidence:
             return
         intent = self.log.topics["lanes"][record.intent]
         first = FIRST_NUMBER + self.log.topics["jobs"][intent.job].offset + intent.start
-        never = [number for number in range(first, first + intent.count) if not self.vendor.taken.get(b"%d" % number)]
+        ranges = record.ranges or ((0, intent.count),)
+        numbers = [first + at for start, count in ranges for at in range(start, start + count)]
+        never = [number for number in numbers if not self.vendor.taken.get(b"%d" % number)]
         if never:
             raise self.world.broken(f"{never[0]} counts as sent by evidence, and never was", [record.intent])

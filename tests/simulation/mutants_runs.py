@@ -13,9 +13,10 @@ from dispatcher.core.lane import state as lane
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.consequences import Consequences
 from dispatcher.core.lane.state import Change, Chunk, ChunkEvent, LaneState
+from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.verdict import Kind
 from dispatcher.core.ranges import Ranges
-from schemas.records import Effect, Outcomes, Run, Slice
+from schemas.records import Decided, Effect, Outcomes, Resolved, ResolvedAs, Run, Slice
 from tests.simulation.mutants_lane import mutated_checkpoint
 
 
@@ -90,6 +91,34 @@ def an_answer_for_one_recipient_is_one_for_those_behind_it(patch: MonkeyPatch) -
     _records(patch, spread)
 
 
+def a_proof_of_one_recipient_is_one_of_its_whole_chunk(patch: MonkeyPatch) -> None:
+    original = Unknowns.decided
+
+    def decided(self: Unknowns, offset: int, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
+        original(self, offset, chunk, msgspec.structs.replace(decision, ranges=(), ids=b""), now_s, now_ms)
+
+    patch.setattr(Unknowns, "decided", decided)
+
+
+def a_resolution_of_some_recipients_is_one_of_the_others_too(patch: MonkeyPatch) -> None:
+    original = LaneState._resolved
+
+    def resolved(self: LaneState, record: Resolved) -> Change:
+        return original(self, msgspec.structs.replace(record, ranges=()))
+
+    patch.setattr(LaneState, "_resolved", resolved)
+
+
+def who_was_proven_to_be_texted_is_sent_again(patch: MonkeyPatch) -> None:
+    original = Unknowns.decided
+
+    def decided(self: Unknowns, offset: int, chunk: Chunk, decision: Decided, now_s: float, now_ms: int) -> None:
+        verdict = ResolvedAs.NOT_SENT if decision.ranges else decision.verdict
+        original(self, offset, chunk, msgspec.structs.replace(decision, verdict=verdict), now_s, now_ms)
+
+    patch.setattr(Unknowns, "decided", decided)
+
+
 def each_run_counts_as_a_trouble_of_its_own(patch: MonkeyPatch) -> None:
     def once(events: Collection[AccountEvent], heard: Collection[AccountEvent]) -> list[AccountEvent]:
         return [event for event in events for _ in range(3)]
@@ -110,6 +139,9 @@ RUNS_MUTANTS: Final = (
     a_new_owner_calls_the_whole_chunk_unknown,
     a_chunk_of_which_something_was_not_sent_was_not_sent,
     an_answer_for_one_recipient_is_one_for_those_behind_it,
+    a_proof_of_one_recipient_is_one_of_its_whole_chunk,
+    a_resolution_of_some_recipients_is_one_of_the_others_too,
+    who_was_proven_to_be_texted_is_sent_again,
     each_run_counts_as_a_trouble_of_its_own,
 )
 

@@ -137,6 +137,9 @@ class SimVendor:
             self.took[intent] = str(self.requests)
             if self.memory.acts:
                 ids = self.memory.take(self.requests, recipients)
+            elif self.answers_in_runs:
+                ids = tuple(str(self._ids + 1 + n) for n in range(len(recipients)))
+                self._ids += len(recipients)
             for number in recipients:
                 self.taken[number] = self.taken.get(number, 0) + 1
             self._report(recipients, ids)

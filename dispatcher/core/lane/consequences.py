@@ -65,7 +65,10 @@ class Consequences:
     def in_runs(
         self, lane: AccountLane, sending: Sending, answer: RunsAnswer, now_s: float, now_ms: int, sent_ms: int
     ) -> Outcomes:
-        """An answer for each run of the chunk's recipients. Raises ValueError if it does not cover them."""
+        """An answer for each run of the chunk's recipients. Raises ValueError if it does not cover them.
+
+        A recipient with an id was taken, at least in part, so it is never sent again: it is unknown.
+        """
         chunk, since_s = sending.chunk, self._since_s.pop(sending.chunk.intent, 0.0)
         covered = sum(run.count for run in answer.runs)
         if covered != chunk.count:
@@ -80,7 +83,9 @@ class Consequences:
             if result.event is not None:
                 told.setdefault(result.event, verdict)
             waits.append((at, wait))
-            runs.append(Run(at, run.count, result.effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX]))
+            is_taken_in_part = result.effect == Effect.QUEUED and _has_id(answer, at, run.count)
+            effect = Effect.UNKNOWN if is_taken_in_part else result.effect
+            runs.append(Run(at, run.count, effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX]))
             at += run.count
         if any(wait is not NO_WAIT for _, wait in waits):
             self._waits[chunk.intent] = waits
@@ -118,6 +123,12 @@ class Consequences:
             return result, NO_WAIT
         first_s = now_s if result.waits is Why.BUSY else 0.0
         return result, Wait(result.not_before_s, result.waits, verdict.code, since_s or first_s)
+
+
+def _has_id(answer: RunsAnswer, at: int, count: int) -> bool:
+    """Whether the vendor gave one of these recipients an id."""
+    size = 8 * answer.parts
+    return any(answer.vendor_ids[at : at + count]) or any(answer.ids[at * size : (at + count) * size])
 
 
 def tell(lane: AccountLane, verdict: Verdict, event: AccountEvent | None, now_s: float, now_ms: int) -> None:

@@ -63,6 +63,18 @@ def test_each_run_gets_its_own_effect_and_its_own_wait():
     assert waits[7] > 0.0
 
 
+def test_a_recipient_with_an_id_is_never_sent_again():
+    lane = Lane(limit=None)
+    send = sent(lane)
+    lane.owner.draining = True
+    ids = bytes(8 * 2 * 4) + (7).to_bytes(8, "little") + bytes(8 * 11)
+    answer = RunsAnswer((AnswerRun(4, TOO_FAST), AnswerRun(1, TOO_FAST), AnswerRun(5, UNWRITTEN)), ids=ids, parts=2)
+    lane.owner.runs_answered(send.intent, "spring", answer, 0.0, 0)
+    lane.poll(0.0)
+    assert lane.owner.state.open[send.intent].open_ranges == ((4, 1),)
+    assert [(start, count) for start, count, _ in returned(lane)] == [(0, 4), (5, 5)]
+
+
 def test_an_answer_that_does_not_cover_its_chunk_is_refused():
     lane = Lane(limit=None)
     send = sent(lane)
