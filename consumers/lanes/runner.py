@@ -21,11 +21,13 @@ from consumers.lanes.driver_host import DriverHost
 from consumers.lanes.fetching import Poller
 from consumers.lanes.history_watch import HistoryWatch
 from consumers.lanes.journal import Journal
+from consumers.lanes.left_marks import dead_owners, facts, marks_folder
 from consumers.lanes.prepared_messages import PreparedMessages
 from consumers.lanes.query_lock import QueryLock
 from consumers.lanes.send_gate import SendGate
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices
+from consumers.lanes.write_marks import WriteMarks
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.config.file import Config
@@ -45,7 +47,7 @@ from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.vendors.seam.vendor import HttpVendor, Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
-from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Owned
+from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned
 from schemas.topics import JOBS, LANES, RECIPIENTS
 
 ABANDON_S: Final = 1.0
@@ -78,6 +80,7 @@ class LaneRunner:
         self._stopping = False
         self._logger = get_logger("lanes").bind(partition=partition)
         self._owner: Owner | None = None
+        self._marks: WriteMarks | None = None
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Own, send until `stop` (then drain), give back. True: given back in order. Raises LogError, LaneBroken."""
@@ -90,6 +93,8 @@ class LaneRunner:
         specs = [lane_spec(account, self._config.accounts[account]) for account in self._drivers]
         owner = self._owner = Owner(settings, specs, state, self._feed.campaigns, time.monotonic())
         unlisten = self._feed.listen(self._campaign_changed)
+        await self._take_what_dead_owners_left()
+        self._marks = self._new_marks(name)
         await self._journal.own(Owned(owner=name, at_ms=clock.now_ms(), where=f"{socket.gethostname()}:{os.getpid()}"))
         tasks = [asyncio.create_task(self._guard(self._follow_journal(state.position)))]
         try:
@@ -115,6 +120,37 @@ class LaneRunner:
             await self._abandon_sends()
             await asyncio.gather(*tasks, *self._fetches, return_exceptions=True)
             await self._journal.close()
+            if self._marks is not None:
+                self._marks.close(keep=bool(owner.lanes and any(lane.sending for lane in owner.lanes.values())))
+
+    # --- write marks ---
+
+    async def _take_what_dead_owners_left(self) -> None:
+        """Append what their write marks prove, before the claim. Raises LogError."""
+        dead = await asyncio.to_thread(dead_owners, marks_folder(self._config), self.partition)
+        if not dead:
+            return
+        state, authors = await self._last_checkpoint(), dict[int, str]()
+        while records := await self._log.read(LANES.name, self.partition, state.position):
+            for stored in records:
+                record = record_of(stored, LANES.name)
+                if isinstance(record, Intent):
+                    authors[stored.offset] = record.owner
+                state.apply(stored.offset, record)
+        for each in dead:
+            found = [] if each.marks is None else facts(each.marks, state, authors, self._config.accounts)
+            if found:
+                entries = [Entry(fact.account.encode(), encode(fact)) for fact in found]
+                await self._log.append(LANES.name, self.partition, entries)
+                self._logger.info("write marks of a dead process read", file=each.path.name, chunks=len(found))
+            each.path.unlink(missing_ok=True)
+
+    def _new_marks(self, owner: str) -> WriteMarks | None:
+        try:
+            return WriteMarks(marks_folder(self._config), self.partition, owner)
+        except OSError as error:
+            self._logger.warning("no write marks: a kill would leave whole chunks unknown", why=error.strerror)
+            return None
 
     def _asking(self, owner: Owner) -> Iterator[Coroutine[None, None, None]]:
         """The tasks of each account besides sending: queries of its vendor, and notices."""
@@ -218,7 +254,10 @@ class LaneRunner:
         async for records in self._log.follow(LANES.name, self.partition, position):
             now_s, now_ms = time.monotonic(), clock.now_ms()
             for stored in records:
-                owner.journal_read(stored.offset, record_of(stored, LANES.name), now_s, now_ms)
+                record = record_of(stored, LANES.name)
+                owner.journal_read(stored.offset, record, now_s, now_ms)
+                if self._marks is not None and isinstance(record, Outcome | Outcomes):
+                    self._marks.release(record.intent)
             self._wake.set()
 
     async def _follow_inbox(self) -> None:
@@ -278,7 +317,7 @@ class LaneRunner:
     async def _send(self, send: Send) -> None:
         owner = self._owner
         assert owner is not None
-        gate = SendGate(owner, send, self._gates, self._wake.set, lambda fact: self._journal.append([fact]))
+        gate = SendGate(owner, send, self._gates, self._wake.set, self._journal.append, self._marks)
         try:
             prepared, values = self._messages.of(send)
             driver = self._drivers[send.account]

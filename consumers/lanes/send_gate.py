@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
+from consumers.lanes.left_marks import runs_of
+from consumers.lanes.write_marks import WriteMarks
 from dispatcher import clock
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.lane.gate import Grant
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.policy import POLICY, TEXT_CHARS_MAX, row_of
 from dispatcher.core.lane.verdict import RunsAnswer, Verdict
-from schemas.records import Effect, Outcomes, Run
+from dispatcher.drivers.port import Columns
+from schemas.records import Effect, Outcomes
 
 Waiting = MutableMapping[int, Callable[[], None]]
 """Who is called at the Go of an intent."""
 
 
 class SendGate:
-    """`wake`: the owner has something new to decide. `fact`: appends a fact to the journal."""
+    """`wake`: the owner has something new to decide. `append` appends facts; `marks`: what a kill leaves."""
 
     def __init__(
         self,
@@ -28,20 +30,24 @@ class SendGate:
         send: Send,
         waiting: Waiting,
         wake: Callable[[], None],
-        fact: Callable[[Outcomes], None],
+        append: Callable[[Sequence[Outcomes]], None],
+        marks: WriteMarks | None = None,
     ) -> None:
         self.sent_ms = 0
         self._owner: Final = owner
         self._send: Final = send
         self._waiting: Final = waiting
         self._wake: Final = wake
-        self._fact: Final = fact
+        self._append: Final = append
+        self._marks: Final = marks
 
     def may_write(self) -> bool | asyncio.Future[None]:
         """See drivers/port.py."""
         self.sent_ms = clock.now_ms()
         word = self._owner.may_write(self._send.intent, self._send.account, time.monotonic())
         if word is not None:
+            if word and self._marks is not None:
+                self._marks.slot(self._send.intent, self._send.account, self._send.count, 0)
             self._decided()
             return word
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -65,6 +71,10 @@ class SendGate:
         self._decided()
         return grant
 
+    def columns(self, count: int, parts: int) -> Columns | None:
+        """See drivers/port.py."""
+        return None if self._marks is None else self._marks.slot(self._send.intent, self._send.account, count, parts)
+
     def messages_answered(self, ticket: int, wrote_s: float, answered_s: float) -> None:
         """See drivers/port.py."""
         self._owner.messages_answered(self._send.account, ticket, wrote_s, answered_s)
@@ -78,25 +88,18 @@ class SendGate:
 
     def late(self, first: int, answer: RunsAnswer) -> None:
         """See drivers/port.py. Only what is definite is a fact."""
-        runs, start = [], first
-        for each in answer.runs:
-            verdict, effect = each.verdict, POLICY[row_of(each.verdict)].effect
-            if effect in (Effect.ACCEPTED, Effect.FAILED):
-                text = verdict.text[:TEXT_CHARS_MAX]
-                runs.append(Run(start, each.count, effect, verdict.kind, verdict.code, text))
-            start += each.count
-        if len(runs) == len(answer.runs):
-            self._fact(
-                Outcomes(
-                    account=self._send.account,
-                    intent=self._send.intent,
-                    runs=tuple(runs),
-                    at_ms=clock.now_ms(),
-                    sent_ms=self.sent_ms,
-                    ids=answer.ids,
-                    parts=answer.parts,
-                )
+        runs = runs_of(answer, first)
+        if all(run.effect in (Effect.ACCEPTED, Effect.FAILED) for run in runs):
+            fact = Outcomes(
+                account=self._send.account,
+                intent=self._send.intent,
+                runs=runs,
+                at_ms=clock.now_ms(),
+                sent_ms=self.sent_ms,
+                ids=answer.ids,
+                parts=answer.parts,
             )
+            self._append([fact])
 
     def _decided(self) -> None:
         """What is next at the gate, and when, is decided again."""

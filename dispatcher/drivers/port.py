@@ -22,6 +22,14 @@ Values = Sequence[Sequence[str]]
 """The values of each recipient's placeholders."""
 
 
+class Columns(msgspec.Struct, frozen=True):
+    """What is known of each frame of a chunk (drivers/link/progress.py): its state, its Result, its id of 64 bits."""
+
+    states: memoryview
+    results: memoryview
+    ids: memoryview
+
+
 class Gate(Protocol):
     """The lane, as the driver asks it about one chunk right before bytes of it are written.
 
@@ -34,6 +42,13 @@ class Gate(Protocol):
 
     def grant(self, messages: int, resume: Callable[[], None], *, started: bool = False) -> Grant | None:
         """How many of the next `messages` may be written now (Owner.grant). None: ask again when `resume` is called."""
+        ...
+
+    def columns(self, count: int, parts: int) -> Columns | None:
+        """Columns for these recipients with this many frames each, which outlive this process. None: there are none.
+
+        A driver that asks `grant` keeps what it knows in them until the chunk ends; then it uses them no more.
+        """
         ...
 
     def messages_answered(self, ticket: int, wrote_s: float, answered_s: float) -> None:

@@ -46,7 +46,8 @@ class ChunkSend:
         gate: Gate,
         done: asyncio.Future[RunsAnswer],
     ) -> None:
-        self.progress = Progress(len(numbers), template.parts, meaning)
+        columns = gate.columns(len(numbers), template.parts)
+        self.progress = Progress(len(numbers), template.parts, meaning, columns)
         self.done = done
         self.first_token = 0
         self._template = template
@@ -174,6 +175,7 @@ class ChunkSend:
     def _tell(self, unsent: Verdict, why: str) -> None:
         if not self.done.done():
             self.done.set_result(self.progress.answer(unsent, no_answer(why)))
+            self.progress.detach()
 
     def _count(self, frames: list[int], now_s: float) -> None:
         """Grants whose last frame is answered."""

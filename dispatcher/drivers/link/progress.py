@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
+from dispatcher.drivers.port import Columns
 
 UNSENT: Final = 0
 SENT: Final = 1
@@ -39,20 +40,18 @@ Meaning = Callable[[int, int], Verdict]
 
 
 class Progress:
-    """The columns of a chunk of `count` recipients with `parts` frames each: `states`, `results`, `ids`.
+    """The columns of a chunk of `count` recipients with `parts` frames each, given (Gate.columns) or its own.
 
     `sent` frames have left, in order; `open` of them have no final word. A frame that is to leave again is not counted.
     """
 
     __slots__ = ("_meaning", "_tries", "count", "ids", "open", "parts", "results", "sent", "states")
 
-    def __init__(self, count: int, parts: int, meaning: Meaning) -> None:
-        frames = count * parts
+    def __init__(self, count: int, parts: int, meaning: Meaning, columns: Columns | None = None) -> None:
+        columns = columns or new_columns(count * parts)
         self.count = count
         self.parts = parts
-        self.states = bytearray(frames)
-        self.results = bytearray(frames)
-        self.ids = array("Q", bytes(ID_BYTES * frames))
+        self.states, self.results, self.ids = columns.states, columns.results, columns.ids
         self.sent = 0
         self.open = 0
         self._meaning = meaning
@@ -62,6 +61,12 @@ class Progress:
     def frames(self) -> int:
         """How many frames the chunk has."""
         return len(self.states)
+
+    def detach(self) -> None:
+        """Go on in columns of its own: those that it was given are read by another process, or used again."""
+        columns = new_columns(self.frames)
+        columns.states[:], columns.results[:], columns.ids[:] = self.states, self.results, self.ids
+        self.states, self.results, self.ids = columns.states, columns.results, columns.ids
 
     def wrote(self, count: int) -> None:
         """The next `count` frames leave."""
@@ -82,12 +87,13 @@ class Progress:
         state = ANSWERED if transmissions == 1 else AGAIN
         first, end = frames[0], frames[0] + len(frames)
         if frames[-1] == end - 1 and list(frames) == list(range(first, end)):
-            self.states[first:end] = bytes((state,)) * len(frames)
             self.results[first:end] = bytes(results)
             self.ids[first:end] = array("Q", ids)
+            self.states[first:end] = bytes((state,)) * len(frames)  # last: whoever reads them knows the others
         else:
             for frame, vendor_id, result in zip(frames, ids, results, strict=True):
-                self.states[frame], self.results[frame], self.ids[frame] = state, result, vendor_id
+                self.results[frame], self.ids[frame] = result, vendor_id
+                self.states[frame] = state
         return [] if self.parts == 1 or not any(results) else self._to_leave_again(frames)
 
     def unanswered(self, frames: Sequence[int]) -> None:
@@ -143,6 +149,12 @@ class Progress:
             case 4:
                 return self._meaning(self.results[frame], 2)
         return unanswered
+
+
+def new_columns(frames: int) -> Columns:
+    """Columns in memory, of frames that are not sent."""
+    ids = memoryview(array("Q", bytes(ID_BYTES * frames)))
+    return Columns(memoryview(bytearray(frames)), memoryview(bytearray(frames)), ids)
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from dispatcher.config.file import Config, parse
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
 from dispatcher.service.campaigns import view_of
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session
@@ -49,10 +51,13 @@ def config(folder: Path, gateway: Ismg, **keys: Any) -> Config:
 class World:
     """A gateway, a log with a running lane and joiner, and a session to launch and look with."""
 
-    def __init__(self, settings: Config, gateway: Ismg, session: Session) -> None:
+    def __init__(self, settings: Config, gateway: Ismg, log: Log) -> None:
         self.settings = settings
         self.gateway = gateway
-        self.session = session
+        self.session = Session(settings, log)
+        self._log = log
+        self._stop = asyncio.Event()
+        self._works = [asyncio.create_task(run_joiner(settings, log, self._stop))]
 
     async def launch(self, count: int, text: str = "【商店】hi", **keys: Any) -> None:
         """Launch the campaign `may`."""
@@ -73,20 +78,28 @@ class World:
         """Wait until no recipient is queued, under way or without a report."""
         return await self.until(lambda it: it.delivered + it.failed + it.unknown == it.recipients > 0)
 
+    def lanes(self) -> None:
+        """Start the lanes in this process."""
+        self._works.append(asyncio.create_task(run_lanes(self.settings, self._log, self._stop)))
+
+    async def end(self) -> None:
+        """Stop what was started."""
+        self._stop.set()
+        await asyncio.gather(*self._works)
+        await self._log.close()
+
 
 @asynccontextmanager
-async def world(folder: Path, switches: dict[str, Any], **keys: Any) -> AsyncIterator[World]:
+async def world(folder: Path, switches: dict[str, Any], *, lanes: bool = True, **keys: Any) -> AsyncIterator[World]:
     async with ismg(**switches) as gateway:
         settings = config(folder, gateway, **keys)
-        log = await open_log(settings.log.url)
-        stop = asyncio.Event()
-        works = [asyncio.create_task(run(settings, log, stop)) for run in (run_lanes, run_joiner)]
+        made = World(settings, gateway, await open_log(settings.log.url))
+        if lanes:
+            made.lanes()
         try:
-            yield World(settings, gateway, Session(settings, log))
+            yield made
         finally:
-            stop.set()
-            await asyncio.gather(*works)
-            await log.close()
+            await made.end()
 
 
 CASES = [
@@ -130,3 +143,31 @@ async def test_a_broken_link_leaves_at_most_a_window_unknown(tmp_path):
         counts = await it.until(lambda each: each.unknown + each.accepted + each.delivered == 300)
         assert counts.unknown <= 16
         assert it.gateway.sim.rows()["number"].n_unique() == it.gateway.sim.rows().height == 300
+
+
+async def test_after_a_kill_at_most_a_window_is_unknown_and_the_rest_is_sent(tmp_path):
+    switches = {"status_mix": {"DELIVRD": 1.0}, "report_loss": 1.0, "no_answer": "submit_only"}
+    async with world(tmp_path, switches, lanes=False) as it:
+        await it.launch(1_200)
+        (tmp_path / "dispatcher.toml").write_text(
+            f'[log]\nurl = "{it.settings.log.url}"\n[store]\nurl = "{it.settings.store.url}"\n[account.polar]\n'
+            f'vendor = "cmpp"\nurl = "cmpp://{it.gateway.sim.wire_address}"\nsp_id = "901234"\n'
+            'secret = "sim-secret"\nsrc_id = "1069"\nservice_id = "SVC"\n',
+            "utf-8",
+        )
+        command = "from dispatcher.cli import main; main()"
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", command, "run", "--role", "lanes", "--config", str(tmp_path / "dispatcher.toml")),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await it.gateway.figure("submits", 16)
+        child.kill()
+        await child.wait()
+        it.gateway.sim.configure(no_answer="off")
+        it.lanes()
+        counts = await it.until(lambda each: each.unknown + each.accepted == 1_200)
+        assert counts.unknown == 16
+        rows = it.gateway.sim.rows()
+        assert rows["number"].n_unique() == rows.height == 1_200
+        assert len(list((tmp_path / "write-marks").iterdir())) == 1, "that of the living"

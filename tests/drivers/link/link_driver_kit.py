@@ -11,7 +11,7 @@ from typing import Any
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.core.lane.verdict import RunsAnswer, Verdict
 from dispatcher.drivers.link.driver import LinkDriver
-from dispatcher.drivers.port import Deliveries
+from dispatcher.drivers.port import Columns, Deliveries
 from dispatcher.vendors.cmpp.vendor import Cmpp
 from dispatcher.vendors.seam.vendor import Message, Secret
 from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, Ismg, ismg
@@ -48,6 +48,9 @@ class Lane:
         count = min(messages, self.most)
         self.granted.append((count, started))
         return Grant(count, len(self.granted))
+
+    def columns(self, count: int, parts: int) -> Columns | None:
+        return None
 
     def go(self) -> None:
         """The gate opens."""
