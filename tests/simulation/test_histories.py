@@ -18,7 +18,7 @@ from tests.simulation.mutants_lane import (
 )
 from tests.simulation.world import TOLD, Broken
 
-BLOCK = 50
+BLOCK = 20
 SEEDS = 200
 JOINED_EVERY = 5
 SEED_OF_A_STORY = 1
