@@ -99,12 +99,12 @@ class VendorContract:
             balance = ["account", "balance", "spring", "--json"]
 
             def asked(command: list[str]) -> dict[str, Any]:
-                [account] = orjson.loads(at.command(*command))["accounts"]
+                [account] = orjson.loads(at.started(*command))["accounts"]
                 return dict(account)
 
             told = list(people.map(asked, [plan, balance, plan, balance]))  # all at once, and there is no log yet
             dispatchers = [at.run("--role", "lanes"), at.run("--role", "lanes")]
-            checks = people.submit(lambda: [at.command("account", "check", "spring") for _ in range(2)])
+            checks = people.submit(lambda: [at.started("account", "check", "spring") for _ in range(2)])
             while not checks.done():
                 told += people.map(asked, [plan, balance])
                 time.sleep(2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
@@ -38,7 +37,6 @@ ATTEMPTS: Final = 2
 FIRST: Final = 13_810_000_000
 STATUS_FIRST: Final = 13_820_000_000
 MAIN: Final = "main"
-LAUNCHES: Final = 3
 
 
 class Case(NamedTuple):
@@ -109,10 +107,8 @@ def check_submit_codes(
     (at.folder / "codes.txt").write_text("".join(f"{number}\n" for case in made for number in case.pair), "ascii")
     at.launch("codes", at.folder / "codes.txt", route=MAIN)
     stopping = [(code, behaviour) for code, behaviour in behaviours.items() if behaviour in STOPPING]
-    with ThreadPoolExecutor(LAUNCHES) as people:
-        launched = [people.submit(_launch_one, at, code, place) for place, (code, _) in enumerate(stopping)]
-    for each in launched:
-        each.result()
+    for place, (code, _) in enumerate(stopping):
+        _launch_one(at, code, place)
     at.until(lambda: _over(at, "codes"), "every code has had its consequence")
     rows, asked = exported(at, "codes"), requests(at)
     for case in made:

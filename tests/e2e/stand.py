@@ -1,7 +1,7 @@
-"""A test stand: a simulated vendor, a configuration, and the dispatcher as a user runs it, in processes of its own.
+"""A test stand: a simulated vendor and `dispatcher run` in processes of their own, and the commands of whoever uses it.
 
-Everything goes through the command line: `dispatcher run`, `campaign launch`, `campaign export`. What the vendor got is
-read from its own ledger, what we say of it from the export, and the two are compared row by row.
+Commands run in the test's process: starting one costs more than all that it does. What the vendor got is read from its
+own ledger, what we say of it from the export, and the two are compared row by row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from typing import Any, Final
 
 import orjson
 import polars as pl
+from click.testing import CliRunner
 
+from dispatcher.cli import main
 from dispatcher.config.file import Config, load
 from dispatcher.core.results.equation import Counts
 from dispatcher.service.campaigns import view_of
@@ -35,7 +37,7 @@ from loadtest.sim.process import SpawnedSimulator, spawn
 from loadtest.sim.profiles import VENDORS
 from tests.waiting import PATIENCE_S
 
-LOOK_EVERY_S: Final = 0.1
+LOOK_EVERY_S: Final = 0.25
 COMMAND: Final = (sys.executable, "-c", "from dispatcher.cli import main; main()")
 
 SWITCHES: Final[dict[str, Any]] = {
@@ -123,18 +125,18 @@ class Stand:
         return dispatcher
 
     def command(self, *arguments: str, code: int = 0, stdin: str = "") -> str:
-        """Run `dispatcher …`; what it printed (and said on standard error, if it is to fail)."""
-        done = subprocess.run(
-            [*COMMAND, *arguments, "--config", str(self.config_path)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.env,
-            cwd=self.folder,
-            check=False,
-        )
-        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        """Run `dispatcher …`; what it printed (or said on standard error, if it is to fail)."""
+        words = [*arguments, "--config", str(self.config_path)]
+        done = CliRunner(env=self.env).invoke(main, words, input=stdin, catch_exceptions=False)
+        assert done.exit_code == code, (arguments, done.exit_code, done.stdout, done.stderr)
         return done.stdout if code == 0 else done.stderr
+
+    def started(self, *arguments: str) -> str:
+        """The same in a process of its own, for those who do something at the same time; what it printed."""
+        command = [*COMMAND, *arguments, "--config", str(self.config_path)]
+        done = subprocess.run(command, capture_output=True, text=True, env=self.env, cwd=self.folder, check=False)
+        assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+        return done.stdout
 
     def launch(self, campaign: str, numbers: Path, *arguments: str, route: str = "spring", text: str = "") -> None:
         """`dispatcher campaign launch`. The text, unique to the campaign, is how the ledger's rows are told apart."""
