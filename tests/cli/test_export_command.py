@@ -115,6 +115,58 @@ def test_all_formats_say_the_same(reader: StoreReader):
         assert found["xlsx"] == plain
 
 
+HIGH = 2**63 + 12_345
+
+
+def in_parts() -> History:
+    """Four recipients of a vendor that gives each part of a message an id: delivered, failed, accepted, queued."""
+    history = History()
+    job = history.launch("c1", {"spring": [4]}, vendor="cmpp")["spring"][0]
+    history.owned("spring", "o")
+    intent = history.intent("spring", "o", job, 0, 4)
+    ids = [HIGH, HIGH + 1, 21, 22, 2**64 - 1, 0, 0, 0]
+    history.outcomes("spring", intent, (0, 3, "accepted", "0"), (3, 1, "queued", "8"), ids=ids, parts=2)
+    rows = [
+        (str(HIGH), N, 1, "DELIVRD"),
+        (str(HIGH + 1), N, 1, "DELIVRD"),
+        ("22", 0, 2, "UNDELIV"),
+        ("21", 0, 1, "DELIVRD"),
+    ]
+    history.reports("spring", [(*row, 1_700_000_077) for row in rows])
+    return history
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_of_messages_in_parts_it_says_how_many_were_delivered_and_every_id(tmp_path: Path, language: Any):
+    driver = Driver(tmp_path / "results.db", in_parts())
+    driver.all()
+    reader = driver.reader()
+    view = reader.campaign("c1", NOW_MS)
+    assert view is not None
+    for kind in FORMATS:
+        out = io.BytesIO()
+        export(reader, view, out, kind, now_ms=NOW_MS, language=language)
+        rows = records(kind, out.getvalue())
+        names = (
+            ("vendor_id", "parts", "parts_delivered") if language == "en" else ("供应商消息号", "短信条数", "送达条数")
+        )
+        assert [[None if row[name] is None else str(row[name]) for name in names] for row in rows] == [
+            [f"{HIGH} {HIGH + 1}", "2", "2"], ["21 22", "2", "1"], [str(2**64 - 1), "1", "0"], [None] * 3,
+        ]  # fmt: skip
+    reader.close()
+    driver.close()
+
+
+def test_a_number_is_looked_up_with_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    in_parts().write_to(tmp_path)
+    shown = CliRunner().invoke(main, ["lookup", str(N + 1)]).stdout
+    assert "failed (1 of 2 parts)" in " ".join(shown.split())
+    [found] = json.loads(CliRunner().invoke(main, ["lookup", str(N), "--json"]).stdout)["campaigns"]
+    assert (found["state"], found["vendor_id"]) == ("delivered", f"{HIGH} {HIGH + 1}")
+    assert (found["parts"], found["parts_delivered"]) == (2, 2)
+
+
 def test_parquet_holds_real_timestamps_in_beijing_time(reader: StoreReader):
     frame = pl.read_parquet(io.BytesIO(exported(reader, "parquet")))
     assert frame.schema["submitted_at"] == pl.Datetime("ms", "Asia/Shanghai")

@@ -96,6 +96,7 @@ class History:
         unknown: Any = "hold",
         committed: bool = True,
         attempt: str = "a1",
+        vendor: str = "batch-a",
     ) -> dict[str, list[int]]:
         """A launch that deals batches of these sizes to the accounts; the offsets of their jobs, by account."""
         jobs: dict[str, list[int]] = {}
@@ -129,7 +130,7 @@ class History:
             name=f"{campaign} name",
             text="hello",
             legs=tuple(
-                Leg(account=account, vendor="batch-a", jobs=len(sizes), recipients=sum(sizes))
+                Leg(account=account, vendor=vendor, jobs=len(sizes), recipients=sum(sizes))
                 for account, sizes in route.items()
             ),
             weight=1,
