@@ -80,7 +80,7 @@ class NextSends:
     def _let_go(self, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
         """Wake the requests at the gate that may not be written any more, and the one that has a place."""
         for sending in lane.at_gate:
-            stopped = not sending.grace_s and (draining or self.refusal(lane, sending))
+            stopped = not sending.started and (draining or self.refusal(lane, sending))
             if stopped or now_s > sending.deadline_s:
                 yield Go(sending.chunk.intent)
             else:

@@ -66,6 +66,7 @@ class Owner:
         self.deposed = False
         self.draining = False
         self.wake_s = NEVER
+        self._confirmed_s = now_s  # when the newest intent that was read back was asked for
         self._consequences = Consequences()
         self._notices: dict[str, Notices] = {}
         self._admission = Admission(state, campaigns, self.lanes)
@@ -176,14 +177,14 @@ class Owner:
 
         It asks again for the others. No messages: none of the rest may ever be written, and is reported as never
         written. None: it waits at the gate; ask again at its Go. `started`: these are messages of a recipient whose
-        first one is out: neither a pause nor the time to live holds them back, but they must leave within half of the
-        longest time of a request after it.
+        first one is out: no pause holds them back, and their time to live counts from the newest intent that was read
+        back as valid, because no next owner sends within it either.
         """
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
         if sending is None:
             return NOTHING_EVER
-        sending.grace_s = lane.spec.timeout_s / 2 if started else 0.0
+        sending.started, sending.confirmed_s = started, self._confirmed_s
         units = lane.at_once(messages, now_s)
         leaves = self._may_leave(lane, sending, units, now_s)
         if leaves is None:
@@ -230,7 +231,7 @@ class Owner:
             return "another process owns the lane"
         if now_s > sending.deadline_s:
             return lane.too_late(sending, now_s)
-        if sending.grace_s:
+        if sending.started:
             return ""
         return "stopping" if self.draining else self.next.refusal(lane, sending)
 
@@ -417,6 +418,7 @@ class Owner:
         proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
         if lane is None or proposal is None or self.deposed:
             return
+        self._confirmed_s = max(self._confirmed_s, proposal.asked_s)
         self._consequences.opened(chunk.intent, proposal.piece.wait)
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent

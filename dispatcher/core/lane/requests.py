@@ -56,8 +56,8 @@ class Sending(msgspec.Struct):
     gate); `waits_for`: the units that it waits for there now. `written`: the first byte of its last unit may have gone
     out, with `ticket` for its last place in the flow limit; `granted`: the messages that a link may write of it.
     `refused`: why the rest may not be written any more. `trial`: it finds out whether the account may send again.
-    `grace_s`: how much longer than its time to live the rest of a recipient may be written whose first part is out.
-    `heard`: what its answers meant for the account before it was over.
+    `started`: the link asks for the rest of a recipient whose first message is out; `confirmed_s`: when the newest
+    intent that was read back as valid was asked for. `heard`: what its answers meant for the account before it ended.
     """
 
     chunk: Chunk
@@ -75,13 +75,14 @@ class Sending(msgspec.Struct):
     granted: int = 0
     ticket: int = 0
     refused: str = ""
-    grace_s: float = 0.0
+    started: bool = False
+    confirmed_s: float = 0.0
     heard: tuple[AccountEvent, ...] = ()
 
     @property
     def deadline_s(self) -> float:
-        """The end of the time in which it may be written."""
-        return self.asked_s + self.ttl_s + self.grace_s
+        """The end of the time in which it may be written, before any next owner sends."""
+        return (max(self.asked_s, self.confirmed_s) if self.started else self.asked_s) + self.ttl_s
 
     def parts_of(self, start: int, count: int) -> int:
         """The messages that `count` recipients of it from position `start` are billed as."""

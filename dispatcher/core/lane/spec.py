@@ -12,8 +12,8 @@ DAY_MS: Final = 24 * HOUR_MS
 
 
 class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An account's values for the core. `limit` None: unpaced. `timeout_s`: the longest time of a request;
-    of a link twice that of a message, because the rest of a recipient's messages may leave within half of it.
+    """An account's values for the core. `limit` None: unpaced. `timeout_s`: the longest time of a request,
+    or of a link's message with its repetitions.
 
     `locks_out`: wrong logins lock the account, so there is one request at a time until a login succeeds.
     `evidence_s`: how long an unknown chunk waits for the vendor's history before a policy may send it again.

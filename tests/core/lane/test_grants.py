@@ -138,14 +138,26 @@ def test_what_may_not_be_written_any_more_is_never_granted_and_comes_back(stoppe
     assert record.runs[1].text != UNWRITTEN.text, "it says why we did not let it out"
 
 
-def test_the_rest_of_a_recipient_whose_first_message_is_out_is_written_in_spite_of_a_pause_and_the_time_to_live():
+def test_the_rest_of_a_recipient_whose_first_message_is_out_is_written_in_spite_of_a_pause():
     lane = Lane(limit=None)
     send = sent(lane)
     assert grant(lane, send, 3) == Grant(3, 0)
     lane.campaigns.apply(1, Flowed(campaign="may", paused=True, at_ms=0, by=""))
-    late_s = TTL_S + lane.account.spec.timeout_s / 2
-    assert grant(lane, send, 2, late_s, started=True) == Grant(2, 0)
-    assert grant(lane, send, 2, late_s + 0.01, started=True) == Grant(0, 0)
+    assert grant(lane, send, 2, TTL_S, started=True) == Grant(2, 0)
+    assert grant(lane, send, 2, TTL_S) == Grant(0, 0), "another recipient"
+
+
+def test_the_rest_of_a_recipient_may_be_written_until_the_newest_valid_intent_is_over():
+    lane = Lane(limit=None, inflight_max=1)
+    send, later_s = sent(lane), TTL_S - 1.0
+    assert grant(lane, send, 3) == Grant(3, 0)
+    for ready in lane.account.ready:
+        ready.ttl_s = 0.0
+    intents = len(lane.intents())
+    lane.poll(later_s)
+    assert len(lane.intents()) > intents, "what was ready is too late, and proposed again"
+    assert grant(lane, send, 1, later_s + TTL_S, started=True) == Grant(1, 0)
+    assert grant(lane, send, 1, later_s + TTL_S + 0.01, started=True) == Grant(0, 0)
 
 
 def test_the_rest_of_a_recipient_is_not_written_by_a_deposed_owner():
