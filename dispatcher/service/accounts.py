@@ -26,6 +26,7 @@ from dispatcher.os_user import os_user
 from dispatcher.service.hindrances import AccountStop, stop_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
+from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX, Code, Codes, ReportCode, ReportCodes
 from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
 from schemas.codec import encode
@@ -305,6 +306,8 @@ def run_by_the_old(config: Config, accounts: Collection[str]) -> list[int]:
 
 async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Callable[[float, BalanceAsked], None]) -> Probe:
     """Query the vendor as soon as allowed, again after "too fast", as others may query, too. Raises LogError."""
+    if isinstance(vendor, LinkVendor):
+        return await _logged_in(vendor, account)
     query = _query(vendor, account)
     balance = await book.ask(account, query, waits)
     for _ in range(ASKED_MAX - 1):
@@ -312,6 +315,18 @@ async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Callable
             break
         balance = await book.ask(account, query, waits)
     return _told(vendor, account, balance)
+
+
+async def _logged_in(vendor: LinkVendor, account: str) -> Probe:
+    """Log in and out."""
+    from dispatcher.drivers.link.short_session import ask  # listing accounts needs no links
+
+    found = await ask(vendor)
+    if not isinstance(found, Verdict):
+        return Probe(account=account, let_in=True, messages=None, products={}, says="let in")
+    let_in = False if found.kind is Kind.AUTH else None
+    says = found.text if found.kind is Kind.NOT_SENT else _sentence(vendor, found)
+    return Probe(account=account, let_in=let_in, messages=None, products={}, says=says)
 
 
 async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:

@@ -30,6 +30,7 @@ from dispatcher.cmpp.link import (
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.drivers.link.chunk import ChunkSend
+from dispatcher.drivers.link.progress import socket_words
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.link import LinkVendor
 
@@ -154,7 +155,7 @@ class Connection(asyncio.Protocol):
                 await loop.create_connection(lambda: self, *self._vendor.address)
         except (OSError, TimeoutError) as error:
             why = f"no connection within {self._vendor.connect_timeout_s:g} s"
-            self.why = why if isinstance(error, TimeoutError) else (error.strerror or type(error).__name__).lower()
+            self.why = why if isinstance(error, TimeoutError) else socket_words(error)
             self._logger.warning("not connected", why=self.why)
             self._over = None
             self._changed(None)

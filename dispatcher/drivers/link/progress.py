@@ -5,6 +5,7 @@ A frame is a message on the wire: a recipient's text, or a part of it. The parts
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -82,8 +83,10 @@ class Progress:
     def answered(
         self, frames: Sequence[int], ids: Sequence[int], results: Sequence[int], transmissions: int
     ) -> list[int]:
-        """Answers, in columns. Returns the frames that are to leave again."""
+        """Answers, in columns. Returns the frames that are to leave again. What was not taken has no id."""
         self.open -= len(frames)
+        if any(results):
+            ids = [0 if result else vendor_id for vendor_id, result in zip(ids, results, strict=True)]
         state = ANSWERED if transmissions == 1 else AGAIN
         first, end = frames[0], frames[0] + len(frames)
         if frames[-1] == end - 1 and list(frames) == list(range(first, end)):
@@ -185,6 +188,11 @@ def not_sent(why: str) -> Verdict:
 def no_answer(why: str) -> Verdict:
     """The verdict on what left and was not answered."""
     return Verdict(kind=Kind.UNKNOWN, code=NO_ANSWER, text=why, origin=Origin.LINK)
+
+
+def socket_words(error: OSError) -> str:
+    """Why there is no connection, in a few words."""
+    return os.strerror(error.errno).lower() if error.errno else "the host in `url` cannot be reached"
 
 
 _UNSENT: Final = not_sent("")
