@@ -28,6 +28,7 @@ from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
 from tests.store.joined_log import HistoryLog
 from tests.store.joined_store import NO_REPORT_AFTER_S, Driver, all_rows
 from tests.store.test_join_property import write
+from tests.store.test_store_files import make_it_format_3
 
 NOW_MS = LAUNCHED_MS + 60_000
 SPRING = lane_partition("spring")
@@ -313,13 +314,16 @@ async def test_a_rebuild_beside_a_running_dispatcher_is_refused(tmp_path: Path):
     await log.close()
 
 
-async def test_what_was_not_told_downstream_is_still_to_be_told_after_a_rebuild(tmp_path: Path):
+@pytest.mark.parametrize("older", [False, True], ids=["", "of an earlier release"])
+async def test_what_was_not_told_downstream_is_still_to_be_told_after_a_rebuild(tmp_path: Path, older: bool):
     history = History()
     history.launch("c1", {"spring": [4]})
     history.owned("spring", "o")
     history.outcome("spring", history.intent("spring", "o", 0, 0, 4), "failed", code="107")
     log = await real_log(tmp_path, history)
     await bring_up_to_date(config(tmp_path), log)
+    if older:
+        make_it_format_3(tmp_path / "results.db")
     await rebuild(config(tmp_path).store, log, lambda done, total: None)
     store = open_store(config(tmp_path).store)
     assert len(await asyncio.to_thread(store.outbox, 10)) == 1

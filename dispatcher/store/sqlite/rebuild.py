@@ -49,6 +49,8 @@ async def rebuild(
 def _outbox(path: Path) -> list[int]:
     """The old store's queue for downstream; empty if it is too damaged to read."""
     if path.exists():
+        with contextlib.suppress(StoreError, UserError):
+            sqlite_file.open_writer(path).close()  # an older format has other ids
         with contextlib.suppress(StoreError, UserError), contextlib.closing(sqlite_file.open_reader(path)) as old:
             return sqlite_file.outbox(old, path)
     return []
