@@ -1,7 +1,7 @@
 """The driver port: how a lane sends chunks of one account, whatever carries them.
 
 The lane knows drivers, never vendors. There are two: drivers/http (a request for each chunk) and drivers/link (a
-message for each recipient, and each part, on long connections).
+message for each recipient, and each part, on long connections). tests/drivers/contract.py says what they promise.
 """
 
 from __future__ import annotations
