@@ -127,6 +127,19 @@ async def test_the_same_launch_again_adds_nothing(log):
 
 
 @pytest.mark.parametrize(
+    ("share", "said"),
+    [({"weight": 5}, "campaign weight may 5"), ({"weight": 5, "urgent": True}, "campaign weight may 5 --urgent")],
+)
+async def test_another_weight_for_a_launched_id_is_an_error_that_names_the_command(log, share, said):
+    await launched(log, id="may", weight=2)
+    appends = log.appends
+    with pytest.raises(UserError, match=f'"may" was launched before and has weight 2.*dispatcher {said}$'):
+        await launched(log, id="may", **share)
+    assert log.appends == appends
+    assert (await launched(log, id="may", weight=2)).already_launched
+
+
+@pytest.mark.parametrize(
     ("changes", "difference"),
     [
         ({"numbers": ["13800138000"]}, "3 recipients instead of 1"),

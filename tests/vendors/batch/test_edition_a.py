@@ -443,11 +443,12 @@ def test_a_push_that_is_not_from_the_vendor_is_refused_with_403_and_kept_nowhere
         assert (parsed.status, parsed.authenticated) == (403, False)
 
 
-def test_an_empty_password_that_is_configured_must_be_there_and_empty():
-    account = with_keys(push_pswd=Secret(""))
-    assert isinstance(account.report_push(pushed(report(pswd=""))), list)
-    for query in (report(pswd="x"), without("pswd")):
-        assert isinstance(account.report_push(pushed(query)), Refusal)
+@pytest.mark.parametrize("key", ["receiver", "push_pswd"])
+def test_a_secret_of_pushes_that_is_empty_is_a_mistake(key):
+    assert with_keys(**{key: Secret("")}).check() == (
+        f"{key} is empty, as if any push carried it: write what was agreed, or leave the key out."
+    )
+    assert with_keys(**{key: Secret("agreed")}).check() is None
 
 
 def test_what_is_not_configured_is_not_asked_for():

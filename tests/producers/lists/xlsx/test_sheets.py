@@ -203,6 +203,13 @@ def test_two_cells_far_apart_cost_no_more_than_their_rows():
     assert (found[0][0], found[-1][0]) == (A, B)
 
 
+def test_what_a_part_says_of_its_own_size_is_not_believed():
+    strings = '<?xml version="1.0"?><sst count="4000000000" uniqueCount="4000000000"><si><t>Ann</t></si></sst>'
+    rows = HEADER + ROW.replace('t="str"><v>Ann', 't="s"><v>0')
+    size = '<dimension ref="A1:XFD1048576"/>'
+    assert read(packed(sheet=sheet(rows, before=size), strings=strings)) == [(A, "Ann")]
+
+
 def test_blank_rows_at_the_end_are_no_rows():
     rows = HEADER + ROW + '<row r="900000"><c r="A900000" s="1"/></row>'
     assert len(read(packed(sheet=sheet(rows)))) == 1
