@@ -32,6 +32,9 @@ MARKS: Final = (
 
 SAMPLE_BYTES: Final = 64 << 10
 
+SENSE_MIN: Final = 0.3
+"""With less sense than this people are asked to look."""
+
 _WIDER: Final = {"gb2312": GB, "gbk": GB, "big5": "cp950", "iso8859-1": LATIN, ASCII: UTF8}
 """Codecs that read more than the one that people name, and never anything else."""
 
@@ -72,14 +75,16 @@ def codec_of(name: str) -> str:
     return _WIDER.get(found.name, found.name)
 
 
-def guessed(text: bytes) -> str:
-    """The name of the encoding of these lines, which are not all ASCII."""
+def guessed(text: bytes) -> tuple[str, bool]:
+    """The name of the encoding of these lines, which are not all ASCII, and whether they make sense in it."""
     sample = text[: text.rfind(b"\n", 0, SAMPLE_BYTES) + 1] or text[:SAMPLE_BYTES]
     try:
         sample.decode(UTF8)
     except UnicodeDecodeError:
-        return max((GB, BIG5, HONG_KONG, UTF8, LATIN), key=lambda name: _sense(sample, name))
-    return UTF8
+        found = {name: _sense(sample, name) for name in (GB, BIG5, HONG_KONG, UTF8, LATIN)}
+        best = max(found, key=lambda name: found[name])
+        return best, found[best] >= SENSE_MIN
+    return UTF8, True
 
 
 def _sense(sample: bytes, name: str) -> float:

@@ -79,7 +79,7 @@ class TextList:
     def __init__(self, stream: Readable, label: str, choice: Choice, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.label: Final = label
         self.bytes_read = 0
-        self.encoding = ASCII
+        self.encoding, self._certain = ASCII, True
         self._named = codec_of(choice.encoding) if choice.encoding is not None else ""
         self._wide = b""
         self._stream = stream
@@ -114,6 +114,10 @@ class TextList:
     def notes(self) -> Sequence[str]:
         """What to say of the list; complete when it is read."""
         found = list(header_notes(self.column, self.header_line))
+        if not self._certain:
+            found.append(
+                f"its encoding may be another than {self.encoding}: look at the values, or name it (--encoding)"
+            )
         if self._surplus:
             found.append(
                 f"{counted(self._surplus, 'row')} with more cells than the header, first on line "
@@ -298,7 +302,7 @@ class TextList:
         if text.isascii():
             return text
         if self.encoding == ASCII:
-            self.encoding = guessed(text)
+            self.encoding, self._certain = guessed(text)
         if self.encoding in (GB, BIG5, HONG_KONG, LATIN) and not self._named:
             text = text.decode(codec_of(self.encoding), "replace").encode(UTF8)
         return text.replace(self._wide, NO_DELIMITER.encode()) if self._wide else text

@@ -35,17 +35,27 @@ LISTS = [
 @pytest.mark.parametrize(("text", "encoding", "name"), LISTS)
 def test_the_encoding_is_that_in_which_the_bytes_make_sense(text, encoding, name):
     content = text.encode(encoding)
-    assert guessed(content) == name
+    assert guessed(content)[0] == name
     assert content.decode(codec_of(name)) == text
 
 
 def test_the_longer_list_is_judged_by_its_first_lines():
     rows = "".join(f"1380013{at:04},會員{at}\n" for at in range(9000))
-    assert guessed(f"手機,姓名\n{rows}".encode("big5")) == "big5"
+    assert guessed(f"手機,姓名\n{rows}".encode("big5")) == ("big5", True)
 
 
 def test_a_broken_character_makes_utf_8_no_other_encoding():
-    assert guessed("手机,备注\n138,张伟的备注很长很长\n".encode() + b"x\xe5\xff\n") == "utf-8"
+    assert guessed("手机,备注\n138,张伟的备注很长很长\n".encode() + b"x\xe5\xff\n") == ("utf-8", True)
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "cp1251"])
+def test_bytes_that_make_no_sense_in_any_of_the_usual_encodings_are_noted(encoding):
+    text = {"shift_jis": "携帯電話,名前\n13800138000,さくら\n", "cp1251": "телефон,имя\n13800138000,Анна\n"}[encoding]
+    found, _ = table(text.encode(encoding))
+    assert [note for note in found.notes if "--encoding" in note] == [
+        f"its encoding may be another than {found.encoding}: look at the values, or name it (--encoding)"
+    ]
+    assert not any("--encoding" in note for note in table(text.encode(encoding), encoding)[0].notes)
 
 
 def table(content: bytes, encoding: str | None = None) -> tuple[TextList, list[str | None]]:
