@@ -37,6 +37,7 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import Frame, FrameReader, Malformed, read
 from dispatcher.cmpp.layout import RESPONSE, Pdu
 from dispatcher.cmpp.login import AuthPad, connect, gateway_proof
+from dispatcher.cmpp.results import REPEATED
 from dispatcher.cmpp.submits import SEQUENCE_MAX, SubmitTemplate, next_sequence
 
 GIVEN_UP_MAX: Final = 1024
@@ -379,7 +380,10 @@ class Link:
         for sequence, token, msg_id, result in zip(sequences, tokens, msg_ids, results, strict=True):
             if token is not None:
                 self._unanswered_in_a_row = 0
-                rows.append((token, msg_id, result, self._again.pop(sequence, 1), False))
+                transmissions = self._again.pop(sequence, 1)
+                rows.append((token, msg_id, result, transmissions, False))
+                if result == REPEATED and transmissions > 1:  # the first copy's own answer may still come
+                    self._remember(sequence, token, transmissions)
             elif sequence in self._given_up:
                 rows.append((self._given_up[sequence][0], msg_id, result, self._given_up.pop(sequence)[1], True))
             else:
@@ -463,11 +467,11 @@ class Link:
             case State.NEW | State.ENDED:
                 return []
             case State.LOGIN | State.TERMINATING:
-                if now_s - self._said_s < settings.timeout_s:
+                if now_s < self._said_s + settings.timeout_s:
                     return []
                 return self._end("the login was not answered" if self.state is State.LOGIN else "")
         events = self._time_out(now_s)
-        if self.state is State.DRAINING and now_s - self._said_s >= settings.timeout_s:
+        if self.state is State.DRAINING and now_s >= self._said_s + settings.timeout_s:
             return events + self._terminate(now_s)
         if self._unanswered_in_a_row >= settings.unanswered_max:
             return events + self._end(f"{self._unanswered_in_a_row} requests in a row had no answer")
@@ -479,7 +483,7 @@ class Link:
         timeout_s = self._settings.timeout_s
         events: list[Event] = []
         again: list[bytes] = []
-        while self._asked and now_s - (asked := next(iter(self._asked.values()))).sent_s >= timeout_s:
+        while self._asked and now_s >= (asked := next(iter(self._asked.values()))).sent_s + timeout_s:
             if asked.transmissions < self._transmissions_max:
                 asked.transmissions, asked.sent_s = asked.transmissions + 1, now_s
                 self._asked.move_to_end(asked.sequence)
@@ -488,7 +492,7 @@ class Link:
                 self._unanswered_in_a_row += 1
                 events.append(Asked(self._asked.pop(asked.sequence).name, None))
         given_up: list[int] = []
-        while self._sent and now_s - self._sent[0].sent_s >= timeout_s:
+        while self._sent and now_s >= self._sent[0].sent_s + timeout_s:
             sent = self._sent.popleft()
             waiting = [sequence for sequence in sent.sequences if sequence in self._open]
             if sent.transmissions < self._transmissions_max and waiting:
@@ -509,19 +513,22 @@ class Link:
     def _give_up(self, sequence: int) -> int:
         """Its token. Its answer may still come; the oldest of these are forgotten."""
         token = self._open.pop(sequence)
-        self._given_up[sequence] = token, self._again.pop(sequence, 1)
+        self._remember(sequence, token, self._again.pop(sequence, 1))
+        return token
+
+    def _remember(self, sequence: int, token: int, transmissions: int) -> None:
+        self._given_up[sequence] = token, transmissions
         if len(self._given_up) > GIVEN_UP_MAX:
             self._given_up.popitem(last=False)
-        return token
 
     def _keep_alive(self, now_s: float) -> list[Event]:
         settings, active = self._settings, self._active
         if active is None:
-            if now_s - self._used_s >= settings.idle_s:
+            if now_s >= self._used_s + settings.idle_s:
                 self._active = _Request("active", self._next_sequence(), pdus.ActiveTest(), now_s)
                 self._write(self._active.frame, now_s)
             return []
-        if now_s - active.sent_s < settings.timeout_s:
+        if now_s < active.sent_s + settings.timeout_s:
             return []
         if active.transmissions >= settings.transmissions:
             return self._end("the gateway does not answer ACTIVE_TEST")

@@ -150,6 +150,21 @@ def test_an_answer_after_a_repetition_says_so_and_one_after_giving_up_is_late() 
     assert wire.link.counts["unexpected_answer"] == 1
 
 
+def test_after_result_3_to_a_repetition_the_first_copys_own_answer_still_counts() -> None:
+    wire = Wire().open()
+    [sequence] = wire.submit(1)
+    wire.wait(60)
+    wire.answers(sequence, result=3)
+    assert (wire.link.room, wire.link.outstanding) == (16, 0)
+    wire.answers(sequence)
+    assert wire.events == [
+        Answers([0], (ONE + sequence,), (3,), 2, False),
+        Answers([0], (ONE + sequence,), (0,), 2, True),
+    ]
+    wire.answers(sequence)
+    assert wire.link.counts["unexpected_answer"] == 1
+
+
 def test_resend_never_sends_once() -> None:
     wire = Wire(resend="never").open()
     wire.submit(1)
@@ -274,6 +289,23 @@ def test_a_malformed_delivery_is_answered_so() -> None:
 
 
 # timers and ends
+
+
+def test_what_is_due_is_done_when_it_is_due_whatever_the_rounding() -> None:
+    for start_s in (0.1, 1_234.567, 98_765.4321, 3.3e6 + 0.7):
+        wire = Wire(timeout_s=0.3, idle_s=0.7, transmissions=2, unanswered_max=99).open()
+        wire.now_s = start_s
+        wire.submit(1)
+        wire.link.ask("day", pdus.Query(b"20260131"), wire.now_s)
+        for _ in range(12):
+            due_s = wire.link.due_s
+            assert due_s is not None
+            wire.now_s = due_s
+            wire.events += wire.link.tick(wire.now_s)
+            assert wire.link.due_s is None or wire.link.due_s > due_s
+            if wire.link.state is State.ENDED:
+                break
+        assert wire.link.state is State.ENDED
 
 
 def test_an_idle_link_asks_whether_the_gateway_is_there_and_ends_without_an_answer() -> None:

@@ -1,0 +1,37 @@
+"""Seeded histories of an account on links keep every guarantee; every deliberate mistake is caught by one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.simulation.links.history import play
+from tests.simulation.links.mutants import MUTANT_SEEDS_MAX, MUTANTS, seeds_of
+
+BLOCK = 20
+SEEDS = 80
+JOINED_EVERY = 4
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_nothing_is_sent_twice_or_lost_on_links(first: int) -> None:
+    totals: Counter[str] = Counter()
+    for seed in range(first, first + BLOCK):
+        totals.update(play(seed, joined=seed % JOINED_EVERY == 0))
+    assert min(totals[name] for name in ("breaks", "again", "late", "marked")) > 0, totals
+
+
+def test_a_seed_replays_exactly() -> None:
+    assert play(5) == play(5)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_histories_of_links_catch(mutant, monkeypatch) -> None:
+    mutant(monkeypatch)
+    for seed in seeds_of(mutant):
+        try:
+            play(seed, joined=False)
+        except Exception:
+            return
+    pytest.fail(f"{mutant.__name__} escaped {MUTANT_SEEDS_MAX} seeds")
