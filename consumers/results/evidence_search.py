@@ -18,7 +18,7 @@ import msgspec
 
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.results.evidence import Proof, conclude
-from dispatcher.core.results.message_evidence import MessageProof, decided
+from dispatcher.core.results.message_evidence import MessageProof, decision_about
 from dispatcher.core.results.places import chunk_of, intent_of
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, LogDamaged, LogNewer
@@ -106,7 +106,7 @@ class EvidenceWatch:
         messages = [proof for proof in found.messages if proof.first_offset < due.reports and proof.is_complete(at_ms)]
         await self._tell(account, [*_by_chunk(known), *_by_message(messages)], now_s, at_ms)
 
-    async def _tell(self, account: str, proven: Iterable[_Proven], now_s: float, at_ms: int) -> None:
+    async def _tell(self, account: str, proven: Iterable[_Conclusion], now_s: float, at_ms: int) -> None:
         untold = [each for each in proven if any(self._is_untold(place, now_s) for place in each.places)]
         if not untold:
             return
@@ -132,22 +132,22 @@ class EvidenceWatch:
         return now_s >= not_before_s
 
 
-class _Proven(msgspec.Struct, frozen=True):
+class _Conclusion(msgspec.Struct, frozen=True):
     """What one decision is about: a chunk, or recipients of one; and their places, by which it is remembered."""
 
     of: Proof | list[MessageProof]
     places: list[int]
 
 
-def _by_chunk(proofs: Iterable[Proof]) -> list[_Proven]:
-    return [_Proven(proof, [proof.chunk.id]) for proof in proofs]
+def _by_chunk(proofs: Iterable[Proof]) -> list[_Conclusion]:
+    return [_Conclusion(proof, [proof.chunk.id]) for proof in proofs]
 
 
-def _by_message(proofs: Iterable[MessageProof]) -> list[_Proven]:
+def _by_message(proofs: Iterable[MessageProof]) -> list[_Conclusion]:
     together: dict[int, list[MessageProof]] = {}
     for proof in proofs:
         together.setdefault(chunk_of(proof.place), []).append(proof)
-    return [_Proven(of_chunk, [proof.place for proof in of_chunk]) for of_chunk in together.values()]
+    return [_Conclusion(of_chunk, [proof.place for proof in of_chunk]) for of_chunk in together.values()]
 
 
 def _decision(account: str, of: Proof | list[MessageProof], at_ms: int) -> Decided:
@@ -159,7 +159,7 @@ def message_decision(account: str, proofs: list[MessageProof], at_ms: int) -> De
     example = masked_number(to_wire(proofs[0].number))
     whose = f"the number {example}" if len(proofs) == 1 else f"{len(proofs):,} numbers, for example {example}"
     why = f"reports came under ids that no answer gave, for {whose}; no other recipient without a known id has it"
-    return decided(account, proofs, at_ms, BY, why)
+    return decision_about(account, proofs, at_ms, BY, why)
 
 
 def decision(account: str, proof: Proof, at_ms: int) -> Decided:

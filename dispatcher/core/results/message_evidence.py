@@ -126,7 +126,7 @@ class MessageSearch:
         return sorted(found, key=lambda proof: proof.place)
 
 
-def decided(account: str, proofs: Sequence[MessageProof], at_ms: int, by: str, why: str) -> Decided:
+def decision_about(account: str, proofs: Sequence[MessageProof], at_ms: int, by: str, why: str) -> Decided:
     """The proofs of recipients of one chunk as a decision for the lane's owner."""
     proofs = sorted(proofs, key=lambda proof: proof.place)
     parts = max(len(proof.ids) for proof in proofs)
