@@ -6,13 +6,14 @@ not a success: the run passes only if the user made it smaller than the scenario
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from dispatcher.core.results.equation import Counts, total
 from loadtest.scenarios.run import Facts
+from loadtest.sim.profiles import VENDORS
 
 WINDOWS_MIN: Final = 4
 """With fewer windows of the flow limit its use is not judged."""
@@ -129,7 +130,7 @@ def _expected(facts: Facts) -> Iterator[Check]:
             ", ".join(f"{code}: {answered.get(code, 0):,} times" for code in codes),
         )
     for vendor in expect.faults:
-        yield _every_fault(vendor, facts.totals[vendor])
+        yield _every_fault(vendor, VENDORS[facts.scenario.vendors[vendor].vendor].faults, facts.totals[vendor])
     if expect.inbound is not None:
         yield Check(f"{expect.inbound:,} messages from phones", facts.inbound == expect.inbound, f"{facts.inbound:,}")
     if expect.within_s is not None:
@@ -163,12 +164,10 @@ def _limit_used(facts: Facts, least: float) -> Check:
     return Check(what, holds, ", ".join(found) or "no account has a flow limit")
 
 
-def _every_fault(vendor: str, totals: Mapping[str, Any]) -> Check:
-    from loadtest.sim.requests.faults import FAULTS
-
+def _every_fault(vendor: str, possible: Collection[str], totals: Mapping[str, Any]) -> Check:
     faults: Mapping[str, int] = totals["faults"]
     happened = {name.partition(" ")[0] for name in faults}
-    missing = [fault for fault in FAULTS if fault not in happened]
+    missing = [fault for fault in possible if fault not in happened]
     found = f"{sum(faults.values()):,} of {totals['requests']:,} requests"
     if totals["requests"] < FAULTY_REQUESTS_MIN:
         return Check(f"{vendor}: every fault happened", None, f"{found}: too few to tell")

@@ -75,9 +75,13 @@ def demo_scenario(numbers: int, vendor: str) -> Scenario:
 
     scenario = load(find("demo"))
     big, urgent = scenario.campaigns
+    switches = {**scenario.vendors[VENDOR].simulated, **VENDORS[vendor].in_demo}
+    paced = scenario.accounts[PACED]
+    flow = {**paced.ours["flow"], "unit": VENDORS[vendor].flow_unit}
     return replace(
         scenario,
-        vendors={VENDOR: replace(scenario.vendors[VENDOR], vendor=vendor)},
+        vendors={VENDOR: replace(scenario.vendors[VENDOR], vendor=vendor, simulated=switches)},
+        accounts={**scenario.accounts, PACED: replace(paced, ours={**paced.ours, "flow": flow})},
         campaigns=(replace(big, recipients=numbers), urgent),
     )
 

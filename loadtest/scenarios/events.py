@@ -60,10 +60,10 @@ def _to_vendor(stage: Stage, name: str, event: EventPart) -> Undo | None:
         before = _switches(client, event.set)
         _asked(client.configure, **event.set)
         return lambda: _asked(client.configure, **before)
-    rules = event.rules if event.rules is not None else every_fault(event.every_fault or 0.0)
-    _asked(client.configure, rule=rules)
     vendor = stage.scenario.vendors[name]
-    first = [*vendor.simulated.get("rule", []), *every_fault(vendor.every_fault)]
+    rules = event.rules if event.rules is not None else every_fault(vendor.vendor, event.every_fault or 0.0)
+    _asked(client.configure, rule=rules)
+    first = [*vendor.simulated.get("rule", []), *every_fault(vendor.vendor, vendor.every_fault)]
     return lambda: _asked(client.configure, rule=first)
 
 

@@ -26,6 +26,7 @@ from loadtest.scenarios.format import (
     VendorPart,
 )
 from loadtest.scenarios.settings import configuration, secret_file, simulated
+from loadtest.sim.config import read as configuration_of
 from loadtest.sim.profiles import VENDORS
 
 SHIPPED: Final = Path(__file__).parent
@@ -149,7 +150,7 @@ def check(scenario: Scenario) -> Scenario:
 
 
 def _check_settings(scenario: Scenario) -> None:
-    from loadtest.sim.server import Simulator  # with it comes everything a vendor is
+    from loadtest.sim.command import simulated_vendor  # with it comes everything a vendor is
 
     for name in scenario.vendors:
         table = simulated(scenario, name, password="x", web="http://127.0.0.1:1")
@@ -158,19 +159,19 @@ def _check_settings(scenario: Scenario) -> None:
                 f"{scenario.path}: [vendor.{name}] has no account; add an [account.NAME] with at = {name!r}."
             )
         try:
-            vendor = Simulator(table)
+            vendor = simulated_vendor(configuration_of(table))
             for event in scenario.events:
                 if event.vendor == name and event.set is not None:
-                    vendor.state.switches.update(event.set)
+                    vendor.configure(**event.set)
                 if event.vendor == name and event.rules is not None:
-                    vendor.state.rules.replace(event.rules)
+                    vendor.configure(rule=event.rules)
                 if event.account in table["account"] and event.flow is not None:
                     vendor.configure(account={event.account: {"flow": event.flow}})
         except ConfigError as error:
             raise ConfigError(f"{scenario.path}: [vendor.{name}]: {error}") from None
     folder = Path("/nowhere")
     table = configuration(
-        scenario, urls=dict.fromkeys(scenario.vendors, "http://127.0.0.1:1"), log="sqlite:x", folder=folder, web=WEB
+        scenario, addresses=dict.fromkeys(scenario.vendors, "127.0.0.1:1"), log="sqlite:x", folder=folder, web=WEB
     )
     secret = f"${{file:{secret_file(folder)}}}"
     for account in table["account"].values():

@@ -32,7 +32,12 @@ _DISAGREEMENTS: Final[Mapping[str, pl.Expr]] = {
             pl.col("state").cast(pl.String) != pl.when("good").then(pl.lit("delivered")).otherwise(pl.lit("failed"))
         ).fill_null(True)
     ),
-    "have another report code than the vendor sent": _TOLD & _TAKEN & pl.col("code").ne_missing(pl.col("their_code")),
+    "have another report code than the vendor sent": (
+        _TOLD
+        & _TAKEN
+        & pl.col("code").ne_missing(pl.col("their_code"))
+        & ~pl.col("more_codes").list.contains(pl.col("code").cast(pl.String)).fill_null(False)
+    ),
     "have another message id than the vendor gave": _SENT & _TAKEN & pl.col("vendor_id").ne_missing(pl.col("their_id")),
     "went through another account": _SENT & _TAKEN & pl.col("account").ne_missing(pl.col("their_account")),
     "have a report that we took, and we still wait for it": (
@@ -91,8 +96,10 @@ def their_rows(
     """What one vendor took: its ledger's rows (loadtest/sim/ledger/rows.py), with the campaign each text belongs to,
     whether
     the status means delivered or is no final word, and the statuses as our results tell them (`codes`). `named`: a
-    report names the number it is about, so that it proves something of who is unknown.
+    report names the number it is about, so that it proves something of who is unknown. Where parts of a message failed
+    with different statuses (`more_statuses`), any of them may be the one that counts.
     """
+    no_more = pl.lit(None, pl.List(pl.String)).alias("more_codes")
     return ledger.filter("accepted").select(
         pl.col("text")
         .replace_strict(texts, default=None, return_dtype=pl.String)
@@ -103,6 +110,7 @@ def their_rows(
         pl.col("status").replace(codes or {}).cast(pl.Categorical).alias("their_code"),
         pl.col("status").is_in(list(delivered)).alias("good"),
         pl.col("status").is_in(list(interim)).alias("interim"),
+        pl.col("more_statuses").alias("more_codes") if "more_statuses" in ledger.columns else no_more,
         pl.col("account").cast(pl.Categorical).alias("their_account"),
         pl.col("acked"),
         (pl.col("acked") & ~pl.col("status").is_in(list(interim)) & pl.lit(named)).alias("proof"),

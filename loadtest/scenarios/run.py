@@ -250,7 +250,7 @@ class Run:
         texts = {text_of(each): each.id for each in self._scenario.campaigns}
         theirs = []
         for name, vendor in self._stage.vendors.items():
-            kind, rows = VENDORS[self._scenario.vendors[name].vendor], vendor.rows()
+            kind, rows = VENDORS[self._scenario.vendors[name].vendor], vendor.recipients()
             for campaign in self._scenario.campaigns:
                 if campaign.variables:
                     rows = told_apart(rows, campaign, self._stage.lists[campaign.id].path)

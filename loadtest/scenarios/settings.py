@@ -13,20 +13,21 @@ from typing import Any, Final
 
 from loadtest.scenarios.format import Scenario
 from loadtest.sim.profiles import VENDORS
-from loadtest.sim.requests.faults import FAULTS
 
 
 def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict[str, Any]:
     """What the simulator of [vendor.NAME] is started with (loadtest/sim/config.py). `web` is our webhooks' URL."""
     vendor = scenario.vendors[name]
     seed = scenario.seed + list(scenario.vendors).index(name)  # otherwise all of them would draw the same
-    table: dict[str, Any] = {"seed": seed, **VENDORS[vendor.vendor].simulated, **vendor.simulated}
+    kind = VENDORS[vendor.vendor]
+    table: dict[str, Any] = {"seed": seed, **kind.simulated, **vendor.simulated}
     own = table.pop("account", {})
     accounts: dict[str, dict[str, Any]] = {}
     for account, part in scenario.accounts.items():
         if part.at != name:
             continue
         accounts[account] = {
+            "account": kind.account_of(account),
             "pswd": password,
             "report_url": f"{web}/push/{account}/report",
             "inbound_url": f"{web}/push/{account}/inbound",
@@ -35,31 +36,36 @@ def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict
             accounts[account]["flow"] = dict(part.ours["flow"])
     for account, settings in own.items():
         accounts[account] = accounts.get(account, {"pswd": password}) | settings
-    rules = [*table.pop("rule", []), *every_fault(vendor.every_fault)]
+    rules = [*table.pop("rule", []), *every_fault(vendor.vendor, vendor.every_fault)]
     return {**table, "account": accounts, "rule": rules}
 
 
-def every_fault(p: float) -> list[dict[str, Any]]:
-    """A rule for each fault the simulators have, each with this probability."""
-    return [{"fault": fault, "p": p, "hold_s": 4.0} for fault in FAULTS] if p else []
+def every_fault(tag: str, p: float) -> list[dict[str, Any]]:
+    """A rule for each fault that the simulator of this vendor has, each with this probability."""
+    hold = {"hold_s": 4.0} if VENDORS[tag].scheme == "http" else {}
+    return [{"fault": fault, "p": p, **hold} for fault in VENDORS[tag].faults] if p else []
 
 
 PASSWORD: Final = "{password}"
 """Stands for the reference to the password's file, whose path may hold what TOML does not take as it is."""
 
 
-def configuration(scenario: Scenario, *, urls: Mapping[str, str], log: str, folder: Path, web: str) -> dict[str, Any]:
+def configuration(
+    scenario: Scenario, *, addresses: Mapping[str, str], log: str, folder: Path, web: str
+) -> dict[str, Any]:
     """Our configuration as a table of dispatcher.toml; the accounts' secret is read from `secret_file(folder)`.
 
-    `urls` are the vendors' by name, `web` the HOST:PORT of our webhooks.
+    `addresses` are the vendors' HOST:PORT by name, `web` that of our webhooks.
     """
     secret = f"${{file:{secret_file(folder)}}}"
     accounts: dict[str, Any] = {}
     for name, part in scenario.accounts.items():
         tag = scenario.vendors[part.at].vendor
-        who = tomllib.loads(VENDORS[tag].account.format(name=name, password=PASSWORD))
+        kind = VENDORS[tag]
+        who = tomllib.loads(kind.account.format(name=kind.account_of(name), password=PASSWORD))
         who = {key: secret if value == PASSWORD else value for key, value in who.items()}
-        accounts[name] = {"vendor": tag, "url": urls[part.at], "push_open": True, **who, **part.ours}
+        pushes = {"push_open": True} if kind.scheme == "http" else {}
+        accounts[name] = {"vendor": tag, "url": kind.url(addresses[part.at]), **pushes, **who, **part.ours}
     return {
         "log": {"url": log},
         "store": {"url": f"sqlite:{folder}/results.db", **scenario.sections.get("store", {})},

@@ -48,8 +48,9 @@ def staged(scenario: Scenario, folder: Path, log_url: str | None) -> Iterator[St
         }
         log = _log(scenario, folder, log_url, stack)
         config = folder / "dispatcher.toml"
-        urls = {name: vendor.url for name, vendor in vendors.items()}
-        config.write_text(as_toml(configuration(scenario, urls=urls, log=log, folder=folder, web=web)), "utf-8")
+        addresses = {name: vendor.address for name, vendor in vendors.items()}
+        table = configuration(scenario, addresses=addresses, log=log, folder=folder, web=web)
+        config.write_text(as_toml(table), "utf-8")
         processes = Processes(config, folder, scenario.run.lanes)
         stack.callback(processes.close)
         for role in ("results", "web", "lanes"):

@@ -99,7 +99,7 @@ async def _serve(configs: dict[str, SimConfig], as_json: bool, until_stdin_close
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        sims = {name: _simulator(config) for name, config in configs.items()}
+        sims = {name: simulated_vendor(config) for name, config in configs.items()}
         for sim in sims.values():
             await stack.enter_async_context(cast(AbstractAsyncContextManager[Any], sim))
         # The imported modules never die; without them a full collection is short, and a pause here looks like a burst
@@ -127,7 +127,7 @@ def _servers(name: str, sim: Simulated) -> dict[str, Simulator | CmppSimulator]:
     return {**sim.gateways} if isinstance(sim, CmppNetwork) else {name: sim}
 
 
-def _simulator(config: SimConfig) -> Simulated:
+def simulated_vendor(config: SimConfig) -> Simulated:
     """The server of a vendor; imported here: `dispatcher --help` needs none."""
     if config.network:
         from loadtest.sim.cmpp.network.network import CmppNetwork

@@ -66,6 +66,10 @@ class SimClient:
         """GET /_sim/ledger/rows."""
         return pl.read_parquet(io.BytesIO(self._call("GET", "/_sim/ledger/rows")))
 
+    def recipients(self) -> pl.DataFrame:
+        """GET /_sim/ledger/rows?by=recipient: a row for each number and text, whatever its parts."""
+        return pl.read_parquet(io.BytesIO(self._call("GET", "/_sim/ledger/rows?by=recipient")))
+
     def top_up(self, account: str, add: int, product: str = "") -> None:
         """POST /_sim/balance."""
         self._json("POST", "/_sim/balance", {"account": account, "product": product, "add": add})
@@ -105,14 +109,15 @@ class SimClient:
 
 
 class SpawnedSimulator(SimClient):
-    """A simulator in a child process; of several the first, the others by their name in `named`. `addresses` has
-    HOST:PORT of each: what a CMPP gateway listens on, whose `url` is its control endpoint alone.
+    """A simulator in a child process; of several the first, the others by their name in `named`. `address` is its
+    HOST:PORT, and `addresses` has all of them: what a CMPP gateway listens on, whose `url` is its control endpoint.
     """
 
     def __init__(self, urls: Mapping[str, str], pid: int, addresses: Mapping[str, str]) -> None:
         super().__init__(next(iter(urls.values())))
         self.pid = pid
         self.addresses = addresses
+        self.address = next(iter(addresses.values()))
         self.named = {name: SimClient(url) for name, url in urls.items()}
 
 

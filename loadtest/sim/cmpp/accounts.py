@@ -113,10 +113,20 @@ class Account:
     def figures(self) -> dict[str, Any]:
         """For the ledger."""
         counts, verdict = self.counts, self.judge.verdict()
+        results = {str(result): n for result, n in sorted(counts.results.items())}
+        inbound_over = counts.inbound_acked + counts.inbound_given_up
         return {
+            "account": self.config.account,
+            "requests": counts.submits,
+            "pushes": counts.deliveries,
+            "codes": results,
+            "limit": verdict.limit,
+            "per_s": verdict.per_s,
+            "unit": verdict.unit,
+            "inbound_waiting": counts.inbound_pushed - inbound_over,
             "submits": counts.submits,
             "submits_accepted": counts.submits_accepted,
-            "results": {str(result): n for result, n in sorted(counts.results.items())},
+            "results": results,
             "logins": {str(status): n for status, n in sorted(counts.logins.items())},
             "faults": dict(counts.faults),
             "violations": dict(counts.violations),

@@ -3,8 +3,8 @@
 GET  /_sim/config        every switch; accounts (without secrets); rules
 POST /_sim/config        switches by name, `account` by name, `rule`; all or nothing
 POST /_sim/rules         one more rule; DELETE takes all away
-GET  /_sim/ledger        the figures
-GET  /_sim/ledger/rows   Parquet; ?format=ndjson, ?from=0&limit=100000
+GET  /_sim/ledger        the figures; ?doubles=no leaves out what has to sort (for polling)
+GET  /_sim/ledger/rows   Parquet; ?format=ndjson, ?from=0&limit=100000; ?by=recipient: whole messages, not parts
 POST /_sim/report        {"account": "spring", "msg_id": "16 hex digits", "mobile": "…", "status": "…"}
 POST /_sim/mo            {"account": "spring", "mobile": "…", "msg": "…"}; also `to`, `msg_fmt`, `service`, `hex`
 POST /_sim/phone         {"mobile": "…", "to": "…", "msg": "…"}: a phone of this gateway writes to a service anywhere
@@ -19,7 +19,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -33,6 +33,8 @@ from loadtest.sim.cmpp.accounts import Account
 from loadtest.sim.cmpp.faults import rule
 from loadtest.sim.cmpp.gateway import Gateway
 from loadtest.sim.control_values import NDJSON, PARQUET, json_object, outage_s, rows_asked
+
+OF_ONE_ACCOUNT: Final = ("account", "limit", "per_s", "unit", "limit_used", "active_s", "window_max", "outstanding_max")
 
 
 class Control:
@@ -67,7 +69,7 @@ class Control:
                 gateway.rules.replace([])
                 return _json([])
             case "GET", "/ledger":
-                return _json(self.totals())
+                return _json(self.totals(asked.get("doubles") != "no"))
             case "GET", "/ledger/rows":
                 return self._rows(asked)
             case "POST", "/report":
@@ -137,11 +139,11 @@ class Control:
         gateway.settings_changed()
         gateway.retime()
 
-    def totals(self) -> dict[str, Any]:
+    def totals(self, doubles: bool = True) -> dict[str, Any]:
         """The figures of the accounts, and summed."""
         gateway = self._gateway
         accounts = {
-            name: account.figures() | gateway.ledger.figures(account.place)
+            name: account.figures() | gateway.ledger.figures(account.place, doubles)
             for name, account in gateway.accounts.items()
         }
         summed: dict[str, Any] = {}
@@ -149,7 +151,7 @@ class Control:
             for name, value in figures.items():
                 if isinstance(value, dict):
                     summed[name] = dict(Counter(summed.get(name, {})) + Counter(value))
-                elif name not in ("limit_used", "active_s", "window_max", "outstanding_max"):
+                elif name not in OF_ONE_ACCOUNT:
                     summed[name] = summed.get(name, 0) + value
         return summed | {
             "vendor": "cmpp",
@@ -157,12 +159,16 @@ class Control:
             "strangers": dict(gateway.strangers),
             "connections_open": len(gateway.sessions),
             **({} if gateway.network is None else {"network": gateway.network.figures()}),
+            "limit_used": min((each["limit_used"] for each in accounts.values() if each["limit_used"]), default=None),
             "reports_waiting": gateway.phones.waiting + summed.get("waiting", 0),
+            "in_work": sum(session.in_work for session in gateway.sessions),
         }
 
     def _rows(self, asked: dict[str, str]) -> web.Response:
         start, limit = rows_asked(asked)
-        table = self._gateway.ledger.frame(list(self._gateway.accounts), start, limit)
+        ledger, names = self._gateway.ledger, list(self._gateway.accounts)
+        whole = asked.get("by") == "recipient"
+        table = ledger.recipients(names).slice(start, limit) if whole else ledger.frame(names, start, limit)
         buffer = io.BytesIO()
         if asked.get("format", "parquet") == "ndjson":
             table.write_ndjson(buffer)

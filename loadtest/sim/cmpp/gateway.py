@@ -85,6 +85,7 @@ class Shape(NamedTuple):
     """What SUBMITs that are alike have in common, and that the gateway takes them."""
 
     text: int
+    reference: int
     part: int
     parts: int
     service: str
@@ -203,6 +204,7 @@ class Gateway:
         """Forget what happened; connections stay."""
         self.phones.reset()
         self.ledger = Ledger()
+        self._shapes.clear()
         self.strangers.clear()
         self._scheduled.clear()
         for account in self.accounts.values():
@@ -312,9 +314,9 @@ class Gateway:
         local = self.clock.local()
         msg_id = 0 if result else self.ids.next(self.switches.msgid, local)
         part, parts = max(submit.pk_number, 1), max(submit.pk_total, 1)
-        text = _text_key(submit)
+        text, reference = self.ledger.text_index(submit)
         rows = [
-            self.ledger.add(account.place, msg_id, number, text, part, parts, result, at_s, session.number)
+            self.ledger.add(account.place, msg_id, number, text, reference, part, parts, result, at_s, session.number)
             for number in submit.dest_terminal_ids
         ]
         if result:
@@ -354,7 +356,7 @@ class Gateway:
         local = self.clock.local()
         first_id = self.ids.several(count, local)
         rows = self.ledger.add_alike(
-            account.place, range(first_id, first_id + count), submits.numbers, *shape[:3], at_s, session.number
+            account.place, range(first_id, first_id + count), submits.numbers, *shape[:4], at_s, session.number
         )
         for each in account.day(local.strftime("%Y%m%d"), shape.service):
             each.mt_messages += count
@@ -380,7 +382,7 @@ class Gateway:
             return None
         part, parts = max(submit.pk_number, 1), max(submit.pk_total, 1)
         service = submit.service_id.decode("latin-1")
-        return Shape(_text_key(submit), part, parts, service, submit.registered_delivery == 1)
+        return Shape(*self.ledger.text_index(submit), part, parts, service, submit.registered_delivery == 1)
 
     def _take(
         self, account: Account, session: Session, submit: Submit, msg_id: int, rows: list[int], local: datetime
@@ -603,14 +605,6 @@ class Gateway:
         for row in range(len(self.ledger)):
             if self.ledger.account[row] == account.place and self.ledger.flags[row] & flag:
                 yield row
-
-
-def _text_key(submit: Submit) -> int:
-    """What tells two texts apart: the content without a header, whose reference differs each time, and which part."""
-    content = submit.msg_content
-    if submit.tp_udhi and content and content[0] < len(content):
-        content = content[1 + content[0] :]
-    return hash((content, submit.pk_number, submit.pk_total, submit.msg_fmt))
 
 
 def _moment(at_time: bytes, local: datetime) -> float | None:

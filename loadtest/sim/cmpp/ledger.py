@@ -1,18 +1,22 @@
 """What the CMPP gateway remembers: every number of every SUBMIT in columns, and the figures made of them.
 
-A row is one number of one SUBMIT, taken or not: 50 octets, no Python object.
+A row is one number of one SUBMIT, taken or not: 52 octets, no Python object; recipients.py puts the parts of a long
+message together. A text is kept once for all rows that have it.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections import Counter
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 import polars as pl
+
+from dispatcher.cmpp.pdus import Submit
+from loadtest.sim.cmpp import recipients
+from loadtest.sim.cmpp.faults import CHARSETS
 
 ACCEPTED, DUE, PUSHED, ACKED, LOST, CANCELLED, FORWARDED = 1, 2, 4, 8, 16, 32, 64
 ODD = -1
@@ -37,6 +41,7 @@ class Ledger:
         self.msg_id = array("Q")
         self.number = array("q")
         self.text = array("q")
+        self.reference = array("H")
         self.part = array("B")
         self.parts = array("B")
         self.result = array("B")
@@ -45,6 +50,8 @@ class Ledger:
         self.arrived_s = array("d")
         self.connection = array("L")
         self.odd: dict[int, bytes] = {}
+        self._texts: dict[tuple[bytes, int, int, int], int] = {}
+        self._keys_list: list[tuple[bytes, int, int, int]] = []
         self.statuses: list[str] = [""]
         self._status_of: dict[str, int] = {"": 0}
 
@@ -57,6 +64,7 @@ class Ledger:
         msg_id: int,
         number: bytes,
         text: int,
+        reference: int,
         part: int,
         parts: int,
         result: int,
@@ -72,6 +80,7 @@ class Ledger:
         self.msg_id.append(msg_id)
         self.number.append(value)
         self.text.append(text)
+        self.reference.append(reference)
         self.part.append(part)
         self.parts.append(parts)
         self.result.append(result)
@@ -87,6 +96,7 @@ class Ledger:
         msg_ids: range,
         numbers: Sequence[int],
         text: int,
+        reference: int,
         part: int,
         parts: int,
         at_s: float,
@@ -98,6 +108,7 @@ class Ledger:
         self.msg_id.extend(msg_ids)
         self.number.extend(numbers)
         self.text.extend(repeat(text, count))
+        self.reference.extend(repeat(reference, count))
         self.part.extend(repeat(part, count))
         self.parts.extend(repeat(parts, count))
         self.result.extend(repeat(0, count))
@@ -127,29 +138,41 @@ class Ledger:
         self.flags[row] |= flag
         return True
 
-    def figures(self, account: int) -> dict[str, Any]:
-        """What the rows of an account add up to."""
-        mine = np.frombuffer(self.account, np.uint16) == account if len(self) else np.empty(0, bool)
-        flags = np.frombuffer(self.flags, np.uint8)[mine] if len(self) else np.empty(0, np.uint8)
-        taken = (flags & ACCEPTED) > 0
-        numbers = np.frombuffer(self.number, np.int64)[mine][taken] if len(self) else np.empty(0, np.int64)
-        texts = np.frombuffer(self.text, np.int64)[mine][taken] if len(self) else np.empty(0, np.int64)
-        status = np.frombuffer(self.status, np.uint8)[mine][taken] if len(self) else np.empty(0, np.uint8)
-        same = np.unique(np.stack((numbers, texts)), axis=1).shape[1] if numbers.size else 0
-        counts = Counter({self.statuses[i]: int(n) for i, n in enumerate(np.bincount(status)) if n and i})
+    def text_index(self, submit: Submit) -> tuple[int, int]:
+        """The index of a SUBMIT's text, the same for the same part of the same text; and its reference (0: none)."""
+        content, reference = submit.msg_content, 0
+        if submit.tp_udhi and content and content[0] < len(content):
+            head, content = content[1 : 1 + content[0]], content[1 + content[0] :]
+            if head[:1] in (b"\0", b"\x08"):  # parts of a long message, by a reference of 8 or of 16 bits
+                reference = int.from_bytes(head[2:-2][:2], "big")
+        key = (content, submit.pk_number, submit.pk_total, submit.msg_fmt)
+        return self._texts.setdefault(key, len(self._texts)), reference
+
+    def text_of(self, parts: Sequence[int]) -> str:
+        """The text that these parts make."""
+        keys = self._keys()
+        octets = b"".join(keys[part][0] for part in parts)
+        return octets.decode(CHARSETS.get(keys[parts[0]][3], "latin-1"), "replace")
+
+    def _keys(self) -> list[tuple[bytes, int, int, int]]:
+        if len(self._keys_list) != len(self._texts):
+            self._keys_list = list(self._texts)
+        return self._keys_list
+
+    def figures(self, account: int, doubles: bool = True) -> dict[str, Any]:
+        """What the rows of an account add up to; `doubles`: also what has to be sorted."""
+        mine = np.array(self.account) == account
+        flags = np.array(self.flags)[mine]
         return {
             "numbers": int(mine.sum()),
-            "numbers_accepted": int(taken.sum()),
-            "unique_numbers": int(np.unique(numbers).size),
-            "double_texts": int(numbers.size - same),
-            "reports_due": _count(flags, DUE),
-            "reports_pushed": _count(flags, PUSHED),
-            "reports_acked": _count(flags, ACKED),
-            "reports_lost": _count(flags, LOST),
             "cancelled": _count(flags, CANCELLED),
             "forwarded": _count(flags, FORWARDED),
-            "statuses": dict(counts),
+            **recipients.figures(self, account, doubles),
         }
+
+    def recipients(self, names: list[str]) -> pl.DataFrame:
+        """Who was sent a whole message, a row each."""
+        return recipients.frame(self, names)
 
     def frame(self, names: list[str], start: int = 0, limit: int | None = None) -> pl.DataFrame:
         """The rows for people: ids as 16 hex digits, flags as columns."""
@@ -162,6 +185,7 @@ class Ledger:
             "number": [self.number_of(row).decode("latin-1") for row in places],
             "part": [self.part[row] for row in places],
             "parts": [self.parts[row] for row in places],
+            "text": [self.text_of((self.text[row],)) for row in places],
             "result": [self.result[row] for row in places],
             "status": [self.statuses[self.status[row]] for row in places],
             "arrived_s": [self.arrived_s[row] for row in places],

@@ -140,6 +140,11 @@ class Session:
         return len(self._queue) + len(self._delivered)
 
     @property
+    def in_work(self) -> int:
+        """Answers that are not written yet."""
+        return len(self._ready) + len(self._held) + sum(map(len, self._pending.values()))
+
+    @property
     def peer(self) -> str:
         """The address of the other side."""
         name = self._transport.get_extra_info("peername")

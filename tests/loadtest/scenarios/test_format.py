@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,6 +17,7 @@ from loadtest.scenarios.file import SHIPPED, find, load, shipped
 from loadtest.scenarios.lists import number_block, rendered, told_apart, write_lists
 from loadtest.scenarios.scale import scaled
 from loadtest.scenarios.settings import as_toml, configuration, simulated
+from loadtest.sim.cmpp.faults import FAULTS as LINK_FAULTS
 from loadtest.sim.requests.faults import FAULTS
 
 GOOD = """\
@@ -183,9 +186,9 @@ def test_what_is_written_for_the_dispatcher_is_what_was_meant(tmp_path: Path, fo
     tmp_path /= folder
     tmp_path.mkdir()
     scenario = load(find("all-vendors"))
-    urls = dict.fromkeys(scenario.vendors, "http://127.0.0.1:9101")
+    addresses = dict.fromkeys(scenario.vendors, "127.0.0.1:9101")
     (tmp_path / "pswd.txt").write_text('se"cret\\\n', "utf-8")
-    table = configuration(scenario, urls=urls, log="sqlite:x", folder=tmp_path, web="127.0.0.1:8080")
+    table = configuration(scenario, addresses=addresses, log="sqlite:x", folder=tmp_path, web="127.0.0.1:8080")
     assert tomllib.loads(as_toml(table)) == table
     config = parse(table, "x.toml")
     assert set(config.accounts) == set(scenario.accounts)
@@ -203,10 +206,11 @@ def test_the_vendor_enforces_our_limit_unless_the_scenario_gives_it_another(tmp_
     assert north["seed"] != simulated(scenario, "south", password="p", web="http://127.0.0.1:1")["seed"]
 
 
-def test_a_hostile_vendor_has_every_fault(tmp_path: Path) -> None:
-    table = simulated(load(find("hostile")), "north", password="p", web="http://127.0.0.1:1")
-    assert {rule["fault"] for rule in table["rule"]} == set(FAULTS)
-    assert {rule["p"] for rule in table["rule"]} == {0.01}
+@pytest.mark.parametrize(("vendor", "faults", "p"), [("north", FAULTS, 0.01), ("links", LINK_FAULTS, 0.0005)])
+def test_a_hostile_vendor_has_every_fault(vendor: str, faults: Mapping[str, Any], p: float) -> None:
+    table = simulated(load(find("hostile")), vendor, password="p", web="http://127.0.0.1:1")
+    assert {rule["fault"] for rule in table["rule"]} == set(faults)
+    assert {rule["p"] for rule in table["rule"]} == {p}
 
 
 def test_fewer_recipients_are_shared_out_as_before_and_nobody_is_without() -> None:

@@ -63,6 +63,10 @@ class CmppNetwork:
         """Where SPs of the first gateway connect to."""
         return next(iter(self.gateways.values())).wire_address
 
+    def configure(self, **settings: Any) -> None:
+        """As POST /_sim/config of the first gateway."""
+        next(iter(self.gateways.values())).configure(**settings)
+
     async def start(self) -> None:
         """Listen, and tell the name server who has what."""
         host, port = self.config.address

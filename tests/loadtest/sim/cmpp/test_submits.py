@@ -8,7 +8,9 @@ import pytest
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.message_ids import parts_of
+from loadtest.sim.cmpp import ledger
 from loadtest.sim.cmpp.faults import Rules
+from loadtest.sim.cmpp.ledger import Ledger
 from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW, SUBMIT, ismg, submit
 from tests.loadtest.sim.sim_kit import each
 
@@ -194,7 +196,7 @@ async def test_a_record_for_billing_alone_reaches_no_phone() -> None:
         assert (account["numbers_accepted"], account["statuses"], account["reports_due"]) == (1, {}, 0)
 
 
-async def test_the_ledger_has_a_row_for_every_number_and_counts_doubles_by_text() -> None:
+async def test_the_ledger_has_a_row_for_every_number_and_counts_whole_messages_and_their_doubles() -> None:
     async with ismg(**NEVER) as gateway:
         sp = await gateway.sp()
         for reference in (b"\x01", b"\x02"):  # the same long text twice: its references differ
@@ -204,11 +206,50 @@ async def test_the_ledger_has_a_row_for_every_number_and_counts_doubles_by_text(
         await sp.submit(dest_terminal_ids=(b"+8613800138000",), msg_content=b"another")
         await sp.submit(dest_terminal_ids=(b"10086",), msg_src=b"000000")
         account = await gateway.account()
-        assert (account["numbers"], account["numbers_accepted"], account["double_texts"]) == (6, 5, 2)
+        assert (account["numbers"], account["numbers_accepted"], account["double_texts"]) == (6, 3, 1)
         rows = gateway.sim.rows()
         assert rows["number"].to_list() == [*["13800138000"] * 5, "10086"]
         assert rows["result"].to_list() == [0, 0, 0, 0, 0, 9]
         assert rows["part"].to_list() == [1, 2, 1, 2, 1, 1]
+        assert rows["text"].to_list() == [*["text"] * 4, "another", "hello"]
+
+
+PARTS = [  # the statuses of the parts of a message, in the order of parts: status, others that failed, is it due, lost
+    (["DELIVRD", "DELIVRD"], ("DELIVRD", [], True, False)),
+    (["DELIVRD", "UNDELIV"], ("UNDELIV", [], True, False)),
+    (["EXPIRED", "UNDELIV"], ("EXPIRED", ["UNDELIV"], True, False)),
+    (["DELIVRD", ""], ("DELIVRD", [], False, True)),
+    (["UNDELIV", ""], ("UNDELIV", [], True, False)),
+]
+"""A part without a status has lost its report."""
+
+
+@pytest.mark.parametrize(("statuses", "expected"), PARTS)
+def test_the_parts_of_a_message_are_one_row_of_the_recipients(statuses: list[str], expected: Any) -> None:
+    book = Ledger()
+    for part in (2, 1):  # in any order, between those of another message to the same number
+        for reference, status in ((7, statuses[part - 1]), (8, "DELIVRD")):
+            content = bytes((5, 0, 3, reference, 2, part)) + f"{reference}{part}".encode()
+            text = book.text_index(submit(tp_udhi=1, pk_total=2, pk_number=part, msg_content=content))
+            row = book.add(0, 1000 * reference + part, b"13800138000", *text, part, 2, 0, 1.0, 1)
+            book.status[row] = book.status_index(status)
+            book.flags[row] |= ledger.DUE | ledger.PUSHED | ledger.ACKED if status else ledger.LOST
+    alone = submit(tp_udhi=1, pk_total=2, pk_number=1, msg_content=bytes((5, 0, 3, 9, 2, 1)) + b"91")
+    book.add(0, 9001, b"13800138000", *book.text_index(alone), 1, 2, 0, 1.0, 1)  # its second part never came
+    found = book.recipients(["spring"]).sort("msgid").to_dicts()
+    assert [(row["msgid"], row["text"], row["parts"]) for row in found] == [
+        ("7001 7002", "7172", 2),
+        ("8001 8002", "8182", 2),
+    ]
+    assert [tuple(row[name] for name in ("status", "more_statuses", "due", "lost")) for row in found] == [
+        expected,
+        ("DELIVRD", [], True, False),
+    ]
+    figures = book.figures(0)
+    assert (figures["numbers"], figures["numbers_accepted"], figures["double_texts"]) == (5, 2, 0)
+    assert (figures["reports_due"], figures["reports_acked"], figures["reports_lost"]) == (
+        (2, 2, 0) if expected[2] else (1, 1, 1)
+    )
 
 
 async def test_the_statistics_of_a_day() -> None:
