@@ -101,9 +101,8 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
 def _introduce(stage: Stage) -> None:
     limit = stage.scenario.accounts[PACED].ours["flow"]["limit"]
     big, urgent = stage.scenario.campaigns
-    click.echo(
-        f"vendor      simulated, at {stage.vendors[VENDOR].url}; it enforces {limit:,} messages/s on account {PACED}"
-    )
+    url = VENDORS[stage.scenario.vendors[VENDOR].vendor].url(stage.vendors[VENDOR].address)
+    click.echo(f"vendor      simulated, at {url}; it enforces {limit:,} messages/s on account {PACED}")
     click.echo(f"dispatcher  log {stage.loaded.log.url}, reports to http://{stage.loaded.web.listen}")
     click.echo(f"list        {big.recipients:,} rows, as dirty as they come; {urgent.recipients} urgent ones follow")
     click.echo()

@@ -1,4 +1,4 @@
-"""The CMPP gateway's ledger by recipient: the parts of a long message to a number are one row, as other vendors have it.
+"""The CMPP gateway's ledger by recipient: the parts of a long message to a number are one row.
 
 A message is taken when all its parts are. It is delivered when all its parts are, and failed when one of them is;
 several parts may fail with different statuses, and which of them counts depends on the order of their reports.
@@ -121,9 +121,7 @@ def frame(ledger: Ledger, names: list[str]) -> pl.DataFrame:
     return found.select(
         pl.Series("account", [names[place] for place in found["account"]], dtype=pl.String),
         pl.col("ids").cast(pl.List(pl.String)).list.join(" ").alias("msgid"),
-        pl.Series(
-            "number", [odd[-1 - each] if each < 0 else str(each) for each in found["number"]], dtype=pl.String
-        ),
+        pl.Series("number", [odd[-1 - each] if each < 0 else str(each) for each in found["number"]], dtype=pl.String),
         pl.Series("text", [texts[tuple(each)] for each in found["texts"].to_list()], dtype=pl.String),
         "parts",
         "arrived_s",

@@ -181,7 +181,7 @@ def test_every_vendor_is_in_the_scenarios_that_are_for_all_and_has_a_test_of_eve
 # --- what is made of it ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("folder", ["run", 'a"b\\c\x1b[1m'])
+@pytest.mark.parametrize("folder", ["run", 'a"b\\c [1m'])
 def test_what_is_written_for_the_dispatcher_is_what_was_meant(tmp_path: Path, folder: str) -> None:
     tmp_path /= folder
     tmp_path.mkdir()
