@@ -13,7 +13,7 @@ import msgspec
 
 from dispatcher.core.results.equation import Counts, total
 from loadtest.scenarios.run import Facts
-from loadtest.sim.profiles import VENDORS
+from loadtest.scenarios.settings import faults_of
 
 WINDOWS_MIN: Final = 4
 """With fewer windows of the flow limit its use is not judged."""
@@ -130,7 +130,7 @@ def _expected(facts: Facts) -> Iterator[Check]:
             ", ".join(f"{code}: {answered.get(code, 0):,} times" for code in codes),
         )
     for vendor in expect.faults:
-        yield _every_fault(vendor, VENDORS[facts.scenario.vendors[vendor].vendor].faults, facts.totals[vendor])
+        yield _every_fault(vendor, faults_of(facts.scenario.vendors[vendor].vendor), facts.totals[vendor])
     if expect.inbound is not None:
         yield Check(f"{expect.inbound:,} messages from phones", facts.inbound == expect.inbound, f"{facts.inbound:,}")
     if expect.within_s is not None:

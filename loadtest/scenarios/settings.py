@@ -7,12 +7,14 @@ and the settings of each simulated vendor (loadtest/sim/profiles.py).
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from loadtest.scenarios.format import Scenario
+from loadtest.sim.cmpp.faults import FAULTS as LINK_FAULTS
 from loadtest.sim.profiles import VENDORS
+from loadtest.sim.requests.faults import FAULTS
 
 
 def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict[str, Any]:
@@ -43,7 +45,12 @@ def simulated(scenario: Scenario, name: str, *, password: str, web: str) -> dict
 def every_fault(tag: str, p: float) -> list[dict[str, Any]]:
     """A rule for each fault that the simulator of this vendor has, each with this probability."""
     hold = {"hold_s": 4.0} if VENDORS[tag].scheme == "http" else {}
-    return [{"fault": fault, "p": p, **hold} for fault in VENDORS[tag].faults] if p else []
+    return [{"fault": fault, "p": p, **hold} for fault in faults_of(tag)] if p else []
+
+
+def faults_of(tag: str) -> Collection[str]:
+    """What the simulator of this vendor can do wrong."""
+    return LINK_FAULTS if VENDORS[tag].scheme == "cmpp" else FAULTS
 
 
 PASSWORD: Final = "{password}"

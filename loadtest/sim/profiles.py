@@ -4,23 +4,21 @@ which of its report statuses mean delivered. A new vendor's demo is one entry he
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from loadtest.sim.cmpp.faults import FAULTS as LINK_FAULTS
-from loadtest.sim.cmpp.recipients import INTERIM
+from loadtest.sim.cmpp.codes_and_switches import DELIVERED, INTERIM
 from loadtest.sim.guodu.codes_and_switches import STATUSES
-from loadtest.sim.requests.faults import FAULTS
 
 
 class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
     """`simulated` is given to the simulator (loadtest/sim/config.py); `account` are the lines of a [account.NAME] that
     say who we are, with {name} and {password} to fill in; `codes` are statuses that our results tell in other words;
-    after one of `interim` no final report comes. `named`: its reports name the number they are about. `faults` are what
-    its simulator can do wrong. `scheme` stands before its address, and of an account's name it takes `name_chars_max`.
-    `in_demo` is set in the demo besides. `flow_unit` is what its flow limit counts.
+    after one of `interim` no final report comes. `named`: its reports name the number they are about. `scheme` stands
+    before its address, and of an account's name it takes `name_chars_max`. `in_demo` is set in the demo besides.
+    `flow_unit` is what its flow limit counts.
     """
 
     simulated: Mapping[str, Any]
@@ -29,7 +27,6 @@ class DemoVendor(msgspec.Struct, frozen=True, kw_only=True):
     codes: Mapping[str, str] = {}
     interim: frozenset[str] = frozenset()
     named: bool = True
-    faults: Collection[str] = tuple(FAULTS)
     scheme: str = "http"
     name_chars_max: int = 64
     flow_unit: str = "messages"
@@ -77,9 +74,8 @@ VENDORS: Final[Mapping[str, DemoVendor]] = {
     "cmpp": DemoVendor(
         simulated={"vendor": "cmpp", "window_violation": "close"},
         account='sp_id = "{name}"\nsecret = "{password}"',
-        delivered=frozenset({"DELIVRD"}),
+        delivered=frozenset({DELIVERED}),
         interim=frozenset({INTERIM}),
-        faults=tuple(LINK_FAULTS),
         scheme="cmpp",
         name_chars_max=6,
         flow_unit="parts",

@@ -26,7 +26,8 @@ LOGIN_STATUSES: dict[str, str] = {
     "5": "too many connections (`max_connections`), a second login (`second_connect`)",
 }
 
-MOBILE = ("DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD")
+DELIVERED, INTERIM = "DELIVRD", "ACCEPTD"
+MOBILE = (DELIVERED, "EXPIRED", "DELETED", "UNDELIV", INTERIM, "UNKNOWN", "REJECTD")
 PREFIXES = ("MA", "MB", "MC", "CA", "CB", "DA", "DB", "SA", "SB", "IA", "IB", "IC")
 STATUSES = (*MOBILE, *(f"{prefix}:0001" for prefix in PREFIXES), "HD:0001", "ID:0076", "MK:0001", "MN:0001")
 MIX = {"DELIVRD": 0.92, "UNDELIV": 0.03, "EXPIRED": 0.01, "REJECTD": 0.01, "MK:0001": 0.03}

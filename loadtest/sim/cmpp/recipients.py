@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
+from loadtest.sim.cmpp.codes_and_switches import DELIVERED, INTERIM
+
 if TYPE_CHECKING:
     from loadtest.sim.cmpp.ledger import Ledger
 
-DELIVERED: Final = "DELIVRD"
-INTERIM: Final = "ACCEPTD"
 _FLAGS: Final = {"accepted": 1, "due": 2, "pushed": 4, "acked": 8, "lost": 16}
 _KEY: Final = ["account", "number", "parts", "reference"]
 _COUNTED: Final = ("due", "pushed", "acked", "lost")
