@@ -40,6 +40,17 @@ class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     nothing_left: Counts | None = None
 
 
+class TakenBack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was scheduled at a gateway for a cancelled campaign (take_back.py): messages of one account, every part of a
+    long text, taken back and not. `why`: why none was.
+    """
+
+    account: str
+    taken_back: int = 0
+    not_taken_back: int = 0
+    why: str = ""
+
+
 class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The weight and urgency in force after an order; `nothing_left` as in `ControlResult`."""
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 import click
+import msgspec
 
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.results.equation import Counts
@@ -15,6 +16,7 @@ from dispatcher.service.control import (
     CloseResult,
     Controllable,
     ControlResult,
+    TakenBack,
     WeighResult,
     before_control,
     close_campaign,
@@ -76,7 +78,8 @@ def resume(campaign: str, config: str | None, as_json: bool) -> None:
 def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
     """Cancel a campaign for good: unsent recipients stay unsent.
 
-    Asks first. A cancelled campaign cannot be resumed; to stop it for a while, pause it.
+    Asks first. A cancelled campaign cannot be resumed; to stop it for a while, pause it. What is scheduled for later
+    at a CMPP gateway (--option at_time=…) is taken back.
 
     \b
     Examples:
@@ -160,18 +163,32 @@ def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask:
     if ask and not _agreed(config, campaign):
         click.echo("nothing was cancelled.", err=True)
         return
-    done = asyncio.run(_control(config, campaign, what))
+    done, taken_back = asyncio.run(_control(config, campaign, what))
     if as_json:
-        print_json(done)
-    elif done.nothing_left is not None:
+        print_json(_Done(**msgspec.structs.asdict(done), taken_back=tuple(taken_back)))
+        return
+    if done.nothing_left is not None:
         click.echo(_nothing_left(campaign, what, done.nothing_left))
     else:
         click.echo((_DONE if done.changed else _ALREADY)[what].format(campaign, campaign))
+    for each in taken_back:
+        rest = f"; {counted(each.not_taken_back, 'message')} could not be" if each.not_taken_back else ""
+        why = f" ({each.why})" if each.why else ""
+        click.echo(f"{each.account}: {counted(each.taken_back, 'scheduled message')} taken back{rest}{why}.")
 
 
-async def _control(config: str | None, campaign: str, what: Action) -> ControlResult:
+class _Done(ControlResult, frozen=True, kw_only=True, omit_defaults=True):
+    taken_back: tuple[TakenBack, ...] = ()
+
+
+async def _control(config: str | None, campaign: str, what: Action) -> tuple[ControlResult, list[TakenBack]]:
     async with open_session(config) as session:
-        return await control_campaign(session, campaign, what)
+        done = await control_campaign(session, campaign, what)
+        if what != "cancel":
+            return done, []
+        from dispatcher.service.take_back import take_back  # it reads the whole configuration
+
+        return done, await take_back(session, campaign)
 
 
 def _agreed(config: str | None, campaign: str) -> bool:

@@ -203,6 +203,9 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
             notes.append(f"what is not delivered by {_moment(until)}, Shanghai time, expires (valid_time)")
         return tuple(notes)
 
+    def sends_at_ms(self, options: Mapping[str, str]) -> int:
+        return forms.time_s(options.get("at_time", "").encode("utf-8", "replace")) * 1000
+
     def number(self, wire: bytes) -> bytes:
         return self.number_prefix.encode() + wire if self.number_prefix else wire
 

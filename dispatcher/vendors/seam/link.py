@@ -6,7 +6,7 @@ says what is sent, what an answer means, and what a delivery holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -71,6 +71,10 @@ class LinkVendor(Vendor, frozen=True, kw_only=True):
     def prepare(self, message: Message) -> SubmitTemplate:
         """The frames of this message, all parts. Raises TextError if refused."""
         raise NotImplementedError
+
+    def sends_at_ms(self, options: Mapping[str, str]) -> int:
+        """When the gateway sends the messages of a campaign with these options, Unix milliseconds; 0: at once."""
+        return 0
 
     def number(self, wire: bytes) -> bytes:
         """A recipient's number as this account writes it."""

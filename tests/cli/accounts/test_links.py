@@ -10,8 +10,10 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import check_accounts
+from dispatcher.service.control import TakenBack
 from dispatcher.service.gateway_totals import gateway_totals
 from dispatcher.service.session import Session
+from dispatcher.service.take_back import take_back
 from tests.consumers.lanes.test_a_campaign_over_links import world
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, Ismg, ismg
 from tests.waiting import until
@@ -83,3 +85,17 @@ async def test_a_question_that_cannot_be_asked_is_a_sentence(tmp_path):
                 await gateway_totals(session, *arguments)
         with pytest.raises(DispatcherError, match="shared secret is wrong"):
             await gateway_totals(session, "polar")
+
+
+async def test_what_is_scheduled_is_taken_back_and_what_is_sent_at_once_is_not(tmp_path):
+    async with world(tmp_path, NOW) as it:
+        await it.launch(30, "测" * 80, options={"at_time": "20370101080000"})
+        await it.until(lambda each: each.accepted == 30)
+        assert await take_back(it.session, "may") == [TakenBack(account="polar", taken_back=60)]
+        assert it.gateway.sim.rows()["cancelled"].to_list() == [True] * 60
+        again = await take_back(it.session, "may")
+        assert again == [TakenBack(account="polar", not_taken_back=60)]
+    async with world(tmp_path / "other", NOW) as it:
+        await it.launch(3)
+        await it.until_settled()
+        assert await take_back(it.session, "may") == []
