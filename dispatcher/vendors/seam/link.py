@@ -19,9 +19,6 @@ from dispatcher.vendors.seam.exchange import ReportRow
 from dispatcher.vendors.seam.vendor import Message, Vendor
 from schemas.records import Inbound
 
-LONGEST_LIFE = 2
-"""A message of several parts may take the time-outs of two of them: its window is full, then its last part waits."""
-
 
 class Unreadable(msgspec.Struct, frozen=True):
     """A delivery that is neither a report nor a message: kept as it came."""
@@ -61,7 +58,7 @@ class LinkVendor(Vendor, frozen=True, kw_only=True):
 
     @property
     def answer_s(self) -> float:
-        return LONGEST_LIFE * self.timeout_s * self.transmissions
+        return self.timeout_s * self.transmissions
 
     @property
     def settings(self) -> LinkSettings:
