@@ -94,12 +94,12 @@ class LaneRunner:
         owner = self._owner = Owner(settings, specs, state, self._feed.campaigns, time.monotonic())
         unlisten = self._feed.listen(self._campaign_changed)
         await self._take_what_dead_owners_left()
-        self._marks = self._new_marks(name)
         await self._journal.own(Owned(owner=name, at_ms=clock.now_ms(), where=f"{socket.gethostname()}:{os.getpid()}"))
         tasks = [asyncio.create_task(self._guard(self._follow_journal(state.position)))]
         try:
             while not owner.in_charge and self._failed is None:
                 await self._woken()
+            self._marks = self._new_marks(name)
             for account, driver in self._drivers.items():
                 words, suppressing = self._config.inbound.opt_outs, self._suppressing(account)
                 host = DriverHost(self._log, account, owner, self._wake.set, words, suppressing)

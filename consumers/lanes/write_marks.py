@@ -84,7 +84,11 @@ class WriteMarks:
         self._free: list[tuple[int, int, int]] = []  # (map, page, pages)
         self._slots: dict[int, tuple[int, int, int]] = {}
         self._bytes = 0
-        self._grow(SEGMENT_BYTES)
+        try:
+            self._grow(SEGMENT_BYTES)
+        except OSError:
+            self.close()
+            raise
         head = HEADER.pack(MAGIC, boot_id().encode(), owner.encode(), partition)
         self._maps[0][: len(head) + CHECKSUM.size] = head + CHECKSUM.pack(zlib.crc32(head))
         self._free[0] = (0, 1, SEGMENT_BYTES // PAGE - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from array import array
@@ -136,6 +137,16 @@ def test_without_room_for_a_slot_its_absence_proves_nothing(tmp_path, monkeypatc
     monkeypatch.setattr(write_marks, "FILE_BYTES_MAX", write_marks.SEGMENT_BYTES)
     killed(tmp_path, lambda marks: marks.slot(7, account, count, 1))
     assert proved(tmp_path, state(chunk(7, count), chunk(8, 10))) == {}
+
+
+def test_a_full_disk_leaves_no_file(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="no space"):
+        WriteMarks(tmp_path, 3, "first")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_file_of_a_living_process_is_not_touched(tmp_path):
