@@ -30,6 +30,7 @@ NAMES: Final = {
 }
 """Name of a benchmark: its module under loadtest.bench."""
 LONG: Final = {
+    "cmpp_lane": "sending.cmpp_lane",
     "cmpp_network": "sending.cmpp_network",
     "fairness": "sending.fairness",
     "handover": "sending.handover",
