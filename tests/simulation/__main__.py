@@ -13,16 +13,22 @@ from rich.console import Console
 from rich.progress import track
 
 from tests.simulation.history import play
+from tests.simulation.links import history as links
+from tests.simulation.links import mutants as of_links
 from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS, seeds_of
 
 BLOCK = 50
+ALL_MUTANTS = (*MUTANTS, *of_links.MUTANTS)
 
 
 def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
-    """Play these seeds; the first one that fails, with its story. One in `joined_every` is joined, too."""
+    """Play these seeds over HTTP and over links; the first one that fails, with its story. One in `joined_every` is
+    joined, too.
+    """
     for seed in range(first, first + count):
         try:
             play(seed, joined=seed % joined_every == 0)
+            links.play(seed, joined=seed % joined_every == 0)
         except Exception as error:
             return seed, f"{type(error).__name__}: {error}"
     return None
@@ -30,11 +36,13 @@ def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
 
 def caught_at(index: int) -> int | None:
     """The first seed that catches this mutant; None if none does."""
+    mutant = ALL_MUTANTS[index]
+    of_link = mutant in of_links.MUTANTS
     with MonkeyPatch.context() as patch:
-        MUTANTS[index](patch)
-        for seed in seeds_of(MUTANTS[index]):
+        mutant(patch)
+        for seed in (of_links.seeds_of if of_link else seeds_of)(mutant):
             try:
-                play(seed, joined=MUTANTS[index] in JOIN_MUTANTS)
+                (links.play if of_link else play)(seed, joined=mutant in JOIN_MUTANTS)
             except Exception:
                 return seed
     return None
@@ -69,11 +77,12 @@ def main(seeds: int, first_seed: int, joined_every: int, mutants: bool) -> None:
 
 def _mutants(console: Console, pool: ProcessPoolExecutor) -> int:
     escaped = 0
-    results = pool.map(caught_at, range(len(MUTANTS)))
-    for mutant, seed in zip(MUTANTS, track(results, "Mutants", total=len(MUTANTS), console=console), strict=True):
+    total = len(ALL_MUTANTS)
+    results = track(pool.map(caught_at, range(total)), "Mutants", total=total, console=console)
+    for mutant, seed in zip(ALL_MUTANTS, results, strict=True):
         escaped += seed is None
         click.echo(f"{mutant.__name__}: {'ESCAPED' if seed is None else f'caught by seed {seed}'}")
-    click.echo(f"{len(MUTANTS) - escaped} of {len(MUTANTS)} mutants caught")
+    click.echo(f"{total - escaped} of {total} mutants caught")
     return 1 if escaped else 0
 
 
