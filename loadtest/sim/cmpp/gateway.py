@@ -90,6 +90,7 @@ class Shape(NamedTuple):
     parts: int
     service: str
     wanted: bool
+    origin: int
 
 
 class Network(Protocol):
@@ -315,8 +316,10 @@ class Gateway:
         msg_id = 0 if result else self.ids.next(self.switches.msgid, local)
         part, parts = max(submit.pk_number, 1), max(submit.pk_total, 1)
         text, reference = self.ledger.text_index(submit)
+        origin = self.ledger.origin_index(submit.src_id, submit.service_id)
+        wire = (part, parts, result, at_s, session.number, origin)
         rows = [
-            self.ledger.add(account.place, msg_id, number, text, reference, part, parts, result, at_s, session.number)
+            self.ledger.add(account.place, msg_id, number, text, reference, *wire)
             for number in submit.dest_terminal_ids
         ]
         if result:
@@ -356,7 +359,13 @@ class Gateway:
         local = self.clock.local()
         first_id = self.ids.several(count, local)
         rows = self.ledger.add_alike(
-            account.place, range(first_id, first_id + count), submits.numbers, *shape[:4], at_s, session.number
+            account.place,
+            range(first_id, first_id + count),
+            submits.numbers,
+            *shape[:4],
+            at_s,
+            session.number,
+            shape.origin,
         )
         for each in account.day(local.strftime("%Y%m%d"), shape.service):
             each.mt_messages += count
@@ -382,7 +391,9 @@ class Gateway:
             return None
         part, parts = max(submit.pk_number, 1), max(submit.pk_total, 1)
         service = submit.service_id.decode("latin-1")
-        return Shape(*self.ledger.text_index(submit), part, parts, service, submit.registered_delivery == 1)
+        origin = self.ledger.origin_index(submit.src_id, submit.service_id)
+        wanted = submit.registered_delivery == 1
+        return Shape(*self.ledger.text_index(submit), part, parts, service, wanted, origin)
 
     def _take(
         self, account: Account, session: Session, submit: Submit, msg_id: int, rows: list[int], local: datetime
@@ -501,15 +512,20 @@ class Gateway:
         row = delivery.row
         number = self.ledger.number_of(row) if row >= 0 else b"13800138000"
         status = self.ledger.statuses[delivery.status]
+        origin = self.ledger.origins[self.ledger.origin[row]] if row >= 0 else ledger.NO_ORIGIN
         if self.switches.report_body != bulk.REPORT_BYTES or self.switches.prefix != "none":
-            return self.report_pdu(delivery.own_id, delivery.reported_id, number, status).pack(sequence)
+            return self.report_pdu(delivery.own_id, delivery.reported_id, number, status, origin).pack(sequence)
         template = self._report_template
-        if template.key != (key := (status, self.clock.stamp14()[:12])):
-            template = self._report_template = bulk.ReportTemplate(key, self.report_pdu(0, 0, b"", status).pack(0))
+        if template.key != (key := (status, self.clock.stamp14()[:12], origin)):
+            template = self._report_template = bulk.ReportTemplate(
+                key, self.report_pdu(0, 0, b"", status, origin).pack(0)
+            )
         return template.pack(sequence, delivery.own_id, number, delivery.reported_id)
 
-    def report_pdu(self, own_id: int, reported_id: int, number: bytes, status: str) -> Deliver:
-        """A DELIVER with a report."""
+    def report_pdu(
+        self, own_id: int, reported_id: int, number: bytes, status: str, origin: ledger.Origin = ledger.NO_ORIGIN
+    ) -> Deliver:
+        """A DELIVER with a report, to the Src_Id and Service_Id of what it is about."""
         switches = self.switches
         when = self.clock.stamp14()[2:12].encode()
         shown = self.prefixed(number)
@@ -519,7 +535,8 @@ class Gateway:
         content = body.pack(0)[12:]
         return Deliver(
             own_id,
-            b"1069000101",
+            origin[0] or b"1069000101",
+            origin[1],
             src_terminal_id=shown[:21],
             registered_delivery=1,
             msg_content=content[: switches.report_body],

@@ -1,6 +1,6 @@
 """What the CMPP gateway remembers: every number of every SUBMIT in columns, and the figures made of them.
 
-A row is one number of one SUBMIT, taken or not: 52 octets, no Python object; recipients.py puts the parts of a long
+A row is one number of one SUBMIT, taken or not: 54 octets, no Python object; recipients.py puts the parts of a long
 message together. A text is kept once for all rows that have it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,9 @@ from loadtest.sim.cmpp.faults import CHARSETS
 
 ACCEPTED, DUE, PUSHED, ACKED, LOST, CANCELLED, FORWARDED = 1, 2, 4, 8, 16, 32, 64
 ODD = -1
+Origin = tuple[bytes, bytes]  # Src_Id and Service_Id of a SUBMIT
+NO_ORIGIN: Final[Origin] = (b"", b"")
+ORIGINS_MAX: Final = 0x10000
 
 
 def hexed(octets: bytes | bytearray) -> str:
@@ -49,6 +52,9 @@ class Ledger:
         self.flags = array("B")
         self.arrived_s = array("d")
         self.connection = array("L")
+        self.origin = array("H")
+        self.origins: list[Origin] = [NO_ORIGIN]
+        self._origin_of: dict[Origin, int] = {NO_ORIGIN: 0}
         self.odd: dict[int, bytes] = {}
         self._texts: dict[tuple[bytes, int, int, int], int] = {}
         self._keys_list: list[tuple[bytes, int, int, int]] = []
@@ -70,6 +76,7 @@ class Ledger:
         result: int,
         at_s: float,
         connection: int,
+        origin: int = 0,
     ) -> int:
         """One more row; its place."""
         row = len(self.msg_id)
@@ -88,6 +95,7 @@ class Ledger:
         self.flags.append(0 if result else ACCEPTED)
         self.arrived_s.append(at_s)
         self.connection.append(connection)
+        self.origin.append(origin)
         return row
 
     def add_alike(
@@ -101,6 +109,7 @@ class Ledger:
         parts: int,
         at_s: float,
         connection: int,
+        origin: int = 0,
     ) -> range:
         """More rows, all taken, which differ in Msg_Id and mobile number alone; their places."""
         start, count = len(self.msg_id), len(msg_ids)
@@ -116,6 +125,7 @@ class Ledger:
         self.flags.extend(repeat(ACCEPTED, count))
         self.arrived_s.extend(repeat(at_s, count))
         self.connection.extend(repeat(connection, count))
+        self.origin.extend(repeat(origin, count))
         return range(start, start + count)
 
     def number_of(self, row: int) -> bytes:
@@ -129,6 +139,17 @@ class Ledger:
         if index is None:
             index = self._status_of[status] = len(self.statuses)
             self.statuses.append(status)
+        return index
+
+    def origin_index(self, src_id: bytes, service_id: bytes) -> int:
+        """The index of a sender and service in `origins`; 0 if there are too many."""
+        origin = src_id, service_id
+        index = self._origin_of.get(origin)
+        if index is None:
+            if len(self.origins) == ORIGINS_MAX:
+                return 0
+            index = self._origin_of[origin] = len(self.origins)
+            self.origins.append(origin)
         return index
 
     def mark(self, row: int, flag: int) -> bool:

@@ -10,7 +10,7 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.long_texts import read_part
 from dispatcher.cmpp.reports import read_report
 from loadtest.sim.cmpp.codes_and_switches import MIX, STATUSES
-from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW, SUBMIT, Ismg, Sp, ismg
+from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW, SUBMIT, Ismg, Sp, ismg, submit
 from tests.loadtest.sim.sim_kit import each
 from tests.waiting import until
 
@@ -30,6 +30,15 @@ def reports(sp: Sp) -> list[pdus.ReportBody | pdus.ReportBodyWide]:
 
 def write(gateway: Ismg, **wanted: Any) -> None:
     gateway.sim.gateway.phones.write(gateway.sim.gateway.accounts["spring"], wanted)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_report_goes_to_the_number_and_service_that_the_message_came_from(count: int) -> None:
+    async with ismg(**NOW) as gateway:
+        sp = await gateway.sp()
+        sp.send(*[submit(src_id=b"10690001017", service_id=b"SVC")] * count, submit(src_id=b"1069", service_id=b"TWO"))
+        got = [(pdu.dest_id, pdu.service_id) for _, pdu in await sp.answers(pdus.Deliver, count + 1)]
+        assert sorted(got) == [(b"1069", b"TWO"), *[(b"10690001017", b"SVC")] * count]
 
 
 @each("status", [(status, status.encode()) for status in STATUSES])
