@@ -7,18 +7,25 @@ Weak spot: a message has no time of its own; the one in its Msg_Id is not to be 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final, Literal
 
 from dispatcher.cmpp.long_texts import behind_header, read_part
 from dispatcher.cmpp.pdus import Deliver, ReportBody, ReportBodyWide
 from dispatcher.cmpp.reports import read_report
-from dispatcher.cmpp.texts import read_text
+from dispatcher.cmpp.texts import GB, UCS2, ReadText, read_text
 from dispatcher.vendors.cmpp.codes import REPORT_CODES
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, identifier
 from dispatcher.vendors.seam.exchange import ReportRow
 from dispatcher.vendors.seam.link import Unreadable
 from schemas.records import Inbound
+
+MISLABELLED: Final = "gb-as-ucs2"
+"""GB octets whose Msg_Fmt says UCS2 (AMB-CMPP-29): as such they are Hangul or nothing, and opt-outs would be lost."""
+
+_HAN: Final = re.compile(r"[\u3400-\u9fff]")
+_FOREIGN: Final = re.compile(r"[^\t\n\r -~\u2010-\u2027\u3000-\u303f\u3400-\u9fff\uff00-\uffef\U0001f000-\U0001faff]")
 
 ReportLayout = Literal["auto", "2.0", "3.0"]
 _OCTETS: Final = {"2.0": ReportBody.layout.body_bytes_min, "3.0": ReportBodyWide.layout.body_bytes_min}
@@ -55,6 +62,8 @@ def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:
             # References of 8 and of 16 bits are different ones, though the number may be the same.
             part = (found.reference | (found.reference_bits == 16) << 16, found.total, found.number)
     text = read_text(deliver.msg_fmt, content)
+    if deliver.msg_fmt == UCS2 and not _is_chinese(text.text) and _is_chinese(meant := read_text(GB, content).text):
+        text, flags = ReadText(meant, True), (MISLABELLED,)
     if not text.exact:
         flags = (f"msg-fmt-{deliver.msg_fmt}",)
     return inbound.message(
@@ -68,6 +77,11 @@ def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:
         message_id=_id(deliver),
         part=part,
     )
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether it has Chinese characters, and besides them only what stands in Chinese texts."""
+    return bool(_HAN.search(text)) and not _FOREIGN.search(text)
 
 
 def _id(deliver: Deliver) -> bytes:

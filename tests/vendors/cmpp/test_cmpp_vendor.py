@@ -230,6 +230,11 @@ MESSAGES = [
     ("GB", "退订".encode("gb18030"), 15, "退订", ("no-time",)),
     ("binary", b"\x01\xff", 4, "01ff", ("msg-fmt-4", "no-time")),
     ("an unknown format", b"\x01", 246, "01", ("msg-fmt-246", "no-time")),
+    ("GB labelled UCS2", "退订".encode("gb18030"), 8, "退订", ("gb-as-ucs2", "no-time")),
+    ("GB labelled UCS2, which is no UCS2", "谢谢，再见".encode("gb18030"), 8, "谢谢，再见", ("gb-as-ucs2", "no-time")),
+    ("Hangul", "안녕하세요".encode("utf-16-be"), 8, "안녕하세요", ("no-time",)),
+    ("English in UCS2", "stop".encode("utf-16-be"), 8, "stop", ("no-time",)),
+    ("an emoji", "好😀".encode("utf-16-be"), 8, "好😀", ("no-time",)),
     ("a wrong label", b"\xcd", 8, "\ufffd", ("msg-fmt-8", "no-time")),
 ]
 
