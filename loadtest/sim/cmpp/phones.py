@@ -24,6 +24,8 @@ INTERMEDIATE: Final = "ACCEPTD"
 AGAIN_S: Final = 1.0  # simulated, before a delivery is tried again
 PART_BYTES: Final = {8: 134, 16: 132}
 SINGLE_BYTES: Final = 140
+UCS2: Final = 8
+HIGH_SURROGATE, HIGH_SURROGATE_MASK = 0xD8, 0xFC  # the first octet of one
 
 
 class Phones:
@@ -228,7 +230,7 @@ class Phones:
         octets = self._octets(wanted, msg_fmt)
         bits = switches.mo_reference_bits
         size = SINGLE_BYTES if len(octets) <= SINGLE_BYTES else PART_BYTES[bits]
-        cuts = [octets[at : at + size] for at in range(0, len(octets), size)] or [b""]
+        cuts = _cuts(octets, size, msg_fmt) or [b""]
         reference = next(self._references) & ((1 << bits) - 1)
         made = []
         for number, content in enumerate(cuts, 1):
@@ -257,3 +259,15 @@ class Phones:
             return text.encode("gbk", "replace")
         charset = {0: "ascii", 15: "gb18030"}.get(msg_fmt, "utf-16-be")
         return text.encode(charset, "replace")
+
+
+def _cuts(octets: bytes, size: int, msg_fmt: int) -> list[bytes]:
+    """Parts of at most `size` octets; in UCS2 no surrogate pair lies across two of them."""
+    cuts = []
+    while octets:
+        end = min(size, len(octets))
+        if msg_fmt == UCS2 and end < len(octets) and octets[end - 2] & HIGH_SURROGATE_MASK == HIGH_SURROGATE:
+            end -= 2
+        cuts.append(octets[:end])
+        octets = octets[end:]
+    return cuts

@@ -32,6 +32,16 @@ def write(gateway: Ismg, **wanted: Any) -> None:
     gateway.sim.gateway.phones.write(gateway.sim.gateway.accounts["spring"], wanted)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+async def test_no_part_of_a_long_message_ends_within_a_surrogate_pair(bits: int) -> None:
+    text = "长" + "😀" * 80
+    async with ismg(mo_reference_bits=bits) as gateway:
+        sp = await gateway.sp()
+        write(gateway, msg=text)
+        parts = [read_part(pdu.msg_content) for _, pdu in await sp.answers(pdus.Deliver, 3)]
+        assert "".join(part.content.decode("utf-16-be") for part in parts if part) == text
+
+
 @pytest.mark.parametrize("count", [1, 3])
 async def test_a_report_goes_to_the_number_and_service_that_the_message_came_from(count: int) -> None:
     async with ismg(**NOW) as gateway:
