@@ -88,11 +88,33 @@ def _always(facts: Facts) -> Iterator[Check]:
     )
     yield _at_most("no_report", counts.no_report, counts.recipients, scenario.expect.no_report_max)
     yield _at_most("refused", sum(facts.refused.values()), counts.recipients, scenario.expect.refused_max)
+    yield from (_network(name, each["gateways"]) for name, each in facts.totals.items() if "gateways" in each)
     yield Check(
         "our results equal the vendors' ledgers, row by row",
         not comparison.disagreements,
         "; ".join(comparison.disagreements) or f"{comparison.compared:,} rows compared",
     )
+
+
+def _network(vendor: str, gateways: Mapping[str, Mapping[str, Any]]) -> Check:
+    """The accounts are at the first gateway: what it forwards is what the second one takes and reports."""
+    here, there = gateways.values()
+    near, far = here["network"], there["network"]
+    due = here["forwarded"]
+    sums = {
+        "forwarded": near.get("mt_forwarded", 0),
+        "taken by the other": far.get("mt_received", 0),
+        "with a status there": sum(far["statuses"].values()),
+        "reported by the other": far.get("mt_reports_sent", 0),
+        "reports taken back": near.get("mt_reports_received", 0),
+    }
+    wrong = [f"{what}: {found:,}" for what, found in sums.items() if found != due]
+    wrong += [
+        f"{code}: {each['network']['mt_open']:,} open" for code, each in gateways.items() if each["network"]["mt_open"]
+    ]
+    found = f"{due:,} of {here['numbers']:,} messages were forwarded"
+    what = f"{vendor}: every message is accounted for at both gateways"
+    return Check(what, bool(due) and not wrong, "; ".join([found, *wrong]))
 
 
 def _lists(facts: Facts) -> Check:

@@ -49,6 +49,9 @@ class CampaignPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     route: Annotated[list[str], Meta(min_length=1, description="the accounts it goes through")]
     recipients: Annotated[int | None, Meta(description="numbers to make; or `file`")] = None
     file: Annotated[str | None, Meta(description="a list beside the scenario; or `recipients`")] = None
+    numbers_from: Annotated[
+        int, Meta(ge=13_000_000_000, le=19_900_000_000, description="the least of the numbers that are made")
+    ] = 13_800_000_000
     dirty: Annotated[bool, Meta(description="adds bad and duplicate rows, counted in `recipients`")] = False
     variables: Annotated[
         dict[str, Annotated[int, Meta(ge=0)]],

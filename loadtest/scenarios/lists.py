@@ -26,7 +26,7 @@ SUPPRESSED: Final = 0.0025
 PLAIN: Final = 0.85
 BLOCK_ROWS: Final = 50_000
 
-_FIRST: Final = 13_800_000_000
+FIRST: Final = 13_800_000_000
 _SPREAD: Final = 100_000_000
 _STRIDE: Final = 7_654_321  # odd and no multiple of 5: a walk through all of _SPREAD, each number once
 _FULL_WIDTH: Final = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -107,7 +107,7 @@ def _write(scenario: Scenario, campaign: CampaignPart, folder: Path, first: int)
     if campaign.dirty:
         inside = folder / f"list-{campaign.id}"
         inside.mkdir()
-        return write_dirty(inside, max(rows, DIRTY_ROWS_MIN), scenario.seed, first)
+        return write_dirty(inside, max(rows, DIRTY_ROWS_MIN), scenario.seed, first, campaign.numbers_from)
     path = folder / f"{campaign.id}.csv"
     with path.open("wb") as file:
         for at, block in enumerate(_blocks(campaign, first, rows)):
@@ -119,7 +119,7 @@ def _blocks(campaign: CampaignPart, first: int, rows: int) -> Iterator[pl.DataFr
     for start in range(0, rows, BLOCK):
         count = min(BLOCK, rows - start)
         index = pl.int_range(start, start + count, eager=True)
-        columns = {PHONE: pl.Series(number_block(first + start, count))}
+        columns = {PHONE: pl.Series(number_block(first + start, count, campaign.numbers_from))}
         for name, different in campaign.variables.items():
             columns[name] = pl.select(
                 pl.format("{}{}", pl.lit(name), index % different if different else index)
@@ -127,7 +127,7 @@ def _blocks(campaign: CampaignPart, first: int, rows: int) -> Iterator[pl.DataFr
         yield pl.DataFrame(columns)
 
 
-def write_dirty(folder: Path, rows: int, seed: int = 1, first: int = 0) -> MadeList:
+def write_dirty(folder: Path, rows: int, seed: int = 1, first: int = 0, least: int = FIRST) -> MadeList:
     """Write `list.csv` and `opted-out.txt` into the folder, with the numbers of `number_block` from `first` on.
 
     As dirty as the lists that marketing gets, but it is known exactly what is in it: a CSV file with Chinese headers
@@ -139,7 +139,7 @@ def write_dirty(folder: Path, rows: int, seed: int = 1, first: int = 0) -> MadeL
     invalid, duplicate = int(rows * INVALID), int(rows * DUPLICATE)
     unique = rows - invalid - duplicate
     suppressed = max(1, int(unique * SUPPRESSED))
-    numbers = number_block(first, unique)
+    numbers = number_block(first, unique, least)
     # Which number each row holds (-1: none): every number once, then some again, shuffled.
     again = random.integers(0, unique, duplicate)
     of = np.concatenate([np.arange(unique), again, np.full(invalid, -1)])
@@ -165,9 +165,9 @@ def write_dirty(folder: Path, rows: int, seed: int = 1, first: int = 0) -> MadeL
     )
 
 
-def number_block(first: int, count: int) -> NDArray[np.int64]:
+def number_block(first: int, count: int, least: int = FIRST) -> NDArray[np.int64]:
     """The `first`-th to the last of `count` mobile numbers that differ; those of another block differ from them."""
-    return _FIRST + np.arange(first, first + count, dtype=np.int64) * _STRIDE % _SPREAD
+    return least + np.arange(first, first + count, dtype=np.int64) * _STRIDE % _SPREAD
 
 
 def _dirty_block(first: int, of: NDArray[np.int64], form: NDArray[np.int64], numbers: NDArray[np.int64]) -> str:

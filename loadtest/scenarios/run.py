@@ -38,7 +38,8 @@ INBOUND_MAX: Final = 1_000_000
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known after a run. `totals` are the vendors' ledgers by vendor; `refused` by account how many
+    """All that is known after a run. `totals` are the vendors' ledgers by vendor, with `gateways` by code if it is a
+    network of them; `refused` by account how many
     recipients the vendor refused for good; `listed` how many recipients are in the list of unknowns;
     `made` by campaign what is in its list.
     """
@@ -219,6 +220,9 @@ class Run:
     async def _facts(self, wrong: list[str], seconds: float) -> Facts:
         config, scenario = self._stage.loaded, self._scenario
         totals = {name: vendor.totals() for name, vendor in self._stage.vendors.items()}
+        for name, vendor in self._stage.vendors.items():
+            if len(vendor.named) > 1:
+                totals[name]["gateways"] = {code: gateway.totals() for code, gateway in vendor.named.items()}
         async with open_session(config) as session:
             while await session.behind():
                 pass

@@ -24,6 +24,7 @@ SMALL: dict[str, tuple[str, ...]] = {
     "throttling": ("--recipients", "480", "--scale", "3"),
     "empty-balance": ("--recipients", "1400"),
     "hostile": ("--recipients", "3000", "--seed", "3", "--scale", "3"),
+    "cmpp-network": ("--recipients", "1000", "--scale", "3"),
 }
 """What makes a run of each take seconds, and still show what it is about."""
 
@@ -72,6 +73,7 @@ SHOWN: dict[str, Any] = {
     "day-of-reports": lambda found: found["vendors"]["north"]["reports_duplicates"] > 0,
     "throttling": lambda found: found["vendors"]["north"]["codes"]["103"] > 0,
     "empty-balance": lambda found: found["accounts"]["spring"]["ledger"]["taken"] > 700,
+    "cmpp-network": lambda found: found["vendors"]["network"]["gateways"]["079101"]["network"]["mt_received"] == 600,
     "hostile": lambda found: _counts(found, "unknown") > 0 and len(found["vendors"]["north"]["faults"]) > 5,
 }
 
