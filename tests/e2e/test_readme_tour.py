@@ -105,7 +105,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_the_tour_works_as_it_is_typed(terminal: Terminal) -> None:
-    ports = {"9101": str(free_port()), "8080": str(free_port())}
+    ports = {port: str(free_port()) for port in ("9101", "8080", "7890")}
     typed = 0
     for line in tour():
         if line.startswith(NOT_TYPED):
@@ -129,5 +129,6 @@ def test_the_tour_works_as_it_is_typed(terminal: Terminal) -> None:
         "1 no value for {name}",
         "Do you have it in blue?",
         "5 recipients, already launched: False",
+        "launched polar: 100 recipients in 1 batch",
     ):
         assert words in everything, words
