@@ -40,7 +40,6 @@ class Journal:
         self._doubted: Final = doubted
         self._tasks: set[asyncio.Task[None]] = set()
         self._facts = 0
-        self.troubled = False
         self._logger = get_logger("lanes").bind(partition=partition)
 
     @property
@@ -77,13 +76,11 @@ class Journal:
             await self._log.append(LANES.name, self._partition, [_entry(record) for record in records])
         except LogError as error:
             self._logger.error("journal append failed", error=str(error), records=len(records))
-            self.troubled = True
             tell = self._refused if isinstance(error, LogFull) else self._doubted
             for record in records:
                 tell(record)
             await self._retry([record for record in records if isinstance(record, Fact)])
         else:
-            self.troubled = False
             self._facts -= sum(isinstance(record, Fact) for record in records)
 
     async def _retry(self, facts: Sequence[Fact]) -> None:
@@ -96,7 +93,6 @@ class Journal:
             except LogError as error:
                 self._logger.error("journal append failed again", error=str(error), records=len(facts))
                 continue
-            self.troubled = False
             self._facts -= len(facts)
             return
 
