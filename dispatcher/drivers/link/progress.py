@@ -46,7 +46,7 @@ class Progress:
     `sent` frames have left, in order; `open` of them have no final word. A frame that is to leave again is not counted.
     """
 
-    __slots__ = ("_meaning", "_tries", "count", "ids", "open", "parts", "results", "sent", "states")
+    __slots__ = ("_meaning", "_not_all_taken", "_tries", "count", "ids", "open", "parts", "results", "sent", "states")
 
     def __init__(self, count: int, parts: int, meaning: Meaning, columns: Columns | None = None) -> None:
         columns = columns or new_columns(count * parts)
@@ -57,6 +57,7 @@ class Progress:
         self.open = 0
         self._meaning = meaning
         self._tries: dict[int, int] = {}
+        self._not_all_taken = False
 
     @property
     def frames(self) -> int:
@@ -86,6 +87,7 @@ class Progress:
         """Answers, in columns. Returns the frames that are to leave again. What was not taken has no id."""
         self.open -= len(frames)
         if any(results):
+            self._not_all_taken = True
             ids = [0 if result else vendor_id for vendor_id, result in zip(ids, results, strict=True)]
         state = ANSWERED if transmissions == 1 else AGAIN
         first, end = frames[0], frames[0] + len(frames)
@@ -97,7 +99,7 @@ class Progress:
             for frame, vendor_id, result in zip(frames, ids, results, strict=True):
                 self.results[frame], self.ids[frame] = result, vendor_id
                 self.states[frame] = state
-        return [] if self.parts == 1 or not any(results) else self._to_leave_again(frames)
+        return self._to_leave_again(frames) if self.parts > 1 and self._not_all_taken else []
 
     def unanswered(self, frames: Sequence[int]) -> None:
         """No answer comes any more: unknown."""
