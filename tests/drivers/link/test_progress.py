@@ -13,7 +13,7 @@ from tests.drivers.link.link_driver_kit import account
 TOO_FAST = 8
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("throttled", [(0,), (1,), (2,), (0, 2)])
 def test_a_throttled_part_leaves_again_in_whatever_order_the_answers_come(
     throttled: tuple[int, ...], order: tuple[int, ...]
