@@ -137,6 +137,16 @@ def test_who_lacks_a_credit_that_is_not_the_account_s_own_waits_and_people_are_t
     assert (world.sent, world.refused) == (RECIPIENTS, 2)
 
 
+def test_a_check_of_the_account_ends_the_wait_for_another_credit_at_once():
+    world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), CHUNK)
+    world.separate_credit = True
+    world.lives(0.0)
+    world.credit = RECIPIENTS
+    world.owner.inbox_read(1, Checked(account="spring", at_ms=0, by="ann"), 3.0, 0)
+    world.lives(3.0)
+    assert (world.sent, world.refused) == (RECIPIENTS, 2)
+
+
 def test_where_no_balance_can_be_asked_a_person_who_checks_the_account_has_it_try_at_once():
     world = World(LaneSpec(account="spring", numbers_max=CHUNK, inflight_max=1, polls_balance=False), 0)
     world.lives(0.0)
