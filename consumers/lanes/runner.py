@@ -228,7 +228,7 @@ class LaneRunner:
         self._wake.set()
 
     async def _guard(self, work: object) -> None:
-        """A follower that fails ends the ownership, with its error."""
+        """A follower or a request that fails ends the ownership, with its error."""
         try:
             await work  # type: ignore[misc]
         except asyncio.CancelledError:
@@ -298,7 +298,7 @@ class LaneRunner:
                 case Fetch():
                     self._start(self._fetches, self._fetch(effect))
                 case Send():
-                    self._start(self._sends, self._send(effect))
+                    self._start(self._sends, self._guard(self._send(effect)))
                 case Go():
                     go = self._gates.pop(effect.intent, None)
                     if go is not None:

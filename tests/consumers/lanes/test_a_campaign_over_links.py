@@ -15,6 +15,7 @@ from consumers.lanes.role import run_lanes
 from consumers.results.role import run_joiner
 from dispatcher.config.file import Config, parse
 from dispatcher.core.results.equation import Counts
+from dispatcher.drivers.link.driver import LinkDriver
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
@@ -78,9 +79,13 @@ class World:
         """Wait until no recipient is queued, under way or without a report."""
         return await self.until(lambda it: it.delivered + it.failed + it.unknown == it.recipients > 0)
 
+    async def run_lanes(self) -> None:
+        """The lanes in this process, until the end."""
+        await run_lanes(self.settings, self._log, self._stop)
+
     def lanes(self) -> None:
-        """Start the lanes in this process."""
-        self._works.append(asyncio.create_task(run_lanes(self.settings, self._log, self._stop)))
+        """Start them beside the rest."""
+        self._works.append(asyncio.create_task(self.run_lanes()))
 
     async def end(self) -> None:
         """Stop what was started."""
@@ -171,3 +176,16 @@ async def test_after_a_kill_at_most_a_window_is_unknown_and_the_rest_is_sent(tmp
         rows = it.gateway.sim.rows()
         assert rows["number"].n_unique() == rows.height == 1_200
         assert len(list((tmp_path / "write-marks").iterdir())) == 1, "that of the living"
+
+
+async def test_a_mistake_in_a_driver_ends_the_lane_with_its_error_instead_of_leaving_the_chunk_in_flight(
+    tmp_path, monkeypatch
+):
+    async def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a mistake")
+
+    monkeypatch.setattr(LinkDriver, "send", broken)
+    async with world(tmp_path, NOW, lanes=False) as it:
+        await it.launch(10)
+        with pytest.raises(ZeroDivisionError, match="a mistake"):
+            await it.run_lanes()
