@@ -96,7 +96,7 @@ CAUGHT_AT: Final = {
     "weight_changes_are_ignored": 58,
     "who_was_idle_catches_up": 9,
     "what_is_ready_and_urgent_always_goes_first": 173,
-    "who_becomes_urgent_keeps_the_clock_it_had": 68,
+    "who_becomes_urgent_keeps_the_clock_it_had": 213,
     "an_empty_balance_does_not_stop_the_lane": 18,
     "what_was_spent_since_is_forgotten": 26,
     "what_was_under_way_when_it_was_asked_is_forgotten": 26,
@@ -108,6 +108,15 @@ CAUGHT_AT: Final = {
     "an_earlier_attempt_may_have_been_to_somebody_else": 241,
     "attempts_of_the_same_recipients_are_rivals": 7,
     "a_long_text_is_billed_as_one": 23,
+    "a_run_moves_its_chunk_up_to_its_end": 27,
+    "a_late_run_overwrites_a_definite_one": 99,
+    "a_checkpoint_forgets_which_recipients_are_open": 41,
+    "a_new_owner_calls_the_whole_chunk_unknown": 81,
+    "a_chunk_of_which_something_was_not_sent_was_not_sent": 27,
+    "an_answer_for_one_recipient_is_one_for_those_behind_it": 27,
+    "a_proof_of_one_recipient_is_one_of_its_whole_chunk": 41,
+    "a_resolution_of_some_recipients_is_one_of_the_others_too": 27,
+    "who_was_proven_to_be_texted_is_sent_again": 55,
     "what_is_built_already_is_let_out": 37,
     "two_trials_at_a_time": 37,
     "an_answer_does_not_end_a_row_of_troubles": 18,
@@ -115,6 +124,7 @@ CAUGHT_AT: Final = {
     "a_web_server_s_refusals_stop_no_account": 69,
     "a_new_owner_forgets_what_stopped_the_account": 8,
     "what_keeps_an_account_from_sending_is_told_to_nobody": 55,
+    "the_joiner_believes_a_deposed_owner": 14,
 }
 """The histories that caught the rarer ones last: `make mutants` says them. An old entry costs time, nothing else."""
 
