@@ -48,6 +48,7 @@ class EvidenceWatch:
     """One joiner's search. It uses `reader` alone.
 
     `ids_each`: accounts whose vendor gives every recipient an id. There a report proves one message only.
+    `is_wanted`: look again as soon as LOOK_EVERY_S is over, although nothing new was read meanwhile.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class EvidenceWatch:
         self._now_ms = now_ms
         self._ids_each = frozenset(ids_each)
         self._looked_s = float("-inf")
+        self.is_wanted = False
         self._due: dict[int, _Due] = {}
         self._after: dict[str, str] = {}
         self._told: dict[int, tuple[float, int]] = {}  # chunk or recipient -> not again before, how often it was sent
@@ -70,10 +72,12 @@ class EvidenceWatch:
     async def look(self, now_s: float) -> None:
         """A bounded search, if the last one is LOOK_EVERY_S ago (`now_s`: monotonic). Raises LogNewer, LogDamaged."""
         if now_s - self._looked_s < LOOK_EVERY_S:
+            self.is_wanted = True
             return
         self._looked_s = now_s
         try:
             accounts = await asyncio.to_thread(self._reader.in_doubt)
+            self.is_wanted = bool(accounts)
             if not accounts:
                 self._told.clear()
             for account in accounts:

@@ -21,7 +21,7 @@ from collections import deque
 from functools import partial
 from typing import Final
 
-from consumers.results.evidence_search import EvidenceWatch
+from consumers.results.evidence_search import LOOK_EVERY_S, EvidenceWatch
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
@@ -135,7 +135,8 @@ class Joiner:
         try:
             more = True  # work that catching up left
             while not stop.is_set():
-                await feeds.wait(stopping, 0.0 if more else EXPIRE_EVERY_S)
+                looks = self._evidence is not None and self._evidence.is_wanted
+                await feeds.wait(stopping, 0.0 if more else LOOK_EVERY_S if looks else EXPIRE_EVERY_S)
                 if not more:
                     await feeds.linger(stopping)
                 if delivery := feeds.take():

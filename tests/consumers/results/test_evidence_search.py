@@ -126,6 +126,21 @@ def test_it_does_not_look_more_often_than_every_few_seconds(bench: Bench):
     assert len(bench.look(LOOK_EVERY_S)) == 1
 
 
+def test_a_further_look_is_wanted_while_reports_may_be_about_an_unknown_request(bench: Bench):
+    def wanted_after(after_s: float = LOOK_EVERY_S) -> bool:
+        bench.look(after_s)
+        return bench.watch.is_wanted
+
+    assert not wanted_after()
+    intent = bench.one_unknown()
+    assert wanted_after(LOOK_EVERY_S / 4), "the last look was too short ago for this one"
+    assert not wanted_after(), "only news could change this"
+    bench.reports("77", NUMBER)
+    assert wanted_after()
+    bench.history.resolved(ACCOUNT, "me", intent, "sent", "77")
+    assert not wanted_after()
+
+
 def test_a_report_read_before_the_journal_that_explains_it_proves_nothing(bench: Bench):
     bench.one_unknown()
     bench.driver.all()
