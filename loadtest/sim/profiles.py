@@ -72,7 +72,7 @@ VENDORS: Final[Mapping[str, DemoVendor]] = {
         named=False,
     ),
     "cmpp": DemoVendor(
-        simulated={"vendor": "cmpp", "window_violation": "close"},
+        simulated={"vendor": "cmpp", "window_violation": "close", "deliver_rounds": 1_000},
         account='sp_id = "{name}"\nsecret = "{password}"',
         delivered=frozenset({DELIVERED}),
         interim=frozenset({INTERIM}),
