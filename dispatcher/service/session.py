@@ -132,6 +132,9 @@ class Session:
         await self._stack.aclose()
 
     async def _opened_reader(self) -> StoreReader:
+        if self._reader is not None and not self._reader.is_there:  # the joiner may have made it meanwhile
+            self._reader.close()
+            self._reader = None
         if self._reader is None:
             self._reader = await asyncio.to_thread(open_reader, self.places.store)
             self._stack.callback(self._reader.close)

@@ -76,6 +76,11 @@ class StoreReader(Protocol):
         """Where it is, without secrets."""
         ...
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the store existed when it was opened; else this is an empty one, and stays empty."""
+        ...
+
     def close(self) -> None:
         """Release the file or connection."""
         ...

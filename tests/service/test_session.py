@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -62,6 +63,17 @@ async def test_results_without_a_joiner_are_brought_up_to_date(tmp_path: Path) -
         await launched(session, "may")
         assert await session.behind() == 0
         assert [view.id for view in await session.read(lambda reader: reader.campaigns())] == ["may"]
+
+
+async def test_results_that_were_made_after_the_first_question_are_seen(tmp_path: Path, monkeypatch) -> None:
+    config = configured(tmp_path)
+    async with open_session(config) as session, open_session(config) as other:
+        await launched(session, "may")
+        with monkeypatch.context() as patch:  # as where another process is about to make them
+            patch.setattr(session, "fold", AsyncMock())
+            assert await session.read(lambda reader: reader.campaigns()) == []
+            await other.fold()
+            assert [view.id for view in await session.read(lambda reader: reader.campaigns())] == ["may"]
 
 
 async def test_results_that_another_process_keeps_are_waited_for_and_what_is_missing_is_told(tmp_path: Path) -> None:

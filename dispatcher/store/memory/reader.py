@@ -58,6 +58,10 @@ class MemoryReader:
     def url(self) -> str:
         return f"memory:{self._memory.name}"
 
+    @property
+    def is_there(self) -> bool:
+        return True
+
     def close(self) -> None:
         self._open = False
 

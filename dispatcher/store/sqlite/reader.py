@@ -63,6 +63,11 @@ class SqliteReader:
     def url(self) -> str:
         return f"sqlite:{self._path}"
 
+    @property
+    def is_there(self) -> bool:
+        (_, _, file) = self._connection.execute("PRAGMA database_list").fetchone()
+        return bool(file)
+
     def close(self) -> None:
         self._connection.close()
 
