@@ -115,7 +115,15 @@ def test_a_peer_that_answers_everything_wrong_leaves_everything_unknown_once(wro
     assert wire.link.state is State.ENDED
 
 
-@pytest.mark.parametrize("answer", [pdus.SubmitResp(), pdus.Terminate(), pdus.ActiveTest(), pdus.Deliver()])
+@pytest.mark.parametrize("asked", [pdus.ActiveTest(), pdus.Deliver()])
+def test_what_a_peer_asks_before_the_login_is_not_answered_and_ends_nothing(asked: Pdu) -> None:
+    wire = Wire()
+    sequence, _ = wire.connect()
+    wire.gets(asked.pack(sequence))
+    assert (wire.events, wire.link.state) == ([], State.LOGIN)
+
+
+@pytest.mark.parametrize("answer", [pdus.SubmitResp(), pdus.Terminate(), pdus.QueryResp()])
 def test_a_peer_that_answers_the_login_with_something_else(answer: Pdu) -> None:
     wire = Wire()
     sequence, _ = wire.connect()

@@ -17,7 +17,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log, StoredRecord
 from schemas import batch
 from schemas.codec import decode
-from schemas.records import Cancelled, Decided, Intent, Job, Launched, Outcome, Owned, Resolved
+from schemas.records import Cancelled, Decided, Intent, Job, Launched, Outcome, Outcomes, Owned, Resolved
 from schemas.topics import CAMPAIGNS, JOBS, LANES, RECIPIENTS, Topic
 
 SCHEMA = {
@@ -29,7 +29,8 @@ SCHEMA = {
 class Chunk(msgspec.Struct):
     """A valid intent. `unknowns` is 1 if it was ever unknown, `resends` if it was then resolved to be sent again.
 
-    `decided`: the inbox holds a decision about it. `by`: who resolved it.
+    `decided`: the inbox holds a decision about it. `by`: who resolved it. `apart`: the recipients (position in the
+    chunk) whose own result came before that of the rest: its word, and whether they were unknown until then.
     """
 
     partition: int
@@ -42,6 +43,7 @@ class Chunk(msgspec.Struct):
     resends: int = 0
     decided: bool = False
     by: str = ""
+    apart: dict[int, tuple[str, int]] = {}
 
 
 class Truth(msgspec.Struct):
@@ -131,6 +133,8 @@ class _Lane:
                     self.chunks[stored.offset] = Chunk(self.partition, stored.offset, intent, job)
                 case Outcome() as outcome:
                     self._outcome(outcome)
+                case Outcomes() as outcomes:
+                    self._outcomes(outcomes)
                 case Resolved() as resolved if resolved.owner == self.owner:
                     chunk = self.chunks[resolved.intent]
                     if chunk.word == "unknown":
@@ -149,6 +153,23 @@ class _Lane:
         if outcome.effect == "unknown":
             chunk.unknowns = 1
 
+    def _outcomes(self, outcomes: Outcomes) -> None:
+        """Results of runs of recipients. A run that is unknown makes everything unknown that has no result."""
+        chunk = self.chunks.get(outcomes.intent)
+        if chunk is None or chunk.word not in ("in_flight", "unknown"):
+            return
+        became_unknown = False
+        for run in outcomes.runs:
+            if run.effect == "unknown":
+                became_unknown = True
+                continue
+            for at in range(run.start, run.start + run.count):
+                chunk.apart.setdefault(at, (run.effect, chunk.unknowns))
+        if len(chunk.apart) == chunk.record.count:
+            chunk.word = next(iter(chunk.apart.values()))[0]
+        elif became_unknown:
+            chunk.word, chunk.unknowns = "unknown", 1
+
 
 def _recipients(
     jobs: Iterable[Job], chunks: Iterable[Chunk], numbers: dict[tuple[int, int], list[str]]
@@ -162,12 +183,14 @@ def _recipients(
         held = words.get((chunk.job.partition, chunk.job.offset))
         if held is None:
             continue
-        for at in range(chunk.record.start, chunk.record.start + chunk.record.count):
-            if chunk.word != "queued":
-                held[0][at] = chunk.word
+        for position in range(chunk.record.count):
+            at = chunk.record.start + position
+            word, unknowns = chunk.apart.get(position, (chunk.word, chunk.unknowns))
+            if word != "queued":
+                held[0][at] = word
                 held[3][at] = chunk.vendor_id
-            held[1][at] += chunk.unknowns
-            held[2][at] += chunk.resends
+            held[1][at] += unknowns
+            held[2][at] += 0 if position in chunk.apart else chunk.resends
     rows: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for job in jobs:
         place = (job.partition, job.offset)

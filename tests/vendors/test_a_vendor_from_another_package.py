@@ -129,7 +129,7 @@ def test_a_tag_that_is_not_installed_is_answered_with_those_that_are(installed: 
     stand = Stand(installed, tmp_path, "http://127.0.0.1:1")
     stand.config.write_text(stand.config.read_text("utf-8").replace('"acme"', '"acne"'), "utf-8")
     said = stand.command("account", "codes", "spring", code=2)
-    assert "write one of: acme, batch-a, batch-b, cosms, guodu, hezhong." in said
+    assert "write one of: acme, batch-a, batch-b, cmpp, cosms, guodu, hezhong." in said
 
 
 def test_the_package_is_imported_only_if_its_vendor_is_named(installed: Path, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Final
 
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.errors import StoreBusy, StoreError, UserError
@@ -18,6 +20,9 @@ from dispatcher.store.fold.log_feed import Joining
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.file import lock
 from dispatcher.store.sqlite.store import open_sqlite
+
+WAIT_S: Final = 10.0
+ASK_AGAIN_S: Final = 0.1
 
 
 async def rebuild(
@@ -28,11 +33,7 @@ async def rebuild(
     Raises UserError while another process writes to the store, and errors of log and store.
     """
     fresh = path.with_name(f"{path.name}.rebuilding")
-    try:
-        held = lock(path)
-    except StoreBusy as error:
-        raise UserError(f"{error}. Stop the dispatcher (role results) first, then rebuild.") from error
-    with held:
+    with await _held(path):
         _remove(fresh)
         try:
             store = await asyncio.to_thread(open_sqlite, fresh, emits=False, bounds=bounds)
@@ -44,6 +45,18 @@ async def rebuild(
             await asyncio.to_thread(_replace, path, fresh)
         finally:
             _remove(fresh)
+
+
+async def _held(path: Path) -> IO[str]:
+    """The store's lock. A command that folds new records has it for a moment only."""
+    give_up_s = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return lock(path)
+        except StoreBusy as error:
+            if time.monotonic() >= give_up_s:
+                raise UserError(f"{error}. Stop the dispatcher (role results) first, then rebuild.") from error
+        await asyncio.sleep(ASK_AGAIN_S)
 
 
 def _outbox(path: Path) -> list[int]:

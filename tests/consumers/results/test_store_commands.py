@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner, Result
 from dispatcher.cli import main
 from dispatcher.config.file import load
 from dispatcher.store.opening import open_store
+from dispatcher.store.sqlite import rebuild
 from schemas.records import Inbound
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, History
@@ -127,7 +129,17 @@ def test_rebuild_mends_a_damaged_store(folder: Path):
     assert dispatcher("lookup", str(N), "--json").stdout == before
 
 
-def test_rebuild_beside_a_running_dispatcher_says_what_to_stop(folder: Path):
+def test_rebuild_waits_for_a_command_that_folds_new_records(folder: Path):
+    held = open_store(load(None).store)
+    ends = threading.Timer(0.3, held.close)
+    ends.start()
+    result = dispatcher("store", "rebuild", "--yes")
+    ends.join()
+    assert result.exit_code == 0, result.stderr
+
+
+def test_rebuild_beside_a_running_dispatcher_says_what_to_stop(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rebuild, "WAIT_S", 0.2)
     held = open_store(load(None).store)
     result = dispatcher("store", "rebuild", "--yes")
     held.close()
