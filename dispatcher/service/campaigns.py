@@ -190,7 +190,8 @@ def waits_until_ms(view: CampaignView, session: Session) -> int | None:
     """When the last recipient without a report becomes `no_report`."""
     if not view.counts.accepted or view.last_sent_ms is None:
         return None
-    return view.last_sent_ms + round(session.places.store.no_report_after_s * 1000)
+    later = [leg.reports_from_ms for leg in view.legs if view.accounts[leg.account].accepted]
+    return max([view.last_sent_ms, *later]) + round(session.places.store.no_report_after_s * 1000)
 
 
 def page_of(view: CampaignView, session: Session) -> CampaignPage:

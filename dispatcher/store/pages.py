@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -58,11 +58,13 @@ def paint(
     recipient_ids: Callable[[int], Iterable[IdRow]],
     *,
     overdue_ms: int | None,
+    later: Mapping[str, int],
     cancelled: bool,
 ) -> Page:
     """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
 
     `overdue_ms` None: its campaign is closed, so every accepted recipient without a report is `no_report`.
+    `later`: when the wait for reports begins, by account, where that may be later than the submit.
     `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: a chunk's, the last named first.
     """
     count = len(batch.numbers)
@@ -81,7 +83,7 @@ def paint(
         vendor_id_index[at] = vendor_ids(chunk.vendor_id)
         submitted_ms[at] = chunk.sent_ms
         if chunk.state != State.QUEUED:
-            over = chunk.expired or overdue_ms is None or chunk.sent_ms <= overdue_ms
+            over = chunk.expired or overdue_ms is None or max(chunk.sent_ms, later.get(chunk.account, 0)) <= overdue_ms
             late = chunk.state == State.ACCEPTED and over
             states[at] = State.NO_REPORT if late else chunk.state
             code_index[at] = codes(chunk.code)

@@ -23,6 +23,7 @@ from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, 
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.suppression.list import snapshot_if_due
+from dispatcher.vendors.seam.vendor import options_for
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
 from producers.launch.plan import LaunchCounts, Plan
@@ -193,6 +194,7 @@ async def _append_jobs(
             vendor=vendor.tag,
             jobs=len(jobs[account]),
             recipients=sum(job.count for job in jobs[account]),
+            reports_from_ms=vendor.reports_from_ms(options_for(account, prepared.definition.options)),
         )
         for account, vendor in prepared.definition.accounts.items()
     )

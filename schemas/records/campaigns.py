@@ -9,13 +9,18 @@ import msgspec
 from schemas.records.base import Kind, MessageKind, Record, Stop, UnknownPolicy, Why
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
-    """One account of a route: how many jobs and recipients the launch put into its inbox."""
+class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One account of a route: how many jobs and recipients the launch put into its inbox.
+
+    `reports_from_ms`: the wait for reports begins then if that is later than the submit; its vendor was told to send
+    later.
+    """
 
     account: str
     vendor: str
     jobs: int
     recipients: int
+    reports_from_ms: int = 0
 
 
 class Launched(Record, frozen=True, kw_only=True, tag="launched"):
@@ -49,6 +54,11 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     kind: MessageKind = "sms"
     suppressed_reasons: dict[str, int] = msgspec.field(default_factory=dict)
     variables: tuple[str, ...] = ()
+
+    @property
+    def reports_from_ms(self) -> dict[str, int]:
+        """When the wait for reports begins, by account, where that may be later than the submit."""
+        return {leg.account: leg.reports_from_ms for leg in self.legs if leg.reports_from_ms}
 
 
 class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):

@@ -8,8 +8,11 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import Counts
+from dispatcher.service.campaigns import waits_until_ms
 from dispatcher.service.progress import forecast, queues
+from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
+from schemas.records import Leg
 
 NOW_MS = 1_800_000_000_000  # 16:00 in Shanghai
 SPRING: dict[str, Any] = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret"}
@@ -51,6 +54,16 @@ def view(
         "unknown_since_ms": None,
     }
     return CampaignView(**whole | fields)
+
+
+def test_the_wait_for_reports_ends_after_the_time_of_scheduled_messages() -> None:
+    session = Session(parse({"store": {"no_report_after_s": 100}}, "dispatcher.toml"), None)
+    counts = Counts(rows=9, accepted=9)
+    later = Leg(account="spring", vendor="cmpp", jobs=1, recipients=9, reports_from_ms=NOW_MS)
+    other = Leg(account="day", vendor="cmpp", jobs=1, recipients=9, reports_from_ms=NOW_MS * 2)
+    fields: dict[str, Any] = {"counts": counts, "accounts": {"spring": counts, "day": Counts()}, "last_sent_ms": 5000}
+    assert waits_until_ms(view(**fields), session) == 105_000
+    assert waits_until_ms(view(legs=(later, other), **fields), session) == NOW_MS + 100_000
 
 
 CREDIT = [

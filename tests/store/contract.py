@@ -222,6 +222,29 @@ class StoreContract:
             "rows": 12, "invalid": 2, "delivered": 1, "failed": 1, "no_report": 1, "queued": 7,
         }  # fmt: skip
 
+    def test_the_wait_for_reports_of_messages_that_the_vendor_sends_later_begins_then(self, scene: Scene):
+        sent_later_ms = LATE_MS + 1000
+        [job] = scene.history.launch("c2", {"spring": [4]}, reports_from_ms=sent_later_ms)["spring"]
+        for intent, vendor_id in ((scene.intent(0, 10), "v1"), (scene.history.intent("spring", "o", job, 0, 4), "v2")):
+            scene.history.outcome("spring", intent, "accepted", vendor_id=vendor_id)
+
+        def later(now_ms: int) -> tuple[int, int, set[str]]:
+            view = scene.reader().campaign("c2", now_ms)
+            assert view is not None
+            words = {state for state, *_ in states(scene.reader(), "c2", now_ms)["c2", 0].values()}
+            return view.counts.accepted, view.counts.no_report, words
+
+        over_ms = sent_later_ms + LATE_MS - SENT_MS
+        for expired_ms, now_ms, expected in (
+            (0, over_ms - 1, (4, 0, {"accepted"})),
+            (0, over_ms, (0, 4, {"no_report"})),
+            (sent_later_ms - 1, over_ms - 1, (4, 0, {"accepted"})),
+            (sent_later_ms, SENT_MS, (0, 4, {"no_report"})),
+        ):
+            scene.driver.store.expire(expired_ms)
+            assert later(now_ms) == expected
+        assert scene.counts(SENT_MS)["no_report"] == 10
+
     def test_a_closed_campaign_waits_for_no_report_and_one_that_still_comes_counts(self, scene: Scene):
         scene.history.outcome("spring", scene.intent(0, 3), "accepted", vendor_id="v1")
         scene.history.outcome("spring", scene.intent(3, 7), "accepted", vendor_id="v2", sent_ms=LATE_MS)

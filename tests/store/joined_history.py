@@ -97,6 +97,7 @@ class History:
         committed: bool = True,
         attempt: str = "a1",
         vendor: str = "batch-a",
+        reports_from_ms: int = 0,
     ) -> dict[str, list[int]]:
         """A launch that deals batches of these sizes to the accounts; the offsets of their jobs, by account."""
         jobs: dict[str, list[int]] = {}
@@ -130,7 +131,13 @@ class History:
             name=f"{campaign} name",
             text="hello",
             legs=tuple(
-                Leg(account=account, vendor=vendor, jobs=len(sizes), recipients=sum(sizes))
+                Leg(
+                    account=account,
+                    vendor=vendor,
+                    jobs=len(sizes),
+                    recipients=sum(sizes),
+                    reports_from_ms=reports_from_ms,
+                )
                 for account, sizes in route.items()
             ),
             weight=1,

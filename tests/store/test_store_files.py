@@ -122,6 +122,7 @@ def make_it_format_3(path: Path) -> None:
             old.execute(f"UPDATE {table} SET {column} = {column} / 65536 - 1000000")
             old.execute(f"UPDATE {table} SET {column} = {column} + 1000000")
         old.execute("ALTER TABLE chunks DROP COLUMN whole")
+        old.execute("DROP TABLE later_reports")
         for rowid, keys in old.execute("SELECT rowid, keys FROM recipient_ids").fetchall():
             high = int(np.frombuffer(keys, "<i8").max())
             old.execute("UPDATE recipient_ids SET high = ? WHERE rowid = ?", (high, rowid))

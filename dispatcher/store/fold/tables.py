@@ -166,7 +166,7 @@ class Chunks(Protocol):
         ...
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
-        """Accepted chunks sent up to then, and those of closed campaigns, whose time for reports is not over yet."""
+        """Accepted chunks whose wait for reports began up to then, and those of closed campaigns; not yet expired."""
         ...
 
     def add_vendor_ids(self, rows: Sequence[tuple[str, str, int, int]]) -> None:

@@ -92,12 +92,13 @@ class MemoryReader:
     def _view(self, kept: Kept, campaign: KeptCampaign, record: Launched, overdue_ms: int) -> CampaignView:
         key = (record.campaign, record.attempt)
         batches = {id_ for id_, each in kept.batches.items() if (each.campaign, each.attempt) == key}
+        later = record.reports_from_ms
         late: dict[str, int] = defaultdict(int)
         unknown_ms = []
         for chunk in kept.chunks.values():
             if chunk.batch not in batches:
                 continue
-            over = chunk.sent_ms <= overdue_ms or campaign.closed_ms is not None
+            over = max(chunk.sent_ms, later.get(chunk.account, 0)) <= overdue_ms or campaign.closed_ms is not None
             if chunk.state == State.ACCEPTED and not chunk.expired and over:
                 late[chunk.account] += chunk.pending
             if chunk.state == State.UNKNOWN and chunk.pending > chunk.proven:
@@ -292,4 +293,5 @@ def _page(kept: Kept, batch_id: int, batch: KeptBatch, overdue_ms: int) -> Page:
 
     of = kept.campaigns.get(batch.campaign, KeptCampaign())
     overdue = None if of.closed_ms is not None else overdue_ms
-    return paint(paged, returned_first, kept.ids_of, overdue_ms=overdue, cancelled=of.cancelled)
+    later = kept.later_reports(batch)
+    return paint(paged, returned_first, kept.ids_of, overdue_ms=overdue, later=later, cancelled=of.cancelled)

@@ -112,6 +112,13 @@ class Kept(msgspec.Struct):
         found = self.campaigns.get(campaign)
         return found is not None and found.closed_ms is not None
 
+    def later_reports(self, batch: KeptBatch) -> dict[str, int]:
+        """When the wait for the batch's reports begins, by account, where that may be later than the submit."""
+        found = self.campaigns.get(batch.campaign)
+        if found is None or found.launched is None or found.launched.attempt != batch.attempt:
+            return {}
+        return found.launched.reports_from_ms
+
     def batches_of(self, campaign: str) -> list[tuple[int, KeptBatch]]:
         """The batches of the launched attempt, by number."""
         found = self.campaigns.get(campaign)

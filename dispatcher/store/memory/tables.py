@@ -256,7 +256,10 @@ class MemoryChunks:
             for chunk in kept.chunks.values()
             if chunk.state == State.ACCEPTED
             and not chunk.expired
-            and (chunk.sent_ms <= before_ms or kept.closed(kept.batches[chunk.batch].campaign))
+            and (
+                max(chunk.sent_ms, kept.later_reports(kept.batches[chunk.batch]).get(chunk.account, 0)) <= before_ms
+                or kept.closed(kept.batches[chunk.batch].campaign)
+            )
         ]
         return found[:chunks_max]
 

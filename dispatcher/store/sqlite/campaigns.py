@@ -1,7 +1,7 @@
 """The SQLite store's values of campaigns, for their views (store/campaign_view.py).
 
-Reads only, inside the caller's snapshot. A recipient without a report is late if it was accepted before `overdue_ms` or
-its campaign is closed.
+Reads only, inside the caller's snapshot. A recipient without a report is late if the wait for it began before
+`overdue_ms` or its campaign is closed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def _now(connection: sqlite3.Connection, row: tuple[Any, ...], overdue_ms: int) 
     (since_ms,) = connection.execute(_UNKNOWN_SINCE, key).fetchone()
     tallies = {account: Tally(*sums) for account, *sums in connection.execute(_TALLIES, key)}
     if closed_ms is None:
-        late = dict(connection.execute(_LATE, (*key, overdue_ms)))
+        later = record.reports_from_ms
+        rows = connection.execute(_LATE, (*key, overdue_ms))
+        late = {account: recipients for account, recipients in rows if later.get(account, 0) <= overdue_ms}
     else:
         late = {account: tally.accepted for account, tally in tallies.items()}
     return CampaignNow(

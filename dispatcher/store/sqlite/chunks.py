@@ -19,7 +19,11 @@ from schemas.topics import LANE_PARTITIONS
 _CHUNK_FIELDS: Final = tuple(name for name in JoinedChunk.__struct_fields__ if name != "slot")
 _CHUNK: Final = "SELECT " + ", ".join(f"c.{name}" for name in _CHUNK_FIELDS)
 
-_SENT_BEFORE: Final = "SELECT id FROM chunks WHERE state = 2 AND expired = 0 AND sent_ms <= ?"
+_SENT_BEFORE: Final = (
+    "SELECT c.id FROM chunks c WHERE c.state = 2 AND c.expired = 0 AND c.sent_ms <= ?1 AND NOT EXISTS "
+    "(SELECT 1 FROM batches b JOIN later_reports l ON l.campaign = b.campaign AND l.attempt = b.attempt "
+    "WHERE b.id = c.batch AND l.account = c.account AND l.from_ms > ?1)"
+)
 _OF_CLOSED: Final = (
     "SELECT c.id FROM closings k JOIN batches b ON b.campaign = k.campaign JOIN chunks c ON c.batch = b.id "
     "WHERE c.state = 2 AND c.expired = 0 AND EXISTS (SELECT 1 FROM tallies t "
@@ -72,8 +76,8 @@ class ChunkTables:
         self._many("UPDATE chunks SET reported = ?, proven = ? WHERE id = ?", rows)
 
     def overdue(self, before_ms: int, chunks_max: int) -> list[JoinedChunk]:
-        """Accepted chunks sent before then, and those of closed campaigns, whose time for reports is not over yet."""
-        where = f"WHERE c.id IN ({_SENT_BEFORE} UNION {_OF_CLOSED} LIMIT ?)"
+        """Accepted chunks whose wait for reports began up to then, and those of closed campaigns; not yet expired."""
+        where = f"WHERE c.id IN ({_SENT_BEFORE} UNION {_OF_CLOSED} LIMIT ?2)"
         return _chunks(self._run(f"{_CHUNK} FROM chunks c {where}", (before_ms, chunks_max)))
 
     # --- ids ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 4: a chunk may be in pieces, a recipient may have several ids. Formats 2 and 3 are upgraded when they are opened;
-format 1 kept raw messages from phones.
+Format 5: the wait for reports may begin later than the submit. Formats 2 to 4 are upgraded when they are opened; format
+1 kept raw messages from phones.
 
 No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
 about 13.5 bytes per recipient, 8 more for each id if the vendor gives an id to each. Every id is a place in the log
@@ -27,7 +27,7 @@ from dispatcher.errors import ConfigError, StoreBusy, StoreError
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
-VERSION: Final = 4
+VERSION: Final = 5
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -95,6 +95,9 @@ CREATE TABLE rejects (campaign TEXT, attempt TEXT, part INTEGER, record BLOB NOT
 CREATE TABLE oddities (topic TEXT, what TEXT, count INTEGER NOT NULL, PRIMARY KEY (topic, what)) WITHOUT ROWID;
 CREATE TABLE outbox (chunk INTEGER PRIMARY KEY);
 CREATE TABLE closings (campaign TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE later_reports (
+    campaign TEXT, attempt TEXT, account TEXT, from_ms INTEGER NOT NULL, PRIMARY KEY (campaign, attempt, account)
+) WITHOUT ROWID;
 """
 
 _FROM_2: Final = """
@@ -121,7 +124,14 @@ UPDATE outbox SET chunk = (-1 - chunk) * {PIECES}
 """
 """Every chunk is one piece. Ids pass through negative numbers, so that none meets another one on its way."""
 
-_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3}
+_FROM_4: Final = """
+CREATE TABLE IF NOT EXISTS later_reports (
+    campaign TEXT, attempt TEXT, account TEXT, from_ms INTEGER NOT NULL, PRIMARY KEY (campaign, attempt, account)
+) WITHOUT ROWID
+"""
+"""Launches of releases with format 4 have no later beginning."""
+
+_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -15,6 +16,11 @@ from dispatcher.store.sqlite.chunks import chunks_of_batch, id_rows
 from dispatcher.store.views import Page
 
 _codes = msgspec.msgpack.Decoder(list[CodePair])
+
+_LATER: Final = (
+    "SELECT l.account, l.from_ms FROM batches b JOIN later_reports l "
+    "ON l.campaign = b.campaign AND l.attempt = b.attempt WHERE b.id = ?"
+)
 
 
 def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, cancelled: bool, closed: bool) -> Page:
@@ -40,4 +46,6 @@ def page(connection: sqlite3.Connection, batch_id: int, *, overdue_ms: int, canc
     )
     recipient_ids = partial(id_rows, connection.execute)
     chunks = chunks_of_batch(connection, batch_id)
-    return paint(batch, chunks, recipient_ids, overdue_ms=None if closed else overdue_ms, cancelled=cancelled)
+    later = dict(connection.execute(_LATER, (batch_id,)).fetchall())
+    overdue = None if closed else overdue_ms
+    return paint(batch, chunks, recipient_ids, overdue_ms=overdue, later=later, cancelled=cancelled)

@@ -60,6 +60,9 @@ class SqliteTables:
         ).rowcount
         if changed:
             self._run("DELETE FROM rejects WHERE campaign = ? AND attempt != ?", (record.campaign, record.attempt))
+            for account, from_ms in record.reports_from_ms.items():
+                row = (record.campaign, record.attempt, account, from_ms)
+                self._run("INSERT OR IGNORE INTO later_reports VALUES (?, ?, ?, ?)", row)
 
     def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
         """Paused, resumed, cancelled, closed or weighed; may come before the launch (compaction)."""

@@ -204,7 +204,11 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
         return tuple(notes)
 
     def sends_at_ms(self, options: Mapping[str, str]) -> int:
-        return forms.time_s(options.get("at_time", "").encode("utf-8", "replace")) * 1000
+        return _at_ms("at_time", options)
+
+    def reports_from_ms(self, options: Mapping[str, str]) -> int:
+        """The gateway tries to deliver until ValId_Time."""
+        return max(_at_ms(name, options) for name in _TIME_OPTIONS)
 
     def number(self, wire: bytes) -> bytes:
         return self.number_prefix.encode() + wire if self.number_prefix else wire
@@ -248,6 +252,11 @@ def _time(option: str, value: str) -> bytes:
     if len(value) != 14 or not forms.time_s(value.encode("utf-8", "replace")):
         raise TextError(f'{option} "{value}" is no time. Write YYYYMMDDhhmmss, Shanghai time, as 20300101080000.')
     return f"{value[2:]}{UTC_8}".encode()
+
+
+def _at_ms(option: str, options: Mapping[str, str]) -> int:
+    """The time of this option, Unix milliseconds; 0 if there is none."""
+    return forms.time_s(options.get(option, "").encode("utf-8", "replace")) * 1000
 
 
 def _moment(at: str) -> str:

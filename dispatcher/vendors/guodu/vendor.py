@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -172,6 +172,9 @@ class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
             return ()
         moment = f"{at[:4]}-{at[4:6]}-{at[6:8]} {at[8:10]}:{at[10:12]}:{at[12:]}"
         return (f"the vendor takes the messages now and sends them at {moment}, Shanghai time (send_time)",)
+
+    def reports_from_ms(self, options: Mapping[str, str]) -> int:
+        return forms.time_s(options.get("send_time", "").encode("utf-8", "replace")) * 1000
 
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:
         """One POST for the whole chunk; the answer is an object with ResultCode and, if taken, MsgId."""

@@ -249,6 +249,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         """Warnings for the launcher of this message: one sentence each, shown with the plan; they stop nothing."""
         return ()
 
+    def reports_from_ms(self, options: Mapping[str, str]) -> int:
+        """When the wait for reports of a campaign with these options begins, Unix milliseconds; 0: with the submit."""
+        return 0
+
     @property
     def variable_limits(self) -> VariableLimits | None:
         """How many recipients of a personalised campaign one request may carry; None: one request for each text."""

@@ -64,6 +64,15 @@ async def test_a_list_becomes_batches_jobs_rejects_and_one_launch(log):
     ]
 
 
+async def test_the_launch_says_from_when_on_reports_of_scheduled_messages_are_awaited(log):
+    link = {"vendor": "cmpp", "url": "cmpp://127.0.0.1:9", "sp_id": "901234", "secret": "x"}
+    config = parse({"account": {"spring": TABLE, "polar": link}}, "test.toml")
+    options = {"polar.at_time": "20300101080000"}
+    await launched(log, ["13800138000", "13900139000"], config=config, route=["spring", "polar"], options=options)
+    record = await on_log.launched(log, "may")
+    assert record.reports_from_ms == {"polar": 1_893_456_000_000}  # 2030-01-01 00:00 UTC
+
+
 async def test_the_launch_is_the_last_record_and_its_key_is_its_own(log, monkeypatch):
     order = []
     write = log._write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 import pytest
 
@@ -139,6 +140,20 @@ def test_a_schedule_is_shown_before_the_launch():
     assert "2030-01-01 08:00:00" in notes[0]
     assert "2030-01-02 08:00:00" in notes[1]
     assert account().notes(Message(text="hi")) == ()
+
+
+SCHEDULES = [
+    ({}, "1970-01-01 08:00"),
+    ({"at_time": "20300101080000"}, "2030-01-01 08:00"),
+    ({"at_time": "20300101080000", "valid_time": "20300102080000"}, "2030-01-02 08:00"),
+    ({"valid_time": "20300102080000"}, "2030-01-02 08:00"),
+]
+
+
+@pytest.mark.parametrize(("options", "begins"), SCHEDULES)
+def test_the_wait_for_reports_begins_when_the_gateway_has_sent_and_tries_no_longer(options, begins):
+    begins_ms = datetime.fromisoformat(f"{begins}:00+08:00").timestamp() * 1000
+    assert account().reports_from_ms(options) == begins_ms
 
 
 def test_a_number_is_written_with_the_prefix_of_the_account():

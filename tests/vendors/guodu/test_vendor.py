@@ -264,6 +264,12 @@ def test_a_launch_is_told_when_the_vendor_will_send():
     assert ACCOUNT.notes(Message(text="hi")) == ()
 
 
+def test_the_wait_for_reports_begins_when_the_vendor_sends():
+    begins_ms = 1_893_456_000_000  # 2030-01-01 00:00 UTC
+    assert ACCOUNT.reports_from_ms({"send_time": "20300101080000"}) == begins_ms
+    assert ACCOUNT.reports_from_ms({}) == 0
+
+
 LIMITS = [({}, 200), ({"numbers_per_request": 100}, 100), ({"numbers_per_request": 500}, 500)]
 
 
