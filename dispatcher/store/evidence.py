@@ -109,11 +109,16 @@ def _search_messages(store: Traces, account: str, after: str) -> Evidence:
     looking = MessageSearch(ids)
     if any(candidate.state is State.UNKNOWN for candidate in found):
         for batch, candidates in by_batch.items():
-            looking.look(store.numbers(batch), candidates, lambda chunk: _named(store, chunk))
+            looking.look(
+                store.numbers(batch),
+                candidates,
+                lambda chunk: _named(store, chunk),
+                lambda chunk: _answers(store, chunk),
+            )
     proofs = [
         proof
         for proof in looking.proofs(store.segments)
-        if not any(store.gave(account, vendor_id) for vendor_id in proof.ids)
+        if not any(store.gave(account, vendor_id) for vendor_id in proof.ids if vendor_id not in proof.answered)
     ]
     return Evidence(account=account, messages=tuple(proofs), more_after=more_after)
 
@@ -124,6 +129,22 @@ def _named(store: Traces, chunk: Candidate) -> NDArray[np.bool_]:
     for row in store.ids_of(chunk.id):
         named |= row.ids.named[: chunk.count]
     return named
+
+
+def _answers(store: Traces, chunk: Candidate) -> dict[int, tuple[str, ...]]:
+    """The ids of its recipients of which some parts have no answer, "" for these, by the place in the chunk."""
+    rows = store.ids_of(chunk.id)
+    complete = np.zeros(chunk.count, np.bool_)
+    for row in rows:
+        complete |= row.ids.complete[: chunk.count]
+    answers: dict[int, tuple[str, ...]] = {}
+    for row in rows:
+        lacking = row.ids.named[: chunk.count] & ~complete
+        if lacking.any():
+            texts, parts = row.ids.all_texts(), row.ids.parts
+            for place in np.flatnonzero(lacking).tolist():
+                answers.setdefault(place, tuple(texts[place * parts : (place + 1) * parts]))
+    return answers
 
 
 def _unexplained(store: Traces, account: str, after: str) -> tuple[list[UnexplainedId], str]:

@@ -2,7 +2,8 @@
 
 For vendors with an id for each recipient, whose reports carry the number, too. Such a report is of one message. All
 recipients with its number in chunks whose ids are not known are candidates; if they are one recipient and attempts for
-it, the recipient was texted. In every other case nothing is guessed. Any part of a long message proves it.
+it, the recipient was texted. In every other case nothing is guessed. Any part of a long message proves it, unless some
+of its parts have an answer: then there must be a report under a new id for each part that has none.
 
 Pure. The caller ensures that every intent is known that was on the log before the first report of the id.
 
@@ -12,7 +13,7 @@ whose reports come more than PARTS_WITHIN_MS after the first one's are not count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -29,7 +30,8 @@ _ID_END: Final = 2**64
 
 
 class MessageProof(msgspec.Struct, frozen=True, kw_only=True):
-    """The recipient at `position` of its batch was texted, under these `ids`, one for each part that was reported.
+    """The recipient at `position` of its batch was texted, under these `ids`, one for each part that was reported or
+    answered; `answered` are the latter.
 
     `chunk` is its unknown chunk or piece. `first_offset` and `first_ms` are those of the last id's first report.
     """
@@ -41,6 +43,7 @@ class MessageProof(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     first_offset: int
     first_ms: int
+    answered: frozenset[str] = frozenset()
 
     @property
     def place(self) -> int:
@@ -53,11 +56,15 @@ class MessageProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Holder(msgspec.Struct, frozen=True):
-    """A recipient with the number of an id. `is_open`: unknown, and no id of it is known."""
+    """A recipient with the number of an id. `is_open`: unknown, and the id of a part of it is not known.
+
+    `answers`: the ids of its parts, "" where one is not known; empty if none is known.
+    """
 
     chunk: Candidate
     position: int
     is_open: bool
+    answers: tuple[str, ...] = ()
 
 
 class MessageSearch:
@@ -76,9 +83,11 @@ class MessageSearch:
         numbers: Numbers | None,
         candidates: Sequence[Candidate],
         named: Callable[[Candidate], NDArray[np.bool_]],
+        answers: Callable[[Candidate], Mapping[int, tuple[str, ...]]] = lambda chunk: {},
     ) -> None:
         """One batch's numbers, in list order, and the candidates of it; `named`: which recipients of one have an id.
 
+        `answers`: the ids of those that lack some of them, by their place in the candidate, "" where one is not known.
         `numbers` None: they are missing on the log. Then these candidates may hold any number.
         """
         if numbers is None:
@@ -89,9 +98,13 @@ class MessageSearch:
             low, high = np.searchsorted(at, (chunk.start, chunk.start + chunk.count)).tolist()
             if low == high:
                 continue
-            has_id = named(chunk) if chunk.state is State.UNKNOWN else np.ones(chunk.count, np.bool_)
+            is_unknown = chunk.state is State.UNKNOWN
+            has_id = named(chunk) if is_unknown else np.ones(chunk.count, np.bool_)
+            answered = answers(chunk) if is_unknown else {}
             for position in at[low:high].tolist():
-                holder = _Holder(chunk, position, not has_id[position - chunk.start])
+                place = position - chunk.start
+                its = answered.get(place, ())
+                holder = _Holder(chunk, position, bool(its) or not has_id[place], its)
                 self._holders.setdefault(int(numbers[position]), []).append(holder)
 
     def proofs(self, segments: Callable[[str], int]) -> list[MessageProof]:
@@ -108,19 +121,27 @@ class MessageSearch:
                 (of for of in self._ids[number] if of.first_ms >= earliest_ms),
                 key=lambda of: (of.first_offset, of.first_ms, int(of.vendor_id)),
             )
-            parts = max(1, segments(unknown[0].chunk.campaign))
-            if not 0 < len(ids) <= parts * len(holders):  # more ids than our attempts can have: one is foreign
+            answers = unknown[0].answers
+            if answers:
+                ids = [of for of in ids if of.vendor_id not in answers]
+                parts, is_proven = len(answers), len(ids) == answers.count("")
+            else:
+                parts = max(1, segments(unknown[0].chunk.campaign))
+                is_proven = len(ids) <= parts * len(holders)  # else more than our attempts can have: one is foreign
+            if not ids or not is_proven:
                 continue
             kept = ids[:parts]
+            missing = iter(kept)
             found.append(
                 MessageProof(
                     chunk=unknown[0].chunk,
                     position=unknown[0].position,
                     number=number,
-                    ids=tuple(of.vendor_id for of in kept),
+                    ids=tuple(vendor_id or next(missing).vendor_id for vendor_id in answers or ("",) * len(kept)),
                     segments=parts,
                     first_offset=max(of.first_offset for of in kept),
                     first_ms=max(of.first_ms for of in kept),
+                    answered=frozenset(answers),
                 )
             )
         return sorted(found, key=lambda proof: proof.place)

@@ -490,6 +490,27 @@ def test_the_parts_of_a_long_message_are_awaited_and_named_together(bench: Bench
     assert (view.counts.delivered, view.counts.unknown) == (2, 8)
 
 
+def test_a_message_with_answers_for_some_parts_is_proven_by_reports_of_the_others(bench: Bench):
+    intent = bench.one_unknown()
+    each(bench)
+    bench.history.outcomes(ACCOUNT, intent, (0, 3, "unknown"), ids=[11, 0, 13, 21, 0, 0, 0, 32, 33], parts=3)
+    for vendor_id, number in (("11", 0), ("13", 0), ("12", 0), ("21", 1), ("22", 1), ("32", 2), ("33", 2)):
+        bench.reports(vendor_id, NUMBER + number)
+    [decided] = bench.look()
+    assert (decided.intents, decided.ranges, decided.parts) == ((intent,), ((0, 1),), 3)
+    assert decided.ids == packed(11, 12, 13)
+    bench.history.resolved(ACCOUNT, "me", intent, "sent", ranges=decided.ranges, ids=decided.ids, parts=3)
+    bench.history.outcomes(ACCOUNT, intent, (5, 1, "accepted"), ids=[31, 0, 0], parts=3)
+    bench.reports("31", NUMBER + 2)
+    assert bench.look(AGAIN.first_s) == [], "one part of two, and an id of another recipient"
+    view = bench.reader.campaign("may", LAUNCHED_MS + 9000)
+    assert view is not None
+    assert (view.counts.delivered, view.counts.unknown, view.counts.accepted) == (1, 8, 1)
+    bench.reports("23", NUMBER + 1)
+    [decided] = bench.look()
+    assert (decided.ranges, decided.ids) == (((1, 1),), packed(21, 22, 23))
+
+
 def test_the_store_knows_such_a_vendor_once_it_gave_ids_and_the_configuration_before(bench: Bench):
     intent = bench.one_unknown()
     bench.reports("77", NUMBER + 3, NUMBER + 4)
