@@ -358,7 +358,10 @@ def _query(vendor: Vendor, account: str) -> Query:
 
 def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
     if balance is None:
-        says = f"vendor {vendor.tag} has no balance query to check the login with; the first send will tell"
+        rest = " to check the login with; the first send will tell"
+        if isinstance(vendor, LinkVendor):
+            rest = f"; to try the login: dispatcher account check {account}"
+        says = f"vendor {vendor.tag} has no balance query{rest}"
         return Probe(account=account, let_in=None, messages=None, products={}, says=says, asked=False)
     products = {product.name: product.messages for product in balance.products}
     verdict = balance.verdict

@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import DispatcherError, UserError
-from dispatcher.service.accounts import check_accounts
+from dispatcher.service.accounts import account_balances, check_accounts
 from dispatcher.service.control import TakenBack
 from dispatcher.service.gateway_totals import gateway_totals
 from dispatcher.service.session import Session
@@ -58,6 +58,15 @@ async def test_a_check_without_a_gateway_says_where_there_is_none(tmp_path):
         session = Session(config(tmp_path, gateway, url="cmpp://127.0.0.1:1"), None)
         [found] = (await check_accounts(session, "polar")).accounts
         assert (found.let_in, found.says) == (None, "no connection to 127.0.0.1:1: connection refused")
+
+
+async def test_a_balance_that_no_gateway_tells_names_the_check_of_the_login(tmp_path):
+    async with ismg() as gateway:
+        session = Session(config(tmp_path, gateway), None)
+        (tmp_path / "dispatcher.toml").write_text("")
+        [found] = (await account_balances(session, "polar")).accounts
+        assert (found.let_in, found.messages) == (None, None)
+        assert found.says == "vendor cmpp has no balance query; to try the login: dispatcher account check polar"
 
 
 async def test_the_gateways_totals_of_a_day_agree_with_ours(tmp_path):
