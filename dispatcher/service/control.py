@@ -32,7 +32,7 @@ Action = Literal["pause", "resume", "cancel"]
 
 
 class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an order changed; `nothing_left` are the counts if nothing is left to send."""
+    """What an order changed on the log of campaigns; `nothing_left` are the counts if nothing is left to send."""
 
     campaign: str
     action: Action

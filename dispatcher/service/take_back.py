@@ -1,8 +1,9 @@
 """What a cancelled campaign has scheduled at a gateway (At_Time of CMPP), taken back by CMPP_CANCEL.
 
-Only messages whose time lies ahead are taken back, by the ids on the log. Their recipients stay as they are in our
-results: accepted, and without a report in the end.
-Weak spot: a message whose answer was lost has no id, so it cannot be taken back.
+Only messages whose time lies ahead are taken back, by the ids on the log. The gateway's answer that one is taken back
+is its last word about it, and goes onto the log as a report with the code DELETED: its recipient is failed.
+Weak spots: a message whose answer was lost has no id, so it cannot be taken back; if this process dies between the
+gateway's answer and the append, its recipient waits for a report that cannot come.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections.abc import Sequence
+from typing import Final
 
+from dispatcher.arrivals import take_reports
 from dispatcher.clock import now_ms
 from dispatcher.cmpp import pdus
 from dispatcher.core.lane.verdict import Verdict
@@ -20,9 +23,13 @@ from dispatcher.log.records import record_of
 from dispatcher.service.control import TakenBack
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.link import LinkVendor
-from dispatcher.vendors.seam.vendor import options_for
+from dispatcher.vendors.seam.vendor import ReportRow, options_for
 from schemas.records import Intent, Outcome, Outcomes
+from schemas.states import REPORT_FAILED
 from schemas.topics import LANES, lane_partition
+
+DELETED: Final = "DELETED"
+"""The code of the vendor's reports of messages that were deleted before delivery."""
 
 UNDER_WAY_S_MAX = 15.0
 LOOK_EVERY_S = 0.25
@@ -55,8 +62,18 @@ async def _of_account(session: Session, account: str, campaign: str) -> TakenBac
     answers = await ask(vendor, [pdus.Cancel(msg_id) for msg_id in ids])
     if isinstance(answers, Verdict):
         return TakenBack(account=account, not_taken_back=len(ids), why=answers.text or answers.code)
-    done = sum(isinstance(each, pdus.CancelResp) and not each.success_id for each in answers)
-    return TakenBack(account=account, taken_back=done, not_taken_back=len(ids) - done)
+    done = [
+        msg_id
+        for msg_id, answer in zip(ids, answers, strict=True)
+        if isinstance(answer, pdus.CancelResp) and not answer.success_id
+    ]
+    at_ms = now_ms()
+    rows = [
+        ReportRow(vendor_id=str(msg_id), number=0, state=REPORT_FAILED, code=DELETED, time_s=at_ms // 1000)
+        for msg_id in done
+    ]
+    await take_reports(await session.log(), account, rows, at_ms)
+    return TakenBack(account=account, taken_back=len(done), not_taken_back=len(ids) - len(done))
 
 
 async def _ids(log: Log, account: str, campaign: str) -> Sequence[int]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import click
 import msgspec
 
+from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
@@ -79,7 +81,7 @@ def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
     """Cancel a campaign for good: unsent recipients stay unsent.
 
     Asks first. A cancelled campaign cannot be resumed; to stop it for a while, pause it. What is scheduled for later
-    at a CMPP gateway (--option at_time=…) is taken back.
+    at a CMPP gateway (--option at_time=…) is taken back: its recipients fail with the code DELETED.
 
     \b
     Examples:
@@ -167,14 +169,23 @@ def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask:
     if as_json:
         print_json(_Done(**msgspec.structs.asdict(done), taken_back=tuple(taken_back)))
         return
-    if done.nothing_left is not None:
-        click.echo(_nothing_left(campaign, what, done.nothing_left))
+    for sentence in sentences(campaign, done, taken_back):
+        click.echo(sentence)
+
+
+def sentences(campaign: str, done: ControlResult, taken_back: Sequence[TakenBack]) -> Iterator[str]:
+    """What pausing, resuming or cancelling did."""
+    what = done.action
+    if done.nothing_left is None:
+        yield (_DONE if done.changed else _ALREADY)[what].format(campaign, campaign)
+    elif taken_back:
+        yield f'campaign "{campaign}" was sent whole. Messages that waited at a gateway for their time:'
     else:
-        click.echo((_DONE if done.changed else _ALREADY)[what].format(campaign, campaign))
+        yield _nothing_left(campaign, what, done.nothing_left)
     for each in taken_back:
         rest = f"; {counted(each.not_taken_back, 'message')} could not be" if each.not_taken_back else ""
         why = f" ({each.why})" if each.why else ""
-        click.echo(f"{each.account}: {counted(each.taken_back, 'scheduled message')} taken back{rest}{why}.")
+        yield f"{each.account}: {counted(each.taken_back, 'scheduled message')} taken back{rest}{why}."
 
 
 class _Done(ControlResult, frozen=True, kw_only=True, omit_defaults=True):
@@ -184,7 +195,7 @@ class _Done(ControlResult, frozen=True, kw_only=True, omit_defaults=True):
 async def _control(config: str | None, campaign: str, what: Action) -> tuple[ControlResult, list[TakenBack]]:
     async with open_session(config) as session:
         done = await control_campaign(session, campaign, what)
-        if what != "cancel":
+        if what != "cancel" or (done.nothing_left is not None and not done.nothing_left.accepted):
             return done, []
         from dispatcher.service.take_back import take_back  # it reads the whole configuration
 
@@ -194,10 +205,13 @@ async def _control(config: str | None, campaign: str, what: Action) -> tuple[Con
 def _agreed(config: str | None, campaign: str) -> bool:
     """Ask, unless the campaign is over; outside the event loop, which would keep Ctrl-C from ending the question."""
     known = asyncio.run(_before(config, campaign))
-    if known.cancelled or known.nothing_left is not None:
+    left = known.nothing_left
+    may_wait = max(known.launched.reports_from_ms.values(), default=0) > now_ms()  # at the gateway, for its time
+    if known.cancelled or (left is not None and not (left.accepted and may_wait)):
         return True
     recipients = counted(known.launched.recipients, "recipient")
-    return confirm(f'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent.', yes=False)
+    rest = ", and what waits at a CMPP gateway is taken back" if may_wait else ""
+    return confirm(f'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent{rest}.', yes=False)
 
 
 async def _before(config: str | None, campaign: str) -> Controllable:

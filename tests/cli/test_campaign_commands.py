@@ -24,10 +24,13 @@ from click.testing import CliRunner
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.cli import main
 from dispatcher.config.file import load
+from dispatcher.core.results.equation import Counts
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
+from dispatcher.service.control import ControlResult, TakenBack
 from dispatcher.store.opening import open_store
 from dispatcher.wording import SHANGHAI
+from producers.campaigns.control_commands import sentences
 from schemas.codec import decode, encode
 from schemas.records import Cancelled, Flowed, Intent, Kind, Outcome, Owned, Stopped
 from schemas.topics import lane_partition
@@ -187,6 +190,38 @@ def test_a_campaign_is_paused_and_cancelled_although_its_end_is_unknown(folder: 
     (folder / "data" / "results.db").write_bytes(b"no store")
     assert "continues" in said("campaign", "resume", "may")
     assert "is cancelled" in said("campaign", "cancel", "may", "--yes")
+
+
+CANCELLED = [
+    pytest.param(
+        Counts(rows=3, accepted=3), [TakenBack(account="polar", taken_back=3)],
+        ['campaign "may" was sent whole. Messages that waited at a gateway for their time:',
+         "polar: 3 scheduled messages taken back."], id="sent whole, all taken back",
+    ),
+    pytest.param(
+        Counts(rows=3, accepted=3), [TakenBack(account="polar", not_taken_back=3, why="no connection")],
+        ['campaign "may" was sent whole. Messages that waited at a gateway for their time:',
+         "polar: 0 scheduled messages taken back; 3 messages could not be (no connection)."], id="none taken back",
+    ),
+    pytest.param(
+        Counts(rows=3, accepted=3), [],
+        ['campaign "may" was sent whole, 3 reports still to come: there is nothing left to cancel, and nothing was '
+         "changed."], id="nothing scheduled",
+    ),
+    pytest.param(
+        None, [TakenBack(account="polar", taken_back=1)],
+        ['campaign "may" is cancelled: what was not sent stays unsent; reports of what was sent still come in.',
+         "polar: 1 scheduled message taken back."], id="sent in part",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "taken_back", "says"), CANCELLED)
+def test_cancelling_says_one_thing_of_what_was_sent_and_what_is_taken_back(
+    left: Counts | None, taken_back: list[TakenBack], says: list[str]
+) -> None:
+    done = ControlResult(campaign="may", action="cancel", changed=left is None, nothing_left=left)
+    assert list(sentences("may", done, taken_back)) == says
 
 
 def test_closing_a_campaign_ends_its_wait_for_reports(folder: Path) -> None:

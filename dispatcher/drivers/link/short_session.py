@@ -36,10 +36,11 @@ async def ask(vendor: LinkVendor, requests: Sequence[pdus.Query | pdus.Cancel] =
         return not_sent(f"no connection within {vendor.connect_timeout_s:g} s")
     except OSError as error:
         return not_sent(f"no connection to {host}:{port}: {socket_words(error)}")
+    session = _Session(vendor, reader, writer, requests)
     try:
-        return await _Session(vendor, reader, writer, requests).run()
+        return await session.run()
     except OSError:
-        return not_sent("the gateway closed the connection")
+        return session.result("the gateway closed the connection")
     finally:
         writer.close()
 
@@ -63,29 +64,33 @@ class _Session:
         self._waiting = list(enumerate(requests))
         self._answers: list[Pdu | None] = [None] * len(requests)
         self._missing = len(requests)
+        self._let_in = False
+
+    def result(self, reason: str) -> list[Pdu | None] | Verdict:
+        """What there is when the session ends for this reason."""
+        return self._answers if self._let_in else not_sent(reason)
 
     async def run(self) -> list[Pdu | None] | Verdict:
         """Until the session is over."""
         link = self._link
         link.connected(datetime.now(SHANGHAI).strftime("%m%d%H%M%S"), time.monotonic())
-        let_in = False
         while True:
             self._writer.write(link.take_output())
             for event in await self._events():
                 match event:
                     case LoggedIn():
-                        let_in = True
+                        self._let_in = True
                     case Refused():
                         return self._vendor.login_refused(event.status)
                     case Asked():
                         self._answers[int(event.name)] = event.answer
                         self._missing -= 1
                     case Ended():
-                        return self._answers if let_in else not_sent(event.reason)
+                        return self.result(event.reason)
             while self._waiting and link.room:
                 place, request = self._waiting.pop(0)
                 link.ask(str(place), request, time.monotonic())
-            if let_in and not self._missing and link.state is State.OPEN:
+            if self._let_in and not self._missing and link.state is State.OPEN:
                 link.drain(time.monotonic())
 
     async def _events(self) -> list[object]:

@@ -10,6 +10,7 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import account_balances, check_accounts
+from dispatcher.service.campaigns import view_of
 from dispatcher.service.control import TakenBack
 from dispatcher.service.gateway_totals import gateway_totals
 from dispatcher.service.session import Session
@@ -102,6 +103,9 @@ async def test_what_is_scheduled_is_taken_back_and_what_is_sent_at_once_is_not(t
         await it.until(lambda each: each.accepted == 30)
         assert await take_back(it.session, "may") == [TakenBack(account="polar", taken_back=60)]
         assert it.gateway.sim.rows()["cancelled"].to_list() == [True] * 60
+        assert (await it.until_settled()).failed == 30
+        [failure] = (await view_of(it.session, "may")).failures
+        assert (failure.source, failure.code, failure.meaning) == ("report", "DELETED", "deleted before delivery")
         again = await take_back(it.session, "may")
         assert again == [TakenBack(account="polar", not_taken_back=60)]
     async with world(tmp_path / "other", NOW) as it:
