@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,11 @@ def configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "dispatcher.toml").write_text(CONFIG, "utf-8")
 
 
-def launched(folder: Path, campaign: str, recipients: int = 3) -> None:
+def launched(folder: Path, campaign: str, recipients: int = 3, options: Mapping[str, str] | None = None) -> None:
     """A campaign on the log in this folder."""
     numbers = [13_800_138_000 + number for number in range(recipients)]
-    request = LaunchRequest(numbers=[*numbers, "no number", numbers[0]], text=TEXT, route=["spring"], id=campaign)
+    rows = [*numbers, "no number", numbers[0]]
+    request = LaunchRequest(numbers=rows, text=TEXT, route=["spring"], id=campaign, options=dict(options or {}))
 
     async def work() -> None:
         async with open_session("dispatcher.toml") as session:

@@ -192,6 +192,28 @@ def test_a_campaign_is_paused_and_cancelled_although_its_end_is_unknown(folder: 
     assert "is cancelled" in said("campaign", "cancel", "may", "--yes")
 
 
+LINK = """\
+[account.spring]
+vendor = "cmpp"
+url = "cmpp://127.0.0.1:9"
+sp_id = "901234"
+secret = "${PSWD}"
+"""
+
+
+@pytest.mark.parametrize(("at", "asks"), [("20370101080000", True), ("20200101080000", False)])
+def test_a_campaign_that_was_sent_whole_is_asked_about_while_it_may_wait_at_a_gateway(
+    folder: Path, at: str, asks: bool
+) -> None:
+    (folder / "dispatcher.toml").write_text(LINK, "utf-8")
+    launched(folder, "may", options={"at_time": at})
+    journal(folder, intent("may", 3), outcome(1, "accepted", sent_ms=time.time_ns() // 1_000_000))
+    said("campaign", "list")
+    result = CliRunner().invoke(main, ["campaign", "cancel", "may"])
+    assert (result.exit_code, "add --yes" in result.stderr) == ((2, True) if asks else (0, False))
+    assert "there is nothing left to cancel" in said("campaign", "cancel", "may", "--yes"), "no message has an id"
+
+
 CANCELLED = [
     pytest.param(
         Counts(rows=3, accepted=3), [TakenBack(account="polar", taken_back=3)],
