@@ -268,6 +268,14 @@ class Link:
         octets = template.pack(numbers, sequences, references)
         return Batch(octets, template.edges(len(numbers)), sequences, first_token)
 
+    def prepare_group(
+        self, template: SubmitTemplate, part: int, numbers: Sequence[bytes], token: int, reference: int = 0
+    ) -> Batch:
+        """Pack one frame: this part, addressed to all these numbers."""
+        sequences = self._reserve(1)
+        octets = template.pack_group(part, numbers, sequences[0], reference)
+        return Batch(octets, (0, len(octets)), sequences, token)
+
     def send(self, batch: Batch, count: int, now_s: float) -> None:
         """Send the next frames of a batch of this link. ValueError if the window has no room for all."""
         if count > self.room:

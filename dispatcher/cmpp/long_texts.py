@@ -7,6 +7,7 @@ References of 8 and 16 bits are read; those that we make have 8.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -135,4 +136,20 @@ class References:
                 self._last.popitem(last=False)
         reference = (last + 1) % 256
         self._last[destination] = reference
+        return reference
+
+    def next_of_all(self, destinations: Sequence[bytes]) -> int:
+        """One reference for a long message to at most 255 numbers: not the last one of any of them, and as near behind
+        the last ones as can be, because what follows them was used the longest time ago.
+        """
+        lasts = sorted({self._last.pop(each) for each in destinations if each in self._last})
+        if lasts:
+            gaps = zip(lasts, [*lasts[1:], lasts[0] + 256], strict=True)
+            last, _ = max(gaps, key=lambda gap: gap[1] - gap[0])
+        else:
+            self._seed = last = (self._seed + 1) % 256
+        reference = (last + 1) % 256
+        self._last.update(dict.fromkeys(destinations, reference))
+        while len(self._last) > self._destinations_max:
+            self._last.popitem(last=False)
         return reference

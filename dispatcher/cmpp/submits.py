@@ -19,13 +19,18 @@ from dispatcher.cmpp.pdus import Submit
 SEQUENCE_AT: Final = 8
 SEQUENCE_MAX: Final = 0xFFFFFFFF
 NUMBER_AT: Final = 129  # with one number in the list
+REFERENCE_AT: Final = 3  # in the content of a part
 BLOCK: Final = 64  # numbers packed at once
 
 
 class SubmitTemplate:
-    """One message in its parts (one, if it is short). ValueError if the PDU does not fit its table."""
+    """One message in its parts (one, if it is short). ValueError if the PDU does not fit its table.
 
-    def __init__(self, parts: Sequence[Submit]) -> None:
+    `numbers_max`: to how many numbers one SUBMIT may be addressed.
+    """
+
+    def __init__(self, parts: Sequence[Submit], numbers_max: int = 1) -> None:
+        self.numbers_max = numbers_max
         frames = [msgspec.structs.replace(part, dest_terminal_ids=(b"",)).pack(0) for part in parts]
         self.parts = len(frames)
         self.frame_bytes = tuple(map(len, frames))
@@ -53,6 +58,14 @@ class SubmitTemplate:
             )
             for at in range(0, len(numbers), BLOCK)
         )
+
+    def pack_group(self, part: int, numbers: Sequence[bytes], sequence: int, reference: int = 0) -> bytes:
+        """One SUBMIT of this part (from 0) to all these numbers; a long message has one reference for all of them."""
+        submit = self._of_parts[part]
+        content = submit.msg_content
+        if self._long:
+            content = content[:REFERENCE_AT] + bytes((reference,)) + content[REFERENCE_AT + 1 :]
+        return msgspec.structs.replace(submit, dest_terminal_ids=tuple(numbers), msg_content=content).pack(sequence)
 
     def edges(self, numbers: int) -> Sequence[int]:
         """Where each frame for this many numbers begins, and where the last one ends."""

@@ -126,3 +126,23 @@ def test_references_are_kept_of_a_bounded_number_of_destinations():
     first = [references.next(b"1"), references.next(b"2")]
     references.next(b"3")  # "1" is forgotten, "2" is not
     assert references.next(b"2") == first[1] + 1
+
+
+def test_a_group_has_one_reference_that_is_not_the_last_one_of_any_of_its_numbers():
+    references = References()
+    numbers = [b"%d" % number for number in range(99)]
+    assert len({references.next_of_all(numbers) for _ in range(256)}) == 256
+    for at, number in enumerate(numbers):
+        for _ in range(at * 5 % 83):
+            references.next(number)
+    lasts = set(references._last.values())
+    assert len(lasts) > 50
+    mine = references.next_of_all([*numbers, b"new"])
+    assert mine not in lasts
+    assert {references.next(number) for number in (*numbers, b"new")} == {(mine + 1) % 256}
+
+
+def test_references_of_groups_are_kept_of_a_bounded_number_of_destinations():
+    references = References(destinations_max=3)
+    references.next_of_all([b"1", b"2", b"3", b"4"])
+    assert list(references._last) == [b"2", b"3", b"4"]

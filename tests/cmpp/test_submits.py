@@ -48,6 +48,25 @@ def test_the_parts_of_a_long_message_are_neighbours_with_one_reference_and_every
     assert SubmitTemplate(parts(99)).pack(NUMBERS, range(1, 10), references) == b"".join(expected)
 
 
+def test_a_group_is_one_frame_with_all_its_numbers_and_one_reference() -> None:
+    short = msgspec.structs.replace(BASE, msg_content=b"hello")
+    numbers = (NUMBERS * 33)[:99]
+    expected = msgspec.structs.replace(short, dest_terminal_ids=tuple(numbers)).pack(5)
+    assert SubmitTemplate([short], 99).pack_group(0, numbers, 5) == expected
+    texts = split("字" * 100, UCS2)
+    assert isinstance(texts, list)
+    first, second = (
+        [
+            msgspec.structs.replace(BASE, pk_total=2, pk_number=number, tp_udhi=1, msg_fmt=UCS2, msg_content=content)
+            for number, content in enumerate(contents(texts, reference), 1)
+        ]
+        for reference in (0, 200)
+    )
+    for part in (0, 1):
+        expected = msgspec.structs.replace(second[part], dest_terminal_ids=tuple(NUMBERS)).pack(6)
+        assert SubmitTemplate(first, 99).pack_group(part, NUMBERS, 6, 200) == expected
+
+
 def test_a_field_that_does_not_fit_is_named_when_the_template_is_made() -> None:
     with pytest.raises(ValueError, match="Service_Id has 11 octets"):
         SubmitTemplate([Submit(service_id=b"12345678901")])
