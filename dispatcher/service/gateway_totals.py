@@ -59,9 +59,12 @@ class GatewayTotals(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agree(self) -> bool:
-        """Whether the gateway took as many messages as we know of, or of those that are unknown some."""
-        ours = self.ours
-        return ours.taken <= self.gateway.messages <= ours.taken + ours.refused + ours.throttled + ours.unknown
+        """Whether the gateway took as many messages as we know of, or of those that are unknown some.
+
+        A SUBMIT to several numbers is one message there; here it has as many as it has numbers.
+        """
+        ours, taken = self.ours, max(self.gateway.messages, self.gateway.recipients)
+        return ours.taken <= taken <= ours.taken + ours.refused + ours.throttled + ours.unknown
 
 
 async def gateway_totals(session: Session, account: str, day: str | None = None, service: str = "") -> GatewayTotals:

@@ -133,15 +133,18 @@ class ChunkSend:
 
     def answered(self, answers: Answers, frames: list[int], now_s: float) -> None:
         """Answers to these frames of it, or to some of them late."""
-        results = answers.results
-        if any(results):
-            for result in set(results):
+        self._hear(answers)
+        self._again += self.progress.answered(frames, answers.msg_ids, answers.results, answers.transmissions)
+        if self._grants or self._again_grants:
+            self._count(frames, now_s)
+
+    def _hear(self, answers: Answers) -> None:
+        """Tell the account at once what concerns it."""
+        if any(answers.results):
+            for result in set(answers.results):
                 verdict = self._meaning(result, answers.transmissions)
                 if verdict.kind in _HEARD:
                     self._gate.heard(verdict)
-        self._again += self.progress.answered(frames, answers.msg_ids, results, answers.transmissions)
-        if self._grants or self._again_grants:
-            self._count(frames, now_s)
 
     def late(self, answers: Answers, frames: list[int]) -> None:
         """Answers to frames that were given up: if the chunk's end is told already, they are facts of their own."""

@@ -22,6 +22,7 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.verdict import AnswerRun, Kind, RunsAnswer, Verdict
 from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.connection import Connection
+from dispatcher.drivers.link.groups import GroupSend
 from dispatcher.drivers.link.progress import not_sent
 from dispatcher.drivers.port import Deliveries, Gate, Host, Sent, Values
 from dispatcher.errors import LogError
@@ -86,13 +87,21 @@ class LinkDriver:
         Waits for a session as long as connecting may take.
         """
         numbers = [self.vendor.number(number) for number in bytes(chunk).split(b",")]
-        references = [self._references.next(number) for number in numbers] if prepared.parts > 1 else ()
         connection = await self._open_connection()
         if isinstance(connection, Verdict):
             return Sent(RunsAnswer((AnswerRun(count, connection),)))
         done: asyncio.Future[RunsAnswer] = asyncio.get_running_loop().create_future()
-        connection.take(ChunkSend(prepared, numbers, references, self._meaning, gate, done))
+        send = GroupSend if prepared.numbers_max > 1 else ChunkSend
+        references = self._references_of(numbers, prepared.numbers_max) if prepared.parts > 1 else ()
+        connection.take(send(prepared, numbers, references, self._meaning, gate, done))
         return Sent(await done)
+
+    def _references_of(self, numbers: list[bytes], group: int) -> list[int]:
+        """A reference for each number of a long message; the numbers of a group have one."""
+        if group == 1:
+            return [self._references.next(number) for number in numbers]
+        groups = (numbers[at : at + group] for at in range(0, len(numbers), group))
+        return [reference for each in groups for reference in [self._references.next_of_all(each)] * len(each)]
 
     def abandon(self) -> None:
         """Every chunk under way ends with what is known of it."""

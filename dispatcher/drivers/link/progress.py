@@ -1,6 +1,7 @@
 """What is known of each frame of a chunk on a link, in columns; what that makes of each recipient. Pure.
 
-A frame is a message on the wire: a recipient's text, or a part of it. The parts of a recipient are neighbours.
+A frame is a message on the wire: a recipient's text, or a part of it. The parts of a recipient are neighbours. A SUBMIT
+to several numbers (groups.py) has a frame here for each of them, so that everything else is about recipients alone.
 """
 
 from __future__ import annotations
@@ -80,6 +81,18 @@ class Progress:
         """A part that was not taken leaves once more."""
         self.states[frame] = SENT
         self.open += 1
+
+    def wrote_group(self, frames: Sequence[int]) -> None:
+        """These leave in one frame on the wire that is addressed to several recipients."""
+        for frame in frames:
+            self.states[frame] = SENT
+        self.open += len(frames)
+
+    def not_taken(self, frames: Sequence[int]) -> None:
+        """A group was refused as a whole, so none of these was taken: they are as if they had not left."""
+        for frame in frames:
+            self.states[frame] = UNSENT
+        self.open -= len(frames)
 
     def answered(
         self, frames: Sequence[int], ids: Sequence[int], results: Sequence[int], transmissions: int

@@ -38,6 +38,9 @@ PARTS_MAX: Final = 255
 OTHER_RESULT: Final = 9
 OTHER_LOGIN: Final = 5
 RESULT_MAX: Final = 255
+GROUP_NUMBERS_MAX: Final = 99
+"""Of one SUBMIT: "less than 100" (AMB-CMPP-9)."""
+
 UTC_8: Final = "032+"
 """Behind a time: 32 quarters of an hour ahead of UTC."""
 
@@ -56,7 +59,8 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
     is sent again as it is. `src_id`: the sender's number; a campaign's `--extno` extends it. `msg_src`: the sp_id if
     empty. `results`: the classes of the operator's own Results, from 9 on. `report_layout`: how the body of a report
     is read (AMB-CMPP-20). `number_prefix`: what stands before a recipient's number. `parts_max`: a longer text is
-    refused before it is sent.
+    refused before it is sent. `group_numbers_max`: without reports (`registered_delivery` 0) one SUBMIT is addressed to
+    as many numbers.
     """
 
     sp_id: str
@@ -72,6 +76,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
     msg_level: int = 0
     tp_pid: int = 0
     registered_delivery: Literal[0, 1] = 1
+    group_numbers_max: int = GROUP_NUMBERS_MAX
     fee_user_type: int = 2
     fee_terminal_id: str = ""
     fee_type: str = "01"
@@ -141,12 +146,19 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
                 return f"{name} must be {least} to {most}."
         if self.ascii_bytes_max not in (ASCII_BYTES_MAX, ASCII_BYTES_MAX + 1):
             return f"ascii_bytes_max must be {ASCII_BYTES_MAX} or {ASCII_BYTES_MAX + 1}."
+        if not 1 <= self.group_numbers_max <= GROUP_NUMBERS_MAX:
+            return f"group_numbers_max must be 1 to {GROUP_NUMBERS_MAX}."
         if not 1 <= self.parts_max <= PARTS_MAX:
             return f"parts_max must be 1 to {PARTS_MAX}."
         for result in self.results:
             if not _DIGITS.fullmatch(result) or not OTHER_RESULT <= int(result) <= RESULT_MAX:
                 return f'results: "{result}" is no Result of the operator: those are {OTHER_RESULT} to {RESULT_MAX}.'
         return super().check()
+
+    @property
+    def _numbers_max(self) -> int:
+        """To how many numbers a SUBMIT is addressed: several only where no report is wanted."""
+        return 1 if self.registered_delivery else self.group_numbers_max
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -191,7 +203,8 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
             [
                 msgspec.structs.replace(first, pk_number=number, msg_content=content)
                 for number, content in enumerate(contents(parts, 0), 1)
-            ]
+            ],
+            self._numbers_max,
         )
 
     def notes(self, message: Message) -> tuple[str, ...]:
@@ -217,14 +230,14 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
 
     def answer(self, result: int, transmissions: int) -> Verdict:
         """Result 3 after a frame was sent again says that the first copy arrived: it may be on its way under an id that
-        nobody knows, and is never sent again.
+        nobody knows, and is never sent again. A refusal of a group that may be about one of its numbers: divide it.
         """
         code = str(result)
         if result == REPEATED and transmissions > 1:
             return Verdict(kind=Kind.UNKNOWN, code=code, text="the first copy arrived, its answer did not")
-        if code in self.results:
-            return Verdict(kind=Kind(self.results[code]), code=code)
-        verdict = CODES.verdict(code)
+        verdict = Verdict(kind=Kind(self.results[code]), code=code) if code in self.results else CODES.verdict(code)
+        if self._numbers_max > 1 and verdict.kind is Kind.REJECTED and _may_be_about_a_number(result):
+            return msgspec.structs.replace(verdict, divide=True)
         if result == REPEATED:
             return msgspec.structs.replace(verdict, warn="Result 3 to a message that was sent once")
         return verdict
@@ -245,6 +258,13 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
             return value
         most = SRC_ID_BYTES_MAX - len(self.src_id)
         raise TextError(f"{self.extension} must be 1 to {most} digits: with src_id it has at most {SRC_ID_BYTES_MAX}.")
+
+
+def _may_be_about_a_number(result: int) -> bool:
+    """The structure or the length of the SUBMIT, or a reason of the operator's; the others are about fields that all
+    numbers share.
+    """
+    return result in (1, 4) or result >= OTHER_RESULT
 
 
 def _time(option: str, value: str) -> bytes:

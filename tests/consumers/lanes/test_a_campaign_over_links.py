@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -20,7 +22,9 @@ from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.service.campaigns import view_of
+from dispatcher.service.gateway_totals import gateway_totals
 from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.results import write_results
 from dispatcher.service.session import Session
 from producers.launch.api import launch
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, Ismg, ismg
@@ -135,6 +139,30 @@ async def test_throttled_and_refused_recipients_end_right_and_nobody_is_texted_t
         taken = it.gateway.sim.rows().filter(it.gateway.sim.rows()["accepted"])
         assert taken["number"].n_unique() == taken.height == 299
         assert (await it.gateway.account())["windows_over_limit"] == 0
+
+
+@pytest.mark.parametrize(("text", "parts"), [("【商店】hi", 1), (LONG, 2)], ids=["short", "long"])
+async def test_without_reports_one_submit_has_many_numbers_and_the_export_has_its_id_for_each(tmp_path, text, parts):
+    rules = [{"code": 9, "number": str(FIRST + 7)}, {"code": 8, "count": 2}]
+    keys: dict[str, Any] = {"registered_delivery": 0, "flow": {"limit": 5_000, "unit": "parts"}}
+    async with world(tmp_path, NOW | {"rule": rules}, **keys) as it:
+        await it.launch(400, text)
+        counts = await it.until(lambda each: each.accepted + each.failed == 400)
+        assert counts.failed == 1
+        taken = it.gateway.sim.rows().filter(it.gateway.sim.rows()["accepted"])
+        assert taken["number"].n_unique() * parts == taken.height == 399 * parts
+        totals = await gateway_totals(it.session, "polar")
+        assert (totals.gateway.recipients, totals.agree) == (399 * parts, True)
+        assert totals.gateway.messages < 40 * parts
+        assert (await it.gateway.account())["windows_over_limit"] == 0
+        out = io.BytesIO()
+        view = await view_of(it.session, "may")
+        await asyncio.to_thread(write_results, it.session.places, view, out, "ndjson")
+        ids = {str(row["number"]): row["vendor_id"] for row in map(json.loads, out.getvalue().splitlines())}
+        ledger: dict[str, str] = {}
+        for number, msg_id in taken.sort("part").select("number", "msg_id").iter_rows():
+            ledger[number] = f"{ledger.get(number, '')} {int(msg_id, 16)}".strip()
+        assert {number: found for number, found in ids.items() if found} == ledger
 
 
 async def test_a_broken_link_leaves_at_most_a_window_unknown(tmp_path):

@@ -179,6 +179,23 @@ def test_a_result_has_the_class_of_the_document_or_of_the_account(result, transm
     assert (verdict.kind, verdict.code) == (kind, str(result))
 
 
+@pytest.mark.parametrize(("keys", "numbers"), [({}, 99), ({"group_numbers_max": 20}, 20)])
+def test_several_numbers_are_in_one_submit_only_where_no_report_is_wanted(keys, numbers):
+    assert account(**keys).prepare(Message(text="hi")).numbers_max == 1
+    assert account(registered_delivery=0, **keys).prepare(Message(text="hi")).numbers_max == numbers
+
+
+def test_a_refusal_that_may_be_about_one_number_of_a_group_divides_it():
+    group = account(registered_delivery=0, results={"10": "throttled", "11": "rejected-permanent"})
+    assert [result for result in range(256) if group.answer(result, 1).divide] == [1, 4, 9, *range(11, 256)]
+    assert not any(account().answer(result, 1).divide for result in range(256))
+
+
+@pytest.mark.parametrize("most", [0, 100])
+def test_a_group_of_no_numbers_or_of_more_than_the_document_allows_is_a_wrong_key(most):
+    assert account(group_numbers_max=most).check() == "group_numbers_max must be 1 to 99."
+
+
 def test_result_3_to_a_message_that_was_sent_once_is_an_alert():
     assert "once" in account().answer(3, 1).warn
 
