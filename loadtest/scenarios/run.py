@@ -60,12 +60,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Due(msgspec.Struct):
-    """A due action: a launch, an event, or its undoing."""
+    """A due action: a launch, an event, or its undoing. It begins no earlier than the one called `behind` is over."""
 
     words: str
     work: Any
     at_s: float | None = None
     after_taken: float | None = None
+    behind: str = ""
 
 
 class Run:
@@ -107,7 +108,7 @@ class Run:
             self._tell(launch(self._stage, campaign))
 
         at_s = None if campaign.after_taken is not None else campaign.at_s
-        return _Due(f"launch {campaign.id}", work, at_s, campaign.after_taken)
+        return _Due(_launch_of(campaign.id), work, at_s, campaign.after_taken)
 
     def _event(self, event: EventPart) -> _Due:
         def work() -> None:
@@ -118,7 +119,8 @@ class Run:
                     _Due(f"end of: {words(event)}", self._undoing(undo, event), self._now_s() + event.for_s)
                 )
 
-        return _Due(words(event), work, event.at_s, event.after_taken)
+        behind = _launch_of(event.campaign) if event.campaign is not None else ""
+        return _Due(words(event), work, event.at_s, event.after_taken, behind)
 
     def _undoing(self, undo: Any, event: EventPart) -> Any:
         def work() -> None:
@@ -134,11 +136,15 @@ class Run:
 
     def _begin_what_is_due(self, share: float, hands: ThreadPoolExecutor) -> None:
         now_s = self._now_s()
+        open_words = {each.words for each in self._due} | set(self._under_way.values())
         due = [
             each
             for each in self._due
-            if (each.at_s is not None and each.at_s <= now_s)
-            or (each.after_taken is not None and each.after_taken <= share)
+            if each.behind not in open_words
+            and (
+                (each.at_s is not None and each.at_s <= now_s)
+                or (each.after_taken is not None and each.after_taken <= share)
+            )
         ]
         for each in due:
             self._due.remove(each)
@@ -271,3 +277,7 @@ def _busy(totals: Mapping[str, Any]) -> bool:
 def _heard(totals: Mapping[str, Any]) -> int:
     """What changes at a vendor as long as something is sent to it or pushed by it; not its balance, asked for ever."""
     return int(totals["requests"]) + int(totals["pushes"])
+
+
+def _launch_of(campaign: str) -> str:
+    return f"launch {campaign}"
