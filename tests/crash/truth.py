@@ -185,11 +185,11 @@ def _recipients(
             continue
         for position in range(chunk.record.count):
             at = chunk.record.start + position
-            word, unknowns = chunk.apart.get(position, (chunk.word, chunk.unknowns))
-            if word != "queued":
-                held[0][at] = word
+            own, times = chunk.apart.get(position, (chunk.word, chunk.unknowns))
+            if own != "queued":
+                held[0][at] = own
                 held[3][at] = chunk.vendor_id
-            held[1][at] += unknowns
+            held[1][at] += times
             held[2][at] += 0 if position in chunk.apart else chunk.resends
     rows: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for job in jobs:
