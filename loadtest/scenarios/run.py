@@ -60,7 +60,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Due(msgspec.Struct):
-    """A due action: a launch, an event, or its undoing. It begins no earlier than the one called `behind` is over."""
+    """A due action: a launch, an event, or its undoing. It waits for the one called `behind`, if that has begun."""
 
     words: str
     work: Any
@@ -136,17 +136,16 @@ class Run:
 
     def _begin_what_is_due(self, share: float, hands: ThreadPoolExecutor) -> None:
         now_s = self._now_s()
-        open_words = {each.words for each in self._due} | set(self._under_way.values())
         due = [
             each
             for each in self._due
-            if each.behind not in open_words
-            and (
-                (each.at_s is not None and each.at_s <= now_s)
-                or (each.after_taken is not None and each.after_taken <= share)
-            )
+            if (each.at_s is not None and each.at_s <= now_s)
+            or (each.after_taken is not None and each.after_taken <= share)
         ]
+        begun = {*self._under_way.values(), *(each.words for each in due)}
         for each in due:
+            if each.behind in begun:
+                continue
             self._due.remove(each)
             self._under_way[hands.submit(each.work)] = each.words
         for future in [future for future in self._under_way if future.done()]:
