@@ -25,6 +25,7 @@ import uvloop
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.link import Answers, Batch, Link, LinkSettings, LoggedIn
 from dispatcher.cmpp.submits import SubmitTemplate
+from loadtest.bench.harness import figure
 from loadtest.sim.cmpp.server import CmppSimulator
 
 WINDOW: Final = 16
@@ -192,12 +193,11 @@ async def run(quick: bool = False) -> list[dict[str, Any]]:
     naive_rate, naive_cpu_us = (statistics.median(column) for column in zip(*naive, strict=True))
     gateway_cpu_us = gateway.cpu_s[0] / (ROUNDS * messages) * 1e6
     simulated_rate = statistics.median(rate for rate, _ in simulated)
-    cpu = {"unit": "CPU us/message", "baseline": naive_cpu_us, "ratio": naive_cpu_us / cpu_us}
     return [
-        {"name": "cmpp_wire", "value": rate, "unit": "messages/s", "baseline": naive_rate, "ratio": rate / naive_rate},
-        {"name": "cmpp_wire_cpu", "value": cpu_us, **cpu},
-        {"name": "cmpp_wire_simulated", "value": simulated_rate, "unit": "messages/s"},
-        {"name": "cmpp_wire_simulated_cpu", "value": gateway_cpu_us, "unit": "CPU us/message of the gateway"},
+        figure("cmpp_wire", rate, "messages/s", naive_rate),
+        figure("cmpp_wire_cpu", cpu_us, "CPU us/message", naive_cpu_us, less_is_better=True),
+        figure("cmpp_wire_simulated", simulated_rate, "messages/s"),
+        figure("cmpp_wire_simulated_cpu", gateway_cpu_us, "CPU us/message of the gateway"),
     ]
 
 
