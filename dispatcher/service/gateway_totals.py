@@ -97,7 +97,7 @@ async def gateway_totals(session: Session, account: str, day: str | None = None,
         from_phones_waiting=answer.mo_waiting,
         from_phones_failed=answer.mo_failed,
     )
-    ours = await _counted(await session.log(), account, begin)
+    ours = await our_counts(await session.log(), account, begin)
     return GatewayTotals(account=account, day=f"{begin:%Y-%m-%d}", service=service, gateway=gateway, ours=ours)
 
 
@@ -111,30 +111,57 @@ def _day(day: str | None) -> datetime:
         raise UserError(f'--day "{day}" is no day. Write it as 2026-01-31.') from None
 
 
-async def _counted(log: Log, account: str, begin: datetime) -> OurCounts:
+async def our_counts(log: Log, account: str, begin: datetime) -> OurCounts:
     """What the log has of the account on this day."""
     from_ms = round(begin.timestamp() * 1000)
     until_ms = round((begin + timedelta(days=1)).timestamp() * 1000)
-    ours = OurCounts()
+    ours, chunks = OurCounts(), _Chunks()
     async for record in _records(log, LANES.name, account):
         if isinstance(record, Outcomes) and record.account == account and from_ms <= record.sent_ms < until_ms:
-            ids, place = array("Q", record.ids), 0
-            for run in record.runs:
-                messages = run.count * record.parts
-                taken = sum(map(bool, ids[place : place + messages]))
-                place += messages
-                ours.taken += taken
-                match run.effect:
-                    case Effect.FAILED:
-                        ours.refused += messages - taken
-                    case Effect.UNKNOWN | Effect.ACCEPTED:
-                        ours.unknown += messages - taken
-                    case Effect.QUEUED if run.kind == Kind.THROTTLED:
-                        ours.throttled += messages
+            chunks.add(record, ours)
+    for messages, taken in chunks.unknown.values():
+        ours.taken += taken
+        ours.unknown += messages - taken
     async for record in _records(log, INBOUND.name, account):
         if isinstance(record, Inbound) and record.account == account and from_ms <= record.received_ms < until_ms:
             ours.from_phones += 1
     return ours
+
+
+class _Chunks:
+    """What is known of the day's recipients: the first definite result counts, as everywhere; a fact may be on the log
+    twice, and comes after what was unknown.
+
+    `unknown`: (messages, those with an id), by intent and position. `_definite`: a bit for each recipient, by intent.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: dict[tuple[int, int], tuple[int, int]] = {}
+        self._definite: dict[int, int] = {}
+
+    def add(self, record: Outcomes, ours: OurCounts) -> None:
+        """Count the definite results that are new."""
+        ids, place, parts = array("Q", record.ids), 0, record.parts
+        for run in record.runs:
+            for at in range(run.start, run.start + run.count):
+                taken = sum(map(bool, ids[place : place + parts]))
+                place += parts
+                if self._definite.get(record.intent, 0) >> at & 1:
+                    continue
+                if run.effect == Effect.UNKNOWN:
+                    _, known = self.unknown.get((record.intent, at), (parts, 0))
+                    self.unknown[record.intent, at] = parts, max(known, taken)
+                    continue
+                self._definite[record.intent] = self._definite.get(record.intent, 0) | 1 << at
+                self.unknown.pop((record.intent, at), None)
+                ours.taken += taken
+                match run.effect:
+                    case Effect.FAILED:
+                        ours.refused += parts - taken
+                    case Effect.ACCEPTED:
+                        ours.unknown += parts - taken
+                    case Effect.QUEUED if run.kind == Kind.THROTTLED:
+                        ours.throttled += parts
 
 
 async def _records(log: Log, topic: str, account: str) -> AsyncIterator[AnyRecord]:

@@ -12,12 +12,11 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Final, cast
 
 from dispatcher.cmpp.link import (
     Answers,
-    Asked,
     Delivered,
     Ended,
     Event,
@@ -33,6 +32,7 @@ from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.progress import socket_words
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.link import LinkVendor
+from dispatcher.wording import SHANGHAI
 
 AGAIN: Final = Backoff(0.5, 60.0)
 REFUSED_AGAIN_S: Final = 300.0
@@ -48,8 +48,6 @@ TOKENS: Final = 1 << 48
 ENDED_CHUNKS_MAX: Final = 16
 """Ended chunks that late answers may still belong to."""
 
-_SHANGHAI: Final = timezone(timedelta(hours=8))
-
 log = get_logger(__name__)
 
 
@@ -64,14 +62,12 @@ class Connection(asyncio.Protocol):
         *,
         changed: Callable[[Verdict | None], None],
         delivered: Callable[[Connection, Delivered], None],
-        asked: Callable[[Asked], None],
     ) -> None:
         self.link = Link(vendor.settings)
         self.why = "not connected yet"
         self._vendor: Final = vendor
         self._changed: Final = changed
         self._delivered: Final = delivered
-        self._asked: Final = asked
         self._logger = log.bind(account=account, link=number)
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -179,7 +175,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport = transport
         self._blocked = False
-        self.link.connected(datetime.now(_SHANGHAI).strftime("%m%d%H%M%S"), time.monotonic())
+        self.link.connected(datetime.now(SHANGHAI).strftime("%m%d%H%M%S"), time.monotonic())
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -272,8 +268,6 @@ class Connection(asyncio.Protocol):
                     self._refused(event)
                 case Ended():
                     self._ended(event)
-                case Asked():
-                    self._asked(event)
 
     def _answered(self, answers: Answers) -> None:
         now_s = time.monotonic()

@@ -61,14 +61,7 @@ class LinkDriver:
         """Connect, and keep connected."""
         self._host = host
         for number in range(self.vendor.connections):
-            connection = Connection(
-                self.vendor,
-                self.account,
-                number,
-                changed=self._changed,
-                delivered=self._delivered,
-                asked=lambda _: None,
-            )
+            connection = Connection(self.vendor, self.account, number, changed=self._changed, delivered=self._delivered)
             self._connections.append(connection)
             self._tasks.append(asyncio.create_task(connection.run()))
         self._tasks.append(asyncio.create_task(self._take_deliveries(host)))
