@@ -16,12 +16,13 @@ from rich.text import Text
 
 from dispatcher.config.file import Config
 from dispatcher.core.campaigns import OperationState
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.os_user import os_user
-from dispatcher.service.operations import (
+from dispatcher.service.session import open_session
+from dispatcher.service.vendor_requests.operations import (
     OperationOutcome,
     carry_out,
     known_operations,
@@ -29,7 +30,6 @@ from dispatcher.service.operations import (
     said,
     under_way_s,
 )
-from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, console, print_json
 from dispatcher.terminal.questions import ask
 from dispatcher.terminal.questions import confirm as confirmed

@@ -17,7 +17,7 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
 from dispatcher.service.lookup import number_of
 from dispatcher.service.session import open_session
-from dispatcher.service.vendor_history import VendorHistory, WindowRead, history_of, vendor_history
+from dispatcher.service.vendor_requests.vendor_history import VendorHistory, WindowRead, history_of, vendor_history
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import HistoryRow
 from dispatcher.wording import SHANGHAI, printable

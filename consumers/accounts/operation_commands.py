@@ -1,6 +1,6 @@
 """`dispatcher account operations | settle`: lists operations on accounts; settles an unknown one by a person's word.
 
-The operations are on the log (dispatcher/service/operations.py).
+The operations are on the log (dispatcher/service/vendor_requests/operations.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from consumers.accounts.asking import check_not_under_way
 from dispatcher.core.campaigns import OperationState
 from dispatcher.errors import UserError
 from dispatcher.os_user import os_user
-from dispatcher.service.operations import Operations, operations_of, settle, view_of
 from dispatcher.service.session import open_session
+from dispatcher.service.vendor_requests.operations import Operations, operations_of, settle, view_of
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock

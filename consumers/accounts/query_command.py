@@ -6,8 +6,8 @@ import asyncio
 
 import click
 
-from dispatcher.service.gateway_totals import GatewayTotals, gateway_totals
 from dispatcher.service.session import open_session
+from dispatcher.service.vendor_requests.gateway_totals import GatewayTotals, gateway_totals
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 
 

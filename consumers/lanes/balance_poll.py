@@ -15,8 +15,8 @@ from consumers.lanes.query_lock import QueryLock
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.verdict import Kind
 from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError
 from dispatcher.loggers import get_logger

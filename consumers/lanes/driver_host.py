@@ -8,8 +8,8 @@ from typing import Final
 
 from dispatcher import clock
 from dispatcher.arrivals import keep_dead_letter, take_inbound, take_reports
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.verdict import Verdict
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.drivers.port import Deliveries
 from dispatcher.log.port import Log

@@ -26,7 +26,7 @@ from consumers.lanes.query_lock import QueryLock
 from dispatcher.arrivals import DEFAULT_WORDS, keep_dead_letter, take_inbound, take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError

@@ -22,9 +22,9 @@ from dispatcher.accounts.history import history
 from dispatcher.arrivals import take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
-from dispatcher.core.lane.verdict import Verdict
 from dispatcher.core.results.history import SHANGHAI_MS, Finding, HistoryTarget, SentMessage, Span, find, halves
 from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 from dispatcher.core.results.requests import RequestTime

@@ -20,9 +20,9 @@ import msgspec
 from consumers.lanes.write_marks import SUFFIX, LeftMarks, Slot, boot_id, read
 from dispatcher import clock
 from dispatcher.config.file import Config
-from dispatcher.core.lane.policy import POLICY, TEXT_CHARS_MAX, row_of
+from dispatcher.core.lane.answers.policy import POLICY, TEXT_CHARS_MAX, row_of
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
-from dispatcher.core.lane.verdict import Kind, RunsAnswer
 from dispatcher.drivers.link.progress import Progress, no_answer, not_sent
 from dispatcher.log.opening import SqliteUrl, read_url
 from dispatcher.loggers import get_logger

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.loggers import get_logger
 
 LOOK_AGAIN_S: Final = 0.05

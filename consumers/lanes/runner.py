@@ -31,10 +31,10 @@ from consumers.lanes.write_marks import WriteMarks
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.config.file import Config
+from dispatcher.core.lane.answers.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
 from dispatcher.drivers.port import Driver, QueryingDriver, Sent

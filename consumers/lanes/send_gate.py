@@ -10,10 +10,10 @@ from typing import Final
 from consumers.lanes.left_marks import runs_of
 from consumers.lanes.write_marks import WriteMarks
 from dispatcher import clock
+from dispatcher.core.lane.answers.verdict import RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.lane.gate import Grant
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.verdict import RunsAnswer, Verdict
 from dispatcher.drivers.port import Columns
 from schemas.records import Effect, Outcomes
 

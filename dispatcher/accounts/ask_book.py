@@ -24,7 +24,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogError
 from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of

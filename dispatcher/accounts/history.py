@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Protocol, TypeVar
 
 from dispatcher.accounts.ask_book import HistoryBook, Waits
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.core.results.history import Span, halves, windows
 from dispatcher.vendors.seam.vendor import Answer, History, HttpVendor, Request
 

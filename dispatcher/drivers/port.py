@@ -11,8 +11,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from dispatcher.core.lane.answers.verdict import RunsAnswer, Verdict
 from dispatcher.core.lane.gate import Grant
-from dispatcher.core.lane.verdict import RunsAnswer, Verdict
 from dispatcher.vendors.seam.exchange import Answer, Balance, ReportRow, Request
 from schemas.records import Inbound
 

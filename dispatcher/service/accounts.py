@@ -18,7 +18,7 @@ from dispatcher.accounts.ask_book import BalanceBook, Query, asked
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log

@@ -16,7 +16,7 @@ import msgspec
 
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
-from dispatcher.core.lane.verdict import HISTORY, HISTORY_PARTLY, NO_ANSWER, UNREADABLE
+from dispatcher.core.lane.answers.verdict import HISTORY, HISTORY_PARTLY, NO_ANSWER, UNREADABLE
 from dispatcher.core.results.evidence import Candidate, conclude
 from dispatcher.core.results.places import chunk_id, chunk_of, intent_of
 from dispatcher.errors import UserError

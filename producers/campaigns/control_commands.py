@@ -197,7 +197,7 @@ async def _control(config: str | None, campaign: str, what: Action) -> tuple[Con
         done = await control_campaign(session, campaign, what)
         if what != "cancel" or (done.nothing_left is not None and not done.nothing_left.accepted):
             return done, []
-        from dispatcher.service.take_back import take_back  # it reads the whole configuration
+        from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration
 
         return done, await take_back(session, campaign)
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError, InputError, TextError, UserError
 from dispatcher.vendors.seam.vendor import HttpVendor, Vendor

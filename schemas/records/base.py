@@ -18,8 +18,9 @@ class Effect(StrEnum):
 
 
 class Kind(StrEnum):
-    """The outcome classes of vendors.md 0.1, and `not-sent`: nothing was written. dispatcher/core/lane/policy.py has
-    the effect of each.
+    """The outcome classes of vendors.md 0.1, and `not-sent`: nothing was written.
+
+    dispatcher/core/lane/answers/policy.py has the effect of each.
     """
 
     ACCEPTED = "accepted"

@@ -21,7 +21,7 @@ from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import LEAVE_S_MAX, BalanceBook, HistoryBook, asked, pending, wait_s
 from dispatcher.config.file import parse
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogTimeout, LogUnavailable
 from dispatcher.log.port import Entry, Log
 from dispatcher.vendors.seam.vendor import Balance, History, HistoryRow, HttpVendor, Product, Vendor

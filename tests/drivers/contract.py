@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from dispatcher.core.lane.answers.verdict import RunsAnswer, Verdict
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
-from dispatcher.core.lane.verdict import RunsAnswer, Verdict
 from dispatcher.drivers.port import Columns, Deliveries, Driver, Sent
 from tests.waiting import until
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.verdict import AnswerRun, Kind, Origin, RunsAnswer, Verdict
+from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, Origin, RunsAnswer, Verdict
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.drivers.link import connection
 from dispatcher.drivers.link.driver import LinkDriver

@@ -19,8 +19,8 @@ import pytest
 import structlog
 import uvloop
 
-from dispatcher.core.lane.policy import POLICY
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.policy import POLICY
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.drivers.http.answer import BODY_BYTES_MAX
 from dispatcher.drivers.http.body import JOIN_BYTES_MAX

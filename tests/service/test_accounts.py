@@ -11,8 +11,8 @@ import pytest
 from dispatcher.errors import ConfigError
 from dispatcher.log.port import Entry
 from dispatcher.service.accounts import CheckStart, account_balances, check_accounts, list_accounts
-from dispatcher.service.operations import operations_of, view_of
 from dispatcher.service.session import open_session
+from dispatcher.service.vendor_requests.operations import operations_of, view_of
 from schemas.codec import encode
 from schemas.records import Operated, Stopped
 from tests.service.place import ACCOUNT, configured

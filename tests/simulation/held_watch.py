@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from dispatcher.core.lane.answers.verdict import Kind, Origin, Verdict
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.lane.spec import LaneSpec
-from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from schemas.records import Stop, Why
 
 IN_A_ROW: Final = 3

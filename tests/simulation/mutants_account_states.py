@@ -9,11 +9,12 @@ import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane import account_states, consequences, policy
+from dispatcher.core.lane import account_states
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import ACCOUNT, TROUBLES, AccountEvent, AccountState, Standing
+from dispatcher.core.lane.answers import consequences, policy
+from dispatcher.core.lane.answers.policy import POLICY, Mark
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.policy import POLICY, Mark
 from dispatcher.core.lane.spec import LaneSpec
 from schemas.records import Effect
 

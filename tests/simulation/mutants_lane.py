@@ -9,16 +9,17 @@ import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.lane import policy, work
 from dispatcher.core.lane import state as lane
+from dispatcher.core.lane import work
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.admission import Admission
+from dispatcher.core.lane.answers import policy
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.lane.effects import Append, Effect
 from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState, OpenJob
 from dispatcher.core.lane.unknowns import Unknowns
-from dispatcher.core.lane.verdict import Kind
 from schemas import records
 from schemas.records import Checkpoint, Intent, Outcome, Slice
 

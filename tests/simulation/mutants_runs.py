@@ -8,13 +8,13 @@ from typing import Any, Final
 import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
-from dispatcher.core.lane import consequences
 from dispatcher.core.lane import state as lane
 from dispatcher.core.lane.account_states import AccountEvent
-from dispatcher.core.lane.consequences import Consequences
+from dispatcher.core.lane.answers import consequences
+from dispatcher.core.lane.answers.consequences import Consequences
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.lane.state import Change, Chunk, ChunkEvent, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
-from dispatcher.core.lane.verdict import Kind
 from dispatcher.core.ranges import Ranges
 from schemas.records import Decided, Effect, Outcomes, Resolved, ResolvedAs, Run, Slice
 from tests.simulation.mutants_lane import mutated_checkpoint

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.results.requests import RequestTime
 from schemas.records import Checked, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Stop, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from dispatcher.core.lane.verdict import NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
+from dispatcher.core.lane.answers.verdict import NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
 from schemas.records import Effect, Outcomes, Reports, Run
 from tests.simulation.outages import Outage
 from tests.simulation.personal import messages as messages_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dispatcher.core.lane.answers.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Send
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.personal import texts_sent
 from tests.simulation.sim_vendor import SimVendor

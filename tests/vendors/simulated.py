@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from dispatcher.config.file import Config, parse
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log

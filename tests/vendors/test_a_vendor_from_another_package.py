@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import Answer, Message, Secret

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.vendors.seam.vendor import Answer, Message, Push, Refusal, ReportRow, Secret
 
 ROOT = Path(__file__).parents[2]

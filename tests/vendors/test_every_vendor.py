@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, Verdict
+from dispatcher.core.lane.answers.verdict import NO_ANSWER, NOT_CONNECTED, Verdict
 from dispatcher.core.messages.template import parse
 from dispatcher.core.wire_number import from_wire, to_wire
 from dispatcher.errors import TextError

@@ -15,9 +15,9 @@ import msgspec
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import AccountEvent
+from dispatcher.core.lane.answers.policy import not_sent
 from dispatcher.core.lane.batches import Batches
 from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
-from dispatcher.core.lane.policy import not_sent
 from dispatcher.core.lane.requests import Proposal, Ready, Sending
 from dispatcher.core.lane.work import CampaignWork, Piece
 from schemas.records import Intent

@@ -20,16 +20,16 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane, LaneSpec
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.admission import Admission
-from dispatcher.core.lane.consequences import Consequences, once, tell
+from dispatcher.core.lane.answers.consequences import Consequences, once, tell
+from dispatcher.core.lane.answers.policy import POLICY, found_in_history, noted, row_of
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Append, Effect, Go, Point, Tell, Warn
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
-from dispatcher.core.lane.policy import POLICY, found_in_history, noted, row_of
 from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
-from dispatcher.core.lane.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Why

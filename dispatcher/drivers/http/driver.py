@@ -24,7 +24,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from dispatcher.core.lane.verdict import NOT_CONNECTED, NOT_WRITTEN, UNREADABLE, Origin
+from dispatcher.core.lane.answers.verdict import NOT_CONNECTED, NOT_WRITTEN, UNREADABLE, Origin
 from dispatcher.drivers.http.answer import bounded, ends, start
 from dispatcher.drivers.http.body import Body, MayWrite, Run
 from dispatcher.drivers.http.sessions import Sessions

@@ -14,7 +14,7 @@ from typing import Final
 
 from dispatcher.cmpp.link import Answers, Batch, Link
 from dispatcher.cmpp.submits import SubmitTemplate
-from dispatcher.core.lane.verdict import Kind, RunsAnswer, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.drivers.link.progress import Meaning, Progress, no_answer, not_sent
 from dispatcher.drivers.port import Gate
 

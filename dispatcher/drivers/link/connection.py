@@ -27,7 +27,7 @@ from dispatcher.cmpp.link import (
     Unanswered,
 )
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.progress import socket_words
 from dispatcher.loggers import get_logger

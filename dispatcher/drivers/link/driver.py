@@ -19,7 +19,7 @@ from dispatcher.cmpp.link import COME_AGAIN, Delivered, Link
 from dispatcher.cmpp.long_texts import References
 from dispatcher.cmpp.submits import SubmitTemplate
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.verdict import AnswerRun, Kind, RunsAnswer, Verdict
+from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, RunsAnswer, Verdict
 from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.connection import Connection
 from dispatcher.drivers.link.groups import GroupSend

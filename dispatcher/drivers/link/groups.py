@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from dispatcher.cmpp.link import Answers, Link
 from dispatcher.cmpp.submits import SubmitTemplate
-from dispatcher.core.lane.verdict import Kind, RunsAnswer
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.drivers.link.chunk import HELD_BACK, ChunkSend
 from dispatcher.drivers.link.progress import TO_LEAVE, UNSENT, Meaning, no_answer, not_sent
 from dispatcher.drivers.port import Gate

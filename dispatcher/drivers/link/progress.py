@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import NO_ANSWER, NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
+from dispatcher.core.lane.answers.verdict import NO_ANSWER, NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
 from dispatcher.drivers.port import Columns
 
 UNSENT: Final = 0

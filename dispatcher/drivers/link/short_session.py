@@ -17,7 +17,7 @@ import msgspec
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.layout import Pdu
 from dispatcher.cmpp.link import Asked, Ended, Link, LoggedIn, Refused, State
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.drivers.link.progress import not_sent, socket_words
 from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.wording import SHANGHAI

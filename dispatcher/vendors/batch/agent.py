@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dispatcher.core.lane.verdict import UNREADABLE, Kind, Verdict
+from dispatcher.core.lane.answers.verdict import UNREADABLE, Kind, Verdict
 from dispatcher.errors import InputError
 from dispatcher.vendors.batch.agent_wire import DES_BYTES, encrypted, read_answer, signature, timestamp
 from dispatcher.vendors.seam.exchange import Operation, OperationFlow, OperationResult, Request

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from dispatcher.core.lane.verdict import UNREADABLE
+from dispatcher.core.lane.answers.verdict import UNREADABLE
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors.batch.agent import Agent

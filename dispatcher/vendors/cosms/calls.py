@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import NOT_CONNECTED, UNREADABLE
+from dispatcher.core.lane.answers.verdict import NOT_CONNECTED, UNREADABLE
 from dispatcher.vendors.cosms import media, pages
 from dispatcher.vendors.cosms.codes import CODES
 from dispatcher.vendors.cosms.wire import (

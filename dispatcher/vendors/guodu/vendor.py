@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import UNREADABLE
+from dispatcher.core.lane.answers.verdict import UNREADABLE
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields

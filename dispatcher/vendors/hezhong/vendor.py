@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from dispatcher.core.lane.verdict import UNREADABLE
+from dispatcher.core.lane.answers.verdict import UNREADABLE
 from dispatcher.core.messages.text import Split, not_carried, units
 from dispatcher.errors import TextError
 from dispatcher.vendors.hezhong.codes import CODES, OPERATOR_OK, REPORT_CODES

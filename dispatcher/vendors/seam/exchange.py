@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.answers.verdict import Verdict
 from schemas.records import Inbound, Reports
 
 # --- requests and answers --------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import msgspec
 from dispatcher.cmpp.link import LinkSettings
 from dispatcher.cmpp.pdus import Deliver
 from dispatcher.cmpp.submits import SubmitTemplate
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.vendors.seam.exchange import ReportRow
 from dispatcher.vendors.seam.vendor import Message, Vendor
 from schemas.records import Inbound

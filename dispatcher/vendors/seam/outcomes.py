@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.verdict import (
+from dispatcher.core.lane.answers.verdict import (
     HISTORY,
     HISTORY_PARTLY,
     NO_ANSWER,

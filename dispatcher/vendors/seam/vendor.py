@@ -14,7 +14,7 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.template import Template, VariableLimits
 from dispatcher.core.messages.text import Split
 from dispatcher.vendors.seam.exchange import (

@@ -21,7 +21,7 @@ import aiohttp
 import uvloop
 
 from dispatcher.config.file import parse
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.vendors.seam.vendor import HttpVendor, Message
 from loadtest.bench.harness import figure, in_turn

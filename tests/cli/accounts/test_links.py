@@ -12,9 +12,9 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import account_balances, check_accounts
 from dispatcher.service.campaigns import view_of
 from dispatcher.service.control import TakenBack
-from dispatcher.service.gateway_totals import gateway_totals
 from dispatcher.service.session import Session
-from dispatcher.service.take_back import take_back
+from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
+from dispatcher.service.vendor_requests.take_back import take_back
 from tests.consumers.lanes.test_a_campaign_over_links import world
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, Ismg, ismg
 from tests.waiting import until

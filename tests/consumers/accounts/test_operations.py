@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dispatcher.errors import LogDamaged, LogFull, LogTimeout
-from dispatcher.service.operations import carry_out, known_operations, settle, under_way_s
+from dispatcher.service.vendor_requests.operations import carry_out, known_operations, settle, under_way_s
 from dispatcher.vendors.batch.agent import Agent, recharge
 from dispatcher.vendors.batch.edition_b import BatchB
 from dispatcher.vendors.seam.vendor import Operation, Secret
@@ -107,7 +107,7 @@ async def test_a_cancelled_one_is_told_as_unknown() -> None:
 
 
 async def test_one_that_woke_up_too_late_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dispatcher.service.operations.LEAVE_S_MAX", -1.0)
+    monkeypatch.setattr("dispatcher.service.vendor_requests.operations.LEAVE_S_MAX", -1.0)
     log = MemoryLog()
     async with Simulator(SIM) as sim:
         carried = await carry_out(log, account(sim), "boss", one(sim), "ann")
@@ -159,7 +159,9 @@ async def test_what_was_asked_just_now_may_be_under_way_and_is_not_for_ever(monk
         assert 0 < under_way_s(known) <= 60
         now_ms = known.asked.at_ms
         for age_s, left_s in ((0, 60.0), (59, 1.0), (60, 0.0), (3600, 0.0), (-3600, 60.0)):
-            monkeypatch.setattr("dispatcher.service.operations.now_ms", lambda age_s=age_s: now_ms + age_s * 1000)
+            monkeypatch.setattr(
+                "dispatcher.service.vendor_requests.operations.now_ms", lambda age_s=age_s: now_ms + age_s * 1000
+            )
             assert under_way_s(known) == left_s
 
 

@@ -22,10 +22,10 @@ from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.service.campaigns import view_of
-from dispatcher.service.gateway_totals import gateway_totals
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.results import write_results
 from dispatcher.service.session import Session
+from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
 from producers.launch.api import launch
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, Ismg, ismg
 from tests.waiting import PATIENCE_S

@@ -21,10 +21,10 @@ from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import BalanceBook
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account_states import AccountState
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogTimeout, LogUnavailable
 from dispatcher.log.port import Log
 from dispatcher.vendors.batch.edition_a import BatchA

@@ -10,12 +10,12 @@ import pytest
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.account_states import AccountEvent
+from dispatcher.core.lane.answers.verdict import Kind, Origin, Verdict
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Send, Tell, Warn
 from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_MIN_S, TTL_MAX_S, Lead, TimeToLive
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.requests import UNWRITTEN_TOLD
 from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
-from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Checkpoint, Flowed, Intent, Job, Launched, Leg, Outcome, Owned, Why
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.core.lane.account_states import AccountState
+from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Append, Go, Send
 from dispatcher.core.lane.gate import Grant
-from dispatcher.core.lane.verdict import AnswerRun, Kind, RunsAnswer, Verdict
 from schemas.records import Flowed, Outcomes, Owned
 from tests.core.lane.test_gate import TTL_S, Lane
 

@@ -8,12 +8,12 @@ import pytest
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account_states import CREDIT_RETRY_S
+from dispatcher.core.lane.answers.policy import OTHER_CREDIT_RETRY
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.effects import Append, Fetch, Go, Send, Tell
 from dispatcher.core.lane.owner import Owner, OwnerSettings
-from dispatcher.core.lane.policy import OTHER_CREDIT_RETRY
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Checked, Job, Launched, Leg, Owned, Stop, Why
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from dispatcher.core.lane.answers.verdict import RunsAnswer, Verdict
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
-from dispatcher.core.lane.verdict import RunsAnswer, Verdict
 from dispatcher.drivers.link.driver import LinkDriver
 from dispatcher.drivers.port import Columns, Deliveries
 from dispatcher.vendors.cmpp.vendor import Cmpp

@@ -16,8 +16,8 @@ import pytest
 from consumers.lanes.left_marks import NEVER_LEFT, runs_of
 from dispatcher.cmpp.link import Answers, Ended, Unanswered
 from dispatcher.cmpp.pdus import Submit
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
-from dispatcher.core.lane.verdict import Kind, RunsAnswer
 from dispatcher.drivers.link.groups import GroupSend
 from dispatcher.drivers.link.progress import Progress, new_columns, no_answer, not_sent
 from dispatcher.drivers.port import Columns

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.verdict import Kind, RunsAnswer
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.drivers.link import connection as sessions
 from dispatcher.drivers.link import driver as links
 from dispatcher.errors import LogUnavailable

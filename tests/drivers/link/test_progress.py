@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.drivers.link.progress import Progress, no_answer, not_sent
 from tests.drivers.link.link_driver_kit import account
 

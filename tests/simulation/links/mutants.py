@@ -10,8 +10,8 @@ from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.cmpp import link as cmpp_link
 from dispatcher.cmpp.link import Batch, Link, State
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.owner import Owner
-from dispatcher.core.lane.verdict import Kind, Verdict
 from dispatcher.drivers.link import progress as link_progress
 from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.progress import ANSWERED, SENT, UNSENT, Progress

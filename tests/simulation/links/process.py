@@ -21,10 +21,10 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.link import Answers, Ended, Event, Link, LinkSettings, LoggedIn, Refused, State, Unanswered
 from dispatcher.cmpp.long_texts import References
 from dispatcher.cmpp.submits import SubmitTemplate
+from dispatcher.core.lane.answers.verdict import AnswerRun, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Append, Send
 from dispatcher.core.lane.gate import Grant
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.verdict import AnswerRun, RunsAnswer, Verdict
 from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.progress import SENT, new_columns, not_sent
 from dispatcher.drivers.port import Columns

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import InputError
 from dispatcher.masking import Masker
 from dispatcher.vendors.batch.agent import RECHARGE_CODES, USER_CODES, Agent, NewUser, add_user, delete_user, recharge

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.core.lane.policy import POLICY
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.policy import POLICY
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
 from dispatcher.vendors.batch.edition_a import BatchA

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dispatcher.config.file import Config, parse
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.lane.policy import POLICY
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.policy import POLICY
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.template import parse
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.template import parse
 from dispatcher.drivers.http.driver import HttpDriver, query_balance
 from dispatcher.vendors.batch.edition_b import BatchB

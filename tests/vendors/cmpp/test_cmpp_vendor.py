@@ -9,7 +9,7 @@ import pytest
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import FrameReader, read
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.messages.text import parts
 from dispatcher.errors import TextError
 from dispatcher.vendors.cmpp.codes import CODES, REPORT_CODES

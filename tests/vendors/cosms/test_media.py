@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import TextError
 from dispatcher.vendors.cosms.media import RESOURCES_BYTES_MAX, Frame, frames, ini
 from dispatcher.vendors.cosms.vendor import Cosms

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.wire_number import to_wire
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.cosms.wire import one_time_password

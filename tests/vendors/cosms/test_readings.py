@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from dispatcher.core.lane.policy import POLICY, row_of
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.policy import POLICY, row_of
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.wire_number import from_wire
 from dispatcher.errors import TextError
 from dispatcher.vendors.cosms.wire import one_time_password

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.lane.policy import POLICY, row_of
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.policy import POLICY, row_of
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError, UserError
 from dispatcher.vendors.cosms.vendor import Cosms

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.wire_number import to_wire
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.vendors.cosms.vendor import Cosms

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from dispatcher.core.lane.policy import POLICY
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.policy import POLICY
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.text import Split, parts
 from dispatcher.errors import TextError
 from dispatcher.vendors.guodu.codes import MoFields

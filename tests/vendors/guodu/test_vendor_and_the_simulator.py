@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from loadtest.sim.guodu.codes_and_switches import CODES, MO_APPEND, MO_FIELDS, MO_MSG, MO_STRANGE, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED
 from tests.vendors.simulated import AT_ONCE, Meeting, meeting

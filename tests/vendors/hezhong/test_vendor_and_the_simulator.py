@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.core.lane.verdict import Kind
+from dispatcher.core.lane.answers.verdict import Kind
 from loadtest.sim.hezhong.codes_and_switches import CODES, STATUSES
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 from tests.vendors.simulated import AT_ONCE, Meeting, meeting

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from dispatcher.cmpp import pdus
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of

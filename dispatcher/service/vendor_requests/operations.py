@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import OperationState
-from dispatcher.core.lane.verdict import Kind, Verdict
+from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log

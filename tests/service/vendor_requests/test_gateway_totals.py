@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from dispatcher.log.port import Entry
-from dispatcher.service.gateway_totals import OurCounts, our_counts
+from dispatcher.service.vendor_requests.gateway_totals import OurCounts, our_counts
 from dispatcher.wording import SHANGHAI
 from schemas.codec import encode
 from schemas.records import Effect, Kind, Outcomes, Run

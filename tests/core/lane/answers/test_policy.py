@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.core.lane.account_states import AccountEvent
-from dispatcher.core.lane.policy import (
+from dispatcher.core.lane.answers.policy import (
     OTHER_CREDIT_RETRY,
     POLICY,
     Mark,
@@ -15,9 +15,9 @@ from dispatcher.core.lane.policy import (
     not_sent,
     outcome_of,
 )
+from dispatcher.core.lane.answers.verdict import Kind, Origin, Verdict
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import Chunk, ChunkState
-from dispatcher.core.lane.verdict import Kind, Origin, Verdict
 from schemas.records import Effect, Why
 
 NOW_S = 10_000.0
@@ -117,7 +117,7 @@ def test_an_empty_balance_that_is_not_the_account_s_own_lets_only_that_slice_wai
 
 
 def test_the_page_about_adding_a_vendor_shows_this_table():
-    page = (Path(__file__).parents[3] / "docs" / "ADDING_A_VENDOR.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "ADDING_A_VENDOR.md").read_text("utf-8")
     of_a_code_table = [row for row in POLICY if row not in (Kind.NOT_SENT, *OF_NO_TABLE)]
     rows = [f"   | `{row.value}` | {POLICY[row].says[0]} | {POLICY[row].says[1]} |\n" for row in of_a_code_table]
     assert "".join(rows) in page

@@ -1,8 +1,8 @@
 """What an answer does to the recipients it is about and to their account: for a whole chunk, or run by run. Pure.
 
-What each class of answer means is in POLICY (dispatcher/core/lane/policy.py). The account gets each event of an answer
-once, however many runs it has, and at most one trouble of those that count in a row; what a link heard of before the
-end of its chunk is not counted again.
+What each class of answer means is in POLICY (dispatcher/core/lane/answers/policy.py). The account gets each event of an
+answer once, however many runs it has, and at most one trouble of those that count in a row; what a link heard of before
+the end of its chunk is not counted again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import msgspec
 
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import AccountEvent
-from dispatcher.core.lane.policy import TEXT_CHARS_MAX, Consequence, consequence, outcome_of
+from dispatcher.core.lane.answers.policy import TEXT_CHARS_MAX, Consequence, consequence, outcome_of
+from dispatcher.core.lane.answers.verdict import Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.lane.requests import Sending
 from dispatcher.core.lane.state import Chunk
-from dispatcher.core.lane.verdict import Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.lane.work import NO_WAIT, Wait
 from schemas.records import Effect, Outcome, Outcomes, Run, Slice, Why
 

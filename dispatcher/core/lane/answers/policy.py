@@ -14,9 +14,9 @@ import msgspec
 
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.account_states import AccountEvent
+from dispatcher.core.lane.answers.verdict import HISTORY, HISTORY_PARTLY, Kind, Origin, Verdict
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import Chunk
-from dispatcher.core.lane.verdict import HISTORY, HISTORY_PARTLY, Kind, Origin, Verdict
 from schemas.records import Effect, Outcome, Outcomes, Run, Why
 
 RETRY: Final = Backoff(1.0, 60.0)

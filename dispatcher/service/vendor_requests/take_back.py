@@ -16,7 +16,7 @@ from typing import Final
 from dispatcher.arrivals import take_reports
 from dispatcher.clock import now_ms
 from dispatcher.cmpp import pdus
-from dispatcher.core.lane.verdict import Verdict
+from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
