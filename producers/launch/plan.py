@@ -219,9 +219,9 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def per_request(vendor: Vendor, segments: int) -> int:
-    """The most recipients the lane will put into one request to this account."""
+    """The most recipients that one request to this account will carry."""
     limits, flow = vendor.limits, vendor.flow
-    most = vendor.chunk_numbers_max
+    most = vendor.request_numbers_max
     if limits.mobiles_chars_max is not None:
         most = min(most, (limits.mobiles_chars_max + 1) // _MOBILE_CHARS)
     if flow is not None and flow.unit != "requests":
@@ -360,14 +360,18 @@ def _account(
     recipients = sum(count for _, count in pieces)
     most = per_request(vendor, segments)
     per_s = rate(vendor, texts)
+    requests = sum(texts.requests(vendor, most, start, count) for start, count in pieces)
+    messages = sum(texts.messages(vendor.split, start, count) for start, count in pieces)
+    if vendor.ids_per_part:  # each part is a request of its own
+        requests = messages if most == 1 else requests * segments
     return AccountPlan(
         account=name,
         vendor=vendor.tag,
         recipients=recipients,
         jobs=len(pieces),
-        requests=sum(texts.requests(vendor, most, start, count) for start, count in pieces),
+        requests=requests,
         segments=segments,
-        messages=sum(texts.messages(vendor.split, start, count) for start, count in pieces),
+        messages=messages,
         per_s=float(per_s),
         paced=vendor.flow is not None,
         seconds=float(recipients / per_s),

@@ -156,8 +156,8 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
         return super().check()
 
     @property
-    def _numbers_max(self) -> int:
-        """To how many numbers a SUBMIT is addressed: several only where no report is wanted."""
+    def request_numbers_max(self) -> int:
+        """A SUBMIT is addressed to several numbers only where no report is wanted."""
         return 1 if self.registered_delivery else self.group_numbers_max
 
     # --- sending -----------------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
                 msgspec.structs.replace(first, pk_number=number, msg_content=content)
                 for number, content in enumerate(contents(parts, 0), 1)
             ],
-            self._numbers_max,
+            self.request_numbers_max,
         )
 
     def notes(self, message: Message) -> tuple[str, ...]:
@@ -236,7 +236,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
         if result == REPEATED and transmissions > 1:
             return Verdict(kind=Kind.UNKNOWN, code=code, text="the first copy arrived, its answer did not")
         verdict = Verdict(kind=Kind(self.results[code]), code=code) if code in self.results else CODES.verdict(code)
-        if self._numbers_max > 1 and verdict.kind is Kind.REJECTED and _may_be_about_a_number(result):
+        if self.request_numbers_max > 1 and verdict.kind is Kind.REJECTED and _may_be_about_a_number(result):
             return msgspec.structs.replace(verdict, divide=True)
         if result == REPEATED:
             return msgspec.structs.replace(verdict, warn="Result 3 to a message that was sent once")

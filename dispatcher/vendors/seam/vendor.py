@@ -221,6 +221,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
         return self.limits.numbers_max
 
     @property
+    def request_numbers_max(self) -> int:
+        """The most recipients of one request on the wire."""
+        return self.chunk_numbers_max
+
+    @property
     def chunks_max(self) -> int:
         """How many chunks may be under way at a time."""
         raise NotImplementedError

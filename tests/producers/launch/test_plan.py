@@ -101,6 +101,14 @@ def test_requests_are_counted_job_by_job():
     assert plan.requests == 3
 
 
+@pytest.mark.parametrize(("fields", "requests"), [({}, 180_000), ({"registered_delivery": 0}, 3 * (506 + 102))])
+def test_each_part_of_a_text_is_a_request_on_a_link_to_one_number_or_to_a_group(fields, requests):
+    keys = {"vendor": "cmpp", "url": "cmpp://127.0.0.1:1", "sp_id": "901234", "secret": "x", "src_id": "1069"}
+    vendor = parse({"account": {"polar": keys | fields}}, "test.toml").account("polar")
+    plan = planned({"polar": vendor}, [50_000, 10_000], LONG)
+    assert (plan.messages, plan.requests) == (180_000, requests)
+
+
 def test_the_slowest_account_says_when_it_is_done():
     route = {"a": account(flow=flow(10, "messages"), numbers_min=100), "b": account()}
     plan = planned(route, [50_000])
