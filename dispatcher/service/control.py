@@ -31,24 +31,28 @@ from schemas.topics import CAMPAIGNS
 Action = Literal["pause", "resume", "cancel"]
 
 
-class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an order changed on the log of campaigns; `nothing_left` are the counts if nothing is left to send."""
-
-    campaign: str
-    action: Action
-    changed: bool
-    nothing_left: Counts | None = None
-
-
 class TakenBack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was scheduled at a gateway for a cancelled campaign (take_back.py): messages of one account, every part of a
-    long text, taken back and not. `why`: why none was.
+    """What was scheduled at a gateway for a cancelled campaign (vendor_requests/take_back.py): messages of one account,
+    every part of a long text, taken back and not. `why`: why none was.
     """
 
     account: str
     taken_back: int = 0
     not_taken_back: int = 0
     why: str = ""
+
+
+class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an order changed, on the log of campaigns and at gateways.
+
+    `nothing_left` are the counts if nothing is left to send.
+    """
+
+    campaign: str
+    action: Action
+    changed: bool
+    nothing_left: Counts | None = None
+    taken_back: tuple[TakenBack, ...] = ()
 
 
 class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,7 +78,7 @@ class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controllable(msgspec.Struct, frozen=True, kw_only=True):
-    """A launched campaign before an order."""
+    """A launched campaign before an order. `may_wait_at_gateway`: some of it may be scheduled there for later."""
 
     launched: Launched
     cancelled: bool
@@ -82,6 +86,7 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
     weight: int
     urgent: bool
     nothing_left: Counts | None
+    may_wait_at_gateway: bool
 
 
 async def before_control(session: Session, campaign: str) -> Controllable:
@@ -97,22 +102,29 @@ async def before_control(session: Session, campaign: str) -> Controllable:
 async def control_campaign(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
     """Pause, resume or cancel; `by` is the person who orders it, by default the user of this process.
 
+    Cancelling also takes back what is scheduled at gateways, and tries that again if the campaign is cancelled already.
     Nothing is written if nothing changes, or if nothing is left to pause or cancel. Raises UserError (no such campaign;
-    pausing or resuming a cancelled one), LogError.
+    pausing or resuming a cancelled one), LogError, and for a missing secret of a gateway's account ConfigError.
     """
     known = await before_control(session, campaign)
     if known.cancelled and action != "cancel":
         raise _final(campaign)
     nothing_left = None if action == "resume" else known.nothing_left
     already = known.cancelled if action == "cancel" else known.paused == (action == "pause")
-    if already or nothing_left is not None:
-        return ControlResult(campaign=campaign, action=action, changed=False, nothing_left=nothing_left)
+    changes = not already and nothing_left is None
     who, at_ms = by or os_user(), now_ms()
-    if action == "cancel":
+    if changes and action == "cancel":
         await _append(session, "cancelled", Cancelled(campaign=campaign, at_ms=at_ms, by=who))
-    else:
+    elif changes:
         await _append(session, "flow", Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who))
-    return ControlResult(campaign=campaign, action=action, changed=True)
+    taken_back: tuple[TakenBack, ...] = ()
+    if action == "cancel" and known.may_wait_at_gateway:
+        from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration
+
+        taken_back = tuple(await take_back(session, campaign))
+    return ControlResult(
+        campaign=campaign, action=action, changed=changes, nothing_left=nothing_left, taken_back=taken_back
+    )
 
 
 async def pause_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
@@ -126,7 +138,7 @@ async def resume_campaign(session: Session, campaign: str, *, by: str = "") -> C
 
 
 async def cancel_campaign(session: Session, campaign: str, *, by: str = "") -> ControlResult:
-    """Send nothing more of it, for good. See `control_campaign`."""
+    """Send nothing more of it, for good, and take back what waits at gateways. See `control_campaign`."""
     return await control_campaign(session, campaign, "cancel", by=by)
 
 
@@ -187,7 +199,19 @@ def _controllable(found: Campaign, launched: Launched, nothing_left: Counts | No
         weight=found.weight,
         urgent=found.urgent,
         nothing_left=nothing_left,
+        may_wait_at_gateway=(nothing_left is None or nothing_left.accepted > 0) and _is_scheduled(launched),
     )
+
+
+def _is_scheduled(launched: Launched) -> bool:
+    """Whether a gateway that takes messages back may have some for later."""
+    later = {leg.vendor for leg in launched.legs if leg.reports_from_ms > now_ms()}
+    if not later:
+        return False
+    from dispatcher.vendors.registry import known  # most campaigns are not scheduled
+    from dispatcher.vendors.seam.link import LinkVendor
+
+    return any(issubclass(vendor, LinkVendor) for vendor in map(known, later) if vendor is not None)
 
 
 def _final(campaign: str) -> UserError:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import click
-import msgspec
 
-from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
@@ -18,7 +16,6 @@ from dispatcher.service.control import (
     CloseResult,
     Controllable,
     ControlResult,
-    TakenBack,
     WeighResult,
     before_control,
     close_campaign,
@@ -165,52 +162,41 @@ def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask:
     if ask and not _agreed(config, campaign):
         click.echo("nothing was cancelled.", err=True)
         return
-    done, taken_back = asyncio.run(_control(config, campaign, what))
+    done = asyncio.run(_control(config, campaign, what))
     if as_json:
-        print_json(_Done(**msgspec.structs.asdict(done), taken_back=tuple(taken_back)))
+        print_json(done)
         return
-    for sentence in sentences(campaign, done, taken_back):
+    for sentence in sentences(done):
         click.echo(sentence)
 
 
-def sentences(campaign: str, done: ControlResult, taken_back: Sequence[TakenBack]) -> Iterator[str]:
+def sentences(done: ControlResult) -> Iterator[str]:
     """What pausing, resuming or cancelling did."""
-    what = done.action
+    campaign, what = done.campaign, done.action
     if done.nothing_left is None:
         yield (_DONE if done.changed else _ALREADY)[what].format(campaign, campaign)
-    elif taken_back:
+    elif done.taken_back:
         yield f'campaign "{campaign}" was sent whole. Messages that waited at a gateway for their time:'
     else:
         yield _nothing_left(campaign, what, done.nothing_left)
-    for each in taken_back:
+    for each in done.taken_back:
         rest = f"; {counted(each.not_taken_back, 'message')} could not be" if each.not_taken_back else ""
         why = f" ({each.why})" if each.why else ""
         yield f"{each.account}: {counted(each.taken_back, 'scheduled message')} taken back{rest}{why}."
 
 
-class _Done(ControlResult, frozen=True, kw_only=True, omit_defaults=True):
-    taken_back: tuple[TakenBack, ...] = ()
-
-
-async def _control(config: str | None, campaign: str, what: Action) -> tuple[ControlResult, list[TakenBack]]:
+async def _control(config: str | None, campaign: str, what: Action) -> ControlResult:
     async with open_session(config) as session:
-        done = await control_campaign(session, campaign, what)
-        if what != "cancel" or (done.nothing_left is not None and not done.nothing_left.accepted):
-            return done, []
-        from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration
-
-        return done, await take_back(session, campaign)
+        return await control_campaign(session, campaign, what)
 
 
 def _agreed(config: str | None, campaign: str) -> bool:
     """Ask, unless the campaign is over; outside the event loop, which would keep Ctrl-C from ending the question."""
     known = asyncio.run(_before(config, campaign))
-    left = known.nothing_left
-    may_wait = max(known.launched.reports_from_ms.values(), default=0) > now_ms()  # at the gateway, for its time
-    if known.cancelled or (left is not None and not (left.accepted and may_wait)):
+    if known.cancelled or (known.nothing_left is not None and not known.may_wait_at_gateway):
         return True
     recipients = counted(known.launched.recipients, "recipient")
-    rest = ", and what waits at a CMPP gateway is taken back" if may_wait else ""
+    rest = ", and what waits at a CMPP gateway is taken back" if known.may_wait_at_gateway else ""
     return confirm(f'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent{rest}.', yes=False)
 
 

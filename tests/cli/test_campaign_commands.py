@@ -242,8 +242,10 @@ CANCELLED = [
 def test_cancelling_says_one_thing_of_what_was_sent_and_what_is_taken_back(
     left: Counts | None, taken_back: list[TakenBack], says: list[str]
 ) -> None:
-    done = ControlResult(campaign="may", action="cancel", changed=left is None, nothing_left=left)
-    assert list(sentences("may", done, taken_back)) == says
+    done = ControlResult(
+        campaign="may", action="cancel", changed=left is None, nothing_left=left, taken_back=tuple(taken_back)
+    )
+    assert list(sentences(done)) == says
 
 
 def test_closing_a_campaign_ends_its_wait_for_reports(folder: Path) -> None:

@@ -11,7 +11,7 @@ from dispatcher.config.file import Config, parse
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import account_balances, check_accounts
 from dispatcher.service.campaigns import view_of
-from dispatcher.service.control import TakenBack
+from dispatcher.service.control import TakenBack, cancel_campaign
 from dispatcher.service.session import Session
 from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
 from dispatcher.service.vendor_requests.take_back import take_back
@@ -101,7 +101,8 @@ async def test_what_is_scheduled_is_taken_back_and_what_is_sent_at_once_is_not(t
     async with world(tmp_path, NOW) as it:
         await it.launch(30, "测" * 80, options={"at_time": "20370101080000"})
         await it.until(lambda each: each.accepted == 30)
-        assert await take_back(it.session, "may") == [TakenBack(account="polar", taken_back=60)]
+        done = await cancel_campaign(it.session, "may")
+        assert done.taken_back == (TakenBack(account="polar", taken_back=60),)
         assert it.gateway.sim.rows()["cancelled"].to_list() == [True] * 60
         assert (await it.until_settled()).failed == 30
         [failure] = (await view_of(it.session, "may")).failures
