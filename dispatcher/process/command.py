@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dispatcher.vendors.seam.vendor import Vendor
 
 ROLE_GROUP: Final = "dispatcher.roles"
-STOP_ORDER: Final = ("web", "lanes", "results")  # also the order on screen
+STOP_ORDER: Final = ("web", "campaigns", "lanes", "results")  # also the order on screen
 
 AT_ONCE: Final = 130
 
@@ -51,7 +51,8 @@ def role_names() -> tuple[str, ...]:
 @config_option
 @json_option
 def run(role: str, config: str | None, as_json: bool) -> None:
-    """Run the dispatcher: take reports (web), send (lanes), join reports with what was sent (results).
+    """Run the dispatcher: take reports (web), send (lanes), join reports with what was sent (results), and do for
+    campaigns what is due by time or by their results (campaigns).
 
     All of it in one process by default. More processes on the same log share the lanes; with Kafka they may be on other
     machines. Ctrl-C or SIGTERM stops it in order, a second one at once.

@@ -21,7 +21,7 @@ from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.process.command import ROLE_GROUP, STOP_ORDER
 
-START_ORDER: Final = ("web", "results", "lanes")  # a taken port is found before anything moves
+START_ORDER: Final = ("web", "results", "lanes", "campaigns")  # a taken port is found before anything moves
 
 _logger = get_logger("run")
 

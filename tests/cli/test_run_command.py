@@ -56,7 +56,7 @@ def test_it_says_what_runs_where_vendors_push_and_which_accounts_and_no_secret(f
 def test_in_json_it_prints_one_object_when_it_is_ready_and_logs_objects(folder: Path) -> None:
     with run("--json") as process:
         ready = ready_of(process)
-        assert ready["roles"] == ["web", "lanes", "results"]
+        assert ready["roles"] == ["web", "campaigns", "lanes", "results"]
         assert ready["web"].startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
@@ -64,7 +64,7 @@ def test_in_json_it_prints_one_object_when_it_is_ready_and_logs_objects(folder: 
     assert any(orjson.loads(line)["event"] == "lane owned" for line in err.splitlines() if line.startswith("{"))
 
 
-@pytest.mark.parametrize("role", ["web", "lanes", "results"])
+@pytest.mark.parametrize("role", ["web", "campaigns", "lanes", "results"])
 def test_a_role_can_run_alone(folder: Path, role: str) -> None:
     with run("--json", "--role", role) as process:
         ready = ready_of(process)

@@ -62,7 +62,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_our_roles_come_first_and_those_of_other_packages_after_them(story: list[str]) -> None:
-    assert role_names() == ("web", "lanes", "results", "x-counter", "x-fail", "x-link", "x-refuse")
+    assert role_names() == ("web", "campaigns", "lanes", "results", "x-counter", "x-fail", "x-link", "x-refuse")
 
 
 async def test_a_role_of_another_package_runs_and_is_stopped_in_order(config: Config, story: list[str]) -> None:
