@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load, finish_s, sent_by_ms
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
@@ -170,8 +171,9 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
     `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), sending hours
-    included; `alone_finish_at_ms` without them. `text` is the text as it will leave; for a personalised campaign it is
-    "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `text` is the text
+    as it will leave; for a personalised campaign it is "", `samples` are a few texts, `longest`
+    is the longest and `text_chars` its length.
     """
 
     name: str
@@ -188,6 +190,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     alone_finish_at_ms: int
     beside: int
     accounts: tuple[AccountPlan, ...]
+    carriers: dict[str, int] = {}
     notes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     longest: str = ""
@@ -297,6 +300,7 @@ def make_plan(
     text: str | Texts,
     counts: RowCounts,
     batches: int,
+    carriers: Mapping[Carrier, int],
     accounts: tuple[AccountPlan, ...],
     now_ms: int,
     notes: tuple[str, ...],
@@ -326,6 +330,7 @@ def make_plan(
         alone_finish_at_ms=now_ms + round(seconds * 1000),
         beside=sum(account.beside for account in accounts),
         accounts=accounts,
+        carriers={carrier.word: count for carrier, count in carriers.items()},
         notes=notes,
         samples=texts.samples,
         longest=texts.longest if texts.samples else "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.numbers import ADVICE
 from dispatcher.wording import clock, counted, duration
 from producers.launch.plan import AccountPlan, Plan
@@ -31,6 +32,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield _line("", f"{counted(plan.hidden_rows, 'row')} hidden in the sheet, {what}")
     yield _line("rows", f"{plan.rows:,}")
     yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
+    if plan.carriers:
+        yield _line("carriers", ", ".join(f"{n:,} {CARRIER_WORDS[word].title}" for word, n in plan.carriers.items()))
     yield _line("duplicate", f"{plan.duplicate:,}")
     yield _line("invalid", f"{plan.invalid:,}")
     for reason, count in plan.invalid_reasons.items():

@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from dispatcher.carriers.lookup import Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.numbers import ADVICE, is_abroad
@@ -46,12 +49,16 @@ _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_
 
 
 class RouteSplit(msgspec.Struct, frozen=True):
-    """Which account sends what. `sizes` of batches, `recipients` in their order, `personal_texts` if personalised."""
+    """Which account sends what. `sizes` of batches, `recipients` in their order, `personal_texts` if personalised.
+
+    `carriers` has each recipient's carrier, in the same order.
+    """
 
     sizes: list[int]
     parts: list[Slice]
     accounts: tuple[AccountPlan, ...]
     recipients: Rows
+    carriers: NDArray[np.uint8]
     personal_texts: PersonalTexts | None
     texts: Texts
 
@@ -116,6 +123,7 @@ async def prepare(
             text=route_split.texts,
             counts=intake.counts,
             batches=len(route_split.sizes),
+            carriers=count_carriers(route_split.carriers),
             accounts=(
                 await _with_balances(session, definition, route_split, views, create=create)
                 if ask_balance
@@ -189,6 +197,7 @@ async def suppressed_since(prepared: PreparedLaunch, log: Log) -> None:
         text=route_split.texts,
         counts=intake.counts,
         batches=len(route_split.sizes),
+        carriers=count_carriers(route_split.carriers),
         accounts=tuple(
             msgspec.structs.replace(
                 account,
@@ -238,7 +247,13 @@ def _route_split(definition: Definition, intake: Intake) -> RouteSplit:
     parts = split_route(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
-    return RouteSplit(sizes, parts, accounts, recipients, personal_texts, texts)
+    return RouteSplit(sizes, parts, accounts, recipients, _carriers(recipients), personal_texts, texts)
+
+
+def _carriers(recipients: Rows, overrides: Overrides | None = None) -> NDArray[np.uint8]:
+    """Each recipient's carrier."""
+    found = [carriers_of(numbers, overrides) for numbers in recipients.blocks()]
+    return np.concatenate(found) if found else np.empty(0, np.uint8)
 
 
 def _paid_apart(definition: Definition, recipients: Rows) -> Callable[[int, int], int] | None:

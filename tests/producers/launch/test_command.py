@@ -100,6 +100,7 @@ def test_a_dry_run_prints_the_plan_and_launches_nothing(folder):
         "may.csv",
         '"手机" (column 2), utf-8',
         "2 recipients in 1 batch",
+        "2 China Mobile",
         "1 scientific notation",
         "2 characters, 1 segment per message",
         "2 in total, 1 request",
@@ -130,6 +131,7 @@ def test_a_dry_run_as_json_is_one_object(folder):
     assert (plan["campaign"], plan["rows"], plan["recipients"], plan["duplicate"]) == ("may", 4, 2, 1)
     assert plan["invalid_reasons"] == {"scientific notation": 1}
     assert plan["accounts"][0]["balance"] == 1000
+    assert plan["carriers"] == {"mobile": 2}
 
 
 def test_with_yes_it_launches_and_again_it_does_not(folder):

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from dispatcher.config.file import parse
+from dispatcher.core.carriers import Carrier
 from dispatcher.wording import duration
 from producers.launch.plan import ListOrigin, RowCounts, make_plan, per_request, plan_accounts, rate, send_hours, shares
 from producers.launch.plan_text import plan_lines, shortage
@@ -72,6 +73,7 @@ def planned(route, sizes, text="hi", **changes):
             invalid_reasons={"empty": 1, "scientific notation": 29},
         ),
         "batches": len(sizes),
+        "carriers": {Carrier.MOBILE: sum(sizes) - 10, Carrier.UNKNOWN: 10},
         "accounts": accounts,
         "now_ms": 1_000_000,
         "notes": ("only sheet 1",),
@@ -128,6 +130,7 @@ def test_the_plan_says_everything_that_is_asked_before_a_launch():
         'not taken, though it looks like phone numbers: "电话" (column 4)',
         "50,060",
         "50,000 recipients in 1 batch",
+        "49,990 China Mobile, 10 unknown carrier",
         "1 empty",
         "15 on the suppression list",
         "29 scientific notation (a spreadsheet",
