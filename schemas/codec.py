@@ -5,7 +5,10 @@ records then decode with the default, old readers ignore the new field); it is r
 not know the change would act wrongly. `tests/schemas` keeps golden bytes of every record of every version.
 
 Version 2 is for records about some recipients of a chunk: `Outcomes`, and those whose `ranges` are not empty. A release
-that reads only version 1 would take them to be about the whole chunk. All other records stay version 1.
+that reads only version 1 would take them to be about the whole chunk.
+
+Version 3 is for terms of a campaign that decide what may be sent when: a `Launched` with hours, `HoursChanged`. A
+release that reads only version 2 would send outside them. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -14,15 +17,16 @@ from typing import Final, cast
 
 import msgspec
 
-from schemas.records import AnyRecord, Checkpoint, Decided, Outcomes, Resolved
+from schemas.records import AnyRecord, Checkpoint, Decided, HoursChanged, Launched, Outcomes, Resolved
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The newest version that this release reads."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(cast("type[AnyRecord]", AnyRecord))
-_WHOLE: Final = b"\x01"
+_PLAIN: Final = b"\x01"
 _IN_PART: Final = b"\x02"
+_WITH_TERMS: Final = b"\x03"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
@@ -45,9 +49,17 @@ class BrokenRecord(ValueError):
 
 def encode(record: AnyRecord) -> bytes:
     """The record as bytes. Never fails for a record built from its own types."""
+    return _version_of(record) + _encoder.encode(record)
+
+
+def _version_of(record: AnyRecord) -> bytes:
+    """The least version whose readers act rightly on this record."""
     kind = type(record)
-    in_part = kind is Outcomes or (kind in _WITH_RANGES and record.ranges)  # type: ignore[union-attr]
-    return (_IN_PART if in_part else _WHOLE) + _encoder.encode(record)
+    if kind is Outcomes or (kind in _WITH_RANGES and record.ranges):  # type: ignore[union-attr]
+        return _IN_PART
+    if kind is HoursChanged or (kind is Launched and record.hours):  # type: ignore[union-attr]
+        return _WITH_TERMS
+    return _PLAIN
 
 
 def peek_tag(value: bytes | memoryview) -> str:

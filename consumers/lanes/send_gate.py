@@ -44,7 +44,7 @@ class SendGate:
     def may_write(self) -> bool | asyncio.Future[None]:
         """See drivers/port.py."""
         self.sent_ms = clock.now_ms()
-        word = self._owner.may_write(self._send.intent, self._send.account, time.monotonic())
+        word = self._owner.may_write(self._send.intent, self._send.account, time.monotonic(), self.sent_ms)
         if word is not None:
             if word and self._marks is not None:
                 self._marks.slot(self._send.intent, self._send.account, self._send.count, 0)
@@ -62,12 +62,12 @@ class SendGate:
 
     def grant(self, messages: int, resume: Callable[[], None], *, started: bool = False) -> Grant | None:
         """See drivers/port.py."""
-        send = self._send
-        grant = self._owner.grant(send.intent, send.account, messages, time.monotonic(), started=started)
+        send, now_ms = self._send, clock.now_ms()
+        grant = self._owner.grant(send.intent, send.account, messages, time.monotonic(), now_ms, started=started)
         if grant is None:
             self._waiting[send.intent] = resume
         elif grant.messages and not self.sent_ms:
-            self.sent_ms = clock.now_ms()
+            self.sent_ms = now_ms
         self._decided()
         return grant
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from dispatcher.core.schedule.holds import Hold, Schedule
+from dispatcher.core.schedule.hours import ALWAYS, Hours
 from schemas.records import (
     AnyRecord,
     BalanceAsked,
@@ -15,6 +17,7 @@ from schemas.records import (
     CheckpointAt,
     Closed,
     Flowed,
+    HoursChanged,
     Launched,
     Operated,
     Stopped,
@@ -44,16 +47,33 @@ class OperationState:
 class Campaign:
     """One campaign on the log. `launched` is None until its commit point was read."""
 
-    __slots__ = ("cancelled", "closed", "id", "launched", "launched_offset", "paused", "weighed")
+    __slots__ = (
+        "_schedule",
+        "cancelled",
+        "closed",
+        "flowed",
+        "hours_changed",
+        "id",
+        "launched",
+        "launched_offset",
+        "weighed",
+    )
 
     def __init__(self, campaign: str) -> None:
         self.id = campaign
         self.launched: Launched | None = None
         self.launched_offset = -1
-        self.paused = False
+        self.flowed: Flowed | None = None
         self.cancelled = False
         self.closed: Closed | None = None
         self.weighed: Weighed | None = None
+        self.hours_changed: HoursChanged | None = None
+        self._schedule: Schedule | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether a person paused it, and did not resume it."""
+        return self.flowed is not None and self.flowed.paused
 
     @property
     def weight(self) -> int:
@@ -71,8 +91,32 @@ class Campaign:
 
     @property
     def sends(self) -> bool:
-        """Whether lanes may send for it now."""
+        """Whether it is launched, and neither paused nor cancelled; `held` says what else keeps it from being sent."""
         return self.launched is not None and not self.paused and not self.cancelled
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """Its sending hours; None before the launch."""
+        if self._schedule is None and self.launched is not None:
+            terms = self.hours_changed or self.launched
+            resumed_ms = self.flowed.at_ms if self.flowed is not None and not self.flowed.paused else 0
+            self._schedule = Schedule(
+                Hours(terms.hours) if terms.hours else ALWAYS, terms.at_closing, max(self.launched.at_ms, resumed_ms)
+            )
+        return self._schedule
+
+    def held(self, now_ms: int) -> Hold | None:
+        """What holds it now, other than a person who paused or cancelled it; None: nothing, or it is not launched."""
+        schedule = self.schedule
+        return None if schedule is None else schedule.hold(now_ms)
+
+    def sends_at(self, now_ms: int) -> bool:
+        """Whether lanes may send for it at this moment of the wall clock."""
+        return self.sends and self.held(now_ms) is None
+
+    def reschedule(self) -> None:
+        """A record changed when it may be sent."""
+        self._schedule = None
 
 
 class Campaigns:
@@ -96,7 +140,7 @@ class Campaigns:
                 campaign.launched = record
                 campaign.launched_offset = offset
             case Flowed():
-                self._at(record.campaign).paused = record.paused
+                self._at(record.campaign).flowed = record
             case Cancelled():
                 self._at(record.campaign).cancelled = True
             case Closed():
@@ -104,6 +148,8 @@ class Campaigns:
                 campaign.closed = campaign.closed or record
             case Weighed():
                 self._at(record.campaign).weighed = record
+            case HoursChanged():
+                self._at(record.campaign).hours_changed = record
             case CheckpointAt():
                 self.checkpoints[record.partition] = record.offset
                 return None
@@ -124,6 +170,7 @@ class Campaigns:
                 return None
             case _:
                 return None
+        self._at(record.campaign).reschedule()
         return record.campaign
 
     def get(self, campaign: str) -> Campaign | None:

@@ -32,7 +32,14 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `weight` is its share of an account relative to other campaigns, 1 if None; `urgent` puts it before campaigns that
     are not urgent. `unknown` is the policy for messages that the vendor may or may not have taken: `hold` never texts
-    a recipient twice, `resend` may. Without `id` it is a new campaign each time. `by` is the person who orders it, by
+    a recipient twice, `resend` may.
+
+    `campaign_class` is marketing, notice or code; each class may have sending hours. `between` (as "09:00-20:00") and
+    `days` (as "Mon-Fri") limit them further, all in Asia/Shanghai. `at_closing` says what becomes of what is not sent
+    when they are over: it waits until a person resumes it (`pause`), or it is sent from the next opening on
+    (`continue`).
+
+    Without `id` it is a new campaign each time. `by` is the person who orders it, by
     default the user of this process.
     """
 
@@ -57,3 +64,7 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "sms"
     frames: str | PathLike[str] | None = None
     by: str = ""
+    campaign_class: str = msgspec.field(name="class", default="marketing")
+    between: str = ""
+    days: str = ""
+    at_closing: str = "pause"

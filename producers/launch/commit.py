@@ -227,6 +227,9 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         options=definition.options,
         variables=definition.template.names,
         kind=definition.kind,
+        campaign_class=definition.campaign_class,
+        hours=() if definition.hours.always else definition.hours.spans,
+        at_closing=definition.at_closing,
     )
 
 
@@ -268,6 +271,8 @@ def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
         ("another kind of message", earlier.kind != definition.kind),
         ("another route", {leg.account for leg in earlier.legs} != set(definition.accounts)),
         ("another policy for unknown results", earlier.unknown != definition.unknown),
+        ("another class", (earlier.campaign_class or "marketing") != definition.campaign_class),
+        ("other terms at closing time", earlier.at_closing != definition.at_closing),
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]

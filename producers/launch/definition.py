@@ -20,12 +20,14 @@ from dispatcher.config.file import Config
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
+from dispatcher.core.schedule.hours import ALWAYS, Hours
 from dispatcher.errors import TextError, UserError
 from dispatcher.os_user import os_user
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
-from schemas.records import MessageKind, UnknownPolicy
+from producers.launch.sending_hours import read_terms
+from schemas.records import AtClosing, CampaignClass, MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
@@ -49,7 +51,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign's definition. `accounts` are its route, in the order given.
 
     `text` is what every recipient gets, with placeholders if `template` has some: then it is personalised. For a
-    multimedia message it is the title; `frames` are its files. `weight` None: not given, which means 1.
+    multimedia message it is the title; `frames` are its files. `weight` None: not given, which means 1. `hours` are
+    those of its class and those that were asked for, together; `asked_hours` are the latter.
     """
 
     campaign: str
@@ -64,15 +67,22 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     kind: MessageKind = "sms"
     frames: Frames | None = None
+    campaign_class: CampaignClass = "marketing"
+    hours: Hours = ALWAYS
+    asked_hours: Hours = ALWAYS
+    at_closing: AtClosing = "pause"
 
     def sent_as(self) -> bytes:
-        """Everything that decides what is sent, and by which accounts, as bytes for the fingerprint.
+        """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
 
         Without id, name, weight and urgency, which do not change what a recipient gets.
         """
-        parts = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
+        parts: list[object] = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
         if self.kind != "sms":
             parts += [self.kind, self.frames.digest if self.frames is not None else ""]
+        when = (self.campaign_class, self.asked_hours.spans, self.at_closing)
+        if when != ("marketing", ALWAYS.spans, "pause"):
+            parts += when
         return orjson.dumps(parts)
 
     @property
@@ -107,6 +117,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
+    terms = read_terms(request)
     accounts = _route(config, request.route)
     _check_kind(kind, accounts, frames)
     template = _template(request.text)
@@ -141,6 +152,10 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         by=request.by or os_user(),
         kind=cast("MessageKind", kind),
         frames=files,
+        campaign_class=terms.campaign_class,
+        hours=terms.hours,
+        asked_hours=terms.hours,
+        at_closing=terms.at_closing,
     )
 
 

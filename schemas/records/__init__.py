@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from schemas.records.arrivals import Dead, Finished, Inbound, Rejects, Reports
 from schemas.records.base import (
+    AtClosing,
+    CampaignClass,
     Effect,
     Kind,
     MessageKind,
@@ -25,6 +27,7 @@ from schemas.records.campaigns import (
     CheckpointAt,
     Closed,
     Flowed,
+    HoursChanged,
     Launched,
     Leg,
     Operated,
@@ -50,8 +53,10 @@ from schemas.records.suppression import Suppression, SuppressionOrigin, Suppress
 
 __all__ = [
     "AnyRecord",
+    "AtClosing",
     "BalanceAsked",
     "BalanceTold",
+    "CampaignClass",
     "Cancelled",
     "Checked",
     "Checkpoint",
@@ -62,6 +67,7 @@ __all__ = [
     "Effect",
     "Finished",
     "Flowed",
+    "HoursChanged",
     "Inbound",
     "Intent",
     "Job",
@@ -98,6 +104,7 @@ __all__ = [
 AnyRecord = (
     Launched
     | Flowed
+    | HoursChanged
     | Cancelled
     | Closed
     | Weighed

@@ -86,6 +86,12 @@ UnknownPolicy = Literal["hold", "resend"]
 MessageKind = Literal["sms", "wap", "mms"]
 """A text; a WAP push (its text is `title#URL`); a multimedia message (its text is the URL of its frames)."""
 
+CampaignClass = Literal["marketing", "notice", "code"]
+"""What a campaign is for; sending hours and other rules may differ by it."""
+
+AtClosing = Literal["pause", "continue"]
+"""What becomes of the rest when the session closes in which a campaign began: a person resumes it, or it continues."""
+
 SuppressionSource = Literal["opt-out", "person", "import", "report"]
 """A phone that sent an opt-out word; a person's command; a list that a person imported; a report's code."""
 

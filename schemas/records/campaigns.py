@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.records.base import Kind, MessageKind, Record, Stop, UnknownPolicy, Why
+from schemas.records.base import AtClosing, CampaignClass, Kind, MessageKind, Record, Stop, UnknownPolicy, Why
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -29,6 +29,9 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     key `ID#ATTEMPT`. `fingerprint` is the SHA-256 (hex) of list, text, route and policy: the same id with another
     one is refused. `rows = invalid + duplicate + suppressed + recipients`. `variables`: the campaign is personalised,
     `text` has `{name}` placeholders, and its batches carry the values; `segments` is then the longest text's.
+    `hours`: minutes of the week in Asia/Shanghai (dispatcher/core/schedule/hours.py) in which it may be sent, after
+    everything that limits them; empty: always. `at_closing`: what becomes of the rest when they are over.
+    `campaign_class` is None in records of releases without classes.
     """
 
     campaign: str
@@ -54,6 +57,9 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     kind: MessageKind = "sms"
     suppressed_reasons: dict[str, int] = msgspec.field(default_factory=dict)
     variables: tuple[str, ...] = ()
+    campaign_class: CampaignClass | None = None
+    hours: tuple[tuple[int, int], ...] = ()
+    at_closing: AtClosing = "pause"
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
@@ -92,6 +98,16 @@ class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
     campaign: str
     weight: int
     urgent: bool
+    at_ms: int
+    by: str
+
+
+class HoursChanged(Record, frozen=True, kw_only=True, tag="hours-changed"):
+    """A launched campaign's hours were changed, as in `Launched`. key `ID!hours`, so compaction keeps the last ones."""
+
+    campaign: str
+    hours: tuple[tuple[int, int], ...]
+    at_closing: AtClosing
     at_ms: int
     by: str
 

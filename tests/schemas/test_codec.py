@@ -22,6 +22,7 @@ from schemas.records import (
     Effect,
     Finished,
     Flowed,
+    HoursChanged,
     Inbound,
     Intent,
     Job,
@@ -50,7 +51,7 @@ from schemas.records import (
     Weighed,
     Why,
 )
-from tests.schemas.golden import VERSION_1, VERSION_2
+from tests.schemas.golden import VERSION_1, VERSION_2, VERSION_3
 
 RECORDS: dict[str, typing.Any] = {
     "launched": Launched(
@@ -117,6 +118,32 @@ RECORDS: dict[str, typing.Any] = {
         at_ms=1700000000002,
         by="ann",
         kind="wap",
+    ),
+    "launched, hours": Launched(
+        campaign="day",
+        attempt="a4",
+        fingerprint="f3",
+        name="",
+        text="【店】hi",
+        legs=(Leg(account="spring", vendor="hezhong", jobs=1, recipients=2),),
+        weight=1,
+        urgent=False,
+        unknown="hold",
+        rows=2,
+        recipients=2,
+        invalid=0,
+        duplicate=0,
+        suppressed=0,
+        batches=1,
+        segments=1,
+        at_ms=1700000000003,
+        by="ann",
+        campaign_class="marketing",
+        hours=((480, 1200), (1920, 2640)),
+        at_closing="continue",
+    ),
+    "hours-changed": HoursChanged(
+        campaign="day", hours=((540, 1080),), at_closing="continue", at_ms=1700000000004, by="bob"
     ),
     "flowed": Flowed(campaign="may", paused=True, at_ms=1, by="ann"),
     "cancelled": Cancelled(campaign="may", at_ms=2, by="ann"),
@@ -392,7 +419,7 @@ def test_a_record_survives_the_codec(name):
     assert decode(encode(RECORDS[name])) == RECORDS[name]
 
 
-GOLDEN = VERSION_1 | VERSION_2
+GOLDEN = VERSION_1 | VERSION_2 | VERSION_3
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -408,9 +435,10 @@ def test_every_kind_of_record_has_golden_bytes():
     assert RECORDS.keys() == GOLDEN.keys()
 
 
-def test_only_records_about_some_recipients_of_a_chunk_have_version_2():
+def test_only_records_that_an_older_release_would_obey_wrongly_have_a_higher_version():
     assert {value[:2] for value in VERSION_1.values()} == {"01"}
     assert {value[:2] for value in VERSION_2.values()} == {"02"}
+    assert {value[:2] for value in VERSION_3.values()} == {"03"}
 
 
 def test_a_field_this_release_does_not_know_is_ignored():

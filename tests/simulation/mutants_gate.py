@@ -36,10 +36,10 @@ def a_place_is_taken_before_the_request_is_built(patch: MonkeyPatch) -> None:
             sending.ticket = self.pacer.left(sending.units, now_s)
         return sending
 
-    def may_write(self: Owner, intent: int, account: str, now_s: float) -> bool | None:
+    def may_write(self: Owner, intent: int, account: str, now_s: float, now_ms: int) -> bool | None:
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
-        if sending is None or self._refusal(lane, sending, now_s):
+        if sending is None or self._refusal(lane, sending, now_s, now_ms):
             return False
         if lane.pacer is not None and now_s - sending.handed_s > SLACK_S:
             lane.pacer.unanswered(sending.ticket, never_left=True)
@@ -64,9 +64,9 @@ def a_place_is_taken_before_the_request_is_built(patch: MonkeyPatch) -> None:
 def who_waits_at_the_gate_is_not_told_to_go(patch: MonkeyPatch) -> None:
     original = NextSends._let_go
 
-    def let_go(self: NextSends, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
+    def let_go(self: NextSends, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
         late = {sending.chunk.intent for sending in lane.unsent if draining or now_s > sending.deadline_s}
-        for effect in original(self, lane, now_s, draining=draining):
+        for effect in original(self, lane, now_s, now_ms, draining=draining):
             if not isinstance(effect, Go) or effect.intent in late:
                 yield effect
 

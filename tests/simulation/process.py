@@ -77,7 +77,7 @@ class Process:
         if self.dead or self.stopped or owner is None or not owner.in_charge or owner.deposed:
             return False
         lane = owner.lanes[ACCOUNT]
-        return bool(lane.proposed or lane.ready or lane.sending or any(lane.active()))
+        return bool(lane.proposed or lane.ready or lane.sending or any(lane.active(self.world.now_ms)))
 
     def start(self) -> None:
         """Read the campaigns, load the last checkpoint, append Owned."""
@@ -306,7 +306,7 @@ class Process:
         if self.owner is None:
             return False
         lane = self.owner.lanes[send.account]
-        word = self.owner.may_write(send.intent, send.account, self.world.now_s)
+        word = self.owner.may_write(send.intent, send.account, self.world.now_s, self.world.now_ms)
         if word and self._broke:
             raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
         if word:

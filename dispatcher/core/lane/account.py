@@ -69,12 +69,22 @@ class AccountLane:
         self.fair.forget(campaign)
         self.unwritten = {key: each for key, each in self.unwritten.items() if each.campaign != campaign}
 
-    def active(self) -> Iterable[tuple[Campaign, CampaignWork]]:
-        """Campaigns that may send now and have work."""
+    def active(self, now_ms: int) -> Iterable[tuple[Campaign, CampaignWork]]:
+        """Campaigns that may send at this moment of the wall clock and have work."""
         for name, work in self.work.items():
             campaign = self.campaigns.get(name)
-            if work and campaign is not None and campaign.sends:
+            if work and campaign is not None and campaign.sends_at(now_ms):
                 yield campaign, work
+
+    def released_s(self, now_s: float, now_ms: int) -> float:
+        """When to look whether the first of the held campaigns with work may be sent; infinity without one."""
+        until_ms = 0
+        for name, work in self.work.items():
+            campaign = self.campaigns.get(name)
+            hold = campaign.held(now_ms) if work and campaign is not None and campaign.sends else None
+            if hold is not None and hold.until_ms:
+                until_ms = min(until_ms or hold.until_ms, hold.until_ms)
+        return now_s + min((until_ms - now_ms) / 1000, HOURS_CHECKED_S) if until_ms else float("inf")
 
     def chunk_max(self, segments: int, now_s: float, campaigns: int) -> int:
         """The most recipients the next chunk may have, by the request's limit and by its share of the window.
@@ -149,10 +159,12 @@ class AccountLane:
         known = self.campaigns.get(campaign)
         return known.launched.segments if known is not None and known.launched is not None else 1
 
-    def next_piece(self, now_s: float, loaded: dict[int, Batch]) -> tuple[Campaign, CampaignWork, Piece, int] | None:
+    def next_piece(
+        self, now_s: float, now_ms: int, loaded: dict[int, Batch]
+    ) -> tuple[Campaign, CampaignWork, Piece, int] | None:
         """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send."""
         heads = {}
-        for campaign, work in self.active():
+        for campaign, work in self.active(now_ms):
             piece = work.head(now_s, loaded)
             if piece is not None:
                 heads[campaign.id] = (campaign, work, piece)

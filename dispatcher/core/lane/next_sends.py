@@ -20,10 +20,12 @@ from dispatcher.core.lane.batches import Batches
 from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
 from dispatcher.core.lane.requests import Proposal, Ready, Sending
 from dispatcher.core.lane.work import CampaignWork, Piece
+from dispatcher.core.schedule.holds import HOLDS
 from schemas.records import Intent
 
 NEVER: Final = float("inf")
 PAUSED: Final = "its campaign was paused or cancelled"
+HELD: Final = "its campaign is held"
 
 
 class NextSends:
@@ -42,24 +44,23 @@ class NextSends:
         if not draining:
             yield from self._proposed(lane, now_s, now_ms)
             yield from self._sent(lane, now_s, now_ms)
-        yield from self._let_go(lane, now_s, draining=draining)
+        yield from self._let_go(lane, now_s, now_ms, draining=draining)
         yield from (Warn(lane.spec.account, "nothing written", news) for news in lane.news)
         lane.news.clear()
 
-    def refusal(self, lane: AccountLane, sending: Sending) -> str:
+    def refusal(self, lane: AccountLane, sending: Sending, now_ms: int) -> str:
         """Why a request that is being built may not be written; empty if it may."""
-        return self._refused(lane, sending.chunk.campaign, sends=lane.standing.lets_out(trial=sending.trial))
+        return self._refused(lane, sending.chunk.campaign, now_ms, sends=lane.standing.lets_out(trial=sending.trial))
 
-    def _refused(self, lane: AccountLane, campaign: str, *, sends: bool) -> str:
+    def _refused(self, lane: AccountLane, campaign: str, now_ms: int, *, sends: bool) -> str:
         """Why nothing of this campaign may be sent; `sends`: whether the account may send."""
         if not sends:
             return f"the account does not send ({lane.standing.state.value})"
-        return "" if self.may_send(campaign) else PAUSED
-
-    def may_send(self, campaign: str) -> bool:
-        """Whether it is launched, and neither paused nor cancelled."""
         known = self._campaigns.get(campaign)
-        return known is not None and known.sends
+        if known is None or not known.sends:
+            return PAUSED
+        hold = known.held(now_ms)
+        return "" if hold is None else f"{HELD}: {HOLDS[hold.why]}"
 
     def _sent(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         """Hand read-back intents to the driver."""
@@ -67,7 +68,7 @@ class NextSends:
             if now_s > ready.deadline_s:
                 why = lane.too_late(ready, now_s)
             else:
-                why = self._refused(lane, ready.chunk.campaign, sends=lane.may_send(ready.chunk.count))
+                why = self._refused(lane, ready.chunk.campaign, now_ms, sends=lane.may_send(ready.chunk.count))
             if why:
                 lane.ready.remove(ready)
                 yield given_up(lane, ready, why, now_ms)
@@ -77,10 +78,10 @@ class NextSends:
             chunk = lane.goes(ready, now_s).chunk
             yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.texts)
 
-    def _let_go(self, lane: AccountLane, now_s: float, *, draining: bool) -> Iterator[Effect]:
+    def _let_go(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
         """Wake the requests at the gate that may not be written any more, and the one that has a place."""
         for sending in lane.at_gate:
-            stopped = not sending.started and (draining or self.refusal(lane, sending))
+            stopped = not sending.started and (draining or self.refusal(lane, sending, now_ms))
             if stopped or now_s > sending.deadline_s:
                 yield Go(sending.chunk.intent)
             else:
@@ -94,17 +95,17 @@ class NextSends:
                 self.wake_s = min(self.wake_s, at_s)
 
     def _proposed(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
-        yield from self.batches.wanted(lane, now_s)
+        yield from self.batches.wanted(lane, now_s, now_ms)
         self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
         while True:
             at_s = lane.propose_at(now_s)
             if at_s > now_s:
                 self.wake_s = min(self.wake_s, at_s)
                 return
-            found = lane.next_piece(now_s, self.batches.loaded)
+            found = lane.next_piece(now_s, now_ms, self.batches.loaded)
             if found is None:
-                due_s = min((work.next_due_s(now_s) for _, work in lane.active()), default=NEVER)
-                self.wake_s = min(self.wake_s, due_s)
+                due_s = min((work.next_due_s(now_s) for _, work in lane.active(now_ms)), default=NEVER)
+                self.wake_s = min(self.wake_s, due_s, lane.released_s(now_s, now_ms))
                 return
             campaign, work, piece, campaigns = found
             count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns)

@@ -162,7 +162,7 @@ class Owner:
                     return True
         return False
 
-    def may_write(self, intent: int, account: str, now_s: float) -> bool | None:
+    def may_write(self, intent: int, account: str, now_s: float, now_ms: int) -> bool | None:
         """Called right before a request's first byte, when only the write is left.
 
         True: it must be written now, and has its place in the flow limit. False: it must be reported as never written.
@@ -170,15 +170,17 @@ class Owner:
         """
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
-        return False if sending is None else self._may_leave(lane, sending, sending.units, now_s)
+        return False if sending is None else self._may_leave(lane, sending, sending.units, now_s, now_ms)
 
-    def grant(self, intent: int, account: str, messages: int, now_s: float, *, started: bool = False) -> Grant | None:
+    def grant(
+        self, intent: int, account: str, messages: int, now_s: float, now_ms: int, *, started: bool = False
+    ) -> Grant | None:
         """Called by a link that has room for `messages` of this chunk: how many of them it must write now.
 
         It asks again for the others. No messages: none of the rest may ever be written, and is reported as never
         written. None: it waits at the gate; ask again at its Go. `started`: these are messages of a recipient whose
-        first one is out: no pause holds them back, and their time to live counts from the newest intent that was read
-        back as valid, because no next owner sends within it either.
+        first one is out: no pause and no hold keeps them back, and their time to live counts from the newest intent
+        that was read back as valid, because no next owner sends within it either.
         """
         lane = self.lanes[account]
         sending = lane.sending.get(intent)
@@ -186,7 +188,7 @@ class Owner:
             return NOTHING_EVER
         sending.started, sending.confirmed_s = started, self._confirmed_s
         units = lane.at_once(messages, now_s)
-        leaves = self._may_leave(lane, sending, units, now_s)
+        leaves = self._may_leave(lane, sending, units, now_s, now_ms)
         if leaves is None:
             return None
         if not leaves:
@@ -214,9 +216,9 @@ class Owner:
             sending.heard = (*known, event)
         tell(lane, verdict, event, now_s, now_ms)
 
-    def _may_leave(self, lane: AccountLane, sending: Sending, units: int, now_s: float) -> bool | None:
+    def _may_leave(self, lane: AccountLane, sending: Sending, units: int, now_s: float, now_ms: int) -> bool | None:
         lane.stands(sending, units, now_s)
-        sending.refused = self._refusal(lane, sending, now_s)
+        sending.refused = self._refusal(lane, sending, now_s, now_ms)
         if sending.refused:
             sending.waits_for = 0
             return False
@@ -226,14 +228,14 @@ class Owner:
         lane.leaves(sending, now_s)
         return True
 
-    def _refusal(self, lane: AccountLane, sending: Sending, now_s: float) -> str:
+    def _refusal(self, lane: AccountLane, sending: Sending, now_s: float, now_ms: int) -> str:
         if self.deposed:
             return "another process owns the lane"
         if now_s > sending.deadline_s:
             return lane.too_late(sending, now_s)
         if sending.started:
             return ""
-        return "stopping" if self.draining else self.next.refusal(lane, sending)
+        return "stopping" if self.draining else self.next.refusal(lane, sending, now_ms)
 
     def answered(
         self,

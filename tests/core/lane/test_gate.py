@@ -71,7 +71,7 @@ class Lane:
 
     def may_write(self, intent: int, now_s: float) -> bool | None:
         """What the owner says to a request that is built and connected."""
-        word = self.owner.may_write(intent, "spring", now_s)
+        word = self.owner.may_write(intent, "spring", now_s, 0)
         if word:
             self.written.append(intent)
         return word

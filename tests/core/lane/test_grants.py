@@ -25,7 +25,7 @@ def sent(lane: Lane, now_s: float = 0.0) -> Send:
 
 
 def grant(lane: Lane, send: Send, messages: int, now_s: float = 0.0, *, started: bool = False) -> Grant | None:
-    return lane.owner.grant(send.intent, "spring", messages, now_s, started=started)
+    return lane.owner.grant(send.intent, "spring", messages, now_s, 0, started=started)
 
 
 def answered(lane: Lane, send: Send, *runs: tuple[int, Verdict], now_s: float = 0.0, ids: bytes = b"") -> Outcomes:

@@ -77,7 +77,7 @@ class World:
 
     def _writes(self, intent: int, now_s: float) -> None:
         """A request is built and connected: it goes out if it may."""
-        may = self.owner.may_write(intent, "spring", now_s)
+        may = self.owner.may_write(intent, "spring", now_s, 0)
         if may is None:
             return
         send = self.at_gate.pop(intent)

@@ -173,16 +173,16 @@ def a_part_that_waits_to_leave_again_is_queued_again(patch: MonkeyPatch) -> None
 
 
 def a_paused_campaign_is_granted_on(patch: MonkeyPatch) -> None:
-    patch.setattr(Owner, "_refusal", lambda owner, lane, sending, now_s: "deposed" if owner.deposed else "")
+    patch.setattr(Owner, "_refusal", lambda owner, lane, sending, now_s, now_ms: "deposed" if owner.deposed else "")
 
 
 def a_deposed_owner_grants_on(patch: MonkeyPatch) -> None:
     real = Owner._refusal
 
-    def refusal(owner: Owner, lane: Any, sending: Any, now_s: float) -> str:
+    def refusal(owner: Owner, lane: Any, sending: Any, now_s: float, now_ms: int) -> str:
         deposed, owner.deposed = owner.deposed, False
         try:
-            return "" if deposed else real(owner, lane, sending, now_s)
+            return "" if deposed else real(owner, lane, sending, now_s, now_ms)
         finally:
             owner.deposed = deposed
 
@@ -215,8 +215,10 @@ def marks_are_written_after_the_write(patch: MonkeyPatch) -> None:
 def a_grant_is_counted_once_for_all_its_messages(patch: MonkeyPatch) -> None:
     real = Owner.grant
 
-    def grant(owner: Owner, intent: int, account: str, messages: int, now_s: float, *, started: bool = False) -> Any:
-        found = real(owner, intent, account, min(messages, 1), now_s, started=started)
+    def grant(
+        owner: Owner, intent: int, account: str, messages: int, now_s: float, now_ms: int, *, started: bool = False
+    ) -> Any:
+        found = real(owner, intent, account, min(messages, 1), now_s, now_ms, started=started)
         return found and type(found)(messages if found.messages else 0, found.ticket)
 
     patch.setattr(Owner, "grant", grant)

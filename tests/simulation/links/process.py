@@ -91,7 +91,8 @@ class ChunkGate:
     def grant(self, messages: int, resume: Callable[[], None], *, started: bool = False) -> Grant | None:
         process, send = self._process, self._send
         assert process.owner is not None
-        grant = process.owner.grant(send.intent, ACCOUNT, messages, process.world.now_s, started=started)
+        world = process.world
+        grant = process.owner.grant(send.intent, ACCOUNT, messages, world.now_s, world.now_ms, started=started)
         if grant is None:
             process.waiting[send.intent] = resume
         process.world.after(0.0, process.poll, process)

@@ -1,0 +1,1 @@
+"""When campaigns may be sent: sending hours, and what holds a campaign. Pure."""

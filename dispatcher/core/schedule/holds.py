@@ -1,0 +1,65 @@
+"""What holds a launched campaign that nobody paused: its hours, their end, and what else a person or a rule decides.
+
+Pure functions of facts on the log and the wall clock. Lanes ask `Campaign.held` (dispatcher/core/campaigns.py) before
+an intent and again right before the first byte; views ask the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from dispatcher.core.schedule.hours import END_OF_TIME_MS, Hours
+from schemas.records import AtClosing
+
+HoldWhy = Literal["hours", "closing"]
+
+HOLDS: Final[dict[HoldWhy, str]] = {
+    "hours": "outside its sending hours",
+    "closing": "its sending hours ended before everything was sent, and the rest waits until it is resumed",
+}
+"""Every reason of a hold, as a sentence about the campaign."""
+
+
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why nothing of a campaign is sent now. `until_ms` 0: until a person, a report or another fact ends it."""
+
+    why: HoldWhy
+    until_ms: int = 0
+
+
+class Schedule:
+    """The hours of one campaign. It began, or was resumed last, at `since_ms`.
+
+    The session that is open then, or the next one, is its own. With `at_closing` pause nothing is sent after it.
+    """
+
+    __slots__ = ("_closes_ms", "_known", "at_closing", "hours", "since_ms")
+
+    def __init__(self, hours: Hours, at_closing: AtClosing, since_ms: int) -> None:
+        self.hours: Final = hours
+        self.at_closing: Final = at_closing
+        self.since_ms: Final = since_ms
+        self._closes_ms: Final = hours.closes_ms(since_ms) if at_closing == "pause" else END_OF_TIME_MS
+        self._known: tuple[int, int, Hold | None] = (0, 0, None)  # the last answer, and from when to when it holds
+
+    @property
+    def ends_ms(self) -> int:
+        """When nothing more is sent until it is resumed; END_OF_TIME_MS: never."""
+        return self._closes_ms
+
+    def hold(self, now_ms: int) -> Hold | None:
+        """What holds it now."""
+        from_ms, to_ms, hold = self._known
+        if from_ms <= now_ms < to_ms:
+            return hold
+        if now_ms >= self._closes_ms:
+            self._known = (self._closes_ms, END_OF_TIME_MS, Hold("closing"))
+        else:
+            opens_ms, closes_ms = self.hours.session(now_ms)
+            if opens_ms <= now_ms:
+                self._known = (opens_ms, closes_ms, None)
+            else:
+                self._known = (now_ms, opens_ms, Hold("hours", opens_ms))
+        return self._known[2]
