@@ -7,6 +7,7 @@ LogError; then the vendor repeats, which is safe: the joiner counts once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -66,12 +67,15 @@ async def keep_dead_letter(log: Log, account: str, path: str, why: str, body: by
 
 
 def pack_reports(account: str, items: Sequence[ReportRow | Reports], at_ms: int) -> list[Entry]:
-    """Rows become records of columns, ROWS_MAX each; columns from a vendor's parser stay as they are."""
-    key = account.encode()
-    rows = [item for item in items if isinstance(item, ReportRow)]
-    records = [columns(account, rows[at : at + ROWS_MAX], at_ms) for at in range(0, len(rows), ROWS_MAX)]
-    records += [item for item in items if isinstance(item, Reports)]
-    return [Entry(key, encode(record)) for record in records]
+    """Neighbouring rows become records of columns, ROWS_MAX each; columns from a vendor's parser stay as they are."""
+    records: list[Reports] = []
+    for is_row, same in groupby(items, lambda item: isinstance(item, ReportRow)):
+        if is_row:
+            rows = [item for item in same if isinstance(item, ReportRow)]
+            records += [columns(account, rows[at : at + ROWS_MAX], at_ms) for at in range(0, len(rows), ROWS_MAX)]
+        else:
+            records += [item for item in same if isinstance(item, Reports)]
+    return [Entry(account.encode(), encode(record)) for record in records]
 
 
 def columns(account: str, rows: Sequence[ReportRow], at_ms: int) -> Reports:

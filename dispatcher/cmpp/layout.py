@@ -195,6 +195,17 @@ class Layout:
         more = " and what its list and content have" if self.variable else ""
         return f"{self.name} of {HEADER_BYTES + body_bytes} octets: its table says {due}{more}"
 
+    def octets_before(self, name: str) -> int:
+        """Octets of the body before this field; those before it are of fixed size."""
+        at = 0
+        for each, field in self.fields.items():
+            if each == name:
+                return at
+            if field.kind in (Kind.NUMBERS, Kind.CONTENT):
+                break
+            at += field.size
+        raise ValueError(f"{self.name} has no place for {name} that is always the same")
+
     def rows(self) -> Iterator[Row]:
         """The documentation of each field."""
         at, beyond = HEADER_BYTES, ""

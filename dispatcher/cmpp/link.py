@@ -8,7 +8,7 @@ Bytes and times go in, events come out, and what is to be written waits in `take
     link.send(batch, count, now_s)           the next ones of them, as many as `room` allows
     link.received(octets, now_s)             events: answers in columns, deliveries, the end
     link.tick(now_s)                         events of the timers; next due at `due_s`
-    link.acknowledge(sequence, ...)          once a delivery is durable
+    link.acknowledge(sequences, ...)         once deliveries are durable
     link.drain(now_s) / link.lost(...)       an end in good order / the connection is gone
 
 Frame i of a batch is called by the token `first_token` + i; the parts of a recipient are neighbours. Every frame that
@@ -17,16 +17,17 @@ still be answered late; that comes as an answer with `late`, and is evidence. A 
 this connection alone; another connection never sees it.
 
 There is no object per message: what is outstanding is a dictionary from Sequence_Id to token, and one record for each
-`send`. Answers that come together are read by one `struct` and leave as columns.
+`send`. Answers and reports that come together are read by one `struct`; answers leave as columns, reports as the octets
+of their frames.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import Counter, OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby, repeat
 from operator import itemgetter
 from typing import Any, Final, Literal
@@ -35,18 +36,27 @@ import msgspec
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import Frame, FrameReader, Malformed, read
-from dispatcher.cmpp.layout import RESPONSE, Pdu
+from dispatcher.cmpp.layout import HEADER, HEADER_BYTES, RESPONSE, Pdu
 from dispatcher.cmpp.login import AuthPad, connect, gateway_proof
 from dispatcher.cmpp.results import REPEATED
 from dispatcher.cmpp.submits import SEQUENCE_MAX, SubmitTemplate, next_sequence
 
 GIVEN_UP_MAX: Final = 1024
-DELIVERIES_MAX: Final = 1024
+DELIVERIES_MAX: Final = 4096
+"""Unacknowledged ones; further ones are told to come again."""
+
 LENGTH_WRONG: Final = 4
 COME_AGAIN: Final = 8
 ANSWER_BYTES: Final = 21
+_ANSWER: Final = HEADER.pack(ANSWER_BYTES, pdus.SUBMIT_RESP, 0)[:8]
+_ACKNOWLEDGEMENT: Final = HEADER.pack(ANSWER_BYTES, pdus.DELIVER_RESP, 0)[:8]
 _RESULT: Final = struct.Struct(">QB")
-ANSWERS_MAX: Final = 64  # read at once
+TOGETHER_MAX: Final = 64
+"""Answers, reports or acknowledgements that one `struct` reads or packs."""
+
+_DELIVER: Final = pdus.DELIVER.to_bytes(4, "big")
+_DELIVER_BYTES: Final = HEADER_BYTES + pdus.Deliver.layout.body_bytes_min
+_KIND_AT: Final = HEADER_BYTES + pdus.Deliver.layout.octets_before("registered_delivery")
 
 
 class State(Enum):
@@ -115,6 +125,23 @@ class Delivered(msgspec.Struct, frozen=True):
     deliver: pdus.Deliver
 
 
+class Reported(msgspec.Struct, frozen=True):
+    """Several reports that came together: their `frames`, of `frame_bytes` each, well cut; what they hold is not read.
+    They are acknowledged as other deliveries are.
+    """
+
+    sequences: Sequence[int]
+    frames: bytes
+    frame_bytes: int
+
+    def delivers(self) -> Iterator[pdus.Deliver]:
+        """Each of them by itself."""
+        for at in range(0, len(self.frames), self.frame_bytes):
+            deliver = pdus.Deliver.layout.unpack(self.frames[at + HEADER_BYTES : at + self.frame_bytes])
+            assert isinstance(deliver, pdus.Deliver)
+            yield deliver
+
+
 class Asked(msgspec.Struct, frozen=True):
     """The answer to a QUERY or a CANCEL; None if there was none."""
 
@@ -129,7 +156,7 @@ class Ended(msgspec.Struct, frozen=True):
     unknown: list[int]
 
 
-Event = LoggedIn | Refused | Answers | Unanswered | Delivered | Asked | Ended
+Event = LoggedIn | Refused | Answers | Unanswered | Delivered | Reported | Asked | Ended
 
 REFUSALS: Final[dict[int, str]] = {
     1: "the gateway says that the structure of the login is wrong",
@@ -227,6 +254,11 @@ class Link:
         return len(self._open) + len(self._asked)
 
     @property
+    def unacknowledged(self) -> int:
+        """Deliveries that are not acknowledged."""
+        return len(self._deliveries)
+
+    @property
     def due_s(self) -> float | None:
         """When `tick` has something to do at the latest; None: never."""
         settings = self._settings
@@ -295,11 +327,14 @@ class Link:
         self._asked[asked.sequence] = asked
         self._write(asked.frame, now_s)
 
-    def acknowledge(self, sequence: int, result: int, now_s: float) -> None:
-        """Answer a delivery: 0 once it is durable, 8 if it is to come again."""
-        msg_id = self._deliveries.pop(sequence, None)
-        if msg_id is not None and self.state is not State.ENDED:
-            self._write(pdus.DeliverResp(msg_id, result).pack(sequence), now_s)
+    def acknowledge(self, sequences: Sequence[int], result: int, now_s: float) -> None:
+        """Answer these deliveries: 0 once they are durable, 8 if they are to come again."""
+        known = [(each, msg_id) for each in sequences if (msg_id := self._deliveries.pop(each, None)) is not None]
+        if known and self.state is not State.ENDED:
+            for at in range(0, len(known), TOGETHER_MAX):
+                some = known[at : at + TOGETHER_MAX]
+                values = [value for sequence, msg_id in some for value in (_ACKNOWLEDGEMENT, sequence, msg_id, result)]
+                self._write(_answers(len(some)).pack(*values), now_s)
             self._terminate_if_drained(now_s)
 
     def drain(self, now_s: float) -> list[Event]:
@@ -346,14 +381,38 @@ class Link:
         return self.state is State.ENDED
 
     def _sweep(self, octets: bytes, events: list[Event]) -> bytes:
-        """Take the answers to SUBMITs at the beginning; what is behind them."""
-        while count := min(len(octets) // ANSWER_BYTES, ANSWERS_MAX):
-            values = _answers(count).unpack_from(octets)
-            if values[0::5].count(ANSWER_BYTES) != count or values[1::5].count(pdus.SUBMIT_RESP) != count:
-                break
-            self._answered(values[2::5], values[3::5], values[4::5], events)
-            octets = octets[count * ANSWER_BYTES :]
-        return octets
+        """Take the answers to SUBMITs and the reports at the beginning; what is behind them."""
+        at = 0
+        while taken := self._sweep_answers(octets, at, events) or self._sweep_reports(octets, at, events):
+            at += taken
+        return octets[at:] if at else octets
+
+    def _sweep_answers(self, octets: bytes, at: int, events: list[Event]) -> int:
+        """How many octets of answers were taken."""
+        count = min((len(octets) - at) // ANSWER_BYTES, TOGETHER_MAX)
+        if count < 1 or octets[at : at + 8] != _ANSWER:
+            return 0
+        values = _answers(count).unpack_from(octets, at)
+        count = _leading(values[0::4])
+        end = 4 * count
+        self._answered(values[1:end:4], values[2:end:4], values[3:end:4], events)
+        return count * ANSWER_BYTES
+
+    def _sweep_reports(self, octets: bytes, at: int, events: list[Event]) -> int:
+        """How many octets of reports of one length were taken, if there are several and room for all."""
+        size = int.from_bytes(octets[at : at + 4], "big")
+        if octets[at + 4 : at + 8] != _DELIVER or size < _DELIVER_BYTES:
+            return 0
+        count = min((len(octets) - at) // size, TOGETHER_MAX, DELIVERIES_MAX - len(self._deliveries))
+        kind = octets[at + _KIND_AT : at + _KIND_AT + 2]
+        if count < 2 or kind != bytes((1, (size - _DELIVER_BYTES) & 0xFF)):
+            return 0
+        values = _reports(size, count).unpack_from(octets, at)
+        count = min(_leading(values[0::4]), _leading(values[3::4]))
+        sequences = values[1 : 4 * count : 4]
+        self._deliveries.update(zip(sequences, values[2 : 4 * count : 4], strict=True))
+        events.append(Reported(sequences, octets[at : at + count * size], size))
+        return count * size
 
     def _take_answers(self, frames: list[Frame], events: list[Event]) -> None:
         """Answers to SUBMITs that came among other frames."""
@@ -591,7 +650,21 @@ class Link:
         self._output.append(octets)
 
 
+def _leading(values: Sequence[object]) -> int:
+    """How many at the beginning are equal."""
+    first, count = values[0], len(values)
+    if values.count(first) == count:
+        return count
+    return next(place for place, value in enumerate(values) if value != first)
+
+
 @cache
 def _answers(count: int) -> struct.Struct:
-    """This many SUBMIT_RESPs with their headers; each has five values."""
-    return struct.Struct(">" + "IIIQB" * count)
+    """This many SUBMIT_RESPs or DELIVER_RESPs: length and command, Sequence_Id, Msg_Id, Result."""
+    return struct.Struct(">" + "8sIQB" * count)
+
+
+@lru_cache(maxsize=4 * TOGETHER_MAX)
+def _reports(size: int, count: int) -> struct.Struct:
+    """This many DELIVERs of `size` octets: length and command, Sequence_Id, Msg_Id, what kind and how long."""
+    return struct.Struct(">" + f"8sIQ{_KIND_AT - 20}x2s{size - _KIND_AT - 2}x" * count)

@@ -14,7 +14,7 @@ import msgspec
 from dispatcher.core.lane.answers.verdict import RunsAnswer, Verdict
 from dispatcher.core.lane.gate import Grant
 from dispatcher.vendors.seam.exchange import Answer, Balance, ReportRow, Request
-from schemas.records import Inbound
+from schemas.records import Inbound, Reports
 
 T = TypeVar("T")
 
@@ -77,9 +77,9 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Deliveries(msgspec.Struct, frozen=True):
-    """What a vendor delivered on its own: reports, messages, and (why, bytes) of what is neither."""
+    """What a vendor delivered on its own: reports in the order they came, messages, (why, bytes) of what is neither."""
 
-    reports: list[ReportRow]
+    reports: list[ReportRow | Reports]
     messages: list[Inbound]
     unreadable: list[tuple[str, bytes]]
 

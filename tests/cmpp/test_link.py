@@ -15,6 +15,7 @@ from dispatcher.cmpp.link import (
     Ended,
     LoggedIn,
     Refused,
+    Reported,
     State,
     Unanswered,
 )
@@ -266,9 +267,9 @@ def test_a_delivery_is_answered_only_when_it_is_acknowledged() -> None:
     wire.gets(deliver.pack(0))
     assert wire.events == [Delivered(0, deliver)]
     assert wire.link.take_output() == b""
-    wire.link.acknowledge(0, 8, wire.now_s)
+    wire.link.acknowledge([0], 8, wire.now_s)
     assert wire.written() == [(0, pdus.DeliverResp(ONE, 8))]
-    wire.link.acknowledge(0, 0, wire.now_s)
+    wire.link.acknowledge([0], 0, wire.now_s)
     assert wire.written() == []
 
 
@@ -276,6 +277,48 @@ def test_a_flood_of_deliveries_is_told_to_come_again() -> None:
     wire = Wire().open()
     wire.gets(b"".join(pdus.Deliver(msg_id=n).pack(n) for n in range(DELIVERIES_MAX + 5)))
     assert len(wire.all(Delivered)) == DELIVERIES_MAX
+    assert {pdu.result for _, pdu in wire.written()} == {8}
+    assert wire.link.counts["deliveries_refused"] == 5
+
+
+def report(msg_id: int) -> bytes:
+    body = pdus.ReportBody(msg_id, b"DELIVRD", b"2601312359", b"2601312359", NUMBERS[0]).pack(0)[12:]
+    return pdus.Deliver(msg_id, registered_delivery=1, msg_content=body).pack(msg_id)
+
+
+def test_reports_that_come_together_leave_together_and_are_acknowledged_together() -> None:
+    wire = Wire().open()
+    sequences = wire.submit(4)
+    answers = b"".join(pdus.SubmitResp(s, 0).pack(s) for s in sequences)
+    reports = b"".join(map(report, range(1, 101)))
+    wire.gets(answers + reports + pdus.Deliver(msg_id=200).pack(200) + report(201))
+    assert [type(event) for event in wire.events] == [Answers, Reported, Reported, Delivered, Delivered]
+    assert [len(event.sequences) for event in wire.all(Reported)] == [64, 36]
+    assert b"".join(event.frames for event in wire.all(Reported)) == reports
+    assert [each.msg_id for event in wire.all(Reported) for each in event.delivers()] == list(range(1, 101))
+    assert wire.link.unacknowledged == 102
+    wire.link.acknowledge(range(1, 102), 0, 0.0)
+    assert wire.written() == [(n, pdus.DeliverResp(n, 0)) for n in range(1, 101)]
+    wire.link.acknowledge([200, 201, 200], 8, 0.0)
+    assert wire.written() == [(n, pdus.DeliverResp(n, 8)) for n in (200, 201)]
+
+
+@pytest.mark.parametrize("cut", [1, 11, 12, 13, 144, 145, 146, 1_000])
+def test_reports_are_the_same_however_their_bytes_are_cut(cut: int) -> None:
+    wire = Wire().open()
+    octets = b"".join(map(report, range(1, 41)))
+    for at in range(0, len(octets), cut):
+        wire.gets(octets[at : at + cut])
+    found = {event.deliver.msg_id for event in wire.all(Delivered)}
+    found |= {each.msg_id for event in wire.all(Reported) for each in event.delivers()}
+    assert found == set(range(1, 41))
+    assert wire.link.unacknowledged == 40
+
+
+def test_a_flood_of_reports_is_told_to_come_again() -> None:
+    wire = Wire().open()
+    wire.gets(b"".join(map(report, range(1, DELIVERIES_MAX + 6))))
+    assert wire.link.unacknowledged == DELIVERIES_MAX
     assert {pdu.result for _, pdu in wire.written()} == {8}
     assert wire.link.counts["deliveries_refused"] == 5
 
@@ -369,7 +412,7 @@ def test_a_drained_link_waits_for_deliveries_to_be_acknowledged() -> None:
     wire.gets(pdus.Deliver(msg_id=1).pack(1))
     wire.link.drain(0.0)
     assert wire.written() == []
-    wire.link.acknowledge(1, 0, 0.0)
+    wire.link.acknowledge([1], 0, 0.0)
     wire.sends(pdus.DeliverResp, pdus.Terminate)
 
 

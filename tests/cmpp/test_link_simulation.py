@@ -14,7 +14,7 @@ import pytest
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import FrameReader, read
-from dispatcher.cmpp.link import Answers, Batch, Delivered, Ended, Event, Link, LoggedIn, State, Unanswered
+from dispatcher.cmpp.link import Answers, Batch, Delivered, Ended, Event, Link, LoggedIn, Reported, State, Unanswered
 from dispatcher.cmpp.results import Effect, effect
 from tests.cmpp.link_kit import NUMBERS, SETTINGS, TEMPLATE, TIMESTAMP
 
@@ -163,7 +163,9 @@ class History:
                         self.final(self.recipients[token])
                         self.unknown.add(self.recipients[token])
                 case Delivered(sequence, _):
-                    self.link.acknowledge(sequence, 0, self.now_s)
+                    self.link.acknowledge([sequence], 0, self.now_s)
+                case Reported(sequences):
+                    self.link.acknowledge(sequences, 0, self.now_s)
                 case LoggedIn():
                     pass
                 case _:

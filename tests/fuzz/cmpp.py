@@ -18,7 +18,7 @@ from collections import Counter
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import FRAME_BYTES_MAX, FrameReader, Malformed, read
-from dispatcher.cmpp.link import DELIVERIES_MAX, Answers, Delivered, Ended, Link, State, Unanswered
+from dispatcher.cmpp.link import DELIVERIES_MAX, Answers, Delivered, Ended, Link, Reported, State, Unanswered
 from tests.cmpp.link_kit import NUMBERS, SETTINGS, TEMPLATE, TIMESTAMP
 from tests.cmpp.vectors import FRAMES
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, SP_ID, SUBMIT, Ismg, hashed, ismg
@@ -81,7 +81,10 @@ def try_link(dice: random.Random) -> str:
                 case Unanswered(tokens) | Ended(_, tokens):
                     final.update(tokens)
                 case Delivered(sequence, _) if dice.randrange(2):
-                    link.acknowledge(sequence, 0, now_s)
+                    link.acknowledge([sequence], 0, now_s)
+                case Reported(sequences) if dice.randrange(2):
+                    assert len(list(event.delivers())) == len(sequences)
+                    link.acknowledge(sequences, 0, now_s)
         assert link.outstanding <= SETTINGS.window
         assert link._reader.pending_bytes < FRAME_BYTES_MAX
         assert len(link._deliveries) <= DELIVERIES_MAX

@@ -23,6 +23,7 @@ from dispatcher.cmpp.link import (
     Link,
     LoggedIn,
     Refused,
+    Reported,
     State,
     Unanswered,
 )
@@ -45,6 +46,11 @@ STEADY_S: Final = 30.0
 """A session of this length makes the next pause short again."""
 
 TOKENS: Final = 1 << 48
+READ_ON_BELOW: Final = 768
+"""With as many unacknowledged deliveries it stops reading: with one more read (256 KiB) they are below the link's
+bound.
+"""
+
 ENDED_CHUNKS_MAX: Final = 16
 """Ended chunks that late answers may still belong to."""
 
@@ -61,7 +67,7 @@ class Connection(asyncio.Protocol):
         number: int,
         *,
         changed: Callable[[Verdict | None], None],
-        delivered: Callable[[Connection, Delivered], None],
+        delivered: Callable[[Connection, Delivered | Reported], None],
     ) -> None:
         self.link = Link(vendor.settings)
         self.why = "not connected yet"
@@ -77,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._ended_chunks: list[ChunkSend] = []
         self._token = 0
         self._blocked = False
+        self._waits_for_log = False
         self._leaving = False
         self._refusals = 0
         self._refused_for_good = False
@@ -111,8 +118,10 @@ class Connection(asyncio.Protocol):
         """Answer these deliveries of `link`, if that is still the session."""
         now_s = time.monotonic()
         if link is self.link:
-            for sequence in sequences:
-                link.acknowledge(sequence, result, now_s)
+            link.acknowledge(sequences, result, now_s)
+            if self._waits_for_log and link.unacknowledged < READ_ON_BELOW and self._transport is not None:
+                self._waits_for_log = False
+                self._transport.resume_reading()
             self._flush()
 
     def abandon(self) -> None:
@@ -174,12 +183,15 @@ class Connection(asyncio.Protocol):
             transport.abort()
             return
         self._transport = transport
-        self._blocked = False
+        self._blocked = self._waits_for_log = False
         self.link.connected(datetime.now(SHANGHAI).strftime("%m%d%H%M%S"), time.monotonic())
         self._flush()
 
     def data_received(self, data: bytes) -> None:
         self._happened(self.link.received(data, time.monotonic()))
+        if self.link.unacknowledged >= READ_ON_BELOW and self._transport is not None:
+            self._waits_for_log = True
+            self._transport.pause_reading()
         self._go()
 
     def eof_received(self) -> bool:
@@ -257,7 +269,7 @@ class Connection(asyncio.Protocol):
             match event:
                 case Answers():
                     self._answered(event)
-                case Delivered():
+                case Delivered() | Reported():
                     self._delivered(self, event)
                 case Unanswered():
                     for chunk, frames, _ in self._of_chunks(event.tokens):

@@ -3,7 +3,7 @@
 Connections are open while the lane is owned, for what the gateway delivers also when nothing is sent. A chunk goes to
 the open connection with the least to do and stays there: parts in order on one connection, and no frame is ever written
 to two. A delivery is acknowledged once the log has it; if the log does not take it, the gateway is told to come again.
-Bounded: each link holds at most its bound of deliveries (dispatcher/cmpp/link.py) and refuses further ones for now.
+Bounded: a link with many unacknowledged deliveries reads no further (connection.py), so a flood waits at the gateway.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Final
 
 from dispatcher.clock import now_ms
-from dispatcher.cmpp.link import COME_AGAIN, Delivered, Link
+from dispatcher.cmpp.link import COME_AGAIN, Delivered, Link, Reported
 from dispatcher.cmpp.long_texts import References
+from dispatcher.cmpp.pdus import Deliver
 from dispatcher.cmpp.submits import SubmitTemplate
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, RunsAnswer, Verdict
@@ -37,7 +40,7 @@ TAKEN_TOGETHER_MAX: Final = 4096
 
 log = get_logger(__name__)
 
-_Held = tuple[Connection, Link, Delivered]
+_Held = tuple[Connection, Link, Delivered | Reported]
 
 
 class LinkDriver:
@@ -157,7 +160,7 @@ class LinkDriver:
 
     # --- deliveries ---
 
-    def _delivered(self, connection: Connection, delivered: Delivered) -> None:
+    def _delivered(self, connection: Connection, delivered: Delivered | Reported) -> None:
         self._held.append((connection, connection.link, delivered))
         self._arrived.set()
 
@@ -178,25 +181,55 @@ class LinkDriver:
                 self._logger.error("deliveries refused for now", deliveries=len(held), error=str(error))
             by_link: dict[tuple[Connection, Link], list[int]] = {}
             for connection, link, delivered in held:
-                by_link.setdefault((connection, link), []).append(delivered.sequence)
+                sequences = by_link.setdefault((connection, link), [])
+                sequences += delivered.sequences if isinstance(delivered, Reported) else (delivered.sequence,)
             for (connection, link), sequences in by_link.items():
                 connection.acknowledge(sequences, result, link)
             if failures:
                 await asyncio.sleep(LOG_AWAY.pause_s(failures))
 
     def _read(self, held: list[_Held]) -> Deliveries:
+        """What they hold, in the order in which they came: of several reports on one message the first one counts."""
         received_ms = now_ms()
         found = Deliveries([], [], [])
-        for _, _, delivered in held:
-            try:
-                match self.vendor.read(delivered.deliver, self.account, received_ms):
-                    case ReportRow() as row:
-                        found.reports.append(row)
-                    case Inbound() as message:
-                        found.messages.append(message)
-                    case Unreadable(why, body):
-                        found.unreadable.append((why, body))
-            except Exception as error:  # a mistake in a vendor's file must not end the lane, nor lose what came
-                self._logger.error("vendor-code-failed", error=type(error).__name__)
-                found.unreadable.append((f"our code failed: {type(error).__name__}", delivered.deliver.msg_content))
+        for frame_bytes, group in groupby((delivered for _, _, delivered in held), _frame_bytes):
+            same = list(group)
+            if not frame_bytes or not self._read_reports(same, frame_bytes, received_ms, found):
+                self._read_each(same, received_ms, found)
         return found
+
+    def _read_reports(
+        self, together: Sequence[Delivered | Reported], frame_bytes: int, received_ms: int, found: Deliveries
+    ) -> bool:
+        """Whether these reports of one length could be read in columns."""
+        frames = b"".join(each.frames for each in together if isinstance(each, Reported))
+        try:
+            reports = self.vendor.read_reports(frames, frame_bytes, self.account, received_ms)
+        except Exception as error:
+            self._logger.error("vendor-code-failed", error=type(error).__name__)
+            return False
+        found.reports.extend(reports or ())
+        return reports is not None
+
+    def _read_each(self, deliveries: Iterable[Delivered | Reported], received_ms: int, found: Deliveries) -> None:
+        for delivered in deliveries:
+            for deliver in delivered.delivers() if isinstance(delivered, Reported) else (delivered.deliver,):
+                self._read_one(deliver, received_ms, found)
+
+    def _read_one(self, deliver: Deliver, received_ms: int, found: Deliveries) -> None:
+        try:
+            match self.vendor.read(deliver, self.account, received_ms):
+                case ReportRow() as row:
+                    found.reports.append(row)
+                case Inbound() as message:
+                    found.messages.append(message)
+                case Unreadable(why, body):
+                    found.unreadable.append((why, body))
+        except Exception as error:  # a mistake in a vendor's file must not end the lane, nor lose what came
+            self._logger.error("vendor-code-failed", error=type(error).__name__)
+            found.unreadable.append((f"our code failed: {type(error).__name__}", deliver.msg_content))
+
+
+def _frame_bytes(delivered: Delivered | Reported) -> int:
+    """The length of each of several reports; 0 for one delivery."""
+    return delivered.frame_bytes if isinstance(delivered, Reported) else 0

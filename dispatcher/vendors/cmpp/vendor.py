@@ -22,12 +22,12 @@ from dispatcher.cmpp.texts import CHARSETS, Coding, format_of
 from dispatcher.core.messages.text import Split, not_carried
 from dispatcher.errors import TextError
 from dispatcher.vendors.cmpp.codes import CODES, LOGIN, REPORT_CODES
-from dispatcher.vendors.cmpp.deliveries import ReportLayout, read_delivery
+from dispatcher.vendors.cmpp.deliveries import ReportLayout, read_delivery, read_report_frames
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.text_checks import check_length
 from dispatcher.vendors.seam.link import LinkVendor, Unreadable
 from dispatcher.vendors.seam.vendor import Codes, Kind, Limits, Message, ReportCodes, ReportRow, Secret, Verdict
-from schemas.records import Inbound
+from schemas.records import Inbound, Reports
 
 PORT: Final = 7890
 CHUNK_NUMBERS: Final = 500
@@ -252,6 +252,9 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
 
     def read(self, deliver: Deliver, account: str, received_ms: int) -> ReportRow | Inbound | Unreadable:
         return read_delivery(deliver, account, received_ms, self.report_layout)
+
+    def read_reports(self, frames: bytes, frame_bytes: int, account: str, received_ms: int) -> list[Reports] | None:
+        return read_report_frames(frames, frame_bytes, account, received_ms, self.report_layout)
 
     def _extension(self, value: str) -> str:
         if _DIGITS.fullmatch(value) and len(self.src_id) + len(value) <= SRC_ID_BYTES_MAX:

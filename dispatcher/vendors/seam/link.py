@@ -17,7 +17,7 @@ from dispatcher.cmpp.submits import SubmitTemplate
 from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.vendors.seam.exchange import ReportRow
 from dispatcher.vendors.seam.vendor import Message, Vendor
-from schemas.records import Inbound
+from schemas.records import Inbound, Reports
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -88,6 +88,10 @@ class LinkVendor(Vendor, frozen=True, kw_only=True):
     def read(self, deliver: Deliver, account: str, received_ms: int) -> ReportRow | Inbound | Unreadable:
         """What a delivery holds."""
         raise NotImplementedError
+
+    def read_reports(self, frames: bytes, frame_bytes: int, account: str, received_ms: int) -> list[Reports] | None:
+        """What these DELIVERs of one length hold, all at once, as `read` reads each of them; None: read each."""
+        return None
 
     def check(self) -> str | None:
         try:

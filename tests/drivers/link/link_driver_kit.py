@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from dispatcher.arrivals import pack_reports
 from dispatcher.core.lane.answers.verdict import RunsAnswer, Verdict
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.drivers.link.driver import LinkDriver
 from dispatcher.drivers.port import Columns, Deliveries
 from dispatcher.vendors.cmpp.vendor import Cmpp
 from dispatcher.vendors.seam.vendor import Message, Secret
+from schemas.codec import decode
+from schemas.records import Reports
 from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, Ismg, ismg
 from tests.waiting import until
 
@@ -35,6 +39,16 @@ class Lane:
     logins: list[Verdict | None] = field(default_factory=list)
     taken: list[Deliveries] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    busy: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: the log takes nothing yet."""
+
+    def __post_init__(self) -> None:
+        self.busy.set()
+
+    def reports(self) -> list[tuple[int, str, str]]:
+        """Number, id and code of every report that was taken, in order."""
+        entries = [entry for each in self.taken for entry in pack_reports("polar", each.reports, 0)]
+        return [row for entry in entries for row in rows_of(decode(entry.value))]
 
     def may_write(self) -> bool:
         raise AssertionError("a link asks for messages")
@@ -71,6 +85,7 @@ class Lane:
     async def take(self, deliveries: Deliveries) -> None:
         if self.failures:
             raise self.failures.pop()
+        await self.busy.wait()
         self.taken.append(deliveries)
 
     def login(self, verdict: Verdict | None) -> None:
@@ -126,6 +141,15 @@ async def sender(
         finally:
             await made.driver.close()
             await asyncio.sleep(0)
+
+
+def rows_of(record: object) -> list[tuple[int, str, str]]:
+    """Number, id and code of each report of a record."""
+    assert isinstance(record, Reports)
+    numbers = array("q", record.numbers)
+    ids = [record.ids[place] for place in array("I", record.id_index)]
+    codes = [record.codes[place] for place in array("H", record.code_index)]
+    return list(zip(numbers, ids, codes, strict=True))
 
 
 def words(answer: RunsAnswer) -> list[tuple[int, str, str]]:

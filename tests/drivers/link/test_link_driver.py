@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from array import array
 
+import msgspec
 import pytest
 import uvloop
 
+from dispatcher.cmpp import pdus
+from dispatcher.cmpp.link import DELIVERIES_MAX
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.drivers.link import connection as sessions
 from dispatcher.drivers.link import driver as links
+from dispatcher.drivers.link.connection import READ_ON_BELOW
 from dispatcher.errors import LogUnavailable
+from dispatcher.vendors.seam.vendor import ReportRow
+from schemas.records import Reports
 from tests.drivers.link.link_driver_kit import FIRST, Lane, sender, words
-from tests.loadtest.sim.cmpp.cmpp_kit import NOW
+from tests.loadtest.sim.cmpp.cmpp_kit import NEVER, NOW
 from tests.waiting import until
 
 LONG = "测" * 100
@@ -244,9 +250,9 @@ async def test_reports_are_taken_before_they_are_acknowledged():
     async with sender(NOW) as it:
         answer = await it.send(30)
         await it.figure("waiting", 0)
-        reports = [row for each in it.lane.taken for row in each.reports]
-        assert sorted(row.number for row in reports) == list(range(FIRST, FIRST + 30))
-        assert {int(row.vendor_id) for row in reports} == set(array("Q", answer.ids))
+        reports = it.lane.reports()
+        assert sorted(number for number, _, _ in reports) == list(range(FIRST, FIRST + 30))
+        assert {int(vendor_id) for _, vendor_id, _ in reports} == set(array("Q", answer.ids))
 
 
 async def test_a_log_that_is_away_makes_the_gateway_come_again():
@@ -254,7 +260,40 @@ async def test_a_log_that_is_away_makes_the_gateway_come_again():
         it.lane.failures = [LogUnavailable("away")] * 2
         await it.send(5)
         numbers = set(range(FIRST, FIRST + 5))
-        await until(lambda: {row.number for each in it.lane.taken for row in each.reports} == numbers)
+        await until(lambda: {number for number, _, _ in it.lane.reports()} == numbers)
+
+
+async def test_reports_in_columns_and_one_by_one_stay_in_the_order_in_which_they_came():
+    async with sender(NEVER) as it:
+        await it.is_open()
+        [session] = it.gateway.sim.gateway.sessions
+        kinds = ["DELIVRD", "DELIVRD", "UNDELIV", "DELIVRD", "EXPIRED"]
+        reports = [it.gateway.sim.gateway.report_pdu(n, n, b"13800138000", kind) for n, kind in enumerate(kinds, 1)]
+        body = pdus.ReportBodyWide(3, b"UNDELIV", b"2601312359", b"2601312359", b"+8613800138000")
+        odd = msgspec.structs.replace(reports[2], msg_content=body.pack(0)[12:])
+        frames = [*reports[:2], odd, *reports[3:]]
+        session._write(b"".join(each.pack(n) for n, each in enumerate(frames, 1)))
+        await until(lambda: len(it.lane.reports()) == len(kinds))
+        assert it.lane.reports() == [(FIRST, str(n), kind) for n, kind in enumerate(kinds, 1)]
+        assert [type(each) for taken in it.lane.taken for each in taken.reports] == [Reports, ReportRow, Reports]
+
+
+async def test_a_flood_waits_at_the_gateway_while_the_log_works_and_nothing_is_refused():
+    async with sender(NEVER) as it:
+        await it.is_open()
+        gateway = it.gateway.sim.gateway
+        [session], [connection] = gateway.sessions, it.driver._connections
+        flood = b"".join(gateway.made_message(b"13800138000", b"flood", n).pack(n) for n in range(10_000))
+        it.lane.busy.clear()
+        session._write(flood)
+        await until(lambda: connection.link.unacknowledged >= READ_ON_BELOW, "the link stops reading")
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert connection.link.unacknowledged < DELIVERIES_MAX
+        it.lane.busy.set()
+        await until(lambda: sum(len(each.messages) for each in it.lane.taken) == 10_000, "the flood is taken")
+        assert connection.link.counts["deliveries_refused"] == 0
+        assert words(await it.send(3)) == [(3, "accepted", "0")]
 
 
 async def test_a_flood_of_messages_is_taken_whole_and_holds_nobody_up():

@@ -168,7 +168,7 @@ def test_every_delivery_is_served_once_and_in_order_however_the_bytes_are_cut(se
     served = wire.all(Delivered)
     assert [each.deliver.msg_id for each in served] == list(range(DELIVERIES_MAX))
     for each in served:
-        wire.link.acknowledge(each.sequence, 0, 0.0)
+        wire.link.acknowledge([each.sequence], 0, 0.0)
     assert [(sequence, pdu.msg_id, pdu.result) for sequence, pdu in wire.written()] == [
         (n, n, 0) for n in range(DELIVERIES_MAX)
     ]

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from dispatcher.cmpp.link import Answers, Delivered, Ended, Event, Link, LinkSettings, State, Unanswered
+from dispatcher.cmpp.link import Answers, Delivered, Ended, Event, Link, LinkSettings, Reported, State, Unanswered
+from dispatcher.cmpp.pdus import Deliver
 from dispatcher.cmpp.reports import read_report
 from dispatcher.cmpp.submits import SubmitTemplate
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, SECRET, SP_ID, SUBMIT, Ismg, ismg
@@ -19,6 +20,13 @@ MESSAGES = 200
 NUMBERS = [b"%d" % (13_800_000_000 + place) for place in range(MESSAGES)]
 TEMPLATE = SubmitTemplate([SUBMIT])
 SETTINGS = LinkSettings(sp_id=SP_ID, secret=SECRET)
+
+
+def reported_id(deliver: Deliver) -> int:
+    """The Msg_Id of the message that a report is about."""
+    report = read_report(deliver.msg_content)
+    assert report is not None
+    return report.msg_id
 
 
 class Driver:
@@ -60,10 +68,11 @@ class Driver:
                     assert not any(results)
                     self.ids.update(zip(tokens, msg_ids, strict=True))
                 case Delivered(sequence, deliver):
-                    report = read_report(deliver.msg_content)
-                    assert report is not None
-                    self.reported.add(report.msg_id)
-                    self.link.acknowledge(sequence, 0, time.monotonic())
+                    self.reported.add(reported_id(deliver))
+                    self.link.acknowledge([sequence], 0, time.monotonic())
+                case Reported(sequences):
+                    self.reported |= set(map(reported_id, event.delivers()))
+                    self.link.acknowledge(sequences, 0, time.monotonic())
                 case Unanswered(tokens) | Ended(_, tokens):
                     self.unknown.update(tokens)
                     if isinstance(event, Ended):
