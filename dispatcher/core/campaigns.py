@@ -1,25 +1,31 @@
 """The fold of the `campaigns` topic: every campaign's definition and control, and facts about accounts.
 
-The first Launched of an id wins; pausing, cancelling and weight changes may be read before it (compaction). This is the
-only fold of that topic.
+The first Launched of an id that counts wins (one made from a draft counts only if it is of the revision in force, see
+core/drafts.py); pausing, cancelling and weight changes may be read before it (compaction). This is the only fold of
+that topic.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
+from dispatcher.core.drafts import Draft
 from dispatcher.core.schedule.holds import Hold, Schedule
 from dispatcher.core.schedule.hours import ALWAYS, Hours
 from schemas.records import (
     AnyRecord,
+    Approved,
     BalanceAsked,
     Cancelled,
     CheckpointAt,
     Closed,
+    Drafted,
     Flowed,
     HoursChanged,
     Launched,
     Operated,
+    Scheduled,
+    StartFailed,
     Stopped,
     SuppressionSnapshotAt,
     Weighed,
@@ -45,17 +51,23 @@ class OperationState:
 
 
 class Campaign:
-    """One campaign on the log. `launched` is None until its commit point was read."""
+    """One campaign on the log. `launched` is None until its commit point was read; until then it may have a `draft`.
+
+    `revision` is the one in force; `cancelled_by` cancelled it.
+    """
 
     __slots__ = (
         "_schedule",
         "cancelled",
+        "cancelled_by",
         "closed",
+        "draft",
         "flowed",
         "hours_changed",
         "id",
         "launched",
         "launched_offset",
+        "revision",
         "weighed",
     )
 
@@ -69,6 +81,9 @@ class Campaign:
         self.weighed: Weighed | None = None
         self.hours_changed: HoursChanged | None = None
         self._schedule: Schedule | None = None
+        self.draft: Draft | None = None
+        self.revision = ""
+        self.cancelled_by = ""
 
     @property
     def paused(self) -> bool:
@@ -88,6 +103,10 @@ class Campaign:
         if self.weighed:
             return self.weighed.urgent
         return self.launched.urgent if self.launched else False
+
+    def may_be_launched_as(self, revision: str) -> bool:
+        """Whether a launch of this revision ("": not of a draft) counts after what was read so far."""
+        return not revision or (revision == self.revision and not self.cancelled)
 
     @property
     def sends(self) -> bool:
@@ -135,14 +154,34 @@ class Campaigns:
         match record:
             case Launched():
                 campaign = self._at(record.campaign)
-                if campaign.launched is not None:
+                if campaign.launched is not None or not campaign.may_be_launched_as(record.revision):
                     return None
-                campaign.launched = record
+                campaign.launched, campaign.draft = record, None
                 campaign.launched_offset = offset
+            case Drafted():
+                campaign = self._at(record.campaign)
+                campaign.revision = record.revision
+                if campaign.launched is None:
+                    campaign.draft = Draft(record, campaign.draft)
+            case Scheduled():
+                campaign = self._at(record.campaign)
+                campaign.revision = record.revision
+                if campaign.draft is not None:
+                    campaign.draft.scheduled = record
+            case Approved():
+                campaign = self._at(record.campaign)
+                if campaign.draft is not None:
+                    campaign.draft.approve(record)
+            case StartFailed():
+                campaign = self._at(record.campaign)
+                if campaign.draft is not None:
+                    campaign.draft.failed = record
             case Flowed():
                 self._at(record.campaign).flowed = record
             case Cancelled():
-                self._at(record.campaign).cancelled = True
+                campaign = self._at(record.campaign)
+                campaign.cancelled = True
+                campaign.cancelled_by = campaign.cancelled_by or record.by
             case Closed():
                 campaign = self._at(record.campaign)
                 campaign.closed = campaign.closed or record

@@ -22,15 +22,21 @@ from schemas.records.base import (
     Why,
 )
 from schemas.records.campaigns import (
+    Approved,
     BalanceAsked,
     Cancelled,
     CheckpointAt,
     Closed,
+    DraftBatch,
+    Drafted,
+    DraftPlaces,
     Flowed,
     HoursChanged,
     Launched,
     Leg,
     Operated,
+    Scheduled,
+    StartFailed,
     Stopped,
     Weighed,
 )
@@ -53,6 +59,7 @@ from schemas.records.suppression import Suppression, SuppressionOrigin, Suppress
 
 __all__ = [
     "AnyRecord",
+    "Approved",
     "AtClosing",
     "BalanceAsked",
     "BalanceTold",
@@ -64,6 +71,9 @@ __all__ = [
     "Closed",
     "Dead",
     "Decided",
+    "DraftBatch",
+    "DraftPlaces",
+    "Drafted",
     "Effect",
     "Finished",
     "Flowed",
@@ -87,7 +97,9 @@ __all__ = [
     "Resolved",
     "ResolvedAs",
     "Run",
+    "Scheduled",
     "Slice",
+    "StartFailed",
     "Stop",
     "Stopped",
     "Suppression",
@@ -103,6 +115,10 @@ __all__ = [
 
 AnyRecord = (
     Launched
+    | Drafted
+    | Scheduled
+    | Approved
+    | StartFailed
     | Flowed
     | HoursChanged
     | Cancelled

@@ -32,6 +32,10 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     `hours`: minutes of the week in Asia/Shanghai (dispatcher/core/schedule/hours.py) in which it may be sent, after
     everything that limits them; empty: always. `at_closing`: what becomes of the rest when they are over.
     `campaign_class` is None in records of releases without classes.
+
+    `revision`, if it is not empty: a draft was launched, and this record counts only if that is still the revision in
+    force (the last one before it) and the campaign was not cancelled before it. `approved_by` is who approved the
+    draft. `test_of`: this is a test of that draft.
     """
 
     campaign: str
@@ -60,11 +64,91 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     campaign_class: CampaignClass | None = None
     hours: tuple[tuple[int, int], ...] = ()
     at_closing: AtClosing = "pause"
+    revision: str = ""
+    approved_by: str = ""
+    test_of: str = ""
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
         """When the wait for reports begins, by account, where that may be later than the submit."""
         return {leg.account: leg.reports_from_ms for leg in self.legs if leg.reports_from_ms}
+
+
+class Drafted(Record, frozen=True, kw_only=True, tag="drafted"):
+    """A campaign was drafted, or its draft replaced. key `ID#draft#REVISION`: none is compacted away.
+
+    Every draft and every change of its schedule has a random `revision`; the last one is in force (see `Launched`).
+    `terms` is the launch's request without its list, as JSON; `places` (msgpack) are the `DraftPlaces` of its numbers
+    and set-aside rows on the log, which carry the revision as their attempt. `rows = recipients + invalid + duplicate +
+    suppressed`; `suppressed` are those of the launch's own files: the suppression list is judged at the launch, so who
+    is on it is among the `recipients`. `fingerprint` is that of the launch, `list_digest` that of the list alone.
+    `plan` is the plan at that time, as JSON.
+    """
+
+    campaign: str
+    revision: str
+    fingerprint: str
+    list_digest: str
+    terms: bytes
+    places: bytes
+    name: str
+    text: str
+    accounts: tuple[str, ...]
+    rows: int
+    recipients: int
+    invalid: int
+    duplicate: int
+    suppressed: int
+    at_ms: int
+    by: str
+    invalid_reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    suppressed_reasons: dict[str, int] = msgspec.field(default_factory=dict)
+    even_if_short: bool = False
+    plan: bytes = b""
+
+
+class DraftBatch(msgspec.Struct, frozen=True, array_like=True):
+    """A batch of a draft on `recipients`, in the list's order."""
+
+    partition: int
+    offset: int
+    sha256: bytes
+    count: int
+
+
+class DraftPlaces(msgspec.Struct, frozen=True, array_like=True):
+    """Where a draft is on the log: its batches, and its records of set-aside rows as (partition, offset)."""
+
+    batches: tuple[DraftBatch, ...]
+    rejects: tuple[tuple[int, int], ...]
+
+
+class Scheduled(Record, frozen=True, kw_only=True, tag="scheduled"):
+    """A draft starts by itself at `start_ms`; 0: it does not any more. key `ID#schedule#REVISION`; see `Drafted`."""
+
+    campaign: str
+    revision: str
+    start_ms: int
+    at_ms: int
+    by: str
+
+
+class Approved(Record, frozen=True, kw_only=True, tag="approved"):
+    """A person approved a draft with this `content` (core/drafts.py). key `ID!approval`. Another content is not."""
+
+    campaign: str
+    content: str
+    at_ms: int
+    by: str
+
+
+class StartFailed(Record, frozen=True, kw_only=True, tag="start-failed"):
+    """The start of a scheduled draft failed, and is not tried again for this revision. key `ID!start`."""
+
+    campaign: str
+    revision: str
+    says: str
+    at_ms: int
 
 
 class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):

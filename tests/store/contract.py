@@ -12,6 +12,7 @@ from random import Random
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from dispatcher.errors import LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import StoredRecord
@@ -19,6 +20,7 @@ from dispatcher.store.export.recipients import export
 from dispatcher.store.port import LoadedBatch, StoreReader
 from schemas import codec
 from schemas.records import (
+    AnyRecord,
     BalanceAsked,
     Cancelled,
     CheckpointAt,
@@ -28,10 +30,12 @@ from schemas.records import (
     Inbound,
     Rejects,
     Reports,
+    Scheduled,
     Weighed,
 )
 from schemas.states import State
 from schemas.topics import lane_partition
+from tests.core.test_drafts import DRAFTED
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History, reports_record
 from tests.store.joined_store import NO_REPORT_AFTER_S, Driver, MemoryPlace, StorePlace, states
 from tests.store.test_join_property import write
@@ -311,6 +315,27 @@ class StoreContract:
         view = driver.reader().campaign("c1", NOW_MS)
         assert view is not None
         assert (view.status, view.paused, view.weight, view.urgent) == ("paused", True, 7, True)
+        driver.close()
+
+    @pytest.mark.parametrize(
+        ("after", "launched"),
+        [
+            ((), True),
+            ((Scheduled(campaign="c1", revision="r2", start_ms=5, at_ms=2, by="me"),), False),
+            ((Cancelled(campaign="c1", at_ms=2, by="me"),), False),
+        ],
+        ids=["it was drafted", "it was moved", "it was cancelled"],
+    )
+    def test_a_launch_of_a_draft_counts_if_nothing_changed_before_it(
+        self, place: StorePlace, after: tuple[AnyRecord, ...], launched: bool
+    ):
+        history = History()
+        for record in (replace(DRAFTED, campaign="c1"), *after):
+            history.append("campaigns", 0, record)
+        history.launch("c1", {"spring": [2]}, revision="r1")
+        driver = Driver(place, history)
+        driver.all()
+        assert (driver.reader().campaign("c1", NOW_MS) is not None) == launched
         driver.close()
 
     def test_a_chunk_of_one_is_found_without_a_number_and_any_other_is_not(self, scene: Scene):

@@ -98,6 +98,7 @@ class History:
         attempt: str = "a1",
         vendor: str = "batch-a",
         reports_from_ms: int = 0,
+        revision: str = "",
     ) -> dict[str, list[int]]:
         """A launch that deals batches of these sizes to the accounts; the offsets of their jobs, by account."""
         jobs: dict[str, list[int]] = {}
@@ -152,6 +153,7 @@ class History:
             segments=1,
             at_ms=LAUNCHED_MS,
             by="test",
+            revision=revision,
         )
         if committed:
             self.append("campaigns", 0, record, key=f"{campaign}#{attempt}".encode())

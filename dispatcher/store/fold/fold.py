@@ -30,12 +30,14 @@ from schemas.records import (
     Cancelled,
     Closed,
     Dead,
+    Drafted,
     Flowed,
     Inbound,
     Job,
     Launched,
     Rejects,
     Reports,
+    Scheduled,
     Weighed,
 )
 from schemas.states import State
@@ -76,6 +78,8 @@ class Fold:
             match record:
                 case Launched():
                     self._tables.launched(stored.offset, record, stored.value)
+                case Drafted() | Scheduled():
+                    self._tables.revised(record.campaign, record.revision)
                 case Flowed() | Cancelled() | Closed() | Weighed():
                     self._tables.controlled(record)
                 case Job():

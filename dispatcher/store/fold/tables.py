@@ -77,6 +77,10 @@ class Inputs(Protocol):
         """A launch. The first of a campaign's id counts; rejected rows of its other attempts are dropped."""
         ...
 
+    def revised(self, campaign: str, revision: str) -> None:
+        """A draft, or its schedule, was made or changed: this revision is in force until the next one."""
+        ...
+
     def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
         """Paused, resumed, cancelled, closed (the first counts) or weighed; may come before the launch (compaction)."""
         ...

@@ -32,6 +32,7 @@ class KeptCampaign(msgspec.Struct, frozen=True):
     closed_ms: int | None = None
     weight: int | None = None
     urgent: bool | None = None
+    revision: str = ""
 
 
 class KeptBatch(msgspec.Struct, frozen=True):

@@ -69,11 +69,15 @@ class MemoryTables:
 
     def launched(self, offset: int, record: Launched, encoded: bytes) -> None:
         campaign = self._campaign(record.campaign)
-        if campaign.launched is None:
+        holds = not record.revision or (record.revision == campaign.revision and not campaign.cancelled)
+        if campaign.launched is None and holds:
             self._kept.campaigns[record.campaign] = _replaced(campaign, launched=record, launched_offset=offset)
             others = [key for key in self._kept.rejects if key[0] == record.campaign and key[1] != record.attempt]
             for key in others:
                 del self._kept.rejects[key]
+
+    def revised(self, campaign: str, revision: str) -> None:
+        self._kept.campaigns[campaign] = _replaced(self._campaign(campaign), revision=revision)
 
     def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
         campaign = self._campaign(record.campaign)

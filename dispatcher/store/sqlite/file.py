@@ -1,7 +1,7 @@
 """The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 5: the wait for reports may begin later than the submit. Formats 2 to 4 are upgraded when they are opened; format
-1 kept raw messages from phones.
+Format 6: drafts have revisions. Formats 2 to 5 are upgraded when they are opened; format 1 kept raw messages from
+phones.
 
 No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
 about 13.5 bytes per recipient, 8 more for each id if the vendor gives an id to each. Every id is a place in the log
@@ -27,7 +27,7 @@ from dispatcher.errors import ConfigError, StoreBusy, StoreError
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
-VERSION: Final = 5
+VERSION: Final = 6
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -37,7 +37,8 @@ CREATE TABLE offsets (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIM
 CREATE TABLE owners (partition INTEGER PRIMARY KEY, owner TEXT);
 CREATE TABLE campaigns (
     id TEXT PRIMARY KEY, launched_offset INTEGER, attempt TEXT, launched BLOB,
-    paused INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, weight INTEGER, urgent INTEGER
+    paused INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, weight INTEGER, urgent INTEGER,
+    revision TEXT
 ) WITHOUT ROWID;
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, account TEXT NOT NULL,
@@ -131,7 +132,10 @@ CREATE TABLE IF NOT EXISTS later_reports (
 """
 """Launches of releases with format 4 have no later beginning."""
 
-_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4}
+_FROM_5: Final = "ALTER TABLE campaigns ADD COLUMN revision TEXT"
+"""A log of a release with format 5 has no drafts."""
+
+_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -55,14 +55,20 @@ class SqliteTables:
         """The first of an id counts; rejected rows of its other attempts are dropped."""
         self._campaign(record.campaign)
         changed = self._run(
-            "UPDATE campaigns SET launched_offset = ?, attempt = ?, launched = ? WHERE id = ? AND launched IS NULL",
-            (offset, record.attempt, encoded, record.campaign),
+            "UPDATE campaigns SET launched_offset = ?1, attempt = ?2, launched = ?3 WHERE id = ?4 AND launched IS NULL "
+            "AND (?5 = '' OR (revision IS ?5 AND NOT cancelled))",
+            (offset, record.attempt, encoded, record.campaign, record.revision),
         ).rowcount
         if changed:
             self._run("DELETE FROM rejects WHERE campaign = ? AND attempt != ?", (record.campaign, record.attempt))
             for account, from_ms in record.reports_from_ms.items():
                 row = (record.campaign, record.attempt, account, from_ms)
                 self._run("INSERT OR IGNORE INTO later_reports VALUES (?, ?, ?, ?)", row)
+
+    def revised(self, campaign: str, revision: str) -> None:
+        """A draft, or its schedule, was made or changed."""
+        self._campaign(campaign)
+        self._run("UPDATE campaigns SET revision = ? WHERE id = ?", (revision, campaign))
 
     def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
         """Paused, resumed, cancelled, closed or weighed; may come before the launch (compaction)."""
