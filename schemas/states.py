@@ -24,12 +24,34 @@ class State(IntEnum):
         return self.name.lower()
 
 
+DUPLICATE: Final = "duplicate"
 BY_FILE: Final = "suppressed"
+EXCLUDED: Final = "in an excluded list"
+IN_CAMPAIGN: Final = "in campaign "
 ON_LIST: Final = "on the suppression list"
-"""Why a row is suppressed, in the reasons of a Rejects record: by a file of its launch, or by the list."""
+"""Why a row is set aside, in the reasons of a Rejects record: its number is that of an earlier row, in a suppression
+file or an excluded list of the launch, in another campaign (its id follows), or on the suppression list. Other reasons
+are faults of the number or the values."""
+
+BY_FILES: Final = (BY_FILE, EXCLUDED)
+"""The reasons that files of the launch decide: the same launch sets the same rows aside for them."""
 
 BY_FILE_SHOWN: Final = "in a suppression file"
-"""The words of the first one for people."""
+"""The words of BY_FILE for people."""
+
+
+def rejected_state(reason: str) -> str:
+    """The term of the equation for a row that was set aside for this reason."""
+    if reason == DUPLICATE:
+        return "duplicate"
+    not_texted = reason in (*BY_FILES, ON_LIST) or reason.startswith(IN_CAMPAIGN)
+    return "suppressed" if not_texted else "invalid"
+
+
+def shown_reason(reason: str) -> str:
+    """Why a row was set aside, in words for people."""
+    return BY_FILE_SHOWN if reason == BY_FILE else reason
+
 
 REPORT_WAITING, REPORT_DELIVERED, REPORT_FAILED = 0, 1, 2
 """The `states` column of a Reports record."""

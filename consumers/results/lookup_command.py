@@ -64,8 +64,8 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
         titles = ("campaign", "set aside", "rows", "first line", "repeats line", "launched")
         table = columns(*titles, right=frozenset({2, 3, 4}))
         for aside in found.set_aside:
-            repeats = f"{aside.repeats_line:,}" if aside.repeats_line else ""
-            figures = (f"{aside.rows:,}", f"{aside.first_line:,}", repeats)
+            repeats = _line(aside.repeats_line, aside.repeats_list) if aside.repeats_line else ""
+            figures = (f"{aside.rows:,}", _line(aside.first_line, aside.first_list), repeats)
             table.add_row(*map(Text, (aside.campaign, aside.reason, *figures, clock(aside.launched_ms))))
         console().print(table)
     if found.inbound:
@@ -73,6 +73,10 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
         for message in found.inbound:
             table.add_row(*map(Text, (clock(message.received_ms), message.account, printable(message.text))))
         console().print(table)
+
+
+def _line(line: int, name: str) -> str:
+    return f"{name} {line:,}" if name else f"{line:,}"
 
 
 def _state(found: NumberInCampaign) -> str:

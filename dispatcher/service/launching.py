@@ -21,8 +21,12 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     one, of str, bytes or int. `column` names the phone column of a file or table, `sheet` the sheet of a workbook,
     `header_row` the line of the header (0: no header); `hidden_rows` says whether to `skip` or `include` rows that the
     workbook does not show: without it a list that has some is refused; `encoding` is that of a text file, found if
-    None. `suppress` holds lists like `numbers`, with `suppress_column` and `suppress_sheet` (numbers on the suppression
-    list are left out of every launch anyway).
+    None. `more_lists` are launched together with it, read by the same choices: who is in several gets one text.
+
+    `suppress` holds lists like `numbers`, with `suppress_column` and `suppress_sheet` (numbers on the suppression
+    list are left out of every launch anyway). `exclude` holds lists of people who are not meant this time, with
+    `exclude_column` and `exclude_sheet`; `exclude_campaigns` holds ids of campaigns whose recipients are not meant,
+    each alone or with states, as `may:delivered,accepted`.
 
     `route` names the accounts that share the campaign. A text with placeholders, as "Dear {name}", is personalised:
     `name` is a column of the file or table, and every recipient gets their own; `{{` and `}}` are braces. `options` are
@@ -59,6 +63,11 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     suppress: Sequence[Any] = ()
     suppress_column: str | int | None = None
     suppress_sheet: str | int | None = None
+    more_lists: Sequence[Any] = ()
+    exclude: Sequence[Any] = ()
+    exclude_column: str | int | None = None
+    exclude_sheet: str | int | None = None
+    exclude_campaigns: Sequence[str] = ()
     options: Mapping[str, str] = {}
     extno: str = ""
     kind: str = "sms"

@@ -46,7 +46,8 @@ class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a campaign's list with the number that were set aside: why, how many, and the first one's line.
 
-    `repeats_line`: the line whose number a duplicate repeats, None if that is not known.
+    `repeats_line`: the line whose number a duplicate repeats, None if that is not known. `first_list` and
+    `repeats_list`: the names of the lists of these lines, "" if the campaign has one list.
     """
 
     campaign: str
@@ -56,6 +57,8 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     first_line: int
     repeats_line: int | None
     launched_ms: int
+    first_list: str = ""
+    repeats_list: str = ""
 
 
 class NumberLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,22 +105,38 @@ def _set_aside(reader: StoreReader, wire: str) -> Iterator[SetAside]:
     for view in reader.campaigns():
         if not view.counts.invalid + view.counts.duplicate + view.counts.suppressed:
             continue
-        lines: dict[str, list[tuple[int, int]]] = {}
+        lines: dict[str, list[_Row]] = {}
         for page in reader.rejects(view.id):
             for at in _rows_with(page, wire.lstrip("0")):
                 reason = page.reasons[page.reason_index[at]]
                 if reason in AMONG_OTHERS or key_as_written(page.values[at]) == key:
-                    lines.setdefault(reason, []).append((int(page.rows[at]), int(page.repeats[at])))
+                    lines.setdefault(reason, []).append(_row(page, at))
         for reason, found in lines.items():
             yield SetAside(
                 campaign=view.id,
                 name=view.name,
                 reason=reason,
                 rows=len(found),
-                first_line=found[0][0],
-                repeats_line=found[0][1] or None,
+                first_line=found[0].line,
+                repeats_line=found[0].repeats or None,
                 launched_ms=view.launched_ms,
+                first_list=found[0].list,
+                repeats_list=found[0].repeats_list,
             )
+
+
+class _Row(msgspec.Struct, frozen=True):
+    line: int
+    list: str
+    repeats: int
+    repeats_list: str
+
+
+def _row(page: RejectPage, at: int) -> _Row:
+    repeats = int(page.repeats[at])
+    name = page.lists[page.list_index[at]] if page.lists else ""
+    repeated = page.lists[page.repeats_list[at]] if page.lists and repeats else ""
+    return _Row(int(page.rows[at]), name, repeats, repeated)
 
 
 def _rows_with(page: RejectPage, digits: str) -> list[int]:

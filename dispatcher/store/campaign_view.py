@@ -78,6 +78,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         options=record.options,
         kind=record.kind,
         variables=record.variables,
+        lists=record.lists,
         paused=now.paused,
         cancelled=now.cancelled,
         closed_ms=now.closed_ms,

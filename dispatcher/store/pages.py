@@ -202,10 +202,14 @@ def reject_page(record: Rejects) -> RejectPage:
     """The rows of one record of rejects."""
     rows = np.frombuffer(record.rows, "<u8").astype(np.uint64, copy=False)
     repeats = np.frombuffer(record.repeats, "<u8").astype(np.uint64, copy=False)
+    lists, none = record.lists, np.zeros(len(rows), np.uint8)
     return RejectPage(
         rows=rows,
         values=record.values.decode("utf-8", "replace").split("\n"),
         reasons=record.reasons,
         reason_index=np.frombuffer(record.reason_index, np.uint8),
         repeats=repeats if len(repeats) == len(rows) else np.zeros_like(rows),
+        lists=lists,
+        list_index=np.frombuffer(record.list_index, np.uint8) if lists else none,
+        repeats_list=np.frombuffer(record.repeats_list, np.uint8) if lists else none,
     )

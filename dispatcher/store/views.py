@@ -42,7 +42,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are Unix milliseconds, None before the event. `unknown_since_ms`: the oldest chunk still unknown.
     `closed_ms`: when the wait for reports was ended.
-    `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's.
+    `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's. `lists`: the names of
+    its lists if several were launched together.
     """
 
     id: str = msgspec.field(name="campaign")
@@ -71,6 +72,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     unknown_since_ms: int | None
     kind: MessageKind = "sms"
     variables: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,7 +145,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that were set aside. `rows[i]` is the source row, `reasons[reason_index[i]]` why.
 
-    `repeats[i]` is the row whose number it repeats, 0 if unknown.
+    `repeats[i]` is the row whose number it repeats, 0 if unknown. If several lists were launched together, row i is of
+    `lists[list_index[i]]`, and the row that it repeats of `lists[repeats_list[i]]`.
     """
 
     rows: NDArray[np.uint64]
@@ -151,6 +154,9 @@ class RejectPage(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[str]
     reason_index: NDArray[np.uint8]
     repeats: NDArray[np.uint64]
+    lists: tuple[str, ...]
+    list_index: NDArray[np.uint8]
+    repeats_list: NDArray[np.uint8]
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

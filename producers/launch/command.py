@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 @click.command("launch")
-@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
     "--text",
     required=True,
@@ -71,6 +71,22 @@ INTERRUPTED = 130
 @click.option("--suppress-column", metavar="C", help="The phone column of the --suppress files.")
 @click.option("--suppress-sheet", metavar="S", help="The sheet of the --suppress files.")
 @click.option(
+    "--exclude",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="A list of people who are not meant this time. May be repeated.",
+)
+@click.option("--exclude-column", metavar="C", help="The phone column of the --exclude files.")
+@click.option("--exclude-sheet", metavar="S", help="The sheet of the --exclude files.")
+@click.option(
+    "--exclude-campaign",
+    "exclude_campaigns",
+    multiple=True,
+    metavar="ID[:STATE,…]",
+    help="Leave out the recipients of that campaign, or those in these states, as may:delivered. May be repeated.",
+)
+@click.option(
     "--option",
     "options",
     multiple=True,
@@ -107,7 +123,7 @@ INTERRUPTED = 130
 @config_option
 @json_option
 def launch_command(
-    file: str,
+    files: tuple[str, ...],
     text: str,
     route: str,
     campaign: str | None,
@@ -123,6 +139,10 @@ def launch_command(
     suppress: tuple[str, ...],
     suppress_column: str | None,
     suppress_sheet: str | None,
+    exclude: tuple[str, ...],
+    exclude_column: str | None,
+    exclude_sheet: str | None,
+    exclude_campaigns: tuple[str, ...],
     options: tuple[str, ...],
     extno: str,
     kind: str,
@@ -135,6 +155,8 @@ def launch_command(
 ) -> None:
     """Launch a campaign to the numbers in FILE: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
 
+    Several files are one list: who is in more than one of them gets one text.
+
     Prints the plan and asks. With --id, the same command may be repeated after a crash: the campaign is launched once.
 
     \b
@@ -144,6 +166,8 @@ def launch_command(
           --text "【Shop】Sale from 8 to 10" --route spring,summer
       dispatcher campaign launch orders.csv --route spring \\
           --text "【Shop】Dear {name}, order {order} is on its way"
+      dispatcher campaign launch north.csv south.xlsx --exclude staff.txt --exclude-campaign may:delivered \\
+          --text "【Shop】Last day of the sale" --route spring
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
     from dispatcher.service.launching import LaunchRequest
@@ -152,7 +176,8 @@ def launch_command(
     _check_typed(text, name)
     start_early()
     request = LaunchRequest(
-        numbers=file,
+        numbers=files[0],
+        more_lists=files[1:],
         text=text,
         route=[account.strip() for account in route.split(",") if account.strip()],
         id=campaign,
@@ -168,6 +193,10 @@ def launch_command(
         suppress=suppress,
         suppress_column=suppress_column,
         suppress_sheet=suppress_sheet,
+        exclude=exclude,
+        exclude_column=exclude_column,
+        exclude_sheet=exclude_sheet,
+        exclude_campaigns=exclude_campaigns,
         options=dict(_option(option) for option in options),
         extno=extno,
         kind=kind,

@@ -27,7 +27,7 @@ from dispatcher.vendors.seam.vendor import options_for
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
 from producers.launch.plan import LaunchCounts, Plan
-from producers.launch.prepare import PreparedLaunch, suppressed_since
+from producers.launch.prepare import PreparedLaunch, judged_again
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
 from schemas.codec import encode
@@ -61,7 +61,7 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
     earlier = await already_launched(prepared, log)
     if earlier is not None:
         return earlier
-    await suppressed_since(prepared, log)
+    await judged_again(prepared, log)
     text = await _text(prepared)
     attempt = secrets.token_hex(8)
     rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
@@ -230,6 +230,7 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         campaign_class=definition.campaign_class,
         hours=() if definition.hours.always else definition.hours.spans,
         at_closing=definition.at_closing,
+        lists=tuple(each.source for each in prepared.plan.lists),
     )
 
 

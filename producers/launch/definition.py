@@ -27,6 +27,7 @@ from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from producers.launch.sending_hours import read_terms
+from producers.segments.campaign_parts import CampaignPart, campaign_parts
 from schemas.records import AtClosing, CampaignClass, MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
@@ -71,6 +72,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     hours: Hours = ALWAYS
     asked_hours: Hours = ALWAYS
     at_closing: AtClosing = "pause"
+    exclude_campaigns: tuple[CampaignPart, ...] = ()
 
     def sent_as(self) -> bytes:
         """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
@@ -83,6 +85,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         when = (self.campaign_class, self.asked_hours.spans, self.at_closing)
         if when != ("marketing", ALWAYS.spans, "pause"):
             parts += when
+        if self.exclude_campaigns:
+            parts.append(["exclude", sorted(each.text for each in self.exclude_campaigns)])
         return orjson.dumps(parts)
 
     @property
@@ -156,6 +160,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         hours=terms.hours,
         asked_hours=terms.hours,
         at_closing=terms.at_closing,
+        exclude_campaigns=campaign_parts(request.exclude_campaigns),
     )
 
 

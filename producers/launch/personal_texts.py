@@ -65,11 +65,8 @@ class PersonalRows:
         return personal_texts, Rows(packed, recipients.abroad)
 
     def given(self, separated: Separated) -> Iterator[bytes]:
-        """The values of the recipients and of suppressed rows, in the list's order, as bytes."""
-        both = np.concatenate([separated.recipients.packed, separated.on_list.packed])
-        both.sort()
-        for start in range(0, len(both), _BLOCK):
-            rows = Rows(both[start : start + _BLOCK])
+        """The values of the rows that `Separated.given` has, in the list's order, as bytes."""
+        for rows in separated.given():
             for column in self._table()[rows.rows(0, len(rows))].iter_columns():
                 yield column.str.len_bytes().to_numpy().astype("<u4").tobytes()
                 yield str(column.str.join("").item()).encode()

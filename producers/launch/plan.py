@@ -149,6 +149,12 @@ class ListOrigin(msgspec.Struct, frozen=True, kw_only=True):
     hidden_rows_skipped: bool = False
 
 
+class OneList(ListOrigin, frozen=True, kw_only=True):
+    """One of several lists that are launched together."""
+
+    rows: int
+
+
 class LaunchCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a list's rows: `rows = recipients + invalid + duplicate + suppressed`."""
 
@@ -173,7 +179,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), sending hours
     included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `text` is the text
     as it will leave; for a personalised campaign it is "", `samples` are a few texts, `longest`
-    is the longest and `text_chars` its length.
+    is the longest and `text_chars` its length. `lists`: each of several lists; `source` then names all of them.
     """
 
     name: str
@@ -199,6 +205,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     other_columns: tuple[str, ...] = ()
     hidden_rows: int = 0
     hidden_rows_skipped: bool = False
+    lists: tuple[OneList, ...] = ()
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,6 +311,7 @@ def make_plan(
     accounts: tuple[AccountPlan, ...],
     now_ms: int,
     notes: tuple[str, ...],
+    lists: tuple[OneList, ...] = (),
 ) -> Plan:
     """The plan of a campaign, from its accounts' plans."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
@@ -332,6 +340,7 @@ def make_plan(
         accounts=accounts,
         carriers={carrier.word: count for carrier, count in carriers.items()},
         notes=notes,
+        lists=lists,
         samples=texts.samples,
         longest=texts.longest if texts.samples else "",
     )

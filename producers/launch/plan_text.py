@@ -8,7 +8,7 @@ from typing import Final
 from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.numbers import ADVICE
 from dispatcher.wording import clock, counted, duration
-from producers.launch.plan import AccountPlan, Plan
+from producers.launch.plan import AccountPlan, OneList, Plan
 
 WHOLE_CHARS_MAX: Final = 300
 HEAD_CHARS: Final = 200
@@ -19,17 +19,9 @@ _WIDTH = 12
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """The plan, line by line."""
-    where = ", ".join(part for part in (plan.column, plan.encoding) if part)
     yield _line("campaign", plan.campaign + (f"  {plan.name}" if plan.name != plan.campaign and plan.name else ""))
-    yield _line("list", plan.source + (f": {where}" if where else ""))
-    if plan.first_numbers:
-        header = f"header on line {plan.header_line:,}" if plan.header_line else "no header"
-        yield _line("", f"{header}, first numbers {', '.join(plan.first_numbers)}")
-    if plan.other_columns:
-        yield _line("", f"not taken, though it looks like phone numbers: {', '.join(plan.other_columns)}")
-    if plan.hidden_rows:
-        what = "left out" if plan.hidden_rows_skipped else "in the list"
-        yield _line("", f"{counted(plan.hidden_rows, 'row')} hidden in the sheet, {what}")
+    for each in plan.lists or (plan,):
+        yield from _list(each, f", {counted(each.rows, 'row')}" if plan.lists else "")
     yield _line("rows", f"{plan.rows:,}")
     yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
     if plan.carriers:
@@ -55,6 +47,19 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield _line("account", _account(account, plan))
     for note in plan.notes:
         yield _line("note", note)
+
+
+def _list(origin: OneList | Plan, rows: str) -> Iterator[str]:
+    where = ", ".join(part for part in (origin.column, origin.encoding) if part)
+    yield _line("list", origin.source + (f": {where}" if where else "") + rows)
+    if origin.first_numbers:
+        header = f"header on line {origin.header_line:,}" if origin.header_line else "no header"
+        yield _line("", f"{header}, first numbers {', '.join(origin.first_numbers)}")
+    if origin.other_columns:
+        yield _line("", f"not taken, though it looks like phone numbers: {', '.join(origin.other_columns)}")
+    if origin.hidden_rows:
+        what = "left out" if origin.hidden_rows_skipped else "in the list"
+        yield _line("", f"{counted(origin.hidden_rows, 'row')} hidden in the sheet, {what}")
 
 
 def shortage(plan: Plan) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dispatcher.carriers.lookup import Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
+from dispatcher.config.file import Config
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.numbers import ADVICE, is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError
@@ -21,7 +22,7 @@ from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.progress import AccountQueue, queues
-from dispatcher.service.session import Session
+from dispatcher.service.session import Session, open_session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
 from producers.launch.balances import ask_balances
@@ -43,7 +44,9 @@ from producers.launch.repeats import repeated
 from producers.launch.route_split import Slice, batch_sizes, split_route
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
-from producers.lists.reading import Intake, PersonalText, Progress, count, read_list, silent
+from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
+from producers.segments.excluded import excluded
+from schemas.states import ON_LIST
 
 _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "short_by")
 
@@ -66,9 +69,10 @@ class RouteSplit(msgspec.Struct, frozen=True):
 class PreparedLaunch(msgspec.Struct):
     """A prepared launch: its `plan`, and everything `commit` needs. Nothing is on the log yet.
 
-    `suppression` is the suppression list as read; `suppressed_since` brings the launch up to date with it.
+    `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it.
     """
 
+    config: Config
     suppression: SuppressionList
     definition: Definition
     plan: Plan
@@ -93,11 +97,13 @@ async def prepare(
 
     Without `create` a missing log is not created; then the plan has no balances.
     """
-    definition = define(session.config_with(request.route), request, datetime.now())
-    suppression, unread = await _suppression(session, request.id)
+    config = session.config_with(request.route)
+    definition = define(config, request, datetime.now())
+    suppression, unread, is_launched = await _suppression(session, request.id)
+    campaigns = {} if is_launched else await excluded(session, definition.exclude_campaigns)
     personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
-    intake = await read_list(
-        request.numbers,
+    intake = await read_lists(
+        [request.numbers, *request.more_lists],
         Choice(
             column=request.column,
             sheet=request.sheet,
@@ -105,9 +111,13 @@ async def prepare(
             hidden_rows=request.hidden_rows,
             encoding=request.encoding,
         ),
-        request.suppress,
-        Choice(column=request.suppress_column, sheet=request.suppress_sheet),
-        suppression.listing.numbers,
+        NotTexted(
+            suppress=request.suppress,
+            suppress_choice=Choice(column=request.suppress_column, sheet=request.suppress_sheet),
+            exclude=request.exclude,
+            exclude_choice=Choice(column=request.exclude_column, sheet=request.exclude_sheet),
+            known=campaigns | {ON_LIST: suppression.listing.numbers},
+        ),
         progress,
         personal,
         international=all(vendor.limits.international for vendor in definition.accounts.values()),
@@ -139,12 +149,13 @@ async def prepare(
                 *definition.signature_notes(route_split.texts.longest),
                 *definition.vendor_notes(route_split.texts.longest),
             ),
+            lists=intake.lists,
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
     except BaseException:
         intake.spool.close()
         raise
-    return PreparedLaunch(suppression, definition, plan, intake, route_split, fingerprint)
+    return PreparedLaunch(config, suppression, definition, plan, intake, route_split, fingerprint)
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -176,14 +187,20 @@ async def _with_balances(
     )
 
 
-async def suppressed_since(prepared: PreparedLaunch, log: Log) -> None:
-    """Set aside numbers that were suppressed since the launch was prepared (its plan may have waited for a person).
+async def judged_again(prepared: PreparedLaunch, log: Log) -> None:
+    """Set aside numbers that were suppressed, or came into an excluded campaign's part, since the launch was prepared.
 
-    The fingerprint stays: it covers the given list. Raises InputError if no recipient is left, and LogError.
+    Its plan may have waited for a person. The fingerprint stays: it covers the given list. Raises InputError if no
+    recipient is left, StoreError and LogError.
     """
     intake, plan = prepared.intake, prepared.plan
-    news = await prepared.suppression.read_on(log)
-    separated = await asyncio.to_thread(intake.separated.without, news) if len(news) else intake.separated
+    set_aside = {ON_LIST: await prepared.suppression.read_on(log)}
+    async with open_session(prepared.config, log=log) as session:
+        set_aside |= await excluded(session, prepared.definition.exclude_campaigns)
+    separated = intake.separated
+    for reason, numbers in set_aside.items():
+        if len(numbers):
+            separated = await asyncio.to_thread(separated.without, reason, numbers)
     if separated is intake.separated:
         return
     intake.separated = separated
@@ -207,11 +224,12 @@ async def suppressed_since(prepared: PreparedLaunch, log: Log) -> None:
         ),
         now_ms=now_ms(),
         notes=plan.notes,
+        lists=plan.lists,
     )
 
 
-async def _suppression(session: Session, campaign: str | None) -> tuple[SuppressionList, list[str]]:
-    """The current suppression list, and notes about it; empty without a log.
+async def _suppression(session: Session, campaign: str | None) -> tuple[SuppressionList, list[str], bool]:
+    """The current suppression list, notes about it, and whether the campaign was launched before; empty without a log.
 
     A log that is away does not stop a plan: the list is read again, and must be, at the commit. It is not read for a
     campaign that was launched before: numbers suppressed since then could leave no recipient.
@@ -221,13 +239,14 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
     try:
         log = await session.log()
         if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:
-            return suppression, [f"{campaign} was launched before: this plan does not count the suppression list"]
+            note = f"{campaign} was launched before: this plan does not count the suppression list"
+            return suppression, [note], True
         await suppression.read_on(log)
     except ConfigError:
-        return suppression, []
+        return suppression, [], False
     except LogError as error:
-        return suppression, [f"the suppression list is not in this plan: {error}; a launch will read it"]
-    return suppression, []
+        return suppression, [f"the suppression list is not in this plan: {error}; a launch will read it"], False
+    return suppression, [], False
 
 
 def _route_split(definition: Definition, intake: Intake) -> RouteSplit:
@@ -301,7 +320,8 @@ def _fingerprint(definition: Definition, intake: Intake) -> str:
     It includes suppressed numbers, so a launch that is repeated an hour later is the same launch.
     """
     digest = hashlib.sha256(definition.sent_as())
-    for numbers in intake.separated.given():
+    for rows in intake.separated.given():
+        numbers = rows.numbers(0, len(rows))
         digest.update(numbers.astype("<i8", copy=False).data)
     for block in intake.personal_texts.given(intake.separated) if intake.personal_texts is not None else ():
         digest.update(block)

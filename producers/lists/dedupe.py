@@ -1,4 +1,4 @@
-"""Removing duplicates and suppressed numbers from a whole list: 8 bytes per row, 16 at the very worst.
+"""Removing duplicates and numbers that are not texted from a whole list: 8 bytes per row, 16 at the very worst.
 
 A domestic mobile less 13e9 fits 33 bits and a row index 31, so both share one uint64: number above, row below. Sorted
 in place (numpy's vectorised sort, the only pass that is not linear), equal numbers are neighbours and the first row of
@@ -12,7 +12,7 @@ Weak spot: 2,147,483,648 rows at most, and 1,589,934,592 numbers abroad.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ from dispatcher.core.numbers import Numbers, is_domestic
 from dispatcher.core.suppression import domestic
 from dispatcher.core.wire_number import DOMESTIC_END, DOMESTIC_MIN
 from dispatcher.errors import InputError
+from schemas.states import BY_FILES
 
 ROWS_MAX: Final = 1 << 31
 _ROW_BITS: Final = np.uint64(31)
@@ -103,27 +104,26 @@ class Repeats(msgspec.Struct, frozen=True):
 class Separated(msgspec.Struct, frozen=True):
     """A list taken apart: every good number is in exactly one of these.
 
-    `suppressed` are those of the suppression files of this launch, `on_list` those of the suppression list, which may
-    be another one when the same launch is repeated.
+    `aside`: by reason (schemas/states.py), the rows whose numbers are not texted. Those with a reason of BY_FILES are
+    set aside by files of this launch; all others may be other rows when the same launch is repeated.
     """
 
     recipients: Rows
     duplicates: Repeats
-    suppressed: Rows
-    on_list: Rows
+    aside: dict[str, Rows]
 
     def numbers_at(self, rows: Numbers) -> Numbers:
         """The numbers of rows that are the first with theirs."""
         numbers = np.zeros(len(rows), np.int64)
-        for part in (self.recipients, self.suppressed, self.on_list):
+        for part in (self.recipients, *self.aside.values()):
             if len(part):
                 at = np.minimum(np.searchsorted(part.packed, rows.astype(np.uint64) << _NUMBER_BITS), len(part) - 1)
                 there = (part.packed[at] >> _NUMBER_BITS).astype(np.int64) == rows
                 numbers[there] = part.numbers_of(at[there])
         return numbers
 
-    def without(self, ascending: Numbers) -> Separated:
-        """The same with the recipients among these numbers `on_list`: who came on the list since it was read."""
+    def without(self, reason: str, ascending: Numbers) -> Separated:
+        """The same with the recipients among these numbers set aside for this reason."""
         abroad = self.recipients.abroad
         barred, packed = _barred(ascending, abroad), self.recipients.packed
         out = np.empty(len(packed), np.bool_)
@@ -131,22 +131,31 @@ class Separated(msgspec.Struct, frozen=True):
             out[start : start + _BLOCK] = _is_in(barred, packed[start : start + _BLOCK] & _NUMBER)
         if not out.any():
             return self
-        on_list = np.concatenate([self.on_list.packed, packed[out]])
-        on_list.sort()
-        return Separated(Rows(packed[~out], abroad), self.duplicates, self.suppressed, Rows(on_list, abroad))
+        before = self.aside.get(reason, Rows(packed[:0]))
+        rows = np.concatenate([before.packed, packed[out]])
+        rows.sort()
+        aside = self.aside | {reason: Rows(rows, abroad)}
+        return Separated(Rows(packed[~out], abroad), self.duplicates, aside)
 
-    def given(self) -> Iterator[Numbers]:
-        """The numbers of recipients and of who is on the list, in the list's order, some 100,000 at a time."""
-        packed, on_list, taken = self.recipients.packed, self.on_list.packed, 0
+    def given(self) -> Iterator[Rows]:
+        """The rows of recipients, and of those that are set aside for a reason that may change, in the list's order.
+
+        Some 100,000 at a time.
+        """
+        packed, abroad = self.recipients.packed, self.recipients.abroad
+        others = [rows.packed for reason, rows in self.aside.items() if reason not in BY_FILES]
+        judged = np.concatenate([packed[:0], *others])
+        judged.sort()
+        taken = 0
         for start in range(0, len(packed), _BLOCK):
             part = packed[start : start + _BLOCK]
-            end = int(np.searchsorted(on_list, part[-1]))
+            end = int(np.searchsorted(judged, part[-1]))
             if end > taken:
-                part = np.concatenate([part, on_list[taken:end]])
+                part = np.concatenate([part, judged[taken:end]])
                 part.sort()
                 taken = end
-            yield Rows(part, self.recipients.abroad).numbers(0, len(part))
-        yield self.on_list.numbers(taken, len(on_list))
+            yield Rows(part, abroad)
+        yield Rows(judged[taken:], abroad)
 
 
 class Growing:
@@ -208,17 +217,17 @@ class Listed(Growing):
         self.add(packed if numbers.all() else packed[numbers != 0])
 
 
-def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -> Separated:
-    """The list without repetitions (the first row wins), less the numbers of the suppression files and of the list.
+def separate(listed: Listed, not_texted: Mapping[str, Numbers]) -> Separated:
+    """The list without repetitions (the first row wins), less the numbers that are not texted.
 
-    `suppression` and `on_list` are ascending. A repetition counts as `duplicate` even if its number is
-    suppressed, and who is in a file does not count as on the list. Takes `listed` over.
+    `not_texted` has these by reason, ascending; a number counts for the first reason. A repetition counts as
+    `duplicate` even if its number is not texted. Takes `listed` over.
     """
     packed = listed.taken()
     abroad = _settled(packed, listed.abroad.taken().view(np.int64))
     packed.sort()
-    barred = [_barred(suppression, abroad), _barred(on_list, abroad)]
-    duplicates, set_aside = Growing(), [Growing(), Growing()]
+    barred = [_barred(numbers, abroad) for numbers in not_texted.values()]
+    duplicates, set_aside = Growing(), [Growing() for _ in barred]
     before, before_row, kept = None, np.uint64(0), 0
     for start in range(0, len(packed), _BLOCK):
         part = packed[start : start + _BLOCK]
@@ -246,8 +255,8 @@ def separate(listed: Listed, suppression: Numbers, on_list: Numbers = _NOBODY) -
     packed.sort()
     repeats = duplicates.taken()
     repeats.sort()
-    in_file, listed_there = (_ordered(each, abroad) for each in set_aside)
-    return Separated(Rows(packed, abroad), Repeats(repeats), in_file, listed_there)
+    aside = {reason: _ordered(rows, abroad) for reason, rows in zip(not_texted, set_aside, strict=True)}
+    return Separated(Rows(packed, abroad), Repeats(repeats), aside)
 
 
 def _settled(packed: Packed, abroad: Numbers) -> Numbers:
@@ -264,8 +273,8 @@ def _settled(packed: Packed, abroad: Numbers) -> Numbers:
     return distinct
 
 
-def suppression_of(numbers: Growing) -> Numbers:
-    """A suppression list as `separate` wants it: sorted. Takes `numbers` over."""
+def ascending_of(numbers: Growing) -> Numbers:
+    """Numbers as `separate` wants them: sorted. Takes `numbers` over."""
     barred = numbers.taken()
     barred.sort()
     return barred.view(np.int64)

@@ -1,7 +1,7 @@
 """Where numbers come from: whatever the user gave -> a list that is read in blocks.
 
 Files are read by a process of their own (reader/main.py); `-` is standard input. From a program: bytes (a file's
-content), a column, a table, any iterable; these are read in this process.
+content), a column, a table, any iterable, a source that opens itself; these are read in this process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -43,6 +43,15 @@ class OpenList(Protocol):
         ...
 
 
+@runtime_checkable
+class OpenedLater(Protocol):
+    """A source of rows that knows itself how to read them, as a campaign on the log."""
+
+    def open(self, reading: Reading) -> OpenList:
+        """The open list. Raises InputError."""
+        ...
+
+
 class Opened:
     """An open list, and its size in bytes where that is known. Use it as a context manager."""
 
@@ -68,6 +77,8 @@ class Opened:
             return self._open_stdin(reading) if name == STDIN else self._open_path(name, reading)
         if isinstance(numbers, bytes | bytearray | memoryview):
             return self._open_bytes(bytes(numbers), "the list", reading)
+        if isinstance(numbers, OpenedLater):
+            return numbers.open(reading)
         found = _open_values(numbers, reading.choice)
         return _InMemory(found, reading)
 

@@ -1,4 +1,4 @@
-"""Reading a whole list: blocks in, recipients and rejected rows out. Its memory: producers/lists/dedupe.py.
+"""Reading whole lists: blocks in, recipients and rejected rows out. Its memory: producers/lists/dedupe.py.
 
 One thread reads while another judges the block before; the event loop stays free for Ctrl-C.
 """
@@ -20,19 +20,21 @@ from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.personal_texts import PersonalRows
 from producers.launch.personal_values import Judge
-from producers.launch.plan import ListOrigin, RowCounts
+from producers.launch.plan import ListOrigin, OneList, RowCounts
 from producers.lists.columns import Choice
-from producers.lists.dedupe import Growing, Listed, Separated, separate, suppression_of
+from producers.lists.dedupe import Growing, Listed, Separated, ascending_of, separate
 from producers.lists.normalise import barred as without
 from producers.lists.opening import Opened, OpenList
 from producers.lists.reader.blocks import ListBlock, Reading
 from producers.lists.rejects import REASONS_MAX, Spool
-from schemas.states import BY_FILE_SHOWN, ON_LIST
+from schemas.states import BY_FILE, EXCLUDED, IN_CAMPAIGN, shown_reason
 
 Progress = Callable[[str, int, int | None], None]
 """Told (stage, done, of how many or None): `reading` in bytes or rows, `batches` in batches."""
 
 READING: Final = "reading"
+
+LISTS_MAX: Final = 200
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,58 +51,75 @@ class PersonalText(msgspec.Struct, frozen=True):
     route: Mapping[str, Vendor]
 
 
+class NotTexted(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers that are set aside: `suppress` and `exclude` are lists, `known` has others by reason, ascending."""
+
+    suppress: Sequence[object] = ()
+    suppress_choice: Choice = Choice()
+    exclude: Sequence[object] = ()
+    exclude_choice: Choice = Choice()
+    known: Mapping[str, Numbers] = {}
+
+
 class Intake(msgspec.Struct):
-    """A list that was read, and where from. `personal_texts`: its rows' values, if the campaign is personalised."""
+    """Lists that were read, and where from. `personal_texts`: the rows' values, if the campaign is personalised."""
 
     separated: Separated
     spool: Spool
     counts: RowCounts
     origin: ListOrigin
+    lists: tuple[OneList, ...]
     headers: tuple[str, ...]
     notes: list[str]
     personal_texts: PersonalRows | None = None
 
 
-async def read_list(
-    numbers: object,
+async def read_lists(
+    lists: Sequence[object],
     choice: Choice,
-    suppress: Sequence[object],
-    suppress_choice: Choice,
-    on_list: Numbers,
+    not_texted: NotTexted,
     progress: Progress,
     personal: PersonalText | None = None,
     *,
     international: bool = False,
     phs: bool = False,
 ) -> Intake:
-    """The list, normalised, without duplicates and suppressed numbers. Raises InputError.
+    """The lists as one, normalised, without duplicates and numbers that are not texted. Raises InputError.
 
-    `suppress` are suppression files, `on_list` the numbers (ascending) of the suppression list. `international`: every
-    account of the route takes numbers abroad; `phs`: with an area code in China.
+    `choice` is for each of them. `international`: every account of the route takes numbers abroad; `phs`: with an area
+    code in China.
     """
+    if len(lists) > LISTS_MAX:
+        raise InputError(f"{len(lists):,} lists are too many: at most {LISTS_MAX} are launched together.")
     notes: list[str] = []
-    barred = Growing()
-    for item in suppress:
-        notes += await _read_suppression(item, suppress_choice, barred)
-    spool = Spool()
+    set_aside: dict[str, Numbers] = {}
+    for reason, what, files, its_choice in (
+        (BY_FILE, "suppression list", not_texted.suppress, not_texted.suppress_choice),
+        (EXCLUDED, "excluded list", not_texted.exclude, not_texted.exclude_choice),
+    ):
+        numbers = Growing()
+        for item in files:
+            notes += await _read_numbers(item, what, its_choice, numbers)
+        set_aside[reason] = await asyncio.to_thread(ascending_of, numbers)
+    set_aside |= not_texted.known
+    spool = Spool([reason for reason in set_aside if reason.startswith(IN_CAMPAIGN)])
     try:
-        return await _read(numbers, choice, barred, on_list, spool, notes, progress, personal, international, phs)
+        names = personal.template.names if personal is not None else ()
+        reading = Reading(choice=choice, names=names, international=international, phs=phs)
+        return await _read(lists, reading, set_aside, spool, notes, progress, personal)
     except BaseException:
         spool.close()
         raise
 
 
 async def _read(
-    numbers: object,
-    choice: Choice,
-    barred: Growing,
-    on_list: Numbers,
+    lists: Sequence[object],
+    reading: Reading,
+    set_aside: Mapping[str, Numbers],
     spool: Spool,
     notes: list[str],
     progress: Progress,
     personal: PersonalText | None,
-    international: bool,
-    phs: bool,
 ) -> Intake:
     listed, rows, reasons = Listed(), 0, np.zeros(REASONS_MAX, np.int64)
     personal_texts = judge = None
@@ -118,30 +137,36 @@ async def _read(
         spool.add(block, first_row, part.first, part.lines)
         reasons[:] += np.bincount(block.odd_reasons, minlength=REASONS_MAX)
 
-    names = personal.template.names if personal is not None else ()
-    reading = Reading(choice=choice, names=names, international=international, phs=phs)
-    with await _aside(Opened, numbers, reading) as opened:
-        async for part in parts_of(opened):
-            await asyncio.to_thread(take, part, rows)
-            rows += len(part.block.numbers)
-            if opened.bytes_total:
-                progress(READING, part.bytes_read, opened.bytes_total)
-            else:
-                progress(READING, rows, None)
-        numbers_from, headers = _origin(opened.list, choice), tuple(opened.list.headers)
-    notes += opened.list.notes
-    source, found = numbers_from.source, numbers_from.column
-    if not rows:
-        raise InputError(f"{source} has no rows{' below its header' if found else ''}. Give a list of phone numbers.")
-    separated = await asyncio.to_thread(separate, listed, await asyncio.to_thread(suppression_of, barred), on_list)
+    found: list[OneList] = []
+    headers: list[str] = []
+    for numbers in lists:
+        first = rows
+        with await _aside(Opened, numbers, reading) as opened:
+            spool.begin_list(opened.list.label, first)
+            async for part in parts_of(opened):
+                await asyncio.to_thread(take, part, rows)
+                rows += len(part.block.numbers)
+                if opened.bytes_total:
+                    progress(READING, part.bytes_read, opened.bytes_total)
+                else:
+                    progress(READING, rows, None)
+            origin = _origin(opened.list, reading.choice, rows - first)
+            headers += [header for header in opened.list.headers if header not in headers]
+        notes += [f"{origin.source}: {note}" if len(lists) > 1 else note for note in opened.list.notes]
+        if not origin.rows:
+            where = " below its header" if origin.column else ""
+            raise InputError(f"{origin.source} has no rows{where}. Give a list of phone numbers.")
+        found.append(origin)
+    separated = await asyncio.to_thread(separate, listed, set_aside)
     invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
     counts = count(rows, separated, invalid_reasons)
-    return Intake(separated, spool, counts, numbers_from, headers, notes, personal_texts)
+    several = tuple(found) if len(found) > 1 else ()
+    return Intake(separated, spool, counts, _together(found), several, tuple(headers), notes, personal_texts)
 
 
-def _origin(found: OpenList, choice: Choice) -> ListOrigin:
+def _origin(found: OpenList, choice: Choice, rows: int) -> OneList:
     column = found.column
-    return ListOrigin(
+    return OneList(
         source=found.label,
         column=column.name if column else "",
         encoding=found.encoding,
@@ -150,50 +175,64 @@ def _origin(found: OpenList, choice: Choice) -> ListOrigin:
         other_columns=column.others if column else (),
         hidden_rows=found.hidden_rows,
         hidden_rows_skipped=choice.hidden_rows == "skip",
+        rows=rows,
+    )
+
+
+def _together(found: Sequence[OneList]) -> ListOrigin:
+    """What is to be said of all lists."""
+    if len(found) == 1:
+        return found[0]
+    return ListOrigin(
+        source=", ".join(each.source for each in found),
+        hidden_rows=sum(each.hidden_rows for each in found),
+        hidden_rows_skipped=found[0].hidden_rows_skipped,
     )
 
 
 def count(rows: int, separated: Separated, invalid_reasons: dict[str, int]) -> RowCounts:
-    """What became of a list's rows."""
-    reasons = {BY_FILE_SHOWN: len(separated.suppressed), ON_LIST: len(separated.on_list)}
+    """What became of the lists' rows."""
     return RowCounts(
         rows=rows,
         recipients=len(separated.recipients),
         duplicate=len(separated.duplicates),
-        suppressed_reasons={reason: many for reason, many in reasons.items() if many},
+        suppressed_reasons={
+            shown_reason(reason): len(aside) for reason, aside in separated.aside.items() if len(aside)
+        },
         invalid_reasons=invalid_reasons,
     )
 
 
-async def _read_suppression(numbers: object, choice: Choice, barred: Growing) -> list[str]:
-    """Add a suppression list's numbers; returns what the plan should say of it."""
+async def _read_numbers(numbers: object, what: str, choice: Choice, into: Growing) -> list[str]:
+    """Add the numbers of a list that are not texted; returns what the plan should say of it."""
 
     def take(part: ListBlock) -> int:
         found = part.block.numbers[part.block.numbers > 0]
-        barred.add(found.view(np.uint64))
+        into.add(found.view(np.uint64))
         return len(found)
 
     rows = good = 0
+    nobody = "nobody is suppressed by it" if what == "suppression list" else "it excludes nobody"
     try:
         opening = await open_suppression(numbers, choice)
     except EmptyInput:
         label = numbers if isinstance(numbers, str) else "the numbers"
-        return [f"suppression list {label} is empty: nobody is suppressed by it"]
+        return [f"{what} {label} is empty: {nobody}"]
     with opening as opened:
         async for part in parts_of(opened):
             rows += len(part.block.numbers)
             good += await asyncio.to_thread(take, part)
     label, column = opened.list.label, opened.list.column
     if not rows:
-        return [f"suppression list {label} has no rows: nobody is suppressed by it"]
+        return [f"{what} {label} has no rows: {nobody}"]
     if not good:
-        raise InputError(f"suppression list {label}: none of its {rows:,} rows is a mobile number.")
+        raise InputError(f"{what} {label}: none of its {rows:,} rows is a mobile number.")
     where = f", {column.name}" if column else ""
     hidden = opened.list.hidden_rows
-    notes = [f"suppression list {label}{where}: {good:,} numbers in {rows:,} rows"]
+    notes = [f"{what} {label}{where}: {good:,} numbers in {rows:,} rows"]
     if hidden:
-        notes.append(f"suppression list {label}: {hidden:,} of its rows are hidden in the sheet, and count, too")
-    return notes + [f"suppression list {label}: {note}" for note in opened.list.notes]
+        notes.append(f"{what} {label}: {hidden:,} of its rows are hidden in the sheet, and count, too")
+    return notes + [f"{what} {label}: {note}" for note in opened.list.notes]
 
 
 async def open_suppression(numbers: object, choice: Choice) -> Opened:

@@ -23,11 +23,10 @@ from producers.lists.dedupe import Rows, Separated
 from producers.lists.lines import Lines
 from producers.lists.normalise import Block
 from schemas.records import Rejects
-from schemas.states import BY_FILE, ON_LIST
+from schemas.states import BY_FILE, DUPLICATE, EXCLUDED, ON_LIST
 
-DUPLICATE: Final = "duplicate"
-_CODES: Final = [*REASONS, DUPLICATE, BY_FILE, ON_LIST]
-_DUPLICATE, _BY_FILE, _ON_LIST = range(len(REASONS), len(_CODES))
+_CODES: Final = (*REASONS, DUPLICATE, BY_FILE, EXCLUDED, ON_LIST)
+_DUPLICATE: Final = len(REASONS)
 
 REASONS_MAX: Final = 250
 OTHER: Final = "something else is wrong with its values"
@@ -45,13 +44,23 @@ class _Piece(msgspec.Struct, frozen=True):
 
 
 class Spool:
-    """The odd rows of a list, block after block. `reasons` are the texts of their reason codes."""
+    """The odd rows of lists, block after block. `reasons` are the texts of their reason codes.
 
-    def __init__(self) -> None:
-        self.reasons: Final = [*_CODES]
+    `campaign_reasons`: those of rows that are set aside because they are in other campaigns.
+    """
+
+    def __init__(self, campaign_reasons: Sequence[str] = ()) -> None:
+        self.reasons: Final = [*_CODES, *campaign_reasons]
         self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_MAX)  # noqa: SIM115  # closed by `close`
         self._pieces: list[_Piece] = []
         self.lines: Final = Lines()
+        self.lists: Final[list[str]] = []
+        self._list_starts: Final[list[int]] = []
+
+    def begin_list(self, label: str, first_row: int) -> None:
+        """The rows from `first_row` on are of this list."""
+        self.lists.append(label)
+        self._list_starts.append(first_row)
 
     def add(self, block: Block, first_row: int, first_line: int, lines: NDArray[np.int64] | None = None) -> None:
         """Keep the odd rows of a block that begins at the list's row `first_row`. Raises DispatcherError (no space).
@@ -89,7 +98,7 @@ class Spool:
         for piece in self._pieces:
             rejected = self._rejected(piece, separated)
             for rows in _cut(rejected):
-                yield _record(campaign, attempt, part, rows, self.reasons)
+                yield _record(campaign, attempt, part, rows, self.reasons, self.lists)
                 part += 1
 
     def _rejected(self, piece: _Piece, separated: Separated) -> pl.DataFrame:
@@ -100,19 +109,26 @@ class Spool:
         written = pl.Series([values], dtype=pl.String).str.strip_suffix("\n").str.split("\n").explode()
         odd = _frame(rows, written if piece.odd else written.clear(), reasons)
         end = piece.first_row + piece.rows
-        dropped = [
-            _repeated(separated, piece.first_row, end),
-            _good(separated.suppressed, piece.first_row, end, _BY_FILE),
-            _good(separated.on_list, piece.first_row, end, _ON_LIST),
-        ]
+        dropped = [_repeated(separated, piece.first_row, end)]
+        for reason, aside in separated.aside.items():
+            dropped.append(_good(aside, piece.first_row, end, self.code_of(reason)))
         good = pl.concat(dropped).join(odd.select("row", written="value"), on="row", how="left")
         good = good.select("row", pl.coalesce("written", "value").alias("value"), "reason", "repeats")
         rejected = pl.concat([odd.filter(pl.col("reason") > 0), good]).sort("row")
         repeats = rejected["repeats"].fill_null(-1).to_numpy()
         earlier = np.zeros(len(repeats), np.int64)
         earlier[repeats >= 0] = self.lines.of(repeats[repeats >= 0])
-        lines = self.lines.of(rejected["row"].to_numpy())
-        return rejected.with_columns(pl.Series("row", lines), pl.Series("repeats", earlier))
+        at = rejected["row"].to_numpy()
+        return rejected.with_columns(
+            pl.Series("list", self._list_of(at)),
+            pl.Series("repeats_list", self._list_of(np.maximum(repeats, 0))),
+            pl.Series("row", self.lines.of(at)),
+            pl.Series("repeats", earlier),
+        )
+
+    def _list_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The index of each row's list."""
+        return (np.searchsorted(self._list_starts or [0], rows, "right") - 1).astype(np.uint8)
 
 
 def _good(rows: Rows, first: int, end: int, reason: int) -> pl.DataFrame:
@@ -157,7 +173,10 @@ def _cut(rejected: pl.DataFrame) -> Iterator[pl.DataFrame]:
         start = end
 
 
-def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame, known: Sequence[str]) -> Rejects:
+def _record(
+    campaign: str, attempt: str, part: int, rejected: pl.DataFrame, known: Sequence[str], lists: Sequence[str]
+) -> Rejects:
+    several = len(lists) > 1
     codes, index = np.unique(rejected["reason"].to_numpy(), return_inverse=True)
     return Rejects(
         campaign=campaign,
@@ -168,4 +187,7 @@ def _record(campaign: str, attempt: str, part: int, rejected: pl.DataFrame, know
         reasons=[known[code] for code in codes],
         reason_index=index.astype(np.uint8).tobytes(),
         repeats=rejected["repeats"].to_numpy().astype("<u8").tobytes() if (rejected["repeats"] > 0).any() else b"",
+        lists=tuple(lists) if several else (),
+        list_index=rejected["list"].to_numpy().tobytes() if several else b"",
+        repeats_list=rejected["repeats_list"].to_numpy().tobytes() if several else b"",
     )

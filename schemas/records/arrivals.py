@@ -76,9 +76,10 @@ class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
     Row i: line `rows[i]` of the list (uint64 little-endian, as an editor counts; in older records, and in lists without
     lines, the first row after the header is 1) had the i-th line of `values` (UTF-8, joined by LF; a line break inside
     a value is written as a blank). The reason is `reasons[reason_index[i]]` (uint8): `duplicate`, `suppressed`, or the
-    fault of the number (dispatcher/core/numbers.py). `repeats[i]` (uint64 little-endian) is the line whose number row i
-    repeats, 0 for other reasons; empty if the record has no duplicates, and in older ones. Only records of the launched
-    attempt count.
+    fault of the number (dispatcher/core/numbers.py), or another word of schemas/states.py. `repeats[i]` (uint64
+    little-endian) is the line whose number row i repeats, 0 for other reasons; empty if the record has no duplicates,
+    and in older ones. If several lists were launched together, `lists` are their names, `list_index[i]` (uint8) is the
+    list of row i, and `repeats_list[i]` that of the line which it repeats. Only records of the launched attempt count.
     """
 
     campaign: str
@@ -89,3 +90,6 @@ class Rejects(Record, frozen=True, kw_only=True, tag="rejects"):
     reasons: list[str]
     reason_index: bytes
     repeats: bytes = b""
+    lists: tuple[str, ...] = ()
+    list_index: bytes = b""
+    repeats_list: bytes = b""

@@ -36,6 +36,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     `revision`, if it is not empty: a draft was launched, and this record counts only if that is still the revision in
     force (the last one before it) and the campaign was not cancelled before it. `approved_by` is who approved the
     draft. `test_of`: this is a test of that draft.
+    `lists`: the names of its lists if several were launched together.
     """
 
     campaign: str
@@ -67,6 +68,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     revision: str = ""
     approved_by: str = ""
     test_of: str = ""
+    lists: tuple[str, ...] = ()
 
     @property
     def reports_from_ms(self) -> dict[str, int]:

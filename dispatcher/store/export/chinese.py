@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from schemas.states import BY_FILE_SHOWN, ON_LIST
+from schemas.states import BY_FILE_SHOWN, EXCLUDED, IN_CAMPAIGN, ON_LIST
 
 HEADERS: Final = {
     "number": "手机号",
@@ -23,6 +23,8 @@ HEADERS: Final = {
     "row": "行号",
     "value": "原值",
     "repeats": "与此行重复",
+    "list": "名单",
+    "repeats_list": "与此名单重复",
 }
 
 STATES: Final = {
@@ -54,9 +56,11 @@ _REASONS: Final = {
     "other text beside the number": "号码旁有其他文字",
     "something else is wrong with its values": "变量的值有其他问题",
     BY_FILE_SHOWN: "在屏蔽文件中",
+    EXCLUDED: "在排除名单中",
     ON_LIST: "在屏蔽名单中",
 }
 _PATTERNS: Final[Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = (
+    (re.compile(rf"{IN_CAMPAIGN}(.*)"), lambda found: f"属于活动{found[1]}"),
     (re.compile(r"no value for (\{.*\})"), lambda found: f"缺少{found[1]}的值"),
     (
         re.compile(r"(\{.*\}) is (.*), which stands for no value"),

@@ -5,10 +5,11 @@ Columns: `number`, `state`, `code` (the vendor's: the report's, else the submit'
 message, `parts` and `parts_delivered` (`vendor_id` then has the ids of all parts); on demand each recipient's `text`;
 with rejected rows also `row`
 (the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row with
-the same number); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are text. Times
-are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of the zone
-Asia/Shanghai. No report is earlier than its submit: the times of some vendors have no seconds, and their clocks differ
-from ours.
+the same number), and, if several lists were launched together, the name of the `list` of the row, and of the one that
+it repeats (`repeats_list`); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are
+text. Times are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of
+the zone Asia/Shanghai. No report is earlier than its submit: the times of some vendors have no seconds, and their
+clocks differ from ours.
 
 table_files.py makes CSV and XLSX safe for spreadsheets. NDJSON and Parquet hold every text verbatim.
 """
@@ -30,7 +31,7 @@ from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, chinese_meaning, ids_per_part, meaning
 from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
-from schemas.states import BY_FILE, BY_FILE_SHOWN, ON_LIST, State
+from schemas.states import DUPLICATE, State, rejected_state, shown_reason
 
 Format = Literal["csv", "xlsx", "ndjson", "parquet"]
 Language = Literal["en", "zh"]
@@ -39,9 +40,6 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 STATES: Final = {state.word: state for state in State}
 REJECTED: Final = ("invalid", "duplicate", "suppressed")
 """The states of rows that never became recipients."""
-
-_REJECTED_FOR: Final = {"duplicate": "duplicate", BY_FILE: "suppressed", ON_LIST: "suppressed"}
-_SHOWN: Final = {BY_FILE: BY_FILE_SHOWN}
 
 UNKNOWN_MEANING: Final = "the vendor may or may not have texted this number"
 
@@ -58,7 +56,8 @@ _RECIPIENT_SCHEMA: Final[dict[str, Any]] = {
 _PART_SCHEMA: Final[dict[str, Any]] = {"parts": pl.UInt8, "parts_delivered": pl.UInt8}
 _TEXT_SCHEMA: Final[dict[str, Any]] = {"text": pl.String}
 _REJECT_SCHEMA: Final[dict[str, Any]] = {"row": pl.UInt64, "value": pl.String, "repeats": pl.UInt64}
-_ALL: Final = (*_RECIPIENT_SCHEMA, *_PART_SCHEMA, *_TEXT_SCHEMA, *_REJECT_SCHEMA)
+_LISTS_SCHEMA: Final[dict[str, Any]] = {"list": pl.String, "repeats_list": pl.String}
+_ALL: Final = (*_RECIPIENT_SCHEMA, *_PART_SCHEMA, *_TEXT_SCHEMA, *_REJECT_SCHEMA, *_LISTS_SCHEMA)
 Texts = Callable[[Page], pl.Series]
 """The text of each recipient of a page."""
 
@@ -176,6 +175,7 @@ class _Frames:
             **(_PART_SCHEMA if self._counts_parts else {}),
             **(_TEXT_SCHEMA if texts is not None else {}),
             **(_REJECT_SCHEMA if self.with_rejects else {}),
+            **(_LISTS_SCHEMA if self.with_rejects and view.lists else {}),
         }
         self._headers = {name: words.header(name) for name in ours}
         self.schema: dict[str, Any] = {
@@ -238,10 +238,8 @@ class _Frames:
         return meanings.set(pl.Series(unknown), self._words.unknown) if unknown.any() else meanings
 
     def _rejected(self, page: RejectPage) -> pl.DataFrame:
-        states = [_REJECTED_FOR.get(reason, "invalid") for reason in page.reasons]
-        reasons = [
-            None if reason == "duplicate" else self._words.reason(_SHOWN.get(reason, reason)) for reason in page.reasons
-        ]
+        states = [rejected_state(reason) for reason in page.reasons]
+        reasons = [None if reason == DUPLICATE else self._words.reason(shown_reason(reason)) for reason in page.reasons]
         index = page.reason_index
         frame = pl.DataFrame(
             {
@@ -252,6 +250,10 @@ class _Frames:
                 "repeats": pl.Series(page.repeats).set(pl.Series(page.repeats == 0), None),
             }
         )
+        if self._view.lists:
+            lists = pl.Series(page.lists or self._view.lists, dtype=pl.String)
+            repeated = lists.gather(page.repeats_list).set(pl.Series(page.repeats == 0), None)
+            frame = frame.with_columns(lists.gather(page.list_index).alias("list"), repeated.alias("repeats_list"))
         wanted = pl.Series([state in self._wanted for state in states], dtype=pl.Boolean).gather(index)
         frame = frame.rename({name: self._headers[name] for name in frame.columns})
         if self._columns is not None:

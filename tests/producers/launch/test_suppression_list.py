@@ -17,12 +17,13 @@ from dispatcher.suppression import list as suppression_list
 from dispatcher.suppression.list import put
 from producers.launch.commit import commit
 from producers.lists import dedupe
-from producers.lists.dedupe import Growing, Listed, separate, suppression_of
+from producers.lists.dedupe import Growing, Listed, ascending_of, separate
 from producers.lists.normalise import normalise
 from producers.lists.rejects import Spool
 from schemas.batch import unpack
 from schemas.codec import decode
 from schemas.records import Inbound, Launched, Rejects
+from schemas.states import BY_FILE, ON_LIST
 from tests.memory_log import MemoryLog
 from tests.producers.launch.launched import launch, prepare
 
@@ -196,11 +197,13 @@ FEW = st.integers(13_000_000_000, 13_000_000_012)
 def test_a_list_comes_apart_by_file_and_by_list_whenever_the_list_was_read(numbers, in_file, at_first, later, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dedupe, "_BLOCK", block)
-        found = apart(numbers, in_file, at_first).without(np.array(sorted(at_first | later), np.int64))
+        found = apart(numbers, in_file, at_first).without(ON_LIST, np.array(sorted(at_first | later), np.int64))
         at_once = apart(numbers, in_file, at_first | later)
-        for name in ("recipients", "duplicates", "suppressed", "on_list"):
+        for name in ("recipients", "duplicates"):
             assert getattr(found, name).packed.tolist() == getattr(at_once, name).packed.tolist(), name
-        given_numbers = [number for part in found.given() for number in part.tolist()]
+        for reason in (BY_FILE, ON_LIST):
+            assert found.aside[reason].packed.tolist() == at_once.aside[reason].packed.tolist(), reason
+        given_numbers = [number for part in found.given() for number in part.numbers(0, len(part)).tolist()]
         assert given_numbers == [number for number in dict.fromkeys(numbers) if number not in in_file]
 
 
@@ -208,7 +211,7 @@ def apart(numbers, in_file, on_list):
     listed, barred = Listed(), Growing()
     listed.add_block(np.array(numbers, np.int64), 0)
     barred.add(np.array(list(in_file), np.int64).view(np.uint64))
-    return separate(listed, suppression_of(barred), np.array(sorted(on_list), np.int64))
+    return separate(listed, {BY_FILE: ascending_of(barred), ON_LIST: np.array(sorted(on_list), np.int64)})
 
 
 def test_rejected_rows_keep_what_was_written_whichever_list_they_are_on():
@@ -217,7 +220,7 @@ def test_rejected_rows_keep_what_was_written_whichever_list_they_are_on():
     block = normalise(pl.Series(values))
     listed.add_block(block.numbers, 0)
     spool.add(block, 0, 1)
-    separated = separate(listed, np.array([N], np.int64), np.array([N, N + 1], np.int64))
+    separated = separate(listed, {BY_FILE: np.array([N], np.int64), ON_LIST: np.array([N, N + 1], np.int64)})
     (record,) = spool.rejects("may", "a1", separated)
     spool.close()
     assert record.values.decode().split("\n") == values[:2]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dispatcher.errors import InputError
 from producers.lists import dedupe
-from producers.lists.dedupe import Growing, Listed, separate, suppression_of
+from producers.lists.dedupe import Growing, Listed, ascending_of, separate
+from schemas.states import BY_FILE
 
 FIRST, LAST = 13_000_000_000, 19_999_999_999
 ABROAD = 10**15 + 447_700_900_000
@@ -30,7 +31,7 @@ def taken_apart(numbers, suppressed=(), block=7):
     for start in range(0, len(numbers), block):
         listed.add_block(np.array(numbers[start : start + block], np.int64), start)
     barred.add(np.array(list(suppressed), np.int64).view(np.uint64))
-    return separate(listed, suppression_of(barred))
+    return separate(listed, {BY_FILE: ascending_of(barred)})
 
 
 def pairs(rows):
@@ -69,7 +70,7 @@ def test_a_list_comes_apart_as_one_by_one_would_have_it(numbers, suppressed, blo
     kept, repeated, barred = expected(numbers, set(suppressed))
     assert pairs(separated.recipients) == kept
     assert repeated_pairs(separated) == repeated
-    assert pairs(separated.suppressed) == barred
+    assert pairs(separated.aside[BY_FILE]) == barred
 
 
 def test_blocks_of_the_sorted_list_make_no_difference(monkeypatch):
@@ -82,7 +83,7 @@ def test_blocks_of_the_sorted_list_make_no_difference(monkeypatch):
         kept, repeated, barred = expected(numbers, suppressed)
         assert pairs(separated.recipients) == kept
         assert repeated_pairs(separated) == repeated
-        assert pairs(separated.suppressed) == barred
+        assert pairs(separated.aside[BY_FILE]) == barred
         assert [number for part in separated.recipients.blocks() for number in part.tolist()] == [n for _, n in kept]
 
 
@@ -95,7 +96,7 @@ def test_rows_are_found_by_their_place_in_the_list():
 def test_the_last_row_there_can_be_is_kept_and_no_row_beyond():
     listed = Listed()
     listed.add_block(np.array([LAST, FIRST]), dedupe.ROWS_MAX - 2)
-    assert pairs(separate(listed, np.empty(0, np.int64)).recipients) == [
+    assert pairs(separate(listed, {}).recipients) == [
         (dedupe.ROWS_MAX - 2, LAST),
         (dedupe.ROWS_MAX - 1, FIRST),
     ]
@@ -116,11 +117,11 @@ def test_a_list_takes_at_most_16_bytes_a_row(kind):
         for start in range(0, rows, 100_000):
             listed.add_block(numbers[start : start + 100_000], start)
         before = tracemalloc.get_traced_memory()[0]
-        separated = separate(listed, barred)
+        separated = separate(listed, {BY_FILE: barred})
         held, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(separated.recipients) + len(separated.duplicates) + len(separated.suppressed) == rows
+    assert len(separated.recipients) + len(separated.duplicates) + len(separated.aside[BY_FILE]) == rows
     assert before <= 12 * rows + floor, "room not written to is counted here, though it takes no memory"
     assert peak - before + 8 * rows <= 16 * rows + floor + barred.nbytes
     assert held <= 16 * rows + floor + barred.nbytes

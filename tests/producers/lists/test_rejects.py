@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from dispatcher.core.numbers import REASONS, normalise_one
 from dispatcher.errors import DispatcherError
 from producers.lists import rejects
-from producers.lists.dedupe import Growing, Listed, separate, suppression_of
+from producers.lists.dedupe import Growing, Listed, ascending_of, separate
 from producers.lists.normalise import VALUE_CHARS_MAX, normalise
 from producers.lists.rejects import Spool
-from schemas.states import BY_FILE, ON_LIST
+from schemas.states import BY_FILE, DUPLICATE, EXCLUDED, ON_LIST
 
 FORMS = ["13800138000", "+86 138 0013 8000", "13900139000", "139-0013-9000", "13700137000", "n/a", "", "1.38E+10", "12"]
 
@@ -27,7 +27,7 @@ def rejected(values, suppressed=(), block=5):
         listed.add_block(part.numbers, start)
         spool.add(part, start, start + 1)
     barred.add(np.array(suppressed, np.int64).view(np.uint64))
-    records = list(spool.rejects("may", "a1", separate(listed, suppression_of(barred))))
+    records = list(spool.rejects("may", "a1", separate(listed, {BY_FILE: ascending_of(barred)})))
     spool.close()
     assert [record.part for record in records] == list(range(len(records)))
     assert all((record.campaign, record.attempt) == ("may", "a1") for record in records)
@@ -119,5 +119,5 @@ def test_a_full_disk_is_one_sentence(monkeypatch):
 
 
 def test_every_reason_has_a_name_of_its_own():
-    names = [*REASONS[1:], rejects.DUPLICATE, BY_FILE, ON_LIST]
+    names = [*REASONS[1:], DUPLICATE, BY_FILE, EXCLUDED, ON_LIST]
     assert len(set(names)) == len(names)

@@ -1,0 +1,1 @@
+"""Segments: parts of earlier campaigns, to be excluded from a launch or to be texted again."""

@@ -1,0 +1,57 @@
+"""Parts of campaigns, as a person names them: an id, or an id and states of recipients. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from dispatcher.errors import UserError
+from schemas.states import State
+
+PARTS_MAX: Final = 50
+_STATES: Final = {state.word: state for state in State}
+
+
+class CampaignPart(msgspec.Struct, frozen=True):
+    """The recipients of a campaign, or those in these states only."""
+
+    campaign: str
+    states: frozenset[State] = frozenset()
+
+    @property
+    def text(self) -> str:
+        """As a person writes it."""
+        words = ",".join(state.word for state in sorted(self.states))
+        return f"{self.campaign}:{words}" if words else self.campaign
+
+
+def campaign_parts(texts: Sequence[str]) -> tuple[CampaignPart, ...]:
+    """The parts that are meant, each campaign once. Raises UserError."""
+    found: dict[str, frozenset[State]] = {}
+    for text in texts:
+        campaign, colon, words = text.partition(":")
+        if not campaign or (colon and not words.strip()):
+            raise UserError(f'"{text}" is not a campaign\'s id, or an id and states, as may:delivered,accepted.')
+        states = states_of(words.split(",")) if colon else frozenset()
+        found[campaign] = _both(found[campaign], states) if campaign in found else states
+    if len(found) > PARTS_MAX:
+        raise UserError(f"{len(found):,} campaigns are too many to exclude: at most {PARTS_MAX}.")
+    return tuple(CampaignPart(campaign, states) for campaign, states in found.items())
+
+
+def states_of(words: Sequence[str]) -> frozenset[State]:
+    """The states of these words. Raises UserError."""
+    found = []
+    for word in words:
+        state = _STATES.get(word.strip().replace("-", "_"))
+        if state is None:
+            raise UserError(f'"{word.strip()}" is not the state of a recipient: {", ".join(_STATES)}.')
+        found.append(state)
+    return frozenset(found)
+
+
+def _both(one: frozenset[State], other: frozenset[State]) -> frozenset[State]:
+    """The states of both; empty (all) if one of them is."""
+    return one | other if one and other else frozenset()

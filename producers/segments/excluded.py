@@ -1,0 +1,61 @@
+"""The numbers of campaigns whose recipients are not meant this time.
+
+Who cannot be read for certain stops the launch: nobody is texted because the results were not complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dispatcher.core.numbers import Numbers
+from dispatcher.core.suppression import ascending_once, keys
+from dispatcher.errors import StoreError
+from dispatcher.service.campaigns import view_in
+from dispatcher.service.session import Session, open_session
+from dispatcher.store.port import StoreReader
+from producers.segments.campaign_parts import CampaignPart
+from schemas.states import IN_CAMPAIGN
+
+
+async def excluded(session: Session, parts: Sequence[CampaignPart]) -> dict[str, Numbers]:
+    """By reason: the numbers (ascending) of these parts now.
+
+    Raises UserError for a campaign that was not launched, StoreError if its recipients are not all known, LogError.
+    """
+    if not parts:
+        return {}
+
+    def read(reader: StoreReader) -> dict[str, Numbers]:
+        return {f"{IN_CAMPAIGN}{part.campaign}": _numbers(reader, part) for part in parts}
+
+    async with open_session(session.places, log=await session.log()) as fresh:
+        await check_up_to_date(fresh)
+        return await fresh.read(read)
+
+
+async def check_up_to_date(session: Session) -> None:
+    """Raises StoreError if the results lack records of the log."""
+    behind = await session.behind(whole=True)
+    if behind:
+        raise StoreError(
+            f"the results are {behind:,} records behind the log, so who is in an earlier campaign is not known yet. Is "
+            "`dispatcher run` (role results) keeping up? Try again in a minute."
+        )
+
+
+def check_readable(reader: StoreReader, campaign: str) -> None:
+    """Raises StoreError if numbers of the campaign's batches are missing."""
+    if unread := reader.unread(campaign):
+        raise StoreError(f"{unread} batches of {campaign} were not read from the log yet. Try again in a minute.")
+    if damaged := reader.damaged(campaign):
+        number, why = next(iter(damaged.items()))
+        raise StoreError(f"batch {number} of {campaign} is not on the log any more ({why}): who is in it is not known.")
+
+
+def _numbers(reader: StoreReader, part: CampaignPart) -> Numbers:
+    view_in(reader, part.campaign)
+    check_readable(reader, part.campaign)
+    pages = [page.numbers for page in reader.pages(part.campaign, part.states or None)]
+    return ascending_once(keys(np.concatenate(pages))) if pages else np.empty(0, np.int64)
