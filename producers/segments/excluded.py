@@ -30,7 +30,7 @@ async def excluded(session: Session, parts: Sequence[CampaignPart]) -> dict[str,
     def read(reader: StoreReader) -> dict[str, Numbers]:
         return {f"{IN_CAMPAIGN}{part.campaign}": _numbers(reader, part) for part in parts}
 
-    async with open_session(session.places, log=await session.log()) as fresh:
+    async with open_session(session.config, log=await session.log()) as fresh:
         await check_up_to_date(fresh)
         return await fresh.read(read)
 
