@@ -7,8 +7,9 @@ not know the change would act wrongly. `tests/schemas` keeps golden bytes of eve
 Version 2 is for records about some recipients of a chunk: `Outcomes`, and those whose `ranges` are not empty. A release
 that reads only version 1 would take them to be about the whole chunk.
 
-Version 3 is for terms of a campaign that decide what may be sent when: a `Launched` with hours, `HoursChanged`. A
-release that reads only version 2 would send outside them. All other records stay version 1.
+Version 3 is for what decides who may be texted when: a `Launched` with hours, `HoursChanged`; an `Intent` or a
+`Checkpoint` with `left_out`. A release that reads only version 2 would send outside the hours, or to those who are left
+out. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final, cast
 
 import msgspec
 
-from schemas.records import AnyRecord, Checkpoint, Decided, HoursChanged, Launched, Outcomes, Resolved
+from schemas.records import AnyRecord, Checkpoint, Decided, HoursChanged, Intent, Launched, Outcomes, Resolved
 
 VERSION: Final = 3
 """The newest version that this release reads."""
@@ -28,6 +29,7 @@ _PLAIN: Final = b"\x01"
 _IN_PART: Final = b"\x02"
 _WITH_TERMS: Final = b"\x03"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
+_LEAVING_OUT: Final = frozenset({Intent, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
 _TAG_BEFORE: Final = 8  # behind the version and the map's header of up to 5 bytes
@@ -55,10 +57,12 @@ def encode(record: AnyRecord) -> bytes:
 def _version_of(record: AnyRecord) -> bytes:
     """The least version whose readers act rightly on this record."""
     kind = type(record)
-    if kind is Outcomes or (kind in _WITH_RANGES and record.ranges):  # type: ignore[union-attr]
-        return _IN_PART
     if kind is HoursChanged or (kind is Launched and record.hours):  # type: ignore[union-attr]
         return _WITH_TERMS
+    if kind in _LEAVING_OUT and record.left_out:  # type: ignore[union-attr]
+        return _WITH_TERMS
+    if kind is Outcomes or (kind in _WITH_RANGES and record.ranges):  # type: ignore[union-attr]
+        return _IN_PART
     return _PLAIN
 
 

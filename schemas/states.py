@@ -7,7 +7,10 @@ from typing import Final
 
 
 class State(IntEnum):
-    """Where a recipient is. `invalid`, `duplicate` and `suppressed` rows never become recipients and have no byte."""
+    """Where a recipient is. Rows that a launch set aside never become recipients and have no byte.
+
+    `suppressed` is a recipient who came onto the suppression list between the launch and the sending.
+    """
 
     QUEUED = 0
     IN_FLIGHT = 1
@@ -17,6 +20,7 @@ class State(IntEnum):
     NO_REPORT = 5
     UNKNOWN = 6
     CANCELLED = 7
+    SUPPRESSED = 8
 
     @property
     def word(self) -> str:
@@ -35,6 +39,9 @@ are faults of the number or the values."""
 
 BY_FILES: Final = (BY_FILE, EXCLUDED)
 """The reasons that files of the launch decide: the same launch sets the same rows aside for them."""
+
+LEFT_OUT: Final = "put on the suppression list after the launch"
+"""Why a recipient is suppressed."""
 
 BY_FILE_SHOWN: Final = "in a suppression file"
 """The words of BY_FILE for people."""

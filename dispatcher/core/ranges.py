@@ -37,6 +37,19 @@ def without(ranges: Ranges, others: Ranges) -> Ranges:
     return both(ranges, tuple(gaps))
 
 
+def spread(ranges: Ranges, start: int, count: int) -> Ranges:
+    """The positions of `count` members of these ranges, from their member number `start` on."""
+    found = []
+    for first, size in ranges:
+        begin, end = max(start, 0), min(start + count, size)
+        if begin < end:
+            found.append((first + begin, end - begin))
+        start -= size
+        if start + count <= 0:
+            break
+    return tuple(found)
+
+
 def total(ranges: Ranges) -> int:
     """How many positions these are."""
     return sum(count for _, count in ranges)

@@ -11,6 +11,7 @@ from dispatcher.store.fold.tallies import Tally
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import CampaignView, Failure, Source
 from schemas.records import Launched
+from schemas.states import LEFT_OUT
 
 
 class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +64,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         for account, source, code, recipients in sorted(now.failures, key=lambda row: (-row[3], *row[:3]))
     )
     tallies = now.tallies.values()
+    left_out = sum(tally.suppressed for tally in tallies)
     return CampaignView(
         id=record.campaign,
         name=record.name,
@@ -85,7 +87,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,
-        suppressed_reasons=record.suppressed_reasons,
+        suppressed_reasons={**record.suppressed_reasons, **({LEFT_OUT: left_out} if left_out else {})},
         failures=failures,
         first_sent_ms=min((each.first_sent_ms for each in tallies if each.first_sent_ms is not None), default=None),
         last_sent_ms=max((each.last_sent_ms for each in tallies if each.last_sent_ms is not None), default=None),
@@ -99,6 +101,7 @@ def _account(rows: int, tally: Tally | None, late: int, cancelled: bool) -> Coun
         return launched(rows=rows, cancelled=cancelled)
     return launched(
         rows=rows,
+        suppressed=tally.suppressed,
         cancelled=cancelled,
         in_flight=tally.in_flight,
         accepted=tally.accepted - late,

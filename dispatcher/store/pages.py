@@ -15,7 +15,7 @@ from dispatcher.core.results.recipient_ids import PART_DELIVERED, IdRow
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import Page, RejectPage, Sighting, Source
 from schemas.records import Launched, Rejects
-from schemas.states import State
+from schemas.states import LEFT_OUT, State
 
 NOT_LOADED: Final = "the batch was not read from the log yet"
 
@@ -64,7 +64,8 @@ def paint(
     """The batch as of now: accepted before `overdue_ms` without a report is `no_report`, queued is `cancelled`.
 
     `overdue_ms` None: its campaign is closed, so every accepted recipient without a report is `no_report`.
-    `later`: when the wait for reports begins, by account, where that may be later than the submit.
+    `later`: when the wait for reports begins, by account, where that may be later than the submit. Who was left out
+    has the time of that in `reported_s`.
     `chunks`: those that were returned to the queue first, then by id. `recipient_ids`: a chunk's, the last named first.
     """
     count = len(batch.numbers)
@@ -74,6 +75,7 @@ def paint(
     account_index = np.zeros(count, np.uint32)
     submitted_ms = np.zeros(count, np.int64)
     parts, parts_delivered = np.zeros((2, count), np.uint8)
+    times = batch.times
     codes, vendor_ids, accounts = _Names(), _Names(), _Names()
     for chunk in chunks:
         at = slice(chunk.start, chunk.end)
@@ -87,6 +89,9 @@ def paint(
             late = chunk.state == State.ACCEPTED and over
             states[at] = State.NO_REPORT if late else chunk.state
             code_index[at] = codes(chunk.code)
+        if chunk.state == State.SUPPRESSED:
+            times = times.copy() if times is batch.times else times
+            times[at] = np.where(batch.finals[at] == 0, chunk.since_ms // 1000, times[at])
         if not chunk.vendor_id:
             for row in recipient_ids(chunk.id):
                 _paint_recipient_ids(row, vendor_id_index[at], vendor_ids)
@@ -116,7 +121,7 @@ def paint(
         accounts=accounts.texts,
         account_index=account_index,
         submitted_ms=submitted_ms,
-        reported_s=batch.times,
+        reported_s=times,
         parts=parts,
         parts_delivered=parts_delivered,
         broken=batch.broken,
@@ -171,15 +176,16 @@ def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> I
     for at in np.flatnonzero(whole.numbers == number).tolist():
         account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
         source: Source = "report" if whole.from_report[at] else "submit"
+        state = State(int(whole.states[at]))
         yield Sighting(
             campaign=record.campaign,
             name=record.name,
-            state=State(int(whole.states[at])),
+            state=state,
             account=account,
             vendor=vendors.get(account, ""),
             source=source,
             code=code,
-            meaning=meaning(vendors.get(account, ""), source, code),
+            meaning=LEFT_OUT if state is State.SUPPRESSED else meaning(vendors.get(account, ""), source, code),
             vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
             submitted_ms=int(whole.submitted_ms[at]) or None,
             reported_ms=int(reported_ms[at]) or None,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -33,15 +33,17 @@ class ResultsWritten(WrittenFile, frozen=True, kw_only=True):
     unknown: int
 
 
+_WORDS: Final = tuple(dict.fromkeys((*STATES, *REJECTED)))
+
+
 def _words(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     """The states named in `--state a,b`."""
     if text is None:
         return None
-    known = (*STATES, *REJECTED)
     named = tuple(word.strip().lower().replace("-", "_") for word in text.split(",") if word.strip())
-    wrong = [word for word in named if word not in known]
+    wrong = [word for word in named if word not in _WORDS]
     if wrong or not named:
-        raise click.BadParameter(f'"{wrong[0] if wrong else text}" is no state. The states are: {", ".join(known)}.')
+        raise click.BadParameter(f'"{wrong[0] if wrong else text}" is no state. The states are: {", ".join(_WORDS)}.')
     return named
 
 
@@ -52,7 +54,7 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
     "states",
     metavar="STATE[,STATE…]",
     callback=_words,
-    help=f"Only rows in these states: {', '.join((*STATES, *REJECTED))}. Default: all recipients.",
+    help=f"Only rows in these states: {', '.join(_WORDS)}. Default: all recipients.",
 )
 @output_options(FORMATS)
 @click.option("--texts", is_flag=True, help="Add a column with each recipient's text.")
@@ -180,7 +182,10 @@ def _progress(view: CampaignView, states: tuple[str, ...] | None, output: Path |
     if output is None or not screen.is_terminal:
         yield lambda rows: None
         return
-    whole = sum(getattr(view.counts, word) for word in states or STATES)
+    if states is None:
+        whole = sum(leg.recipients for leg in view.legs)
+    else:
+        whole = sum(getattr(view.counts, word) for word in states)
     with Progress(TextColumn("writing"), BarColumn(), MofNCompleteColumn(), console=screen, transient=True) as bar:
         task = bar.add_task("", total=whole)
         yield lambda rows: bar.update(task, completed=rows)

@@ -23,6 +23,9 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     intents when it reads them back. `attempt` counts from 0, `strikes` how often the vendor refused it for now. Its
     offset in `lanes` is its identity. Its author writes no request later than `ttl_ms` after it asked for the append
     (0: a release without this field wrote it; then it is the configured time to live).
+
+    `left_out` (start, count; positions in the chunk; disjoint, ascending): recipients that came onto the suppression
+    list after the launch. They are not in the request, and are suppressed for good if the intent is valid.
     """
 
     owner: str
@@ -37,14 +40,15 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     at_ms: int
     strikes: int = 0
     ttl_ms: int = 0
+    left_out: tuple[tuple[int, int], ...] = ()
 
 
 class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
     """The result of the intent at offset `intent`. A fact: it counts from any author; the first one counts.
 
     `code` and `text` are the vendor's (text: first 200 characters). Its reports will carry `vendor_id`, or `vendor_ids`
-    (one per recipient, in submitted order; "" if unknown) if the vendor gives one each. `sent_ms` is 0 if nothing went
-    out. `divide` has the slice sent again in two halves (a bad number refuses the whole request).
+    (one per recipient of the chunk; "" if unknown or left out) if the vendor gives one each. `sent_ms` is 0 if nothing
+    went out. `divide` has the slice sent again in two halves (a bad number refuses the whole request).
     """
 
     account: str
@@ -183,6 +187,7 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     A reader loads it and continues folding at `upto` (not at its own offset: records of its author may lie between).
     `ttls_ms`: (intent, its time to live) of the open intents that carry it. `ranges`: (intent, the (start, count)
     ranges of its chunk that are still open) of the open intents that have results for some of their recipients.
+    `left_out`: (intent, the ranges that it left out) of the open intents that left somebody out.
     """
 
     owner: str
@@ -194,3 +199,4 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     at_ms: int
     ttls_ms: tuple[tuple[int, int], ...] = ()
     ranges: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
+    left_out: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()

@@ -164,7 +164,16 @@ class History:
         return self.append("lanes", lane_partition(account), Owned(owner=owner, at_ms=at_ms, where="test"))
 
     def intent(
-        self, account: str, owner: str, job: int, start: int, count: int, *, attempt: int = 0, at_ms: int = 0
+        self,
+        account: str,
+        owner: str,
+        job: int,
+        start: int,
+        count: int,
+        *,
+        attempt: int = 0,
+        at_ms: int = 0,
+        left_out: Sequence[tuple[int, int]] = (),
     ) -> int:
         """An intent on a job; its offset."""
         partition = lane_partition(account)
@@ -181,6 +190,7 @@ class History:
             count=count,
             attempt=attempt,
             at_ms=at_ms or LAUNCHED_MS + 2000,
+            left_out=tuple(left_out),
         )
         return self.append("lanes", partition, intent)
 
@@ -246,6 +256,9 @@ class NaiveChunk:
         self.state = ["in flight"] * len(numbers)
         self.code = [""] * len(numbers)
         self.said = [False] * len(numbers)
+        for start, count in intent.left_out:
+            for index in range(start, start + count):
+                self.state[index], self.said[index] = "suppressed", True
 
     def hears(self, index: int, effect: str, code: str) -> bool:
         """A result of one recipient; whether it counts."""

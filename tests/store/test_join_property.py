@@ -67,7 +67,9 @@ class Writer:
         if self.todo[account]:
             job, start, left, attempt = self.todo[account].pop(0)
             count = self.random.choice([left, self.random.randint(1, left)])
-            self.history.intent(account, self.owner[account], job, start, count, attempt=attempt)
+            share = self.random.choice([0.0, 0.0, 0.0, 0.3, 1.0])
+            left_out = ranges_of([index for index in range(count) if self.random.random() < share])
+            self.history.intent(account, self.owner[account], job, start, count, attempt=attempt, left_out=left_out)
             if count < left:
                 self.todo[account].insert(0, (job, start + count, left - count, attempt))
         return None

@@ -124,6 +124,7 @@ def make_it_format_3(path: Path) -> None:
         old.execute("ALTER TABLE chunks DROP COLUMN whole")
         old.execute("DROP TABLE later_reports")
         old.execute("ALTER TABLE campaigns DROP COLUMN revision")
+        old.execute("ALTER TABLE tallies DROP COLUMN suppressed")
         for rowid, keys in old.execute("SELECT rowid, keys FROM recipient_ids").fetchall():
             high = int(np.frombuffer(keys, "<i8").max())
             old.execute("UPDATE recipient_ids SET high = ? WHERE rowid = ?", (high, rowid))

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.ownership import Ownership
-from dispatcher.core.ranges import Ranges, both, without
+from dispatcher.core.ranges import Ranges, both, total, without
 from schemas.records import (
     AnyRecord,
     Checkpoint,
@@ -44,17 +44,20 @@ class LaneBroken(Exception):
 
 
 class ChunkState(Enum):
-    """The state of a chunk's open recipients, or the last three: the final one of recipients that left it."""
+    """The state of a chunk's open recipients, or the last four: the final one of recipients that left it."""
 
     IN_FLIGHT = "in flight"
     UNKNOWN = "unknown"
     ACCEPTED = "accepted"
     FAILED = "failed"
     QUEUED = "queued again"
+    SUPPRESSED = "suppressed"
 
 
-ChunkEvent = Effect | ResolvedAs | type[Owned]
-"""The events of recipients: an outcome's effect, a resolution, a new owner of the partition."""
+ChunkEvent = Effect | ResolvedAs | type[Owned] | type[Intent]
+"""The events of recipients: an outcome's effect, a resolution, a new owner of the partition, their own intent that
+leaves them out.
+"""
 
 TRANSITIONS: Final[Mapping[tuple[ChunkState, ChunkEvent], ChunkState]] = {
     (ChunkState.IN_FLIGHT, Effect.ACCEPTED): ChunkState.ACCEPTED,
@@ -70,12 +73,13 @@ TRANSITIONS: Final[Mapping[tuple[ChunkState, ChunkEvent], ChunkState]] = {
     (ChunkState.UNKNOWN, ResolvedAs.SENT): ChunkState.ACCEPTED,
     (ChunkState.UNKNOWN, ResolvedAs.NOT_SENT): ChunkState.QUEUED,
     (ChunkState.UNKNOWN, ResolvedAs.RESEND): ChunkState.QUEUED,
+    (ChunkState.IN_FLIGHT, Intent): ChunkState.SUPPRESSED,
 }
 
 
 def named(event: ChunkEvent) -> str:
     """The event in a word, for messages."""
-    return "owned" if event is Owned else str(event)
+    return "owned" if event is Owned else "left out" if event is Intent else str(event)
 
 
 OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
@@ -85,7 +89,7 @@ class Chunk(msgspec.Struct):
     """A valid intent that is not over. `ttl_ms`: how long its author may take to write it (0: not given).
 
     `state` is that of its open recipients; of a chunk that is over, of those that left it last. `ranges`: the positions
-    that are still open, if others left it; empty: all.
+    that are still open, if others left it; empty: all. `left_out`: the positions that its request does not have.
     """
 
     intent: int
@@ -102,6 +106,17 @@ class Chunk(msgspec.Struct):
     inherited: bool = False
     ttl_ms: int = 0
     ranges: Ranges = ()
+    left_out: Ranges = ()
+
+    @property
+    def asked(self) -> int:
+        """How many recipients its request has."""
+        return self.count - total(self.left_out) if self.left_out else self.count
+
+    @property
+    def in_request(self) -> Ranges:
+        """The positions of the recipients that its request has, in its order."""
+        return without(((0, self.count),), self.left_out)
 
     @property
     def open_ranges(self) -> Ranges:
@@ -209,13 +224,14 @@ class LaneState:
         state.inbox = checkpoint.inbox
         for job in checkpoint.jobs:
             state.jobs[job.offset] = OpenJob(job.offset, job.job, list(job.taken), list(job.returned))
-        ttls_ms, ranges = dict(checkpoint.ttls_ms), dict(checkpoint.ranges)
+        ttls_ms, ranges, left_out = dict(checkpoint.ttls_ms), dict(checkpoint.ranges), dict(checkpoint.left_out)
         for open_range in checkpoint.open:
             state.open[open_range.intent] = Chunk(
                 **{name: getattr(open_range, name) for name in _RANGE_FIELDS},
                 state=ChunkState.UNKNOWN if open_range.unknown else ChunkState.IN_FLIGHT,
                 ttl_ms=ttls_ms.get(open_range.intent, 0),
                 ranges=ranges.get(open_range.intent, ()),
+                left_out=left_out.get(open_range.intent, ()),
             )
             state.jobs[open_range.job].open += 1
         state.taken = {(taken.account, taken.campaign, taken.attempt): taken.jobs for taken in checkpoint.taken}
@@ -240,6 +256,7 @@ class LaneState:
             at_ms=at_ms,
             ttls_ms=tuple((chunk.intent, chunk.ttl_ms) for chunk in self.open.values() if chunk.ttl_ms),
             ranges=tuple((chunk.intent, chunk.ranges) for chunk in self.open.values() if chunk.ranges),
+            left_out=tuple((chunk.intent, chunk.left_out) for chunk in self.open.values() if chunk.left_out),
         )
 
     # --- the inbox ---
@@ -325,9 +342,12 @@ class LaneState:
             ChunkState.IN_FLIGHT,
             intent.n,
             ttl_ms=intent.ttl_ms,
+            left_out=intent.left_out,
         )
         self.open[offset] = chunk
-        return Change(chunk=chunk)
+        if intent.left_out:
+            self._moved(chunk, intent.left_out, Intent)
+        return self._change(chunk, None, [])
 
     def _results(self, record: Outcome | Outcomes) -> Change:
         chunk = self.open.get(record.intent)
@@ -376,7 +396,7 @@ class LaneState:
             self.jobs[chunk.job].open -= 1
         return concerned if becomes is ChunkState.QUEUED else ()
 
-    def _change(self, chunk: Chunk, before: ChunkState, returned: list[Slice]) -> Change:
+    def _change(self, chunk: Chunk, before: ChunkState | None, returned: list[Slice]) -> Change:
         job = self.jobs[chunk.job]
         job.returned.extend(returned)
         if job.finished:

@@ -51,7 +51,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def recipients(self) -> int:
-        """Rows that became recipients."""
+        """Rows that are to be texted, or were."""
         return self.rows - self.invalid - self.duplicate - self.suppressed
 
     @property

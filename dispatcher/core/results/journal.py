@@ -46,7 +46,8 @@ class JoinedChunk(msgspec.Struct, gc=False):
     """A valid intent, or a piece of it: recipients [start, start+count) of batch `batch`, of `whole` in its chunk.
 
     `reported` of them have a final report (0 while the state is QUEUED: then another piece counts them).
-    `heard`: a definite outcome was read. `expired`: the time for reports is over (store policy).
+    `heard`: a definite outcome was read, or its intent left it out. `expired`: the time for reports is over (store
+    policy).
     `proven`: while it is unknown, how many pending recipients have an id for each part: the vendor took these.
     """
 
@@ -190,6 +191,12 @@ class JournalFold:
         )
         self.open[chunk.id] = chunk
         ledger.opened(chunk)
+        pieces = [chunk]
+        for start, count in intent.left_out:
+            begin = intent.start + start
+            for piece in self._cut(pieces, begin, begin + count, _is_unheard, ledger):
+                piece.heard, piece.since_ms = True, intent.at_ms
+                self._move(piece, Intent, intent.at_ms, ledger)
 
     def _outcome(self, offset: int, outcome: Outcome, ledger: Ledger) -> None:
         pieces = self._pieces(outcome.intent, ledger)
@@ -358,6 +365,7 @@ _STATE: Final = {
     ChunkState.ACCEPTED: State.ACCEPTED,
     ChunkState.FAILED: State.FAILED,
     ChunkState.QUEUED: State.QUEUED,
+    ChunkState.SUPPRESSED: State.SUPPRESSED,
 }
 _LANE_STATE: Final = {state: chunk_state for chunk_state, state in _STATE.items()}
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from schemas.states import BY_FILE_SHOWN, EXCLUDED, IN_CAMPAIGN, ON_LIST
+from schemas.states import BY_FILE_SHOWN, EXCLUDED, IN_CAMPAIGN, LEFT_OUT, ON_LIST
 
 HEADERS: Final = {
     "number": "手机号",
@@ -58,6 +58,7 @@ _REASONS: Final = {
     BY_FILE_SHOWN: "在屏蔽文件中",
     EXCLUDED: "在排除名单中",
     ON_LIST: "在屏蔽名单中",
+    LEFT_OUT: "发送任务启动后加入屏蔽名单",
 }
 _PATTERNS: Final[Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = (
     (re.compile(rf"{IN_CAMPAIGN}(.*)"), lambda found: f"属于活动{found[1]}"),

@@ -6,10 +6,11 @@ message, `parts` and `parts_delivered` (`vendor_id` then has the ids of all part
 with rejected rows also `row`
 (the line of the list, as an editor counts), `value` (as it was written) and, for a duplicate, `repeats` (the row with
 the same number), and, if several lists were launched together, the name of the `list` of the row, and of the one that
-it repeats (`repeats_list`); their `meaning` says why they were set aside. Unknown values are empty (null). Numbers are
-text. Times are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet they are timestamps of
-the zone Asia/Shanghai. No report is earlier than its submit: the times of some vendors have no seconds, and their
-clocks differ from ours.
+it repeats (`repeats_list`); their `meaning` says why they were set aside. A recipient who came onto the suppression
+list after the launch is `suppressed`, with the time at which he was left out in `reported_at`. Unknown values are empty
+(null). Numbers are text. Times are ISO 8601 at Beijing's offset (+08:00), the zone of the vendors' times; in Parquet
+they are timestamps of the zone Asia/Shanghai. No report is earlier than its submit: the times of some vendors have no
+seconds, and their clocks differ from ours.
 
 table_files.py makes CSV and XLSX safe for spreadsheets. NDJSON and Parquet hold every text verbatim.
 """
@@ -31,7 +32,7 @@ from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, chinese_meaning, ids_per_part, meaning
 from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
-from schemas.states import DUPLICATE, State, rejected_state, shown_reason
+from schemas.states import DUPLICATE, LEFT_OUT, State, rejected_state, shown_reason
 
 Format = Literal["csv", "xlsx", "ndjson", "parquet"]
 Language = Literal["en", "zh"]
@@ -39,7 +40,7 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 STATES: Final = {state.word: state for state in State}
 REJECTED: Final = ("invalid", "duplicate", "suppressed")
-"""The states of rows that never became recipients."""
+"""The states of rows that never became recipients; suppressed ones may also have become suppressed since."""
 
 UNKNOWN_MEANING: Final = "the vendor may or may not have texted this number"
 
@@ -107,13 +108,13 @@ def export(
     With `texts` there is a column of them, with `columns` those behind all others. A column of theirs that is called
     like the number's (`number_header`, if given) is left out: it has the same numbers. If one is called like another of
     ours, then ours has `sms_` in front. `language` is that of headers, states and meanings.
-    `states` are words of schemas/states.py and REJECTED. `now_ms` (default: the clock) decides who is `no_report`.
+    `states` are words of schemas/states.py and REJECTED; by default all recipients, and no rejected row. `now_ms`
+    (default: the clock) decides who is `no_report`.
     Raises StoreError, and OSError from `out`. While a campaign runs, each batch is of its own moment.
     """
-    wanted = set(STATES) if states is None else set(states)
     now_ms = clock.now_ms() if now_ms is None else now_ms
     words = _Words(language, meanings or (meaning if language == "en" else chinese_meaning), columns, number_header)
-    frames = _Frames(reader, view, wanted, words, wrote, texts, columns, now_ms)
+    frames = _Frames(reader, view, states, words, wrote, texts, columns, now_ms)
     write_table(frames, frames.schema, out, kind)
     return frames.rows
 
@@ -128,6 +129,7 @@ class _Words:
         self.recipients: Final = pl.Series([self.states[state.word] for state in State])
         self.unknown: Final = UNKNOWN_MEANING if is_english else chinese.UNKNOWN_MEANING
         self.reason: Final = _as_it_is if is_english else chinese.reason
+        self.left_out: Final = self.reason(LEFT_OUT)
         self._headers: Final = {name: name if is_english else chinese.HEADERS[name] for name in _ALL}
         if number_header:
             self._headers["number"] = number_header
@@ -152,7 +154,7 @@ class _Frames:
         self,
         reader: StoreReader,
         view: CampaignView,
-        wanted: set[str],
+        states: Collection[str] | None,
         words: _Words,
         wrote: Wrote,
         texts: Texts | None,
@@ -161,7 +163,7 @@ class _Frames:
     ) -> None:
         self._reader = reader
         self._view = view
-        self._wanted = wanted
+        self._wanted = set(STATES) if states is None else set(states)
         self._words = words
         self._columns = columns
         self._vendors = {leg.account: leg.vendor for leg in view.legs}
@@ -169,7 +171,7 @@ class _Frames:
         self._wrote = wrote
         self._sent = texts
         self._now_ms = now_ms
-        self.with_rejects = bool(wanted & set(REJECTED))
+        self.with_rejects = states is not None and bool(self._wanted & set(REJECTED))
         ours: dict[str, Any] = {
             **_RECIPIENT_SCHEMA,
             **(_PART_SCHEMA if self._counts_parts else {}),
@@ -223,7 +225,7 @@ class _Frames:
         return frame if self._columns is None else frame.hstack(self._columns.of(page).select(self._words.added))
 
     def _meaning_column(self, page: Page) -> pl.Series:
-        """Looked up once for each (account, source, code) of the page; unknown recipients are marked."""
+        """Looked up once for each (account, source, code) of the page; those who are unknown or left out have ours."""
         code_count = len(page.codes)
         key = (page.account_index.astype(np.int64) * 2 + page.from_report) * code_count + page.code_index
         used, index = np.unique(key, return_inverse=True)
@@ -234,8 +236,11 @@ class _Frames:
             vendor = self._vendors.get(page.accounts[account], "")
             texts.append(self._words.meanings(vendor, "report" if from_report else "submit", page.codes[code]))
         meanings = _texts(texts).gather(index.astype(np.uint32))
-        unknown = page.states == State.UNKNOWN
-        return meanings.set(pl.Series(unknown), self._words.unknown) if unknown.any() else meanings
+        for state, words in ((State.UNKNOWN, self._words.unknown), (State.SUPPRESSED, self._words.left_out)):
+            concerned = page.states == state
+            if concerned.any():
+                meanings = meanings.set(pl.Series(concerned), words)
+        return meanings
 
     def _rejected(self, page: RejectPage) -> pl.DataFrame:
         states = [rejected_state(reason) for reason in page.reasons]

@@ -239,7 +239,7 @@ class Fold:
             tally.add(STATE_COLUMNS[state], chunk.pending)
         if state is State.FAILED:
             self._tallies.failed(key, "submit", chunk.code, chunk.pending)
-        if self._emits and (state is State.FAILED or (state is State.ACCEPTED and not chunk.pending)):
+        if self._emits and _is_told(chunk):
             self._tables.chunks.put_out([chunk.id])
         self.working.change(chunk)
 
@@ -294,7 +294,9 @@ class Fold:
 
 def _is_told(chunk: JoinedChunk) -> bool:
     """Whether it is written downstream: every recipient of it has a final word."""
-    return chunk.state == State.FAILED or (chunk.state == State.ACCEPTED and (chunk.expired or not chunk.pending))
+    if chunk.state in (State.FAILED, State.SUPPRESSED):
+        return True
+    return chunk.state == State.ACCEPTED and (chunk.expired or not chunk.pending)
 
 
 def decoded(topic: str, records: Sequence[StoredRecord]) -> Iterator[Decoded]:

@@ -206,7 +206,7 @@ class ReportJoin:
             self._tallies.failed(key, "submit", chunk.code, -recipients)
         chunk.reported += recipients
         self._working.settle(chunk)
-        return state in (State.NO_REPORT, State.FAILED) or chunk.pending == 0
+        return state in (State.NO_REPORT, State.FAILED, State.SUPPRESSED) or chunk.pending == 0
 
     def _keys(self, match: Match) -> tuple[dict[Key, int], NDArray[np.intp]]:
         """The campaigns and accounts of the chunks, numbered; and each chunk's."""

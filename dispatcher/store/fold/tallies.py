@@ -20,6 +20,7 @@ STATE_COLUMNS: Final[dict[int, str]] = {
     State.NO_REPORT: "no_report",
     State.FAILED: "refused",
     State.UNKNOWN: "unknown",
+    State.SUPPRESSED: "suppressed",
 }
 """Columns by the state of the chunk; all other recipients are queued."""
 
@@ -37,6 +38,7 @@ class Tally(msgspec.Struct):
     no_report: int = 0
     refused: int = 0
     unknown: int = 0
+    suppressed: int = 0
     delivered: int = 0
     undelivered: int = 0
     first_sent_ms: int | None = None

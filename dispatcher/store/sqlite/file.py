@@ -1,7 +1,7 @@
 """The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 6: drafts have revisions. Formats 2 to 5 are upgraded when they are opened; format 1 kept raw messages from
-phones.
+Format 7: recipients may be suppressed after the launch; 6: drafts have revisions. Formats 2 to 6 are upgraded when they
+are opened; format 1 kept raw messages from phones.
 
 No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
 about 13.5 bytes per recipient, 8 more for each id if the vendor gives an id to each. Every id is a place in the log
@@ -27,7 +27,7 @@ from dispatcher.errors import ConfigError, StoreBusy, StoreError
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 
-VERSION: Final = 6
+VERSION: Final = 7
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -81,7 +81,8 @@ CREATE TABLE tallies (
     in_flight INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, no_report INTEGER NOT NULL DEFAULT 0,
     refused INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
     undelivered INTEGER NOT NULL DEFAULT 0,
-    first_sent_ms INTEGER, last_sent_ms INTEGER, last_report_ms INTEGER, PRIMARY KEY (campaign, attempt, account)
+    first_sent_ms INTEGER, last_sent_ms INTEGER, last_report_ms INTEGER, suppressed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (campaign, attempt, account)
 ) WITHOUT ROWID;
 CREATE TABLE failures (
     campaign TEXT, attempt TEXT, account TEXT, source TEXT, code TEXT, recipients INTEGER NOT NULL,
@@ -135,7 +136,9 @@ CREATE TABLE IF NOT EXISTS later_reports (
 _FROM_5: Final = "ALTER TABLE campaigns ADD COLUMN revision TEXT"
 """A log of a release with format 5 has no drafts."""
 
-_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5}
+_FROM_6: Final = "ALTER TABLE tallies ADD COLUMN suppressed INTEGER NOT NULL DEFAULT 0"
+
+_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

@@ -18,8 +18,10 @@ from schemas.topics import LANE_PARTITIONS
 
 _pack = msgspec.msgpack.encode
 _parked = msgspec.msgpack.Decoder(ParkedReports)
+_FIELDS: Final = (*COLUMNS, "first_sent_ms", "last_sent_ms", "last_report_ms")
 _ADD_TALLY: Final = (
-    f"INSERT INTO tallies VALUES ({', '.join('?' * (len(COLUMNS) + 6))}) ON CONFLICT DO UPDATE SET "
+    f"INSERT INTO tallies (campaign, attempt, account, {', '.join(_FIELDS)}) "
+    f"VALUES ({', '.join('?' * (len(_FIELDS) + 3))}) ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)
     # min() and max() of SQLite are NULL if one argument is
     + ", first_sent_ms = coalesce(min(first_sent_ms, excluded.first_sent_ms), first_sent_ms, excluded.first_sent_ms)"
@@ -72,9 +74,9 @@ class ReportTables:
 
     def save_sums(self, tallies: Tallies) -> None:
         """Add the differences."""
-        fields = [*COLUMNS, "first_sent_ms", "last_sent_ms", "last_report_ms"]
         self._many(
-            _ADD_TALLY, [(*key, *(getattr(tally, name) for name in fields)) for key, tally in tallies.campaigns.items()]
+            _ADD_TALLY,
+            [(*key, *(getattr(tally, name) for name in _FIELDS)) for key, tally in tallies.campaigns.items()],
         )
         failures = [(*key, recipients) for key, recipients in tallies.failures.items() if recipients]
         self._many(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dispatcher.core.lane.state import TRANSITIONS, ChunkState, LaneBroken, LaneState
 from dispatcher.core.ownership import Ownership
-from schemas.records import Intent, Job, Outcome, Outcomes, Owned, Resolved, Run
+from schemas.codec import decode, encode
+from schemas.records import Checkpoint, Intent, Job, Outcome, Outcomes, Owned, Resolved, Run
 
 
 def job(number: int = 0, count: int = 100, start: int = 0) -> Job:
@@ -26,10 +27,10 @@ def owned(owner: str = "me") -> Owned:
     return Owned(owner=owner, at_ms=0, where="here")
 
 
-def intent(start: int, count: int, *, owner: str = "me", attempt: int = 0, job: int = 0) -> Intent:
+def intent(start: int, count: int, *, owner: str = "me", attempt: int = 0, job: int = 0, left_out: Any = ()) -> Intent:
     return Intent(
         owner=owner, n=0, account="spring", campaign="c", job=job, batch=0, start=start, count=count, attempt=attempt,
-        at_ms=0,
+        at_ms=0, left_out=left_out,
     )  # fmt: skip
 
 
@@ -65,12 +66,14 @@ def folded(*records: Any, jobs: int = 1) -> LaneState:
 
 @pytest.mark.parametrize(("before", "event"), list(TRANSITIONS))
 def test_every_transition_of_the_table_happens(before, event):
-    opening = [owned(), intent(0, 10)]
+    opening = [owned(), intent(0, 10, left_out=((0, 10),) if event is Intent else ())]
     if before is ChunkState.UNKNOWN:
         opening.append(outcome(1, "unknown"))
     match event:
         case "owned":
             opening.append(owned("other"))
+        case _ if event is Intent:
+            pass
         case "sent" | "not-sent" | "resend":
             opening.append(resolved(1, event))
         case _:
@@ -84,6 +87,41 @@ def test_every_transition_of_the_table_happens(before, event):
         assert [(piece.start, piece.count) for piece in state.jobs[0].returned] == (
             [(0, 10)] if becomes is ChunkState.QUEUED else []
         )
+
+
+def test_who_is_left_out_is_final_and_results_of_the_whole_chunk_are_about_the_others():
+    state = folded(owned(), intent(0, 10, left_out=((2, 3), (9, 1))))
+    assert state.open[1].open_ranges == state.open[1].in_request == ((0, 2), (5, 4))
+    assert state.open[1].asked == 6
+    state.apply(2, outcome(1, "queued"))
+    assert returned(state) == [(0, 2), (5, 4)]
+    assert list(state.jobs[0].untaken()) == [(10, 100)]
+
+
+def test_a_void_intent_leaves_nobody_out():
+    state = folded(owned("old"), owned("new"), intent(0, 10, owner="old", left_out=((2, 3),)))
+    assert list(state.jobs[0].untaken()) == [(0, 100)]
+
+
+def test_a_job_of_recipients_who_are_all_left_out_is_over():
+    state = folded(owned(), intent(0, 100, left_out=((0, 100),)))
+    assert not state.open
+    assert not state.jobs
+    early = folded(owned(), intent(0, 100, left_out=((0, 100),)), jobs=0)
+    assert early.jobs[0].job is None
+    early.take_job(0, job())
+    assert not early.jobs
+
+
+def test_a_take_over_from_a_checkpoint_forgets_nobody_who_was_left_out():
+    state = folded(owned(), intent(0, 10, left_out=((2, 3),)))
+    checkpoint = decode(encode(state.checkpoint("me", 0)))
+    assert isinstance(checkpoint, Checkpoint)
+    again = LaneState.load(checkpoint)
+    again.apply(2, owned("other"))
+    assert again.open[1].in_request == ((0, 2), (5, 5))
+    again.apply(3, resolved(1, "resend", owner="other"))
+    assert returned(again) == [(0, 2), (5, 5)]
 
 
 def test_an_intent_behind_a_newer_owned_is_void_and_so_is_its_resolution():
