@@ -14,6 +14,8 @@
     │   └── LogNewer                   written by a newer release                         exit code 2
     ├── StoreError                     the results store failed (it can be rebuilt from the log)
     │   └── StoreBusy                  another process writes to it                       retryable
+    ├── ServiceFailed                  a service in a process of its own failed
+    │   └── ServiceUnavailable         for a reason that may pass                         retryable
     └── PortInUse                      a listening address is taken                       exit code 2
 
 Adapters raise nothing else: tests/log and tests/store fail on an error that is not mapped.
@@ -91,6 +93,16 @@ class StoreError(DispatcherError):
 
 class StoreBusy(StoreError):
     """Another process writes to this store: a dispatcher, or a command that brings the store up to date."""
+
+    retryable = True
+
+
+class ServiceFailed(DispatcherError):
+    """A service that was called in a process of its own failed, or that process ended without an answer."""
+
+
+class ServiceUnavailable(ServiceFailed):
+    """The same call may work later."""
 
     retryable = True
 

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from dispatcher.core.schedule.hours import ALWAYS, Hours
 from schemas.records import Approved, Drafted, Scheduled, StartFailed
 
 DraftStatus = Literal["draft", "awaits approval", "scheduled", "not started", "cancelled"]
@@ -85,9 +86,12 @@ def status(draft: Draft, revision: str, above: int | None, *, cancelled: bool) -
     return "scheduled" if draft.start_ms else "draft"
 
 
-def starts_ms(draft: Draft, revision: str, above: int | None, *, cancelled: bool) -> int | None:
-    """When the conductor starts it; None: a person must do something first."""
-    return draft.start_ms if status(draft, revision, above, cancelled=cancelled) == "scheduled" else None
+def starts_ms(draft: Draft, revision: str, above: int | None, now_ms: int, *, cancelled: bool) -> int | None:
+    """When the conductor starts it: at its time or late, within its hours. None: a person must do something first."""
+    if status(draft, revision, above, cancelled=cancelled) != "scheduled":
+        return None
+    hours = Hours(draft.drafted.hours) if draft.drafted.hours else ALWAYS
+    return hours.opens_ms(max(draft.start_ms, now_ms))
 
 
 def content(drafted: Drafted) -> str:

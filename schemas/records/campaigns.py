@@ -84,7 +84,7 @@ class Drafted(Record, frozen=True, kw_only=True, tag="drafted"):
     and set-aside rows on the log, which carry the revision as their attempt. `rows = recipients + invalid + duplicate +
     suppressed`; `suppressed` are those of the launch's own files: the suppression list is judged at the launch, so who
     is on it is among the `recipients`. `fingerprint` is that of the launch, `list_digest` that of the list alone.
-    `plan` is the plan at that time, as JSON.
+    `plan` is the plan at that time, as JSON; `hours` are its sending hours, as in `Launched`.
     """
 
     campaign: str
@@ -107,6 +107,7 @@ class Drafted(Record, frozen=True, kw_only=True, tag="drafted"):
     suppressed_reasons: dict[str, int] = msgspec.field(default_factory=dict)
     even_if_short: bool = False
     plan: bytes = b""
+    hours: tuple[tuple[int, int], ...] = ()
 
 
 class DraftBatch(msgspec.Struct, frozen=True, array_like=True):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.drafts import content, starts_ms, status
+from dispatcher.core.schedule.hours import hours_of
 from schemas.records import AnyRecord, Approved, Cancelled, Drafted, Scheduled, StartFailed
 from tests.core.test_campaigns import LAUNCHED, folded
 
@@ -59,7 +60,7 @@ def word(campaign: Campaign, above: int | None = None) -> str:
 
 def starts(campaign: Campaign, above: int | None = None) -> int | None:
     assert campaign.draft is not None
-    return starts_ms(campaign.draft, campaign.revision, above, cancelled=campaign.cancelled)
+    return starts_ms(campaign.draft, campaign.revision, above, 7_000, cancelled=campaign.cancelled)
 
 
 STATUSES = [
@@ -94,6 +95,25 @@ STATUSES = [
 def test_a_draft_waits_for(records: tuple[AnyRecord, ...], above: int | None, expected: str, start_ms: int | None):
     campaign = may(*records)
     assert (word(campaign, above), starts(campaign, above)) == (expected, start_ms)
+
+
+DAY = hours_of("08:00-20:00")
+EIGHT = 1_800_000_000_000 - 1_800_000_000_000 % 86_400_000  # 08:00 in Asia/Shanghai
+HOUR = 3_600_000
+STARTS = [
+    ("before its time", 3 * HOUR, 2 * HOUR, 3 * HOUR),
+    ("late, after a down time", 3 * HOUR, 5 * HOUR, 5 * HOUR),
+    ("so late that its hours are over: at the next opening", 3 * HOUR, 13 * HOUR, 24 * HOUR),
+    ("scheduled before its hours: when they begin", -2 * HOUR, -2 * HOUR, 0),
+]
+
+
+@pytest.mark.parametrize(("start", "now", "expected"), [row[1:] for row in STARTS], ids=[row[0] for row in STARTS])
+def test_a_draft_starts_within_its_hours(start: int, now: int, expected: int) -> None:
+    campaign = may(replace(DRAFTED, hours=DAY.spans), replace(SCHEDULED, start_ms=EIGHT + start))
+    assert campaign.draft is not None
+    at_ms = starts_ms(campaign.draft, campaign.revision, None, EIGHT + now, cancelled=False)
+    assert at_ms == EIGHT + expected
 
 
 def test_an_approval_is_void_as_soon_as_anything_changes_and_what_changed_is_known() -> None:
