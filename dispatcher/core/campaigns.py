@@ -7,6 +7,7 @@ that topic.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 from dispatcher.core.drafts import Draft
@@ -19,6 +20,7 @@ from schemas.records import (
     Cancelled,
     CheckpointAt,
     Closed,
+    Control,
     Drafted,
     Flowed,
     HoursChanged,
@@ -114,10 +116,12 @@ class Campaign:
         return self.launched is not None and not self.paused and not self.cancelled
 
     @property
-    def schedule(self) -> Schedule | None:
-        """Its sending hours; None before the launch."""
-        if self._schedule is None and self.launched is not None:
+    def schedule(self) -> Schedule:
+        """Its sending hours; always before the launch."""
+        if self._schedule is None:
             terms = self.hours_changed or self.launched
+            if self.launched is None or terms is None:
+                return Schedule(ALWAYS, "continue", 0)
             resumed_ms = self.flowed.at_ms if self.flowed is not None and not self.flowed.paused else 0
             self._schedule = Schedule(
                 Hours(terms.hours) if terms.hours else ALWAYS, terms.at_closing, max(self.launched.at_ms, resumed_ms)
@@ -126,8 +130,7 @@ class Campaign:
 
     def held(self, now_ms: int) -> Hold | None:
         """What holds it now, other than a person who paused or cancelled it; None: nothing, or it is not launched."""
-        schedule = self.schedule
-        return None if schedule is None else schedule.hold(now_ms)
+        return self.schedule.hold(now_ms)
 
     def sends_at(self, now_ms: int) -> bool:
         """Whether lanes may send for it at this moment of the wall clock."""
@@ -136,6 +139,21 @@ class Campaign:
     def reschedule(self) -> None:
         """A record changed when it may be sent."""
         self._schedule = None
+
+
+def campaign_of(launched: Launched, controls: Iterable[Control]) -> Campaign:
+    """One campaign whose launch counts, under these controls; the last of each word counts, in any order of words."""
+    campaigns, campaign = Campaigns(), Campaign(launched.campaign)
+    campaign.launched = launched
+    campaigns.by_id[campaign.id] = campaign
+    for record in controls:
+        campaigns.apply(0, record)
+    return campaign
+
+
+def first_counts(record: Control) -> bool:
+    """Whether later records of the same campaign and word change nothing."""
+    return isinstance(record, Closed)
 
 
 class Campaigns:

@@ -25,7 +25,7 @@ from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.wording import counted
 from schemas.codec import encode
-from schemas.records import Cancelled, Closed, Flowed, Launched, Weighed
+from schemas.records import Cancelled, Closed, Control, Flowed, Launched, Weighed, control_key
 from schemas.topics import CAMPAIGNS
 
 Action = Literal["pause", "resume", "cancel"]
@@ -114,9 +114,9 @@ async def control_campaign(session: Session, campaign: str, action: Action, *, b
     changes = not already and nothing_left is None
     who, at_ms = by or os_user(), now_ms()
     if changes and action == "cancel":
-        await _append(session, "cancelled", Cancelled(campaign=campaign, at_ms=at_ms, by=who))
+        await _append(session, Cancelled(campaign=campaign, at_ms=at_ms, by=who))
     elif changes:
-        await _append(session, "flow", Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who))
+        await _append(session, Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who))
     taken_back: tuple[TakenBack, ...] = ()
     if action == "cancel" and known.may_wait_at_gateway:
         from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration
@@ -159,7 +159,7 @@ async def weigh_campaign(
     changed = wanted != (known.weight, known.urgent) and known.nothing_left is None
     if changed:
         record = Weighed(campaign=campaign, weight=wanted[0], urgent=wanted[1], at_ms=now_ms(), by=by or os_user())
-        await _append(session, "weight", record)
+        await _append(session, record)
     in_force = wanted if changed else (known.weight, known.urgent)
     return WeighResult(
         campaign=campaign, weight=in_force[0], urgent=in_force[1], changed=changed, nothing_left=known.nothing_left
@@ -182,13 +182,13 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     waited_for = view.counts.accepted
     if not waited_for:
         return CloseResult(campaign=campaign, changed=False, no_report=0, counts=view.counts)
-    await _append(session, "closed", Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
+    await _append(session, Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
     return CloseResult(campaign=campaign, changed=True, no_report=waited_for, counts=view.counts.without_wait())
 
 
-async def _append(session: Session, word: str, record: Flowed | Cancelled | Closed | Weighed) -> None:
+async def _append(session: Session, record: Control) -> None:
     log = await session.log()
-    await log.append(CAMPAIGNS.name, 0, [Entry(f"{record.campaign}!{word}".encode(), encode(record))])
+    await log.append(CAMPAIGNS.name, 0, [Entry(control_key(record), encode(record))])
 
 
 def _controllable(found: Campaign, launched: Launched, nothing_left: Counts | None) -> Controllable:

@@ -6,28 +6,25 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from dispatcher.core.campaigns import Campaign
 from dispatcher.core.results.equation import Counts, launched, status, total
+from dispatcher.core.schedule.hours import END_OF_TIME_MS
 from dispatcher.store.fold.tallies import Tally
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import CampaignView, Failure, Source
-from schemas.records import Launched
 from schemas.states import LEFT_OUT
 
 
 class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
-    """A launched campaign as a store has it. `weight` and `urgent` are None unless they were changed.
+    """A launched campaign as a store has it, at this time of the wall clock.
 
     By account: the sums, and the `late` accepted recipients, whose time for reports is over by the clock or because the
     campaign was closed.
     `failures`: (account, source, code, recipients) where recipients are more than 0.
     """
 
-    record: Launched
-    paused: bool
-    cancelled: bool
-    closed_ms: int | None
-    weight: int | None
-    urgent: bool | None
+    now_ms: int
+    campaign: Campaign
     tallies: Mapping[str, Tally]
     late: Mapping[str, int]
     failures: Iterable[tuple[str, Source, str, int]]
@@ -36,12 +33,14 @@ class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
 
 def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     """The campaign with its counts; they add up if the sums do."""
-    record = now.record
+    campaign, record = now.campaign, now.campaign.launched
+    assert record is not None
+    hold = None if campaign.cancelled else campaign.held(now.now_ms)
     sent: dict[str, int] = {}
     for leg in record.legs:
         sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
     accounts = {
-        account: _account(sent.get(account, 0), now.tallies.get(account), now.late.get(account, 0), now.cancelled)
+        account: _account(sent.get(account, 0), now.tallies.get(account), now.late.get(account, 0), campaign.cancelled)
         for account in dict.fromkeys((*sent, *now.tallies))
     }
     rejected = Counts(
@@ -68,22 +67,22 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     return CampaignView(
         id=record.campaign,
         name=record.name,
-        status=status(counts, paused=now.paused, cancelled=now.cancelled),
+        status=status(counts, paused=campaign.paused, cancelled=campaign.cancelled, held=hold is not None),
         launched_ms=record.at_ms,
         launched_by=record.by,
         text=record.text,
         segments=record.segments,
         legs=record.legs,
-        weight=record.weight if now.weight is None else now.weight,
-        urgent=record.urgent if now.urgent is None else now.urgent,
+        weight=campaign.weight,
+        urgent=campaign.urgent,
         unknown=record.unknown,
         options=record.options,
         kind=record.kind,
         variables=record.variables,
         lists=record.lists,
-        paused=now.paused,
-        cancelled=now.cancelled,
-        closed_ms=now.closed_ms,
+        paused=campaign.paused,
+        cancelled=campaign.cancelled,
+        closed_ms=None if campaign.closed is None else campaign.closed.at_ms,
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,
@@ -93,6 +92,11 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         last_sent_ms=max((each.last_sent_ms for each in tallies if each.last_sent_ms is not None), default=None),
         last_report_ms=max((each.last_report_ms for each in tallies if each.last_report_ms is not None), default=None),
         unknown_since_ms=now.unknown_since_ms,
+        held=hold,
+        campaign_class=record.campaign_class,
+        hours=str(campaign.schedule.hours),
+        at_closing=campaign.schedule.at_closing,
+        ends_ms=None if campaign.schedule.ends_ms == END_OF_TIME_MS else campaign.schedule.ends_ms,
     )
 
 

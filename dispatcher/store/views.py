@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from dispatcher.core.results.equation import Counts, Status
-from schemas.records import Leg, MessageKind, UnknownPolicy
+from dispatcher.core.schedule.holds import Hold
+from schemas.records import AtClosing, CampaignClass, Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -44,6 +45,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     `closed_ms`: when the wait for reports was ended.
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's. `lists`: the names of
     its lists if several were launched together.
+    `hours` (as core/schedule/hours.py writes them) are those in which it may be sent; `ends_ms` is when the rest is
+    held until it is resumed, None: never. `held`: what holds it now, even if nothing is queued.
     """
 
     id: str = msgspec.field(name="campaign")
@@ -73,6 +76,11 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     kind: MessageKind = "sms"
     variables: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    campaign_class: CampaignClass | None = msgspec.field(name="class", default=None)
+    hours: str = "00:00-24:00"
+    at_closing: AtClosing = "pause"
+    ends_ms: int | None = None
+    held: Hold | None = None
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):

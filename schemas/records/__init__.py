@@ -27,6 +27,7 @@ from schemas.records.campaigns import (
     Cancelled,
     CheckpointAt,
     Closed,
+    Control,
     DraftBatch,
     Drafted,
     DraftPlaces,
@@ -39,6 +40,7 @@ from schemas.records.campaigns import (
     StartFailed,
     Stopped,
     Weighed,
+    control_key,
 )
 from schemas.records.inbox import Checked, Decided, Job
 from schemas.records.journal import (
@@ -69,6 +71,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointAt",
     "Closed",
+    "Control",
     "Dead",
     "Decided",
     "DraftBatch",
@@ -111,6 +114,7 @@ __all__ = [
     "UnknownPolicy",
     "Weighed",
     "Why",
+    "control_key",
 ]
 
 AnyRecord = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
@@ -157,6 +157,7 @@ class StartFailed(Record, frozen=True, kw_only=True, tag="start-failed"):
 class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):
     """A campaign was paused or resumed. key `ID!flow`, so compaction keeps the last word."""
 
+    word: ClassVar[str] = "flow"
     campaign: str
     paused: bool
     at_ms: int
@@ -166,6 +167,7 @@ class Flowed(Record, frozen=True, kw_only=True, tag="flowed"):
 class Cancelled(Record, frozen=True, kw_only=True, tag="cancelled"):
     """A campaign was cancelled: final. key `ID!cancelled`, so that no later record compacts it away."""
 
+    word: ClassVar[str] = "cancelled"
     campaign: str
     at_ms: int
     by: str
@@ -174,6 +176,7 @@ class Cancelled(Record, frozen=True, kw_only=True, tag="cancelled"):
 class Closed(Record, frozen=True, kw_only=True, tag="closed"):
     """The wait for a campaign's reports is over; late ones still count. key `ID!closed`."""
 
+    word: ClassVar[str] = "closed"
     campaign: str
     at_ms: int
     by: str
@@ -182,6 +185,7 @@ class Closed(Record, frozen=True, kw_only=True, tag="closed"):
 class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
     """A campaign's weight (or urgency) was changed. key `ID!weight`."""
 
+    word: ClassVar[str] = "weight"
     campaign: str
     weight: int
     urgent: bool
@@ -192,11 +196,21 @@ class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
 class HoursChanged(Record, frozen=True, kw_only=True, tag="hours-changed"):
     """A launched campaign's hours were changed, as in `Launched`. key `ID!hours`, so compaction keeps the last ones."""
 
+    word: ClassVar[str] = "hours"
     campaign: str
     hours: tuple[tuple[int, int], ...]
     at_closing: AtClosing
     at_ms: int
     by: str
+
+
+Control = Flowed | Cancelled | Closed | Weighed | HoursChanged
+"""What was decided of a campaign after its launch. The key on the log is `control_key`."""
+
+
+def control_key(record: Control) -> bytes:
+    """`ID!word`, so that compaction keeps the last record of each word."""
+    return f"{record.campaign}!{record.word}".encode()
 
 
 class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):

@@ -14,6 +14,8 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
+from dispatcher.core.schedule.holds import Hold
+from dispatcher.core.schedule.hours import DAY_MS, daily
 from dispatcher.errors import LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import StoredRecord
 from dispatcher.store.export.recipients import export
@@ -27,6 +29,7 @@ from schemas.records import (
     Closed,
     Dead,
     Flowed,
+    HoursChanged,
     Inbound,
     Rejects,
     Reports,
@@ -336,6 +339,29 @@ class StoreContract:
         driver = Driver(place, history)
         driver.all()
         assert (driver.reader().campaign("c1", NOW_MS) is not None) == launched
+        driver.close()
+
+    def test_a_campaign_outside_its_hours_is_held_until_it_is_resumed(self, place: StorePlace):
+        hours = daily(8, 20)
+        opens_ms, closes_ms = hours.session(LAUNCHED_MS)
+        history = History()
+        history.launch("c1", {"spring": [2]})
+        changed = HoursChanged(campaign="c1", hours=hours.spans, at_closing="pause", at_ms=1, by="me")
+        history.append("campaigns", 0, changed)
+        driver = Driver(place, history)
+        driver.all()
+
+        def seen(now_ms: int) -> tuple[str, Hold | None, str, int | None]:
+            view = driver.reader().campaign("c1", now_ms)
+            assert view is not None
+            return view.status, view.held, view.hours, view.ends_ms
+
+        assert seen(opens_ms) == ("running", None, "08:00-20:00", closes_ms)
+        assert seen(opens_ms - 1) == ("held", Hold("hours", opens_ms), "08:00-20:00", closes_ms)
+        assert seen(closes_ms) == ("held", Hold("closing"), "08:00-20:00", closes_ms)
+        history.append("campaigns", 0, Flowed(campaign="c1", paused=False, at_ms=closes_ms, by="me"))
+        driver.all()
+        assert seen(closes_ms)[:2] == ("held", Hold("hours", opens_ms + DAY_MS))
         driver.close()
 
     def test_a_chunk_of_one_is_found_without_a_number_and_any_other_is_not(self, scene: Scene):

@@ -23,6 +23,7 @@ from dispatcher.store.port import LoadedBatch, Overtaken
 from dispatcher.store.sqlite import file as sqlite_file
 from dispatcher.store.sqlite.store import open_sqlite
 from schemas import codec
+from schemas.records import Cancelled, Closed, Flowed, Weighed
 from schemas.states import State
 from schemas.topics import lane_partition
 from tests.store.joined_history import FIRST_NUMBER, LAUNCHED_MS, History
@@ -115,8 +116,25 @@ def test_a_store_of_another_format_asks_to_be_rebuilt(tmp_path: Path):
         open_sqlite(path, emits=True)
 
 
+def make_it_format_7(path: Path) -> None:
+    """As the release before controls were kept as records made it: their values are columns."""
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for column in ("paused INTEGER NOT NULL DEFAULT 0", "weight INTEGER", "urgent INTEGER"):
+            old.execute(f"ALTER TABLE campaigns ADD COLUMN {column}")
+        for (encoded,) in old.execute("SELECT record FROM controls").fetchall():
+            match codec.decode(encoded):
+                case Flowed(campaign=campaign, paused=paused):
+                    old.execute("UPDATE campaigns SET paused = ? WHERE id = ?", (paused, campaign))
+                case Weighed(campaign=campaign, weight=weight, urgent=urgent):
+                    old.execute("UPDATE campaigns SET weight = ?, urgent = ? WHERE id = ?", (weight, urgent, campaign))
+        old.execute("DROP TABLE controls")
+        old.execute("PRAGMA user_version = 7")
+        old.commit()
+
+
 def make_it_format_3(path: Path) -> None:
     """As the release before chunks had pieces made it: ids are places of intents, bounds are those of all keys."""
+    make_it_format_7(path)
     with contextlib.closing(sqlite3.connect(path)) as old:
         for table, column in (("chunks", "id"), ("outbox", "chunk"), ("recipient_ids", "chunk")):
             old.execute(f"UPDATE {table} SET {column} = {column} / 65536 - 1000000")
@@ -188,6 +206,29 @@ def test_a_store_without_pieces_is_made_one_with_pieces_and_equals_one_made_anew
     assert again.rows() == straight.rows()
     again.close()
     straight.close()
+
+
+def test_a_store_without_records_of_controls_shows_the_same_campaigns_when_it_is_opened(tmp_path: Path):
+    history = History()
+    history.launch("c1", {"spring": [2]})
+    history.launch("c2", {"spring": [2]})
+    history.launch("c3", {"spring": [2]})
+    for record in (
+        Flowed(campaign="c1", paused=True, at_ms=1, by="me"),
+        Weighed(campaign="c1", weight=7, urgent=True, at_ms=1, by="me"),
+        Cancelled(campaign="c2", at_ms=2, by="me"),
+        Closed(campaign="c3", at_ms=3, by="me"),
+    ):
+        history.append("campaigns", 0, record)
+    driver = Driver(tmp_path / "results.db", history)
+    driver.all()
+    before = driver.reader().campaigns(NOW_MS)
+    assert {view.status for view in before} == {"paused", "cancelled", "running"}
+    driver.close()
+    make_it_format_7(driver.path)
+    again = Driver(driver.path, history)
+    assert again.reader().campaigns(NOW_MS) == before
+    again.close()
 
 
 def test_a_reader_leaves_a_store_alone_that_an_earlier_release_is_writing(tmp_path: Path):

@@ -13,11 +13,12 @@ from typing import Final, Literal
 
 import msgspec
 
-Status = Literal["running", "paused", "waiting", "holding", "cancelled", "finished"]
+Status = Literal["running", "held", "paused", "waiting", "holding", "cancelled", "finished"]
 """What a campaign is doing. `STATUSES` says what each means; lists, pages, JSON and docs use these words alone."""
 
 STATUSES: Final[dict[Status, str]] = {
     "running": "something is queued or under way",
+    "held": "something is queued, and waits for its hours, for a report or for a person",
     "paused": "something is queued, and a person paused it",
     "waiting": "everything was sent; reports are still due",
     "holding": "not finished: only unknown recipients are left",
@@ -139,12 +140,14 @@ def launched(
     )
 
 
-def status(counts: Counts, *, paused: bool, cancelled: bool) -> Status:
+def status(counts: Counts, *, paused: bool, cancelled: bool, held: bool = False) -> Status:
     """The status of a campaign with these counts. Never `finished` while a recipient is open."""
     if cancelled:
         return "cancelled"
     if counts.queued and paused:
         return "paused"
+    if counts.queued and held:
+        return "held"
     if counts.queued or counts.in_flight:
         return "running"
     if counts.accepted:

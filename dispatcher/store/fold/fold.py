@@ -27,18 +27,15 @@ from dispatcher.store.fold.working_set import WorkingSet
 from schemas import codec
 from schemas.records import (
     AnyRecord,
-    Cancelled,
-    Closed,
+    Control,
     Dead,
     Drafted,
-    Flowed,
     Inbound,
     Job,
     Launched,
     Rejects,
     Reports,
     Scheduled,
-    Weighed,
 )
 from schemas.states import State
 
@@ -80,8 +77,8 @@ class Fold:
                     self._tables.launched(stored.offset, record, stored.value)
                 case Drafted() | Scheduled():
                     self._tables.revised(record.campaign, record.revision)
-                case Flowed() | Cancelled() | Closed() | Weighed():
-                    self._tables.controlled(record)
+                case _ if isinstance(record, Control):
+                    self._tables.controlled(record, stored.value)
                 case Job():
                     batch_id = spread_place(record.partition, record.offset)
                     self._tables.add_job(lane_place(partition, stored.offset), batch_id, record)

@@ -22,7 +22,7 @@ from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.store.fold.tallies import Tallies
 from dispatcher.store.port import BatchPlace
-from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+from schemas.records import Control, Dead, Inbound, Job, Launched, Rejects
 
 
 class JoinedBatch(msgspec.Struct, gc=False):
@@ -81,8 +81,8 @@ class Inputs(Protocol):
         """A draft, or its schedule, was made or changed: this revision is in force until the next one."""
         ...
 
-    def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
-        """Paused, resumed, cancelled, closed (the first counts) or weighed; may come before the launch (compaction)."""
+    def controlled(self, record: Control, encoded: bytes) -> None:
+        """A control; the last of its word counts, or the first (core/campaigns.py). It may come before the launch."""
         ...
 
     def add_job(self, job_id: int, batch_id: int, job: Job) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from dispatcher import clock
+from dispatcher.core.campaigns import campaign_of
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS
 from dispatcher.errors import StoreError
 from dispatcher.store.campaign_view import CampaignNow, campaign_view
@@ -74,10 +75,10 @@ class MemoryReader:
     # --- campaigns ---------------------------------------------------------------------------------------------------
 
     def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
-        kept, overdue_ms = self._kept, self._overdue_ms(now_ms)
+        kept, at_ms = self._kept, clock.now_ms() if now_ms is None else now_ms
         newest_first = sorted(kept.campaigns.values(), key=lambda each: -each.launched_offset)
         return [
-            self._view(kept, campaign, campaign.launched, overdue_ms)
+            self._view(kept, campaign, campaign.launched, at_ms)
             for campaign in newest_first
             if campaign.launched is not None
         ]
@@ -87,9 +88,10 @@ class MemoryReader:
         found = kept.campaigns.get(campaign)
         if found is None or found.launched is None:
             return None
-        return self._view(kept, found, found.launched, self._overdue_ms(now_ms))
+        return self._view(kept, found, found.launched, clock.now_ms() if now_ms is None else now_ms)
 
-    def _view(self, kept: Kept, campaign: KeptCampaign, record: Launched, overdue_ms: int) -> CampaignView:
+    def _view(self, kept: Kept, campaign: KeptCampaign, record: Launched, now_ms: int) -> CampaignView:
+        overdue_ms = self._overdue_ms(now_ms)
         key = (record.campaign, record.attempt)
         batches = {id_ for id_, each in kept.batches.items() if (each.campaign, each.attempt) == key}
         later = record.reports_from_ms
@@ -98,18 +100,14 @@ class MemoryReader:
         for chunk in kept.chunks.values():
             if chunk.batch not in batches:
                 continue
-            over = max(chunk.sent_ms, later.get(chunk.account, 0)) <= overdue_ms or campaign.closed_ms is not None
+            over = max(chunk.sent_ms, later.get(chunk.account, 0)) <= overdue_ms or campaign.closed
             if chunk.state == State.ACCEPTED and not chunk.expired and over:
                 late[chunk.account] += chunk.pending
             if chunk.state == State.UNKNOWN and chunk.pending > chunk.proven:
                 unknown_ms.append(chunk.since_ms)
         now = CampaignNow(
-            record=record,
-            paused=campaign.paused,
-            cancelled=campaign.cancelled,
-            closed_ms=campaign.closed_ms,
-            weight=campaign.weight,
-            urgent=campaign.urgent,
+            now_ms=now_ms,
+            campaign=campaign_of(record, campaign.controls.values()),
             tallies={of[2]: tally for of, tally in sorted(kept.tallies.items()) if of[:2] == key},
             late=late,
             failures=[
@@ -292,6 +290,6 @@ def _page(kept: Kept, batch_id: int, batch: KeptBatch, overdue_ms: int) -> Page:
     returned_first = sorted(chunks, key=lambda chunk: (chunk.state != State.QUEUED, chunk.id))
 
     of = kept.campaigns.get(batch.campaign, KeptCampaign())
-    overdue = None if of.closed_ms is not None else overdue_ms
+    overdue = None if of.closed else overdue_ms
     later = kept.later_reports(batch)
     return paint(paged, returned_first, kept.ids_of, overdue_ms=overdue, later=later, cancelled=of.cancelled)

@@ -19,7 +19,7 @@ from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import ParkedReports
 from dispatcher.store.fold.tallies import Key, ReportTally, Tally
 from dispatcher.store.views import DeadCount, DeadLetter
-from schemas.records import Inbound, Launched, Rejects
+from schemas.records import Control, Inbound, Launched, Rejects
 
 
 class KeptCampaign(msgspec.Struct, frozen=True):
@@ -27,12 +27,18 @@ class KeptCampaign(msgspec.Struct, frozen=True):
 
     launched: Launched | None = None
     launched_offset: int = 0
-    paused: bool = False
-    cancelled: bool = False
-    closed_ms: int | None = None
-    weight: int | None = None
-    urgent: bool | None = None
     revision: str = ""
+    controls: dict[str, Control] = {}  # by word
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a person cancelled it."""
+        return "cancelled" in self.controls
+
+    @property
+    def closed(self) -> bool:
+        """Whether the wait for its reports is over."""
+        return "closed" in self.controls
 
 
 class KeptBatch(msgspec.Struct, frozen=True):
@@ -111,7 +117,7 @@ class Kept(msgspec.Struct):
     def closed(self, campaign: str) -> bool:
         """Whether the wait for this campaign's reports is over."""
         found = self.campaigns.get(campaign)
-        return found is not None and found.closed_ms is not None
+        return found is not None and found.closed
 
     def later_reports(self, batch: KeptBatch) -> dict[str, int]:
         """When the wait for the batch's reports begins, by account, where that may be later than the submit."""

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.core.campaigns import first_counts
 from dispatcher.core.results import inbound
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.inbound import Bounds
@@ -21,7 +22,7 @@ from dispatcher.store.fold.tallies import COLUMNS, ReportTally, Tallies, Tally
 from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
 from dispatcher.store.port import BatchPlace
 from dispatcher.store.views import DeadCount, DeadLetter
-from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+from schemas.records import Control, Dead, Inbound, Job, Launched, Rejects
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -79,18 +80,11 @@ class MemoryTables:
     def revised(self, campaign: str, revision: str) -> None:
         self._kept.campaigns[campaign] = _replaced(self._campaign(campaign), revision=revision)
 
-    def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
+    def controlled(self, record: Control, encoded: bytes) -> None:
         campaign = self._campaign(record.campaign)
-        match record:
-            case Flowed():
-                campaign = _replaced(campaign, paused=record.paused)
-            case Cancelled():
-                campaign = _replaced(campaign, cancelled=True)
-            case Closed() if campaign.closed_ms is None:
-                campaign = _replaced(campaign, closed_ms=record.at_ms)
-            case Weighed():
-                campaign = _replaced(campaign, weight=record.weight, urgent=record.urgent)
-        self._kept.campaigns[record.campaign] = campaign
+        if record.word not in campaign.controls or not first_counts(record):
+            controls = campaign.controls | {record.word: record}
+            self._kept.campaigns[record.campaign] = _replaced(campaign, controls=controls)
 
     def _campaign(self, campaign: str) -> KeptCampaign:
         return self._kept.campaigns.get(campaign, KeptCampaign())

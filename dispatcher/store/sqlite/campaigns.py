@@ -7,21 +7,20 @@ Reads only, inside the caller's snapshot. A recipient without a report is late i
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, Final
+from typing import Final, cast
 
+from dispatcher.core.campaigns import campaign_of
 from dispatcher.store.campaign_view import CampaignNow, campaign_view
 from dispatcher.store.fold.tallies import COLUMNS, Tally
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import CampaignView
 from schemas import codec
-from schemas.records import Launched
+from schemas.records import Control, Launched
 
 IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported + c.proven < c.count"  # so that the index is used
 
-_CAMPAIGN: Final = (
-    "SELECT launched, paused, cancelled, (SELECT at_ms FROM closings WHERE campaign = id), weight, urgent "
-    "FROM campaigns WHERE launched IS NOT NULL"
-)
+_CAMPAIGN: Final = "SELECT launched FROM campaigns WHERE launched IS NOT NULL"
+_CONTROLS: Final = "SELECT record FROM controls WHERE campaign = ?"
 _TALLIES: Final = (
     f"SELECT account, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies "
     "WHERE campaign = ? AND attempt = ?"
@@ -37,38 +36,37 @@ _FAILURES: Final = (
 )
 
 
-def newest_first(connection: sqlite3.Connection, overdue_ms: int, meaning: Meaning) -> list[CampaignView]:
+def newest_first(connection: sqlite3.Connection, now_ms: int, overdue_ms: int, meaning: Meaning) -> list[CampaignView]:
     """All launched campaigns."""
     rows = connection.execute(f"{_CAMPAIGN} ORDER BY launched_offset DESC").fetchall()
-    return [campaign_view(_now(connection, row, overdue_ms), meaning) for row in rows]
+    return [campaign_view(_now(connection, encoded, now_ms, overdue_ms), meaning) for (encoded,) in rows]
 
 
-def one(connection: sqlite3.Connection, campaign: str, overdue_ms: int, meaning: Meaning) -> CampaignView | None:
+def one(
+    connection: sqlite3.Connection, campaign: str, now_ms: int, overdue_ms: int, meaning: Meaning
+) -> CampaignView | None:
     """This campaign, if it was launched."""
     row = connection.execute(f"{_CAMPAIGN} AND id = ?", (campaign,)).fetchone()
-    return None if row is None else campaign_view(_now(connection, row, overdue_ms), meaning)
+    return None if row is None else campaign_view(_now(connection, row[0], now_ms, overdue_ms), meaning)
 
 
-def _now(connection: sqlite3.Connection, row: tuple[Any, ...], overdue_ms: int) -> CampaignNow:
-    encoded, paused, cancelled, closed_ms, weight, urgent = row
+def _now(connection: sqlite3.Connection, encoded: bytes, now_ms: int, overdue_ms: int) -> CampaignNow:
     record = codec.decode(encoded)
     assert isinstance(record, Launched)
+    controls = [codec.decode(control) for (control,) in connection.execute(_CONTROLS, (record.campaign,))]
+    campaign = campaign_of(record, cast("list[Control]", controls))
     key = (record.campaign, record.attempt)
     (since_ms,) = connection.execute(_UNKNOWN_SINCE, key).fetchone()
     tallies = {account: Tally(*sums) for account, *sums in connection.execute(_TALLIES, key)}
-    if closed_ms is None:
+    if campaign.closed is None:
         later = record.reports_from_ms
         rows = connection.execute(_LATE, (*key, overdue_ms))
         late = {account: recipients for account, recipients in rows if later.get(account, 0) <= overdue_ms}
     else:
         late = {account: tally.accepted for account, tally in tallies.items()}
     return CampaignNow(
-        record=record,
-        paused=bool(paused),
-        cancelled=bool(cancelled),
-        closed_ms=closed_ms,
-        weight=weight,
-        urgent=None if urgent is None else bool(urgent),
+        now_ms=now_ms,
+        campaign=campaign,
         tallies=tallies,
         late=late,
         failures=connection.execute(_FAILURES, key).fetchall(),

@@ -1,7 +1,7 @@
 """The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 7: recipients may be suppressed after the launch; 6: drafts have revisions. Formats 2 to 6 are upgraded when they
-are opened; format 1 kept raw messages from phones.
+Format 8: what people decided of campaigns is kept as records; 7: recipients may be suppressed after the launch; 6:
+drafts have revisions. Formats 2 to 7 are upgraded when they are opened; format 1 kept raw messages from phones.
 
 No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
 about 13.5 bytes per recipient, 8 more for each id if the vendor gives an id to each. Every id is a place in the log
@@ -26,8 +26,10 @@ from dispatcher.core.results.places import PIECES
 from dispatcher.errors import ConfigError, StoreBusy, StoreError
 from dispatcher.private_files import make_file, make_folder, open_to_lock
 from dispatcher.store.sqlite import inbound as sqlite_inbound
+from schemas.codec import encode
+from schemas.records import Cancelled, Closed, Control, Flowed, Weighed
 
-VERSION: Final = 7
+VERSION: Final = 8
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
@@ -37,9 +39,9 @@ CREATE TABLE offsets (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIM
 CREATE TABLE owners (partition INTEGER PRIMARY KEY, owner TEXT);
 CREATE TABLE campaigns (
     id TEXT PRIMARY KEY, launched_offset INTEGER, attempt TEXT, launched BLOB,
-    paused INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, weight INTEGER, urgent INTEGER,
-    revision TEXT
+    cancelled INTEGER NOT NULL DEFAULT 0, revision TEXT
 ) WITHOUT ROWID;
+CREATE TABLE controls (campaign TEXT, word TEXT, record BLOB NOT NULL, PRIMARY KEY (campaign, word)) WITHOUT ROWID;
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, account TEXT NOT NULL,
     batch INTEGER NOT NULL, number INTEGER NOT NULL
@@ -138,7 +140,12 @@ _FROM_5: Final = "ALTER TABLE campaigns ADD COLUMN revision TEXT"
 
 _FROM_6: Final = "ALTER TABLE tallies ADD COLUMN suppressed INTEGER NOT NULL DEFAULT 0"
 
-_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6}
+_FROM_7: Final = """
+CREATE TABLE controls (campaign TEXT, word TEXT, record BLOB NOT NULL, PRIMARY KEY (campaign, word)) WITHOUT ROWID
+"""
+"""What people decided of campaigns is kept as it is on the log (`_keep_controls`)."""
+
+_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6, 7: _FROM_7}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -290,6 +297,8 @@ def _upgrade(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {version + 1}")
             if version == 3:
                 _bound_ids(connection)
+            if version == 7:
+                _keep_controls(connection)
         connection.execute("COMMIT")
     except BaseException:
         rollback(connection)
@@ -305,6 +314,25 @@ def _bound_ids(connection: sqlite3.Connection) -> None:
     for rowid, keys in rows:
         bounds = of_stored(keys, None, 1).bounds
         connection.execute("UPDATE recipient_ids SET low = ?, high = ? WHERE rowid = ?", (*bounds, rowid))
+
+
+def _keep_controls(connection: sqlite3.Connection) -> None:
+    """The records behind the columns of format 7; their times and authors were not kept."""
+    controls: list[Control] = []
+    rows = connection.execute("SELECT id, paused, cancelled, weight, urgent FROM campaigns").fetchall()
+    for campaign, paused, cancelled, weight, urgent in rows:
+        if paused:
+            controls.append(Flowed(campaign=campaign, paused=True, at_ms=0, by=""))
+        if cancelled:
+            controls.append(Cancelled(campaign=campaign, at_ms=0, by=""))
+        if weight is not None:
+            controls.append(Weighed(campaign=campaign, weight=weight, urgent=bool(urgent), at_ms=0, by=""))
+    closings = connection.execute("SELECT campaign, at_ms FROM closings").fetchall()
+    controls.extend(Closed(campaign=campaign, at_ms=at_ms, by="") for campaign, at_ms in closings)
+    for each in controls:
+        connection.execute("INSERT INTO controls VALUES (?, ?, ?)", (each.campaign, each.word, encode(each)))
+    for column in ("paused", "weight", "urgent"):
+        connection.execute(f"ALTER TABLE campaigns DROP COLUMN {column}")
 
 
 def _upgrade_unwritten(path: Path) -> None:

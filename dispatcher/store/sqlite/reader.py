@@ -74,12 +74,14 @@ class SqliteReader:
     # --- campaigns ---------------------------------------------------------------------------------------------------
 
     def campaigns(self, now_ms: int | None = None) -> list[CampaignView]:
+        at_ms = clock.now_ms() if now_ms is None else now_ms
         with self._snapshot():
-            return sqlite_campaigns.newest_first(self._connection, self._overdue_ms(now_ms), self._meaning)
+            return sqlite_campaigns.newest_first(self._connection, at_ms, self._overdue_ms(at_ms), self._meaning)
 
     def campaign(self, campaign: str, now_ms: int | None = None) -> CampaignView | None:
+        at_ms = clock.now_ms() if now_ms is None else now_ms
         with self._snapshot():
-            return sqlite_campaigns.one(self._connection, campaign, self._overdue_ms(now_ms), self._meaning)
+            return sqlite_campaigns.one(self._connection, campaign, at_ms, self._overdue_ms(at_ms), self._meaning)
 
     # --- recipients --------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 
+from dispatcher.core.campaigns import first_counts
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedJob
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 from dispatcher.store.sqlite.batches import BatchTables
 from dispatcher.store.sqlite.chunks import ChunkTables
 from dispatcher.store.sqlite.reports import ReportTables
-from schemas.records import Cancelled, Closed, Dead, Flowed, Inbound, Job, Launched, Rejects, Weighed
+from schemas.records import Cancelled, Closed, Control, Dead, Inbound, Job, Launched, Rejects
 
 
 class SqliteTables:
@@ -70,21 +71,19 @@ class SqliteTables:
         self._campaign(campaign)
         self._run("UPDATE campaigns SET revision = ? WHERE id = ?", (revision, campaign))
 
-    def controlled(self, record: Flowed | Cancelled | Closed | Weighed) -> None:
-        """Paused, resumed, cancelled, closed or weighed; may come before the launch (compaction)."""
+    def controlled(self, record: Control, encoded: bytes) -> None:
+        """A control; the last of its word counts, or the first (core/campaigns.py). It may come before the launch."""
         self._campaign(record.campaign)
         match record:
-            case Flowed():
-                self._run("UPDATE campaigns SET paused = ? WHERE id = ?", (record.paused, record.campaign))
             case Cancelled():
                 self._run("UPDATE campaigns SET cancelled = 1 WHERE id = ?", (record.campaign,))
             case Closed():
                 self._run("INSERT OR IGNORE INTO closings VALUES (?, ?)", (record.campaign, record.at_ms))
-            case Weighed():
-                self._run(
-                    "UPDATE campaigns SET weight = ?, urgent = ? WHERE id = ?",
-                    (record.weight, record.urgent, record.campaign),
-                )
+            case _:
+                pass
+        or_what = "IGNORE" if first_counts(record) else "REPLACE"
+        row = (record.campaign, record.word, encoded)
+        self._run(f"INSERT OR {or_what} INTO controls VALUES (?, ?, ?)", row)
 
     def _campaign(self, campaign: str) -> None:
         self._run("INSERT OR IGNORE INTO campaigns (id) VALUES (?)", (campaign,))

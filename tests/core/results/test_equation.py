@@ -82,6 +82,14 @@ def test_a_campaign_never_looks_finished_while_somebody_is_open(found, paused, c
         assert status(counts, paused=paused, cancelled=cancelled) != "finished"
 
 
+def test_held_is_said_only_while_something_is_queued_and_nobody_paused_it():
+    queued = Counts(rows=2, queued=1, in_flight=1)
+    assert status(queued, paused=False, cancelled=False, held=True) == "held"
+    assert status(queued, paused=True, cancelled=False, held=True) == "paused"
+    assert status(Counts(rows=1, in_flight=1), paused=False, cancelled=False, held=True) == "running"
+    assert status(Counts(rows=1, accepted=1), paused=False, cancelled=False, held=True) == "waiting"
+
+
 def test_paused_is_said_only_while_there_is_something_to_pause():
     assert status(Counts(rows=1, queued=1), paused=True, cancelled=False) == "paused"
     assert status(Counts(rows=1, accepted=1), paused=True, cancelled=False) == "waiting"
