@@ -14,7 +14,7 @@ import numpy as np
 
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 from dispatcher.suppression.list import put
 from dispatcher.vendors.reading.report_columns import ROWS_MAX, indexed, packed
 from dispatcher.vendors.seam.vendor import ReportRow
@@ -31,12 +31,12 @@ async def take_reports(
     account: str,
     items: Sequence[ReportRow | Reports],
     at_ms: int,
-    suppressing: SuppressingReports | None = None,
+    effects: ReportEffects | None = None,
 ) -> None:
-    """Make these reports durable, and before that what they put on the suppression list. Raises LogError."""
+    """Make these reports durable, and before that what they cause besides. Raises LogError."""
     if items:
-        if suppressing is not None:
-            await suppressing.take(log, account, items, at_ms)
+        if effects is not None:
+            await effects.take(log, account, items, at_ms)
         await log.append(REPORTS.name, lane_partition(account), pack_reports(account, items, at_ms))
 
 

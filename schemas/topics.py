@@ -37,8 +37,9 @@ INBOUND: Final = Topic("inbound", LANE_PARTITIONS, "delete", 400 * DAY_MS)
 DEAD: Final = Topic("dead", LANE_PARTITIONS, "delete", 90 * DAY_MS)
 RESULTS: Final = Topic("results", SPREAD_PARTITIONS, "delete", 90 * DAY_MS)
 SUPPRESSION: Final = Topic("suppression", 1, "delete", None)
+CARRIERS: Final = Topic("carriers", 1, "delete", None)
 
-TOPICS: Final = (CAMPAIGNS, RECIPIENTS, REJECTS, JOBS, LANES, REPORTS, INBOUND, DEAD, RESULTS, SUPPRESSION)
+TOPICS: Final = (CAMPAIGNS, RECIPIENTS, REJECTS, JOBS, LANES, REPORTS, INBOUND, DEAD, RESULTS, SUPPRESSION, CARRIERS)
 TOPIC: Final = {topic.name: topic for topic in TOPICS}
 
 

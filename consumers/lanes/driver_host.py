@@ -14,7 +14,7 @@ from dispatcher.core.opt_out import OptOutWords
 from dispatcher.drivers.port import Deliveries
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 
 
 class DriverHost:
@@ -27,14 +27,14 @@ class DriverHost:
         owner: Owner,
         wake: Callable[[], None],
         opt_out_words: OptOutWords,
-        suppressing: SuppressingReports,
+        effects: ReportEffects,
     ) -> None:
         self._log: Final = log
         self._account: Final = account
         self._owner: Final = owner
         self._wake: Final = wake
         self._opt_out_words: Final = opt_out_words
-        self._suppressing: Final = suppressing
+        self._effects: Final = effects
         self._logger = get_logger("deliveries").bind(account=account)
 
     async def take(self, deliveries: Deliveries) -> None:
@@ -43,7 +43,7 @@ class DriverHost:
         for why, body in deliveries.unreadable:
             self._logger.warning("a delivery cannot be read", why=why)
             await keep_dead_letter(self._log, self._account, "delivery", why, body, at_ms)
-        await take_reports(self._log, self._account, deliveries.reports, at_ms, self._suppressing)
+        await take_reports(self._log, self._account, deliveries.reports, at_ms, self._effects)
         await take_inbound(self._log, self._account, deliveries.messages, self._opt_out_words)
 
     def login(self, verdict: Verdict | None) -> None:

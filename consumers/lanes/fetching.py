@@ -33,7 +33,7 @@ from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.masking import Masker
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Poll, PolledPage, ReportRow
 
 JITTER: Final = 0.1
@@ -83,7 +83,7 @@ class Poller:
         queries: QueryLock,
         finish_s: float,
         opt_out_words: OptOutWords = DEFAULT_WORDS,
-        suppressing: SuppressingReports | None = None,
+        effects: ReportEffects | None = None,
     ) -> None:
         self._log = log
         self._poll = poll
@@ -93,7 +93,7 @@ class Poller:
         self._last: Said | None = None
         self._repeats = 0
         self._opt_out_words = opt_out_words
-        self._suppressing = suppressing
+        self._effects = effects
         self._account = queries.account
         self._masker = Masker(vendor.secrets())
         self._logger = get_logger("polls").bind(account=self._account, poll=poll.name)
@@ -156,7 +156,7 @@ class Poller:
             self._logger.warning("entries that cannot be read", entries=page.count, why=page.why)
             rest = self._masker.raw(page.rest)
             await keep_dead_letter(self._log, self._account, f"poll {self._poll.name}", page.why, rest, at_ms)
-        await take_reports(self._log, self._account, page.reports, at_ms, self._suppressing)
+        await take_reports(self._log, self._account, page.reports, at_ms, self._effects)
         messages = [msgspec.structs.replace(message, account=self._account) for message in page.inbound]
         await take_inbound(self._log, self._account, messages, self._opt_out_words)
 

@@ -32,7 +32,7 @@ from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import Answer, HistoryRow, HttpVendor, ReportRow, Request
 from schemas.batch import BrokenBatch
 from schemas.records import Intent
@@ -62,7 +62,7 @@ class HistoryWatch:
         queries: QueryLock,
         book: HistoryBook,
         takes: RequestTime,
-        suppressing: SuppressingReports | None = None,
+        effects: ReportEffects | None = None,
     ) -> None:
         self._log = log
         self._vendor = vendor
@@ -73,7 +73,7 @@ class HistoryWatch:
         self._queries = queries
         self._book = book
         self._takes = takes
-        self._suppressing = suppressing
+        self._effects = effects
         self._account = queries.account
         limits = vendor.history_limits
         self._looks = HistoryLooks(limits.window_s) if limits is not None else None
@@ -194,7 +194,7 @@ class HistoryWatch:
             for row in map(rows.get, finding.vendor_ids)
             if row is not None and row.state != REPORT_WAITING
         ]
-        await take_reports(self._log, self._account, final, now_ms(), self._suppressing)
+        await take_reports(self._log, self._account, final, now_ms(), self._effects)
         self._owner.history_says(spoken.intent, finding.vendor_ids, why, intent.at_ms, time.monotonic(), now_ms())
         self._logger.info(
             "taken after all" if finding.whole else "still unknown",

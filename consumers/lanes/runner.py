@@ -30,6 +30,7 @@ from consumers.lanes.stop_notices import StopNotices
 from consumers.lanes.write_marks import WriteMarks
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
+from dispatcher.carriers.learnt import LearntCarriers
 from dispatcher.config.file import Config
 from dispatcher.core.lane.answers.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
@@ -43,7 +44,7 @@ from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
@@ -75,6 +76,7 @@ class LaneRunner:
         self._journal = Journal(log, partition, self._refused, self._doubted)
         self._book = BalanceBook(log, vendors, ASKED_BY)
         self._histories = HistoryBook(log, vendors, ASKED_BY, "history")
+        self._learnt = LearntCarriers()
         self._notices = StopNotices(log, {account: vendor.codes for account, vendor in vendors.items()})
         self._failed: BaseException | None = None
         self._stopping = False
@@ -101,8 +103,8 @@ class LaneRunner:
                 await self._woken()
             self._marks = self._new_marks(name)
             for account, driver in self._drivers.items():
-                words, suppressing = self._config.inbound.opt_outs, self._suppressing(account)
-                host = DriverHost(self._log, account, owner, self._wake.set, words, suppressing)
+                words, effects = self._config.inbound.opt_outs, self._report_effects(account)
+                host = DriverHost(self._log, account, owner, self._wake.set, words, effects)
                 await driver.open(host)
             tasks.append(asyncio.create_task(self._guard(self._follow_inbox())))
             tasks.extend(asyncio.create_task(self._guard(asking)) for asking in self._asking(owner))
@@ -160,10 +162,10 @@ class LaneRunner:
                 continue
             queries = QueryLock(owner, account, self._wake)
             yield poll_balance(owner, driver, queries, self._book, vendor.balance_interval_s)
-            suppressing = self._suppressing(account)
+            effects = self._report_effects(account)
             for poll in vendor.polls():
                 words, finish_s = self._config.inbound.opt_outs, self._config.lanes.drain_s
-                yield Poller(self._log, vendor, poll, driver, queries, finish_s, words, suppressing).run()
+                yield Poller(self._log, vendor, poll, driver, queries, finish_s, words, effects).run()
             times_s = (owner.settings.ttl_s, owner.lanes[account].spec.timeout_s)
             takes = RequestTime(*(round(each_s * 1000) for each_s in times_s))
             watch = HistoryWatch(
@@ -175,13 +177,13 @@ class LaneRunner:
                 queries,
                 self._histories,
                 takes,
-                suppressing,
+                effects,
             )
             yield watch.run()
 
-    def _suppressing(self, account: str) -> SuppressingReports:
+    def _report_effects(self, account: str) -> ReportEffects:
         codes = type(self._config.accounts[account]).report_codes
-        return SuppressingReports(codes, self._config.suppression.from_reports)
+        return ReportEffects(codes, self._config.suppression, self._learnt)
 
     # --- the loop ---
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.wording import clock, printable
 
 if TYPE_CHECKING:
+    from dispatcher.service.carriers import NumberCarrier
     from dispatcher.service.lookup import NumberInCampaign, NumberLookup
 
 
@@ -42,6 +44,7 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
             f"{found.number} is on the suppression list since {clock(on_list.since_ms)} ({on_list.source}, "
             f"{on_list.by}{why}): no launch texts it."
         )
+    click.echo(f"{found.number}: {_carrier(found.carrier)}")
     if not found.campaigns and not found.set_aside and not found.inbound:
         click.echo(f"{found.number} is in no campaign, and sent us nothing.")
     if found.campaigns:
@@ -77,6 +80,15 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
 
 def _line(line: int, name: str) -> str:
     return f"{name} {line:,}" if name else f"{line:,}"
+
+
+def _carrier(found: NumberCarrier) -> str:
+    """Its carrier, and where it was ported from if that is known."""
+    title = CARRIER_WORDS[found.carrier].title
+    if not found.code:
+        return title
+    before = CARRIER_WORDS[found.by_prefix].title
+    return f"{title}, ported from {before} (report {found.code} of {found.account}, {clock(found.learnt_ms)})"
 
 
 def _state(found: NumberInCampaign) -> str:

@@ -28,6 +28,9 @@ _STEP: Final = 10 ** (DOMESTIC_DIGITS - PREFIX_DIGITS)
 _FIRST: Final = DOMESTIC_MIN // _STEP
 _COUNT: Final = DOMESTIC_END // _STEP - _FIRST
 _BLOCK: Final = 1 << 18
+_MARKS_PER_NUMBER_BITS: Final = 4
+_MARKS_BITS_MAX: Final = 24
+"""Marks by the low bits of a number say which numbers may have an override: most need no search."""
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -75,11 +78,29 @@ class NumberingPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return table
 
 
-class Overrides(msgspec.Struct, frozen=True):
+class Overrides:
     """Numbers with another carrier than the numbering plan says: `numbers` ascending and distinct, and `carriers`."""
 
-    numbers: NDArray[np.int64]
-    carriers: NDArray[np.uint8]
+    __slots__ = ("_marks", "carriers", "numbers")
+
+    def __init__(self, numbers: NDArray[np.int64], carriers: NDArray[np.uint8]) -> None:
+        self.numbers: Final = numbers
+        self.carriers: Final = carriers
+        self._marks = np.zeros(1 << min(len(numbers).bit_length() + _MARKS_PER_NUMBER_BITS, _MARKS_BITS_MAX), np.bool_)
+        self._marks[numbers & (len(self._marks) - 1)] = True
+
+    def apply(self, numbers: NDArray[np.int64], carriers: NDArray[np.uint8]) -> None:
+        """Write the carriers of those of these numbers that have an override."""
+        if not len(self.numbers):
+            return
+        likely = np.flatnonzero(self._marks[numbers & (len(self._marks) - 1)])
+        at = np.searchsorted(self.numbers, numbers[likely])
+        at[at == len(self.numbers)] = 0
+        found = self.numbers[at] == numbers[likely]
+        carriers[likely[found]] = self.carriers[at[found]]
+
+
+NO_OVERRIDES: Final = Overrides(np.empty(0, np.int64), np.empty(0, np.uint8))
 
 
 @cache
@@ -115,11 +136,8 @@ def _look_up(numbers: NDArray[np.int64], overrides: Overrides | None, carriers: 
     _table().take(places, out=carriers)
     if some_odd:
         carriers[is_abroad(numbers)] = Carrier.ABROAD
-    if overrides is not None and len(overrides.numbers):
-        at = np.searchsorted(overrides.numbers, numbers)
-        at[at == len(overrides.numbers)] = 0
-        found = np.flatnonzero(overrides.numbers[at] == numbers)
-        carriers[found] = overrides.carriers[at[found]]
+    if overrides is not None:
+        overrides.apply(numbers, carriers)
 
 
 def carrier_of(number: int, overrides: Overrides | None = None) -> Carrier:

@@ -10,6 +10,7 @@ import msgspec
 from dispatcher.core.numbers import AMONG_OTHERS
 from dispatcher.core.suppression import key_as_exported, key_as_written, key_of_wire
 from dispatcher.core.wire_number import to_wire
+from dispatcher.service.carriers import NumberCarrier, carrier_of_number
 from dispatcher.service.session import Session
 from dispatcher.service.suppression import SuppressedNumber, list_suppressed, not_a_number
 from dispatcher.store.port import StoreReader
@@ -65,6 +66,7 @@ class NumberLookup(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about a number, newest first. `suppressed`: it is on the suppression list."""
 
     number: str
+    carrier: NumberCarrier
     campaigns: list[NumberInCampaign]
     set_aside: list[SetAside]
     suppressed: SuppressedNumber | None
@@ -84,6 +86,7 @@ async def look_up(session: Session, text: str) -> NumberLookup:
     listed = await list_suppressed(session, key_of_wire(wire))
     return NumberLookup(
         number=wire,
+        carrier=await carrier_of_number(session, value),
         campaigns=[_in_campaign(each) for each in sightings],
         set_aside=set_aside,
         suppressed=next(iter(listed.entries), None),

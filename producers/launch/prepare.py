@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.carriers.lookup import Overrides, carriers_of, count_carriers
+from dispatcher.carriers.lookup import NO_OVERRIDES, Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.flow.forecast import Load
@@ -20,6 +20,7 @@ from dispatcher.errors import ConfigError, InputError, LogError, StoreError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
+from dispatcher.service.carriers import ported_numbers
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.progress import AccountQueue, queues
 from dispatcher.service.session import Session, open_session
@@ -74,6 +75,7 @@ class PreparedLaunch(msgspec.Struct):
 
     config: Config
     suppression: SuppressionList
+    overrides: Overrides
     definition: Definition
     plan: Plan
     intake: Intake
@@ -101,6 +103,7 @@ async def prepare(
     definition = define(config, request, datetime.now())
     suppression, unread, is_launched = await _suppression(session, request.id)
     campaigns = {} if is_launched else await excluded(session, definition.exclude_campaigns)
+    overrides, unlearnt = await _ported(session)
     personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_lists(
         [request.numbers, *request.more_lists],
@@ -124,7 +127,7 @@ async def prepare(
         phs=all(vendor.limits.phs for vendor in definition.accounts.values()),
     )
     try:
-        route_split = await asyncio.to_thread(_route_split, definition, intake)
+        route_split = await asyncio.to_thread(_route_split, definition, intake, overrides)
         views = await _launched_before(session) if ask_balance else []
         plan = make_plan(
             campaign=definition.campaign,
@@ -143,6 +146,7 @@ async def prepare(
             notes=(
                 *placeholders_of_others(request.text, intake.headers),
                 *unread,
+                *unlearnt,
                 *(await asyncio.to_thread(repeated, session.config, definition, route_split.recipients, views)),
                 *intake.notes,
                 *send_hours(definition.accounts),
@@ -155,7 +159,7 @@ async def prepare(
     except BaseException:
         intake.spool.close()
         raise
-    return PreparedLaunch(config, suppression, definition, plan, intake, route_split, fingerprint)
+    return PreparedLaunch(config, suppression, overrides, definition, plan, intake, route_split, fingerprint)
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -205,7 +209,9 @@ async def judged_again(prepared: PreparedLaunch, log: Log) -> None:
         return
     intake.separated = separated
     intake.counts = count(plan.rows, separated, plan.invalid_reasons)
-    route_split = prepared.route_split = await asyncio.to_thread(_route_split, prepared.definition, intake)
+    route_split = prepared.route_split = await asyncio.to_thread(
+        _route_split, prepared.definition, intake, prepared.overrides
+    )
     asked = {account.account: account for account in plan.accounts}
     prepared.plan = make_plan(
         campaign=plan.campaign,
@@ -249,7 +255,15 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
     return suppression, [], False
 
 
-def _route_split(definition: Definition, intake: Intake) -> RouteSplit:
+async def _ported(session: Session) -> tuple[Overrides, list[str]]:
+    """The ported numbers, and notes about them; none without a log. A log that is away does not stop a plan."""
+    try:
+        return await ported_numbers(session), []
+    except LogError:
+        return NO_OVERRIDES, ["ported numbers are counted at the carriers of their prefixes: the log is away"]
+
+
+def _route_split(definition: Definition, intake: Intake, overrides: Overrides) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
     recipients, personal_texts = intake.separated.recipients, None
@@ -266,10 +280,10 @@ def _route_split(definition: Definition, intake: Intake) -> RouteSplit:
     parts = split_route(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
-    return RouteSplit(sizes, parts, accounts, recipients, _carriers(recipients), personal_texts, texts)
+    return RouteSplit(sizes, parts, accounts, recipients, _carriers(recipients, overrides), personal_texts, texts)
 
 
-def _carriers(recipients: Rows, overrides: Overrides | None = None) -> NDArray[np.uint8]:
+def _carriers(recipients: Rows, overrides: Overrides) -> NDArray[np.uint8]:
     """Each recipient's carrier."""
     found = [carriers_of(numbers, overrides) for numbers in recipients.blocks()]
     return np.concatenate(found) if found else np.empty(0, np.uint8)

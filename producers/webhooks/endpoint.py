@@ -15,7 +15,7 @@ from dispatcher.arrivals import pack_inbound, pack_reports, take_opt_outs
 from dispatcher.core.opt_out import OptOutWords
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
 from producers.web.answers import ReadyAnswer
 from producers.webhooks.allowed_sources import expected_from
@@ -53,11 +53,11 @@ class Endpoint:
     """One account's path for one kind of push: how it is read and where it goes."""
 
     __slots__ = (
+        "_effects",
         "_from_anybody",
         "_kept",
         "_log",
         "_pushed",
-        "_suppressing",
         "_together",
         "_words",
         "account",
@@ -79,13 +79,13 @@ class Endpoint:
         account: str,
         vendor: HttpVendor,
         words: OptOutWords,
-        suppressing: SuppressingReports,
+        effects: ReportEffects,
         *,
         reports: bool,
     ) -> None:
         self._log = log
         self._words = words
-        self._suppressing = suppressing
+        self._effects = effects
         self._together: list[Any] = []
         self.account = account
         self.vendor = vendor
@@ -100,12 +100,13 @@ class Endpoint:
         self.expects = expected_from(vendor.push_from)
         self.parse: Callable[[Push], Any] = vendor.report_push if reports else vendor.inbound_push
         topic = REPORTS if reports else INBOUND
-        first = (self._suppress if suppressing else None) if reports else self._take_opt_outs
+        first = self._take_effects if reports else self._take_opt_outs
         self.groups = Groups[Any](log, topic.name, lane_partition(account), self._pack, first)
         self.together: Groups[PendingPush] | None = None
         if reports and type(vendor).report_pushes is not HttpVendor.report_pushes:
-            first_together = self._suppress_together if suppressing else None
-            self.together = Groups(log, topic.name, lane_partition(account), self._pack_together, first_together)
+            self.together = Groups(
+                log, topic.name, lane_partition(account), self._pack_together, self._take_effects_together
+            )
         self.masker = Masker(vendor.secrets())
         """Removes the account's secrets from kept pushes."""
 
@@ -127,11 +128,11 @@ class Endpoint:
     async def _take_opt_outs(self, items: list[Any]) -> None:
         await take_opt_outs(self._log, self.account, items, self._words)
 
-    async def _suppress(self, items: list[Any]) -> None:
-        await self._suppressing.take(self._log, self.account, items, _now_ms())
+    async def _take_effects(self, items: list[Any]) -> None:
+        await self._effects.take(self._log, self.account, items, _now_ms())
 
-    async def _suppress_together(self, _: list[PendingPush]) -> None:
-        await self._suppress(self._together)  # what `_pack_together`, just called, has read
+    async def _take_effects_together(self, _: list[PendingPush]) -> None:
+        await self._take_effects(self._together)  # what `_pack_together`, just called, has read
 
     def _pack_together(self, pending: list[PendingPush]) -> list[Entry]:
         """All of them read at once. Raises ReadAlone if they are too irregular for that."""
@@ -144,7 +145,7 @@ class Endpoint:
         records, counts = found
         for each, count in zip(pending, counts, strict=True):
             each.reports = count
-        self._together = records if self._suppressing else []
+        self._together = records
         return pack_reports(self.account, records, _now_ms())
 
 

@@ -21,11 +21,12 @@ from typing import Final, cast
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
+from dispatcher.carriers.learnt import LearntCarriers
 from dispatcher.config.file import Config
 from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.suppression.from_reports import SuppressingReports
+from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
 from producers.web.answers import ReadyAnswer, Reply
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
@@ -83,12 +84,12 @@ class Webhooks:
         self._receiving = Receiving(log, self._server.refusals)
         self._health = Health(self._receiving, self._server, config.web.health_token)
         self._endpoints: dict[str, Endpoint] = {}
-        words = config.inbound.opt_outs
+        words, learnt = config.inbound.opt_outs, LearntCarriers()
         self._vendors = {name: each for name, each in config.accounts.items() if isinstance(each, HttpVendor)}
         for account, vendor in self._vendors.items():
-            suppressing = SuppressingReports(type(vendor).report_codes, config.suppression.from_reports)
+            effects = ReportEffects(type(vendor).report_codes, config.suppression, learnt)
             for reports in (True, False):
-                endpoint = Endpoint(log, account, vendor, words, suppressing, reports=reports)
+                endpoint = Endpoint(log, account, vendor, words, effects, reports=reports)
                 for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to the URL
                     self._endpoints[path] = endpoint
 

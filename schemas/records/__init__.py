@@ -42,6 +42,7 @@ from schemas.records.campaigns import (
     Weighed,
     control_key,
 )
+from schemas.records.carriers import CarrierLearnt
 from schemas.records.inbox import Checked, Decided, Job
 from schemas.records.journal import (
     BalanceTold,
@@ -67,6 +68,7 @@ __all__ = [
     "BalanceTold",
     "CampaignClass",
     "Cancelled",
+    "CarrierLearnt",
     "Checked",
     "Checkpoint",
     "CheckpointAt",
@@ -150,4 +152,5 @@ AnyRecord = (
     | Suppression
     | SuppressionSnapshot
     | SuppressionSnapshotAt
+    | CarrierLearnt
 )

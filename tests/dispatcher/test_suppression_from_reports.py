@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from dispatcher.arrivals import columns, take_reports
-from dispatcher.config.file import parse
+from dispatcher.carriers.learnt import LearntCarriers
+from dispatcher.config.file import FromReports, SuppressionConfig, parse
 from dispatcher.errors import ConfigError
+from dispatcher.report_effects import ReportEffects
 from dispatcher.suppression.from_reports import SuppressingReports
 from dispatcher.suppression.list import SuppressionList, put
 from dispatcher.vendors.batch.pushes import REPORT_CODES as BATCH
@@ -21,6 +23,10 @@ N = 13_800_138_000
 
 def row(number: int, code: str) -> ReportRow:
     return ReportRow("77", number, REPORT_FAILED, code, 0)
+
+
+def _effects(wanted: tuple[FromReports, ...]) -> ReportEffects:
+    return ReportEffects(BATCH, SuppressionConfig(from_reports=wanted), LearntCarriers())
 
 
 ROWS = [row(N, "MBBLACK"), row(N + 1, "DELIVRD"), row(N + 2, " dtblack"), row(0, "MBBLACK"), row(N + 3, "UNDELIV")]
@@ -43,7 +49,7 @@ def test_numbers_that_do_not_exist_are_asked_for_by_themselves():
 @pytest.mark.parametrize("wanted", [(), ("blacklist",)])
 async def test_they_are_on_the_list_only_where_the_configuration_says_so(wanted):
     log = MemoryLog()
-    await take_reports(log, "spring", ROWS, 5_000, SuppressingReports(BATCH, wanted))
+    await take_reports(log, "spring", ROWS, 5_000, _effects(wanted))
     found = SuppressionList(detailed=True)
     await found.read_on(log)
     assert found.listing.numbers.tolist() == ([N, N + 2] if wanted else [])
@@ -54,7 +60,7 @@ async def test_they_are_on_the_list_only_where_the_configuration_says_so(wanted)
 
 async def test_a_person_who_opts_out_later_is_not_there_because_of_the_report_any_more():
     log = MemoryLog()
-    await take_reports(log, "spring", ROWS, 5_000, SuppressingReports(BATCH, ["blacklist"]))
+    await take_reports(log, "spring", ROWS, 5_000, _effects(("blacklist",)))
     await put(log, np.array([N], np.int64), adds=True, source="opt-out", by="spring", why="TD", at_ms=9_000)
     found = SuppressionList(detailed=True)
     await found.read_on(log)

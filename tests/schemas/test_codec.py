@@ -14,6 +14,7 @@ from schemas.records import (
     BalanceAsked,
     BalanceTold,
     Cancelled,
+    CarrierLearnt,
     Checked,
     Checkpoint,
     CheckpointAt,
@@ -488,6 +489,7 @@ RECORDS: dict[str, typing.Any] = {
         origin_index=b"index",
     ),
     "suppression-snapshot-at": SuppressionSnapshotAt(snapshot="0a1b", upto=7, parts=3, numbers=200_001),
+    "carrier-learnt": CarrierLearnt(account="spring", code="NP:1243", carrier=2, count=1, numbers=b"packed", at_ms=8),
 }
 
 

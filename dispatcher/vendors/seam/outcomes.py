@@ -155,18 +155,23 @@ ADVICE_BY_CAUSE: Final = {
     "channel": "tell the vendor if it continues",
     "operator": "the operator's trouble: send to them again later",
     "auth": "have the vendor look at the contract",
+    "ported": "nothing to do: the next launches know that the number is with another carrier",
 }
 """What to do about a failed message, by its cause."""
 
 
 class ReportCode(msgspec.Struct, frozen=True):
-    """One row of a vendor's report table. `state` as in schemas/states.py REPORT_…; `cause` groups failures."""
+    """One row of a vendor's report table. `state` as in schemas/states.py REPORT_…; `cause` groups failures.
+
+    The cause "ported" says that the number moved to another carrier: `ported_to` it, by its word, or "unknown".
+    """
 
     code: str
     state: int
     cause: str
     english: str
     chinese: str
+    ported_to: str = ""
 
     @property
     def advice(self) -> str:
@@ -215,11 +220,16 @@ _REPORT_STATES: Final = {"delivered": REPORT_DELIVERED, "failed": REPORT_FAILED,
 
 
 def report_codes(table: str) -> ReportCodes:
-    """A report table from text rows `code | state | english | chinese`; state `failed/blacklist` names the cause."""
+    """A report table from text rows `code | state | english | chinese`; state `failed/blacklist` names the cause.
+
+    `failed/ported=unicom` also names the carrier that the number moved to.
+    """
     rows: dict[str, ReportCode] = {}
     for code, state, english, chinese in _cells(table):
         name, _, cause = state.partition("/")
-        rows[code] = ReportCode(code, _REPORT_STATES[name], cause, english, chinese)
+        cause, _, carrier = cause.partition("=")
+        ported_to = carrier or ("unknown" if cause == "ported" else "")
+        rows[code] = ReportCode(code, _REPORT_STATES[name], cause, english, chinese, ported_to)
     return ReportCodes(rows)
 
 
@@ -231,6 +241,11 @@ OPERATOR_REPORTS: Final = """
     UNKNOWN | failed          | the operator does not know its state       | 短消息状态未知
     REJECTD | failed          | refused by the operator's message centre   | 短消息被短信中心拒绝
     MA:*    | failed/operator | the message centre did not answer          | 短信中心无应答
+    MB:1047 | failed/ported   | the number moved to another carrier        | 号码已携出
+    MB:1048 | failed/ported   | the number moved to another carrier        | 号码已携出
+    MB:1049 | failed/ported   | the number moved to another carrier        | 号码已携出
+    NP:1243 | failed/ported=unicom | the number moved to China Unicom      | 号码已转网至中国联通
+    NP:*    | failed/ported   | the number moved to another carrier        | 携号转网
     MB:*    | failed/operator | the message centre answered with an error  | 短信中心返回错误
     MC:*    | failed/operator | no report came from the message centre     | 未收到短信中心的状态报告
     CA:*    | failed/operator | the operator's SCP did not answer          | SCP无应答
@@ -243,7 +258,10 @@ OPERATOR_REPORTS: Final = """
     IB:*    | failed/operator | the next gateway answered with an error    | 下一级网关返回错误
     IC:*    | failed/operator | no report came from the next gateway       | 未收到下一级网关的状态报告
 """
-"""Operator codes that any vendor may pass on (vendors.md 6.8 and Annex A); a vendor's own rows follow them."""
+"""Operator codes that any vendor may pass on (vendors.md 6.8 and Annex A); a vendor's own rows follow them.
+
+The codes of ported numbers are not in the vendors' documents, but in error lists that several platforms publish.
+"""
 
 
 def _cells(table: str) -> list[list[str]]:
