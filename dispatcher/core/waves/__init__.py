@@ -1,0 +1,1 @@
+"""Waves: a share of a campaign is sent and judged before the next. Pure; see docs/WAVES.md."""
