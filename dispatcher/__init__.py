@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
     from dispatcher.service.campaigns import list_campaigns, show_campaign, watch_campaign
     from dispatcher.service.control import cancel_campaign, pause_campaign, resume_campaign, weigh_campaign
+    from dispatcher.service.follow_ups import FollowUpRequest
     from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
     from dispatcher.service.launching import LaunchRequest
     from dispatcher.service.lookup import look_up
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DispatcherError",
+    "FollowUpRequest",
     "LaunchRequest",
     "Session",
     "UserError",
@@ -36,6 +38,7 @@ __all__ = [
     "check_accounts",
     "dead_letters",
     "follow_messages",
+    "follow_up",
     "launch",
     "list_accounts",
     "list_campaigns",
@@ -46,6 +49,7 @@ __all__ = [
     "newest_messages",
     "open_session",
     "pause_campaign",
+    "plan_follow_up",
     "plan_launch",
     "resolve_unknown",
     "resume_campaign",
@@ -61,6 +65,7 @@ _MODULES: Final = {
     "service.accounts": ("account_balances", "check_accounts", "list_accounts"),
     "service.campaigns": ("list_campaigns", "show_campaign", "watch_campaign"),
     "service.control": ("cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
+    "service.follow_ups": ("FollowUpRequest",),
     "service.inbound": ("dead_letters", "follow_messages", "newest_messages"),
     "service.launching": ("LaunchRequest",),
     "service.lookup": ("look_up",),
@@ -72,7 +77,7 @@ _MODULES: Final = {
 }
 _WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.items() for name in names}
 
-_ABOVE: Final = ("launch", "plan_launch")
+_ABOVE: Final = ("follow_up", "launch", "plan_follow_up", "plan_launch")
 """Services of packages above this one, by entry point: it imports none of them."""
 
 

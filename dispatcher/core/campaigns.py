@@ -55,13 +55,14 @@ class OperationState:
 class Campaign:
     """One campaign on the log. `launched` is None until its commit point was read; until then it may have a `draft`.
 
-    `revision` is the one in force; `cancelled_by` cancelled it.
+    `revision` is the one in force; `cancelled_by` cancelled it at `cancelled_ms`.
     """
 
     __slots__ = (
         "_schedule",
         "cancelled",
         "cancelled_by",
+        "cancelled_ms",
         "closed",
         "draft",
         "flowed",
@@ -86,6 +87,7 @@ class Campaign:
         self.draft: Draft | None = None
         self.revision = ""
         self.cancelled_by = ""
+        self.cancelled_ms = 0
 
     @property
     def paused(self) -> bool:
@@ -200,6 +202,7 @@ class Campaigns:
                 campaign = self._at(record.campaign)
                 campaign.cancelled = True
                 campaign.cancelled_by = campaign.cancelled_by or record.by
+                campaign.cancelled_ms = campaign.cancelled_ms or record.at_ms
             case Closed():
                 campaign = self._at(record.campaign)
                 campaign.closed = campaign.closed or record

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from schemas.records import Follows
+
 
 class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign to launch; repeated with the same `id` it is launched once.
@@ -42,6 +44,8 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     `days` (as "Mon-Fri") limit them further, all in Asia/Shanghai. `at_closing` says what becomes of what is not sent
     when they are over: it waits until a person resumes it (`pause`), or it is sent from the next opening on
     (`continue`).
+
+    `follows`: it is a follow-up (dispatcher/service/follow_ups.py, which makes the request).
 
     Without `id` it is a new campaign each time. `by` is the person who orders it, by
     default the user of this process.
@@ -77,3 +81,4 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     between: str = ""
     days: str = ""
     at_closing: str = "pause"
+    follows: Follows | None = None

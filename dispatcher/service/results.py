@@ -117,7 +117,7 @@ class SentValues:
 
     def of(self, page: Page) -> pl.DataFrame:
         """The values of a page's recipients. Raises LogError, StoreError."""
-        columns, is_known = _values(page, self._fetch(page))
+        columns, is_known = values_of(page, self._fetch(page))
         nobody = pl.Series(~is_known)
         return pl.DataFrame([columns[name].alias(name).set(nobody, None) for name in self.names])
 
@@ -145,12 +145,13 @@ def _batches(places: Places) -> Iterator[Callable[[Page], StoredRecord]]:
     with asyncio.Runner() as runner:
         log = runner.run(open_log(places.log.url))
         try:
-            yield lambda page: runner.run(_batch(log, page))
+            yield lambda page: runner.run(batch_of(log, page))
         finally:
             runner.run(log.close())
 
 
-async def _batch(log: Log, page: Page) -> StoredRecord:
+async def batch_of(log: Log, page: Page) -> StoredRecord:
+    """The batch of a page's recipients. Raises StoreError."""
     offset, partition = divmod(page.place, SPREAD_PARTITIONS)
     try:
         return await log.fetch(RECIPIENTS.name, partition, offset)
@@ -158,8 +159,8 @@ async def _batch(log: Log, page: Page) -> StoredRecord:
         raise StoreError(f"the values of batch {page.batch} cannot be read: {error} {CURE}") from error
 
 
-def _values(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
-    """(a page's values by name, which of its recipients are in their batch)."""
+def values_of(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
+    """(a page's values by name, which of its recipients are in their batch). Raises LogDamaged."""
     try:
         wire, _, values = unpack_values(stored.value, stored.headers)
     except BrokenBatch as error:
@@ -175,7 +176,7 @@ def _values(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDA
 
 
 def _texts(page: Page, stored: StoredRecord, template: Template) -> pl.Series:
-    columns, is_known = _values(page, stored)
+    columns, is_known = values_of(page, stored)
     names = tuple(columns)
     parts: list[pl.Series | pl.Expr] = [pl.lit(template.literals[0])]
     for slot, literal in zip(template.of(names).slots, template.literals[1:], strict=True):

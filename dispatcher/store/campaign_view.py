@@ -83,6 +83,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         paused=campaign.paused,
         cancelled=campaign.cancelled,
         closed_ms=None if campaign.closed is None else campaign.closed.at_ms,
+        follows=record.follows,
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,

@@ -32,6 +32,12 @@ def advice(vendor: str, source: Source, code: str) -> str:
     return table.advice(code) if table is not None and code else ""
 
 
+def failure_class(vendor: str, source: Source, code: str) -> str:
+    """Which of FAILURE_CLASSES (dispatcher/vendors/seam/outcomes.py) a failure with this code is."""
+    table = _table(vendor, source)
+    return "other" if table is None or not code else table.failure_class(code)
+
+
 def ids_per_part(vendor: str) -> bool:
     """Whether each part of a long message has an id and a report; False if this release does not know the vendor."""
     from dispatcher.vendors import registry

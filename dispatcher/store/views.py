@@ -8,7 +8,7 @@ import msgspec
 
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.core.schedule.holds import Hold
-from schemas.records import AtClosing, CampaignClass, Leg, MessageKind, UnknownPolicy
+from schemas.records import AtClosing, CampaignClass, Follows, Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -81,6 +81,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     at_closing: AtClosing = "pause"
     ends_ms: int | None = None
     held: Hold | None = None
+    follows: Follows | None = None
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):

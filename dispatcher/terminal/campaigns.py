@@ -17,6 +17,7 @@ from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES
 from dispatcher.wording import clock
+from schemas.records import Follows
 
 FAILURES_SHOWN: Final = 20
 TEXT_CHARS_SHOWN: Final = 200
@@ -88,6 +89,8 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in view.variables)} from each recipient's row")
     if view.kind != "sms":
         table.add_row("kind", {"wap": "WAP push", "mms": "multimedia message"}[view.kind])
+    if view.follows is not None:
+        table.add_row("follows", f"{view.follows.campaign}: {followed(view.follows)}")
     route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
     table.add_row("route", route)
     urgent = ", urgent" if view.urgent else ""
@@ -108,6 +111,13 @@ def _definition(view: ShownCampaign) -> Table:
             "waits", f"for reports of {view.counts.accepted:,} until {clock(view.waits_until_ms, named=True)}"
         )
     return table
+
+
+def followed(follows: Follows) -> str:
+    """Who of a campaign is texted again, in words."""
+    classes = f" ({', '.join(follows.classes)})" if follows.classes else ""
+    words = {"failed": f"failed{classes}", "no_report": "no report", "cancelled": "never sent"}
+    return ", ".join(words.get(state, state) for state in follows.states)
 
 
 def _left(view: ShownCampaign) -> str:

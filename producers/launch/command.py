@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +19,7 @@ from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
 
 if TYPE_CHECKING:
-    from dispatcher.service.launching import LaunchRequest
+    from dispatcher.service.session import Session
     from producers.launch.commit import LaunchResult
     from producers.launch.prepare import PreparedLaunch
     from producers.lists.columns import HiddenRows
@@ -173,7 +173,7 @@ def launch_command(
     from dispatcher.service.launching import LaunchRequest
     from producers.lists.reader.process import start_early
 
-    _check_typed(text, name)
+    check_typed(text, name)
     start_early()
     request = LaunchRequest(
         numbers=files[0],
@@ -202,15 +202,45 @@ def launch_command(
         kind=kind,
         frames=frames,
     )
+
+    async def prepared(session: Session, progress: Report) -> PreparedLaunch:
+        from producers.launch.prepare import prepare
+
+        return await prepare(session, request, create=not dry_run, progress=progress)
+
+    plan_ask_launch(
+        config,
+        prepared,
+        repeats=campaign is not None,
+        hidden_rows=hidden_rows,
+        dry_run=dry_run,
+        yes=yes,
+        even_if_short=even_if_short,
+        as_json=as_json,
+    )
+
+
+def plan_ask_launch(
+    config: str | None,
+    prepare: Callable[[Session, Report], Awaitable[PreparedLaunch]],
+    *,
+    repeats: bool,
+    dry_run: bool,
+    yes: bool,
+    even_if_short: bool,
+    as_json: bool,
+    hidden_rows: HiddenRows | None = None,
+) -> None:
+    """Prepare a launch, show its plan, ask, and launch. `repeats`: it may have been launched before."""
     committing = False
     try:
         with _progress(shown=sys.stderr.isatty()) as progress:
-            prepared = asyncio.run(_prepare(config, request, progress, create=not dry_run))
+            prepared = asyncio.run(_prepare(config, prepare, progress))
         with contextlib.closing(prepared):
             if dry_run:
                 _print_plan(prepared, as_json=as_json)
                 return
-            result = asyncio.run(_earlier(config, prepared)) if campaign else None
+            result = asyncio.run(_earlier(config, prepared)) if repeats else None
             if result is None:
                 # Asked outside the event loop, which would keep Ctrl-C from ending the question.
                 if not _agreed(prepared, hidden_rows, yes=yes, even_if_short=even_if_short, as_json=as_json):
@@ -224,7 +254,7 @@ def launch_command(
     _print_result(result, as_json=as_json)
 
 
-def _check_typed(*texts: str | None) -> None:
+def check_typed(*texts: str | None) -> None:
     """Raises UserError for an argument that is not in the terminal's encoding."""
     if any("\udc80" <= character <= "\udcff" for text in texts for character in text or ""):
         raise UserError(
@@ -242,12 +272,13 @@ def _interrupted(committing: str) -> str:
     )
 
 
-async def _prepare(config: str | None, request: LaunchRequest, progress: Report, *, create: bool) -> PreparedLaunch:
+async def _prepare(
+    config: str | None, prepare: Callable[[Session, Report], Awaitable[PreparedLaunch]], progress: Report
+) -> PreparedLaunch:
     from dispatcher.service.session import open_session
-    from producers.launch.prepare import prepare
 
     async with open_session(config) as session:
-        return await prepare(session, request, create=create, progress=progress)
+        return await prepare(session, progress)
 
 
 async def _earlier(config: str | None, prepared: PreparedLaunch) -> LaunchResult | None:

@@ -27,7 +27,7 @@ from dispatcher.vendors.seam.vendor import options_for
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
 from producers.launch.plan import LaunchCounts, Plan
-from producers.launch.prepare import PreparedLaunch, judged_again
+from producers.launch.prepare import PreparedLaunch, judged_again, overtaken
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
 from schemas.codec import encode
@@ -63,14 +63,9 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
         return earlier
     await judged_again(prepared, log)
     text = await _text(prepared)
-    attempt = secrets.token_hex(8)
-    rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
-    try:
-        located = await _append_batches(prepared, log, attempt, progress)
-        await rejects
-    finally:
-        await _stopped([rejects])
-    legs = await _append_jobs(prepared, log, attempt, located)
+    attempt, legs = await _append_recipients(prepared, log, progress)
+    while await overtaken(prepared, log):  # the batches have somebody who is set aside now: other ones count
+        attempt, legs = await _append_recipients(prepared, log, progress)
     record = _launched(prepared, text, attempt, legs)
     key = f"{record.campaign}#{attempt}".encode()
     try:
@@ -113,6 +108,18 @@ async def append(log: Log, topic: str, partition: int, entries: Sequence[Entry])
         except (LogTimeout, LogUnavailable):
             await asyncio.sleep(PAUSE.pause_s(failures))
     return await log.append(topic, partition, entries)
+
+
+async def _append_recipients(prepared: PreparedLaunch, log: Log, progress: Progress) -> tuple[str, tuple[Leg, ...]]:
+    """Rejected rows, batches and jobs of a new attempt, and what each account has of it."""
+    attempt = secrets.token_hex(8)
+    rejects = asyncio.ensure_future(_append_rejects(prepared, log, attempt))
+    try:
+        located = await _append_batches(prepared, log, attempt, progress)
+        await rejects
+    finally:
+        await _stopped([rejects])
+    return attempt, await _append_jobs(prepared, log, attempt, located)
 
 
 async def _append_rejects(prepared: PreparedLaunch, log: Log, attempt: str) -> None:
@@ -231,6 +238,7 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         hours=() if definition.hours.always else definition.hours.spans,
         at_closing=definition.at_closing,
         lists=tuple(each.source for each in prepared.plan.lists),
+        follows=definition.follows,
     )
 
 
@@ -274,6 +282,7 @@ def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
         ("another policy for unknown results", earlier.unknown != definition.unknown),
         ("another class", (earlier.campaign_class or "marketing") != definition.campaign_class),
         ("other terms at closing time", earlier.at_closing != definition.at_closing),
+        ("another part of a campaign", earlier.follows != definition.follows),
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]

@@ -28,7 +28,7 @@ from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from producers.launch.sending_hours import read_terms
 from producers.segments.campaign_parts import CampaignPart, campaign_parts
-from schemas.records import AtClosing, CampaignClass, MessageKind, UnknownPolicy
+from schemas.records import AtClosing, CampaignClass, Follows, MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
@@ -73,6 +73,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     asked_hours: Hours = ALWAYS
     at_closing: AtClosing = "pause"
     exclude_campaigns: tuple[CampaignPart, ...] = ()
+    follows: Follows | None = None
 
     def sent_as(self) -> bytes:
         """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
@@ -87,6 +88,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             parts += when
         if self.exclude_campaigns:
             parts.append(["exclude", sorted(each.text for each in self.exclude_campaigns)])
+        if self.follows is not None:
+            parts.append(["follows", msgspec.to_builtins(self.follows)])
         return orjson.dumps(parts)
 
     @property
@@ -161,6 +164,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         asked_hours=terms.hours,
         at_closing=terms.at_closing,
         exclude_campaigns=campaign_parts(request.exclude_campaigns),
+        follows=request.follows,
     )
 
 

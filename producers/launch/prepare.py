@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,7 +15,7 @@ from dispatcher.carriers.lookup import NO_OVERRIDES, Overrides, carriers_of, cou
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.flow.forecast import Load
-from dispatcher.core.numbers import ADVICE, is_abroad
+from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
@@ -46,7 +46,8 @@ from producers.launch.route_split import Slice, batch_sizes, split_route
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
-from producers.segments.excluded import excluded
+from producers.segments.campaign_parts import CampaignPart
+from producers.segments.excluded import excluded, follow_ups_of
 from schemas.states import ON_LIST
 
 _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "short_by")
@@ -74,6 +75,7 @@ class PreparedLaunch(msgspec.Struct):
     """
 
     config: Config
+    excluded_parts: list[CampaignPart]
     suppression: SuppressionList
     overrides: Overrides
     definition: Definition
@@ -102,8 +104,9 @@ async def prepare(
     config = session.config_with(request.route)
     definition = define(config, request, datetime.now())
     suppression, unread, is_launched = await _suppression(session, request.id)
-    campaigns = {} if is_launched else await excluded(session, definition.exclude_campaigns)
     overrides, unlearnt = await _ported(session)
+    excluded_parts = [] if is_launched else await _excluded_parts(session, definition)
+    campaigns = await excluded(session, excluded_parts)
     personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_lists(
         [request.numbers, *request.more_lists],
@@ -159,7 +162,9 @@ async def prepare(
     except BaseException:
         intake.spool.close()
         raise
-    return PreparedLaunch(config, suppression, overrides, definition, plan, intake, route_split, fingerprint)
+    return PreparedLaunch(
+        config, excluded_parts, suppression, overrides, definition, plan, intake, route_split, fingerprint
+    )
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -191,22 +196,53 @@ async def _with_balances(
     )
 
 
+async def _excluded_parts(session: Session, definition: Definition) -> list[CampaignPart]:
+    """The parts of campaigns that are not meant: those named, and the other follow-ups of a followed campaign."""
+    parts = {part.campaign: part for part in definition.exclude_campaigns}
+    if definition.follows is not None:
+        campaigns = await read_campaigns(await session.log())
+        for other in follow_ups_of(campaigns, definition.follows.campaign):
+            if other != definition.campaign:
+                parts[other] = CampaignPart(other)
+    return list(parts.values())
+
+
 async def judged_again(prepared: PreparedLaunch, log: Log) -> None:
     """Set aside numbers that were suppressed, or came into an excluded campaign's part, since the launch was prepared.
 
     Its plan may have waited for a person. The fingerprint stays: it covers the given list. Raises InputError if no
     recipient is left, StoreError and LogError.
     """
-    intake, plan = prepared.intake, prepared.plan
     set_aside = {ON_LIST: await prepared.suppression.read_on(log)}
     async with open_session(prepared.config, log=log) as session:
-        set_aside |= await excluded(session, prepared.definition.exclude_campaigns)
+        prepared.excluded_parts = await _excluded_parts(session, prepared.definition)
+        set_aside |= await excluded(session, prepared.excluded_parts)
+    await _set_aside(prepared, set_aside)
+
+
+async def overtaken(prepared: PreparedLaunch, log: Log) -> bool:
+    """Whether launches that were committed meanwhile set somebody else aside; the launch is then without them.
+
+    Raises what `judged_again` raises.
+    """
+    if prepared.definition.follows is None:
+        return False
+    async with open_session(prepared.config, log=log) as session:
+        parts = await _excluded_parts(session, prepared.definition)
+        news = [part for part in parts if part not in prepared.excluded_parts]
+        prepared.excluded_parts = parts
+        return await _set_aside(prepared, await excluded(session, news))
+
+
+async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers]) -> bool:
+    """Take these numbers (by reason, ascending) out of the launch; returns whether one of them was in it."""
+    intake, plan = prepared.intake, prepared.plan
     separated = intake.separated
     for reason, numbers in set_aside.items():
         if len(numbers):
             separated = await asyncio.to_thread(separated.without, reason, numbers)
     if separated is intake.separated:
-        return
+        return False
     intake.separated = separated
     intake.counts = count(plan.rows, separated, plan.invalid_reasons)
     route_split = prepared.route_split = await asyncio.to_thread(
@@ -232,6 +268,7 @@ async def judged_again(prepared: PreparedLaunch, log: Log) -> None:
         notes=plan.notes,
         lists=plan.lists,
     )
+    return True
 
 
 async def _suppression(session: Session, campaign: str | None) -> tuple[SuppressionList, list[str], bool]:
@@ -331,9 +368,12 @@ def _check_parts(definition: Definition, parts: Sequence[Slice]) -> None:
 def _fingerprint(definition: Definition, intake: Intake) -> str:
     """SHA-256 (hex) of the list in its order with its values, the text, the accounts, the policy and the options.
 
-    It includes suppressed numbers, so a launch that is repeated an hour later is the same launch.
+    It includes suppressed numbers, so a launch that is repeated an hour later is the same launch. A follow-up is the
+    same if it follows the same part of a campaign, whose recipients change.
     """
     digest = hashlib.sha256(definition.sent_as())
+    if definition.follows is not None:
+        return digest.hexdigest()
     for rows in intake.separated.given():
         numbers = rows.numbers(0, len(rows))
         digest.update(numbers.astype("<i8", copy=False).data)

@@ -5,10 +5,13 @@ Who cannot be read for certain stops the launch: nobody is texted because the re
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
+from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, keys
 from dispatcher.errors import StoreError
@@ -17,6 +20,8 @@ from dispatcher.service.session import Session, open_session
 from dispatcher.store.port import StoreReader
 from producers.segments.campaign_parts import CampaignPart
 from schemas.states import IN_CAMPAIGN
+
+CURRENT_WITHIN_S: Final = 10.0
 
 
 async def excluded(session: Session, parts: Sequence[CampaignPart]) -> dict[str, Numbers]:
@@ -30,19 +35,32 @@ async def excluded(session: Session, parts: Sequence[CampaignPart]) -> dict[str,
     def read(reader: StoreReader) -> dict[str, Numbers]:
         return {f"{IN_CAMPAIGN}{part.campaign}": _numbers(reader, part) for part in parts}
 
-    async with open_session(session.config, log=await session.log()) as fresh:
-        await check_up_to_date(fresh)
-        return await fresh.read(read)
+    await check_up_to_date(session)
+    return await session.read(read)
+
+
+def follow_ups_of(campaigns: Campaigns, campaign: str) -> list[str]:
+    """The ids of the launched follow-ups of a campaign, in the order of their launches."""
+    found = [
+        (each.launched_offset, each.id)
+        for each in campaigns.by_id.values()
+        if each.launched is not None
+        and each.launched.follows is not None
+        and each.launched.follows.campaign == campaign
+    ]
+    return [name for _, name in sorted(found)]
 
 
 async def check_up_to_date(session: Session) -> None:
-    """Raises StoreError if the results lack records of the log."""
-    behind = await session.behind(whole=True)
-    if behind:
-        raise StoreError(
-            f"the results are {behind:,} records behind the log, so who is in an earlier campaign is not known yet. Is "
-            "`dispatcher run` (role results) keeping up? Try again in a minute."
-        )
+    """Wait until the results have every record that is on the log now. Raises StoreError after CURRENT_WITHIN_S."""
+    until_s = time.monotonic() + CURRENT_WITHIN_S
+    async with open_session(session.config, log=await session.log()) as fresh:
+        while behind := await fresh.behind(whole=True):
+            if time.monotonic() > until_s:
+                raise StoreError(
+                    f"the results are {behind:,} records behind the log, so who is in an earlier campaign is not known "
+                    "yet. Is `dispatcher run` (role results) keeping up? Try again in a minute."
+                )
 
 
 def check_readable(reader: StoreReader, campaign: str) -> None:

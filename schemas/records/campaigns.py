@@ -23,6 +23,18 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reports_from_ms: int = 0
 
 
+class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whom a follow-up texts: recipients of `attempt` of another campaign who were in these states.
+
+    `classes`: of the failed ones only those with codes of these classes; empty: all.
+    """
+
+    campaign: str
+    attempt: str
+    states: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+
+
 class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
 
@@ -36,7 +48,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     `revision`, if it is not empty: a draft was launched, and this record counts only if that is still the revision in
     force (the last one before it) and the campaign was not cancelled before it. `approved_by` is who approved the
     draft. `test_of`: this is a test of that draft.
-    `lists`: the names of its lists if several were launched together.
+    `lists`: the names of its lists if several were launched together. `follows`: it is a follow-up; then `fingerprint`
+    covers this instead of the list.
     """
 
     campaign: str
@@ -69,6 +82,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     approved_by: str = ""
     test_of: str = ""
     lists: tuple[str, ...] = ()
+    follows: Follows | None = None
 
     @property
     def reports_from_ms(self) -> dict[str, int]:

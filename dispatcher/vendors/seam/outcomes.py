@@ -50,6 +50,30 @@ NO_VENDORS_CODES: Final[Mapping[str, tuple[str, str]]] = {
 # --- code tables -----------------------------------------------------------------------------------------------------
 
 
+FAILURE_CLASSES: Final = (
+    "temporary",
+    "number",
+    "blacklist",
+    "content",
+    "frequency",
+    "channel",
+    "auth",
+    "other",
+)
+"""Why a message failed, in groups of codes. `temporary`: it may arrive later; `other`: no document says."""
+
+_CLASS_OF_KIND: Final[Mapping[Kind, str]] = {
+    Kind.RETRY_LATER: "temporary",
+    Kind.THROTTLED: "temporary",
+    Kind.BALANCE: "temporary",
+    Kind.NOT_SENT: "temporary",
+    Kind.CONTENT: "content",
+    Kind.AUTH: "auth",
+}
+_CLASS_OF_CAUSE: Final = {"": "temporary", "operator": "temporary"}
+"""Causes of reports that are no class themselves."""
+
+
 class Code(msgspec.Struct, frozen=True):
     """One row of a vendor's code table: class, meaning in English and Chinese, advice for the operator."""
 
@@ -90,6 +114,11 @@ class Codes(msgspec.Struct, frozen=True):
             slower=row is not None and row.slower,
             warn=warn or ("" if row else f"code {code} is not in the vendor's document"),
         )
+
+    def failure_class(self, code: str) -> str:
+        """Which of FAILURE_CLASSES a failure with this code is."""
+        row = self.rows.get(code)
+        return "other" if row is None else _CLASS_OF_KIND.get(row.kind, "other")
 
     def meaning(self, code: str) -> str:
         """The English meaning of a code; "" only where there is no code."""
@@ -199,6 +228,11 @@ class ReportCodes(msgspec.Struct, frozen=True):
         """REPORT_DELIVERED, REPORT_FAILED or REPORT_WAITING."""
         row = self.find(code)
         return row.state if row else REPORT_FAILED
+
+    def failure_class(self, code: str) -> str:
+        """Which of FAILURE_CLASSES a failure with this code is."""
+        row = self.find(code)
+        return "other" if row is None else _CLASS_OF_CAUSE.get(row.cause, row.cause)
 
     def meaning(self, code: str) -> str:
         """The plain English meaning of a code; "" only where there is no code."""
