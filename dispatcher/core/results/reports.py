@@ -20,6 +20,7 @@ from schemas.states import REPORT_FAILED, REPORT_WAITING, State
 
 ROW_BITS: Final = 20
 EXACT_END: Final = 16 * 10**18
+EXACT_DIGITS: Final = 20
 _HALF: Final = 2**63
 
 
@@ -249,14 +250,16 @@ def decimal_keys(ids: Sequence[str]) -> NDArray[np.int64] | None:
     if not (text.isascii() and text.isdigit()):
         return None
     sizes = set(map(len, ids))
-    if max(sizes) >= 20 or not min(sizes) or "0" in {vendor_id[0] for vendor_id in ids}:
+    if max(sizes) > EXACT_DIGITS or not min(sizes) or "0" in {vendor_id[0] for vendor_id in ids}:
+        return None
+    if EXACT_DIGITS in sizes and max(each for each in ids if len(each) == EXACT_DIGITS) >= str(EXACT_END):
         return None
     values = _digits(text, sizes.pop()) if len(sizes) == 1 else np.fromiter(map(int, ids), np.uint64, len(ids))
-    return None if (values >= EXACT_END).any() else (values ^ np.uint64(_HALF)).view(np.int64)
+    return (values ^ np.uint64(_HALF)).view(np.int64)
 
 
 def _digits(text: str, size: int) -> NDArray[np.uint64]:
-    """The adjacent decimal numbers of `size` digits each (fewer than 20) in `text`."""
+    """The adjacent decimal numbers of `size` digits each, all below 2**64, in `text`."""
     digits = np.frombuffer(text.encode("ascii"), np.uint8).reshape(-1, size).T - np.uint8(ord("0"))
     values: NDArray[np.uint64] = digits[0].astype(np.uint64)
     for column in digits[1:]:
@@ -267,7 +270,7 @@ def _digits(text: str, size: int) -> NDArray[np.uint64]:
 
 def is_exact(vendor_id: str) -> bool:
     """Whether `id_keys` of it can be read back as the id (`id_text`)."""
-    plain = vendor_id.isascii() and vendor_id.isdigit() and len(vendor_id) <= 20
+    plain = vendor_id.isascii() and vendor_id.isdigit() and len(vendor_id) <= EXACT_DIGITS
     return plain and vendor_id == str(int(vendor_id)) and int(vendor_id) < EXACT_END
 
 
