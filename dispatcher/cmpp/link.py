@@ -224,6 +224,7 @@ class Link:
 
     def __init__(self, settings: LinkSettings, sequence: int = 0) -> None:
         self._settings = settings
+        self._window = settings.window
         self.state = State.NEW
         self.counts: Counter[str] = Counter()
         self._reader = FrameReader()
@@ -246,7 +247,10 @@ class Link:
     @property
     def room(self) -> int:
         """How many requests may be sent now."""
-        return max(self._settings.window - self.outstanding, 0) if self.state is State.OPEN else 0
+        if self.state is not State.OPEN:
+            return 0
+        room = self._window - len(self._open) - len(self._asked)
+        return room if room > 0 else 0
 
     @property
     def outstanding(self) -> int:
@@ -280,9 +284,8 @@ class Link:
 
     def take_output(self) -> bytes:
         """What is to be written now."""
-        output = b"".join(self._output)
-        self._output.clear()
-        return output
+        written, self._output = self._output, []
+        return written[0] if len(written) == 1 else b"".join(written)
 
     def connected(self, timestamp: str, now_s: float) -> None:
         """TCP is up: log in. `timestamp` is MMDDHHMMSS."""
@@ -310,8 +313,8 @@ class Link:
 
     def send(self, batch: Batch, count: int, now_s: float) -> None:
         """Send the next frames of a batch of this link. ValueError if the window has no room for all."""
-        if count > self.room:
-            raise ValueError(f"{count} SUBMITs do not fit: the window has room for {self.room}")
+        if count > (room := self.room):
+            raise ValueError(f"{count} SUBMITs do not fit: the window has room for {room}")
         start, end = batch.sent, batch.sent + count
         batch.sent = end
         sequences = batch.sequences[start:end]
@@ -360,6 +363,9 @@ class Link:
         events: list[Event] = []
         if self._is_in_session():
             octets = self._sweep(self._reader.take_pending() + octets, events)
+            if not octets:
+                self._terminate_if_drained(now_s)
+                return events
         for command, frames in groupby(self._reader.feed(octets), itemgetter(0)):
             if command == pdus.SUBMIT_RESP and self._is_in_session():
                 self._take_answers(list(frames), events)
@@ -382,8 +388,10 @@ class Link:
 
     def _sweep(self, octets: bytes, events: list[Event]) -> bytes:
         """Take the answers to SUBMITs and the reports at the beginning; what is behind them."""
-        at = 0
-        while taken := self._sweep_answers(octets, at, events) or self._sweep_reports(octets, at, events):
+        at, end = 0, len(octets)
+        while at < end and (
+            taken := self._sweep_answers(octets, at, events) or self._sweep_reports(octets, at, events)
+        ):
             at += taken
         return octets[at:] if at else octets
 
@@ -461,8 +469,10 @@ class Link:
 
     def _forget_answered(self) -> None:
         """Drop the records of the oldest sendings that nothing waits for."""
-        sent, waiting = self._sent, self._open.keys()
-        while sent and waiting.isdisjoint(sent[0].sequences):
+        sent, waiting = self._sent, self._open
+        if not waiting:
+            sent.clear()
+        while sent and waiting.keys().isdisjoint(sent[0].sequences):
             sent.popleft()
 
     def _take(self, frame: Frame, now_s: float, events: list[Event]) -> None:

@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import uvloop
@@ -36,7 +37,6 @@ SUBMIT_BYTES: Final = len(SUBMIT.pack(0)) + 21
 SETTINGS: Final = LinkSettings(sp_id=b"901234", secret=b"secret", window=WINDOW)
 NUMBER: Final = b"13800138000"
 HEAD: Final = struct.Struct(">III")
-RESP: Final = struct.Struct(">IIIQB")
 
 
 class Sink(asyncio.Protocol):
@@ -52,11 +52,24 @@ class Sink(asyncio.Protocol):
         if not self._known:
             self._known, data = True, data[39:]
             self._transport.write(pdus.ConnectResp().pack(1))
-        whole = len(data) - len(data) % SUBMIT_BYTES
-        sequences = [int.from_bytes(data[at + 8 : at + 12], "big") for at in range(0, whole, SUBMIT_BYTES)]
-        self._rest = data[whole:]
-        if sequences:
-            self._transport.write(b"".join([RESP.pack(21, pdus.SUBMIT_RESP, s, s, 0) for s in sequences]))
+        count = len(data) // SUBMIT_BYTES
+        if count:
+            sequences = _submits(count).unpack_from(data)
+            values = [21, pdus.SUBMIT_RESP, 0, 0, 0] * count
+            values[2::5] = values[3::5] = sequences
+            self._transport.write(_resps(count).pack(*values))
+        self._rest = data[count * SUBMIT_BYTES :]
+
+
+@lru_cache(CHUNK)
+def _submits(count: int) -> struct.Struct:
+    """The Sequence_Ids of this many."""
+    return struct.Struct(">" + f"8xI{SUBMIT_BYTES - 12}x" * count)
+
+
+@lru_cache(CHUNK)
+def _resps(count: int) -> struct.Struct:
+    return struct.Struct(">" + "IIIQB" * count)
 
 
 class Ours(asyncio.Protocol):
