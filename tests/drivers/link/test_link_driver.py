@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.link import DELIVERIES_MAX
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
+from dispatcher.core.lane.gate import Grant
 from dispatcher.drivers.link import connection as sessions
 from dispatcher.drivers.link import driver as links
 from dispatcher.drivers.link.connection import READ_ON_BELOW
@@ -110,6 +112,33 @@ async def test_what_waits_at_the_gate_leaves_when_it_opens():
         assert (await it.gateway.account())["submits"] == 0
         it.lane.go()
         assert words(await sending) == [(5, "accepted", "0")]
+
+
+class OneByOne(Lane):
+    """The gate closes behind every message."""
+
+    def grant(self, messages: int, resume: Callable[[], None], *, started: bool = False) -> Grant | None:
+        found = super().grant(1, resume, started=started)
+        self.waits = True
+        return found
+
+    def go(self) -> None:
+        self.waits = False
+        for resume in [self.resumes.pop() for _ in range(len(self.resumes))]:
+            resume()
+
+
+async def test_every_part_of_a_long_message_waits_for_its_own_place_at_the_gate():
+    async with sender() as it:
+        lane = OneByOne()
+        sending = asyncio.ensure_future(it.send(2, LONG, lane=lane))
+        for left in range(1, 5):
+            await it.figure("submits", left)
+            await until(lambda: lane.resumes or sending.done(), "it asks for the next part")
+            assert len(lane.granted) == (await it.gateway.account())["submits"] == left
+            lane.go()
+        assert words(await sending) == [(2, "accepted", "0")]
+        assert lane.granted == [(1, False), (1, True), (1, False), (1, True)]
 
 
 async def test_what_the_gate_refuses_never_leaves():
