@@ -23,7 +23,7 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, int], list[StoredRecord]] = defaultdict(list)
-        self.failures: deque[tuple[Exception | None, bool]] = deque()
+        self.failures: deque[tuple[BaseException | None, bool]] = deque()
         self.appends = 0
         self.closed = False
         self._grown = asyncio.Condition()

@@ -14,6 +14,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from dispatcher.accounts.holders import CONDUCTORS
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import DispatcherError
@@ -21,9 +22,6 @@ from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from schemas.topics import CAMPAIGNS
-
-GROUP: Final = "campaigns"
-"""The group name of this role for distributing its only partition."""
 
 LOOK_S_MAX: Final = 5.0
 """A duty looks at least this often: the wall clock may be set, or jump."""
@@ -59,7 +57,7 @@ class Conductor:
         await self._feed.catch_up()
         following = asyncio.create_task(self._feed.follow())
         following.add_done_callback(self._ended)
-        claim = await self._log.claim(GROUP, CAMPAIGNS.name, self._assigned, self._revoked)
+        claim = await self._log.claim(CONDUCTORS, CAMPAIGNS.name, self._assigned, self._revoked)
         stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait({stopped, self._failed}, return_when=asyncio.FIRST_COMPLETED)

@@ -22,7 +22,7 @@ from dispatcher.errors import ConfigError
 from dispatcher.wording import SHANGHAI, show_times_in
 
 DEFAULT_PATH: Final = "dispatcher.toml"
-SECTIONS: Final = ("log", "store", "web", "inbound", "suppression", "lanes", "display", "account")
+SECTIONS: Final = ("log", "store", "web", "inbound", "suppression", "lanes", "approval", "display", "account")
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -70,6 +70,15 @@ class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ) from error
 
 
+class ApprovalConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A campaign of more than `above` recipients is launched only if another person than its author approved it.
+
+    None: no campaign needs an approval.
+    """
+
+    above: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
 class Places(msgspec.Struct, frozen=True):
     """Where log and results of the configuration at `path` are, and the time zone."""
 
@@ -77,6 +86,7 @@ class Places(msgspec.Struct, frozen=True):
     store: StoreConfig
     path: str
     display: DisplayConfig = DisplayConfig()
+    approval: ApprovalConfig = ApprovalConfig()
 
 
 def load_places(path: str | os.PathLike[str] | None = None) -> Places:
@@ -136,6 +146,7 @@ def read_places(table: dict[str, Any], path: str) -> Places:
         log=replace(log, url=_url_beside(path, log.url)),
         store=replace(store, url=_url_beside(path, store.url)),
         display=display,
+        approval=section(table, "approval", ApprovalConfig, path),
         path=path,
     )
 

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
@@ -22,6 +23,7 @@ from dispatcher.core.numbers import encode as wire
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
+from dispatcher.log.records import record_of
 from dispatcher.suppression.list import snapshot_if_due
 from dispatcher.vendors.seam.vendor import options_for
 from producers.launch.definition import Definition
@@ -31,7 +33,7 @@ from producers.launch.prepare import PreparedLaunch, judged_again, overtaken
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
 from schemas.codec import encode
-from schemas.records import Job, Launched, Leg
+from schemas.records import Job, Launched, Leg, Rejects
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition, spread_partition
 
 BATCHES: Final = "batches"
@@ -48,6 +50,10 @@ class LaunchResult(LaunchCounts, frozen=True, kw_only=True):
     plan: Plan
 
 
+PackedBatch = tuple[bytes, Headers, bytes]
+"""A batch's value, headers and SHA-256."""
+
+
 class AppendedBatch(msgspec.Struct, frozen=True):
     """A batch's place on the log."""
 
@@ -61,6 +67,7 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
     earlier = await already_launched(prepared, log)
     if earlier is not None:
         return earlier
+    _check_approval(prepared)
     await judged_again(prepared, log)
     text = await _text(prepared)
     attempt, legs = await _append_recipients(prepared, log, progress)
@@ -76,8 +83,10 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
             f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
             "it launches once."
         ) from error
-    first = (await read_campaigns(log)).launched(record.campaign)
+    known = await read_campaigns(log)
+    first = known.launched(record.campaign)
     if first is None:
+        _check_draft(prepared, known.get(record.campaign))
         raise LogDamaged(
             f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
         )
@@ -91,6 +100,7 @@ async def already_launched(prepared: PreparedLaunch, log: Log) -> LaunchResult |
     """The result if this was launched before, else None. Raises UserError if the id is taken."""
     earlier = (await read_campaigns(log)).get(prepared.definition.campaign)
     if earlier is None or earlier.launched is None:
+        _check_draft(prepared, earlier)
         return None
     result = _already(prepared, earlier.launched)
     _check_share(prepared.definition, earlier)
@@ -123,26 +133,48 @@ async def _append_recipients(prepared: PreparedLaunch, log: Log, progress: Progr
 
 
 async def _append_rejects(prepared: PreparedLaunch, log: Log, attempt: str) -> None:
+    """The rows that this launch sets aside, and those that its draft did."""
     campaign, intake = prepared.definition.campaign, prepared.intake
-    key = campaign.encode()
-    records = intake.spool.rejects(campaign, attempt, intake.separated)
+    places = await append_rejects(log, intake.spool.rejects(campaign, attempt, intake.separated))
+    for part, (partition, offset) in enumerate(prepared.draft.rejects if prepared.draft else (), len(places)):
+        stored = await log.fetch(REJECTS.name, partition, offset)
+        record = record_of(stored, REJECTS.name)
+        assert isinstance(record, Rejects), record
+        again = replace(record, attempt=attempt, part=part)
+        await append(log, REJECTS.name, spread_partition(campaign, part), [Entry(campaign.encode(), encode(again))])
+
+
+async def append_rejects(log: Log, records: Iterator[Rejects]) -> list[tuple[int, int]]:
+    """Records of rows that are set aside; their (partition, offset)."""
+    places = []
     while (record := await asyncio.to_thread(next, records, None)) is not None:
-        await append(log, REJECTS.name, spread_partition(campaign, record.part), [Entry(key, encode(record))])
+        partition = spread_partition(record.campaign, record.part)
+        [offset] = await append(log, REJECTS.name, partition, [Entry(record.campaign.encode(), encode(record))])
+        places.append((partition, offset))
+    return places
 
 
 async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, progress: Progress) -> list[AppendedBatch]:
-    """Every batch, PACKING at a time, in any order; jobs have their places."""
-    campaign, sizes = prepared.definition.campaign, prepared.route_split.sizes
+    """Every batch of a launch; jobs have their places."""
+    sizes = prepared.route_split.sizes
     recipients, personal_texts = prepared.route_split.recipients, prepared.route_split.personal_texts
-    located: list[AppendedBatch | None] = [None] * len(sizes)
     starts = [0, *accumulate(sizes)]
-    waiting = iter(range(len(sizes)))
-    done = 0
 
-    def packed(batch: int) -> tuple[bytes, Headers, bytes]:
+    def packed(batch: int) -> PackedBatch:
         numbers = wire(recipients.numbers(starts[batch], starts[batch + 1]))
         values = personal_texts.batch(starts[batch], starts[batch + 1]) if personal_texts is not None else None
         return pack(numbers, sizes[batch], attempt=attempt, batch=batch, values=values)
+
+    return await append_batches(log, prepared.definition.campaign, len(sizes), packed, progress)
+
+
+async def append_batches(
+    log: Log, campaign: str, batches: int, packed: Callable[[int], PackedBatch], progress: Progress
+) -> list[AppendedBatch]:
+    """This many batches, PACKING at a time, in any order; `packed` makes one, in a thread."""
+    located: list[AppendedBatch | None] = [None] * batches
+    waiting = iter(range(batches))
+    done = 0
 
     async def work() -> None:
         nonlocal done
@@ -152,9 +184,9 @@ async def _append_batches(prepared: PreparedLaunch, log: Log, attempt: str, prog
             offsets = await append(log, RECIPIENTS.name, partition, [Entry(campaign.encode(), value, headers)])
             located[batch] = AppendedBatch(partition, offsets[0], sha256)
             done += 1
-            progress(BATCHES, done, len(sizes))
+            progress(BATCHES, done, batches)
 
-    works = [asyncio.ensure_future(work()) for _ in range(min(PACKING, len(sizes)))]
+    works = [asyncio.ensure_future(work()) for _ in range(min(PACKING, batches))]
     try:
         await asyncio.gather(*works)  # not a TaskGroup: it would wrap the error
     finally:
@@ -239,6 +271,37 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         at_closing=definition.at_closing,
         lists=tuple(each.source for each in prepared.plan.lists),
         follows=definition.follows,
+        revision=prepared.draft.revision if prepared.draft else "",
+        approved_by=prepared.draft.approved_by if prepared.draft else "",
+        test_of=prepared.test_of,
+    )
+
+
+def _check_draft(prepared: PreparedLaunch, known: Campaign | None) -> None:
+    """Raises UserError if the draft that is launched is not the one in force any more, or a draft has the id."""
+    campaign, draft = prepared.definition.campaign, prepared.draft
+    if known is None or (draft is not None and known.may_be_launched_as(draft.revision)):
+        return
+    if known.cancelled:
+        raise UserError(f'"{campaign}" was cancelled by {known.cancelled_by}, and is not launched.')
+    if draft is not None:
+        raise UserError(f'"{campaign}" is not launched: it was drafted again, scheduled or moved in this moment.')
+    if known.draft is not None:
+        raise UserError(
+            f'"{campaign}" is a draft. Launch that (dispatcher campaign launch {campaign}), or launch this list under '
+            "another --id."
+        )
+
+
+def _check_approval(prepared: PreparedLaunch) -> None:
+    """Raises UserError if so many recipients need an approval, which only a draft can get."""
+    above, campaign, recipients = prepared.config.approval.above, prepared.definition.campaign, prepared.plan.recipients
+    if above is None or prepared.draft is not None or prepared.test_of or recipients <= above:
+        return
+    raise UserError(
+        f"{campaign} has {recipients:,} recipients; above {above:,} another person must approve it ([approval] above). "
+        f"Draft it with the same options (dispatcher campaign draft), let it be approved (dispatcher campaign approve "
+        f"{campaign}), then: dispatcher campaign launch {campaign}"
     )
 
 

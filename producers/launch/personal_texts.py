@@ -64,6 +64,12 @@ class PersonalRows:
         packed: Packed = recipients.packed[order]
         return personal_texts, Rows(packed, recipients.abroad)
 
+    def in_list_order(self, recipients: Rows) -> PersonalTexts:
+        """The texts of these recipients, in the list's order."""
+        rows, lengths = recipients.rows(0, len(recipients)), np.concatenate(self._lengths)
+        alone = np.zeros(len(rows), np.bool_)
+        return PersonalTexts(self._template, self._table(), lengths, rows, np.arange(len(rows)), alone)
+
     def given(self, separated: Separated) -> Iterator[bytes]:
         """The values of the rows that `Separated.given` has, in the list's order, as bytes."""
         for rows in separated.given():

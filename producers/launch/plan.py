@@ -217,6 +217,15 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
     suppressed_reasons: dict[str, int]
     invalid_reasons: dict[str, int]
 
+    def __add__(self, other: RowCounts) -> RowCounts:
+        return RowCounts(
+            rows=self.rows + other.rows,
+            recipients=self.recipients + other.recipients,
+            duplicate=self.duplicate + other.duplicate,
+            suppressed_reasons=_sums(self.suppressed_reasons, other.suppressed_reasons),
+            invalid_reasons=_sums(self.invalid_reasons, other.invalid_reasons),
+        )
+
     @property
     def suppressed(self) -> int:
         """Rows of numbers that must not be texted."""
@@ -226,6 +235,14 @@ class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
     def invalid(self) -> int:
         """Rows without a number that can be texted."""
         return sum(self.invalid_reasons.values())
+
+
+NO_ROWS: Final = RowCounts(rows=0, recipients=0, duplicate=0, suppressed_reasons={}, invalid_reasons={})
+
+
+def _sums(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Both, by reason."""
+    return {reason: one.get(reason, 0) + other.get(reason, 0) for reason in dict.fromkeys((*one, *other))}
 
 
 def per_request(vendor: Vendor, segments: int) -> int:

@@ -16,7 +16,8 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
-from dispatcher.errors import ConfigError, InputError, LogError, StoreError
+from dispatcher.core.schedule.hours import ALWAYS
+from dispatcher.errors import ConfigError, InputError, LogError, StoreError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
@@ -34,6 +35,7 @@ from producers.launch.plan import (
     AccountPlan,
     OneText,
     Plan,
+    RowCounts,
     Texts,
     beside_the_queue,
     make_plan,
@@ -68,10 +70,25 @@ class RouteSplit(msgspec.Struct, frozen=True):
     texts: Texts
 
 
+class DraftOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """The draft that is launched: the `revision` that must be in force, what is on the log of it (see `Drafted`).
+
+    `set_aside` counts the rows whose records are the `rejects` (partition, offset). `approved_by`: "" if it needs no
+    approval.
+    """
+
+    revision: str
+    fingerprint: str
+    set_aside: RowCounts
+    rejects: tuple[tuple[int, int], ...]
+    approved_by: str = ""
+
+
 class PreparedLaunch(msgspec.Struct):
     """A prepared launch: its `plan`, and everything `commit` needs. Nothing is on the log yet.
 
-    `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it.
+    `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it. `draft`: it is
+    the launch of a draft. `test_of`: it is the test of one.
     """
 
     config: Config
@@ -83,6 +100,8 @@ class PreparedLaunch(msgspec.Struct):
     intake: Intake
     route_split: RouteSplit
     fingerprint: str
+    draft: DraftOrigin | None = None
+    test_of: str = ""
 
     def close(self) -> None:
         """Release the memory and the temporary file."""
@@ -96,13 +115,18 @@ async def prepare(
     ask_balance: bool = True,
     create: bool = True,
     progress: Progress = silent,
+    draft: DraftOrigin | None = None,
+    test_of: str = "",
 ) -> PreparedLaunch:
     """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError).
 
-    Without `create` a missing log is not created; then the plan has no balances.
+    Without `create` a missing log is not created; then the plan has no balances. `draft`: the request is of this draft,
+    and must come to what was drafted. `test_of`: it is a test of that draft, which has no sending hours.
     """
     config = session.config_with(request.route)
     definition = define(config, request, datetime.now())
+    if test_of:
+        definition = msgspec.structs.replace(definition, hours=ALWAYS)
     suppression, unread, is_launched = await _suppression(session, request.id)
     overrides, unlearnt = await _ported(session)
     excluded_parts = [] if is_launched else await _excluded_parts(session, definition)
@@ -129,6 +153,8 @@ async def prepare(
         international=all(vendor.limits.international for vendor in definition.accounts.values()),
         phs=all(vendor.limits.phs for vendor in definition.accounts.values()),
     )
+    if draft is not None:
+        intake.before = draft.set_aside
     try:
         route_split = await asyncio.to_thread(_route_split, definition, intake, overrides)
         views = await _launched_before(session) if ask_balance else []
@@ -137,7 +163,7 @@ async def prepare(
             name=definition.name,
             origin=intake.origin,
             text=route_split.texts,
-            counts=intake.counts,
+            counts=intake.all_counts,
             batches=len(route_split.sizes),
             carriers=count_carriers(route_split.carriers),
             accounts=(
@@ -159,11 +185,18 @@ async def prepare(
             lists=intake.lists,
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
+        if draft is not None and fingerprint != draft.fingerprint:
+            raise UserError(
+                f'what would be sent is not what was drafted as "{definition.campaign}": the configuration of its '
+                "accounts, or a file of its message, has changed since. Draft it again."
+            )
     except BaseException:
         intake.spool.close()
         raise
     return PreparedLaunch(
-        config, excluded_parts, suppression, overrides, definition, plan, intake, route_split, fingerprint
+        *(config, excluded_parts, suppression, overrides, definition, plan, intake, route_split, fingerprint),
+        draft=draft,
+        test_of=test_of,
     )
 
 
@@ -244,7 +277,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
     if separated is intake.separated:
         return False
     intake.separated = separated
-    intake.counts = count(plan.rows, separated, plan.invalid_reasons)
+    intake.counts = count(intake.counts.rows, separated, intake.counts.invalid_reasons)
     route_split = prepared.route_split = await asyncio.to_thread(
         _route_split, prepared.definition, intake, prepared.overrides
     )
@@ -254,7 +287,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
         name=plan.name,
         origin=intake.origin,
         text=route_split.texts,
-        counts=intake.counts,
+        counts=intake.all_counts,
         batches=len(route_split.sizes),
         carriers=count_carriers(route_split.carriers),
         accounts=tuple(

@@ -137,6 +137,18 @@ class Separated(msgspec.Struct, frozen=True):
         aside = self.aside | {reason: Rows(rows, abroad)}
         return Separated(Rows(packed[~out], abroad), self.duplicates, aside)
 
+    def unjudged(self) -> Separated:
+        """The same before everything that is judged anew at each launch: only files of this launch set rows aside."""
+        others = [rows.packed for reason, rows in self.aside.items() if reason not in BY_FILES and len(rows)]
+        if not others:
+            return Separated(self.recipients, self.duplicates, self._by_files())
+        packed = np.concatenate([self.recipients.packed, *others])
+        packed.sort()
+        return Separated(Rows(packed, self.recipients.abroad), self.duplicates, self._by_files())
+
+    def _by_files(self) -> dict[str, Rows]:
+        return {reason: rows for reason, rows in self.aside.items() if reason in BY_FILES}
+
     def given(self) -> Iterator[Rows]:
         """The rows of recipients, and of those that are set aside for a reason that may change, in the list's order.
 

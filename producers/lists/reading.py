@@ -20,7 +20,7 @@ from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.personal_texts import PersonalRows
 from producers.launch.personal_values import Judge
-from producers.launch.plan import ListOrigin, OneList, RowCounts
+from producers.launch.plan import NO_ROWS, ListOrigin, OneList, RowCounts
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Growing, Listed, Separated, ascending_of, separate
 from producers.lists.normalise import barred as without
@@ -62,7 +62,10 @@ class NotTexted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intake(msgspec.Struct):
-    """Lists that were read, and where from. `personal_texts`: the rows' values, if the campaign is personalised."""
+    """Lists that were read, and where from. `personal_texts`: the rows' values, if the campaign is personalised.
+
+    `before` are rows that were set aside before these were read: when the lists were drafted.
+    """
 
     separated: Separated
     spool: Spool
@@ -72,6 +75,12 @@ class Intake(msgspec.Struct):
     headers: tuple[str, ...]
     notes: list[str]
     personal_texts: PersonalRows | None = None
+    before: RowCounts = NO_ROWS
+
+    @property
+    def all_counts(self) -> RowCounts:
+        """What became of all rows."""
+        return self.before + self.counts
 
 
 async def read_lists(

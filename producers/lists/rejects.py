@@ -55,12 +55,12 @@ class Spool:
         self._pieces: list[_Piece] = []
         self.lines: Final = Lines()
         self.lists: Final[list[str]] = []
-        self._list_starts: Final[list[int]] = []
+        self.list_starts: Final[list[int]] = []
 
     def begin_list(self, label: str, first_row: int) -> None:
         """The rows from `first_row` on are of this list."""
         self.lists.append(label)
-        self._list_starts.append(first_row)
+        self.list_starts.append(first_row)
 
     def add(self, block: Block, first_row: int, first_line: int, lines: NDArray[np.int64] | None = None) -> None:
         """Keep the odd rows of a block that begins at the list's row `first_row`. Raises DispatcherError (no space).
@@ -128,7 +128,7 @@ class Spool:
 
     def _list_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The index of each row's list."""
-        return (np.searchsorted(self._list_starts or [0], rows, "right") - 1).astype(np.uint8)
+        return (np.searchsorted(self.list_starts or [0], rows, "right") - 1).astype(np.uint8)
 
 
 def _good(rows: Rows, first: int, end: int, reason: int) -> pl.DataFrame:

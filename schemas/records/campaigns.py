@@ -98,7 +98,7 @@ class Drafted(Record, frozen=True, kw_only=True, tag="drafted"):
     and set-aside rows on the log, which carry the revision as their attempt. `rows = recipients + invalid + duplicate +
     suppressed`; `suppressed` are those of the launch's own files: the suppression list is judged at the launch, so who
     is on it is among the `recipients`. `fingerprint` is that of the launch, `list_digest` that of the list alone.
-    `plan` is the plan at that time, as JSON; `hours` are its sending hours, as in `Launched`.
+    `plan` is the plan at that time, as JSON; `hours` and `variables` are those of `Launched`.
     """
 
     campaign: str
@@ -122,10 +122,11 @@ class Drafted(Record, frozen=True, kw_only=True, tag="drafted"):
     even_if_short: bool = False
     plan: bytes = b""
     hours: tuple[tuple[int, int], ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 class DraftBatch(msgspec.Struct, frozen=True, array_like=True):
-    """A batch of a draft on `recipients`, in the list's order."""
+    """A batch of a draft on `recipients`. Its header `lines` has the lines of its rows (producers/drafts/lines.py)."""
 
     partition: int
     offset: int
@@ -133,10 +134,17 @@ class DraftBatch(msgspec.Struct, frozen=True, array_like=True):
     count: int
 
 
-class DraftPlaces(msgspec.Struct, frozen=True, array_like=True):
-    """Where a draft is on the log: its batches, and its records of set-aside rows as (partition, offset)."""
+class DraftList(msgspec.Struct, frozen=True, array_like=True):
+    """One list of a draft: its name, and its batches in its order."""
 
+    label: str
     batches: tuple[DraftBatch, ...]
+
+
+class DraftPlaces(msgspec.Struct, frozen=True, array_like=True):
+    """Where a draft is on the log: its lists, and its records of set-aside rows as (partition, offset)."""
+
+    lists: tuple[DraftList, ...]
     rejects: tuple[tuple[int, int], ...]
 
 

@@ -1,0 +1,200 @@
+"""Drafts as people see them, and what they order about one: approve, schedule, cancel. Each is a record on `campaigns`.
+
+Making, launching and testing drafts reads lists: that is producers/drafts, by entry point (`dispatcher.services`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import msgspec
+
+from dispatcher.accounts.holders import conductor_holder
+from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import Campaign, Campaigns
+from dispatcher.core.drafts import Draft, DraftStatus, content, starts_ms, status
+from dispatcher.errors import UserError
+from dispatcher.log.campaigns_feed import read_campaigns
+from dispatcher.log.port import Entry
+from dispatcher.os_user import os_user
+from dispatcher.service.campaigns import no_campaign
+from dispatcher.service.session import Session
+from schemas.codec import encode
+from schemas.records import Approved, Cancelled, Scheduled
+from schemas.topics import CAMPAIGNS
+
+
+class DraftView(msgspec.Struct, frozen=True, kw_only=True):
+    """One draft. Times are Unix milliseconds, None if there is none.
+
+    `scheduled_ms` is the time that a person gave, `starts_ms` when it starts by itself if nothing changes: within its
+    sending hours. `needs_approval`: more recipients than are launched without one; `changed_since_approval` says why an
+    approval is void. `failure`: why its start failed. `recipients` includes those of the suppression list, which is
+    judged at the launch; `plan` is that of the time when it was drafted. `not_run`: no process of this machine starts
+    scheduled campaigns.
+    """
+
+    campaign: str
+    name: str
+    status: DraftStatus
+    drafted_ms: int
+    drafted_by: str
+    text: str
+    variables: tuple[str, ...]
+    route: tuple[str, ...]
+    rows: int
+    recipients: int
+    invalid: int
+    duplicate: int
+    suppressed: int
+    invalid_reasons: dict[str, int]
+    suppressed_reasons: dict[str, int]
+    scheduled_ms: int | None
+    scheduled_by: str
+    starts_ms: int | None
+    needs_approval: bool
+    approved_by: str
+    approved_ms: int | None
+    changed_since_approval: tuple[str, ...]
+    failure: str
+    cancelled_by: str
+    not_run: bool
+    terms: dict[str, Any]
+    plan: dict[str, Any]
+
+
+class FoundDraft(msgspec.Struct, frozen=True):
+    """A draft in the fold of campaigns."""
+
+    campaign: Campaign
+    draft: Draft
+
+    @property
+    def revision(self) -> str:
+        """The revision in force."""
+        return self.campaign.revision
+
+
+def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
+    """The draft of this id. Raises UserError if there is none."""
+    found = known.get(campaign)
+    if found is not None and found.launched is not None:
+        raise UserError(f'"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}')
+    if found is None or found.draft is None:
+        raise no_campaign(campaign, sorted(each.id for each in known.by_id.values() if each.draft or each.launched))
+    return FoundDraft(found, found.draft)
+
+
+async def list_drafts(session: Session) -> list[DraftView]:
+    """Drafts that were not launched, newest first. Raises ConfigError if there is no log yet, LogError."""
+    known = await read_campaigns(await session.log())
+    found = [FoundDraft(each, each.draft) for each in known.by_id.values() if each.draft is not None]
+    not_run = _not_run(session) if found else False
+    views = [_view(each, session, not_run=not_run) for each in found]
+    return sorted(views, key=lambda view: -view.drafted_ms)
+
+
+async def find_draft(session: Session, campaign: str) -> DraftView | None:
+    """The draft of this id, None if there is none (any more). Raises ConfigError if there is no log yet, LogError."""
+    found = (await read_campaigns(await session.log())).get(campaign)
+    if found is None or found.draft is None:
+        return None
+    return _view(FoundDraft(found, found.draft), session, not_run=_not_run(session))
+
+
+async def show_draft(session: Session, campaign: str) -> DraftView:
+    """The draft of this id. Raises UserError if there is none, LogError."""
+    known = await read_campaigns(await session.log())
+    return _view(find_draft_in(known, campaign), session, not_run=_not_run(session))
+
+
+async def approve_campaign(session: Session, campaign: str, *, by: str = "") -> DraftView:
+    """Approve a draft as it is now; `by` is the person, by default the user of this process.
+
+    Raises UserError (no such draft; it is cancelled; its author may not approve it), LogError.
+    """
+    log, who = await session.log(), by or os_user()
+    found = find_draft_in(await read_campaigns(log), campaign)
+    _check_not_cancelled(found.campaign)
+    drafted = found.draft.drafted
+    if who == drafted.by:
+        raise UserError(f'"{campaign}" was drafted by {who}: another person must approve it.')
+    if not found.draft.approved_by:
+        record = Approved(campaign=campaign, content=content(drafted), at_ms=now_ms(), by=who)
+        await log.append(CAMPAIGNS.name, 0, [Entry(f"{campaign}!approval".encode(), encode(record))])
+    return await show_draft(session, campaign)
+
+
+async def schedule_campaign(session: Session, campaign: str, start_ms: int | None, *, by: str = "") -> DraftView:
+    """Start a draft by itself at this time (Unix milliseconds), also instead of another time; None: not by itself.
+
+    The role `campaigns` of `dispatcher run` starts it. `by` as in `approve_campaign`. Raises UserError (no such draft;
+    it is cancelled), LogError.
+    """
+    log = await session.log()
+    found = find_draft_in(await read_campaigns(log), campaign)
+    _check_not_cancelled(found.campaign)
+    if start_ms is not None or found.draft.start_ms:
+        await log.append(CAMPAIGNS.name, 0, [schedule_entry(campaign, start_ms or 0, by or os_user())])
+    return await show_draft(session, campaign)
+
+
+def schedule_entry(campaign: str, start_ms: int, by: str) -> Entry:
+    """The record that a draft starts at this time; 0: that it does not by itself."""
+    revision = secrets.token_hex(8)
+    record = Scheduled(campaign=campaign, revision=revision, start_ms=start_ms, at_ms=now_ms(), by=by)
+    return Entry(f"{campaign}#schedule#{revision}".encode(), encode(record))
+
+
+def cancel_entry(campaign: str, by: str) -> Entry:
+    """The record that a draft is cancelled.
+
+    Its key is its own: compaction must not move it behind a launch that it made void.
+    """
+    record = Cancelled(campaign=campaign, at_ms=now_ms(), by=by)
+    return Entry(f"{campaign}#cancelled#{secrets.token_hex(8)}".encode(), encode(record))
+
+
+def _check_not_cancelled(known: Campaign) -> None:
+    if known.cancelled:
+        raise UserError(f'"{known.id}" is cancelled, and that is final. Draft it under another id.')
+
+
+def _not_run(session: Session) -> bool:
+    """Whether it is known that no process starts scheduled campaigns."""
+    return conductor_holder(session.places) is False
+
+
+def _view(found: FoundDraft, session: Session, *, not_run: bool) -> DraftView:
+    draft, known, above = found.draft, found.campaign, session.places.approval.above
+    drafted, failure = draft.drafted, draft.failure(found.revision)
+    return DraftView(
+        campaign=known.id,
+        name=drafted.name,
+        status=status(draft, found.revision, above, cancelled=known.cancelled),
+        drafted_ms=drafted.at_ms,
+        drafted_by=drafted.by,
+        text=drafted.text,
+        variables=drafted.variables,
+        route=drafted.accounts,
+        rows=drafted.rows,
+        recipients=drafted.recipients,
+        invalid=drafted.invalid,
+        duplicate=drafted.duplicate,
+        suppressed=drafted.suppressed,
+        invalid_reasons=drafted.invalid_reasons,
+        suppressed_reasons=drafted.suppressed_reasons,
+        scheduled_ms=draft.start_ms or None,
+        scheduled_by=draft.scheduled.by if draft.scheduled and draft.start_ms else "",
+        starts_ms=starts_ms(draft, found.revision, above, now_ms(), cancelled=known.cancelled),
+        needs_approval=above is not None and drafted.recipients > above,
+        approved_by=draft.approved_by,
+        approved_ms=draft.approved.at_ms if draft.approved and draft.approved_by else None,
+        changed_since_approval=tuple(draft.changed_since_approval()),
+        failure=failure.says if failure else "",
+        cancelled_by=known.cancelled_by,
+        not_run=not_run,
+        terms=msgspec.json.decode(drafted.terms),
+        plan=msgspec.json.decode(drafted.plan) if drafted.plan else {},
+    )
