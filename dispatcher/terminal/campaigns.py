@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
 from dispatcher.service.campaigns import ShownCampaign
 from dispatcher.service.progress import handed_over, percent_final
@@ -16,7 +17,7 @@ from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES
-from dispatcher.wording import clock
+from dispatcher.wording import clock, listed
 from schemas.records import Follows
 
 FAILURES_SHOWN: Final = 20
@@ -94,6 +95,8 @@ def _definition(view: ShownCampaign) -> Table:
     route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
     table.add_row("route", route)
     urgent = ", urgent" if view.urgent else ""
+    if cost := _planned_cost(view):
+        table.add_row("cost", cost)
     table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}")
     table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
     if view.options:
@@ -118,6 +121,17 @@ def followed(follows: Follows) -> str:
     classes = f" ({', '.join(follows.classes)})" if follows.classes else ""
     words = {"failed": f"failed{classes}", "no_report": "no report", "cancelled": "never sent"}
     return ", ".join(words.get(state, state) for state in follows.states)
+
+
+def _planned_cost(view: CampaignView) -> str:
+    """What the plan came to, by accounts with prices; "" if none has some."""
+    priced = [leg for leg in view.legs if leg.prices]
+    if not priced:
+        return ""
+    each = ", ".join(f"{leg.account} {yuan(leg.cost)}" for leg in priced) if len(view.legs) > 1 else ""
+    without = [leg.account for leg in view.legs if not leg.prices]
+    missing = f"; no price for {listed(without)}" if without else ""
+    return f"planned {yuan(sum(leg.cost for leg in priced))}{f' ({each})' if each else ''}{missing}"
 
 
 def _left(view: ShownCampaign) -> str:

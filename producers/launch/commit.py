@@ -25,10 +25,10 @@ from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.suppression.list import snapshot_if_due
-from dispatcher.vendors.seam.vendor import options_for
+from dispatcher.vendors.seam.vendor import Vendor, options_for
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
-from producers.launch.plan import LaunchCounts, Plan
+from producers.launch.plan import AccountPlan, LaunchCounts, Plan
 from producers.launch.prepare import PreparedLaunch, judged_again, overtaken
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
@@ -227,15 +227,25 @@ async def _append_jobs(
         for start in range(0, len(mine), JOBS_AT_ONCE):
             entries = [Entry(account.encode(), encode(job)) for job in mine[start : start + JOBS_AT_ONCE]]
             await append(log, JOBS.name, lane_partition(account), entries)
+    plans = {plan.account: plan for plan in prepared.plan.accounts}
     return tuple(
-        Leg(
-            account=account,
-            vendor=vendor.tag,
-            jobs=len(jobs[account]),
-            recipients=sum(job.count for job in jobs[account]),
-            reports_from_ms=vendor.reports_from_ms(options_for(account, prepared.definition.options)),
-        )
+        _leg(prepared.definition, vendor, plans[account], jobs[account])
         for account, vendor in prepared.definition.accounts.items()
+    )
+
+
+def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequence[Job]) -> Leg:
+    split = vendor.split
+    return Leg(
+        account=plan.account,
+        vendor=vendor.tag,
+        jobs=len(jobs),
+        recipients=sum(job.count for job in jobs),
+        reports_from_ms=vendor.reports_from_ms(options_for(plan.account, definition.options)),
+        segments=plan.segments,
+        split=(split.single, split.multi, *(split.ascii or ())),
+        prices={} if vendor.price is None or plan.cost_micro_yuan is None else vendor.price.by_carrier(),
+        cost=plan.cost_micro_yuan or 0,
     )
 
 

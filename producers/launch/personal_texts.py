@@ -158,8 +158,12 @@ class PersonalTexts:
 
     def messages(self, split: Split, start: int, count: int) -> int:
         """The parts of the texts of these recipients together."""
-        lengths = self._lengths[start : start + count]
-        return int(np.where(lengths <= split.single, 1, -(-lengths // split.multi)).sum())
+        return int(self.parts_each(split, start, count).sum())
+
+    def parts_each(self, split: Split, start: int, count: int) -> NDArray[np.int64]:
+        """The parts of each of these recipients' texts."""
+        lengths = self._lengths[start : start + count].astype(np.int64)
+        return np.where(lengths <= split.single, 1, -(-lengths // split.multi))
 
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
         """How many requests they take with at most this many recipients each (about: long values may take more)."""

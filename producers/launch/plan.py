@@ -19,6 +19,7 @@ from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load, finish_s, sent_by_ms
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
+from dispatcher.core.money.prices import CarrierCost, Column
 from dispatcher.service.progress import AccountQueue
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import AccountRate, Slice
@@ -35,6 +36,8 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages), which is
     not queried. The balance also pays for `queued` messages of launched campaigns with `beside` recipients. `finish_s`
     is when this campaign is sent beside them, sending hours included; `seconds` is the sending alone.
+
+    `cost_micro_yuan` is the sum of `costs`, in millionths of a yuan; None if the account has no prices.
     """
 
     account: str
@@ -54,6 +57,8 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     beside: int = 0
     finish_s: float | None = None
     short_by: int = 0
+    costs: tuple[CarrierCost, ...] = ()
+    cost_micro_yuan: int | None = None
 
     @property
     def needs(self) -> int:
@@ -98,6 +103,10 @@ class Texts(Protocol):
         """The parts of these recipients' texts together."""
         ...
 
+    def parts_each(self, split: Split, start: int, count: int) -> Column | int:
+        """The parts of each of these recipients' texts; a number if all have as many."""
+        ...
+
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
         """The requests they take, with at most `most` recipients each."""
         ...
@@ -123,6 +132,9 @@ class OneText:
 
     def messages(self, split: Split, start: int, count: int) -> int:
         return count * self.segments(split)
+
+    def parts_each(self, split: Split, start: int, count: int) -> Column | int:
+        return self.segments(split)
 
     def requests(self, vendor: Vendor, most: int, start: int, count: int) -> int:
         return -(-count // most)
@@ -180,6 +192,8 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `text` is the text
     as it will leave; for a personalised campaign it is "", `samples` are a few texts, `longest`
     is the longest and `text_chars` its length. `lists`: each of several lists; `source` then names all of them.
+    `cost_micro_yuan` is what the accounts with prices cost together, None if none has some; `unpriced` are the accounts
+    without.
     """
 
     name: str
@@ -206,6 +220,8 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     hidden_rows: int = 0
     hidden_rows_skipped: bool = False
     lists: tuple[OneList, ...] = ()
+    cost_micro_yuan: int | None = None
+    unpriced: tuple[str, ...] = ()
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -332,6 +348,7 @@ def make_plan(
 ) -> Plan:
     """The plan of a campaign, from its accounts' plans."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
+    costs = [account.cost_micro_yuan for account in accounts if account.cost_micro_yuan is not None]
     ends_s = [account.seconds if account.finish_s is None else account.finish_s for account in accounts]
     return Plan(
         campaign=campaign,
@@ -360,6 +377,8 @@ def make_plan(
         lists=lists,
         samples=texts.samples,
         longest=texts.longest if texts.samples else "",
+        cost_micro_yuan=sum(costs) if costs else None,
+        unpriced=tuple(account.account for account in accounts if account.cost_micro_yuan is None),
     )
 
 

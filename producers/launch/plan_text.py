@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dispatcher.core.carriers import CARRIER_WORDS
+from dispatcher.core.money.amounts import yuan
+from dispatcher.core.money.prices import CarrierCost
 from dispatcher.core.numbers import ADVICE
-from dispatcher.wording import clock, counted, duration
+from dispatcher.wording import clock, counted, duration, listed
 from producers.launch.plan import AccountPlan, OneList, Plan
 
 WHOLE_CHARS_MAX: Final = 300
@@ -45,6 +47,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield _line("finish", _finish(plan))
     for account in plan.accounts:
         yield _line("account", _account(account, plan))
+    yield from _costs(plan)
     for note in plan.notes:
         yield _line("note", note)
 
@@ -69,6 +72,30 @@ def shortage(plan: Plan) -> str:
         return ""
     missing = [f'"{account.account}" is short by {counted(account.lacking, "message")}' for account in short]
     return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
+
+
+def _costs(plan: Plan) -> Iterator[str]:
+    """What it costs, a line for each price; nothing if no account has prices."""
+    if plan.cost_micro_yuan is None:
+        return
+    without = f", without {listed(plan.unpriced)}: no price is configured" if plan.unpriced else ""
+    yield _line("cost", f"{yuan(plan.cost_micro_yuan)}{without}")
+    for account in plan.accounts:
+        for same in _by_price(account.costs):
+            carriers = ", ".join(CARRIER_WORDS[cost.carrier].title for cost in same)
+            parts = sum(cost.parts for cost in same)
+            whose = account.account if len(same) == len(account.costs) else f"{account.account}, {carriers}"
+            yield _line(
+                "",
+                f"{whose}: {counted(parts, 'part')} at {yuan(same[0].price_micro_yuan)} = "
+                f"{yuan(sum(cost.cost_micro_yuan for cost in same))}",
+            )
+
+
+def _by_price(costs: Sequence[CarrierCost]) -> Iterator[list[CarrierCost]]:
+    """Carriers with the same price together, in the order of the first one."""
+    for price in dict.fromkeys(cost.price_micro_yuan for cost in costs):
+        yield [cost for cost in costs if cost.price_micro_yuan == price]
 
 
 def _finish(plan: Plan) -> str:

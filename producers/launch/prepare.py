@@ -28,6 +28,7 @@ from dispatcher.service.session import Session, open_session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
 from producers.launch.balances import ask_balances
+from producers.launch.costs import with_costs
 from producers.launch.definition import Definition, define
 from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
@@ -350,6 +351,8 @@ def _route_split(definition: Definition, intake: Intake, overrides: Overrides) -
     parts = split_route(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
+    if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
+        accounts = with_costs(accounts, definition.accounts, texts, parts, recipients)
     return RouteSplit(sizes, parts, accounts, recipients, _carriers(recipients, overrides), personal_texts, texts)
 
 

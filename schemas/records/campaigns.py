@@ -13,7 +13,10 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One account of a route: how many jobs and recipients the launch put into its inbox.
 
     `reports_from_ms`: the wait for reports begins then if that is later than the submit; its vendor was told to send
-    later.
+    later. `segments`: the parts of a message here, of the longest one in a personalised campaign (0: an older release
+    wrote it). `split`: how the vendor counts them: the characters of a single message and of each part of a long one,
+    and the same two for texts of nothing but ASCII if those differ. `prices`: what a part costs in micro-yuan, by
+    carrier's word and "default"; empty: not known. `cost`: what the plan came to, in micro-yuan.
     """
 
     account: str
@@ -21,6 +24,10 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     jobs: int
     recipients: int
     reports_from_ms: int = 0
+    segments: int = 0
+    split: tuple[int, ...] = ()
+    prices: dict[str, int] = msgspec.field(default_factory=dict)
+    cost: int = 0
 
 
 class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -193,6 +193,12 @@ MISTAKES = [
     ("a URL with a query",       {"url": "http://127.0.0.1/?account=x"}, "url must be"),
     ("a URL with a password",    {"url": "http://me:pw@127.0.0.1"},      "url must be"),
     ("a URL with a broken port", {"url": "http://127.0.0.1:x"},          "url must be"),
+    ("a price of nothing",       {"price": {"default": "free"}},         'price: "free" is not an amount in CNY'),
+    ("no usual price",           {"price": {"telecom": "0.05"}},         "price.default is missing"),
+    ("an empty price",           {"price": {"default": ""}},             "price.default must be an amount in CNY"),
+    ("a price that is a number", {"price": {"default": 0.05}},           "price.default must be a text in quotes"),
+    ("a misspelt carrier", {"price": {"default": "1", "teleco": "2"}},
+     "there is no key teleco in price (did you mean telecom?)"),
     ("a vendor's own rule",      {"text_chars_max": 537},                "raise text_chars_hard_max"),
 ]  # fmt: skip
 
@@ -307,7 +313,17 @@ def test_a_table_of_an_account_is_checked_by_name(keys, words):
 # --- the example -----------------------------------------------------------------------------------------------------
 
 OPTIONAL = re.compile(r"^#(?=\w+ = |\[account\.\w+\]$)", re.MULTILINE)
-NO_DEFAULT = {"flow", "numbers_per_request", "send_hours", "receiver", "push_pswd", "push_key", "agent", "health_token"}
+NO_DEFAULT = {
+    "flow",
+    "numbers_per_request",
+    "send_hours",
+    "receiver",
+    "push_pswd",
+    "push_key",
+    "agent",
+    "health_token",
+    "price",
+}
 
 
 @pytest.fixture

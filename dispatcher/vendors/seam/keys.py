@@ -25,6 +25,13 @@ def wrong_key(vendor: Vendor) -> str | None:
         opens, closes = vendor.send_hours
         if not 0 <= opens < closes <= 24:
             return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
+    if vendor.price is not None:
+        if not vendor.price.default:
+            return 'price.default must be an amount in CNY, for example "0.045".'
+        try:
+            vendor.price.by_carrier()
+        except ValueError as error:
+            return f"price: {error}."
     return None
 
 

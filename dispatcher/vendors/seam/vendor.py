@@ -17,6 +17,7 @@ import msgspec
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.template import Template, VariableLimits
 from dispatcher.core.messages.text import Split
+from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.vendors.seam.exchange import (
     Answer,
     Balance,
@@ -81,6 +82,7 @@ __all__ = [
     "Poll",
     "PollFlow",
     "PolledPage",
+    "Price",
     "Product",
     "PublishFlow",
     "PublishedMessage",
@@ -114,6 +116,22 @@ class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: int
     per_s: float = 1.0
     unit: Literal["messages", "requests", "parts"] = "messages"
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a part of a message costs in CNY, as "0.045", by the recipient's carrier; `default` where it has none."""
+
+    default: str
+    mobile: str = ""
+    unicom: str = ""
+    telecom: str = ""
+    broadnet: str = ""
+    abroad: str = ""
+    unknown: str = ""
+
+    def by_carrier(self) -> dict[str, int]:
+        """The prices in micro-yuan by carrier's word and "default". Raises ValueError for what is no price."""
+        return {name: micro_yuan(written) for name in self.__struct_fields__ if (written := getattr(self, name))}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +190,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. It is an `HttpVendor` or a
     `LinkVendor`, as which the driver and whatever else depends on the carrier know it. `flow` None means
-    unpaced. A chunk that is refused for now fails after `attempts_max` tries and `give_up_after_s`.
+    unpaced. A chunk that is refused for now fails after `attempts_max` tries and `give_up_after_s`. `price` None: its
+    campaigns have no cost.
     """
 
     url: str
@@ -181,6 +200,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     attempts_max: int = 8
     give_up_after_s: float = 3_600.0
     send_hours: tuple[int, int] | None = None
+    price: Price | None = None
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]

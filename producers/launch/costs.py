@@ -1,0 +1,40 @@
+"""What a launch will cost: the plans of its accounts with their costs, by carrier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+import msgspec
+
+from dispatcher.carriers.lookup import carriers_of
+from dispatcher.core.money.prices import CarrierParts
+from dispatcher.vendors.seam.vendor import Vendor
+from producers.launch.plan import AccountPlan, Texts
+from producers.launch.route_split import Slice
+from producers.lists.dedupe import Rows
+
+
+def with_costs(
+    plans: Sequence[AccountPlan],
+    vendors: Mapping[str, Vendor],
+    texts: Texts,
+    pieces: Sequence[Slice],
+    recipients: Rows,
+) -> tuple[AccountPlan, ...]:
+    """The plans; those of accounts with prices have costs. `pieces` are all parts, in the campaign's order."""
+    counted = {name: CarrierParts() for name, vendor in vendors.items() if vendor.price is not None}
+    starts = accumulate((piece.count for piece in pieces), initial=0)
+    for start, piece in zip(starts, pieces, strict=False):
+        if piece.account in counted:
+            carriers = carriers_of(recipients.numbers(start, start + piece.count))
+            parts = texts.parts_each(vendors[piece.account].split, start, piece.count)
+            counted[piece.account].add(carriers, parts)
+    return tuple(_with_costs(plan, vendors[plan.account], counted.get(plan.account)) for plan in plans)
+
+
+def _with_costs(plan: AccountPlan, vendor: Vendor, counted: CarrierParts | None) -> AccountPlan:
+    if counted is None or vendor.price is None:
+        return plan
+    costs = counted.costs(vendor.price.by_carrier())
+    return msgspec.structs.replace(plan, costs=costs, cost_micro_yuan=sum(cost.cost_micro_yuan for cost in costs))
