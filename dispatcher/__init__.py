@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dispatcher.service.resolutions import list_resolutions
     from dispatcher.service.results import write_results
     from dispatcher.service.session import Session, open_session
+    from dispatcher.service.spend import SpendWanted, report_spend
     from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed
     from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_to_resolve
 
@@ -30,6 +31,7 @@ __all__ = [
     "FollowUpRequest",
     "LaunchRequest",
     "Session",
+    "SpendWanted",
     "UserError",
     "account_balances",
     "are_suppressed",
@@ -51,6 +53,7 @@ __all__ = [
     "pause_campaign",
     "plan_follow_up",
     "plan_launch",
+    "report_spend",
     "resolve_unknown",
     "resume_campaign",
     "show_campaign",
@@ -72,6 +75,7 @@ _MODULES: Final = {
     "service.resolutions": ("list_resolutions",),
     "service.results": ("write_results",),
     "service.session": ("Session", "open_session"),
+    "service.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
     "service.unknowns": ("list_unknown", "resolve_unknown", "unknown_to_resolve"),
 }

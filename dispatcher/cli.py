@@ -30,6 +30,7 @@ GROUPS: Final = {
     "campaign": "Launch campaigns, watch them, pause, resume or cancel them, export their results.",
     "carrier": "Numbers that are with another carrier than their prefix says, as reports taught.",
     "inbound": "Messages from phones: long ones put together, each listed once; and what could not be read.",
+    "report": "What was spent.",
     "store": "The results store: a fold of the log, which can be made anew at any time.",
     "suppression": "The suppression list: numbers that no launch texts. Phones that opt out are added to it.",
     "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"

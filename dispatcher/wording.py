@@ -55,6 +55,11 @@ def clock(at_ms: int | None, *, named: bool = False) -> str:
     return f"{datetime.fromtimestamp(at_ms / 1000, _Shown.zone):%Y-%m-%d %H:%M:%S}{zone}"
 
 
+def day_of(at_ms: int) -> str:
+    """The day of a time in Asia/Shanghai, whatever the zone of the display: `2026-11-30`."""
+    return f"{datetime.fromtimestamp(at_ms / 1000, SHANGHAI):%Y-%m-%d}"
+
+
 def duration(seconds: float) -> str:
     """`less than a second`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 1:

@@ -31,6 +31,7 @@ from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.outcomes import NO_VENDORS_CODES
 from dispatcher.vendors.seam.vendor import Balance, History, HttpVendor, Vendor
+from dispatcher.wording import day_of
 from schemas.codec import encode
 from schemas.records import BalanceAsked
 from schemas.topics import CAMPAIGNS
@@ -265,7 +266,10 @@ class AskBook(Generic[Answered]):
             kind=None if verdict is None else verdict.kind,
             code="" if verdict is None else verdict.code,
         )
-        [offset] = await self._log.append(CAMPAIGNS.name, 0, [Entry(self._key + account.encode(), encode(record))])
+        key = self._key + account.encode()
+        if messages is not None and self._what == "balance":  # the last figure of each day stays: what was spent
+            key += f"!{day_of(at_ms)}".encode()
+        [offset] = await self._log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
         return offset
 
     # --- reading -----------------------------------------------------------------------------------------------------

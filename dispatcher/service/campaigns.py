@@ -14,6 +14,7 @@ from dispatcher.clock import now_ms
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
+from dispatcher.service.campaign_cost import CampaignCost, campaign_cost
 from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.progress import Pace, Speed, forecast, over, pace, queues
 from dispatcher.service.session import Session
@@ -46,6 +47,7 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
     forecast: Forecast
+    cost: CampaignCost | None = None
 
     @property
     def hindrances(self) -> Hindrances:
@@ -131,6 +133,7 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
         records_behind=records_behind,
         **asdict(kept),
         forecast=_forecast(session, view, views, kept),
+        cost=campaign_cost(view),
     )
 
 

@@ -74,7 +74,7 @@ def paint(
     vendor_id_index = np.zeros(count, np.uint32)
     account_index = np.zeros(count, np.uint32)
     submitted_ms = np.zeros(count, np.int64)
-    parts, parts_delivered = np.zeros((2, count), np.uint8)
+    parts, parts_delivered, parts_named = np.zeros((3, count), np.uint8)
     times = batch.times
     codes, vendor_ids, accounts = _Names(), _Names(), _Names()
     for chunk in chunks:
@@ -95,7 +95,7 @@ def paint(
         if not chunk.vendor_id:
             for row in recipient_ids(chunk.id):
                 _paint_recipient_ids(row, vendor_id_index[at], vendor_ids)
-                _paint_parts(row, parts[at], parts_delivered[at])
+                _paint_parts(row, parts[at], parts_delivered[at], parts_named[at])
         if chunk.state == State.UNKNOWN and chunk.proven:
             for row in recipient_ids(chunk.id):
                 named = row.ids.complete[: len(states[at])]  # whoever has an id was taken
@@ -124,6 +124,7 @@ def paint(
         reported_s=times,
         parts=parts,
         parts_delivered=parts_delivered,
+        parts_named=parts_named,
         broken=batch.broken,
     )
 
@@ -139,11 +140,14 @@ def _paint_recipient_ids(row: IdRow, index: NDArray[np.uint32], vendor_ids: _Nam
     index[:] = at if named.all() else np.where(named, at, index)
 
 
-def _paint_parts(row: IdRow, parts: NDArray[np.uint8], delivered: NDArray[np.uint8]) -> None:
-    """How many parts each recipient's message has, and how many of them were delivered."""
+def _paint_parts(
+    row: IdRow, parts: NDArray[np.uint8], delivered: NDArray[np.uint8], with_id: NDArray[np.uint8]
+) -> None:
+    """How many parts each recipient's message has, how many of them were delivered, and how many have an id."""
     ids = row.ids.cut(0, len(parts))
     given, named = ids.parts_given, ids.named & (ids.complete | (parts == 0))
     parts[named] = given.sum(axis=1)[named]
+    with_id[named] = ids.parts_named[named]
     if row.states is not None:
         states = np.frombuffer(row.states, np.uint8)[: given.size].reshape(given.shape)
         delivered[named] = (states == PART_DELIVERED).sum(axis=1)[named]
@@ -164,6 +168,7 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
             "reported_s",
             "parts",
             "parts_delivered",
+            "parts_named",
         )
     }
     return msgspec.structs.replace(whole, **columns)

@@ -130,7 +130,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     submit's. Missing times are 0; `reported_s` are the vendor's. `broken` says why the numbers are
     missing (0). `place` is the batch's place in the log (core/results/places.py, spread_place). The message to a
     recipient had `parts[i]` parts (0: not known), each with an id and a report; its entry of `vendor_ids` has the ids
-    of all parts, with spaces between them. `parts_delivered[i]` of them were delivered.
+    of all parts, with spaces between them. `parts_delivered[i]` of them were delivered; `parts_named[i]` have an id, so
+    the vendor took them.
     """
 
     batch: int
@@ -147,6 +148,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     reported_s: NDArray[np.uint32]
     parts: NDArray[np.uint8]
     parts_delivered: NDArray[np.uint8]
+    parts_named: NDArray[np.uint8]
     broken: str = ""
     place: int = -1
 

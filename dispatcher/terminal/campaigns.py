@@ -11,13 +11,14 @@ from rich.text import Text
 
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
+from dispatcher.service.campaign_cost import CampaignCost
 from dispatcher.service.campaigns import ShownCampaign
 from dispatcher.service.progress import handed_over, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES
-from dispatcher.wording import clock, listed
+from dispatcher.wording import clock, day_of, listed
 from schemas.records import Follows
 
 FAILURES_SHOWN: Final = 20
@@ -95,8 +96,8 @@ def _definition(view: ShownCampaign) -> Table:
     route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
     table.add_row("route", route)
     urgent = ", urgent" if view.urgent else ""
-    if cost := _planned_cost(view):
-        table.add_row("cost", cost)
+    if view.cost is not None:
+        table.add_row("cost", _cost(view, view.cost))
     table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}")
     table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
     if view.options:
@@ -123,15 +124,15 @@ def followed(follows: Follows) -> str:
     return ", ".join(words.get(state, state) for state in follows.states)
 
 
-def _planned_cost(view: CampaignView) -> str:
-    """What the plan came to, by accounts with prices; "" if none has some."""
-    priced = [leg for leg in view.legs if leg.prices]
-    if not priced:
-        return ""
-    each = ", ".join(f"{leg.account} {yuan(leg.cost)}" for leg in priced) if len(view.legs) > 1 else ""
-    without = [leg.account for leg in view.legs if not leg.prices]
-    missing = f"; no price for {listed(without)}" if without else ""
-    return f"planned {yuan(sum(leg.cost for leg in priced))}{f' ({each})' if each else ''}{missing}"
+def _cost(view: ShownCampaign, cost: CampaignCost) -> str:
+    """What it was planned to cost, and what it cost so far."""
+    missing = f"; no price for {listed(cost.unpriced)}" if cost.unpriced else ""
+    planned = f"{yuan(cost.planned_micro_yuan)} planned{missing}"
+    if cost.spent_micro_yuan is None or cost.open_micro_yuan is None:
+        day = day_of(view.launched_ms)
+        return f"{planned}; so far: dispatcher report spend --from {day} --by campaign"
+    maybe = f", {yuan(cost.open_micro_yuan)} more are unknown or under way" if cost.open_micro_yuan else ""
+    return f"{yuan(cost.spent_micro_yuan)} so far{maybe}; {planned}"
 
 
 def _left(view: ShownCampaign) -> str:

@@ -255,7 +255,8 @@ class CheckpointAt(Record, frozen=True, kw_only=True, tag="checkpoint-at"):
 class BalanceAsked(Record, frozen=True, kw_only=True, tag="balance-asked"):
     """An account's balance is about to be queried (`messages` None, `says` empty), or was: the result.
 
-    Vendors limit how often all of us together may query: see dispatcher/accounts/ask_book.py. key `balance!ACCOUNT`.
+    Vendors limit how often all of us together may query: see dispatcher/accounts/ask_book.py. key `balance!ACCOUNT`,
+    of a balance `balance!ACCOUNT!DAY` (in Asia/Shanghai), so that compaction keeps the last one of each day.
     `messages` None with `says`: why it is unknown, with `kind` and `code` of the vendor's answer. `by` names the asker
     for people. `what`: a vendor's history is queried by the same rule (key `history!ACCOUNT`); then `messages` are its
     rows.

@@ -75,7 +75,9 @@ def test_show_says_what_was_launched_where_everybody_is_and_that_it_adds_up(fold
     shown = printed("campaign", "show", "may")
     assert shown["counts"]["queued"] == 3
     assert (shown["status"], shown["adds_up"], shown["records_behind"]) == ("running", True, 0)
-    assert shown["route"] == [{"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3}]
+    assert shown["route"] == [
+        {"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3, "segments": 1, "split": [70, 67]}
+    ]
 
 
 def test_show_never_says_finished_while_somebody_is_unknown(folder: Path) -> None:

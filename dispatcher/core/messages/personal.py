@@ -111,6 +111,11 @@ class Personal:
         """How many messages are billed for the texts of these recipients."""
         return int(self._parts[start + count] - self._parts[start])
 
+    @property
+    def parts_each(self) -> Counts:
+        """How many messages are billed for the text of each recipient."""
+        return np.diff(self._parts)
+
     def one_text(self, start: int, count: int) -> bool:
         """Whether these recipients get one text instead of values, which eligible ones get if the vendor takes them."""
         as_values = self._batch_limits is not None and self._next_alone(start) > start

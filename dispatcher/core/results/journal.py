@@ -230,10 +230,10 @@ class JournalFold:
         for run in outcomes.runs:
             for piece in self._cut(pieces, first + run.start, first + run.end, _is_unheard, ledger):
                 begin = at + piece.start - first - run.start
-                its = ids.cut(begin, begin + piece.count) if ids is not None and run.effect in _TAKEN else None
+                its = ids.cut(begin, begin + piece.count) if ids is not None and run.effect in _HAS_IDS else None
                 if its is not None and not its.named.any():
                     its = None
-                if its is not None and run.effect == Effect.UNKNOWN:
+                if its is not None and run.effect != Effect.ACCEPTED:
                     its = its.of_unanswered()
                 result = _Result(
                     offset=offset,
@@ -358,6 +358,9 @@ class JournalFold:
 
 _TAKEN: Final = (Effect.ACCEPTED, Effect.UNKNOWN)
 """The effects whose recipients may be reported under the record's ids."""
+
+_HAS_IDS: Final = (*_TAKEN, Effect.FAILED)
+"""The effects whose recipients may have ids of their own: of a message that was refused, the parts that were taken."""
 
 _STATE: Final = {
     ChunkState.IN_FLIGHT: State.IN_FLIGHT,

@@ -46,6 +46,11 @@ class RecipientIds(msgspec.Struct, frozen=True):
         return given
 
     @property
+    def parts_named(self) -> NDArray[np.intp]:
+        """How many parts of each recipient's message have an id."""
+        return np.asarray((self.keys < _UNNAMED).reshape(-1, self.parts).sum(axis=1))
+
+    @property
     def named(self) -> NDArray[np.bool_]:
         """Which recipients have an id."""
         found: NDArray[np.bool_] = np.logical_or.reduce((self.keys < _UNNAMED).reshape(-1, self.parts), axis=1)

@@ -92,28 +92,54 @@ def _write_sheets(frames: Iterable[pl.DataFrame], names: list[str], out: IO[byte
         apostrophe = book.add_format({"quote_prefix": True})
         sheet, at = None, SHEET_ROWS_MAX
         for frame in frames:
-            text = as_text(frame)
-            formulas = [_formulas(each) if each.dtype == pl.String else None for each in text.get_columns()]
-            for place, row in enumerate(text.iter_rows()):
+            for row in _protected_rows(frame):
                 if sheet is None or at == SHEET_ROWS_MAX:
                     sheet, at = book.add_worksheet(), 1
                     _write_header(sheet, names, apostrophe)
-                for column, value in enumerate(row):
-                    if isinstance(value, str):
-                        like_formula = formulas[column]
-                        protected = like_formula is not None and place in like_formula
-                        sheet.write_string(at, column, value, apostrophe if protected else None)
-                    elif value is not None:
-                        sheet.write_number(at, column, value)
+                _write_row(sheet, at, row, apostrophe)
                 at += 1
         if sheet is None:
             _write_header(book.add_worksheet(), names, apostrophe)
+
+
+def write_workbook(sheets: Mapping[str, pl.DataFrame], out: IO[bytes]) -> None:
+    """Write small tables as XLSX, each on a sheet of its name. Raises OSError from `out`."""
+    import xlsxwriter  # most exports are not spreadsheets
+
+    with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
+        apostrophe = book.add_format({"quote_prefix": True})
+        for name, frame in sheets.items():
+            sheet = book.add_worksheet(name)
+            _write_header(sheet, frame.columns, apostrophe)
+            for at, row in enumerate(_protected_rows(frame), 1):
+                _write_row(sheet, at, row, apostrophe)
+
+
+def _protected_rows(frame: pl.DataFrame) -> Iterator[list[tuple[Any, bool]]]:
+    """The values of each row, and whether a spreadsheet would take the value for a formula."""
+    text = as_text(frame)
+    formulas = [_formulas(each) if each.dtype == pl.String else frozenset() for each in text.get_columns()]
+    for place, row in enumerate(text.iter_rows()):
+        yield [(value, place in like_formula) for value, like_formula in zip(row, formulas, strict=True)]
+
+
+def _write_row(sheet: Any, at: int, row: list[tuple[Any, bool]], apostrophe: Any) -> None:
+    for column, (value, protected) in enumerate(row):
+        if isinstance(value, str):
+            sheet.write_string(at, column, value, apostrophe if protected else None)
+        elif value is not None:
+            sheet.write_number(at, column, value)
 
 
 def _write_header(sheet: Any, names: list[str], apostrophe: Any) -> None:
     like_formula = _formulas(pl.Series(names, dtype=pl.String))
     for column, name in enumerate(names):
         sheet.write_string(0, column, name, apostrophe if column in like_formula else None)
+
+
+def as_local_time(at_ms: pl.Series) -> pl.Series:
+    """Unix milliseconds as times."""
+    return at_ms.cast(pl.Datetime("ms", "UTC")).dt.convert_time_zone(ZONE)
 
 
 def as_text(frame: pl.DataFrame) -> pl.DataFrame:

@@ -90,6 +90,7 @@ def page(count: int = 6) -> Iterator[Page]:
         reported_s=np.ones(count, np.uint32),
         parts=np.zeros(count, np.uint8),
         parts_delivered=np.zeros(count, np.uint8),
+        parts_named=np.zeros(count, np.uint8),
     )
 
 

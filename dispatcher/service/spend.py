@@ -1,0 +1,285 @@
+"""What was spent in a time: the estimate from the results, beside the vendors' balances before and after.
+
+The estimate counts parts that vendors took, at the prices of each launch (dispatcher/core/money/spend.py). Where the
+balances say something else, the difference is a figure of its own, never spread over the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec.structs import asdict
+
+from dispatcher.accounts.readings import balance_readings
+from dispatcher.carriers.lookup import carriers_of
+from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import OperationState
+from dispatcher.core.carriers import Carrier
+from dispatcher.core.messages.personal import Personal
+from dispatcher.core.messages.template import parse
+from dispatcher.core.messages.text import Split
+from dispatcher.core.money.amounts import MICRO_YUAN
+from dispatcher.core.money.prices import DEFAULT, Column
+from dispatcher.core.money.spend import (
+    DIMENSIONS,
+    Cell,
+    Dimension,
+    Parts,
+    Reading,
+    Reconciled,
+    SpendRow,
+    Spent,
+    around,
+    grouped,
+    reconciled,
+    sums,
+    total,
+)
+from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
+from dispatcher.log.campaigns_feed import read_campaigns
+from dispatcher.log.port import Log
+from dispatcher.service.session import Session
+from dispatcher.store.meanings import ids_per_part
+from dispatcher.store.port import CampaignView, Page, StoreReader
+from dispatcher.vendors.seam.vendor import Vendor
+from schemas.batch import BrokenBatch, Values, unpack_values
+from schemas.records import Leg
+from schemas.states import State
+from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
+
+SIGNS: Final = {"recharge": 1, "deduct": -1}
+"""Operations that change a balance, by their names (dispatcher/vendors/batch/agent.py)."""
+
+CHARGED: Final = (State.ACCEPTED, State.DELIVERED, State.NO_REPORT)
+OPEN: Final = (State.IN_FLIGHT, State.UNKNOWN)
+
+
+class SpendWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which spend: sent from `since_ms` on and before `until_ms`; its sums by these dimensions.
+
+    `top_ups`: messages that were added to accounts in that time, besides the recharges on the log.
+    """
+
+    since_ms: int
+    until_ms: int
+    by: tuple[Dimension, ...] = ("account",)
+    top_ups: Mapping[str, int] = {}
+
+
+class AccountBalance(Reconciled, frozen=True, kw_only=True):
+    """An account's balances beside the estimate. `difference_micro_yuan`: at its price, if it had one price only."""
+
+    difference_micro_yuan: int | None
+
+
+class SpendReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The estimate (`rows` add up to `total`), and by account what the balances say.
+
+    `no_balances`: the accounts that were used and have no balance before and after. Amounts are millionths of a yuan.
+    """
+
+    since_ms: int
+    until_ms: int
+    by: tuple[Dimension, ...]
+    rows: tuple[SpendRow, ...]
+    total: Spent
+    balances: tuple[AccountBalance, ...]
+    no_balances: tuple[str, ...]
+    records_behind: int
+
+
+class _Between(msgspec.Struct):
+    """What was sent from an account between its balances, and the prices that it had."""
+
+    first: Reading
+    last: Reading
+    spent: Spent = Spent()
+    prices: set[int] = msgspec.field(default_factory=set)
+
+
+async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
+    """The spend in a time. Raises UserError, ConfigError, LogError, StoreError."""
+    _check(wanted)
+    for account in wanted.top_ups:
+        if account not in session.config.accounts:
+            known = ", ".join(sorted(session.config.accounts)) or "none"
+            raise UserError(f'--top-up: account "{account}" is not in {session.config.path} (accounts there: {known}).')
+    log = await session.log()
+    behind = await session.behind(whole=True)
+    between = {
+        account: _Between(*found)
+        for account, readings in (await balance_readings(log)).items()
+        if (found := around(readings, wanted.since_ms, min(wanted.until_ms, now_ms()))) is not None
+    }
+    cells: dict[Cell, Spent] = {}
+    async for view, leg, parts in _all_parts(session, log, wanted, between):
+        for (carrier, day), spent in sums(parts.between(wanted.since_ms, wanted.until_ms), leg.prices).items():
+            cell = Cell(leg.account, carrier, day, view.launched_by, view.id)
+            cells[cell] = cells.get(cell, Spent()) + spent
+        if leg.account in between and view.kind != "mms":
+            _add_between(between[leg.account], leg, parts)
+    used = {cell.account for cell in cells}
+    operations = (await read_campaigns(log)).operations.values()
+    return SpendReport(
+        since_ms=wanted.since_ms,
+        until_ms=wanted.until_ms,
+        by=wanted.by,
+        rows=grouped(cells, wanted.by),
+        total=total(cells.values()),
+        balances=tuple(
+            _balance(account, found, wanted.top_ups.get(account, 0), operations, session.config.accounts.get(account))
+            for account, found in sorted(between.items())
+        ),
+        no_balances=tuple(sorted(used - between.keys())),
+        records_behind=behind,
+    )
+
+
+def _check(wanted: SpendWanted) -> None:
+    if wanted.since_ms >= wanted.until_ms:
+        raise UserError("the time to report must begin before it ends: correct --from or --to.")
+    wrong = [name for name in wanted.by if name not in DIMENSIONS]
+    if wrong or not wanted.by or len(set(wanted.by)) != len(wanted.by):
+        raise UserError(f'--by takes {", ".join(DIMENSIONS)}, each once, not "{",".join(wanted.by)}".')
+
+
+# --- the estimate ----------------------------------------------------------------------------------------------------
+
+
+async def _all_parts(
+    session: Session, log: Log, wanted: SpendWanted, between: Mapping[str, _Between]
+) -> AsyncIterator[tuple[CampaignView, Leg, Parts]]:
+    """The parts of every campaign that was sent in the time, or between two balances."""
+    since_ms = min([wanted.since_ms, *(found.first.at_ms for found in between.values())])
+    async with session.reader() as reader:
+        for view in await asyncio.to_thread(reader.campaigns):
+            if not _concerns(view, since_ms, wanted.until_ms):
+                continue
+            since = await asyncio.to_thread(_unknown_since, reader, view.id)
+            pages = reader.pages(view.id)
+            while (page := await asyncio.to_thread(next, pages, None)) is not None:
+                values = await _values(log, page) if view.variables else None
+                for leg, parts in await asyncio.to_thread(_of, view, page, values, since):
+                    yield view, leg, parts
+
+
+def _concerns(view: CampaignView, since_ms: int, until_ms: int) -> bool:
+    """Whether something of it may have been sent in this time."""
+    if view.counts.in_flight or view.counts.unknown:
+        return True
+    if view.first_sent_ms is None or view.last_sent_ms is None:
+        return False
+    return view.first_sent_ms < until_ms and view.last_sent_ms >= since_ms
+
+
+def _unknown_since(reader: StoreReader, campaign: str) -> dict[int, list[tuple[int, int, int]]]:
+    """By batch: (start, end, since when) of its unknown recipients."""
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for chunk in reader.unknown(campaign):
+        for start, count in chunk.ranges:
+            first = chunk.start + start
+            found.setdefault(chunk.batch, []).append((first, first + count, chunk.since_ms))
+    return found
+
+
+def _of(
+    view: CampaignView,
+    page: Page,
+    values: Values | None,
+    unknown_since: Mapping[int, Sequence[tuple[int, int, int]]],
+) -> list[tuple[Leg, Parts]]:
+    """The parts of a page's recipients, by the leg of their account."""
+    found = []
+    sent_ms = page.submitted_ms.copy()
+    for start, end, since_ms in unknown_since.get(page.batch, ()):
+        part = sent_ms[start:end]
+        part[part == 0] = since_ms
+    sent_ms[sent_ms == 0] = now_ms()  # it is under way
+    carriers = carriers_of(page.numbers)
+    for leg in view.legs:
+        if leg.account not in page.accounts:
+            continue
+        mine = page.account_index == page.accounts.index(leg.account)
+        charged, open_parts = _charged(page, leg, _expected(view, leg, page, values))
+        found.append((leg, Parts(carriers, sent_ms, charged, open_parts).of(mine)))
+    return found
+
+
+def _charged(page: Page, leg: Leg, expected: Column) -> tuple[Column, Column]:
+    """(the parts that the vendor took of each recipient's message, those that it may have taken)."""
+    taken = np.isin(page.states, CHARGED) | ((page.states == State.FAILED) & page.from_report)
+    is_open = np.isin(page.states, OPEN)
+    if not ids_per_part(leg.vendor):
+        return np.where(taken, expected, 0), np.where(is_open, expected, 0)
+    named = page.parts_named.astype(np.int64)
+    whole = np.where(page.parts > 0, page.parts.astype(np.int64), expected)
+    in_part = is_open | (page.states == State.FAILED)
+    charged = np.where(taken, whole, np.where(in_part, named, 0))
+    return charged, np.where(is_open, whole - named, 0)
+
+
+def _expected(view: CampaignView, leg: Leg, page: Page, values: Values | None) -> Column:
+    """The parts of each recipient's message as this account's vendor counts them."""
+    count = len(page.numbers)
+    if values is None:
+        return np.full(count, leg.segments or view.segments, np.int64)
+    template = parse(view.text).of(values.names)
+    split = Split(leg.split[0], leg.split[1]) if leg.split else Split()
+    parts = Personal(values, template, split).parts_each
+    if len(parts) != count:
+        raise LogDamaged(f"batch {page.batch} of {view.id} has other recipients on the log than in the results.")
+    return parts
+
+
+async def _values(log: Log, page: Page) -> Values | None:
+    """The values of a personalised campaign's batch. Raises LogError, StoreError."""
+    offset, partition = divmod(page.place, SPREAD_PARTITIONS)
+    try:
+        stored = await log.fetch(RECIPIENTS.name, partition, offset)
+        return unpack_values(stored.value, stored.headers)[2]
+    except (LogError, BrokenBatch) as error:
+        raise StoreError(
+            f"the texts of batch {page.batch} cannot be read, so its parts are unknown: {error}"
+        ) from error
+
+
+# --- the balances ----------------------------------------------------------------------------------------------------
+
+
+def _add_between(between: _Between, leg: Leg, parts: Parts) -> None:
+    """Count what this balance pays: numbers abroad have another credit."""
+    ours = parts.of(parts.carriers != Carrier.ABROAD).between(between.first.at_ms, between.last.at_ms)
+    if len(ours.carriers):
+        between.spent = between.spent + total(sums(ours, leg.prices).values())
+        between.prices |= set(leg.prices.values()) or {0}
+
+
+def _balance(
+    account: str, between: _Between, top_up: int, operations: Iterable[OperationState], vendor: Vendor | None
+) -> AccountBalance:
+    known = reconciled(
+        account, between.first, between.last, top_up + _recharged(between, operations, vendor), between.spent
+    )
+    one_price = between.prices.pop() if len(between.prices) == 1 else 0
+    return AccountBalance(
+        **asdict(known), difference_micro_yuan=round(known.difference * one_price) if one_price else None
+    )
+
+
+def _recharged(between: _Between, operations: Iterable[OperationState], vendor: Vendor | None) -> int:
+    """The messages that agents' recharges on the log bought for this account, at its usual price now."""
+    login = getattr(vendor, "account", None)
+    if vendor is None or vendor.price is None or login is None:
+        return 0
+    price, found = vendor.price.by_carrier()[DEFAULT], 0
+    for operation in operations:
+        asked, shows = operation.asked, dict(operation.asked.shows)
+        if asked.name not in SIGNS or operation.result != "done" or shows.get("account") != login:
+            continue
+        if between.first.at_ms < asked.at_ms <= between.last.at_ms and price:
+            found += SIGNS[asked.name] * (int(shows["fee"]) * MICRO_YUAN // price)
+    return found
