@@ -29,6 +29,7 @@ GROUPS: Final = {
     "account": "The vendor accounts: what is configured, whether they work, what is left on them.",
     "campaign": "Launch campaigns, watch them, pause, resume or cancel them, export their results.",
     "carrier": "Numbers that are with another carrier than their prefix says, as reports taught.",
+    "content": "What carriers and platforms may refuse of a text.",
     "inbound": "Messages from phones: long ones put together, each listed once; and what could not be read.",
     "report": "What was spent.",
     "store": "The results store: a fold of the log, which can be made anew at any time.",

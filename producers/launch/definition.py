@@ -32,11 +32,6 @@ from schemas.records import AtClosing, CampaignClass, Follows, MessageKind, Unkn
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
-_SIGNED: Final = re.compile(r"^\s*【[^【】\n]+】|【[^【】\n]+】\s*$")
-NO_SIGNATURE: Final = (
-    "NO SIGNATURE: the text has no 【name】 at its beginning or end. A vendor may refuse it, or put one there that "
-    "costs characters; write yours into the text unless your contract says that the vendor adds it"
-)
 
 KINDS: Final = {"sms": "texts", "wap": "WAP pushes", "mms": "multimedia messages"}
 TITLE_OPTION: Final = "mms_title"
@@ -97,19 +92,9 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the text has placeholders."""
         return bool(self.template.slots)
 
-    def signature_notes(self, longest: str = "") -> list[str]:
-        """Warnings about a text, or the `longest` one of a personalised campaign, without a signature."""
-        signed = self.kind != "sms" or _SIGNED.search(longest or self.text)
-        return [] if signed else [NO_SIGNATURE]
-
-    def vendor_notes(self, longest: str = "") -> list[str]:
-        """The vendors' warnings about this message, or about the `longest` text of a personalised one."""
-        found = [
-            f'account "{name}": {note}'
-            for name, vendor in self.accounts.items()
-            for note in vendor.notes(_message(name, longest or self.text, self.options, self.kind))
-        ]
-        return found if self.frames is None else [*self.frames.notes(), *found]
+    def messages(self, longest: str = "") -> dict[str, Message]:
+        """Each account's message, with the `longest` text of a personalised campaign."""
+        return {name: _message(name, longest or self.text, self.options, self.kind) for name in self.accounts}
 
 
 def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:

@@ -150,6 +150,20 @@ class PersonalTexts:
     def _text(self, at: int) -> str:
         return self.template.fill([str(value) for value in self._values.row(int(self._rows[at]))])
 
+    # --- what the content rules ask ---------------------------------------------------------------------------------
+
+    def matching(self, pattern: str) -> NDArray[np.bool_] | None:
+        """Whose values match this pattern; None: nobody's."""
+        holding = np.zeros(len(self._values), np.bool_)
+        for column in self._values.iter_columns():
+            holding |= column.str.contains(pattern).to_numpy()
+        return holding[self._rows] if holding.any() else None
+
+    def longer(self, chars: int) -> NDArray[np.bool_]:
+        """Whose text is longer."""
+        longer: NDArray[np.bool_] = self._lengths > chars
+        return longer
+
     # --- what it costs -----------------------------------------------------------------------------------------------
 
     def segments(self, split: Split) -> int:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from dispatcher.content.judge import ContentFinding
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load, finish_s, sent_by_ms
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
@@ -211,6 +212,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     beside: int
     accounts: tuple[AccountPlan, ...]
     carriers: dict[str, int] = {}
+    content: tuple[ContentFinding, ...] = ()
     notes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     longest: str = ""
@@ -344,6 +346,7 @@ def make_plan(
     accounts: tuple[AccountPlan, ...],
     now_ms: int,
     notes: tuple[str, ...],
+    content: tuple[ContentFinding, ...] = (),
     lists: tuple[OneList, ...] = (),
 ) -> Plan:
     """The plan of a campaign, from its accounts' plans."""
@@ -373,6 +376,7 @@ def make_plan(
         beside=sum(account.beside for account in accounts),
         accounts=accounts,
         carriers={carrier.word: count for carrier, count in carriers.items()},
+        content=content,
         notes=notes,
         lists=lists,
         samples=texts.samples,

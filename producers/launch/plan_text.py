@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from dispatcher.content.judge import ContentFinding
 from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.money.prices import CarrierCost
@@ -27,7 +28,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield _line("rows", f"{plan.rows:,}")
     yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
     if plan.carriers:
-        yield _line("carriers", ", ".join(f"{n:,} {CARRIER_WORDS[word].title}" for word, n in plan.carriers.items()))
+        yield _line("carriers", carrier_counts(plan.carriers))
     yield _line("duplicate", f"{plan.duplicate:,}")
     yield _line("invalid", f"{plan.invalid:,}")
     for reason, count in plan.invalid_reasons.items():
@@ -48,6 +49,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     for account in plan.accounts:
         yield _line("account", _account(account, plan))
     yield from _costs(plan)
+    for finding in plan.content:
+        yield from _content(finding, alone=len(plan.accounts) == 1)
     for note in plan.notes:
         yield _line("note", note)
 
@@ -96,6 +99,22 @@ def _by_price(costs: Sequence[CarrierCost]) -> Iterator[list[CarrierCost]]:
     """Carriers with the same price together, in the order of the first one."""
     for price in dict.fromkeys(cost.price_micro_yuan for cost in costs):
         yield [cost for cost in costs if cost.price_micro_yuan == price]
+
+
+def _content(finding: ContentFinding, *, alone: bool) -> Iterator[str]:
+    """A finding, what it may cost, and what to change."""
+    where = "" if alone else f" at {listed(finding.accounts)}"
+    yield _line("content", f"{finding.severity.upper()} {finding.rule}{where}: {finding.says}")
+    if finding.recipients:
+        carriers = carrier_counts(finding.carriers)
+        yield _line("", f"may cost {counted(finding.recipients, 'recipient')}: {carriers}")
+    if finding.change:
+        yield _line("", f"to change: {finding.change}")
+
+
+def carrier_counts(carriers: Mapping[str, int]) -> str:
+    """`1,200 China Mobile, 300 China Unicom`."""
+    return ", ".join(f"{count:,} {CARRIER_WORDS[word].title}" for word, count in carriers.items())
 
 
 def _finish(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dispatcher.carriers.lookup import NO_OVERRIDES, Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
+from dispatcher.content.judge import ContentFinding
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.core.schedule.hours import ALWAYS
@@ -27,7 +28,9 @@ from dispatcher.service.progress import AccountQueue, queues
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
+from dispatcher.wording import SHANGHAI
 from producers.launch.balances import ask_balances
+from producers.launch.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
 from producers.launch.costs import with_costs
 from producers.launch.definition import Definition, define
 from producers.launch.personal_texts import PersonalTexts
@@ -44,7 +47,6 @@ from producers.launch.plan import (
     send_hours,
     shares,
 )
-from producers.launch.repeats import repeated
 from producers.launch.route_split import Slice, batch_sizes, split_route
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
@@ -159,6 +161,8 @@ async def prepare(
     try:
         route_split = await asyncio.to_thread(_route_split, definition, intake, overrides)
         views = await _launched_before(session) if ask_balance else []
+        equal = await asyncio.to_thread(equal_texts, session.config, definition, route_split.recipients, views)
+        content = await asyncio.to_thread(_content, definition, route_split, equal)
         plan = make_plan(
             campaign=definition.campaign,
             name=definition.name,
@@ -177,12 +181,12 @@ async def prepare(
                 *placeholders_of_others(request.text, intake.headers),
                 *unread,
                 *unlearnt,
-                *(await asyncio.to_thread(repeated, session.config, definition, route_split.recipients, views)),
+                *equal.notes,
                 *intake.notes,
                 *send_hours(definition.accounts),
-                *definition.signature_notes(route_split.texts.longest),
-                *definition.vendor_notes(route_split.texts.longest),
+                *(definition.frames.notes() if definition.frames is not None else ()),
             ),
+            content=content,
             lists=intake.lists,
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
@@ -199,6 +203,14 @@ async def prepare(
         draft=draft,
         test_of=test_of,
     )
+
+
+def _content(definition: Definition, route_split: RouteSplit, equal: EqualTexts) -> tuple[ContentFinding, ...]:
+    """What the content rules say about this launch. Raises TextError."""
+    wording = LaunchWording(definition.template, route_split.texts, route_split.personal_texts, equal)
+    recipients = audience(list(definition.accounts), route_split.parts, route_split.carriers)
+    on = datetime.fromtimestamp(now_ms() / 1000, SHANGHAI).date()
+    return content_findings(definition, wording, recipients, on)
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -291,6 +303,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
         counts=intake.all_counts,
         batches=len(route_split.sizes),
         carriers=count_carriers(route_split.carriers),
+        content=plan.content,
         accounts=tuple(
             msgspec.structs.replace(
                 account,

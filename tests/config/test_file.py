@@ -323,6 +323,8 @@ NO_DEFAULT = {
     "agent",
     "health_token",
     "price",
+    "opt_out_footer",
+    "signature",
 }
 
 

@@ -209,8 +209,6 @@ class Cosms(HttpVendor, frozen=True, kw_only=True, tag="cosms"):
             )
         if lost := not_carried(message.text, "gbk"):
             found.append(f"GBK cannot carry {lost.character!r}, so the text goes as UTF-8 (msgFormat {FORMAT_UTF8})")
-        if message.kind == "wap":
-            found.append("WAP pushes go to China Mobile's numbers only; the others will have failed with code 413")
         return tuple(found)
 
     def submit(self, prepared: bytes, chunk: memoryview, count: int) -> SubmitFlow:

@@ -21,6 +21,8 @@ def wrong_key(vendor: Vendor) -> str | None:
         return "attempts_max must be 1 or more."
     if not vendor.give_up_after_s >= 0:
         return "give_up_after_s must be 0 or more (seconds)."
+    if vendor.opt_out_footer != vendor.opt_out_footer.strip() or "\n" in vendor.opt_out_footer:
+        return "opt_out_footer must be one line without blanks around it, for example 拒收请回复R."
     if vendor.send_hours is not None:
         opens, closes = vendor.send_hours
         if not 0 <= opens < closes <= 24:

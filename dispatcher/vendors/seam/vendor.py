@@ -192,6 +192,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     `LinkVendor`, as which the driver and whatever else depends on the carrier know it. `flow` None means
     unpaced. A chunk that is refused for now fails after `attempts_max` tries and `give_up_after_s`. `price` None: its
     campaigns have no cost.
+
+    `opt_out_footer`: what a marketing text must end with. `signature`: whether the `text` must have the 【signature】,
+    the `vendor` adds it, or (empty) it is not known.
     """
 
     url: str
@@ -201,6 +204,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     give_up_after_s: float = 3_600.0
     send_hours: tuple[int, int] | None = None
     price: Price | None = None
+    opt_out_footer: str = ""
+    signature: Literal["", "text", "vendor"] = ""
 
     codes: ClassVar[Codes]
     report_codes: ClassVar[ReportCodes]

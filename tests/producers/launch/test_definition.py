@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 from dispatcher.config.file import Config, parse
@@ -97,24 +96,6 @@ def test_a_mistake_is_one_sentence(changes, error, sentence):
 def test_a_text_the_vendor_cannot_carry_is_refused(text, sentence):
     with pytest.raises(TextError, match=sentence):
         check_text("old", Gbk(url="http://127.0.0.1:9101"), Message(text=text))
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "signed"),
-    [
-        ("【Shop】Sale", "sms", True),
-        ("\u3000【店】Sale", "sms", True),
-        ("Sale【Shop】\n", "sms", True),
-        ("Sale", "sms", False),
-        ("Sale 【Shop】 today", "sms", False),
-        ("【】Sale", "sms", False),
-        ("[Shop]Sale", "sms", False),
-        ("Sale#http://127.0.0.1/", "wap", True),
-    ],
-)
-def test_a_text_without_a_signature_is_warned_about(text, kind, signed):
-    found = msgspec.structs.replace(defined(), text=text, kind=kind).signature_notes()
-    assert [note[:12] for note in found] == ([] if signed else ["NO SIGNATURE"])
 
 
 def test_every_account_of_the_route_must_carry_the_text():

@@ -72,13 +72,9 @@ def test_a_folder_that_makes_no_message_is_refused(tmp_path, what):
 
 
 def test_frames_are_told_of_with_their_size_and_what_phones_may_refuse(frames):
-    assert (
-        defined(kind="mms", text="May", frames=frames)
-        .vendor_notes()[0]
-        .startswith("multimedia message of 2 files, 102 bytes: uploaded")
-    )
+    assert read_frames(frames).notes()[0].startswith("multimedia message of 2 files, 102 bytes: uploaded")
     (frames / "2.jpg").write_bytes(b"x" * BYTES_ADVISED)
-    assert "phones may refuse more than 51,200" in defined(kind="mms", text="May", frames=frames).vendor_notes()[0]
+    assert "phones may refuse more than 51,200" in read_frames(frames).notes()[0]
 
 
 def test_the_title_of_a_multimedia_message_goes_out_as_the_vendor_s_option(frames):

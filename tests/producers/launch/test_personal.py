@@ -498,7 +498,7 @@ async def test_where_the_flow_counts_requests_a_request_has_as_many_recipients_a
 
 async def test_vendors_notes_are_of_the_longest_text():
     plan = await planned(numbered([("x" * 600, "1")]), route=["summer"])
-    assert any("608 characters" in note for note in plan.notes)
+    assert any("608 characters" in finding.says for finding in plan.content if finding.rule == "vendor")
 
 
 # --- once ------------------------------------------------------------------------------------------------------------

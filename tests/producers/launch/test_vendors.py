@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from dispatcher.config.file import parse
+from dispatcher.content.judge import vendor_findings
 from dispatcher.errors import TextError
 from dispatcher.service.launching import LaunchRequest
 from producers.launch.definition import Definition, define
@@ -72,10 +73,14 @@ def test_what_every_account_can_carry_is_taken(route, text, options):
     assert defined(*route, text=text, **options).options == options
 
 
+def vendor_notes(definition):
+    return [(each.accounts, each.says) for each in vendor_findings(definition.accounts, definition.messages())]
+
+
 def test_the_vendors_notes_are_said_with_their_accounts():
-    assert defined("spring", "he", "guo", text="好" * 500).vendor_notes() == []
-    (note,) = defined("he", text="好" * 501).vendor_notes()
-    assert note.startswith('account "he": the text has 501 characters')
-    (note,) = defined("guo", send_time="20300101080000").vendor_notes()
-    assert note.startswith('account "guo": ')
+    assert vendor_notes(defined("spring", "he", "guo", text="好" * 500)) == []
+    ((accounts, note),) = vendor_notes(defined("he", text="好" * 501))
+    assert (accounts, note[:27]) == (("he",), "the text has 501 characters")
+    ((accounts, note),) = vendor_notes(defined("guo", send_time="20300101080000"))
+    assert accounts == ("guo",)
     assert "2030-01-01 08:00:00" in note

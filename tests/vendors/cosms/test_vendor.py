@@ -296,7 +296,6 @@ def test_what_may_surprise_is_said_before_the_launch():
     assert ACCOUNT.notes(Message(text="好" * 500)) == ()
     assert "406" in ACCOUNT.notes(Message(text="好" * 501))[0]
     assert "GBK cannot carry '€', so the text goes as UTF-8 (msgFormat 2)" in ACCOUNT.notes(Message(text="5€"))
-    assert "413" in ACCOUNT.notes(Message(text="a#http://127.0.0.1/", kind="wap"))[0]
 
 
 def test_the_limits_are_the_documents():

@@ -1,0 +1,1 @@
+"""What carriers and vendors demand of a text: rules as data, each with its source, and the judge that applies them."""
