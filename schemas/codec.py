@@ -7,9 +7,9 @@ not know the change would act wrongly. `tests/schemas` keeps golden bytes of eve
 Version 2 is for records about some recipients of a chunk: `Outcomes`, and those whose `ranges` are not empty. A release
 that reads only version 1 would take them to be about the whole chunk.
 
-Version 3 is for what decides who may be texted when: a `Launched` with hours, `HoursChanged`; an `Intent` or a
-`Checkpoint` with `left_out`. A release that reads only version 2 would send outside the hours, or to those who are left
-out. All other records stay version 1.
+Version 3 is for what decides who may be texted when: a `Launched` with hours, waves or several texts, `HoursChanged`,
+`WaveDecided`, `TextDecided`; an `Intent` or a `Checkpoint` with `left_out`. A release that reads only version 2 would
+send outside the hours, all waves at once, or to those who are left out. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,18 @@ from typing import Final, cast
 
 import msgspec
 
-from schemas.records import AnyRecord, Checkpoint, Decided, HoursChanged, Intent, Launched, Outcomes, Resolved
+from schemas.records import (
+    AnyRecord,
+    Checkpoint,
+    Decided,
+    HoursChanged,
+    Intent,
+    Launched,
+    Outcomes,
+    Resolved,
+    TextDecided,
+    WaveDecided,
+)
 
 VERSION: Final = 3
 """The newest version that this release reads."""
@@ -29,6 +40,7 @@ _PLAIN: Final = b"\x01"
 _IN_PART: Final = b"\x02"
 _WITH_TERMS: Final = b"\x03"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
+_TERMS: Final = frozenset({HoursChanged, WaveDecided, TextDecided})
 _LEAVING_OUT: Final = frozenset({Intent, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
@@ -57,7 +69,7 @@ def encode(record: AnyRecord) -> bytes:
 def _version_of(record: AnyRecord) -> bytes:
     """The least version whose readers act rightly on this record."""
     kind = type(record)
-    if kind is HoursChanged or (kind is Launched and record.hours):  # type: ignore[union-attr]
+    if kind in _TERMS or (isinstance(record, Launched) and (record.hours or record.waves or record.texts)):
         return _WITH_TERMS
     if kind in _LEAVING_OUT and record.left_out:  # type: ignore[union-attr]
         return _WITH_TERMS

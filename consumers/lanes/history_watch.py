@@ -177,9 +177,10 @@ class HistoryWatch:
     def _text(self, campaign: str) -> str:
         """The text that each of its recipients was sent; "" if it is not one plain text."""
         known = self._campaigns.get(campaign)
-        if known is None or known.launched is None or known.launched.variables or known.launched.kind != "sms":
+        launched = None if known is None else known.launched
+        if launched is None or launched.variables or launched.texts or launched.kind != "sms":
             return ""
-        return known.launched.text
+        return launched.text
 
     async def _conclude(
         self, looks: HistoryLooks, spoken: Spoken, intent: Intent, finding: Finding, rows: dict[str, HistoryRow]

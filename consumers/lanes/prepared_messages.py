@@ -24,15 +24,15 @@ class PreparedMessages:
     def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns) -> None:
         self._vendors = vendors
         self._campaigns = campaigns
-        self._prepared: dict[tuple[str, str], object] = {}
+        self._prepared: dict[tuple[str, str, int], object] = {}
 
     def of(self, send: Send) -> tuple[object, Values | None]:
         """(what the vendor prepared for the driver, each recipient's values if their texts differ)."""
         texts = send.texts
         if texts is not None and (text := texts.text) is not None:
-            message, _ = self._message(send.campaign, send.account)
+            message, _ = self._message(send.campaign, send.account, send.variant)
             return self._vendors[send.account].prepare(msgspec.structs.replace(message, text=text)), None
-        key = (send.campaign, send.account)
+        key = (send.campaign, send.account, send.variant)
         if key not in self._prepared:
             message, template = self._message(*key)
             vendor = self._vendors[send.account]
@@ -44,14 +44,15 @@ class PreparedMessages:
     def personal(self, campaign: str, account: str, values: BatchValues) -> Personal:
         """The texts of a batch as this account sends them. Raises ValueError if they do not fit the campaign."""
         vendor = self._vendors[account]
-        _, template = self._message(campaign, account)
+        _, template = self._message(campaign, account, 0)
         return Personal(values, template.of(values.names), vendor.split, vendor.variable_limits)
 
-    def _message(self, campaign: str, account: str) -> tuple[Message, Template]:
+    def _message(self, campaign: str, account: str, variant: int) -> tuple[Message, Template]:
         known = self._campaigns.get(campaign)
         assert known is not None
         assert known.launched is not None
         launched = known.launched
-        template = parse(launched.text) if launched.variables else Template((launched.text,))
+        text = launched.texts[variant] if launched.texts else launched.text
+        template = parse(text) if launched.variables else Template((text,))
         options = options_for(account, launched.options)
-        return Message(text=launched.text, options=options, kind=launched.kind), template
+        return Message(text=text, options=options, kind=launched.kind), template

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from dispatcher.core.drafts import Draft
-from dispatcher.core.schedule.holds import Hold, Schedule
+from dispatcher.core.schedule.holds import HALTED, Hold, Schedule
 from dispatcher.core.schedule.hours import ALWAYS, Hours
+from dispatcher.core.waves.state import WaveState
 from schemas.records import (
     AnyRecord,
     Approved,
@@ -30,6 +31,8 @@ from schemas.records import (
     StartFailed,
     Stopped,
     SuppressionSnapshotAt,
+    TextDecided,
+    WaveDecided,
     Weighed,
 )
 
@@ -71,6 +74,7 @@ class Campaign:
         "launched",
         "launched_offset",
         "revision",
+        "waves",
         "weighed",
     )
 
@@ -84,6 +88,7 @@ class Campaign:
         self.weighed: Weighed | None = None
         self.hours_changed: HoursChanged | None = None
         self._schedule: Schedule | None = None
+        self.waves = WaveState()
         self.draft: Draft | None = None
         self.revision = ""
         self.cancelled_by = ""
@@ -132,7 +137,7 @@ class Campaign:
 
     def held(self, now_ms: int) -> Hold | None:
         """What holds it now, other than a person who paused or cancelled it; None: nothing, or it is not launched."""
-        return self.schedule.hold(now_ms)
+        return HALTED if self.waves.halted is not None else self.schedule.hold(now_ms)
 
     def sends_at(self, now_ms: int) -> bool:
         """Whether lanes may send for it at this moment of the wall clock."""
@@ -147,6 +152,7 @@ def campaign_of(launched: Launched, controls: Iterable[Control]) -> Campaign:
     """One campaign whose launch counts, under these controls; the last of each word counts, in any order of words."""
     campaigns, campaign = Campaigns(), Campaign(launched.campaign)
     campaign.launched = launched
+    campaign.waves.launched(launched)
     campaigns.by_id[campaign.id] = campaign
     for record in controls:
         campaigns.apply(0, record)
@@ -178,6 +184,7 @@ class Campaigns:
                     return None
                 campaign.launched, campaign.draft = record, None
                 campaign.launched_offset = offset
+                campaign.waves.launched(record)
             case Drafted():
                 campaign = self._at(record.campaign)
                 campaign.revision = record.revision
@@ -210,6 +217,10 @@ class Campaigns:
                 self._at(record.campaign).weighed = record
             case HoursChanged():
                 self._at(record.campaign).hours_changed = record
+            case WaveDecided():
+                self._at(record.campaign).waves.decided(record)
+            case TextDecided():
+                self._at(record.campaign).waves.text_decided(record)
             case CheckpointAt():
                 self.checkpoints[record.partition] = record.offset
                 return None

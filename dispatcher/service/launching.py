@@ -36,6 +36,9 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     of them. `kind` is sms, wap (the text is `title#URL`) or mms (the text is the title, `frames` the folder of its
     files, uploaded right before the commit).
 
+    `waves` ("1 %, 10 %, rest") are sent and judged one after the other; each waits for reports for `wave_wait` ("2 h")
+    at most. `more_texts` are compared with `text` on the waves before the last one, which gets the one that is decided.
+
     `weight` is its share of an account relative to other campaigns, 1 if None; `urgent` puts it before campaigns that
     are not urgent. `unknown` is the policy for messages that the vendor may or may not have taken: `hold` never texts
     a recipient twice, `resend` may.
@@ -82,3 +85,6 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     days: str = ""
     at_closing: str = "pause"
     follows: Follows | None = None
+    waves: str = ""
+    wave_wait: str = ""
+    more_texts: Sequence[str] = ()

@@ -32,8 +32,11 @@ INTERRUPTED = 130
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
     "--text",
+    "texts",
     required=True,
-    help="What every recipient gets. {NAME} stands for what their row has in column NAME; {{ and }} are braces.",
+    multiple=True,
+    help="What every recipient gets. {NAME} stands for what their row has in column NAME; {{ and }} are braces. "
+    "Several texts are compared on the first waves (--waves), and the rest gets the one that you decide.",
 )
 @click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
@@ -115,6 +118,15 @@ INTERRUPTED = 130
     metavar="FOLDER",
     help="The files of a multimedia message, named by frame: 1.jpg, 1.txt, 2@12s.jpg (shown 12 s), 2.mid, …",
 )
+@click.option(
+    "--waves",
+    default="",
+    metavar='"1 %, 10 %, rest"',
+    help="Send to a few first: every wave is judged by its failures, unknown results and opt-outs before the next.",
+)
+@click.option(
+    "--wave-wait", default="", metavar="TIME", help="How long a wave waits for 90 % of its reports; default 2 h."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask; refused where the balance is too low.")
 @click.option(
@@ -124,7 +136,7 @@ INTERRUPTED = 130
 @json_option
 def launch_command(
     files: tuple[str, ...],
-    text: str,
+    texts: tuple[str, ...],
     route: str,
     campaign: str | None,
     name: str,
@@ -147,6 +159,8 @@ def launch_command(
     extno: str,
     kind: str,
     frames: str | None,
+    waves: str,
+    wave_wait: str,
     dry_run: bool,
     yes: bool,
     even_if_short: bool,
@@ -168,17 +182,19 @@ def launch_command(
           --text "【Shop】Dear {name}, order {order} is on its way"
       dispatcher campaign launch north.csv south.xlsx --exclude staff.txt --exclude-campaign may:delivered \\
           --text "【Shop】Last day of the sale" --route spring
+      dispatcher campaign launch may.csv --text "【Shop】Sale from 8 to 10" --route spring --waves "1 %, 10 %, rest"
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
     from dispatcher.service.launching import LaunchRequest
     from producers.lists.reader.process import start_early
 
-    check_typed(text, name)
+    check_typed(*texts, name)
     start_early()
     request = LaunchRequest(
         numbers=files[0],
         more_lists=files[1:],
-        text=text,
+        text=texts[0],
+        more_texts=texts[1:],
         route=[account.strip() for account in route.split(",") if account.strip()],
         id=campaign,
         name=name,
@@ -201,6 +217,8 @@ def launch_command(
         extno=extno,
         kind=kind,
         frames=frames,
+        waves=waves,
+        wave_wait=wave_wait,
     )
 
     async def prepared(session: Session, progress: Report) -> PreparedLaunch:

@@ -30,6 +30,7 @@ from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
 from producers.launch.plan import AccountPlan, LaunchCounts, Plan
 from producers.launch.prepare import PreparedLaunch, judged_again, overtaken
+from producers.launch.steps import as_waves, variant_of
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
 from schemas.codec import encode
@@ -207,6 +208,7 @@ async def _append_jobs(
     """The jobs of every account, numbered from 0 and in that order: one append after the other."""
     campaign = prepared.definition.campaign
     jobs: dict[str, list[Job]] = defaultdict(list)
+    groups = prepared.route_split.group_of_batch
     for part in prepared.route_split.parts:
         place, mine = located[part.batch], jobs[part.account]
         mine.append(
@@ -221,6 +223,8 @@ async def _append_jobs(
                 sha256=place.sha256,
                 start=part.start,
                 count=part.count,
+                wave=groups[part.batch].wave if groups else 0,
+                variant=variant_of(groups[part.batch]) if groups else 0,
             )
         )
     for account, mine in jobs.items():
@@ -259,7 +263,7 @@ async def _text(prepared: PreparedLaunch) -> str:
 
 
 def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
-    definition = prepared.definition
+    definition, split = prepared.definition, prepared.route_split
     return Launched(
         **prepared.plan.fields(),
         attempt=attempt,
@@ -281,6 +285,9 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         at_closing=definition.at_closing,
         lists=tuple(each.source for each in prepared.plan.lists),
         follows=definition.follows,
+        waves=as_waves(split.groups, split.group_of_batch) if split.groups else (),
+        wave_wait_ms=definition.steps.wait_ms,
+        texts=definition.steps.texts,
         revision=prepared.draft.revision if prepared.draft else "",
         approved_by=prepared.draft.approved_by if prepared.draft else "",
         test_of=prepared.test_of,
@@ -356,6 +363,8 @@ def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
         ("another class", (earlier.campaign_class or "marketing") != definition.campaign_class),
         ("other terms at closing time", earlier.at_closing != definition.at_closing),
         ("another part of a campaign", earlier.follows != definition.follows),
+        ("other texts to compare", earlier.texts != definition.steps.texts),
+        ("other waves", len(earlier.waves) != (len(definition.steps.shares) + 1 if definition.steps.several else 0)),
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]

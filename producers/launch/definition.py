@@ -27,6 +27,7 @@ from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from producers.launch.sending_hours import read_terms
+from producers.launch.steps import ONE_STEP, Steps, read_steps
 from producers.segments.campaign_parts import CampaignPart, campaign_parts
 from schemas.records import AtClosing, CampaignClass, Follows, MessageKind, UnknownPolicy
 
@@ -69,6 +70,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     at_closing: AtClosing = "pause"
     exclude_campaigns: tuple[CampaignPart, ...] = ()
     follows: Follows | None = None
+    steps: Steps = ONE_STEP
 
     def sent_as(self) -> bytes:
         """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
@@ -81,6 +83,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         when = (self.campaign_class, self.asked_hours.spans, self.at_closing)
         if when != ("marketing", ALWAYS.spans, "pause"):
             parts += when
+        if self.steps.several:
+            parts.append(["waves", self.steps.waves, self.steps.wait_ms, list(self.steps.texts)])
         if self.exclude_campaigns:
             parts.append(["exclude", sorted(each.text for each in self.exclude_campaigns)])
         if self.follows is not None:
@@ -109,7 +113,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
-    terms = read_terms(request)
+    terms, steps = read_terms(request), read_steps(request)
     accounts = _route(config, request.route)
     _check_kind(kind, accounts, frames)
     template = _template(request.text)
@@ -125,12 +129,19 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         [(account, vendor)] = accounts.items()
         check_frames(account, vendor, files)
         options[f"{account}.{TITLE_OPTION}"] = template.plain
+    compared = [_template(text) for text in steps.texts]
+    if any(each.slots for each in compared):
+        raise TextError(
+            "texts that are compared cannot have placeholders. Leave {…} out, or write {{ and }} to send braces."
+        )
+    steps = msgspec.structs.replace(steps, texts=tuple(each.plain for each in compared))
     for account, vendor in accounts.items():
         mine = options_for(account, options)
         if template.slots:
             check_template(account, vendor, template, mine)
-        else:
-            check_text(account, vendor, _message(account, template.plain, options, cast("MessageKind", kind)))
+            continue
+        for text in steps.texts or (template.plain,):
+            check_text(account, vendor, _message(account, text, options, cast("MessageKind", kind)))
     return Definition(
         campaign=campaign or new_id(name, now),
         name=name or campaign or "",
@@ -150,6 +161,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         at_closing=terms.at_closing,
         exclude_campaigns=campaign_parts(request.exclude_campaigns),
         follows=request.follows,
+        steps=steps,
     )
 
 

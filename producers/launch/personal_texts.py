@@ -49,26 +49,36 @@ class PersonalRows:
         self._lengths.append(judged.lengths)
         self._hashes.append(judged.hashes)
 
-    def of(self, recipients: Rows, batch_limits: Sequence[VariableLimits] = ()) -> tuple[PersonalTexts, Rows]:
+    def of(
+        self,
+        recipients: Rows,
+        batch_limits: Sequence[VariableLimits] = (),
+        *,
+        groups: NDArray[np.uint8] | None = None,
+    ) -> tuple[PersonalTexts, Rows]:
         """(the texts of these recipients, the recipients in the texts' order).
 
-        `batch_limits`: what the accounts of the route take in a request of many texts.
+        `batch_limits`: what the accounts of the route take in a request of many texts. `groups`: each recipient's;
+        recipients of one group stay together, the lowest first, and no batch has recipients of two.
         """
         rows = recipients.rows(0, len(recipients))
         first = _first_alike(np.concatenate(self._hashes)[rows])
         alone = self._holding({separator for limits in batch_limits for separator in limits.separators})[rows]
-        keys = (first, alone, first // ROOM)
-        order = np.lexsort(keys) if alone.any() else np.argsort(first, kind="stable")
+        of_groups = np.zeros(len(rows), np.uint8) if groups is None else groups
+        keys = (first, alone, first // ROOM, of_groups)
+        order = np.lexsort(keys) if alone.any() or groups is not None else np.argsort(first, kind="stable")
         lengths = np.concatenate(self._lengths)
-        personal_texts = PersonalTexts(self._template, self._table(), lengths, rows[order], first[order], alone[order])
+        personal_texts = PersonalTexts(
+            self._template, self._table(), lengths, rows[order], first[order], alone[order], of_groups[order]
+        )
         packed: Packed = recipients.packed[order]
         return personal_texts, Rows(packed, recipients.abroad)
 
     def in_list_order(self, recipients: Rows) -> PersonalTexts:
         """The texts of these recipients, in the list's order."""
         rows, lengths = recipients.rows(0, len(recipients)), np.concatenate(self._lengths)
-        alone = np.zeros(len(rows), np.bool_)
-        return PersonalTexts(self._template, self._table(), lengths, rows, np.arange(len(rows)), alone)
+        alone, groups = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.uint8)
+        return PersonalTexts(self._template, self._table(), lengths, rows, np.arange(len(rows)), alone, groups)
 
     def given(self, separated: Separated) -> Iterator[bytes]:
         """The values of the rows that `Separated.given` has, in the list's order, as bytes."""
@@ -112,17 +122,20 @@ class PersonalTexts:
         rows: NDArray[np.int64],
         texts: NDArray[np.int64],
         alone: NDArray[np.bool_],
+        groups: NDArray[np.uint8],
     ) -> None:
         """`rows`: each recipient's row of `values` and `lengths`. `texts`: equal for those who get the same. `alone`:
-        whose values no request of many texts carries.
+        whose values no request of many texts carries. `groups`: whose recipients share no batch with others.
         """
         self.template: Final = template
         self._values: Final = values
         self._rows: Final = rows
         self._lengths: Final = lengths[rows]
-        changes = np.diff(texts) != 0
-        self._ends: Final = np.append(np.flatnonzero(changes) + 1, len(texts))
-        self._batch_ends: Final = np.append(np.flatnonzero(changes & alone[1:] | np.diff(alone)) + 1, len(texts))
+        changes, group_changes = np.diff(texts) != 0, np.diff(groups) != 0
+        self._ends: Final = np.append(np.flatnonzero(changes | group_changes) + 1, len(texts))
+        batch_changes = changes & alone[1:] | np.diff(alone) | group_changes
+        self._batch_ends: Final = np.append(np.flatnonzero(batch_changes) + 1, len(texts))
+        self._group_ends: Final = np.append(np.flatnonzero(group_changes) + 1, len(texts))
 
     # --- what to show ------------------------------------------------------------------------------------------------
 
@@ -199,7 +212,7 @@ class PersonalTexts:
     # --- what is written ---------------------------------------------------------------------------------------------
 
     def batch_sizes(self) -> list[int]:
-        """The sizes of the batches, each with its values within BYTES_MAX."""
+        """The sizes of the batches, each with its values within BYTES_MAX, and of one group."""
         size = np.full(len(self._lengths), _MOBILE_BYTES, np.int64)
         for column in self._values.iter_columns():
             size += column.str.len_bytes().to_numpy().astype(np.int64)[self._rows] + _ENTRY_BYTES
@@ -208,7 +221,8 @@ class PersonalTexts:
         start = 0
         while start < len(size):
             fitting = int(np.searchsorted(before, before[start] + BYTES_MAX - _SPARE_BYTES, side="right")) - 1
-            sizes.append(min(max(fitting - start, 1), RECIPIENTS_MAX, len(size) - start))
+            group_end = int(self._group_ends[np.searchsorted(self._group_ends, start, side="right")])
+            sizes.append(min(max(fitting - start, 1), RECIPIENTS_MAX, group_end - start))
             start += sizes[-1]
         return sizes
 

@@ -186,13 +186,30 @@ class LaunchCounts(msgspec.Struct, frozen=True, kw_only=True):
         return {name: getattr(self, name) for name in LaunchCounts.__struct_fields__}
 
 
+class PlannedWave(msgspec.Struct, frozen=True, kw_only=True):
+    """One wave: `texts` has how many recipients get each text; empty for the last one if its text is decided later."""
+
+    wave: int
+    recipients: int
+    texts: tuple[int, ...] = ()
+
+
+class PlannedWaves(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign's waves; each waits `wait_s` for its reports at most. `texts`: those that are compared."""
+
+    waves: tuple[PlannedWave, ...]
+    wait_s: int
+    texts: tuple[str, ...] = ()
+
+
 class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
     `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), sending hours
-    included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `text` is the text
-    as it will leave; for a personalised campaign it is "", `samples` are a few texts, `longest`
-    is the longest and `text_chars` its length. `lists`: each of several lists; `source` then names all of them.
+    included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `waves`: None if
+    it is sent in one go; the waits between them are in no finish time. `text` is the text as it will leave; for a
+    personalised campaign it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    `lists`: each of several lists; `source` then names all of them.
     `cost_micro_yuan` is what the accounts with prices cost together, None if none has some; `unpriced` are the accounts
     without.
     """
@@ -213,6 +230,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     accounts: tuple[AccountPlan, ...]
     carriers: dict[str, int] = {}
     content: tuple[ContentFinding, ...] = ()
+    waves: PlannedWaves | None = None
     notes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     longest: str = ""
@@ -343,6 +361,7 @@ def make_plan(
     counts: RowCounts,
     batches: int,
     carriers: Mapping[Carrier, int],
+    waves: PlannedWaves | None = None,
     accounts: tuple[AccountPlan, ...],
     now_ms: int,
     notes: tuple[str, ...],
@@ -377,6 +396,7 @@ def make_plan(
         accounts=accounts,
         carriers={carrier.word: count for carrier, count in carriers.items()},
         content=content,
+        waves=waves,
         notes=notes,
         lists=lists,
         samples=texts.samples,

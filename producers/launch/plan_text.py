@@ -10,8 +10,9 @@ from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.money.prices import CarrierCost
 from dispatcher.core.numbers import ADVICE
+from dispatcher.core.waves.plan import label
 from dispatcher.wording import clock, counted, duration, listed
-from producers.launch.plan import AccountPlan, OneList, Plan
+from producers.launch.plan import AccountPlan, OneList, Plan, PlannedWaves
 
 WHOLE_CHARS_MAX: Final = 300
 HEAD_CHARS: Final = 200
@@ -44,6 +45,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield _line("" if index else "preview", _shown(sample))
     if plan.longest and plan.longest not in plan.samples:
         yield _line("longest", _shown(plan.longest))
+    if plan.waves is not None:
+        yield from _waves(plan.waves)
     yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
     yield _line("finish", _finish(plan))
     for account in plan.accounts:
@@ -53,6 +56,21 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from _content(finding, alone=len(plan.accounts) == 1)
     for note in plan.notes:
         yield _line("note", note)
+
+
+def _waves(planned: PlannedWaves) -> Iterator[str]:
+    for index, text in enumerate(planned.texts):
+        yield _line("" if index else "compared", f"{label(index)}: {_shown(_cut(text))}")
+    for wave in planned.waves:
+        shares = ", ".join(f"{count:,} get {label(index)}" for index, count in enumerate(wave.texts))
+        if planned.texts and not wave.texts:
+            shares = "with the text that is decided then"
+        yield _line(
+            "" if wave.wave > 1 else "waves", f"{wave.wave}: {counted(wave.recipients, 'recipient')} {shares}".rstrip()
+        )
+    yield _line(
+        "", f"each waits for 90 % of its reports, {duration(planned.wait_s)} at most; no finish time counts that"
+    )
 
 
 def _list(origin: OneList | Plan, rows: str) -> Iterator[str]:

@@ -16,8 +16,10 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.content.judge import ContentFinding
 from dispatcher.core.flow.forecast import Load
+from dispatcher.core.messages.text import units
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.core.schedule.hours import ALWAYS
+from dispatcher.core.waves.plan import Group
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
@@ -48,6 +50,7 @@ from producers.launch.plan import (
     shares,
 )
 from producers.launch.route_split import Slice, batch_sizes, split_route
+from producers.launch.steps import group_of_batches, grouped, planned_waves
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
@@ -61,7 +64,8 @@ _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_
 class RouteSplit(msgspec.Struct, frozen=True):
     """Which account sends what. `sizes` of batches, `recipients` in their order, `personal_texts` if personalised.
 
-    `carriers` has each recipient's carrier, in the same order.
+    `carriers` has each recipient's carrier, in the same order. `groups`: of its waves and texts, in the order of
+    sending; `group_of_batch` has each batch's. Both are empty if it is sent in one go.
     """
 
     sizes: list[int]
@@ -71,6 +75,8 @@ class RouteSplit(msgspec.Struct, frozen=True):
     carriers: NDArray[np.uint8]
     personal_texts: PersonalTexts | None
     texts: Texts
+    groups: tuple[Group, ...] = ()
+    group_of_batch: tuple[Group, ...] = ()
 
 
 class DraftOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +177,7 @@ async def prepare(
             counts=intake.all_counts,
             batches=len(route_split.sizes),
             carriers=count_carriers(route_split.carriers),
+            waves=planned_waves(definition.steps, route_split.groups),
             accounts=(
                 await _with_balances(session, definition, route_split, views, create=create)
                 if ask_balance
@@ -304,6 +311,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
         batches=len(route_split.sizes),
         carriers=count_carriers(route_split.carriers),
         content=plan.content,
+        waves=planned_waves(prepared.definition.steps, route_split.groups),
         accounts=tuple(
             msgspec.structs.replace(
                 account,
@@ -351,22 +359,31 @@ def _route_split(definition: Definition, intake: Intake, overrides: Overrides) -
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
     recipients, personal_texts = intake.separated.recipients, None
+    steps = grouped(definition.steps, definition.campaign, recipients) if definition.steps.several else None
+    groups = steps.groups if steps is not None else ()
     if intake.personal_texts is not None:
         batch_limits = [vendor.variable_limits for vendor in definition.accounts.values()]
         personal_texts, recipients = intake.personal_texts.of(
-            recipients, [limits for limits in batch_limits if limits is not None]
+            recipients,
+            [limits for limits in batch_limits if limits is not None],
+            groups=None if steps is None else steps.of,
         )
         sizes = personal_texts.batch_sizes()
     else:
         least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
-        sizes = batch_sizes(intake.counts.recipients, least)
-    texts: Texts = personal_texts or OneText(definition.text)
+        together = [group.recipients for group in groups] or [intake.counts.recipients]
+        sizes = [size for count in together for size in batch_sizes(count, least)]
+        recipients = recipients if steps is None else steps.in_order(recipients)
+    longest = max(definition.steps.texts or (definition.text,), key=units)
+    texts: Texts = personal_texts or OneText(longest)
     parts = split_route(sizes, shares(definition.accounts, texts))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
     if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
         accounts = with_costs(accounts, definition.accounts, texts, parts, recipients)
-    return RouteSplit(sizes, parts, accounts, recipients, _carriers(recipients, overrides), personal_texts, texts)
+    of_batches = tuple(group_of_batches(sizes, groups)) if groups else ()
+    carriers = _carriers(recipients, overrides)
+    return RouteSplit(sizes, parts, accounts, recipients, carriers, personal_texts, texts, groups, of_batches)
 
 
 def _carriers(recipients: Rows, overrides: Overrides) -> NDArray[np.uint8]:

@@ -32,6 +32,7 @@ from schemas.records.campaigns import (
     Drafted,
     DraftList,
     DraftPlaces,
+    Finding,
     Flowed,
     Follows,
     HoursChanged,
@@ -41,11 +42,14 @@ from schemas.records.campaigns import (
     Scheduled,
     StartFailed,
     Stopped,
+    TextDecided,
+    Wave,
+    WaveDecided,
     Weighed,
     control_key,
 )
 from schemas.records.carriers import CarrierLearnt
-from schemas.records.inbox import Checked, Decided, Job
+from schemas.records.inbox import DECIDED_LATER, Checked, Decided, Job
 from schemas.records.journal import (
     BalanceTold,
     Checkpoint,
@@ -63,6 +67,7 @@ from schemas.records.journal import (
 from schemas.records.suppression import Suppression, SuppressionOrigin, SuppressionSnapshot, SuppressionSnapshotAt
 
 __all__ = [
+    "DECIDED_LATER",
     "AnyRecord",
     "Approved",
     "AtClosing",
@@ -83,6 +88,7 @@ __all__ = [
     "DraftPlaces",
     "Drafted",
     "Effect",
+    "Finding",
     "Finished",
     "Flowed",
     "Follows",
@@ -117,7 +123,10 @@ __all__ = [
     "SuppressionSnapshotAt",
     "SuppressionSource",
     "Taken",
+    "TextDecided",
     "UnknownPolicy",
+    "Wave",
+    "WaveDecided",
     "Weighed",
     "Why",
     "control_key",
@@ -131,6 +140,8 @@ AnyRecord = (
     | StartFailed
     | Flowed
     | HoursChanged
+    | WaveDecided
+    | TextDecided
     | Cancelled
     | Closed
     | Weighed

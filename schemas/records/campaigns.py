@@ -42,6 +42,17 @@ class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     classes: tuple[str, ...] = ()
 
 
+class Wave(msgspec.Struct, frozen=True, array_like=True):
+    """One wave of a campaign: its recipients, and how many batches each of its texts has.
+
+    The batches of a campaign are numbered wave by wave, in a wave text by text. The last wave of a campaign with
+    several texts has one entry: its text is decided later.
+    """
+
+    recipients: int
+    batches: tuple[int, ...]
+
+
 class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
 
@@ -57,6 +68,11 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     draft. `test_of`: this is a test of that draft.
     `lists`: the names of its lists if several were launched together. `follows`: it is a follow-up; then `fingerprint`
     covers this instead of the list.
+    `lists`: the names of its lists if several were launched together.
+
+    `waves`, if there are several: each is sent when those before it were released (dispatcher/core/waves); a wave waits
+    for its reports for `wave_wait_ms` at most. `texts`, if there are several: those that are compared; `text` is the
+    first one.
     """
 
     campaign: str
@@ -90,6 +106,9 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     test_of: str = ""
     lists: tuple[str, ...] = ()
     follows: Follows | None = None
+    waves: tuple[Wave, ...] = ()
+    wave_wait_ms: int = 0
+    texts: tuple[str, ...] = ()
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
@@ -233,7 +252,66 @@ class HoursChanged(Record, frozen=True, kw_only=True, tag="hours-changed"):
     by: str
 
 
-Control = Flowed | Cancelled | Closed | Weighed | HoursChanged
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The strongest evidence that one statistic of a campaign has risen, on one account ("": on all).
+
+    `events` were seen in the first `trials` recipients (requests, for `unknown`) since wave `since_wave` began;
+    `learnt_ppm` is the expected share of them in parts per million. `odds`: how many times likelier this is with a
+    raised rate; the campaign is halted at `halts_at`.
+    """
+
+    statistic: Literal["failures", "unknown", "opt-outs"]
+    account: str = ""
+    since_wave: int
+    trials: int
+    events: int
+    learnt_ppm: int
+    odds: int
+    halts_at: int
+
+    @property
+    def halts(self) -> bool:
+        """Whether this halts the campaign."""
+        return self.odds >= self.halts_at
+
+
+class WaveDecided(Record, frozen=True, kw_only=True, tag="wave-decided"):
+    """A wave was judged: the next one is sent (`released`), or the campaign is `halted`.
+
+    key `ID!wave!N!released` or `ID!wave!N!halted` if the conductor judged, `ID!wave!N!person` if a person did. A
+    person's word outranks the conductor's, and its halt its release, so the order of the records does not matter.
+    `why`: covered (by reports), waited (long enough for them), or found; "" from a person. `settled` of the wave's
+    `recipients` had a final report or refusal then.
+    """
+
+    campaign: str
+    wave: int
+    verdict: Literal["released", "halted"]
+    at_ms: int
+    by: str
+    by_person: bool = False
+    why: Literal["covered", "waited", "found", ""] = ""
+    recipients: int = 0
+    settled: int = 0
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The last part of its key."""
+        return f"wave!{self.wave}!{'person' if self.by_person else self.verdict}"
+
+
+class TextDecided(Record, frozen=True, kw_only=True, tag="text-decided"):
+    """Of several texts this one (its index in `Launched.texts`) is sent to the last wave. key `ID!text`."""
+
+    word: ClassVar[str] = "text"
+    campaign: str
+    variant: int
+    at_ms: int
+    by: str
+
+
+Control = Flowed | Cancelled | Closed | Weighed | HoursChanged | WaveDecided | TextDecided
 """What was decided of a campaign after its launch. The key on the log is `control_key`."""
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from schemas.records.base import Record, ResolvedAs
+
+DECIDED_LATER: Final = -1
+"""The variant of recipients whose text is decided after the launch."""
 
 
 class Job(Record, frozen=True, kw_only=True, tag="job"):
@@ -10,6 +15,9 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
 
     `number` counts the jobs of one (attempt, account) from 0 without gaps: a lane takes each number once, in order,
     so a record appended twice is ignored. The batch lies at (`partition`, `offset`) of `recipients`.
+
+    `wave`: it waits until this wave is released; 0: the campaign has no waves. `variant`: the index of its text in
+    `Launched.texts`; DECIDED_LATER: what TextDecided says.
     """
 
     campaign: str
@@ -22,6 +30,8 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
     sha256: bytes
     start: int
     count: int
+    wave: int = 0
+    variant: int = 0
 
 
 class Checked(Record, frozen=True, kw_only=True, tag="checked"):

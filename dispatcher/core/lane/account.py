@@ -74,6 +74,8 @@ class AccountLane:
         for name, work in self.work.items():
             campaign = self.campaigns.get(name)
             if work and campaign is not None and campaign.sends_at(now_ms):
+                if not work.is_released(campaign.waves.released):
+                    continue
                 yield campaign, work
 
     def released_s(self, now_s: float, now_ms: int) -> float:
@@ -165,7 +167,7 @@ class AccountLane:
         """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send."""
         heads = {}
         for campaign, work in self.active(now_ms):
-            piece = work.head(now_s, loaded)
+            piece = work.head(now_s, loaded, campaign.waves.released)
             if piece is not None:
                 heads[campaign.id] = (campaign, work, piece)
         if not heads:

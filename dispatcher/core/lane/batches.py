@@ -39,8 +39,8 @@ class Batches:
 
     def wanted(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Fetch]:
         """Ask for the batches that the lane's next chunks come from."""
-        for _, work in lane.active(now_ms):
-            for piece in work.wanted(now_s, PREFETCH_CHUNKS * lane.spec.numbers_max):
+        for campaign, work in lane.active(now_ms):
+            for piece in work.wanted(now_s, PREFETCH_CHUNKS * lane.spec.numbers_max, campaign.waves.released):
                 offset = piece.job_offset
                 if offset in self.loaded or offset in self._loading or self._again_s.get(offset, 0.0) > now_s:
                     continue

@@ -43,7 +43,8 @@ class Send(msgspec.Struct, frozen=True):
     """Build this chunk's request, connect, call `Owner.may_write` right before the first byte; then `Owner.answered`.
 
     A link calls `Owner.grant` for the messages that it has room for, and `Owner.runs_answered` at the end. What must
-    wait is asked for again after its Go. `texts`: the texts of the recipients, if the campaign is personalised.
+    wait is asked for again after its Go. `texts`: the texts of the recipients, if the campaign is personalised;
+    `variant`: the index of their text, if it has several.
     """
 
     intent: int
@@ -52,6 +53,7 @@ class Send(msgspec.Struct, frozen=True):
     numbers: memoryview
     count: int
     texts: ChunkTexts | None = None
+    variant: int = 0
 
 
 class Go(msgspec.Struct, frozen=True):

@@ -76,7 +76,8 @@ class NextSends:
             if len(lane.sending) >= lane.requests_max:
                 return
             chunk = lane.goes(ready, now_s).chunk
-            yield Send(chunk.intent, lane.spec.account, chunk.campaign, ready.numbers, chunk.count, ready.texts)
+            of = (chunk.intent, lane.spec.account, chunk.campaign)
+            yield Send(*of, ready.numbers, chunk.count, ready.texts, ready.variant)
 
     def _let_go(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
         """Wake the requests at the gate that may not be written any more, and the one that has a place."""

@@ -425,7 +425,8 @@ class Owner:
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent
         text, asked_s, ttl_s = (proposal.numbers, proposal.texts), proposal.asked_s, proposal.ttl_s
-        lane.ready.append(Ready(chunk, proposal.parts, *text, asked_s, ttl_s, now_s, urgent))
+        variant = 0 if campaign is None else campaign.waves.variant(proposal.piece.job.variant)
+        lane.ready.append(Ready(chunk, proposal.parts, *text, asked_s, ttl_s, now_s, urgent, variant))
 
     def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
         if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:

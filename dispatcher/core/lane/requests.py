@@ -32,7 +32,7 @@ class Proposal(msgspec.Struct):
 
 
 class Ready(msgspec.Struct):
-    """An intent read back as valid (at `read_s`), not yet handed to the driver."""
+    """An intent read back as valid (at `read_s`), not yet handed to the driver. `variant`: the index of its text."""
 
     chunk: Chunk
     parts: int
@@ -42,6 +42,7 @@ class Ready(msgspec.Struct):
     ttl_s: float
     read_s: float
     urgent: bool
+    variant: int = 0
 
     @property
     def deadline_s(self) -> float:

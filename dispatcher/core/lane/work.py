@@ -73,12 +73,16 @@ class CampaignWork:
         end = piece.start + piece.count
         self.returned.append(Piece(job_offset, job, piece.start, end, piece.attempt, piece.strikes, wait))
 
-    def head(self, now_s: float, loaded: dict[int, Batch]) -> Piece | None:
-        """The piece to cut the next chunk from, if it is due and its batch is loaded."""
+    def is_released(self, wave: int) -> bool:
+        """Whether something of it may be sent if the waves up to this one may. Jobs are in the order of waves."""
+        return bool(self.returned) or (bool(self.fresh) and self.fresh[0].job.wave <= wave)
+
+    def head(self, now_s: float, loaded: dict[int, Batch], wave: int) -> Piece | None:
+        """The piece to cut the next chunk from, if it is due, of these waves, and its batch is loaded."""
         for piece in self.returned:
-            if piece.not_before_s <= now_s and piece.job_offset in loaded:
+            if piece.not_before_s <= now_s and piece.job_offset in loaded and piece.job.wave <= wave:
                 return piece
-        if self.fresh and self.fresh[0].job_offset in loaded:
+        if self.fresh and self.fresh[0].job_offset in loaded and self.fresh[0].job.wave <= wave:
             return self.fresh[0]
         return None
 
@@ -100,8 +104,8 @@ class CampaignWork:
         else:
             self.fresh.appendleft(piece)
 
-    def wanted(self, now_s: float, recipients: int) -> Iterator[Piece]:
-        """The pieces whose batches are needed for this many next recipients."""
+    def wanted(self, now_s: float, recipients: int, wave: int) -> Iterator[Piece]:
+        """The pieces of these waves whose batches are needed for this many next recipients."""
         for piece in self.returned:
             if piece.not_before_s <= now_s:
                 yield piece
@@ -109,6 +113,8 @@ class CampaignWork:
                 if recipients <= 0:
                     return
         for piece in self.fresh:
+            if piece.job.wave > wave:
+                return
             yield piece
             recipients -= piece.end - piece.start
             if recipients <= 0:

@@ -13,11 +13,12 @@ import msgspec
 from dispatcher.core.schedule.hours import END_OF_TIME_MS, Hours
 from schemas.records import AtClosing
 
-HoldWhy = Literal["hours", "closing"]
+HoldWhy = Literal["hours", "closing", "halted"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
     "closing": "its sending hours ended before everything was sent, and the rest waits until it is resumed",
+    "halted": "a wave was judged to be bad, and the rest waits until a person releases it",
 }
 """Every reason of a hold, as a sentence about the campaign."""
 
@@ -27,6 +28,9 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 
     why: HoldWhy
     until_ms: int = 0
+
+
+HALTED: Final = Hold("halted")
 
 
 class Schedule:

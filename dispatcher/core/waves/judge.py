@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.waves.learnt import OPT_OUTS, UNKNOWN, UNLEARNT
 from dispatcher.core.waves.sequential import Learnt, Peak, highest
+from schemas.records import Finding
 
 Statistic = Literal["failures", "unknown", "opt-outs"]
 
@@ -42,29 +43,6 @@ class SentRequests(msgspec.Struct, frozen=True):
     recipients: NDArray[np.int64]
     failed: NDArray[np.int64]
     unknown: NDArray[np.int64]
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """The strongest evidence of one statistic on one account ("": on all).
-
-    `events` were seen in the first `trials` recipients (requests, for `unknown`) since wave `since_wave` began;
-    `learnt` is the expected share of them in parts per million. `odds`: how many times likelier this is with a raised
-    rate; the campaign is halted at `halts_at`.
-    """
-
-    statistic: Statistic
-    account: str
-    since_wave: int
-    trials: int
-    events: int
-    learnt_ppm: int
-    odds: int
-    halts_at: int
-
-    @property
-    def halts(self) -> bool:
-        """Whether this halts the campaign."""
-        return self.odds >= self.halts_at
 
 
 class WaveProgress(msgspec.Struct, frozen=True):
