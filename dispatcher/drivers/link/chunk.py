@@ -1,7 +1,7 @@
 """A chunk in the hands of one connection: asks its gate, sends as much as the window takes, and knows its end. No I/O.
 
-Its frames leave in order. A part that the gateway did not take, of a recipient who has another part already, leaves
-again before anything new does. Each grant of the gate is answered when its last frame is.
+Its frames leave in order. What came too fast, and a part that the gateway did not take of a recipient who has another
+part already, leave again before anything new does. Each grant of the gate is answered when its last frame is.
 """
 
 from __future__ import annotations
@@ -85,19 +85,21 @@ class ChunkSend:
             if not room or self._waits:
                 return False
             if self._again:
-                again = self._granted(1, resume, started=True)
+                begun = self.progress.has_begun(self._again[0] // self.progress.parts)
+                again = self._granted(1, resume, started=begun)
                 if again is None:
                     return False
+                frame = self._again.popleft()
                 if again[0]:
-                    self._send_again(link, self._again.popleft(), again[1], now_s)
-                else:
-                    self._again.clear()
+                    self._send_again(link, frame, again[1], now_s)
+                elif not begun:
+                    self._rest = not_sent(HELD_BACK)
                 continue
             progress, batch = self.progress, self._batch
             assert batch is not None
-            begun = progress.sent % progress.parts
-            most = min(room, progress.parts - begun if begun else self.left)
-            granted = self._granted(most, resume, started=bool(begun))
+            out = progress.sent % progress.parts  # parts of this recipient that are out
+            most = min(room, progress.parts - out if out else self.left)
+            granted = self._granted(most, resume, started=bool(out))
             if granted is None:
                 return False
             count, ticket = granted

@@ -28,7 +28,7 @@ TO_LEAVE: Final = 5
 """Answered: not taken for now; it is to leave again."""
 
 TRIES_MAX: Final = 5
-"""How often a part is tried whose recipient has another part already."""
+"""How often a message is tried that is to leave again."""
 
 ID_BYTES: Final = 8
 
@@ -112,7 +112,13 @@ class Progress:
             for frame, vendor_id, result in zip(frames, ids, results, strict=True):
                 self.results[frame], self.ids[frame] = result, vendor_id
                 self.states[frame] = state
-        return self._to_leave_again(frames) if self.parts > 1 and self._not_all_taken else []
+        return self._to_leave_again(frames) if self._not_all_taken else []
+
+    def has_begun(self, recipient: int) -> bool:
+        """Whether a part of its text may have been taken."""
+        start, end = recipient * self.parts, (recipient + 1) * self.parts
+        taken = (self.states[frame] in (ANSWERED, AGAIN) and not self.results[frame] for frame in range(start, end))
+        return any(taken) or any(self.states[frame] in (SENT, UNANSWERED) for frame in range(start, end))
 
     def unanswered(self, frames: Sequence[int]) -> None:
         """No answer comes any more: unknown."""
@@ -121,13 +127,17 @@ class Progress:
             self.states[frame] = UNANSWERED
 
     def _to_leave_again(self, frames: Sequence[int]) -> list[int]:
-        """Parts that the gateway did not take for now, of recipients who have another part."""
+        """What came too fast, and parts not taken for now whose recipient has another part.
+
+        So a few messages that came too fast are not a chunk of their own each.
+        """
         again: list[int] = []
         for recipient in sorted({frame // self.parts for frame in frames}):
             start, end = recipient * self.parts, (recipient + 1) * self.parts
             kinds = [self._frame(frame, _UNSENT, _UNKNOWN).kind for frame in range(start, end)]
             whole = not {UNSENT, SENT, TO_LEAVE} & set(self.states[start:end])
-            if not whole or Kind.ACCEPTED not in kinds or _REFUSED & set(kinds):
+            all_too_fast = kinds.count(Kind.THROTTLED) == self.parts
+            if not whole or not (all_too_fast or Kind.ACCEPTED in kinds) or _REFUSED & set(kinds):
                 continue
             for frame, kind in zip(range(start, end), kinds, strict=True):
                 if kind in _NOT_TAKEN and self._tries.get(frame, 1) < TRIES_MAX:

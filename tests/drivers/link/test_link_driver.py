@@ -13,11 +13,12 @@ import uvloop
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.link import DELIVERIES_MAX
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
+from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.gate import Grant
 from dispatcher.drivers.link import connection as sessions
 from dispatcher.drivers.link import driver as links
 from dispatcher.drivers.link.connection import READ_ON_BELOW
+from dispatcher.drivers.link.progress import TRIES_MAX
 from dispatcher.errors import LogUnavailable
 from dispatcher.vendors.seam.vendor import ReportRow
 from schemas.records import Reports
@@ -68,7 +69,35 @@ async def test_chunks_spread_over_the_links_and_each_stays_on_one():
         assert ledger["connection"].n_unique() == 3
 
 
-async def test_refused_and_throttled_recipients_are_runs_of_their_own():
+async def test_what_came_too_fast_leaves_again_before_anything_new_and_needs_no_chunk_of_its_own():
+    async with sender({"rule": [{"code": 8, "p": 0.4, "count": 15}]}) as it:
+        assert words(await it.send(60)) == [(60, "accepted", "0")]
+        rows = it.gateway.sim.rows()
+        taken = rows.filter(rows["result"] == 0)
+        assert (rows.height, taken.height, taken["number"].n_unique()) == (75, 60, 60)
+        assert {verdict.kind for verdict in it.lane.said} == {Kind.THROTTLED}
+        assert sum(count for count, _ in it.lane.granted) == 75
+        assert not any(started for _, started in it.lane.granted)
+
+
+class RefusesThen(Lane):
+    """After "too fast" nothing may leave."""
+
+    def heard(self, verdict: Verdict) -> None:
+        super().heard(verdict)
+        self.refuses = True
+
+
+async def test_what_came_too_fast_waits_at_the_gate_and_is_told_if_the_gate_refuses_it():
+    async with sender({"rule": [{"code": 8, "number": str(FIRST + 1), "count": 1}]}) as it:
+        assert words(await it.send(3, lane=RefusesThen())) == [
+            (1, "accepted", "0"),
+            (1, "throttled", "8"),
+            (1, "accepted", "0"),
+        ]
+
+
+async def test_refused_recipients_and_those_that_stay_throttled_are_runs_of_their_own():
     rules = [{"code": 8, "number": str(FIRST + 3)}, {"code": 11, "number": str(FIRST + 4)}]
     async with sender({"rule": rules}, results={"11": "content"}) as it:
         answer = await it.send(6)
@@ -78,7 +107,7 @@ async def test_refused_and_throttled_recipients_are_runs_of_their_own():
             (1, "content", "11"),
             (1, "accepted", "0"),
         ]
-        assert [verdict.kind for verdict in it.lane.said] == [Kind.THROTTLED]
+        assert [verdict.kind for verdict in it.lane.said] == [Kind.THROTTLED] * TRIES_MAX
         assert array("Q", answer.ids)[2] != 0
 
 
