@@ -31,7 +31,7 @@ GROUPS: Final = {
     "carrier": "Numbers that are with another carrier than their prefix says, as reports taught.",
     "content": "What carriers and platforms may refuse of a text.",
     "inbound": "Messages from phones: long ones put together, each listed once; and what could not be read.",
-    "report": "What was spent.",
+    "report": "What was spent, and how well accounts deliver.",
     "store": "The results store: a fold of the log, which can be made anew at any time.",
     "suppression": "The suppression list: numbers that no launch texts. Phones that opt out are added to it.",
     "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"
