@@ -14,7 +14,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec.structs import asdict, replace
@@ -30,11 +30,14 @@ from dispatcher.config.places import (
     section,
     table_of,
 )
+from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.opt_out import WORDS, OptOutWords
+from dispatcher.core.schedule.hours import Hours, HoursBroken, hours_of
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import HttpVendor, Secret, Vendor
 from dispatcher.wording import show_times_in
+from schemas.records import CampaignClass
 
 ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -108,6 +111,37 @@ class SuppressionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     from_reports: tuple[FromReports, ...] = ()
 
 
+class HoursConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When campaigns of each class may be sent, in Asia/Shanghai, and to each carrier's numbers."""
+
+    marketing: str = "08:00-20:00"
+    notice: str = "00:00-24:00"
+    code: str = "00:00-24:00"
+    carriers: dict[str, str] = {}
+
+    def of_class(self, campaign_class: CampaignClass) -> Hours:
+        """The hours of this class. Raises HoursBroken."""
+        return hours_of(getattr(self, campaign_class))
+
+    def of_carrier(self, word: str) -> Hours:
+        """The hours of the carrier with this word (core/carriers.py). Raises HoursBroken."""
+        return hours_of(self.carriers.get(word, "00:00-24:00"))
+
+    def check(self) -> str | None:
+        """One sentence that names a wrong key, or None."""
+        for word in self.carriers:
+            if word not in CARRIER_WORDS:
+                return f"[hours.carriers] {word} is no carrier; write one of: {', '.join(CARRIER_WORDS)}."
+        named = [(f"[hours] {name}", getattr(self, name)) for name in get_args(CampaignClass)]
+        named += [(f"[hours.carriers] {word}", text) for word, text in self.carriers.items()]
+        for key, text in named:
+            try:
+                hours_of(text)
+            except HoursBroken as error:
+                return f"{key}: {error}."
+        return None
+
+
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
 
@@ -130,6 +164,7 @@ class Config(Places, frozen=True, kw_only=True):
     unset: dict[str, str] = msgspec.field(default_factory=dict)
     inbound: InboundConfig = InboundConfig()
     suppression: SuppressionConfig = SuppressionConfig()
+    hours: HoursConfig = HoursConfig()
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     def http_account(self, name: str) -> HttpVendor:
@@ -183,6 +218,9 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         _ = inbound.opt_outs
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    hours = section(table, "hours", HoursConfig, path)
+    if wrong := hours.check():
+        raise ConfigError(f"{path}: {wrong}")
     return Config(
         **asdict(places),
         web=_web(table, path, secrets),
@@ -191,6 +229,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         unset=unset,
         inbound=inbound,
         suppression=section(table, "suppression", SuppressionConfig, path),
+        hours=hours,
         unset_tables=unset_tables,
     )
 

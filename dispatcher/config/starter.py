@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import fields
 
+from dispatcher.config.file import HoursConfig
 from dispatcher.config.places import DisplayConfig, LogConfig, StoreConfig
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
@@ -123,6 +124,8 @@ def _head() -> Iterator[str]:
         "# Where vendors push reports and messages to: http://LISTEN/push/ACCOUNT/report and …/inbound.",
     )
     yield '#listen = "127.0.0.1:8080"'
+    yield from ("", "[hours]", "# When marketing campaigns may be sent, in Asia/Shanghai; the rest waits.")
+    yield f"#marketing = {_toml(HoursConfig().marketing)}"
     yield from ("", "[display]", "# The time zone in which people read and write times.")
     yield f"#timezone = {_toml(DisplayConfig().timezone)}"
 

@@ -8,11 +8,12 @@ that topic.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Final, Literal
 
 from dispatcher.core.drafts import Draft
 from dispatcher.core.schedule.holds import HALTED, Hold, Schedule
-from dispatcher.core.schedule.hours import ALWAYS, Hours
+from dispatcher.core.schedule.hours import ALWAYS, recorded
 from dispatcher.core.waves.state import WaveState
 from schemas.records import (
     AnyRecord,
@@ -130,9 +131,7 @@ class Campaign:
             if self.launched is None or terms is None:
                 return Schedule(ALWAYS, "continue", 0)
             resumed_ms = self.flowed.at_ms if self.flowed is not None and not self.flowed.paused else 0
-            self._schedule = Schedule(
-                Hours(terms.hours) if terms.hours else ALWAYS, terms.at_closing, max(self.launched.at_ms, resumed_ms)
-            )
+            self._schedule = Schedule(recorded(terms.hours), terms.at_closing, max(self.launched.at_ms, resumed_ms))
         return self._schedule
 
     def held(self, now_ms: int) -> Hold | None:
@@ -142,6 +141,13 @@ class Campaign:
     def sends_at(self, now_ms: int) -> bool:
         """Whether lanes may send for it at this moment of the wall clock."""
         return self.sends and self.held(now_ms) is None
+
+    def after(self, record: Flowed | HoursChanged) -> Campaign:
+        """This campaign as it is after this record, too."""
+        campaigns, campaign = Campaigns(), copy(self)
+        campaigns.by_id[self.id] = campaign
+        campaigns.apply(0, record)
+        return campaign
 
     def reschedule(self) -> None:
         """A record changed when it may be sent."""

@@ -16,6 +16,7 @@ import msgspec
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
 from dispatcher.core.results.equation import Counts
+from dispatcher.core.schedule.holds import Hold, waits_for_a_person
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
@@ -45,12 +46,13 @@ class TakenBack(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an order changed, on the log of campaigns and at gateways.
 
-    `nothing_left` are the counts if nothing is left to send.
+    `nothing_left` are the counts if nothing is left to send. `held`: what holds the campaign after the order.
     """
 
     campaign: str
     action: Action
     changed: bool
+    held: Hold | None = None
     nothing_left: Counts | None = None
     taken_back: tuple[TakenBack, ...] = ()
 
@@ -81,6 +83,7 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
     """A launched campaign before an order. `may_wait_at_gateway`: some of it may be scheduled there for later."""
 
     launched: Launched
+    now: Campaign
     cancelled: bool
     paused: bool
     weight: int
@@ -108,22 +111,27 @@ async def control_campaign(session: Session, campaign: str, action: Action, *, b
     """
     known = await before_control(session, campaign)
     if known.cancelled and action != "cancel":
-        raise _final(campaign)
+        raise final(campaign)
     nothing_left = None if action == "resume" else known.nothing_left
-    already = known.cancelled if action == "cancel" else known.paused == (action == "pause")
-    changes = not already and nothing_left is None
     who, at_ms = by or os_user(), now_ms()
+    already = known.cancelled if action == "cancel" else known.paused == (action == "pause")
+    if action == "resume" and waits_for_a_person(known.now.held(at_ms)):
+        already = False
+    changes = not already and nothing_left is None
+    held = None if action != "resume" else known.now.held(at_ms)
     if changes and action == "cancel":
-        await _append(session, Cancelled(campaign=campaign, at_ms=at_ms, by=who))
+        await append(session, Cancelled(campaign=campaign, at_ms=at_ms, by=who))
     elif changes:
-        await _append(session, Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who))
+        flowed = Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who)
+        await append(session, flowed)
+        held = held and known.now.after(flowed).held(at_ms)
     taken_back: tuple[TakenBack, ...] = ()
     if action == "cancel" and known.may_wait_at_gateway:
         from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration
 
         taken_back = tuple(await take_back(session, campaign))
     return ControlResult(
-        campaign=campaign, action=action, changed=changes, nothing_left=nothing_left, taken_back=taken_back
+        campaign=campaign, action=action, changed=changes, held=held, nothing_left=nothing_left, taken_back=taken_back
     )
 
 
@@ -154,12 +162,12 @@ async def weigh_campaign(
         raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
     known = await before_control(session, campaign)
     if known.cancelled:
-        raise _final(campaign)
+        raise final(campaign)
     wanted = (known.weight if weight is None else weight, known.urgent if urgent is None else urgent)
     changed = wanted != (known.weight, known.urgent) and known.nothing_left is None
     if changed:
         record = Weighed(campaign=campaign, weight=wanted[0], urgent=wanted[1], at_ms=now_ms(), by=by or os_user())
-        await _append(session, record)
+        await append(session, record)
     in_force = wanted if changed else (known.weight, known.urgent)
     return WeighResult(
         campaign=campaign, weight=in_force[0], urgent=in_force[1], changed=changed, nothing_left=known.nothing_left
@@ -182,11 +190,12 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     waited_for = view.counts.accepted
     if not waited_for:
         return CloseResult(campaign=campaign, changed=False, no_report=0, counts=view.counts)
-    await _append(session, Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
+    await append(session, Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
     return CloseResult(campaign=campaign, changed=True, no_report=waited_for, counts=view.counts.without_wait())
 
 
-async def _append(session: Session, record: Control) -> None:
+async def append(session: Session, record: Control) -> None:
+    """Write a decision to the log of campaigns. Raises LogError."""
     log = await session.log()
     await log.append(CAMPAIGNS.name, 0, [Entry(control_key(record), encode(record))])
 
@@ -194,6 +203,7 @@ async def _append(session: Session, record: Control) -> None:
 def _controllable(found: Campaign, launched: Launched, nothing_left: Counts | None) -> Controllable:
     return Controllable(
         launched=launched,
+        now=found,
         cancelled=found.cancelled,
         paused=found.paused,
         weight=found.weight,
@@ -214,7 +224,8 @@ def _is_scheduled(launched: Launched) -> bool:
     return any(issubclass(vendor, LinkVendor) for vendor in map(known, later) if vendor is not None)
 
 
-def _final(campaign: str) -> UserError:
+def final(campaign: str) -> UserError:
+    """The error for an order about a cancelled campaign."""
     return UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
 
 

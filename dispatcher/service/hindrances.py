@@ -68,7 +68,7 @@ async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindran
     due = {
         account
         for view in views
-        if not view.paused and not view.cancelled
+        if not view.paused and not view.cancelled and view.status != "held"
         for account, counts in view.accounts.items()
         if counts.queued
     }

@@ -11,13 +11,15 @@ from rich.text import Text
 
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
+from dispatcher.core.schedule.holds import HOLDS
+from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.service.campaign_cost import CampaignCost
 from dispatcher.service.campaigns import ShownCampaign
 from dispatcher.service.progress import handed_over, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
-from dispatcher.terminal.progress import SHARES
+from dispatcher.terminal.progress import SHARES, held_words
 from dispatcher.wording import clock, day_of, listed
 from schemas.records import Follows
 
@@ -36,7 +38,7 @@ def campaign_table(views: Sequence[CampaignView]) -> Table:
         figures = (counts.recipients, handed_over(counts), counts.delivered, counts.failed, counts.unknown)
         table.add_row(
             Text(view.id, style="bold"),
-            view.status,
+            view.status if view.status != "held" or view.held is None else held_words(view.held, short=True),
             *(f"{figure:,}" for figure in figures),
             f"{percent_final(counts)} %",
             clock(view.launched_ms),
@@ -64,7 +66,7 @@ def unknown_recipients(counts: Counts) -> str:
 def campaign_page(view: ShownCampaign) -> RenderableType:
     """Everything about one campaign."""
     title = Text().append(view.id, style="bold").append(f"  {view.name}  " if view.name != view.id else "  ")
-    title.append_text(status_text(view.status)).append(f"  {percent_final(view.counts)} % final")
+    title.append_text(status_text(view)).append(f"  {percent_final(view.counts)} % final")
     parts: list[RenderableType] = [title, Text(), _definition(view), Text()]
     parts += [Bar(view.counts), legend(view.counts), equation(view.counts)]
     if len(view.accounts) > 1:
@@ -100,6 +102,7 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("cost", _cost(view, view.cost))
     table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}")
     table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
+    table.add_row("hours", _hours(view))
     if view.options:
         table.add_row("options", ", ".join(f"{key} = {value}" for key, value in sorted(view.options.items())))
     sent = f"{clock(view.first_sent_ms)} to {clock(view.last_sent_ms)}" if view.first_sent_ms else "nothing yet"
@@ -135,6 +138,15 @@ def _cost(view: ShownCampaign, cost: CampaignCost) -> str:
     return f"{yuan(cost.spent_micro_yuan)} so far{maybe}; {planned}"
 
 
+def _hours(view: ShownCampaign) -> str:
+    """When it may be sent, and what becomes of the rest."""
+    of_class = f" (class {view.campaign_class})" if view.campaign_class is not None else ""
+    if view.hours == str(ALWAYS):
+        return f"always{of_class}"
+    at_closing = "the rest waits until you resume it" if view.at_closing == "pause" else "the rest continues"
+    return f"{view.hours} Asia/Shanghai{of_class}; when they are over {at_closing}"
+
+
 def _left(view: ShownCampaign) -> str:
     """What remains to be sent, and until when."""
     waiting, expected = view.counts.queued + view.counts.in_flight, view.forecast
@@ -142,6 +154,8 @@ def _left(view: ShownCampaign) -> str:
         return ""
     if expected.finish_at_ms is None:
         why = "paused" if view.paused else "nothing is sent until what is said below is mended"
+        if view.status == "held" and view.held is not None:
+            why = f"{held_words(view.held)}: {HOLDS[view.held.why]}"
         return f"{waiting:,} recipients; {why}"
     beside = f", beside {expected.beside:,} of other campaigns" if expected.beside else ""
     return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}"
@@ -193,5 +207,7 @@ def _advice(view: CampaignView) -> Iterator[str]:
         )
     if view.paused and not view.cancelled and counts.queued + counts.in_flight + counts.unknown:
         yield f"\nPaused. To resume: dispatcher campaign resume {view.id}"
+    if view.status == "held" and view.held is not None and view.held.why == "closing":
+        yield f"\nTo continue in its next hours: dispatcher campaign resume {view.id}"
     if counts.invalid + counts.duplicate + counts.suppressed:
         yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"

@@ -12,15 +12,16 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from dispatcher.core.results.equation import STATUSES, Counts, Status, total
+from dispatcher.core.results.equation import Counts, Status, total
 from dispatcher.service.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
-from dispatcher.terminal.progress import SHARES, pace_words, shown
+from dispatcher.terminal.progress import SHARES, pace_words, shown, status_words
 
 BAR_CELLS_MAX: Final = 140
 
 _STATUS_STYLES: Final[Mapping[Status, str]] = {
     "running": "bold green",
+    "held": "bold yellow",
     "paused": "bold yellow",
     "waiting": "bold yellow",
     "holding": "bold magenta",
@@ -43,9 +44,10 @@ def picture(
     return Group(*parts)
 
 
-def status_text(status: Status) -> Text:
-    """The status in its colour, and what it means."""
-    return Text(status, style=_STATUS_STYLES[status]).append(f" ({STATUSES[status]})", style="not bold")
+def status_text(view: CampaignView) -> Text:
+    """The campaign's status in its colour, and what it means."""
+    status, meaning = status_words(view)
+    return Text(status, style=_STATUS_STYLES[view.status]).append(f" ({meaning})", style="not bold")
 
 
 def equation(counts: Counts) -> Text:
@@ -101,5 +103,5 @@ def cells_of(counts: Counts, width: int) -> list[int]:
 
 def _title(view: CampaignView) -> Text:
     title = Text(no_wrap=True, overflow="ellipsis").append(view.id, style="bold").append("  ")
-    title.append_text(status_text(view.status)).append(f"  {percent_final(view.counts)} % final")
+    title.append_text(status_text(view)).append(f"  {percent_final(view.counts)} % final")
     return title.append("  urgent", style="cyan") if view.urgent else title

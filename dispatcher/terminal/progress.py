@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.results.equation import STATUSES, WORDS, Counts
+from dispatcher.core.schedule.holds import HOLDS, Hold
 from dispatcher.service.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import clock, countdown
@@ -72,11 +73,28 @@ def pace_words(view: CampaignView, now: Pace) -> str:
     return " · ".join(words)
 
 
+def held_words(hold: Hold, *, short: bool = False) -> str:
+    """`held until 2026-12-01 08:00 Asia/Shanghai`, or only `held`; `short` leaves out year and zone."""
+    if not hold.until_ms:
+        return "held"
+    date, time, *zone = clock(hold.until_ms, named=True).split(" ")
+    minute = time.removesuffix(":00")
+    return f"held until {date[5:]} {minute}" if short else " ".join(("held until", date, minute, *zone))
+
+
+def status_words(view: CampaignView) -> tuple[str, str]:
+    """Its status, and what that means: of a held campaign until when, and why."""
+    if view.status == "held" and view.held is not None:
+        return held_words(view.held), HOLDS[view.held.why]
+    return view.status, STATUSES[view.status]
+
+
 def plain_line(view: CampaignView, now: Pace) -> str:
     """The campaign's progress as one line without colours."""
     shares = ", ".join(f"{share.word} {size:,}" for share, size in shown(view.counts))
+    status, meaning = status_words(view)
     words = [
-        f"{view.status} ({STATUSES[view.status]})",
+        f"{status} ({meaning})",
         f"{percent_final(view.counts)} % final",
         shares,
         pace_words(view, now),

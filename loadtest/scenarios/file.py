@@ -31,10 +31,10 @@ from loadtest.sim.profiles import VENDORS
 
 SHIPPED: Final = Path(__file__).parent
 SECTIONS: Final = (
-    "about", "seed", "log", "run", "lanes", "store", "web", "vendor", "account", "campaign", "event", "expect"
+    "about", "seed", "log", "run", "lanes", "store", "web", "hours", "vendor", "account", "campaign", "event", "expect"
 )  # fmt: skip
 WEB: Final = "127.0.0.1:1"
-_AS_OURS: Final[tuple[str, ...]] = ("lanes", "store", "web")
+_AS_OURS: Final[tuple[str, ...]] = ("lanes", "store", "web", "hours")
 _CAMPAIGN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PLACEHOLDER: Final = re.compile(r"(?<!\{)\{(\w+)\}")
 _VERBS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -78,6 +78,7 @@ def configuration(
         "store": {"url": f"sqlite:{folder}/results.db", **scenario.sections.get("store", {})},
         "web": {"listen": web, "pushes_per_s_max": 1_000_000, **scenario.sections.get("web", {})},
         "lanes": scenario.sections.get("lanes", {}),
+        "hours": {"marketing": "00:00-24:00", **scenario.sections.get("hours", {})},  # it runs at any time of the day
         "account": accounts,
     }
 

@@ -24,12 +24,13 @@ from dispatcher.service.control import (
 )
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
+from dispatcher.terminal.progress import held_words
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import counted
 
 _DONE: Final = {
     "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To resume: dispatcher campaign resume {}',
-    "resume": 'campaign "{}" continues where it stopped.',
+    "resume": 'campaign "{}" continues where it stopped{}.',
     "cancel": 'campaign "{}" is cancelled: what was not sent stays unsent; reports of what was sent still come in.',
 }
 _ALREADY: Final = {
@@ -60,7 +61,7 @@ def pause(campaign: str, config: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def resume(campaign: str, config: str | None, as_json: bool) -> None:
-    """Resume a paused campaign where it stopped.
+    """Resume a campaign where it stopped: a paused one, or one whose sending hours ended before everything was sent.
 
     \b
     Example:
@@ -144,7 +145,7 @@ def weight_command(campaign: str, weight: int | None, urgent: bool | None, confi
     if as_json:
         print_json(done)
     elif done.nothing_left is not None:
-        click.echo(_nothing_left(campaign, "weigh", done.nothing_left))
+        click.echo(nothing_left_words(campaign, "weigh", done.nothing_left))
     else:
         share = f"weight {done.weight}{', urgent' if done.urgent else ''}"
         if done.changed:
@@ -174,11 +175,12 @@ def sentences(done: ControlResult) -> Iterator[str]:
     """What pausing, resuming or cancelling did."""
     campaign, what = done.campaign, done.action
     if done.nothing_left is None:
-        yield (_DONE if done.changed else _ALREADY)[what].format(campaign, campaign)
+        after = f", {held_words(done.held)}" if done.held is not None else ""
+        yield (_DONE if done.changed else _ALREADY)[what].format(campaign, after if what == "resume" else campaign)
     elif done.taken_back:
         yield f'campaign "{campaign}" was sent whole. Messages that waited at a gateway for their time:'
     else:
-        yield _nothing_left(campaign, what, done.nothing_left)
+        yield nothing_left_words(campaign, what, done.nothing_left)
     for each in done.taken_back:
         rest = f"; {counted(each.not_taken_back, 'message')} could not be" if each.not_taken_back else ""
         why = f" ({each.why})" if each.why else ""
@@ -205,6 +207,7 @@ async def _before(config: str | None, campaign: str) -> Controllable:
         return await before_control(session, campaign)
 
 
-def _nothing_left(campaign: str, what: str, counts: Counts) -> str:
+def nothing_left_words(campaign: str, what: str, counts: Counts) -> str:
+    """The sentence about an order that came when nothing was left to send."""
     where = f"was sent whole, {counted(counts.accepted, 'report')} still to come" if counts.accepted else "is finished"
     return f'campaign "{campaign}" {where}: there is nothing left to {what}, and nothing was changed.'

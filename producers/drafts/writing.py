@@ -17,6 +17,7 @@ import msgspec
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.numbers import encode as wire
+from dispatcher.core.schedule.hours import to_record
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
@@ -164,6 +165,6 @@ def _drafted(
         by=definition.by,
         even_if_short=even_if_short,
         plan=msgspec.json.encode(prepared.plan),
-        hours=() if definition.hours.always else definition.hours.spans,
+        hours=to_record(definition.terms.hours),
         variables=definition.template.names,
     )

@@ -127,6 +127,23 @@ INTERRUPTED = 130
 @click.option(
     "--wave-wait", default="", metavar="TIME", help="How long a wave waits for 90 % of its reports; default 2 h."
 )
+@click.option(
+    "--class",
+    "campaign_class",
+    type=click.Choice(["marketing", "notice", "code"]),
+    default="marketing",
+    show_default=True,
+    help="What it is for; each class has its own sending hours ([hours]).",
+)
+@click.option("--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-20:00.")
+@click.option("--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat.")
+@click.option(
+    "--at-closing",
+    type=click.Choice(["pause", "continue"]),
+    default="pause",
+    show_default=True,
+    help="What becomes of the rest when its hours are over: wait until you resume it, or continue when they open.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask; refused where the balance is too low.")
 @click.option(
@@ -161,6 +178,10 @@ def launch_command(
     frames: str | None,
     waves: str,
     wave_wait: str,
+    campaign_class: str,
+    between: str,
+    days: str,
+    at_closing: str,
     dry_run: bool,
     yes: bool,
     even_if_short: bool,
@@ -219,6 +240,10 @@ def launch_command(
         frames=frames,
         waves=waves,
         wave_wait=wave_wait,
+        campaign_class=campaign_class,
+        between=between,
+        days=days,
+        at_closing=at_closing,
     )
 
     async def prepared(session: Session, progress: Report) -> PreparedLaunch:

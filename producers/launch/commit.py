@@ -20,6 +20,7 @@ from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.numbers import encode as wire
+from dispatcher.core.schedule.hours import both, recorded, to_record
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
@@ -280,9 +281,10 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         options=definition.options,
         variables=definition.template.names,
         kind=definition.kind,
-        campaign_class=definition.campaign_class,
-        hours=() if definition.hours.always else definition.hours.spans,
-        at_closing=definition.at_closing,
+        campaign_class=definition.terms.campaign_class,
+        hours=to_record(definition.terms.hours),
+        hours_within=to_record(definition.terms.within),
+        at_closing=definition.terms.at_closing,
         lists=tuple(each.source for each in prepared.plan.lists),
         follows=definition.follows,
         waves=as_waves(split.groups, split.group_of_batch) if split.groups else (),
@@ -360,11 +362,15 @@ def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
         ("another kind of message", earlier.kind != definition.kind),
         ("another route", {leg.account for leg in earlier.legs} != set(definition.accounts)),
         ("another policy for unknown results", earlier.unknown != definition.unknown),
-        ("another class", (earlier.campaign_class or "marketing") != definition.campaign_class),
-        ("other terms at closing time", earlier.at_closing != definition.at_closing),
         ("another part of a campaign", earlier.follows != definition.follows),
         ("other texts to compare", earlier.texts != definition.steps.texts),
         ("other waves", len(earlier.waves) != (len(definition.steps.shares) + 1 if definition.steps.several else 0)),
+        ("another class", (earlier.campaign_class or "marketing") != definition.terms.campaign_class),
+        (
+            "other sending hours",
+            both(recorded(earlier.hours_within), definition.terms.asked) != recorded(earlier.hours),
+        ),
+        ("other terms at closing time", earlier.at_closing != definition.terms.at_closing),
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]

@@ -121,7 +121,7 @@ def content_findings(
     definition: Definition, wording: LaunchWording, recipients: Audience, on: date
 ) -> tuple[ContentFinding, ...]:
     """What the rules and the vendors say about a launch. Raises TextError where an account's code table refuses it."""
-    terms = Terms(kind=definition.kind, campaign_class=definition.campaign_class, on=on)
+    terms = Terms(kind=definition.kind, campaign_class=definition.terms.campaign_class, on=on)
     found = judge(wording, definition.accounts, terms, recipients)
     for finding in found:
         if finding.severity == "error":

@@ -20,16 +20,16 @@ from dispatcher.config.file import Config
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
-from dispatcher.core.schedule.hours import ALWAYS, Hours
+from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import TextError, UserError
 from dispatcher.os_user import os_user
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
-from producers.launch.sending_hours import read_terms
+from producers.launch.sending_hours import Terms, read_terms
 from producers.launch.steps import ONE_STEP, Steps, read_steps
 from producers.segments.campaign_parts import CampaignPart, campaign_parts
-from schemas.records import AtClosing, CampaignClass, Follows, MessageKind, UnknownPolicy
+from schemas.records import Follows, MessageKind, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
@@ -48,8 +48,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign's definition. `accounts` are its route, in the order given.
 
     `text` is what every recipient gets, with placeholders if `template` has some: then it is personalised. For a
-    multimedia message it is the title; `frames` are its files. `weight` None: not given, which means 1. `hours` are
-    those of its class and those that were asked for, together; `asked_hours` are the latter.
+    multimedia message it is the title; `frames` are its files. `weight` None: not given, which means 1. `terms` say
+    when it may be sent.
     """
 
     campaign: str
@@ -64,10 +64,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     kind: MessageKind = "sms"
     frames: Frames | None = None
-    campaign_class: CampaignClass = "marketing"
-    hours: Hours = ALWAYS
-    asked_hours: Hours = ALWAYS
-    at_closing: AtClosing = "pause"
+    terms: Terms = Terms("marketing", ALWAYS, ALWAYS, "pause")
     exclude_campaigns: tuple[CampaignPart, ...] = ()
     follows: Follows | None = None
     steps: Steps = ONE_STEP
@@ -80,7 +77,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         parts: list[object] = [self.text, sorted(self.accounts), self.unknown, sorted(self.options.items())]
         if self.kind != "sms":
             parts += [self.kind, self.frames.digest if self.frames is not None else ""]
-        when = (self.campaign_class, self.asked_hours.spans, self.at_closing)
+        when = (self.terms.campaign_class, self.terms.asked.spans, self.terms.at_closing)
         if when != ("marketing", ALWAYS.spans, "pause"):
             parts += when
         if self.steps.several:
@@ -113,7 +110,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
-    terms, steps = read_terms(request), read_steps(request)
+    terms, steps = read_terms(request, config.hours), read_steps(request)
     accounts = _route(config, request.route)
     _check_kind(kind, accounts, frames)
     template = _template(request.text)
@@ -155,10 +152,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         by=request.by or os_user(),
         kind=cast("MessageKind", kind),
         frames=files,
-        campaign_class=terms.campaign_class,
-        hours=terms.hours,
-        asked_hours=terms.hours,
-        at_closing=terms.at_closing,
+        terms=terms,
         exclude_campaigns=campaign_parts(request.exclude_campaigns),
         follows=request.follows,
         steps=steps,

@@ -50,6 +50,7 @@ from producers.launch.plan import (
     shares,
 )
 from producers.launch.route_split import Slice, batch_sizes, split_route
+from producers.launch.sending_hours import within_carriers
 from producers.launch.steps import group_of_batches, grouped, planned_waves
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
@@ -166,6 +167,9 @@ async def prepare(
         intake.before = draft.set_aside
     try:
         route_split = await asyncio.to_thread(_route_split, definition, intake, overrides)
+        carriers = count_carriers(route_split.carriers)
+        terms = definition.terms.of_test() if test_of else within_carriers(definition.terms, config.hours, carriers)
+        definition = msgspec.structs.replace(definition, terms=terms)
         views = await _launched_before(session) if ask_balance else []
         equal = await asyncio.to_thread(equal_texts, session.config, definition, route_split.recipients, views)
         content = await asyncio.to_thread(_content, definition, route_split, equal)
@@ -176,8 +180,8 @@ async def prepare(
             text=route_split.texts,
             counts=intake.all_counts,
             batches=len(route_split.sizes),
-            carriers=count_carriers(route_split.carriers),
             waves=planned_waves(definition.steps, route_split.groups),
+            carriers=carriers,
             accounts=(
                 await _with_balances(session, definition, route_split, views, create=create)
                 if ask_balance

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, cast, get_args
+from collections.abc import Iterable
+from typing import Final, get_args
 
 import msgspec
 
-from dispatcher.core.schedule.hours import ALWAYS, DAY_MIN, Hours, HoursBroken, days_of, of_spans, window_of
+from dispatcher.config.file import HoursConfig
+from dispatcher.core.carriers import Carrier
+from dispatcher.core.schedule.hours import ALWAYS, NEVER, Hours, both
 from dispatcher.errors import UserError
+from dispatcher.service.hours import AT_CLOSING, asked_hours, wrong_at_closing
 from dispatcher.service.launching import LaunchRequest
 from schemas.records import AtClosing, CampaignClass
 
@@ -15,39 +19,48 @@ CLASSES: Final[tuple[CampaignClass, ...]] = get_args(CampaignClass)
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """When a campaign may be sent, as a person asked for it."""
+    """When a campaign may be sent: by its class (`within`), and by what was asked for (`asked`); `hours` is both."""
 
     campaign_class: CampaignClass
-    hours: Hours
+    asked: Hours
+    within: Hours
     at_closing: AtClosing
 
+    @property
+    def hours(self) -> Hours:
+        """The hours in which it may be sent."""
+        return both(self.within, self.asked)
 
-def read_terms(request: LaunchRequest) -> Terms:
-    """The terms of a request. Raises UserError."""
+    def of_test(self) -> Terms:
+        """Those of a test of this campaign: it is sent at once."""
+        return Terms(self.campaign_class, ALWAYS, ALWAYS, self.at_closing)
+
+
+def read_terms(request: LaunchRequest, config: HoursConfig) -> Terms:
+    """The terms of a request. Raises UserError, also if they leave no time to send."""
     if request.campaign_class not in CLASSES:
         raise UserError(f"the class must be {', '.join(CLASSES)}, not {request.campaign_class!r}. Change --class.")
-    if request.at_closing not in get_args(AtClosing):
+    if request.at_closing not in AT_CLOSING:
+        raise wrong_at_closing(request.at_closing)
+    asked = asked_hours(request.between, request.days)
+    within = config.of_class(request.campaign_class)
+    if both(asked, within) == NEVER:
         raise UserError(
-            f"what becomes of the rest at closing time must be pause or continue, not {request.at_closing!r}. "
-            "Change --at-closing."
+            f"the campaign could never be sent: {asked} is outside the hours of class {request.campaign_class} "
+            f"({within}). Change --between, --days or --class, or [hours] in the configuration."
         )
-    return Terms(
-        request.campaign_class,
-        asked_hours(request.between, request.days),
-        cast("AtClosing", request.at_closing),
-    )
+    return Terms(request.campaign_class, asked, within, request.at_closing)
 
 
-def asked_hours(between: str, days: str) -> Hours:
-    """The hours of `--between` and `--days`; always without both. Raises UserError."""
-    if not between and not days:
-        return ALWAYS
-    try:
-        opens, closes = window_of(between) if between else (0, DAY_MIN)
-    except HoursBroken as error:
-        raise UserError(f"--between: {error}.") from error
-    try:
-        named = days_of(days) if days else tuple(range(7))
-    except HoursBroken as error:
-        raise UserError(f"--days: {error}.") from error
-    return of_spans((day * DAY_MIN + opens, day * DAY_MIN + closes) for day in named)
+def within_carriers(terms: Terms, config: HoursConfig, carriers: Iterable[Carrier]) -> Terms:
+    """The terms within the hours in which every one of these carriers' numbers may be texted. Raises UserError."""
+    within = terms.within
+    for carrier in carriers:
+        allowed, hours = config.of_carrier(carrier.word), both(within, terms.asked)
+        if both(hours, allowed) == NEVER:
+            raise UserError(
+                f"the campaign could never be sent: it may be sent {hours}, and its numbers of {carrier.title} may be "
+                f"texted {allowed} ([hours.carriers] {carrier.word}). Leave them out, or change the hours."
+            )
+        within = both(within, allowed)
+    return msgspec.structs.replace(terms, within=within)

@@ -60,7 +60,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     one is refused. `rows = invalid + duplicate + suppressed + recipients`. `variables`: the campaign is personalised,
     `text` has `{name}` placeholders, and its batches carry the values; `segments` is then the longest text's.
     `hours`: minutes of the week in Asia/Shanghai (dispatcher/core/schedule/hours.py) in which it may be sent, after
-    everything that limits them; empty: always. `at_closing`: what becomes of the rest when they are over.
+    everything that limits them; empty: always. `hours_within`: those of its class and its recipients' carriers, which a
+    later change of its hours cannot leave. `at_closing`: what becomes of the rest when they are over.
     `campaign_class` is None in records of releases without classes.
 
     `revision`, if it is not empty: a draft was launched, and this record counts only if that is still the revision in
@@ -101,6 +102,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     campaign_class: CampaignClass | None = None
     hours: tuple[tuple[int, int], ...] = ()
     at_closing: AtClosing = "pause"
+    hours_within: tuple[tuple[int, int], ...] = ()
     revision: str = ""
     approved_by: str = ""
     test_of: str = ""

@@ -13,6 +13,8 @@ from dispatcher.service.session import open_session
 from producers.launch.api import launch
 
 CONFIG = """\
+[hours]
+marketing = "00:00-24:00"
 [account.spring]
 vendor = "batch-a"
 url = "http://127.0.0.1:9"

@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
+from tests.always import ALWAYS_TOML
 from tests.cli.campaigns import CONFIG, LAUNCH, configured, launched
 
 LAUNCH_MISTAKES: list[tuple[str, list[str], str]] = [
@@ -57,7 +58,7 @@ SECRET_MISTAKES: list[tuple[str, str, str]] = [
     ("a secret file that is not there", CONFIG.replace("${PSWD}", "${file:nowhere.txt}"), "nowhere.txt"),
 ]
 
-WINTER = CONFIG.replace("spring", "winter").replace("${PSWD}", "${NOT_SET_ANYWHERE}")
+WINTER = CONFIG.removeprefix(ALWAYS_TOML).replace("spring", "winter").replace("${PSWD}", "${NOT_SET_ANYWHERE}")
 
 
 @pytest.fixture

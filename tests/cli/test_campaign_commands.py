@@ -195,6 +195,8 @@ def test_a_campaign_is_paused_and_cancelled_although_its_end_is_unknown(folder: 
 
 
 LINK = """\
+[hours]
+marketing = "00:00-24:00"
 [account.spring]
 vendor = "cmpp"
 url = "cmpp://127.0.0.1:9"

@@ -37,6 +37,8 @@ CONFIG: Final = """\
 url = "sqlite:log.db"
 [store]
 url = "sqlite:results.db"
+[hours]
+marketing = "00:00-24:00"
 [account.spring]
 vendor = "batch-a"
 url = "http://127.0.0.1:9"

@@ -51,6 +51,9 @@ listen = "127.0.0.1:{port}"
 intent_ttl_s = {ttl}
 checkpoint_every = 100
 
+[hours]
+marketing = "00:00-24:00"
+
 [account.{unpaced}]
 vendor = "batch-a"
 url = "{vendor}"

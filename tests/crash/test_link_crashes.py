@@ -36,6 +36,8 @@ TOML: Final = """\
 url = "{log}"
 [store]
 url = "sqlite:{folder}/results.db"
+[hours]
+marketing = "00:00-24:00"
 [account.polar]
 vendor = "cmpp"
 url = "cmpp://{gateway}"

@@ -35,6 +35,8 @@ url = "sqlite:{folder}/data/log.db"
 url = "sqlite:{folder}/data/results.db"
 [web]
 listen = "127.0.0.1:0"
+[hours]
+marketing = "00:00-24:00"
 [account.spring]
 vendor = "batch-a"
 url = "http://127.0.0.1:9"

@@ -35,6 +35,7 @@ from loadtest.free_ports import free_port
 from loadtest.scenarios.settings import as_toml
 from loadtest.sim.process import SpawnedSimulator, spawn
 from loadtest.sim.profiles import VENDORS
+from tests.always import ALWAYS_TOML
 from tests.waiting import PATIENCE_S
 
 LOOK_EVERY_S: Final = 0.25
@@ -103,6 +104,7 @@ class Stand:
         self.web = f"http://127.0.0.1:{free_port()}"
         sections = [
             f'[log]\nurl = "{log_url}"\n[store]\nurl = "sqlite:{folder}/results.db"',
+            ALWAYS_TOML,
             f'[web]\nlisten = "{self.web.removeprefix("http://")}"\n[lanes]\n{lanes}',
         ]
         sections += [_account(name, tag, vendor.url, keys) for name, keys in accounts.items()]

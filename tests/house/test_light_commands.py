@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 CONFIG = """
+[hours]
+marketing = "00:00-24:00"
 [log]
 url = "sqlite:log.db"
 [store]

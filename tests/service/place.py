@@ -13,6 +13,7 @@ from producers.launch.api import launch
 from producers.launch.commit import LaunchResult
 from schemas.codec import decode
 from schemas.records import AnyRecord
+from tests.always import ALWAYS
 
 ACCOUNT = "spring"
 FIRST = 13_800_138_000
@@ -24,7 +25,7 @@ def configured(folder: Path) -> Config:
         "log": {"url": f"sqlite:{folder}/log.db"},
         "store": {"url": f"sqlite:{folder}/results.db"},
         "account": {ACCOUNT: {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret"}},
-    }
+    } | ALWAYS
     return parse(table, str(folder / "dispatcher.toml"))
 
 

@@ -11,14 +11,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.console import Console
 
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import STATUSES, TERMS, Counts, Status, status
+from dispatcher.core.schedule.holds import Hold
 from dispatcher.service.progress import Pace, Speed, over, pace, percent_final, progress_of
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import Bar, cells_of, equation, picture
-from dispatcher.terminal.progress import SHARES, plain_line
+from dispatcher.terminal.progress import SHARES, held_words, plain_line
 from dispatcher.wording import countdown
 
 NO_PACE = Pace(sent_per_s=0, final_per_s=0, allowed_per_s=0, unpaced=False, left_s=None)
@@ -196,3 +198,14 @@ def test_a_terminal_that_shall_show_no_colours_tells_the_states_apart_by_their_g
     screen = Console(file=out, width=80, force_terminal=True, no_color=True, color_system="truecolor")
     screen.print(Bar(Counts(rows=20, delivered=10, failed=10)))
     assert {"█", "▓"} <= set(out.getvalue())
+
+
+def test_a_held_campaign_says_until_when_and_why():
+    counts = Counts(rows=2, queued=2)
+    until = replace(view(counts), status="held", held=Hold("hours", 1_764_547_200_000))  # 2025-12-01 08:00
+    assert plain_line(until, NO_PACE).startswith(
+        "may-sale: held until 2025-12-01 08:00 Asia/Shanghai (outside its sending hours) · 0 % final"
+    )
+    ended = replace(until, held=Hold("closing"))
+    assert "held (its sending hours ended; what is left waits until you resume it)" in drawn([ended], width=160)
+    assert held_words(Hold("hours", 1_764_547_200_000), short=True) == "held until 12-01 08:00"

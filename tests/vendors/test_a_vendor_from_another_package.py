@@ -24,6 +24,7 @@ from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import ConfigError
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import Answer, Message, Secret
+from tests.always import ALWAYS_TOML
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "ADDING_A_VENDOR.md").read_text(encoding="utf-8")
@@ -79,7 +80,7 @@ class Stand:
         self.env = os.environ | {"PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)]), "ACME": "s3cret"}
         self.config = folder / "dispatcher.toml"
         account = f'vendor = "acme"\nurl = "{url}"\nuser = "demo"\npassword = "${{ACME}}"\npush_key = "k3yk3y"\n'
-        self.config.write_text(f"{more}\n[account.spring]\n{account}", encoding="utf-8")
+        self.config.write_text(f"{more}\n{ALWAYS_TOML}[account.spring]\n{account}", encoding="utf-8")
 
     def command(self, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(

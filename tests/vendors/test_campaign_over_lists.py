@@ -21,6 +21,7 @@ from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch
 from producers.webhooks.server import Webhooks, serve_webhooks
 from schemas.states import State
+from tests.always import ALWAYS
 from tests.vendors.simulated import AT_ONCE
 from tests.waiting import patience
 
@@ -48,7 +49,8 @@ def config(folder: Path, urls: dict[str, str], **keys: Any) -> Config:
             "store": {"url": f"sqlite:{folder / 'results.db'}"},
             "web": {"listen": "127.0.0.1:0"},
             "account": accounts,
-        },
+        }
+        | ALWAYS,
         "dispatcher.toml",
     )
 

@@ -17,8 +17,8 @@ HoldWhy = Literal["hours", "closing", "halted"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
-    "closing": "its sending hours ended before everything was sent, and the rest waits until it is resumed",
     "halted": "a wave was judged to be bad, and the rest waits until a person releases it",
+    "closing": "its sending hours ended; what is left waits until you resume it",
 }
 """Every reason of a hold, as a sentence about the campaign."""
 
@@ -31,6 +31,11 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 HALTED: Final = Hold("halted")
+
+
+def waits_for_a_person(hold: Hold | None) -> bool:
+    """Whether `campaign resume` ends this hold."""
+    return hold is not None and hold.why == "closing"
 
 
 class Schedule:

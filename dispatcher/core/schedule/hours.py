@@ -125,6 +125,16 @@ ALWAYS: Final = Hours(((0, WEEK_MIN),))
 NEVER: Final = Hours(())
 
 
+def recorded(spans: tuple[Span, ...]) -> Hours:
+    """The hours of a record, where empty spans mean always."""
+    return Hours(spans) if spans else ALWAYS
+
+
+def to_record(hours: Hours) -> tuple[Span, ...]:
+    """Hours that are sometimes open, as a record has them."""
+    return () if hours.always else hours.spans
+
+
 def daily(from_hour: int, to_hour: int) -> Hours:
     """These hours of every day."""
     return of_spans((day * DAY_MIN + from_hour * 60, day * DAY_MIN + to_hour * 60) for day in range(7))

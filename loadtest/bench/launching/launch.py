@@ -34,7 +34,8 @@ _NAMES: Final = ("张伟", "王芳", "李娜", "刘洋", "陈静", "欧阳建国
 _CITIES: Final = ("北京", "上海", "广州", "深圳", "成都")
 _LEVELS: Final = ("V1", "V2", "V3")
 CONFIG: Final = {
-    "account": {"bulk": {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}}
+    "hours": {"marketing": "00:00-24:00"},
+    "account": {"bulk": {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}},
 }
 
 

@@ -52,6 +52,8 @@ url = "sqlite:{folder}/log.db"
 url = "sqlite:{folder}/results.db"
 [web]
 listen = "127.0.0.1:0"
+[hours]
+marketing = "00:00-24:00"
 [account.spring]
 vendor = "batch-a"
 url = "{vendor}"

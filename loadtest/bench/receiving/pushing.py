@@ -43,6 +43,7 @@ def config_of(folder: Path, accounts: Accounts, urls: Mapping[str, str] = {}) ->
         "log": {"url": f"sqlite:{folder / 'log.db'}"},
         "store": {"url": f"sqlite:{folder / 'results.db'}"},
         "web": {"listen": "127.0.0.1:0"},
+        "hours": {"marketing": "00:00-24:00"},
         "account": {name: {"url": urls.get(name, NOWHERE), **keys} for name, keys in accounts.items()},
     }
     return parse(table, "bench")

@@ -65,7 +65,7 @@ def configured(folder: str, wire_address: str, **keys: Any) -> Config:
     """The account on links, log and results in the folder."""
     account = {"vendor": "cmpp", "url": f"cmpp://{wire_address}", "sp_id": SP_ID, "secret": SECRET} | keys
     urls = {name: {"url": f"sqlite:{folder}/{name}.db"} for name in ("log", "store")}
-    return parse(urls | {"account": {ACCOUNT: account}}, "bench")
+    return parse(urls | {"account": {ACCOUNT: account}, "hours": {"marketing": "00:00-24:00"}}, "bench")
 
 
 async def _whole_lane(messages: int) -> dict[str, Any]:

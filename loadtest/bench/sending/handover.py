@@ -81,7 +81,10 @@ async def _act(hand_over: HandOver | None, half_s: int, *, kafka: bool) -> dict[
 
 
 def _write_config(folder: Path, log: str, url: str) -> Path:
-    lines = [f'[log]\nurl = "{log}"\n[store]\nurl = "sqlite:{folder}/results.db"\n[lanes]\nintent_ttl_s = 3.0\n']
+    lines = [
+        f'[log]\nurl = "{log}"\n[store]\nurl = "sqlite:{folder}/results.db"\n[lanes]\nintent_ttl_s = 3.0\n',
+        '[hours]\nmarketing = "00:00-24:00"\n',
+    ]
     for name, (limit, unit) in LIMITS.items():
         lines.append(
             f'[account.{name}]\nvendor = "batch-a"\nurl = "{url}"\naccount = "{name}"\npswd = "secret"\n'

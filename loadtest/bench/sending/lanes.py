@@ -24,7 +24,8 @@ FIRST: Final = 13_000_000_000
 @asynccontextmanager
 async def own_log(folder: str, account: Mapping[str, Any]) -> AsyncIterator[tuple[Config, Log]]:
     """A configuration with this account and a SQLite log in the folder, and that log."""
-    config = parse({"log": {"url": f"sqlite:{folder}/log.db"}, "account": {ACCOUNT: dict(account)}}, "bench")
+    table = {"log": {"url": f"sqlite:{folder}/log.db"}, "hours": {"marketing": "00:00-24:00"}}
+    config = parse({**table, "account": {ACCOUNT: dict(account)}}, "bench")
     log = await open_log(config.log.url)
     try:
         yield config, log

@@ -27,6 +27,7 @@ from dispatcher.service.results import write_results
 from dispatcher.service.session import Session
 from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
 from producers.launch.api import launch
+from tests.always import ALWAYS
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW, Ismg, ismg
 from tests.waiting import PATIENCE_S
 
@@ -48,7 +49,8 @@ def config(folder: Path, gateway: Ismg, **keys: Any) -> Config:
             "log": {"url": f"sqlite:{folder / 'log.db'}"},
             "store": {"url": f"sqlite:{folder / 'results.db'}"},
             "account": {"polar": account | keys},
-        },
+        }
+        | ALWAYS,
         "dispatcher.toml",
     )
 

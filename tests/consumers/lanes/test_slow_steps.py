@@ -27,6 +27,7 @@ from dispatcher.service.session import Session
 from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch
 from schemas.topics import LANES
+from tests.always import ALWAYS
 
 PATIENCE_S: Final = 120.0
 RECIPIENTS: Final = 1_000
@@ -92,7 +93,8 @@ def config(folder: Path, url: str, vendor: str, keys: dict[str, Any]) -> Config:
             "log": {"url": f"sqlite:{folder / 'log.db'}"},
             "lanes": {"intent_ttl_s": 0.2},
             "account": {"spring": {"vendor": vendor, "url": url, "flow": flow, **keys}},
-        },
+        }
+        | ALWAYS,
         "dispatcher.toml",
     )
 

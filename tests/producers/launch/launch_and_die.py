@@ -21,9 +21,10 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.launch.api import launch
+from tests.always import ALWAYS
 
 TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
-CONFIG = parse({"account": {"spring": TABLE, "summer": TABLE}}, "test.toml")
+CONFIG = parse({"account": {"spring": TABLE, "summer": TABLE}} | ALWAYS, "test.toml")
 
 
 class DyingLog:

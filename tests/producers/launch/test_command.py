@@ -21,9 +21,10 @@ from click.testing import CliRunner
 from dispatcher.cli import main
 from dispatcher.log.opening import open_log
 from producers.launch import commit
+from tests.always import ALWAYS_TOML
 from tests.producers.launch import launched as on_log
 
-SPRING = '[account.spring]\nvendor = "batch-a"\nurl = "{url}"\naccount = "demo"\npswd = "{pswd}"\n'
+SPRING = ALWAYS_TOML + '[account.spring]\nvendor = "batch-a"\nurl = "{url}"\naccount = "demo"\npswd = "{pswd}"\n'
 FLOW = 'flow = {{ limit = 500, per_s = 1, unit = "messages" }}\n'
 LIST = "姓名,手机\n张伟,13800138000\n李娜,+86 139 0013 9000\n王芳,138 0013 8000\n赵磊,1.38E+10\n"
 DISPATCHER = str(Path(sys.executable).with_name("dispatcher"))

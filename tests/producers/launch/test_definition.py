@@ -13,10 +13,11 @@ from dispatcher.errors import ConfigError, TextError, UserError
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import HttpVendor, Limits, Message
 from producers.launch.definition import ID_CHARS_MAX, check_text, define, new_id
+from tests.always import ALWAYS
 
 NOW = datetime(2025, 5, 1, 8, 9, 10)
 TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
-CONFIG = parse({"account": {"spring": TABLE, "summer": TABLE}}, "test.toml")
+CONFIG = parse({"account": {"spring": TABLE, "summer": TABLE}} | ALWAYS, "test.toml")
 
 
 class Gbk(HttpVendor, frozen=True, kw_only=True, tag="gbk"):
@@ -100,7 +101,7 @@ def test_a_text_the_vendor_cannot_carry_is_refused(text, sentence):
 
 def test_every_account_of_the_route_must_carry_the_text():
     table = {**TABLE, "text_chars_max": 5}
-    config = parse({"account": {"spring": TABLE, "short": table}}, "test.toml")
+    config = parse({"account": {"spring": TABLE, "short": table}} | ALWAYS, "test.toml")
     with pytest.raises(TextError, match='account "short"'):
         defined(config, route=["spring", "short"], text="123456")
 

@@ -13,13 +13,14 @@ from dispatcher.errors import InputError, TextError, UserError
 from dispatcher.service.launching import LaunchRequest
 from producers.launch.definition import Definition, define
 from producers.launch.multimedia import BYTES_ADVISED, read_frames
+from tests.always import ALWAYS
 
 NOW = datetime(2025, 5, 1)
 BATCH = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
 COSMS = {
     "vendor": "cosms", "url": "http://127.0.0.1:9101", "corp_id": "1", "login_name": "a", "password": "secret",
 }  # fmt: skip
-CONFIG = parse({"account": {"spring": BATCH, "summer": COSMS, "autumn": COSMS}}, "test.toml")
+CONFIG = parse({"account": {"spring": BATCH, "summer": COSMS, "autumn": COSMS}} | ALWAYS, "test.toml")
 WAP = "店#http://127.0.0.1/may"
 
 

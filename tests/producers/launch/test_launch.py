@@ -22,6 +22,7 @@ from producers.lists.dedupe import ROWS_MAX
 from schemas.codec import decode
 from schemas.records import Launched
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition
+from tests.always import ALWAYS
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log
 from tests.producers.launch.launched import launch, prepare
@@ -30,7 +31,7 @@ from tests.producers.lists.xlsx.test_sheets import STR, cell, packed, row, sheet
 TABLE = {"vendor": "batch-a", "url": "http://127.0.0.1:9101", "account": "demo", "pswd": "x"}
 FLOW = {"limit": 100, "per_s": 1, "unit": "messages"}
 ACCOUNTS = {"spring": {**TABLE, "flow": FLOW}, "summer": {**TABLE, "flow": {**FLOW, "limit": 300}}, "bulk": TABLE}
-CONFIG = parse({"account": ACCOUNTS}, "test.toml")
+CONFIG = parse({"account": ACCOUNTS} | ALWAYS, "test.toml")
 LIST = ["13800138000", "+86 139-0013-9000", "13800138000", "n/a", "", "13700137000", "1.38E+10", "137 0013 7000"]
 FIRST = 13_000_000_000
 
@@ -66,7 +67,7 @@ async def test_a_list_becomes_batches_jobs_rejects_and_one_launch(log):
 
 async def test_the_launch_says_from_when_on_reports_of_scheduled_messages_are_awaited(log):
     link = {"vendor": "cmpp", "url": "cmpp://127.0.0.1:9", "sp_id": "901234", "secret": "x"}
-    config = parse({"account": {"spring": TABLE, "polar": link}}, "test.toml")
+    config = parse({"account": {"spring": TABLE, "polar": link}} | ALWAYS, "test.toml")
     options = {"polar.at_time": "20300101080000"}
     await launched(log, ["13800138000", "13900139000"], config=config, route=["spring", "polar"], options=options)
     record = await on_log.launched(log, "may")
@@ -120,7 +121,7 @@ async def test_recipients_keep_the_order_of_the_list(log):
 
 
 async def test_an_account_that_gets_nobody_is_named_with_no_jobs(log):
-    config = parse({"account": {"a": {**TABLE, "flow": {**FLOW, "limit": 1}}, "b": TABLE}}, "test.toml")
+    config = parse({"account": {"a": {**TABLE, "flow": {**FLOW, "limit": 1}}, "b": TABLE}} | ALWAYS, "test.toml")
     await launched(log, ["13800138000"], route=["a", "b"], config=config)
     record = await on_log.launched(log, "may")
     assert [(leg.account, leg.jobs, leg.recipients) for leg in record.legs] == [("a", 0, 0), ("b", 1, 1)]
@@ -332,7 +333,7 @@ async def test_several_suppression_lists_add_up(log, tmp_path):
 
 
 async def test_a_campaign_too_small_for_its_vendor_is_refused(log):
-    config = parse({"account": {"spring": {**TABLE, "numbers_min": 5}}}, "test.toml")
+    config = parse({"account": {"spring": {**TABLE, "numbers_min": 5}}} | ALWAYS, "test.toml")
     with pytest.raises(InputError, match="takes at least 5 numbers a request and would get 3"):
         await launched(log, config=config)
 
@@ -371,7 +372,7 @@ async def test_a_dirty_list_of_every_kind_is_counted_exactly(tmp_path):
 
 async def test_the_example_of_the_docstring_does_what_it_says(tmp_path, monkeypatch):
     (example,) = doctest.DocTestFinder(recurse=False).find(launch, "launch", globs={})
-    config = parse({"log": {"url": f"sqlite:{tmp_path / 'log.db'}"}, "account": ACCOUNTS}, "test.toml")
+    config = parse({"log": {"url": f"sqlite:{tmp_path / 'log.db'}"}, "account": ACCOUNTS} | ALWAYS, "test.toml")
     names, printed = {"config": config}, []
     monkeypatch.setattr(sys, "displayhook", lambda value: printed.append(repr(value)))
     for step in example.examples:

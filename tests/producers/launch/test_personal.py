@@ -24,6 +24,7 @@ from producers.launch.plan_text import plan_lines
 from producers.lists.rejects import OTHER, REASONS_MAX, Spool
 from schemas.batch import BYTES_MAX, unpack_values
 from schemas.topics import RECIPIENTS
+from tests.always import ALWAYS
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log
 from tests.producers.launch.launched import launch, prepare
@@ -38,7 +39,7 @@ ACCOUNTS = {
     "autumn": {**URL, "vendor": "guodu", "oper_id": "demo", "oper_pass": "x"},
     "winter": {**BATCH, "vendor": "batch-b", "flow": {"limit": 100, "unit": "requests"}},
 }
-CONFIG = parsed_config({"account": ACCOUNTS}, "test.toml")
+CONFIG = parsed_config({"account": ACCOUNTS} | ALWAYS, "test.toml")
 TEXT = "Dear {name}, {order}"
 FIRST = 13_000_000_000
 

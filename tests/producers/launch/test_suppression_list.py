@@ -24,12 +24,15 @@ from schemas.batch import unpack
 from schemas.codec import decode
 from schemas.records import Inbound, Launched, Rejects
 from schemas.states import BY_FILE, ON_LIST
+from tests.always import ALWAYS
 from tests.memory_log import MemoryLog
 from tests.producers.launch.launched import launch, prepare
 
 N = 13_800_138_000
 CONFIG = parse(
-    {"account": {"spring": {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "x"}}}, "test"
+    {"account": {"spring": {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "x"}}}
+    | ALWAYS,
+    "test",
 )
 SEND: dict[str, Any] = {"text": "【Shop】Sale", "route": ["spring"], "config": CONFIG}
 

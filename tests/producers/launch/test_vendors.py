@@ -11,6 +11,7 @@ from dispatcher.content.judge import vendor_findings
 from dispatcher.errors import TextError
 from dispatcher.service.launching import LaunchRequest
 from producers.launch.definition import Definition, define
+from tests.always import ALWAYS
 
 LOGIN = {"userid": "1001", "username": "demo", "password": "x"}
 CONFIG = parse(
@@ -21,7 +22,8 @@ CONFIG = parse(
             "he-utf8": {"vendor": "hezhong", "url": "http://127.0.0.1:9102", "utf8": True} | LOGIN,
             "guo": {"vendor": "guodu", "url": "http://127.0.0.1:9103", "oper_id": "op", "oper_pass": "pw"},
         }
-    },
+    }
+    | ALWAYS,
     "test.toml",
 )
 

@@ -28,6 +28,7 @@ from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch
 from schemas.states import State
 from schemas.topics import TOPICS
+from tests.always import ALWAYS
 from tests.vendors.simulated import AT_ONCE
 from tests.waiting import patience
 
@@ -54,7 +55,8 @@ def config(folder: Path, url: str, **keys: Any) -> Config:
             "store": {"url": f"sqlite:{folder / 'results.db'}"},
             "lanes": {"intent_ttl_s": 1.0},
             "account": {"spring": {"url": url, **OURS, **keys}},
-        },
+        }
+        | ALWAYS,
         "dispatcher.toml",
     )
 

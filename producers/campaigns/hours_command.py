@@ -1,0 +1,66 @@
+"""`dispatcher campaign hours`: change when a launched campaign may be sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from dispatcher.core.schedule.holds import HOLDS
+from dispatcher.errors import UserError
+from dispatcher.service.hours import HoursResult, change_hours
+from dispatcher.service.session import open_session
+from dispatcher.terminal.options import config_option, json_option, print_json
+from dispatcher.terminal.progress import held_words
+from dispatcher.wording import clock
+from producers.campaigns.control_commands import nothing_left_words
+
+
+@click.command("hours")
+@click.argument("campaign", metavar="ID")
+@click.option("--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-21:00.")
+@click.option("--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat.")
+@click.option(
+    "--at-closing",
+    type=click.Choice(["pause", "continue"]),
+    help="What becomes of the rest when its hours are over: wait until you resume it, or continue when they open.",
+)
+@config_option
+@json_option
+def hours_command(
+    campaign: str, between: str, days: str, at_closing: str | None, config: str | None, as_json: bool
+) -> None:
+    """Change when a launched campaign may be sent, within the hours of its class and of its numbers' carriers.
+
+    --between and --days replace the hours of the launch; lanes obey within a second. What is held because its hours
+    ended continues if they are longer now; else resume it.
+
+    \b
+    Examples:
+      dispatcher campaign hours may-sale --between 09:00-21:00
+      dispatcher campaign hours may-sale --days Mon-Fri --at-closing continue
+    """
+    if not between and not days and at_closing is None:
+        raise UserError("give --between, --days or --at-closing: dispatcher campaign hours ID --between 09:00-20:00.")
+    done = asyncio.run(_change(config, campaign, between, days, at_closing or ""))
+    if as_json:
+        print_json(done)
+    elif done.nothing_left is not None:
+        click.echo(nothing_left_words(campaign, "send", done.nothing_left))
+    else:
+        click.echo(_sentence(done))
+
+
+async def _change(config: str | None, campaign: str, between: str, days: str, at_closing: str) -> HoursResult:
+    async with open_session(config) as session:
+        return await change_hours(session, campaign, between=between, days=days, at_closing=at_closing)
+
+
+def _sentence(done: HoursResult) -> str:
+    when = f"is sent {done.hours} (Asia/Shanghai)" if done.changed else f"was sent {done.hours} already"
+    if done.held is not None:
+        return f'campaign "{done.campaign}" {when}. It is {held_words(done.held)}: {HOLDS[done.held.why]}.'
+    if done.ends_ms is None:
+        return f'campaign "{done.campaign}" {when}; when these hours are over, the rest waits for the next ones.'
+    ends = clock(done.ends_ms, named=True)
+    return f'campaign "{done.campaign}" {when}; what is left at {ends} waits until you resume it.'
