@@ -18,8 +18,11 @@ from dispatcher.content.judge import ContentFinding
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
+<<<<<<< ours
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.core.waves.plan import Group
+=======
+>>>>>>> theirs
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
@@ -136,7 +139,7 @@ async def prepare(
     config = session.config_with(request.route)
     definition = define(config, request, datetime.now())
     if test_of:
-        definition = msgspec.structs.replace(definition, hours=ALWAYS)
+        definition = msgspec.structs.replace(definition, terms=definition.terms.of_test())
     suppression, unread, is_launched = await _suppression(session, request.id)
     overrides, unlearnt = await _ported(session)
     excluded_parts = [] if is_launched else await _excluded_parts(session, definition)
@@ -168,7 +171,7 @@ async def prepare(
     try:
         route_split = await asyncio.to_thread(_route_split, definition, intake, overrides)
         carriers = count_carriers(route_split.carriers)
-        terms = definition.terms.of_test() if test_of else within_carriers(definition.terms, config.hours, carriers)
+        terms = definition.terms if test_of else within_carriers(definition.terms, config.hours, carriers)
         definition = msgspec.structs.replace(definition, terms=terms)
         views = await _launched_before(session) if ask_balance else []
         equal = await asyncio.to_thread(equal_texts, session.config, definition, route_split.recipients, views)
