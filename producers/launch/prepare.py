@@ -18,11 +18,7 @@ from dispatcher.content.judge import ContentFinding
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
-<<<<<<< ours
-from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.core.waves.plan import Group
-=======
->>>>>>> theirs
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
