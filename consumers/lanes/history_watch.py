@@ -188,8 +188,7 @@ class HistoryWatch:
         """Report what was found, if it is new, and write the states of the found recipients as reports."""
         if not looks.is_news(spoken.intent, finding.found):
             return
-        count = len(finding.vendor_ids)
-        why = f"the vendor's history has {finding.found:,} of its {count:,} recipients"
+        why = f"the vendor's history has {finding.found:,} of its {finding.sought:,} recipients"
         final = [
             ReportRow(row.vendor_id, row.number, row.state, row.code, 0)
             for row in map(rows.get, finding.vendor_ids)
@@ -201,7 +200,7 @@ class HistoryWatch:
             "taken after all" if finding.whole else "still unknown",
             campaign=intent.campaign,
             intent=spoken.intent,
-            recipients=count,
+            recipients=finding.sought,
             found=finding.found,
         )
 

@@ -31,7 +31,7 @@ class Recipients:
         self._batches: dict[int, Batch] = {}
 
     async def of(self, intent: Intent) -> Numbers:
-        """The numbers of its recipients, in order. Raises LogError, BrokenBatch, ValueError."""
+        """The numbers of its recipients, in order; 0 for who is left out. Raises LogError, BrokenBatch, ValueError."""
         batch = self._batches.get(intent.job)
         if batch is None:
             job = record_of(await self._log.fetch(JOBS.name, self._partition, intent.job), JOBS.name)
@@ -40,7 +40,10 @@ class Recipients:
             stored = await self._log.fetch(RECIPIENTS.name, job.partition, job.offset)
             batch = Batch(*await asyncio.to_thread(unpack, stored.value, stored.headers, job.sha256))
             self._batches[intent.job] = batch
-        return phone_numbers.decode(batch.slice(intent.start, intent.count))
+        numbers = phone_numbers.decode(batch.slice(intent.start, intent.count))
+        for start, count in intent.left_out:
+            numbers[start : start + count] = 0
+        return numbers
 
 
 async def fetch_intent(log: Log, partition: int, offset: int) -> Intent:

@@ -23,6 +23,7 @@ from dispatcher.config.file import Config
 from dispatcher.core.lane.answers.policy import POLICY, TEXT_CHARS_MAX, row_of
 from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
+from dispatcher.core.ranges import Ranges, spread
 from dispatcher.drivers.link.progress import Progress, no_answer, not_sent
 from dispatcher.log.opening import SqliteUrl, read_url
 from dispatcher.loggers import get_logger
@@ -93,14 +94,14 @@ def _of_slot(chunk: Chunk, slot: Slot, vendor: Vendor | None) -> Outcomes | None
     """None: nothing is known but that it may have left."""
     if slot.columns is None or not isinstance(vendor, LinkVendor):
         return None
-    if (slot.account, slot.count) != (chunk.account, chunk.count):
+    if (slot.account, slot.count) != (chunk.account, chunk.asked):
         return None
     progress = Progress(slot.count, slot.parts, vendor.answer, slot.columns)
     answer = progress.answer(not_sent(NEVER_LEFT), no_answer(DIED))
     return Outcomes(
         account=chunk.account,
         intent=chunk.intent,
-        runs=runs_of(answer),
+        runs=runs_of(answer, places=chunk.in_request),
         at_ms=clock.now_ms(),
         sent_ms=slot.at_ms if any(slot.columns.states) else 0,
         ids=answer.ids,
@@ -108,14 +109,19 @@ def _of_slot(chunk: Chunk, slot: Slot, vendor: Vendor | None) -> Outcomes | None
     )
 
 
-def runs_of(answer: RunsAnswer, first: int = 0) -> tuple[Run, ...]:
-    """The runs of a record, from `first` of the chunk on, each with the effect that its verdict has by the policy."""
-    runs, start = [], first
+def runs_of(answer: RunsAnswer, first: int = 0, *, places: Ranges = ()) -> tuple[Run, ...]:
+    """The runs of a record, from recipient `first` of the request on, each with the effect that its verdict has.
+
+    `places`: the positions of the request's recipients in the chunk; empty: they are all of it.
+    """
+    runs: list[Run] = []
+    at = first
     for each in answer.runs:
         verdict = each.verdict
-        effect = POLICY[row_of(verdict)].effect
-        runs.append(Run(start, each.count, effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX]))
-        start += each.count
+        said = (POLICY[row_of(verdict)].effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX])
+        positions = spread(places, at, each.count) if places else ((at, each.count),)
+        runs.extend(Run(start, count, *said) for start, count in positions)
+        at += each.count
     return tuple(runs)
 
 

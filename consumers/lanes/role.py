@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from consumers.lanes.runner import LaneRunner
+from consumers.lanes.suppression_feed import SuppressionFeed
 from dispatcher.accounts.holders import GROUP
 from dispatcher.config.file import Config
 from dispatcher.core.backoff import Backoff
@@ -34,6 +35,7 @@ class Lanes:
         self._config: Final = config
         self._log: Final = log
         self._feed: Final = CampaignsFeed(log)
+        self._suppression: Final = SuppressionFeed(log)
         self._held: dict[int, tuple[asyncio.Event, asyncio.Task[None]]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._logger = get_logger("lanes")
@@ -46,6 +48,7 @@ class Lanes:
         await self._feed.catch_up()
         following = asyncio.create_task(self._feed.follow())
         following.add_done_callback(self._feed_ended)
+        reading = asyncio.create_task(self._suppression.run())
         claim = await self._log.claim(GROUP, LANES.name, self._assigned, self._revoked)
         stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
         try:
@@ -54,6 +57,7 @@ class Lanes:
             stopped.cancel()
             await claim.release()
             following.cancel()
+            reading.cancel()
             with contextlib.suppress(asyncio.CancelledError, DispatcherError):
                 await following
         if self._failed.done():
@@ -78,7 +82,8 @@ class Lanes:
                 account: driver_of(self._config.accounts[account], account) for account in self.accounts[partition]
             }
             try:
-                if await LaneRunner(partition, self._config, self._log, self._feed, drivers).run(stop):
+                runner = LaneRunner(partition, self._config, self._log, self._feed, drivers, self._suppression)
+                if await runner.run(stop):
                     return
                 failures = 1  # not given back in order: start again
             except (DispatcherError, LaneBroken) as error:

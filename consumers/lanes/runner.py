@@ -27,15 +27,18 @@ from consumers.lanes.query_lock import QueryLock
 from consumers.lanes.send_gate import SendGate
 from consumers.lanes.spec import lane_spec
 from consumers.lanes.stop_notices import StopNotices
+from consumers.lanes.suppression_feed import SuppressionFeed
 from consumers.lanes.write_marks import WriteMarks
 from dispatcher import clock
 from dispatcher.accounts.ask_book import BalanceBook, HistoryBook
 from dispatcher.carriers.learnt import LearntCarriers
 from dispatcher.config.file import Config
+from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.lane.answers.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.suppressed import JudgedBatch
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
 from dispatcher.drivers.port import Driver, QueryingDriver, Sent
@@ -59,12 +62,19 @@ class LaneRunner:
     """One ownership of one lane partition. `drivers` are the open drivers of its accounts."""
 
     def __init__(
-        self, partition: int, config: Config, log: Log, feed: CampaignsFeed, drivers: Mapping[str, Driver]
+        self,
+        partition: int,
+        config: Config,
+        log: Log,
+        feed: CampaignsFeed,
+        drivers: Mapping[str, Driver],
+        suppression: SuppressionFeed,
     ) -> None:
         self.partition: Final = partition
         self._config = config
         self._log = log
         self._feed = feed
+        self._suppression = suppression
         self._drivers = drivers
         vendors = {account: config.accounts[account] for account in drivers}
         self._messages = PreparedMessages(vendors, feed.campaigns)
@@ -93,8 +103,11 @@ class LaneRunner:
             partition=self.partition, owner=name, ttl_s=lanes.intent_ttl_s, checkpoint_every=lanes.checkpoint_every
         )
         specs = [lane_spec(account, self._config.accounts[account]) for account in self._drivers]
-        owner = self._owner = Owner(settings, specs, state, self._feed.campaigns, time.monotonic())
+        owner = self._owner = Owner(
+            settings, specs, state, self._feed.campaigns, time.monotonic(), self._suppression.suppressed
+        )
         unlisten = self._feed.listen(self._campaign_changed)
+        unlisten_suppression = self._suppression.listen(self._wake.set)
         await self._take_what_dead_owners_left()
         await self._journal.own(Owned(owner=name, at_ms=clock.now_ms(), where=f"{socket.gethostname()}:{os.getpid()}"))
         tasks = [asyncio.create_task(self._guard(self._follow_journal(state.position)))]
@@ -117,6 +130,7 @@ class LaneRunner:
             return orderly
         finally:
             unlisten()
+            unlisten_suppression()
             for task in [*tasks, *self._fetches]:
                 task.cancel()
             await self._abandon_sends()
@@ -345,10 +359,14 @@ class LaneRunner:
             personal = None
             if values is not None:
                 personal = await asyncio.to_thread(self._messages.personal, job.campaign, job.account, values)
-            owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal))
+            judged = await asyncio.to_thread(self._judged, numbers)
+            owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal), judged)
         except (LogError, BrokenBatch, ValueError) as error:
             owner.batch_failed(fetch.job_offset, str(error), time.monotonic())
         self._wake.set()
+
+    def _judged(self, numbers: bytes) -> JudgedBatch:
+        return JudgedBatch(phone_numbers.decode(numbers), self._suppression.suppressed)
 
     # --- leaving ---
 

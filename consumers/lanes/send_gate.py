@@ -88,7 +88,7 @@ class SendGate:
 
     def late(self, first: int, answer: RunsAnswer) -> None:
         """See drivers/port.py. Only what is definite is a fact."""
-        runs = runs_of(answer, first)
+        runs = runs_of(answer, first, places=self._send.places)
         if all(run.effect in (Effect.ACCEPTED, Effect.FAILED) for run in runs):
             fact = Outcomes(
                 account=self._send.account,

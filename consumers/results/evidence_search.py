@@ -127,7 +127,7 @@ class EvidenceWatch:
                 account=account,
                 campaign=record.campaign,
                 intent=record.intents[0],
-                recipients=each.of.chunk.count if isinstance(each.of, Proof) else len(each.of),
+                recipients=each.of.chunk.recipients if isinstance(each.of, Proof) else len(each.of),
                 vendor_id=record.vendor_id,
             )
 

@@ -26,6 +26,7 @@ _SAYS: Final = {
     Why.BUSY: "{code} {row} times in a row",
     Why.TOO_FAST: "{code}",
     Why.BATCH: "the numbers of {count} cannot be read from the log",
+    Why.SUPPRESSION: "the suppression list cannot be read from the log, and nobody is texted who may be on it",
     Why.UNWRITTEN: "{code}",
     Why.OTHER: "a newer release of the dispatcher says why",
 }
@@ -44,6 +45,7 @@ _THEN: Final = {
     Why.NO_ANSWER: "One small request at a time is tried; one answer, and it sends at full speed again",
     Why.BUSY: "One small request at a time is tried; one answer, and it sends at full speed again",
     Why.TOO_FAST: "It is tried again and again",
+    Why.SUPPRESSION: "It sends again once the list can be read; the log of `dispatcher run` says what is wrong",
     Why.UNWRITTEN: "It is tried again and again",
 }
 

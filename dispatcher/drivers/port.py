@@ -60,7 +60,7 @@ class Gate(Protocol):
         ...
 
     def late(self, first: int, answer: RunsAnswer) -> None:
-        """Answers to recipients, from `first` of the chunk on, that were reported as unknown before."""
+        """Answers to recipients, from `first` of those sent on, that were reported as unknown before."""
         ...
 
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, UnexplainedId
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Numbers, Search, UnexplainedId, requests_of
 from dispatcher.core.results.message_evidence import MessageSearch
 from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import ParkedReports
@@ -82,11 +82,12 @@ def search(store: Traces, account: str, after: str, *, each: bool) -> Evidence:
     ids, more_after = _unexplained(store, account, after)
     if not ids:
         return Evidence(account=account, late=late, more_after=more_after)
-    found = store.candidates(account, CANDIDATES_MAX + 1)
+    pieces = store.candidates(account, CANDIDATES_MAX + 1)
+    found = requests_of(pieces)
     by_batch: dict[int, list[Candidate]] = {}
     for candidate in found:
         by_batch.setdefault(candidate.batch, []).append(candidate)
-    if len(found) > CANDIDATES_MAX or len(by_batch) > BATCHES_MAX:
+    if len(pieces) > CANDIDATES_MAX or len(by_batch) > BATCHES_MAX:
         return Evidence(account=account, late=late, more_after=more_after, crowded=True)
     looking = Search(ids)
     doubtful = {candidate.batch for candidate in found if candidate.state is State.UNKNOWN}
@@ -170,7 +171,7 @@ def _unexplained(store: Traces, account: str, after: str) -> tuple[list[Unexplai
                     reports=len(numbers),
                     first_offset=min(place for _, place, _ in of_id) // LANE_PARTITIONS,
                     first_ms=min(parked.at_ms for _, _, parked in of_id),
-                    named=tuple(store.named(account, vendor_id)),
+                    named=tuple(requests_of(store.named(account, vendor_id))),
                 )
             )
     return found, more_after

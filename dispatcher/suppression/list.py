@@ -84,6 +84,14 @@ class SuppressionList:
 
         Raises LogError, LogDamaged and LogNewer: a list that cannot be read must not be taken for an empty one.
         """
+        touched = await self.read_changes(log)
+        return touched[contains(self.listing.numbers, touched)]
+
+    async def read_changes(self, log: Log) -> Numbers:
+        """Read what the log has now. Returns the numbers that were put on the list or taken off since the last call.
+
+        The first call returns the whole list. Raises as `read_on`.
+        """
         if not self._is_read:
             self._snapshot = (await read_campaigns(log)).suppression_snapshot
             if self._snapshot is None or not await self._read_from(log, self._snapshot.upto, None):
@@ -92,8 +100,7 @@ class SuppressionList:
             self._is_read = True
             return self.listing.numbers
         named = await self._read_to_end(log)
-        touched = ascending_once(np.concatenate(named)) if named else np.empty(0, np.int64)
-        return touched[contains(self.listing.numbers, touched)]
+        return ascending_once(np.concatenate(named)) if named else np.empty(0, np.int64)
 
     def only_reported(self) -> Numbers:
         """The numbers of a detailed list that are there because of a report, and for no other reason, ascending."""

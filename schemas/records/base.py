@@ -49,6 +49,7 @@ class Why(StrEnum):
     BUSY = "busy"
     TOO_FAST = "too-fast"
     BATCH = "batch"  # the recipients' numbers cannot be read from the log
+    SUPPRESSION = "suppression"  # the suppression list cannot be read from the log
     UNWRITTEN = "unwritten"  # a chunk was tried repeatedly without a byte written
     OTHER = "other"  # a reason of a newer release that this one does not know
 

@@ -9,6 +9,7 @@ import random
 import sys
 
 from consumers.lanes.runner import LaneRunner
+from consumers.lanes.suppression_feed import SuppressionFeed
 from dispatcher.config.file import Config, load
 from dispatcher.drivers.opening import driver_of
 from dispatcher.log.campaigns_feed import CampaignsFeed
@@ -22,10 +23,12 @@ async def main(config: Config, partitions: list[int]) -> None:
     log = await open_log(config.log.url)
     feed = CampaignsFeed(log)
     await feed.catch_up()
-    await asyncio.gather(feed.follow(), *(_own(config, log, feed, partition) for partition in partitions))
+    suppression = SuppressionFeed(log)
+    owning = (_own(config, log, feed, suppression, partition) for partition in partitions)
+    await asyncio.gather(feed.follow(), suppression.run(), *owning)
 
 
-async def _own(config: Config, log: Log, feed: CampaignsFeed, partition: int) -> None:
+async def _own(config: Config, log: Log, feed: CampaignsFeed, suppression: SuppressionFeed, partition: int) -> None:
     while True:
         drivers = {
             account: driver_of(vendor, account)
@@ -33,7 +36,7 @@ async def _own(config: Config, log: Log, feed: CampaignsFeed, partition: int) ->
             if lane_partition(account) == partition
         }
         try:
-            await LaneRunner(partition, config, log, feed, drivers).run(asyncio.Event())
+            await LaneRunner(partition, config, log, feed, drivers, suppression).run(asyncio.Event())
         finally:
             for driver in drivers.values():
                 await driver.close()

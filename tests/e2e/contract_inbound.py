@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.e2e.stand import Stand, stand
+from tests.e2e.contract_campaigns import ONE_BY_ONE
+from tests.e2e.stand import Stand, numbers_file, stand
 
 A, B, C = "13800138000", "13800138001", "13800138002"
 LONG = "".join(f"第{number}句话。" for number in range(40))
@@ -33,6 +34,37 @@ class InboundContract:
             assert set(at.ledger()["number"]) == {B, C}
             assert {message["number"] for message in messages(at)} == {A, B}
             assert dispatcher.stop() == 0
+
+    def test_an_opt_out_reaches_into_the_queue_of_a_campaign_that_is_being_sent(
+        self, tmp_path: Path, log_url: str
+    ) -> None:
+        with stand(tmp_path, log_url, ours=ONE_BY_ONE, switches={"latency_s": 1.0}) as at:
+            dispatcher = at.run()
+            pushed_to(at)
+            numbers = numbers_file(tmp_path, 480)
+            last = numbers.read_text("ascii").split()[-1]
+            at.launch("may", numbers)
+            at.until(lambda: at.taken() > 0, "something was sent")
+            assert says(at, last, "TD") == [200]
+            sent = at.taken()
+            at.until(lambda: at.taken() > sent + 80, "the lane read the list meanwhile")
+            at.vendor.configure(latency_s=0.0)
+            at.until_settled("may")
+            assert last not in set(at.ledger()["number"])
+            counts = at.counts("may").check()
+            assert (counts.suppressed, counts.delivered + counts.failed, counts.queued) == (1, 479, 0)
+            [row] = [row for row in at.export("may") if row["number"] == last]
+            assert (row["state"], row["meaning"], row["vendor_id"], row["submitted_at"]) == (
+                "suppressed", "put on the suppression list after the launch", "", "",
+            )  # fmt: skip
+            assert row["reported_at"]
+            [seen] = orjson.loads(at.command("lookup", last, "--json"))["campaigns"]
+            assert (seen["state"], seen["final"], seen["meaning"]) == ("suppressed", True, row["meaning"])
+            assert row["meaning"] in at.command("campaign", "show", "may")
+            assert dispatcher.stop() == 0
+            at.command("store", "rebuild", "--yes")
+            assert at.counts("may") == counts
+            assert row in at.export("may")
 
     def test_long_messages_come_whole_whatever_becomes_of_their_parts(self, tmp_path: Path, log_url: str) -> None:
         with stand(tmp_path, log_url) as at:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from consumers.results.evidence_search import BY, LOOK_EVERY_S, decision, message_decision
 from dispatcher.core.ownership import Ownership
-from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, UnexplainedId, conclude
+from dispatcher.core.results.evidence import Candidate, LateAnswer, Search, UnexplainedId, conclude, requests_of
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
 from dispatcher.core.results.message_evidence import MessageProof, MessageSearch
 from dispatcher.core.results.places import chunk_id, chunk_of, intent_of, lane_place
@@ -75,7 +75,7 @@ class Books:
 
     def candidates(self) -> list[Candidate]:
         """Chunks whose own vendor id is not known, as the store finds them."""
-        return [self.candidate(chunk) for chunk in self.chunks.values() if self._may_be(chunk)]
+        return requests_of([self.candidate(chunk) for chunk in self.chunks.values() if self._may_be(chunk)])
 
     def late(self) -> list[LateAnswer]:
         """Unknown chunks of which an earlier attempt was accepted after all."""
@@ -97,7 +97,7 @@ class Books:
                 found.append(
                     UnexplainedId(
                         vendor_id=vendor_id, numbers=np.array(left, np.int64), reports=len(left), first_offset=0,
-                        first_ms=0, named=tuple(map(self.candidate, named)),
+                        first_ms=0, named=tuple(requests_of([self.candidate(chunk) for chunk in named])),
                     )
                 )  # fmt: skip
         return found
@@ -236,8 +236,11 @@ class Evidence:
         """
         numbers = set(self.books.numbers_of(chunk.batch, chunk))
         for intent, vendor_id in self.vendor.took.items():
-            taken = self.books.chunks[chunk_id(0, intent)]
-            covers = taken.batch == chunk.batch and taken.start <= chunk.start and chunk.end <= taken.end
+            covers = any(
+                taken.batch == chunk.batch and taken.start <= chunk.start and chunk.end <= taken.end
+                for taken in self.books.pieces(chunk_id(0, intent))
+                if taken.state != State.SUPPRESSED
+            )
             if covers and numbers & self.books.reported.get(vendor_id, set()):
                 return vendor_id
         return ""
@@ -349,7 +352,9 @@ class Evidence:
         intent = self.log.topics["lanes"][record.intent]
         first = FIRST_NUMBER + self.log.topics["jobs"][intent.job].offset + intent.start
         ranges = record.ranges or ((0, intent.count),)
-        numbers = [first + at for start, count in ranges for at in range(start, start + count)]
+        left_out = {at for start, count in intent.left_out for at in range(start, start + count)}
+        places = {at for start, count in ranges for at in range(start, start + count)}
+        numbers = [first + at for at in sorted(places - left_out)]
         never = [number for number in numbers if not self.vendor.taken.get(b"%d" % number)]
         if never:
             raise self.world.broken(f"{never[0]} counts as sent by evidence, and never was", [record.intent])

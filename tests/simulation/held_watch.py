@@ -34,7 +34,7 @@ class HeldWatch:
         self._unpaced = spec.limit is None
         self._row = 0
         self._web_row = 0
-        self._held = any(not stop.recipients for stop in stops)
+        self._held = any(not stop.recipients and stop.why is not Why.SUPPRESSION for stop in stops)
         self._is_paid = all(stop.why is not Why.CREDIT for stop in stops)
         self._pauses = 0
         self._not_before_s = float("-inf")

@@ -15,6 +15,7 @@ from tests.simulation.evidence import Evidence
 from tests.simulation.joining import join
 from tests.simulation.judgement import judge
 from tests.simulation.launches import Plan, launch
+from tests.simulation.opt_outs import OptOuts
 from tests.simulation.outages import attempts_of, outages_of
 from tests.simulation.personal import PARTS_MAX, batch_limits_of, runs_of
 from tests.simulation.place import Place
@@ -82,15 +83,16 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     slowness = slowness_of(world.seed)
     if slowness.is_long:
         spec = msgspec.structs.replace(spec, timeout_s=2.0)
-    place = Place(world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness)
     evidence = Evidence(world, log, vendor)
     evidence.unclear(WAR_S)
     if faults:
         vendor.outages = outages_of(world.seed, WAR_S)
     for outage in vendor.outages:
         world.after(outage.until_s + 1.0, lambda: _check_account(log))
-    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness)
     plans = _personalised(_plans(rng), world.seed)
+    opt_outs = OptOuts(world, log, plans, WAR_S)
+    place = Place(world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness, opt_outs)
+    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness, opt_outs)
     if slowness.is_long:
         plans = [msgspec.structs.replace(plan, unknown="resend") for plan in plans]
     world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {slowness}, {vendor.outages}, {plans}"
@@ -143,6 +145,7 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     vendor.faults = log.faults = False
     vendor.down_until_s = 0.0
     vendor.outages = ()
+    opt_outs.peace()
     world.say("peace")
     _check_account(log)
     vendor.top_up(100_000)
@@ -152,12 +155,17 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     until_s = world.now_s + slowness.all_s * sum(plan.recipients for plan in plans)
     while world.now_s < until_s and any(process.busy for process in watch.processes):
         world.run(world.now_s + SLICE_S)
-    judge(world, log, vendor, watch)
+    judge(world, log, vendor, watch, opt_outs)
     if left := evidence.left():
         raise world.broken(left[0], [left[1]])
     if joined:
         join(world.seed, log, place.batches, vendor.taken)
-    return {"taken": len(vendor.taken), "doubles": watch.doubles, "requests": vendor.requests}
+    return {
+        "taken": len(vendor.taken),
+        "doubles": watch.doubles,
+        "requests": vendor.requests,
+        "left out": opt_outs.left_out,
+    }
 
 
 def credit_of(seed: int) -> int | None:

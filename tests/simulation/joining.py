@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from dispatcher.core.messages.chunks import Batch
@@ -103,13 +104,17 @@ def _judge(driver: Driver, history: History, taken: dict[bytes, int]) -> None:
     reader = driver.reader()
     try:
         for view in reader.campaigns(now_ms=0):
+            terms: Counter[str] = Counter()
             for batch, members in states(reader, view.id, 0).items():
                 for number, (word, _) in members.items():
                     wanted = model.state[batch][number][0]
                     if view.cancelled and wanted == "queued":
                         wanted = "cancelled"
                     assert word == wanted, f"{number} of {view.id} is {word}, the log says {wanted}"
+                    terms[word] += 1
                     if word in ("accepted", "delivered"):
                         assert taken.get(b"%d" % number), f"{number} counts as {word}, the vendor never took it"
+            counted = {term: n for term, n in view.counts.as_dict().items() if n and term != "rows"}
+            assert counted == terms, f"{view.id} counts {counted}, its recipients are {terms}"
     finally:
         reader.close()

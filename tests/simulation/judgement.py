@@ -20,6 +20,7 @@ from schemas.records import (
     Run,
 )
 from tests.simulation.launches import FIRST_NUMBER
+from tests.simulation.opt_outs import OptOuts
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.watch import Watch
@@ -32,7 +33,7 @@ Recipient = tuple[int, int]
 """Offset of the job, index in it."""
 
 
-def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch) -> None:
+def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch, opt_outs: OptOuts) -> None:
     """Every recipient has its word, and the vendor agrees with it. Raises Broken."""
     fate, was_unknown = fold(log)
     first: dict[str, Launched] = {}
@@ -57,6 +58,8 @@ def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch) -> None:
             word, times = fate.get((job_offset, index), "queued"), vendor.taken.get(number, 0)
             unknown_once = (job_offset, index) in was_unknown
             complaint = _complaint(word, times, unknown_once, campaign, job.campaign in cancelled)
+            if word == "suppressed" and int(number) not in opt_outs.ever:
+                complaint = "is left out, and was never on the suppression list"
             if complaint:
                 what = f"{number.decode()} of {job.campaign} {complaint}"
                 raise world.broken(what, watch.chunks_of(number))
@@ -67,7 +70,7 @@ def _complaint(word: str, times: int, unknown_once: bool, campaign: Launched, ca
         return f"was sent {times} times"
     if word == "accepted" and times == 0:
         return "counts as accepted, the vendor never took it"
-    if word in ("failed", "queued") and times > 0 and not unknown_once:
+    if word in ("failed", "queued", "suppressed") and times > 0 and not unknown_once:
         return f"counts as {word}, the vendor took it"
     if word == "in flight":
         return "is still in flight"
@@ -108,8 +111,12 @@ def fold(log: SimLog) -> tuple[dict[Recipient, str], set[Recipient]]:
                 recipients = [(record.job, index) for index in range(record.start, record.start + record.count)]
                 if record.attempt == 0 and any(each in was_unknown for each in recipients):
                     raise AssertionError("a first attempt of an unknown recipient")
+                if any(fate.get(each) == "suppressed" for each in recipients):
+                    raise AssertionError("an attempt for a recipient who was left out")
                 chunks[offset] = (recipients, [""] * record.count)
                 moves(offset, range(record.count), "in flight")
+                for start, count in record.left_out:
+                    moves(offset, range(start, start + count), "suppressed")
             case Outcome() | Outcomes() if record.intent in chunks:
                 count = len(chunks[record.intent][0])
                 runs = record.runs if isinstance(record, Outcomes) else (Run(0, count, record.effect, record.kind),)

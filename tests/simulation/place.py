@@ -10,6 +10,7 @@ from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
+from tests.simulation.opt_outs import OptOuts
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.slowness import Slowness
@@ -31,3 +32,4 @@ class Place(msgspec.Struct, frozen=True):
     cut_by: dict[tuple[str, int], float] = {}  # (owner, n of its intent) -> when the balance it was cut by was computed
     batch_limits: VariableLimits | None = None
     slowness: Slowness = Slowness()
+    opt_outs: OptOuts | None = None

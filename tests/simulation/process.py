@@ -91,7 +91,12 @@ class Process:
         self.name = f"p{next(self.world.names)}-{self.world.rng.getrandbits(32):08x}"
         every = self.world.rng.choice([2, 7, 50])
         settings = OwnerSettings(partition=0, owner=self.name, ttl_s=TTL_S, checkpoint_every=every)
-        self.owner = self.place.owner_type(settings, [self.place.spec], state, self.campaigns, self.world.now_s)
+        self.owner = None
+        opt_outs = self.place.opt_outs
+        suppressed = None if opt_outs is None else opt_outs.for_process(self)
+        self.owner = self.place.owner_type(
+            settings, [self.place.spec], state, self.campaigns, self.world.now_s, suppressed
+        )
         lane = self.owner.lanes[ACCOUNT]
         lane.fair = WatchedShare(lane.fair, self.weights.__getitem__, self._unfair)
         self.positions["lanes"], self.positions["jobs"] = state.position, state.inbox
@@ -167,6 +172,10 @@ class Process:
                     if self._broke:  # whether there is credit again, nobody knows
                         self._broke, self._balance_s = False, None
                 self.owner.inbox_read(offset, record, self.world.now_s, self.now_ms)
+        self._poll()
+
+    def poll_soon(self) -> None:
+        """Something that its owner shares with it changed."""
         self._poll()
 
     def _watch_held(self, stops: tuple[Stop, ...]) -> None:

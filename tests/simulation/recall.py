@@ -199,4 +199,7 @@ class Search:
 
     def _numbers(self, intent: Intent) -> Numbers:
         first = FIRST_NUMBER + self._log.topics["jobs"][intent.job].offset + intent.start
-        return np.arange(first, first + intent.count)
+        numbers = np.arange(first, first + intent.count)
+        for start, count in intent.left_out:
+            numbers[start : start + count] = 0
+        return numbers

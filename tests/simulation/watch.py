@@ -28,6 +28,7 @@ from schemas.records import (
     Why,
 )
 from tests.simulation.evidence import READ_S
+from tests.simulation.opt_outs import OptOuts
 from tests.simulation.process import Process
 from tests.simulation.recall import READS
 from tests.simulation.sim_log import SimLog
@@ -74,12 +75,14 @@ class Watch:
         cut_by: dict[tuple[str, int], float],
         known_s: dict[int, float],
         slowness: Slowness,
+        opt_outs: OptOuts,
     ) -> None:
         self.world, self.log, self.vendor, self.spec = world, log, vendor, spec
         self.processes: list[Process] = []
         self.doubles = 0
         self._cut_by = cut_by
         self._slowness = slowness
+        self._opt_outs = opt_outs
         self._known_s = known_s
         self._policy: dict[str, str] = {}
         self._stopped_s: dict[str, float] = {}
@@ -150,6 +153,7 @@ class Watch:
         if now_s - self._stopped_s.get(campaign, now_s) > GRACE_S:
             raise self.world.broken(f"{campaign} is stopped since {GRACE_S:.0f} s, and is sent", chunk)
         self._flow(arrival)
+        self._opt_outs.arrives(arrival)
         if behaviour in (*TAKEN, IN_RUNS):
             for number in arrival.numbers:
                 if self.vendor.taken.get(number, 0) > 1:
@@ -273,7 +277,7 @@ class Watch:
     def _is_open(self, process: Process) -> bool:
         assert process.owner is not None
         standing = process.owner.lanes[ACCOUNT].standing
-        return standing.sends and not standing.trying
+        return standing.sends and not standing.trying and process.owner.suppressed.is_current(self.world.now_s)
 
     def _is_held(self, process: Process) -> bool:
         assert process.owner is not None
@@ -286,6 +290,8 @@ class Watch:
             return []
         lane, now_s = process.owner.lanes[ACCOUNT], self.world.now_s
         if not lane.standing.sends or lane.standing.trying or lane.held_until_s > now_s:
+            return []
+        if not process.owner.suppressed.is_current(now_s):
             return []
         return [name for name, work in lane.work.items() if self._sends(process, name) and _has_work(work, now_s)]
 

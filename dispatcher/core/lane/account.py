@@ -110,7 +110,7 @@ class AccountLane:
             case "parts":
                 return parts
             case "requests":
-                return 1
+                return min(count, 1)
 
     def propose_at(self, now_s: float) -> float:
         """When the next intent may be asked for; infinity if enough are under way."""
@@ -123,7 +123,7 @@ class AccountLane:
         if self.pacer is None:
             return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
         queued = sum(self.units(proposal.count, proposal.parts) for proposal in self.proposed.values())
-        queued += sum(self.units(ready.chunk.count, ready.parts) for ready in self.ready)
+        queued += sum(self.units(ready.chunk.asked, ready.parts) for ready in self.ready)
         queued += sum(sending.units for sending in self.unsent)
         straggler = next((sending for sending in self.unsent if sending.stands_s is None), None)
         late_s = straggler.asked_s + self.lead.late_s if straggler is not None else float("inf")
@@ -185,7 +185,7 @@ class AccountLane:
         """It is handed to the driver, which builds its request and connects."""
         self.ready.remove(ready)
         self._handing.leaves(ready)
-        chunk, units = ready.chunk, self.units(ready.chunk.count, ready.parts)
+        chunk, units = ready.chunk, self.units(ready.chunk.asked, ready.parts)
         asked_s, ttl_s, trial = ready.asked_s, ready.ttl_s, self.standing.trying
         sending = Sending(chunk, ready.parts, units, ready.texts, asked_s, ttl_s, now_s, ready.urgent, trial)
         self.sending[chunk.intent] = sending
@@ -250,7 +250,7 @@ class AccountLane:
             why = f"the flow limit had no room for its {chunk.units:,} {self.spec.unit}"
         why += f", and an intent may wait {chunk.ttl_s:g} s"
         if isinstance(chunk, Ready) or not chunk.granted:
-            self.came_back(chunk.chunk, 0, chunk.chunk.count, why)
+            self.came_back(chunk.chunk, 0, chunk.chunk.asked, why)
         return why
 
     # --- what happened ---

@@ -184,7 +184,7 @@ class Standing:
 
     def inherit(self, stop: Stop) -> None:
         """A former owner wrote this to the log: one request is tried first."""
-        if stop.why is not Why.HOURS:
+        if stop.why not in (Why.HOURS, Why.SUPPRESSION):
             self.state = AccountState.TRYING
             self.stop = msgspec.structs.replace(stop, until_ms=0, trying=True)
 

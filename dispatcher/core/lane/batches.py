@@ -1,4 +1,4 @@
-"""Which batches an owner has, which it waits for, which failed. Pure."""
+"""Which batches an owner has, which it waits for, which failed; whom of them the suppression list names. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Final
 
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.effects import Fetch
+from dispatcher.core.lane.suppressed import JudgedBatch, Suppressed
 from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.numbers import decode
+from dispatcher.core.ranges import Ranges
 
 PREFETCH_CHUNKS: Final = 8
 FETCH_AGAIN_S: Final = 30.0
@@ -18,14 +21,27 @@ class Batches:
 
     def __init__(self) -> None:
         self.loaded: dict[int, Batch] = {}
+        self._judged: dict[int, JudgedBatch] = {}
         self._loading: set[int] = set()
         self._again_s: dict[int, float] = {}
 
-    def add(self, job_offset: int, batch: Batch) -> None:
-        """Record that it came."""
+    def add(self, job_offset: int, batch: Batch, judged: JudgedBatch | None = None) -> None:
+        """Record that it came. `judged`: the same batch, if it was judged already."""
         self._loading.discard(job_offset)
         self._again_s.pop(job_offset, None)
         self.loaded[job_offset] = batch
+        if judged is not None:
+            self._judged[job_offset] = judged
+
+    def left_out(self, job_offset: int, suppressed: Suppressed, start: int, count: int) -> Ranges:
+        """The positions among its recipients [start, start+count) that are on the suppression list now."""
+        if not len(suppressed.numbers):
+            return ()
+        judged = self._judged.get(job_offset)
+        if judged is None:
+            numbers = decode(self.loaded[job_offset].data)
+            judged = self._judged[job_offset] = JudgedBatch(numbers, suppressed)
+        return judged.left_out(suppressed, start, count)
 
     def failed(self, job_offset: int, now_s: float) -> None:
         """Record that it could not be fetched."""
@@ -35,6 +51,7 @@ class Batches:
     def forget(self, job_offset: int) -> None:
         """Drop it: its job is over."""
         self.loaded.pop(job_offset, None)
+        self._judged.pop(job_offset, None)
         self._again_s.pop(job_offset, None)
 
     def wanted(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Fetch]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.core.messages.personal import ChunkTexts
+from dispatcher.core.ranges import Ranges
 from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Outcomes, Resolved, Stop
 
 
@@ -44,7 +45,8 @@ class Send(msgspec.Struct, frozen=True):
 
     A link calls `Owner.grant` for the messages that it has room for, and `Owner.runs_answered` at the end. What must
     wait is asked for again after its Go. `texts`: the texts of the recipients, if the campaign is personalised;
-    `variant`: the index of their text, if it has several.
+    `variant`: the index of their text, if it has several. `places`: their positions in the chunk, if it leaves others
+    out; empty: they are all of it.
     """
 
     intent: int
@@ -54,6 +56,7 @@ class Send(msgspec.Struct, frozen=True):
     count: int
     texts: ChunkTexts | None = None
     variant: int = 0
+    places: Ranges = ()
 
 
 class Go(msgspec.Struct, frozen=True):

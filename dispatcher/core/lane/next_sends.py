@@ -19,7 +19,10 @@ from dispatcher.core.lane.answers.policy import not_sent
 from dispatcher.core.lane.batches import Batches
 from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
 from dispatcher.core.lane.requests import Proposal, Ready, Sending
+from dispatcher.core.lane.suppressed import Suppressed
 from dispatcher.core.lane.work import CampaignWork, Piece
+from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.ranges import Ranges, total, without
 from dispatcher.core.schedule.holds import HOLDS
 from schemas.records import Intent
 
@@ -31,11 +34,12 @@ HELD: Final = "its campaign is held"
 class NextSends:
     """The sends of one owner. `wake_s`: when to call again if nothing happens before."""
 
-    def __init__(self, owner: str, campaigns: Campaigns) -> None:
+    def __init__(self, owner: str, campaigns: Campaigns, suppressed: Suppressed) -> None:
         self.batches = Batches()
         self.wake_s = NEVER
         self._owner = owner
         self._campaigns = campaigns
+        self._suppressed = suppressed
         self._n = 0
 
     def of(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
@@ -68,7 +72,7 @@ class NextSends:
             if now_s > ready.deadline_s:
                 why = lane.too_late(ready, now_s)
             else:
-                why = self._refused(lane, ready.chunk.campaign, now_ms, sends=lane.may_send(ready.chunk.count))
+                why = self._refused(lane, ready.chunk.campaign, now_ms, sends=lane.may_send(ready.chunk.asked))
             if why:
                 lane.ready.remove(ready)
                 yield given_up(lane, ready, why, now_ms)
@@ -77,7 +81,8 @@ class NextSends:
                 return
             chunk = lane.goes(ready, now_s).chunk
             of = (chunk.intent, lane.spec.account, chunk.campaign)
-            yield Send(*of, ready.numbers, chunk.count, ready.texts, ready.variant)
+            places = chunk.in_request if chunk.left_out else ()
+            yield Send(*of, ready.numbers, chunk.asked, ready.texts, ready.variant, places)
 
     def _let_go(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
         """Wake the requests at the gate that may not be written any more, and the one that has a place."""
@@ -98,7 +103,7 @@ class NextSends:
     def _proposed(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         yield from self.batches.wanted(lane, now_s, now_ms)
         self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
-        while True:
+        while self._suppressed.is_current(now_s):
             at_s = lane.propose_at(now_s)
             if at_s > now_s:
                 self.wake_s = min(self.wake_s, at_s)
@@ -130,6 +135,7 @@ class NextSends:
         """Propose a chunk from the front of the piece."""
         batch, spec, segments = self.batches.loaded[piece.job_offset], lane.spec, lane.segments(campaign.id)
         count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
+        count, left_out = self._leaving_out(piece, batch, count, spec.numbers_min)
         self._n += 1
         intent = Intent(
             owner=self._owner,
@@ -144,18 +150,40 @@ class NextSends:
             at_ms=now_ms,
             strikes=piece.strikes,
             ttl_ms=round(lane.ttl.s * 1000),
+            left_out=left_out,
         )
-        parts = batch.parts(piece.start, count, segments)
-        numbers, texts = batch.slice(piece.start, count), batch.texts(piece.start, count)
+        asked = count - total(left_out)
+        if left_out:
+            parts, texts = asked * segments, None
+            kept = without(((piece.start, count),), tuple((piece.start + at, size) for at, size in left_out))
+            numbers = memoryview(b",".join(batch.slice(start, size) for start, size in kept))
+        else:
+            parts = batch.parts(piece.start, count, segments)
+            numbers, texts = batch.slice(piece.start, count), batch.texts(piece.start, count)
         whole = msgspec.structs.replace(piece)
-        lane.proposed[self._n] = Proposal(self._n, whole, count, parts, numbers, texts, now_s, lane.ttl.s)
+        lane.proposed[self._n] = Proposal(self._n, whole, asked, parts, numbers, texts, now_s, lane.ttl.s)
         work.cut(piece, count)
         lane.spent_since_poll += parts
-        lane.fair.charge(campaign.id, lane.units(count, parts), campaign.weight, urgent=campaign.urgent)
+        if asked:  # a chunk without a request takes nobody's turn
+            lane.fair.charge(campaign.id, lane.units(asked, parts), campaign.weight, urgent=campaign.urgent)
         return intent
+
+    def _leaving_out(self, piece: Piece, batch: Batch, count: int, numbers_min: int) -> tuple[int, Ranges]:
+        """How many recipients the chunk has, at first `count`, and the positions of those that it leaves out.
+
+        The recipients of a personalised request are neighbours. Below `numbers_min` the chunk takes more.
+        """
+        left_out = self.batches.left_out(piece.job_offset, self._suppressed, piece.start, count)
+        if left_out and batch.is_personal:
+            first, size = left_out[0]
+            return (first, ()) if first else (size, ((0, size),))
+        while left_out and 0 < (asked := count - total(left_out)) < numbers_min and piece.start + count < piece.end:
+            count = min(count + numbers_min - asked, piece.end - piece.start)
+            left_out = self.batches.left_out(piece.job_offset, self._suppressed, piece.start, count)
+        return count, left_out
 
 
 def given_up(lane: AccountLane, ready: Ready, why: str, now_ms: int) -> Append:
     """A read-back intent that is not sent."""
-    lane.not_sent(ready.chunk.campaign, ready.chunk.count, ready.parts)
+    lane.not_sent(ready.chunk.campaign, ready.chunk.asked, ready.parts)
     return Append(not_sent(ready.chunk, why, now_ms))

@@ -29,10 +29,11 @@ from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
 from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
+from dispatcher.core.lane.suppressed import AGE_MAX_S, JudgedBatch, Suppressed
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Why
+from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Stop, Why
 
 DOUBT_S: Final = 10.0
 """How long after its time to live an uncertain intent is awaited."""
@@ -54,14 +55,22 @@ class Owner:
     """One process's attempt at a lane partition. `state` is folded up to the last checkpoint; feed it the rest."""
 
     def __init__(
-        self, settings: OwnerSettings, specs: Sequence[LaneSpec], state: LaneState, campaigns: Campaigns, now_s: float
+        self,
+        settings: OwnerSettings,
+        specs: Sequence[LaneSpec],
+        state: LaneState,
+        campaigns: Campaigns,
+        now_s: float,
+        suppressed: Suppressed | None = None,
     ) -> None:
+        """`suppressed` (shared with the shell, as `campaigns`): the suppression list. None: nobody is on it."""
         self.settings = settings
         self.state = state
         self.campaigns = campaigns
         self.unknowns = Unknowns(settings.owner, campaigns)
         self.lanes = {spec.account: AccountLane(spec, campaigns, now_s, settings.ttl_s) for spec in specs}
-        self.next = NextSends(settings.owner, campaigns)
+        self.suppressed = Suppressed(float("inf")) if suppressed is None else suppressed
+        self.next = NextSends(settings.owner, campaigns, self.suppressed)
         self.in_charge = False
         self.deposed = False
         self.draining = False
@@ -71,6 +80,7 @@ class Owner:
         self._notices: dict[str, Notices] = {}
         self._admission = Admission(state, campaigns, self.lanes)
         self._last_checkpoint = state.position
+        self._unread_ms = 0  # since when the suppression list is not read
         self._out: list[Effect] = []
 
     # --- what was read ---
@@ -121,9 +131,9 @@ class Owner:
             for lane in self.lanes.values():
                 lane.drop(campaign)
 
-    def batch_loaded(self, job_offset: int, batch: Batch) -> None:
-        """The batch requested by Fetch."""
-        self.next.batches.add(job_offset, batch)
+    def batch_loaded(self, job_offset: int, batch: Batch, judged: JudgedBatch | None = None) -> None:
+        """The batch requested by Fetch; `judged`: by the suppression list, which takes a while for a large one."""
+        self.next.batches.add(job_offset, batch, judged)
 
     def batch_failed(self, job_offset: int, why: str, now_s: float) -> None:
         """The batch failed; its recipients stay queued, and it is requested again later."""
@@ -143,7 +153,7 @@ class Owner:
         if proposal is None:
             return
         piece = msgspec.structs.replace(proposal.piece, start=record.start, end=record.start + record.count)
-        lane.not_sent(record.campaign, record.count, proposal.parts)
+        lane.not_sent(record.campaign, proposal.count, proposal.parts)
         lane.work_of(record.campaign).put_back(piece)
         lane.hold(now_s + 1.0)
 
@@ -394,10 +404,20 @@ class Owner:
         notices = self._notices[lane.spec.account]
         if notices.looks_again(now_s):
             notices.saw([*lane.waiting(now_s), *self._unreadable(lane), *self._unwritten(lane)], now_s, now_ms)
-        stops = notices.due(lane.standing.stop, now_s)
+        unread = self._list_unread(now_s, now_ms)
+        stops = notices.due(lane.standing.stop or unread, now_s)
         if stops is not None:
             self._out.append(Tell(lane.spec.account, stops, now_ms))
         self.wake_s = min(self.wake_s, lane.wake_s(now_s), notices.wake_s)
+
+    def _list_unread(self, now_s: float, now_ms: int) -> Stop | None:
+        """The stop of all accounts while the suppression list is not read."""
+        if self.suppressed.is_current(now_s):
+            self._unread_ms = 0
+            self.wake_s = min(self.wake_s, self.suppressed.read_s + AGE_MAX_S + 0.001)
+            return None
+        self._unread_ms = self._unread_ms or now_ms
+        return Stop(why=Why.SUPPRESSION, since_ms=self._unread_ms)
 
     def _unreadable(self, lane: AccountLane) -> Iterator[Piece]:
         """The recipients that wait because their batch cannot be read."""
@@ -421,6 +441,10 @@ class Owner:
         if lane is None or proposal is None or self.deposed:
             return
         self._confirmed_s = max(self._confirmed_s, proposal.asked_s)
+        if not chunk.asked:
+            if chunk.job not in self.state.jobs:
+                self.next.batches.forget(chunk.job)
+            return
         self._consequences.opened(chunk.intent, proposal.piece.wait)
         campaign = self.campaigns.get(chunk.campaign)
         urgent = campaign is not None and campaign.urgent

@@ -15,8 +15,9 @@ UNWRITTEN_TOLD: Final = 10
 
 
 class Proposal(msgspec.Struct):
-    """An intent that was given to the log and not read back yet. `parts`: the messages its recipients are billed as.
+    """An intent that was given to the log and not read back yet.
 
+    `count`: how many recipients its request has; `parts`: the messages that they are billed as.
     `doubted_s`: when the log failed without saying whether it wrote it.
     """
 
@@ -86,9 +87,9 @@ class Sending(msgspec.Struct):
         return (max(self.asked_s, self.confirmed_s) if self.started else self.asked_s) + self.ttl_s
 
     def parts_of(self, start: int, count: int) -> int:
-        """The messages that `count` recipients of it from position `start` are billed as."""
+        """The messages that `count` recipients of its request from number `start` on are billed as."""
         if self.texts is None:
-            return self.parts * count // self.chunk.count
+            return self.parts * count // self.chunk.asked
         return self.texts.parts(start, count)
 
 

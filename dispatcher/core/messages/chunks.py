@@ -42,6 +42,11 @@ class Batch:
             starts[-1] = len(data) + 1
             self._starts = starts.data
 
+    @property
+    def is_personal(self) -> bool:
+        """Whether recipients have texts of their own."""
+        return self._personal is not None
+
     def cut(self, start: int, end: int, numbers_max: int, chars_max: int | None = None, numbers_min: int = 1) -> int:
         """How many of the recipients [start, end) go into the next chunk: at least 1, within both limits.
 

@@ -29,6 +29,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.core.ranges import Ranges, total, without
+from dispatcher.core.results.places import chunk_of
 from schemas.states import State
 
 CLOCKS_APART_MS: Final = 5_000
@@ -40,7 +42,8 @@ Numbers = NDArray[np.int64]
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A chunk whose vendor id is not known: recipients [start, start+count) of batch `batch`, intent of `at_ms`.
 
-    `id` and `batch` are places in the log (places.py).
+    `id` and `batch` are places in the log (places.py). `gaps`: (start, count) ranges of the batch in between that are
+    not in its request, or have another state.
     """
 
     id: int
@@ -50,6 +53,32 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     count: int
     state: State
     at_ms: int
+    gaps: Ranges = ()
+
+    @property
+    def ranges(self) -> Ranges:
+        """Its recipients' positions in the batch."""
+        return without(((self.start, self.count),), self.gaps)
+
+    @property
+    def recipients(self) -> int:
+        """How many they are."""
+        return self.count - total(self.gaps)
+
+
+def requests_of(pieces: Sequence[Candidate]) -> list[Candidate]:
+    """The pieces of each request as one candidate, by batch and id: the vendor's id is for all of them."""
+    together: dict[tuple[int, State], Candidate] = {}
+    for piece in sorted({each.id: each for each in pieces}.values(), key=lambda each: (each.batch, each.id)):
+        key = (chunk_of(piece.id), piece.state)
+        before = together.get(key)
+        if before is None:
+            together[key] = piece
+            continue
+        end = before.start + before.count
+        gaps = before.gaps if piece.start == end else (*before.gaps, (end, piece.start - end))
+        together[key] = msgspec.structs.replace(before, count=piece.start + piece.count - before.start, gaps=gaps)
+    return list(together.values())
 
 
 class UnexplainedId(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +151,9 @@ class Search:
             if low == high:
                 continue
             found = np.bincount(of[low:high], minlength=len(self._ids))
+            for start, count in candidate.gaps:
+                low, high = np.searchsorted(at, (start, start + count)).tolist()
+                found -= np.bincount(of[low:high], minlength=len(self._ids))
             for index in np.flatnonzero(found == self._sizes).tolist():
                 self._holders[index].append(candidate)
 
@@ -222,8 +254,4 @@ def _each_has_its_own(traces: Sequence[Trace]) -> bool:
 
 def _within(chunk: Candidate, other: Candidate) -> bool:
     """Whether every recipient of the chunk is one of the other's, in the same batch."""
-    return (
-        chunk.batch == other.batch
-        and other.start <= chunk.start
-        and chunk.start + chunk.count <= other.start + other.count
-    )
+    return chunk.batch == other.batch and not without(chunk.ranges, other.ranges)

@@ -69,7 +69,8 @@ class SentMessage(msgspec.Struct, frozen=True, gc=False):
 
 
 class HistoryTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """An unknown chunk: its recipients in order, when it can have been sent, its text ("": each has its own).
+    """An unknown chunk: its recipients in order, 0 for those it leaves out; when it can have been sent, its text ("":
+    each has its own).
 
     They are the recipients of job `job` from `start` on.
     """
@@ -104,9 +105,13 @@ class Other(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """The history's result for a chunk: an id for each recipient in order, "" if it has none or more than one."""
+    """The history's result for a chunk: an id for each recipient in order, "" if it has none or more than one.
+
+    `sought`: how many recipients its request had.
+    """
 
     vendor_ids: tuple[str, ...]
+    sought: int
 
     @property
     def found(self) -> int:
@@ -116,7 +121,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def whole(self) -> bool:
         """Whether all of them were taken."""
-        return all(self.vendor_ids)
+        return self.found == self.sought
 
 
 def find(asked: HistoryTarget, told: Sequence[SentMessage], others: Sequence[Other]) -> Finding:
@@ -124,10 +129,11 @@ def find(asked: HistoryTarget, told: Sequence[SentMessage], others: Sequence[Oth
 
     Earlier attempts for the same recipients are not rivals: any of them texted the recipient.
     """
+    sought = int(np.count_nonzero(asked.numbers))
     around = [other for other in others if other.intent != asked.intent and other.when.overlaps(asked.when)]
     rivals = [other for other in around if not asked.is_again(other)]
     if any(other.ids is None and other.numbers is None for other in rivals):
-        return Finding(vendor_ids=("",) * len(asked.numbers))
+        return Finding(vendor_ids=("",) * len(asked.numbers), sought=sought)
     explained = {vendor_id for other in rivals if other.ids is not None for vendor_id in other.ids}
     contested = {
         int(number)
@@ -139,7 +145,9 @@ def find(asked: HistoryTarget, told: Sequence[SentMessage], others: Sequence[Oth
     for other in around:
         if asked.is_again(other):
             attempts[max(0, other.start - asked.start) : max(0, other.start + other.count - asked.start)] += 1
-    ids: dict[int, dict[str, int]] = {int(number): {} for number in asked.numbers if int(number) not in contested}
+    ids: dict[int, dict[str, int]] = {
+        int(number): {} for number in asked.numbers if number and int(number) not in contested
+    }
     holders: dict[str, set[int]] = {}
     for row in told:
         if not asked.when.start_ms <= row.sent_ms < asked.when.end_ms or row.vendor_id in explained:
@@ -152,7 +160,7 @@ def find(asked: HistoryTarget, told: Sequence[SentMessage], others: Sequence[Oth
         its = ids.get(number, {})
         sure = 0 < len(its) <= most and all(len(holders[each]) == 1 for each in its)
         found.append(max(its, key=lambda each: (its[each], each)) if sure else "")
-    return Finding(vendor_ids=tuple(found))
+    return Finding(vendor_ids=tuple(found), sought=sought)
 
 
 def _same(ours: str, theirs: str) -> bool:

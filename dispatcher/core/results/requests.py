@@ -87,7 +87,7 @@ class Requests:
         match record:
             case Intent() if record.account == self._account:
                 if span(record.at_ms, record.at_ms + self._takes.of_ms(record)).overlaps(self._whole):
-                    self._requests[offset] = _Request(record, ((0, record.count),))
+                    self._requests[offset] = _Request(record, without(((0, record.count),), record.left_out))
             case Outcome() if (request := self._requests.get(record.intent)) is not None:
                 if record.effect != Effect.UNKNOWN:
                     taken = record.effect == Effect.ACCEPTED

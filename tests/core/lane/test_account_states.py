@@ -206,7 +206,7 @@ def test_where_wrong_logins_lock_the_account_there_is_one_request_at_a_time_unti
     assert (lane.requests_max, lane.may_ask) == (1, True)
 
 
-@pytest.mark.parametrize("why", [why for why in Why if why is not Why.HOURS])
+@pytest.mark.parametrize("why", [why for why in Why if why not in (Why.HOURS, Why.SUPPRESSION)])
 def test_a_new_owner_tries_one_small_request_where_the_old_one_was_stopped(why):
     at = At()
     at.standing.inherit(Stop(why=why, since_ms=5, until_ms=9))

@@ -78,7 +78,7 @@ def test_a_recipient_with_an_id_is_never_sent_again():
 def test_an_answer_that_does_not_cover_its_chunk_is_refused():
     lane = Lane(limit=None)
     send = sent(lane)
-    with pytest.raises(ValueError, match="about 4 recipients, its chunk has 10"):
+    with pytest.raises(ValueError, match="about 4 recipients, its request has 10"):
         lane.owner.runs_answered(send.intent, "spring", RunsAnswer((AnswerRun(4, TAKEN),)), 0.0, 0)
 
 

@@ -16,6 +16,7 @@ from tests.simulation.judgement import fold, judge
 from tests.simulation.launches import FIRST_NUMBER, Plan, launch
 from tests.simulation.links.gateway import EXPECTED_S, Gateway
 from tests.simulation.links.process import LinkProcess, Marks
+from tests.simulation.opt_outs import OptOuts
 from tests.simulation.place import Place
 from tests.simulation.recall import Memory
 from tests.simulation.sim_log import SimLog
@@ -91,9 +92,6 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
     )
     vendor = _Seen(world, gateway)
     slowness = Slowness()
-    place = Place(world, log, vendor, {}, spec, Owner, {}, None, slowness)  # type: ignore[arg-type]
-    watch = LinkWatch(world, log, vendor, spec, place.cut_by, {}, slowness)  # type: ignore[arg-type]
-    gateway.watch, gateway.twice = watch._arrived, watch.twice
     plans = [
         Plan(
             name=f"c{index}",
@@ -106,6 +104,10 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
         )
         for index, parts in enumerate(parts_of(seed))
     ]
+    opt_outs = OptOuts(world, log, plans, WAR_S)
+    place = Place(world, log, vendor, {}, spec, Owner, {}, None, slowness, opt_outs)  # type: ignore[arg-type]
+    watch = LinkWatch(world, log, vendor, spec, place.cut_by, {}, slowness, opt_outs)  # type: ignore[arg-type]
+    gateway.watch, gateway.twice = watch._arrived, watch.twice
     world.setting = f"{log.kind}, {spec}, {connections} connections, loss {gateway.loss}, {plans}"
     for plan in plans:
         gateway.segments[plan.name] = plan.segments
@@ -136,6 +138,7 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
             living.append(fresh())
     gateway.faults = log.faults = False
     gateway.refuses_until_s = 0.0
+    opt_outs.peace()
     world.say("peace")
     for machine in machines:  # each machine starts once more: what its dead left is told
         log.put("jobs", [Checked(account=ACCOUNT, at_ms=0, by="t")])
@@ -144,7 +147,7 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
         watch.processes.append(last)
         last.start()
     world.run(world.now_s + PEACE_S)
-    judge(world, log, vendor, watch)  # type: ignore[arg-type]
+    judge(world, log, vendor, watch, opt_outs)  # type: ignore[arg-type]
     _late_answers_count(world, log, gateway)
     if joined:
         join(seed, log, place.batches, gateway.taken)
@@ -154,6 +157,7 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
         "breaks": gateway.breaks,
         "again": gateway.again,
         "late": gateway.late,
+        "left out": opt_outs.left_out,
         "marked": sum(process.found_marks for process in watch.processes if isinstance(process, LinkProcess)),
     }
 

@@ -114,7 +114,7 @@ class ChunkGate:
         process.owner.heard(ACCOUNT, verdict, process.world.now_s, process.now_ms, intent=self._send.intent)
 
     def late(self, first: int, answer: RunsAnswer) -> None:
-        runs = runs_of(answer, first)
+        runs = runs_of(answer, first, places=self._send.places)
         fact = Outcomes(account=ACCOUNT, intent=self._send.intent, runs=runs, at_ms=0, sent_ms=1)
         self._process.tell([msgspec.structs.replace(fact, ids=answer.ids, parts=answer.parts)])
 

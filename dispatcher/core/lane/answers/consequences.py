@@ -21,6 +21,7 @@ from dispatcher.core.lane.answers.verdict import Kind, Origin, RunsAnswer, Verdi
 from dispatcher.core.lane.requests import Sending
 from dispatcher.core.lane.state import Chunk
 from dispatcher.core.lane.work import NO_WAIT, Wait
+from dispatcher.core.ranges import Ranges, spread
 from schemas.records import Effect, Outcome, Outcomes, Run, Slice, Why
 
 IN_A_ROW: Final = (AccountEvent.BUSY, AccountEvent.NO_ANSWER, AccountEvent.NOT_REACHED)
@@ -56,7 +57,7 @@ class Consequences:
         """One answer for the whole chunk."""
         chunk, since_s = sending.chunk, self._since_s.pop(sending.chunk.intent, 0.0)
         verdict = _worded(verdict, sending)
-        result, wait = self._of(lane, sending, 0, chunk.count, verdict, since_s, now_s)
+        result, wait = self._of(lane, sending, 0, chunk.asked, ((0, chunk.count),), verdict, since_s, now_s)
         tell(lane, verdict, result.event, now_s, now_ms)
         if wait is not NO_WAIT:
             self._waits[chunk.intent] = [(0, wait)]
@@ -71,21 +72,25 @@ class Consequences:
         """
         chunk, since_s = sending.chunk, self._since_s.pop(sending.chunk.intent, 0.0)
         covered = sum(run.count for run in answer.runs)
-        if covered != chunk.count:
-            raise ValueError(f"an answer is about {covered:,} recipients, its chunk has {chunk.count:,}")
-        runs, waits, at = [], [], 0
+        if covered != chunk.asked:
+            raise ValueError(f"an answer is about {covered:,} recipients, its request has {chunk.asked:,}")
+        runs: list[Run] = []
+        waits, at = [], 0
+        in_request = chunk.in_request
         told: dict[AccountEvent, Verdict] = {}
         for run in answer.runs:
             verdict = _worded(run.verdict, sending)
             if verdict.divide:  # only a whole chunk is divided
                 verdict = msgspec.structs.replace(verdict, divide=False)
-            result, wait = self._of(lane, sending, at, run.count, verdict, since_s, now_s)
+            places = spread(in_request, at, run.count)
+            result, wait = self._of(lane, sending, at, run.count, places, verdict, since_s, now_s)
             if result.event is not None:
                 told.setdefault(result.event, verdict)
-            waits.append((at, wait))
+            waits.append((places[0][0], wait))
             is_taken_in_part = result.effect == Effect.QUEUED and _has_id(answer, at, run.count)
             effect = Effect.UNKNOWN if is_taken_in_part else result.effect
-            runs.append(Run(at, run.count, effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX]))
+            said = (effect, verdict.kind, verdict.code, verdict.text[:TEXT_CHARS_MAX])
+            runs.extend(Run(start, count, *said) for start, count in places)
             at += run.count
         if any(wait is not NO_WAIT for _, wait in waits):
             self._waits[chunk.intent] = waits
@@ -104,14 +109,25 @@ class Consequences:
         )
 
     def _of(
-        self, lane: AccountLane, sending: Sending, at: int, count: int, verdict: Verdict, since_s: float, now_s: float
+        self,
+        lane: AccountLane,
+        sending: Sending,
+        at: int,
+        count: int,
+        places: Ranges,
+        verdict: Verdict,
+        since_s: float,
+        now_s: float,
     ) -> tuple[Consequence, Wait]:
-        """What this verdict does to `count` recipients of the chunk from position `at`, and what they wait for."""
-        chunk = sending.chunk
+        """What this verdict does to `count` recipients of the request from number `at` on, and what they wait for.
+
+        `places` are their positions in the chunk.
+        """
+        chunk, first = sending.chunk, places[0][0]
         if verdict.kind is not Kind.NOT_SENT:
-            lane.was_written(chunk, at, count)
+            lane.was_written(chunk, first, sum(places[-1]) - first)
         elif not sending.refused:
-            lane.came_back(chunk, at, count, verdict.text)
+            lane.came_back(chunk, first, count, verdict.text)
         result = consequence(verdict, chunk, lane.spec, since_s or now_s, now_s)
         if verdict.kind is Kind.NOT_SENT:
             lane.not_sent(chunk.campaign, count, sending.parts_of(at, count))

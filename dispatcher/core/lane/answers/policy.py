@@ -142,7 +142,7 @@ def consequence(verdict: Verdict, chunk: Chunk, spec: LaneSpec, refused_since_s:
     """The effect on the chunk. `refused_since_s`: when this owner first read that it is refused for now."""
     row = row_of(verdict)
     policy = POLICY[row]
-    if verdict.divide and chunk.count > 1:
+    if verdict.divide and chunk.asked > 1:
         return Consequence(Effect.QUEUED, policy.event)
     tried = chunk.strikes + 1 >= spec.attempts_max and now_s - refused_since_s >= spec.give_up_after_s
     if policy.strikes and tried:
@@ -168,9 +168,25 @@ def outcome_of(chunk: Chunk, verdict: Verdict, effect: Effect, now_ms: int, sent
         at_ms=now_ms,
         sent_ms=0 if verdict.kind is Kind.NOT_SENT else sent_ms or now_ms,
         vendor_id=verdict.vendor_id,
-        vendor_ids=verdict.vendor_ids,
+        vendor_ids=_by_position(chunk, verdict.vendor_ids),
         divide=effect == Effect.QUEUED and verdict.divide,
     )
+
+
+def _by_position(chunk: Chunk, vendor_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids of a request's recipients as those of the chunk's: "" for those that it leaves out.
+
+    None of them, if there are not as many as recipients.
+    """
+    if not vendor_ids or not chunk.left_out:
+        return vendor_ids
+    if len(vendor_ids) != chunk.asked:
+        return ()
+    found, at = [""] * chunk.count, 0
+    for start, count in chunk.in_request:
+        found[start : start + count] = vendor_ids[at : at + count]
+        at += count
+    return tuple(found)
 
 
 def not_sent(chunk: Chunk, why: str, now_ms: int) -> Outcome:
