@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
     from dispatcher.service.campaigns import list_campaigns, show_campaign, watch_campaign
     from dispatcher.service.control import cancel_campaign, pause_campaign, resume_campaign, weigh_campaign
+    from dispatcher.service.drafts import approve_campaign, list_drafts, schedule_campaign, show_draft
     from dispatcher.service.follow_ups import FollowUpRequest
     from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
     from dispatcher.service.launching import LaunchRequest
@@ -34,16 +35,20 @@ __all__ = [
     "SpendWanted",
     "UserError",
     "account_balances",
+    "approve_campaign",
     "are_suppressed",
     "cancel_campaign",
     "change_suppression",
     "check_accounts",
     "dead_letters",
+    "draft",
     "follow_messages",
     "follow_up",
     "launch",
+    "launch_draft",
     "list_accounts",
     "list_campaigns",
+    "list_drafts",
     "list_resolutions",
     "list_suppressed",
     "list_unknown",
@@ -51,12 +56,16 @@ __all__ = [
     "newest_messages",
     "open_session",
     "pause_campaign",
+    "plan_draft",
     "plan_follow_up",
     "plan_launch",
     "report_spend",
     "resolve_unknown",
     "resume_campaign",
+    "schedule_campaign",
+    "send_test",
     "show_campaign",
+    "show_draft",
     "unknown_to_resolve",
     "watch_campaign",
     "weigh_campaign",
@@ -68,6 +77,7 @@ _MODULES: Final = {
     "service.accounts": ("account_balances", "check_accounts", "list_accounts"),
     "service.campaigns": ("list_campaigns", "show_campaign", "watch_campaign"),
     "service.control": ("cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
+    "service.drafts": ("approve_campaign", "list_drafts", "schedule_campaign", "show_draft"),
     "service.follow_ups": ("FollowUpRequest",),
     "service.inbound": ("dead_letters", "follow_messages", "newest_messages"),
     "service.launching": ("LaunchRequest",),
@@ -81,7 +91,16 @@ _MODULES: Final = {
 }
 _WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.items() for name in names}
 
-_ABOVE: Final = ("follow_up", "launch", "plan_follow_up", "plan_launch")
+_ABOVE: Final = (
+    "draft",
+    "follow_up",
+    "launch",
+    "launch_draft",
+    "plan_draft",
+    "plan_follow_up",
+    "plan_launch",
+    "send_test",
+)
 """Services of packages above this one, by entry point: it imports none of them."""
 
 

@@ -27,7 +27,7 @@ DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
 GROUPS: Final = {
     "account": "The vendor accounts: what is configured, whether they work, what is left on them.",
-    "campaign": "Launch campaigns, watch them, pause, resume or cancel them, export their results.",
+    "campaign": "Draft, test, approve, schedule and launch campaigns; watch, pause, cancel them; export their results.",
     "carrier": "Numbers that are with another carrier than their prefix says, as reports taught.",
     "content": "What carriers and platforms may refuse of a text.",
     "inbound": "Messages from phones: long ones put together, each listed once; and what could not be read.",
@@ -40,7 +40,10 @@ GROUPS: Final = {
 """The help of each group; a group of another package may have none."""
 
 IN_ORDER: Final = {
-    "campaign": ("launch", "list", "show", "watch", "pause", "resume", "weight", "cancel", "close", "export")
+    "campaign": (
+        *("draft", "test", "approve", "schedule", "launch", "list", "show", "watch", "pause", "resume", "weight"),
+        *("cancel", "close", "export"),
+    )
 }
 """Groups whose commands are listed in the order of use, not by the alphabet."""
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Final
 
 from consumers.campaigns.conductor import Conductor, Duty
+from consumers.campaigns.starting import StartDrafts
 from dispatcher.config.file import Config
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.process.roles import Work, start_tasks
 
-DUTIES: Final[tuple[Callable[[Config, Log, CampaignsFeed], Duty], ...]] = ()
+DUTIES: Final[tuple[Callable[[Config, Log, CampaignsFeed], Duty], ...]] = (StartDrafts,)
 """Each makes one duty of a conductor."""
 
 

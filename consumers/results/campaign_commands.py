@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from dispatcher.config.places import load_places
+from dispatcher.core.drafts import DRAFT_STATUSES, DraftStatus
 from dispatcher.core.results.equation import STATUSES, Status
 from dispatcher.service.campaigns import (
     CampaignList,
@@ -16,6 +17,7 @@ from dispatcher.service.campaigns import (
     show_campaign,
     stale,
 )
+from dispatcher.service.drafts import DraftView, find_draft
 from dispatcher.service.hindrances import Hindrances
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
@@ -28,7 +30,7 @@ from dispatcher.wording import counted
 @click.option(
     "--status",
     "statuses",
-    type=click.Choice(list(STATUSES)),
+    type=click.Choice([*STATUSES, *(word for word in DRAFT_STATUSES if word not in STATUSES)]),
     multiple=True,
     help="Only those that are doing this; may be given several times.",
 )
@@ -36,19 +38,21 @@ from dispatcher.wording import counted
     "--since", metavar="TIME", help='Only those launched since "2026-11-21", "2026-11-21 10:00", "10:00" or "3 d".'
 )
 @click.option("--until", metavar="TIME", help="Only those launched before then; written like --since.")
+@click.option("--tests", is_flag=True, help="Those of drafts, too (dispatcher campaign test).")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many at most.")
 @config_option
 @json_option
 def list_command(
     contains: str,
-    statuses: tuple[Status, ...],
+    statuses: tuple[Status | DraftStatus, ...],
     since: str | None,
     until: str | None,
+    tests: bool,
     limit: int,
     config: str | None,
     as_json: bool,
 ) -> None:
-    """List the newest campaigns, and say how many more there are.
+    """List drafts and the newest campaigns, and say how many more there are.
 
     \b
     Examples:
@@ -62,6 +66,7 @@ def list_command(
         statuses=frozenset(statuses),
         since_ms=None if since is None else time_ms(since, "--since"),
         until_ms=None if until is None else time_ms(until, "--until"),
+        tests=tests,
         limit=limit,
     )
     found = asyncio.run(_list(config, wanted))
@@ -70,6 +75,13 @@ def list_command(
         return
     from dispatcher.terminal.campaigns import campaign_table, unknown_note  # JSON needs no drawing
 
+    if found.drafts:
+        from dispatcher.terminal.drafts import draft_table, not_run_note
+
+        console().print(draft_table(found.drafts))
+        if note := not_run_note(found.drafts):
+            console().print(note, style="yellow")
+        click.echo()
     if found.campaigns:
         console().print(campaign_table(found.campaigns))
         if note := unknown_note(found.campaigns):
@@ -77,6 +89,8 @@ def list_command(
         _tell_hindrances(found.hindrances)
         if found.more:
             click.echo(f"and {counted(found.more, 'older campaign')}: raise --limit, or narrow it down.", err=True)
+    elif found.drafts:
+        click.echo("no campaign like that is launched.")
     elif found.campaigns_in_all:
         click.echo(f"none of {counted(found.campaigns_in_all, 'campaign')} is like that.")
     else:
@@ -89,7 +103,7 @@ def list_command(
 @config_option
 @json_option
 def show_command(campaign: str, config: str | None, as_json: bool) -> None:
-    """Show a campaign: what was sent where, the equation of its recipients, what failed and why.
+    """Show a campaign: what was sent where, the equation of its recipients, what failed and why. Or show a draft.
 
     A campaign is finished when every recipient has a final state. It is not finished while some are unknown (the vendor
     may or may not have texted them).
@@ -103,6 +117,11 @@ def show_command(campaign: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    if isinstance(found, DraftView):
+        from dispatcher.terminal.drafts import draft_page
+
+        console().print(draft_page(found))
+        return
     from dispatcher.terminal.campaigns import campaign_page
 
     console().print(campaign_page(found))
@@ -115,8 +134,10 @@ async def _list(config: str | None, wanted: CampaignWanted) -> CampaignList:
         return await list_campaigns(session, wanted)
 
 
-async def _show(config: str | None, campaign: str) -> ShownCampaign:
+async def _show(config: str | None, campaign: str) -> ShownCampaign | DraftView:
     async with open_session(config, progress=folding()) as session:
+        if (draft := await find_draft(session, campaign)) is not None:
+            return draft
         return await show_campaign(session, campaign)
 
 

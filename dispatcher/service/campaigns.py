@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import asdict, replace
 
 from dispatcher.clock import now_ms
+from dispatcher.core.drafts import DraftStatus
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
 from dispatcher.service.campaign_cost import CampaignCost, campaign_cost
+from dispatcher.service.drafts import DraftView, find_draft, list_drafts
 from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.progress import Pace, Speed, forecast, over, pace, queues
 from dispatcher.service.session import Session
@@ -58,33 +60,47 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
 class CampaignWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which campaigns: `contains` is in their id, name or text, whatever the case; launched since and before a time.
 
-    `limit`: at most this many, the newest ones; None: all.
+    `limit`: at most this many, the newest ones; None: all. `tests`: those of drafts, too.
     """
 
     contains: str = ""
-    statuses: frozenset[Status] = frozenset()
+    statuses: frozenset[Status | DraftStatus] = frozenset()
     since_ms: int | None = None
     until_ms: int | None = None
+    tests: bool = False
     limit: int | None = None
 
     def takes(self, view: CampaignView) -> bool:
         """Whether it is one of these."""
+        return (self.tests or not view.test_of) and self._takes(
+            (view.id, view.name, view.text), view.status, view.launched_ms
+        )
+
+    def takes_draft(self, draft: DraftView) -> bool:
+        """Whether this draft is one of these; its time is that of its drafting."""
+        return self._takes((draft.campaign, draft.name, draft.text), draft.status, draft.drafted_ms)
+
+    def _takes(self, texts: Sequence[str], status: str, at_ms: int) -> bool:
         words = self.contains.casefold()
         return (
-            (not words or any(words in each.casefold() for each in (view.id, view.name, view.text)))
-            and (not self.statuses or view.status in self.statuses)
-            and (self.since_ms is None or view.launched_ms >= self.since_ms)
-            and (self.until_ms is None or view.launched_ms < self.until_ms)
+            (not words or any(words in each.casefold() for each in texts))
+            and (not self.statuses or status in self.statuses)
+            and (self.since_ms is None or at_ms >= self.since_ms)
+            and (self.until_ms is None or at_ms < self.until_ms)
         )
 
 
 class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
-    """Campaigns, newest first. `more`: how many others were wanted, too; `campaigns_in_all`: on this log."""
+    """Campaigns, newest first. `more`: how many others were wanted, too; `campaigns_in_all`: on this log.
+
+    `drafts` are not launched yet, or were cancelled before.
+    """
 
     records_behind: int
     campaigns_in_all: int
     more: int
     campaigns: list[CampaignPage]
+    drafts: list[DraftView]
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
 
@@ -118,6 +134,7 @@ async def list_campaigns(session: Session, wanted: CampaignWanted = ALL) -> Camp
         campaigns_in_all=len(every),
         more=len(found) - len(views),
         campaigns=[page_of(view, session) for view in views],
+        drafts=[draft for draft in await list_drafts(session) if wanted.takes_draft(draft)],
         **asdict(await hindrances(session, views)),
     )
 
@@ -140,6 +157,12 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
 async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[CampaignLook, None]:
     """One campaign repeatedly, until it is over. Raises the errors of `show_campaign`."""
     speed, records_behind = Speed(), 0
+    draft = await find_draft(session, campaign)
+    if draft is not None:
+        raise UserError(
+            f'"{campaign}" is a draft ({draft.status}): nothing of it is sent yet. See: dispatcher campaign show '
+            f"{campaign}"
+        )
     await session.behind()
     views = await session.read(lambda reader: reader.campaigns())
     found = await hindrances(session, [view for view in views if view.id == campaign])

@@ -22,6 +22,7 @@ from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns import no_campaign, view_of
+from dispatcher.service.drafts import cancel_draft, find_draft
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.wording import counted
@@ -47,6 +48,7 @@ class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """What an order changed, on the log of campaigns and at gateways.
 
     `nothing_left` are the counts if nothing is left to send. `held`: what holds the campaign after the order.
+    `was_draft`: it was cancelled before it was launched.
     """
 
     campaign: str
@@ -55,6 +57,7 @@ class ControlResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     held: Hold | None = None
     nothing_left: Counts | None = None
     taken_back: tuple[TakenBack, ...] = ()
+    was_draft: bool = False
 
 
 class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,6 +99,11 @@ async def before_control(session: Session, campaign: str) -> Controllable:
     """What a person should know before deciding. Raises UserError for an unknown id, LogError."""
     known = (await read_campaigns(await session.log())).by_id
     found = known.get(campaign)
+    if found is not None and found.launched is None and found.draft is not None:
+        raise UserError(
+            f'"{campaign}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
+            "moved (schedule) and cancelled."
+        )
     if found is None or found.launched is None:
         raise no_campaign(campaign, sorted(each.id for each in known.values() if each.launched is not None))
     nothing_left = None if found.cancelled else await asyncio.to_thread(_nothing_left, session, found.launched)
@@ -105,10 +113,16 @@ async def before_control(session: Session, campaign: str) -> Controllable:
 async def control_campaign(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
     """Pause, resume or cancel; `by` is the person who orders it, by default the user of this process.
 
+    A draft can only be cancelled: then it is not launched, or it was launched right before and is a cancelled campaign.
     Cancelling also takes back what is scheduled at gateways, and tries that again if the campaign is cancelled already.
     Nothing is written if nothing changes, or if nothing is left to pause or cancel. Raises UserError (no such campaign;
     pausing or resuming a cancelled one), LogError, and for a missing secret of a gateway's account ConfigError.
     """
+    if action == "cancel" and (draft := await find_draft(session, campaign)) is not None:
+        if draft.status == "cancelled":
+            return ControlResult(campaign=campaign, action=action, changed=False, was_draft=True)
+        was_draft = await cancel_draft(session, campaign, by or os_user())
+        return ControlResult(campaign=campaign, action=action, changed=True, was_draft=was_draft)
     known = await before_control(session, campaign)
     if known.cancelled and action != "cancel":
         raise final(campaign)

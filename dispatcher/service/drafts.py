@@ -6,7 +6,7 @@ Making, launching and testing drafts reads lists: that is producers/drafts, by e
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,11 +18,12 @@ from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns import no_campaign
 from dispatcher.service.session import Session
 from schemas.codec import encode
 from schemas.records import Approved, Cancelled, Scheduled
 from schemas.topics import CAMPAIGNS
+
+NAMED_MAX: Final = 5
 
 
 class DraftView(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,10 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
     if found is not None and found.launched is not None:
         raise UserError(f'"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}')
     if found is None or found.draft is None:
-        raise no_campaign(campaign, sorted(each.id for each in known.by_id.values() if each.draft or each.launched))
+        drafts = ", ".join(sorted(each.id for each in known.by_id.values() if each.draft)[:NAMED_MAX])
+        raise UserError(
+            f'there is no draft "{campaign}" on this log. {f"There are: {drafts}" if drafts else "Make one"}.'
+        )
     return FoundDraft(found, found.draft)
 
 
@@ -156,6 +160,13 @@ def cancel_entry(campaign: str, by: str) -> Entry:
     return Entry(f"{campaign}#cancelled#{secrets.token_hex(8)}".encode(), encode(record))
 
 
+async def cancel_draft(session: Session, campaign: str, by: str) -> bool:
+    """Cancel a draft for good; False if it was launched before that, and is a cancelled campaign. Raises LogError."""
+    log = await session.log()
+    await log.append(CAMPAIGNS.name, 0, [cancel_entry(campaign, by)])
+    return (await read_campaigns(log)).launched(campaign) is None
+
+
 def _check_not_cancelled(known: Campaign) -> None:
     if known.cancelled:
         raise UserError(f'"{known.id}" is cancelled, and that is final. Draft it under another id.')
@@ -192,7 +203,7 @@ def _view(found: FoundDraft, session: Session, *, not_run: bool) -> DraftView:
         approved_by=draft.approved_by,
         approved_ms=draft.approved.at_ms if draft.approved and draft.approved_by else None,
         changed_since_approval=tuple(draft.changed_since_approval()),
-        failure=failure.says if failure else "",
+        failure=failure.says if failure and not known.cancelled else "",
         cancelled_by=known.cancelled_by,
         not_run=not_run,
         terms=msgspec.json.decode(drafted.terms),

@@ -78,6 +78,8 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         unknown=record.unknown,
         options=record.options,
         kind=record.kind,
+        approved_by=record.approved_by,
+        test_of=record.test_of,
         variables=record.variables,
         lists=record.lists,
         paused=campaign.paused,

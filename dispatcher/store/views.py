@@ -42,7 +42,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
 
     Times are Unix milliseconds, None before the event. `unknown_since_ms`: the oldest chunk still unknown.
-    `closed_ms`: when the wait for reports was ended.
+    `closed_ms`: when the wait for reports was ended. `approved_by` approved its draft; it may be the `test_of` one.
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's. `lists`: the names of
     its lists if several were launched together.
     `hours` (as core/schedule/hours.py writes them) are those in which it may be sent; `ends_ms` is when the rest is
@@ -74,6 +74,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     last_report_ms: int | None
     unknown_since_ms: int | None
     kind: MessageKind = "sms"
+    approved_by: str = ""
+    test_of: str = ""
     variables: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     campaign_class: CampaignClass | None = msgspec.field(name="class", default=None)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from dispatcher.clock import now_ms
 from dispatcher.errors import UserError
 from dispatcher.wording import shown_zone
 
 _FORMS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%H:%M:%S", "%H:%M")
+_CLOCKS: Final = ("%H:%M:%S", "%H:%M")
+_DATES: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
+_OFFSET: Final = re.compile(r" ?[+-]\d\d:?\d\d$| ?Z$")
 _AGO: Final = re.compile(r"(\d{1,6}) ?(min|h|d)")
 _SPANS: Final = {"min": "minutes", "h": "hours", "d": "days"}
 
@@ -31,6 +36,44 @@ def time_ms(text: str, option: str) -> int:
             found = datetime.combine(now.date(), found.time())
         return _ms(found.replace(tzinfo=now.tzinfo))
     raise UserError(f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}", "{now:%H:%M}" or "3 h".')
+
+
+def coming_ms(text: str, option: str) -> int:
+    """`2026-12-01 09:00`, `09:00` (the next one), `tomorrow 09:00`, each also with an offset such as `+08:00`.
+
+    In Unix milliseconds. Raises UserError, also for a time that is over. The configuration must be loaded before: it
+    says the zone.
+    """
+    now = datetime.fromtimestamp(now_ms() / 1000, shown_zone())
+    written = text.strip().replace("T", " ")
+    zone = now.tzinfo
+    if offset := _OFFSET.search(written):
+        written, zone = written[: offset.start()], datetime.strptime(offset[0].strip(), "%z").tzinfo
+    there = now.astimezone(zone)
+    tomorrow = written.startswith("tomorrow ")
+    found = _read(written.removeprefix("tomorrow ").strip(), _CLOCKS if tomorrow else (*_CLOCKS, *_DATES))
+    if found is None:
+        raise UserError(
+            f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}", "{now:%H:%M}" or "tomorrow 09:00".'
+        )
+    if found.year == 1900:  # a time of the day alone
+        at = datetime.combine(there.date(), found.time(), zone)
+        if tomorrow or at <= there:
+            at += timedelta(days=1)
+    else:
+        at = found.replace(tzinfo=zone)
+    if at <= there:
+        raise UserError(f'{option} "{text}" is over: it is {now:%Y-%m-%d %H:%M} ({zone}). Write a time to come.')
+    return _ms(at)
+
+
+def _read(text: str, forms: Sequence[str]) -> datetime | None:
+    for form in forms:
+        try:
+            return datetime.strptime(text, form)
+        except ValueError:
+            continue
+    return None
 
 
 def _ms(at: datetime) -> int:

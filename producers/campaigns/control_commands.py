@@ -22,6 +22,7 @@ from dispatcher.service.control import (
     control_campaign,
     weigh_campaign,
 )
+from dispatcher.service.drafts import DraftView, find_draft
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.progress import held_words
@@ -78,8 +79,9 @@ def resume(campaign: str, config: str | None, as_json: bool) -> None:
 def cancel(campaign: str, yes: bool, config: str | None, as_json: bool) -> None:
     """Cancel a campaign for good: unsent recipients stay unsent.
 
-    Asks first. A cancelled campaign cannot be resumed; to stop it for a while, pause it. What is scheduled for later
-    at a CMPP gateway (--option at_time=…) is taken back: its recipients fail with the code DELETED.
+    Asks first. A draft that is cancelled is never launched. A cancelled campaign cannot be resumed; to stop it for a
+    while, pause it. What is scheduled for later at a CMPP gateway (--option at_time=…) is taken back: its recipients
+    fail with the code DELETED.
 
     \b
     Examples:
@@ -174,7 +176,9 @@ def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask:
 def sentences(done: ControlResult) -> Iterator[str]:
     """What pausing, resuming or cancelling did."""
     campaign, what = done.campaign, done.action
-    if done.nothing_left is None:
+    if done.was_draft:
+        yield f'draft "{campaign}" {"is" if done.changed else "was"} cancelled{"" if done.changed else " already"}.'
+    elif done.nothing_left is None:
         after = f", {held_words(done.held)}" if done.held is not None else ""
         yield (_DONE if done.changed else _ALREADY)[what].format(campaign, after if what == "resume" else campaign)
     elif done.taken_back:
@@ -194,12 +198,21 @@ async def _control(config: str | None, campaign: str, what: Action) -> ControlRe
 
 def _agreed(config: str | None, campaign: str) -> bool:
     """Ask, unless the campaign is over; outside the event loop, which would keep Ctrl-C from ending the question."""
+    draft = asyncio.run(_draft(config, campaign))
+    if draft is not None:
+        question = f'Cancel draft "{campaign}" ({counted(draft.recipients, "recipient")}) for good?'
+        return draft.status == "cancelled" or confirm(question, yes=False)
     known = asyncio.run(_before(config, campaign))
     if known.cancelled or (known.nothing_left is not None and not known.may_wait_at_gateway):
         return True
     recipients = counted(known.launched.recipients, "recipient")
     rest = ", and what waits at a CMPP gateway is taken back" if known.may_wait_at_gateway else ""
     return confirm(f'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent{rest}.', yes=False)
+
+
+async def _draft(config: str | None, campaign: str) -> DraftView | None:
+    async with open_session(config) as session:
+        return await find_draft(session, campaign)
 
 
 async def _before(config: str | None, campaign: str) -> Controllable:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
 
 if TYPE_CHECKING:
+    from dispatcher.service.launching import LaunchRequest
     from dispatcher.service.session import Session
     from producers.launch.commit import LaunchResult
     from producers.launch.prepare import PreparedLaunch
@@ -33,12 +34,11 @@ INTERRUPTED = 130
 @click.option(
     "--text",
     "texts",
-    required=True,
     multiple=True,
     help="What every recipient gets. {NAME} stands for what their row has in column NAME; {{ and }} are braces. "
     "Several texts are compared on the first waves (--waves), and the rest gets the one that you decide.",
 )
-@click.option("--route", required=True, metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
+@click.option("--route", metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
 @click.option("--name", default="", help="What people call it.")
 @click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")
@@ -149,48 +149,26 @@ INTERRUPTED = 130
 @click.option(
     "--even-if-short", is_flag=True, help="Launch although the balance is too low: sending waits for a top-up."
 )
+@click.option(
+    "--at",
+    metavar="TIME",
+    help='Launch it then: "2026-12-01 09:00", "09:00" (the next one), "tomorrow 09:00". Until then it is a draft.',
+)
 @config_option
 @json_option
 def launch_command(
     files: tuple[str, ...],
-    texts: tuple[str, ...],
-    route: str,
-    campaign: str | None,
-    name: str,
-    weight: int | None,
-    urgent: bool,
-    unknown: str,
-    column: str | None,
-    sheet: str | None,
-    header_row: int | None,
-    hidden_rows: HiddenRows | None,
-    encoding: str | None,
-    suppress: tuple[str, ...],
-    suppress_column: str | None,
-    suppress_sheet: str | None,
-    exclude: tuple[str, ...],
-    exclude_column: str | None,
-    exclude_sheet: str | None,
-    exclude_campaigns: tuple[str, ...],
-    options: tuple[str, ...],
-    extno: str,
-    kind: str,
-    frames: str | None,
-    waves: str,
-    wave_wait: str,
-    campaign_class: str,
-    between: str,
-    days: str,
-    at_closing: str,
     dry_run: bool,
     yes: bool,
     even_if_short: bool,
+    at: str | None,
     config: str | None,
     as_json: bool,
+    **terms: Any,
 ) -> None:
     """Launch a campaign to the numbers in FILE: CSV, TSV, TXT, XLSX, Parquet, or - for standard input.
 
-    Several files are one list: who is in more than one of them gets one text.
+    Or launch a draft: give its ID alone. Several files are one list: who is in more than one of them gets one text.
 
     Prints the plan and asks. With --id, the same command may be repeated after a crash: the campaign is launched once.
 
@@ -204,47 +182,22 @@ def launch_command(
       dispatcher campaign launch north.csv south.xlsx --exclude staff.txt --exclude-campaign may:delivered \\
           --text "【Shop】Last day of the sale" --route spring
       dispatcher campaign launch may.csv --text "【Shop】Sale from 8 to 10" --route spring --waves "1 %, 10 %, rest"
+      dispatcher campaign launch may.csv --text "【Shop】Sale from 8 to 10" --route spring --at "tomorrow 09:00"
+      dispatcher campaign launch may-sale
       cat numbers.txt | dispatcher campaign launch - --text "【Shop】Your parcel is here" --route spring --urgent --yes
     """
-    from dispatcher.service.launching import LaunchRequest
-    from producers.lists.reader.process import start_early
+    if len(files) == 1 and not terms["texts"] and terms["route"] is None:
+        from producers.drafts.command import launch_by_id
 
-    check_typed(*texts, name)
-    start_early()
-    request = LaunchRequest(
-        numbers=files[0],
-        more_lists=files[1:],
-        text=texts[0],
-        more_texts=texts[1:],
-        route=[account.strip() for account in route.split(",") if account.strip()],
-        id=campaign,
-        name=name,
-        weight=weight,
-        urgent=urgent,
-        unknown=unknown,
-        column=column,
-        sheet=sheet,
-        header_row=header_row,
-        hidden_rows=hidden_rows,
-        encoding=encoding,
-        suppress=suppress,
-        suppress_column=suppress_column,
-        suppress_sheet=suppress_sheet,
-        exclude=exclude,
-        exclude_column=exclude_column,
-        exclude_sheet=exclude_sheet,
-        exclude_campaigns=exclude_campaigns,
-        options=dict(_option(option) for option in options),
-        extno=extno,
-        kind=kind,
-        frames=frames,
-        waves=waves,
-        wave_wait=wave_wait,
-        campaign_class=campaign_class,
-        between=between,
-        days=days,
-        at_closing=at_closing,
-    )
+        _check_no_terms(files[0], terms)
+        launch_by_id(files[0], at, config, dry_run=dry_run, yes=yes, even_if_short=even_if_short, as_json=as_json)
+        return
+    request = typed_request(files, **terms)
+    if at is not None:
+        from producers.drafts.command import plan_ask_schedule
+
+        plan_ask_schedule(request, at, config, dry_run=dry_run, yes=yes, even_if_short=even_if_short, as_json=as_json)
+        return
 
     async def prepared(session: Session, progress: Report) -> PreparedLaunch:
         from producers.launch.prepare import prepare
@@ -254,12 +207,53 @@ def launch_command(
     plan_ask_launch(
         config,
         prepared,
-        repeats=campaign is not None,
-        hidden_rows=hidden_rows,
+        repeats=request.id is not None,
+        hidden_rows=request.hidden_rows,
         dry_run=dry_run,
         yes=yes,
         even_if_short=even_if_short,
         as_json=as_json,
+    )
+
+
+def _check_no_terms(campaign: str, terms: Mapping[str, Any]) -> None:
+    """Raises UserError if terms of a launch are given for a draft, which has its own."""
+    context = click.get_current_context()
+    typed = [name for name in terms if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if typed:
+        option = next(each for each in context.command.params if each.name == typed[0]).opts[0]
+        raise UserError(
+            f"{option} goes with a list and its --text and --route. To launch the draft {campaign} leave it out; to change "
+            "that, draft it again."
+        )
+
+
+def typed_request(
+    files: tuple[str, ...],
+    *,
+    texts: tuple[str, ...],
+    route: str | None,
+    campaign: str | None,
+    options: tuple[str, ...],
+    **terms: Any,
+) -> LaunchRequest:
+    """The request of a command with the options of a launch; most are the fields of `LaunchRequest`, by name."""
+    from dispatcher.service.launching import LaunchRequest
+    from producers.lists.reader.process import start_early
+
+    if not texts or route is None:
+        raise click.UsageError(f"Missing option '{'--route' if texts else '--text'}'.")
+    check_typed(*texts, terms["name"])
+    start_early()
+    return LaunchRequest(
+        numbers=files[0],
+        more_lists=files[1:],
+        text=texts[0],
+        more_texts=texts[1:],
+        route=[account.strip() for account in route.split(",") if account.strip()],
+        id=campaign,
+        options=dict(_option(option) for option in options),
+        **terms,
     )
 
 
@@ -277,11 +271,11 @@ def plan_ask_launch(
     """Prepare a launch, show its plan, ask, and launch. `repeats`: it may have been launched before."""
     committing = False
     try:
-        with _progress(shown=sys.stderr.isatty()) as progress:
+        with progress_bar(shown=sys.stderr.isatty()) as progress:
             prepared = asyncio.run(_prepare(config, prepare, progress))
         with contextlib.closing(prepared):
             if dry_run:
-                _print_plan(prepared, as_json=as_json)
+                print_plan(prepared, as_json=as_json)
                 return
             result = asyncio.run(_earlier(config, prepared)) if repeats else None
             if result is None:
@@ -289,10 +283,10 @@ def plan_ask_launch(
                 if not _agreed(prepared, hidden_rows, yes=yes, even_if_short=even_if_short, as_json=as_json):
                     return
                 committing = True
-                with _progress(shown=sys.stderr.isatty()) as progress:
+                with progress_bar(shown=sys.stderr.isatty()) as progress:
                     result = asyncio.run(_commit(config, prepared, progress))
     except KeyboardInterrupt:
-        click.echo(_interrupted(prepared.plan.campaign if committing else ""), err=True)
+        click.echo(interrupted(prepared.plan.campaign if committing else ""), err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     _print_result(result, as_json=as_json)
 
@@ -306,7 +300,7 @@ def check_typed(*texts: str | None) -> None:
         )
 
 
-def _interrupted(committing: str) -> str:
+def interrupted(committing: str) -> str:
     if not committing:
         return "interrupted: nothing was launched."
     return (
@@ -373,7 +367,7 @@ def _option(option: str) -> tuple[str, str]:
     return key, value
 
 
-def _print_plan(prepared: PreparedLaunch, *, as_json: bool) -> None:
+def print_plan(prepared: PreparedLaunch, *, as_json: bool) -> None:
     from producers.launch.plan_text import plan_lines
 
     if as_json:
@@ -397,7 +391,7 @@ def _print_result(result: LaunchResult, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress(*, shown: bool) -> Iterator[Report]:
+def progress_bar(*, shown: bool) -> Iterator[Report]:
     """A bar on standard error, if that is a terminal."""
     from producers.lists.reading import READING, silent
 
