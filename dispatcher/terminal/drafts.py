@@ -25,7 +25,7 @@ def draft_table(drafts: Sequence[DraftView]) -> Table:
             Text(draft.campaign, style="bold"),
             draft.status,
             f"{draft.recipients:,}",
-            clock(draft.starts_ms or draft.scheduled_ms),
+            clock(draft.starts_ms or (None if draft.cancelled_by else draft.scheduled_ms)),
             clock(draft.drafted_ms),
             draft.drafted_by,
             draft.name if draft.name != draft.campaign else "",

@@ -84,7 +84,7 @@ def schedule_and_print(campaign: str, start_ms: int | None, config: str | None, 
 def _next(view: DraftView) -> str:
     """What happens next, in a sentence."""
     if view.status == "awaits approval":
-        due = f" It is due at {clock(view.scheduled_ms, named=True)}." if view.scheduled_ms else ""
+        due = f". It is due at {clock(view.scheduled_ms, named=True)}." if view.scheduled_ms else ""
         return (
             f"another person than {view.drafted_by} must approve it: dispatcher campaign approve {view.campaign}{due}"
         )

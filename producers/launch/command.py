@@ -223,8 +223,8 @@ def _check_no_terms(campaign: str, terms: Mapping[str, Any]) -> None:
     if typed:
         option = next(each for each in context.command.params if each.name == typed[0]).opts[0]
         raise UserError(
-            f"{option} goes with a list and its --text and --route. To launch the draft {campaign} leave it out; to change "
-            "that, draft it again."
+            f"{option} goes with a list and its --text and --route. To launch the draft {campaign} leave it out; to "
+            "change that, draft it again."
         )
 
 
@@ -338,10 +338,12 @@ def _agreed(
     prepared: PreparedLaunch, hidden_rows: HiddenRows | None, *, yes: bool, even_if_short: bool, as_json: bool
 ) -> bool:
     """Show the plan and ask. With --json the plan is part of the result, so it is shown only before a question."""
+    from producers.launch.commit import check_approval
     from producers.launch.plan_text import plan_lines, shortage
     from producers.lists.columns import check_hidden_rows
 
     plan = prepared.plan
+    check_approval(prepared)
     if yes:
         check_hidden_rows(plan.hidden_rows, hidden_rows, plan.source, "texted")
     for line in () if as_json and yes else plan_lines(plan):

@@ -69,7 +69,7 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
     earlier = await already_launched(prepared, log)
     if earlier is not None:
         return earlier
-    _check_approval(prepared)
+    check_approval(prepared)
     await judged_again(prepared, log)
     text = await _text(prepared)
     attempt, legs = await _append_recipients(prepared, log, progress)
@@ -312,7 +312,7 @@ def _check_draft(prepared: PreparedLaunch, known: Campaign | None) -> None:
         )
 
 
-def _check_approval(prepared: PreparedLaunch) -> None:
+def check_approval(prepared: PreparedLaunch) -> None:
     """Raises UserError if so many recipients need an approval, which only a draft can get."""
     above, campaign, recipients = prepared.config.approval.above, prepared.definition.campaign, prepared.plan.recipients
     if above is None or prepared.draft is not None or prepared.test_of or recipients <= above:
