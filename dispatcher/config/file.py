@@ -30,6 +30,7 @@ from dispatcher.config.places import (
     section,
     table_of,
 )
+from dispatcher.config.routes import Route, read_routes
 from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.core.schedule.hours import Hours, HoursBroken, hours_of
@@ -164,6 +165,7 @@ class Config(Places, frozen=True, kw_only=True):
     unset: dict[str, str] = msgspec.field(default_factory=dict)
     inbound: InboundConfig = InboundConfig()
     suppression: SuppressionConfig = SuppressionConfig()
+    routes: dict[str, Route] = msgspec.field(default_factory=dict)
     hours: HoursConfig = HoursConfig()
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
@@ -229,6 +231,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         unset=unset,
         inbound=inbound,
         suppression=section(table, "suppression", SuppressionConfig, path),
+        routes=read_routes(table.get("routes", {}), path, accounts),
         hours=hours,
         unset_tables=unset_tables,
     )

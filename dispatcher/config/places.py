@@ -22,7 +22,19 @@ from dispatcher.errors import ConfigError
 from dispatcher.wording import SHANGHAI, show_times_in
 
 DEFAULT_PATH: Final = "dispatcher.toml"
-SECTIONS: Final = ("log", "store", "web", "inbound", "suppression", "hours", "lanes", "approval", "display", "account")
+SECTIONS: Final = (
+    "log",
+    "store",
+    "web",
+    "inbound",
+    "suppression",
+    "hours",
+    "lanes",
+    "approval",
+    "display",
+    "routes",
+    "account",
+)
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]

@@ -38,7 +38,11 @@ INTERRUPTED = 130
     help="What every recipient gets. {NAME} stands for what their row has in column NAME; {{ and }} are braces. "
     "Several texts are compared on the first waves (--waves), and the rest gets the one that you decide.",
 )
-@click.option("--route", metavar="ACCOUNT[,ACCOUNT…]", help="The accounts that share it, by their flow.")
+@click.option(
+    "--route",
+    metavar="ACCOUNT[,ACCOUNT…]",
+    help="The accounts that share it by their flow, or a route of the configuration.",
+)
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
 @click.option("--name", default="", help="What people call it.")
 @click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")

@@ -118,15 +118,22 @@ def audience(accounts: Sequence[str], parts: Sequence[Slice], carriers: NDArray[
 
 
 def content_findings(
-    definition: Definition, wording: LaunchWording, recipients: Audience, on: date
+    definition: Definition, wordings: Sequence[LaunchWording], recipients: Audience, on: date
 ) -> tuple[ContentFinding, ...]:
-    """What the rules and the vendors say about a launch. Raises TextError where an account's code table refuses it."""
+    """What the rules and the vendors say about a launch of this wording, or of these, which are compared.
+
+    Raises TextError where an account's code table refuses one.
+    """
     terms = Terms(kind=definition.kind, campaign_class=definition.terms.campaign_class, on=on)
-    found = judge(wording, definition.accounts, terms, recipients)
+    found: list[ContentFinding] = []
+    for wording in wordings:
+        ours = judge(wording, definition.accounts, terms, recipients)
+        theirs = vendor_findings(definition.accounts, definition.messages(wording.longest))
+        found += [finding for finding in (*ours, *theirs) if finding not in found]
     for finding in found:
         if finding.severity == "error":
             raise refused(finding, definition.accounts)
-    return (*found, *vendor_findings(definition.accounts, definition.messages(wording.longest)))
+    return tuple(found)
 
 
 def refused(finding: ContentFinding, accounts: Mapping[str, Vendor]) -> TextError:

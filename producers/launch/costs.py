@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from dispatcher.carriers.lookup import carriers_of
 from dispatcher.core.money.prices import CarrierParts
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.plan import AccountPlan, Texts
 from producers.launch.route_split import Slice
-from producers.lists.dedupe import Rows
 
 
 def with_costs(
@@ -20,16 +20,18 @@ def with_costs(
     vendors: Mapping[str, Vendor],
     texts: Texts,
     pieces: Sequence[Slice],
-    recipients: Rows,
+    carriers: NDArray[np.uint8],
 ) -> tuple[AccountPlan, ...]:
-    """The plans; those of accounts with prices have costs. `pieces` are all parts, in the campaign's order."""
+    """The plans; those of accounts with prices have costs.
+
+    `pieces` are all parts, `carriers` those of all recipients, both in the campaign's order.
+    """
     counted = {name: CarrierParts() for name, vendor in vendors.items() if vendor.price is not None}
     starts = accumulate((piece.count for piece in pieces), initial=0)
     for start, piece in zip(starts, pieces, strict=False):
         if piece.account in counted:
-            carriers = carriers_of(recipients.numbers(start, start + piece.count))
             parts = texts.parts_each(vendors[piece.account].split, start, piece.count)
-            counted[piece.account].add(carriers, parts)
+            counted[piece.account].add(carriers[start : start + piece.count], parts)
     return tuple(_with_costs(plan, vendors[plan.account], counted.get(plan.account)) for plan in plans)
 
 

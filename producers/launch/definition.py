@@ -17,6 +17,7 @@ import msgspec
 import orjson
 
 from dispatcher.config.file import Config
+from dispatcher.config.routes import Route
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
@@ -45,7 +46,7 @@ _SLUG_CHARS_MAX: Final = 32
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign's definition. `accounts` are its route, in the order given.
+    """A campaign's definition. `accounts` are its route, in the order given; `by_carrier` its rules, if it has some.
 
     `text` is what every recipient gets, with placeholders if `template` has some: then it is personalised. For a
     multimedia message it is the title; `frames` are its files. `weight` None: not given, which means 1. `terms` say
@@ -68,6 +69,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     exclude_campaigns: tuple[CampaignPart, ...] = ()
     follows: Follows | None = None
     steps: Steps = ONE_STEP
+    by_carrier: Route | None = None
 
     def sent_as(self) -> bytes:
         """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
@@ -82,6 +84,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             parts += when
         if self.steps.several:
             parts.append(["waves", self.steps.waves, self.steps.wait_ms, list(self.steps.texts)])
+        if self.by_carrier is not None:
+            parts.append(["route", self.by_carrier.sent_as()])
         if self.exclude_campaigns:
             parts.append(["exclude", sorted(each.text for each in self.exclude_campaigns)])
         if self.follows is not None:
@@ -111,7 +115,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
     terms, steps = read_terms(request, config.hours), read_steps(request)
-    accounts = _route(config, request.route)
+    accounts, by_carrier = _route(config, request.route)
     _check_kind(kind, accounts, frames)
     template = _template(request.text)
     if kind != "sms" and template.slots:
@@ -156,6 +160,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         exclude_campaigns=campaign_parts(request.exclude_campaigns),
         follows=request.follows,
         steps=steps,
+        by_carrier=by_carrier,
     )
 
 
@@ -260,15 +265,22 @@ def new_id(name: str, now: datetime) -> str:
     return "-".join([*words, "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_RANDOM_CHARS))])
 
 
-def _route(config: Config, route: Sequence[str]) -> dict[str, Vendor]:
+def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Route | None]:
+    """The accounts of a route, and its rules if it is one of the configuration."""
     if not route:
-        raise UserError("the route is empty. Name one account or more: --route ACCOUNT[,ACCOUNT…].")
+        raise UserError("the route is empty. Name one account or more, or a route: --route ACCOUNT[,ACCOUNT…].")
+    named = [name for name in route if name in config.routes]
+    if named and len(route) > 1:
+        raise UserError(f'"{named[0]}" is a route of the configuration. Give --route that alone, or only accounts.')
+    if named:
+        found = config.routes[named[0]]
+        return {name: config.account(name) for name in found.accounts}, found
     accounts: dict[str, Vendor] = {}
     for name in route:
         if name in accounts:
             raise UserError(f'account "{name}" is in the route twice. Name each account once.')
         accounts[name] = config.account(name)
-    return accounts
+    return accounts, None
 
 
 def named(character: str) -> str:

@@ -54,7 +54,7 @@ class PersonalRows:
         recipients: Rows,
         batch_limits: Sequence[VariableLimits] = (),
         *,
-        groups: NDArray[np.uint8] | None = None,
+        groups: NDArray[np.uint16] | None = None,
     ) -> tuple[PersonalTexts, Rows]:
         """(the texts of these recipients, the recipients in the texts' order).
 
@@ -64,7 +64,7 @@ class PersonalRows:
         rows = recipients.rows(0, len(recipients))
         first = _first_alike(np.concatenate(self._hashes)[rows])
         alone = self._holding({separator for limits in batch_limits for separator in limits.separators})[rows]
-        of_groups = np.zeros(len(rows), np.uint8) if groups is None else groups
+        of_groups = np.zeros(len(rows), np.uint16) if groups is None else groups
         keys = (first, alone, first // ROOM, of_groups)
         order = np.lexsort(keys) if alone.any() or groups is not None else np.argsort(first, kind="stable")
         lengths = np.concatenate(self._lengths)
@@ -77,7 +77,7 @@ class PersonalRows:
     def in_list_order(self, recipients: Rows) -> PersonalTexts:
         """The texts of these recipients, in the list's order."""
         rows, lengths = recipients.rows(0, len(recipients)), np.concatenate(self._lengths)
-        alone, groups = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.uint8)
+        alone, groups = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.uint16)
         return PersonalTexts(self._template, self._table(), lengths, rows, np.arange(len(rows)), alone, groups)
 
     def given(self, separated: Separated) -> Iterator[bytes]:
@@ -122,7 +122,7 @@ class PersonalTexts:
         rows: NDArray[np.int64],
         texts: NDArray[np.int64],
         alone: NDArray[np.bool_],
-        groups: NDArray[np.uint8],
+        groups: NDArray[np.uint16],
     ) -> None:
         """`rows`: each recipient's row of `values` and `lengths`. `texts`: equal for those who get the same. `alone`:
         whose values no request of many texts carries. `groups`: whose recipients share no batch with others.

@@ -230,6 +230,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     accounts: tuple[AccountPlan, ...]
     carriers: dict[str, int] = {}
     content: tuple[ContentFinding, ...] = ()
+    by_carrier: dict[str, dict[str, int]] = {}
     waves: PlannedWaves | None = None
     notes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
@@ -314,6 +315,14 @@ def shares(route: Mapping[str, Vendor], text: str | Texts) -> list[AccountRate]:
     return [AccountRate(name, rate(vendor, texts), vendor.limits.numbers_min) for name, vendor in route.items()]
 
 
+def weighted(route: Mapping[str, Vendor], rules: Sequence[Mapping[str, int]]) -> list[list[AccountRate]]:
+    """How the accounts of each rule share its recipients: by their weights."""
+    return [
+        [AccountRate(name, Fraction(weight), route[name].limits.numbers_min) for name, weight in rule.items()]
+        for rule in rules
+    ]
+
+
 def send_hours(route: Mapping[str, Vendor]) -> list[str]:
     """Notes about accounts that do not send around the clock."""
     return [
@@ -366,6 +375,7 @@ def make_plan(
     now_ms: int,
     notes: tuple[str, ...],
     content: tuple[ContentFinding, ...] = (),
+    by_carrier: dict[str, dict[str, int]] | None = None,
     lists: tuple[OneList, ...] = (),
 ) -> Plan:
     """The plan of a campaign, from its accounts' plans."""
@@ -396,6 +406,7 @@ def make_plan(
         accounts=accounts,
         carriers={carrier.word: count for carrier, count in carriers.items()},
         content=content,
+        by_carrier=by_carrier or {},
         waves=waves,
         notes=notes,
         lists=lists,

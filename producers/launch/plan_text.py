@@ -28,7 +28,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from _list(each, f", {counted(each.rows, 'row')}" if plan.lists else "")
     yield _line("rows", f"{plan.rows:,}")
     yield _line("valid", f"{counted(plan.recipients, 'recipient')} in {counted(plan.batches, 'batch', 'batches')}")
-    if plan.carriers:
+    if plan.by_carrier:
+        for index, (word, accounts) in enumerate(plan.by_carrier.items()):
+            shares = ", ".join(f"{count:,} by {account}" for account, count in accounts.items())
+            yield _line("" if index else "carriers", f"{CARRIER_WORDS[word].title}: {shares}")
+    elif plan.carriers:
         yield _line("carriers", carrier_counts(plan.carriers))
     yield _line("duplicate", f"{plan.duplicate:,}")
     yield _line("invalid", f"{plan.invalid:,}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 
 import msgspec
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from dispatcher.carriers.lookup import NO_OVERRIDES, Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
-from dispatcher.content.judge import ContentFinding
+from dispatcher.config.routes import Route
+from dispatcher.content.judge import Audience, ContentFinding
+from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
@@ -29,6 +32,7 @@ from dispatcher.service.progress import AccountQueue, queues
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
+from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI
 from producers.launch.balances import ask_balances
 from producers.launch.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
@@ -47,10 +51,11 @@ from producers.launch.plan import (
     plan_accounts,
     send_hours,
     shares,
+    weighted,
 )
-from producers.launch.route_split import Slice, batch_sizes, split_route
+from producers.launch.route_split import Slice, batch_sizes, split_by_rules, split_route
 from producers.launch.sending_hours import within_carriers
-from producers.launch.steps import group_of_batches, grouped, planned_waves
+from producers.launch.steps import Grouped, group_of_batches, grouped, planned_waves
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
@@ -159,8 +164,8 @@ async def prepare(
         ),
         progress,
         personal,
-        international=all(vendor.limits.international for vendor in definition.accounts.values()),
-        phs=all(vendor.limits.phs for vendor in definition.accounts.values()),
+        international=all(vendor.limits.international for vendor in _senders(definition, Carrier.ABROAD)),
+        phs=all(vendor.limits.phs for vendor in _senders(definition, Carrier.UNKNOWN)),
     )
     if draft is not None:
         intake.before = draft.set_aside
@@ -197,6 +202,7 @@ async def prepare(
                 *(definition.frames.notes() if definition.frames is not None else ()),
             ),
             content=content,
+            by_carrier=_by_carrier(definition, route_split),
             lists=intake.lists,
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
@@ -215,12 +221,39 @@ async def prepare(
     )
 
 
+def _senders(definition: Definition, carrier: Carrier) -> Iterable[Vendor]:
+    """The accounts that would send to this carrier's numbers."""
+    route = definition.by_carrier
+    return [definition.accounts[name] for name in (definition.accounts if route is None else route.shares(carrier))]
+
+
 def _content(definition: Definition, route_split: RouteSplit, equal: EqualTexts) -> tuple[ContentFinding, ...]:
     """What the content rules say about this launch. Raises TextError."""
-    wording = LaunchWording(definition.template, route_split.texts, route_split.personal_texts, equal)
-    recipients = audience(list(definition.accounts), route_split.parts, route_split.carriers)
+    compared: list[Texts] = [OneText(text) for text in definition.steps.texts]
+    wordings = [
+        LaunchWording(definition.template, texts, route_split.personal_texts, equal)
+        for texts in compared or [route_split.texts]
+    ]
     on = datetime.fromtimestamp(now_ms() / 1000, SHANGHAI).date()
-    return content_findings(definition, wording, recipients, on)
+    return content_findings(definition, wordings, _audience(definition, route_split), on)
+
+
+def _audience(definition: Definition, route_split: RouteSplit) -> Audience:
+    return audience(list(definition.accounts), route_split.parts, route_split.carriers)
+
+
+def _by_carrier(definition: Definition, route_split: RouteSplit) -> dict[str, dict[str, int]]:
+    """How many recipients of each carrier each account sends to; empty without a route by carrier."""
+    if definition.by_carrier is None:
+        return {}
+    recipients, names = _audience(definition, route_split), list(definition.accounts)
+    cell = recipients.carriers.astype(np.int64) * len(names) + recipients.accounts
+    counts = np.bincount(cell, minlength=len(Carrier) * len(names)).reshape(len(Carrier), len(names)).tolist()
+    return {
+        carrier.word: {name: count for name, count in zip(names, counts[carrier], strict=True) if count}
+        for carrier in Carrier
+        if any(counts[carrier])
+    }
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -314,6 +347,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
         batches=len(route_split.sizes),
         carriers=count_carriers(route_split.carriers),
         content=plan.content,
+        by_carrier=_by_carrier(prepared.definition, route_split),
         waves=planned_waves(prepared.definition.steps, route_split.groups),
         accounts=tuple(
             msgspec.structs.replace(
@@ -361,32 +395,58 @@ async def _ported(session: Session) -> tuple[Overrides, list[str]]:
 def _route_split(definition: Definition, intake: Intake, overrides: Overrides) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
-    recipients, personal_texts = intake.separated.recipients, None
+    recipients, personal_texts, route = intake.separated.recipients, None, definition.by_carrier
     steps = grouped(definition.steps, definition.campaign, recipients) if definition.steps.several else None
     groups = steps.groups if steps is not None else ()
+    rules = len(route.rules) if route is not None else 1
+    blocks = _blocks(recipients, overrides, steps, route)
     if intake.personal_texts is not None:
         batch_limits = [vendor.variable_limits for vendor in definition.accounts.values()]
         personal_texts, recipients = intake.personal_texts.of(
-            recipients,
-            [limits for limits in batch_limits if limits is not None],
-            groups=None if steps is None else steps.of,
+            recipients, [limits for limits in batch_limits if limits is not None], groups=blocks
         )
         sizes = personal_texts.batch_sizes()
+    elif blocks is not None:
+        sizes = [
+            size
+            for block, count in enumerate(np.bincount(blocks).tolist())
+            for size in batch_sizes(count, _numbers_min(definition, block % rules))
+        ]
+        recipients = Rows(recipients.packed[np.argsort(blocks, kind="stable")], recipients.abroad)
     else:
-        least = max(vendor.limits.numbers_min for vendor in definition.accounts.values())
-        together = [group.recipients for group in groups] or [intake.counts.recipients]
-        sizes = [size for count in together for size in batch_sizes(count, least)]
-        recipients = recipients if steps is None else steps.in_order(recipients)
+        sizes = batch_sizes(intake.counts.recipients, _numbers_min(definition, 0))
     longest = max(definition.steps.texts or (definition.text,), key=units)
     texts: Texts = personal_texts or OneText(longest)
-    parts = split_route(sizes, shares(definition.accounts, texts))
+    if route is None or blocks is None:
+        parts = split_route(sizes, shares(definition.accounts, texts))
+    else:
+        starts = [0, *accumulate(sizes)][:-1]
+        rule_of_batch = (np.sort(blocks)[starts] % rules).tolist()
+        parts = split_by_rules(sizes, rule_of_batch, weighted(definition.accounts, route.rules))
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
-    if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
-        accounts = with_costs(accounts, definition.accounts, texts, parts, recipients)
-    of_batches = tuple(group_of_batches(sizes, groups)) if groups else ()
     carriers = _carriers(recipients, overrides)
+    if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
+        accounts = with_costs(accounts, definition.accounts, texts, parts, carriers)
+    of_batches = tuple(group_of_batches(sizes, groups)) if groups else ()
     return RouteSplit(sizes, parts, accounts, recipients, carriers, personal_texts, texts, groups, of_batches)
+
+
+def _blocks(
+    recipients: Rows, overrides: Overrides, steps: Grouped | None, route: Route | None
+) -> NDArray[np.uint16] | None:
+    """Each recipient's block, whose recipients share no batch with others: its step, and in it its route's rule."""
+    if route is None:
+        return None if steps is None else steps.of.astype(np.uint16)
+    rules = np.array(route.rule_of, np.uint16)[_carriers(recipients, overrides)]
+    return rules if steps is None else steps.of.astype(np.uint16) * np.uint16(len(route.rules)) + rules
+
+
+def _numbers_min(definition: Definition, rule: int) -> int:
+    """The fewest numbers that every account of this rule takes in a request."""
+    route = definition.by_carrier
+    names = definition.accounts if route is None else route.rules[rule]
+    return max(definition.accounts[name].limits.numbers_min for name in names)
 
 
 def _carriers(recipients: Rows, overrides: Overrides) -> NDArray[np.uint8]:

@@ -59,6 +59,18 @@ def split_route(sizes: Sequence[int], shares: Sequence[AccountRate]) -> list[Sli
     return parts
 
 
+def split_by_rules(
+    sizes: Sequence[int], rule_of_batch: Sequence[int], rules: Sequence[Sequence[AccountRate]]
+) -> list[Slice]:
+    """The same where each batch has a rule of its own: the accounts that share it, and their shares."""
+    parts = []
+    for rule, shares in enumerate(rules):
+        mine = [batch for batch, its_rule in enumerate(rule_of_batch) if its_rule == rule]
+        for part in split_route([sizes[batch] for batch in mine], shares):
+            parts.append(Slice(part.account, mine[part.batch], part.start, part.count))
+    return sorted(parts, key=lambda part: (part.batch, part.start))
+
+
 def _rounded(due: Sequence[Fraction], size: int) -> list[int]:
     """Whole numbers near `due`, none below 0, that add up to `size` (largest remainders first)."""
     counts = [max(0, int(amount)) for amount in due]

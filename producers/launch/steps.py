@@ -84,11 +84,6 @@ class Grouped(msgspec.Struct, frozen=True):
     groups: tuple[Group, ...]
     of: np.ndarray[tuple[int], np.dtype[np.uint8]]
 
-    def in_order(self, recipients: Rows) -> Rows:
-        """The recipients group by group, in a group in the list's order."""
-        packed = [recipients.packed[self.of == index] for index in range(len(self.groups))]
-        return Rows(np.concatenate(packed), recipients.abroad)
-
 
 def grouped(steps: Steps, campaign: str, recipients: Rows) -> Grouped:
     """Who is sent what when. Raises InputError if the list is too small."""

@@ -312,7 +312,7 @@ def test_a_table_of_an_account_is_checked_by_name(keys, words):
 
 # --- the example -----------------------------------------------------------------------------------------------------
 
-OPTIONAL = re.compile(r"^#(?=\w+ = |\[account\.\w+\]$)", re.MULTILINE)
+OPTIONAL = re.compile(r"^#(?=\w+ = |\[(?:account|routes)\.\w+\]$)", re.MULTILINE)
 NO_DEFAULT = {
     "flow",
     "numbers_per_request",
@@ -350,7 +350,9 @@ def test_the_example_is_a_configuration_with_one_account():
 
 @pytest.mark.usefixtures("secrets")
 def test_the_example_with_every_key_uncommented_is_a_configuration():
-    assert parse(tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8"))), "all").accounts["spring"].flow
+    config = parse(tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8"))), "all")
+    assert config.accounts["spring"].flow
+    assert config.routes["national"].accounts == ("spring", "summer")
 
 
 SECTIONS = [
