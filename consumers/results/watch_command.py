@@ -13,11 +13,13 @@ from rich.live import Live
 
 from dispatcher.core.results.equation import Counts
 from dispatcher.service.campaigns import LOOK_EVERY_S, CampaignLook, stale, watch_campaign
+from dispatcher.service.drafts import find_draft
 from dispatcher.service.progress import progress_of
 from dispatcher.service.session import open_session
 from dispatcher.terminal.live import picture
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json_line
 from dispatcher.terminal.progress import plain_line
+from dispatcher.wording import clock
 
 LINE_EVERY_S: Final = 2.0
 
@@ -29,8 +31,8 @@ LINE_EVERY_S: Final = 2.0
 def watch(campaign: str, config: str | None, as_json: bool) -> None:
     """Watch a campaign until it is over: where its recipients are, how fast it goes, when it will be done.
 
-    Ctrl-C ends the watching, not the campaign. Without a terminal it prints a line for each change; with --json one
-    object per line.
+    A scheduled draft is watched from its start on. Ctrl-C ends the watching, not the campaign. Without a terminal it
+    prints a line for each change; with --json one object per line.
 
     \b
     Examples:
@@ -43,6 +45,11 @@ def watch(campaign: str, config: str | None, as_json: bool) -> None:
 
 async def _watch(config: str | None, campaign: str, *, as_json: bool) -> None:
     async with open_session(config, progress=folding()) as session:
+        draft = await find_draft(session, campaign)
+        if draft is not None and draft.starts_ms is not None:
+            click.echo(
+                f"{campaign} starts at {clock(draft.starts_ms, named=True)}; it is watched from then on.", err=True
+            )
         looks = watch_campaign(session, campaign)
         async with contextlib.aclosing(looks):
             with _live(as_json=as_json) as live:

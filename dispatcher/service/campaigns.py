@@ -27,6 +27,7 @@ from dispatcher.wording import counted
 
 LOOK_EVERY_S: Final = 0.3
 CHECK_EVERY_S: Final = 3.0
+DRAFT_LOOK_EVERY_S: Final = 1.0
 NAMED_MAX: Final = 5
 
 
@@ -155,14 +156,12 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
 
 
 async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[CampaignLook, None]:
-    """One campaign repeatedly, until it is over. Raises the errors of `show_campaign`."""
+    """One campaign repeatedly, until it is over; a draft that starts by itself from its launch on.
+
+    Raises the errors of `show_campaign`, and UserError for a draft that does not start by itself.
+    """
     speed, records_behind = Speed(), 0
-    draft = await find_draft(session, campaign)
-    if draft is not None:
-        raise UserError(
-            f'"{campaign}" is a draft ({draft.status}): nothing of it is sent yet. See: dispatcher campaign show '
-            f"{campaign}"
-        )
+    await _until_launched(session, campaign)
     await session.behind()
     views = await session.read(lambda reader: reader.campaigns())
     found = await hindrances(session, [view for view in views if view.id == campaign])
@@ -181,6 +180,16 @@ async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[Camp
             checked_s = now_s
             records_behind, found = await session.late(), await hindrances(session, [view])
             views = await session.read(lambda reader: reader.campaigns())
+
+
+async def _until_launched(session: Session, campaign: str) -> None:
+    while (draft := await find_draft(session, campaign)) is not None:
+        if draft.status != "scheduled":
+            raise UserError(
+                f'"{campaign}" is a draft ({draft.status}): nothing of it is sent yet. See: dispatcher campaign show '
+                f"{campaign}"
+            )
+        await asyncio.sleep(DRAFT_LOOK_EVERY_S)
 
 
 async def view_of(session: Session, campaign: str) -> CampaignView:

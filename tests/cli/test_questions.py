@@ -18,8 +18,10 @@ import pytest
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.service.freshness import ends_of
+from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import change_suppression, suppression_key
+from producers.drafts.api import draft
 from schemas.codec import decode, encode
 from schemas.records import BalanceAsked, Operated, ResolvedAs
 from schemas.topics import CAMPAIGNS, TOPICS
@@ -119,6 +121,20 @@ def with_campaign(folder: Path) -> None:
     launched(folder, "may")
 
 
+async def _draft(session: Any) -> None:
+    request = LaunchRequest(numbers=[NUMBER], text=TEXT, route=["spring"], id="may", by="ann")
+    await draft(session, request)
+
+
+def with_draft(folder: Path) -> None:
+    prepared_log(_draft)(folder)
+
+
+def with_list(folder: Path) -> None:
+    (folder / "list.txt").write_text(f"{NUMBER}\n", "ascii")
+    prepared_log(make_log)(folder)
+
+
 def with_unknown(folder: Path) -> None:
     before = (folder / "dispatcher.toml").read_bytes()
     desk = Desk(folder)
@@ -174,7 +190,30 @@ QUESTIONS: Final = {
     "cancel": Dialogue(
         ("campaign", "cancel", "may"),
         with_campaign,
-        (Question("producers/campaigns/control_commands.py:_agreed#0", 'Cancel "may" (3 recipients)', "y", "n"),),
+        (Question("producers/campaigns/control_commands.py:_agreed#1", 'Cancel "may" (3 recipients)', "y", "n"),),
+    ),
+    "cancel a draft": Dialogue(
+        ("campaign", "cancel", "may"),
+        with_draft,
+        (Question("producers/campaigns/control_commands.py:_agreed#0", 'Cancel draft "may" (1 recipient)', "y", "n"),),
+    ),
+    "launch at a time": Dialogue(
+        (
+            *("campaign", "launch", "list.txt", "--text", TEXT, "--route", "spring", "--id", "may"),
+            *("--at", "tomorrow 09:00"),
+        ),
+        with_list,
+        (Question("producers/drafts/command.py:_plan_and_draft#0", "Schedule may to 1 recipients for", "y", "n"),),
+    ),
+    "test": Dialogue(
+        ("campaign", "test", "may", "--to", NUMBER),
+        with_draft,
+        (Question("producers/drafts/command.py:test_command#0", "Send the message of may to 1 number", "y", "n"),),
+    ),
+    "approve": Dialogue(
+        ("campaign", "approve", "may"),
+        with_draft,
+        (Question("producers/campaigns/draft_commands.py:approve#0", "Approve may?", "y", "n"),),
     ),
     "unknown resolve": Dialogue(
         ("unknown", "resolve", "may", "--as", ResolvedAs.RESEND.value),

@@ -67,6 +67,8 @@ LIGHT = [
     (["campaign", "show", "may"], HEAVY | OURS),
     (["campaign", "pause", "may", "--json"], HEAVY | OURS | DRAWING | {"dispatcher.config.file", "dispatcher.vendors"}),
     (["campaign", "weight", "may", "2", "--json"], HEAVY | OURS | DRAWING | {"dispatcher.vendors"}),
+    (["campaign", "schedule", "june", "--off", "--json"], HEAVY | OURS | DRAWING | {"dispatcher.vendors"}),
+    (["campaign", "show", "june", "--json"], HEAVY | OURS | DRAWING | {"dispatcher.vendors"}),
     (["account", "list"], HEAVY | OURS),
 ]
 
@@ -89,6 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "list.txt").write_text("13800138000\n13800138001\n", "ascii")
     launch = ["campaign", "launch", "list.txt", "--text", "hi", "--route", "batch-a,cosms", "--id", "may", "--yes"]
     run(made, *launch)
+    run(made, "campaign", "draft", "list.txt", "--text", "hi", "--route", "cosms", "--id", "june")
     run(made, "campaign", "list")
     return made
 
