@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dispatcher.service.spend import SpendWanted, report_spend
     from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed
     from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_to_resolve
+    from dispatcher.service.waves import decide_text, halt_wave, release_wave
 
 __all__ = [
     "DispatcherError",
@@ -41,9 +42,11 @@ __all__ = [
     "change_suppression",
     "check_accounts",
     "dead_letters",
+    "decide_text",
     "draft",
     "follow_messages",
     "follow_up",
+    "halt_wave",
     "launch",
     "launch_draft",
     "list_accounts",
@@ -59,6 +62,7 @@ __all__ = [
     "plan_draft",
     "plan_follow_up",
     "plan_launch",
+    "release_wave",
     "report_spend",
     "resolve_unknown",
     "resume_campaign",
@@ -87,6 +91,7 @@ _MODULES: Final = {
     "service.session": ("Session", "open_session"),
     "service.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
+    "service.waves": ("decide_text", "halt_wave", "release_wave"),
     "service.unknowns": ("list_unknown", "resolve_unknown", "unknown_to_resolve"),
 }
 _WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.items() for name in names}

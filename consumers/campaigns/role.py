@@ -7,12 +7,13 @@ from typing import Final
 
 from consumers.campaigns.conductor import Conductor, Duty
 from consumers.campaigns.starting import StartDrafts
+from consumers.campaigns.wave_duty import WaveDuty
 from dispatcher.config.file import Config
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.process.roles import Work, start_tasks
 
-DUTIES: Final[tuple[Callable[[Config, Log, CampaignsFeed], Duty], ...]] = (StartDrafts,)
+DUTIES: Final[tuple[Callable[[Config, Log, CampaignsFeed], Duty], ...]] = (StartDrafts, WaveDuty)
 """Each makes one duty of a conductor."""
 
 

@@ -20,6 +20,7 @@ from dispatcher.service.drafts import DraftView, find_draft, list_drafts
 from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.progress import Pace, Speed, forecast, over, pace, queues
 from dispatcher.service.session import Session
+from dispatcher.service.wave_table import WaveTable, wave_table
 from dispatcher.store.meanings import advice
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
@@ -50,6 +51,7 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
     forecast: Forecast
+    wave_table: WaveTable | None
     cost: CampaignCost | None = None
 
     @property
@@ -152,6 +154,7 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
         **asdict(kept),
         forecast=_forecast(session, view, views, kept),
         cost=campaign_cost(view),
+        wave_table=await wave_table(session, view),
     )
 
 

@@ -8,7 +8,9 @@ import msgspec
 
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.results.equation import Counts, launched, status, total
+from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS, WAITS_FOR_TEXT, Hold
 from dispatcher.core.schedule.hours import END_OF_TIME_MS
+from dispatcher.core.waves.state import WaveStanding
 from dispatcher.store.fold.tallies import Tally
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import CampaignView, Failure, Source
@@ -35,7 +37,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     """The campaign with its counts; they add up if the sums do."""
     campaign, record = now.campaign, now.campaign.launched
     assert record is not None
-    hold = None if campaign.cancelled else campaign.held(now.now_ms)
+    waves = campaign.waves.standing
     sent: dict[str, int] = {}
     for leg in record.legs:
         sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
@@ -50,6 +52,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         suppressed=record.suppressed,
     )
     counts = total((rejected, *accounts.values()))
+    hold = None if campaign.cancelled else campaign.held(now.now_ms) or _between_waves(waves, counts)
     vendors = {leg.account: leg.vendor for leg in record.legs}
     failures = tuple(
         Failure(
@@ -86,6 +89,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         cancelled=campaign.cancelled,
         closed_ms=None if campaign.closed is None else campaign.closed.at_ms,
         follows=record.follows,
+        waves=waves,
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,
@@ -101,6 +105,13 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         at_closing=campaign.schedule.at_closing,
         ends_ms=None if campaign.schedule.ends_ms == END_OF_TIME_MS else campaign.schedule.ends_ms,
     )
+
+
+def _between_waves(waves: WaveStanding | None, counts: Counts) -> Hold | None:
+    """What the rest waits for if everything of the released waves was sent."""
+    if waves is None or counts.in_flight or not 0 < counts.queued <= waves.unreleased:
+        return None
+    return WAITS_FOR_TEXT if waves.needs_text else WAITS_FOR_REPORTS
 
 
 def _account(rows: int, tally: Tally | None, late: int, cancelled: bool) -> Counts:

@@ -13,7 +13,7 @@ All calls block (they are disk reads): from a coroutine, use `asyncio.to_thread`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -39,6 +39,9 @@ from dispatcher.store.views import (
 )
 from schemas.records import Finished
 from schemas.states import State
+
+if TYPE_CHECKING:  # naming the type of columns must not import numpy
+    from dispatcher.core.waves.requests import RequestColumns
 
 __all__ = [
     "INPUTS",
@@ -97,6 +100,10 @@ class StoreReader(Protocol):
         self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
     ) -> Iterator[Page]:
         """The recipients, batch by batch in list order; with `states`, only those, and empty pages are left out."""
+        ...
+
+    def sent_requests(self, campaign: str) -> RequestColumns:
+        """The requests for this campaign that are over or unknown, with what became of their recipients."""
         ...
 
     def unread(self, campaign: str) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.core.schedule.holds import Hold
+from dispatcher.core.waves.state import WaveStanding
 from schemas.records import AtClosing, CampaignClass, Follows, Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
@@ -84,6 +85,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     ends_ms: int | None = None
     held: Hold | None = None
     follows: Follows | None = None
+    waves: WaveStanding | None = None
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES, held_words
+from dispatcher.terminal.waves import wave_parts
 from dispatcher.wording import clock, day_of, listed
 from schemas.records import Follows
 
@@ -71,6 +72,8 @@ def campaign_page(view: ShownCampaign) -> RenderableType:
     parts += [Bar(view.counts), legend(view.counts), equation(view.counts)]
     if len(view.accounts) > 1:
         parts += [Text(), _accounts(view)]
+    if view.wave_table is not None:
+        parts += [Text(), *wave_parts(view.id, view.wave_table)]
     if view.failures:
         parts += [Text(), _failures(view)]
     if view.invalid_reasons:

@@ -10,7 +10,7 @@ from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.money.prices import CarrierCost
 from dispatcher.core.numbers import ADVICE
-from dispatcher.core.waves.plan import label
+from dispatcher.core.waves.variants import label
 from dispatcher.wording import clock, counted, duration, listed
 from producers.launch.plan import AccountPlan, OneList, Plan, PlannedWaves
 

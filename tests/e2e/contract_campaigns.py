@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,32 @@ class CampaignContract:
             assert ledger["number"].n_unique() == ledger.height == made.recipients
             totals = at.vendor.totals()
             assert (totals["double_texts"], totals["windows_over_limit"]) == (0, 0)
+
+    def test_a_campaign_whose_first_wave_fails_is_halted_and_the_rest_is_never_sent(
+        self, tmp_path: Path, log_url: str
+    ) -> None:
+        with stand(tmp_path, log_url, switches={"status_mix": {"DELIVRD": 1.0, "UNDELIV": 1.0}}) as at:
+            at.run()
+            at.launch("may", numbers_file(tmp_path, 2000), "--waves", "10 %, rest")
+            at.until(lambda: (hold := at.view("may").held) is not None and hold.why == "halted", "may is halted")
+            at.until(lambda: not at.counts("may").accepted, "its reports are there")
+            counts = at.counts("may")
+            assert (counts.delivered + counts.failed, counts.queued) == (200, 1800)
+            shown = " ".join(at.command("campaign", "show", "may").split())
+            assert "Halted: " in shown
+            assert "dispatcher campaign release may" in shown
+            at.vendor.configure(status_mix={"DELIVRD": 1.0})
+            at.command(
+                "campaign", "launch", str(numbers_file(tmp_path, 1000, 13_900_000_000)), "--id", "june", "--yes",
+                "--text", "【Test】a", "--text", "【Test】b", "--waves", "20 %, rest", "--route", "spring",
+            )  # fmt: skip
+            at.until(lambda: (hold := at.view("june").held) is not None and hold.why == "text", "june needs its text")
+            at.command("campaign", "decide", "june", "--text", "B")
+            at.until_settled("june")
+            texts = Counter(at.ledger()["text"])
+            assert texts == {text_of("may"): 200, "【Test】a": 100, "【Test】b": 900}
+            at.command("campaign", "cancel", "may", "--yes")
+            assert at.counts("may").cancelled == 1800
 
     def test_a_launch_repeated_with_the_same_id_sends_nothing_again(self, tmp_path: Path, log_url: str) -> None:
         with stand(tmp_path, log_url) as at:

@@ -144,6 +144,25 @@ class StoreContract:
         assert (view.first_sent_ms, view.last_sent_ms, view.last_report_ms) == (SENT_MS, SENT_MS, LAUNCHED_MS + 5000)
         assert third
 
+    def test_the_requests_of_a_campaign_say_what_became_of_their_recipients(self, scene: Scene):
+        first, second, third, fourth = (scene.intent(start, 2) for start in (0, 2, 4, 6))
+        scene.intent(8, 1)
+        scene.history.outcome("spring", first, "accepted", vendor_id="v1")
+        scene.history.outcome("spring", second, "failed", code="107", kind="rejected-permanent", text="no such thing")
+        scene.history.outcome("spring", third, "queued")
+        scene.history.outcome("spring", fourth, "unknown")
+        scene.history.reports("spring", [("v1", N, 1, "DELIVRD", 0), ("v1", N + 1, 2, "MBBLACK", 77)])
+        found = scene.reader().sent_requests("c1")
+        rows = zip(
+            *(getattr(found, name).tolist() for name in ("batches", "recipients", "delivered", "failed", "unknown")),
+            strict=True,
+        )
+        assert found.accounts == ("spring",)
+        assert sorted(rows) == [(0, 2, 0, 0, 2), (0, 2, 0, 2, 0), (0, 2, 1, 1, 0)]
+        assert sorted(found.requests.tolist()) == found.requests.tolist()
+        assert set(found.sent_ms.tolist()) == {SENT_MS}
+        assert len(scene.reader().sent_requests("other").batches) == 0
+
     def test_a_new_owner_makes_what_was_open_unknown_and_a_late_outcome_settles_it(self, scene: Scene):
         intent = scene.intent(0, 4)
         scene.history.owned("spring", "p", at_ms=LAUNCHED_MS + 9000)

@@ -13,12 +13,14 @@ import msgspec
 from dispatcher.core.schedule.hours import END_OF_TIME_MS, Hours
 from schemas.records import AtClosing
 
-HoldWhy = Literal["hours", "closing", "halted"]
+HoldWhy = Literal["hours", "closing", "halted", "wave", "text"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
     "halted": "a wave was judged to be bad, and the rest waits until a person releases it",
     "closing": "its sending hours ended; what is left waits until you resume it",
+    "wave": "the next wave waits for the reports of the one before",
+    "text": "the last wave waits for the decision which text it gets",
 }
 """Every reason of a hold, as a sentence about the campaign."""
 
@@ -31,6 +33,8 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 HALTED: Final = Hold("halted")
+WAITS_FOR_REPORTS: Final = Hold("wave")
+WAITS_FOR_TEXT: Final = Hold("text")
 
 
 def waits_for_a_person(hold: Hold | None) -> bool:

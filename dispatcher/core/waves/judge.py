@@ -58,10 +58,30 @@ class WaveProgress(msgspec.Struct, frozen=True):
 
     def is_over(self, wait_ms: int, now_ms: int) -> bool:
         """Whether it can be judged: all of it was sent, and enough reports came, or it waited for them long enough."""
-        if self.to_send:
-            return False
-        enough = 100 * self.settled >= COVERED_PERCENT * self.recipients
-        return enough or now_ms >= self.last_sent_ms + wait_ms
+        return not self.to_send and (self.is_covered or now_ms >= self.last_sent_ms + wait_ms)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether enough reports came."""
+        return 100 * self.settled >= COVERED_PERCENT * self.recipients
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What is decided about the wave that is under way, and why."""
+
+    verdict: Literal["released", "halted"]
+    why: Literal["covered", "waited", "found"]
+
+
+def verdict(
+    progress: WaveProgress, found: Sequence[Finding], *, wait_ms: int, is_last: bool, now_ms: int
+) -> Verdict | None:
+    """The verdict on the newest released wave; None: nothing is decided yet."""
+    if any(each.halts for each in found):
+        return Verdict("halted", "found")
+    if is_last or not progress.is_over(wait_ms, now_ms):
+        return None
+    return Verdict("released", "covered" if progress.is_covered else "waited")
 
 
 def findings(

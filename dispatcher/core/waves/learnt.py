@@ -21,7 +21,7 @@ CAMPAIGNS_MAX: Final = 20
 RECIPIENTS_MIN: Final = 100
 """A campaign with fewer settled recipients on the account says nothing."""
 
-UNLEARNT: Final = Learnt(0.05, 1.0)
+UNLEARNT: Final = Learnt(0.05, 0.7)
 """The rate of failures of an account without campaigns: only what is far above it halts a wave."""
 
 UNKNOWN: Final = Learnt(0.005, 1.5)

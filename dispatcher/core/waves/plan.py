@@ -23,8 +23,6 @@ REST: Final = "rest"
 TEST_WAVES: Final = "10 %, rest"
 """The waves of a campaign with several texts, unless others are given."""
 
-LABELS: Final = "ABCDEFGHIJ"
-
 _SHARE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
 _COUNT: Final = re.compile(r"[0-9][0-9,_]*")
 _BLOCK: Final = 1 << 20
@@ -127,8 +125,3 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return mixed ^ (mixed >> np.uint64(31))
-
-
-def label(variant: int) -> str:
-    """How people call a text: A, B, …"""
-    return LABELS[variant]

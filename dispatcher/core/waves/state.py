@@ -7,7 +7,52 @@ the decision on its text.
 
 from __future__ import annotations
 
-from schemas.records import DECIDED_LATER, Launched, TextDecided, WaveDecided
+from typing import Literal
+
+import msgspec
+
+from schemas.records import DECIDED_LATER, Finding, Launched, TextDecided, Wave, WaveDecided
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The word about a wave that counts; the fields are those of `WaveDecided`."""
+
+    wave: int
+    verdict: Literal["released", "halted"]
+    at_ms: int
+    by: str
+    by_person: bool = False
+    why: Literal["covered", "waited", "found", ""] = ""
+    recipients: int = 0
+    settled: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+class WaveStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """The waves of a launched campaign now. Waves 1 to `released` may be sent, unless wave `halted` (0: none) is bad.
+
+    `texts` are compared, `text` is the index of the decided one; `needs_text`: the last wave waits for that decision
+    alone. `judged_by_person`: the last wave that a person released, 0: none.
+    """
+
+    waves: tuple[Wave, ...]
+    wait_ms: int
+    released: int
+    halted: int
+    judged_by_person: int
+    texts: tuple[str, ...]
+    text: int | None
+    needs_text: bool
+    decisions: tuple[Decision, ...]
+
+    @property
+    def unreleased(self) -> int:
+        """The recipients of the waves that may not be sent yet."""
+        return sum(wave.recipients for wave in self.waves[self.released :])
+
+    def of(self, wave: int) -> Decision | None:
+        """The decision on this wave."""
+        return next((decision for decision in self.decisions if decision.wave == wave), None)
 
 
 class WaveState:
@@ -56,6 +101,29 @@ class WaveState:
         launched = self._launched
         return (
             launched is not None and bool(launched.texts) and self.text is None and self._by_verdict() > self.released
+        )
+
+    @property
+    def standing(self) -> WaveStanding | None:
+        """Everything about its waves; None if it has none, or before its launch."""
+        launched = self._launched
+        if launched is None or not launched.waves:
+            return None
+        said = (self.of(wave) for wave in range(1, len(launched.waves) + 1))
+        return WaveStanding(
+            waves=launched.waves,
+            wait_ms=launched.wave_wait_ms,
+            released=self.released,
+            halted=0 if self.halted is None else self.halted.wave,
+            judged_by_person=self.judged_by_person,
+            texts=launched.texts,
+            text=None if self.text is None else self.text.variant,
+            needs_text=self.needs_text,
+            decisions=tuple(
+                Decision(**{name: getattr(record, name) for name in Decision.__struct_fields__})
+                for record in said
+                if record is not None
+            ),
         )
 
     def variant(self, asked: int) -> int:

@@ -1,12 +1,19 @@
-"""How several texts of a campaign compare: shares with intervals. Pure."""
+"""The texts of a campaign that are compared: their names, and shares with intervals. Pure."""
 
 from __future__ import annotations
 
 from math import sqrt
 from typing import Final
 
+LABELS: Final = "ABCDEFGHIJ"
+
 _Z: Final = 1.959964
 """95 % of a normal distribution lie within this many standard deviations."""
+
+
+def label(variant: int) -> str:
+    """How people call a text: A, B, …"""
+    return LABELS[variant]
 
 
 def interval(events: int, trials: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from dispatcher import clock
 from dispatcher.core.campaigns import campaign_of
 from dispatcher.core.results.inbound import DEFAULT_BOUNDS
+from dispatcher.core.waves.requests import RequestColumns
 from dispatcher.errors import StoreError
 from dispatcher.store.campaign_view import CampaignNow, campaign_view
 from dispatcher.store.evidence import search
@@ -18,6 +19,7 @@ from dispatcher.store.memory import evidence, inbound
 from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign
 from dispatcher.store.memory.tables import Memory
 from dispatcher.store.pages import NOT_LOADED, PagedBatch, paint, reject_page, selected, sightings
+from dispatcher.store.sent_requests import RequestRows
 from dispatcher.store.unknown_chunks import UnknownPiece, unknown_chunks
 from dispatcher.store.views import (
     CampaignView,
@@ -132,6 +134,16 @@ class MemoryReader:
                 found = selected(found, wanted[found.states])
             if len(found.numbers):
                 yield found
+
+    def sent_requests(self, campaign: str) -> RequestColumns:
+        kept, rows = self._kept, RequestRows()
+        for batch_id, batch in kept.batches_of(campaign):
+            results = kept.results.get(batch_id)
+            finals = np.zeros(batch.recipients, np.uint8) if results is None else results.finals
+            rows.add(
+                batch.number, [chunk for chunk in kept.chunks.values() if chunk.batch == batch_id], finals, batch.codes
+            )
+        return rows.columns()
 
     def unread(self, campaign: str) -> int:
         return sum(not batch.loaded for _, batch in self._kept.batches_of(campaign))

@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -40,6 +40,9 @@ from dispatcher.store.unknown_chunks import UnknownPiece, unknown_chunks
 from schemas import codec
 from schemas.records import Launched, Rejects
 from schemas.states import State
+
+if TYPE_CHECKING:
+    from dispatcher.core.waves.requests import RequestColumns
 
 
 class SqliteReader:
@@ -104,6 +107,12 @@ class SqliteReader:
                 found = selected(found, wanted[found.states])
             if len(found.numbers):
                 yield found
+
+    def sent_requests(self, campaign: str) -> RequestColumns:
+        from dispatcher.store.sqlite.pages import sent_requests
+
+        with self._snapshot():
+            return sent_requests(self._connection, campaign)
 
     def unread(self, campaign: str) -> int:
         return len(self._all(f"SELECT b.id {_OF_CAMPAIGN} AND b.loaded = 0", campaign))

@@ -1,0 +1,114 @@
+"""People's orders about the waves of a campaign: release the next one, halt it, decide on a text. One record each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import Campaign
+from dispatcher.core.waves.state import WaveStanding
+from dispatcher.core.waves.variants import label
+from dispatcher.errors import UserError
+from dispatcher.log.campaigns_feed import read_campaigns
+from dispatcher.log.port import Entry
+from dispatcher.os_user import os_user
+from dispatcher.service.campaigns import no_campaign
+from dispatcher.service.session import Session
+from schemas.codec import encode
+from schemas.records import TextDecided, WaveDecided, control_key
+from schemas.topics import CAMPAIGNS
+
+
+class WaveOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of an order. `released` waves may be sent; `changed` False: it was like that before."""
+
+    campaign: str
+    action: Literal["release", "halt", "decide"]
+    changed: bool
+    wave: int
+    released: int
+    text: str = ""
+
+
+async def release_wave(session: Session, campaign: str, *, by: str = "") -> WaveOrder:
+    """Send the next wave now, or go on with a halted one: what happened so far is no reason to halt it any more.
+
+    Raises UserError (no such campaign, no waves, cancelled, all waves are released), LogError.
+    """
+    known, standing = await _in_waves(session, campaign)
+    wave = standing.released
+    if standing.needs_text:
+        raise UserError(
+            f'the last wave of "{campaign}" waits for its text. Decide it: dispatcher campaign decide {campaign} '
+            f"--text {'|'.join(map(label, range(len(standing.texts))))}"
+        )
+    if not standing.halted and wave == len(standing.waves):
+        raise UserError(f'all {len(standing.waves)} waves of "{campaign}" are released.')
+    await _append(session, _person(campaign, standing.halted or wave, "released", by))
+    after = (await _in_waves(session, known.id))[1]
+    return WaveOrder(campaign=campaign, action="release", changed=True, wave=wave, released=after.released)
+
+
+async def halt_wave(session: Session, campaign: str, *, by: str = "") -> WaveOrder:
+    """Send nothing more of the campaign until a wave is released by a person. Raises as `release_wave`."""
+    _, standing = await _in_waves(session, campaign)
+    wave = standing.released
+    if not standing.halted:
+        await _append(session, _person(campaign, wave, "halted", by))
+    return WaveOrder(
+        campaign=campaign, action="halt", changed=not standing.halted, wave=standing.halted or wave, released=wave
+    )
+
+
+async def decide_text(session: Session, campaign: str, text: str, *, by: str = "") -> WaveOrder:
+    """Send this text (A, B, …) to the last wave. It is final.
+
+    Raises UserError (no such campaign or text, it was decided before), LogError.
+    """
+    _, standing = await _in_waves(session, campaign)
+    labels = [label(index) for index in range(len(standing.texts))]
+    if not labels:
+        raise UserError(f'"{campaign}" has one text only: there is nothing to decide.')
+    wanted = text.strip().upper()
+    if wanted not in labels:
+        raise UserError(
+            f'"{campaign}" has no text "{text}". It has {", ".join(labels)}: dispatcher campaign show {campaign}'
+        )
+    variant = labels.index(wanted)
+    if standing.text not in (None, variant):
+        raise UserError(f'text {label(standing.text or 0)} was decided for "{campaign}", and that is final.')
+    changed = standing.text is None
+    if changed:
+        await _append(session, TextDecided(campaign=campaign, variant=variant, at_ms=now_ms(), by=by or os_user()))
+        _, standing = await _in_waves(session, campaign)
+    last = len(standing.waves)
+    return WaveOrder(
+        campaign=campaign, action="decide", changed=changed, wave=last, released=standing.released, text=wanted
+    )
+
+
+async def _in_waves(session: Session, campaign: str) -> tuple[Campaign, WaveStanding]:
+    """The campaign and its waves. Raises UserError."""
+    known = (await read_campaigns(await session.log())).by_id
+    found = known.get(campaign)
+    if found is None or found.launched is None:
+        raise no_campaign(campaign, sorted(each.id for each in known.values() if each.launched is not None))
+    if found.cancelled:
+        raise UserError(f'campaign "{campaign}" is cancelled, and that is final.')
+    standing = found.waves.standing
+    if standing is None:
+        raise UserError(f'"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".')
+    return found, standing
+
+
+def _person(campaign: str, wave: int, verdict: Literal["released", "halted"], by: str) -> WaveDecided:
+    return WaveDecided(
+        campaign=campaign, wave=wave, verdict=verdict, at_ms=now_ms(), by=by or os_user(), by_person=True
+    )
+
+
+async def _append(session: Session, record: WaveDecided | TextDecided) -> None:
+    log = await session.log()
+    await log.append(CAMPAIGNS.name, 0, [Entry(control_key(record), encode(record))])
