@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import asdict
 
-from dispatcher.core.flow.forecast import Forecast, Load, finish_s, sent_by_ms
+from dispatcher.core.flow.forecast import Forecast, Load, Sent, when_sent
 from dispatcher.core.messages.text import parts
 from dispatcher.core.results.equation import Counts, Status
+from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS, Hours, daily, hours_of
 from dispatcher.store.views import CampaignView
 
 if TYPE_CHECKING:
@@ -178,7 +180,9 @@ def over(views: Sequence[CampaignView]) -> bool:
 
 
 class AccountQueue(msgspec.Struct, frozen=True, kw_only=True):
-    """The queue of one account. `messages`: the credit it needs; `loads`: its campaigns, without paused ones."""
+    """The queue of one account. `messages`: the credit it needs; `loads`: its campaigns, without those that are paused
+    or held until somebody decides.
+    """
 
     recipients: int = 0
     messages: int = 0
@@ -196,7 +200,7 @@ def queues(views: Iterable[CampaignView], accounts: Mapping[str, Vendor]) -> dic
             if not waiting:
                 continue
             vendor, queue = accounts.get(account), found.get(account, AccountQueue())
-            loads = queue.loads if view.paused else (*queue.loads, _load(view, waiting, vendor))
+            loads = (*queue.loads, _load(view, waiting, vendor)) if _goes_on(view) else queue.loads
             found[account] = AccountQueue(
                 recipients=queue.recipients + waiting,
                 messages=queue.messages + (0 if view.kind == "mms" else waiting * _parts(view, vendor)),
@@ -217,18 +221,44 @@ def forecast(
     beside = sum(queue.recipients - _left(view, name) for name, queue in mine.items())
     loads = [load for queue in mine.values() for load in queue.loads if load.campaign == view.id]
     alone_s = max((load.alone_s for load in loads), default=0.0)
-    if view.status != "running" or set(held) & mine.keys():
+    if view.status not in ("running", "held") or not mine or set(held) & mine.keys():
         return Forecast(left_s=None, finish_at_ms=None, alone_s=alone_s, beside=beside)
-    ends_ms = [
-        sent_by_ms(now_ms, finish_s(queue.loads)[view.id], hours_of(accounts.get(name))) for name, queue in mine.items()
-    ]
-    end_ms = max(ends_ms, default=now_ms)
+    sent = {
+        name: when_sent(queue.loads, now_ms, account_hours(accounts.get(name)))[view.id] for name, queue in mine.items()
+    }
+    left = sum(_recipients(sent[name], view, name, queue) for name, queue in mine.items())
+    if left:
+        closes_ms = view.ends_ms
+        return Forecast(
+            left_s=None,
+            finish_at_ms=None,
+            alone_s=alone_s,
+            beside=beside,
+            closes_at_ms=closes_ms,
+            left_at_closing=left,
+        )
+    end_ms = max(each.at_ms or now_ms for each in sent.values())
     return Forecast(left_s=(end_ms - now_ms) / 1000, finish_at_ms=end_ms, alone_s=alone_s, beside=beside)
 
 
-def hours_of(vendor: Vendor | None) -> tuple[int, int] | None:
+def account_hours(vendor: Vendor | None) -> Hours:
     """The hours in which an account sends."""
-    return None if vendor is None else vendor.send_hours
+    return ALWAYS if vendor is None or vendor.send_hours is None else daily(*vendor.send_hours)
+
+
+def recipients_left(sent: Sent, alone_s: float, recipients: int) -> int:
+    """How many of these recipients, which take `alone_s`, are left when their hours end."""
+    return 0 if sent.at_ms is not None else max(1, ceil(recipients * sent.left_s / alone_s)) if alone_s else recipients
+
+
+def _goes_on(view: CampaignView) -> bool:
+    """Whether it is sent by itself, now or later."""
+    return not view.paused and (view.held is None or view.held.until_ms > 0)
+
+
+def _recipients(sent: Sent, view: CampaignView, account: str, queue: AccountQueue) -> int:
+    alone_s = next(load.alone_s for load in queue.loads if load.campaign == view.id)
+    return recipients_left(sent, alone_s, _left(view, account))
 
 
 def _left(view: CampaignView, account: str) -> int:
@@ -238,7 +268,8 @@ def _left(view: CampaignView, account: str) -> int:
 
 def _load(view: CampaignView, waiting: int, vendor: Vendor | None) -> Load:
     per_s = limit_per_s(vendor, view.segments) or UNPACED_PER_S
-    return Load(view.id, waiting / per_s, view.weight, view.urgent)
+    ends_ms = END_OF_TIME_MS if view.ends_ms is None else view.ends_ms
+    return Load(view.id, waiting / per_s, view.weight, view.urgent, hours=hours_of(view.hours), ends_ms=ends_ms)
 
 
 def _parts(view: CampaignView, vendor: Vendor | None) -> int:

@@ -155,6 +155,11 @@ def _left(view: ShownCampaign) -> str:
     waiting, expected = view.counts.queued + view.counts.in_flight, view.forecast
     if not waiting or view.cancelled:
         return ""
+    if expected.left_at_closing:
+        return (
+            f"{waiting:,} recipients; {expected.left_at_closing:,} of them are left when its hours end "
+            f"({clock(expected.closes_at_ms, named=True)}), and wait until you resume it"
+        )
     if expected.finish_at_ms is None:
         why = "paused" if view.paused else "nothing is sent until what is said below is mended"
         if view.status == "held" and view.held is not None:

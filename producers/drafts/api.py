@@ -87,7 +87,7 @@ async def draft(
     `even_if_short`: it starts although a balance is too low. Raises UserError (InputError, TextError, ConfigError; also
     if the campaign is launched or cancelled), LogError.
     """
-    with closing(await prepare(session, request, ask_balance=False, progress=progress)) as prepared:
+    with closing(await prepare(session, request, ask_balance=False, progress=progress, start_ms=start_ms)) as prepared:
         plan = prepared.plan
         check_hidden_rows(plan.hidden_rows, request.hidden_rows, plan.source, "texted")
         return await draft_prepared(

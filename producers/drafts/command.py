@@ -155,7 +155,7 @@ def _plan_and_draft(
 
     try:
         with progress_bar(shown=sys.stderr.isatty()) as progress:
-            prepared = asyncio.run(_prepare(config, request, progress))
+            prepared = asyncio.run(_prepare(config, request, start_ms, progress))
         with contextlib.closing(prepared):
             plan = prepared.plan
             if dry_run:
@@ -182,12 +182,12 @@ def _plan_and_draft(
     _print_draft(made, as_json=as_json)
 
 
-async def _prepare(config: str | None, request: LaunchRequest, progress: Progress) -> PreparedLaunch:
+async def _prepare(config: str | None, request: LaunchRequest, start_ms: int, progress: Progress) -> PreparedLaunch:
     from dispatcher.service.session import open_session
     from producers.launch.prepare import prepare
 
     async with open_session(config) as session:
-        return await prepare(session, request, create=False, progress=progress)
+        return await prepare(session, request, create=False, progress=progress, start_ms=start_ms)
 
 
 async def _write(

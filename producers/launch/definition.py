@@ -27,7 +27,7 @@ from dispatcher.os_user import os_user
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
-from producers.launch.sending_hours import Terms, read_terms
+from producers.launch.sending_hours import ANY_TIME, Terms, read_terms
 from producers.launch.steps import ONE_STEP, Steps, read_steps
 from producers.segments.campaign_parts import CampaignPart, campaign_parts
 from schemas.records import Follows, MessageKind, UnknownPolicy
@@ -65,7 +65,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     kind: MessageKind = "sms"
     frames: Frames | None = None
-    terms: Terms = Terms("marketing", ALWAYS, ALWAYS, "pause")
+    terms: Terms = ANY_TIME
     exclude_campaigns: tuple[CampaignPart, ...] = ()
     follows: Follows | None = None
     steps: Steps = ONE_STEP

@@ -17,13 +17,17 @@ import msgspec
 
 from dispatcher.content.judge import ContentFinding
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.flow.forecast import Load, finish_s, sent_by_ms
+from dispatcher.core.flow.forecast import Load, when_sent
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
 from dispatcher.core.money.prices import CarrierCost, Column
-from dispatcher.service.progress import AccountQueue
+from dispatcher.core.schedule.holds import Schedule
+from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS
+from dispatcher.service.progress import AccountQueue, account_hours, recipients_left
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import AccountRate, Slice
+from producers.launch.sending_hours import ANY_TIME, Terms
+from schemas.records import AtClosing, CampaignClass
 
 UNPACED_PER_S: Final = 10_000
 """Recipients per second assumed for an account without a flow limit: for splitting, and for the finish time."""
@@ -36,7 +40,8 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages), which is
     not queried. The balance also pays for `queued` messages of launched campaigns with `beside` recipients. `finish_s`
-    is when this campaign is sent beside them, sending hours included; `seconds` is the sending alone.
+    is when this campaign is sent beside them, all hours included, None if it is not; `seconds` is the sending alone.
+    `left_at_closing` recipients are not sent when the session closes in which the campaign begins.
 
     `cost_micro_yuan` is the sum of `costs`, in millionths of a yuan; None if the account has no prices.
     """
@@ -57,6 +62,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     queued: int = 0
     beside: int = 0
     finish_s: float | None = None
+    left_at_closing: int = 0
     short_by: int = 0
     costs: tuple[CarrierCost, ...] = ()
     cost_micro_yuan: int | None = None
@@ -205,11 +211,16 @@ class PlannedWaves(msgspec.Struct, frozen=True, kw_only=True):
 class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
-    `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), sending hours
+    `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), all hours
     included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `waves`: None if
     it is sent in one go; the waits between them are in no finish time. `text` is the text as it will leave; for a
     personalised campaign it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
     `lists`: each of several lists; `source` then names all of them.
+
+    It may be sent within `hours`, from `starts_at_ms` on, and its first session ends at `closes_at_ms` (None: never).
+    Then `left_at_closing` recipients are not sent yet: by `at_closing` they wait for a person, and `finish_at_ms` is
+    None, or for the next opening.
+
     `cost_micro_yuan` is what the accounts with prices cost together, None if none has some; `unpriced` are the accounts
     without.
     """
@@ -224,10 +235,16 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     messages: int
     requests: int
     seconds: float
-    finish_at_ms: int
+    finish_at_ms: int | None
     alone_finish_at_ms: int
     beside: int
     accounts: tuple[AccountPlan, ...]
+    campaign_class: CampaignClass = msgspec.field(name="class", default="marketing")
+    hours: str = str(ALWAYS)
+    at_closing: AtClosing = "pause"
+    starts_at_ms: int = 0
+    closes_at_ms: int | None = None
+    left_at_closing: int = 0
     carriers: dict[str, int] = {}
     content: tuple[ContentFinding, ...] = ()
     by_carrier: dict[str, dict[str, int]] = {}
@@ -350,13 +367,28 @@ def plan_accounts(
     )
 
 
+def load_of(campaign: str, plan: AccountPlan, weight: int, urgent: bool, terms: Terms, start_ms: int) -> Load:
+    """What a campaign that is launched at `start_ms` puts on this account."""
+    ends_ms = Schedule(terms.hours, terms.at_closing, start_ms).ends_ms
+    return Load(campaign, plan.seconds, weight, urgent, terms.hours, start_ms, ends_ms)
+
+
 def beside_the_queue(
     plan: AccountPlan, vendor: Vendor, queue: AccountQueue, campaign: Load, now_ms: int
 ) -> AccountPlan:
     """The plan of an account whose balance and time other campaigns use, too. `campaign` is this launch there."""
-    ends_ms = sent_by_ms(now_ms, finish_s((*queue.loads, campaign))[campaign.campaign], vendor.send_hours)
+    hours = account_hours(vendor)
+    closes_ms = campaign.hours.closes_ms(campaign.from_ms)
+    in_time = when_sent((*queue.loads, msgspec.structs.replace(campaign, ends_ms=closes_ms)), now_ms, hours)
+    left = recipients_left(in_time[campaign.campaign], campaign.alone_s, plan.recipients)
+    sent = in_time if campaign.ends_ms == closes_ms or not left else when_sent((*queue.loads, campaign), now_ms, hours)
+    ends_ms = sent[campaign.campaign].at_ms
     found = msgspec.structs.replace(
-        plan, queued=queue.messages, beside=queue.recipients, finish_s=(ends_ms - now_ms) / 1000
+        plan,
+        queued=queue.messages,
+        beside=queue.recipients,
+        finish_s=None if ends_ms is None else (ends_ms - now_ms) / 1000,
+        left_at_closing=left,
     )
     return found if found.enough is not False else msgspec.structs.replace(found, short_by=found.lacking)
 
@@ -373,15 +405,21 @@ def make_plan(
     waves: PlannedWaves | None = None,
     accounts: tuple[AccountPlan, ...],
     now_ms: int,
+    terms: Terms = ANY_TIME,
+    start_ms: int = 0,
     notes: tuple[str, ...],
     content: tuple[ContentFinding, ...] = (),
     by_carrier: dict[str, dict[str, int]] | None = None,
     lists: tuple[OneList, ...] = (),
 ) -> Plan:
-    """The plan of a campaign, from its accounts' plans."""
+    """The plan of a campaign, from its accounts' plans. `start_ms`: when it is launched, if that is later than now."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
     costs = [account.cost_micro_yuan for account in accounts if account.cost_micro_yuan is not None]
+    begins_ms = max(now_ms, start_ms)
+    left = sum(account.left_at_closing for account in accounts)
     ends_s = [account.seconds if account.finish_s is None else account.finish_s for account in accounts]
+    never_ends = any(account.finish_s is None and account.left_at_closing for account in accounts)
+    closes_ms = terms.hours.closes_ms(begins_ms)
     return Plan(
         campaign=campaign,
         name=name,
@@ -400,8 +438,14 @@ def make_plan(
         requests=sum(account.requests for account in accounts),
         batches=batches,
         seconds=seconds,
-        finish_at_ms=now_ms + round(max(ends_s) * 1000),
-        alone_finish_at_ms=now_ms + round(seconds * 1000),
+        finish_at_ms=None if never_ends else now_ms + round(max(ends_s) * 1000),
+        alone_finish_at_ms=terms.hours.opens_ms(begins_ms) + round(seconds * 1000),
+        campaign_class=terms.campaign_class,
+        hours=str(terms.hours),
+        at_closing=terms.at_closing,
+        starts_at_ms=terms.hours.opens_ms(begins_ms),
+        closes_at_ms=None if closes_ms == END_OF_TIME_MS else closes_ms,
+        left_at_closing=left,
         beside=sum(account.beside for account in accounts),
         accounts=accounts,
         carriers={carrier.word: count for carrier, count in carriers.items()},

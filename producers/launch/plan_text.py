@@ -52,7 +52,12 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if plan.waves is not None:
         yield from _waves(plan.waves)
     yield _line("messages", f"{plan.messages:,} in total, {counted(plan.requests, 'request')}")
+    if plan.closes_at_ms is not None:
+        yield _line("hours", f"{plan.hours} Asia/Shanghai (class {plan.campaign_class})")
+        yield _line("start", clock(plan.starts_at_ms, named=True))
     yield _line("finish", _finish(plan))
+    if plan.left_at_closing:
+        yield _line("", _at_closing(plan))
     for account in plan.accounts:
         yield _line("account", _account(account, plan))
     yield from _costs(plan)
@@ -139,8 +144,22 @@ def carrier_counts(carriers: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {CARRIER_WORDS[word].title}" for word, count in carriers.items())
 
 
+def _at_closing(plan: Plan) -> str:
+    """What is not sent when its first session ends, and what becomes of it."""
+    sent, left = f"{plan.recipients - plan.left_at_closing:,}", f"{plan.left_at_closing:,}"
+    then = (
+        f"wait until you resume it: dispatcher campaign resume {plan.campaign}"
+        if plan.at_closing == "pause"
+        else "are sent from the next opening on"
+    )
+    return f"{sent} of {plan.recipients:,} by {clock(plan.closes_at_ms)}, when its hours end; the other {left} {then}"
+
+
 def _finish(plan: Plan) -> str:
     alone = f"{duration(plan.seconds)} of sending at the flow limit"
+    if plan.finish_at_ms is None:
+        beside = f" beside {counted(plan.beside, 'recipient')} of other campaigns" if plan.beside else ""
+        return f"NOT IN ITS HOURS: {alone}{beside}"
     if not plan.beside:
         return f"{clock(plan.finish_at_ms, named=True)} at the earliest, {alone}"
     return (

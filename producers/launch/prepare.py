@@ -18,7 +18,6 @@ from dispatcher.config.file import Config
 from dispatcher.config.routes import Route
 from dispatcher.content.judge import Audience, ContentFinding
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.core.waves.plan import Group
@@ -47,6 +46,7 @@ from producers.launch.plan import (
     RowCounts,
     Texts,
     beside_the_queue,
+    load_of,
     make_plan,
     plan_accounts,
     send_hours,
@@ -63,7 +63,7 @@ from producers.segments.campaign_parts import CampaignPart
 from producers.segments.excluded import excluded, follow_ups_of
 from schemas.states import ON_LIST
 
-_OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "short_by")
+_OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "left_at_closing", "short_by")
 
 
 class RouteSplit(msgspec.Struct, frozen=True):
@@ -131,11 +131,13 @@ async def prepare(
     progress: Progress = silent,
     draft: DraftOrigin | None = None,
     test_of: str = "",
+    start_ms: int = 0,
 ) -> PreparedLaunch:
     """Read and check everything, and plan. Raises UserError (InputError, TextError, ConfigError).
 
     Without `create` a missing log is not created; then the plan has no balances. `draft`: the request is of this draft,
     and must come to what was drafted. `test_of`: it is a test of that draft, which has no sending hours.
+    `start_ms`: when it will be launched, if that is not now.
     """
     config = session.config_with(request.route)
     definition = define(config, request, datetime.now())
@@ -186,12 +188,17 @@ async def prepare(
             batches=len(route_split.sizes),
             waves=planned_waves(definition.steps, route_split.groups),
             carriers=carriers,
-            accounts=(
-                await _with_balances(session, definition, route_split, views, create=create)
+            accounts=_beside_others(
+                definition,
+                await ask_balances(session, definition.accounts, route_split.accounts, definition.by, create=create)
                 if ask_balance
-                else route_split.accounts
+                else route_split.accounts,
+                views,
+                start_ms,
             ),
             now_ms=now_ms(),
+            terms=definition.terms,
+            start_ms=start_ms,
             notes=(
                 *placeholders_of_others(request.text, intake.headers),
                 *unread,
@@ -266,20 +273,20 @@ async def _launched_before(session: Session) -> list[CampaignView]:
         return []
 
 
-async def _with_balances(
-    session: Session, definition: Definition, route_split: RouteSplit, views: Sequence[CampaignView], *, create: bool
+def _beside_others(
+    definition: Definition, plans: Sequence[AccountPlan], views: Iterable[CampaignView], start_ms: int
 ) -> tuple[AccountPlan, ...]:
-    """The accounts' plans with their balances, and the share of balance and time that other campaigns use."""
-    vendors = definition.accounts
-    plans = await ask_balances(session, vendors, route_split.accounts, definition.by, create=create)
+    """The accounts' plans with the share of balance and time that other campaigns use."""
+    vendors, at_ms = definition.accounts, now_ms()
     waiting = queues((view for view in views if view.id != definition.campaign), vendors)
+    weight, begins_ms = definition.weight or 1, max(at_ms, start_ms)
     return tuple(
         beside_the_queue(
             plan,
             vendors[plan.account],
             waiting.get(plan.account, AccountQueue()),
-            Load(definition.campaign, plan.seconds, definition.weight or 1, definition.urgent),
-            now_ms(),
+            load_of(definition.campaign, plan, weight, definition.urgent, definition.terms, begins_ms),
+            at_ms,
         )
         for plan in plans
     )
@@ -357,6 +364,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
             for account in route_split.accounts
         ),
         now_ms=now_ms(),
+        terms=prepared.definition.terms,
         notes=plan.notes,
         lists=plan.lists,
     )

@@ -36,6 +36,10 @@ class Terms(msgspec.Struct, frozen=True):
         return Terms(self.campaign_class, ALWAYS, ALWAYS, self.at_closing)
 
 
+ANY_TIME: Final = Terms("marketing", ALWAYS, ALWAYS, "pause")
+"""Marketing without hours."""
+
+
 def read_terms(request: LaunchRequest, config: HoursConfig) -> Terms:
     """The terms of a request. Raises UserError, also if they leave no time to send."""
     if request.campaign_class not in CLASSES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -153,6 +154,7 @@ def both(one: Hours, other: Hours) -> Hours:
     )
 
 
+@lru_cache(maxsize=1024)
 def hours_of(text: str) -> Hours:
     """The hours that a text says. Raises HoursBroken."""
     spans: list[Span] = []

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.core.carriers import Carrier
+from dispatcher.core.flow.forecast import Load
+from dispatcher.core.schedule.hours import ALWAYS, daily
+from dispatcher.service.progress import AccountQueue
 from dispatcher.wording import duration
-from producers.launch.plan import ListOrigin, RowCounts, make_plan, per_request, plan_accounts, rate, send_hours, shares
+from producers.launch.plan import (
+    ListOrigin,
+    Plan,
+    RowCounts,
+    beside_the_queue,
+    load_of,
+    make_plan,
+    per_request,
+    plan_accounts,
+    rate,
+    send_hours,
+    shares,
+)
 from producers.launch.plan_text import plan_lines, shortage
-from producers.launch.route_split import split_route
+from producers.launch.route_split import Slice, split_route
+from producers.launch.sending_hours import Terms
+from schemas.records import AtClosing
 from schemas.states import BY_FILE_SHOWN, ON_LIST
+from tests.core.schedule.test_hours import at
 
 LONG = "长" * 140  # three parts: 67 + 67 + 6
 
@@ -215,3 +234,57 @@ def test_what_another_credit_pays_is_not_compared_with_the_balance(apart, balanc
 )
 def test_durations_are_said_as_people_say_them(seconds, words):
     assert duration(seconds) == words
+
+
+DAY = daily(8, 20)
+
+
+def in_hours(
+    recipients: int, *, at_closing: AtClosing = "pause", now: str = "2026-11-30 12:00", beside: int = 0
+) -> Any:
+    """A plan of a campaign that is sent from 8 to 20 over one account, of one recipient per second."""
+    vendor, now_ms = account(flow=flow(1, "messages")), at(now)
+    terms = Terms("marketing", DAY, ALWAYS, at_closing)
+    [one] = plan_accounts({"a": vendor}, "hi", [Slice("a", 0, 0, recipients)])
+    queue = AccountQueue(recipients=beside, loads=(Load("other", beside),))
+    planned_one = beside_the_queue(one, vendor, queue, load_of("may", one, 1, False, terms, now_ms), now_ms)
+    return planned({"a": vendor}, [recipients], accounts=(planned_one,), now_ms=now_ms, terms=terms)
+
+
+@pytest.mark.parametrize(
+    ("plan", "finish", "left"),
+    [
+        (in_hours(3600), "2026-11-30 13:00", 0),
+        (in_hours(8 * 3600), "2026-11-30 20:00", 0),
+        (in_hours(9 * 3600), None, 3600),
+        (in_hours(6 * 3600, beside=6 * 3600), None, 2 * 3600),
+        (in_hours(9 * 3600, at_closing="continue"), "2026-12-01 09:00", 3600),
+        (in_hours(3600, now="2026-11-30 21:00"), "2026-12-01 09:00", 0),
+        (in_hours(13 * 3600, now="2026-11-30 21:00"), None, 3600),
+    ],
+    ids=[
+        "in time",
+        "to the minute",
+        "too much",
+        "too much beside",
+        "goes on",
+        "next morning",
+        "more than a day",
+    ],
+)
+def test_the_plan_proves_whether_the_campaign_is_sent_in_its_hours(plan: Plan, finish: str | None, left: int):
+    assert (plan.finish_at_ms, plan.left_at_closing) == (None if finish is None else at(finish), left)
+
+
+def test_the_plan_says_what_is_left_at_closing_time_and_what_then():
+    waits = "\n".join(plan_lines(in_hours(9 * 3600)))
+    assert "hours       08:00-20:00 Asia/Shanghai (class marketing)" in waits
+    assert "NOT IN ITS HOURS: 9 h of sending at the flow limit" in waits
+    assert (
+        "28,800 of 32,400 by 2026-11-30 20:00:00, when its hours end; the other 3,600 wait until you resume it: "
+        "dispatcher campaign resume may" in waits
+    )
+    goes_on = "\n".join(plan_lines(in_hours(9 * 3600, at_closing="continue")))
+    assert "2026-12-01 09:00:00 Asia/Shanghai at the earliest" in goes_on
+    assert "the other 3,600 are sent from the next opening on" in goes_on
+    assert "start       2026-12-01 08:00:00" in "\n".join(plan_lines(in_hours(3600, now="2026-11-30 21:00")))
