@@ -85,6 +85,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         test_of=record.test_of,
         variables=record.variables,
         lists=record.lists,
+        carriers=record.carriers,
         paused=campaign.paused,
         cancelled=campaign.cancelled,
         closed_ms=None if campaign.closed is None else campaign.closed.at_ms,

@@ -45,7 +45,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     Times are Unix milliseconds, None before the event. `unknown_since_ms`: the oldest chunk still unknown.
     `closed_ms`: when the wait for reports was ended. `approved_by` approved its draft; it may be the `test_of` one.
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's. `lists`: the names of
-    its lists if several were launched together.
+    its lists if several were launched together. `carriers`: recipients by the word of their carrier at the launch.
     `hours` (as core/schedule/hours.py writes them) are those in which it may be sent; `ends_ms` is when the rest is
     held until it is resumed, None: never. `held`: what holds it now, even if nothing is queued.
     """
@@ -79,6 +79,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     test_of: str = ""
     variables: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    carriers: dict[str, int] = {}
     campaign_class: CampaignClass | None = msgspec.field(name="class", default=None)
     hours: str = "00:00-24:00"
     at_closing: AtClosing = "pause"

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.core.carriers import carrier_counts
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
 from dispatcher.core.schedule.holds import HOLDS
@@ -100,6 +101,8 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("follows", f"{view.follows.campaign}: {followed(view.follows)}")
     route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
     table.add_row("route", route)
+    if view.carriers:
+        table.add_row("carriers", carrier_counts(view.carriers))
     urgent = ", urgent" if view.urgent else ""
     if view.cost is not None:
         table.add_row("cost", _cost(view, view.cost))

@@ -286,6 +286,7 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         hours_within=to_record(definition.terms.within),
         at_closing=definition.terms.at_closing,
         lists=tuple(each.source for each in prepared.plan.lists),
+        carriers=prepared.plan.carriers,
         follows=definition.follows,
         waves=as_waves(split.groups, split.group_of_batch) if split.groups else (),
         wave_wait_ms=definition.steps.wait_ms,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dispatcher.content.judge import ContentFinding
-from dispatcher.core.carriers import CARRIER_WORDS
+from dispatcher.core.carriers import CARRIER_WORDS, carrier_counts
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.money.prices import CarrierCost
 from dispatcher.core.numbers import ADVICE
@@ -137,11 +137,6 @@ def _content(finding: ContentFinding, *, alone: bool) -> Iterator[str]:
         yield _line("", f"may cost {counted(finding.recipients, 'recipient')}: {carriers}")
     if finding.change:
         yield _line("", f"to change: {finding.change}")
-
-
-def carrier_counts(carriers: Mapping[str, int]) -> str:
-    """`1,200 China Mobile, 300 China Unicom`."""
-    return ", ".join(f"{count:,} {CARRIER_WORDS[word].title}" for word, count in carriers.items())
 
 
 def _at_closing(plan: Plan) -> str:

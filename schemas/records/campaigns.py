@@ -68,8 +68,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     force (the last one before it) and the campaign was not cancelled before it. `approved_by` is who approved the
     draft. `test_of`: this is a test of that draft.
     `lists`: the names of its lists if several were launched together. `follows`: it is a follow-up; then `fingerprint`
-    covers this instead of the list.
-    `lists`: the names of its lists if several were launched together.
+    covers this instead of the list. `carriers`: recipients by the word of their carrier, as it was known then.
 
     `waves`, if there are several: each is sent when those before it were released (dispatcher/core/waves); a wave waits
     for its reports for `wave_wait_ms` at most. `texts`, if there are several: those that are compared; `text` is the
@@ -111,6 +110,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     waves: tuple[Wave, ...] = ()
     wave_wait_ms: int = 0
     texts: tuple[str, ...] = ()
+    carriers: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def reports_from_ms(self) -> dict[str, int]:

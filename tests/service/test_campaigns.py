@@ -72,7 +72,8 @@ async def test_a_campaign_as_json_has_the_names_that_scripts_know(tmp_path: Path
         for name in ("campaign", "route", "unknown_policy", "counts", "equation", "settled", "adds_up", "failures"):
             assert name in found
         assert not {"id", "legs", "unknown"} & set(found)
-        assert list(found["route"]) == [{"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3}]
+        leg = {"account": "spring", "vendor": "batch-a", "jobs": 1, "recipients": 3, "segments": 1, "split": (70, 67)}
+        assert list(found["route"]) == [leg]
 
 
 async def test_a_campaign_is_watched_until_nothing_of_it_will_change(tmp_path: Path) -> None:

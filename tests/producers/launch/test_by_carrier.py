@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from io import StringIO
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from dispatcher.carriers.lookup import carrier_of
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import UserError
 from dispatcher.log.port import Log
+from dispatcher.service.campaigns import show_campaign
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
+from dispatcher.terminal.campaigns import campaign_page
 from producers.launch.api import launch, plan_launch
 from producers.launch.plan_text import plan_lines
 from producers.launch.route_split import AccountRate, split_by_rules
@@ -61,6 +65,18 @@ async def test_each_carriers_numbers_go_to_its_accounts_by_weight(tmp_path):
         "autumn": {"telecom": 1},
     }
     assert sorted(number for mine in found.values() for number in mine) == sorted(map(str, NUMBERS))
+
+
+async def test_the_campaign_shows_how_many_recipients_each_carrier_has(tmp_path):
+    places = {"log": {"url": f"sqlite:{tmp_path / 'log.db'}"}, "store": {"url": f"sqlite:{tmp_path / 'results.db'}"}}
+    config = parse(places | {"account": {"spring": BATCH}}, str(tmp_path / "d.toml"))
+    async with open_session(config) as session:
+        await launch(session, LaunchRequest(numbers=NUMBERS, text=TEXT, route=["spring"], id="may"))
+        shown = await show_campaign(session, "may")
+    assert shown.carriers == {"mobile": 40, "unicom": 40, "telecom": 1}
+    screen = Console(width=120, file=StringIO())
+    screen.print(campaign_page(shown))
+    assert "40 China Mobile, 40 China Unicom, 1 China Telecom" in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 async def test_personal_values_stay_with_their_numbers(tmp_path):
