@@ -152,6 +152,8 @@ def _greet(config: Config, roles: tuple[str, ...], at_work: Running, others: lis
         )
     if "results" in roles:
         click.echo(f"  results  in {config.store.url}")
+    if "campaigns" in roles:
+        click.echo("  campaigns  drafts that are scheduled start at their time")
     if "lanes" in roles and others:
         click.echo(f"  lanes are held by {_and(others)} too: they are shared out, and taken over when that one ends")
     click.echo("Ctrl-C stops it in order.")

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 import polars as pl
+from msgspec.structs import replace
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.drafts import Draft
@@ -24,7 +25,7 @@ from dispatcher.service.drafts import find_draft_in
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.drafts.on_log import ListOnLog
-from producers.drafts.terms import request_of, request_of_test
+from producers.drafts.terms import request_of, requests_of_test
 from producers.drafts.writing import check_draftable, write_draft
 from producers.launch.commit import LaunchResult, commit
 from producers.launch.definition import ID_CHARS_MAX
@@ -216,8 +217,10 @@ def _check_approved(found: Draft, above: int | None) -> None:
 
 async def send_test(
     session: Session, campaign: str, to: Sequence[str], *, row: int | None = None, by: str = ""
-) -> DraftTest:
+) -> list[DraftTest]:
     """Send a draft's very message to these numbers, at once, as a campaign of its own: `ID.test-1`, `ID.test-2` …
+
+    If several texts are compared, each is sent.
 
     A personalised text has the values of the draft's first recipients, one for each number, or for all of them those
     of the recipient on line `row` of its list. A test needs no approval and has no sending hours; it is in no figure of
@@ -230,10 +233,16 @@ async def send_test(
     check_draftable(campaign, found.campaign)
     names, values = await _values(session, found.draft.drafted, len(to), row)
     table = pl.DataFrame([pl.Series("to", to), *(each.alias(name) for name, each in zip(names, values, strict=True))])
+    requests = requests_of_test(found.draft.drafted.terms, table, by or os_user())
+    return [await _send_one(session, request, campaign) for request in requests]
+
+
+async def _send_one(session: Session, request: LaunchRequest, campaign: str) -> DraftTest:
+    log = await session.log()
     while True:
         test = next_test(await read_campaigns(log), campaign)
-        request = request_of_test(found.draft.drafted.terms, test, table, by or os_user())
-        with closing(await prepare(session, request, ask_balance=False, test_of=campaign)) as prepared:
+        numbered = replace(request, id=test)
+        with closing(await prepare(session, numbered, ask_balance=False, test_of=campaign)) as prepared:
             result = await commit(prepared, log)
         if not result.already_launched:  # else another test of the same content has taken this id
             break

@@ -255,16 +255,18 @@ def test_command(campaign: str, numbers: str, row: int | None, yes: bool, config
     if not confirm(f"Send the message of {campaign} to {counted(len(to), 'number')} now?", yes=yes):
         click.echo("nothing was sent.", err=True)
         return
-    sent = asyncio.run(_test(config, campaign, to, row))
+    tests = asyncio.run(_test(config, campaign, to, row))
     if as_json:
-        print_json(sent)
+        print_json({"tests": tests})
         return
-    aside = "".join(f", {many:,} set aside ({reason})" for reason, many in sent.set_aside.items())
-    click.echo(f"launched {sent.campaign}: the message of {campaign} to {counted(sent.recipients, 'number')}{aside}.")
-    click.echo(f"next: dispatcher campaign watch {sent.campaign}")
+    for sent in tests:
+        aside = "".join(f", {many:,} set aside ({reason})" for reason, many in sent.set_aside.items())
+        what = f"the message of {campaign} to {counted(sent.recipients, 'number')}{aside}"
+        click.echo(f"launched {sent.campaign}: {what}.")
+    click.echo(f"next: dispatcher campaign watch {tests[-1].campaign}")
 
 
-async def _test(config: str | None, campaign: str, to: list[str], row: int | None) -> DraftTest:
+async def _test(config: str | None, campaign: str, to: list[str], row: int | None) -> list[DraftTest]:
     from dispatcher.service.session import open_session
     from producers.drafts.api import send_test
 

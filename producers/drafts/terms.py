@@ -21,7 +21,7 @@ _OF_LISTS: Final = frozenset(
         *("suppress", "suppress_column", "suppress_sheet", "exclude", "exclude_column", "exclude_sheet"),
     }
 )
-_OF_A_TEST: Final = ("text", "route", "unknown", "options", "extno", "kind", "frames", "campaign_class")
+_OF_A_TEST: Final = ("route", "unknown", "options", "extno", "kind", "frames", "campaign_class")
 
 
 def terms_of(request: LaunchRequest) -> bytes:
@@ -48,9 +48,15 @@ def request_of(terms: bytes, campaign: str, lists: Sequence[Any], by: str) -> La
     return LaunchRequest(**found | {"numbers": first, "more_lists": more, "id": campaign, "by": by})
 
 
-def request_of_test(terms: bytes, campaign: str, numbers: Any, by: str) -> LaunchRequest:
-    """The request for a test: the same message by the same route, urgent, to other numbers (the first column)."""
-    made = request_of(terms, campaign, [numbers], by)
+def requests_of_test(terms: bytes, numbers: Any, by: str) -> list[LaunchRequest]:
+    """The requests for a test: the same message by the same route, urgent, to other numbers (the first column).
+
+    One for each text, if several are compared.
+    """
+    made = request_of(terms, "", [numbers], by)
     same = {name: getattr(made, name) for name in _OF_A_TEST}
     name = f"test of {made.name}" if made.name else ""
-    return LaunchRequest(numbers=numbers, id=campaign, name=name, column=1, urgent=True, by=by, **same)
+    return [
+        LaunchRequest(numbers=numbers, text=text, name=name, column=1, urgent=True, by=by, **same)
+        for text in (made.text, *made.more_texts)
+    ]

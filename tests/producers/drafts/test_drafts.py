@@ -295,8 +295,8 @@ async def test_a_test_is_a_campaign_of_its_own_with_the_very_message(log: Memory
         log, PEOPLE, config=OF_TEN, text="Dear {name}", column="phone", extno="7", weight=9, between="00:00-00:01"
     )
     async with open_session(OF_TEN, log=log) as session:
-        sent = await api.send_test(session, "may", ["13300133000", "13300133001"], by="cat")
-        one = await api.send_test(session, "may", ["13300133000"], row=4, by="cat")
+        [sent] = await api.send_test(session, "may", ["13300133000", "13300133001"], by="cat")
+        [one] = await api.send_test(session, "may", ["13300133000"], row=4, by="cat")
     assert (sent.campaign, sent.test_of, sent.recipients, one.campaign) == ("may.test-1", "may", 2, "may.test-2")
     record, other = await launched(log, "may.test-1"), await launched(log, "may.test-2")
     assert await texts(log, record) == [(13_300_133_000, ("王",)), (13_300_133_001, ("李",))]
@@ -309,8 +309,22 @@ async def test_a_test_is_a_campaign_of_its_own_with_the_very_message(log: Memory
 async def test_the_same_test_twice_is_sent_twice(log: MemoryLog) -> None:
     await draft(log)
     async with open_session(CONFIG, log=log) as session:
-        ids = [(await api.send_test(session, "may", ["13300133000"])).campaign for _ in range(2)]
+        ids = [(await api.send_test(session, "may", ["13300133000"]))[0].campaign for _ in range(2)]
     assert ids == ["may.test-1", "may.test-2"]
+
+
+async def test_each_of_several_texts_is_sent_as_a_test(log: MemoryLog) -> None:
+    await draft(log, [13_800_000_000 + n for n in range(300)], more_texts=["ho"], waves="10 %, rest")
+    async with open_session(CONFIG, log=log) as session:
+        sent = await api.send_test(session, "may", ["13300133000"])
+    assert [(await launched(log, each.campaign)).text for each in sent] == ["hi", "ho"]
+    assert (await launch(log)).recipients == 300
+    record = await launched(log)
+    direct = MemoryLog()
+    terms = TERMS | {"more_texts": ["ho"], "waves": "10 %, rest"}
+    await on_log.launch([13_800_000_000 + n for n in range(300)], config=CONFIG, log=direct, **terms)
+    assert record.fingerprint == (await launched(direct)).fingerprint
+    assert (record.waves, record.texts) == ((await launched(direct)).waves, (await launched(direct)).texts)
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
