@@ -1,13 +1,14 @@
 """`[routes.NAME]`: which accounts send to the numbers of which carrier, in which shares.
 
 A route has a key for each carrier (mobile, unicom, telecom, broadnet, abroad, unknown); carriers without one have that
-of `default`. A value is an account, or a table of accounts with weights.
+of `default`. A value is an account, or a table of accounts with weights. With `prefer = "delivery"` accounts that
+certainly deliver worse to a carrier than another one get only `explore_percent` of their share there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -21,6 +22,9 @@ WEIGHT_MAX: Final = 1_000
 Shares = Mapping[str, int]
 """The weight of each account."""
 
+Prefer = Literal["", "delivery"]
+"""What changes the shares at a launch: nothing, or the delivery rates that were learnt."""
+
 
 class Route(msgspec.Struct, frozen=True):
     """A route: its different `rules`, which of them is each carrier's (`rule_of[carrier]`), and all its accounts."""
@@ -29,6 +33,8 @@ class Route(msgspec.Struct, frozen=True):
     rules: tuple[Shares, ...]
     rule_of: tuple[int, ...]
     accounts: tuple[str, ...]
+    prefer: Prefer = ""
+    explore_percent: int = 10
 
     def shares(self, carrier: Carrier) -> Shares:
         """The accounts that send to this carrier's numbers."""
@@ -36,7 +42,30 @@ class Route(msgspec.Struct, frozen=True):
 
     def sent_as(self) -> list[object]:
         """What decides who sends what, for a launch's fingerprint."""
-        return [sorted(self.shares(carrier).items()) for carrier in Carrier]
+        shares: list[object] = [sorted(self.shares(carrier).items()) for carrier in Carrier]
+        return [*shares, self.prefer, self.explore_percent] if self.prefer else shares
+
+    def with_less_for(self, worse: Mapping[Carrier, Collection[str]]) -> Route:
+        """The route with only the share of exploration for these accounts, by carrier."""
+        kept = {True: self.explore_percent, False: 100}
+        return self.of(
+            {
+                carrier: {
+                    account: weight * kept[account in worse.get(carrier, ())]
+                    for account, weight in self.shares(carrier).items()
+                }
+                for carrier in Carrier
+            }
+        )
+
+    def of(self, shares: Mapping[Carrier, Shares]) -> Route:
+        """The route with these shares, one for each carrier."""
+        rules: list[Shares] = []
+        for carrier in Carrier:
+            if shares[carrier] not in rules:
+                rules.append(shares[carrier])
+        rule_of = tuple(rules.index(shares[carrier]) for carrier in Carrier)
+        return msgspec.structs.replace(self, rules=tuple(rules), rule_of=rule_of)
 
 
 def read_routes(tables: object, path: str, accounts: Collection[str]) -> dict[str, Route]:
@@ -50,6 +79,12 @@ def read_routes(tables: object, path: str, accounts: Collection[str]) -> dict[st
 def _route(name: str, keys: dict[str, Any], where: str, accounts: Collection[str]) -> Route:
     if name in accounts:
         raise ConfigError(f"{where}: there is an account of this name. Give the route another one.")
+    keys = dict(keys)
+    prefer, explore_percent = keys.pop("prefer", ""), keys.pop("explore_percent", 10)
+    if prefer not in get_args(Prefer):
+        raise ConfigError(f'{where} prefer must be "delivery", or left out.')
+    if not isinstance(explore_percent, int) or not 1 <= explore_percent <= 100:
+        raise ConfigError(f"{where} explore_percent must be a whole number from 1 to 100.")
     if unknown := sorted(keys.keys() - CARRIER_WORDS.keys() - {DEFAULT}):
         raise ConfigError(f'{where}: "{unknown[0]}" is not a carrier ({", ".join(CARRIER_WORDS)}, {DEFAULT}).')
     shares = {word: _shares(value, f"{where} {word}", accounts) for word, value in keys.items()}
@@ -58,15 +93,9 @@ def _route(name: str, keys: dict[str, Any], where: str, accounts: Collection[str
         raise ConfigError(
             f'{where}: no account for {", ".join(missing)}. Write {DEFAULT} = "ACCOUNT" for carriers without a key.'
         )
-    rules: list[Shares] = []
-    rule_of = []
-    for word in CARRIER_WORDS:
-        mine = shares.get(word, shares.get(DEFAULT, {}))
-        if mine not in rules:
-            rules.append(mine)
-        rule_of.append(rules.index(mine))
-    used = [account for mine in shares.values() if mine in rules for account in mine]
-    return Route(name, tuple(rules), tuple(rule_of), tuple(dict.fromkeys(used)))
+    by_carrier = {carrier: shares.get(word, shares.get(DEFAULT, {})) for word, carrier in CARRIER_WORDS.items()}
+    used = [account for mine in shares.values() if mine in by_carrier.values() for account in mine]
+    return Route(name, (), (), tuple(dict.fromkeys(used)), prefer, explore_percent).of(by_carrier)
 
 
 def _shares(value: object, where: str, accounts: Collection[str]) -> Shares:

@@ -34,6 +34,7 @@ from dispatcher.suppression.list import SuppressionList
 from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI
 from producers.launch.balances import ask_balances
+from producers.launch.by_delivery import route_now
 from producers.launch.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
 from producers.launch.costs import with_costs
 from producers.launch.definition import Definition, define
@@ -101,14 +102,15 @@ class DraftOrigin(msgspec.Struct, frozen=True, kw_only=True):
 class PreparedLaunch(msgspec.Struct):
     """A prepared launch: its `plan`, and everything `commit` needs. Nothing is on the log yet.
 
-    `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it. `draft`: it is
-    the launch of a draft. `test_of`: it is the test of one.
+    `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it. `route`: its
+    rules with the shares of this launch. `draft`: it is the launch of a draft. `test_of`: it is the test of one.
     """
 
     config: Config
     excluded_parts: list[CampaignPart]
     suppression: SuppressionList
     overrides: Overrides
+    route: Route | None
     definition: Definition
     plan: Plan
     intake: Intake
@@ -145,6 +147,7 @@ async def prepare(
         definition = msgspec.structs.replace(definition, terms=definition.terms.of_test())
     suppression, unread, is_launched = await _suppression(session, request.id)
     overrides, unlearnt = await _ported(session)
+    route, preferred = await route_now(session, definition.by_carrier)
     excluded_parts = [] if is_launched else await _excluded_parts(session, definition)
     campaigns = await excluded(session, excluded_parts)
     personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
@@ -172,7 +175,7 @@ async def prepare(
     if draft is not None:
         intake.before = draft.set_aside
     try:
-        route_split = await asyncio.to_thread(_route_split, definition, intake, overrides)
+        route_split = await asyncio.to_thread(_route_split, definition, intake, overrides, route)
         carriers = count_carriers(route_split.carriers)
         terms = definition.terms if test_of else within_carriers(definition.terms, config.hours, carriers)
         definition = msgspec.structs.replace(definition, terms=terms)
@@ -203,6 +206,7 @@ async def prepare(
                 *placeholders_of_others(request.text, intake.headers),
                 *unread,
                 *unlearnt,
+                *preferred,
                 *equal.notes,
                 *intake.notes,
                 *send_hours(definition.accounts),
@@ -222,7 +226,7 @@ async def prepare(
         intake.spool.close()
         raise
     return PreparedLaunch(
-        *(config, excluded_parts, suppression, overrides, definition, plan, intake, route_split, fingerprint),
+        *(config, excluded_parts, suppression, overrides, route, definition, plan, intake, route_split, fingerprint),
         draft=draft,
         test_of=test_of,
     )
@@ -342,7 +346,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
     intake.separated = separated
     intake.counts = count(intake.counts.rows, separated, intake.counts.invalid_reasons)
     route_split = prepared.route_split = await asyncio.to_thread(
-        _route_split, prepared.definition, intake, prepared.overrides
+        _route_split, prepared.definition, intake, prepared.overrides, prepared.route
     )
     asked = {account.account: account for account in plan.accounts}
     prepared.plan = make_plan(
@@ -400,10 +404,10 @@ async def _ported(session: Session) -> tuple[Overrides, list[str]]:
         return NO_OVERRIDES, ["ported numbers are counted at the carriers of their prefixes: the log is away"]
 
 
-def _route_split(definition: Definition, intake: Intake, overrides: Overrides) -> RouteSplit:
+def _route_split(definition: Definition, intake: Intake, overrides: Overrides, route: Route | None) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
-    recipients, personal_texts, route = intake.separated.recipients, None, definition.by_carrier
+    recipients, personal_texts = intake.separated.recipients, None
     steps = grouped(definition.steps, definition.campaign, recipients) if definition.steps.several else None
     groups = steps.groups if steps is not None else ()
     rules = len(route.rules) if route is not None else 1
@@ -418,11 +422,11 @@ def _route_split(definition: Definition, intake: Intake, overrides: Overrides) -
         sizes = [
             size
             for block, count in enumerate(np.bincount(blocks).tolist())
-            for size in batch_sizes(count, _numbers_min(definition, block % rules))
+            for size in batch_sizes(count, _numbers_min(definition, route, block % rules))
         ]
         recipients = Rows(recipients.packed[np.argsort(blocks, kind="stable")], recipients.abroad)
     else:
-        sizes = batch_sizes(intake.counts.recipients, _numbers_min(definition, 0))
+        sizes = batch_sizes(intake.counts.recipients, _numbers_min(definition, None, 0))
     longest = max(definition.steps.texts or (definition.text,), key=units)
     texts: Texts = personal_texts or OneText(longest)
     if route is None or blocks is None:
@@ -450,9 +454,8 @@ def _blocks(
     return rules if steps is None else steps.of.astype(np.uint16) * np.uint16(len(route.rules)) + rules
 
 
-def _numbers_min(definition: Definition, rule: int) -> int:
+def _numbers_min(definition: Definition, route: Route | None, rule: int) -> int:
     """The fewest numbers that every account of this rule takes in a request."""
-    route = definition.by_carrier
     names = definition.accounts if route is None else route.rules[rule]
     return max(definition.accounts[name].limits.numbers_min for name in names)
 

@@ -48,6 +48,8 @@ def test_a_fingerprint_does_not_depend_on_how_a_route_is_written():
         ({"a": {"default": {}}}, "must be an account, or accounts with weights"),
         ({"a": {"default": 3}}, "must be an account, or accounts with weights"),
         ({"a": "spring"}, "must be a table of keys"),
+        ({"a": {"default": "spring", "prefer": "price"}}, 'prefer must be "delivery"'),
+        ({"a": {"default": "spring", "explore_percent": 0}}, "explore_percent must be a whole number"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_key(tables, said):

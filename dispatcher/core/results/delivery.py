@@ -7,6 +7,7 @@ classes, each a quarter wider than the one before, so a quantile is "at most", a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import sqrt
 from typing import Final
 
@@ -78,6 +79,16 @@ class DeliveryCounts:
             for carrier in Carrier
             if states[carrier].any()
         ]
+
+
+def outdone(rows: Iterable[Delivery]) -> set[str]:
+    """The accounts that certainly deliver worse than the best of these: their interval lies below its one.
+
+    The rows are of one carrier. An account without an end is not known to be worse.
+    """
+    known = [row for row in rows if row.rate_low is not None and row.rate_high is not None]
+    best_low = max((row.rate_low for row in known if row.rate_low is not None), default=0.0)
+    return {row.account for row in known if row.rate_high is not None and row.rate_high < best_low}
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
