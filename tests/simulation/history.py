@@ -21,6 +21,7 @@ from tests.simulation.personal import PARTS_MAX, batch_limits_of, runs_of
 from tests.simulation.place import Place
 from tests.simulation.process import Process
 from tests.simulation.recall import EVIDENCE_S
+from tests.simulation.schedules import Schedules
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.slowness import slowness_of
@@ -90,8 +91,12 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     for outage in vendor.outages:
         world.after(outage.until_s + 1.0, lambda: _check_account(log))
     plans = _personalised(_plans(rng), world.seed)
+    schedules = Schedules(world, log, plans, WAR_S)
+    plans = schedules.plans
     opt_outs = OptOuts(world, log, plans, WAR_S)
-    place = Place(world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness, opt_outs)
+    place = Place(
+        world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness, opt_outs, schedules
+    )
     watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness, opt_outs)
     if slowness.is_long:
         plans = [msgspec.structs.replace(plan, unknown="resend") for plan in plans]

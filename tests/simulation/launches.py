@@ -6,7 +6,7 @@ import msgspec
 
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
-from schemas.records import Job, Launched, Leg
+from schemas.records import AtClosing, Job, Launched, Leg
 from tests.simulation.personal import TEXT, personal
 from tests.simulation.sim_log import SimLog
 from tests.simulation.world import ACCOUNT
@@ -29,6 +29,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
     run: int = 0
     batch_limits: VariableLimits | None = None
+    hours: tuple[tuple[int, int], ...] = ()
+    at_closing: AtClosing = "pause"
 
     @property
     def recipients(self) -> int:
@@ -36,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return sum(self.sizes)
 
 
-def launched(plan: Plan, attempt: str) -> Launched:
+def launched(plan: Plan, attempt: str, at_ms: int = 0) -> Launched:
     """The commit point of this attempt at launching it."""
     recipients, jobs = plan.recipients, len(plan.sizes)
     return Launched(
@@ -57,8 +59,10 @@ def launched(plan: Plan, attempt: str) -> Launched:
         suppressed=0,
         batches=jobs,
         segments=plan.segments,
-        at_ms=0,
+        at_ms=at_ms,
         by="test",
+        hours=plan.hours,
+        at_closing=plan.at_closing,
     )
 
 
@@ -82,7 +86,7 @@ def launch(log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str) -> 
                 _put_job(log, batches, plan, each, number, at, size)
             at += size
         if committed:
-            log.put("campaigns", [launched(plan, each)])
+            log.put("campaigns", [launched(plan, each, log.world.now_ms if plan.hours else 0)])
     if rng.random() < 0.3:  # an append of the launch that timed out is written very late
         jobs = log.topics["jobs"]
         late = next(
@@ -95,7 +99,7 @@ def launch(log: SimLog, batches: dict[int, Batch], plan: Plan, attempt: str) -> 
             rng.random() * 60, lambda: _put_job(log, batches, plan, attempt, job.number, job.offset, job.count)
         )
     if crashed and rng.random() < 0.5:  # the commit point that crashed was written all the same: void
-        log.put("campaigns", [launched(plan, f"{attempt}, crashed")])
+        log.put("campaigns", [launched(plan, f"{attempt}, crashed", log.world.now_ms if plan.hours else 0)])
 
 
 def _put_job(

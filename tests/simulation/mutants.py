@@ -41,9 +41,11 @@ from tests.simulation.mutants_lane import (
 )
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 from tests.simulation.mutants_runs import RUNS_MUTANTS
+from tests.simulation.mutants_schedules import SCHEDULE_MUTANTS
 from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
 from tests.simulation.recall import remembers
+from tests.simulation.schedules import has_hours
 from tests.simulation.sim_log import FAULTS, faults_of
 from tests.simulation.sim_vendor import in_runs
 from tests.simulation.slowness import slowness_of
@@ -80,6 +82,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *PERSONAL_MUTANTS,
     *RUNS_MUTANTS,
     *STANDING_MUTANTS,
+    *SCHEDULE_MUTANTS,
     *JOIN_MUTANTS,
 )
 
@@ -124,6 +127,7 @@ CAUGHT_AT: Final = {
     "a_web_server_s_refusals_stop_no_account": 69,
     "a_new_owner_forgets_what_stopped_the_account": 8,
     "what_keeps_an_account_from_sending_is_told_to_nobody": 55,
+    "closing_is_not_checked_at_the_gate": 218,
     "the_joiner_believes_a_deposed_owner": 14,
 }
 """The histories that caught the rarer ones last: `make mutants` says them. An old entry costs time, nothing else."""
@@ -173,6 +177,7 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     **dict.fromkeys(PERSONAL_MUTANTS, _is_personal),
     **dict.fromkeys(RUNS_MUTANTS, _has_runs),
     **dict.fromkeys(STANDING_MUTANTS, _has_outages),
+    **dict.fromkeys(SCHEDULE_MUTANTS, has_hours),
     **dict.fromkeys(BALANCE_MUTANTS, _is_poor),
     what_is_ready_and_urgent_always_goes_first: lambda seed: is_hurried(seed) and _is_slow(seed),
     who_becomes_urgent_keeps_the_clock_it_had: is_hurried,

@@ -11,6 +11,7 @@ from dispatcher.core.lane.owner import Owner
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.opt_outs import OptOuts
+from tests.simulation.schedules import Schedules
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.slowness import Slowness
@@ -33,3 +34,4 @@ class Place(msgspec.Struct, frozen=True):
     batch_limits: VariableLimits | None = None
     slowness: Slowness = Slowness()
     opt_outs: OptOuts | None = None
+    schedules: Schedules | None = None

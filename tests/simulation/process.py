@@ -77,7 +77,7 @@ class Process:
         if self.dead or self.stopped or owner is None or not owner.in_charge or owner.deposed:
             return False
         lane = owner.lanes[ACCOUNT]
-        return bool(lane.proposed or lane.ready or lane.sending or any(lane.active(self.world.now_ms)))
+        return bool(lane.proposed or lane.ready or lane.sending or any(lane.active(self.now_ms)))
 
     def start(self) -> None:
         """Read the campaigns, load the last checkpoint, append Owned."""
@@ -315,7 +315,9 @@ class Process:
         if self.owner is None:
             return False
         lane = self.owner.lanes[send.account]
-        word = self.owner.may_write(send.intent, send.account, self.world.now_s, self.world.now_ms)
+        word = self.owner.may_write(send.intent, send.account, self.world.now_s, self.now_ms)
+        if word and self.place.schedules is not None:
+            self.place.schedules.writes(send.campaign, self.now_ms)
         if word and self._broke:
             raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
         if word:

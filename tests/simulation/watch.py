@@ -297,7 +297,7 @@ class Watch:
 
     def _sends(self, process: Process, name: str) -> bool:
         known = process.campaigns.get(name)
-        return known is not None and known.sends_at(self.world.now_ms)
+        return known is not None and known.sends_at(process.now_ms)
 
 
 def _has_work(work: Any, now_s: float) -> bool:

@@ -92,7 +92,7 @@ class ChunkGate:
         process, send = self._process, self._send
         assert process.owner is not None
         world = process.world
-        grant = process.owner.grant(send.intent, ACCOUNT, messages, world.now_s, world.now_ms, started=started)
+        grant = process.owner.grant(send.intent, ACCOUNT, messages, world.now_s, process.now_ms, started=started)
         if grant is None:
             process.waiting[send.intent] = resume
         process.world.after(0.0, process.poll, process)
