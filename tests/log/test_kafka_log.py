@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import itertools
 import os
 import signal
@@ -306,6 +307,26 @@ async def test_the_fatal_error_of_a_producer_raises_nothing_in_the_loop(kafka_bo
     ended.set_exception(KafkaError("the broker was away for too long"))
     producer._sender._fail_all(ended)  # what aiokafka calls when its sender has ended
     await log.close()
+
+
+async def test_closing_while_the_broker_is_away_says_nothing_beside_the_error(kafka_broker: Broker, kafka_prefix: str):
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    log = await open_log(f"kafka://{kafka_broker.bootstrap}/{kafka_prefix}.?timeout_s=2")
+    await log.append("lanes", 0, [Entry(b"", b"before")])
+    assert isinstance(log, KafkaLog)
+    broker = FrozenBroker(kafka_broker)
+    broker.freeze()
+    try:
+        appending = [asyncio.ensure_future(log.append("lanes", each, [Entry(b"", b"more")])) for each in range(4)]
+        results = await asyncio.gather(*appending, return_exceptions=True)
+        assert all(isinstance(each, LogError) for each in results)
+        await log.close()
+    finally:
+        broker.thaw()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert said == []
 
 
 def _more_than(values: set[bytes], count: int) -> bool:

@@ -253,8 +253,18 @@ class Appender:
         stopping = asyncio.ensure_future(end(producer, 2 * self._timeout_s))
         done, _ = await asyncio.wait({stopping}, timeout=self._timeout_s)
         if not done:  # the broker is away: drop what it did not take, so that the pumps continue
-            producer._message_accumulator.fail_all(kafka.ProducerClosed())
+            _drop_batches(producer)
         await stopping
+
+
+def _drop_batches(producer: AIOKafkaProducer) -> None:
+    """End what waits in the client. Left alone, aiokafka logs an error for each batch that it had tried before."""
+    accumulator = producer._message_accumulator
+    waiting = [batch for batches in accumulator._batches.values() for batch in batches]
+    accumulator._pending_batches.update(waiting)  # it removes them from there when they end
+    accumulator.fail_all(kafka.ProducerClosed())
+    for batch in waiting:
+        batch._drain_waiter.exception()  # nobody else asks for it
 
 
 def _verdict(error: BaseException, bootstrap: str) -> LogError:
