@@ -17,7 +17,8 @@ import polars as pl
 from dispatcher.store.port import CampaignView, Page
 from schemas.states import State
 from tests.crash.lists import Campaign
-from tests.crash.truth import Truth
+from tests.crash.stage import LINKED
+from tests.crash.truth import Chunk, Truth
 
 OURS = {
     "campaign": pl.String, "number": pl.String, "state": pl.String, "code": pl.String, "vendor_id": pl.String,
@@ -110,6 +111,7 @@ def evidence_left(truth: Truth, ledger: pl.DataFrame) -> list[str]:
     explained = {chunk.vendor_id for chunk in truth.chunks}
     reported = (
         ledger.filter(pl.col("accepted") & pl.col("acked") & ~pl.col("msgid").is_in(explained))
+        .filter(pl.col("account") != LINKED)
         .group_by("account", "msgid")
         .agg("number")
     )
@@ -128,7 +130,27 @@ def evidence_left(truth: Truth, ledger: pl.DataFrame) -> list[str]:
         f"intent {intent} of lane {partition} is unknown, and the reports of {ids[0]} prove that it was sent"
         for (partition, intent), ids in proven.items()
         if len(ids) == 1
-    ]
+    ] + list(_evidence_left_on_links(truth, ledger))
+
+
+def _evidence_left_on_links(truth: Truth, ledger: pl.DataFrame) -> Iterator[str]:
+    """The same where each recipient has an id: a report with an id that no record has proves its number alone."""
+    explained = {vendor_id for chunk in truth.chunks for ids in chunk.ids.values() for vendor_id in ids.split()}
+    possible: dict[str, list[tuple[Chunk, str]]] = {}
+    for chunk in truth.chunks:
+        if chunk.record.account != LINKED:
+            continue
+        for position, number in enumerate(truth.numbers(chunk)):
+            word, unknowns, _ = chunk.result(position)
+            if position not in chunk.ids and (word in ("unknown", "accepted") or (word == "queued" and unknowns)):
+                possible.setdefault(number, []).append((chunk, word))
+    reported = ledger.filter(pl.col("accepted") & pl.col("acked") & (pl.col("account") == LINKED))
+    for number, vendor_ids in reported.select("number", "msgid").iter_rows():
+        holders = possible.get(number, [])
+        if len(holders) == 1 and holders[0][1] == "unknown" and explained.isdisjoint(vendor_ids.split()):
+            chunk = holders[0][0]
+            where = f"intent {chunk.intent} of lane {chunk.partition}"
+            yield f"a recipient of {where} is unknown, and a report of {vendor_ids} proves that it was sent"
 
 
 def our_rows(campaign: str, pages: Iterator[Page]) -> pl.DataFrame:

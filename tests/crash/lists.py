@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from tests.crash.stage import ACCOUNTS, PACED, UNPACED
+from tests.crash.stage import ACCOUNTS, LINKED, PACED, UNPACED
 
 FIRST_NUMBER: Final = 13_800_000_000
 SPREAD: Final = 40_000  # numbers overlap between campaigns: a report must find the right one
@@ -54,7 +54,7 @@ def write_list(folder: Path, rng: random.Random, name: str, *, most: int = 1_400
         id=name,
         path=path,
         text=f"【Test】{name}",
-        route=rng.choice([(UNPACED,), (UNPACED,), ACCOUNTS, (PACED,) if count < most else ACCOUNTS]),
+        route=rng.choice([(UNPACED,), (LINKED,), ACCOUNTS, (PACED,) if count < most else ACCOUNTS]),
         policy=rng.choice(["hold", "hold", "resend"]),
         urgent=rng.random() < 0.15,
         weight=rng.choice([1, 1, 3]),

@@ -7,6 +7,7 @@ an intent that has no outcome when a new owner comes is unknown; the first launc
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,8 +30,9 @@ SCHEMA = {
 class Chunk(msgspec.Struct):
     """A valid intent. `unknowns` is 1 if it was ever unknown, `resends` if it was then resolved to be sent again.
 
-    `decided`: the inbox holds a decision about it. `by`: who resolved it. `apart`: the recipients (position in the
-    chunk) whose own result came before that of the rest: its word, and whether they were unknown until then.
+    `decided`: the inbox holds a decision about all of it. `by`: who resolved it. `apart`: the recipients (position in
+    the chunk) whose own result came before that of the rest: its word, whether they were unknown until then, and
+    whether they were then resolved to be sent again. `ids`: the vendor's ids of recipients, with spaces between parts.
     """
 
     partition: int
@@ -43,7 +45,26 @@ class Chunk(msgspec.Struct):
     resends: int = 0
     decided: bool = False
     by: str = ""
-    apart: dict[int, tuple[str, int]] = {}
+    apart: dict[int, tuple[str, int, int]] = {}
+    ids: dict[int, str] = {}
+
+    def result(self, position: int) -> tuple[str, int, int]:
+        """A recipient's word, and how often it was unknown and resolved to be sent again."""
+        return self.apart.get(position, (self.word, self.unknowns, self.resends))
+
+    def settle(self, positions: Iterable[int], word: str, resends: int = 0) -> None:
+        """These have a result of their own, unless they have one already. The last ones settle the chunk."""
+        for position in positions:
+            self.apart.setdefault(position, (word, self.unknowns, resends))
+        if len(self.apart) == self.record.count:
+            self.word = next(iter(self.apart.values()))[0]
+
+    def name(self, positions: Iterable[int], ids: bytes, parts: int) -> None:
+        """Packed ids of these recipients; 0: none."""
+        column = array("Q", ids)
+        for at, position in enumerate(positions if ids else ()):
+            if named := [str(each) for each in column[at * parts : (at + 1) * parts] if each]:
+                self.ids.setdefault(position, " ".join(named))
 
 
 class Truth(msgspec.Struct):
@@ -98,7 +119,7 @@ async def truth_of(log: Log) -> Truth:
         lane = _Lane(partition, inbox)
         lane.fold(await _all(log, LANES, partition))
         for decided in inbox.values():
-            for intent in decided.intents if isinstance(decided, Decided) else ():
+            for intent in decided.intents if isinstance(decided, Decided) and not decided.ranges else ():
                 lane.chunks[intent].decided = True
         chunks += lane.chunks.values()
         owners += lane.owners
@@ -135,9 +156,14 @@ class _Lane:
                     self._outcome(outcome)
                 case Outcomes() as outcomes:
                     self._outcomes(outcomes)
-                case Resolved() as resolved if resolved.owner == self.owner:
+                case Resolved(ranges=ranges) as resolved if resolved.owner == self.owner:
                     chunk = self.chunks[resolved.intent]
-                    if chunk.word == "unknown":
+                    if chunk.word == "unknown" and ranges:
+                        positions = [at for start, count in ranges for at in range(start, start + count)]
+                        word = "accepted" if resolved.verdict == "sent" else "queued"
+                        chunk.settle(positions, word, int(resolved.verdict != "sent"))
+                        chunk.name(positions, resolved.ids, resolved.parts)
+                    elif chunk.word == "unknown":
                         chunk.word = "accepted" if resolved.verdict == "sent" else "queued"
                         chunk.resends = int(resolved.verdict != "sent")
                         chunk.vendor_id, chunk.by = resolved.vendor_id, resolved.by
@@ -163,11 +189,10 @@ class _Lane:
             if run.effect == "unknown":
                 became_unknown = True
                 continue
-            for at in range(run.start, run.start + run.count):
-                chunk.apart.setdefault(at, (run.effect, chunk.unknowns))
-        if len(chunk.apart) == chunk.record.count:
-            chunk.word = next(iter(chunk.apart.values()))[0]
-        elif became_unknown:
+            chunk.settle(range(run.start, run.start + run.count), run.effect)
+        named = [at for run in outcomes.runs for at in range(run.start, run.start + run.count)]
+        chunk.name(named, outcomes.ids, outcomes.parts)
+        if len(chunk.apart) < chunk.record.count and became_unknown:
             chunk.word, chunk.unknowns = "unknown", 1
 
 
@@ -185,12 +210,12 @@ def _recipients(
             continue
         for position in range(chunk.record.count):
             at = chunk.record.start + position
-            own, times = chunk.apart.get(position, (chunk.word, chunk.unknowns))
+            own, times, again = chunk.result(position)
             if own != "queued":
                 held[0][at] = own
-                held[3][at] = chunk.vendor_id
+                held[3][at] = chunk.ids.get(position, chunk.vendor_id)
             held[1][at] += times
-            held[2][at] += 0 if position in chunk.apart else chunk.resends
+            held[2][at] += again
     rows: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     for job in jobs:
         place = (job.partition, job.offset)

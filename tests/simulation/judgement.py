@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from dispatcher.core.lane.state import LaneState
 from schemas.records import (
@@ -33,7 +33,14 @@ Recipient = tuple[int, int]
 """Offset of the job, index in it."""
 
 
-def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch, opt_outs: OptOuts) -> None:
+def judge(
+    world: World,
+    log: SimLog,
+    vendor: SimVendor,
+    watch: Watch,
+    opt_outs: OptOuts,
+    for_now: Container[str | Kind | None] = FOR_NOW,
+) -> None:
     """Every recipient has its word, and the vendor agrees with it. Raises Broken."""
     fate, was_unknown = fold(log)
     first: dict[str, Launched] = {}
@@ -44,7 +51,7 @@ def judge(world: World, log: SimLog, vendor: SimVendor, watch: Watch, opt_outs: 
     counted: set[tuple[str, int]] = set()
     for record in log.topics["lanes"]:
         results = record.runs if isinstance(record, Outcomes) else (record,) if isinstance(record, Outcome) else ()
-        if any(each.effect == Effect.FAILED and each.kind in FOR_NOW for each in results):
+        if any(each.effect == Effect.FAILED and each.kind in for_now for each in results):
             raise world.broken("recipients were failed though they were refused for now only", [record.intent])
     for job_offset, job in enumerate(log.topics["jobs"]):
         if not isinstance(job, Job):

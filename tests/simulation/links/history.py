@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
-from schemas.records import Cancelled, Checked, Flowed, Outcomes
+from schemas.records import Cancelled, Checked, Flowed, Kind, Outcomes
 from tests.simulation.joining import join
 from tests.simulation.judgement import fold, judge
 from tests.simulation.launches import FIRST_NUMBER, Plan, launch
@@ -108,7 +108,8 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
     place = Place(world, log, vendor, {}, spec, Owner, {}, None, slowness, opt_outs)  # type: ignore[arg-type]
     watch = LinkWatch(world, log, vendor, spec, place.cut_by, {}, slowness, opt_outs)  # type: ignore[arg-type]
     gateway.watch, gateway.twice = watch._arrived, watch.twice
-    world.setting = f"{log.kind}, {spec}, {connections} connections, loss {gateway.loss}, {plans}"
+    world.setting = f"{log.kind}, {spec}, {connections} connections, loss {gateway.loss}, "
+    world.setting += f"groups of {gateway.group}, resend {gateway.resend}, {plans}"
     for plan in plans:
         gateway.segments[plan.name] = plan.segments
         gateway.campaigns[FIRST_NUMBER + plan.first] = plan.name
@@ -147,7 +148,7 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
         watch.processes.append(last)
         last.start()
     world.run(world.now_s + PEACE_S)
-    judge(world, log, vendor, watch, opt_outs)  # type: ignore[arg-type]
+    judge(world, log, vendor, watch, opt_outs, for_now=(Kind.RETRY_LATER,))  # type: ignore[arg-type]
     _late_answers_count(world, log, gateway)
     if joined:
         join(seed, log, place.batches, gateway.taken)
@@ -158,6 +159,7 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
         "again": gateway.again,
         "late": gateway.late,
         "left out": opt_outs.left_out,
+        "grouped": gateway.grouped,
         "marked": sum(process.found_marks for process in watch.processes if isinstance(process, LinkProcess)),
     }
 

@@ -14,9 +14,10 @@ from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.owner import Owner
 from dispatcher.drivers.link import progress as link_progress
 from dispatcher.drivers.link.chunk import ChunkSend
+from dispatcher.drivers.link.groups import GroupSend
 from dispatcher.drivers.link.progress import ANSWERED, SENT, UNSENT, Progress
 from dispatcher.vendors.cmpp.vendor import Cmpp
-from tests.simulation.links.gateway import WINDOW, loss_of, odd_of
+from tests.simulation.links.gateway import WINDOW, group_of, loss_of, odd_of, resend_of
 from tests.simulation.links.history import connections_of, limit_of, parts_of
 from tests.simulation.links.process import Marks
 
@@ -189,6 +190,41 @@ def a_deposed_owner_grants_on(patch: MonkeyPatch) -> None:
     patch.setattr(Owner, "_refusal", refusal)
 
 
+def a_frame_is_sent_again_though_the_account_says_never(patch: MonkeyPatch) -> None:
+    patch.setattr(Link, "_transmissions_max", property(lambda link: link._settings.transmissions))
+
+
+def a_group_counts_as_one_message(patch: MonkeyPatch) -> None:
+    real = GroupSend._granted
+
+    def granted(chunk: GroupSend, messages: int, resume: Any, *, started: bool) -> Any:
+        found = real(chunk, 1, resume, started=started)
+        return found and (messages if found[0] else 0, found[1])
+
+    patch.setattr(GroupSend, "_granted", granted)
+
+
+def the_first_number_of_a_group_alone_is_marked(patch: MonkeyPatch) -> None:
+    real = Progress.wrote_group
+
+    def wrote_group(progress: Progress, frames: Any) -> None:
+        real(progress, frames)
+        for frame in [*frames][1:]:
+            progress.states[frame] = UNSENT
+
+    patch.setattr(Progress, "wrote_group", wrote_group)
+
+
+def a_group_without_an_answer_is_unknown_for_its_first_number(patch: MonkeyPatch) -> None:
+    def unanswered(chunk: GroupSend, frames: Any) -> None:
+        for frame in frames:
+            first, *others = chunk._frames(frame)
+            chunk.progress.unanswered([first])
+            chunk.progress.not_taken(others)
+
+    patch.setattr(GroupSend, "unanswered", unanswered)
+
+
 def marks_are_written_after_the_write(patch: MonkeyPatch) -> None:
     written: list[tuple[Any, int]] = []  # the column and its first frame of every write, the newest last
     sent, take = ChunkSend.send, Marks.take_of_the_dead
@@ -242,6 +278,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     a_part_that_waits_to_leave_again_is_queued_again,
     a_paused_campaign_is_granted_on,
     a_deposed_owner_grants_on,
+    a_frame_is_sent_again_though_the_account_says_never,
+    a_group_counts_as_one_message,
+    the_first_number_of_a_group_alone_is_marked,
+    a_group_without_an_answer_is_unknown_for_its_first_number,
     marks_are_written_after_the_write,
     a_grant_is_counted_once_for_all_its_messages,
 )
@@ -263,6 +303,10 @@ def _loses(seed: int) -> bool:
     return loss_of(seed) == 0.02
 
 
+def _has_groups(seed: int) -> bool:
+    return group_of(seed) > 1
+
+
 def _has_a_limit(seed: int) -> bool:
     return limit_of(seed) is not None
 
@@ -277,6 +321,10 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     a_recipient_returns_to_the_queue_when_one_part_does: _is_odd,
     a_paused_campaign_is_granted_on: _has_a_limit,
     a_grant_is_counted_once_for_all_its_messages: _has_a_limit,
+    a_frame_is_sent_again_though_the_account_says_never: lambda seed: _loses(seed) and resend_of(seed) == "never",
+    a_group_counts_as_one_message: lambda seed: _has_groups(seed) and limit_of(seed) in (40, 100),
+    the_first_number_of_a_group_alone_is_marked: lambda seed: seed == 73,  # a kill amid groups, a start on that machine
+    a_group_without_an_answer_is_unknown_for_its_first_number: lambda seed: _has_groups(seed) and _loses(seed),
 }
 """What a history must contain to show a mistake."""
 

@@ -26,6 +26,7 @@ from dispatcher.core.lane.effects import Append, Send
 from dispatcher.core.lane.gate import Grant
 from dispatcher.core.lane.state import LaneState
 from dispatcher.drivers.link.chunk import ChunkSend
+from dispatcher.drivers.link.groups import GroupSend
 from dispatcher.drivers.link.progress import SENT, new_columns, not_sent
 from dispatcher.drivers.port import Columns
 from dispatcher.vendors.cmpp.vendor import Cmpp
@@ -39,6 +40,7 @@ SETTINGS: Final = LinkSettings(
     sp_id=b"901234", secret=b"s", verify="off", window=WINDOW, timeout_s=TIMEOUT_S, transmissions=TRANSMISSIONS
 )
 VENDOR: Final = Cmpp(url="cmpp://127.0.0.1", sp_id="901234", secret=Secret("s"))
+GROUPS: Final = msgspec.structs.replace(VENDOR, registered_delivery=0)
 CONNECT_S: Final = 4.0
 AGAIN_S: Final = 1.0
 
@@ -126,7 +128,8 @@ class Line:
         self.process = process
         self.world: World = process.world
         self.gateway: Gateway = process.gateway
-        self.link = Link(SETTINGS)
+        self._settings = msgspec.structs.replace(SETTINGS, resend=self.gateway.resend)
+        self.link = Link(self._settings)
         self.peer: Peer | None = None
         self.chunks: list[ChunkSend] = []
         self.ended: list[ChunkSend] = []
@@ -150,7 +153,7 @@ class Line:
     def _connected(self) -> None:
         if self.closing or self.process.stopped:
             return
-        self.link = Link(SETTINGS, self.gateway.rng.choice([0, 0xFFFFFFF0]))
+        self.link = Link(self._settings, self.gateway.rng.choice([0, 0xFFFFFFF0]))
         peer = Peer(self.gateway, lambda octets: self._back(octets, peer))
         self.peer = peer
         self.link.connected("0131235959", self.world.now_s)
@@ -198,7 +201,7 @@ class Line:
         if peer is self.peer and not peer.gone:
             late = peer.late.get(int.from_bytes(octets[8:12], "big"))
             if late and octets[-1] == 0 and self._knows(late[0]):
-                self.gateway.heard_late.append((self.process, *late))
+                self.gateway.heard_late += [(self.process, late[0], number) for number in late[1]]
             self.happened(self.link.received(octets, self.world.now_s))
             self.go()
 
@@ -289,6 +292,7 @@ class LinkProcess(Process):
 
     def __init__(self, place: Any, gateway: Gateway, machines: list[Marks], connections: int) -> None:
         self.gateway = gateway
+        self.sp = VENDOR if gateway.group == 1 else GROUPS
         self.machines = machines
         self.machine = random.Random(f"{place.world.seed}, machine {next(place.world.names)}").choice(machines)
         self.found_marks = 0
@@ -315,14 +319,14 @@ class LinkProcess(Process):
     def _facts(self, marks: LeftMarks) -> list[Outcomes]:
         """What a dead owner's marks say; at most a window for each connection is unknown."""
         under_way = sum(bytes(slot.columns.states).count(SENT) for slot in marks.slots.values() if slot.columns)
-        if under_way > WINDOW * self.connections:
+        if under_way > WINDOW * self.connections * self.gateway.group:
             raise self.world.broken(f"{under_way} messages of a dead process are unknown", list(marks.slots))
         state, authors = LaneState(), dict[int, str]()
         for offset, record in enumerate(self.log.topics["lanes"]):
             state.apply(offset, record)
             if isinstance(record, Intent):
                 authors[offset] = record.owner
-        return left_facts(marks, state, authors, {ACCOUNT: VENDOR})
+        return left_facts(marks, state, authors, {ACCOUNT: self.sp})
 
     def poll(self) -> None:
         self._poll()
@@ -366,18 +370,24 @@ class LinkProcess(Process):
             return
         numbers = bytes(send.numbers).split(b",")
         template = self._template(send)
-        references = [self.references.next(number) for number in numbers] if template.parts > 1 else ()
+        references = self._references_of(numbers) if template.parts > 1 else ()
         done: Any = Done(partial(self._ended, send))
-        chunk = ChunkSend(template, numbers, references, VENDOR.answer, ChunkGate(self, send), done)
+        kind = GroupSend if template.numbers_max > 1 else ChunkSend
+        chunk = kind(template, numbers, references, self.sp.answer, ChunkGate(self, send), done)
         self.intents[chunk] = send.intent
         min(ready, key=lambda line: line.load).take(chunk)
+
+    def _references_of(self, numbers: list[bytes]) -> list[int]:
+        size = self.gateway.group
+        groups = [numbers[at : at + size] for at in range(0, len(numbers), size)]
+        return [reference for each in groups for reference in [self.references.next_of_all(each)] * len(each)]
 
     def _template(self, send: Send) -> SubmitTemplate:
         parts = self.gateway.segments[send.campaign]
         first = pdus.Submit(
             service_id=b"%d" % send.intent, src_id=self.name.encode(), pk_total=parts, tp_udhi=int(parts > 1)
         )
-        return SubmitTemplate([_part(first, number, parts) for number in range(1, parts + 1)])
+        return SubmitTemplate([_part(first, number, parts) for number in range(1, parts + 1)], self.gateway.group)
 
     def _ended(self, send: Send, answer: RunsAnswer) -> None:
         """Told amid a step of a line: the owner hears it in the next one."""

@@ -19,7 +19,7 @@ def test_nothing_is_sent_twice_or_lost_on_links(first: int) -> None:
     totals: Counter[str] = Counter()
     for seed in range(first, first + BLOCK):
         totals.update(play(seed, joined=seed % JOINED_EVERY == 0))
-    assert min(totals[name] for name in ("breaks", "again", "late", "marked")) > 0, totals
+    assert min(totals[name] for name in ("breaks", "again", "late", "marked", "grouped")) > 0, totals
 
 
 def test_a_seed_replays_exactly() -> None:
