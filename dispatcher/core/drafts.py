@@ -48,8 +48,10 @@ class Draft:
 
     @property
     def approved_by(self) -> str:
-        """Who approved it as it is, "" if nobody did."""
-        return self.approved.by if self.approved and self.approved.content == content(self.drafted) else ""
+        """Who approved it as it is, "" if nobody did. Who drafted it (perhaps again) is not another person."""
+        if self.approved is None or self.approved.by == self.drafted.by:
+            return ""
+        return self.approved.by if self.approved.content == content(self.drafted) else ""
 
     @property
     def start_ms(self) -> int:
@@ -72,7 +74,7 @@ class Draft:
         before, now = _terms(approved), _terms(self.drafted)
         changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
         lists = ["list"] if approved.list_digest != self.drafted.list_digest else []
-        return [*lists, *changed] or ["content"]
+        return [*lists, *changed] or (["author"] if approved.by != self.drafted.by else ["content"])
 
 
 def status(draft: Draft, revision: str, above: int | None, *, cancelled: bool) -> DraftStatus:

@@ -68,7 +68,7 @@ async def write_draft(
     lists = await _append_lists(prepared, separated, log, revision, progress)
     counts = count(intake.counts.rows, separated, intake.counts.invalid_reasons)
     record = _drafted(prepared, request, revision, counts, DraftPlaces(lists, tuple(rejects)), even_if_short)
-    entries = [Entry(f"{campaign}#draft#{revision}".encode(), encode(record))]
+    entries = [draft_entry(record)]
     if start_ms:
         entries.append(schedule_entry(campaign, start_ms, record.by))
     await append(log, CAMPAIGNS.name, 0, entries)
@@ -76,6 +76,11 @@ async def write_draft(
     if known is None or known.draft is None or known.cancelled:
         check_draftable(campaign, known)
     return record
+
+
+def draft_entry(record: Drafted) -> Entry:
+    """The record of a draft. Its key is its own: compaction must not change what stands before a launch."""
+    return Entry(f"{record.campaign}#draft#{record.revision}".encode(), encode(record))
 
 
 def check_draftable(campaign: str, known: Campaign | None) -> None:

@@ -136,6 +136,14 @@ def test_an_approval_holds_for_the_same_content_under_another_name_or_by_another
     assert campaign.draft.changed_since_approval() == []
 
 
+def test_who_approved_a_draft_and_drafts_it_again_needs_another_person() -> None:
+    again = replace(DRAFTED, revision="r2", by="bob")
+    campaign = may(DRAFTED, approved(DRAFTED, by="bob"), again)
+    assert campaign.draft is not None
+    assert campaign.draft.approved_by == ""
+    assert campaign.draft.changed_since_approval() == ["author"]
+
+
 def test_an_approval_of_an_earlier_draft_that_arrives_late_is_void() -> None:
     other = changed(DRAFTED, "r2", text="ho")
     campaign = may(DRAFTED, other, approved(DRAFTED))
