@@ -27,6 +27,7 @@ NAMES: Final = {
     "webhook_batches": "receiving.webhook_batches",
     "join": "receiving.join",
     "ids_each": "sending.ids_each",
+    "waves": "waves",
 }
 """Name of a benchmark: its module under loadtest.bench."""
 LONG: Final = {

@@ -26,6 +26,7 @@ from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.slowness import slowness_of
 from tests.simulation.watch import Watch
+from tests.simulation.waves import Waves, in_waves
 from tests.simulation.world import ACCOUNT, START_S, Broken, World
 
 WAR_S: Final = 60.0
@@ -90,14 +91,15 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
         vendor.outages = outages_of(world.seed, WAR_S)
     for outage in vendor.outages:
         world.after(outage.until_s + 1.0, lambda: _check_account(log))
-    plans = _personalised(_plans(rng), world.seed)
+    plans = in_waves(_personalised(_plans(rng), world.seed), world.seed)
     schedules = Schedules(world, log, plans, WAR_S)
     plans = schedules.plans
-    opt_outs = OptOuts(world, log, plans, WAR_S)
+    opt_outs, waves = OptOuts(world, log, plans, WAR_S), Waves(world, log, plans, WAR_S)
+    limits = batch_limits_of(world.seed)
     place = Place(
-        world, log, vendor, {}, spec, owner_type, {}, batch_limits_of(world.seed), slowness, opt_outs, schedules
+        world, log, vendor, {}, spec, owner_type, {}, limits, slowness, opt_outs, schedules=schedules, waves=waves
     )
-    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness, opt_outs)
+    watch = Watch(world, log, vendor, spec, place.cut_by, evidence.known_s, slowness, opt_outs, waves)
     if slowness.is_long:
         plans = [msgspec.structs.replace(plan, unknown="resend") for plan in plans]
     world.setting = f"{log.kind}, {spec}, credit {vendor.credit}, {slowness}, {vendor.outages}, {plans}"
@@ -151,6 +153,7 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     vendor.down_until_s = 0.0
     vendor.outages = ()
     opt_outs.peace()
+    waves.peace()
     world.say("peace")
     _check_account(log)
     vendor.top_up(100_000)

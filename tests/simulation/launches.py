@@ -6,7 +6,7 @@ import msgspec
 
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
-from schemas.records import AtClosing, Job, Launched, Leg
+from schemas.records import DECIDED_LATER, AtClosing, Job, Launched, Leg, Wave
 from tests.simulation.personal import TEXT, personal
 from tests.simulation.sim_log import SimLog
 from tests.simulation.world import ACCOUNT
@@ -18,6 +18,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A campaign as somebody wants it: jobs of `sizes` recipients, whose numbers begin at `first`.
 
     `run`: so many in a row share a text, 0: all of them; `batch_limits`: how the vendor takes many texts in a request.
+    `waves`: every job is one; with several `texts` they take turns, and that of the last wave is decided later.
     """
 
     name: str
@@ -31,6 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     batch_limits: VariableLimits | None = None
     hours: tuple[tuple[int, int], ...] = ()
     at_closing: AtClosing = "pause"
+    waves: bool = False
+    texts: int = 1
 
     @property
     def recipients(self) -> int:
@@ -63,6 +66,8 @@ def launched(plan: Plan, attempt: str, at_ms: int = 0) -> Launched:
         by="test",
         hours=plan.hours,
         at_closing=plan.at_closing,
+        waves=tuple(Wave(size, (1,)) for size in plan.sizes) if plan.waves else (),
+        texts=tuple(f"text {each}" for each in range(plan.texts)) if plan.texts > 1 else (),
     )
 
 
@@ -118,5 +123,7 @@ def _put_job(
         sha256=b"",
         start=0,
         count=size,
+        wave=number + 1 if plan.waves else 0,
+        variant=DECIDED_LATER if plan.texts > 1 and number == len(plan.sizes) - 1 else number % plan.texts,
     )
     log.put("jobs", [job])

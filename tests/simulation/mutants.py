@@ -42,6 +42,7 @@ from tests.simulation.mutants_lane import (
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 from tests.simulation.mutants_runs import RUNS_MUTANTS
 from tests.simulation.mutants_schedules import SCHEDULE_MUTANTS
+from tests.simulation.mutants_waves import WAVE_MUTANTS
 from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
 from tests.simulation.recall import remembers
@@ -49,6 +50,7 @@ from tests.simulation.schedules import has_hours
 from tests.simulation.sim_log import FAULTS, faults_of
 from tests.simulation.sim_vendor import in_runs
 from tests.simulation.slowness import slowness_of
+from tests.simulation.waves import has_waves
 
 Mutant = Callable[[MonkeyPatch], None]
 
@@ -81,6 +83,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *EVIDENCE_MUTANTS,
     *PERSONAL_MUTANTS,
     *RUNS_MUTANTS,
+    *WAVE_MUTANTS,
     *STANDING_MUTANTS,
     *SCHEDULE_MUTANTS,
     *JOIN_MUTANTS,
@@ -129,6 +132,7 @@ CAUGHT_AT: Final = {
     "what_keeps_an_account_from_sending_is_told_to_nobody": 55,
     "closing_is_not_checked_at_the_gate": 218,
     "the_joiner_believes_a_deposed_owner": 14,
+    "a_new_owner_does_not_know_the_waves_of_its_jobs": 76,
 }
 """The histories that caught the rarer ones last: `make mutants` says them. An old entry costs time, nothing else."""
 
@@ -176,6 +180,7 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     **dict.fromkeys(EVIDENCE_MUTANTS, is_searched),
     **dict.fromkeys(PERSONAL_MUTANTS, _is_personal),
     **dict.fromkeys(RUNS_MUTANTS, _has_runs),
+    **dict.fromkeys(WAVE_MUTANTS, has_waves),
     **dict.fromkeys(STANDING_MUTANTS, _has_outages),
     **dict.fromkeys(SCHEDULE_MUTANTS, has_hours),
     **dict.fromkeys(BALANCE_MUTANTS, _is_poor),

@@ -309,6 +309,8 @@ class Process:
     # --- sending ---
 
     def _send(self, send: Send) -> None:
+        if self.place.waves is not None:
+            self.place.waves.built(send.intent, send.variant)
         self._wire.send(send, self.name, self._may_write)
 
     def _may_write(self, send: Send) -> bool | None:

@@ -34,6 +34,7 @@ from tests.simulation.recall import READS
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import IN_RUNS, TAKEN, Arrival, SimVendor
 from tests.simulation.slowness import Slowness
+from tests.simulation.waves import Waves
 from tests.simulation.world import ACCOUNT, World
 
 GRACE_S: Final = 6.0
@@ -76,6 +77,7 @@ class Watch:
         known_s: dict[int, float],
         slowness: Slowness,
         opt_outs: OptOuts,
+        waves: Waves | None = None,
     ) -> None:
         self.world, self.log, self.vendor, self.spec = world, log, vendor, spec
         self.processes: list[Process] = []
@@ -83,6 +85,7 @@ class Watch:
         self._cut_by = cut_by
         self._slowness = slowness
         self._opt_outs = opt_outs
+        self._waves = waves
         self._known_s = known_s
         self._policy: dict[str, str] = {}
         self._stopped_s: dict[str, float] = {}
@@ -154,6 +157,8 @@ class Watch:
             raise self.world.broken(f"{campaign} is stopped since {GRACE_S:.0f} s, and is sent", chunk)
         self._flow(arrival)
         self._opt_outs.arrives(arrival)
+        if self._waves is not None:
+            self._waves.arrives(arrival)
         if behaviour in (*TAKEN, IN_RUNS):
             for number in arrival.numbers:
                 if self.vendor.taken.get(number, 0) > 1:
@@ -293,12 +298,11 @@ class Watch:
             return []
         if not process.owner.suppressed.is_current(now_s):
             return []
-        return [name for name, work in lane.work.items() if self._sends(process, name) and _has_work(work, now_s)]
+        return [name for name, work in lane.work.items() if self._sends(process, name, work, now_s)]
 
-    def _sends(self, process: Process, name: str) -> bool:
+    def _sends(self, process: Process, name: str, work: Any, now_s: float) -> bool:
         known = process.campaigns.get(name)
-        return known is not None and known.sends_at(process.now_ms)
-
-
-def _has_work(work: Any, now_s: float) -> bool:
-    return bool(work.fresh) or any(piece.not_before_s <= now_s for piece in work.returned)
+        if known is None or not known.sends_at(process.now_ms):
+            return False
+        fresh = any(piece.job.wave <= known.waves.released for piece in work.fresh)
+        return fresh or any(piece.not_before_s <= now_s for piece in work.returned)

@@ -7,11 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from dispatcher.core.waves.judge import ALPHA
 from dispatcher.core.waves.sequential import Learnt, highest, log_evidence, log_gamma
-from tests.core.waves.simulated_campaigns import NEVER, drawn, halted_at, learnt_from
-
-ODDS = 1 / (ALPHA["failures"] * 0.8)
+from loadtest.bench.waves import NEVER, ODDS, drawn, halted_at, learnt_from
 
 
 def test_log_gamma_is_exact() -> None:
