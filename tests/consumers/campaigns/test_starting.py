@@ -15,6 +15,7 @@ from dispatcher.config.places import ApprovalConfig
 from dispatcher.core.backoff import Backoff
 from dispatcher.errors import ServiceFailed, ServiceUnavailable, UserError
 from dispatcher.log.campaigns_feed import CampaignsFeed, read_campaigns
+from dispatcher.log.port import Log
 from dispatcher.service.control import cancel_campaign
 from dispatcher.service.drafts import approve_campaign, schedule_campaign, show_draft
 from dispatcher.service.session import open_session
@@ -32,7 +33,7 @@ LATER = NINE + 3_600_000
 class Conducted:
     """One conductor's duty on this log; starts happen in this process."""
 
-    def __init__(self, log: MemoryLog, start: Start | None = None, config: Any = CONFIG) -> None:
+    def __init__(self, log: Log, start: Start | None = None, config: Any = CONFIG) -> None:
         self.log, self.config = log, config
         self.feed = CampaignsFeed(log)
         self.started: list[str] = []
@@ -56,11 +57,11 @@ def log() -> MemoryLog:
     return MemoryLog()
 
 
-async def scheduled(log: MemoryLog, campaign: str = "may", start_ms: int = NINE, **terms: Any) -> None:
+async def scheduled(log: Log, campaign: str = "may", start_ms: int = NINE, **terms: Any) -> None:
     await draft(log, terms.pop("numbers", ["13800138000"]), id=campaign, start_ms=start_ms, **terms)
 
 
-async def launched(log: MemoryLog, campaign: str = "may") -> Launched | None:
+async def launched(log: Log, campaign: str = "may") -> Launched | None:
     return (await read_campaigns(log)).launched(campaign)
 
 

@@ -14,7 +14,7 @@ from dispatcher.config.places import ApprovalConfig
 from dispatcher.core.numbers import decode
 from dispatcher.errors import InputError, LogUnavailable, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
-from dispatcher.log.port import Entry
+from dispatcher.log.port import Entry, Log
 from dispatcher.service.drafts import approve_campaign, cancel_entry, schedule_campaign, show_draft
 from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
@@ -42,7 +42,7 @@ def log() -> MemoryLog:
     return MemoryLog()
 
 
-async def draft(log: MemoryLog, numbers: Any = LIST, *, config: Config = CONFIG, start_ms: int = 0, **terms: Any):
+async def draft(log: Log, numbers: Any = LIST, *, config: Config = CONFIG, start_ms: int = 0, **terms: Any):
     async with open_session(config, log=log) as session:
         return await api.draft(session, LaunchRequest(numbers=numbers, **TERMS | terms), start_ms=start_ms)
 
@@ -59,7 +59,7 @@ async def launched(log: MemoryLog, campaign: str = "may") -> Launched:
     return found
 
 
-async def texts(log: MemoryLog, record: Launched) -> list[tuple[int, tuple[str, ...]]]:
+async def texts(log: Log, record: Launched) -> list[tuple[int, tuple[str, ...]]]:
     """(number, values) of every recipient of a launch."""
     found = []
     for _, job in await on_log.records(log, JOBS.name):
