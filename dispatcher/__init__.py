@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from dispatcher.errors import DispatcherError, UserError
     from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
     from dispatcher.service.campaigns import list_campaigns, show_campaign, watch_campaign
-    from dispatcher.service.control import cancel_campaign, pause_campaign, resume_campaign, weigh_campaign
+    from dispatcher.service.control import (
+        budget_campaign,
+        cancel_campaign,
+        pause_campaign,
+        resume_campaign,
+        weigh_campaign,
+    )
     from dispatcher.service.drafts import approve_campaign, list_drafts, schedule_campaign, show_draft
     from dispatcher.service.follow_ups import FollowUpRequest
     from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
@@ -38,6 +44,7 @@ __all__ = [
     "account_balances",
     "approve_campaign",
     "are_suppressed",
+    "budget_campaign",
     "cancel_campaign",
     "change_suppression",
     "check_accounts",
@@ -80,7 +87,7 @@ _MODULES: Final = {
     "errors": ("DispatcherError", "UserError"),
     "service.accounts": ("account_balances", "check_accounts", "list_accounts"),
     "service.campaigns": ("list_campaigns", "show_campaign", "watch_campaign"),
-    "service.control": ("cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
+    "service.control": ("budget_campaign", "cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
     "service.drafts": ("approve_campaign", "list_drafts", "schedule_campaign", "show_draft"),
     "service.follow_ups": ("FollowUpRequest",),
     "service.inbound": ("dead_letters", "follow_messages", "newest_messages"),

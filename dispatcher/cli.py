@@ -42,7 +42,7 @@ GROUPS: Final = {
 IN_ORDER: Final = {
     "campaign": (
         *("draft", "test", "approve", "schedule", "launch", "list", "show", "watch", "pause", "resume", "weight"),
-        *("cancel", "close", "export"),
+        *("budget", "cancel", "close", "export"),
     )
 }
 """Groups whose commands are listed in the order of use, not by the alphabet."""

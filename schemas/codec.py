@@ -7,9 +7,10 @@ not know the change would act wrongly. `tests/schemas` keeps golden bytes of eve
 Version 2 is for records about some recipients of a chunk: `Outcomes`, and those whose `ranges` are not empty. A release
 that reads only version 1 would take them to be about the whole chunk.
 
-Version 3 is for what decides who may be texted when: a `Launched` with hours, waves or several texts, `HoursChanged`,
-`WaveDecided`, `TextDecided`; an `Intent` or a `Checkpoint` with `left_out`. A release that reads only version 2 would
-send outside the hours, all waves at once, or to those who are left out. All other records stay version 1.
+Version 3 is for what decides who may be texted when: a `Launched` with hours, waves, several texts or a budget,
+`HoursChanged`, `WaveDecided`, `TextDecided`, the records of budgets; an `Intent` or a `Checkpoint` with `left_out` or
+costs. A release that reads only version 2 would send outside the hours, all waves at once, to those who are left out,
+or for more than the budget. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import msgspec
 
 from schemas.records import (
     AnyRecord,
+    Budgeted,
+    BudgetShare,
+    Ceded,
     Checkpoint,
     Decided,
     HoursChanged,
@@ -40,7 +44,7 @@ _PLAIN: Final = b"\x01"
 _IN_PART: Final = b"\x02"
 _WITH_TERMS: Final = b"\x03"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
-_TERMS: Final = frozenset({HoursChanged, WaveDecided, TextDecided})
+_TERMS: Final = frozenset({HoursChanged, WaveDecided, TextDecided, Budgeted, BudgetShare, Ceded})
 _LEAVING_OUT: Final = frozenset({Intent, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
@@ -69,7 +73,11 @@ def encode(record: AnyRecord) -> bytes:
 def _version_of(record: AnyRecord) -> bytes:
     """The least version whose readers act rightly on this record."""
     kind = type(record)
-    if kind in _TERMS or (isinstance(record, Launched) and (record.hours or record.waves or record.texts)):
+    if kind in _TERMS or (
+        isinstance(record, Launched) and (record.hours or record.waves or record.texts or record.budget)
+    ):
+        return _WITH_TERMS
+    if (kind is Intent and record.cost) or (kind is Checkpoint and record.committed):  # type: ignore[union-attr]
         return _WITH_TERMS
     if kind in _LEAVING_OUT and record.left_out:  # type: ignore[union-attr]
         return _WITH_TERMS

@@ -12,17 +12,18 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dispatcher.core.backoff import Backoff
+from dispatcher.core.lane.effects import Share
 from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
 from dispatcher.loggers import get_logger
 from schemas.codec import encode
-from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Resolved
+from schemas.records import AnyRecord, Ceded, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Resolved
 from schemas.topics import CAMPAIGNS, LANES
 
 RETRY: Final = Backoff(0.5, 5.0)
 
 Fact = Outcome | Outcomes
-JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint
+JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint | Ceded
 
 
 class Journal:
@@ -59,6 +60,10 @@ class Journal:
     def point(self, record: CheckpointAt) -> None:
         """Write the newest checkpoint's offset to `campaigns`: a hint, so a failure is only logged."""
         self._start(self._point(record))
+
+    def share(self, effect: Share) -> None:
+        """Write what an account says of its share of a budget. A failure is only logged: the owner says it again."""
+        self._start(self._share(effect))
 
     async def close(self) -> None:
         """Drop what is not written yet."""
@@ -102,6 +107,14 @@ class Journal:
             await self._log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
         except LogError as error:
             self._logger.warning("checkpoint position not written", error=str(error))
+
+    async def _share(self, effect: Share) -> None:
+        record = effect.record
+        key = f"{record.campaign}!{record.word}!{effect.token}".encode()
+        try:
+            await self._log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+        except LogError as error:
+            self._logger.warning("share of a budget not written", account=record.account, error=str(error))
 
 
 def _entry(record: JournalRecord) -> Entry:

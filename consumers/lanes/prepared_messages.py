@@ -6,13 +6,18 @@ from collections.abc import Mapping
 
 import msgspec
 
+from dispatcher.carriers.lookup import carriers_of
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import Template, parse
+from dispatcher.core.money.costs import Costs
+from dispatcher.core.money.prices import price_column, segments_of, split_of
+from dispatcher.core.numbers import decode
 from dispatcher.drivers.port import Values
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from schemas.batch import Values as BatchValues
+from schemas.records import Job
 
 
 class PreparedMessages:
@@ -46,6 +51,24 @@ class PreparedMessages:
         vendor = self._vendors[account]
         _, template = self._message(campaign, account, 0)
         return Personal(values, template.of(values.names), vendor.split, vendor.variable_limits)
+
+    def costs(self, job: Job, numbers: bytes, values: BatchValues | None) -> Costs | None:
+        """What each recipient of a job's batch costs; None if its campaign has no budget. Raises ValueError.
+
+        A text that is decided later is decided when its batch is fetched.
+        """
+        known = self._campaigns.get(job.campaign)
+        assert known is not None
+        launched = known.launched
+        assert launched is not None
+        if not launched.budget:
+            return None
+        [leg] = [leg for leg in launched.legs if leg.account == job.account]
+        price = price_column(leg.prices)[carriers_of(decode(numbers))]
+        if values is None:
+            return Costs(price * segments_of(launched, leg, known.waves.variant(job.variant)))
+        _, template = self._message(job.campaign, job.account, 0)
+        return Costs(price * Personal(values, template.of(values.names), split_of(leg)).parts_each)
 
     def _message(self, campaign: str, account: str, variant: int) -> tuple[Message, Template]:
         known = self._campaigns.get(campaign)

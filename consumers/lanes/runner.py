@@ -35,7 +35,7 @@ from dispatcher.carriers.learnt import LearntCarriers
 from dispatcher.config.file import Config
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.lane.answers.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
-from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Tell, Warn
+from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Share, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.suppressed import JudgedBatch
@@ -309,6 +309,8 @@ class LaneRunner:
                     together.append(effect.record)
                 case Point():
                     self._journal.point(effect.record)
+                case Share():
+                    self._journal.share(effect)
                 case Tell():
                     self._notices.put(effect)
                 case Fetch():
@@ -359,8 +361,9 @@ class LaneRunner:
             personal = None
             if values is not None:
                 personal = await asyncio.to_thread(self._messages.personal, job.campaign, job.account, values)
+            costs = await asyncio.to_thread(self._messages.costs, job, numbers, values)
             judged = await asyncio.to_thread(self._judged, numbers)
-            owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal), judged)
+            owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal, costs), judged)
         except (LogError, BrokenBatch, ValueError) as error:
             owner.batch_failed(fetch.job_offset, str(error), time.monotonic())
         self._wake.set()

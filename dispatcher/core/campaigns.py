@@ -12,6 +12,7 @@ from copy import copy
 from typing import Final, Literal
 
 from dispatcher.core.drafts import Draft
+from dispatcher.core.money.budget import Budget
 from dispatcher.core.schedule.holds import HALTED, Hold, Schedule
 from dispatcher.core.schedule.hours import ALWAYS, recorded
 from dispatcher.core.waves.state import WaveState
@@ -19,6 +20,8 @@ from schemas.records import (
     AnyRecord,
     Approved,
     BalanceAsked,
+    Budgeted,
+    BudgetShare,
     Cancelled,
     CheckpointAt,
     Closed,
@@ -64,6 +67,7 @@ class Campaign:
 
     __slots__ = (
         "_schedule",
+        "budget",
         "cancelled",
         "cancelled_by",
         "cancelled_ms",
@@ -90,6 +94,7 @@ class Campaign:
         self.hours_changed: HoursChanged | None = None
         self._schedule: Schedule | None = None
         self.waves = WaveState()
+        self.budget: Budget | None = None
         self.draft: Draft | None = None
         self.revision = ""
         self.cancelled_by = ""
@@ -135,7 +140,10 @@ class Campaign:
         return self._schedule
 
     def held(self, now_ms: int) -> Hold | None:
-        """What holds it now, other than a person who paused or cancelled it; None: nothing, or it is not launched."""
+        """What holds it now, other than a person who paused or cancelled it; None: nothing, or it is not launched.
+
+        Its budget holds accounts one by one (core/lane/budgets.py), so it is not asked here.
+        """
         return HALTED if self.waves.halted is not None else self.schedule.hold(now_ms)
 
     def sends_at(self, now_ms: int) -> bool:
@@ -159,6 +167,7 @@ def campaign_of(launched: Launched, controls: Iterable[Control]) -> Campaign:
     campaigns, campaign = Campaigns(), Campaign(launched.campaign)
     campaign.launched = launched
     campaign.waves.launched(launched)
+    campaign.budget = Budget(launched) if launched.budget else None
     campaigns.by_id[campaign.id] = campaign
     for record in controls:
         campaigns.apply(0, record)
@@ -178,6 +187,7 @@ class Campaigns:
         self.checkpoints: dict[int, int] = {}
         self.balances: dict[str, BalanceAsked] = {}  # the last answer of each account
         self.stops: dict[str, Stopped] = {}  # the last notice of each account's lane
+        self.wanting: set[str] = set()  # campaigns of which an account lacks money for its next recipient
         self.operations: dict[str, OperationState] = {}  # by id, in the order of asking
         self.suppression_snapshot: SuppressionSnapshotAt | None = None  # the newest one
 
@@ -189,6 +199,7 @@ class Campaigns:
                 if campaign.launched is not None or not campaign.may_be_launched_as(record.revision):
                     return None
                 campaign.launched, campaign.draft = record, None
+                campaign.budget = Budget(record) if record.budget else None
                 campaign.launched_offset = offset
                 campaign.waves.launched(record)
             case Drafted():
@@ -227,6 +238,12 @@ class Campaigns:
                 self._at(record.campaign).waves.decided(record)
             case TextDecided():
                 self._at(record.campaign).waves.text_decided(record)
+            case Budgeted() | BudgetShare():
+                campaign = self._at(record.campaign)
+                if campaign.budget is None:
+                    return None
+                campaign.budget.apply(record)
+                (self.wanting.add if campaign.budget.is_wanted else self.wanting.discard)(record.campaign)
             case CheckpointAt():
                 self.checkpoints[record.partition] = record.offset
                 return None

@@ -8,6 +8,7 @@ send) are for the person; the fold (dispatcher/core/campaigns.py) does not need 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import closing
 from typing import Literal
 
@@ -15,6 +16,7 @@ import msgspec
 
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
+from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import Hold, waits_for_a_person
 from dispatcher.errors import DispatcherError, UserError
@@ -27,7 +29,7 @@ from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.wording import counted
 from schemas.codec import encode
-from schemas.records import Cancelled, Closed, Control, Flowed, Launched, Weighed, control_key
+from schemas.records import Budgeted, Cancelled, Closed, Control, Flowed, Launched, Weighed, control_key
 from schemas.topics import CAMPAIGNS
 
 Action = Literal["pause", "resume", "cancel"]
@@ -68,6 +70,14 @@ class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     urgent: bool
     changed: bool
     nothing_left: Counts | None = None
+
+
+class BudgetResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The budget in force after an order, and before it, in millionths of a yuan."""
+
+    campaign: str
+    budget_micro_yuan: int
+    was_micro_yuan: int
 
 
 class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +196,31 @@ async def weigh_campaign(
     return WeighResult(
         campaign=campaign, weight=in_force[0], urgent=in_force[1], changed=changed, nothing_left=known.nothing_left
     )
+
+
+async def budget_campaign(session: Session, campaign: str, budget: str, *, by: str = "") -> BudgetResult:
+    """Give a campaign with a budget another one, in CNY ("800"); what was spent stays spent.
+
+    Nothing is written if nothing changes. Raises UserError (no such campaign, it is cancelled, it was launched without
+    a budget, no amount), LogError.
+    """
+    try:
+        amount = micro_yuan(budget)
+    except ValueError as error:
+        raise UserError(f"{error}.") from error
+    log = await session.log()
+    await before_control(session, campaign)
+    known = (await read_campaigns(log)).by_id[campaign]
+    if known.cancelled:
+        raise final(campaign)
+    if known.budget is None:
+        raise UserError(f'campaign "{campaign}" was launched without a budget, so its costs are not limited.')
+    was = known.budget.amount
+    if amount != was:
+        record = Budgeted(campaign=campaign, budget=amount, at_ms=now_ms(), by=by or os_user())
+        key = b"%b!%b" % (control_key(record), secrets.token_hex(8).encode())
+        await log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+    return BudgetResult(campaign=campaign, budget_micro_yuan=amount, was_micro_yuan=was)
 
 
 async def close_campaign(session: Session, campaign: str, *, by: str = "") -> CloseResult:

@@ -39,6 +39,9 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     `waves` ("1 %, 10 %, rest") are sent and judged one after the other; each waits for reports for `wave_wait` ("2 h")
     at most. `more_texts` are compared with `text` on the waves before the last one, which gets the one that is decided.
 
+    `budget` is what it may cost at most, in CNY ("500"): sending stops before the part that would cost more. All
+    accounts of its route must have a price.
+
     `weight` is its share of an account relative to other campaigns, 1 if None; `urgent` puts it before campaigns that
     are not urgent. `unknown` is the policy for messages that the vendor may or may not have taken: `hold` never texts
     a recipient twice, `resend` may.
@@ -88,3 +91,4 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     waves: str = ""
     wave_wait: str = ""
     more_texts: Sequence[str] = ()
+    budget: str = ""

@@ -17,13 +17,12 @@ from msgspec.structs import asdict
 from dispatcher.accounts.readings import balance_readings
 from dispatcher.carriers.lookup import carriers_of
 from dispatcher.clock import now_ms
-from dispatcher.core.campaigns import OperationState
+from dispatcher.core.campaigns import Campaign, Campaigns, OperationState
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import parse
-from dispatcher.core.messages.text import Split
 from dispatcher.core.money.amounts import MICRO_YUAN
-from dispatcher.core.money.prices import DEFAULT, Column
+from dispatcher.core.money.prices import DEFAULT, Column, segments_of, split_of
 from dispatcher.core.money.spend import (
     DIMENSIONS,
     Cell,
@@ -47,7 +46,7 @@ from dispatcher.store.meanings import ids_per_part
 from dispatcher.store.port import CampaignView, Page, StoreReader
 from dispatcher.vendors.seam.vendor import Vendor
 from schemas.batch import BrokenBatch, Values, unpack_values
-from schemas.records import Leg
+from schemas.records import Launched, Leg
 from schemas.states import State
 from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
@@ -115,15 +114,16 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
         for account, readings in (await balance_readings(log)).items()
         if (found := around(readings, wanted.since_ms, min(wanted.until_ms, now_ms()))) is not None
     }
+    campaigns = await read_campaigns(log)
     cells: dict[Cell, Spent] = {}
-    async for view, leg, parts in _all_parts(session, log, wanted, between):
+    async for view, leg, parts in _all_parts(session, log, campaigns, wanted, between):
         for (carrier, day), spent in sums(parts.between(wanted.since_ms, wanted.until_ms), leg.prices).items():
             cell = Cell(leg.account, carrier, day, view.launched_by, view.id)
             cells[cell] = cells.get(cell, Spent()) + spent
         if leg.account in between and view.kind != "mms":
             _add_between(between[leg.account], leg, parts)
     used = {cell.account for cell in cells}
-    operations = (await read_campaigns(log)).operations.values()
+    operations = campaigns.operations.values()
     return SpendReport(
         since_ms=wanted.since_ms,
         until_ms=wanted.until_ms,
@@ -151,7 +151,7 @@ def _check(wanted: SpendWanted) -> None:
 
 
 async def _all_parts(
-    session: Session, log: Log, wanted: SpendWanted, between: Mapping[str, _Between]
+    session: Session, log: Log, campaigns: Campaigns, wanted: SpendWanted, between: Mapping[str, _Between]
 ) -> AsyncIterator[tuple[CampaignView, Leg, Parts]]:
     """The parts of every campaign that was sent in the time, or between two balances."""
     since_ms = min([wanted.since_ms, *(found.first.at_ms for found in between.values())])
@@ -163,7 +163,7 @@ async def _all_parts(
             pages = reader.pages(view.id)
             while (page := await asyncio.to_thread(next, pages, None)) is not None:
                 values = await _values(log, page) if view.variables else None
-                for leg, parts in await asyncio.to_thread(_of, view, page, values, since):
+                for leg, parts in await asyncio.to_thread(_of, campaigns.by_id[view.id], page, values, since):
                     yield view, leg, parts
 
 
@@ -187,7 +187,7 @@ def _unknown_since(reader: StoreReader, campaign: str) -> dict[int, list[tuple[i
 
 
 def _of(
-    view: CampaignView,
+    campaign: Campaign,
     page: Page,
     values: Values | None,
     unknown_since: Mapping[int, Sequence[tuple[int, int, int]]],
@@ -200,11 +200,13 @@ def _of(
         part[part == 0] = since_ms
     sent_ms[sent_ms == 0] = now_ms()  # it is under way
     carriers = carriers_of(page.numbers)
-    for leg in view.legs:
+    launched = campaign.launched
+    assert launched is not None
+    for leg in launched.legs:
         if leg.account not in page.accounts:
             continue
         mine = page.account_index == page.accounts.index(leg.account)
-        charged, open_parts = _charged(page, leg, _expected(view, leg, page, values))
+        charged, open_parts = _charged(page, leg, _expected(campaign, launched, leg, page, values))
         found.append((leg, Parts(carriers, sent_ms, charged, open_parts).of(mine)))
     return found
 
@@ -222,16 +224,16 @@ def _charged(page: Page, leg: Leg, expected: Column) -> tuple[Column, Column]:
     return charged, np.where(is_open, whole - named, 0)
 
 
-def _expected(view: CampaignView, leg: Leg, page: Page, values: Values | None) -> Column:
+def _expected(campaign: Campaign, launched: Launched, leg: Leg, page: Page, values: Values | None) -> Column:
     """The parts of each recipient's message as this account's vendor counts them."""
     count = len(page.numbers)
     if values is None:
-        return np.full(count, leg.segments or view.segments, np.int64)
-    template = parse(view.text).of(values.names)
-    split = Split(leg.split[0], leg.split[1]) if leg.split else Split()
-    parts = Personal(values, template, split).parts_each
+        variant = campaign.waves.variant_of_batch(page.batch)
+        return np.full(count, segments_of(launched, leg, variant), np.int64)
+    template = parse(launched.text).of(values.names)
+    parts = Personal(values, template, split_of(leg)).parts_each
     if len(parts) != count:
-        raise LogDamaged(f"batch {page.batch} of {view.id} has other recipients on the log than in the results.")
+        raise LogDamaged(f"batch {page.batch} of {campaign.id} has other recipients on the log than in the results.")
     return parts
 
 

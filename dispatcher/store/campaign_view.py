@@ -52,7 +52,9 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         suppressed=record.suppressed,
     )
     counts = total((rejected, *accounts.values()))
-    hold = None if campaign.cancelled else campaign.held(now.now_ms) or _between_waves(waves, counts)
+    hold = None
+    if not campaign.cancelled:
+        hold = campaign.held(now.now_ms) or _between_waves(waves, counts) or _held_by_budget(campaign, accounts)
     vendors = {leg.account: leg.vendor for leg in record.legs}
     failures = tuple(
         Failure(
@@ -101,6 +103,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         last_report_ms=max((each.last_report_ms for each in tallies if each.last_report_ms is not None), default=None),
         unknown_since_ms=now.unknown_since_ms,
         held=hold,
+        budget_micro_yuan=0 if campaign.budget is None else campaign.budget.amount,
         campaign_class=record.campaign_class,
         hours=str(campaign.schedule.hours),
         at_closing=campaign.schedule.at_closing,
@@ -113,6 +116,14 @@ def _between_waves(waves: WaveStanding | None, counts: Counts) -> Hold | None:
     if waves is None or counts.in_flight or not 0 < counts.queued <= waves.unreleased:
         return None
     return WAITS_FOR_TEXT if waves.needs_text else WAITS_FOR_REPORTS
+
+
+def _held_by_budget(campaign: Campaign, accounts: Mapping[str, Counts]) -> Hold | None:
+    """The hold of a campaign of which every account with something queued lacks money."""
+    budget, waiting = campaign.budget, [account for account, counts in accounts.items() if counts.queued]
+    if budget is None or not waiting:
+        return None
+    return Hold("budget") if budget.reserve < 0 or all(map(budget.lacks, waiting)) else None
 
 
 def _account(rows: int, tally: Tally | None, late: int, cancelled: bool) -> Counts:

@@ -84,6 +84,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     hours: str = "00:00-24:00"
     at_closing: AtClosing = "pause"
     ends_ms: int | None = None
+    budget_micro_yuan: int = 0
     held: Hold | None = None
     follows: Follows | None = None
     waves: WaveStanding | None = None

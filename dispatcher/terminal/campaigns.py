@@ -106,6 +106,8 @@ def _definition(view: ShownCampaign) -> Table:
     urgent = ", urgent" if view.urgent else ""
     if view.cost is not None:
         table.add_row("cost", _cost(view, view.cost))
+    if view.budget_micro_yuan:
+        table.add_row("budget", yuan(view.budget_micro_yuan))
     table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}")
     table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
     table.add_row("hours", _hours(view))

@@ -1,4 +1,4 @@
-"""`dispatcher campaign pause | resume | cancel | close | weight`."""
+"""`dispatcher campaign pause | resume | cancel | close | weight | budget`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Final
 import click
 
 from dispatcher.core.campaigns import WEIGHT_MAX
+from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
 from dispatcher.service.control import (
     Action,
+    BudgetResult,
     CloseResult,
     Controllable,
     ControlResult,
     WeighResult,
     before_control,
+    budget_campaign,
     close_campaign,
     control_campaign,
     weigh_campaign,
@@ -159,6 +162,35 @@ def weight_command(campaign: str, weight: int | None, urgent: bool | None, confi
 async def _weigh(config: str | None, campaign: str, weight: int | None, urgent: bool | None) -> WeighResult:
     async with open_session(config) as session:
         return await weigh_campaign(session, campaign, weight=weight, urgent=urgent)
+
+
+@click.command("budget")
+@click.argument("campaign", metavar="ID")
+@click.argument("amount", metavar="CNY")
+@config_option
+@json_option
+def budget_command(campaign: str, amount: str, config: str | None, as_json: bool) -> None:
+    """Change what a campaign with a budget may cost at most.
+
+    More: the rest is sent, as far as it is paid. Less: sending stops, and what was spent stays spent.
+
+    \b
+    Example:
+      dispatcher campaign budget may-sale 800
+    """
+    done = asyncio.run(_budget(config, campaign, amount))
+    if as_json:
+        print_json(done)
+    elif done.budget_micro_yuan == done.was_micro_yuan:
+        click.echo(f'campaign "{campaign}" had a budget of {yuan(done.budget_micro_yuan)} already.')
+    else:
+        now = f"{yuan(done.budget_micro_yuan)} from now on; it had {yuan(done.was_micro_yuan)}."
+        click.echo(f'campaign "{campaign}" has a budget of {now}')
+
+
+async def _budget(config: str | None, campaign: str, amount: str) -> BudgetResult:
+    async with open_session(config) as session:
+        return await budget_campaign(session, campaign, amount)
 
 
 def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask: bool = False) -> None:

@@ -46,6 +46,12 @@ INTERRUPTED = 130
 @click.option("--id", "campaign", metavar="ID", help="The campaign's id; launching it again with the same id is safe.")
 @click.option("--name", default="", help="What people call it.")
 @click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")
+@click.option(
+    "--budget",
+    default="",
+    metavar="CNY",
+    help="What it may cost at most; sending stops before the part that costs more.",
+)
 @click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
 @click.option(
     "--unknown",

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.campaigns import Campaign
+from dispatcher.core.money.budget import shares
 from dispatcher.core.numbers import encode as wire
 from dispatcher.core.schedule.hours import both, recorded, to_record
 from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
@@ -233,10 +234,12 @@ async def _append_jobs(
             entries = [Entry(account.encode(), encode(job)) for job in mine[start : start + JOBS_AT_ONCE]]
             await append(log, JOBS.name, lane_partition(account), entries)
     plans = {plan.account: plan for plan in prepared.plan.accounts}
-    return tuple(
+    legs = [
         _leg(prepared.definition, vendor, plans[account], jobs[account])
         for account, vendor in prepared.definition.accounts.items()
-    )
+    ]
+    of_budget = shares(prepared.definition.budget, [leg.cost for leg in legs])
+    return tuple(msgspec.structs.replace(leg, share=share) for leg, share in zip(legs, of_budget, strict=True))
 
 
 def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequence[Job]) -> Leg:
@@ -273,6 +276,7 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         text=text,
         legs=legs,
         weight=definition.weight or 1,
+        budget=definition.budget,
         urgent=definition.urgent,
         unknown=definition.unknown,
         segments=prepared.plan.segments,
@@ -372,6 +376,7 @@ def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
             both(recorded(earlier.hours_within), definition.terms.asked) != recorded(earlier.hours),
         ),
         ("other terms at closing time", earlier.at_closing != definition.terms.at_closing),
+        ("another budget", earlier.budget != definition.budget),
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]

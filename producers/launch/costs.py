@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -18,19 +18,19 @@ from producers.launch.route_split import Slice
 def with_costs(
     plans: Sequence[AccountPlan],
     vendors: Mapping[str, Vendor],
-    texts: Texts,
+    texts: Callable[[int], Texts],
     pieces: Sequence[Slice],
     carriers: NDArray[np.uint8],
 ) -> tuple[AccountPlan, ...]:
     """The plans; those of accounts with prices have costs.
 
-    `pieces` are all parts, `carriers` those of all recipients, both in the campaign's order.
+    `pieces` are all parts, `carriers` those of all recipients, both in the campaign's order. `texts`: those of a batch.
     """
     counted = {name: CarrierParts() for name, vendor in vendors.items() if vendor.price is not None}
     starts = accumulate((piece.count for piece in pieces), initial=0)
     for start, piece in zip(starts, pieces, strict=False):
         if piece.account in counted:
-            parts = texts.parts_each(vendors[piece.account].split, start, piece.count)
+            parts = texts(piece.batch).parts_each(vendors[piece.account].split, start, piece.count)
             counted[piece.account].add(carriers[start : start + piece.count], parts)
     return tuple(_with_costs(plan, vendors[plan.account], counted.get(plan.account)) for plan in plans)
 

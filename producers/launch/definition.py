@@ -21,6 +21,7 @@ from dispatcher.config.routes import Route
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
+from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import TextError, UserError
 from dispatcher.os_user import os_user
@@ -70,6 +71,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     follows: Follows | None = None
     steps: Steps = ONE_STEP
     by_carrier: Route | None = None
+    budget: int = 0
 
     def sent_as(self) -> bytes:
         """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
@@ -90,6 +92,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(["exclude", sorted(each.text for each in self.exclude_campaigns)])
         if self.follows is not None:
             parts.append(["follows", msgspec.to_builtins(self.follows)])
+        if self.budget:
+            parts.append(["budget", self.budget])
         return orjson.dumps(parts)
 
     @property
@@ -117,6 +121,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     terms, steps = read_terms(request, config.hours), read_steps(request)
     accounts, by_carrier = _route(config, request.route)
     _check_kind(kind, accounts, frames)
+    budget = _budget(request.budget, kind, accounts) if request.budget else 0
     template = _template(request.text)
     if kind != "sms" and template.slots:
         first = "{" + template.names[template.slots[0]] + "}"
@@ -150,6 +155,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         template=template,
         accounts=accounts,
         weight=weight,
+        budget=budget,
         urgent=request.urgent,
         unknown=cast("UnknownPolicy", unknown),
         options=dict(options),
@@ -162,6 +168,25 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         steps=steps,
         by_carrier=by_carrier,
     )
+
+
+def _budget(written: str, kind: str, accounts: Mapping[str, Vendor]) -> int:
+    """The budget in micro-yuan. Raises UserError if it is no amount, or cannot be kept."""
+    try:
+        budget = micro_yuan(written)
+    except ValueError as error:
+        raise UserError(f"--budget {error}.") from error
+    if not budget:
+        raise UserError("a budget of 0 CNY pays nothing. Give more, or leave --budget out.")
+    if kind == "mms":
+        raise UserError("a multimedia message has no price per part, so it cannot have a budget. Leave --budget out.")
+    for account, vendor in accounts.items():
+        if vendor.price is None:
+            raise UserError(
+                f'account "{account}" has no price, so a budget cannot be kept. Give it one: [account.{account}] '
+                'price = { default = "0.045" }.'
+            )
+    return budget
 
 
 def _message(account: str, text: str, options: Mapping[str, str], kind: MessageKind) -> Message:

@@ -260,6 +260,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     lists: tuple[OneList, ...] = ()
     cost_micro_yuan: int | None = None
     unpriced: tuple[str, ...] = ()
+    budget_micro_yuan: int = 0
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -411,6 +412,7 @@ def make_plan(
     content: tuple[ContentFinding, ...] = (),
     by_carrier: dict[str, dict[str, int]] | None = None,
     lists: tuple[OneList, ...] = (),
+    budget: int = 0,
 ) -> Plan:
     """The plan of a campaign, from its accounts' plans. `start_ms`: when it is launched, if that is later than now."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
@@ -457,6 +459,7 @@ def make_plan(
         samples=texts.samples,
         longest=texts.longest if texts.samples else "",
         cost_micro_yuan=sum(costs) if costs else None,
+        budget_micro_yuan=budget,
         unpriced=tuple(account.account for account in accounts if account.cost_micro_yuan is None),
     )
 

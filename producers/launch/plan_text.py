@@ -110,6 +110,8 @@ def _costs(plan: Plan) -> Iterator[str]:
         return
     without = f", without {listed(plan.unpriced)}: no price is configured" if plan.unpriced else ""
     yield _line("cost", f"{yuan(plan.cost_micro_yuan)}{without}")
+    if plan.budget_micro_yuan:
+        yield _line("budget", _budget(plan.budget_micro_yuan, plan.cost_micro_yuan))
     for account in plan.accounts:
         for same in _by_price(account.costs):
             carriers = ", ".join(CARRIER_WORDS[cost.carrier].title for cost in same)
@@ -120,6 +122,12 @@ def _costs(plan: Plan) -> Iterator[str]:
                 f"{whose}: {counted(parts, 'part')} at {yuan(same[0].price_micro_yuan)} = "
                 f"{yuan(sum(cost.cost_micro_yuan for cost in same))}",
             )
+
+
+def _budget(budget: int, cost: int) -> str:
+    if budget >= cost:
+        return f"{yuan(budget)}: enough"
+    return f"{yuan(budget)} pays {100 * budget // cost} % of it; the rest waits until the budget is raised"
 
 
 def _by_price(costs: Sequence[CarrierCost]) -> Iterator[list[CarrierCost]]:

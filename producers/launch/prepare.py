@@ -184,6 +184,7 @@ async def prepare(
         content = await asyncio.to_thread(_content, definition, route_split, equal)
         plan = make_plan(
             campaign=definition.campaign,
+            budget=definition.budget,
             name=definition.name,
             origin=intake.origin,
             text=route_split.texts,
@@ -351,6 +352,7 @@ async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers])
     asked = {account.account: account for account in plan.accounts}
     prepared.plan = make_plan(
         campaign=plan.campaign,
+        budget=plan.budget_micro_yuan,
         name=plan.name,
         origin=intake.origin,
         text=route_split.texts,
@@ -438,9 +440,14 @@ def _route_split(definition: Definition, intake: Intake, overrides: Overrides, r
     _check_parts(definition, parts)
     accounts = plan_accounts(definition.accounts, texts, parts, _paid_apart(definition, recipients))
     carriers = _carriers(recipients, overrides)
-    if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
-        accounts = with_costs(accounts, definition.accounts, texts, parts, carriers)
     of_batches = tuple(group_of_batches(sizes, groups)) if groups else ()
+
+    def texts_of(batch: int) -> Texts:
+        variant = of_batches[batch].variant if of_batches and definition.steps.texts else None
+        return texts if variant is None else OneText(definition.steps.texts[variant])
+
+    if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
+        accounts = with_costs(accounts, definition.accounts, texts_of, parts, carriers)
     return RouteSplit(sizes, parts, accounts, recipients, carriers, personal_texts, texts, groups, of_batches)
 
 

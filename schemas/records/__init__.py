@@ -24,6 +24,8 @@ from schemas.records.base import (
 from schemas.records.campaigns import (
     Approved,
     BalanceAsked,
+    Budgeted,
+    BudgetShare,
     Cancelled,
     CheckpointAt,
     Closed,
@@ -52,7 +54,10 @@ from schemas.records.carriers import CarrierLearnt
 from schemas.records.inbox import DECIDED_LATER, Checked, Decided, Job
 from schemas.records.journal import (
     BalanceTold,
+    Ceded,
     Checkpoint,
+    Committed,
+    Cost,
     Intent,
     JobState,
     OpenRange,
@@ -73,14 +78,19 @@ __all__ = [
     "AtClosing",
     "BalanceAsked",
     "BalanceTold",
+    "BudgetShare",
+    "Budgeted",
     "CampaignClass",
     "Cancelled",
     "CarrierLearnt",
+    "Ceded",
     "Checked",
     "Checkpoint",
     "CheckpointAt",
     "Closed",
+    "Committed",
     "Control",
+    "Cost",
     "Dead",
     "Decided",
     "DraftBatch",
@@ -145,6 +155,9 @@ AnyRecord = (
     | Cancelled
     | Closed
     | Weighed
+    | Budgeted
+    | BudgetShare
+    | Ceded
     | CheckpointAt
     | BalanceAsked
     | Stopped

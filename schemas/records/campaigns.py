@@ -16,7 +16,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     later. `segments`: the parts of a message here, of the longest one in a personalised campaign (0: an older release
     wrote it). `split`: how the vendor counts them: the characters of a single message and of each part of a long one,
     and the same two for texts of nothing but ASCII if those differ. `prices`: what a part costs in micro-yuan, by
-    carrier's word and "default"; empty: not known. `cost`: what the plan came to, in micro-yuan.
+    carrier's word and "default"; empty: not known. `cost`: what the plan came to, in micro-yuan. `share`: the account's
+    share of the campaign's budget.
     """
 
     account: str
@@ -28,6 +29,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     split: tuple[int, ...] = ()
     prices: dict[str, int] = msgspec.field(default_factory=dict)
     cost: int = 0
+    share: int = 0
 
 
 class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,6 +72,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     `lists`: the names of its lists if several were launched together. `follows`: it is a follow-up; then `fingerprint`
     covers this instead of the list. `carriers`: recipients by the word of their carrier, as it was known then.
 
+    `budget`: what it may cost at most, in micro-yuan (0: there is no budget); the shares of its legs add up to it.
     `waves`, if there are several: each is sent when those before it were released (dispatcher/core/waves); a wave waits
     for its reports for `wave_wait_ms` at most. `texts`, if there are several: those that are compared; `text` is the
     first one.
@@ -111,6 +114,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     wave_wait_ms: int = 0
     texts: tuple[str, ...] = ()
     carriers: dict[str, int] = msgspec.field(default_factory=dict)
+    budget: int = 0
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
@@ -313,7 +317,42 @@ class TextDecided(Record, frozen=True, kw_only=True, tag="text-decided"):
     by: str
 
 
-Control = Flowed | Cancelled | Closed | Weighed | HoursChanged | WaveDecided | TextDecided
+class Budgeted(Record, frozen=True, kw_only=True, tag="budgeted"):
+    """A person gave a campaign another budget, in micro-yuan.
+
+    key `ID!budget!RANDOM`: every one counts (dispatcher/core/money/budget.py), so none may be compacted away.
+    """
+
+    word: ClassVar[str] = "budget"
+
+    campaign: str
+    budget: int
+    at_ms: int
+    by: str
+
+
+class BudgetShare(Record, frozen=True, kw_only=True, tag="budget-share"):
+    """What an account's lane says of its share of a campaign's budget, in micro-yuan.
+
+    `ceded`: what it has given up so far, in all (a `Ceded` in its journal says so). `least`: what it must be allotted
+    in all before it can announce its next recipient, 0: it can; `wanted`: and for all of its recipients.
+    key `ID!share!ACCOUNT!OWNER-N`: every one counts, so none may be compacted away.
+    """
+
+    campaign: str
+    account: str
+    ceded: int
+    least: int
+    wanted: int
+    at_ms: int
+
+    @property
+    def word(self) -> str:
+        """Whose it is."""
+        return f"share!{self.account}"
+
+
+Control = Flowed | Cancelled | Closed | Weighed | HoursChanged | WaveDecided | TextDecided | Budgeted | BudgetShare
 """What was decided of a campaign after its launch. The key on the log is `control_key`."""
 
 

@@ -16,6 +16,16 @@ class Owned(Record, frozen=True, kw_only=True, tag="owned"):
     where: str
 
 
+class Cost(msgspec.Struct, frozen=True, array_like=True):
+    """What the recipients of a chunk cost together, in micro-yuan. If they do not all cost the same, recipient i costs
+    `kinds[index[i]]`.
+    """
+
+    whole: int
+    kinds: tuple[int, ...] = ()
+    index: bytes = b""
+
+
 class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     """A chunk is about to be sent: recipients [start, start+count) of job `job` (its offset in `jobs`). key = account.
 
@@ -23,6 +33,8 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     intents when it reads them back. `attempt` counts from 0, `strikes` how often the vendor refused it for now. Its
     offset in `lanes` is its identity. Its author writes no request later than `ttl_ms` after it asked for the append
     (0: a release without this field wrote it; then it is the configured time to live).
+
+    `cost`: what its recipients cost, in a campaign with a budget.
 
     `left_out` (start, count; positions in the chunk; disjoint, ascending): recipients that came onto the suppression
     list after the launch. They are not in the request, and are suppressed for good if the intent is valid.
@@ -41,6 +53,20 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     strikes: int = 0
     ttl_ms: int = 0
     left_out: tuple[tuple[int, int], ...] = ()
+    cost: Cost | None = None
+
+
+class Ceded(Record, frozen=True, kw_only=True, tag="ceded"):
+    """The owner gives up a part of an account's share of a campaign's budget: `amount` in all so far, in micro-yuan.
+
+    Valid only if the last Owned before it is its author's. key = account.
+    """
+
+    owner: str
+    account: str
+    campaign: str
+    amount: int
+    at_ms: int
 
 
 class Outcome(Record, frozen=True, kw_only=True, tag="outcome"):
@@ -181,13 +207,23 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     jobs: int
 
 
+class Committed(msgspec.Struct, frozen=True, array_like=True):
+    """What an account has spent, announced or left unknown of a campaign with a budget, and what it has ceded of it."""
+
+    account: str
+    campaign: str
+    spent: int
+    ceded: int
+
+
 class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     """The folded state of a lane partition as of journal position `upto` and inbox position `inbox`.
 
     A reader loads it and continues folding at `upto` (not at its own offset: records of its author may lie between).
     `ttls_ms`: (intent, its time to live) of the open intents that carry it. `ranges`: (intent, the (start, count)
     ranges of its chunk that are still open) of the open intents that have results for some of their recipients.
-    `left_out`: (intent, the ranges that it left out) of the open intents that left somebody out.
+    `left_out`: (intent, the ranges that it left out) of the open intents that left somebody out. `committed`
+    and `costs` (intent, its cost) are of campaigns with a budget.
     """
 
     owner: str
@@ -200,3 +236,5 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     ttls_ms: tuple[tuple[int, int], ...] = ()
     ranges: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
     left_out: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
+    committed: tuple[Committed, ...] = ()
+    costs: tuple[tuple[int, Cost], ...] = ()

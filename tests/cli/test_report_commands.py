@@ -1,4 +1,4 @@
-"""`dispatcher report spend`, on a log that nobody sends from."""
+"""`dispatcher report spend` and `campaign budget`, on a log that nobody sends from."""
 
 from __future__ import annotations
 
@@ -125,3 +125,27 @@ def test_mistakes_are_a_sentence(
     result = spend(*arguments)
     assert result.exit_code == 2
     assert sentence in " ".join(result.stderr.split())
+
+
+def test_a_budget_is_given_shown_and_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured(tmp_path, monkeypatch)
+    (tmp_path / "dispatcher.toml").write_text(f'{CONFIG}price = {{ default = "0.045" }}\n', "utf-8")
+    (tmp_path / "list.txt").write_text("13800138000\n13800138001\n", "utf-8")
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["campaign", *arguments])
+
+    launch = run("launch", "list.txt", "--text", "hi", "--route", "spring", "--id", "may", "--budget", "0.05", "--yes")
+    assert launch.exit_code == 0, launch.output
+    assert "0.0500 CNY pays 55 % of it" in launch.stdout
+    assert any(line.split() == ["budget", "0.0500", "CNY"] for line in run("show", "may").stdout.splitlines())
+    assert "has a budget of 80.0000 CNY from now on; it had 0.0500 CNY" in run("budget", "may", "80").stdout
+    assert "had a budget of 80.0000 CNY already" in run("budget", "may", "80.0").stdout
+    assert orjson.loads(run("budget", "may", "0.07", "--json").stdout) == {
+        "campaign": "may", "budget_micro_yuan": 70_000, "was_micro_yuan": 80_000_000
+    }  # fmt: skip
+    assert orjson.loads(run("show", "may", "--json").stdout)["budget_micro_yuan"] == 70_000
+    refused = run("budget", "may", "much")
+    assert refused.exit_code == 2
+    assert '"much" is not an amount in CNY' in " ".join(refused.stderr.split())
+    assert run("budget", "june", "5").exit_code == 2

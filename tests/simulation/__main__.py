@@ -12,23 +12,26 @@ from pytest import MonkeyPatch  # noqa: PT013
 from rich.console import Console
 from rich.progress import track
 
+from tests.simulation.budgets import history as budgets
+from tests.simulation.budgets import mutants as of_budgets
 from tests.simulation.history import play
 from tests.simulation.links import history as links
 from tests.simulation.links import mutants as of_links
 from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS, seeds_of
 
 BLOCK = 50
-ALL_MUTANTS = (*MUTANTS, *of_links.MUTANTS)
+ALL_MUTANTS = (*MUTANTS, *of_links.MUTANTS, *of_budgets.MUTANTS)
 
 
 def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
-    """Play these seeds over HTTP and over links; the first one that fails, with its story. One in `joined_every` is
-    joined, too.
+    """Play these seeds over HTTP, over links and with budgets; the first one that fails, with its story. One in
+    `joined_every` is joined, too.
     """
     for seed in range(first, first + count):
         try:
             play(seed, joined=seed % joined_every == 0)
             links.play(seed, joined=seed % joined_every == 0)
+            budgets.play(seed)
         except Exception as error:
             return seed, f"{type(error).__name__}: {error}"
     return None
@@ -37,12 +40,15 @@ def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
 def caught_at(index: int) -> int | None:
     """The first seed that catches this mutant; None if none does."""
     mutant = ALL_MUTANTS[index]
-    of_link = mutant in of_links.MUTANTS
+    of_link, of_budget = mutant in of_links.MUTANTS, mutant in of_budgets.MUTANTS
     with MonkeyPatch.context() as patch:
         mutant(patch)
         for seed in (of_links.seeds_of if of_link else seeds_of)(mutant):
             try:
-                (links.play if of_link else play)(seed, joined=mutant in JOIN_MUTANTS)
+                if of_budget:
+                    budgets.play(seed)
+                else:
+                    (links.play if of_link else play)(seed, joined=mutant in JOIN_MUTANTS)
             except Exception:
                 return seed
     return None

@@ -5,7 +5,7 @@ It decides *what* may go and *when*; dispatcher/core/lane/owner.py turns that in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.flow.fairness import FairShare, UrgentFirst
@@ -162,13 +162,16 @@ class AccountLane:
         return known.launched.segments if known is not None and known.launched is not None else 1
 
     def next_piece(
-        self, now_s: float, now_ms: int, loaded: dict[int, Batch]
+        self, now_s: float, now_ms: int, loaded: dict[int, Batch], covers: Callable[[Campaign, Piece, Batch], bool]
     ) -> tuple[Campaign, CampaignWork, Piece, int] | None:
-        """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send."""
+        """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send.
+
+        `covers`: whether a campaign's budget covers the beginning of a piece.
+        """
         heads = {}
         for campaign, work in self.active(now_ms):
             piece = work.head(now_s, loaded, campaign.waves.released)
-            if piece is not None:
+            if piece is not None and covers(campaign, piece, loaded[piece.job_offset]):
                 heads[campaign.id] = (campaign, work, piece)
         if not heads:
             return None

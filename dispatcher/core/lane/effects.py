@@ -10,13 +10,20 @@ import msgspec
 
 from dispatcher.core.messages.personal import ChunkTexts
 from dispatcher.core.ranges import Ranges
-from schemas.records import Checkpoint, CheckpointAt, Intent, Job, Outcome, Outcomes, Resolved, Stop
+from schemas.records import BudgetShare, Ceded, Checkpoint, CheckpointAt, Intent, Job, Outcome, Outcomes, Resolved, Stop
 
 
 class Append(msgspec.Struct, frozen=True):
     """Append to the journal."""
 
-    record: Intent | Outcome | Outcomes | Resolved | Checkpoint
+    record: Intent | Outcome | Outcomes | Resolved | Checkpoint | Ceded
+
+
+class Share(msgspec.Struct, frozen=True):
+    """Append to `campaigns` what an account says of its share of a budget; `token` makes its key unique."""
+
+    record: BudgetShare
+    token: str
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -73,4 +80,4 @@ class Warn(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Append | Point | Tell | Fetch | Send | Go | Warn
+Effect = Append | Point | Share | Tell | Fetch | Send | Go | Warn

@@ -8,6 +8,7 @@ requests stand at the gate (dispatcher/core/lane/gate.py) until the flow limit h
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import AccountEvent
 from dispatcher.core.lane.answers.policy import not_sent
 from dispatcher.core.lane.batches import Batches
+from dispatcher.core.lane.budgets import LaneBudgets
 from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
 from dispatcher.core.lane.requests import Proposal, Ready, Sending
 from dispatcher.core.lane.suppressed import Suppressed
@@ -34,12 +36,13 @@ HELD: Final = "its campaign is held"
 class NextSends:
     """The sends of one owner. `wake_s`: when to call again if nothing happens before."""
 
-    def __init__(self, owner: str, campaigns: Campaigns, suppressed: Suppressed) -> None:
+    def __init__(self, owner: str, campaigns: Campaigns, suppressed: Suppressed, budgets: LaneBudgets) -> None:
         self.batches = Batches()
         self.wake_s = NEVER
         self._owner = owner
         self._campaigns = campaigns
         self._suppressed = suppressed
+        self._budgets = budgets
         self._n = 0
 
     def of(self, lane: AccountLane, now_s: float, now_ms: int, *, draining: bool) -> Iterator[Effect]:
@@ -108,7 +111,8 @@ class NextSends:
             if at_s > now_s:
                 self.wake_s = min(self.wake_s, at_s)
                 return
-            found = lane.next_piece(now_s, now_ms, self.batches.loaded)
+            self._budgets.begins(lane)
+            found = lane.next_piece(now_s, now_ms, self.batches.loaded, partial(self._budgets.covers, lane))
             if found is None:
                 due_s = min((work.next_due_s(now_s) for _, work in lane.active(now_ms)), default=NEVER)
                 self.wake_s = min(self.wake_s, due_s, lane.released_s(now_s, now_ms))
@@ -134,6 +138,7 @@ class NextSends:
     ) -> Intent:
         """Propose a chunk from the front of the piece."""
         batch, spec, segments = self.batches.loaded[piece.job_offset], lane.spec, lane.segments(campaign.id)
+        count_max = self._budgets.most(lane, campaign, piece, batch, count_max)
         count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
         count, left_out = self._leaving_out(piece, batch, count, spec.numbers_min)
         self._n += 1
@@ -151,7 +156,9 @@ class NextSends:
             strikes=piece.strikes,
             ttl_ms=round(lane.ttl.s * 1000),
             left_out=left_out,
+            cost=None if batch.costs is None else batch.costs.packed(piece.start, count),
         )
+        self._budgets.announced(intent)
         asked = count - total(left_out)
         if left_out:
             parts, texts = asked * segments, None
@@ -161,7 +168,8 @@ class NextSends:
             parts = batch.parts(piece.start, count, segments)
             numbers, texts = batch.slice(piece.start, count), batch.texts(piece.start, count)
         whole = msgspec.structs.replace(piece)
-        lane.proposed[self._n] = Proposal(self._n, whole, asked, parts, numbers, texts, now_s, lane.ttl.s)
+        cost = 0 if intent.cost is None else intent.cost.whole
+        lane.proposed[self._n] = Proposal(self._n, whole, asked, parts, numbers, texts, now_s, lane.ttl.s, cost=cost)
         work.cut(piece, count)
         lane.spent_since_poll += parts
         if asked:  # a chunk without a request takes nobody's turn

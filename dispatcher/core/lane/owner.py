@@ -23,6 +23,7 @@ from dispatcher.core.lane.admission import Admission
 from dispatcher.core.lane.answers.consequences import Consequences, once, tell
 from dispatcher.core.lane.answers.policy import POLICY, found_in_history, noted, row_of
 from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
+from dispatcher.core.lane.budgets import LaneBudgets
 from dispatcher.core.lane.effects import Append, Effect, Go, Point, Tell, Warn
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
@@ -33,7 +34,7 @@ from dispatcher.core.lane.suppressed import AGE_MAX_S, JudgedBatch, Suppressed
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import AnyRecord, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Stop, Why
+from schemas.records import AnyRecord, Ceded, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Stop, Why
 
 DOUBT_S: Final = 10.0
 """How long after its time to live an uncertain intent is awaited."""
@@ -70,7 +71,8 @@ class Owner:
         self.unknowns = Unknowns(settings.owner, campaigns)
         self.lanes = {spec.account: AccountLane(spec, campaigns, now_s, settings.ttl_s) for spec in specs}
         self.suppressed = Suppressed(float("inf")) if suppressed is None else suppressed
-        self.next = NextSends(settings.owner, campaigns, self.suppressed)
+        self.budgets = LaneBudgets(settings.owner, state, campaigns)
+        self.next = NextSends(settings.owner, campaigns, self.suppressed, self.budgets)
         self.in_charge = False
         self.deposed = False
         self.draining = False
@@ -146,12 +148,15 @@ class Owner:
 
     def append_refused(self, record: AnyRecord, now_s: float) -> None:
         """The log certainly wrote nothing (full, unreachable before the write): an intent's piece goes back."""
+        if isinstance(record, Ceded):
+            self.budgets.not_ceded(record)
         if not isinstance(record, Intent):
             return
         lane = self.lanes[record.account]
         proposal = lane.proposed.pop(record.n, None)
         if proposal is None:
             return
+        self.budgets.settled(record.account, record.campaign, proposal.cost)
         piece = msgspec.structs.replace(proposal.piece, start=record.start, end=record.start + record.count)
         lane.not_sent(record.campaign, proposal.count, proposal.parts)
         lane.work_of(record.campaign).put_back(piece)
@@ -344,7 +349,11 @@ class Owner:
             for lane in self.lanes.values():
                 lane.at(now_s, now_ms)
                 self._out.extend(self.next.of(lane, now_s, now_ms, draining=self.draining))
+                if not self.draining:
+                    self._out.extend(self.budgets.effects(lane, now_s, now_ms))
                 self._notice(lane, now_s, now_ms)
+            if not self.draining:
+                self.wake_s = min(self.wake_s, self.budgets.next_s())
             self.wake_s = min(self.wake_s, self.next.wake_s)
         elif self.deposed:
             for lane in self.lanes.values():
@@ -438,6 +447,8 @@ class Owner:
     def _intent_read(self, chunk: Chunk, now_s: float) -> None:
         lane = self.lanes.get(chunk.account)
         proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
+        if proposal is not None:
+            self.budgets.settled(chunk.account, chunk.campaign, proposal.cost)
         if lane is None or proposal is None or self.deposed:
             return
         self._confirmed_s = max(self._confirmed_s, proposal.asked_s)

@@ -30,6 +30,7 @@ class Proposal(msgspec.Struct):
     asked_s: float
     ttl_s: float
     doubted_s: float | None = None
+    cost: int = 0
 
 
 class Ready(msgspec.Struct):

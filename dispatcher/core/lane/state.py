@@ -18,11 +18,15 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.money.budget import cost_of
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.ranges import Ranges, both, total, without
 from schemas.records import (
     AnyRecord,
+    Ceded,
     Checkpoint,
+    Committed,
+    Cost,
     Effect,
     Intent,
     Job,
@@ -34,9 +38,12 @@ from schemas.records import (
     Owned,
     Resolved,
     ResolvedAs,
+    Run,
     Slice,
     Taken,
 )
+
+ID_BYTES: Final = 8
 
 
 class LaneBroken(Exception):
@@ -89,7 +96,8 @@ class Chunk(msgspec.Struct):
     """A valid intent that is not over. `ttl_ms`: how long its author may take to write it (0: not given).
 
     `state` is that of its open recipients; of a chunk that is over, of those that left it last. `ranges`: the positions
-    that are still open, if others left it; empty: all. `left_out`: the positions that its request does not have.
+    that are still open, if others left it; empty: all. `left_out`: the positions that its request does not have. The
+    cost is that of its Intent.
     """
 
     intent: int
@@ -107,6 +115,11 @@ class Chunk(msgspec.Struct):
     ttl_ms: int = 0
     ranges: Ranges = ()
     left_out: Ranges = ()
+    cost: Cost | None = None
+
+    def cost_of(self, ranges: Ranges) -> int:
+        """What the recipients in these positions cost, if its campaign has a budget."""
+        return 0 if self.cost is None else cost_of(self.cost, self.count, ranges)
 
     @property
     def asked(self) -> int:
@@ -207,6 +220,8 @@ class LaneState:
         self.jobs: dict[int, OpenJob] = {}
         self.open: dict[int, Chunk] = {}
         self.taken: dict[tuple[str, str, str], int] = {}
+        self.spent: dict[tuple[str, str], int] = {}  # by (account, campaign), of campaigns with a budget
+        self.ceded: dict[tuple[str, str], int] = {}
 
     @property
     def owner(self) -> str | None:
@@ -234,6 +249,11 @@ class LaneState:
                 left_out=left_out.get(open_range.intent, ()),
             )
             state.jobs[open_range.job].open += 1
+        for intent, cost in checkpoint.costs:
+            state.open[intent].cost = cost
+        for committed in checkpoint.committed:
+            key = committed.account, committed.campaign
+            state.spent[key], state.ceded[key] = committed.spent, committed.ceded
         state.taken = {(taken.account, taken.campaign, taken.attempt): taken.jobs for taken in checkpoint.taken}
         return state
 
@@ -257,6 +277,11 @@ class LaneState:
             ttls_ms=tuple((chunk.intent, chunk.ttl_ms) for chunk in self.open.values() if chunk.ttl_ms),
             ranges=tuple((chunk.intent, chunk.ranges) for chunk in self.open.values() if chunk.ranges),
             left_out=tuple((chunk.intent, chunk.left_out) for chunk in self.open.values() if chunk.left_out),
+            committed=tuple(
+                Committed(*key, self.spent.get(key, 0), self.ceded.get(key, 0))
+                for key in dict.fromkeys((*self.spent, *self.ceded))
+            ),
+            costs=tuple((chunk.intent, chunk.cost) for chunk in self.open.values() if chunk.cost is not None),
         )
 
     # --- the inbox ---
@@ -305,6 +330,10 @@ class LaneState:
                 return self._owned()
             case Resolved():
                 return self._resolved(record)
+            case Ceded():
+                key = record.account, record.campaign
+                self.ceded[key] = max(self.ceded.get(key, 0), record.amount)
+                return NOTHING
             case _:
                 return NOTHING
 
@@ -343,8 +372,10 @@ class LaneState:
             intent.n,
             ttl_ms=intent.ttl_ms,
             left_out=intent.left_out,
+            cost=intent.cost,
         )
         self.open[offset] = chunk
+        self._spend(chunk, 0 if intent.cost is None else intent.cost.whole)
         if intent.left_out:
             self._moved(chunk, intent.left_out, Intent)
         return self._change(chunk, None, [])
@@ -362,6 +393,8 @@ class LaneState:
             return self._change(chunk, before, returned)
         for run in record.runs:
             strikes = chunk.strikes + (run.kind == Kind.RETRY_LATER)
+            if run.effect == Effect.FAILED and chunk.cost is not None and record.parts > 1:
+                self._spend(chunk, _taken_in_part(chunk, record, run))
             for start, count in self._moved(chunk, ((run.start, run.count),), run.effect):
                 returned.extend(_again(chunk, start, count, strikes))
         return self._change(chunk, before, returned)
@@ -386,6 +419,8 @@ class LaneState:
         becomes = TRANSITIONS.get((chunk.state, event))
         if becomes is None:
             raise LaneBroken(f"intent {chunk.intent} is {chunk.state.value}: {named(event)} cannot happen to it")
+        if chunk.cost is not None and becomes in _NOT_CHARGED and event is not ResolvedAs.RESEND:
+            self._spend(chunk, -chunk.cost_of(concerned))
         rest = () if becomes in OPEN or concerned == open_ranges else without(open_ranges, concerned)
         if rest:
             chunk.ranges = rest
@@ -396,6 +431,12 @@ class LaneState:
             self.jobs[chunk.job].open -= 1
         return concerned if becomes is ChunkState.QUEUED else ()
 
+    def _spend(self, chunk: Chunk, amount: int) -> None:
+        """Count what a chunk of a campaign with a budget costs; what may have been taken is not given back."""
+        if amount:
+            key = chunk.account, chunk.campaign
+            self.spent[key] = self.spent.get(key, 0) + amount
+
     def _change(self, chunk: Chunk, before: ChunkState | None, returned: list[Slice]) -> Change:
         job = self.jobs[chunk.job]
         job.returned.extend(returned)
@@ -404,7 +445,27 @@ class LaneState:
         return Change(chunk=chunk, before=before, returned=tuple(returned))
 
 
+_NOT_CHARGED: Final = (ChunkState.FAILED, ChunkState.QUEUED, ChunkState.SUPPRESSED)
+
 _RANGE_FIELDS: Final = ("intent", "account", "campaign", "job", "batch", "start", "count", "attempt", "strikes")
+
+
+def _taken_in_part(chunk: Chunk, outcomes: Outcomes, run: Run) -> int:
+    """What the parts cost that were taken of messages that were refused: those with an id."""
+    at = 0
+    for each in outcomes.runs:
+        if each is run:
+            break
+        at += each.count
+    taken, size = 0, ID_BYTES * outcomes.parts
+    for start, count in both(chunk.open_ranges, ((run.start, run.count),)):
+        for position in range(start, start + count):
+            first = (at + position - run.start) * size
+            ids = outcomes.ids[first : first + size]
+            named = sum(any(ids[part : part + ID_BYTES]) for part in range(0, len(ids), ID_BYTES))
+            if named:
+                taken += chunk.cost_of(((position, 1),)) * named // outcomes.parts
+    return taken
 
 
 def _again(chunk: Chunk, start: int, count: int, strikes: int, *, divide: bool = False) -> Iterator[Slice]:

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from dispatcher.core.messages.personal import ChunkTexts, Personal
+from dispatcher.core.money.costs import Costs
 
 _STRIDE: Final = 12
 _COMMA: Final = ord(",")
@@ -21,13 +22,14 @@ _COMMA: Final = ord(",")
 class Batch:
     """A batch's comma-joined numbers and their positions. Raises ValueError if `count` is wrong.
 
-    `personal`: the texts of a personalised campaign's recipients.
+    `personal`: the texts of a personalised campaign's recipients. `costs`: what they cost, in a campaign with a budget.
     """
 
-    __slots__ = ("_personal", "_starts", "count", "data")
+    __slots__ = ("_personal", "_starts", "costs", "count", "data")
 
-    def __init__(self, data: bytes, count: int, personal: Personal | None = None) -> None:
+    def __init__(self, data: bytes, count: int, personal: Personal | None = None, costs: Costs | None = None) -> None:
         self._personal: Final = personal
+        self.costs: Final = costs
         self.data: Final = memoryview(data)
         self.count: Final = count
         self._starts: memoryview | None = None

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.carriers import CARRIER_WORDS, Carrier
+from dispatcher.core.messages.text import Split, parts
+from schemas.records import Launched, Leg
 
 DEFAULT: Final = "default"
 """The word of the price of every carrier without one of its own."""
@@ -44,6 +46,20 @@ def is_uniform(prices: Mapping[str, int]) -> bool:
     return len(set(prices.values())) == 1
 
 
+def split_of(leg: Leg) -> Split:
+    """How this account's vendor counts the parts of texts, as the launch recorded it."""
+    if not leg.split:
+        return Split()
+    return Split(leg.split[0], leg.split[1], (leg.split[2], leg.split[3]) if len(leg.split) > 2 else None)
+
+
+def segments_of(launched: Launched, leg: Leg, variant: int) -> int:
+    """The parts of a message of a campaign that is not personalised; `variant`: the index of its text."""
+    if launched.texts:
+        return parts(launched.texts[variant], split_of(leg))
+    return leg.segments or launched.segments
+
+
 class CarrierParts:
     """How many recipients and parts each carrier has; add columns of them."""
 
@@ -51,14 +67,14 @@ class CarrierParts:
         self._recipients = np.zeros(len(Carrier), np.int64)
         self._parts = np.zeros(len(Carrier), np.int64)
 
-    def add(self, carriers: NDArray[np.uint8], parts: Column | int) -> None:
+    def add(self, carriers: NDArray[np.uint8], parts_each: Column | int) -> None:
         """Recipients of these carriers get this many parts, all the same number of them or each their own."""
         counts = np.bincount(carriers, minlength=len(Carrier))
         self._recipients += counts
-        if isinstance(parts, int):
-            self._parts += counts * parts
+        if isinstance(parts_each, int):
+            self._parts += counts * parts_each
         else:  # weights are floats, which are exact up to 2**53
-            self._parts += np.bincount(carriers, parts, minlength=len(Carrier)).astype(np.int64)
+            self._parts += np.bincount(carriers, parts_each, minlength=len(Carrier)).astype(np.int64)
 
     def costs(self, prices: Mapping[str, int]) -> tuple[CarrierCost, ...]:
         """What they cost, by carrier; carriers without recipients are left out."""

@@ -13,11 +13,12 @@ import msgspec
 from dispatcher.core.schedule.hours import END_OF_TIME_MS, Hours
 from schemas.records import AtClosing
 
-HoldWhy = Literal["hours", "closing", "halted", "wave", "text"]
+HoldWhy = Literal["hours", "closing", "halted", "wave", "text", "budget"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
     "halted": "a wave was judged to be bad, and the rest waits until a person releases it",
+    "budget": "its budget is spent; raise it: dispatcher campaign budget ID CNY",
     "closing": "its sending hours ended; what is left waits until you resume it",
     "wave": "the next wave waits for the reports of the one before",
     "text": "the last wave waits for the decision which text it gets",

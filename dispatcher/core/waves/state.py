@@ -132,6 +132,15 @@ class WaveState:
             return asked
         return 0 if self.text is None else self.text.variant
 
+    def variant_of_batch(self, batch: int) -> int:
+        """The index of the text that the recipients of this batch get."""
+        for wave in () if self._launched is None else self._launched.waves:
+            for variant, batches in enumerate(wave.batches):
+                if batch < batches:
+                    return variant if len(wave.batches) > 1 else self.variant(DECIDED_LATER)
+                batch -= batches
+        return 0
+
     def _by_verdict(self) -> int:
         """How many waves the judgements release."""
         waves = 0 if self._launched is None else len(self._launched.waves)

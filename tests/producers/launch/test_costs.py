@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from dispatcher.config.file import parse
+from dispatcher.errors import UserError
 from producers.launch.plan_text import plan_lines
 from tests.memory_log import MemoryLog
 from tests.producers.launch.launched import launch, launched, prepare
@@ -74,3 +79,35 @@ async def test_the_launch_keeps_the_prices_and_how_parts_are_counted():
     assert spring.prices == {"default": 45_000, "telecom": 50_000}
     assert (spring.segments, spring.split, spring.cost) == (3, (70, 67), 15 * 45_000)
     assert (autumn.prices, autumn.segments, autumn.cost) == ({}, 3, 0)
+
+
+async def test_the_plan_says_what_a_budget_pays_and_the_launch_shares_it_out():
+    log = MemoryLog()
+    wanted: dict[str, Any] = {"text": LONG, "route": ["spring", "summer"], "id": "may"}
+    with_plan = await prepare(CONFIG, NUMBERS, log=log, budget="0.33", **wanted)
+    lines = list(plan_lines(with_plan.plan))
+    with_plan.close()
+    assert "budget      0.3300 CNY pays 40 % of it; the rest waits until the budget is raised" in lines
+    await launch(NUMBERS, config=CONFIG, log=log, budget="0.33", **wanted)
+    record = await launched(log, "may")
+    assert (record.budget, [leg.share for leg in record.legs]) == (330_000, [270_000, 60_000])
+    again = await launch(NUMBERS, config=CONFIG, log=log, budget="0.330", **wanted)
+    assert again.already_launched
+    with pytest.raises(UserError, match="it was launched with another budget"):
+        await launch(NUMBERS, config=CONFIG, log=log, budget="0.34", **wanted)
+    enough = await prepare(CONFIG, NUMBERS, budget="5", **wanted)
+    assert "budget      5.0000 CNY: enough" in list(plan_lines(enough.plan))
+    enough.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"budget": "x", "route": ["spring"]}, '--budget "x" is not an amount in CNY'),
+        ({"budget": "0", "route": ["spring"]}, "a budget of 0 CNY pays nothing"),
+        ({"budget": "1", "route": ["spring", "autumn"]}, 'account "autumn" has no price, so a budget cannot be kept'),
+    ],
+)
+async def test_a_budget_that_cannot_be_kept_is_refused(more, sentence):
+    with pytest.raises(UserError, match=sentence):
+        await prepare(CONFIG, NUMBERS, text="hi", **more)
