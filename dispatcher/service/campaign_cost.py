@@ -43,7 +43,8 @@ def campaign_cost(view: CampaignView) -> CampaignCost | None:
 def _counts_suffice(view: CampaignView, leg: Leg) -> bool:
     """Whether every recipient costs the same here, and nobody's message may have been taken in part."""
     taken_in_part = ids_per_part(leg.vendor) and leg.segments > 1
-    return len(set(leg.prices.values())) == 1 and not view.variables and not taken_in_part
+    has_one_text = not view.variables and (view.waves is None or not view.waves.texts)
+    return len(set(leg.prices.values())) == 1 and has_one_text and not taken_in_part
 
 
 def _spent(view: CampaignView, leg: Leg) -> tuple[int, int]:

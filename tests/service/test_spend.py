@@ -31,6 +31,7 @@ from schemas.records import (
     Outcomes,
     Owned,
     Run,
+    TextDecided,
 )
 from schemas.topics import CAMPAIGNS, JOBS, LANES, REPORTS, lane_partition
 from tests.store.joined_history import reports_record
@@ -70,15 +71,18 @@ class Lane:
     async def owned(self) -> None:
         await self._append(LANES.name, Owned(owner=self.account, at_ms=EVENING_MS, where="here"))
 
-    async def intent(self, campaign: str, start: int, count: int, at_ms: int = EVENING_MS) -> int:
-        """Announce recipients of the campaign's only job here."""
-        jobs = [
+    async def jobs(self, campaign: str) -> list[tuple[int, Job]]:
+        """The campaign's jobs here, and their offsets."""
+        return [
             (stored.offset, record)
             for stored in await self.log.read(JOBS.name, self.partition, 0)
             if isinstance(record := decode(stored.value), Job)
             and (record.campaign, record.account) == (campaign, self.account)
         ]
-        [(offset, job)] = jobs
+
+    async def intent(self, campaign: str, start: int, count: int, at_ms: int = EVENING_MS, number: int = 0) -> int:
+        """Announce recipients of one of the campaign's jobs here."""
+        offset, job = (await self.jobs(campaign))[number]
         return await self._append(
             LANES.name,
             Intent(
@@ -209,6 +213,24 @@ async def test_each_personal_text_counts_its_own_parts(config: Config) -> None:
         await lane.outcome(await lane.intent("may", 3, 1), Effect.UNKNOWN)
         found = await report(session)
     assert figures(found, "account") == {"summer": (2, 2 + 3, 5 * 30_000, 4)}
+
+
+async def test_each_of_several_texts_counts_its_own_parts(config: Config) -> None:
+    async with open_session(config) as session:
+        terms = {"more_texts": [LONG], "waves": "50 %, rest"}
+        lane = await launched(session, "may", list(range(MOBILE, MOBILE + 80)), "summer", text="hi", **terms)
+        jobs = [job for _, job in await lane.jobs("may")]
+        assert [(job.wave, job.variant, job.count) for job in jobs] == [(1, 0, 20), (1, 1, 20), (2, -1, 40)]
+        for number, job in enumerate(jobs[:2]):
+            await lane.outcome(await lane.intent("may", 0, job.count, number=number), Effect.ACCEPTED)
+        first, cost = await report(session), (await show_campaign(session, "may")).cost
+        decided = TextDecided(campaign="may", variant=1, at_ms=EVENING_MS, by="ann")
+        await on_campaigns(lane.log, "may!text", decided)
+        await lane.outcome(await lane.intent("may", 0, 40, number=2), Effect.ACCEPTED)
+        second = await report(session)
+    assert (first.total.parts, second.total.parts) == (20 * 1 + 20 * 3, 20 * 1 + 20 * 3 + 40 * 3)
+    assert cost is not None
+    assert (cost.planned_micro_yuan, cost.spent_micro_yuan) == ((20 + 60 + 120) * 30_000, None)
 
 
 async def test_of_a_link_the_parts_that_the_gateway_took_are_charged(config: Config) -> None:
