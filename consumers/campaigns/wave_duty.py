@@ -19,12 +19,13 @@ from dispatcher.config.file import Config
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import keys
+from dispatcher.core.waves.sequential import Learnt
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
 from dispatcher.service.session import Session, open_session
-from dispatcher.service.wave_table import WaveJudgement, judge
+from dispatcher.service.wave_table import WaveJudgement, judge, learnt_rates
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
 from schemas.codec import encode
@@ -39,6 +40,7 @@ REST_SHARE: Final = 20
 """A look that takes long is repeated after this many times as long."""
 
 COUNT_OPT_OUTS_EVERY_MS: Final = 30_000
+LEARN_EVERY_MS: Final = 60_000
 READ_RECORDS_MAX: Final = 1_000
 _SENT: Final = (State.ACCEPTED, State.DELIVERED, State.FAILED, State.NO_REPORT, State.UNKNOWN, State.SUPPRESSED)
 
@@ -111,6 +113,7 @@ class WaveDuty:
         self._feed: Final = feed
         self._opt_outs: Final = OptOuts(log)
         self._counted: dict[str, CountedOptOuts] = {}
+        self._learnt: dict[str, tuple[int, dict[str, Learnt]]] = {}
         self._by: Final = f"{socket.gethostname()}:{os.getpid()}"
 
     async def look(self, now_ms: int) -> float:
@@ -134,7 +137,8 @@ class WaveDuty:
         if not view.counts.queued and not view.counts.in_flight:
             return False
         opt_outs = await self._opt_outs_of(session, view, now_ms)
-        found = await session.read(lambda reader: judge(reader, view, now_ms, opt_outs=opt_outs))
+        learnt = await self._learnt_of(session, view, now_ms)
+        found = await session.read(lambda reader: judge(reader, view, now_ms, learnt, opt_outs=opt_outs))
         if found is not None and found.verdict is not None:
             await self._decide(campaign, found, now_ms)
         return True
@@ -156,6 +160,14 @@ class WaveDuty:
         if campaign.waves.of(found.wave) is None or record.verdict == "halted":
             await self._log.append(CAMPAIGNS.name, 0, [Entry(control_key(record), encode(record))])
             _logger.info("a wave was judged", campaign=campaign.id, wave=found.wave, verdict=record.verdict)
+
+    async def _learnt_of(self, session: Session, view: CampaignView, now_ms: int) -> dict[str, Learnt]:
+        """What its accounts have shown before it, learnt now and then: it reads all campaigns."""
+        at_ms, learnt = self._learnt.get(view.id, (0, None))
+        if learnt is None or not 0 <= now_ms - at_ms < LEARN_EVERY_MS:
+            learnt = await session.read(lambda reader: learnt_rates(reader.campaigns(), view))
+            self._learnt[view.id] = now_ms, learnt
+        return learnt
 
     async def _opt_outs_of(self, session: Session, view: CampaignView, now_ms: int) -> int:
         """How many of its recipients opted out since its launch, counted now and then: it reads all its numbers."""

@@ -6,7 +6,7 @@ and dispatcher/core/waves decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -84,8 +84,13 @@ class WaveJudgement(msgspec.Struct, frozen=True, kw_only=True):
         return self.table.waves[self.wave - 1]
 
 
-def judge(reader: StoreReader, view: CampaignView, at_ms: int, *, opt_outs: int = 0) -> WaveJudgement | None:
-    """What is seen of this campaign's waves; None if it has none. `opt_outs` of its recipients. Blocks."""
+def judge(
+    reader: StoreReader, view: CampaignView, at_ms: int, learnt: Mapping[str, Learnt], *, opt_outs: int = 0
+) -> WaveJudgement | None:
+    """What is seen of this campaign's waves; None if it has none. `opt_outs` of its recipients. Blocks.
+
+    `learnt`: as `learnt_rates` says.
+    """
     from dispatcher.core.waves.judge import findings, verdict
     from dispatcher.core.waves.requests import by_account, text_counts, wave_counts
 
@@ -96,7 +101,7 @@ def judge(reader: StoreReader, view: CampaignView, at_ms: int, *, opt_outs: int 
     counts = wave_counts(standing, columns)
     found = findings(
         by_account(standing, columns),
-        learnt_rates(reader.campaigns(), view),
+        learnt,
         len(standing.waves),
         from_wave=standing.judged_by_person + 1,
         opt_outs=opt_outs,
@@ -149,7 +154,11 @@ async def wave_table(session: Session, view: CampaignView) -> WaveTable | None:
     """A campaign's waves for people; None if it has none. Raises LogError, StoreError."""
     if view.waves is None:
         return None
-    found = await session.read(lambda reader: judge(reader, view, now_ms()))
+
+    def judged(reader: StoreReader) -> WaveJudgement | None:
+        return judge(reader, view, now_ms(), learnt_rates(reader.campaigns(), view))
+
+    found = await session.read(judged)
     return None if found is None else found.table
 
 

@@ -17,11 +17,11 @@ HoldWhy = Literal["hours", "closing", "halted", "wave", "text", "budget"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
-    "halted": "a wave was judged to be bad, and the rest waits until a person releases it",
+    "halted": "halted in a wave; what is left waits until you release it",
     "budget": "its budget is spent; raise it: dispatcher campaign budget ID CNY",
     "closing": "its sending hours ended; what is left waits until you resume it",
-    "wave": "the next wave waits for the reports of the one before",
-    "text": "the last wave waits for the decision which text it gets",
+    "wave": "between waves; the next one waits for the reports of the one before",
+    "text": "the last wave waits until you decide which text it gets",
 }
 """Every reason of a hold, as a sentence about the campaign."""
 
