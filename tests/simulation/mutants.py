@@ -39,10 +39,16 @@ from tests.simulation.mutants_lane import (
     a_job_remembers_a_cursor_not_ranges,
     policy_resend_does_not_wait,
 )
+from tests.simulation.mutants_opt_outs import (
+    OPT_OUT_MUTANTS,
+    a_chunk_without_a_request_takes_a_turn,
+    who_is_suppressed_counts_as_queued,
+)
 from tests.simulation.mutants_personal import PERSONAL_MUTANTS
 from tests.simulation.mutants_runs import RUNS_MUTANTS
 from tests.simulation.mutants_schedules import SCHEDULE_MUTANTS
 from tests.simulation.mutants_waves import WAVE_MUTANTS
+from tests.simulation.opt_outs import opts_out
 from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
 from tests.simulation.recall import remembers
@@ -75,6 +81,7 @@ JOIN_MUTANTS: Final[tuple[Mutant, ...]] = (
     a_report_counts_twice,
     a_report_before_its_outcome_is_dropped,
     the_joiner_believes_a_deposed_owner,
+    who_is_suppressed_counts_as_queued,
 )
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *LANE_MUTANTS,
@@ -84,6 +91,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *PERSONAL_MUTANTS,
     *RUNS_MUTANTS,
     *WAVE_MUTANTS,
+    *OPT_OUT_MUTANTS,
     *STANDING_MUTANTS,
     *SCHEDULE_MUTANTS,
     *JOIN_MUTANTS,
@@ -131,6 +139,7 @@ CAUGHT_AT: Final = {
     "a_new_owner_forgets_what_stopped_the_account": 8,
     "what_keeps_an_account_from_sending_is_told_to_nobody": 55,
     "closing_is_not_checked_at_the_gate": 218,
+    "a_chunk_without_a_request_takes_a_turn": 329,
     "the_joiner_believes_a_deposed_owner": 14,
     "a_new_owner_does_not_know_the_waves_of_its_jobs": 76,
 }
@@ -181,6 +190,8 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     **dict.fromkeys(PERSONAL_MUTANTS, _is_personal),
     **dict.fromkeys(RUNS_MUTANTS, _has_runs),
     **dict.fromkeys(WAVE_MUTANTS, has_waves),
+    **dict.fromkeys((*OPT_OUT_MUTANTS, who_is_suppressed_counts_as_queued), opts_out),
+    a_chunk_without_a_request_takes_a_turn: lambda seed: opts_out(seed) and is_hurried(seed),
     **dict.fromkeys(STANDING_MUTANTS, _has_outages),
     **dict.fromkeys(SCHEDULE_MUTANTS, has_hours),
     **dict.fromkeys(BALANCE_MUTANTS, _is_poor),

@@ -1,8 +1,8 @@
 """The suppression list while campaigns run: people opt out, lists are imported, numbers are taken off again.
 
 In some histories only. Each process reads the list on its own, late, and for a while not at all. Judged at the vendor:
-nobody is in a request that was announced more than AGE_MAX_S after he came onto the list. Judged at the end
-(judgement.py): who counts as suppressed was on the list, was not texted, and is in no later request.
+nobody is in a request who was on the list when its process last read it, or more than AGE_MAX_S before. Judged at the
+end (judgement.py): who counts as suppressed was on the list, was not texted, and is in no later request.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class OptOuts:
         self.changes: list[ListChange] = []
         self.ever: set[int] = set()
         self._since_s: dict[int, float] = {}
+        self._announced: dict[tuple[str, int], float] = {}
         self._unreadable_until_s = 0.0
         if not self.acts:
             return
@@ -77,15 +78,20 @@ class OptOuts:
     def readable(self) -> bool:
         return self.world.now_s >= self._unreadable_until_s
 
+    def announces(self, owner: str, intent: Intent, suppressed: Suppressed) -> None:
+        """A process asks for this intent, by the list as it has read it."""
+        self._announced[owner, intent.n] = suppressed.read_s
+
     def arrives(self, arrival: Arrival) -> None:
-        """Nobody who opted out long before is in a request."""
+        """Nobody is in a request who was on the list as its process had read it, or long before."""
         if not self._since_s:
             return
-        asked_s = self.log.asked_s[id(self.log.topics["lanes"][arrival.intent])]
+        intent = self.log.topics["lanes"][arrival.intent]
+        asked_s, read_s = self.log.asked_s[id(intent)], self._announced[intent.owner, intent.n]
         for number in arrival.numbers:
             since_s = self._since_s.get(int(number))
-            if since_s is not None and asked_s > since_s + AGE_MAX_S + 0.001:
-                what = f"{number.decode()} is texted, {asked_s - since_s:.0f} s after it was suppressed"
+            if since_s is not None and (since_s < read_s or asked_s > since_s + AGE_MAX_S + 0.001):
+                what = f"{number.decode()} is texted, {asked_s - since_s:.1f} s after it was suppressed"
                 raise self.world.broken(what, [arrival.intent])
 
     def _changes(self, plan: Plan) -> None:

@@ -203,6 +203,8 @@ class Process:
             match effect:
                 case Append():
                     together.append(effect.record)
+                    if isinstance(effect.record, Intent) and self.place.opt_outs is not None:
+                        self.place.opt_outs.announces(self.name, effect.record, owner.suppressed)
                     if isinstance(effect.record, Intent) and self._balance_s is not None:
                         self.place.cut_by[self.name, effect.record.n] = self._balance_s
                 case Point():

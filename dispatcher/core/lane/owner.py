@@ -30,7 +30,7 @@ from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
 from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
-from dispatcher.core.lane.suppressed import AGE_MAX_S, JudgedBatch, Suppressed
+from dispatcher.core.lane.suppressed import JudgedBatch, Suppressed
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
@@ -423,7 +423,7 @@ class Owner:
         """The stop of all accounts while the suppression list is not read."""
         if self.suppressed.is_current(now_s):
             self._unread_ms = 0
-            self.wake_s = min(self.wake_s, self.suppressed.read_s + AGE_MAX_S + 0.001)
+            self.wake_s = min(self.wake_s, self.suppressed.stale_s + 0.001)
             return None
         self._unread_ms = self._unread_ms or now_ms
         return Stop(why=Why.SUPPRESSION, since_ms=self._unread_ms)

@@ -48,9 +48,14 @@ class Suppressed:
         self.numbers = numbers
         self.serial += 1
 
+    @property
+    def stale_s(self) -> float:
+        """When it is too old, unless it is read before."""
+        return self.read_s + AGE_MAX_S
+
     def is_current(self, now_s: float) -> bool:
         """Whether it was read lately."""
-        return now_s - self.read_s <= AGE_MAX_S
+        return now_s <= self.stale_s
 
     def touched_since(self, serial: int) -> Numbers | None:
         """The numbers that were touched after this serial; None: not known any more."""

@@ -84,6 +84,26 @@ def test_what_a_killed_process_knew_of_each_message_is_a_fact(tmp_path):
     assert (found[7].sent_ms > 0, found[8].sent_ms) == (True, 0)
 
 
+def test_who_was_left_out_has_no_message_and_no_fact(tmp_path):
+    def work(marks: WriteMarks) -> None:
+        whole = progress(marks, 7, 7)
+        whole.wrote(4)
+        whole.answered(range(3), [11, 12, 13], [0, 8, 0], 1)
+
+    killed(tmp_path, work)
+    made = chunk(7, 10)
+    made.left_out = ((0, 1), (2, 2))
+    found = proved(tmp_path, state(made))
+    assert words(found[7]) == [
+        (1, 1, "accepted", "accepted"),
+        (4, 1, "queued", "throttled"),
+        (5, 1, "accepted", "accepted"),
+        (6, 1, "unknown", "unknown"),
+        (7, 3, "queued", "not-sent"),
+    ]
+    assert len(array("Q", found[7].ids)) == 7
+
+
 def test_parts_are_facts_about_their_recipients(tmp_path):
     def work(marks: WriteMarks) -> None:
         long = progress(marks, 7, 3, 2)

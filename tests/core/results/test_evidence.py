@@ -11,14 +11,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.results.evidence import CLOCKS_APART_MS, Candidate, Search, Trace, UnexplainedId, conclude
+from dispatcher.core.results.evidence import (
+    CLOCKS_APART_MS,
+    Candidate,
+    Search,
+    Trace,
+    UnexplainedId,
+    conclude,
+    requests_of,
+)
+from dispatcher.core.results.places import PIECES
 from schemas.states import State
 
 BATCHES = {7: [11, 12, 13, 14, 15, 16], 9: [14, 15, 16, 17]}
 
 
-def chunk(number: int, batch: int, start: int, count: int, state: State = State.UNKNOWN, at_ms: int = 0) -> Candidate:
-    return Candidate(id=number, batch=batch, campaign="may", start=start, count=count, state=state, at_ms=at_ms)
+def chunk(
+    number: int,
+    batch: int,
+    start: int,
+    count: int,
+    state: State = State.UNKNOWN,
+    at_ms: int = 0,
+    gaps: tuple[tuple[int, int], ...] = (),
+) -> Candidate:
+    return Candidate(
+        id=number, batch=batch, campaign="may", start=start, count=count, state=state, at_ms=at_ms, gaps=gaps
+    )
 
 
 def reported(vendor_id: str, *numbers: int, first_ms: int = 0, named: tuple[Candidate, ...] = ()) -> UnexplainedId:
@@ -75,6 +94,12 @@ PROVEN = [
     ("the id was given to another part of the earlier attempt already",
      [reported("x", 15, named=(chunk(2, 7, 0, 3, State.ACCEPTED),))],
      [chunk(1, 7, 0, 6, State.QUEUED), chunk(3, 7, 3, 3)], {3: "x"}),
+    ("its recipients lie around one who was left out", [reported("x", 11, 14)],
+     [chunk(1, 7, 0, 6, gaps=((2, 1),))], {1: "x"}),
+    ("another request leaves out one of the numbers", [X],
+     [chunk(1, 7, 0, 6), chunk(2, 9, 0, 4, gaps=((1, 1),))], {1: "x"}),
+    ("the number of one who was left out since: an earlier attempt was taken", [reported("x", 13)],
+     [chunk(1, 7, 0, 6, State.QUEUED), chunk(2, 7, 0, 6, gaps=((2, 1),))], {2: "x"}),
 ]  # fmt: skip
 NOT_PROVEN = [
     ("two unknown requests hold the numbers", [X], [UNKNOWN, chunk(2, 9, 0, 4)]),
@@ -101,9 +126,22 @@ NOT_PROVEN = [
     ("a request whose numbers are lost may hold anything", [X], [UNKNOWN, chunk(2, 8, 0, 4, State.IN_FLIGHT)]),
     ("the unknown request's own numbers are lost, and another holds them", [X],
      [chunk(1, 8, 0, 4), chunk(2, 7, 0, 6, State.ACCEPTED)]),
+    ("a number is of one who was left out", [X], [chunk(1, 7, 0, 6, gaps=((4, 1),))]),
+    ("the earlier attempt left out one of these recipients", [reported("x", 11)],
+     [chunk(1, 7, 0, 6, State.QUEUED, gaps=((4, 1),)), chunk(2, 7, 0, 6)]),
     ("nothing was reported", [], [UNKNOWN]),
     ("nothing is unknown", [X], []),
 ]  # fmt: skip
+
+
+def test_the_pieces_of_a_request_are_one_candidate():
+    pieces = [chunk(PIECES + 4, 7, 4, 2), chunk(PIECES, 7, 0, 2), chunk(PIECES + 2, 7, 2, 1), chunk(9, 7, 6, 3)]
+    done = chunk(PIECES + 6, 7, 6, 1, State.ACCEPTED)
+    assert requests_of([*pieces, pieces[0], done]) == [
+        chunk(9, 7, 6, 3),
+        chunk(PIECES, 7, 0, 6, gaps=((3, 1),)),
+        done,
+    ]
 
 
 @pytest.mark.parametrize(("ids", "chunks", "found"), [row[1:] for row in PROVEN], ids=[row[0] for row in PROVEN])

@@ -69,6 +69,12 @@ def test_what_is_found(rows, others, ids):
     assert (finding.found, finding.whole) == (sum(map(bool, ids)), all(ids))
 
 
+def test_who_was_left_out_is_not_looked_for():
+    asked = HistoryTarget(intent=7, numbers=np.array([A, 0, C], np.int64), when=WHEN, text=TEXT)
+    finding = find(asked, [told("1", A), told("2", B), told("3", C)], [other(0, B)])
+    assert (finding.vendor_ids, finding.sought, finding.whole) == (("1", "", "3"), 2, True)
+
+
 def attempt(start: int, count: int, ids: tuple[str, ...] | None = None) -> Other:
     """An earlier attempt of some of A, B, C and whoever comes before or after them in their job."""
     numbers = np.arange(A + start, A + start + count)
