@@ -152,7 +152,6 @@ def _play(world: World, owner_type: type[Owner], *, joined: bool) -> dict[str, i
     vendor.faults = log.faults = False
     vendor.down_until_s = 0.0
     vendor.outages = ()
-    opt_outs.peace()
     waves.peace()
     world.say("peace")
     _check_account(log)

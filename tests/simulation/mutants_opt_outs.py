@@ -113,14 +113,10 @@ OPT_OUT_MUTANTS: Final = (
     who_was_left_out_returns_to_the_queue,
     a_new_owner_forgets_who_was_left_out,
     the_list_is_read_only_once,
-    a_list_that_cannot_be_read_holds_nobody_back,
     who_is_sent_to_again_is_not_judged_again,
     a_chunk_without_a_request_takes_a_turn,
 )
-LINK_OPT_OUT_MUTANTS: Final = (
-    what_marks_say_is_about_the_place_in_the_request,
-    a_late_answer_is_about_the_place_in_the_request,
-)
+LINK_OPT_OUT_MUTANTS: Final = (what_marks_say_is_about_the_place_in_the_request,)
 
 
 def _runs_of(patch: MonkeyPatch, module: Any) -> None:

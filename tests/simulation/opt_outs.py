@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SHARE: Final = 0.3
 READ_EVERY_S: Final = 0.5
-UNREADABLE_S: Final = (5.0, 90.0)
+UNREADABLE_S: Final = (5.0, 120.0)
 CHANGES_MAX: Final = 30
 IMPORTED: Final = (0.05, 0.5, 1.0)
 """Shares of a campaign that an import puts on the list."""
@@ -55,7 +55,7 @@ class OptOuts:
         for _ in range(rng.randint(1, CHANGES_MAX)):
             world.after(rng.random() * war_s, partial(self._changes, rng.choice(plans)))
         if rng.random() < 0.4:
-            world.after(rng.random() * war_s, self._becomes_unreadable)
+            world.after(rng.random() * war_s / 3, self._becomes_unreadable)
 
     def for_process(self, process: Process) -> Suppressed:
         """The list as this start of a process reads it."""
@@ -70,10 +70,6 @@ class OptOuts:
         """How many recipients the intents on the log leave out, void ones included."""
         intents = (record for record in self.log.topics["lanes"] if isinstance(record, Intent))
         return sum(count for intent in intents for _, count in intent.left_out)
-
-    def peace(self) -> None:
-        """From now on the list can be read."""
-        self._unreadable_until_s = 0.0
 
     def readable(self) -> bool:
         return self.world.now_s >= self._unreadable_until_s

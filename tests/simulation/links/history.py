@@ -139,7 +139,6 @@ def _play(world: World, *, joined: bool) -> dict[str, int]:
             living.append(fresh())
     gateway.faults = log.faults = False
     gateway.refuses_until_s = 0.0
-    opt_outs.peace()
     world.say("peace")
     for machine in machines:  # each machine starts once more: what its dead left is told
         log.put("jobs", [Checked(account=ACCOUNT, at_ms=0, by="t")])
