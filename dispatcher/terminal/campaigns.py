@@ -108,7 +108,10 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("cost", _cost(view, view.cost))
     if view.budget_micro_yuan:
         table.add_row("budget", yuan(view.budget_micro_yuan))
-    table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}")
+    approved = f", approved by {view.approved_by}" if view.approved_by else ""
+    table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}{approved}")
+    if view.test_of:
+        table.add_row("test", f"of the draft {view.test_of}; it counts for none of its figures")
     table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
     table.add_row("hours", _hours(view))
     if view.options:

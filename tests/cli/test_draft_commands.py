@@ -92,6 +92,7 @@ def test_a_test_is_listed_only_if_tests_are_wanted() -> None:
     assert "launched may.test-1: the message of may to 2 numbers." in sent
     assert answer("list")["campaigns"] == []
     assert [each["test_of"] for each in answer("list", "--tests")["campaigns"]] == ["may"]
+    assert "of the draft may" in said("show", "may.test-1")
 
 
 def test_a_large_draft_is_launched_after_another_person_approved_it(folder: Path) -> None:
@@ -111,6 +112,7 @@ def test_a_large_draft_is_launched_after_another_person_approved_it(folder: Path
     said("draft", *TERMS)
     assert "launched may" in said("launch", "may", "--yes")
     assert answer("show", "may")["approved_by"] == "bob"
+    assert ", approved by bob" in said("show", "may")
 
 
 def drafted() -> None:
