@@ -86,3 +86,10 @@ def content_rules() -> tuple[Rule, ...]:
         if file.name.endswith(".toml")
     ]
     return tuple(sorted(found, key=lambda rule: rule.name))
+
+
+@cache
+def forbidden_in_values() -> str:
+    """One expression for all that rules forbid in values: most columns have nothing of it, and are searched once."""
+    patterns = (rule.forbids.replace("(?P<found>", "(?:") for rule in content_rules() if rule.in_values)
+    return "|".join(f"(?:{pattern})" for pattern in patterns)

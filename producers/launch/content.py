@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.content.judge import Audience, ContentFinding, Marks, Terms, judge, vendor_findings
-from dispatcher.content.rules import Repeats, content_rules
+from dispatcher.content.rules import Repeats, content_rules, forbidden_in_values
 from dispatcher.core.messages.template import Template
 from dispatcher.errors import StoreError, TextError
 from dispatcher.store.opening import open_reader
@@ -97,7 +98,12 @@ class LaunchWording:
         self._equal: Final = equal
 
     def matching(self, pattern: str) -> Marks | None:
-        return None if self._personal_texts is None else self._personal_texts.matching(pattern)
+        return self._personal_texts.matching(pattern) if self._personal_texts is not None and self._odd_values else None
+
+    @cached_property
+    def _odd_values(self) -> bool:
+        """Whether some value has something that a rule forbids there."""
+        return self._personal_texts is not None and self._personal_texts.matching(forbidden_in_values()) is not None
 
     def longer(self, chars: int) -> Marks | None:
         return None if self._personal_texts is None else self._personal_texts.longer(chars)

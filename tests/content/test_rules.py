@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from dispatcher.config.file import parse
-from dispatcher.content.rules import content_rules
+from dispatcher.content.rules import content_rules, forbidden_in_values
 from dispatcher.core.carriers import CARRIER_WORDS
 
 FILES = sorted((Path(__file__).parents[2] / "dispatcher" / "content" / "rules").glob("*.toml"))
@@ -46,6 +46,14 @@ def test_both_engines_find_the_same(rule):
     assert pl.Series(values).str.contains(rule.forbids).to_list() == [
         bool(rule.pattern.search(each)) for each in values
     ]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "王先生", "1.5折", "订单1234567", "见 t.cn/Ab12", "WWW.A.CN", "13800138000", "¥5", "笑^_^"]
+)
+def test_one_expression_finds_what_any_rule_forbids_in_values(value):
+    found = any(rule.pattern.search(value) for rule in RULES.values() if rule.in_values)
+    assert pl.Series([value]).str.contains(forbidden_in_values()).to_list() == [found]
 
 
 def test_the_settings_that_rules_name_are_keys_of_every_account():

@@ -80,8 +80,8 @@ def test_a_chinese_character_weighs_6_any_other_2_and_http_nothing():
         ACCOUNT.prepare(Message(text=text[:-2], kind="wap"))
 
 
-def test_a_wap_push_warns_that_only_china_mobile_gets_it_and_413_finds_the_others():
-    assert ACCOUNT.notes(Message(text="a#http://h/", kind="wap"))
+def test_code_413_finds_the_numbers_of_a_wap_push_that_are_not_china_mobile_s():
+    """The plan counts them before (tests/content/test_judge.py)."""
     assert ACCOUNT.codes.verdict("413").divide
 
 
