@@ -8,6 +8,7 @@ another. Opt-outs are those of the campaign's recipients that came on its accoun
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from typing import Final
@@ -29,7 +30,7 @@ from dispatcher.service.wave_table import WaveJudgement, judge, learnt_rates
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
 from schemas.codec import encode
-from schemas.packed_numbers import unpack_ascending
+from schemas.packed_numbers import BrokenColumn, unpack_ascending
 from schemas.records import Suppression, WaveDecided, control_key
 from schemas.states import State
 from schemas.topics import CAMPAIGNS, SUPPRESSION
@@ -76,8 +77,9 @@ class OptOuts:
             for stored in records:
                 record = record_of(stored, SUPPRESSION.name)
                 if isinstance(record, Suppression) and record.adds and record.source == "opt-out":
-                    numbers = unpack_ascending(record.numbers, record.count)
-                    self._read.append(OptOut(record.by, record.at_ms, numbers))
+                    with contextlib.suppress(BrokenColumn):  # whoever reads the list says that it is damaged
+                        numbers = unpack_ascending(record.numbers, record.count)
+                        self._read.append(OptOut(record.by, record.at_ms, numbers))
             self._position = records[-1].offset + 1
         mine = [each.numbers for each in self._read if each.at_ms >= at_ms and each.account in accounts]
         return np.unique(np.concatenate(mine)) if mine else np.empty(0, np.int64)
@@ -97,9 +99,10 @@ class OptOuts:
 
 
 class CountedOptOuts(msgspec.Struct, frozen=True):
-    """How many of `opted_out` numbers are recipients of a campaign, at a time."""
+    """How many of `opted_out` numbers are recipients of a campaign's batches from `first_batch` on, at a time."""
 
     opted_out: int
+    first_batch: int
     recipients: int
     at_ms: int
 
@@ -170,13 +173,20 @@ class WaveDuty:
         return learnt
 
     async def _opt_outs_of(self, session: Session, view: CampaignView, now_ms: int) -> int:
-        """How many of its recipients opted out since its launch, counted now and then: it reads all its numbers."""
+        """How many recipients of the waves that no person released opted out since the launch.
+
+        Counted now and then: it reads all the campaign's numbers.
+        """
+        assert view.waves is not None
+        first_batch = sum(sum(wave.batches) for wave in view.waves.waves[: view.waves.judged_by_person])
         numbers = await self._opt_outs.since(view.launched_ms, frozenset(view.accounts))
-        known = self._counted.get(view.id, CountedOptOuts(0, 0, 0))
+        known = self._counted.get(view.id)
+        if known is None or known.first_batch != first_batch:
+            known = CountedOptOuts(0, first_batch, 0, 0)
         if len(numbers) == known.opted_out or now_ms - known.at_ms < COUNT_OPT_OUTS_EVERY_MS:
             return known.recipients
-        recipients = await session.read(lambda reader: _recipients_among(reader, view.id, numbers))
-        self._counted[view.id] = CountedOptOuts(len(numbers), recipients, now_ms)
+        recipients = await session.read(lambda reader: _recipients_among(reader, view.id, numbers, first_batch))
+        self._counted[view.id] = CountedOptOuts(len(numbers), first_batch, recipients, now_ms)
         return recipients
 
 
@@ -186,7 +196,7 @@ def _is_open(campaign: Campaign) -> bool:
     return launched is not None and bool(launched.waves) and not campaign.cancelled and campaign.waves.halted is None
 
 
-def _recipients_among(reader: StoreReader, campaign: str, numbers: Numbers) -> int:
-    """How many of these numbers were texted by the campaign. Blocks."""
-    pages = reader.pages(campaign, _SENT)
+def _recipients_among(reader: StoreReader, campaign: str, numbers: Numbers, first_batch: int) -> int:
+    """How many of these numbers were texted by the campaign in batches from this one on. Blocks."""
+    pages = (page for page in reader.pages(campaign, _SENT) if page.batch >= first_batch)
     return sum(int(np.isin(keys(page.numbers), numbers).sum()) for page in pages)

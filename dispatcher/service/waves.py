@@ -33,7 +33,7 @@ class WaveOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def release_wave(session: Session, campaign: str, *, by: str = "") -> WaveOrder:
-    """Send the next wave now, or go on with a halted one: what happened so far is no reason to halt it any more.
+    """Send the next wave now, or go on with a halted one: the waves so far are no reason to halt it any more.
 
     Raises UserError (no such campaign, no waves, cancelled, all waves are released), LogError.
     """

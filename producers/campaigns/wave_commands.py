@@ -19,8 +19,8 @@ from dispatcher.terminal.options import config_option, json_option, print_json
 def release(campaign: str, config: str | None, as_json: bool) -> None:
     """Release a campaign's next wave now, or a halted campaign.
 
-    The next wave is sent without waiting for the reports of the one before. What happened up to now is no reason to
-    halt the campaign any more; what happens from now on is.
+    The next wave is sent without waiting for the reports of the one before. The waves up to now are no reason to halt
+    the campaign any more; the waves from then on are judged as usual.
 
     \b
     Example:

@@ -153,6 +153,9 @@ async def test_opt_outs_of_its_recipients_halt_it_and_those_of_others_do_not(con
     await put(log, np.array(mine), adds=True, source="opt-out", by=ACCOUNT, why="T", at_ms=at_ms + 3)
     [decided] = await looked(config, log, at_ms + 60_000)
     assert (decided.verdict, decided.findings[0].statistic, decided.findings[0].events) == ("halted", "opt-outs", 100)
+    async with open_session(config, log=log) as session:
+        await release_wave(session, "may", by="ann")
+    assert len(await looked(config, log, at_ms + 120_000)) == 2, "what a person released is no reason to halt again"
 
 
 async def test_opt_outs_are_read_from_the_launch_on(log: Log) -> None:
