@@ -42,6 +42,7 @@ class Lane:
         self.account = self.owner.lanes["spring"]
         self.journal: list[Any] = []
         self.written: list[int] = []
+        self.now_ms = 0
         self._append(Owned(owner="me", at_ms=0, where=""), 0.0)
         job = Job(
             campaign="may", attempt="a", account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"",
@@ -55,7 +56,7 @@ class Lane:
     def poll(self, now_s: float) -> list[Effect]:
         """All that the owner wants done now; its appends are done and read back."""
         done: list[Effect] = []
-        while effects := self.owner.poll(now_s, 0):
+        while effects := self.owner.poll(now_s, self.now_ms):
             new = [effect for effect in effects if effect not in done or isinstance(effect, Append)]
             if not new:
                 break
@@ -71,7 +72,7 @@ class Lane:
 
     def may_write(self, intent: int, now_s: float) -> bool | None:
         """What the owner says to a request that is built and connected."""
-        word = self.owner.may_write(intent, "spring", now_s, 0)
+        word = self.owner.may_write(intent, "spring", now_s, self.now_ms)
         if word:
             self.written.append(intent)
         return word
