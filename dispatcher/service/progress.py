@@ -188,6 +188,10 @@ class AccountQueue(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
     loads: tuple[Load, ...] = ()
 
+    def with_loads(self, loads: tuple[Load, ...]) -> AccountQueue:
+        """The same, with loads of campaigns that will be launched."""
+        return msgspec.structs.replace(self, loads=(*self.loads, *loads))
+
 
 def queues(views: Iterable[CampaignView], accounts: Mapping[str, Vendor]) -> dict[str, AccountQueue]:
     """What each account has to send, paused campaigns included: they keep their claim on its credit."""

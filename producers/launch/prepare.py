@@ -18,6 +18,7 @@ from dispatcher.config.file import Config
 from dispatcher.config.routes import Route
 from dispatcher.content.judge import Audience, ContentFinding
 from dispatcher.core.carriers import Carrier
+from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.core.waves.plan import Group
@@ -55,6 +56,7 @@ from producers.launch.plan import (
     weighted,
 )
 from producers.launch.route_split import Slice, batch_sizes, split_by_rules, split_route
+from producers.launch.scheduled import scheduled_loads
 from producers.launch.sending_hours import within_carriers
 from producers.launch.steps import Grouped, group_of_batches, grouped, planned_waves
 from producers.lists.columns import Choice
@@ -198,6 +200,7 @@ async def prepare(
                 if ask_balance
                 else route_split.accounts,
                 views,
+                await _scheduled(session, config, definition.campaign) if ask_balance else {},
                 start_ms,
             ),
             now_ms=now_ms(),
@@ -278,10 +281,25 @@ async def _launched_before(session: Session) -> list[CampaignView]:
         return []
 
 
+async def _scheduled(session: Session, config: Config, campaign: str) -> dict[str, tuple[Load, ...]]:
+    """What other drafts will put on the accounts when they start; nothing without a log, or while it is away."""
+    if not log_is_there(session.config.log.url):
+        return {}
+    try:
+        campaigns = await read_campaigns(await session.log())
+    except (ConfigError, LogError):
+        return {}
+    return scheduled_loads(campaigns, config.approval.above, now_ms(), but=campaign)
+
+
 def _beside_others(
-    definition: Definition, plans: Sequence[AccountPlan], views: Iterable[CampaignView], start_ms: int
+    definition: Definition,
+    plans: Sequence[AccountPlan],
+    views: Iterable[CampaignView],
+    scheduled: Mapping[str, tuple[Load, ...]],
+    start_ms: int,
 ) -> tuple[AccountPlan, ...]:
-    """The accounts' plans with the share of balance and time that other campaigns use."""
+    """The accounts' plans with the share of balance and time that other campaigns use, those that will start, too."""
     vendors, at_ms = definition.accounts, now_ms()
     waiting = queues((view for view in views if view.id != definition.campaign), vendors)
     weight, begins_ms = definition.weight or 1, max(at_ms, start_ms)
@@ -289,7 +307,7 @@ def _beside_others(
         beside_the_queue(
             plan,
             vendors[plan.account],
-            waiting.get(plan.account, AccountQueue()),
+            waiting.get(plan.account, AccountQueue()).with_loads(scheduled.get(plan.account, ())),
             load_of(definition.campaign, plan, weight, definition.urgent, definition.terms, begins_ms),
             at_ms,
         )
