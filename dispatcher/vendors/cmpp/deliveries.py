@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dispatcher.cmpp.layout import HEADER_BYTES, Layout, trimmed
+from dispatcher.cmpp.layout import HEADER_BYTES, trimmed
 from dispatcher.cmpp.long_texts import behind_header, read_part
 from dispatcher.cmpp.pdus import Deliver, ReportBody, ReportBodyWide
 from dispatcher.cmpp.reports import read_report
 from dispatcher.cmpp.texts import GB, UCS2, ReadText, read_text
-from dispatcher.core.wire_number import DOMESTIC_DIGITS
 from dispatcher.vendors.cmpp.codes import REPORT_CODES
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
-from dispatcher.vendors.reading.byte_columns import ByteColumn, column_of
 from dispatcher.vendors.reading.identifiers import CODE_CHARS_MAX, identifier
 from dispatcher.vendors.seam.exchange import ReportRow
 from dispatcher.vendors.seam.link import Unreadable
@@ -39,7 +38,6 @@ _OCTETS: Final = {"2.0": ReportBody.layout.body_bytes_min, "3.0": ReportBodyWide
 _BODIES: Final = {kind.layout.body_bytes_min: kind for kind in (ReportBody, ReportBodyWide)}
 _FIXED_BYTES: Final = HEADER_BYTES + Deliver.layout.body_bytes_min
 _CONTENT_AT: Final = HEADER_BYTES + Deliver.layout.octets_before("msg_content") + 1
-_PREFIX: Final = b"86"
 
 
 def read_delivery(
@@ -65,25 +63,19 @@ def _report(deliver: Deliver, layout: ReportLayout) -> ReportRow | Unreadable:
 def read_report_frames(
     frames: bytes, frame_bytes: int, account: str, received_ms: int, layout: ReportLayout
 ) -> list[Reports] | None:
-    """The same for reports of one length (whole DELIVERs), with no object per report; None if one has an odd number or
+    """The same for reports of one length (whole DELIVERs), with no object per report; None if one has no number, or
     several spellings of a code.
     """
-    rows = column_of(np.frombuffer(frames, np.uint8).reshape(-1, frame_bytes))
     octets = _OCTETS.get(layout, frame_bytes - _FIXED_BYTES)
-    kind = _BODIES.get(octets)
-    if kind is None or frame_bytes - _FIXED_BYTES < octets:
+    if octets not in _BODIES or frame_bytes - _FIXED_BYTES < octets:
         return None
-    body = rows.part(_CONTENT_AT, _CONTENT_AT + octets)
-    fields = {name: _field(body, kind.layout, name) for name in ("msg_id", "stat", "done_time", "dest_terminal_id")}
-    numbers = _numbers(fields["dest_terminal_id"])
-    if numbers is None:
+    ids, stats, moments, shown = zip(*_body_of(frame_bytes, octets).iter_unpack(frames), strict=True)
+    numbers = columns.numbers([trimmed(each) for each in shown])
+    spellings, code_index = columns.indexed(stats)
+    codes = [identifier(trimmed(stat)) for stat in spellings]
+    if not numbers.all() or len(set(codes)) < len(codes):
         return None
-    ids = np.ascontiguousarray(fields["msg_id"].rows).view(">u8").ravel().tolist()
-    stats, code_index = fields["stat"].distinct()
-    codes = [identifier(trimmed(stat)) for stat in stats]
-    if len(set(codes)) < len(codes):
-        return None
-    moments, time_index = fields["done_time"].distinct()
+    distinct, time_index = columns.indexed(moments)
     return columns.records(
         account,
         received_ms,
@@ -91,22 +83,17 @@ def read_report_frames(
         numbers=numbers,
         codes=(codes, code_index),
         state=REPORT_CODES.state,
-        times=np.array([forms.time_s(trimmed(moment)) for moment in moments], np.uint32)[time_index],
+        times=np.array([forms.time_s(trimmed(moment)) for moment in distinct], np.uint32)[time_index],
     )
 
 
-def _field(body: ByteColumn, layout: Layout, name: str) -> ByteColumn:
-    at = layout.octets_before(name)
-    return body.part(at, at + layout.fields[name].size)
-
-
-def _numbers(column: ByteColumn) -> NDArray[np.int64] | None:
-    """Mobiles, all of them with 86 before them or none, and NUL behind them."""
-    start = len(_PREFIX) if column.low[: len(_PREFIX)].tobytes() == _PREFIX else 0
-    end = start + DOMESTIC_DIGITS
-    if column.high[end] or not column.part(0, start).is_same():
-        return None
-    return column.part(start, end).numbers()
+@lru_cache(maxsize=64)
+def _body_of(frame_bytes: int, octets: int) -> struct.Struct:
+    """Of a DELIVER with a report of so many octets: its Msg_Id, Stat, Done_time and Dest_terminal_Id."""
+    size = {name: field.size for name, field in _BODIES[octets].layout.fields.items()}
+    wanted = "Q{stat}s{submit_time}x{done_time}s{dest_terminal_id}s".format(**size)
+    before = f">{_CONTENT_AT}x{wanted}"
+    return struct.Struct(f"{before}{frame_bytes - struct.calcsize(before)}x")
 
 
 def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:
