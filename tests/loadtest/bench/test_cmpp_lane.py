@@ -8,8 +8,9 @@ from tests.waiting import patience
 
 async def test_every_message_of_the_lane_is_sent_reported_and_joined() -> None:
     async with patience():
-        found = await bench._whole_lane(300)
-    assert found["value"] > 0
+        rate, cpu = await bench._whole_lane(300, 16)
+    assert (rate["unit"], cpu["unit"]) == ("messages/s", "us/message")
+    assert min(rate["value"], cpu["value"]) > 0
 
 
 async def test_what_is_paced_is_judged_at_the_gateway() -> None:
