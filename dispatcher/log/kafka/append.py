@@ -258,13 +258,17 @@ class Appender:
 
 
 def _drop_batches(producer: AIOKafkaProducer) -> None:
-    """End what waits in the client. Left alone, aiokafka logs an error for each batch that it had tried before."""
+    """End what waits in the client. Left alone, aiokafka logs an error for each batch that it had tried before, and for
+    each future that nobody waits for any more.
+    """
     accumulator = producer._message_accumulator
-    waiting = [batch for batches in accumulator._batches.values() for batch in batches]
-    accumulator._pending_batches.update(waiting)  # it removes them from there when they end
+    accumulator._pending_batches.update(batch for batches in accumulator._batches.values() for batch in batches)
+    dropped = list(accumulator._pending_batches)  # from where it removes them when they end
     accumulator.fail_all(kafka.ProducerClosed())
-    for batch in waiting:
-        batch._drain_waiter.exception()  # nobody else asks for it
+    for batch in dropped:
+        for future in (batch.future, batch._drain_waiter):
+            if future.done() and not future.cancelled():
+                future.exception()
 
 
 def _verdict(error: BaseException, bootstrap: str) -> LogError:
