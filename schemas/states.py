@@ -33,9 +33,10 @@ BY_FILE: Final = "suppressed"
 EXCLUDED: Final = "in an excluded list"
 IN_CAMPAIGN: Final = "in campaign "
 ON_LIST: Final = "on the suppression list"
+FREQUENCY_CAP: Final = "frequency cap"
 """Why a row is set aside, in the reasons of a Rejects record: its number is that of an earlier row, in a suppression
-file or an excluded list of the launch, in another campaign (its id follows), or on the suppression list. Other reasons
-are faults of the number or the values."""
+file or an excluded list of the launch, in another campaign (its id follows), on the suppression list, or texted as
+often as the cap of its class allows. Other reasons are faults of the number or the values."""
 
 BY_FILES: Final = (BY_FILE, EXCLUDED)
 """The reasons that files of the launch decide: the same launch sets the same rows aside for them."""
@@ -51,7 +52,7 @@ def rejected_state(reason: str) -> str:
     """The term of the equation for a row that was set aside for this reason."""
     if reason == DUPLICATE:
         return "duplicate"
-    not_texted = reason in (*BY_FILES, ON_LIST) or reason.startswith(IN_CAMPAIGN)
+    not_texted = reason in (*BY_FILES, ON_LIST, FREQUENCY_CAP) or reason.startswith(IN_CAMPAIGN)
     return "suppressed" if not_texted else "invalid"
 
 

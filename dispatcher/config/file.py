@@ -31,6 +31,7 @@ from dispatcher.config.places import (
     table_of,
 )
 from dispatcher.config.routes import Route, read_routes
+from dispatcher.core.caps import Cap, CapBroken, cap_of
 from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.core.schedule.hours import Hours, HoursBroken, hours_of
@@ -143,6 +144,22 @@ class HoursConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
 
+class CapsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often the campaigns of each class may text one number, as "2 per 7 d"; "": as often as they like."""
+
+    marketing: str = ""
+    notice: str = ""
+    code: str = ""
+
+    def of(self, campaign_class: CampaignClass) -> Cap | None:
+        """The cap of a class. Raises ConfigError."""
+        text: str = getattr(self, campaign_class)
+        try:
+            return cap_of(text) if text else None
+        except CapBroken as error:
+            raise ConfigError(f"[caps] {campaign_class}: {error}.") from error
+
+
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
 
@@ -167,6 +184,7 @@ class Config(Places, frozen=True, kw_only=True):
     suppression: SuppressionConfig = SuppressionConfig()
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
     hours: HoursConfig = HoursConfig()
+    caps: CapsConfig = CapsConfig()
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     def http_account(self, name: str) -> HttpVendor:
@@ -216,8 +234,11 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         if missing is not None:
             unset[name] = str(missing)
     inbound = section(table, "inbound", InboundConfig, path)
+    caps = section(table, "caps", CapsConfig, path)
     try:
         _ = inbound.opt_outs
+        for campaign_class in get_args(CampaignClass):
+            caps.of(campaign_class)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     hours = section(table, "hours", HoursConfig, path)
@@ -233,6 +254,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         suppression=section(table, "suppression", SuppressionConfig, path),
         routes=read_routes(table.get("routes", {}), path, accounts),
         hours=hours,
+        caps=caps,
         unset_tables=unset_tables,
     )
 

@@ -29,6 +29,7 @@ SECTIONS: Final = (
     "inbound",
     "suppression",
     "hours",
+    "caps",
     "lanes",
     "approval",
     "display",

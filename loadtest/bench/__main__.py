@@ -18,6 +18,7 @@ NAMES: Final = {
     "log": "log",
     "launch": "launching.launch",
     "suppressed": "launching.suppressed",
+    "capped": "launching.capped",
     "personal": "launching.personal",
     "post": "sending.post",
     "submit": "sending.submit",

@@ -22,7 +22,7 @@ from dispatcher.core.campaigns import Campaign
 from dispatcher.core.money.budget import shares
 from dispatcher.core.numbers import encode as wire
 from dispatcher.core.schedule.hours import both, recorded, to_record
-from dispatcher.errors import LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
+from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogTimeout, LogUnavailable, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
@@ -96,7 +96,12 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
     if prepared.suppression.snapshot_due:
         with contextlib.suppress(LogError):  # it only shortens reading the list; the next launch repeats it
             await snapshot_if_due(log)
-    return _result(prepared, already=False) if first.attempt == attempt else _already(prepared, first)
+    if first.attempt != attempt:
+        return _already(prepared, first)
+    if prepared.frequency is not None:
+        with contextlib.suppress(DispatcherError):  # the next launch reads it from the log
+            await prepared.frequency.keep(attempt, prepared.intake.separated.recipients)
+    return _result(prepared, already=False)
 
 
 async def already_launched(prepared: PreparedLaunch, log: Log) -> LaunchResult | None:

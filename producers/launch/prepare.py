@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.caps.recently_texted import RecentlyTexted, folder_beside
 from dispatcher.carriers.lookup import NO_OVERRIDES, Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
@@ -39,6 +40,7 @@ from producers.launch.by_delivery import route_now
 from producers.launch.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
 from producers.launch.costs import with_costs
 from producers.launch.definition import Definition, define
+from producers.launch.frequency import FrequencyCap
 from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
 from producers.launch.plan import (
@@ -64,7 +66,7 @@ from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
 from producers.segments.campaign_parts import CampaignPart
 from producers.segments.excluded import excluded, follow_ups_of
-from schemas.states import ON_LIST
+from schemas.states import FREQUENCY_CAP, ON_LIST
 
 _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "left_at_closing", "short_by")
 
@@ -113,6 +115,7 @@ class PreparedLaunch(msgspec.Struct):
     suppression: SuppressionList
     overrides: Overrides
     route: Route | None
+    frequency: FrequencyCap | None
     definition: Definition
     plan: Plan
     intake: Intake
@@ -177,6 +180,8 @@ async def prepare(
     if draft is not None:
         intake.before = draft.set_aside
     try:
+        frequency = None if is_launched or test_of else _frequency(config, definition)
+        capped = [] if frequency is None else await _without_capped(session, frequency, intake)
         route_split = await asyncio.to_thread(_route_split, definition, intake, overrides, route)
         carriers = count_carriers(route_split.carriers)
         terms = definition.terms if test_of else within_carriers(definition.terms, config.hours, carriers)
@@ -212,6 +217,7 @@ async def prepare(
                 *unlearnt,
                 *preferred,
                 *equal.notes,
+                *capped,
                 *intake.notes,
                 *send_hours(definition.accounts),
                 *(definition.frames.notes() if definition.frames is not None else ()),
@@ -230,7 +236,8 @@ async def prepare(
         intake.spool.close()
         raise
     return PreparedLaunch(
-        *(config, excluded_parts, suppression, overrides, route, definition, plan, intake, route_split, fingerprint),
+        *(config, excluded_parts, suppression, overrides, route, frequency),
+        *(definition, plan, intake, route_split, fingerprint),
         draft=draft,
         test_of=test_of,
     )
@@ -269,6 +276,29 @@ def _by_carrier(definition: Definition, route_split: RouteSplit) -> dict[str, di
         for carrier in Carrier
         if any(counts[carrier])
     }
+
+
+def _frequency(config: Config, definition: Definition) -> FrequencyCap | None:
+    """The cap of the campaign's class, if there is one."""
+    cap = config.caps.of(definition.terms.campaign_class)
+    if cap is None:
+        return None
+    folder = folder_beside(config.store.url.partition(":")[2])
+    return FrequencyCap(cap, definition.terms.campaign_class, definition.follows, RecentlyTexted(folder))
+
+
+async def _without_capped(session: Session, frequency: FrequencyCap, intake: Intake) -> list[str]:
+    """Set aside who is over the cap; returns notes. A log that is away does not stop a plan: a launch judges again."""
+    try:
+        over = await frequency.over(await session.log(), intake.separated.recipients)
+    except ConfigError:  # no log yet: nothing was launched
+        return frequency.notes()
+    except LogError as error:
+        return [f"the frequency cap is not in this plan: {error}; a launch will judge it"]
+    if len(over):
+        intake.separated = await asyncio.to_thread(intake.separated.without, FREQUENCY_CAP, over)
+        intake.counts = count(intake.counts.rows, intake.separated, intake.counts.invalid_reasons)
+    return frequency.notes()
 
 
 async def _launched_before(session: Session) -> list[CampaignView]:
@@ -337,6 +367,7 @@ async def judged_again(prepared: PreparedLaunch, log: Log) -> None:
         prepared.excluded_parts = await _excluded_parts(session, prepared.definition)
         set_aside |= await excluded(session, prepared.excluded_parts)
     await _set_aside(prepared, set_aside)
+    await _capped_again(prepared, log)
 
 
 async def overtaken(prepared: PreparedLaunch, log: Log) -> bool:
@@ -344,13 +375,22 @@ async def overtaken(prepared: PreparedLaunch, log: Log) -> bool:
 
     Raises what `judged_again` raises.
     """
+    found = await _capped_again(prepared, log)
     if prepared.definition.follows is None:
-        return False
+        return found
     async with open_session(prepared.config, log=log) as session:
         parts = await _excluded_parts(session, prepared.definition)
         news = [part for part in parts if part not in prepared.excluded_parts]
         prepared.excluded_parts = parts
-        return await _set_aside(prepared, await excluded(session, news))
+        return await _set_aside(prepared, await excluded(session, news)) or found
+
+
+async def _capped_again(prepared: PreparedLaunch, log: Log) -> bool:
+    """Set aside who came over the cap by launches since it was last asked; returns whether there is one."""
+    if prepared.frequency is None:
+        return False
+    over = await prepared.frequency.over(log, prepared.intake.separated.recipients)
+    return await _set_aside(prepared, {FREQUENCY_CAP: over})
 
 
 async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers]) -> bool:

@@ -23,9 +23,9 @@ from producers.lists.dedupe import Rows, Separated
 from producers.lists.lines import Lines
 from producers.lists.normalise import Block
 from schemas.records import Rejects
-from schemas.states import BY_FILE, DUPLICATE, EXCLUDED, ON_LIST
+from schemas.states import BY_FILE, DUPLICATE, EXCLUDED, FREQUENCY_CAP, ON_LIST
 
-_CODES: Final = (*REASONS, DUPLICATE, BY_FILE, EXCLUDED, ON_LIST)
+_CODES: Final = (*REASONS, DUPLICATE, BY_FILE, EXCLUDED, ON_LIST, FREQUENCY_CAP)
 _DUPLICATE: Final = len(REASONS)
 
 REASONS_MAX: Final = 250

@@ -1,0 +1,104 @@
+"""Frequency caps: how many campaigns of a class may text one number within some days. Pure.
+
+Days are those of Asia/Shanghai; "2 per 7 d" means two on any seven days in a row. A launched campaign counts for each
+of its recipients on the day of its launch, whatever becomes of it. Tests do not count. A follow-up has only recipients
+of the campaign that it follows, so of these two the later counts only when the earlier is out of the window; and a
+follow-up is not limited by what it follows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from schemas.records import CampaignClass, Follows, Launched
+
+if TYPE_CHECKING:  # the configuration imports this file
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dispatcher.core.campaigns import Campaigns
+
+DAYS_MAX: Final = 90
+COUNT_MAX: Final = 1_000
+_DAY_MS: Final = 86_400_000
+_ZONE_MS: Final = 8 * 3_600_000
+_FORM: Final = re.compile(r"\s*(\d{1,4})\s+per\s+(\d{1,4})\s*(?:d|days?)\s*")
+
+
+class CapBroken(ValueError):
+    """The text is not a cap."""
+
+
+class Cap(msgspec.Struct, frozen=True):
+    """At most `count` campaigns on any `days` days in a row."""
+
+    count: int
+    days: int
+
+    def __str__(self) -> str:
+        return f"{self.count} per {self.days} d"
+
+
+def cap_of(text: str) -> Cap:
+    """The cap that is written so. Raises CapBroken."""
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise CapBroken(f'"{text}" is not a cap. Write it like this: "2 per 7 d"')
+    cap = Cap(int(found[1]), int(found[2]))
+    if not 1 <= cap.count <= COUNT_MAX or not 1 <= cap.days <= DAYS_MAX:
+        raise CapBroken(f'"{text}": a cap is 1 to {COUNT_MAX:,} campaigns per 1 to {DAYS_MAX} days')
+    return cap
+
+
+def day_of(at_ms: int) -> int:
+    """The day in Asia/Shanghai, counted from 1970-01-01."""
+    return (at_ms + _ZONE_MS) // _DAY_MS
+
+
+def starts_ms(day: int) -> int:
+    """When that day begins."""
+    return day * _DAY_MS - _ZONE_MS
+
+
+def counted(
+    campaigns: Campaigns, campaign_class: CampaignClass, cap: Cap, today: int, follows: Follows | None = None
+) -> dict[str, Launched]:
+    """The launches that count today, by attempt: for a launch of this class, which may follow another campaign."""
+    recent = {
+        launched.campaign: launched
+        for each in campaigns.by_id.values()
+        if (launched := each.launched) is not None
+        and (launched.campaign_class or "marketing") == campaign_class
+        and not launched.test_of
+        and day_of(launched.at_ms) > today - cap.days
+    }
+    followed = _chain(campaigns, follows)
+    return {
+        launched.attempt: launched
+        for launched in recent.values()
+        if launched.campaign not in followed and not any(each in recent for each in _chain(campaigns, launched.follows))
+    }
+
+
+def _chain(campaigns: Campaigns, follows: Follows | None) -> set[str]:
+    """The campaign that is followed, the one that this one follows, and so on."""
+    found: set[str] = set()
+    while follows is not None and follows.campaign not in found:
+        found.add(follows.campaign)
+        launched = campaigns.launched(follows.campaign)
+        follows = None if launched is None else launched.follows
+    return found
+
+
+def free_days(cap: Cap, days: NDArray[np.int64], texted: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """For numbers over the cap: the first day on which each may be texted again.
+
+    `texted[i, j]` campaigns texted number i on day `days[j]`; the days ascend.
+    """
+    since = texted[:, ::-1].astype("int64").cumsum(axis=1)[:, ::-1]  # on this day or a later one
+    last = (since >= cap.count).sum(axis=1) - 1  # when this day is out of the window, fewer than `count` are left
+    free: NDArray[np.int64] = days[last] + cap.days
+    return free

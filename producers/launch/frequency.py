@@ -1,0 +1,71 @@
+"""The frequency cap of a launch: finds recipients whom recent campaigns of its class have texted as often as allowed.
+
+The log says which launches count (dispatcher/core/caps.py); whom they texted is in dispatcher/caps. Memory: 8 bytes a
+recipient while they are judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+
+from dispatcher.caps.number_set import NumberSet, at_least
+from dispatcher.caps.recently_texted import RecentlyTexted
+from dispatcher.clock import now_ms
+from dispatcher.core.caps import Cap, counted, day_of
+from dispatcher.core.numbers import Numbers
+from dispatcher.core.suppression import ascending_once, keys
+from dispatcher.log.campaigns_feed import read_campaigns
+from dispatcher.log.port import Log
+from producers.lists.dedupe import Rows
+from schemas.records import CampaignClass, Follows
+
+_NOBODY = np.empty(0, np.int64)
+
+
+class FrequencyCap:
+    """The cap of a launch, and the launches that counted when it was last asked. `lost`: those that cannot count."""
+
+    def __init__(
+        self, cap: Cap, campaign_class: CampaignClass, follows: Follows | None, texted: RecentlyTexted
+    ) -> None:
+        self.cap = cap
+        self.campaign_class = campaign_class
+        self.lost: dict[str, str] = {}
+        self._follows = follows
+        self._texted = texted
+        self._counted: frozenset[str] | None = None
+
+    async def over(self, log: Log, recipients: Rows) -> Numbers:
+        """The numbers (ascending) over the cap; empty if the same launches count as when this was last asked.
+
+        Raises LogError, DispatcherError.
+        """
+        campaigns = await read_campaigns(log)
+        launches = counted(campaigns, self.campaign_class, self.cap, day_of(now_ms()), self._follows)
+        if frozenset(launches) == self._counted:
+            return _NOBODY
+        found = await self._texted.of(log, launches)
+        self.lost |= found.lost
+        over = await asyncio.to_thread(self._over, list(found.sets.values()), recipients)
+        self._counted = frozenset(launches)
+        return over
+
+    async def keep(self, attempt: str, recipients: Rows) -> None:
+        """Keep whom a launch texts: otherwise the next one reads them from the log. Raises DispatcherError."""
+        await asyncio.to_thread(lambda: self._texted.keep(attempt, recipients.numbers(0, len(recipients))))
+
+    def notes(self) -> list[str]:
+        """What the plan says of the cap."""
+        what = f"a number gets at most {self.cap.count} {self.campaign_class} campaigns per {self.cap.days} days"
+        return [f"frequency cap: {what} ([caps])"] + [
+            f"frequency cap: {campaign} cannot be counted: {why}" for campaign, why in self.lost.items()
+        ]
+
+    def _over(self, sets: Sequence[NumberSet], recipients: Rows) -> Numbers:
+        if len(sets) < self.cap.count:
+            return _NOBODY
+        numbers = ascending_once(keys(recipients.numbers(0, len(recipients))))
+        return numbers[at_least(self.cap.count, sets, numbers)]

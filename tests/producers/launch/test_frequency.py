@@ -1,0 +1,262 @@
+"""Frequency caps at the launch: who is over, what counts and what does not, and that it counts once."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from dispatcher.caps.recently_texted import RecentlyTexted
+from dispatcher.config.file import CapsConfig, Config, parse
+from dispatcher.core.caps import starts_ms
+from dispatcher.errors import ConfigError, DispatcherError, InputError
+from dispatcher.log.port import Log
+from dispatcher.service.campaigns import show_campaign
+from dispatcher.service.follow_ups import FollowUpRequest
+from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.lookup import look_up
+from dispatcher.service.results import write_results
+from dispatcher.service.session import Session, open_session
+from dispatcher.suppression.list import put
+from producers.launch import commit, frequency
+from producers.launch.api import launch, plan_launch
+from producers.launch.commit import LaunchResult
+from producers.launch.prepare import prepare
+from producers.segments.follow_up import follow_up
+from schemas.records import Effect
+from tests.producers.launch import launched as on_log
+from tests.producers.segments.answered import answered
+from tests.service.place import ACCOUNT, configured
+
+N = 13_800_138_000
+ABROAD = "+44 7700 900123"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return replace(configured(tmp_path), caps=CapsConfig(marketing="2 per 7 d"))
+
+
+def files(config: Config) -> dict[str, bytes]:
+    folder = Path(f"{config.store.url.partition(':')[2]}-caps")
+    return {path.name: path.read_bytes() for path in folder.glob("*")} if folder.exists() else {}
+
+
+def forget(config: Config) -> None:
+    shutil.rmtree(f"{config.store.url.partition(':')[2]}-caps")
+
+
+def damage(config: Config) -> None:
+    for name, content in files(config).items():
+        Path(f"{config.store.url.partition(':')[2]}-caps", name).write_bytes(content[:-3])
+
+
+async def text(session: Session, campaign: str, *people: Any, **wanted: Any) -> LaunchResult:
+    numbers = [N + person if isinstance(person, int) else person for person in people]
+    return await launch(
+        session, LaunchRequest(numbers=numbers, text=f"【Shop】{campaign}", route=[ACCOUNT], id=campaign, **wanted)
+    )
+
+
+async def suppressed(session: Session, *, adds: bool) -> None:
+    await put(await session.log(create=True), np.array([N]), adds=adds, source="person", by="ann", why="", at_ms=1)
+
+
+async def texted(log: Log, campaign: str) -> list[int]:
+    found = await on_log.recipients(log, await on_log.launched(log, campaign))
+    return [int(number) - N for number in found.get(ACCOUNT, [])]
+
+
+async def test_who_is_over_the_cap_is_set_aside_with_the_reason_everywhere(config: Config, tmp_path: Path):
+    async with open_session(config) as session:
+        await text(session, "may", 0, 1)
+        await text(session, "june", 1, 2)
+        plan = await plan_launch(session, LaunchRequest(numbers=[N + 1, N + 2, N + 3], text="x", route=[ACCOUNT]))
+        assert (plan.recipients, plan.suppressed_reasons) == (2, {"frequency cap": 1})
+        assert any("at most 2 marketing campaigns per 7 days" in note for note in plan.notes)
+        result = await text(session, "july", 1, 2, 3)
+        assert result.suppressed_reasons == {"frequency cap": 1}
+        assert await texted(await session.log(), "july") == [2, 3]
+        shown = await show_campaign(session, "july")
+        assert (shown.counts.suppressed, shown.counts.queued, shown.adds_up) == (1, 2, True)
+        assert shown.suppressed_reasons == {"frequency cap": 1}
+        [aside] = (await look_up(session, str(N + 1))).set_aside
+        assert (aside.campaign, aside.reason) == ("july", "frequency cap")
+        with (tmp_path / "out.csv").open("wb") as out:
+            write_results(config, shown, out, "csv", states=["suppressed"], language="zh")
+    [row] = csv.DictReader((tmp_path / "out.csv").read_text("utf-8-sig").splitlines())
+    assert (row["状态"], row["说明"], row["原值"]) == ("已屏蔽", "已达发送频次上限", str(N + 1))
+
+
+async def test_when_all_are_over_nothing_is_launched(config: Config):
+    async with open_session(config) as session:
+        await text(session, "may", 0)
+        await text(session, "june", 0)
+        with pytest.raises(InputError, match="all 1 numbers are suppressed"):
+            await text(session, "july", 0)
+
+
+async def test_rows_that_were_set_aside_do_not_count(config: Config):
+    async with open_session(config) as session:
+        await suppressed(session, adds=True)
+        await text(session, "may", 0, 1, "x", exclude=[[N + 2]])
+        await text(session, "june", 0, 1, 2, exclude=[[N + 2]])
+        await suppressed(session, adds=False)
+        result = await text(session, "july", 0, 1, 2)
+        assert await texted(await session.log(), "july") == [0, 2]
+        assert result.suppressed_reasons == {"frequency cap": 1}
+
+
+async def test_classes_count_apart(config: Config):
+    async with open_session(config) as session:
+        for campaign in ("may", "june"):
+            await text(session, campaign, 0)
+        assert (await text(session, "notice", 0, campaign_class="notice")).recipients == 1
+        with pytest.raises(InputError):
+            await text(session, "july", 0)
+
+
+async def test_after_the_days_a_number_is_free(config: Config, monkeypatch: pytest.MonkeyPatch):
+    async with open_session(config) as session:
+        for day, campaign, recipients in ((100, "a", 1), (103, "b", 1), (106, "c", 0), (107, "d", 1), (109, "e", 0)):
+            monkeypatch.setattr(frequency, "now_ms", lambda day=day: starts_ms(day) + 1)
+            monkeypatch.setattr(commit, "now_ms", lambda day=day: starts_ms(day) + 1)
+            result = await text(session, campaign, 0, 1) if recipients else await text(session, campaign, 0, 1, 2)
+            assert result.recipients == (2 if recipients else 1), campaign
+
+
+async def test_the_same_launch_repeated_counts_once_and_is_the_same(config: Config):
+    async with open_session(config) as session:
+        for _ in range(3):
+            assert (await text(session, "may", 0)).recipients == 1
+        assert (await text(session, "june", 0)).recipients == 1
+        assert (await text(session, "may", 0)).already_launched
+        assert (await text(session, "june", 0)).already_launched
+        with pytest.raises(InputError):
+            await text(session, "july", 0)
+
+
+async def test_what_is_made_again_from_the_log_is_the_same(config: Config):
+    async with open_session(config) as session:
+        await text(session, "may", 0, 1, 0, "x")
+        await text(session, "june", *range(1, 9))
+        before = files(config)
+        assert len(before) == 2
+        forget(config)
+        result = await text(session, "july", 0, 1)
+        assert await texted(await session.log(), "july") == [0]
+        assert result.suppressed_reasons == {"frequency cap": 1}
+        after = files(config)
+        assert {name: after[name] for name in before} == before
+
+
+async def test_a_crash_between_the_commit_and_the_file_counts_the_launch_all_the_same(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    def dies(*_: Any) -> None:
+        raise DispatcherError("the disk is full")
+
+    async with open_session(config) as session:
+        with monkeypatch.context() as crash:
+            crash.setattr(RecentlyTexted, "keep", dies)
+            await text(session, "may", 0)
+        assert files(config) == {}
+        await text(session, "june", 0)
+        with pytest.raises(InputError):
+            await text(session, "july", 0)
+        assert len(files(config)) == 2
+
+
+async def test_a_broken_file_is_made_again(config: Config):
+    async with open_session(config) as session:
+        await text(session, "may", 0)
+        await text(session, "june", 0)
+        damage(config)
+        with pytest.raises(InputError):
+            await text(session, "july", 0)
+
+
+async def test_an_attempt_that_was_not_launched_does_not_count(config: Config, monkeypatch: pytest.MonkeyPatch):
+    async def dies(*_: Any) -> bool:
+        raise DispatcherError("killed")
+
+    async with open_session(config) as session:
+        with monkeypatch.context() as crash:
+            crash.setattr(commit, "overtaken", dies)
+            with pytest.raises(DispatcherError, match="killed"):
+                await text(session, "may", 0)
+        for campaign in ("may", "june"):
+            assert (await text(session, campaign, 0)).recipients == 1
+
+
+async def test_two_launches_at_once_do_not_exceed_the_cap(config: Config, monkeypatch: pytest.MonkeyPatch):
+    config = replace(config, caps=CapsConfig(marketing="1 per 7 d"))
+    append_jobs = commit._append_jobs
+    async with open_session(config) as session, open_session(config) as other:
+
+        async def slow(*args: Any) -> Any:
+            monkeypatch.setattr(commit, "_append_jobs", append_jobs)
+            await text(other, "fast", 0, 1)
+            return await append_jobs(*args)
+
+        monkeypatch.setattr(commit, "_append_jobs", slow)
+        result = await text(session, "slow", 0, 2)
+        log = await session.log()
+        assert (await texted(log, "fast"), await texted(log, "slow")) == ([0, 1], [2])
+        assert result.suppressed_reasons == {"frequency cap": 1}
+
+
+async def test_a_launch_that_was_committed_while_the_plan_waited_counts(config: Config):
+    config = replace(config, caps=CapsConfig(marketing="1 per 7 d"))
+    async with open_session(config) as session:
+        request = LaunchRequest(numbers=[N, N + 1], text="x", route=[ACCOUNT], id="june")
+        prepared = await prepare(session, request, ask_balance=False)
+        assert prepared.plan.recipients == 2
+        await text(session, "may", 0)
+        result = await commit.commit(prepared, await session.log())
+        prepared.close()
+        assert (result.recipients, result.suppressed_reasons) == (1, {"frequency cap": 1})
+
+
+async def test_a_follow_up_is_not_limited_by_what_it_follows_and_counts_with_it(config: Config):
+    config = replace(config, caps=CapsConfig(marketing="1 per 7 d"))
+    async with open_session(config) as session:
+        await text(session, "may", 0, 1)
+        log = await session.log()
+        await answered(log, "may", Effect.FAILED, 0, 1, "107")
+        assert (await follow_up(session, FollowUpRequest(campaign="may", to=["failed"]))).recipients == 1
+        with pytest.raises(InputError):
+            await text(session, "june", 0)
+
+
+async def test_numbers_abroad_count_too(tmp_path: Path):
+    cosms = {"vendor": "cosms", "url": "http://127.0.0.1:9", "corp_id": "1", "login_name": "demo", "password": "x"}
+    table = {
+        "log": {"url": f"sqlite:{tmp_path}/log.db"},
+        "store": {"url": f"sqlite:{tmp_path}/results.db"},
+        "account": {ACCOUNT: cosms | {"international": True}},
+        "caps": {"marketing": "1 per 7 d"},
+    }
+    async with open_session(parse(table, "test")) as session:
+        await text(session, "may", ABROAD)
+        result = await text(session, "june", ABROAD.replace("+", "00"), 1)
+        assert (result.recipients, result.suppressed_reasons) == (1, {"frequency cap": 1})
+
+
+async def test_without_a_cap_nothing_is_kept(tmp_path: Path):
+    config = configured(tmp_path)
+    async with open_session(config) as session:
+        await asyncio.gather(text(session, "may", 0), text(session, "june", 0))
+    assert files(config) == {}
+
+
+@pytest.mark.parametrize("caps", [{"marketing": "often"}, {"marketing": 2}, {"sale": "2 per 7 d"}])
+def test_a_cap_that_is_none_is_a_mistake_of_the_configuration(caps: dict[str, Any]):
+    with pytest.raises(ConfigError, match=r"\[caps\]"):
+        parse({"caps": caps}, "test")
