@@ -215,6 +215,14 @@ QUESTIONS: Final = {
         with_draft,
         (Question("producers/campaigns/draft_commands.py:approve#0", "Approve may?", "y", "n"),),
     ),
+    "follow-up": Dialogue(
+        ("campaign", "follow-up", "may", "--to", "unknown"),
+        with_unknown,
+        (
+            Question("producers/segments/follow_up_command.py:follow_up_command#0", "May they get it twice?", "y", "n"),
+            Question("producers/launch/command.py:_agreed#1", "Launch may.follow-1 to 3 recipients?", "y", "n"),
+        ),
+    ),
     "unknown resolve": Dialogue(
         ("unknown", "resolve", "may", "--as", ResolvedAs.RESEND.value),
         with_unknown,
