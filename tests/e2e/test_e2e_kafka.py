@@ -8,6 +8,7 @@ from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
 from tests.e2e.contract_inbound import InboundContract
 from tests.e2e.contract_vendor import VendorContract
+from tests.e2e.contract_week import WeekContract
 
 
 class OnKafka:
@@ -30,3 +31,7 @@ class TestVendorOnKafka(OnKafka, VendorContract):
 
 class TestInboundOnKafka(OnKafka, InboundContract):
     """Messages from phones, and who opts out."""
+
+
+class TestWeekOnKafka(OnKafka, WeekContract):
+    """A week of a team."""

@@ -10,6 +10,7 @@ from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
 from tests.e2e.contract_inbound import InboundContract
 from tests.e2e.contract_vendor import VendorContract
+from tests.e2e.contract_week import WeekContract
 
 
 class OnSqlite:
@@ -32,3 +33,7 @@ class TestVendorOnSqlite(OnSqlite, VendorContract):
 
 class TestInboundOnSqlite(OnSqlite, InboundContract):
     """Messages from phones, and who opts out."""
+
+
+class TestWeekOnSqlite(OnSqlite, WeekContract):
+    """A week of a team."""
