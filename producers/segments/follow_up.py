@@ -77,6 +77,11 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
         raise UserError(
             f"{request.campaign} is a multimedia message, which a follow-up cannot upload again. Launch it."
         )
+    if len(launched.texts) > 1 and request.text is None:
+        raise UserError(
+            f"{request.campaign} compared {len(launched.texts)} texts, and its recipients had different ones. Say "
+            "which text the follow-up has: --text."
+        )
     await check_up_to_date(session)
     if State.CANCELLED in states:
         await _check_left(session, followed)

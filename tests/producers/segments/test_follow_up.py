@@ -190,6 +190,16 @@ async def test_who_got_the_text_is_never_followed_up(config: Config, word: str):
             await follow_up(session, wanted(word))
 
 
+async def test_a_campaign_that_compared_texts_is_followed_up_with_a_text_that_is_named(config: Config):
+    async with open_session(config) as session:
+        people = list(range(N, N + 40))
+        log = await may(session, numbers=people, more_texts=["【Shop】hello"], waves="50 %, rest")
+        with pytest.raises(UserError, match="compared 2 texts"):
+            await follow_up(session, wanted("failed"))
+        await follow_up(session, wanted("failed", text="【Shop】hello again"))
+        assert (await on_log.launched(log, "may.follow-1")).text == "【Shop】hello again"
+
+
 async def test_mistakes_are_one_sentence(config: Config):
     async with open_session(config) as session:
         await may(session)
