@@ -1,6 +1,7 @@
 """Reads the suppression list again and again, for all lanes of this process (dispatcher/core/lane/suppressed.py).
 
-It reads twice a second, so an opt-out counts for chunks that are announced from then on. When it cannot read, it tries
+It reads twice a second, so an opt-out counts for chunks that are announced from then on; more seldom where the list is
+so long that taking in a change would cost more than a tenth of the time. When it cannot read, it tries
 again for ever; after a minute without a reading the lanes announce nothing (AGE_MAX_S) and say why.
 """
 
@@ -19,6 +20,10 @@ from dispatcher.loggers import get_logger
 from dispatcher.suppression.list import SuppressionList
 
 EVERY_S: Final = 0.5
+PAUSE: Final = 10
+"""The pause after a reading is at least this many times as long as it took, and at most LONGEST_S."""
+
+LONGEST_S: Final = 15.0
 AGAIN: Final = Backoff(1.0, 10.0)
 
 Listener = Callable[[], None]
@@ -42,13 +47,16 @@ class SuppressionFeed:
     async def run(self) -> None:
         """Read for ever."""
         while True:
+            began_s = time.monotonic()
             try:
                 await self._read()
             except DispatcherError as error:
                 self._failures += 1
                 get_logger("lanes").error("the suppression list was not read", error=str(error))
                 self._list = None  # which changes it took before it failed is not known
-            await asyncio.sleep(AGAIN.pause_s(self._failures) if self._failures else EVERY_S)
+            took_s = time.monotonic() - began_s
+            pause_s = min(max(EVERY_S, PAUSE * took_s), LONGEST_S)
+            await asyncio.sleep(AGAIN.pause_s(self._failures) if self._failures else pause_s)
 
     async def _read(self) -> None:
         """Read what the log has now. Raises LogError, LogDamaged and LogNewer."""

@@ -8,7 +8,7 @@ import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
 from consumers.lanes import left_marks
-from dispatcher.core.lane import next_sends, suppressed
+from dispatcher.core.lane import next_sends
 from dispatcher.core.lane.answers import consequences
 from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.lane.state import Change, LaneState
@@ -17,7 +17,6 @@ from dispatcher.core.lane.work import Piece
 from dispatcher.core.ranges import total
 from dispatcher.store import campaign_view
 from schemas.records import Intent, Run, Slice
-from tests.simulation.links import process as link_process
 
 
 def who_is_left_out_is_sent_to_all_the_same(patch: MonkeyPatch) -> None:
@@ -65,10 +64,6 @@ def the_list_is_read_only_once(patch: MonkeyPatch) -> None:
     patch.setattr(Suppressed, "read", read)
 
 
-def a_list_that_cannot_be_read_holds_nobody_back(patch: MonkeyPatch) -> None:
-    patch.setattr(suppressed, "AGE_MAX_S", float("inf"))
-
-
 def who_is_sent_to_again_is_not_judged_again(patch: MonkeyPatch) -> None:
     original = NextSends._leaving_out
 
@@ -100,11 +95,12 @@ def who_is_suppressed_counts_as_queued(patch: MonkeyPatch) -> None:
 
 
 def what_marks_say_is_about_the_place_in_the_request(patch: MonkeyPatch) -> None:
-    _runs_of(patch, left_marks)
+    original = left_marks.runs_of
 
+    def runs_of(answer: Any, first: int = 0, *, places: Any = ()) -> tuple[Run, ...]:
+        return original(answer, first)
 
-def a_late_answer_is_about_the_place_in_the_request(patch: MonkeyPatch) -> None:
-    _runs_of(patch, link_process)
+    patch.setattr(left_marks, "runs_of", runs_of)
 
 
 OPT_OUT_MUTANTS: Final = (
@@ -117,12 +113,3 @@ OPT_OUT_MUTANTS: Final = (
     a_chunk_without_a_request_takes_a_turn,
 )
 LINK_OPT_OUT_MUTANTS: Final = (what_marks_say_is_about_the_place_in_the_request,)
-
-
-def _runs_of(patch: MonkeyPatch, module: Any) -> None:
-    original = left_marks.runs_of
-
-    def runs_of(answer: Any, first: int = 0, *, places: Any = ()) -> tuple[Run, ...]:
-        return original(answer, first)
-
-    patch.setattr(module, "runs_of", runs_of)

@@ -24,11 +24,20 @@ class Away(MemoryLog):
     """A log that cannot be read while it is `away`."""
 
     away = False
+    asked = 0
+
+    async def was_asked(self) -> None:
+        """It was read in vain."""
+        asked = self.asked
+        async with asyncio.timeout(60):
+            while self.asked < asked + 2:
+                await asyncio.sleep(0.001)
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[StoredRecord]:
         if self.away:
+            self.asked += 1
             raise LogUnavailable("away")
         return await super().read(topic, partition, offset, records_max=records_max, bytes_max=bytes_max)
 
@@ -56,6 +65,7 @@ async def until(feed: SuppressionFeed, *numbers: int) -> None:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     monkeypatch.setattr(suppression_feed, "EVERY_S", 0.001)
+    monkeypatch.setattr(suppression_feed, "PAUSE", 0)
     monkeypatch.setattr(suppression_feed, "AGAIN", Backoff(0.001, 0.002))
 
 
@@ -77,14 +87,14 @@ async def test_a_log_that_was_away_is_read_on_without_losing_a_change():
     log.away = True
     await changed(log, N)
     async with followed(log) as feed:
-        await asyncio.sleep(0.01)
+        await log.was_asked()
         assert not feed.suppressed.is_current(time.monotonic())
         log.away = False
         await until(feed, N)
         assert feed.suppressed.is_current(time.monotonic())
         log.away = True
         await changed(log, N + 1)
-        await asyncio.sleep(0.01)
+        await log.was_asked()
         assert feed.suppressed.numbers.tolist() == [N]
         serial = feed.suppressed.serial
         log.away = False

@@ -12,8 +12,11 @@ import pytest
 
 from consumers.lanes import write_marks
 from consumers.lanes.left_marks import dead_owners, facts, marks_folder
+from consumers.lanes.send_gate import SendGate
 from consumers.lanes.write_marks import PAGE, WriteMarks, boot_id, read
 from dispatcher.config.file import parse
+from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, RunsAnswer, Verdict
+from dispatcher.core.lane.effects import Send
 from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
 from dispatcher.core.ownership import Ownership
 from dispatcher.drivers.link.progress import Progress
@@ -102,6 +105,17 @@ def test_who_was_left_out_has_no_message_and_no_fact(tmp_path):
         (7, 3, "queued", "not-sent"),
     ]
     assert len(array("Q", found[7].ids)) == 7
+
+
+def test_a_late_answer_is_about_the_recipient_s_position_in_the_chunk():
+    facts_: list = []
+    send = Send(7, "polar", "may", memoryview(b""), 3, places=((1, 2), (5, 1)))
+    gate = SendGate(None, send, {}, lambda: None, facts_.extend)  # type: ignore[arg-type]
+    taken = Verdict(kind=Kind.ACCEPTED, code="0")
+    gate.late(1, RunsAnswer((AnswerRun(2, taken),), ids=bytes(range(16))))
+    [fact] = facts_
+    assert words(fact) == [(2, 1, "accepted", "accepted"), (5, 1, "accepted", "accepted")]
+    assert fact.ids == bytes(range(16))
 
 
 def test_parts_are_facts_about_their_recipients(tmp_path):
