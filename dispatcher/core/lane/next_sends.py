@@ -179,14 +179,16 @@ class NextSends:
     def _leaving_out(self, piece: Piece, batch: Batch, count: int, numbers_min: int) -> tuple[int, Ranges]:
         """How many recipients the chunk has, at first `count`, and the positions of those that it leaves out.
 
-        The recipients of a personalised request are neighbours. Below `numbers_min` the chunk takes more.
+        The recipients of a personalised request are neighbours. Below `numbers_min` the chunk takes more, in place of
+        those it leaves out; not where each costs something of a budget.
         """
         left_out = self.batches.left_out(piece.job_offset, self._suppressed, piece.start, count)
         if left_out and batch.is_personal:
             first, size = left_out[0]
             return (first, ()) if first else (size, ((0, size),))
-        while left_out and 0 < (asked := count - total(left_out)) < numbers_min and piece.start + count < piece.end:
-            count = min(count + numbers_min - asked, piece.end - piece.start)
+        least = min(numbers_min, count) if batch.costs is None else 0
+        while left_out and 0 < (asked := count - total(left_out)) < least and piece.start + count < piece.end:
+            count = min(count + least - asked, piece.end - piece.start)
             left_out = self.batches.left_out(piece.job_offset, self._suppressed, piece.start, count)
         return count, left_out
 
