@@ -327,7 +327,7 @@ async def test_reports_in_columns_and_one_by_one_stay_in_the_order_in_which_they
         [session] = it.gateway.sim.gateway.sessions
         kinds = ["DELIVRD", "DELIVRD", "UNDELIV", "DELIVRD", "EXPIRED"]
         reports = [it.gateway.sim.gateway.report_pdu(n, n, b"13800138000", kind) for n, kind in enumerate(kinds, 1)]
-        body = pdus.ReportBodyWide(3, b"UNDELIV", b"2601312359", b"2601312359", b"+8613800138000")
+        body = pdus.ReportBodyWide(3, b"UNDELIV", b"2601312359", b"2601312359", b"")  # Src_terminal_Id has the number
         odd = msgspec.structs.replace(reports[2], msg_content=body.pack(0)[12:])
         frames = [*reports[:2], odd, *reports[3:]]
         session._write(b"".join(each.pack(n) for n, each in enumerate(frames, 1)))
