@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from dispatcher.errors import DispatcherError, UserError
     from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
-    from dispatcher.service.campaigns import list_campaigns, show_campaign, watch_campaign
-    from dispatcher.service.control import (
+    from dispatcher.service.campaigns.control import (
         budget_campaign,
         cancel_campaign,
         pause_campaign,
         resume_campaign,
         weigh_campaign,
     )
-    from dispatcher.service.drafts import approve_campaign, list_drafts, schedule_campaign, show_draft
-    from dispatcher.service.follow_ups import FollowUpRequest
+    from dispatcher.service.campaigns.drafts import approve_campaign, list_drafts, schedule_campaign, show_draft
+    from dispatcher.service.campaigns.follow_ups import FollowUpRequest
+    from dispatcher.service.campaigns.launching import LaunchRequest
+    from dispatcher.service.campaigns.results import write_results
+    from dispatcher.service.campaigns.views import list_campaigns, show_campaign, watch_campaign
+    from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
     from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
-    from dispatcher.service.launching import LaunchRequest
     from dispatcher.service.lookup import look_up
     from dispatcher.service.resolutions import list_resolutions
-    from dispatcher.service.results import write_results
     from dispatcher.service.session import Session, open_session
     from dispatcher.service.spend import SpendWanted, report_spend
     from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed
     from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_to_resolve
-    from dispatcher.service.waves import decide_text, halt_wave, release_wave
 
 __all__ = [
     "DispatcherError",
@@ -86,19 +86,19 @@ __all__ = [
 _MODULES: Final = {
     "errors": ("DispatcherError", "UserError"),
     "service.accounts": ("account_balances", "check_accounts", "list_accounts"),
-    "service.campaigns": ("list_campaigns", "show_campaign", "watch_campaign"),
-    "service.control": ("budget_campaign", "cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
-    "service.drafts": ("approve_campaign", "list_drafts", "schedule_campaign", "show_draft"),
-    "service.follow_ups": ("FollowUpRequest",),
+    "service.campaigns.views": ("list_campaigns", "show_campaign", "watch_campaign"),
+    "service.campaigns.control": ("budget_campaign", "cancel_campaign", "pause_campaign", "resume_campaign", "weigh_campaign"),
+    "service.campaigns.drafts": ("approve_campaign", "list_drafts", "schedule_campaign", "show_draft"),
+    "service.campaigns.follow_ups": ("FollowUpRequest",),
     "service.inbound": ("dead_letters", "follow_messages", "newest_messages"),
-    "service.launching": ("LaunchRequest",),
+    "service.campaigns.launching": ("LaunchRequest",),
     "service.lookup": ("look_up",),
     "service.resolutions": ("list_resolutions",),
-    "service.results": ("write_results",),
+    "service.campaigns.results": ("write_results",),
     "service.session": ("Session", "open_session"),
     "service.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
-    "service.waves": ("decide_text", "halt_wave", "release_wave"),
+    "service.campaigns.waves": ("decide_text", "halt_wave", "release_wave"),
     "service.unknowns": ("list_unknown", "resolve_unknown", "unknown_to_resolve"),
 }
 _WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.items() for name in names}

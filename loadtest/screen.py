@@ -10,7 +10,7 @@ import click
 from rich.live import Live
 from rich.text import Text
 
-from dispatcher.service.progress import Pace, Speed, pace
+from dispatcher.service.campaigns.progress import Pace, Speed, pace
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import picture
 from dispatcher.terminal.options import console

@@ -25,8 +25,8 @@ from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
+from dispatcher.service.campaigns.wave_table import WaveJudgement, judge, learnt_rates
 from dispatcher.service.session import Session, open_session
-from dispatcher.service.wave_table import WaveJudgement, judge, learnt_rates
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
 from schemas.codec import encode

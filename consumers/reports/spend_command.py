@@ -11,7 +11,7 @@ import click
 
 from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns import stale
+from dispatcher.service.campaigns.views import stale
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written

@@ -9,7 +9,9 @@ import click
 from dispatcher.config.places import load_places
 from dispatcher.core.drafts import DRAFT_STATUSES, DraftStatus
 from dispatcher.core.results.equation import STATUSES, Status
-from dispatcher.service.campaigns import (
+from dispatcher.service.campaigns.drafts import DraftView, find_draft
+from dispatcher.service.campaigns.hindrances import Hindrances
+from dispatcher.service.campaigns.views import (
     CampaignList,
     CampaignWanted,
     ShownCampaign,
@@ -17,8 +19,6 @@ from dispatcher.service.campaigns import (
     show_campaign,
     stale,
 )
-from dispatcher.service.drafts import DraftView, find_draft
-from dispatcher.service.hindrances import Hindrances
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.times import time_ms

@@ -12,9 +12,9 @@ import click
 from rich.live import Live
 
 from dispatcher.core.results.equation import Counts
-from dispatcher.service.campaigns import LOOK_EVERY_S, CampaignLook, stale, watch_campaign
-from dispatcher.service.drafts import find_draft
-from dispatcher.service.progress import progress_of
+from dispatcher.service.campaigns.drafts import find_draft
+from dispatcher.service.campaigns.progress import progress_of
+from dispatcher.service.campaigns.views import LOOK_EVERY_S, CampaignLook, stale, watch_campaign
 from dispatcher.service.session import open_session
 from dispatcher.terminal.live import picture
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json_line

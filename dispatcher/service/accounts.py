@@ -23,7 +23,7 @@ from dispatcher.errors import ConfigError, LogError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
-from dispatcher.service.hindrances import AccountStop, stop_of
+from dispatcher.service.campaigns.hindrances import AccountStop, stop_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
 from dispatcher.vendors.seam.link import LinkVendor

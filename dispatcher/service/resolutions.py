@@ -17,7 +17,7 @@ from dispatcher.core.ranges import Ranges, total
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
-from dispatcher.service.campaigns import view_of
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
 from schemas.codec import peek_tag
 from schemas.records import Intent, Resolved, ResolvedAs

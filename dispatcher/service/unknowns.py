@@ -23,7 +23,7 @@ from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import masked_mobiles
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns import view_in
+from dispatcher.service.campaigns.views import view_in
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import meaning
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk

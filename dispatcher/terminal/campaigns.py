@@ -14,9 +14,9 @@ from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
 from dispatcher.core.schedule.holds import HOLDS
 from dispatcher.core.schedule.hours import ALWAYS
-from dispatcher.service.campaign_cost import CampaignCost
-from dispatcher.service.campaigns import ShownCampaign
-from dispatcher.service.progress import handed_over, percent_final
+from dispatcher.service.campaigns.cost import CampaignCost
+from dispatcher.service.campaigns.progress import handed_over, percent_final
+from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns

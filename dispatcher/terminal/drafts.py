@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.service.drafts import DraftView
+from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.terminal.options import columns
 from dispatcher.wording import clock, counted
 

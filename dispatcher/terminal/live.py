@@ -13,7 +13,7 @@ from rich.style import Style
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, Status, total
-from dispatcher.service.progress import Pace, percent_final
+from dispatcher.service.campaigns.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.progress import SHARES, pace_words, shown, status_words
 

@@ -1,6 +1,6 @@
 """A campaign's progress in words: the shares of its recipients, its status, its pace.
 
-dispatcher/terminal/live.py draws it; the figures come from dispatcher/service/progress.py.
+dispatcher/terminal/live.py draws it; the figures come from dispatcher/service/campaigns/progress.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 from dispatcher.core.results.equation import STATUSES, WORDS, Counts
 from dispatcher.core.schedule.holds import HOLDS, Hold
-from dispatcher.service.progress import Pace, percent_final
+from dispatcher.service.campaigns.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import clock, countdown
 

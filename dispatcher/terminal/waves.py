@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.core.waves.state import Decision
-from dispatcher.service.wave_table import TextRow, WaveRow, WaveTable
+from dispatcher.service.campaigns.wave_table import TextRow, WaveRow, WaveTable
 from dispatcher.terminal.options import columns
 from dispatcher.wording import clock, counted, duration
 from schemas.records import Finding

@@ -113,7 +113,7 @@ def _introduce(stage: Stage) -> None:
 
 def result(outcome: Outcome) -> dict[str, Any]:
     """One object."""
-    from dispatcher.service.progress import state_of
+    from dispatcher.service.campaigns.progress import state_of
 
     facts = outcome.facts
     totals = facts.totals[VENDOR]

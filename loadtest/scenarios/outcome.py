@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, total
-from dispatcher.service.progress import state_of
+from dispatcher.service.campaigns.progress import state_of
 from dispatcher.terminal.live import equation
 from dispatcher.terminal.options import columns
 from loadtest.scenarios.checks import WINDOWS_MIN, Check, account_totals, checks, our_counts

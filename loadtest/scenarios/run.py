@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from dispatcher.errors import DispatcherError
-from dispatcher.service.progress import over
+from dispatcher.service.campaigns.progress import over
 from dispatcher.service.session import open_session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, StoreReader

@@ -12,7 +12,7 @@ from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
-from dispatcher.service.control import (
+from dispatcher.service.campaigns.control import (
     Action,
     BudgetResult,
     CloseResult,
@@ -25,7 +25,7 @@ from dispatcher.service.control import (
     control_campaign,
     weigh_campaign,
 )
-from dispatcher.service.drafts import DraftView, find_draft
+from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.progress import held_words

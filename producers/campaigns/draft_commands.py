@@ -9,7 +9,7 @@ import click
 from dispatcher.clock import now_ms
 from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
-from dispatcher.service.drafts import DraftView, approve_campaign, schedule_campaign, show_draft
+from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, schedule_campaign, show_draft
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dispatcher.config.places import Places
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns import stale, view_of
-from dispatcher.service.results import sent_columns, write_results
+from dispatcher.service.campaigns.results import sent_columns, write_results
+from dispatcher.service.campaigns.views import stale, view_of
 from dispatcher.service.session import open_session
 from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Language, Wrote
 from dispatcher.store.port import CampaignView

@@ -8,7 +8,7 @@ import click
 
 from dispatcher.core.schedule.holds import HOLDS
 from dispatcher.errors import UserError
-from dispatcher.service.hours import HoursResult, change_hours
+from dispatcher.service.campaigns.hours import HoursResult, change_hours
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.progress import held_words

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dispatcher.config.places import Places
 from dispatcher.core.numbers import Numbers
 from dispatcher.errors import InputError
-from dispatcher.service.results import ColumnsOf
+from dispatcher.service.campaigns.results import ColumnsOf
 from dispatcher.store.export.recipients import Language
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
 from producers.launch.personal_values import as_text

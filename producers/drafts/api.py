@@ -21,16 +21,16 @@ from dispatcher.core.drafts import Draft
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
-from dispatcher.service.drafts import find_draft_in
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.drafts import find_draft_in
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.drafts.on_log import ListOnLog
 from producers.drafts.terms import request_of, requests_of_test
 from producers.drafts.writing import check_draftable, write_draft
 from producers.launch.commit import LaunchResult, commit
 from producers.launch.definition import ID_CHARS_MAX
-from producers.launch.plan import Plan, RowCounts
-from producers.launch.plan_text import shortage
+from producers.launch.planning.plan import Plan, RowCounts
+from producers.launch.planning.plan_text import shortage
 from producers.launch.prepare import DraftOrigin, PreparedLaunch, prepare
 from producers.lists.columns import check_hidden_rows
 from producers.lists.opening import Opened

@@ -25,7 +25,7 @@ from producers.launch.command import (
 )
 
 if TYPE_CHECKING:
-    from dispatcher.service.launching import LaunchRequest
+    from dispatcher.service.campaigns.launching import LaunchRequest
     from dispatcher.service.session import Session
     from producers.drafts.api import DraftLaunch, DraftResult, DraftTest
     from producers.launch.prepare import PreparedLaunch
@@ -150,7 +150,7 @@ def _plan_and_draft(
     even_if_short: bool,
     as_json: bool,
 ) -> None:
-    from producers.launch.plan_text import plan_lines, shortage
+    from producers.launch.planning.plan_text import plan_lines, shortage
     from producers.lists.columns import check_hidden_rows
 
     try:

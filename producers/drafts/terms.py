@@ -13,7 +13,7 @@ import msgspec
 from msgspec import NODEFAULT
 from msgspec.structs import fields
 
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 
 _OF_LISTS: Final = frozenset(
     {

@@ -21,13 +21,13 @@ from dispatcher.core.schedule.hours import to_record
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
-from dispatcher.service.drafts import schedule_entry
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.drafts import schedule_entry
+from dispatcher.service.campaigns.launching import LaunchRequest
 from producers.drafts.lines import with_lines
 from producers.drafts.terms import terms_of
 from producers.launch.commit import PackedBatch, append, append_batches, append_rejects
 from producers.launch.personal_texts import PersonalTexts
-from producers.launch.plan import RowCounts
+from producers.launch.planning.plan import RowCounts
 from producers.launch.prepare import PreparedLaunch
 from producers.launch.route_split import batch_sizes
 from producers.lists.dedupe import Rows, Separated

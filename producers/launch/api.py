@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.launch.commit import LaunchResult, commit
-from producers.launch.plan import Plan
+from producers.launch.planning.plan import Plan
 from producers.launch.prepare import prepare
 from producers.lists.columns import check_hidden_rows
 from producers.lists.reading import Progress, silent

@@ -19,7 +19,7 @@ from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
 
 if TYPE_CHECKING:
-    from dispatcher.service.launching import LaunchRequest
+    from dispatcher.service.campaigns.launching import LaunchRequest
     from dispatcher.service.session import Session
     from producers.launch.commit import LaunchResult
     from producers.launch.prepare import PreparedLaunch
@@ -248,7 +248,7 @@ def typed_request(
     **terms: Any,
 ) -> LaunchRequest:
     """The request of a command with the options of a launch; most are the fields of `LaunchRequest`, by name."""
-    from dispatcher.service.launching import LaunchRequest
+    from dispatcher.service.campaigns.launching import LaunchRequest
     from producers.lists.reader.process import start_early
 
     if not texts or route is None:
@@ -349,7 +349,7 @@ def _agreed(
 ) -> bool:
     """Show the plan and ask. With --json the plan is part of the result, so it is shown only before a question."""
     from producers.launch.commit import check_approval
-    from producers.launch.plan_text import plan_lines, shortage
+    from producers.launch.planning.plan_text import plan_lines, shortage
     from producers.lists.columns import check_hidden_rows
 
     plan = prepared.plan
@@ -380,7 +380,7 @@ def _option(option: str) -> tuple[str, str]:
 
 
 def print_plan(prepared: PreparedLaunch, *, as_json: bool) -> None:
-    from producers.launch.plan_text import plan_lines
+    from producers.launch.planning.plan_text import plan_lines
 
     if as_json:
         print_json(prepared.plan)

@@ -30,7 +30,7 @@ from dispatcher.suppression.list import snapshot_if_due
 from dispatcher.vendors.seam.vendor import Vendor, options_for
 from producers.launch.definition import Definition
 from producers.launch.multimedia import publish
-from producers.launch.plan import AccountPlan, LaunchCounts, Plan
+from producers.launch.planning.plan import AccountPlan, LaunchCounts, Plan
 from producers.launch.prepare import PreparedLaunch, judged_again, overtaken
 from producers.launch.steps import as_waves, variant_of
 from producers.lists.reading import Progress, silent

@@ -25,7 +25,7 @@ from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import TextError, UserError
 from dispatcher.os_user import os_user
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from producers.launch.sending_hours import ANY_TIME, Terms, read_terms

@@ -27,23 +27,23 @@ from dispatcher.errors import ConfigError, InputError, LogError, StoreError, Use
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.progress import AccountQueue, queues
 from dispatcher.service.carriers import ported_numbers
-from dispatcher.service.launching import LaunchRequest
-from dispatcher.service.progress import AccountQueue, queues
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
 from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI
-from producers.launch.balances import ask_balances
 from producers.launch.by_delivery import route_now
-from producers.launch.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
-from producers.launch.costs import with_costs
 from producers.launch.definition import Definition, define
 from producers.launch.frequency import FrequencyCap
 from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
-from producers.launch.plan import (
+from producers.launch.planning.balances import ask_balances
+from producers.launch.planning.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
+from producers.launch.planning.costs import with_costs
+from producers.launch.planning.plan import (
     AccountPlan,
     OneText,
     Plan,

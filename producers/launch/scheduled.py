@@ -21,7 +21,7 @@ class _AccountTime(msgspec.Struct, frozen=True):
 
 
 class _DraftPlan(msgspec.Struct, frozen=True):
-    """What is needed of the plan that a draft keeps (producers/launch/plan.py)."""
+    """What is needed of the plan that a draft keeps (producers/launch/planning/plan.py)."""
 
     accounts: tuple[_AccountTime, ...] = ()
     at_closing: AtClosing = "pause"

@@ -21,8 +21,8 @@ from dispatcher.core.waves.plan import (
     sizes,
 )
 from dispatcher.errors import InputError, UserError
-from dispatcher.service.launching import LaunchRequest
-from producers.launch.plan import PlannedWave, PlannedWaves
+from dispatcher.service.campaigns.launching import LaunchRequest
+from producers.launch.planning.plan import PlannedWave, PlannedWaves
 from producers.lists.dedupe import Rows
 from schemas.records import DECIDED_LATER, Wave
 

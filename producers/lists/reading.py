@@ -20,7 +20,7 @@ from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.personal_texts import PersonalRows
 from producers.launch.personal_values import Judge
-from producers.launch.plan import NO_ROWS, ListOrigin, OneList, RowCounts
+from producers.launch.planning.plan import NO_ROWS, ListOrigin, OneList, RowCounts
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Growing, Listed, Separated, ascending_of, separate
 from producers.lists.normalise import barred as without

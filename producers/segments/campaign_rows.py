@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dispatcher.core.numbers import Numbers, is_domestic
 from dispatcher.core.suppression import shown
 from dispatcher.errors import InputError, StoreError
-from dispatcher.service.results import batch_of, values_of
+from dispatcher.service.campaigns.results import batch_of, values_of
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import failure_class
 from dispatcher.store.views import CampaignView, Page

@@ -15,7 +15,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, keys
 from dispatcher.errors import StoreError
-from dispatcher.service.campaigns import view_in
+from dispatcher.service.campaigns.views import view_in
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.port import StoreReader
 from producers.segments.campaign_parts import CampaignPart

@@ -14,13 +14,13 @@ from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
-from dispatcher.service.campaigns import no_campaign, view_in
-from dispatcher.service.follow_ups import FOLLOWED, FollowUpRequest
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.follow_ups import FOLLOWED, FollowUpRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.views import no_campaign, view_in
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.outcomes import FAILURE_CLASSES
 from producers.launch.commit import LaunchResult, commit
-from producers.launch.plan import Plan
+from producers.launch.planning.plan import Plan
 from producers.launch.prepare import PreparedLaunch, prepare
 from producers.lists.reading import Progress, silent
 from producers.segments.campaign_rows import CampaignRows, Wanted

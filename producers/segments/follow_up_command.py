@@ -87,7 +87,7 @@ def follow_up_command(
       dispatcher campaign follow-up may-sale --to failed --class-of-code temporary --dry-run
       dispatcher campaign follow-up may-sale --to no-report,left --route summer --id may-sale-again
     """
-    from dispatcher.service.follow_ups import FollowUpRequest
+    from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 
     check_typed(text, called)
     wanted = _words(to)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from producers.launch.api import launch
 

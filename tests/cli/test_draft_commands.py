@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dispatcher.cli import main
-from dispatcher.service.drafts import approve_campaign
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.drafts import approve_campaign
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from producers.drafts.api import draft
 from tests.cli.campaigns import CONFIG, TEXT, configured

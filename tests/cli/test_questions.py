@@ -17,8 +17,8 @@ import pytest
 
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.freshness import ends_of
-from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import change_suppression, suppression_key
 from producers.drafts.api import draft

@@ -17,8 +17,8 @@ from dispatcher.core.results.equation import Counts
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns import view_of
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
 from dispatcher.service.unknowns import list_unknown
 from producers.launch.api import launch

@@ -28,7 +28,7 @@ from click.testing import CliRunner
 from dispatcher.cli import main
 from dispatcher.config.file import Config, load
 from dispatcher.core.results.equation import Counts
-from dispatcher.service.campaigns import view_of
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import open_session
 from dispatcher.store.port import CampaignView
 from loadtest.free_ports import free_port

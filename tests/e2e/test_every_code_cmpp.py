@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pytest
 
-from dispatcher.service.campaigns import view_of
-from dispatcher.service.hindrances import AccountStop, hindrances
+from dispatcher.service.campaigns.hindrances import AccountStop, hindrances
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.store.opening import open_reader
 from loadtest.scenarios.ledger_comparison import our_rows
 from loadtest.sim.cmpp.codes_and_switches import LOGIN_STATUSES, RESULTS, STATUSES

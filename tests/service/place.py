@@ -7,7 +7,7 @@ from typing import Any
 
 from dispatcher.config.file import Config, parse
 from dispatcher.log.port import Log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.launch.api import launch
 from producers.launch.commit import LaunchResult

@@ -9,8 +9,8 @@ import pytest
 from consumers.reports.delivery_command import delivery_table
 from dispatcher.errors import ConfigError, UserError
 from dispatcher.log.port import Entry
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.delivery import report_delivery
-from dispatcher.service.launching import LaunchRequest
 from dispatcher.service.session import Session, open_session
 from producers.launch.api import launch
 from schemas.codec import encode

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import UserError
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.lookup import look_up, number_of
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed, suppression_key

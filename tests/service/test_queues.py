@@ -8,8 +8,8 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import Counts
-from dispatcher.service.campaigns import waits_until_ms
-from dispatcher.service.progress import forecast, queues
+from dispatcher.service.campaigns.progress import forecast, queues
+from dispatcher.service.campaigns.views import waits_until_ms
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from schemas.records import Leg

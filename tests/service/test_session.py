@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from dispatcher.errors import ConfigError
-from dispatcher.service.campaigns import list_campaigns
+from dispatcher.service.campaigns.views import list_campaigns
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.opening import open_store
 from tests.service.place import configured, launched

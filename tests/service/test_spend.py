@@ -12,8 +12,8 @@ from dispatcher.config.file import Config, parse
 from dispatcher.core.money.spend import DIMENSIONS, Dimension, Spent, total
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
-from dispatcher.service.campaigns import show_campaign
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.service.spend import SpendReport, SpendWanted, report_spend
 from dispatcher.wording import day_of

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from dispatcher.core import drafts
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.schedule.hours import HOUR_MS, hours_of
-from dispatcher.service.drafts import cancel_entry, schedule_entry
+from dispatcher.service.campaigns.drafts import cancel_entry, schedule_entry
 from producers.drafts.writing import draft_entry
 from schemas.codec import decode, encode
 from schemas.records import Approved, Cancelled, Drafted, Launched, Scheduled

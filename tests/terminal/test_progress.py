@@ -17,7 +17,7 @@ from rich.console import Console
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import STATUSES, TERMS, Counts, Status, status
 from dispatcher.core.schedule.holds import Hold
-from dispatcher.service.progress import Pace, Speed, over, pace, percent_final, progress_of
+from dispatcher.service.campaigns.progress import Pace, Speed, over, pace, percent_final, progress_of
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.live import Bar, cells_of, equation, picture
 from dispatcher.terminal.progress import SHARES, held_words, plain_line

@@ -15,7 +15,7 @@ from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session, open_session
 from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch

@@ -21,7 +21,7 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from loadtest.bench.harness import MEGABYTE, figure, in_its_own_process, tell
 from loadtest.bench.launching.launch import CONFIG

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from dispatcher.config.file import parse
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from loadtest.bench.harness import MEGABYTE, figure, in_its_own_process, tell
 from loadtest.bench.launching import naive

@@ -17,7 +17,7 @@ import numpy as np
 
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.suppression.list import put
 from loadtest.bench.harness import MEGABYTE, figure, in_its_own_process, tell

@@ -30,7 +30,7 @@ import uvloop
 
 from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from loadtest.bench.harness import figure
 from loadtest.sim.process import SimClient, spawn

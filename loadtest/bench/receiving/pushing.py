@@ -15,7 +15,7 @@ import numpy as np
 from consumers.lanes.role import run_lanes
 from dispatcher.config.file import Config, parse
 from dispatcher.log.opening import open_log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import StoreReader

@@ -26,8 +26,8 @@ from consumers.results.role import run_joiner
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
-from dispatcher.service.campaigns import view_of
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
 from loadtest.bench.harness import figure
 from loadtest.bench.sending.lanes import ACCOUNT, FIRST, SECRET, TEXT, lanes_at_work, ledger

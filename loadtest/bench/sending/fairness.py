@@ -20,7 +20,7 @@ import polars as pl
 
 from dispatcher.config.file import Config
 from dispatcher.log.port import Entry, Log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from loadtest.bench.harness import figure
 from loadtest.bench.sending.lanes import ACCOUNT, FIRST, SECRET, lanes_at_work, own_log

@@ -23,7 +23,7 @@ import aiohttp
 import numpy as np
 
 from dispatcher.config.file import load
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from loadtest.bench.harness import figure
 from loadtest.bench.sending.lanes import ledgers

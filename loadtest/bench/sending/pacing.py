@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from loadtest.bench.harness import figure
 from loadtest.bench.sending import naive

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from loadtest.bench.harness import figure, in_turn
 from loadtest.bench.sending import naive

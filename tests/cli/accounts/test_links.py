@@ -10,8 +10,8 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import account_balances, check_accounts
-from dispatcher.service.campaigns import view_of
-from dispatcher.service.control import TakenBack, cancel_campaign
+from dispatcher.service.campaigns.control import TakenBack, cancel_campaign
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
 from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
 from dispatcher.service.vendor_requests.take_back import take_back

@@ -18,8 +18,8 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from dispatcher.process.roles import running
-from dispatcher.service.drafts import schedule_campaign
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.drafts import schedule_campaign
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from producers.drafts import api
 from schemas.codec import decode

@@ -16,10 +16,10 @@ from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import CampaignsFeed, read_campaigns
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
-from dispatcher.service.campaigns import show_campaign
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.views import show_campaign
+from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.session import open_session
-from dispatcher.service.waves import decide_text, halt_wave, release_wave
 from dispatcher.suppression.list import put
 from producers.launch.api import launch
 from schemas.batch import unpack

@@ -21,9 +21,9 @@ from dispatcher.drivers.link.driver import LinkDriver
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns import view_of
-from dispatcher.service.launching import LaunchRequest
-from dispatcher.service.results import write_results
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.results import write_results
+from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
 from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
 from producers.launch.api import launch

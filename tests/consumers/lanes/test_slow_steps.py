@@ -22,7 +22,7 @@ from dispatcher.core.lane.effects import Send
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import StoredRecord
 from dispatcher.log.sqlite.log import SqliteLog
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch

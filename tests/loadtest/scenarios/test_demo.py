@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from dispatcher.config.file import parse
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.store.port import Page
 from loadtest.scenarios.demo import demo_scenario

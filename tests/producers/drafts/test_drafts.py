@@ -15,8 +15,8 @@ from dispatcher.core.numbers import decode
 from dispatcher.errors import InputError, LogUnavailable, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
-from dispatcher.service.drafts import approve_campaign, cancel_entry, schedule_campaign, show_draft
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.drafts import approve_campaign, cancel_entry, schedule_campaign, show_draft
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from dispatcher.suppression.list import put
 from producers.drafts import api

@@ -18,7 +18,7 @@ from typing import Any
 from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.launch.api import launch
 from tests.always import ALWAYS

@@ -8,7 +8,7 @@ import numpy as np
 
 from dispatcher.config.file import Config
 from dispatcher.log.port import Log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from producers.launch import api
 from producers.launch import prepare as prepared

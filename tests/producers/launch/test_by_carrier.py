@@ -16,12 +16,12 @@ from dispatcher.carriers.lookup import carrier_of
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import UserError
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns import show_campaign
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import open_session
 from dispatcher.terminal.campaigns import campaign_page
 from producers.launch.api import launch, plan_launch
-from producers.launch.plan_text import plan_lines
+from producers.launch.planning.plan_text import plan_lines
 from producers.launch.route_split import AccountRate, split_by_rules
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log

@@ -9,7 +9,7 @@ from dispatcher.config.file import parse
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.results.delivery import Delivery, outdone, wilson
 from dispatcher.log.port import Entry
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
 from producers.launch.api import launch, plan_launch
 from producers.launch.by_delivery import preferred

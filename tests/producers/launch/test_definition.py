@@ -10,7 +10,7 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.core.messages.text import Split
 from dispatcher.errors import ConfigError, TextError, UserError
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import HttpVendor, Limits, Message
 from producers.launch.definition import ID_CHARS_MAX, check_text, define, new_id
 from tests.always import ALWAYS

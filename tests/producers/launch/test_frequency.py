@@ -17,11 +17,11 @@ from dispatcher.config.file import CapsConfig, Config, parse
 from dispatcher.core.caps import starts_ms
 from dispatcher.errors import ConfigError, DispatcherError, InputError
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns import show_campaign
-from dispatcher.service.follow_ups import FollowUpRequest
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.follow_ups import FollowUpRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.results import write_results
+from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.lookup import look_up
-from dispatcher.service.results import write_results
 from dispatcher.service.session import Session, open_session
 from dispatcher.suppression.list import put
 from producers.launch import commit, frequency

@@ -10,7 +10,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import InputError, TextError, UserError
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from producers.launch.definition import Definition, define
 from producers.launch.multimedia import BYTES_ADVISED, read_frames
 from tests.always import ALWAYS

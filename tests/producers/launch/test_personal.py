@@ -20,7 +20,7 @@ from dispatcher.errors import InputError, TextError, UserError
 from dispatcher.suppression.list import put
 from producers.launch.commit import commit
 from producers.launch.personal_values import CHARACTERS_MAX
-from producers.launch.plan_text import plan_lines
+from producers.launch.planning.plan_text import plan_lines
 from producers.lists.rejects import OTHER, REASONS_MAX, Spool
 from schemas.batch import BYTES_MAX, unpack_values
 from schemas.topics import RECIPIENTS

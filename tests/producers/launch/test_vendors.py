@@ -9,7 +9,7 @@ import pytest
 from dispatcher.config.file import parse
 from dispatcher.content.judge import vendor_findings
 from dispatcher.errors import TextError
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from producers.launch.definition import Definition, define
 from tests.always import ALWAYS
 

@@ -6,7 +6,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import InputError, TextError, UserError
-from producers.launch.plan_text import plan_lines
+from producers.launch.planning.plan_text import plan_lines
 from schemas.records import DECIDED_LATER
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log

@@ -11,14 +11,14 @@ import pytest
 from dispatcher.config.file import Config
 from dispatcher.errors import InputError, UserError
 from dispatcher.log.port import Log
-from dispatcher.service.control import cancel_campaign
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.control import cancel_campaign
+from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.results import write_results
 from dispatcher.service.lookup import look_up
-from dispatcher.service.results import write_results
 from dispatcher.service.session import Session, open_session
 from producers.launch.api import launch, plan_launch
 from producers.launch.commit import LaunchResult, commit
-from producers.launch.plan_text import plan_lines
+from producers.launch.planning.plan_text import plan_lines
 from producers.launch.prepare import prepare
 from producers.segments.campaign_parts import campaign_parts
 from schemas.records import Effect, Rejects

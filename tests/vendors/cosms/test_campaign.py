@@ -20,7 +20,7 @@ from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session, open_session
 from dispatcher.vendors.cosms.vendor import Cosms
 from dispatcher.vendors.seam.vendor import HistoryLimits

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
-from dispatcher.service.control import (
+from dispatcher.service.campaigns.control import (
     before_control,
     cancel_campaign,
     close_campaign,

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns import (
+from dispatcher.service.campaigns.control import cancel_campaign, weigh_campaign
+from dispatcher.service.campaigns.progress import progress_of
+from dispatcher.service.campaigns.views import (
     CampaignWanted,
     list_campaigns,
     no_campaign,
@@ -16,8 +18,6 @@ from dispatcher.service.campaigns import (
     stale,
     watch_campaign,
 )
-from dispatcher.service.control import cancel_campaign, weigh_campaign
-from dispatcher.service.progress import progress_of
 from dispatcher.service.session import open_session
 from tests.service.place import configured, launched
 

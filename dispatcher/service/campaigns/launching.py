@@ -51,7 +51,7 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     when they are over: it waits until a person resumes it (`pause`), or it is sent from the next opening on
     (`continue`).
 
-    `follows`: it is a follow-up (dispatcher/service/follow_ups.py, which makes the request).
+    `follows`: it is a follow-up (dispatcher/service/campaigns/follow_ups.py, which makes the request).
 
     Without `id` it is a new campaign each time. `by` is the person who orders it, by
     default the user of this process.

@@ -14,9 +14,9 @@ from dispatcher.config.file import Config
 from dispatcher.core.schedule.hours import DAY_MIN, DAY_MS, Hours, hours_of, of_spans, recorded
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry
-from dispatcher.service.campaigns import show_campaign
-from dispatcher.service.control import before_control, resume_campaign
-from dispatcher.service.hours import change_hours
+from dispatcher.service.campaigns.control import before_control, resume_campaign
+from dispatcher.service.campaigns.hours import change_hours
+from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.wording import SHANGHAI
 from schemas.codec import encode

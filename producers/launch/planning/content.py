@@ -27,7 +27,7 @@ from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import clock, counted
 from producers.launch.definition import Definition
 from producers.launch.personal_texts import PersonalTexts
-from producers.launch.plan import Texts
+from producers.launch.planning.plan import Texts
 from producers.launch.route_split import Slice
 from producers.lists.dedupe import Rows
 

@@ -12,9 +12,9 @@ from dispatcher.config.file import parse
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.schedule.hours import ALWAYS, daily
-from dispatcher.service.progress import AccountQueue
+from dispatcher.service.campaigns.progress import AccountQueue
 from dispatcher.wording import duration
-from producers.launch.plan import (
+from producers.launch.planning.plan import (
     ListOrigin,
     Plan,
     RowCounts,
@@ -27,7 +27,7 @@ from producers.launch.plan import (
     send_hours,
     shares,
 )
-from producers.launch.plan_text import plan_lines, shortage
+from producers.launch.planning.plan_text import plan_lines, shortage
 from producers.launch.route_split import Slice, split_route
 from producers.launch.sending_hours import Terms
 from schemas.records import AtClosing

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.money.prices import CarrierParts
 from dispatcher.vendors.seam.vendor import Vendor
-from producers.launch.plan import AccountPlan, Texts
+from producers.launch.planning.plan import AccountPlan, Texts
 from producers.launch.route_split import Slice
 
 

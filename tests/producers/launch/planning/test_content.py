@@ -6,10 +6,10 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import TextError
-from dispatcher.service.launching import LaunchRequest
+from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session, open_session
 from producers.launch.api import launch, plan_launch
-from producers.launch.plan_text import plan_lines
+from producers.launch.planning.plan_text import plan_lines
 from tests.memory_log import MemoryLog
 
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "x"}

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.errors import UserError
-from producers.launch.plan_text import plan_lines
+from producers.launch.planning.plan_text import plan_lines
 from tests.memory_log import MemoryLog
 from tests.producers.launch.launched import launch, launched, prepare
 

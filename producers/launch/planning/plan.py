@@ -23,7 +23,7 @@ from dispatcher.core.messages.text import Split, parts, units
 from dispatcher.core.money.prices import CarrierCost, Column
 from dispatcher.core.schedule.holds import Schedule
 from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS
-from dispatcher.service.progress import AccountQueue, account_hours, recipients_left
+from dispatcher.service.campaigns.progress import AccountQueue, account_hours, recipients_left
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import AccountRate, Slice
 from producers.launch.sending_hours import ANY_TIME, Terms

@@ -15,12 +15,12 @@ from dispatcher.core.drafts import DraftStatus
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
-from dispatcher.service.campaign_cost import CampaignCost, campaign_cost
-from dispatcher.service.drafts import DraftView, find_draft, list_drafts
-from dispatcher.service.hindrances import AccountStop, Hindrances, hindrances
-from dispatcher.service.progress import Pace, Speed, forecast, over, pace, queues
+from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
+from dispatcher.service.campaigns.drafts import DraftView, find_draft, list_drafts
+from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances
+from dispatcher.service.campaigns.progress import Pace, Speed, forecast, over, pace, queues
+from dispatcher.service.campaigns.wave_table import WaveTable, wave_table
 from dispatcher.service.session import Session
-from dispatcher.service.wave_table import WaveTable, wave_table
 from dispatcher.store.meanings import advice
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView

@@ -12,7 +12,7 @@ from dispatcher.core.money.prices import CarrierCost
 from dispatcher.core.numbers import ADVICE
 from dispatcher.core.waves.variants import label
 from dispatcher.wording import clock, counted, duration, listed
-from producers.launch.plan import AccountPlan, OneList, Plan, PlannedWaves
+from producers.launch.planning.plan import AccountPlan, OneList, Plan, PlannedWaves
 
 WHOLE_CHARS_MAX: Final = 300
 HEAD_CHARS: Final = 200

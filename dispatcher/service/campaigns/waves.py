@@ -14,7 +14,7 @@ from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns import no_campaign
+from dispatcher.service.campaigns.views import no_campaign
 from dispatcher.service.session import Session
 from schemas.codec import encode
 from schemas.records import TextDecided, WaveDecided, control_key

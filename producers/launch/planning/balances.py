@@ -16,7 +16,7 @@ from dispatcher.errors import LogError
 from dispatcher.log.opening import log_is_there
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
-from producers.launch.plan import AccountPlan
+from producers.launch.planning.plan import AccountPlan
 from schemas.records import BalanceAsked
 
 WAIT_S: Final = 10.0

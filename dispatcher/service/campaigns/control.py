@@ -23,8 +23,8 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns import no_campaign, view_of
-from dispatcher.service.drafts import cancel_draft, find_draft
+from dispatcher.service.campaigns.drafts import cancel_draft, find_draft
+from dispatcher.service.campaigns.views import no_campaign, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.wording import counted

@@ -1,0 +1,1 @@
+"""Campaigns: what people see of them, and order."""
