@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 from pytest import MonkeyPatch  # noqa: PT013
 
-from consumers.lanes import left_marks
 from dispatcher.core.lane import next_sends
 from dispatcher.core.lane.answers import consequences
 from dispatcher.core.lane.next_sends import NextSends
@@ -16,7 +15,7 @@ from dispatcher.core.lane.suppressed import Suppressed
 from dispatcher.core.lane.work import Piece
 from dispatcher.core.ranges import total
 from dispatcher.store import campaign_view
-from schemas.records import Intent, Run, Slice
+from schemas.records import Intent, Slice
 
 
 def who_is_left_out_is_sent_to_all_the_same(patch: MonkeyPatch) -> None:
@@ -94,15 +93,6 @@ def who_is_suppressed_counts_as_queued(patch: MonkeyPatch) -> None:
     patch.setattr(campaign_view, "_account", account)
 
 
-def what_marks_say_is_about_the_place_in_the_request(patch: MonkeyPatch) -> None:
-    original = left_marks.runs_of
-
-    def runs_of(answer: Any, first: int = 0, *, places: Any = ()) -> tuple[Run, ...]:
-        return original(answer, first)
-
-    patch.setattr(left_marks, "runs_of", runs_of)
-
-
 OPT_OUT_MUTANTS: Final = (
     who_is_left_out_is_sent_to_all_the_same,
     an_answer_is_about_the_recipient_at_its_place_in_the_request,
@@ -112,4 +102,3 @@ OPT_OUT_MUTANTS: Final = (
     who_is_sent_to_again_is_not_judged_again,
     a_chunk_without_a_request_takes_a_turn,
 )
-LINK_OPT_OUT_MUTANTS: Final = (what_marks_say_is_about_the_place_in_the_request,)

@@ -75,6 +75,11 @@ class Notices:
             recipients = counted + piece.end - piece.start
             self._some[why] = Stop(why=why, code=wait.code, since_ms=since_ms, until_ms=until_ms, recipients=recipients)
 
+    def log_says(self, stops: tuple[Stop, ...], now_s: float) -> None:
+        """The newest notice on the log: if it is another one for long, a former owner's came late, and ours is due."""
+        if now_s >= self._told_s + AGAIN_S and {stop.why for stop in stops} != {stop.why for stop in self._told}:
+            self._told = stops
+
     def due(self, whole: Stop | None, now_s: float) -> tuple[Stop, ...] | None:
         """The notice to write now, which then counts as written; None: nothing."""
         stops = (*(() if whole is None else (whole,)), *self._some.values())

@@ -413,6 +413,8 @@ class Owner:
         notices = self._notices[lane.spec.account]
         if notices.looks_again(now_s):
             notices.saw([*lane.waiting(now_s), *self._unreadable(lane), *self._unwritten(lane)], now_s, now_ms)
+        on_log = self.campaigns.stops.get(lane.spec.account)
+        notices.log_says(() if on_log is None else on_log.reasons(), now_s)
         unread = self._list_unread(now_s, now_ms)
         stops = notices.due(lane.standing.stop or unread, now_s)
         if stops is not None:

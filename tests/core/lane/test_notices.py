@@ -108,3 +108,12 @@ def test_older_releases_read_a_word_that_they_know(why):
 def test_a_record_of_an_older_release_says_the_same(word, why):
     assert Stopped(account="spring", at_ms=7, why=word, says="x").reasons() == (Stop(why=why, since_ms=7),)
     assert Stopped(account="spring", at_ms=7, why="", says="").reasons() == ()
+
+
+def test_a_former_owner_s_notice_that_comes_late_is_told_over():
+    notices = Notices((LOGIN,))
+    assert notices.due(LOGIN, 0.0) is None
+    notices.log_says((), 5.0)
+    assert notices.due(LOGIN, 5.0) == (LOGIN,)
+    notices.log_says((), 5.0 + AGAIN_S / 2)  # ours is on its way
+    assert notices.due(LOGIN, 5.0 + AGAIN_S / 2) is None

@@ -20,8 +20,6 @@ from dispatcher.vendors.cmpp.vendor import Cmpp
 from tests.simulation.links.gateway import WINDOW, group_of, loss_of, odd_of, resend_of
 from tests.simulation.links.history import connections_of, limit_of, parts_of
 from tests.simulation.links.process import Marks
-from tests.simulation.mutants_opt_outs import LINK_OPT_OUT_MUTANTS
-from tests.simulation.opt_outs import opts_out
 
 Mutant = Callable[[MonkeyPatch], None]
 MUTANT_SEEDS_MAX: Final = 500
@@ -263,7 +261,6 @@ def a_grant_is_counted_once_for_all_its_messages(patch: MonkeyPatch) -> None:
 
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
-    *LINK_OPT_OUT_MUTANTS,
     an_answer_frees_no_slot,
     answers_are_matched_by_their_order,
     a_frame_is_sent_again_on_another_connection,
@@ -315,7 +312,6 @@ def _has_a_limit(seed: int) -> bool:
 
 
 TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
-    **dict.fromkeys(LINK_OPT_OUT_MUTANTS, opts_out),
     late_answers_are_ignored: _loses,
     a_late_answer_is_about_the_first_recipient: _loses,
     a_frame_is_sent_again_on_another_connection: _has_connections,
