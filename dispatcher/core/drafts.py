@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from dispatcher.core.schedule.hours import ALWAYS, Hours
+from dispatcher.core.schedule.hours import recorded
 from schemas.records import Approved, Drafted, Scheduled, StartFailed
 
 DraftStatus = Literal["draft", "awaits approval", "scheduled", "not started", "cancelled"]
@@ -92,8 +92,14 @@ def starts_ms(draft: Draft, revision: str, above: int | None, now_ms: int, *, ca
     """When the conductor starts it: at its time or late, within its hours. None: a person must do something first."""
     if status(draft, revision, above, cancelled=cancelled) != "scheduled":
         return None
-    hours = Hours(draft.drafted.hours) if draft.drafted.hours else ALWAYS
-    return hours.opens_ms(max(draft.start_ms, now_ms))
+    return due_ms(draft, revision, now_ms, cancelled=cancelled)
+
+
+def due_ms(draft: Draft, revision: str, now_ms: int, *, cancelled: bool) -> int | None:
+    """When a scheduled draft starts if it needs no approval by then. None: it has no time, is cancelled or failed."""
+    if cancelled or not draft.start_ms or draft.failure(revision):
+        return None
+    return recorded(draft.drafted.hours).opens_ms(max(draft.start_ms, now_ms))
 
 
 def content(drafted: Drafted) -> str:

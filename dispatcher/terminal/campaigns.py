@@ -15,6 +15,7 @@ from dispatcher.core.results.equation import Counts, total
 from dispatcher.core.schedule.holds import HOLDS
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.service.campaigns.cost import CampaignCost
+from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.progress import handed_over, percent_final
 from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.store.views import CampaignView
@@ -113,7 +114,7 @@ def _definition(view: ShownCampaign) -> Table:
     if view.test_of:
         table.add_row("test", f"of the draft {view.test_of}; it counts for none of its figures")
     table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
-    table.add_row("hours", _hours(view))
+    table.add_row("hours", hours_words(view))
     if view.options:
         table.add_row("options", ", ".join(f"{key} = {value}" for key, value in sorted(view.options.items())))
     sent = f"{clock(view.first_sent_ms)} to {clock(view.last_sent_ms)}" if view.first_sent_ms else "nothing yet"
@@ -149,7 +150,7 @@ def _cost(view: ShownCampaign, cost: CampaignCost) -> str:
     return f"{yuan(cost.spent_micro_yuan)} so far{maybe}; {planned}"
 
 
-def _hours(view: ShownCampaign) -> str:
+def hours_words(view: ShownCampaign | DraftView) -> str:
     """When it may be sent, and what becomes of the rest."""
     of_class = f" (class {view.campaign_class})" if view.campaign_class is not None else ""
     if view.hours == str(ALWAYS):

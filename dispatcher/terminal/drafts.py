@@ -9,12 +9,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.core.money.amounts import yuan
 from dispatcher.service.campaigns.drafts import DraftView
+from dispatcher.terminal.campaigns import hours_words
+from dispatcher.terminal.draft_start import start_words
 from dispatcher.terminal.options import columns
-from dispatcher.wording import clock, counted
+from dispatcher.wording import clock, counted, listed
 
 TEXT_CHARS_SHOWN: Final = 200
-_SHOWN_ELSEWHERE: Final = ("text", "route", "name", "by", "follows")
+_SHOWN_ELSEWHERE: Final = frozenset(
+    {
+        *("text", "route", "name", "by", "follows", "budget", "weight", "urgent", "unknown"),
+        *("class", "between", "days", "at_closing"),
+    }
+)
 
 
 def draft_table(drafts: Sequence[DraftView]) -> Table:
@@ -25,7 +33,7 @@ def draft_table(drafts: Sequence[DraftView]) -> Table:
             Text(draft.campaign, style="bold"),
             draft.status,
             f"{draft.recipients:,}",
-            clock(draft.starts_ms or (None if draft.cancelled_by else draft.scheduled_ms)),
+            clock(draft.due_ms or (None if draft.cancelled_by else draft.scheduled_ms)),
             clock(draft.drafted_ms),
             draft.drafted_by,
             draft.name if draft.name != draft.campaign else "",
@@ -51,7 +59,16 @@ def draft_page(draft: DraftView) -> RenderableType:
     table.add_row("text", text)
     if draft.variables:
         table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in draft.variables)} from each recipient's row")
-    table.add_row("route", ", ".join(draft.route))
+    legs = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in draft.route)
+    table.add_row("route", f"{draft.route_name}: {legs}" if draft.route_name else legs)
+    if draft.cost is not None:
+        missing = f"; no price for {listed(draft.cost.unpriced)}" if draft.cost.unpriced else ""
+        table.add_row("cost", f"{yuan(draft.cost.planned_micro_yuan)}, as planned then{missing}")
+    if draft.budget_micro_yuan:
+        table.add_row("budget", yuan(draft.budget_micro_yuan))
+    urgent = ", urgent" if draft.urgent else ""
+    table.add_row("share", f"weight {draft.weight}{urgent}; what becomes unknown: {draft.unknown}")
+    table.add_row("hours", hours_words(draft))
     for name, value in draft.terms.items():
         if name not in _SHOWN_ELSEWHERE:
             table.add_row(name.replace("_", " "), _shown(value))
@@ -64,7 +81,7 @@ def draft_page(draft: DraftView) -> RenderableType:
         planned = f"{draft.plan['messages']:,} in {counted(draft.plan['requests'], 'request')}, as planned then"
         table.add_row("messages", planned)
     table.add_row("starts", _starts(draft))
-    if draft.needs_approval or draft.approved_by:
+    if (draft.needs_approval or draft.approved_by) and not draft.cancelled_by:
         table.add_row("approval", _approval(draft))
     parts: list[RenderableType] = [title, Text(), table]
     if draft.failure:
@@ -75,9 +92,10 @@ def draft_page(draft: DraftView) -> RenderableType:
 
 
 def _rows(draft: DraftView) -> str:
-    aside = draft.invalid + draft.duplicate + draft.suppressed
+    aside = draft.counts.rows - draft.recipients
     rest = f", {aside:,} set aside" if aside else ""
-    return f"{draft.rows:,}: {counted(draft.recipients, 'recipient')}{rest}; the suppression list is read at the launch"
+    recipients = counted(draft.recipients, "recipient")
+    return f"{draft.counts.rows:,}: {recipients}{rest}; the suppression list is read at the launch"
 
 
 def _starts(draft: DraftView) -> str:
@@ -86,8 +104,8 @@ def _starts(draft: DraftView) -> str:
     if draft.scheduled_ms is None:
         return "when a person launches it"
     by = f"{clock(draft.scheduled_ms, named=True)}, scheduled by {draft.scheduled_by}"
-    if draft.starts_ms is not None and draft.starts_ms > draft.scheduled_ms:
-        return f"{clock(draft.starts_ms, named=True)} ({by})"
+    if draft.due_ms is not None and draft.due_ms > draft.scheduled_ms:
+        return f"{by}; {start_words(draft)}"
     return by
 
 

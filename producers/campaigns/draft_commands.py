@@ -11,10 +11,11 @@ from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, schedule_campaign, show_draft
 from dispatcher.service.session import open_session
+from dispatcher.terminal.draft_start import start_words
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
 from dispatcher.terminal.times import coming_ms
-from dispatcher.wording import clock, counted
+from dispatcher.wording import counted
 
 
 @click.command()
@@ -43,7 +44,7 @@ def approve(campaign: str, yes: bool, config: str | None, as_json: bool) -> None
     if as_json:
         print_json(approved)
     else:
-        click.echo(f"{campaign} is approved by {approved.approved_by}. {_next(approved)}")
+        click.echo(f"{campaign} is approved by {approved.approved_by}. {next_step(approved)}")
 
 
 @click.command()
@@ -78,20 +79,21 @@ def schedule_and_print(campaign: str, start_ms: int | None, config: str | None, 
     if as_json:
         print_json(view)
     else:
-        click.echo(f"{campaign}: {_next(view)}")
+        click.echo(f"{campaign}: {next_step(view)}")
 
 
-def _next(view: DraftView) -> str:
-    """What happens next, in a sentence."""
+def next_step(view: DraftView) -> str:
+    """What happens next, in a sentence, and why if its sending hours move its start."""
+    start = start_words(view)
     if view.status == "awaits approval":
-        due = f". It is due at {clock(view.scheduled_ms, named=True)}." if view.scheduled_ms else ""
+        due = f". When that is done: {start} by itself." if start else ""
         return (
             f"another person than {view.drafted_by} must approve it: dispatcher campaign approve {view.campaign}{due}"
         )
     if view.starts_ms is None:
         return f"it does not start by itself. To launch it: dispatcher campaign launch {view.campaign}"
     idle = " No process does that here: start `dispatcher run` (role campaigns)." if view.not_run else ""
-    return f"it starts at {clock(view.starts_ms, named=True)}.{idle}"
+    return f"{start} by itself.{idle}"
 
 
 async def _show(config: str | None, campaign: str) -> DraftView:

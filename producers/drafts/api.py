@@ -18,10 +18,11 @@ from msgspec.structs import replace
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.drafts import Draft
+from dispatcher.core.numbers import REASONS, normalise
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns.drafts import find_draft_in
+from dispatcher.service.campaigns.drafts import find_draft_in, show_draft
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
 from producers.drafts.on_log import ListOnLog
@@ -29,7 +30,7 @@ from producers.drafts.terms import request_of, requests_of_test
 from producers.drafts.writing import check_draftable, write_draft
 from producers.launch.commit import LaunchResult, commit
 from producers.launch.definition import ID_CHARS_MAX
-from producers.launch.planning.plan import Plan, RowCounts
+from producers.launch.planning.plan import ListOrigin, OneList, Plan, RowCounts
 from producers.launch.planning.plan_text import shortage
 from producers.launch.prepare import DraftOrigin, PreparedLaunch, prepare
 from producers.lists.columns import check_hidden_rows
@@ -44,7 +45,8 @@ TEST_NUMBERS_MAX: Final = 100
 class DraftResult(msgspec.Struct, frozen=True, kw_only=True):
     """A draft that was made. `replaced`: there was one before; `approval_void`: what differs from the approved one.
 
-    `lacks_approval`: another person must approve it before it is launched. `start_ms`: when it starts by itself.
+    `lacks_approval`: another person must approve it before it is launched. `start_ms`: the time that a person gave;
+    `starts_ms`: when it starts by itself within its sending hours, None if something else is missing.
     """
 
     campaign: str
@@ -53,6 +55,7 @@ class DraftResult(msgspec.Struct, frozen=True, kw_only=True):
     lacks_approval: bool
     approval_void: tuple[str, ...]
     start_ms: int | None
+    starts_ms: int | None
     plan: Plan
 
 
@@ -109,14 +112,15 @@ async def draft_prepared(
     log, campaign = await session.log(create=True), prepared.definition.campaign
     before = (await read_campaigns(log)).get(campaign)
     await write_draft(prepared, request, log, start_ms=start_ms, even_if_short=even_if_short, progress=progress)
-    known = find_draft_in(await read_campaigns(log), campaign)
+    view = await show_draft(session, campaign)
     return DraftResult(
         campaign=campaign,
-        recipients=known.draft.drafted.recipients,
+        recipients=view.recipients,
         replaced=before is not None and before.draft is not None,
-        lacks_approval=known.draft.lacks_approval(session.places.approval.above),
-        approval_void=tuple(known.draft.changed_since_approval()),
-        start_ms=known.draft.start_ms or None,
+        lacks_approval=view.needs_approval and not view.approved_by,
+        approval_void=view.changed_since_approval,
+        start_ms=view.scheduled_ms,
+        starts_ms=view.starts_ms,
         plan=prepared.plan,
     )
 
@@ -175,6 +179,7 @@ async def prepare_draft(
     check_draftable(campaign, known.campaign)
     _check_approved(known.draft, session.places.approval.above)
     lists = [ListOnLog(await session.log(), campaign, each) for each in places.lists]
+    planned = msgspec.json.decode(drafted.plan, type=_PlannedLists) if drafted.plan else None
     return await prepare(
         session,
         request_of(drafted.terms, campaign, lists, by or os_user()),
@@ -192,8 +197,16 @@ async def prepare_draft(
             ),
             rejects=places.rejects,
             approved_by=known.draft.approved_by,
+            origin=planned,
+            lists=() if planned is None else planned.lists,
         ),
     )
+
+
+class _PlannedLists(ListOrigin, frozen=True, kw_only=True):
+    """Where a draft's rows came from, as the plan that it keeps says."""
+
+    lists: tuple[OneList, ...] = ()
 
 
 def _places(drafted: Drafted) -> DraftPlaces:
@@ -228,6 +241,7 @@ async def send_test(
     """
     if not 1 <= len(to) <= TEST_NUMBERS_MAX:
         raise UserError(f"a test goes to 1 to {TEST_NUMBERS_MAX} numbers, not {len(to):,}.")
+    _check_numbers(to)
     log = await session.log()
     found = find_draft_in(await read_campaigns(log), campaign)
     check_draftable(campaign, found.campaign)
@@ -235,6 +249,15 @@ async def send_test(
     table = pl.DataFrame([pl.Series("to", to), *(each.alias(name) for name, each in zip(names, values, strict=True))])
     requests = requests_of_test(found.draft.drafted.terms, table, by or os_user())
     return [await _send_one(session, request, campaign) for request in requests]
+
+
+def _check_numbers(to: Sequence[str]) -> None:
+    """Raises UserError for the first that is no phone number anywhere."""
+    lines = "".join(each.replace("\n", " ") + "\n" for each in to).encode("utf-8", "replace")
+    numbers, reasons = normalise(lines, international=True, phs=True)
+    for written, number, reason in zip(to, numbers.tolist(), reasons.tolist(), strict=True):
+        if not number:
+            raise UserError(f'--to: "{written}" is no mobile number ({REASONS[reason]}).')
 
 
 async def _send_one(session: Session, request: LaunchRequest, campaign: str) -> DraftTest:

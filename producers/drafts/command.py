@@ -25,6 +25,7 @@ from producers.launch.command import (
 )
 
 if TYPE_CHECKING:
+    from dispatcher.service.campaigns.drafts import DraftView
     from dispatcher.service.campaigns.launching import LaunchRequest
     from dispatcher.service.session import Session
     from producers.drafts.api import DraftLaunch, DraftResult, DraftTest
@@ -168,18 +169,19 @@ def _plan_and_draft(
                 click.echo(
                     f"{lacking} If it still is then, the campaign does not start (--even-if-short: it does).", err=True
                 )
-            question = f"Schedule {plan.campaign} to {plan.recipients:,} recipients for {clock(start_ms, named=True)}?"
+            starts = clock(plan.starts_at_ms, named=True)
+            question = f"Schedule {plan.campaign} to {plan.recipients:,} recipients for {starts}?"
             if not confirm(question, yes=yes):
                 click.echo("nothing was scheduled.", err=True)
                 return
             with progress_bar(shown=sys.stderr.isatty()) as progress:
-                made = asyncio.run(_write(config, prepared, request, start_ms, even_if_short, progress))
+                made, view = asyncio.run(_write(config, prepared, request, start_ms, even_if_short, progress))
     except KeyboardInterrupt:
         click.echo(
             "interrupted: nothing was launched, and perhaps nothing drafted. See: dispatcher campaign list", err=True
         )
         raise click.exceptions.Exit(INTERRUPTED) from None
-    _print_draft(made, as_json=as_json)
+    _print_draft(made, view, as_json=as_json)
 
 
 async def _prepare(config: str | None, request: LaunchRequest, start_ms: int, progress: Progress) -> PreparedLaunch:
@@ -197,17 +199,21 @@ async def _write(
     start_ms: int,
     even_if_short: bool,
     progress: Progress,
-) -> DraftResult:
+) -> tuple[DraftResult, DraftView]:
+    from dispatcher.service.campaigns.drafts import show_draft
     from dispatcher.service.session import open_session
     from producers.drafts.api import draft_prepared
 
     async with open_session(config) as session:
-        return await draft_prepared(
+        made = await draft_prepared(
             session, prepared, request, start_ms=start_ms, even_if_short=even_if_short, progress=progress
         )
+        return made, await show_draft(session, made.campaign)
 
 
-def _print_draft(made: DraftResult, *, as_json: bool) -> None:
+def _print_draft(made: DraftResult, view: DraftView, *, as_json: bool) -> None:
+    from producers.campaigns.draft_commands import next_step
+
     if as_json:
         print_json(made)
         return
@@ -215,11 +221,9 @@ def _print_draft(made: DraftResult, *, as_json: bool) -> None:
     click.echo(f"drafted {made.campaign} to {counted(made.recipients, 'recipient')}{again}.")
     if made.approval_void:
         click.echo(f"its approval is void: {', '.join(made.approval_void)} changed.")
-    if made.lacks_approval:
-        click.echo(f"another person must approve it: dispatcher campaign approve {made.campaign}")
-    if made.start_ms is not None:
-        click.echo(f"it starts at {clock(made.start_ms, named=True)} by itself (dispatcher run, role campaigns).")
-    elif not made.lacks_approval:
+    if made.lacks_approval or made.start_ms is not None:
+        click.echo(next_step(view))
+    else:
         click.echo(
             f"next: dispatcher campaign test {made.campaign} --to NUMBER, or dispatcher campaign launch {made.campaign}"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -202,6 +203,7 @@ def launch_command(
         _check_no_terms(files[0], terms)
         launch_by_id(files[0], at, config, dry_run=dry_run, yes=yes, even_if_short=even_if_short, as_json=as_json)
         return
+    _check_no_draft(files, terms)
     request = typed_request(files, **terms)
     if at is not None:
         from producers.drafts.command import plan_ask_schedule
@@ -228,14 +230,27 @@ def launch_command(
 
 def _check_no_terms(campaign: str, terms: Mapping[str, Any]) -> None:
     """Raises UserError if terms of a launch are given for a draft, which has its own."""
-    context = click.get_current_context()
-    typed = [name for name in terms if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-    if typed:
-        option = next(each for each in context.command.params if each.name == typed[0]).opts[0]
+    if option := _typed_option(terms):
         raise UserError(
             f"{option} goes with a list and its --text and --route. To launch the draft {campaign} leave it out; to "
             "change that, draft it again."
         )
+
+
+def _check_no_draft(files: tuple[str, ...], terms: Mapping[str, Any]) -> None:
+    """Raises UserError if this is no file, and the terms are not those of a launch: a draft's id may be meant."""
+    if len(files) == 1 and files[0] != "-" and not (terms["texts"] and terms["route"]) and not os.path.exists(files[0]):
+        raise UserError(
+            f'there is no file "{files[0]}". To launch the draft {files[0]} leave {_typed_option(terms)} out; to '
+            "change that, draft it again."
+        )
+
+
+def _typed_option(terms: Mapping[str, Any]) -> str:
+    """The first of these options that was typed, "" if none was."""
+    context = click.get_current_context()
+    typed = [name for name in terms if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    return next((each.opts[0] for each in context.command.params if each.name in typed), "")
 
 
 def typed_request(

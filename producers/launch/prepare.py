@@ -45,6 +45,8 @@ from producers.launch.planning.content import EqualTexts, LaunchWording, audienc
 from producers.launch.planning.costs import with_costs
 from producers.launch.planning.plan import (
     AccountPlan,
+    ListOrigin,
+    OneList,
     OneText,
     Plan,
     RowCounts,
@@ -93,7 +95,7 @@ class DraftOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """The draft that is launched: the `revision` that must be in force, what is on the log of it (see `Drafted`).
 
     `set_aside` counts the rows whose records are the `rejects` (partition, offset). `approved_by`: "" if it needs no
-    approval.
+    approval. `origin` and `lists`: where the rows came from when it was drafted.
     """
 
     revision: str
@@ -101,6 +103,8 @@ class DraftOrigin(msgspec.Struct, frozen=True, kw_only=True):
     set_aside: RowCounts
     rejects: tuple[tuple[int, int], ...]
     approved_by: str = ""
+    origin: ListOrigin | None = None
+    lists: tuple[OneList, ...] = ()
 
 
 class PreparedLaunch(msgspec.Struct):
@@ -179,6 +183,9 @@ async def prepare(
     )
     if draft is not None:
         intake.before = draft.set_aside
+        intake.origin, intake.lists = draft.origin or intake.origin, draft.lists or intake.lists
+    elif test_of:
+        intake.origin = ListOrigin(source="--to")
     try:
         frequency = None if is_launched or test_of else _frequency(config, definition)
         capped = [] if frequency is None else await _without_capped(session, frequency, intake)
@@ -555,7 +562,7 @@ def _check_recipients(intake: Intake) -> None:
         what = "is a mobile number" if intake.personal_texts is None else "has a number and values that can be sent"
         raise InputError(
             f"{where}: none of {counts.rows:,} rows {what} ({'; '.join((reasons, *intake.notes))}). "
-            "Check the file, or name another column with --column."
+            + ("Check the file, or name another column with --column." if origin.column else "Check the numbers.")
         )
 
 

@@ -15,7 +15,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, keys
 from dispatcher.errors import StoreError
-from dispatcher.service.campaigns.views import view_in
+from dispatcher.service.campaigns.views import check_not_drafts, view_in
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.port import StoreReader
 from producers.segments.campaign_parts import CampaignPart
@@ -36,6 +36,7 @@ async def excluded(session: Session, parts: Sequence[CampaignPart]) -> dict[str,
         return {f"{IN_CAMPAIGN}{part.campaign}": _numbers(reader, part) for part in parts}
 
     await check_up_to_date(session)
+    await check_not_drafts(session, [part.campaign for part in parts])
     return await session.read(read)
 
 

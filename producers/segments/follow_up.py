@@ -16,7 +16,7 @@ from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.campaigns.follow_ups import FOLLOWED, FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
-from dispatcher.service.campaigns.views import no_campaign, view_in
+from dispatcher.service.campaigns.views import not_launched, view_in
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.outcomes import FAILURE_CLASSES
 from producers.launch.commit import LaunchResult, commit
@@ -71,7 +71,7 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
     campaigns = await read_campaigns(await session.log())
     followed = campaigns.get(request.campaign)
     if followed is None or followed.launched is None:
-        raise no_campaign(request.campaign, [each.id for each in campaigns.by_id.values() if each.launched is not None])
+        raise not_launched(campaigns, request.campaign)
     launched = followed.launched
     if launched.kind == "mms":
         raise UserError(

@@ -98,7 +98,7 @@ def test_a_test_is_listed_only_if_tests_are_wanted() -> None:
 def test_a_large_draft_is_launched_after_another_person_approved_it(folder: Path) -> None:
     (folder / "dispatcher.toml").write_text(f"[approval]\nabove = 1\n{CONFIG}", "utf-8")
     assert "another person must approve it" in said("launch", *TERMS, "--yes", code=2)
-    assert "another person must approve it: dispatcher campaign approve may" in said("draft", *TERMS)
+    assert "must approve it: dispatcher campaign approve may\n" in said("draft", *TERMS)
     assert "another person must approve it" in said("approve", "may", "--yes", code=2)
 
     async def approve() -> None:
@@ -110,9 +110,78 @@ def test_a_large_draft_is_launched_after_another_person_approved_it(folder: Path
     assert "its approval is void: text changed." in said("draft", *TERMS[:2], f"{TEXT}!", *TERMS[3:])
     assert "void: text changed since" in said("show", "may")
     said("draft", *TERMS)
+    assert "it starts at 2199-01-01 09:00:00" in said("schedule", "may", "--at", "2199-01-01 09:00")
+    again = said("draft", *TERMS, "--weight", "2")
+    assert "When that is done: it starts at 2199-01-01 09:00:00 Asia/Shanghai by itself." in again
+    view = answer("show", "may")
+    assert (view["starts_ms"], view["due_ms"]) == (None, view["scheduled_ms"])
+    said("draft", *TERMS)
     assert "launched may" in said("launch", "may", "--yes")
     assert answer("show", "may")["approved_by"] == "bob"
     assert ", approved by bob" in said("show", "may")
+
+
+def test_the_start_is_said_with_the_reason_if_hours_move_it(folder: Path) -> None:
+    (folder / "dispatcher.toml").write_text(CONFIG.replace("00:00-24:00", "08:00-20:00"), "utf-8")
+    moved = (
+        "2199-01-01 21:30:00 is outside its hours (08:00-20:00 Asia/Shanghai, class marketing): "
+        "it starts at 2199-01-02 08:00:00 Asia/Shanghai"
+    )
+    at = ("--at", "2199-01-01 21:30")
+    for words in (
+        ("launch", *TERMS, *at, "--yes"),
+        ("draft", *TERMS),
+        ("schedule", "may", *at),
+        ("launch", "may", *at),
+    ):
+        assert f"{moved} by itself." in said(*words), words
+    assert moved in " ".join(said("show", "may").split())
+    assert "it starts at 2199-01-02 09:00:00" in said("schedule", "may", "--at", "2199-01-02 09:00")
+
+
+ALIKE = (
+    *("counts", "cost", "class", "hours", "at_closing", "weight", "urgent", "unknown_policy", "budget_micro_yuan"),
+    *("name", "text", "variables", "invalid_reasons", "suppressed_reasons"),
+)
+
+
+def test_a_draft_is_shown_with_what_its_approver_must_know_under_the_keys_of_a_launched_campaign(folder: Path) -> None:
+    priced = f'{CONFIG}price = {{ default = "0.045" }}\n[routes.national]\ndefault = "spring"\n'
+    (folder / "dispatcher.toml").write_text(priced, "utf-8")
+    terms = ("--budget", "0.5", "--class", "notice", "--weight", "3", "--between", "09:00-18:00")
+    said("draft", *TERMS[:4], "national", *TERMS[5:], *terms)
+    page = said("show", "may")
+    wanted = (
+        "national: spring (batch-a): 2 recipients",
+        "0.0900 CNY",
+        "0.5000 CNY",
+        "weight 3",
+        "09:00-18:00",
+        "notice",
+    )
+    assert all(words in page for words in wanted), page
+    drafted = answer("show", "may")
+    said("launch", "may", "--yes", "--even-if-short")
+    launched = answer("show", "may")
+    assert [(key, drafted[key]) for key in ALIKE] == [(key, launched[key]) for key in ALIKE]
+    assert [each.items() <= leg.items() for each, leg in zip(drafted["route"], launched["route"], strict=True)] == [
+        True
+    ]
+
+
+def test_the_plan_of_a_draft_says_where_its_list_came_from() -> None:
+    plan = answer("draft", *TERMS)["plan"]
+    again = answer("launch", "may", "--dry-run")
+    origin = ("source", "column", "encoding", "header_line", "first_numbers")
+    assert plan["column"]
+    assert [again[key] for key in origin] == [plan[key] for key in origin]
+
+
+def test_a_cancelled_draft_is_not_said_to_be_sent_later() -> None:
+    drafted()
+    said("cancel", "may", "--yes")
+    for order in ("watch", "pause"):
+        assert "was cancelled: nothing of it was sent, and nothing will be" in said(order, "may", code=2)
 
 
 def drafted() -> None:
@@ -134,13 +203,18 @@ MISTAKES = [
     (("schedule", "may", "--now", "--off"), "say when"),
     (("schedule", "may", "--at", "2001-01-01 09:00"), "is over"),
     (("schedule", "june", "--now"), 'no draft "june"'),
-    (("approve", "may", "--yes"), "another person must approve it"),
-    (("watch", "may"), "is a draft (draft)"),
+    (("launch", "may", "--text", TEXT), "To launch the draft may leave --text out"),
+    (("launch", *TERMS[:5], "--exclude-campaign", "may", "--yes"), '"may" is a draft, and nothing of it is sent yet'),
+    (("approve", "may", "--yes"), '"may" needs no approval: it has 1 recipient, and [approval] above is not set.'),
+    (("watch", "may"), "is a draft, and nothing of it is sent yet"),
+    (("follow-up", "may", "--to", "failed", "--yes"), "is a draft, and nothing of it is sent yet"),
+    (("release", "may"), "is a draft, and nothing of it is sent yet"),
+    (("close", "may"), "is a draft, and nothing of it is sent yet"),
     (("pause", "may"), "is a draft, and nothing of it is sent yet"),
     (("weight", "may", "3"), "is a draft, and nothing of it is sent yet"),
     (("launch", *TERMS, "--yes"), "is a draft. Launch that"),
     (("test", "may", "--to", " ", "--yes"), "--to names no number"),
-    (("test", "may", "--to", "1", "--yes"), "is a mobile number"),
+    (("test", "may", "--to", "1", "--yes"), '--to: "1" is no mobile number (too short).'),
 ]
 
 

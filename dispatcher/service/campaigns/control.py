@@ -24,7 +24,7 @@ from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.drafts import cancel_draft, find_draft
-from dispatcher.service.campaigns.views import no_campaign, view_of
+from dispatcher.service.campaigns.views import not_launched, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.wording import counted
@@ -107,15 +107,10 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
 
 async def before_control(session: Session, campaign: str) -> Controllable:
     """What a person should know before deciding. Raises UserError for an unknown id, LogError."""
-    known = (await read_campaigns(await session.log())).by_id
+    known = await read_campaigns(await session.log())
     found = known.get(campaign)
-    if found is not None and found.launched is None and found.draft is not None:
-        raise UserError(
-            f'"{campaign}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
-            "moved (schedule) and cancelled."
-        )
     if found is None or found.launched is None:
-        raise no_campaign(campaign, sorted(each.id for each in known.values() if each.launched is not None))
+        raise not_launched(known, campaign)
     nothing_left = None if found.cancelled else await asyncio.to_thread(_nothing_left, session, found.launched)
     return _controllable(found, found.launched, nothing_left)
 

@@ -13,27 +13,42 @@ import msgspec
 from dispatcher.accounts.holders import conductor_holder
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.drafts import Draft, DraftStatus, content, starts_ms, status
+from dispatcher.core.drafts import Draft, DraftStatus, content, due_ms, starts_ms, status
+from dispatcher.core.money.amounts import micro_yuan
+from dispatcher.core.results.equation import Counts, launched
+from dispatcher.core.schedule.hours import recorded
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
+from dispatcher.service.campaigns.cost import CampaignCost
 from dispatcher.service.session import Session
+from dispatcher.wording import counted
 from schemas.codec import encode
-from schemas.records import Approved, Cancelled, Scheduled
+from schemas.records import Approved, AtClosing, CampaignClass, Cancelled, Drafted, Scheduled
 from schemas.topics import CAMPAIGNS
 
 NAMED_MAX: Final = 5
 
 
-class DraftView(msgspec.Struct, frozen=True, kw_only=True):
-    """One draft. Times are Unix milliseconds, None if there is none.
+class DraftLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """An account of a draft's route, and how many recipients it would get by the plan."""
 
-    `scheduled_ms` is the time that a person gave, `starts_ms` when it starts by itself if nothing changes: within its
-    sending hours. `needs_approval`: more recipients than are launched without one; `changed_since_approval` says why an
-    approval is void. `failure`: why its start failed. `recipients` includes those of the suppression list, which is
-    judged at the launch; `plan` is that of the time when it was drafted. `not_run`: no process of this machine starts
-    scheduled campaigns.
+    account: str
+    vendor: str = ""
+    recipients: int = 0
+    segments: int = 0
+
+
+class DraftView(msgspec.Struct, frozen=True, kw_only=True):
+    """One draft. Times are Unix milliseconds, None if there is none. Keys that a launched campaign has mean the same.
+
+    `scheduled_ms` is the time that a person gave, `due_ms` when it starts within its sending hours if it is approved by
+    then, `starts_ms` the same if nothing else is missing. `needs_approval`: more recipients than are launched without
+    one; `changed_since_approval` says why an approval is void. `failure`: why its start failed. `recipients` includes
+    those of the suppression list, which is judged at the launch; in `counts` they are queued. `plan` is that of the
+    time when it was drafted, and `cost` its cost. `route_name`: the route of the configuration, "" if accounts were
+    named. `not_run`: no process of this machine starts scheduled campaigns.
     """
 
     campaign: str
@@ -43,16 +58,23 @@ class DraftView(msgspec.Struct, frozen=True, kw_only=True):
     drafted_by: str
     text: str
     variables: tuple[str, ...]
-    route: tuple[str, ...]
-    rows: int
+    route: tuple[DraftLeg, ...]
+    route_name: str
     recipients: int
-    invalid: int
-    duplicate: int
-    suppressed: int
+    counts: Counts
+    cost: CampaignCost | None
+    budget_micro_yuan: int
+    campaign_class: CampaignClass = msgspec.field(name="class")
+    hours: str
+    at_closing: AtClosing
+    weight: int
+    urgent: bool
+    unknown: str = msgspec.field(name="unknown_policy")
     invalid_reasons: dict[str, int]
     suppressed_reasons: dict[str, int]
     scheduled_ms: int | None
     scheduled_by: str
+    due_ms: int | None
     starts_ms: int | None
     needs_approval: bool
     approved_by: str
@@ -63,6 +85,35 @@ class DraftView(msgspec.Struct, frozen=True, kw_only=True):
     not_run: bool
     terms: dict[str, Any]
     plan: dict[str, Any]
+
+
+class _Terms(msgspec.Struct, frozen=True):
+    """What is shown of a draft's terms by its own name; the defaults are those of a launch."""
+
+    route: tuple[str, ...] = ()
+    weight: int | None = None
+    urgent: bool = False
+    unknown: str = "hold"
+    campaign_class: CampaignClass = msgspec.field(name="class", default="marketing")
+    at_closing: AtClosing = "pause"
+    budget: str = ""
+
+
+class _Planned(msgspec.Struct, frozen=True):
+    """What is shown of the plan that a draft keeps (producers/launch/planning/plan.py)."""
+
+    accounts: tuple[DraftLeg, ...] = ()
+    cost_micro_yuan: int | None = None
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> CampaignCost | None:
+        """What it will cost; None if none of its accounts has a price."""
+        if self.cost_micro_yuan is None:
+            return None
+        return CampaignCost(
+            planned_micro_yuan=self.cost_micro_yuan, spent_micro_yuan=0, open_micro_yuan=0, unpriced=self.unpriced
+        )
 
 
 class FoundDraft(msgspec.Struct, frozen=True):
@@ -88,6 +139,16 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
             f'there is no draft "{campaign}" on this log. {f"There are: {drafts}" if drafts else "Make one"}.'
         )
     return FoundDraft(found, found.draft)
+
+
+def is_draft(known: Campaign) -> UserError:
+    """The error for an order or a question that only a launched campaign has an answer to."""
+    if known.cancelled:
+        return UserError(f'"{known.id}" is a draft that was cancelled: nothing of it was sent, and nothing will be.')
+    return UserError(
+        f'"{known.id}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
+        f"moved (schedule) and cancelled. See: dispatcher campaign show {known.id}"
+    )
 
 
 async def list_drafts(session: Session) -> list[DraftView]:
@@ -121,7 +182,13 @@ async def approve_campaign(session: Session, campaign: str, *, by: str = "") -> 
     log, who = await session.log(), by or os_user()
     found = find_draft_in(await read_campaigns(log), campaign)
     _check_not_cancelled(found.campaign)
-    drafted = found.draft.drafted
+    drafted, above = found.draft.drafted, session.places.approval.above
+    if who == drafted.by and not _needs_approval(drafted, above):
+        limit = "is not set" if above is None else f"is {above:,}"
+        raise UserError(
+            f'"{campaign}" needs no approval: it has {counted(drafted.recipients, "recipient")}, and [approval] above '
+            f"{limit}. To launch it: dispatcher campaign launch {campaign}"
+        )
     if who == drafted.by:
         raise UserError(f'"{campaign}" was drafted by {who}: another person must approve it.')
     if not found.draft.approved_by:
@@ -177,9 +244,21 @@ def _not_run(session: Session) -> bool:
     return conductor_holder(session.places) is False
 
 
+def _needs_approval(drafted: Drafted, above: int | None) -> bool:
+    return above is not None and drafted.recipients > above
+
+
 def _view(found: FoundDraft, session: Session, *, not_run: bool) -> DraftView:
-    draft, known, above = found.draft, found.campaign, session.places.approval.above
+    draft, known, above, at_ms = found.draft, found.campaign, session.places.approval.above, now_ms()
     drafted, failure = draft.drafted, draft.failure(found.revision)
+    terms = msgspec.json.decode(drafted.terms, type=_Terms)
+    planned = msgspec.json.decode(drafted.plan, type=_Planned) if drafted.plan else _Planned()
+    aside = Counts(
+        rows=drafted.invalid + drafted.duplicate + drafted.suppressed,
+        invalid=drafted.invalid,
+        duplicate=drafted.duplicate,
+        suppressed=drafted.suppressed,
+    )
     return DraftView(
         campaign=known.id,
         name=drafted.name,
@@ -188,18 +267,25 @@ def _view(found: FoundDraft, session: Session, *, not_run: bool) -> DraftView:
         drafted_by=drafted.by,
         text=drafted.text,
         variables=drafted.variables,
-        route=drafted.accounts,
-        rows=drafted.rows,
+        route=planned.accounts or tuple(DraftLeg(account=name) for name in drafted.accounts),
+        route_name=terms.route[0] if len(terms.route) == 1 and terms.route[0] not in drafted.accounts else "",
         recipients=drafted.recipients,
-        invalid=drafted.invalid,
-        duplicate=drafted.duplicate,
-        suppressed=drafted.suppressed,
+        counts=aside + launched(rows=drafted.recipients, cancelled=known.cancelled),
+        cost=planned.cost,
+        budget_micro_yuan=micro_yuan(terms.budget) if terms.budget else 0,
+        campaign_class=terms.campaign_class,
+        hours=str(recorded(drafted.hours)),
+        at_closing=terms.at_closing,
+        weight=terms.weight or 1,
+        urgent=terms.urgent,
+        unknown=terms.unknown,
         invalid_reasons=drafted.invalid_reasons,
         suppressed_reasons=drafted.suppressed_reasons,
         scheduled_ms=draft.start_ms or None,
         scheduled_by=draft.scheduled.by if draft.scheduled and draft.start_ms else "",
-        starts_ms=starts_ms(draft, found.revision, above, now_ms(), cancelled=known.cancelled),
-        needs_approval=above is not None and drafted.recipients > above,
+        due_ms=due_ms(draft, found.revision, at_ms, cancelled=known.cancelled),
+        starts_ms=starts_ms(draft, found.revision, above, at_ms, cancelled=known.cancelled),
+        needs_approval=_needs_approval(drafted, above),
         approved_by=draft.approved_by,
         approved_ms=draft.approved.at_ms if draft.approved and draft.approved_by else None,
         changed_since_approval=tuple(draft.changed_since_approval()),

@@ -11,12 +11,14 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.drafts import DraftStatus
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
-from dispatcher.service.campaigns.drafts import DraftView, find_draft, list_drafts
+from dispatcher.service.campaigns.drafts import DraftView, find_draft, is_draft, list_drafts
 from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.campaigns.progress import Pace, Speed, forecast, over, pace, queues
 from dispatcher.service.campaigns.wave_table import WaveTable, wave_table
@@ -188,16 +190,25 @@ async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[Camp
 async def _until_launched(session: Session, campaign: str) -> None:
     while (draft := await find_draft(session, campaign)) is not None:
         if draft.status != "scheduled":
-            raise UserError(
-                f'"{campaign}" is a draft ({draft.status}): nothing of it is sent yet. See: dispatcher campaign show '
-                f"{campaign}"
-            )
+            await check_not_drafts(session, [campaign])
         await asyncio.sleep(DRAFT_LOOK_EVERY_S)
 
 
 async def view_of(session: Session, campaign: str) -> CampaignView:
-    """The results' view of a campaign. Raises UserError for an unknown id."""
-    return await session.read(lambda reader: view_in(reader, campaign))
+    """The results' view of a campaign. Raises UserError for an unknown id and for a draft."""
+    try:
+        return await session.read(lambda reader: view_in(reader, campaign))
+    except UserError:
+        await check_not_drafts(session, [campaign])
+        raise
+
+
+async def check_not_drafts(session: Session, campaigns: Iterable[str]) -> None:
+    """Raises UserError if one of these is a draft, LogError."""
+    known = await read_campaigns(await session.log())
+    for each in map(known.get, campaigns):
+        if each is not None and each.draft is not None:
+            raise is_draft(each)
 
 
 def view_in(reader: StoreReader, campaign: str) -> CampaignView:
@@ -206,6 +217,14 @@ def view_in(reader: StoreReader, campaign: str) -> CampaignView:
     if view is None:
         raise no_campaign(campaign, [each.id for each in reader.campaigns()])
     return view
+
+
+def not_launched(known: Campaigns, campaign: str) -> UserError:
+    """The error for an id that is a draft's, or that is not on the log."""
+    found = known.get(campaign)
+    if found is not None and found.draft is not None:
+        return is_draft(found)
+    return no_campaign(campaign, sorted(each.id for each in known.by_id.values() if each.launched is not None))
 
 
 def no_campaign(campaign: str, there: Iterable[str]) -> UserError:

@@ -14,7 +14,7 @@ from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns.views import no_campaign
+from dispatcher.service.campaigns.views import not_launched
 from dispatcher.service.session import Session
 from schemas.codec import encode
 from schemas.records import TextDecided, WaveDecided, control_key
@@ -91,10 +91,10 @@ async def decide_text(session: Session, campaign: str, text: str, *, by: str = "
 
 async def _in_waves(session: Session, campaign: str) -> tuple[Campaign, WaveStanding]:
     """The campaign and its waves. Raises UserError."""
-    known = (await read_campaigns(await session.log())).by_id
+    known = await read_campaigns(await session.log())
     found = known.get(campaign)
     if found is None or found.launched is None:
-        raise no_campaign(campaign, sorted(each.id for each in known.values() if each.launched is not None))
+        raise not_launched(known, campaign)
     if found.cancelled:
         raise UserError(f'campaign "{campaign}" is cancelled, and that is final.')
     standing = found.waves.standing

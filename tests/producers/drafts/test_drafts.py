@@ -331,7 +331,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no number": ({"to": []}, "1 to 100 numbers"),
     "too many": ({"to": ["13300133000"] * 101}, "1 to 100 numbers"),
     "a row without values": ({"to": ["13300133000"], "row": 2}, "leave --row out"),
-    "nobody's number": ({"to": ["x"]}, "is a mobile number"),
+    "nobody's number": ({"to": ["13300133000", "x"]}, r'--to: "x" is no mobile number \(no number\)'),
 }
 
 
