@@ -59,8 +59,7 @@ def draft_page(draft: DraftView) -> RenderableType:
     table.add_row("text", text)
     if draft.variables:
         table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in draft.variables)} from each recipient's row")
-    legs = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in draft.route)
-    table.add_row("route", f"{draft.route_name}: {legs}" if draft.route_name else legs)
+    table.add_row("route", _route(draft))
     if draft.cost is not None:
         missing = f"; no price for {listed(draft.cost.unpriced)}" if draft.cost.unpriced else ""
         table.add_row("cost", f"{yuan(draft.cost.planned_micro_yuan)}, as planned then{missing}")
@@ -89,6 +88,15 @@ def draft_page(draft: DraftView) -> RenderableType:
     if note := not_run_note([draft]):
         parts.append(Text(f"\n{note}", style="yellow"))
     return Group(*parts)
+
+
+def _route(draft: DraftView) -> str:
+    """The accounts with their recipients by the plan, if the draft has one."""
+    legs = ", ".join(
+        f"{leg.account} ({leg.vendor}): {counted(leg.recipients, 'recipient')}" if leg.vendor else leg.account
+        for leg in draft.route
+    )
+    return f"{draft.route_name}: {legs}" if draft.route_name else legs
 
 
 def _rows(draft: DraftView) -> str:
