@@ -21,7 +21,7 @@ HORIZON_MS: Final = 366 * DAY_MS
 class Load(msgspec.Struct, frozen=True):
     """What one campaign still has to send over an account: `alone_s`, the time it takes at the whole flow limit.
 
-    It is sent within `hours`, not before `from_ms`, and not from `ends_ms` on.
+    It is sent within `hours`, not before `from_ms`, and not from `ends_ms` on. `recipients`: how many, if known.
     """
 
     campaign: str
@@ -31,6 +31,7 @@ class Load(msgspec.Struct, frozen=True):
     hours: Hours = ALWAYS
     from_ms: int = 0
     ends_ms: int = END_OF_TIME_MS
+    recipients: int = 0
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -54,6 +55,12 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     beside: int
     closes_at_ms: int | None = None
     left_at_closing: int = 0
+
+
+def recipients_beside(loads: Iterable[Load], campaign: str, now_ms: int, end_ms: int) -> int:
+    """The recipients of other campaigns of an account that may be sent before this campaign is, at `end_ms`."""
+    others = [load for load in loads if load.campaign != campaign]
+    return sum(load.recipients for load in others if load.hours.opens_ms(max(now_ms, load.from_ms)) <= end_ms)
 
 
 def when_sent(loads: Iterable[Load], start_ms: int, hours: Hours = ALWAYS) -> dict[str, Sent]:

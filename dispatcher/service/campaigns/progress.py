@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import asdict
 
-from dispatcher.core.flow.forecast import Forecast, Load, Sent, when_sent
+from dispatcher.core.flow.forecast import Forecast, Load, Sent, recipients_beside, when_sent
 from dispatcher.core.messages.text import parts
 from dispatcher.core.results.equation import Counts, Status
+from dispatcher.core.schedule.holds import Hold
 from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS, Hours, daily, hours_of
 from dispatcher.store.views import CampaignView
 
@@ -41,7 +42,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CampaignProgress(CampaignState, frozen=True, kw_only=True):
-    """A campaign's state and its `Pace`; `allowed_per_s` is None if an account has no limit."""
+    """A campaign's state and its `Pace`; `allowed_per_s` is None if an account has no limit. `held`: what holds it."""
 
     sent_per_s: float
     final_per_s: float
@@ -49,6 +50,7 @@ class CampaignProgress(CampaignState, frozen=True, kw_only=True):
     left_s: float | None
     beside: int
     waits_until_ms: int | None
+    held: Hold | None = None
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +147,7 @@ def progress_of(view: CampaignView, now: Pace) -> CampaignProgress:
         left_s=None if now.left_s is None else round(now.left_s, 1),
         beside=now.beside,
         waits_until_ms=now.waits_until_ms,
+        held=view.held if view.status == "held" else None,
     )
 
 
@@ -184,7 +187,6 @@ class AccountQueue(msgspec.Struct, frozen=True, kw_only=True):
     or held until somebody decides.
     """
 
-    recipients: int = 0
     messages: int = 0
     loads: tuple[Load, ...] = ()
 
@@ -206,7 +208,6 @@ def queues(views: Iterable[CampaignView], accounts: Mapping[str, Vendor]) -> dic
             vendor, queue = accounts.get(account), found.get(account, AccountQueue())
             loads = (*queue.loads, _load(view, waiting, vendor)) if _goes_on(view) else queue.loads
             found[account] = AccountQueue(
-                recipients=queue.recipients + waiting,
                 messages=queue.messages + (0 if view.kind == "mms" else waiting * _parts(view, vendor)),
                 loads=loads,
             )
@@ -222,11 +223,14 @@ def forecast(
 ) -> Forecast:
     """The forecast of one campaign among all waiting ones; `held` are the accounts that do not send."""
     mine = {name: queue for name, queue in waiting.items() if any(load.campaign == view.id for load in queue.loads)}
-    beside = sum(queue.recipients - _left(view, name) for name, queue in mine.items())
     loads = [load for queue in mine.values() for load in queue.loads if load.campaign == view.id]
     alone_s = max((load.alone_s for load in loads), default=0.0)
+
+    def beside(end_ms: int) -> int:
+        return sum(recipients_beside(queue.loads, view.id, now_ms, end_ms) for queue in mine.values())
+
     if view.status not in ("running", "held") or not mine or set(held) & mine.keys():
-        return Forecast(left_s=None, finish_at_ms=None, alone_s=alone_s, beside=beside)
+        return Forecast(left_s=None, finish_at_ms=None, alone_s=alone_s, beside=beside(END_OF_TIME_MS))
     sent = {
         name: when_sent(queue.loads, now_ms, account_hours(accounts.get(name)))[view.id] for name, queue in mine.items()
     }
@@ -237,12 +241,12 @@ def forecast(
             left_s=None,
             finish_at_ms=None,
             alone_s=alone_s,
-            beside=beside,
+            beside=beside(END_OF_TIME_MS if closes_ms is None else closes_ms),
             closes_at_ms=closes_ms,
             left_at_closing=left,
         )
     end_ms = max(each.at_ms or now_ms for each in sent.values())
-    return Forecast(left_s=(end_ms - now_ms) / 1000, finish_at_ms=end_ms, alone_s=alone_s, beside=beside)
+    return Forecast(left_s=(end_ms - now_ms) / 1000, finish_at_ms=end_ms, alone_s=alone_s, beside=beside(end_ms))
 
 
 def account_hours(vendor: Vendor | None) -> Hours:
@@ -273,7 +277,8 @@ def _left(view: CampaignView, account: str) -> int:
 def _load(view: CampaignView, waiting: int, vendor: Vendor | None) -> Load:
     per_s = limit_per_s(vendor, view.segments) or UNPACED_PER_S
     ends_ms = END_OF_TIME_MS if view.ends_ms is None else view.ends_ms
-    return Load(view.id, waiting / per_s, view.weight, view.urgent, hours=hours_of(view.hours), ends_ms=ends_ms)
+    hours = hours_of(view.hours)
+    return Load(view.id, waiting / per_s, view.weight, view.urgent, hours, ends_ms=ends_ms, recipients=waiting)
 
 
 def _parts(view: CampaignView, vendor: Vendor | None) -> int:

@@ -17,7 +17,7 @@ import msgspec
 
 from dispatcher.content.judge import ContentFinding
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.flow.forecast import Load, when_sent
+from dispatcher.core.flow.forecast import Load, recipients_beside, when_sent
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
 from dispatcher.core.money.prices import CarrierCost, Column
@@ -387,7 +387,7 @@ def beside_the_queue(
     found = msgspec.structs.replace(
         plan,
         queued=queue.messages,
-        beside=queue.recipients,
+        beside=recipients_beside(queue.loads, campaign.campaign, now_ms, closes_ms if ends_ms is None else ends_ms),
         finish_s=None if ends_ms is None else (ends_ms - now_ms) / 1000,
         left_at_closing=left,
     )

@@ -11,7 +11,7 @@ import pytest
 from dispatcher.config.file import parse
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load
-from dispatcher.core.schedule.hours import ALWAYS, daily
+from dispatcher.core.schedule.hours import ALWAYS, Hours, daily
 from dispatcher.service.campaigns.progress import AccountQueue
 from dispatcher.wording import duration
 from producers.launch.planning.plan import (
@@ -240,13 +240,18 @@ DAY = daily(8, 20)
 
 
 def in_hours(
-    recipients: int, *, at_closing: AtClosing = "pause", now: str = "2026-11-30 12:00", beside: int = 0
+    recipients: int,
+    *,
+    at_closing: AtClosing = "pause",
+    now: str = "2026-11-30 12:00",
+    beside: int = 0,
+    hours: Hours = ALWAYS,
 ) -> Any:
-    """A plan of a campaign that is sent from 8 to 20 over one account, of one recipient per second."""
+    """A plan of a campaign that is sent from 8 to 20 over one account, one recipient per second; `hours`: others'."""
     vendor, now_ms = account(flow=flow(1, "messages")), at(now)
     terms = Terms("marketing", DAY, ALWAYS, at_closing)
     [one] = plan_accounts({"a": vendor}, "hi", [Slice("a", 0, 0, recipients)])
-    queue = AccountQueue(recipients=beside, loads=(Load("other", beside),))
+    queue = AccountQueue(loads=(Load("other", beside, hours=hours, recipients=beside),))
     planned_one = beside_the_queue(one, vendor, queue, load_of("may", one, 1, False, terms, now_ms), now_ms)
     return planned({"a": vendor}, [recipients], accounts=(planned_one,), now_ms=now_ms, terms=terms)
 
@@ -274,6 +279,12 @@ def in_hours(
 )
 def test_the_plan_proves_whether_the_campaign_is_sent_in_its_hours(plan: Plan, finish: str | None, left: int):
     assert (plan.finish_at_ms, plan.left_at_closing) == (None if finish is None else at(finish), left)
+
+
+def test_the_plan_counts_others_only_if_they_may_be_sent_beside_it():
+    assert in_hours(3600, beside=5).beside == 5
+    assert in_hours(3600, beside=5, hours=daily(12, 18)).beside == 5
+    assert in_hours(3600, beside=5, hours=daily(14, 18)).beside == 0
 
 
 def test_the_plan_says_what_is_left_at_closing_time_and_what_then():
