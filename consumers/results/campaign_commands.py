@@ -73,7 +73,7 @@ def list_command(
     if as_json:
         print_json(found)
         return
-    from dispatcher.terminal.campaigns import campaign_table, unknown_note  # JSON needs no drawing
+    from dispatcher.terminal.campaigns import campaign_table, held_notes, unknown_note  # JSON needs no drawing
 
     if found.drafts:
         from dispatcher.terminal.drafts import draft_table, not_run_note
@@ -86,6 +86,8 @@ def list_command(
         console().print(campaign_table(found.campaigns))
         if note := unknown_note(found.campaigns):
             console().print(note, style="magenta")
+        for note in held_notes(found.campaigns):
+            console().print(note, style="yellow")
         _tell_hindrances(found.hindrances)
         if found.more:
             click.echo(f"and {counted(found.more, 'older campaign')}: raise --limit, or narrow it down.", err=True)

@@ -12,8 +12,9 @@ from rich.text import Text
 from dispatcher.core.carriers import carrier_counts
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
-from dispatcher.core.schedule.holds import HOLDS
+from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.core.schedule.hours import ALWAYS
+from dispatcher.core.waves.variants import label
 from dispatcher.service.campaigns.cost import CampaignCost
 from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.progress import handed_over, percent_final
@@ -48,6 +49,15 @@ def campaign_table(views: Sequence[CampaignView]) -> Table:
             view.name if view.name != view.id else "",
         )
     return table
+
+
+def held_notes(views: Sequence[CampaignView]) -> list[str]:
+    """The lines below the list about campaigns that are held until somebody or something ends it."""
+    return [
+        f"{view.id} is held: {hold_sentence(view.held, view.id)}"
+        for view in views
+        if view.status == "held" and view.held is not None and not view.held.until_ms
+    ]
 
 
 def unknown_note(views: Sequence[CampaignView]) -> str:
@@ -90,10 +100,12 @@ def _definition(view: ShownCampaign) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    text = view.text if len(view.text) <= TEXT_CHARS_SHOWN else f"{view.text[:TEXT_CHARS_SHOWN]}…"
-    at_most = "up to " if view.variables and view.segments > 1 else ""
+    texts = _texts(view)
+    at_most = "up to " if (view.variables or len(texts) > 1) and view.segments > 1 else ""
     per_message = "1 message" if view.segments == 1 else f"{at_most}{view.segments} messages"
-    table.add_row("text", f"{text}  ({per_message} per recipient)")
+    for index, text in enumerate(texts):
+        last = f"  ({per_message} per recipient)" if index == len(texts) - 1 else ""
+        table.add_row("" if index else "text", f"{text}{last}")
     if view.variables:
         table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in view.variables)} from each recipient's row")
     if view.kind != "sms":
@@ -108,7 +120,9 @@ def _definition(view: ShownCampaign) -> Table:
     if view.cost is not None:
         table.add_row("cost", _cost(view, view.cost))
     if view.budget_micro_yuan:
-        table.add_row("budget", yuan(view.budget_micro_yuan))
+        spent = None if view.cost is None else view.cost.spent_micro_yuan
+        of_it = "" if spent is None else f", {yuan(spent)} of it spent"
+        table.add_row("budget", f"{yuan(view.budget_micro_yuan)}{of_it}")
     approved = f", approved by {view.approved_by}" if view.approved_by else ""
     table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}{approved}")
     if view.test_of:
@@ -130,6 +144,21 @@ def _definition(view: ShownCampaign) -> Table:
             "waits", f"for reports of {view.counts.accepted:,} until {clock(view.waits_until_ms, named=True)}"
         )
     return table
+
+
+def _texts(view: CampaignView) -> list[str]:
+    """Its text, or each of those that are compared, and which one the last wave gets."""
+    if view.waves is None or not view.waves.texts:
+        return [_cut(view.text)]
+    decided = view.waves.text
+    return [
+        f"{label(index)}: {_cut(text)}" + ("  (the last wave gets it)" if index == decided else "")
+        for index, text in enumerate(view.waves.texts)
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_CHARS_SHOWN else f"{text[:TEXT_CHARS_SHOWN]}…"
 
 
 def followed(follows: Follows) -> str:
@@ -172,10 +201,11 @@ def _left(view: ShownCampaign) -> str:
     if expected.finish_at_ms is None:
         why = "paused" if view.paused else "nothing is sent until what is said below is mended"
         if view.status == "held" and view.held is not None:
-            why = f"{held_words(view.held)}: {HOLDS[view.held.why]}"
+            why = f"{held_words(view.held)}: {hold_sentence(view.held, view.id)}"
         return f"{waiting:,} recipients; {why}"
     beside = f", beside {expected.beside:,} of other campaigns" if expected.beside else ""
-    return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}"
+    waits = "; that does not count what its waves wait" if view.waves is not None and view.waves.unreleased else ""
+    return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}{waits}"
 
 
 def _accounts(view: CampaignView) -> Table:
@@ -224,7 +254,5 @@ def _advice(view: CampaignView) -> Iterator[str]:
         )
     if view.paused and not view.cancelled and counts.queued + counts.in_flight + counts.unknown:
         yield f"\nPaused. To resume: dispatcher campaign resume {view.id}"
-    if view.status == "held" and view.held is not None and view.held.why == "closing":
-        yield f"\nTo continue in its next hours: dispatcher campaign resume {view.id}"
     if counts.invalid + counts.duplicate + counts.suppressed:
         yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"

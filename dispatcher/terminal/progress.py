@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.results.equation import STATUSES, WORDS, Counts
-from dispatcher.core.schedule.holds import HOLDS, Hold
+from dispatcher.core.schedule.holds import Hold, hold_sentence
 from dispatcher.service.campaigns.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import clock, countdown
@@ -85,7 +85,7 @@ def held_words(hold: Hold, *, short: bool = False) -> str:
 def status_words(view: CampaignView) -> tuple[str, str]:
     """Its status, and what that means: of a held campaign until when, and why."""
     if view.status == "held" and view.held is not None:
-        return held_words(view.held), HOLDS[view.held.why]
+        return held_words(view.held), hold_sentence(view.held, view.id)
     return view.status, STATUSES[view.status]
 
 

@@ -11,6 +11,7 @@ import click
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts
+from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.control import (
     Action,
@@ -34,7 +35,7 @@ from dispatcher.wording import counted
 
 _DONE: Final = {
     "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To resume: dispatcher campaign resume {}',
-    "resume": 'campaign "{}" continues where it stopped{}.',
+    "resume": 'campaign "{}" continues where it stopped.',
     "cancel": 'campaign "{}" is cancelled: what was not sent stays unsent; reports of what was sent still come in.',
 }
 _ALREADY: Final = {
@@ -211,8 +212,12 @@ def sentences(done: ControlResult) -> Iterator[str]:
     if done.was_draft:
         yield f'draft "{campaign}" {"is" if done.changed else "was"} cancelled{"" if done.changed else " already"}.'
     elif done.nothing_left is None:
-        after = f", {held_words(done.held)}" if done.held is not None else ""
-        yield (_DONE if done.changed else _ALREADY)[what].format(campaign, after if what == "resume" else campaign)
+        if done.held is None:
+            yield (_DONE if done.changed else _ALREADY)[what].format(campaign, campaign)
+        else:
+            did = "is not paused any longer" if done.changed else "was not paused"
+            held = f"{held_words(done.held)}: {hold_sentence(done.held, campaign)}"
+            yield f'campaign "{campaign}" {did}; it is {held}'
     elif done.taken_back:
         yield f'campaign "{campaign}" was sent whole. Messages that waited at a gateway for their time:'
     else:

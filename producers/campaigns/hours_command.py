@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from dispatcher.core.schedule.holds import HOLDS
+from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.hours import HoursResult, change_hours
 from dispatcher.service.session import open_session
@@ -48,7 +48,7 @@ def hours_command(
     elif done.nothing_left is not None:
         click.echo(nothing_left_words(campaign, "send", done.nothing_left))
     else:
-        click.echo(_sentence(done))
+        click.echo(hours_sentence(done))
 
 
 async def _change(config: str | None, campaign: str, between: str, days: str, at_closing: str) -> HoursResult:
@@ -56,11 +56,15 @@ async def _change(config: str | None, campaign: str, between: str, days: str, at
         return await change_hours(session, campaign, between=between, days=days, at_closing=at_closing)
 
 
-def _sentence(done: HoursResult) -> str:
-    when = f"is sent {done.hours} (Asia/Shanghai)" if done.changed else f"was sent {done.hours} already"
+def hours_sentence(done: HoursResult) -> str:
+    """The hours in force after the order, and what they mean."""
+    what = f'campaign "{done.campaign}" may be sent {done.hours} (Asia/Shanghai)'
+    if not done.changed:
+        what = f"nothing changed: {what}"
+    if done.narrowed:
+        what += "; its class and carriers allow no more"
     if done.held is not None:
-        return f'campaign "{done.campaign}" {when}. It is {held_words(done.held)}: {HOLDS[done.held.why]}.'
+        return f"{what}. It is {held_words(done.held)}: {hold_sentence(done.held, done.campaign)}"
     if done.ends_ms is None:
-        return f'campaign "{done.campaign}" {when}; when these hours are over, the rest waits for the next ones.'
-    ends = clock(done.ends_ms, named=True)
-    return f'campaign "{done.campaign}" {when}; what is left at {ends} waits until you resume it.'
+        return f"{what}; when these hours are over, the rest waits for the next ones."
+    return f"{what}; what is left at {clock(done.ends_ms, named=True)} waits until you resume it."

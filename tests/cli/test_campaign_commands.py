@@ -25,6 +25,7 @@ from dispatcher.accounts.holders import lane_holders
 from dispatcher.cli import main
 from dispatcher.config.file import load
 from dispatcher.core.results.equation import Counts
+from dispatcher.core.schedule.holds import Hold
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.control import ControlResult, TakenBack
@@ -97,6 +98,19 @@ def test_failures_are_shown_with_their_meaning_by_account(folder: Path) -> None:
     assert "3 105 sensitive words in the text change the text spring, answer to the submit" in page
     [failure] = printed("campaign", "show", "may")["failures"]
     assert (failure["code"], failure["recipients"], failure["source"]) == ("105", 3, "submit")
+
+
+@pytest.mark.parametrize(("changed", "did"), [(True, "is not paused any longer"), (False, "was not paused")])
+def test_resuming_a_campaign_that_stays_held_says_until_when_and_why(changed: bool, did: str) -> None:
+    done = ControlResult(
+        campaign="may",
+        action="resume",
+        changed=changed,
+        held=Hold("hours", 1_764_547_200_000),  # 2025-12-01 08:00
+    )
+    assert list(sentences(done)) == [
+        f'campaign "may" {did}; it is held until 2025-12-01 08:00 Asia/Shanghai: outside its sending hours'
+    ]
 
 
 def test_pausing_resuming_and_cancelling_write_one_record_each_under_keys_that_compaction_keeps(folder: Path) -> None:

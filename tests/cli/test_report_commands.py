@@ -138,7 +138,10 @@ def test_a_budget_is_given_shown_and_changed(tmp_path: Path, monkeypatch: pytest
     launch = run("launch", "list.txt", "--text", "hi", "--route", "spring", "--id", "may", "--budget", "0.05", "--yes")
     assert launch.exit_code == 0, launch.output
     assert "0.0500 CNY pays 55 % of it" in launch.stdout
-    assert any(line.split() == ["budget", "0.0500", "CNY"] for line in run("show", "may").stdout.splitlines())
+    assert any(
+        line.split() == ["budget", "0.0500", "CNY,", "0.0000", "CNY", "of", "it", "spent"]
+        for line in run("show", "may").stdout.splitlines()
+    )
     assert "has a budget of 80.0000 CNY from now on; it had 0.0500 CNY" in run("budget", "may", "80").stdout
     assert "had a budget of 80.0000 CNY already" in run("budget", "may", "80.0").stdout
     assert orjson.loads(run("budget", "may", "0.07", "--json").stdout) == {

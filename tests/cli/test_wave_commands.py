@@ -43,7 +43,11 @@ def test_a_campaign_is_halted_and_released_by_name(folder: Path) -> None:
     shown = said("campaign", "show", "may")
     assert "Halted: " in shown
     assert "To go on all the same: dispatcher campaign release may" in shown
-    assert said("campaign", "list").split("may", 1)[1].split()[0] == "held"
+    listed = said("campaign", "list")
+    assert listed.split("may", 1)[1].split()[0] == "held"
+    assert (
+        "may is held: halted in a wave; what is left waits until you release it: dispatcher campaign release" in listed
+    )
     found = printed("campaign", "show", "may")
     assert (found["held"]["why"], found["wave_table"]["halted"], found["waves"]["released"]) == ("halted", 1, 1)
     assert found["wave_table"]["waves"][0]["decision"]["by_person"] is True
@@ -54,7 +58,7 @@ def test_a_campaign_is_halted_and_released_by_name(folder: Path) -> None:
 
 def test_the_text_of_the_rest_is_decided_once(folder: Path) -> None:
     out = launched("--text", "【Test】a", "--text", "【Test】b")
-    assert "compared A: 【Test】a B: 【Test】b waves 1: 100 recipients 50 get A, 50 get B" in out
+    assert "compared A: 【Test】a B: 【Test】b waves 1: 100 recipients, 50 get A, 50 get B" in out
     assert 'no text "C". It has A, B' in said("campaign", "decide", "may", "--text", "C", code=2)
     assert "the rest gets text B when the waves before it are released" in said(
         "campaign", "decide", "may", "--text", "b"
@@ -62,7 +66,9 @@ def test_the_text_of_the_rest_is_decided_once(folder: Path) -> None:
     assert "text B was decided" in said("campaign", "decide", "may", "--text", "B")
     assert "that is final" in said("campaign", "decide", "may", "--text", "A", code=2)
     assert [row["decided"] for row in printed("campaign", "show", "may")["wave_table"]["texts"]] == [False, True]
-    assert "B (decided)" in said("campaign", "show", "may")
+    shown = said("campaign", "show", "may")
+    assert "B (decided)" in shown
+    assert "text A: 【Test】a B: 【Test】b (the last wave gets it) (1 message per recipient)" in shown
 
 
 def test_mistakes_are_one_sentence(folder: Path) -> None:

@@ -207,5 +207,6 @@ def test_a_held_campaign_says_until_when_and_why():
         "may-sale: held until 2025-12-01 08:00 Asia/Shanghai (outside its sending hours) · 0 % final"
     )
     ended = replace(until, held=Hold("closing"))
-    assert "held (its sending hours ended; what is left waits until you resume it)" in drawn([ended], width=160)
+    assert "what is left waits until you resume it: dispatcher campaign resume may-sale)" in drawn([ended], width=160)
+    assert progress_of(ended, NO_PACE).held == Hold("closing")
     assert held_words(Hold("hours", 1_764_547_200_000), short=True) == "held until 12-01 08:00"

@@ -25,7 +25,7 @@ from dispatcher.core.lane.suppressed import Suppressed
 from dispatcher.core.lane.work import CampaignWork, Piece
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.ranges import Ranges, total, without
-from dispatcher.core.schedule.holds import HOLDS
+from dispatcher.core.schedule.holds import hold_sentence
 from schemas.records import Intent
 
 NEVER: Final = float("inf")
@@ -67,7 +67,7 @@ class NextSends:
         if known is None or not known.sends:
             return PAUSED
         hold = known.held(now_ms)
-        return "" if hold is None else f"{HELD}: {HOLDS[hold.why]}"
+        return "" if hold is None else f"{HELD}: {hold_sentence(hold, campaign)}"
 
     def _sent(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         """Hand read-back intents to the driver."""

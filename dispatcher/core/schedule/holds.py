@@ -17,13 +17,13 @@ HoldWhy = Literal["hours", "closing", "halted", "wave", "text", "budget"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
-    "halted": "halted in a wave; what is left waits until you release it",
-    "budget": "its budget is spent; raise it: dispatcher campaign budget ID CNY",
-    "closing": "its sending hours ended; what is left waits until you resume it",
+    "halted": "halted in a wave; what is left waits until you release it: dispatcher campaign release {campaign}",
+    "budget": "its budget is spent; raise it: dispatcher campaign budget {campaign} CNY",
+    "closing": "its sending hours ended; what is left waits until you resume it: dispatcher campaign resume {campaign}",
     "wave": "between waves; the next one waits for the reports of the one before",
-    "text": "the last wave waits until you decide which text it gets",
+    "text": "the last wave waits until you decide its text: dispatcher campaign decide {campaign} --text LETTER",
 }
-"""Every reason of a hold, as a sentence about the campaign."""
+"""Every reason of a hold, as a sentence about `{campaign}`."""
 
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,6 +36,11 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 HALTED: Final = Hold("halted")
 WAITS_FOR_REPORTS: Final = Hold("wave")
 WAITS_FOR_TEXT: Final = Hold("text")
+
+
+def hold_sentence(hold: Hold, campaign: str) -> str:
+    """Why this campaign is held, and what a person can do about it."""
+    return HOLDS[hold.why].format(campaign=campaign)
 
 
 def waits_for_a_person(hold: Hold | None) -> bool:

@@ -163,8 +163,9 @@ def hours_of(text: str) -> Hours:
     while rest:
         part = _PART.match(rest)
         if part is None:
+            where = "" if rest == text.strip() else f" in {text.strip()!r}"
             raise HoursBroken(
-                f"{rest!r} must be FROM-TO, such as 09:00-20:00, or DAYS FROM-TO, such as Mon-Fri 09:00-18:00"
+                f"{rest!r}{where} must be FROM-TO, such as 09:00-20:00, or DAYS FROM-TO, such as Mon-Fri 09:00-18:00"
             )
         days = days_of(part["days"]) if part["days"] else days
         opens, closes = window_of(part["window"].strip())

@@ -46,6 +46,10 @@ class Share(msgspec.Struct, frozen=True):
 def parse(text: str) -> tuple[Share, ...]:
     """The waves before the last one, which is the rest. Raises WavesBroken."""
     words = [word.strip().casefold() for word in re.split(r"[,;、，](?!\d{3}\b)", text)]
+    if words == [REST]:
+        raise WavesBroken('the waves "rest" are one wave. Write a share before the rest, for example "1 %, rest"')
+    if REST in words[:-1]:
+        raise WavesBroken(f'the waves "{text}" must have the rest once, at their end, for example "1 %, 10 %, rest"')
     if len(words) < 2 or words[-1] != REST:
         raise WavesBroken(f'the waves "{text}" must end with the rest, for example "1 %, 10 %, rest"')
     if len(words) > WAVES_MAX:

@@ -30,7 +30,7 @@ class FollowUpRequest(msgspec.Struct, frozen=True, kw_only=True):
     values; `text`, `route` and `options` are those of the campaign unless given.
 
     `to` with `unknown` needs `may_text_twice`: the vendor may have texted them. The other fields are as in
-    LaunchRequest. Without `id` it is `CAMPAIGN.follow-N`.
+    LaunchRequest: hours and budget are not those of the campaign. Without `id` it is `CAMPAIGN.follow-N`.
     """
 
     campaign: str
@@ -50,5 +50,6 @@ class FollowUpRequest(msgspec.Struct, frozen=True, kw_only=True):
     between: str = ""
     days: str = ""
     at_closing: str = "pause"
+    budget: str = ""
     may_text_twice: bool = False
     by: str = ""

@@ -35,7 +35,8 @@ AT_CLOSING: Final[tuple[AtClosing, ...]] = get_args(AtClosing)
 class HoursResult(msgspec.Struct, frozen=True, kw_only=True):
     """The hours in force after an order. `ends_ms`: when the rest is held until it is resumed; None: never.
 
-    `held`: what holds the campaign now; `nothing_left` as in `ControlResult`.
+    `narrowed`: more hours were asked for than its class and carriers allow. `held`: what holds the campaign now;
+    `nothing_left` as in `ControlResult`.
     """
 
     campaign: str
@@ -45,6 +46,7 @@ class HoursResult(msgspec.Struct, frozen=True, kw_only=True):
     ends_ms: int | None
     held: Hold | None
     nothing_left: Counts | None = None
+    narrowed: bool = False
 
 
 async def change_hours(
@@ -59,10 +61,12 @@ async def change_hours(
     if known.cancelled:
         raise final(campaign)
     before, at_ms = known.now.schedule, now_ms()
-    hours = before.hours
+    hours, narrowed = before.hours, False
     if between or days:
         within = recorded(known.launched.hours_within)
-        hours = both(within, asked_hours(between, days))
+        asked = asked_hours(between, days)
+        hours = both(within, asked)
+        narrowed = hours != asked
         if hours == NEVER:
             raise UserError(
                 f'"{campaign}" could never be sent: these hours are outside those of its class and carriers '
@@ -88,6 +92,7 @@ async def change_hours(
         ends_ms=None if schedule.ends_ms == END_OF_TIME_MS else schedule.ends_ms,
         held=after.held(at_ms),
         nothing_left=known.nothing_left,
+        narrowed=narrowed,
     )
 
 

@@ -71,12 +71,11 @@ def _waves(planned: PlannedWaves) -> Iterator[str]:
     for index, text in enumerate(planned.texts):
         yield _line("" if index else "compared", f"{label(index)}: {_shown(_cut(text))}")
     for wave in planned.waves:
-        shares = ", ".join(f"{count:,} get {label(index)}" for index, count in enumerate(wave.texts))
+        shares = "".join(f", {count:,} get {label(index)}" for index, count in enumerate(wave.texts))
         if planned.texts and not wave.texts:
-            shares = "with the text that is decided then"
-        yield _line(
-            "" if wave.wave > 1 else "waves", f"{wave.wave}: {counted(wave.recipients, 'recipient')} {shares}".rstrip()
-        )
+            shares = " with the text that is decided then"
+        recipients = counted(wave.recipients, "recipient")
+        yield _line("" if wave.wave > 1 else "waves", f"{wave.wave}: {recipients}{shares}")
     yield _line(
         "", f"each waits for 90 % of its reports, {duration(planned.wait_s)} at most; no finish time counts that"
     )
@@ -110,8 +109,6 @@ def _costs(plan: Plan) -> Iterator[str]:
         return
     without = f", without {listed(plan.unpriced)}: no price is configured" if plan.unpriced else ""
     yield _line("cost", f"{yuan(plan.cost_micro_yuan)}{without}")
-    if plan.budget_micro_yuan:
-        yield _line("budget", _budget(plan.budget_micro_yuan, plan.cost_micro_yuan))
     for account in plan.accounts:
         for same in _by_price(account.costs):
             carriers = ", ".join(CARRIER_WORDS[cost.carrier].title for cost in same)
@@ -122,6 +119,8 @@ def _costs(plan: Plan) -> Iterator[str]:
                 f"{whose}: {counted(parts, 'part')} at {yuan(same[0].price_micro_yuan)} = "
                 f"{yuan(sum(cost.cost_micro_yuan for cost in same))}",
             )
+    if plan.budget_micro_yuan:
+        yield _line("budget", _budget(plan.budget_micro_yuan, plan.cost_micro_yuan))
 
 
 def _budget(budget: int, cost: int) -> str:

@@ -65,6 +65,7 @@ def test_a_text_says_hours_and_hours_say_a_text(text: str, same: str) -> None:
         ("", "empty"),
         ("morning", "must be FROM-TO"),
         ("9-20", "must be FROM-TO"),
+        ("20:00-08:00x", "'x' in '20:00-08:00x' must be FROM-TO"),
         ("09:00-25:00", "no time of the day"),
         ("09:60-20:00", "no time of the day"),
         ("09:00-09:00", "no time between"),

@@ -81,7 +81,7 @@ async def test_the_plan_shows_the_waves(log):
     lines = [" ".join(line.split()) for line in plan_lines(prepared.plan)]
     prepared.close()
     assert "compared A: a" in lines
-    assert "waves 1: 100 recipients 50 get A, 50 get B" in lines
+    assert "waves 1: 100 recipients, 50 get A, 50 get B" in lines
     assert "2: 900 recipients with the text that is decided then" in lines
 
 
@@ -89,6 +89,8 @@ async def test_the_plan_shows_the_waves(log):
     ("changes", "says"),
     [
         ({"waves": "1 %"}, "must end with the rest"),
+        ({"waves": "rest"}, "are one wave. Write a share before the rest"),
+        ({"waves": "rest, 1 %"}, "must have the rest once, at their end"),
         ({"waves": "x, rest"}, '"x" is not a wave'),
         ({"wave_wait": "2 h"}, "--wave-wait goes with --waves"),
         ({"waves": WAVES, "wave_wait": "soon"}, "no time to wait"),

@@ -19,6 +19,7 @@ from dispatcher.service.campaigns.hours import change_hours
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.wording import SHANGHAI
+from producers.campaigns.hours_command import hours_sentence
 from schemas.codec import encode
 from schemas.records import Flowed, HoursChanged, Launched
 from tests.service.place import configured, launched, written
@@ -116,6 +117,18 @@ async def test_hours_are_changed_within_those_of_class_and_carriers(tmp_path: Pa
         ]
         always = await change_hours(session, "may", between="00:00-24:00")
         assert (always.hours, always.held, always.ends_ms) == ("00:00-24:00", None, None)
+
+
+async def test_hours_beyond_those_of_class_and_carriers_are_cut_and_that_is_said(tmp_path: Path) -> None:
+    async with open_session(daytime(tmp_path)) as session:
+        await launched(session, "may")
+        done = await change_hours(session, "may", between="00:00-24:00")
+        assert (done.changed, done.narrowed) == (False, True)
+        assert hours_sentence(done).startswith(
+            'nothing changed: campaign "may" may be sent Mon-Fri 09:00-20:00 (Asia/Shanghai); its class and carriers '
+            "allow no more"
+        )
+        assert not (await change_hours(session, "may", between="10:00-11:00", days="Mon,Tue")).narrowed
 
 
 async def test_hours_outside_those_of_class_and_carriers_are_refused(tmp_path: Path) -> None:
