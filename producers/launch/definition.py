@@ -23,7 +23,7 @@ from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.schedule.hours import ALWAYS
-from dispatcher.errors import TextError, UserError
+from dispatcher.errors import ConfigError, TextError, UserError
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
@@ -304,6 +304,12 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
     for name in route:
         if name in accounts:
             raise UserError(f'account "{name}" is in the route twice. Name each account once.')
+        if config.routes and name not in config.accounts and name not in config.unset:
+            known, routes = ", ".join(sorted(config.accounts)) or "none", ", ".join(sorted(config.routes))
+            raise ConfigError(
+                f'account "{name}" is not in {config.path} (accounts there: {known}; routes: {routes}). '
+                f"Add [account.{name}], or name one of those."
+            )
         accounts[name] = config.account(name)
     return accounts, None
 

@@ -21,6 +21,7 @@ from dispatcher.content.judge import Audience, ContentFinding
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
+from dispatcher.core.money.amounts import yuan
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.core.waves.plan import Group
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError, UserError
@@ -513,6 +514,7 @@ def _route_split(definition: Definition, intake: Intake, overrides: Overrides, r
 
     if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
         accounts = with_costs(accounts, definition.accounts, texts_of, parts, carriers)
+        _check_budget(definition, accounts)
     return RouteSplit(sizes, parts, accounts, recipients, carriers, personal_texts, texts, groups, of_batches)
 
 
@@ -553,7 +555,10 @@ def _check_recipients(intake: Intake) -> None:
     origin = intake.origin
     where = f"{origin.source}, {origin.column}" if origin.column else origin.source
     if not counts.recipients and counts.suppressed:
-        raise InputError(f"{where}: all {counts.suppressed:,} numbers are suppressed. There is nobody to send to.")
+        why = ", ".join(f"{count:,} {reason}" for reason, count in counts.suppressed_reasons.items() if count)
+        raise InputError(
+            f"{where}: all {counts.suppressed:,} numbers are suppressed ({why}). There is nobody to send to."
+        )
     if not counts.recipients:
         reasons = ", ".join(
             f"{count:,} {reason}{f': {ADVICE[reason]}' if reason in ADVICE else ''}"
@@ -563,6 +568,20 @@ def _check_recipients(intake: Intake) -> None:
         raise InputError(
             f"{where}: none of {counts.rows:,} rows {what} ({'; '.join((reasons, *intake.notes))}). "
             + ("Check the file, or name another column with --column." if origin.column else "Check the numbers.")
+        )
+
+
+def _check_budget(definition: Definition, accounts: Sequence[AccountPlan]) -> None:
+    """Raises InputError if the budget does not pay the message of any recipient."""
+    several = definition.personalised or definition.steps.texts  # the shortest text may be one part
+    cheapest = min(
+        (cost.price_micro_yuan * (1 if several else plan.segments) for plan in accounts for cost in plan.costs),
+        default=0,
+    )
+    if 0 < definition.budget < cheapest:
+        raise InputError(
+            f"the budget {yuan(definition.budget)} pays no message: the cheapest costs {yuan(cheapest)}. Give more, or "
+            "leave --budget out."
         )
 
 

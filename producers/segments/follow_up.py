@@ -111,6 +111,7 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
         between=request.between,
         days=request.days,
         at_closing=request.at_closing,
+        budget=request.budget,
         follows=follows,
         by=request.by,
     )

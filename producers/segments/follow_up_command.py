@@ -37,6 +37,16 @@ if TYPE_CHECKING:
 @click.option("--id", "name", metavar="ID", help="Its id; default CAMPAIGN.follow-1, -2, … With it, launched once.")
 @click.option("--name", "called", default="", help="What people call it.")
 @click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")
+@click.option("--budget", default="", metavar="CNY", help="What it may cost at most; default: no limit.")
+@click.option("--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-21:00.")
+@click.option("--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat.")
+@click.option(
+    "--at-closing",
+    type=click.Choice(["pause", "continue"]),
+    default="pause",
+    show_default=True,
+    help="As in `campaign launch`.",
+)
 @click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
 @click.option("--suppress", multiple=True, type=click.Path(), metavar="FILE", help="As in `campaign launch`.")
 @click.option("--exclude", multiple=True, type=click.Path(), metavar="FILE", help="As in `campaign launch`.")
@@ -66,6 +76,10 @@ def follow_up_command(
     name: str | None,
     called: str,
     weight: int | None,
+    budget: str,
+    between: str,
+    days: str,
+    at_closing: str,
     urgent: bool,
     suppress: tuple[str, ...],
     exclude: tuple[str, ...],
@@ -79,7 +93,8 @@ def follow_up_command(
 ) -> None:
     """Text recipients of CAMPAIGN again, as a campaign of its own. Prints the plan and asks.
 
-    They keep their own values; text and route are those of the campaign unless you give others. Nobody who got the text
+    They keep their own values; text and route are those of the campaign unless you give others; budget and hours are
+    not. Nobody who got the text
     is texted again, and nobody whom an earlier follow-up has.
 
     \b
@@ -113,6 +128,10 @@ def follow_up_command(
         name=called,
         weight=weight,
         urgent=urgent,
+        budget=budget,
+        between=between,
+        days=days,
+        at_closing=at_closing,
         suppress=suppress,
         exclude=exclude,
         exclude_campaigns=exclude_campaigns,

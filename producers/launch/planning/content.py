@@ -30,6 +30,7 @@ from producers.launch.personal_texts import PersonalTexts
 from producers.launch.planning.plan import Texts
 from producers.launch.route_split import Slice
 from producers.lists.dedupe import Rows
+from schemas.states import State
 
 WITHIN_MS: Final = 24 * 3_600_000
 SHARE_MIN: Final = 0.5
@@ -41,8 +42,8 @@ VALUE_SIGN: Final = "□"
 class EqualTexts(msgspec.Struct, frozen=True):
     """What campaigns of the last day with this launch's text mean for it.
 
-    `notes` warn about each that it repeats. `times[cap]` says how often each recipient got the text within the cap's
-    time; it is empty if no campaign has this text.
+    `notes` warn about each that it repeats, but for the one that it follows. `times[cap]` says how often each recipient
+    got the text within the cap's time; it is empty if no campaign has this text.
     """
 
     notes: tuple[str, ...] = ()
@@ -51,11 +52,14 @@ class EqualTexts(msgspec.Struct, frozen=True):
 
 def equal_texts(config: Config, definition: Definition, recipients: Rows, views: Sequence[CampaignView]) -> EqualTexts:
     """The campaigns of the last day with the same text. Blocks; reads only those campaigns' numbers."""
-    at_ms = now_ms()
+    at_ms, follows = now_ms(), definition.follows
+    followed = "" if follows is None else follows.campaign
+    never_sent = follows is not None and follows.states == (State.CANCELLED.word,)
+    apart = {definition.campaign, followed} if never_sent else {definition.campaign}
     alike = [
         view
         for view in views
-        if view.id != definition.campaign and view.text == definition.text and view.launched_ms >= at_ms - WITHIN_MS
+        if view.id not in apart and view.text == definition.text and view.launched_ms >= at_ms - WITHIN_MS
     ]
     if not alike:
         return EqualTexts()
@@ -75,7 +79,7 @@ def equal_texts(config: Config, definition: Definition, recipients: Rows, views:
                 for cap, column in times.items():
                     if at_ms - view.launched_ms < cap.within_s * 1000:
                         column += common & (column < np.iinfo(np.uint8).max)
-                if np.count_nonzero(common) >= SHARE_MIN * count:
+                if view.id != followed and np.count_nonzero(common) >= SHARE_MIN * count:
                     notes.append(
                         f"THE SAME TEXT AGAIN: {np.count_nonzero(common):,} of {counted(count, 'recipient')} are in "
                         f"{view.id}, which has this text and was launched at {clock(view.launched_ms)} by "

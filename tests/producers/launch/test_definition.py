@@ -54,6 +54,12 @@ def test_an_id_of_plain_characters_is_taken(campaign):
     assert defined(campaign=campaign).campaign == campaign
 
 
+def test_a_route_that_is_not_there_names_those_that_are():
+    config = parse({"account": {"spring": TABLE}, "routes": {"national": {"default": "spring"}}} | ALWAYS, "test.toml")
+    with pytest.raises(ConfigError, match=r"\(accounts there: spring; routes: national\)"):
+        defined(config, route=["nowhere"])
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "sentence"),
     [

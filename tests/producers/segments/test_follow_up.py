@@ -61,6 +61,8 @@ def wanted(*to: str, **fields: Any) -> FollowUpRequest:
 async def test_the_failed_get_the_same_text_on_the_same_route_as_a_linked_campaign(config: Config):
     async with open_session(config) as session:
         log = await may(session)
+        notes = (await plan_follow_up(session, wanted("failed"))).notes
+        assert not any("THE SAME TEXT AGAIN" in note for note in notes), "a follow-up repeats what it follows"
         result = await follow_up(session, wanted("failed"))
         assert (result.campaign, result.recipients) == ("may.follow-1", 3)
         assert await texted(log, "may.follow-1") == [1, 2, 3]
@@ -71,6 +73,15 @@ async def test_the_failed_get_the_same_text_on_the_same_route_as_a_linked_campai
         shown = await show_campaign(session, "may.follow-1")
         assert shown.follows == record.follows
         assert shown.adds_up
+
+
+async def test_a_follow_up_has_a_budget_and_hours_only_if_it_is_given_them(config: Config):
+    async with open_session(config) as session:
+        await may(session)
+        plan = await plan_follow_up(session, wanted("failed", between="00:00-23:00"))
+        assert (plan.hours, plan.budget_micro_yuan) == ("00:00-23:00", 0)
+        with pytest.raises(UserError, match=f'account "{ACCOUNT}" has no price, so a budget cannot be kept'):
+            await plan_follow_up(session, wanted("failed", budget="5"))
 
 
 async def test_of_the_failed_only_those_with_codes_of_a_class(config: Config):
@@ -131,7 +142,9 @@ async def test_who_is_in_a_follow_up_is_not_in_the_next(config: Config):
         assert second.campaign == "may.follow-2"
         assert second.suppressed_reasons == {"in campaign may.follow-1": 1}
         assert await texted(log, "may.follow-2") == [2, 3]
-        with pytest.raises(InputError, match="all 3 numbers are suppressed"):
+        with pytest.raises(
+            InputError, match=r"all 3 numbers are suppressed \(1 in campaign may.follow-1, 2 in campaign"
+        ):
             await follow_up(session, wanted("failed"))
 
 

@@ -105,6 +105,7 @@ async def test_the_plan_says_what_a_budget_pays_and_the_launch_shares_it_out():
     [
         ({"budget": "x", "route": ["spring"]}, '--budget "x" is not an amount in CNY'),
         ({"budget": "0", "route": ["spring"]}, "a budget of 0 CNY pays nothing"),
+        ({"budget": "0.04", "route": ["spring"]}, "0.0400 CNY pays no message: the cheapest costs 0.0450 CNY"),
         ({"budget": "1", "route": ["spring", "autumn"]}, 'account "autumn" has no price, so a budget cannot be kept'),
     ],
 )
