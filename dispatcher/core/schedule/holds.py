@@ -25,6 +25,9 @@ HOLDS: Final[dict[HoldWhy, str]] = {
 }
 """Every reason of a hold, as a sentence about `{campaign}`."""
 
+BY_RESULTS: Final = frozenset[HoldWhy](("wave", "text", "budget"))
+"""The holds that show in the results only: something is left, and none of it may be sent."""
+
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why nothing of a campaign is sent now. `until_ms` 0: until a person, a report or another fact ends it."""

@@ -18,7 +18,7 @@ from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.results.equation import Counts
-from dispatcher.core.schedule.holds import Hold, waits_for_a_person
+from dispatcher.core.schedule.holds import BY_RESULTS, Hold, waits_for_a_person
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
@@ -27,6 +27,7 @@ from dispatcher.service.campaigns.drafts import cancel_draft, find_draft
 from dispatcher.service.campaigns.views import not_launched, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
+from dispatcher.store.views import CampaignView
 from dispatcher.wording import counted
 from schemas.codec import encode
 from schemas.records import Budgeted, Cancelled, Closed, Control, Flowed, Launched, Weighed, control_key
@@ -93,7 +94,10 @@ class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controllable(msgspec.Struct, frozen=True, kw_only=True):
-    """A launched campaign before an order. `may_wait_at_gateway`: some of it may be scheduled there for later."""
+    """A launched campaign before an order. `may_wait_at_gateway`: some of it may be scheduled there for later.
+
+    `waits`: what holds it by its results (a wave, its budget), None: nothing, or unknown.
+    """
 
     launched: Launched
     now: Campaign
@@ -102,6 +106,7 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
     weight: int
     urgent: bool
     nothing_left: Counts | None
+    waits: Hold | None
     may_wait_at_gateway: bool
 
 
@@ -111,8 +116,8 @@ async def before_control(session: Session, campaign: str) -> Controllable:
     found = known.get(campaign)
     if found is None or found.launched is None:
         raise not_launched(known, campaign)
-    nothing_left = None if found.cancelled else await asyncio.to_thread(_nothing_left, session, found.launched)
-    return _controllable(found, found.launched, nothing_left)
+    view = None if found.cancelled else await asyncio.to_thread(_results, session, found.launched)
+    return _controllable(found, found.launched, view)
 
 
 async def control_campaign(session: Session, campaign: str, action: Action, *, by: str = "") -> ControlResult:
@@ -144,6 +149,8 @@ async def control_campaign(session: Session, campaign: str, action: Action, *, b
         flowed = Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who)
         await append(session, flowed)
         held = held and known.now.after(flowed).held(at_ms)
+    if action == "resume":
+        held = held or known.waits
     taken_back: tuple[TakenBack, ...] = ()
     if action == "cancel" and known.may_wait_at_gateway:
         from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration
@@ -244,7 +251,8 @@ async def append(session: Session, record: Control) -> None:
     await log.append(CAMPAIGNS.name, 0, [Entry(control_key(record), encode(record))])
 
 
-def _controllable(found: Campaign, launched: Launched, nothing_left: Counts | None) -> Controllable:
+def _controllable(found: Campaign, launched: Launched, view: CampaignView | None) -> Controllable:
+    nothing_left, held = _nothing_left(view), None if view is None else view.held
     return Controllable(
         launched=launched,
         now=found,
@@ -253,6 +261,7 @@ def _controllable(found: Campaign, launched: Launched, nothing_left: Counts | No
         weight=found.weight,
         urgent=found.urgent,
         nothing_left=nothing_left,
+        waits=held if held is not None and held.why in BY_RESULTS else None,
         may_wait_at_gateway=(nothing_left is None or nothing_left.accepted > 0) and _is_scheduled(launched),
     )
 
@@ -273,18 +282,25 @@ def final(campaign: str) -> UserError:
     return UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
 
 
-def _nothing_left(session: Session, launched: Launched) -> Counts | None:
-    """The counts of a campaign if nothing of it can be sent any more; None if something may be, or if unknown.
+def _results(session: Session, launched: Launched) -> CampaignView | None:
+    """The campaign by the results as they are; None: unknown. Blocks.
 
-    Reads the results as they are: a settled recipient is never queued again, so their lag does not matter. Never fails,
-    because stopping a campaign may not depend on it. Blocks.
+    Never fails, because stopping a campaign may not depend on the results.
     """
     try:
         with closing(open_reader(session.places.store)) as reader:
             view = reader.campaign(launched.campaign)
     except DispatcherError:
         return None
-    if view is None or view.launched_ms != launched.at_ms:
+    return None if view is None or view.launched_ms != launched.at_ms else view
+
+
+def _nothing_left(view: CampaignView | None) -> Counts | None:
+    """The counts of a campaign if nothing of it can be sent any more; None if something may be, or if unknown.
+
+    A settled recipient is never queued again, so it does not matter if the results are late.
+    """
+    if view is None:
         return None
     counts = view.counts
     return None if counts.queued or counts.in_flight or counts.unknown else counts

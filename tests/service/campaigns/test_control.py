@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.control import (
+    ControlResult,
     before_control,
     cancel_campaign,
     close_campaign,
@@ -18,8 +20,10 @@ from dispatcher.service.campaigns.control import (
     resume_campaign,
     weigh_campaign,
 )
+from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import open_session
-from schemas.records import Cancelled, Closed, Flowed, Weighed
+from schemas.records import Cancelled, Closed, Effect, Flowed, Weighed
+from tests.producers.segments.answered import answered
 from tests.service.place import configured, launched, written
 
 
@@ -33,6 +37,17 @@ async def test_pausing_and_resuming_change_a_campaign_once_each(tmp_path: Path) 
         assert (await resume_campaign(session, "may")).changed is True
         flows = [record for record in await written(await session.log()) if isinstance(record, Flowed)]
         assert [(record.paused, record.by) for record in flows] == [(True, "ann"), (False, os_user())]
+
+
+async def test_resuming_says_that_a_campaign_waits_between_its_waves(tmp_path: Path) -> None:
+    async with open_session(configured(tmp_path)) as session:
+        await launched(session, "may", 10, waves="50 %, rest")
+        assert (await resume_campaign(session, "may")).held is None
+        await answered(await session.log(), "may", Effect.ACCEPTED, 0, 5)
+        await show_campaign(session, "may")  # brings the results up to date
+        assert await resume_campaign(session, "may") == ControlResult(
+            campaign="may", action="resume", changed=False, held=WAITS_FOR_REPORTS
+        )
 
 
 async def test_cancelling_is_final(tmp_path: Path) -> None:
