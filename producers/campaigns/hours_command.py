@@ -7,6 +7,7 @@ import asyncio
 import click
 
 from dispatcher.core.schedule.holds import hold_sentence
+from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.hours import HoursResult, change_hours
 from dispatcher.service.session import open_session
@@ -65,6 +66,8 @@ def hours_sentence(done: HoursResult) -> str:
         what += "; its class and carriers allow no more"
     if done.held is not None:
         return f"{what}. It is {held_words(done.held)}: {hold_sentence(done.held, done.campaign)}"
+    if done.hours == str(ALWAYS):
+        return f"{what}."
     if done.ends_ms is None:
         return f"{what}; when these hours are over, the rest waits for the next ones."
     return f"{what}; what is left at {clock(done.ends_ms, named=True)} waits until you resume it."
