@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 
 from dispatcher.carriers.lookup import Overrides, carriers_of
-from dispatcher.core.results.delivery import Delivery, DeliveryCounts
+from dispatcher.core.results.delivery import Delivery, DeliveryCounts, delays_s
 from dispatcher.errors import UserError
 from dispatcher.service.carriers import ported_numbers
 from dispatcher.service.session import Session
+from dispatcher.store.meanings import reports_to_the_minute
 from dispatcher.store.port import Page, StoreReader
 from dispatcher.store.views import CampaignView
 from schemas.states import State
@@ -50,24 +51,25 @@ def _rows(
     reader: StoreReader, since_ms: int, until_ms: int, account: str | None, overrides: Overrides
 ) -> list[Delivery]:
     counts = DeliveryCounts()
-    for page in _pages(reader, since_ms, until_ms):
+    for view, page in _pages(reader, since_ms, until_ms):
+        to_the_minute = {leg.account for leg in view.legs if reports_to_the_minute(leg.vendor)}
         taken = np.isin(page.states, TAKEN) | ((page.states == State.FAILED) & page.from_report)
         taken &= (page.submitted_ms >= since_ms) & (page.submitted_ms < until_ms)
-        after_s = np.maximum(page.reported_s.astype(np.int64) - page.submitted_ms // 1000, 0)  # clocks differ
-        delays_s = np.where(page.reported_s > 0, after_s, -1)
         carriers = carriers_of(page.numbers, overrides)
         for index, name in enumerate(page.accounts):
             mine = np.flatnonzero(taken & (page.account_index == index))
             if name and len(mine) and account in (None, name):
-                counts.add(name, carriers[mine], page.states[mine], delays_s[mine])
+                reported_s = page.reported_s[mine].astype(np.int64)
+                took_s = delays_s(reported_s, page.submitted_ms[mine], to_the_minute=name in to_the_minute)
+                counts.add(name, carriers[mine], page.states[mine], took_s)
     return counts.rows()
 
 
-def _pages(reader: StoreReader, since_ms: int, until_ms: int) -> Iterator[Page]:
+def _pages(reader: StoreReader, since_ms: int, until_ms: int) -> Iterator[tuple[CampaignView, Page]]:
     """The pages of the campaigns of which something may have been sent in this time."""
     for view in reader.campaigns():
         if _concerns(view, since_ms, until_ms):
-            yield from reader.pages(view.id)
+            yield from ((view, page) for page in reader.pages(view.id))
 
 
 def _concerns(view: CampaignView, since_ms: int, until_ms: int) -> bool:

@@ -46,6 +46,14 @@ def ids_per_part(vendor: str) -> bool:
     return known is not None and known.ids_per_part
 
 
+def reports_to_the_minute(vendor: str) -> bool:
+    """Whether its reports name a minute and no second; False if this release does not know the vendor."""
+    from dispatcher.vendors import registry
+
+    known = registry.known(vendor)
+    return known is not None and known.reports_to_the_minute
+
+
 def _table(vendor: str, source: Source) -> Codes | ReportCodes | None:
     from dispatcher.vendors import registry  # only screens with codes need vendors
 

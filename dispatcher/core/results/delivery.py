@@ -46,6 +46,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     delay_p95_s: int | None
 
 
+def delays_s(
+    reported_s: NDArray[np.int64], submitted_ms: NDArray[np.int64], *, to_the_minute: bool = False
+) -> NDArray[np.int64]:
+    """The seconds from the submit to each report, -1 without one; clocks differ, so never below 0.
+
+    `to_the_minute`: the reports name a minute, and count at its end, so that no delay is too low.
+    """
+    at_s = reported_s // 60 * 60 + 59 if to_the_minute else reported_s
+    return np.where(reported_s > 0, np.maximum(at_s - submitted_ms // 1000, 0), -1)
+
+
 class DeliveryCounts:
     """Collects recipients page by page; `rows` has the figures of each account and carrier."""
 

@@ -102,6 +102,7 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
 
     report_codes: ClassVar[ReportCodes] = REPORT_CODES
     extension: ClassVar[str] = "extno"
+    reports_to_the_minute: ClassVar[bool] = True
     optional_tables: ClassVar[tuple[str, ...]] = ("agent",)
 
     numbers_usual: ClassVar[int]

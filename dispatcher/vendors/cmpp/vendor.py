@@ -94,6 +94,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
     extension: ClassVar[str] = "src_id_extension"
     ids_each: ClassVar[bool] = True
     ids_per_part: ClassVar[bool] = True
+    reports_to_the_minute: ClassVar[bool] = True
 
     @property
     def port(self) -> int:

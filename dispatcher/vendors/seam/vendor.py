@@ -222,6 +222,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     ids_per_part: ClassVar[bool] = False
     """Whether each part of a long message gets its own vendor id and report; exports then count the parts."""
 
+    reports_to_the_minute: ClassVar[bool] = False
+    """Whether its reports name the minute in which they happened, and no second."""
+
     locks_out: ClassVar[bool] = False
     """Whether wrong logins lock the account: then there is one request at a time until a login succeeds."""
 

@@ -83,7 +83,8 @@ def test_people_see_a_table_with_everything_as_it_is(folder: Path):
 
 def test_an_unknown_number_is_reported_as_nowhere(folder: Path):
     result = dispatcher("lookup", "13999999999")
-    assert (result.exit_code, result.stdout) == (0, "13999999999 is in no campaign, and sent us nothing.\n")
+    said = "13999999999: China Mobile\n13999999999 is in no campaign, and sent us nothing.\n"
+    assert (result.exit_code, result.stdout) == (0, said)
 
 
 @pytest.mark.parametrize("text", ["hello", "", "138-000", "1" * 30])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.results.delivery import DELAY_MAX_S, DeliveryCounts, wilson
+from dispatcher.core.results.delivery import DELAY_MAX_S, DeliveryCounts, delays_s, wilson
 from schemas.states import State
 
 
@@ -58,3 +58,9 @@ def test_a_delay_beyond_the_classes_is_in_the_first_or_the_last(delay):
 )
 def test_the_interval_is_wilsons(successes, trials, low, high):
     assert wilson(successes, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_a_report_that_names_a_minute_counts_at_its_end_and_one_that_is_missing_not_at_all():
+    reported_s, submitted_ms = np.array([6000, 6040, 6061, 0], np.int64), np.full(4, 6_030_500, np.int64)
+    assert delays_s(reported_s, submitted_ms).tolist() == [0, 10, 31, -1]
+    assert delays_s(reported_s, submitted_ms, to_the_minute=True).tolist() == [29, 29, 89, -1]
