@@ -155,7 +155,7 @@ class WeekContract:
         again = ("campaign", "follow-up", "june", "--to", "failed", "--route", "summer", "--id", "june-again")
         team.does("ann", *again, "--text", text_of("june-again"), "--yes", "--even-if-short")
         shown = team.until_is("june-again", "finished")
-        assert shown["counts"]["delivered"] == sent["failed"] > 50
+        assert shown["counts"]["delivered"] == sent["failed"] > 0
 
     def _thursday(self, team: Week) -> None:
         """Launched late: what is left at eight in the evening waits for a person, also the next morning."""
