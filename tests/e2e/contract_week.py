@@ -60,8 +60,9 @@ class Week:
         assert done.returncode == 2, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stderr
 
-    def shows(self, campaign: str) -> dict[str, Any]:
-        """`campaign show --json`."""
+    def shows(self, campaign: str, after_s: float = 0.0) -> dict[str, Any]:
+        """`campaign show --json`, after a pause: each is a process of its own, which costs more than waiting."""
+        time.sleep(after_s)
         shown: dict[str, Any] = orjson.loads(self.stand.started("campaign", "show", campaign, "--json"))
         return shown
 
@@ -70,7 +71,7 @@ class Week:
         found: dict[str, Any] = {}
 
         def it_is() -> bool:
-            found.update(self.shows(campaign))
+            found.update(self.shows(campaign, after_s=1.0))
             return bool(found["status"] == status)
 
         self.stand.until(it_is, f"{campaign} is {status}")
@@ -81,7 +82,7 @@ class Week:
         found: dict[str, Any] = {}
 
         def it_is() -> bool:
-            found.update(self.shows(campaign))
+            found.update(self.shows(campaign, after_s=1.0))
             counts = found["counts"]
             return (found["held"] or {}).get("why") == why and not counts["in_flight"] and not counts["accepted"]
 
