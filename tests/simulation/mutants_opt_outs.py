@@ -13,7 +13,6 @@ from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.lane.state import Change, LaneState
 from dispatcher.core.lane.suppressed import Suppressed
 from dispatcher.core.lane.work import Piece
-from dispatcher.core.ranges import total
 from dispatcher.store import campaign_view
 from schemas.records import Intent, Slice
 
@@ -72,18 +71,6 @@ def who_is_sent_to_again_is_not_judged_again(patch: MonkeyPatch) -> None:
     patch.setattr(NextSends, "_leaving_out", leaving_out)
 
 
-def a_chunk_without_a_request_takes_a_turn(patch: MonkeyPatch) -> None:
-    original = NextSends._cut
-
-    def cut(self: NextSends, lane: Any, campaign: Any, *rest: Any) -> Intent:
-        intent = original(self, lane, campaign, *rest)
-        if total(intent.left_out) == intent.count:
-            lane.fair.charge(campaign.id, 0, campaign.weight, urgent=campaign.urgent)
-        return intent
-
-    patch.setattr(NextSends, "_cut", cut)
-
-
 def who_is_suppressed_counts_as_queued(patch: MonkeyPatch) -> None:
     original = campaign_view._account
 
@@ -100,5 +87,4 @@ OPT_OUT_MUTANTS: Final = (
     a_new_owner_forgets_who_was_left_out,
     the_list_is_read_only_once,
     who_is_sent_to_again_is_not_judged_again,
-    a_chunk_without_a_request_takes_a_turn,
 )

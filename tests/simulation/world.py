@@ -19,6 +19,7 @@ START_S: Final = 1_000.0
 WALL_S: Final = 1_790_000_000.0
 TOLD: Final = 60
 STANDSTILL_EVENTS: Final = 10_000
+EVENTS_MAX: Final = 1_000_000
 
 
 class Broken(AssertionError):
@@ -56,6 +57,7 @@ class World:
         self.names = itertools.count()
         self._events: list[tuple[float, int, Mortal | None, Callable[[], None]]] = []
         self._serial = itertools.count()
+        self.happened = 0
         self._story: list[Line] = []
 
     def at(self, when_s: float, do: Callable[[], None], process: Mortal | None = None) -> None:
@@ -72,6 +74,9 @@ class World:
             at_once = at_once + 1 if when_s <= self.now_s else 0
             if at_once > STANDSTILL_EVENTS:
                 raise self.broken("somebody is busy for ever, time stands still")
+            self.happened += 1
+            if self.happened > EVENTS_MAX:
+                raise self.broken("somebody is busy for ever")
             self.now_s = max(self.now_s, when_s)
             if process is not None:
                 if process.dead:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.core.flow.fairness import FairShare
 from dispatcher.core.lane import suppressed as core_suppressed
 from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, Origin, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Append, Fetch, Send, Tell
@@ -152,6 +153,15 @@ def test_a_chunk_of_suppressed_recipients_has_an_intent_and_no_request():
     assert not lane.owner.state.jobs
     assert not lane.owner.next.batches.loaded
     assert lane.owner.lanes["spring"].spent_since_poll == 0
+
+
+def test_a_chunk_without_a_request_takes_no_turn(monkeypatch):
+    turns = []
+    monkeypatch.setattr(FairShare, "charge", lambda self, campaign, units, weight, *, urgent: turns.append(units))
+    lane = Lane()
+    lane.lists(*range(10))
+    [send] = lane.sends()
+    assert (to(send), turns) == (list(range(10, RECIPIENTS)), [RECIPIENTS - 10])
 
 
 def test_who_is_returned_to_the_queue_is_judged_again_and_who_was_left_out_is_not_sent_to_any_more():
