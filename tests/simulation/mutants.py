@@ -100,7 +100,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
 CAUGHT_AT: Final = {
     "intents_void_behind_a_newer_owned_are_acted_on": 17,
     "a_newer_owned_is_ignored": 3,
-    "the_time_to_live_is_not_checked": 86,
+    "the_time_to_live_is_not_checked": 1,
     "a_checkpoint_forgets_returned_slices": 13,
     "a_recovered_job_begins_a_chunk_too_early": 9,
     "a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way": 89,
@@ -110,7 +110,7 @@ CAUGHT_AT: Final = {
     "weight_changes_are_ignored": 58,
     "who_was_idle_catches_up": 9,
     "what_is_ready_and_urgent_always_goes_first": 173,
-    "who_becomes_urgent_keeps_the_clock_it_had": 213,
+    "who_becomes_urgent_keeps_the_clock_it_had": 382,
     "an_empty_balance_does_not_stop_the_lane": 18,
     "what_was_spent_since_is_forgotten": 26,
     "what_was_under_way_when_it_was_asked_is_forgotten": 26,
