@@ -16,9 +16,6 @@ import msgspec
 from schemas.records import CampaignClass, Follows, Launched
 
 if TYPE_CHECKING:  # the configuration imports this file
-    import numpy as np
-    from numpy.typing import NDArray
-
     from dispatcher.core.campaigns import Campaigns
 
 DAYS_MAX: Final = 90
@@ -58,11 +55,6 @@ def day_of(at_ms: int) -> int:
     return (at_ms + _ZONE_MS) // _DAY_MS
 
 
-def starts_ms(day: int) -> int:
-    """When that day begins."""
-    return day * _DAY_MS - _ZONE_MS
-
-
 def counted(
     campaigns: Campaigns, campaign_class: CampaignClass, cap: Cap, today: int, follows: Follows | None = None
 ) -> dict[str, Launched]:
@@ -91,14 +83,3 @@ def _chain(campaigns: Campaigns, follows: Follows | None) -> set[str]:
         launched = campaigns.launched(follows.campaign)
         follows = None if launched is None else launched.follows
     return found
-
-
-def free_days(cap: Cap, days: NDArray[np.int64], texted: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """For numbers over the cap: the first day on which each may be texted again.
-
-    `texted[i, j]` campaigns texted number i on day `days[j]`; the days ascend.
-    """
-    since = texted[:, ::-1].astype("int64").cumsum(axis=1)[:, ::-1]  # on this day or a later one
-    last = (since >= cap.count).sum(axis=1) - 1  # when this day is out of the window, fewer than `count` are left
-    free: NDArray[np.int64] = days[last] + cap.days
-    return free

@@ -41,11 +41,6 @@ def price_column(prices: Mapping[str, int]) -> Column:
     return column
 
 
-def is_uniform(prices: Mapping[str, int]) -> bool:
-    """Whether every carrier has the same price."""
-    return len(set(prices.values())) == 1
-
-
 def split_of(leg: Leg) -> Split:
     """How this account's vendor counts the parts of texts, as the launch recorded it."""
     if not leg.split:
