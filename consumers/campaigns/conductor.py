@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from dispatcher.accounts.holders import CONDUCTORS
 from dispatcher.clock import now_ms
@@ -21,6 +22,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
+from dispatcher.process.holding import fails, hold
 from schemas.topics import CAMPAIGNS
 
 LOOK_S_MAX: Final = 5.0
@@ -55,26 +57,22 @@ class Conductor:
     async def run(self, stop: asyncio.Event) -> None:
         """Perform the duties whenever this process holds the partition, until `stop`. Raises LogError."""
         await self._feed.catch_up()
-        following = asyncio.create_task(self._feed.follow())
-        following.add_done_callback(self._ended)
-        claim = await self._log.claim(CONDUCTORS, CAMPAIGNS.name, self._assigned, self._revoked)
-        stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({stopped, self._failed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
-            await claim.release()
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError, DispatcherError):
-                await following
-        if self._failed.done():
-            self._failed.result()
+        await hold(
+            self._log,
+            CONDUCTORS,
+            CAMPAIGNS.name,
+            self._assigned,
+            self._revoked,
+            readers=(self._feed.follow(),),
+            failed=self._failed,
+            stop=stop,
+        )
 
     async def _assigned(self, partitions: frozenset[int]) -> None:
         if partitions and not self._performing:
             self._performing = [asyncio.create_task(self._perform(duty)) for duty in self._duties]
             for task in self._performing:
-                task.add_done_callback(self._ended)
+                task.add_done_callback(partial(fails, self._failed))
 
     async def _revoked(self, partitions: frozenset[int]) -> None:
         leaving, self._performing = (self._performing, []) if partitions else ([], self._performing)
@@ -103,7 +101,3 @@ class Conductor:
                     await asyncio.wait_for(news.wait(), min(again_s, LOOK_S_MAX))
         finally:
             unlisten()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None and not self._failed.done():
-            self._failed.set_exception(task.exception() or RuntimeError("campaigns are not followed any more"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from consumers.lanes.runner import LaneRunner
 from consumers.lanes.suppression_feed import SuppressionFeed
@@ -22,6 +22,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
+from dispatcher.process.holding import hold
 from dispatcher.process.roles import Work, start_tasks
 from schemas.topics import LANES, lane_partition
 
@@ -46,22 +47,16 @@ class Lanes:
     async def run(self, stop: asyncio.Event) -> None:
         """Hold and run lanes until `stop`, then drain them. Raises LogError if no lane can run."""
         await self._feed.catch_up()
-        following = asyncio.create_task(self._feed.follow())
-        following.add_done_callback(self._feed_ended)
-        reading = asyncio.create_task(self._suppression.run())
-        claim = await self._log.claim(GROUP, LANES.name, self._assigned, self._revoked)
-        stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({stopped, self._failed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
-            await claim.release()
-            following.cancel()
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError, DispatcherError):
-                await following
-        if self._failed.done():
-            self._failed.result()
+        await hold(
+            self._log,
+            GROUP,
+            LANES.name,
+            self._assigned,
+            self._revoked,
+            readers=(self._feed.follow(), self._suppression.run()),
+            failed=self._failed,
+            stop=stop,
+        )
 
     async def _assigned(self, partitions: frozenset[int]) -> None:
         for partition in sorted(partitions & self.accounts.keys() - self._held.keys()):
@@ -101,10 +96,6 @@ class Lanes:
                     await driver.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), AGAIN.pause_s(failures))
-
-    def _feed_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None and not self._failed.done():
-            self._failed.set_exception(task.exception() or RuntimeError("campaigns are not followed any more"))
 
 
 async def run_lanes(config: Config, log: Log, stop: asyncio.Event) -> None:

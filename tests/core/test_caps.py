@@ -14,6 +14,11 @@ DAY = 86_400_000
 CAP = Cap(2, 7)
 
 
+def starts_ms(day: int) -> int:
+    """When this day, counted from 1970-01-01, begins in Shanghai."""
+    return day * DAY - 8 * 3_600_000
+
+
 def folded(*launches: Launched) -> Campaigns:
     campaigns = Campaigns()
     for offset, record in enumerate(launches):
@@ -25,7 +30,7 @@ def on(day: int, campaign: str, **fields: object) -> Launched:
     follows = fields.pop("follows", None)
     if follows:
         fields["follows"] = Follows(campaign=str(follows), attempt="a", states=("failed",))
-    return replace(LAUNCHED, campaign=campaign, attempt=f"{campaign}-a", at_ms=day * DAY - 8 * 3_600_000 + 1, **fields)
+    return replace(LAUNCHED, campaign=campaign, attempt=f"{campaign}-a", at_ms=starts_ms(day) + 1, **fields)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from dispatcher.caps.recently_texted import RecentlyTexted
 from dispatcher.config.file import CapsConfig, Config, parse
-from dispatcher.core.caps import starts_ms
 from dispatcher.errors import ConfigError, DispatcherError, InputError
 from dispatcher.log.port import Log
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
@@ -30,6 +29,7 @@ from producers.launch.commit import LaunchResult
 from producers.launch.prepare import prepare
 from producers.segments.follow_up import follow_up
 from schemas.records import Effect
+from tests.core.test_caps import starts_ms
 from tests.producers.launch import launched as on_log
 from tests.producers.segments.answered import answered
 from tests.service.place import ACCOUNT, configured
