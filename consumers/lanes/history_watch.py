@@ -25,9 +25,10 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import ChunkState
-from dispatcher.core.results.history import SHANGHAI_MS, Finding, HistoryTarget, SentMessage, Span, find, halves
+from dispatcher.core.results.history import Finding, HistoryTarget, SentMessage, Span, find, halves
 from dispatcher.core.results.history_looks import HistoryLooks, Look, Spoken
 from dispatcher.core.results.requests import RequestTime
+from dispatcher.core.shanghai import SHANGHAI_MS
 from dispatcher.drivers.port import QueryingDriver
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
 from schemas.records import CampaignClass, Follows, Launched
 
 if TYPE_CHECKING:  # the configuration imports this file
@@ -20,8 +21,6 @@ if TYPE_CHECKING:  # the configuration imports this file
 
 DAYS_MAX: Final = 90
 COUNT_MAX: Final = 1_000
-_DAY_MS: Final = 86_400_000
-_ZONE_MS: Final = 8 * 3_600_000
 _FORM: Final = re.compile(r"\s*(\d{1,4})\s+per\s+(\d{1,4})\s*(?:d|days?)\s*")
 
 
@@ -52,7 +51,7 @@ def cap_of(text: str) -> Cap:
 
 def day_of(at_ms: int) -> int:
     """The day in Asia/Shanghai, counted from 1970-01-01."""
-    return (at_ms + _ZONE_MS) // _DAY_MS
+    return (at_ms + SHANGHAI_MS) // DAY_MS
 
 
 def counted(

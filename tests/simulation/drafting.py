@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from dispatcher.core import drafts
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.core.schedule.hours import HOUR_MS, hours_of
+from dispatcher.core.schedule.hours import hours_of
+from dispatcher.core.shanghai import HOUR_MS
 from dispatcher.service.campaigns.drafts import cancel_entry, schedule_entry
 from producers.drafts.writing import draft_entry
 from schemas.codec import decode, encode

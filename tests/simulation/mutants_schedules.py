@@ -12,7 +12,8 @@ from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.schedule import hours
 from dispatcher.core.schedule.holds import Schedule
-from dispatcher.core.schedule.hours import DAY_MS, HOUR_MS, MINUTE_MS, Hours
+from dispatcher.core.schedule.hours import MINUTE_MS, Hours
+from dispatcher.core.shanghai import DAY_MS, HOUR_MS
 
 
 def closing_is_not_checked_at_the_gate(patch: MonkeyPatch) -> None:

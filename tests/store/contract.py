@@ -15,7 +15,8 @@ import pytest
 from msgspec.structs import replace
 
 from dispatcher.core.schedule.holds import Hold
-from dispatcher.core.schedule.hours import DAY_MS, daily
+from dispatcher.core.schedule.hours import daily
+from dispatcher.core.shanghai import DAY_MS
 from dispatcher.errors import LogNewer, StoreBusy, StoreError
 from dispatcher.log.port import StoredRecord
 from dispatcher.store.export.recipients import export

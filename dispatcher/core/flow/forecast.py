@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.schedule.hours import ALWAYS, DAY_MS, END_OF_TIME_MS, Hours
+from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS, Hours
+from dispatcher.core.shanghai import DAY_MS
 
 HORIZON_MS: Final = 366 * DAY_MS
 """What is not sent within a year of windows is forecast as never sent."""

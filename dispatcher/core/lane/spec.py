@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
-HOUR_MS: Final = 3_600_000
-CHINA_MS: Final = 8 * HOUR_MS
-DAY_MS: Final = 24 * HOUR_MS
+from dispatcher.core.schedule.hours import daily
 
 
 class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,13 +36,8 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_night(self, now_ms: int) -> bool:
         """Whether the account may not send at this moment of the wall clock."""
-        if self.send_hours is None:
-            return False
-        hour = (now_ms + CHINA_MS) // HOUR_MS % 24
-        return not self.send_hours[0] <= hour < self.send_hours[1]
+        return self.send_hours is not None and not daily(*self.send_hours).is_open(now_ms)
 
     def morning_ms(self, now_ms: int) -> int:
         """When the night ends, Unix milliseconds."""
-        opens = self.send_hours[0] if self.send_hours is not None else 0
-        today_ms = (now_ms + CHINA_MS) // DAY_MS * DAY_MS - CHINA_MS + opens * HOUR_MS
-        return today_ms if today_ms > now_ms else today_ms + DAY_MS
+        return now_ms if self.send_hours is None else daily(*self.send_hours).opens_ms(now_ms)

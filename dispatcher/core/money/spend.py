@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.lane.spec import CHINA_MS, DAY_MS
 from dispatcher.core.money.prices import Column, price_column
+from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
 
 Dimension = Literal["account", "carrier", "day", "person", "campaign"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
@@ -75,7 +75,7 @@ def sums(parts: Parts, prices: Mapping[str, int]) -> dict[tuple[str, str], Spent
     """Sums by (carrier's word, day). `prices` empty: there are none."""
     if not len(parts.carriers):
         return {}
-    days = (parts.sent_ms + CHINA_MS) // DAY_MS
+    days = (parts.sent_ms + SHANGHAI_MS) // DAY_MS
     keys, index = np.unique(days * len(Carrier) + parts.carriers, return_inverse=True)
     price = price_column(prices)[parts.carriers] if prices else np.zeros(len(parts.carriers), np.int64)
     columns = [parts.charged > 0, parts.charged, parts.charged * price, parts.open > 0, parts.open, parts.open * price]

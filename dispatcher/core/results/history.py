@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
+
 SECOND_MS: Final = 1_000
-DAY_MS: Final = 86_400_000
-SHANGHAI_MS: Final = 8 * 3_600_000
 
 Numbers = NDArray[np.int64]
 

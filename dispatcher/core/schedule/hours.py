@@ -14,14 +14,12 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
+
 MINUTE_MS: Final = 60_000
-HOUR_MS: Final = 60 * MINUTE_MS
-DAY_MS: Final = 24 * HOUR_MS
 DAY_MIN: Final = 1_440
 WEEK_MIN: Final = 7 * DAY_MIN
 WEEK_MS: Final = 7 * DAY_MS
-SHANGHAI_MS: Final = 8 * HOUR_MS
-"""Asia/Shanghai's offset from UTC, all year."""
 
 _MONDAY_MS: Final = 4 * DAY_MS - SHANGHAI_MS
 """The first Monday 00:00 in Asia/Shanghai after the Unix epoch, a Thursday."""
@@ -136,6 +134,7 @@ def to_record(hours: Hours) -> tuple[Span, ...]:
     return () if hours.always else hours.spans
 
 
+@lru_cache(maxsize=64)
 def daily(from_hour: int, to_hour: int) -> Hours:
     """These hours of every day."""
     return of_spans((day * DAY_MIN + from_hour * 60, day * DAY_MIN + to_hour * 60) for day in range(7))

@@ -17,12 +17,13 @@ from typing import IO, Any, Final, Literal
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from dispatcher.core.shanghai import SHANGHAI_MS
+
 TableKind = Literal["csv", "ndjson", "parquet", "xlsx"]
 
 ZONE: Final = "Asia/Shanghai"
 TIME: Final = pl.Datetime("ms", ZONE)
 SHEET_ROWS_MAX: Final = 1_048_576
-_OFFSET_MS: Final = 8 * 3_600_000
 _FORMULA: Final = r"^[\s\x00-\x20\u{200b}-\u{200f}\u{2060}\u{feff}]*[=+\-@＝＋－＠﹢﹣﹦﹫]|^[\t\r\n]"
 _SIGNED_NUMBER: Final = r"^[+-]\d*\.?\d+$"
 _C1: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
@@ -148,7 +149,7 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     for name in (name for name, kind in frame.schema.items() if kind == TIME):
         at_ms = frame[name].dt.timestamp("ms")
         used = at_ms.unique()
-        shifted = (used + _OFFSET_MS).cast(pl.Datetime("ms"))
+        shifted = (used + SHANGHAI_MS).cast(pl.Datetime("ms"))
         whole = (used % 1000 == 0).fill_null(True)
         texts = shifted.dt.to_string("%Y-%m-%dT%H:%M:%S%.3f+08:00")
         short = shifted.dt.to_string("%Y-%m-%dT%H:%M:%S+08:00")

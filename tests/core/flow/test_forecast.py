@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.core.flow.forecast import HORIZON_MS, Load, Sent, when_sent
-from dispatcher.core.schedule.hours import ALWAYS, DAY_MS, HOUR_MS, NEVER, Hours, daily, hours_of
+from dispatcher.core.schedule.hours import ALWAYS, NEVER, Hours, daily, hours_of
+from dispatcher.core.shanghai import DAY_MS, HOUR_MS
 from tests.core.schedule.test_hours import HOURS, at
 
 MIDNIGHT_MS = at("2026-11-30 00:00")

@@ -13,7 +13,8 @@ from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.effects import Fetch
 from dispatcher.core.lane.next_sends import HELD
 from dispatcher.core.messages.chunks import Batch
-from dispatcher.core.schedule.hours import HOUR_MS, Hours, daily, to_record
+from dispatcher.core.schedule.hours import Hours, daily, to_record
+from dispatcher.core.shanghai import HOUR_MS
 from schemas.records import AtClosing, HoursChanged, Job
 from tests.core.lane.test_gate import RECIPIENTS, Lane, goes
 

@@ -7,18 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.results.history import (
-    DAY_MS,
-    SHANGHAI_MS,
-    HistoryTarget,
-    Other,
-    SentMessage,
-    Span,
-    find,
-    halves,
-    span,
-    windows,
-)
+from dispatcher.core.results.history import HistoryTarget, Other, SentMessage, Span, find, halves, span, windows
+from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
 
 WHEN = Span(100_000, 160_000)
 A, B, C = 13_800_138_000, 13_800_138_001, 13_800_138_002

@@ -6,7 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from dispatcher.core.flow.forecast import Load, when_sent
-from dispatcher.core.schedule.hours import ALWAYS, HOUR_MS, daily
+from dispatcher.core.schedule.hours import ALWAYS, daily
+from dispatcher.core.shanghai import HOUR_MS
 from producers.launch.scheduled import scheduled_loads
 from schemas.records import Cancelled
 from tests.core.schedule.test_hours import at

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
-from dispatcher.core.schedule.hours import DAY_MIN, DAY_MS, Hours, hours_of, of_spans, recorded
+from dispatcher.core.schedule.hours import DAY_MIN, Hours, hours_of, of_spans, recorded
+from dispatcher.core.shanghai import DAY_MS
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.control import before_control, resume_campaign
