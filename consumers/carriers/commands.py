@@ -18,6 +18,7 @@ from dispatcher.terminal.output_file import (
     check_destination,
     output_kind,
     output_options,
+    say_written,
     written,
 )
 from dispatcher.wording import clock, counted
@@ -73,10 +74,7 @@ def export_command(kind: str | None, output: Path | None, force: bool, config: s
     found = asyncio.run(_read(config))
     with written(output) as out:
         rows = export_ported(found, out, TABLE_KINDS[kind])
-    if as_json:
-        print_json(WrittenFile(format=kind, rows=rows, path=str(output)))
-    elif output is not None:
-        click.echo(f"{rows:,} rows written to {output}.", err=True)
+    say_written(WrittenFile(format=kind, rows=rows, path=str(output)), output, as_json=as_json)
 
 
 async def _list(config: str | None, limit: int) -> PortedNumbers:

@@ -37,6 +37,7 @@ from dispatcher.terminal.output_file import (
     check_destination,
     output_kind,
     output_options,
+    say_written,
     written,
 )
 from dispatcher.terminal.times import time_ms
@@ -134,10 +135,8 @@ def export_command(
     records_behind, known = asyncio.run(_fresh(config))
     with written(output) as out:
         rows = export_messages(all_messages(known, wanted, known.inbound.opt_outs), out, TABLE_KINDS[kind])
-    if as_json:
-        print_json(MessagesWritten(format=kind, rows=rows, path=str(output), records_behind=records_behind))
-    elif output is not None:
-        click.echo(f"{rows:,} rows written to {output}.", err=True)
+    done = MessagesWritten(format=kind, rows=rows, path=str(output), records_behind=records_behind)
+    say_written(done, output, as_json=as_json)
 
 
 async def _fresh(config: str | None) -> tuple[int, Config]:

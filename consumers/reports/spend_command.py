@@ -14,7 +14,14 @@ from dispatcher.errors import UserError
 from dispatcher.service.campaigns.views import stale
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
-from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
+from dispatcher.terminal.output_file import (
+    WrittenFile,
+    check_destination,
+    output_kind,
+    output_options,
+    say_written,
+    written,
+)
 from dispatcher.terminal.times import time_ms
 from dispatcher.wording import clock, counted, listed
 
@@ -118,10 +125,7 @@ def _write(report: SpendReport, kind: str, output: Path | None, *, as_json: bool
 
     with written(output) as out:
         write_spend(report, out, kind)
-    if as_json:
-        print_json(WrittenFile(format=kind, rows=len(report.rows), path=str(output)))
-    elif output is not None:
-        click.echo(f"{output}: {counted(len(report.rows), 'row')}.", err=True)
+    say_written(WrittenFile(format=kind, rows=len(report.rows), path=str(output)), output, as_json=as_json)
 
 
 def _show(report: SpendReport) -> None:

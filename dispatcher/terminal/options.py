@@ -46,6 +46,32 @@ class Group(click.Group):
                 formatter.write_dl(rows)
 
 
+def hours_options(at_closing: str | None) -> Callable[[F], F]:
+    """`--between`, `--days` and `--at-closing` (as it is by default): when a campaign may be sent."""
+
+    def options(function: F) -> F:
+        for option in (
+            click.option(
+                "--at-closing",
+                type=click.Choice(["pause", "continue"]),
+                default=at_closing,
+                show_default=at_closing is not None,
+                help="What becomes of the rest when its hours are over: wait until you resume it, or "
+                "continue when they open.",
+            ),
+            click.option(
+                "--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat."
+            ),
+            click.option(
+                "--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-20:00."
+            ),
+        ):
+            function = option(function)
+        return function
+
+    return options
+
+
 def config_option(function: F) -> F:
     """`--config FILE` as the parameter `config` (None: dispatcher.toml, see dispatcher/config/file.py).
 

@@ -13,7 +13,8 @@ import msgspec
 
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.private_files import is_plain, written_whole
-from dispatcher.terminal.options import F
+from dispatcher.terminal.options import F, print_json
+from dispatcher.wording import counted
 
 if TYPE_CHECKING:
     from dispatcher.store.export.table_files import TableKind
@@ -130,3 +131,11 @@ def written(output: Path | None) -> Iterator[IO[bytes]]:
             raise DispatcherError(
                 f"cannot write {output} ({error.strerror or error}). Nothing was left there."
             ) from error
+
+
+def say_written(done: WrittenFile, output: Path | None, *, as_json: bool) -> None:
+    """Say what was written to a file; nothing is said of standard output."""
+    if as_json:
+        print_json(done)
+    elif output is not None:
+        click.echo(f"{counted(done.rows, 'row')} written to {output}.", err=True)

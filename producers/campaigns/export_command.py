@@ -19,8 +19,15 @@ from dispatcher.service.session import open_session
 from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Language, Wrote
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
-from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
-from dispatcher.terminal.output_file import WrittenFile, check_destination, output_kind, output_options, written
+from dispatcher.terminal.options import config_option, console, folding, json_option
+from dispatcher.terminal.output_file import (
+    WrittenFile,
+    check_destination,
+    output_kind,
+    output_options,
+    say_written,
+    written,
+)
 from dispatcher.wording import counted
 from producers.campaigns.list_columns import ListColumns, columns_of, header_of_numbers
 from producers.lists.columns import Choice
@@ -141,14 +148,10 @@ def export_command(
     absent = f"{counted(listed.missing, 'recipient')} not in {columns}" if listed is not None and listed.missing else ""
     for note in filter(None, (stale(missing), _unknown(view), absent, *broken)):
         click.echo(note, err=True)
-    if as_json:
-        print_json(
-            ResultsWritten(
-                campaign=campaign, format=format_, rows=done.rows, path=str(output), unknown=view.counts.unknown
-            )
-        )
-    elif output is not None:
-        click.echo(f"{done.rows:,} rows written to {output}.", err=True)
+    written_file = ResultsWritten(
+        campaign=campaign, format=format_, rows=done.rows, path=str(output), unknown=view.counts.unknown
+    )
+    say_written(written_file, output, as_json=as_json)
 
 
 def _list_columns(path: str | None, choice: Choice) -> ListColumns | None:

@@ -11,7 +11,7 @@ from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.hours import HoursResult, change_hours
 from dispatcher.service.session import open_session
-from dispatcher.terminal.options import config_option, json_option, print_json
+from dispatcher.terminal.options import config_option, hours_options, json_option, print_json
 from dispatcher.terminal.progress import held_words
 from dispatcher.wording import clock
 from producers.campaigns.control_commands import nothing_left_words
@@ -19,13 +19,7 @@ from producers.campaigns.control_commands import nothing_left_words
 
 @click.command("hours")
 @click.argument("campaign", metavar="ID")
-@click.option("--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-21:00.")
-@click.option("--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat.")
-@click.option(
-    "--at-closing",
-    type=click.Choice(["pause", "continue"]),
-    help="What becomes of the rest when its hours are over: wait until you resume it, or continue when they open.",
-)
+@hours_options(None)
 @config_option
 @json_option
 def hours_command(

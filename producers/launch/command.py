@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dispatcher.errors import UserError
-from dispatcher.terminal.options import config_option, json_option, print_json
+from dispatcher.terminal.options import config_option, hours_options, json_option, print_json
 from dispatcher.terminal.questions import confirm
 
 if TYPE_CHECKING:
@@ -146,15 +146,7 @@ INTERRUPTED = 130
     show_default=True,
     help="What it is for; each class has its own sending hours ([hours]).",
 )
-@click.option("--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-20:00.")
-@click.option("--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat.")
-@click.option(
-    "--at-closing",
-    type=click.Choice(["pause", "continue"]),
-    default="pause",
-    show_default=True,
-    help="What becomes of the rest when its hours are over: wait until you resume it, or continue when they open.",
-)
+@hours_options("pause")
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask; refused where the balance is too low.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dispatcher.errors import UserError
-from dispatcher.terminal.options import config_option, json_option
+from dispatcher.terminal.options import config_option, hours_options, json_option
 from dispatcher.terminal.questions import confirm
 from producers.launch.command import check_typed, plan_ask_launch
 
@@ -38,15 +38,7 @@ if TYPE_CHECKING:
 @click.option("--name", "called", default="", help="What people call it.")
 @click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")
 @click.option("--budget", default="", metavar="CNY", help="What it may cost at most; default: no limit.")
-@click.option("--between", default="", metavar="HH:MM-HH:MM", help="Send only then, in Asia/Shanghai: 09:00-21:00.")
-@click.option("--days", default="", metavar="DAYS", help="Send only on these days: Mon-Fri, or Mon,Wed,Sat.")
-@click.option(
-    "--at-closing",
-    type=click.Choice(["pause", "continue"]),
-    default="pause",
-    show_default=True,
-    help="As in `campaign launch`.",
-)
+@hours_options("pause")
 @click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
 @click.option("--suppress", multiple=True, type=click.Path(), metavar="FILE", help="As in `campaign launch`.")
 @click.option("--exclude", multiple=True, type=click.Path(), metavar="FILE", help="As in `campaign launch`.")
