@@ -240,7 +240,7 @@ def _agreed(config: str | None, campaign: str) -> bool:
         question = f'Cancel draft "{campaign}" ({counted(draft.recipients, "recipient")}) for good?'
         return draft.status == "cancelled" or confirm(question, yes=False)
     known = asyncio.run(_before(config, campaign))
-    if known.cancelled or (known.nothing_left is not None and not known.may_wait_at_gateway):
+    if known.now.cancelled or (known.nothing_left is not None and not known.may_wait_at_gateway):
         return True
     recipients = counted(known.launched.recipients, "recipient")
     rest = ", and what waits at a CMPP gateway is taken back" if known.may_wait_at_gateway else ""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dispatcher.core.waves.learnt import OPT_OUTS, UNKNOWN, UNLEARNT
 from dispatcher.core.waves.sequential import Learnt, Peak, highest
+from dispatcher.core.waves.state import WaveStanding
 from schemas.records import Finding
 
 Statistic = Literal["failures", "unknown", "opt-outs"]
@@ -73,13 +74,15 @@ class Verdict(msgspec.Struct, frozen=True):
     why: Literal["covered", "waited", "found"]
 
 
-def verdict(
-    progress: WaveProgress, found: Sequence[Finding], *, wait_ms: int, is_last: bool, now_ms: int
-) -> Verdict | None:
-    """The verdict on the newest released wave; None: nothing is decided yet."""
+def due(standing: WaveStanding, progress: WaveProgress, found: Sequence[Finding], now_ms: int) -> Verdict | None:
+    """The verdict on the newest released wave; None: nothing is decided yet, or a person has the word."""
+    said = standing.of(standing.released)
+    if standing.halted or (said is not None and said.by_person):
+        return None
     if any(each.halts for each in found):
         return Verdict("halted", "found")
-    if is_last or not progress.is_over(wait_ms, now_ms):
+    is_released = said is not None or standing.released == len(standing.waves)
+    if is_released or not progress.is_over(standing.wait_ms, now_ms):
         return None
     return Verdict("released", "covered" if progress.is_covered else "waited")
 

@@ -101,10 +101,6 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
 
     launched: Launched
     now: Campaign
-    cancelled: bool
-    paused: bool
-    weight: int
-    urgent: bool
     nothing_left: Counts | None
     waits: Hold | None
     may_wait_at_gateway: bool
@@ -134,21 +130,22 @@ async def control_campaign(session: Session, campaign: str, action: Action, *, b
         was_draft = await cancel_draft(session, campaign, by or os_user())
         return ControlResult(campaign=campaign, action=action, changed=True, was_draft=was_draft)
     known = await before_control(session, campaign)
-    if known.cancelled and action != "cancel":
+    before = known.now
+    if before.cancelled and action != "cancel":
         raise final(campaign)
     nothing_left = None if action == "resume" else known.nothing_left
     who, at_ms = by or os_user(), now_ms()
-    already = known.cancelled if action == "cancel" else known.paused == (action == "pause")
-    if action == "resume" and waits_for_a_person(known.now.held(at_ms)):
+    already = before.cancelled if action == "cancel" else before.paused == (action == "pause")
+    if action == "resume" and waits_for_a_person(before.held(at_ms)):
         already = False
     changes = not already and nothing_left is None
-    held = None if action != "resume" else known.now.held(at_ms)
+    held = None if action != "resume" else before.held(at_ms)
     if changes and action == "cancel":
         await append(session, Cancelled(campaign=campaign, at_ms=at_ms, by=who))
     elif changes:
         flowed = Flowed(campaign=campaign, paused=action == "pause", at_ms=at_ms, by=who)
         await append(session, flowed)
-        held = held and known.now.after(flowed).held(at_ms)
+        held = held and before.after(flowed).held(at_ms)
     if action == "resume":
         held = held or known.waits
     taken_back: tuple[TakenBack, ...] = ()
@@ -187,14 +184,15 @@ async def weigh_campaign(
     if weight is not None and not 1 <= weight <= WEIGHT_MAX:
         raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
     known = await before_control(session, campaign)
-    if known.cancelled:
+    before = known.now
+    if before.cancelled:
         raise final(campaign)
-    wanted = (known.weight if weight is None else weight, known.urgent if urgent is None else urgent)
-    changed = wanted != (known.weight, known.urgent) and known.nothing_left is None
+    wanted = (before.weight if weight is None else weight, before.urgent if urgent is None else urgent)
+    changed = wanted != (before.weight, before.urgent) and known.nothing_left is None
     if changed:
         record = Weighed(campaign=campaign, weight=wanted[0], urgent=wanted[1], at_ms=now_ms(), by=by or os_user())
         await append(session, record)
-    in_force = wanted if changed else (known.weight, known.urgent)
+    in_force = wanted if changed else (before.weight, before.urgent)
     return WeighResult(
         campaign=campaign, weight=in_force[0], urgent=in_force[1], changed=changed, nothing_left=known.nothing_left
     )
@@ -210,9 +208,7 @@ async def budget_campaign(session: Session, campaign: str, budget: str, *, by: s
         amount = micro_yuan(budget)
     except ValueError as error:
         raise UserError(f"{error}.") from error
-    log = await session.log()
-    await before_control(session, campaign)
-    known = (await read_campaigns(log)).by_id[campaign]
+    known = (await before_control(session, campaign)).now
     if known.cancelled:
         raise final(campaign)
     if known.budget is None:
@@ -221,7 +217,7 @@ async def budget_campaign(session: Session, campaign: str, budget: str, *, by: s
     if amount != was:
         record = Budgeted(campaign=campaign, budget=amount, at_ms=now_ms(), by=by or os_user())
         key = b"%b!%b" % (control_key(record), secrets.token_hex(8).encode())
-        await log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+        await (await session.log()).append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
     return BudgetResult(campaign=campaign, budget_micro_yuan=amount, was_micro_yuan=was)
 
 
@@ -256,10 +252,6 @@ def _controllable(found: Campaign, launched: Launched, view: CampaignView | None
     return Controllable(
         launched=launched,
         now=found,
-        cancelled=found.cancelled,
-        paused=found.paused,
-        weight=found.weight,
-        urgent=found.urgent,
         nothing_left=nothing_left,
         waits=held if held is not None and held.why in BY_RESULTS else None,
         may_wait_at_gateway=(nothing_left is None or nothing_left.accepted > 0) and _is_scheduled(launched),

@@ -58,7 +58,7 @@ async def change_hours(
     second. Raises UserError (no such campaign; it is cancelled; the hours are wrong, or leave no time), LogError.
     """
     known = await before_control(session, campaign)
-    if known.cancelled:
+    if known.now.cancelled:
         raise final(campaign)
     before, at_ms = known.now.schedule, now_ms()
     hours, narrowed = before.hours, False

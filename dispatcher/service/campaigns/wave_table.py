@@ -91,7 +91,7 @@ def judge(
 
     `learnt`: as `learnt_rates` says.
     """
-    from dispatcher.core.waves.judge import findings, verdict
+    from dispatcher.core.waves.judge import due, findings
     from dispatcher.core.waves.requests import by_account, text_counts, wave_counts
 
     standing = view.waves
@@ -106,16 +106,6 @@ def judge(
         from_wave=standing.judged_by_person + 1,
         opt_outs=opt_outs,
     )
-    under_way, said = counts[standing.released - 1], standing.of(standing.released)
-    due = None
-    if not standing.halted and (said is None or not said.by_person):
-        due = verdict(
-            under_way.progress,
-            found,
-            wait_ms=standing.wait_ms,
-            is_last=said is not None or standing.released == len(standing.waves),
-            now_ms=at_ms,
-        )
     table = WaveTable(
         released=standing.released,
         halted=standing.halted,
@@ -125,7 +115,8 @@ def judge(
         texts=tuple(_text(index, each, standing) for index, each in enumerate(text_counts(standing, columns))),
         findings=found,
     )
-    return WaveJudgement(wave=standing.released, verdict=due, table=table)
+    decided = due(standing, counts[standing.released - 1].progress, found, at_ms)
+    return WaveJudgement(wave=standing.released, verdict=decided, table=table)
 
 
 def learnt_rates(views: Iterable[CampaignView], of: CampaignView) -> dict[str, Learnt]:

@@ -12,13 +12,11 @@ from dispatcher.core.waves.state import WaveStanding
 from dispatcher.core.waves.variants import label
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
-from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
+from dispatcher.service.campaigns.control import append, final
 from dispatcher.service.campaigns.views import not_launched
 from dispatcher.service.session import Session
-from schemas.codec import encode
-from schemas.records import TextDecided, WaveDecided, control_key
-from schemas.topics import CAMPAIGNS
+from schemas.records import TextDecided, WaveDecided
 
 
 class WaveOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +44,7 @@ async def release_wave(session: Session, campaign: str, *, by: str = "") -> Wave
         )
     if not standing.halted and wave == len(standing.waves):
         raise UserError(f'all {len(standing.waves)} waves of "{campaign}" are released.')
-    await _append(session, _person(campaign, standing.halted or wave, "released", by))
+    await append(session, _person(campaign, standing.halted or wave, "released", by))
     after = (await _in_waves(session, known.id))[1]
     return WaveOrder(campaign=campaign, action="release", changed=True, wave=wave, released=after.released)
 
@@ -56,7 +54,7 @@ async def halt_wave(session: Session, campaign: str, *, by: str = "") -> WaveOrd
     _, standing = await _in_waves(session, campaign)
     wave = standing.released
     if not standing.halted:
-        await _append(session, _person(campaign, wave, "halted", by))
+        await append(session, _person(campaign, wave, "halted", by))
     return WaveOrder(
         campaign=campaign, action="halt", changed=not standing.halted, wave=standing.halted or wave, released=wave
     )
@@ -81,7 +79,7 @@ async def decide_text(session: Session, campaign: str, text: str, *, by: str = "
         raise UserError(f'text {label(standing.text or 0)} was decided for "{campaign}", and that is final.')
     changed = standing.text is None
     if changed:
-        await _append(session, TextDecided(campaign=campaign, variant=variant, at_ms=now_ms(), by=by or os_user()))
+        await append(session, TextDecided(campaign=campaign, variant=variant, at_ms=now_ms(), by=by or os_user()))
         _, standing = await _in_waves(session, campaign)
     last = len(standing.waves)
     return WaveOrder(
@@ -96,7 +94,7 @@ async def _in_waves(session: Session, campaign: str) -> tuple[Campaign, WaveStan
     if found is None or found.launched is None:
         raise not_launched(known, campaign)
     if found.cancelled:
-        raise UserError(f'campaign "{campaign}" is cancelled, and that is final.')
+        raise final(campaign)
     standing = found.waves.standing
     if standing is None:
         raise UserError(f'"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".')
@@ -107,8 +105,3 @@ def _person(campaign: str, wave: int, verdict: Literal["released", "halted"], by
     return WaveDecided(
         campaign=campaign, wave=wave, verdict=verdict, at_ms=now_ms(), by=by or os_user(), by_person=True
     )
-
-
-async def _append(session: Session, record: WaveDecided | TextDecided) -> None:
-    log = await session.log()
-    await log.append(CAMPAIGNS.name, 0, [Entry(control_key(record), encode(record))])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dispatcher.core.waves.judge import ALPHA, SentRequests, WaveProgress, findings
+from dispatcher.core.waves.judge import ALPHA, SentRequests, Verdict, WaveProgress, due, findings
 from dispatcher.core.waves.sequential import Learnt
+from dispatcher.core.waves.state import Decision, WaveStanding
 from dispatcher.core.waves.variants import interval
+from schemas.records import Finding, Wave
 
 LEARNT = {"spring": Learnt(0.02, 0.1)}
 
@@ -68,3 +70,37 @@ def test_intervals_are_those_of_wilson() -> None:
     assert (round(low, 3), round(high, 3)) == (0.055, 0.174)
     assert interval(0, 0) == (0, 1)
     assert interval(0, 10)[0] == 0
+
+
+COVERED, UNCOVERED = WaveProgress(100, 0, 90, 1_000), WaveProgress(100, 0, 89, 1_000)
+BAD = Finding(statistic="failures", since_wave=1, trials=100, events=50, learnt_ppm=20_000, odds=200, halts_at=125)
+
+
+def _standing(released: int = 1, halted: int = 0, *decisions: Decision) -> WaveStanding:
+    return WaveStanding(
+        waves=(Wave(recipients=100, batches=(1,)), Wave(recipients=900, batches=(1,))),
+        wait_ms=5_000,
+        released=released,
+        halted=halted,
+        judged_by_person=0,
+        texts=(),
+        text=None,
+        needs_text=False,
+        decisions=decisions,
+    )
+
+
+def test_a_wave_is_released_when_reports_cover_it_or_it_waited_and_halted_by_evidence_before_either() -> None:
+    assert due(_standing(), COVERED, (), 1_001) == Verdict("released", "covered")
+    assert due(_standing(), UNCOVERED, (), 5_999) is None
+    assert due(_standing(), UNCOVERED, (), 6_000) == Verdict("released", "waited")
+    assert due(_standing(), WaveProgress(100, 1, 99, 1_000), (), 9_000) is None
+    assert due(_standing(), UNCOVERED, (BAD,), 1_001) == Verdict("halted", "found")
+
+
+def test_the_last_wave_is_halted_and_never_released_and_a_person_has_the_last_word() -> None:
+    assert due(_standing(released=2), COVERED, (), 9_000) is None
+    assert due(_standing(released=2), COVERED, (BAD,), 9_000) == Verdict("halted", "found")
+    assert due(_standing(halted=1), COVERED, (BAD,), 9_000) is None
+    person = Decision(wave=1, verdict="released", at_ms=1, by="ann", by_person=True)
+    assert due(_standing(1, 0, person), COVERED, (BAD,), 9_000) is None

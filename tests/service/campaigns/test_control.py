@@ -33,7 +33,7 @@ async def test_pausing_and_resuming_change_a_campaign_once_each(tmp_path: Path) 
         assert (await resume_campaign(session, "may")).changed is False
         assert (await pause_campaign(session, "may", by="ann")).changed is True
         assert (await pause_campaign(session, "may")).changed is False
-        assert (await before_control(session, "may")).paused
+        assert (await before_control(session, "may")).now.paused
         assert (await resume_campaign(session, "may")).changed is True
         flows = [record for record in await written(await session.log()) if isinstance(record, Flowed)]
         assert [(record.paused, record.by) for record in flows] == [(True, "ann"), (False, os_user())]

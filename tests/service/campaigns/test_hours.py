@@ -151,7 +151,7 @@ async def test_longer_hours_release_a_campaign_whose_session_ended_today(tmp_pat
         assert shut.held.until_ms > now_ms()
         open_ = await change_hours(session, "may", between="00:00-24:00")
         assert open_.held is None
-        assert not (await before_control(session, "may")).paused
+        assert not (await before_control(session, "may")).now.paused
 
 
 async def test_another_request_for_hours_is_another_campaign(tmp_path: Path) -> None:
