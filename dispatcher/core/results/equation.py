@@ -56,6 +56,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         return self.rows - self.invalid - self.duplicate - self.suppressed
 
     @property
+    def parts(self) -> Parts:
+        """The recipients in the four parts of the bar."""
+        return Parts(**{part: sum(getattr(self, term) for term in terms) for part, terms in PARTS.items()})
+
+    @property
     def open(self) -> int:
         """Recipients without a final state."""
         return self.queued + self.in_flight + self.accepted + self.unknown
@@ -92,6 +97,26 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         """Every term by name, for JSON."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign's recipients in four parts, as a bar shows them; together they are `Counts.recipients`.
+
+    `waiting` recipients were sent, or may have been, and no report says what became of them.
+    """
+
+    delivered: int
+    failed: int
+    waiting: int
+    not_sent: int
+
+
+PARTS: Final = {
+    "delivered": ("delivered",),
+    "failed": ("failed",),
+    "waiting": ("in_flight", "accepted", "no_report", "unknown"),
+    "not_sent": ("queued", "cancelled"),
+}
+"""The terms of the equation that each part of the bar is made of."""
 
 TERMS: Final = tuple(name for name in Counts.__struct_fields__ if name != "rows")
 """The right-hand side of the equation, in its order."""

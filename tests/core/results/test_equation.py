@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.results.equation import TERMS, Counts, EquationBroken, launched, status, total
+from dispatcher.core.results.equation import PARTS, TERMS, Counts, EquationBroken, launched, status, total
 
 terms = st.dictionaries(st.sampled_from(TERMS), st.integers(0, 10**9))
 
@@ -20,6 +20,15 @@ def test_counts_add_up_exactly_when_the_terms_make_up_the_rows(found):
         assert not broken.adds_up
         with pytest.raises(EquationBroken, match="does not hold"):
             broken.check()
+
+
+@given(terms)
+def test_the_four_parts_are_all_recipients_and_no_row_that_was_set_aside(found):
+    counts = Counts(rows=sum(found.values()), **found)
+    parts = counts.parts
+    assert parts.delivered + parts.failed + parts.waiting + parts.not_sent == counts.recipients
+    named = [term for terms in PARTS.values() for term in terms]
+    assert sorted([*named, "invalid", "duplicate", "suppressed"]) == sorted(TERMS)
 
 
 def test_a_negative_term_breaks_the_equation_even_if_the_sum_is_right():
