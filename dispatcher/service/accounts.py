@@ -20,7 +20,6 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError
-from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.hindrances import AccountStop, stop_of
@@ -290,7 +289,7 @@ async def _opened(session: Session) -> tuple[Log, bool]:
 async def _stops(session: Session) -> dict[str, AccountStop]:
     """The accounts that are kept from sending; none without a log."""
     try:
-        campaigns = await read_campaigns(await session.log())
+        campaigns = await session.campaigns()
     except (ConfigError, LogError):
         return {}
     return {account: stop_of(stop) for account, stop in campaigns.stopped().items()}

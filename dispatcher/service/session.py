@@ -15,7 +15,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Final, TypeVar, Union
 
 from dispatcher.config.places import Places, load_places
+from dispatcher.core.campaigns import Campaigns
 from dispatcher.errors import ConfigError
+from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.service.freshness import (
@@ -55,6 +57,8 @@ class Session:
         self._reader: StoreReader | None = None
         self._reading: Final = asyncio.Lock()
         self._opening: Final = asyncio.Lock()
+        self._catching_up: Final = asyncio.Lock()
+        self._feed: CampaignsFeed | None = None
         self._stack: Final = AsyncExitStack()
         self._folded_s = float("-inf")
         self._is_whole = False
@@ -84,6 +88,17 @@ class Session:
                     raise
                 self._stack.push_async_callback(self._log.close)
             return self._log
+
+    async def campaigns(self) -> Campaigns:
+        """The fold of the topic `campaigns` as of now; only what is new is read. Raises ConfigError, LogError.
+
+        The next call changes it: copy what must stay as it was. Who appends and compares uses `read_campaigns`.
+        """
+        log = await self.log()
+        async with self._catching_up:
+            self._feed = self._feed or CampaignsFeed(log)
+            await self._feed.catch_up()
+            return self._feed.campaigns
 
     async def read(self, ask: Callable[[StoreReader], T]) -> T:
         """Query the results, in a thread. Raises ConfigError if there is no log yet, LogError, StoreError."""

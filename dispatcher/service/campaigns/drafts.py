@@ -153,7 +153,7 @@ def is_draft(known: Campaign) -> UserError:
 
 async def list_drafts(session: Session) -> list[DraftView]:
     """Drafts that were not launched, newest first. Raises ConfigError if there is no log yet, LogError."""
-    known = await read_campaigns(await session.log())
+    known = await session.campaigns()
     found = [FoundDraft(each, each.draft) for each in known.by_id.values() if each.draft is not None]
     not_run = _not_run(session) if found else False
     views = [_view(each, session, not_run=not_run) for each in found]
@@ -162,7 +162,7 @@ async def list_drafts(session: Session) -> list[DraftView]:
 
 async def find_draft(session: Session, campaign: str) -> DraftView | None:
     """The draft of this id, None if there is none (any more). Raises ConfigError if there is no log yet, LogError."""
-    found = (await read_campaigns(await session.log())).get(campaign)
+    found = (await session.campaigns()).get(campaign)
     if found is None or found.draft is None:
         return None
     return _view(FoundDraft(found, found.draft), session, not_run=_not_run(session))

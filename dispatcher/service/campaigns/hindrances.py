@@ -10,7 +10,6 @@ import msgspec
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.accounts.stops import as_object, sentence
 from dispatcher.core.lane.notices import whole
-from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import listed
@@ -74,7 +73,7 @@ async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindran
     }
     if not due:
         return Hindrances()
-    held, stops = lane_holders(session.places), (await read_campaigns(await session.log())).stopped()
+    held, stops = lane_holders(session.places), (await session.campaigns()).stopped()
     not_run = () if held is None else tuple(sorted(each for each in due if lane_partition(each) not in held))
     told = [stop_of(stops[account]) for account in sorted(due & stops.keys())]
     # A lane that has ended cannot report the end of a temporary stop; stops that a person must fix still hold.

@@ -16,7 +16,6 @@ from dispatcher.core.drafts import DraftStatus
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import UserError
-from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
 from dispatcher.service.campaigns.drafts import DraftView, find_draft, is_draft, list_drafts
 from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances
@@ -65,39 +64,44 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
 class CampaignWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which campaigns: `contains` is in their id, name or text, whatever the case; launched since and before a time.
 
-    `limit`: at most this many, the newest ones; None: all. `tests`: those of drafts, too.
+    `by`: launched or drafted by this person. `limit`: at most this many, the newest ones after the first `skip`; None:
+    all. `tests`: those of drafts, too.
     """
 
     contains: str = ""
+    by: str = ""
     statuses: frozenset[Status | DraftStatus] = frozenset()
     since_ms: int | None = None
     until_ms: int | None = None
     tests: bool = False
     limit: int | None = None
+    skip: int = 0
 
     def takes(self, view: CampaignView) -> bool:
         """Whether it is one of these."""
         return (self.tests or not view.test_of) and self._takes(
-            (view.id, view.name, view.text), view.status, view.launched_ms
+            (view.id, view.name, view.text), view.status, view.launched_ms, view.launched_by
         )
 
     def takes_draft(self, draft: DraftView) -> bool:
         """Whether this draft is one of these; its time is that of its drafting."""
-        return self._takes((draft.campaign, draft.name, draft.text), draft.status, draft.drafted_ms)
+        return self._takes((draft.campaign, draft.name, draft.text), draft.status, draft.drafted_ms, draft.drafted_by)
 
-    def _takes(self, texts: Sequence[str], status: str, at_ms: int) -> bool:
+    def _takes(self, texts: Sequence[str], status: str, at_ms: int, by: str) -> bool:
         words = self.contains.casefold()
         return (
             (not words or any(words in each.casefold() for each in texts))
             and (not self.statuses or status in self.statuses)
+            and (not self.by or by == self.by)
             and (self.since_ms is None or at_ms >= self.since_ms)
             and (self.until_ms is None or at_ms < self.until_ms)
         )
 
 
 class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
-    """Campaigns, newest first. `more`: how many others were wanted, too; `campaigns_in_all`: on this log.
+    """Campaigns, newest first. `more`: how many older ones were wanted, too; `campaigns_in_all`: on this log.
 
+    `owners`: who launched or drafted something on this log.
     `drafts` are not launched yet, or were cancelled before.
     """
 
@@ -108,6 +112,7 @@ class CampaignList(msgspec.Struct, frozen=True, kw_only=True):
     drafts: list[DraftView]
     stopped: tuple[AccountStop, ...]
     not_run: tuple[str, ...]
+    owners: list[str] = []
 
     @property
     def hindrances(self) -> Hindrances:
@@ -133,13 +138,15 @@ async def list_campaigns(session: Session, wanted: CampaignWanted = ALL) -> Camp
     records_behind = await session.behind()
     every = await session.read(lambda reader: reader.campaigns())
     found = [view for view in every if wanted.takes(view)]
+    found, drafts = found[wanted.skip :], await list_drafts(session)
     views = found[: wanted.limit]
     return CampaignList(
         records_behind=records_behind,
         campaigns_in_all=len(every),
         more=len(found) - len(views),
         campaigns=[page_of(view, session) for view in views],
-        drafts=[draft for draft in await list_drafts(session) if wanted.takes_draft(draft)],
+        drafts=[draft for draft in drafts if wanted.takes_draft(draft)],
+        owners=sorted({*(view.launched_by for view in every), *(draft.drafted_by for draft in drafts)}),
         **asdict(await hindrances(session, views)),
     )
 
@@ -205,7 +212,7 @@ async def view_of(session: Session, campaign: str) -> CampaignView:
 
 async def check_not_drafts(session: Session, campaigns: Iterable[str]) -> None:
     """Raises UserError if one of these is a draft, LogError."""
-    known = await read_campaigns(await session.log())
+    known = await session.campaigns()
     for each in map(known.get, campaigns):
         if each is not None and each.draft is not None:
             raise is_draft(each)

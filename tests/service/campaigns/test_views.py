@@ -37,7 +37,7 @@ async def test_campaigns_are_listed_newest_first_with_what_keeps_them_from_being
 async def test_campaigns_are_listed_by_word_status_and_time_and_the_rest_is_counted(tmp_path: Path) -> None:
     async with open_session(configured(tmp_path)) as session:
         for name in ("may", "june-SALE", "july-sale"):
-            await launched(session, name)
+            await launched(session, name, by="ann" if name == "may" else "ben")
         await cancel_campaign(session, "may")
         every = await list_campaigns(session)
         assert (len(every.campaigns), every.more, every.campaigns_in_all) == (3, 0, 3)
@@ -47,10 +47,13 @@ async def test_campaigns_are_listed_by_word_status_and_time_and_the_rest_is_coun
             (CampaignWanted(contains="hello", limit=1), ["july-sale"], 2),
             (CampaignWanted(statuses=frozenset({"cancelled"})), ["may"], 0),
             (CampaignWanted(until_ms=since_ms), [], 0),
+            (CampaignWanted(by="ann"), ["may"], 0),
+            (CampaignWanted(limit=1, skip=1), ["june-SALE"], 1),
             (CampaignWanted(since_ms=since_ms, limit=2), ["july-sale", "june-SALE"], 1),
         ):
             found = await list_campaigns(session, wanted)
             assert ([page.id for page in found.campaigns], found.more, found.campaigns_in_all) == (ids, more, 3)
+            assert found.owners == ["ann", "ben"]
 
 
 async def test_one_campaign_is_shown_with_its_equation(tmp_path: Path) -> None:
