@@ -97,9 +97,12 @@ class StoreReader(Protocol):
         ...
 
     def pages(
-        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
+        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None, *, from_batch: int = 0
     ) -> Iterator[Page]:
-        """The recipients, batch by batch in list order; with `states`, only those, and empty pages are left out."""
+        """The recipients, batch by batch in list order; with `states`, only those, and empty pages are left out.
+
+        `from_batch`: without the batches before this one.
+        """
         ...
 
     def sent_requests(self, campaign: str) -> RequestColumns:

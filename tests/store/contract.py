@@ -583,6 +583,7 @@ class StoreContract:
         assert [page.numbers.tolist() for page in pages] == [[N, N + 1, N + 2]]
         assert list(scene.reader().pages("c2", {State.DELIVERED}, NOW_MS)) == []
         assert [page.batch for page in scene.reader().pages("c2", None, NOW_MS)] == [0, 1]
+        assert [page.batch for page in scene.reader().pages("c2", None, NOW_MS, from_batch=1)] == [1]
 
     def test_a_number_is_looked_up_in_every_campaign_and_with_what_it_sent_us(self, scene: Scene):
         scene.history.launch("c2", {"summer": [5]}, first_number=N)

@@ -124,11 +124,13 @@ class MemoryReader:
     # --- recipients --------------------------------------------------------------------------------------------------
 
     def pages(
-        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
+        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None, *, from_batch: int = 0
     ) -> Iterator[Page]:
         kept, overdue_ms = self._kept, self._overdue_ms(now_ms)
         wanted = np.isin(np.arange(max(State) + 1), list(State) if states is None else list(states))
         for batch_id, batch in kept.batches_of(campaign):
+            if batch.number < from_batch:
+                continue
             found = _page(kept, batch_id, batch, overdue_ms)
             if states is not None:
                 found = selected(found, wanted[found.states])

@@ -89,7 +89,7 @@ class SqliteReader:
     # --- recipients --------------------------------------------------------------------------------------------------
 
     def pages(
-        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None
+        self, campaign: str, states: Collection[State] | None = None, now_ms: int | None = None, *, from_batch: int = 0
     ) -> Iterator[Page]:
         import numpy as np
 
@@ -98,7 +98,7 @@ class SqliteReader:
 
         overdue_ms = self._overdue_ms(now_ms)
         wanted = np.isin(np.arange(max(State) + 1), list(State) if states is None else list(states))
-        for batch_id, cancelled, closed in self._all(_BATCHES, campaign):
+        for batch_id, cancelled, closed in self._all(_BATCHES, campaign, from_batch):
             with self._mapped():
                 found = page(
                     self._connection, batch_id, overdue_ms=overdue_ms, cancelled=bool(cancelled), closed=bool(closed)
@@ -275,7 +275,7 @@ class SqliteReader:
 
 _OF_CAMPAIGN: Final = "FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt WHERE c.id = ?"
 _CLOSED: Final = "EXISTS (SELECT 1 FROM closings k WHERE k.campaign = c.id)"
-_BATCHES: Final = f"SELECT b.id, c.cancelled, {_CLOSED} {_OF_CAMPAIGN} ORDER BY b.number, b.id"
+_BATCHES: Final = f"SELECT b.id, c.cancelled, {_CLOSED} {_OF_CAMPAIGN} AND b.number >= ? ORDER BY b.number, b.id"
 _LAUNCH_OF_BATCH: Final = (
     f"SELECT c.launched, c.cancelled, {_CLOSED} FROM campaigns c JOIN batches b "
     "ON c.id = b.campaign AND c.attempt = b.attempt WHERE b.id = ? AND c.launched IS NOT NULL"
