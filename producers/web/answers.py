@@ -6,6 +6,8 @@ Handlers of pushes return `Reply(answer, request)` as a response, which saves a 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from producers.web.connection import Connection
 
 STREAM: Final = "application/octet-stream"
+_NO_HEADER: Final = re.compile(r"[^\x20-\x7e]")
 
 
 class ReadyAnswer:
@@ -33,13 +36,19 @@ class ReadyAnswer:
         *,
         allow: str = "",
         retry_after_s: int = 0,
+        headers: Mapping[str, str] | None = None,
         last: bool = False,
     ) -> None:
+        """Raises ValueError for a header with a line break."""
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
         if allow:
             lines.append(f"Allow: {allow}")
         if retry_after_s:
             lines.append(f"Retry-After: {retry_after_s}")
+        for name, value in (headers or {}).items():
+            if _NO_HEADER.search(name + value):
+                raise ValueError(f"the header {name} has a character that ends it")
+            lines.append(f"{name}: {value}")
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}", ""]
         self._head = "\r\n".join(lines).encode()
         self._body = body

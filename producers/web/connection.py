@@ -2,7 +2,8 @@
 
 A client is a stranger until a handler calls `prove`. A stranger's bytes are held back and parsed in small pieces at its
 turns (time_share.py); a known client is read as it sends. `sweep` is called about once a second and ends what lasts too
-long: a head, an idle connection, unread answers. Bodies are bounded in bodies.py.
+long: a head, an idle connection, answers of which nothing is read. A streamed answer lasts as long as its client reads.
+Bodies are bounded in bodies.py.
 
 Of aiohttp's RequestHandler this uses, besides its public methods, the attributes `_parser`, `_reading_paused` and
 `_buffer_paused`, and the methods that pause and resume its transport.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
@@ -47,6 +49,8 @@ class Connection(web.RequestHandler):
         "_proved_s",
         "_since_s",
         "_state",
+        "_stream",
+        "_taken",
         "free_s",
         "is_proxy",
         "known",
@@ -68,7 +72,9 @@ class Connection(web.RequestHandler):
         self._proved_s = -1.0
         self._held = bytearray()
         self._holds = server.budget.hold(stranger=True)
-        self._state = ("request", 0)
+        self._state = ("request", 0, 0)
+        self._taken = 0
+        self._stream: Callable[[], object] | None = None
         self._since_s = self._loop.time()
         self.is_proxy = is_proxy
         self.known = is_proxy
@@ -102,6 +108,22 @@ class Connection(web.RequestHandler):
     def answered(self) -> None:
         """Called when an answer is written."""
         self._answers += 1
+
+    def begin_stream(self, cancel: Callable[[], object]) -> None:
+        """Called when a streamed answer begins; `cancel` is called when the client leaves or the server closes."""
+        self._stream = cancel
+        self.server.stream_began()
+
+    def end_stream(self, *, early: bool) -> None:
+        """Called when a streamed answer has ended."""
+        self._stream = None
+        self._answers += 1
+        self.server.stream_ended(early=early)
+
+    def resume_writing(self) -> None:
+        """Called by the loop: the client has read most of what was written."""
+        self._taken += 1
+        super().resume_writing()
 
     async def drained(self) -> None:
         """Wait until the client has read enough of its answers. Raises ConnectionError if it goes."""
@@ -220,8 +242,9 @@ class Connection(web.RequestHandler):
         return self.server.proves(data[:PIECE_BYTES], self.slot.address)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """The client sends no more, but may still wait for its answers."""
-        if self._reading is None or self._reading.in_body or not (self.unanswered or self._held):
+        """The client sends no more, but may still wait for its answers; in a streamed answer it means that it left."""
+        waits = self._stream is None and (self.unanswered or self._held)
+        if self._reading is None or self._reading.in_body or not waits:
             return None
         self._half_closed = True
         return True
@@ -235,8 +258,13 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by the loop."""
         self._let_go()
+        self._cut_stream()
         super().connection_lost(exc)
         self.server.lost(self)
+
+    def _cut_stream(self) -> None:
+        if self._stream is not None:
+            self._stream()
 
     def _let_go(self) -> None:
         self._held.clear()
@@ -262,7 +290,7 @@ class Connection(web.RequestHandler):
 
     def sweep(self, now_s: float) -> None:
         """End what lasts too long."""
-        state = (self._waits_for(), self._answers)
+        state = (self._waits_for(), self._answers, self._taken)
         if state != self._state:
             self._state, self._since_s = state, now_s
         bounds = self.server.bounds
@@ -278,9 +306,10 @@ class Connection(web.RequestHandler):
             self.abort()
 
     def drain(self) -> None:
-        """The server closes: close now, or after the pending answers."""
+        """The server closes: close now, or after the pending answers; a stream ends now."""
         if not self.unanswered:
             self.force_close()
+        self._cut_stream()
 
     def abort(self) -> None:
         """End it at once."""

@@ -59,10 +59,14 @@ class ServerBounds(msgspec.Struct, frozen=True, kw_only=True):
     stranger_idle_s: float = 20.0
     write_s: float = 30.0
     linger_s: float = 1.0
+    streams_max: int = 1_024
 
 
 class ConnectionCounts(msgspec.Struct):
-    """Counts of connections since the start, and how many are open."""
+    """Counts of connections since the start, and how many are open.
+
+    `streams` are under way; `streams_cut` ended early: the client left or did not read.
+    """
 
     open: int = 0
     accepted: int = 0
@@ -74,6 +78,9 @@ class ConnectionCounts(msgspec.Struct):
     too_slow: int = 0
     too_many_bytes: int = 0
     malformed: int = 0
+    unknown_path: int = 0
+    streams: int = 0
+    streams_cut: int = 0
 
 
 class WebServer(web.Server):
@@ -84,7 +91,7 @@ class WebServer(web.Server):
 
     def __init__(
         self,
-        handler: Callable[[web.BaseRequest], Awaitable[Reply]],
+        handler: Callable[[web.BaseRequest], Awaitable[Reply | web.StreamResponse]],
         bounds: ServerBounds | None = None,
         *,
         is_proxy: Callable[[str | None], bool] = lambda _: False,
@@ -93,7 +100,8 @@ class WebServer(web.Server):
         sweep_s: float = SWEEP_S,
     ) -> None:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return (await handler(request)).as_response()
+            answer = await handler(request)
+            return answer.as_response() if isinstance(answer, Reply) else answer
 
         super().__init__(handle)
         self.bounds = bounds or ServerBounds()
@@ -261,6 +269,24 @@ class WebServer(web.Server):
         """Called when a request is refused because too many bytes are held."""
         self._counts.too_many_bytes += 1
         self.refusals.note("too-many-bytes-held", held=self.budget.used)
+
+    def unknown_path(self) -> None:
+        """Called for a request to a path of no site."""
+        self._counts.unknown_path += 1
+
+    @property
+    def streams_full(self) -> bool:
+        """Whether as many streamed answers are under way as may be."""
+        return self._counts.streams >= self.bounds.streams_max
+
+    def stream_began(self) -> None:
+        """Called when a streamed answer begins."""
+        self._counts.streams += 1
+
+    def stream_ended(self, *, early: bool) -> None:
+        """Called when a streamed answer has ended."""
+        self._counts.streams -= 1
+        self._counts.streams_cut += early
 
     def lost(self, connection: Connection) -> None:
         """Called by a connection when it has ended."""

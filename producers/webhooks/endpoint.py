@@ -17,8 +17,8 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.masking import Masker
 from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Push, PushProof
+from producers.web.addresses import expected_from
 from producers.web.answers import ReadyAnswer
-from producers.webhooks.allowed_sources import expected_from
 from producers.webhooks.groups import Groups, ReadAlone
 from schemas.topics import INBOUND, REPORTS, lane_partition
 

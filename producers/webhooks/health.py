@@ -12,8 +12,8 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from producers.web.addresses import HEADERS_OF_PROXIES, is_loopback
 from producers.web.answers import ReadyAnswer
-from producers.web.proxies import HEADERS_OF_PROXIES, is_loopback
 from producers.web.server import WebServer
 from producers.webhooks.receiving import Receiving
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from producers.web.proxies import client_address, is_loopback
-from producers.webhooks.allowed_sources import expected_from
+from producers.web.addresses import client_address, expected_from, is_loopback
 
 TRUSTED = expected_from(["127.0.0.1", "10.0.0.0/8", "2001:db8::/64"])
 

@@ -12,7 +12,7 @@ from dispatcher.config.file import parse
 from dispatcher.log.opening import open_log
 from dispatcher.vendors.batch.edition_a import BatchA
 from dispatcher.vendors.seam.vendor import Secret
-from producers.webhooks.allowed_sources import expected_from
+from producers.web.addresses import expected_from
 from producers.webhooks.server import serve_webhooks
 
 ACCOUNT = BatchA(url="http://127.0.0.1:9101", account="demo", pswd=Secret("s3cret"))

@@ -193,7 +193,7 @@ REFUSED = [
     ("binary",             "POST", f"push/spring/report?{PROOF}",      bytes(range(256)), 400, "junk", 1),
     ("an unknown account", "GET", f"push/summer/report?{REPORT}", None, 404, "unknown_path", 0),
     ("an unknown kind",    "GET", f"push/spring/history?{REPORT}", None, 404, "unknown_path", 0),
-    ("the root",           "GET", "", None, 404, "unknown_path", 0),
+    ("no account",         "GET", "push", None, 404, "unknown_path", 0),
     ("another method",     "DELETE", f"push/spring/report?{REPORT}", None, 405, "wrong_method", 0),
     ("too large",          "POST", "push/spring/report",                   b"x" * 5_000, 413, "too_large", 0),
 ]  # fmt: skip

@@ -1,5 +1,6 @@
-"""The real address of a client behind reverse proxies: `X-Forwarded-For`, only from trusted proxies. Pure.
+"""Addresses: the real one of a client behind reverse proxies, and whether one is in configured networks. Pure.
 
+`X-Forwarded-For` is read only from trusted proxies.
 Each proxy appends its caller's address, so the list is read from the right: the first address that is not a trusted
 proxy is the client; the client may have made up the ones before it.
 """
@@ -8,8 +9,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Final
 
-HEADERS_OF_PROXIES = ("X-Forwarded-For", "Forwarded", "Via")
+HEADERS_OF_PROXIES: Final = ("X-Forwarded-For", "Forwarded", "Via")
+ADDRESSES_KNOWN_MAX: Final = 1_024
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Callable[[str | None], bool]) -> str:
@@ -46,3 +50,21 @@ def is_loopback(address: str) -> bool:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None)
     return (mapped or parsed).is_loopback
+
+
+def expected_from(sources: Sequence[str]) -> Callable[[str | None], bool] | None:
+    """Whether an address is in one of these networks; None if any may push. Raises ValueError for an invalid one."""
+    if not sources:
+        return None
+    networks = [ipaddress.ip_network(source, strict=False) for source in sources]
+
+    @lru_cache(maxsize=ADDRESSES_KNOWN_MAX)
+    def expects(remote: str | None) -> bool:
+        try:
+            address = ipaddress.ip_address((remote or "").partition("%")[0])
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in networks)
+
+    return expects
