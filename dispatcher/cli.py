@@ -31,9 +31,11 @@ GROUPS: Final = {
     "carrier": "Numbers that are with another carrier than their prefix says, as reports taught.",
     "content": "What carriers and platforms may refuse of a text.",
     "inbound": "Messages from phones: long ones put together, each listed once; and what could not be read.",
+    "person": "The people who may sign in to the console, and their roles.",
     "report": "What was spent, and how well accounts deliver.",
     "store": "The results store: a fold of the log, which can be made anew at any time.",
     "suppression": "The suppression list: numbers that no launch texts. Phones that opt out are added to it.",
+    "token": "The tokens that other systems use the HTTP API with.",
     "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"
     "None is sent again unless its campaign's policy or a person says so.",
 }

@@ -38,8 +38,13 @@ DEAD: Final = Topic("dead", LANE_PARTITIONS, "delete", 90 * DAY_MS)
 RESULTS: Final = Topic("results", SPREAD_PARTITIONS, "delete", 90 * DAY_MS)
 SUPPRESSION: Final = Topic("suppression", 1, "delete", None)
 CARRIERS: Final = Topic("carriers", 1, "delete", None)
+PEOPLE: Final = Topic("people", 1, "compact", None)
+AUDIT: Final = Topic("audit", 1, "delete", None)
 
-TOPICS: Final = (CAMPAIGNS, RECIPIENTS, REJECTS, JOBS, LANES, REPORTS, INBOUND, DEAD, RESULTS, SUPPRESSION, CARRIERS)
+TOPICS: Final = (
+    *(CAMPAIGNS, RECIPIENTS, REJECTS, JOBS, LANES, REPORTS, INBOUND, DEAD, RESULTS),
+    *(SUPPRESSION, CARRIERS, PEOPLE, AUDIT),
+)
 TOPIC: Final = {topic.name: topic for topic in TOPICS}
 
 

@@ -69,6 +69,7 @@ from schemas.records.journal import (
     Slice,
     Taken,
 )
+from schemas.records.people import Audited, OneTimeLink, Person, SignedIn, Token
 from schemas.records.suppression import Suppression, SuppressionOrigin, SuppressionSnapshot, SuppressionSnapshotAt
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "AnyRecord",
     "Approved",
     "AtClosing",
+    "Audited",
     "BalanceAsked",
     "BalanceTold",
     "BudgetShare",
@@ -111,11 +113,13 @@ __all__ = [
     "Launched",
     "Leg",
     "MessageKind",
+    "OneTimeLink",
     "OpenRange",
     "Operated",
     "Outcome",
     "Outcomes",
     "Owned",
+    "Person",
     "Record",
     "Rejects",
     "Reports",
@@ -123,6 +127,7 @@ __all__ = [
     "ResolvedAs",
     "Run",
     "Scheduled",
+    "SignedIn",
     "Slice",
     "StartFailed",
     "Stop",
@@ -134,6 +139,7 @@ __all__ = [
     "SuppressionSource",
     "Taken",
     "TextDecided",
+    "Token",
     "UnknownPolicy",
     "Wave",
     "WaveDecided",
@@ -181,4 +187,9 @@ AnyRecord = (
     | SuppressionSnapshot
     | SuppressionSnapshotAt
     | CarrierLearnt
+    | Person
+    | Token
+    | SignedIn
+    | OneTimeLink
+    | Audited
 )

@@ -19,6 +19,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.freshness import ends_of
+from dispatcher.service.people import open_directory
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import change_suppression, suppression_key
 from producers.drafts.api import draft
@@ -115,6 +116,12 @@ async def ask_the_vendor(session: Any) -> None:
 
 async def make_log(session: Any) -> None:
     await session.log(create=True)
+
+
+async def add_people(session: Any) -> None:
+    people = await open_directory(session)
+    await people.add_person("ann", "admin", None, by="ann")
+    await people.add_person("bob", "viewer", None, by="ann")
 
 
 def with_campaign(folder: Path) -> None:
@@ -232,6 +239,19 @@ QUESTIONS: Final = {
         ("suppression", "remove", NUMBER),
         prepared_log(suppress),
         (Question("producers/suppression/commands.py:remove#0", "May 1 number be texted again?", "y", "n"),),
+    ),
+    "person add": Dialogue(
+        ("person", "add", "ann", "--role", "admin"),
+        prepared_log(make_log),
+        (
+            Question("producers/people/person_commands.py:_password#0", "The password", "green horses 7"),
+            Question("producers/people/person_commands.py:_password#0", "Repeat for confirmation", "green horses 7"),
+        ),
+    ),
+    "person remove": Dialogue(
+        ("person", "remove", "bob"),
+        prepared_log(add_people),
+        (Question("producers/people/person_commands.py:remove#0", "Remove bob", "y", "n"),),
     ),
     "store rebuild": Dialogue(
         ("store", "rebuild"),
