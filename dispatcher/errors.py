@@ -44,7 +44,9 @@ class ConfigError(UserError):
 
 
 class InputError(UserError):
-    """A list of numbers, or a column of it, cannot be used."""
+    """A list of numbers, or a column of it, cannot be used. `sheets`: the sheets of a workbook, to choose from."""
+
+    sheets: tuple[str, ...] = ()
 
 
 class EmptyInput(InputError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import polars as pl
@@ -123,6 +123,33 @@ async def draft_prepared(
         starts_ms=view.starts_ms,
         plan=prepared.plan,
     )
+
+
+async def draft_of_terms(
+    session: Session,
+    campaign: str,
+    terms: dict[str, Any],
+    *,
+    lists: Sequence[str] = (),
+    choice: dict[str, Any] | None = None,
+    list_of: str = "",
+    start_ms: int = 0,
+    even_if_short: bool = False,
+    by: str = "",
+) -> DraftResult:
+    """`draft` with everything as JSON has it: `terms` are those of a `LaunchRequest` that differ from its defaults.
+
+    `lists` are paths, read by this `Choice`; or `list_of` names the draft whose list it has, which may be this one.
+    Raises what `draft` raises.
+    """
+    read: list[Any] = list(lists)
+    if list_of:
+        known = find_draft_in(await read_campaigns(await session.log()), list_of)
+        read = [ListOnLog(await session.log(), list_of, each) for each in _places(known.draft.drafted).lists]
+    if not read:
+        raise UserError("a draft needs a list of numbers. Give one.")
+    request = request_of(msgspec.json.encode(terms), campaign, read, by or os_user())
+    return await draft(session, replace(request, **(choice or {})), start_ms=start_ms, even_if_short=even_if_short)
 
 
 async def plan_draft(session: Session, campaign: str, *, by: str = "", progress: Progress = silent) -> Plan:

@@ -138,6 +138,7 @@ class _FromFile:
         self.column = found.column
         self.headers: Sequence[str] = found.headers
         self.header_line = found.header_line
+        self.sheets = found.sheets
 
     def parts(self) -> Iterator[ListBlock]:
         assert self._reader is not None

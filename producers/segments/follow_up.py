@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign, Campaigns
@@ -45,6 +47,16 @@ async def follow_up(session: Session, request: FollowUpRequest, *, progress: Pro
     """
     with closing(await prepare_follow_up(session, request, ask_balance=False, progress=progress)) as prepared:
         return await commit(prepared, await session.log(), progress)
+
+
+async def follow_up_of_terms(session: Session, terms: dict[str, Any]) -> LaunchResult:
+    """`follow_up` with the request as JSON has it. Raises what `follow_up` raises."""
+    return await follow_up(session, msgspec.convert(terms, FollowUpRequest))
+
+
+async def plan_follow_up_of_terms(session: Session, terms: dict[str, Any]) -> Plan:
+    """`plan_follow_up` with the request as JSON has it. Raises what `follow_up` raises."""
+    return await plan_follow_up(session, msgspec.convert(terms, FollowUpRequest))
 
 
 async def prepare_follow_up(

@@ -79,11 +79,12 @@ class Request(msgspec.Struct, frozen=True, tag=True):
 
 
 class Found(msgspec.Struct, frozen=True, tag=True):
-    """The list is open: what its columns are."""
+    """The list is open: what its columns are, and the sheets of a workbook."""
 
     column: PhoneColumn | None
     headers: tuple[str, ...]
     header_line: int | None
+    sheets: tuple[str, ...] = ()
 
 
 class BlockMessage(msgspec.Struct, frozen=True, tag=True):
@@ -105,10 +106,11 @@ class Read(msgspec.Struct, frozen=True, tag=True):
 
 
 class ListMistake(msgspec.Struct, frozen=True, tag=True):
-    """The list cannot be used: one sentence. `empty`: there is nothing in it."""
+    """The list cannot be used: one sentence. `empty`: there is nothing in it. `sheets`: those of a workbook."""
 
     message: str
     empty: bool = False
+    sheets: tuple[str, ...] = ()
 
 
 Message = Request | Found | BlockMessage | Read | ListMistake

@@ -36,6 +36,7 @@ from producers.lists.reader.blocks import (
     sent_part,
 )
 from producers.lists.reader.process import MEMORY_BYTES_MAX, SECONDS_MAX, out_of_memory
+from producers.lists.xlsx.sheet_list import SheetList
 
 ERROR_CHARS_MAX: Final = 200
 
@@ -69,7 +70,7 @@ def answer(connection: Connection, request: Request, descriptor: int) -> None:
     except EmptyInput as error:
         connection.send(ListMistake(str(error), empty=True))
     except InputError as error:
-        connection.send(ListMistake(str(error)))
+        connection.send(ListMistake(str(error), sheets=error.sheets))
     except MemoryError:
         connection.send(ListMistake(out_of_memory(request.label)))
     except BaseException as error:  # a panic of a library is no Exception
@@ -85,7 +86,8 @@ def _read(connection: Connection, stream: io.BufferedReader[Any], request: Reque
     reading = request.reading
     found = open_file(stream, request.label, reading.choice)
     columns = reading.columns(found.headers, request.label)
-    connection.send(Found(found.column, tuple(found.headers), found.header_line))
+    sheets = found.sheets if isinstance(found, SheetList) else ()
+    connection.send(Found(found.column, tuple(found.headers), found.header_line, sheets))
     tables = ((table, found.bytes_read) for table in found.tables(columns))
     for part in _ahead(tables, reading):
         message, buffers = sent_part(part)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from dispatcher.errors import EmptyInput, InputError
 
 if TYPE_CHECKING:
-    from producers.lists.reader.blocks import Found, ListBlock, Read, Reading
+    from producers.lists.reader.blocks import Found, ListBlock, ListMistake, Read, Reading
 
 MEMORY_BYTES_MAX: Final = 2 << 30
 """What a list may take beyond what the process has before it reads."""
@@ -76,7 +76,7 @@ class ReaderProcess:
         except (OSError, EOFError):
             raise self._ended() from None
         if isinstance(found, ListMistake):
-            raise _refused(found.message, empty=found.empty)
+            raise _refused(found)
         assert isinstance(found, Found)
         return found
 
@@ -90,7 +90,7 @@ class ReaderProcess:
             except (OSError, EOFError):
                 raise self._ended() from None
             if isinstance(message, ListMistake):
-                raise _refused(message.message, empty=message.empty)
+                raise _refused(message)
             if isinstance(message, Read):
                 yield message
                 return
@@ -170,5 +170,7 @@ def out_of_memory(label: str) -> str:
     return f"{label} is damaged, or takes more than {limit} to read. Save it again as CSV, or divide it."
 
 
-def _refused(message: str, *, empty: bool) -> InputError:
-    return EmptyInput(message) if empty else InputError(message)
+def _refused(mistake: ListMistake) -> InputError:
+    error = EmptyInput(mistake.message) if mistake.empty else InputError(mistake.message)
+    error.sheets = mistake.sheets
+    return error

@@ -49,9 +49,16 @@ class SheetList:
         self._choice: Final = choice
         try:
             self._book: Final = Workbook(file, label)
+        except Damaged as error:
+            raise self._unreadable(error) from error
+        self.sheets: Final = tuple(sheet.name for sheet in self._book.sheets)
+        try:
             found = self._found()
         except Damaged as error:
             raise self._unreadable(error) from error
+        except InputError as error:
+            error.sheets = self.sheets
+            raise
         self._sheet: Final = found.sheet
         self.column: Final[PhoneColumn] = found.column
         self.headers: Final = headers_of(found.rows, found.column)
