@@ -10,7 +10,10 @@ that reads only version 1 would take them to be about the whole chunk.
 Version 3 is for what decides who may be texted when: a `Launched` with hours, waves, several texts or a budget,
 `HoursChanged`, `WaveDecided`, `TextDecided`, the records of budgets; an `Intent` or a `Checkpoint` with `left_out` or
 costs. A release that reads only version 2 would send outside the hours, all waves at once, to those who are left out,
-or for more than the budget. All other records stay version 1.
+or for more than the budget.
+
+Version 4 is for a launch that may be void or ends at a time: a `Launched` with `judged_upto`. A release that reads only
+version 3 would send it all the same. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from schemas.records import (
     WaveDecided,
 )
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The newest version that this release reads."""
 
 _encoder = msgspec.msgpack.Encoder()
@@ -43,6 +46,7 @@ _decoder: msgspec.msgpack.Decoder[AnyRecord] = msgspec.msgpack.Decoder(cast("typ
 _PLAIN: Final = b"\x01"
 _IN_PART: Final = b"\x02"
 _WITH_TERMS: Final = b"\x03"
+_CONDITIONAL: Final = b"\x04"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
 _TERMS: Final = frozenset({HoursChanged, WaveDecided, TextDecided, Budgeted, BudgetShare, Ceded})
 _LEAVING_OUT: Final = frozenset({Intent, Checkpoint})
@@ -73,6 +77,8 @@ def encode(record: AnyRecord) -> bytes:
 def _version_of(record: AnyRecord) -> bytes:
     """The least version whose readers act rightly on this record."""
     kind = type(record)
+    if isinstance(record, Launched) and record.judged_upto is not None:
+        return _CONDITIONAL
     if kind in _TERMS or (
         isinstance(record, Launched) and (record.hours or record.waves or record.texts or record.budget)
     ):

@@ -1,17 +1,18 @@
 """The fold of the `campaigns` topic: every campaign's definition and control, and facts about accounts.
 
-The first Launched of an id that counts wins (one made from a draft counts only if it is of the revision in force, see
-core/drafts.py); pausing, cancelling and weight changes may be read before it (compaction). This is the only fold of
-that topic.
+The first Launched of an id that counts wins: one that was made from a draft counts only if it is of the revision in
+force (core/drafts.py), one that was judged without another launch is void (core/launches/overtaken.py). Pausing,
+cancelling and weight changes may be read before it (compaction). This is the only fold of that topic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Final, Literal
 
 from dispatcher.core.drafts import Draft
+from dispatcher.core.launches.overtaken import is_overtaken
 from dispatcher.core.money.budget import Budget
 from dispatcher.core.schedule.holds import HALTED, Hold, Schedule
 from dispatcher.core.schedule.hours import ALWAYS, recorded
@@ -184,6 +185,8 @@ class Campaigns:
 
     def __init__(self) -> None:
         self.by_id: dict[str, Campaign] = {}
+        self.upto = 0  # the offset behind the last record
+        self._launches: list[tuple[int, Launched]] = []  # those that count, in the order of the log
         self.checkpoints: dict[int, int] = {}
         self.balances: dict[str, BalanceAsked] = {}  # the last answer of each account
         self.stops: dict[str, Stopped] = {}  # the last notice of each account's lane
@@ -193,11 +196,15 @@ class Campaigns:
 
     def apply(self, offset: int, record: AnyRecord) -> str | None:
         """Fold one record; returns the id of the campaign it changed, if any."""
+        self.upto = offset + 1
         match record:
             case Launched():
                 campaign = self._at(record.campaign)
                 if campaign.launched is not None or not campaign.may_be_launched_as(record.revision):
                     return None
+                if self.is_overtaken(record):
+                    return None
+                self._launches.append((offset, record))
                 campaign.launched, campaign.draft = record, None
                 campaign.budget = Budget(record) if record.budget else None
                 campaign.launched_offset = offset
@@ -275,6 +282,17 @@ class Campaigns:
         """The launch of this id that counts, the first one; None if it was never launched."""
         known = self.by_id.get(campaign)
         return None if known is None else known.launched
+
+    def is_overtaken(self, record: Launched) -> bool:
+        """Whether this launch would be void now: others count that it had to know."""
+        return record.judged_upto is not None and is_overtaken(record, self._since(record.judged_upto))
+
+    def _since(self, offset: int) -> Iterator[Launched]:
+        """The launches that count from this offset on."""
+        for at, launched in reversed(self._launches):
+            if at < offset:
+                return
+            yield launched
 
     def stopped(self) -> dict[str, Stopped]:
         """The accounts that are kept from sending, by the last notices of their lanes."""

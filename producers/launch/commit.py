@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.campaigns import Campaign
+from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.money.budget import shares
 from dispatcher.core.numbers import encode as wire
 from dispatcher.core.schedule.hours import both, recorded, to_record
@@ -43,6 +43,7 @@ BATCHES: Final = "batches"
 PACKING: Final = 6
 JOBS_AT_ONCE: Final = 1_000
 TRIES: Final = 6
+OVERTAKEN_MAX: Final = 100
 PAUSE: Final = Backoff(0.2, 5.0)
 
 
@@ -74,24 +75,23 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
     await judged_again(prepared, log)
     text = await _text(prepared)
     attempt, legs = await _append_recipients(prepared, log, progress)
-    while await overtaken(prepared, log):  # the batches have somebody who is set aside now: other ones count
-        attempt, legs = await _append_recipients(prepared, log, progress)
-    record = _launched(prepared, text, attempt, legs)
-    key = f"{record.campaign}#{attempt}".encode()
-    try:
-        await append(log, CAMPAIGNS.name, 0, [Entry(key, encode(record))])
-    except LogError as error:
-        # An earlier try may be in the log, or get there later: only the same id prevents a second launch.
-        raise type(error)(
-            f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
-            "it launches once."
-        ) from error
-    known = await read_campaigns(log)
-    first = known.launched(record.campaign)
-    if first is None:
+    for voids in range(OVERTAKEN_MAX):
+        while await overtaken(prepared, log):  # the batches have somebody who is set aside now: other ones count
+            attempt, legs = await _append_recipients(prepared, log, progress)
+        record = _launched(prepared, text, attempt, legs)
+        known = await _append_launch(record, log, voids)
+        first = known.launched(record.campaign)
+        if first is not None:
+            break
         _check_draft(prepared, known.get(record.campaign))
-        raise LogDamaged(
-            f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
+        if not known.is_overtaken(record):
+            raise LogDamaged(
+                f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
+            )
+    else:
+        raise UserError(
+            f'"{prepared.definition.campaign}" is not launched: others were launched in the same moment, '
+            f"{OVERTAKEN_MAX} times in a row. Launch it again."
         )
     if prepared.suppression.snapshot_due:
         with contextlib.suppress(LogError):  # it only shortens reading the list; the next launch repeats it
@@ -102,6 +102,29 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
         with contextlib.suppress(DispatcherError):  # the next launch reads it from the log
             await prepared.frequency.keep(attempt, prepared.intake.separated.recipients)
     return _result(prepared, already=False)
+
+
+async def _append_launch(record: Launched, log: Log, voids: int) -> Campaigns:
+    """Append the commit point; the campaigns then. Raises LogError.
+
+    Every try has a key of its own: if compaction dropped the first copy, others might count that stand between.
+    """
+    for failures in range(TRIES):
+        number = voids * TRIES + failures
+        key = f"{record.campaign}#{record.attempt}{f'#{number}' if number else ''}".encode()
+        try:
+            await log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
+            break
+        except LogError as error:
+            if isinstance(error, LogTimeout | LogUnavailable) and failures + 1 < TRIES:
+                await asyncio.sleep(PAUSE.pause_s(failures + 1))
+                continue
+            # An earlier try may be in the log, or get there later: only the same id prevents a second launch.
+            raise type(error)(
+                f"{error} Campaign {record.campaign} may or may not be launched: launch it again with that id; "
+                "it launches once."
+            ) from error
+    return await read_campaigns(log)
 
 
 async def already_launched(prepared: PreparedLaunch, log: Log) -> LaunchResult | None:
@@ -303,6 +326,8 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         revision=prepared.draft.revision if prepared.draft else "",
         approved_by=prepared.draft.approved_by if prepared.draft else "",
         test_of=prepared.test_of,
+        judged_upto=prepared.judged_upto if prepared.must_know_others else None,
+        capped=prepared.frequency is not None,
     )
 
 

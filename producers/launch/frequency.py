@@ -14,10 +14,10 @@ import numpy as np
 from dispatcher.caps.number_set import NumberSet, at_least
 from dispatcher.caps.recently_texted import RecentlyTexted
 from dispatcher.clock import now_ms
+from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.caps import Cap, counted, day_of
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, keys
-from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from producers.lists.dedupe import Rows
 from schemas.records import CampaignClass, Follows
@@ -38,12 +38,11 @@ class FrequencyCap:
         self._texted = texted
         self._counted: frozenset[str] | None = None
 
-    async def over(self, log: Log, recipients: Rows) -> Numbers:
+    async def over(self, log: Log, campaigns: Campaigns, recipients: Rows) -> Numbers:
         """The numbers (ascending) over the cap; empty if the same launches count as when this was last asked.
 
         Raises LogError, DispatcherError.
         """
-        campaigns = await read_campaigns(log)
         launches = counted(campaigns, self.campaign_class, self.cap, day_of(now_ms()), self._follows)
         if frozenset(launches) == self._counted:
             return _NOBODY

@@ -18,6 +18,7 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.config.routes import Route
 from dispatcher.content.judge import Audience, ContentFinding
+from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load
 from dispatcher.core.messages.text import units
@@ -113,6 +114,7 @@ class PreparedLaunch(msgspec.Struct):
 
     `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it. `route`: its
     rules with the shares of this launch. `draft`: it is the launch of a draft. `test_of`: it is the test of one.
+    `judged_upto`: `overtaken` judged it by the records of `campaigns` before this offset.
     """
 
     config: Config
@@ -128,6 +130,12 @@ class PreparedLaunch(msgspec.Struct):
     fingerprint: str
     draft: DraftOrigin | None = None
     test_of: str = ""
+    judged_upto: int = 0
+
+    @property
+    def must_know_others(self) -> bool:
+        """Whether other launches decide who is set aside."""
+        return self.frequency is not None or self.definition.follows is not None
 
     def close(self) -> None:
         """Release the memory and the temporary file."""
@@ -158,7 +166,9 @@ async def prepare(
     suppression, unread, is_launched = await _suppression(session, request.id)
     overrides, unlearnt = await _ported(session)
     route, preferred = await route_now(session, definition.by_carrier)
-    excluded_parts = [] if is_launched else await _excluded_parts(session, definition)
+    excluded_parts: list[CampaignPart] = []
+    if not is_launched and (definition.exclude_campaigns or definition.follows is not None):
+        excluded_parts = _excluded_parts(await read_campaigns(await session.log()), definition)
     campaigns = await excluded(session, excluded_parts)
     personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_lists(
@@ -298,7 +308,8 @@ def _frequency(config: Config, definition: Definition) -> FrequencyCap | None:
 async def _without_capped(session: Session, frequency: FrequencyCap, intake: Intake) -> list[str]:
     """Set aside who is over the cap; returns notes. A log that is away does not stop a plan: a launch judges again."""
     try:
-        over = await frequency.over(await session.log(), intake.separated.recipients)
+        log = await session.log()
+        over = await frequency.over(log, await read_campaigns(log), intake.separated.recipients)
     except ConfigError:  # no log yet: nothing was launched
         return frequency.notes()
     except LogError as error:
@@ -353,11 +364,10 @@ def _beside_others(
     )
 
 
-async def _excluded_parts(session: Session, definition: Definition) -> list[CampaignPart]:
+def _excluded_parts(campaigns: Campaigns, definition: Definition) -> list[CampaignPart]:
     """The parts of campaigns that are not meant: those named, and the other follow-ups of a followed campaign."""
     parts = {part.campaign: part for part in definition.exclude_campaigns}
     if definition.follows is not None:
-        campaigns = await read_campaigns(await session.log())
         for other in follow_ups_of(campaigns, definition.follows.campaign):
             if other != definition.campaign:
                 parts[other] = CampaignPart(other)
@@ -372,10 +382,11 @@ async def judged_again(prepared: PreparedLaunch, log: Log) -> None:
     """
     set_aside = {ON_LIST: await prepared.suppression.read_on(log)}
     async with open_session(prepared.config, log=log) as session:
-        prepared.excluded_parts = await _excluded_parts(session, prepared.definition)
+        campaigns = await read_campaigns(log)
+        prepared.excluded_parts = _excluded_parts(campaigns, prepared.definition)
         set_aside |= await excluded(session, prepared.excluded_parts)
     await _set_aside(prepared, set_aside)
-    await _capped_again(prepared, log)
+    await _capped_again(prepared, log, campaigns)
 
 
 async def overtaken(prepared: PreparedLaunch, log: Log) -> bool:
@@ -383,21 +394,25 @@ async def overtaken(prepared: PreparedLaunch, log: Log) -> bool:
 
     Raises what `judged_again` raises.
     """
-    found = await _capped_again(prepared, log)
+    if not prepared.must_know_others:
+        return False
+    campaigns = await read_campaigns(log)
+    prepared.judged_upto = campaigns.upto
+    found = await _capped_again(prepared, log, campaigns)
     if prepared.definition.follows is None:
         return found
     async with open_session(prepared.config, log=log) as session:
-        parts = await _excluded_parts(session, prepared.definition)
+        parts = _excluded_parts(campaigns, prepared.definition)
         news = [part for part in parts if part not in prepared.excluded_parts]
         prepared.excluded_parts = parts
         return await _set_aside(prepared, await excluded(session, news)) or found
 
 
-async def _capped_again(prepared: PreparedLaunch, log: Log) -> bool:
+async def _capped_again(prepared: PreparedLaunch, log: Log, campaigns: Campaigns) -> bool:
     """Set aside who came over the cap by launches since it was last asked; returns whether there is one."""
     if prepared.frequency is None:
         return False
-    over = await prepared.frequency.over(log, prepared.intake.separated.recipients)
+    over = await prepared.frequency.over(log, campaigns, prepared.intake.separated.recipients)
     return await _set_aside(prepared, {FREQUENCY_CAP: over})
 
 

@@ -58,9 +58,10 @@ class Wave(msgspec.Struct, frozen=True, array_like=True):
 class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
 
-    key `ID#ATTEMPT`. `fingerprint` is the SHA-256 (hex) of list, text, route and policy: the same id with another
-    one is refused. `rows = invalid + duplicate + suppressed + recipients`. `variables`: the campaign is personalised,
-    `text` has `{name}` placeholders, and its batches carry the values; `segments` is then the longest text's.
+    key `ID#ATTEMPT`, of a repeated append `ID#ATTEMPT#N`. `fingerprint` is the SHA-256 (hex) of list, text, route and
+    policy: the same id with another one is refused. `rows = invalid + duplicate + suppressed + recipients`.
+    `variables`: the campaign is personalised, `text` has `{name}` placeholders, and its batches carry the values;
+    `segments` is then the longest text's.
     `hours`: minutes of the week in Asia/Shanghai (dispatcher/core/schedule/hours.py) in which it may be sent, after
     everything that limits them; empty: always. `hours_within`: those of its class and its recipients' carriers, which a
     later change of its hours cannot leave. `at_closing`: what becomes of the rest when they are over.
@@ -76,6 +77,9 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     `waves`, if there are several: each is sent when those before it were released (dispatcher/core/waves); a wave waits
     for its reports for `wave_wait_ms` at most. `texts`, if there are several: those that are compared; `text` is the
     first one.
+
+    `judged_upto`: the launch was judged by the launches before this offset. `capped`: a frequency cap was. If another
+    one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py).
     """
 
     campaign: str
@@ -115,6 +119,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     texts: tuple[str, ...] = ()
     carriers: dict[str, int] = msgspec.field(default_factory=dict)
     budget: int = 0
+    judged_upto: int | None = None
+    capped: bool = False
 
     @property
     def reports_from_ms(self) -> dict[str, int]:

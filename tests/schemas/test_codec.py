@@ -33,6 +33,7 @@ from schemas.records import (
     Finding,
     Finished,
     Flowed,
+    Follows,
     HoursChanged,
     Inbound,
     Intent,
@@ -71,7 +72,7 @@ from schemas.records import (
     Weighed,
     Why,
 )
-from tests.schemas.golden import VERSION_1, VERSION_2, VERSION_3
+from tests.schemas.golden import VERSION_1, VERSION_2, VERSION_3, VERSION_4
 
 RECORDS: dict[str, typing.Any] = {
     "person": Person(name="ann", role="admin", at_ms=1, by="root", password="$argon2id$v=19$h", epoch=2),
@@ -196,6 +197,29 @@ RECORDS: dict[str, typing.Any] = {
         campaign_class="marketing",
         hours=((480, 1200), (1920, 2640)),
         at_closing="continue",
+    ),
+    "launched, judged": Launched(
+        campaign="may.follow-1",
+        attempt="a5",
+        fingerprint="f4",
+        name="",
+        text="hi",
+        legs=(Leg(account="spring", vendor="batch-a", jobs=1, recipients=2),),
+        weight=1,
+        urgent=False,
+        unknown="hold",
+        rows=2,
+        recipients=2,
+        invalid=0,
+        duplicate=0,
+        suppressed=0,
+        batches=1,
+        segments=1,
+        at_ms=1700000000004,
+        by="ann",
+        follows=Follows(campaign="may", attempt="a1", states=("failed",)),
+        judged_upto=7,
+        capped=True,
     ),
     "launched, with a budget": Launched(
         campaign="july",
@@ -668,7 +692,7 @@ def test_a_record_survives_the_codec(name):
     assert decode(encode(RECORDS[name])) == RECORDS[name]
 
 
-GOLDEN = VERSION_1 | VERSION_2 | VERSION_3
+GOLDEN = VERSION_1 | VERSION_2 | VERSION_3 | VERSION_4
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -688,6 +712,7 @@ def test_only_records_that_an_older_release_would_obey_wrongly_have_a_higher_ver
     assert {value[:2] for value in VERSION_1.values()} == {"01"}
     assert {value[:2] for value in VERSION_2.values()} == {"02"}
     assert {value[:2] for value in VERSION_3.values()} == {"03"}
+    assert {value[:2] for value in VERSION_4.values()} == {"04"}
 
 
 def test_a_field_this_release_does_not_know_is_ignored():

@@ -361,6 +361,22 @@ class StoreContract:
         assert (driver.reader().campaign("c1", NOW_MS) is not None) == launched
         driver.close()
 
+    def test_a_launch_that_was_judged_without_another_one_is_void(self, place: StorePlace):
+        history = History()
+        history.launch("c1", {"spring": [2]}, judged_upto=0)
+        history.launch("c2", {"spring": [2]}, judged_upto=0, first_number=FIRST_NUMBER + 10)
+        history.launch("c3", {"spring": [3]}, judged_upto=1, first_number=FIRST_NUMBER + 20)
+        driver = Driver(place, history)
+        driver.all()
+        assert [(view.id, view.counts.queued) for view in driver.reader().campaigns(NOW_MS)] == [("c3", 3), ("c1", 2)]
+        assert [sighting.campaign for sighting in driver.reader().lookup(FIRST_NUMBER + 10, NOW_MS)] == []
+        history.launch("c2", {"spring": [1]}, judged_upto=3, attempt="a2", first_number=FIRST_NUMBER + 10)
+        driver.all()
+        view = driver.reader().campaign("c2", NOW_MS)
+        assert view is not None
+        assert view.counts.queued == 1
+        driver.close()
+
     def test_a_campaign_outside_its_hours_is_held_until_it_is_resumed(self, place: StorePlace):
         hours = daily(8, 20)
         opens_ms, closes_ms = hours.session(LAUNCHED_MS)

@@ -99,6 +99,7 @@ class History:
         vendor: str = "batch-a",
         reports_from_ms: int = 0,
         revision: str = "",
+        judged_upto: int | None = None,
     ) -> dict[str, list[int]]:
         """A launch that deals batches of these sizes to the accounts; the offsets of their jobs, by account."""
         jobs: dict[str, list[int]] = {}
@@ -154,6 +155,8 @@ class History:
             at_ms=LAUNCHED_MS,
             by="test",
             revision=revision,
+            judged_upto=judged_upto,
+            capped=judged_upto is not None,
         )
         if committed:
             self.append("campaigns", 0, record, key=f"{campaign}#{attempt}".encode())

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from dispatcher.core import numbers as phone_numbers
+from dispatcher.core.launches.overtaken import is_overtaken
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
 from dispatcher.core.results.places import lane_place, spread_place
@@ -73,6 +74,10 @@ class Fold:
         """Fold records of `campaigns`, `jobs`, `rejects`, `inbound` or `dead`."""
         for stored, record in self._sound(topic, records):
             match record:
+                case Launched() if record.judged_upto is not None and is_overtaken(
+                    record, self._tables.launches_since(record.judged_upto)
+                ):
+                    pass
                 case Launched():
                     self._tables.launched(stored.offset, record, stored.value)
                 case Drafted() | Scheduled():

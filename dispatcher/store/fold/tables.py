@@ -77,6 +77,10 @@ class Inputs(Protocol):
         """A launch. The first of a campaign's id counts; rejected rows of its other attempts are dropped."""
         ...
 
+    def launches_since(self, offset: int) -> Sequence[Launched]:
+        """The launches that count from this offset of `campaigns` on."""
+        ...
+
     def revised(self, campaign: str, revision: str) -> None:
         """A draft, or its schedule, was made or changed: this revision is in force until the next one."""
         ...

@@ -77,6 +77,10 @@ class MemoryTables:
             for key in others:
                 del self._kept.rejects[key]
 
+    def launches_since(self, offset: int) -> list[Launched]:
+        kept = self._kept.campaigns.values()
+        return [each.launched for each in kept if each.launched is not None and each.launched_offset >= offset]
+
     def revised(self, campaign: str, revision: str) -> None:
         self._kept.campaigns[campaign] = _replaced(self._campaign(campaign), revision=revision)
 

@@ -11,6 +11,7 @@ from dispatcher.store.sqlite import inbound as sqlite_inbound
 from dispatcher.store.sqlite.batches import BatchTables
 from dispatcher.store.sqlite.chunks import ChunkTables
 from dispatcher.store.sqlite.reports import ReportTables
+from schemas import codec
 from schemas.records import Cancelled, Closed, Control, Dead, Inbound, Job, Launched, Rejects
 
 
@@ -65,6 +66,13 @@ class SqliteTables:
             for account, from_ms in record.reports_from_ms.items():
                 row = (record.campaign, record.attempt, account, from_ms)
                 self._run("INSERT OR IGNORE INTO later_reports VALUES (?, ?, ?, ?)", row)
+
+    def launches_since(self, offset: int) -> list[Launched]:
+        """Those from this offset on."""
+        rows = self._run(
+            "SELECT launched FROM campaigns WHERE launched_offset >= ? AND launched IS NOT NULL", (offset,)
+        )
+        return [record for (encoded,) in rows if isinstance(record := codec.decode(encoded), Launched)]
 
     def revised(self, campaign: str, revision: str) -> None:
         """A draft, or its schedule, was made or changed."""

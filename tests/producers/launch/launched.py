@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dispatcher.config.file import Config
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
@@ -18,7 +19,7 @@ from producers.lists.reading import Progress, silent
 from schemas.batch import unpack
 from schemas.codec import decode
 from schemas.records import AnyRecord, Job, Launched, Rejects
-from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, TOPIC
+from schemas.topics import JOBS, RECIPIENTS, REJECTS, TOPIC
 
 
 async def launch(
@@ -57,10 +58,7 @@ async def launched(log: Log, campaign: str) -> Launched:
 
 async def find_launched(log: Log, campaign: str) -> Launched | None:
     """The launch that counts, if there is one."""
-    for _, record in await records(log, CAMPAIGNS.name):
-        if isinstance(record, Launched) and record.campaign == campaign:
-            return record
-    return None
+    return (await read_campaigns(log)).launched(campaign)
 
 
 async def jobs(log: Log, launch: Launched) -> dict[str, list[Job]]:

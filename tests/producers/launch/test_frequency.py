@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dispatcher.caps.recently_texted import RecentlyTexted
 from dispatcher.config.file import CapsConfig, Config, parse
 from dispatcher.errors import ConfigError, DispatcherError, InputError
+from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
@@ -210,6 +211,30 @@ async def test_two_launches_at_once_do_not_exceed_the_cap(config: Config, monkey
         log = await session.log()
         assert (await texted(log, "fast"), await texted(log, "slow")) == ([0, 1], [2])
         assert result.suppressed_reasons == {"frequency cap": 1}
+
+
+@pytest.mark.parametrize("cap", ["1 per 7 d", "2 per 7 d"])
+async def test_two_launches_that_are_committed_in_the_same_moment_know_each_other(
+    config: Config, monkeypatch: pytest.MonkeyPatch, cap: str
+):
+    config = replace(config, caps=CapsConfig(marketing=cap))
+    append_launch = commit._append_launch
+    async with open_session(config) as session, open_session(config) as other:
+
+        async def late(*args: Any) -> Any:
+            monkeypatch.setattr(commit, "_append_launch", append_launch)
+            await text(other, "first", 0, 1)
+            return await append_launch(*args)
+
+        monkeypatch.setattr(commit, "_append_launch", late)
+        result = await text(session, "second", 0, 2)
+        log, over = await session.log(), cap.startswith("1")
+        assert (await texted(log, "first"), await texted(log, "second")) == ([0, 1], [2] if over else [0, 2])
+        assert result.suppressed_reasons == ({"frequency cap": 1} if over else {})
+        shown = await show_campaign(session, "second")
+        assert (shown.counts.queued, shown.counts.suppressed, shown.adds_up) == (1, 1, True) if over else (2, 0, True)
+        campaigns = await read_campaigns(log)
+        assert {each.id for each in campaigns.by_id.values() if each.launched} == {"first", "second"}
 
 
 async def test_a_launch_that_was_committed_while_the_plan_waited_counts(config: Config):

@@ -169,6 +169,25 @@ async def test_a_follow_up_that_is_committed_while_another_is_appended_sets_its_
         assert result.suppressed_reasons == {"in campaign fast": 1}
 
 
+async def test_two_that_are_committed_in_the_same_moment_never_have_the_same_recipient(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    append_launch = commit._append_launch
+    async with open_session(config) as session, open_session(config) as other:
+        log = await may(session)
+
+        async def late(*args: Any) -> Any:
+            monkeypatch.setattr(commit, "_append_launch", append_launch)
+            await follow_up(other, wanted("failed", classes=["temporary"], id="first"))
+            return await append_launch(*args)
+
+        monkeypatch.setattr(commit, "_append_launch", late)
+        result = await follow_up(session, wanted("failed", id="second"))
+        assert await texted(log, "first") == [1]
+        assert await texted(log, "second") == [2, 3]
+        assert result.suppressed_reasons == {"in campaign first": 1}
+
+
 async def test_unknown_recipients_need_a_persons_word(config: Config):
     async with open_session(config) as session:
         log = await may(session)
