@@ -46,6 +46,10 @@ class MemoryLog:
     async def end(self, topic: str, partition: int) -> int:
         return len(self.records.get((topic, partition), ()))
 
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
+        records = self.records.get((topic, partition), [])
+        return next((stored.offset for stored in records if stored.at_ms >= at_ms), len(records))
+
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[StoredRecord]:

@@ -73,6 +73,13 @@ def log_is_there(url: str) -> bool:
     return not isinstance(where, SqliteUrl) or Path(where.path).exists()
 
 
+def data_folder(log_url: str, store_url: str) -> Path:
+    """The folder of this machine's own files: that of the log's file, else of the results'. Raises ConfigError."""
+    where = read_url(log_url)
+    path = where.path if isinstance(where, SqliteUrl) else store_url.removeprefix("sqlite:").partition("?")[0]
+    return Path(path).parent
+
+
 async def open_log(url: str, *, create: bool = True) -> Log:
     """Open the log at `url`; its file, tables or topics are created if `create`, and verified if they exist.
 

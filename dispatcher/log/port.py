@@ -71,6 +71,13 @@ class Log(Protocol):
         """The offset after the last record: the next one gets it, or a later one."""
         ...
 
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
+        """The offset of the first kept record that was appended at `at_ms` or later; the end if there is none.
+
+        Of a clock that was set back, some such record.
+        """
+        ...
+
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[StoredRecord]:

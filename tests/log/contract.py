@@ -135,6 +135,20 @@ class LogContract:
             assert (record.key, record.value, record.headers) == (entry.key, entry.value, entry.headers)
             assert abs(record.at_ms - before_ms) < 3_600_000
 
+    async def test_the_first_record_of_a_time_or_later_is_found(self, log: Log):
+        begin, before_ms = await log.end("verifications", 5), int(time.time() * 1000) - 60_000
+        if not begin:
+            assert await log.offset_at("verifications", 5, before_ms) == 0
+        for value in range(5):
+            await log.append("verifications", 5, [Entry(b"%d" % value, b"x")])
+            await asyncio.sleep(0.003)
+        records = await read_all(log, "verifications", 5, begin)
+        for record in records:
+            first = next(each.offset for each in records if each.at_ms >= record.at_ms)
+            assert await log.offset_at("verifications", 5, record.at_ms) == first
+        assert await log.offset_at("verifications", 5, records[-1].at_ms + 1) == await log.end("verifications", 5)
+        assert await log.offset_at("verifications", 5, 0) == 0
+
     @pytest.mark.parametrize("topic", ["recipients", "lanes", "campaigns"])
     async def test_a_record_as_large_as_its_topic_allows_is_taken_and_a_larger_one_is_refused(
         self, log: Log, topic: str

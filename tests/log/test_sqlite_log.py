@@ -147,6 +147,20 @@ async def test_compaction_deletes_what_a_newer_record_replaced(url: str):
     await log.close()
 
 
+async def test_a_time_is_found_in_a_log_with_holes(url: str, path: Path):
+    log = await open_log(url)
+    for value in range(30):
+        await log.append("verifications", 0, [Entry(b"%d" % value, b"x")])
+    with sqlite3.connect(path) as other:  # as retention and compaction leave it, a second apart
+        other.execute('DELETE FROM "verifications/0" WHERE n < 8 OR n % 5 = 0')
+        other.execute('UPDATE "verifications/0" SET at_ms = n * 1000')
+        kept = [n for (n,) in other.execute('SELECT n FROM "verifications/0" ORDER BY n')]
+    for at_ms in range(0, 32_000, 500):
+        wanted = next((n - 1 for n in kept if n * 1000 >= at_ms), kept[-1])
+        assert await log.offset_at("verifications", 0, at_ms) == wanted
+    await log.close()
+
+
 async def test_retention_deletes_only_what_is_too_old_and_never_the_newest(url: str):
     log = await open_log(url)
     for i in range(1200):

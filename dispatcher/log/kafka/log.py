@@ -100,6 +100,10 @@ class KafkaLog:
         checked_topic(topic, partition)
         return await self._reads.end(self._prefix + topic, partition)
 
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
+        checked_topic(topic, partition)
+        return await self._reads.offset_at(self._prefix + topic, partition, at_ms)
+
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000
     ) -> list[StoredRecord]:

@@ -62,6 +62,13 @@ class Reads:
         async with self._borrowed(self._readers, READ_BYTES) as consumer:
             return await _end(consumer, tp)
 
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
+        """See the port."""
+        tp = TopicPartition(topic, partition)
+        async with self._borrowed(self._readers, READ_BYTES) as consumer:
+            found = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
+            return await _end(consumer, tp) if found is None else int(found.offset)
+
     async def read(
         self, topic: str, partition: int, offset: int, records_max: int, bytes_max: int
     ) -> list[StoredRecord]:

@@ -26,7 +26,7 @@ from dispatcher.log.port import Claim, Entry, StoredRecord
 from dispatcher.log.sqlite import file as sqlite_file
 from dispatcher.log.sqlite.claim import FileClaim, Holder, holders
 from dispatcher.log.sqlite.following import Follower
-from dispatcher.log.sqlite.reads import Reads, closed_error, read_records
+from dispatcher.log.sqlite.reads import Reads, closed_error, offset_at, read_records
 from dispatcher.log.sqlite.upkeep import SLICE_RECORDS, upkeep
 from dispatcher.log.sqlite.writer import Append, Call, CommittedGroup, Place, Writer
 from schemas.topics import TOPIC, TOPICS
@@ -141,6 +141,10 @@ class SqliteLog:
     async def end(self, topic: str, partition: int) -> int:
         checked_topic(topic, partition)
         return await self._reads.run(sqlite_file.end, topic, partition)
+
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int:
+        checked_topic(topic, partition)
+        return await self._reads.run(offset_at, topic, partition, at_ms)
 
     async def read(
         self, topic: str, partition: int, offset: int, *, records_max: int = 1000, bytes_max: int = 8_000_000

@@ -89,6 +89,23 @@ def read_records(
     return records
 
 
+def offset_at(connection: sqlite3.Connection, topic: str, partition: int, at_ms: int) -> int:
+    """The offset of the first record of this time or later, by halving: times are not indexed."""
+    name = sqlite_file.table(topic, partition)
+    first, last = connection.execute(f"SELECT min(n), max(n) FROM {name}").fetchone()
+    if first is None:
+        return 0
+    before, after, found = int(first) - 1, int(last) + 1, int(last) + 1  # up to `before` all are older
+    while after - before > 1:
+        middle = (before + after) // 2
+        row = connection.execute(f"SELECT n, at_ms FROM {name} WHERE n >= ? ORDER BY n LIMIT 1", (middle,)).fetchone()
+        if row[1] < at_ms:
+            before = int(row[0])
+        else:
+            after, found = middle, int(row[0])
+    return found - 1
+
+
 def closed_error(path: Path) -> LogUnavailable:
     """The error of a call after `close`."""
     return LogUnavailable(f"the log {path} was closed")
