@@ -14,6 +14,7 @@ import msgspec
 
 LANE_PARTITIONS: Final = 8
 SPREAD_PARTITIONS: Final = 8
+VERIFICATION_PARTITIONS: Final = 8
 DAY_MS: Final = 86_400_000
 
 
@@ -40,10 +41,11 @@ SUPPRESSION: Final = Topic("suppression", 1, "delete", None)
 CARRIERS: Final = Topic("carriers", 1, "delete", None)
 PEOPLE: Final = Topic("people", 1, "compact", None)
 AUDIT: Final = Topic("audit", 1, "delete", None)
+VERIFICATIONS: Final = Topic("verifications", VERIFICATION_PARTITIONS, "delete", 2 * DAY_MS, record_bytes_max=10_000)
 
 TOPICS: Final = (
     *(CAMPAIGNS, RECIPIENTS, REJECTS, JOBS, LANES, REPORTS, INBOUND, DEAD, RESULTS),
-    *(SUPPRESSION, CARRIERS, PEOPLE, AUDIT),
+    *(SUPPRESSION, CARRIERS, PEOPLE, AUDIT, VERIFICATIONS),
 )
 TOPIC: Final = {topic.name: topic for topic in TOPICS}
 

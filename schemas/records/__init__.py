@@ -71,6 +71,7 @@ from schemas.records.journal import (
 )
 from schemas.records.people import Audited, OneTimeLink, Person, SignedIn, Token
 from schemas.records.suppression import Suppression, SuppressionOrigin, SuppressionSnapshot, SuppressionSnapshotAt
+from schemas.records.verification import CodeMade, CodeTried
 
 __all__ = [
     "DECIDED_LATER",
@@ -90,6 +91,8 @@ __all__ = [
     "Checkpoint",
     "CheckpointAt",
     "Closed",
+    "CodeMade",
+    "CodeTried",
     "Committed",
     "Control",
     "Cost",
@@ -192,4 +195,6 @@ AnyRecord = (
     | SignedIn
     | OneTimeLink
     | Audited
+    | CodeMade
+    | CodeTried
 )
