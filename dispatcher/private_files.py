@@ -67,6 +67,25 @@ def written_new(path: Path) -> Iterator[IO[bytes]]:
         os.fsync(file.fileno())
 
 
+def first_written(path: Path, content: bytes) -> bytes:
+    """What this file holds: `content`, unless the file is there already. Written whole, by one process only.
+
+    Raises OSError, also if the path is a link.
+    """
+    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.part")
+    try:
+        with os.fdopen(_create(part), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(part, path, follow_symlinks=False)
+    finally:
+        part.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+        return file.read(1 << 16)
+
+
 def is_plain(path: Path) -> bool:
     """Whether this name is free or that of an ordinary file (not a device, pipe or socket). Links are followed."""
     try:

@@ -25,7 +25,7 @@ from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer
 from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
 from dispatcher.core.ranges import Ranges, spread
 from dispatcher.drivers.link.progress import Progress, no_answer, not_sent
-from dispatcher.log.opening import SqliteUrl, read_url
+from dispatcher.log.opening import data_folder
 from dispatcher.loggers import get_logger
 from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.vendors.seam.vendor import Vendor
@@ -127,6 +127,4 @@ def runs_of(answer: RunsAnswer, first: int = 0, *, places: Ranges = ()) -> tuple
 
 def marks_folder(config: Config) -> Path:
     """Where this configuration's owners keep their marks: beside the log's file, else beside the results."""
-    where = read_url(config.log.url)
-    path = where.path if isinstance(where, SqliteUrl) else config.store.url.removeprefix("sqlite:").partition("?")[0]
-    return Path(path).parent / "write-marks"
+    return data_folder(config.log.url, config.store.url) / "write-marks"

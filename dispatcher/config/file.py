@@ -31,6 +31,7 @@ from dispatcher.config.places import (
     table_of,
 )
 from dispatcher.config.routes import Route, read_routes
+from dispatcher.config.verification import VerificationConfig, read_verification
 from dispatcher.core.caps import Cap, CapBroken, cap_of
 from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.opt_out import WORDS, OptOutWords
@@ -173,7 +174,7 @@ class Config(Places, frozen=True, kw_only=True):
 
     `unset` names the missing secret of accounts that were not requested; they cannot be used. `unset_tables` names that
     of (account, table) for tables that only their own commands use (`Vendor.optional_tables`); such a table is left
-    out of the account.
+    out of the account. `unset_verification` says why the secret of `[verification]` is missing.
     """
 
     web: WebConfig
@@ -185,6 +186,8 @@ class Config(Places, frozen=True, kw_only=True):
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
     hours: HoursConfig = HoursConfig()
     caps: CapsConfig = CapsConfig()
+    verification: VerificationConfig = VerificationConfig()
+    unset_verification: str = ""
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     def http_account(self, name: str) -> HttpVendor:
@@ -241,6 +244,9 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
             caps.of(campaign_class)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    verification, unset_verification = read_verification(table.get("verification", {}), path)
+    if unset_verification and secrets == "all":
+        raise ConfigError(unset_verification)
     hours = section(table, "hours", HoursConfig, path)
     if wrong := hours.check():
         raise ConfigError(f"{path}: {wrong}")
@@ -255,6 +261,8 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         routes=read_routes(table.get("routes", {}), path, accounts),
         hours=hours,
         caps=caps,
+        verification=verification,
+        unset_verification=unset_verification,
         unset_tables=unset_tables,
     )
 

@@ -30,6 +30,7 @@ SECTIONS: Final = (
     "suppression",
     "hours",
     "caps",
+    "verification",
     "lanes",
     "approval",
     "display",

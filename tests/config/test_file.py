@@ -12,6 +12,7 @@ import pytest
 
 from dispatcher.config.file import Config, InboundConfig, LanesConfig, WebConfig, load, parse
 from dispatcher.config.places import LogConfig, StoreConfig
+from dispatcher.config.verification import VerificationConfig
 from dispatcher.errors import ConfigError
 from dispatcher.vendors.batch.edition_a import BatchA
 from dispatcher.vendors.registry import BUILT_IN, find
@@ -314,6 +315,8 @@ def test_a_table_of_an_account_is_checked_by_name(keys, words):
 
 OPTIONAL = re.compile(r"^#(?=\w+ = |\[(?:account|routes)\.\w+\]$)", re.MULTILINE)
 NO_DEFAULT = {
+    "secret",
+    "streams",
     "flow",
     "numbers_per_request",
     "send_hours",
@@ -361,6 +364,7 @@ SECTIONS = [
     ("web", WebConfig),
     ("inbound", InboundConfig),
     ("lanes", LanesConfig),
+    ("verification", VerificationConfig),
 ]
 
 
