@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -43,7 +42,10 @@ def tried(code: CodeMade, *, right: bool) -> CodeTried:
     return CodeTried(subject=code.subject, id=code.id, right=right)
 
 
-def folded(records: Sequence[tuple[int, CodeMade | CodeTried]]) -> list[MadeAs | TriedAs | None]:
+Records = list[tuple[int, CodeMade | CodeTried]]
+
+
+def folded(records: Records) -> list[MadeAs | TriedAs | None]:
     codes = Codes()
     return [codes.apply(at_ms, record) for at_ms, record in records]
 
@@ -157,7 +159,7 @@ def test_a_code_is_right_once() -> None:
 
 def test_the_tries_behind_the_last_wrong_one_count_for_nothing() -> None:
     code = made(1, tries_max=3)
-    records = [(0, code), *((each, tried(code, right=each > 3)) for each in range(1, 6))]
+    records: Records = [(0, code), *((each, tried(code, right=each > 3)) for each in range(1, 6))]
     assert folded(records) == ["new", "wrong", "wrong", "wrong", "locked", "locked"]
 
 
@@ -169,7 +171,7 @@ def test_a_code_expires_by_the_log_s_own_clock() -> None:
 
 def test_a_newer_code_of_its_stream_replaces_a_code_and_one_of_another_stream_does_not() -> None:
     login, pay, again = made(1), made(2, stream="pay"), made(3)
-    records = [(0, login), (0, pay), (1, again), (2, tried(login, right=True)), (2, tried(pay, right=True))]
+    records: Records = [(0, login), (0, pay), (1, again), (2, tried(login, right=True)), (2, tried(pay, right=True))]
     assert folded([*records, (2, tried(again, right=True))])[3:] == ["replaced", "yes", "yes"]
 
 
@@ -227,9 +229,11 @@ STEPS = st.lists(
 """Each: time since the one before, what (a code, or a try of a recent one), on which stream or code, right or not."""
 
 
-def history(steps: list[Step]) -> list[tuple[int, CodeMade | CodeTried]]:
+def history(steps: list[Step]) -> Records:
     """Records as careless processes append them: what was read before does not keep them from anything."""
-    at_ms, records, codes = 0, [], []
+    at_ms = 0
+    records: Records = []
+    codes: list[CodeMade] = []
     for chance, (gap_ms, what, which, right) in enumerate(steps):
         at_ms += gap_ms
         if what == 0 or not codes:

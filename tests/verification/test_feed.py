@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ KEYS = CodeKeys(b"a secret of enough bytes")
 NUMBER = 13_800_138_000
 
 
-def made(key: str = "", number: int = NUMBER, **rules: int) -> CodeMade:
+def made(key: str = "", number: int = NUMBER, **rules: Any) -> CodeMade:
     chance, key = secrets.token_bytes(16), key or secrets.token_hex(4)
     return new_code(KEYS, CodeRules(**rules), number=number, stream="login", key=key, code_id=chance)
 
