@@ -1,4 +1,5 @@
-"""Verification codes: how one is made, and what every try of one counts as. See docs/VERIFICATION.md.
+"""Verification codes: how one is made, and what every try of one counts as. See docs/ARCHITECTURE.md,
+"Verification codes".
 
 A code is derived from a secret key and a random id; neither it nor the number is on the log, only keyed hashes. The
 log decides everything: `Codes` folds one partition of `verifications`, and the order of the records says which codes
