@@ -13,7 +13,9 @@ costs. A release that reads only version 2 would send outside the hours, all wav
 or for more than the budget.
 
 Version 4 is for a launch that may be void or ends at a time: a `Launched` with `judged_upto`. A release that reads only
-version 3 would send it all the same. All other records stay version 1.
+version 3 would send it all the same. And for what moves recipients from one account to another: a `Launched` with
+failover, `Moved`, `Handed`, `FailBack`, a `Job` of moved recipients, a `Checkpoint` that has any of it. It would send
+what was moved, or take a moved job for another one. All other records stay version 1.
 """
 
 from __future__ import annotations
@@ -29,9 +31,13 @@ from schemas.records import (
     Ceded,
     Checkpoint,
     Decided,
+    FailBack,
+    Handed,
     HoursChanged,
     Intent,
+    Job,
     Launched,
+    Moved,
     Outcomes,
     Resolved,
     TextDecided,
@@ -47,8 +53,10 @@ _PLAIN: Final = b"\x01"
 _IN_PART: Final = b"\x02"
 _WITH_TERMS: Final = b"\x03"
 _CONDITIONAL: Final = b"\x04"
+_MOVING: Final = b"\x04"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
 _TERMS: Final = frozenset({HoursChanged, WaveDecided, TextDecided, Budgeted, BudgetShare, Ceded})
+_MOVES: Final = frozenset({Moved, Handed, FailBack})
 _LEAVING_OUT: Final = frozenset({Intent, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
@@ -79,6 +87,8 @@ def _version_of(record: AnyRecord) -> bytes:
     kind = type(record)
     if isinstance(record, Launched) and record.judged_upto is not None:
         return _CONDITIONAL
+    if kind in _MOVES or (isinstance(record, Job) and record.moved) or _tells_of_moves(record):
+        return _MOVING
     if kind in _TERMS or (
         isinstance(record, Launched) and (record.hours or record.waves or record.texts or record.budget)
     ):
@@ -90,6 +100,12 @@ def _version_of(record: AnyRecord) -> bytes:
     if kind is Outcomes or (kind in _WITH_RANGES and record.ranges):  # type: ignore[union-attr]
         return _IN_PART
     return _PLAIN
+
+
+def _tells_of_moves(record: AnyRecord) -> bool:
+    if isinstance(record, Launched):
+        return record.failover_after_ms > 0
+    return isinstance(record, Checkpoint) and record.moves is not None
 
 
 def peek_tag(value: bytes | memoryview) -> str:

@@ -1,8 +1,9 @@
 """Writes a lane partition's journal: appends in order, repeats facts until confirmed, tracks uncertain records.
 
-An Outcome is a fact and must get into the log: it is appended again until the log confirms it (every reader ignores a
-second copy). An Intent is never appended twice: if the log did not confirm it, either it is read back after all, or
-the owner starts again behind a fresh Owned, which voids it (docs/ARCHITECTURE.md, "An append that timed out").
+An Outcome (or Handed) is a fact and must get into the log: it is appended again until the log confirms it (every reader
+ignores a second copy). An Intent (or Moved) is never appended twice: if the log did not confirm it, either it is read
+back after all, or the owner starts again behind a fresh Owned, which voids it (docs/ARCHITECTURE.md, "An append that
+timed out").
 """
 
 from __future__ import annotations
@@ -12,18 +13,30 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from dispatcher.core.backoff import Backoff
-from dispatcher.core.lane.effects import Share
+from dispatcher.core.lane.effects import Hand, Share
 from dispatcher.errors import LogError, LogFull
 from dispatcher.log.port import Entry, Log
 from dispatcher.loggers import get_logger
 from schemas.codec import encode
-from schemas.records import AnyRecord, Ceded, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Resolved
-from schemas.topics import CAMPAIGNS, LANES
+from schemas.records import (
+    AnyRecord,
+    Ceded,
+    Checkpoint,
+    CheckpointAt,
+    Handed,
+    Intent,
+    Moved,
+    Outcome,
+    Outcomes,
+    Owned,
+    Resolved,
+)
+from schemas.topics import CAMPAIGNS, JOBS, LANES, lane_partition
 
 RETRY: Final = Backoff(0.5, 5.0)
 
-Fact = Outcome | Outcomes
-JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint | Ceded
+Fact = Outcome | Outcomes | Handed
+JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint | Ceded | Moved
 
 
 class Journal:
@@ -64,6 +77,10 @@ class Journal:
     def share(self, effect: Share) -> None:
         """Write what an account says of its share of a budget. A failure is only logged: the owner says it again."""
         self._start(self._share(effect))
+
+    def hand(self, effect: Hand, done: Callable[[bool], None]) -> None:
+        """Append moved jobs to their accounts' inboxes, in order; `done` is told whether the log confirmed them all."""
+        self._start(self._hand(effect, done))
 
     async def close(self) -> None:
         """Drop what is not written yet."""
@@ -115,6 +132,19 @@ class Journal:
             await self._log.append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
         except LogError as error:
             self._logger.warning("share of a budget not written", account=record.account, error=str(error))
+
+    async def _hand(self, effect: Hand, done: Callable[[bool], None]) -> None:
+        entries: dict[int, list[Entry]] = {}
+        for job in effect.jobs:
+            entries.setdefault(lane_partition(job.account), []).append(Entry(job.account.encode(), encode(job)))
+        try:
+            for partition, jobs in entries.items():
+                await self._log.append(JOBS.name, partition, jobs)
+        except LogError as error:
+            self._logger.warning("moved jobs not handed over yet", jobs=len(effect.jobs), error=str(error))
+            done(False)
+        else:
+            done(True)
 
 
 def _entry(record: JournalRecord) -> Entry:

@@ -35,7 +35,7 @@ from dispatcher.carriers.learnt import LearntCarriers
 from dispatcher.config.file import Config
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.lane.answers.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
-from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Point, Send, Share, Tell, Warn
+from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Hand, Point, Send, Share, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState
 from dispatcher.core.lane.suppressed import JudgedBatch
@@ -299,6 +299,15 @@ class LaneRunner:
         if self._owner is not None:
             self._owner.append_doubted(record, time.monotonic())
 
+    def _handed(self, confirmed: bool) -> None:
+        owner = self._owner
+        assert owner is not None
+        if confirmed:
+            owner.handed(clock.now_ms())
+        else:
+            owner.not_handed(time.monotonic())
+        self._wake.set()
+
     # --- effects ---
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -311,6 +320,8 @@ class LaneRunner:
                     self._journal.point(effect.record)
                 case Share():
                     self._journal.share(effect)
+                case Hand():
+                    self._journal.hand(effect, self._handed)
                 case Tell():
                     self._notices.put(effect)
                 case Fetch():

@@ -28,6 +28,7 @@ from schemas.records import (
     Closed,
     Control,
     Drafted,
+    FailBack,
     Flowed,
     HoursChanged,
     Launched,
@@ -74,6 +75,7 @@ class Campaign:
         "cancelled_ms",
         "closed",
         "draft",
+        "fail_back",
         "flowed",
         "hours_changed",
         "id",
@@ -93,6 +95,7 @@ class Campaign:
         self.closed: Closed | None = None
         self.weighed: Weighed | None = None
         self.hours_changed: HoursChanged | None = None
+        self.fail_back: FailBack | None = None
         self._schedule: Schedule | None = None
         self.waves = WaveState()
         self.budget: Budget | None = None
@@ -128,6 +131,13 @@ class Campaign:
     def sends(self) -> bool:
         """Whether it is launched, and neither paused nor cancelled; `held` says what else keeps it from being sent."""
         return self.launched is not None and not self.paused and not self.cancelled
+
+    @property
+    def fails_back(self) -> bool:
+        """Whether recipients that were moved return to the accounts that they left."""
+        if self.fail_back is not None:
+            return self.fail_back.on
+        return self.launched is not None and self.launched.fail_back
 
     @property
     def schedule(self) -> Schedule:
@@ -245,6 +255,8 @@ class Campaigns:
                 self._at(record.campaign).waves.decided(record)
             case TextDecided():
                 self._at(record.campaign).waves.text_decided(record)
+            case FailBack():
+                self._at(record.campaign).fail_back = record
             case Budgeted() | BudgetShare():
                 campaign = self._at(record.campaign)
                 if campaign.budget is None:

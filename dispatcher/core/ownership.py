@@ -2,14 +2,14 @@
 
 See docs/ARCHITECTURE.md, "The log is the lock".
 
-A record that claims authority (Intent, Resolved, Checkpoint, Ceded) counts only if the last Owned before it in the log
-is its author's. A fact (Outcome) counts from any author. Every reader folds by this rule, the author of a record
-included.
+A record that claims authority (Intent, Resolved, Checkpoint, Ceded, Moved) counts only if the last Owned before it in
+the log is its author's. A fact (Outcome, Handed) counts from any author. Every reader folds by this rule, the author of
+a record included.
 """
 
 from __future__ import annotations
 
-from schemas.records import AnyRecord, Ceded, Checkpoint, Intent, Owned, Resolved
+from schemas.records import AnyRecord, Ceded, Checkpoint, Intent, Moved, Owned, Resolved
 
 
 class Ownership:
@@ -26,7 +26,7 @@ class Ownership:
             case Owned():
                 self.owner = record.owner
                 return True
-            case Intent() | Resolved() | Checkpoint() | Ceded():
+            case Intent() | Resolved() | Checkpoint() | Ceded() | Moved():
                 return record.owner == self.owner
             case _:
                 return True

@@ -34,6 +34,7 @@ from schemas.records.campaigns import (
     Drafted,
     DraftList,
     DraftPlaces,
+    FailBack,
     Finding,
     Flowed,
     Follows,
@@ -51,15 +52,19 @@ from schemas.records.campaigns import (
     control_key,
 )
 from schemas.records.carriers import CarrierLearnt
-from schemas.records.inbox import DECIDED_LATER, Checked, Decided, Job
+from schemas.records.inbox import DECIDED_LATER, Checked, Decided, Job, MovedFrom
 from schemas.records.journal import (
     BalanceTold,
     Ceded,
     Checkpoint,
     Committed,
     Cost,
+    Handed,
+    Handover,
     Intent,
     JobState,
+    Moved,
+    Moves,
     OpenRange,
     Outcome,
     Outcomes,
@@ -103,10 +108,13 @@ __all__ = [
     "DraftPlaces",
     "Drafted",
     "Effect",
+    "FailBack",
     "Finding",
     "Finished",
     "Flowed",
     "Follows",
+    "Handed",
+    "Handover",
     "HoursChanged",
     "Inbound",
     "Intent",
@@ -116,6 +124,9 @@ __all__ = [
     "Launched",
     "Leg",
     "MessageKind",
+    "Moved",
+    "MovedFrom",
+    "Moves",
     "OneTimeLink",
     "OpenRange",
     "Operated",
@@ -167,6 +178,9 @@ AnyRecord = (
     | Budgeted
     | BudgetShare
     | Ceded
+    | Moved
+    | Handed
+    | FailBack
     | CheckpointAt
     | BalanceAsked
     | Stopped

@@ -74,6 +74,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     covers this instead of the list. `carriers`: recipients by the word of their carrier, as it was known then.
 
     `budget`: what it may cost at most, in micro-yuan (0: there is no budget); the shares of its legs add up to it.
+    `failover_after_ms`: recipients that wait are moved to the next account that their job names when their account has
+    sent nothing for so long (0: never); `fail_back`: they return when it sends again.
     `waves`, if there are several: each is sent when those before it were released (dispatcher/core/waves); a wave waits
     for its reports for `wave_wait_ms` at most. `texts`, if there are several: those that are compared; `text` is the
     first one.
@@ -121,6 +123,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     budget: int = 0
     judged_upto: int | None = None
     capped: bool = False
+    failover_after_ms: int = 0
+    fail_back: bool = False
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
@@ -358,7 +362,19 @@ class BudgetShare(Record, frozen=True, kw_only=True, tag="budget-share"):
         return f"share!{self.account}"
 
 
-Control = Flowed | Cancelled | Closed | Weighed | HoursChanged | WaveDecided | TextDecided | Budgeted | BudgetShare
+class FailBack(Record, frozen=True, kw_only=True, tag="fail-back"):
+    """A person said whether a campaign's moved recipients return to the accounts that they left. key `ID!fail-back`."""
+
+    word: ClassVar[str] = "fail-back"
+    campaign: str
+    on: bool
+    at_ms: int
+    by: str
+
+
+Control = (
+    Flowed | Cancelled | Closed | Weighed | HoursChanged | WaveDecided | TextDecided | Budgeted | BudgetShare | FailBack
+)
 """What was decided of a campaign after its launch. The key on the log is `control_key`."""
 
 

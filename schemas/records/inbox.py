@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from schemas.records.base import Record, ResolvedAs
 
 DECIDED_LATER: Final = -1
 """The variant of recipients whose text is decided after the launch."""
+
+
+class MovedFrom(msgspec.Struct, frozen=True, array_like=True):
+    """Where the recipients of a job come from: the `Moved` at `offset` of `lanes`/`partition`, of this account's lane.
+
+    `left`: the accounts that they left and may return to, the first one first.
+    """
+
+    partition: int
+    offset: int
+    account: str
+    left: tuple[str, ...]
 
 
 class Job(Record, frozen=True, kw_only=True, tag="job"):
@@ -18,6 +32,10 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
 
     `wave`: it waits until this wave is released; 0: the campaign has no waves. `variant`: the index of its text in
     `Launched.texts`; DECIDED_LATER: what TextDecided says.
+
+    `then`: the accounts that its recipients may be moved to, in order of preference. `moved`: they were moved here;
+    then `number` counts what came from that account, for one attempt, from 0 without gaps: the position of its Moved
+    among the valid ones, so a job that is appended again by any owner is the same one.
     """
 
     campaign: str
@@ -32,6 +50,8 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
     count: int
     wave: int = 0
     variant: int = 0
+    then: tuple[str, ...] = ()
+    moved: MovedFrom | None = None
 
 
 class Checked(Record, frozen=True, kw_only=True, tag="checked"):

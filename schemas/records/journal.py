@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.records.base import Effect, Kind, Record, ResolvedAs
+from schemas.records.base import Effect, Kind, Record, ResolvedAs, Why
 from schemas.records.inbox import Job
 
 
@@ -66,6 +66,40 @@ class Ceded(Record, frozen=True, kw_only=True, tag="ceded"):
     account: str
     campaign: str
     amount: int
+    at_ms: int
+
+
+class Moved(Record, frozen=True, kw_only=True, tag="moved"):
+    """Queued recipients leave this account's job `job` (its offset in `jobs`) for another account. key = account.
+
+    Valid only if the last Owned before it is its author's. `as_job` is the job that the other account gets: its
+    recipients, which all wait here after `attempt` tries; the fold of the journal gives it its `number`, and its own
+    offset to `as_job.moved`. It goes to the other account's inbox only after this record was read back as valid.
+    `why` (with the vendor's `code`): what has kept this account from sending since `since_ms`. `back`: they return to
+    the account that they left.
+    """
+
+    owner: str
+    account: str
+    campaign: str
+    job: int
+    attempt: int
+    as_job: Job
+    why: Why
+    at_ms: int
+    code: str = ""
+    since_ms: int = 0
+    back: bool = False
+
+
+class Handed(Record, frozen=True, kw_only=True, tag="handed"):
+    """The jobs of these Moved (their offsets) are in the inboxes of the accounts that they name. key = account.
+
+    A fact: it counts from any author. What no Handed names is appended again, by the next owner too.
+    """
+
+    account: str
+    moved: tuple[int, ...]
     at_ms: int
 
 
@@ -216,6 +250,28 @@ class Committed(msgspec.Struct, frozen=True, array_like=True):
     ceded: int
 
 
+class Handover(msgspec.Struct, frozen=True, array_like=True):
+    """How many jobs of one (campaign, attempt) an account has moved to, or taken over from, the `other` one."""
+
+    account: str
+    campaign: str
+    attempt: str
+    other: str
+    jobs: int
+
+
+class Moves(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a lane partition's accounts moved to others and took over. `waiting`: (offset, its Moved with the job as it
+    is to be appended) of those that no Handed names. `moved_to` and `taken_over` count all. `doubted`: (job, the ranges
+    [start, end) of it that were unknown once), which are not moved.
+    """
+
+    waiting: tuple[tuple[int, Moved], ...] = ()
+    moved_to: tuple[Handover, ...] = ()
+    taken_over: tuple[Handover, ...] = ()
+    doubted: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
+
+
 class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     """The folded state of a lane partition as of journal position `upto` and inbox position `inbox`.
 
@@ -238,3 +294,4 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     left_out: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
     committed: tuple[Committed, ...] = ()
     costs: tuple[tuple[int, Cost], ...] = ()
+    moves: Moves | None = None

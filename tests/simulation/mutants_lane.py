@@ -43,11 +43,11 @@ def intents_void_behind_a_newer_owned_are_acted_on(patch: MonkeyPatch) -> None:
 def a_newer_owned_is_ignored(patch: MonkeyPatch) -> None:
     original = Owner._owned_read
 
-    def owned_read(self: Owner, offset: int, record: Any, now_s: float) -> None:
+    def owned_read(self: Owner, offset: int, record: Any, now_s: float, now_ms: int) -> None:
         if self.in_charge and record.owner != self.settings.owner:
             self.state.position = offset + 1
         else:
-            original(self, offset, record, now_s)
+            original(self, offset, record, now_s, now_ms)
 
     patch.setattr(Owner, "_owned_read", owned_read)
 

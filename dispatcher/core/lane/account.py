@@ -292,11 +292,11 @@ class AccountLane:
         if self.standing.state is AccountState.OPEN:
             self.dry_polls = 0
 
-    def inherit(self, stops: tuple[Stop, ...]) -> None:
+    def inherit(self, stops: tuple[Stop, ...], now_s: float, now_ms: int) -> None:
         """What a former owner told the log last."""
         stop = whole(stops)
         if stop is not None:
-            self.standing.inherit(stop)
+            self.standing.inherit(stop, now_s, now_ms)
 
     def waiting(self, now_s: float) -> Iterable[Piece]:
         """The pieces that were given back and wait for something."""

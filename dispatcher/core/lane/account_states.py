@@ -121,11 +121,13 @@ class Standing:
         self.state = AccountState.STARTING
         self.stop: Stop | None = None
         self.until_s = NEVER
+        self.stopped_s = NEVER  # since when it has a stop, whatever the reasons were
         self._row = 0  # troubles
         self._trouble: Stop | None = None  # the last one
         self._web_row = 0  # refusals of a web server
         self._held = 0  # how often it was held back since it was last open
         self._over: tuple[Stop, float] | None = None  # the last stop, and when it ended
+        self._over_stopped_s = NEVER
 
     # --- what it may do ---
 
@@ -182,10 +184,11 @@ class Standing:
         else:
             self._stops(event, now_s, now_ms, code, hold_s)
 
-    def inherit(self, stop: Stop) -> None:
+    def inherit(self, stop: Stop, now_s: float, now_ms: int) -> None:
         """A former owner wrote this to the log: one request is tried first."""
         if stop.why not in (Why.HOURS, Why.SUPPRESSION):
             self.state = AccountState.TRYING
+            self.stopped_s = now_s - max(0, now_ms - stop.since_ms) / 1000 if stop.since_ms else now_s
             self.stop = msgspec.structs.replace(stop, until_ms=0, trying=True)
 
     def _counted(self, event: AccountEvent) -> AccountEvent:
@@ -212,6 +215,8 @@ class Standing:
     def _opens(self, event: AccountEvent, now_s: float) -> None:
         if self.stop is not None:
             self._over = (self.stop, now_s)
+            self._over_stopped_s = self.stopped_s
+        self.stopped_s = NEVER
         self.stop = None
         self.until_s = NEVER
         self._held = 0
@@ -225,6 +230,9 @@ class Standing:
 
     def _stops(self, event: AccountEvent, now_s: float, now_ms: int, code: str, hold_s: float) -> None:
         why, self.until_s = WHY[event], NEVER
+        if self.stop is None:
+            again = self._over is not None and now_s - self._over[1] < SAME_STOP_S
+            self.stopped_s = self._over_stopped_s if again else now_s
         row = self._web_row if why is Why.ADDRESS else self._row if event in TROUBLES else 0
         self.stop = Stop(why=why, code=code, since_ms=self._since_ms(why, now_s) or now_ms, row=row)
         match self.state:

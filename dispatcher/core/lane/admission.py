@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane
@@ -39,9 +39,13 @@ class Admission:
         for job_offset in self._waiting.pop(campaign, ()):
             self.admit(job_offset)
 
-    def forget_cancelled(self) -> list[int]:
-        """Drop and return the jobs of cancelled campaigns without anything open or being appended."""
+    def forget_cancelled(self, moving: Set[int] = frozenset()) -> list[int]:
+        """Drop and return the jobs of cancelled campaigns without anything open or being appended.
+
+        `moving`: the jobs of which recipients are being moved.
+        """
         on_the_way = {proposal.piece.job_offset for lane in self._lanes.values() for proposal in lane.proposed.values()}
+        on_the_way |= moving
         over = []
         for offset, job in list(self._state.jobs.items()):
             campaign = self._campaigns.get(job.job.campaign) if job.job is not None else None

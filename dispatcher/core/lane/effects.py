@@ -10,13 +10,26 @@ import msgspec
 
 from dispatcher.core.messages.personal import ChunkTexts
 from dispatcher.core.ranges import Ranges
-from schemas.records import BudgetShare, Ceded, Checkpoint, CheckpointAt, Intent, Job, Outcome, Outcomes, Resolved, Stop
+from schemas.records import (
+    BudgetShare,
+    Ceded,
+    Checkpoint,
+    CheckpointAt,
+    Handed,
+    Intent,
+    Job,
+    Moved,
+    Outcome,
+    Outcomes,
+    Resolved,
+    Stop,
+)
 
 
 class Append(msgspec.Struct, frozen=True):
     """Append to the journal."""
 
-    record: Intent | Outcome | Outcomes | Resolved | Checkpoint | Ceded
+    record: Intent | Outcome | Outcomes | Resolved | Checkpoint | Ceded | Moved | Handed
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -24,6 +37,12 @@ class Share(msgspec.Struct, frozen=True):
 
     record: BudgetShare
     token: str
+
+
+class Hand(msgspec.Struct, frozen=True):
+    """Append these jobs to the inboxes of their accounts, in this order; then call `Owner.handed` or `not_handed`."""
+
+    jobs: tuple[Job, ...]
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -80,4 +99,4 @@ class Warn(msgspec.Struct, frozen=True):
     detail: str
 
 
-Effect = Append | Point | Share | Tell | Fetch | Send | Go | Warn
+Effect = Append | Hand | Point | Share | Tell | Fetch | Send | Go | Warn

@@ -26,6 +26,7 @@ from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.budgets import LaneBudgets
 from dispatcher.core.lane.effects import Append, Effect, Go, Point, Tell, Warn
 from dispatcher.core.lane.gate import NOTHING_EVER, Grant
+from dispatcher.core.lane.moves.decision import LaneMoves
 from dispatcher.core.lane.next_sends import NEVER, NextSends, given_up
 from dispatcher.core.lane.notices import Notices
 from dispatcher.core.lane.requests import Ready, Sending
@@ -34,7 +35,20 @@ from dispatcher.core.lane.suppressed import JudgedBatch, Suppressed
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.lane.work import Piece, Wait
 from dispatcher.core.messages.chunks import Batch
-from schemas.records import AnyRecord, Ceded, Checked, Checkpoint, CheckpointAt, Decided, Intent, Job, Owned, Stop, Why
+from schemas.records import (
+    AnyRecord,
+    Ceded,
+    Checked,
+    Checkpoint,
+    CheckpointAt,
+    Decided,
+    Intent,
+    Job,
+    Moved,
+    Owned,
+    Stop,
+    Why,
+)
 
 DOUBT_S: Final = 10.0
 """How long after its time to live an uncertain intent is awaited."""
@@ -72,6 +86,7 @@ class Owner:
         self.lanes = {spec.account: AccountLane(spec, campaigns, now_s, settings.ttl_s) for spec in specs}
         self.suppressed = Suppressed(float("inf")) if suppressed is None else suppressed
         self.budgets = LaneBudgets(settings.owner, state, campaigns)
+        self.moves = LaneMoves(settings.partition, settings.owner, state, campaigns)
         self.next = NextSends(settings.owner, campaigns, self.suppressed, self.budgets)
         self.in_charge = False
         self.deposed = False
@@ -90,7 +105,7 @@ class Owner:
     def journal_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
         """A journal record, in order. Raises LaneBroken."""
         if isinstance(record, Owned):
-            self._owned_read(offset, record, now_s)
+            self._owned_read(offset, record, now_s, now_ms)
             return
         change = self.state.apply(offset, record)
         if not self.in_charge:
@@ -99,6 +114,10 @@ class Owner:
             self._out.append(Point(CheckpointAt(partition=self.settings.partition, offset=offset)))
         elif isinstance(record, Intent) and change.chunk is not None:
             self._intent_read(change.chunk, now_s)
+        elif isinstance(record, Moved) and change.moved:
+            self.moves.read(record)
+            if record.job not in self.state.jobs:
+                self.next.batches.forget(record.job)
         elif change.chunk is not None:
             self._chunk_moved(change, change.chunk, now_s, now_ms)
         if offset - self._last_checkpoint >= self.settings.checkpoint_every and not self.deposed:
@@ -150,6 +169,10 @@ class Owner:
         """The log certainly wrote nothing (full, unreachable before the write): an intent's piece goes back."""
         if isinstance(record, Ceded):
             self.budgets.not_ceded(record)
+        if isinstance(record, Moved):
+            moving = self.moves.refused(record)
+            if moving is not None:
+                self.lanes[record.account].work_of(record.campaign).put_back(moving)
         if not isinstance(record, Intent):
             return
         lane = self.lanes[record.account]
@@ -164,18 +187,30 @@ class Owner:
 
     def append_doubted(self, record: AnyRecord, now_s: float) -> None:
         """The log failed and may have written this: an intent of ours may still be read back."""
+        if isinstance(record, Moved):
+            self.moves.doubted(record, now_s)
         proposal = self.lanes[record.account].proposed.get(record.n) if isinstance(record, Intent) else None
         if proposal is not None and proposal.doubted_s is None:
             proposal.doubted_s = now_s
 
     def in_doubt(self, now_s: float) -> bool:
-        """Whether a missing intent may be in the log, or get there: only a new start can void it."""
+        """Whether a missing intent or Moved may be in the log, or get there: only a new start can void it."""
+        if self.moves.in_doubt(now_s, DOUBT_S, SILENT_S):
+            return True
         for lane in self.lanes.values():
             for proposal in lane.proposed.values():
                 doubted = proposal.doubted_s is not None and now_s - proposal.asked_s > proposal.ttl_s + DOUBT_S
                 if doubted or now_s - proposal.asked_s > proposal.ttl_s + SILENT_S:
                     return True
         return False
+
+    def handed(self, now_ms: int) -> None:
+        """The jobs of the last Hand are in their inboxes."""
+        self._out.extend(self.moves.handed(now_ms))
+
+    def not_handed(self, now_s: float) -> None:
+        """The log did not confirm the jobs of the last Hand."""
+        self.moves.not_handed(now_s)
 
     def may_write(self, intent: int, account: str, now_s: float, now_ms: int) -> bool | None:
         """Called right before a request's first byte, when only the write is left.
@@ -346,14 +381,17 @@ class Owner:
         if self.in_charge and not self.deposed:
             self._resolve_due(now_s)
             self.wake_s = self.unknowns.next_s
+            self.moves.wake_s = NEVER
             for lane in self.lanes.values():
                 lane.at(now_s, now_ms)
                 self._out.extend(self.next.of(lane, now_s, now_ms, draining=self.draining))
                 if not self.draining:
+                    self._out.extend(self.moves.of(lane, now_s, now_ms))
                     self._out.extend(self.budgets.effects(lane, now_s, now_ms))
                 self._notice(lane, now_s, now_ms)
             if not self.draining:
-                self.wake_s = min(self.wake_s, self.budgets.next_s())
+                self._out.extend(self.moves.hands(now_s))
+                self.wake_s = min(self.wake_s, self.moves.wake_s, self.budgets.next_s())
             self.wake_s = min(self.wake_s, self.next.wake_s)
         elif self.deposed:
             for lane in self.lanes.values():
@@ -376,7 +414,8 @@ class Owner:
         if self.deposed or not self.in_charge:
             return True
         under_way = any(chunk.state is ChunkState.IN_FLIGHT for chunk in self.state.open.values())
-        return not under_way and not any(lane.proposed for lane in self.lanes.values())
+        proposed = self.moves.under_way or any(lane.proposed for lane in self.lanes.values())
+        return not under_way and not proposed
 
     def last_checkpoint(self, now_ms: int) -> Checkpoint:
         """The state to write on an orderly stop."""
@@ -384,7 +423,7 @@ class Owner:
 
     # --- inside ---
 
-    def _owned_read(self, offset: int, record: Owned, now_s: float) -> None:
+    def _owned_read(self, offset: int, record: Owned, now_s: float, now_ms: int) -> None:
         nobody_before = self.state.owner is None
         self.state.apply(offset, record)
         if record.owner != self.settings.owner:
@@ -399,7 +438,7 @@ class Owner:
             stopped = self.campaigns.stops.get(lane.spec.account)
             told = () if stopped is None else stopped.reasons()
             self._notices[lane.spec.account] = Notices(told)
-            lane.inherit(told)
+            lane.inherit(told, now_s, now_ms)
             inherited = [self._ttl_s(chunk) for chunk in self.state.open.values() if chunk.account == lane.spec.account]
             if not nobody_before:
                 lane.took_over(now_s, max(inherited, default=0.0))
@@ -503,7 +542,7 @@ class Owner:
                 self._out.append(Append(resolved))
 
     def _checkpoint(self, now_ms: int) -> Checkpoint:
-        for job_offset in self._admission.forget_cancelled():
+        for job_offset in self._admission.forget_cancelled(self.moves.under_way):
             self.next.batches.forget(job_offset)
         checkpoint = self.state.checkpoint(self.settings.owner, now_ms)
         undone = self.unknowns.undone

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.lane.moves.handover import Handovers
 from dispatcher.core.money.budget import cost_of
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.ranges import Ranges, both, total, without
@@ -28,10 +29,12 @@ from schemas.records import (
     Committed,
     Cost,
     Effect,
+    Handed,
     Intent,
     Job,
     JobState,
     Kind,
+    Moved,
     OpenRange,
     Outcome,
     Outcomes,
@@ -142,15 +145,17 @@ class OpenJob:
 
     `taken` are the ranges [start, end) of recipients that had an intent, sorted and merged: one range, unless an append
     was lost and a later one was written. `returned` slices wait to be sent again; `open` counts its open chunks.
+    Recipients that were moved to another account count as taken. `doubted`: the ranges that were unknown once.
     """
 
-    __slots__ = ("job", "offset", "open", "returned", "taken")
+    __slots__ = ("doubted", "job", "offset", "open", "returned", "taken")
 
     def __init__(self, offset: int, job: Job | None, taken: list[tuple[int, int]], returned: list[Slice]) -> None:
         self.offset = offset
         self.job = job
         self.taken = taken
         self.returned = returned
+        self.doubted: list[tuple[int, int]] = []
         self.open = 0
 
     def take(self, start: int, end: int) -> bool:
@@ -199,12 +204,13 @@ def end_of(job: Job) -> int:
 class Change(msgspec.Struct, frozen=True):
     """The effect of one journal record: the chunk it opened, moved, split or closed; the slices returned to the queue.
 
-    The slices are in the order of the runs that they come from.
+    The slices are in the order of the runs that they come from. `moved`: recipients left for another account.
     """
 
     chunk: Chunk | None = None
     before: ChunkState | None = None
     returned: tuple[Slice, ...] = ()
+    moved: bool = False
 
 
 NOTHING: Final = Change()
@@ -222,6 +228,7 @@ class LaneState:
         self.taken: dict[tuple[str, str, str], int] = {}
         self.spent: dict[tuple[str, str], int] = {}  # by (account, campaign), of campaigns with a budget
         self.ceded: dict[tuple[str, str], int] = {}
+        self.handovers = Handovers()
 
     @property
     def owner(self) -> str | None:
@@ -239,6 +246,10 @@ class LaneState:
         state.inbox = checkpoint.inbox
         for job in checkpoint.jobs:
             state.jobs[job.offset] = OpenJob(job.offset, job.job, list(job.taken), list(job.returned))
+        if checkpoint.moves is not None:
+            state.handovers = Handovers.load(checkpoint.moves)
+            for offset, doubted in checkpoint.moves.doubted:
+                state.jobs[offset].doubted = list(doubted)
         ttls_ms, ranges, left_out = dict(checkpoint.ttls_ms), dict(checkpoint.ranges), dict(checkpoint.left_out)
         for open_range in checkpoint.open:
             state.open[open_range.intent] = Chunk(
@@ -282,6 +293,13 @@ class LaneState:
                 for key in dict.fromkeys((*self.spent, *self.ceded))
             ),
             costs=tuple((chunk.intent, chunk.cost) for chunk in self.open.values() if chunk.cost is not None),
+            moves=self.handovers.recorded(
+                tuple(
+                    (offset, tuple(job.doubted))
+                    for offset, job in self.jobs.items()
+                    if job.doubted and (job.job is None or job.job.then or job.job.moved)
+                )
+            ),
         )
 
     # --- the inbox ---
@@ -291,10 +309,14 @@ class LaneState:
         if offset < self.inbox:
             return None
         self.inbox = offset + 1
-        key = (job.account, job.campaign, job.attempt)
-        if job.number != self.taken.get(key, 0):
-            return None
-        self.taken[key] = job.number + 1
+        if job.moved is not None:
+            if not self.handovers.takes(job):
+                return None
+        else:
+            key = (job.account, job.campaign, job.attempt)
+            if job.number != self.taken.get(key, 0):
+                return None
+            self.taken[key] = job.number + 1
         known = self.jobs.get(offset)
         if known is None:
             known = self.jobs[offset] = OpenJob(offset, job, [], [])
@@ -334,6 +356,11 @@ class LaneState:
                 key = record.account, record.campaign
                 self.ceded[key] = max(self.ceded.get(key, 0), record.amount)
                 return NOTHING
+            case Moved():
+                return self._moved_away(offset, record)
+            case Handed():
+                self.handovers.handed(record)
+                return NOTHING
             case _:
                 return NOTHING
 
@@ -343,20 +370,30 @@ class LaneState:
             chunk.inherited = True
         return NOTHING
 
-    def _intent(self, offset: int, intent: Intent) -> Change:
-        job = self.jobs.get(intent.job)
+    def _leave_queue(self, offset: int, of_job: int, start: int, count: int, attempt: int, what: str) -> OpenJob:
+        """These recipients of a job waited after so many tries, and do not any more. Raises LaneBroken."""
+        job, end = self.jobs.get(of_job), start + count
         if job is None:
-            if intent.job < self.inbox:
-                raise LaneBroken(f"intent {offset} sends job {intent.job}, which is finished")
-            job = self.jobs[intent.job] = OpenJob(intent.job, None, [], [])
-        if intent.attempt == 0:
-            end = intent.start + intent.count
-            if not job.take(intent.start, end):
-                raise LaneBroken(
-                    f"intent {offset} sends [{intent.start}, {end}) of job {intent.job} a first time again"
-                )
+            if of_job < self.inbox:
+                raise LaneBroken(f"{what} {offset} takes of job {of_job}, which is finished")
+            job = self.jobs[of_job] = OpenJob(of_job, None, [], [])
+        if attempt == 0:
+            if not job.take(start, end):
+                raise LaneBroken(f"{what} {offset} takes [{start}, {end}) of job {of_job} a first time again")
         else:
-            _take_back(job, intent, offset)
+            _take_back(job, start, end, f"{what} {offset} takes [{start}, {end}) of job {of_job}")
+        return job
+
+    def _moved_away(self, offset: int, moved: Moved) -> Change:
+        sent = moved.as_job
+        job = self._leave_queue(offset, moved.job, sent.start, sent.count, moved.attempt, "moved")
+        self.handovers.moved(offset, moved)
+        if job.finished:
+            del self.jobs[moved.job]
+        return Change(moved=True)
+
+    def _intent(self, offset: int, intent: Intent) -> Change:
+        job = self._leave_queue(offset, intent.job, intent.start, intent.count, intent.attempt, "intent")
         job.open += 1
         chunk = Chunk(
             offset,
@@ -406,6 +443,7 @@ class LaneState:
         returned: list[Slice] = []
         for start, count in self._moved(chunk, record.ranges or chunk.open_ranges, record.verdict):
             returned.extend(_again(chunk, start, count, chunk.strikes))
+            self.jobs[chunk.job].doubted.append((chunk.start + start, chunk.start + start + count))
         return self._change(chunk, ChunkState.UNKNOWN, returned)
 
     def _moved(self, chunk: Chunk, ranges: Ranges, event: ChunkEvent) -> Ranges:
@@ -479,9 +517,8 @@ def _again(chunk: Chunk, start: int, count: int, strikes: int, *, divide: bool =
     yield Slice(start + half, count - half, attempt, strikes)
 
 
-def _take_back(job: OpenJob, intent: Intent, offset: int) -> None:
-    """Remove the intent's range from the returned slices it was cut from."""
-    start, end = intent.start, intent.start + intent.count
+def _take_back(job: OpenJob, start: int, end: int, what: str) -> None:
+    """Remove a range from the returned slices it was cut from. `what` it is taken by, for the error."""
     for index, known in enumerate(job.returned):
         known_end = known.start + known.count
         if known.start <= start and end <= known_end:
@@ -492,4 +529,4 @@ def _take_back(job: OpenJob, intent: Intent, offset: int) -> None:
                 rest.append(Slice(end, known_end - end, known.attempt, known.strikes))
             job.returned[index : index + 1] = rest
             return
-    raise LaneBroken(f"intent {offset} sends [{start}, {end}) of job {intent.job} again, which nobody returned")
+    raise LaneBroken(f"{what} again, which nobody returned")

@@ -63,8 +63,12 @@ class CampaignWork:
     def add_job(self, job: OpenJob) -> None:
         """A job of a launched campaign: its part without an intent, and its slices given back."""
         assert job.job is not None
+        at = len(self.fresh)
+        while at and self.fresh[at - 1].job.wave > job.job.wave:  # a job that was moved here comes behind later waves
+            at -= 1
         for start, end in job.untaken():
-            self.fresh.append(Piece(job.offset, job.job, start, end))
+            self.fresh.insert(at, Piece(job.offset, job.job, start, end))
+            at += 1
         for piece in job.returned:
             self.give_back(job.offset, job.job, piece, NO_WAIT)
 
@@ -94,6 +98,15 @@ class CampaignWork:
                 self.fresh.popleft()
             else:
                 self.returned.remove(piece)
+
+    def take_out(self, piece: Piece) -> None:
+        """The whole piece leaves the queue."""
+        pieces = self.returned if any(each is piece for each in self.returned) else self.fresh
+        del pieces[next(at for at, each in enumerate(pieces) if each is piece)]
+
+    def of_waves(self, wave: int) -> list[Piece]:
+        """All pieces of the waves up to this one."""
+        return [piece for piece in (*self.returned, *self.fresh) if piece.job.wave <= wave]
 
     def put_back(self, piece: Piece) -> None:
         """A piece whose intent was certainly not written goes back unchanged."""

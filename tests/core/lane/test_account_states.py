@@ -209,7 +209,7 @@ def test_where_wrong_logins_lock_the_account_there_is_one_request_at_a_time_unti
 @pytest.mark.parametrize("why", [why for why in Why if why not in (Why.HOURS, Why.SUPPRESSION)])
 def test_a_new_owner_tries_one_small_request_where_the_old_one_was_stopped(why):
     at = At()
-    at.standing.inherit(Stop(why=why, since_ms=5, until_ms=9))
+    at.standing.inherit(Stop(why=why, since_ms=5, until_ms=9), 0.0, 9)
     assert (at.state, at.stop) == (AccountState.TRYING, Stop(why=why, since_ms=5, trying=True))
     at.tell(AccountEvent.ANSWERED)
     assert at.state is AccountState.OPEN
@@ -221,7 +221,7 @@ def test_a_new_owner_tries_one_small_request_where_the_old_one_was_stopped(why):
 )
 def test_what_shows_that_a_stop_is_over_opens_an_account_that_has_nothing_to_try(why, event):
     at = At()
-    at.standing.inherit(Stop(why=why, since_ms=5))
+    at.standing.inherit(Stop(why=why, since_ms=5), 0.0, 9)
     assert at.tell(event).state is AccountState.OPEN
 
 

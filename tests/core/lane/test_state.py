@@ -6,6 +6,7 @@ import random
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,21 @@ from hypothesis import strategies as st
 from dispatcher.core.lane.state import TRANSITIONS, ChunkState, LaneBroken, LaneState
 from dispatcher.core.ownership import Ownership
 from schemas.codec import decode, encode
-from schemas.records import Checkpoint, Intent, Job, Outcome, Outcomes, Owned, Resolved, Run
+from schemas.records import (
+    AnyRecord,
+    Checkpoint,
+    Handed,
+    Intent,
+    Job,
+    Moved,
+    MovedFrom,
+    Outcome,
+    Outcomes,
+    Owned,
+    Resolved,
+    Run,
+    Why,
+)
 
 
 def job(number: int = 0, count: int = 100, start: int = 0) -> Job:
@@ -45,6 +60,15 @@ def outcomes(of: int, *runs: tuple[int, int, Any], kind: Any = "x") -> Outcomes:
 
 def resolved(of: int, verdict: Any, owner: str = "me", ranges: Any = ()) -> Resolved:
     return Resolved(owner=owner, account="spring", intent=of, verdict=verdict, at_ms=0, by="t", ranges=ranges)
+
+
+def moved(start: int, count: int, *, owner: str = "me", attempt: int = 0, of_job: int = 0, to: str = "winter") -> Moved:
+    as_job = msgspec.structs.replace(
+        job(0, count, start), account=to, moved=MovedFrom(0, 0, "spring", ("spring",)), then=()
+    )
+    return Moved(
+        owner=owner, account="spring", campaign="c", job=of_job, attempt=attempt, as_job=as_job, why=Why.LOGIN, at_ms=0
+    )  # fmt: skip
 
 
 def states(state: LaneState) -> dict[int, str]:
@@ -211,6 +235,44 @@ def test_each_run_counts_its_own_strike():
     assert [(piece.attempt, piece.strikes) for piece in state.jobs[0].returned] == [(1, 1), (1, 0)]
 
 
+def test_moved_recipients_leave_the_queue_and_are_numbered_by_the_valid_moves_alone():
+    state = folded(owned("me"), moved(0, 30), owned("you"), moved(30, 10), moved(30, 10, owner="you"))
+    assert list(state.jobs[0].queued()) == [(40, 100)]
+    numbers = {offset: (each.as_job.number, each.as_job.moved) for offset, each in state.handovers.waiting.items()}
+    assert numbers == {
+        1: (0, MovedFrom(0, 1, "spring", ("spring",))),
+        4: (1, MovedFrom(0, 4, "spring", ("spring",))),
+    }
+    state.apply(5, Handed(account="spring", moved=(1,), at_ms=0))
+    assert list(state.handovers.waiting) == [4]
+    assert state.checkpoint("you", 0).moves is not None
+
+
+def test_a_moved_job_is_taken_once_and_in_order_beside_the_launch_s_own_jobs():
+    first, second = (
+        msgspec.structs.replace(job(number, 10, 10 * number), moved=MovedFrom(1, number, "summer", ("summer",)))
+        for number in (0, 1)
+    )
+    state = LaneState()
+    taken = [state.take_job(offset, each) for offset, each in enumerate([second, first, job(0), first, second, second])]
+    assert [each is not None for each in taken] == [False, True, True, False, True, False]
+    again = LaneState.load(state.checkpoint("me", 0))
+    assert again.take_job(6, second) is None
+    assert again.take_job(7, job(0)) is None
+
+
+def test_who_was_unknown_once_is_doubted_from_then_on_also_from_a_checkpoint():
+    state = folded(owned(), intent(0, 10), outcome(1, "unknown"), resolved(1, "not-sent"), intent(10, 10))
+    assert state.jobs[0].doubted == [(0, 10)]
+    assert state.checkpoint("me", 0).moves is None
+    of_a_route = LaneState()
+    of_a_route.take_job(0, msgspec.structs.replace(job(), then=("winter",)))
+    records: list[AnyRecord] = [owned(), intent(0, 10), outcome(1, "unknown"), resolved(1, "resend")]
+    for offset, record in enumerate(records):
+        of_a_route.apply(offset, record)
+    assert LaneState.load(of_a_route.checkpoint("me", 0)).jobs[0].doubted == [(0, 10)]
+
+
 def test_a_job_taken_twice_from_the_inbox_counts_once():
     state = LaneState()
     assert state.take_job(0, job(0)) is not None
@@ -229,6 +291,9 @@ def test_a_finished_job_is_forgotten():
     ("records", "what"),
     [
         ([owned(), intent(0, 10), intent(5, 10)], "a first time again"),
+        ([owned(), intent(0, 10), moved(5, 10)], "a first time again"),
+        ([owned(), moved(0, 10), intent(5, 10)], "a first time again"),
+        ([owned(), intent(0, 10), moved(0, 10, attempt=1)], "which nobody returned"),
         ([owned(), intent(0, 10), intent(0, 10, attempt=1)], "nobody returned"),
         ([owned(), intent(0, 100), outcome(1, "accepted"), intent(0, 10)], "finished"),
         ([owned(), intent(0, 10), outcome(1, "queued"), intent(0, 11, attempt=1)], "nobody returned"),
@@ -263,10 +328,12 @@ def a_history(seed: int) -> list[Any]:
             offset, known = rng.choice(list(state.jobs.items()))
             if known.returned and rng.random() < 0.5:
                 piece = rng.choice(known.returned)
-                add(intent(piece.start, max(1, piece.count // 2), owner=owner, attempt=piece.attempt, job=offset))
+                add(leaves(rng, piece.start, max(1, piece.count // 2), owner, piece.attempt, offset))
             elif ranges := list(known.untaken()):
                 start, end = rng.choice(ranges)
-                add(intent(start, rng.randint(1, min(30, end - start)), owner=owner, job=offset))
+                add(leaves(rng, start, rng.randint(1, min(30, end - start)), owner, 0, offset))
+            if state.handovers.waiting and rng.random() < 0.2:
+                add(Handed(account="spring", moved=(next(iter(state.handovers.waiting)),), at_ms=0))
         elif choice < 0.9 and open_chunks:
             chunk = rng.choice(open_chunks)
             effect = rng.choice(EFFECTS)
@@ -280,6 +347,13 @@ def a_history(seed: int) -> list[Any]:
             verdict = rng.choice(["sent", "not-sent", "resend"])
             add(resolved(chunk.intent, verdict, owner, some if rng.random() < 0.6 else ()))
     return records
+
+
+def leaves(rng: random.Random, start: int, count: int, owner: str, attempt: int, of_job: int) -> Intent | Moved:
+    """Queued recipients are announced, or moved to another account."""
+    if rng.random() < 0.2:
+        return moved(start, count, owner=owner, attempt=attempt, of_job=of_job)
+    return intent(start, count, owner=owner, attempt=attempt, job=of_job)
 
 
 EFFECTS = ["accepted", "failed", "queued", "unknown"]
@@ -339,9 +413,11 @@ def test_every_recipient_has_the_state_that_it_has_when_each_is_followed_by_itse
         for chunk in state.open.values()
     } == {offset: chunk for offset, chunk in open_now.items() if chunk}
     last: dict[tuple[int, int], str] = {}
-    for offset, chunk in expected.items():
-        of = records[offset]
-        last.update({(of.job, of.start + at): word for at, word in enumerate(chunk)})
+    for offset, of in enumerate(records):
+        if isinstance(of, Moved) and offset not in expected:
+            last.update({(of.job, of.as_job.start + at): "moved" for at in range(of.as_job.count)})
+        elif offset in expected:
+            last.update({(of.job, of.start + at): word for at, word in enumerate(expected[offset])})
     queued = sorted(
         (job.offset, recipient)
         for job in state.jobs.values()

@@ -1,0 +1,1 @@
+"""Recipients that are moved from an account to the next one of their route: see docs/CARRIERS.md, "Failover"."""
