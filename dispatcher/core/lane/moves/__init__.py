@@ -1,1 +1,1 @@
-"""Recipients that are moved from an account to the next one of their route: see docs/ARCHITECTURE.md, "Recipients that move"."""
+"""Recipients that move to the next account of their route: docs/ARCHITECTURE.md, "Recipients that move"."""
