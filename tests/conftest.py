@@ -6,11 +6,12 @@ All test processes share one broker, started when the first test asks for it, so
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,27 @@ settings.load_profile("house")
 
 def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_only_this_machine)
-    # Without bytecode every process that a test starts compiles all that it imports.
+    # Without bytecode every process compiles all that it imports, and every worker rewrites every test's assertions.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from tests.distribution import ByWhatTheyShare
 
     return ByWhatTheyShare(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """One worker compiles a test module; the others wait for its bytecode instead of compiling it beside."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or not isinstance(collector, pytest.Module):
+        return (yield)
+    with collector.path.open() as source:
+        fcntl.flock(source, fcntl.LOCK_EX)
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
