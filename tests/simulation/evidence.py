@@ -7,6 +7,7 @@ lie. The judge knows what the vendor took: whatever is resolved as sent was, and
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -48,6 +49,7 @@ class Books:
         self._fold = JournalFold(0, Ownership(None), {})
         self._positions = {"lanes": 0, "reports": 0}
         self.chunks: dict[int, JoinedChunk] = {}
+        self._pieces: defaultdict[int, dict[int, JoinedChunk]] = defaultdict(dict)
         self.of_id: dict[str, list[JoinedChunk]] = {}
         self.reported: dict[str, set[int]] = {}
         self.given: set[str] = set()  # the ids that answers gave to single recipients
@@ -157,13 +159,16 @@ class Books:
         return self.chunks.get(chunk)
 
     def pieces(self, chunk: int) -> list[JoinedChunk]:
-        return [piece for id_, piece in sorted(self.chunks.items()) if chunk_of(id_) == chunk]
+        return [piece for _, piece in sorted(self._pieces[chunk].items())]
 
     def opened(self, chunk: JoinedChunk) -> None:
-        self.chunks[chunk.id] = chunk
+        self._keep(chunk)
 
     def divided(self, chunk: JoinedChunk, rest: JoinedChunk) -> None:
-        self.chunks[rest.id] = rest
+        self._keep(rest)
+
+    def _keep(self, piece: JoinedChunk) -> None:
+        self.chunks[piece.id] = self._pieces[chunk_of(piece.id)][piece.id] = piece
 
     def named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, place: int) -> None:
         if ids is None:
@@ -236,12 +241,13 @@ class Evidence:
         """
         numbers = set(self.books.numbers_of(chunk.batch, chunk))
         for intent, vendor_id in self.vendor.took.items():
-            covers = any(
+            if numbers.isdisjoint(self.books.reported.get(vendor_id, ())):
+                continue
+            if any(
                 taken.batch == chunk.batch and taken.start <= chunk.start and chunk.end <= taken.end
                 for taken in self.books.pieces(chunk_id(0, intent))
                 if taken.state != State.SUPPRESSED
-            )
-            if covers and numbers & self.books.reported.get(vendor_id, set()):
+            ):
                 return vendor_id
         return ""
 

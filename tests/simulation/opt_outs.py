@@ -135,7 +135,9 @@ class _Reading:
     def _take(self, changes: list[ListChange], began_s: float) -> None:
         is_first = self._position < 0
         self._position = max(self._position, 0) + len(changes)
-        self._listing = folded(self._listing, changes)
-        touched = np.unique(np.concatenate([np.empty(0, np.int64), *(change.numbers for change in changes)]))
+        touched = np.empty(0, np.int64)
+        if changes:
+            self._listing = folded(self._listing, changes)
+            touched = np.unique(np.concatenate([change.numbers for change in changes]))
         self._suppressed.read(bare(self._listing.numbers).numbers, None if is_first else touched, began_s)
         self._process.poll_soon()
