@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consumers.campaigns.conductor import Conductor, Duty
+from consumers.campaigns.retry_duty import RetryDuty
 from consumers.campaigns.starting import StartDrafts
 from consumers.campaigns.wave_duty import WaveDuty
 from dispatcher.config.file import Config
@@ -13,7 +14,7 @@ from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.process.roles import Work, start_tasks
 
-DUTIES: Final[tuple[Callable[[Config, Log, CampaignsFeed], Duty], ...]] = (StartDrafts, WaveDuty)
+DUTIES: Final[tuple[Callable[[Config, Log, CampaignsFeed], Duty], ...]] = (StartDrafts, WaveDuty, RetryDuty)
 """Each makes one duty of a conductor."""
 
 

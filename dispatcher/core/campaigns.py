@@ -12,7 +12,7 @@ from copy import copy
 from typing import Final, Literal
 
 from dispatcher.core.drafts import Draft
-from dispatcher.core.launches.overtaken import is_overtaken
+from dispatcher.core.launches.overtaken import followed, is_overtaken
 from dispatcher.core.money.budget import Budget
 from dispatcher.core.schedule.holds import HALTED, Hold, Schedule
 from dispatcher.core.schedule.hours import ALWAYS, recorded
@@ -33,6 +33,7 @@ from schemas.records import (
     HoursChanged,
     Launched,
     Operated,
+    RetrySkipped,
     Scheduled,
     StartFailed,
     Stopped,
@@ -81,6 +82,7 @@ class Campaign:
         "id",
         "launched",
         "launched_offset",
+        "retries_skipped",
         "revision",
         "waves",
         "weighed",
@@ -98,6 +100,7 @@ class Campaign:
         self.fail_back: FailBack | None = None
         self._schedule: Schedule | None = None
         self.waves = WaveState()
+        self.retries_skipped: dict[int, RetrySkipped] = {}
         self.budget: Budget | None = None
         self.draft: Draft | None = None
         self.revision = ""
@@ -147,7 +150,9 @@ class Campaign:
             if self.launched is None or terms is None:
                 return Schedule(ALWAYS, "continue", 0)
             resumed_ms = self.flowed.at_ms if self.flowed is not None and not self.flowed.paused else 0
-            self._schedule = Schedule(recorded(terms.hours), terms.at_closing, max(self.launched.at_ms, resumed_ms))
+            self._schedule = Schedule(
+                recorded(terms.hours), terms.at_closing, max(self.launched.at_ms, resumed_ms), self.launched.ends_ms
+            )
         return self._schedule
 
     def held(self, now_ms: int) -> Hold | None:
@@ -237,6 +242,8 @@ class Campaigns:
                 campaign = self._at(record.campaign)
                 if campaign.draft is not None:
                     campaign.draft.failed = record
+            case RetrySkipped():
+                self._at(record.campaign).retries_skipped.setdefault(record.number, record)
             case Flowed():
                 self._at(record.campaign).flowed = record
             case Cancelled():
@@ -294,6 +301,10 @@ class Campaigns:
         """The launch of this id that counts, the first one; None if it was never launched."""
         known = self.by_id.get(campaign)
         return None if known is None else known.launched
+
+    def follow_ups_of(self, campaign: str) -> list[str]:
+        """The ids of the launched follow-ups of a campaign, in the order of their launches."""
+        return [launched.campaign for _, launched in self._launches if campaign in followed(launched.follows)]
 
     def is_overtaken(self, record: Launched) -> bool:
         """Whether this launch would be void now: others count that it had to know."""

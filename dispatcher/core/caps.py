@@ -3,7 +3,7 @@
 Days are those of Asia/Shanghai; "2 per 7 d" means two on any seven days in a row. A launched campaign counts for each
 of its recipients on the day of its launch, whatever becomes of it. Tests do not count. A follow-up has only recipients
 of the campaign that it follows, so of these two the later counts only when the earlier is out of the window; and a
-follow-up is not limited by what it follows.
+follow-up is not limited by what it follows. An automatic retry is a follow-up like any other.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from dispatcher.core.launches.overtaken import followed
 from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
 from schemas.records import CampaignClass, Follows, Launched
 
@@ -75,10 +76,10 @@ def counted(
 
 
 def _chain(campaigns: Campaigns, follows: Follows | None) -> set[str]:
-    """The campaign that is followed, the one that this one follows, and so on."""
+    """The campaigns that are followed, those that these follow, and so on."""
     found: set[str] = set()
     while follows is not None and follows.campaign not in found:
-        found.add(follows.campaign)
+        found.update(followed(follows))
         launched = campaigns.launched(follows.campaign)
         follows = None if launched is None else launched.follows
     return found

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.core.carriers import carrier_counts
+from dispatcher.core.launches.retries import RetryState
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
 from dispatcher.core.schedule.holds import hold_sentence
@@ -18,6 +19,7 @@ from dispatcher.core.waves.variants import label
 from dispatcher.service.campaigns.cost import CampaignCost
 from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.progress import handed_over, percent_final
+from dispatcher.service.campaigns.retries import RetryTable
 from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
@@ -29,6 +31,14 @@ from schemas.records import Follows
 
 FAILURES_SHOWN: Final = 20
 TEXT_CHARS_SHOWN: Final = 200
+RETRY_WORDS: Final[dict[RetryState, str]] = {
+    "waits": "",
+    "due": "is launched now; the role campaigns of `dispatcher run` does it",
+    "launched": "",
+    "skipped": "",
+    "missed": "it was not launched before the next one was due",
+    "ended": "the campaign was cancelled or closed, or the time is over",
+}
 
 
 def campaign_table(views: Sequence[CampaignView]) -> Table:
@@ -86,6 +96,8 @@ def campaign_page(view: ShownCampaign) -> RenderableType:
         parts += [Text(), _accounts(view)]
     if view.wave_table is not None:
         parts += [Text(), *wave_parts(view.id, view.wave_table)]
+    if view.retries is not None:
+        parts += [Text(), *_retries(view.retries)]
     if view.failures:
         parts += [Text(), _failures(view)]
     if view.invalid_reasons:
@@ -146,6 +158,20 @@ def _definition(view: ShownCampaign) -> Table:
     return table
 
 
+def _retries(found: RetryTable) -> list[RenderableType]:
+    """Which retries there were, and when the next one is due."""
+    classes = " or ".join(found.classes)
+    rule = f"retries of {classes} failures: {found.times} at most, until {clock(found.ends_ms, named=True)}"
+    after = f"; the next one is due {clock(found.next_ms, named=True)}" if found.next_ms is not None else ""
+    table = columns("retry", "state", "recipients", "due", "launched", "why", right=frozenset((2,)))
+    for each in found.retries:
+        launched = clock(each.launched_ms) if each.launched_ms is not None else ""
+        recipients = f"{each.recipients:,}" if each.launched_ms is not None else ""
+        why = {"nobody": "nobody had failed like that", "failed": each.says}.get(each.why, RETRY_WORDS[each.state])
+        table.add_row(Text(each.campaign, style="bold"), each.state, recipients, clock(each.due_ms), launched, why)
+    return [Text(rule + after), table]
+
+
 def _texts(view: CampaignView) -> list[str]:
     """Its text, or each of those that are compared, and which one the last wave gets."""
     if view.waves is None or not view.waves.texts:
@@ -164,6 +190,8 @@ def _cut(text: str) -> str:
 def followed(follows: Follows) -> str:
     """Who of a campaign is texted again, in words."""
     classes = f" ({', '.join(follows.classes)})" if follows.classes else ""
+    if follows.retry:
+        return f"retry {follows.retry} of those who failed{classes}"
     words = {"failed": f"failed{classes}", "no_report": "no report", "cancelled": "never sent"}
     return ", ".join(words.get(state, state) for state in follows.states)
 

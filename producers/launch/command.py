@@ -139,6 +139,12 @@ INTERRUPTED = 130
     "--wave-wait", default="", metavar="TIME", help="How long a wave waits for 90 % of its reports; default 2 h."
 )
 @click.option(
+    "--retry",
+    default="",
+    metavar='"temporary: 2 within 6 h"',
+    help="Text those who fail with a code of this class again by itself, so many times at most, within that time.",
+)
+@click.option(
     "--class",
     "campaign_class",
     type=click.Choice(["marketing", "notice", "code"]),

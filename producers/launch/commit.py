@@ -328,6 +328,8 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         test_of=prepared.test_of,
         judged_upto=prepared.judged_upto if prepared.must_know_others else None,
         capped=prepared.frequency is not None,
+        retry=definition.retry,
+        ends_ms=definition.ends_ms,
     )
 
 
@@ -350,7 +352,9 @@ def _check_draft(prepared: PreparedLaunch, known: Campaign | None) -> None:
 def check_approval(prepared: PreparedLaunch) -> None:
     """Raises UserError if so many recipients need an approval, which only a draft can get."""
     above, campaign, recipients = prepared.config.approval.above, prepared.definition.campaign, prepared.plan.recipients
-    if above is None or prepared.draft is not None or prepared.test_of or recipients <= above:
+    follows = prepared.definition.follows
+    is_retry = follows is not None and follows.retry > 0  # its campaign was approved with it
+    if above is None or prepared.draft is not None or prepared.test_of or is_retry or recipients <= above:
         return
     raise UserError(
         f"{campaign} has {recipients:,} recipients; above {above:,} another person must approve it ([approval] above). "
@@ -407,6 +411,7 @@ def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
         ),
         ("other terms at closing time", earlier.at_closing != definition.terms.at_closing),
         ("another budget", earlier.budget != definition.budget),
+        ("other retries", earlier.retry != definition.retry),
         ("other options", earlier.options != definition.options),
         (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
     ]

@@ -19,6 +19,8 @@ import orjson
 from dispatcher.config.file import Config
 from dispatcher.config.routes import Route
 from dispatcher.core.campaigns import WEIGHT_MAX
+from dispatcher.core.launches.overtaken import retry_id
+from dispatcher.core.launches.retries import RetryBroken, retry_of
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, units
 from dispatcher.core.money.amounts import micro_yuan
@@ -31,7 +33,7 @@ from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frame
 from producers.launch.sending_hours import ANY_TIME, Terms, read_terms
 from producers.launch.steps import ONE_STEP, Steps, read_steps
 from producers.segments.campaign_parts import CampaignPart, campaign_parts
-from schemas.records import Follows, MessageKind, UnknownPolicy
+from schemas.records import Follows, MessageKind, Retry, UnknownPolicy
 
 ID_CHARS_MAX: Final = 64
 NAME_CHARS_MAX: Final = 200
@@ -72,6 +74,9 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     steps: Steps = ONE_STEP
     by_carrier: Route | None = None
     budget: int = 0
+    retry: Retry | None = None
+    ends_ms: int = 0
+    known_follow_ups: frozenset[str] = frozenset()
 
     def sent_as(self) -> bytes:
         """Everything that decides what is sent, when, and by which accounts, as bytes for the fingerprint.
@@ -94,6 +99,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(["follows", msgspec.to_builtins(self.follows)])
         if self.budget:
             parts.append(["budget", self.budget])
+        if self.retry is not None:
+            parts.append(["retry", msgspec.to_builtins(self.retry)])
         return orjson.dumps(parts)
 
     @property
@@ -119,6 +126,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
     terms, steps = read_terms(request, config.hours), read_steps(request)
+    retry = _retry(request) if request.retry else None
     accounts, by_carrier = _route(config, request.route)
     _check_kind(kind, accounts, frames)
     budget = _budget(request.budget, kind, accounts) if request.budget else 0
@@ -165,9 +173,30 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         terms=terms,
         exclude_campaigns=campaign_parts(request.exclude_campaigns),
         follows=request.follows,
+        retry=retry,
+        ends_ms=request.ends_ms,
+        known_follow_ups=frozenset(request.known_follow_ups),
         steps=steps,
         by_carrier=by_carrier,
     )
+
+
+def _retry(request: LaunchRequest) -> Retry:
+    """The rule for retries. Raises UserError if there is no such rule, or this campaign cannot have one."""
+    try:
+        retry = retry_of(request.retry)
+    except RetryBroken as error:
+        raise UserError(f"--retry {error}.") from error
+    if request.kind == "mms":
+        raise UserError("a multimedia message cannot be uploaded again by itself: leave --retry out.")
+    if request.more_texts:
+        raise UserError(
+            "recipients of texts that are compared got different ones: leave --retry out, or give one --text."
+        )
+    chars_max = ID_CHARS_MAX - len(retry_id("", retry.times))
+    if request.id is not None and len(request.id) > chars_max:
+        raise UserError(f"with --retry the id has at most {chars_max} characters: its retries are ID.retry-1, …")
+    return retry
 
 
 def _budget(written: str, kind: str, accounts: Mapping[str, Vendor]) -> int:

@@ -21,6 +21,7 @@ from dispatcher.content.judge import Audience, ContentFinding
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.flow.forecast import Load
+from dispatcher.core.launches.overtaken import followed
 from dispatcher.core.messages.text import units
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
@@ -36,7 +37,7 @@ from dispatcher.service.session import Session, open_session
 from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
 from dispatcher.vendors.seam.vendor import Vendor
-from dispatcher.wording import SHANGHAI
+from dispatcher.wording import SHANGHAI, counted
 from producers.launch.by_delivery import route_now
 from producers.launch.definition import Definition, define
 from producers.launch.frequency import FrequencyCap
@@ -69,7 +70,7 @@ from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
 from producers.segments.campaign_parts import CampaignPart
-from producers.segments.excluded import excluded, follow_ups_of
+from producers.segments.excluded import excluded
 from schemas.states import FREQUENCY_CAP, ON_LIST
 
 _OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "left_at_closing", "short_by")
@@ -236,6 +237,7 @@ async def prepare(
                 *preferred,
                 *equal.notes,
                 *capped,
+                *_retry_notes(definition),
                 *intake.notes,
                 *send_hours(definition.accounts),
                 *(definition.frames.notes() if definition.frames is not None else ()),
@@ -294,6 +296,17 @@ def _by_carrier(definition: Definition, route_split: RouteSplit) -> dict[str, di
         for carrier in Carrier
         if any(counts[carrier])
     }
+
+
+def _retry_notes(definition: Definition) -> list[str]:
+    """What the plan says of automatic retries."""
+    if definition.retry is None:
+        return []
+    times, classes = counted(definition.retry.times, "time"), " or ".join(definition.retry.classes)
+    return [
+        f"retries: who fails with a code of the class {classes} is texted again by itself, {times} at most, within "
+        f"{definition.retry.within_ms // 60_000:,} min of the beginning; each text costs again"
+    ]
 
 
 def _frequency(config: Config, definition: Definition) -> FrequencyCap | None:
@@ -368,9 +381,9 @@ def _excluded_parts(campaigns: Campaigns, definition: Definition) -> list[Campai
     """The parts of campaigns that are not meant: those named, and the other follow-ups of a followed campaign."""
     parts = {part.campaign: part for part in definition.exclude_campaigns}
     if definition.follows is not None:
-        for other in follow_ups_of(campaigns, definition.follows.campaign):
-            if other != definition.campaign:
-                parts[other] = CampaignPart(other)
+        others = {other for each in followed(definition.follows) for other in campaigns.follow_ups_of(each)}
+        for other in sorted(others - definition.known_follow_ups - {definition.campaign}):
+            parts[other] = CampaignPart(other)
     return list(parts.values())
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from dispatcher.config.file import HoursConfig
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.schedule.hours import ALWAYS, NEVER, Hours, both
+from dispatcher.core.schedule.hours import ALWAYS, NEVER, Hours, both, recorded
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.hours import AT_CLOSING, asked_hours, wrong_at_closing
 from dispatcher.service.campaigns.launching import LaunchRequest
@@ -46,7 +46,7 @@ def read_terms(request: LaunchRequest, config: HoursConfig) -> Terms:
         raise UserError(f"the class must be {', '.join(CLASSES)}, not {request.campaign_class!r}. Change --class.")
     if request.at_closing not in AT_CLOSING:
         raise wrong_at_closing(request.at_closing)
-    asked = asked_hours(request.between, request.days)
+    asked = both(asked_hours(request.between, request.days), recorded(request.within))
     within = config.of_class(request.campaign_class)
     if both(asked, within) == NEVER:
         raise UserError(

@@ -15,24 +15,30 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dispatcher.core.numbers import Numbers, is_domestic
-from dispatcher.core.suppression import shown
+from dispatcher.core.suppression import ascending_once, keys, shown
 from dispatcher.errors import InputError, StoreError
 from dispatcher.service.campaigns.results import batch_of, values_of
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import failure_class
+from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView, Page
 from producers.lists.columns import Table
 from producers.lists.phone_column import PhoneColumn
 from producers.lists.reader.blocks import ListBlock, Reading, block_of
-from producers.segments.excluded import check_readable
+from producers.segments.campaign_parts import CampaignPart
+from producers.segments.excluded import check_readable, numbers_of
 from schemas.states import State
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Which recipients: those in these states (empty: all), of the failed ones those of these classes (empty: all)."""
+    """Which recipients: those in these states (empty: all), of the failed ones those of these classes (empty: all).
+
+    Without the recipients of the campaigns `but`.
+    """
 
     states: frozenset[State] = frozenset()
     classes: frozenset[str] = frozenset()
+    but: frozenset[str] = frozenset()
 
 
 class CampaignRows:
@@ -42,6 +48,12 @@ class CampaignRows:
         self._session: Final = session
         self._view: Final = view
         self._wanted: Final = wanted
+
+    async def has_some(self) -> bool:
+        """Whether there is one. Raises StoreError and LogError."""
+        async for _ in self.open(Reading()).wanted_pages():
+            return True
+        return False
 
     def open(self, reading: Reading) -> OpenCampaign:
         """The rows, to be read once. Raises InputError for placeholders that the campaign has no values for."""
@@ -69,22 +81,32 @@ class OpenCampaign:
     async def parts(self) -> AsyncIterator[ListBlock]:
         """The rows, a batch of the campaign at a time. Raises StoreError and LogError."""
         row = 1
-        async with self._session.reader() as reader:
-            await asyncio.to_thread(check_readable, reader, self._view.id)
-            pages = reader.pages(self._view.id, self._wanted.states or None)
-            while (page := await asyncio.to_thread(next, pages, None)) is not None:
-                taken = await asyncio.to_thread(self._taken, page)
-                if not taken.any():
-                    continue
-                frame = await self._frame(page, taken)
-                yield await asyncio.to_thread(block_of, Table(frame, row), self._reading, 0)
-                row += frame.height
+        async for page, taken in self.wanted_pages():
+            frame = await self._frame(page, taken)
+            yield await asyncio.to_thread(block_of, Table(frame, row), self._reading, 0)
+            row += frame.height
         if row == 1:
             classes = " or ".join(sorted(self._wanted.classes))
             raise InputError(
                 f"no failed recipient of {self._view.id} has a code of the class {classes}. The codes are in: "
                 f"dispatcher campaign show {self._view.id}"
             )
+
+    async def wanted_pages(self) -> AsyncIterator[tuple[Page, NDArray[np.bool_]]]:
+        """The pages that have somebody who is wanted, and who that is. Raises StoreError."""
+        async with self._session.reader() as reader:
+            await asyncio.to_thread(check_readable, reader, self._view.id)
+            elsewhere = await asyncio.to_thread(self._elsewhere, reader)
+            pages = reader.pages(self._view.id, self._wanted.states or None)
+            while (page := await asyncio.to_thread(next, pages, None)) is not None:
+                taken = await asyncio.to_thread(self._taken, page, elsewhere)
+                if taken.any():
+                    yield page, taken
+
+    def _elsewhere(self, reader: StoreReader) -> Numbers:
+        """The numbers of the campaigns whose recipients are not wanted."""
+        found = [numbers_of(reader, CampaignPart(campaign)) for campaign in sorted(self._wanted.but)]
+        return ascending_once(np.concatenate(found)) if found else np.empty(0, np.int64)
 
     async def _frame(self, page: Page, taken: NDArray[np.bool_]) -> pl.DataFrame:
         """The numbers of these recipients as people write them, and behind them the values that are wanted."""
@@ -100,9 +122,9 @@ class OpenCampaign:
             columns += [values[names[at]].alias(f"value {place}") for place, at in enumerate(self._columns)]
         return pl.DataFrame(columns).filter(pl.Series(taken))
 
-    def _taken(self, page: Page) -> NDArray[np.bool_]:
+    def _taken(self, page: Page, elsewhere: Numbers) -> NDArray[np.bool_]:
         """Which recipients of a page are wanted."""
-        taken = np.ones(len(page.numbers), np.bool_)
+        taken: NDArray[np.bool_] = np.isin(keys(page.numbers), elsewhere, invert=True)
         if not self._wanted.classes:
             return taken
         vendors = {leg.account: leg.vendor for leg in self._view.legs}

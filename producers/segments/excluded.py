@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 
-from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, keys
 from dispatcher.errors import StoreError
@@ -33,23 +32,11 @@ async def excluded(session: Session, parts: Sequence[CampaignPart]) -> dict[str,
         return {}
 
     def read(reader: StoreReader) -> dict[str, Numbers]:
-        return {f"{IN_CAMPAIGN}{part.campaign}": _numbers(reader, part) for part in parts}
+        return {f"{IN_CAMPAIGN}{part.campaign}": numbers_of(reader, part) for part in parts}
 
     await check_up_to_date(session)
     await check_not_drafts(session, [part.campaign for part in parts])
     return await session.read(read)
-
-
-def follow_ups_of(campaigns: Campaigns, campaign: str) -> list[str]:
-    """The ids of the launched follow-ups of a campaign, in the order of their launches."""
-    found = [
-        (each.launched_offset, each.id)
-        for each in campaigns.by_id.values()
-        if each.launched is not None
-        and each.launched.follows is not None
-        and each.launched.follows.campaign == campaign
-    ]
-    return [name for _, name in sorted(found)]
 
 
 async def check_up_to_date(session: Session) -> None:
@@ -73,7 +60,8 @@ def check_readable(reader: StoreReader, campaign: str) -> None:
         raise StoreError(f"batch {number} of {campaign} is not on the log any more ({why}): who is in it is not known.")
 
 
-def _numbers(reader: StoreReader, part: CampaignPart) -> Numbers:
+def numbers_of(reader: StoreReader, part: CampaignPart) -> Numbers:
+    """The numbers (ascending) of this part now. Raises UserError, StoreError. Blocks."""
     view_in(reader, part.campaign)
     check_readable(reader, part.campaign)
     pages = [page.numbers for page in reader.pages(part.campaign, part.states or None)]

@@ -26,7 +26,7 @@ from producers.launch.planning.plan import Plan
 from producers.launch.prepare import PreparedLaunch, prepare
 from producers.lists.reading import Progress, silent
 from producers.segments.campaign_rows import CampaignRows, Wanted
-from producers.segments.excluded import check_up_to_date, follow_ups_of
+from producers.segments.excluded import check_up_to_date
 from schemas.records import Follows, Launched
 from schemas.states import State
 
@@ -107,14 +107,14 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
     route = tuple(request.route) or tuple(dict.fromkeys(leg.account for leg in launched.legs))
     return LaunchRequest(
         numbers=await _rows(session, campaigns, name, follows, Wanted(states, classes)),
-        text=_text(launched) if request.text is None else request.text,
+        text=text_of(launched) if request.text is None else request.text,
         route=route,
         id=name,
         name=request.name,
         weight=request.weight,
         urgent=request.urgent,
         unknown=request.unknown or launched.unknown,
-        options=_options(launched, route) if request.options is None else request.options,
+        options=options_of(launched, route) if request.options is None else request.options,
         kind=launched.kind,
         campaign_class=launched.campaign_class or "marketing",
         suppress=request.suppress,
@@ -124,6 +124,7 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
         days=request.days,
         at_closing=request.at_closing,
         budget=request.budget,
+        retry=request.retry,
         follows=follows,
         by=request.by,
     )
@@ -184,18 +185,18 @@ async def _check_left(session: Session, followed: Campaign) -> None:
 
 def _new_id(campaigns: Campaigns, campaign: str) -> str:
     """The first id of a follow-up that is not launched."""
-    number = 1 + len(follow_ups_of(campaigns, campaign))
+    number = 1 + len(campaigns.follow_ups_of(campaign))
     while campaigns.launched(f"{campaign}.follow-{number}") is not None:
         number += 1
     return f"{campaign}.follow-{number}"
 
 
-def _text(launched: Launched) -> str:
+def text_of(launched: Launched) -> str:
     """The text of the campaign as a person would write it."""
     return launched.text if launched.variables else launched.text.replace("{", "{{").replace("}", "}}")
 
 
-def _options(launched: Launched, route: Sequence[str]) -> dict[str, str]:
+def options_of(launched: Launched, route: Sequence[str]) -> dict[str, str]:
     """The campaign's options, without those of accounts that are not in the route."""
     legs = {leg.account for leg in launched.legs}
     found = {}

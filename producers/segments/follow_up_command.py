@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--name", "called", default="", help="What people call it.")
 @click.option("--weight", type=int, help="Its share of an account, relative to other campaigns; default 1.")
 @click.option("--budget", default="", metavar="CNY", help="What it may cost at most; default: no limit.")
+@click.option("--retry", default="", metavar='"temporary: 2 within 6 h"', help="As in `campaign launch`.")
 @hours_options("pause")
 @click.option("--urgent", is_flag=True, help="Before everything that is not urgent.")
 @click.option("--suppress", multiple=True, type=click.Path(), metavar="FILE", help="As in `campaign launch`.")
@@ -69,6 +70,7 @@ def follow_up_command(
     called: str,
     weight: int | None,
     budget: str,
+    retry: str,
     between: str,
     days: str,
     at_closing: str,
@@ -121,6 +123,7 @@ def follow_up_command(
         weight=weight,
         urgent=urgent,
         budget=budget,
+        retry=retry,
         between=between,
         days=days,
         at_closing=at_closing,

@@ -42,6 +42,8 @@ from schemas.records.campaigns import (
     Launched,
     Leg,
     Operated,
+    Retry,
+    RetrySkipped,
     Scheduled,
     StartFailed,
     Stopped,
@@ -139,6 +141,8 @@ __all__ = [
     "Reports",
     "Resolved",
     "ResolvedAs",
+    "Retry",
+    "RetrySkipped",
     "Run",
     "Scheduled",
     "SignedIn",
@@ -168,6 +172,7 @@ AnyRecord = (
     | Scheduled
     | Approved
     | StartFailed
+    | RetrySkipped
     | Flowed
     | HoursChanged
     | WaveDecided

@@ -35,13 +35,23 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whom a follow-up texts: recipients of `attempt` of another campaign who were in these states.
 
-    `classes`: of the failed ones only those with codes of these classes; empty: all.
+    `classes`: of the failed ones only those with codes of these classes; empty: all. `retry`, if it is not 0: this is
+    the automatic retry of that number, and texts also who was in an earlier one (dispatcher/core/launches/retries.py).
     """
 
     campaign: str
     attempt: str
     states: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    retry: int = 0
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who failed with a code of these classes is texted again by itself: `times` at most, within this time."""
+
+    classes: tuple[str, ...]
+    times: int
+    within_ms: int
 
 
 class Wave(msgspec.Struct, frozen=True, array_like=True):
@@ -81,7 +91,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     first one.
 
     `judged_upto`: the launch was judged by the launches before this offset. `capped`: a frequency cap was. If another
-    one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py).
+    one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py). `retry`: the
+    rule for automatic retries. `ends_ms`: nothing of it is sent from then on; 0: there is no such time.
     """
 
     campaign: str
@@ -125,6 +136,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     capped: bool = False
     failover_after_ms: int = 0
     fail_back: bool = False
+    retry: Retry | None = None
+    ends_ms: int = 0
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
@@ -214,6 +227,19 @@ class StartFailed(Record, frozen=True, kw_only=True, tag="start-failed"):
 
     campaign: str
     revision: str
+    says: str
+    at_ms: int
+
+
+class RetrySkipped(Record, frozen=True, kw_only=True, tag="retry-skipped"):
+    """An automatic retry is not launched: it has nobody, or failed (`says`). key `ID!retry!N`.
+
+    A retry that was launched all the same counts.
+    """
+
+    campaign: str
+    number: int
+    why: Literal["nobody", "failed"]
     says: str
     at_ms: int
 

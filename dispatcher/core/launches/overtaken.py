@@ -18,8 +18,15 @@ from schemas.records import Follows, Launched
 
 
 def followed(follows: Follows | None) -> tuple[str, ...]:
-    """The campaigns whose recipients a follow-up texts again."""
-    return () if follows is None else (follows.campaign,)
+    """The campaigns whose recipients a follow-up texts again; of a retry also the retries before it."""
+    if follows is None:
+        return ()
+    return (follows.campaign, *(retry_id(follows.campaign, number) for number in range(1, follows.retry)))
+
+
+def retry_id(campaign: str, number: int) -> str:
+    """The id of an automatic retry."""
+    return f"{campaign}.retry-{number}"
 
 
 def is_overtaken(record: Launched, since: Iterable[Launched]) -> bool:

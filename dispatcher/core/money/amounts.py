@@ -13,12 +13,12 @@ _WRITTEN: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))?", re.ASCII)
 _DIGITS_SHOWN: Final = 4
 
 
-def micro_yuan(written: str) -> int:
+def micro_yuan(text: str) -> int:
     """The amount in a text such as "0.045" or "500". Raises ValueError: it is none, or too large."""
-    found = _WRITTEN.fullmatch(written.strip())
+    found = _WRITTEN.fullmatch(text.strip())
     amount = int(found[1]) * MICRO_YUAN + int((found[2] or "").ljust(6, "0")) if found else AMOUNT_MAX + 1
     if amount > AMOUNT_MAX:
-        raise ValueError(f'"{written}" is not an amount in CNY: write it like 0.045 or 500, at most 6 decimals')
+        raise ValueError(f'"{text}" is not an amount in CNY: write it like 0.045 or 500, at most 6 decimals')
     return amount
 
 
@@ -28,6 +28,12 @@ def decimal(amount: int) -> str:
     decimals = f"{rest:06d}"
     decimals = decimals[:_DIGITS_SHOWN] + decimals[_DIGITS_SHOWN:].rstrip("0")
     return f"{'-' if amount < 0 else ''}{whole:,}.{decimals}"
+
+
+def written(amount: int) -> str:
+    """The exact amount as `micro_yuan` reads it: `1234.5`."""
+    whole, rest = divmod(amount, MICRO_YUAN)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 def yuan(amount: int) -> str:

@@ -13,13 +13,14 @@ import msgspec
 from dispatcher.core.schedule.hours import END_OF_TIME_MS, Hours
 from schemas.records import AtClosing
 
-HoldWhy = Literal["hours", "closing", "halted", "wave", "text", "budget"]
+HoldWhy = Literal["hours", "closing", "halted", "wave", "text", "budget", "over"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
     "hours": "outside its sending hours",
     "halted": "halted in a wave; what is left waits until you release it: dispatcher campaign release {campaign}",
     "budget": "its budget is spent; raise it: dispatcher campaign budget {campaign} CNY",
     "closing": "its sending hours ended; what is left waits until you resume it: dispatcher campaign resume {campaign}",
+    "over": "its time is over; what is left is not sent",
     "wave": "between waves; the next one waits for the reports of the one before",
     "text": "the last wave waits until you decide its text: dispatcher campaign decide {campaign} --text LETTER",
 }
@@ -37,6 +38,7 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 HALTED: Final = Hold("halted")
+OVER: Final = Hold("over")
 WAITS_FOR_REPORTS: Final = Hold("wave")
 WAITS_FOR_TEXT: Final = Hold("text")
 
@@ -55,33 +57,37 @@ class Schedule:
     """The hours of one campaign. It began, or was resumed last, at `since_ms`.
 
     The session that is open then, or the next one, is its own. With `at_closing` pause nothing is sent after it.
+    Nothing at all is sent from `over_ms` on; 0: there is no such time.
     """
 
-    __slots__ = ("_closes_ms", "_known", "at_closing", "hours", "since_ms")
+    __slots__ = ("_closes_ms", "_known", "_over_ms", "at_closing", "hours", "since_ms")
 
-    def __init__(self, hours: Hours, at_closing: AtClosing, since_ms: int) -> None:
+    def __init__(self, hours: Hours, at_closing: AtClosing, since_ms: int, over_ms: int = 0) -> None:
         self.hours: Final = hours
         self.at_closing: Final = at_closing
         self.since_ms: Final = since_ms
         self._closes_ms: Final = hours.closes_ms(since_ms) if at_closing == "pause" else END_OF_TIME_MS
+        self._over_ms: Final = over_ms or END_OF_TIME_MS
         self._known: tuple[int, int, Hold | None] = (0, 0, None)  # the last answer, and from when to when it holds
 
     @property
     def ends_ms(self) -> int:
-        """When nothing more is sent until it is resumed; END_OF_TIME_MS: never."""
-        return self._closes_ms
+        """When nothing more is sent, or nothing until it is resumed; END_OF_TIME_MS: never."""
+        return min(self._closes_ms, self._over_ms)
 
     def hold(self, now_ms: int) -> Hold | None:
         """What holds it now."""
         from_ms, to_ms, hold = self._known
         if from_ms <= now_ms < to_ms:
             return hold
-        if now_ms >= self._closes_ms:
-            self._known = (self._closes_ms, END_OF_TIME_MS, Hold("closing"))
+        if now_ms >= self._over_ms:
+            self._known = (self._over_ms, END_OF_TIME_MS, OVER)
+        elif now_ms >= self._closes_ms:
+            self._known = (self._closes_ms, self._over_ms, Hold("closing"))
         else:
             opens_ms, closes_ms = self.hours.session(now_ms)
             if opens_ms <= now_ms:
-                self._known = (opens_ms, closes_ms, None)
+                self._known = (opens_ms, min(closes_ms, self._over_ms), None)
             else:
-                self._known = (now_ms, opens_ms, Hold("hours", opens_ms))
+                self._known = (now_ms, min(opens_ms, self._over_ms), Hold("hours", opens_ms))
         return self._known[2]

@@ -16,6 +16,7 @@ import msgspec
 
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
+from dispatcher.core.launches.retries import continues
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import BY_RESULTS, Hold, waits_for_a_person
@@ -235,7 +236,8 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
             f"give them up first: dispatcher campaign cancel {campaign}"
         )
     waited_for = view.counts.accepted
-    if not waited_for:
+    known = (await read_campaigns(await session.log())).get(campaign)
+    if not waited_for and (known is None or not continues(known, now_ms())):
         return CloseResult(campaign=campaign, changed=False, no_report=0, counts=view.counts)
     await append(session, Closed(campaign=campaign, at_ms=now_ms(), by=by or os_user()))
     return CloseResult(campaign=campaign, changed=True, no_report=waited_for, counts=view.counts.without_wait())
@@ -248,7 +250,8 @@ async def append(session: Session, record: Control) -> None:
 
 
 def _controllable(found: Campaign, launched: Launched, view: CampaignView | None) -> Controllable:
-    nothing_left, held = _nothing_left(view), None if view is None else view.held
+    may_retry = continues(found, now_ms())
+    nothing_left, held = None if may_retry else _nothing_left(view), None if view is None else view.held
     return Controllable(
         launched=launched,
         now=found,

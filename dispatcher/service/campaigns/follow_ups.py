@@ -51,5 +51,6 @@ class FollowUpRequest(msgspec.Struct, frozen=True, kw_only=True):
     days: str = ""
     at_closing: str = "pause"
     budget: str = ""
+    retry: str = ""
     may_text_twice: bool = False
     by: str = ""

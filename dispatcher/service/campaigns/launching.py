@@ -51,7 +51,12 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     when they are over: it waits until a person resumes it (`pause`), or it is sent from the next opening on
     (`continue`).
 
-    `follows`: it is a follow-up (dispatcher/service/campaigns/follow_ups.py, which makes the request).
+    `retry` ("temporary: 2 within 6 h"): who fails with a code of that class is texted again by itself, so many times at
+    most and only within that time (docs/SEGMENTS.md).
+
+    `follows`: it is a follow-up (dispatcher/service/campaigns/follow_ups.py, which makes the request). An automatic
+    retry also has the hours of its campaign (`within`, as in `Launched`), the end of its time (`ends_ms`), and the
+    follow-ups whose recipients are not in its lists already (`known_follow_ups`).
 
     Without `id` it is a new campaign each time. `by` is the person who orders it, by
     default the user of this process.
@@ -87,7 +92,11 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     between: str = ""
     days: str = ""
     at_closing: str = "pause"
+    retry: str = ""
     follows: Follows | None = None
+    within: tuple[tuple[int, int], ...] = ()
+    ends_ms: int = 0
+    known_follow_ups: Sequence[str] = ()
     waves: str = ""
     wave_wait: str = ""
     more_texts: Sequence[str] = ()

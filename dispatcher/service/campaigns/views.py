@@ -20,6 +20,7 @@ from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
 from dispatcher.service.campaigns.drafts import DraftView, find_draft, is_draft, list_drafts
 from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances
 from dispatcher.service.campaigns.progress import Pace, Speed, forecast, over, pace, queues
+from dispatcher.service.campaigns.retries import RetryTable, retry_table
 from dispatcher.service.campaigns.wave_table import WaveTable, wave_table
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import advice
@@ -54,6 +55,7 @@ class ShownCampaign(CampaignPage, frozen=True, kw_only=True):
     forecast: Forecast
     wave_table: WaveTable | None
     cost: CampaignCost | None = None
+    retries: RetryTable | None = None
 
     @property
     def hindrances(self) -> Hindrances:
@@ -164,6 +166,7 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
         forecast=_forecast(session, view, views, kept),
         cost=campaign_cost(view),
         wave_table=await wave_table(session, view),
+        retries=retry_table(await session.campaigns(), campaign),
     )
 
 
