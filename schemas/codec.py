@@ -15,7 +15,9 @@ or for more than the budget.
 Version 4 is for a launch that may be void or ends at a time: a `Launched` with `judged_upto`. A release that reads only
 version 3 would send it all the same. And for what moves recipients from one account to another: a `Launched` with
 failover, `Moved`, `Handed`, `FailBack`, a `Job` of moved recipients, a `Checkpoint` that has any of it. It would send
-what was moved, or take a moved job for another one. All other records stay version 1.
+what was moved, or take a moved job for another one. And for streams: a `Launched` with `stream`, `StreamClosed`,
+`Appended`, `StreamKeys`, `StreamIntent`, a `Checkpoint` with `streams`. It would send a message twice, or late. All
+other records stay version 1.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import msgspec
 
 from schemas.records import (
     AnyRecord,
+    Appended,
     Budgeted,
     BudgetShare,
     Ceded,
@@ -40,6 +43,9 @@ from schemas.records import (
     Moved,
     Outcomes,
     Resolved,
+    StreamClosed,
+    StreamIntent,
+    StreamKeys,
     TextDecided,
     WaveDecided,
 )
@@ -54,9 +60,11 @@ _IN_PART: Final = b"\x02"
 _WITH_TERMS: Final = b"\x03"
 _CONDITIONAL: Final = b"\x04"
 _MOVING: Final = b"\x04"
+_OF_STREAMS: Final = b"\x04"
 _WITH_RANGES: Final = frozenset({Resolved, Decided, Checkpoint})
 _TERMS: Final = frozenset({HoursChanged, WaveDecided, TextDecided, Budgeted, BudgetShare, Ceded})
 _MOVES: Final = frozenset({Moved, Handed, FailBack})
+_STREAMS: Final = frozenset({StreamClosed, Appended, StreamKeys, StreamIntent})
 _LEAVING_OUT: Final = frozenset({Intent, Checkpoint})
 
 _TAG_KEY: Final = b"\xa1t"
@@ -89,6 +97,10 @@ def _version_of(record: AnyRecord) -> bytes:
         return _CONDITIONAL
     if kind in _MOVES or (isinstance(record, Job) and record.moved) or _tells_of_moves(record):
         return _MOVING
+    if kind in _STREAMS or (isinstance(record, Launched) and record.stream is not None):
+        return _OF_STREAMS
+    if kind is Checkpoint and record.streams:  # type: ignore[union-attr]
+        return _OF_STREAMS
     if kind in _TERMS or (
         isinstance(record, Launched) and (record.hours or record.waves or record.texts or record.budget)
     ):

@@ -9,7 +9,8 @@ from typing import Final
 class State(IntEnum):
     """Where a recipient is. Rows that a launch set aside never become recipients and have no byte.
 
-    `suppressed` is a recipient who came onto the suppression list between the launch and the sending.
+    `suppressed` is a recipient who came onto the suppression list between the launch and the sending, `duplicate` a
+    message of a stream that repeats a key.
     """
 
     QUEUED = 0
@@ -21,6 +22,7 @@ class State(IntEnum):
     UNKNOWN = 6
     CANCELLED = 7
     SUPPRESSED = 8
+    DUPLICATE = 9
 
     @property
     def word(self) -> str:
@@ -41,8 +43,17 @@ often as the cap of its class allows. Other reasons are faults of the number or 
 BY_FILES: Final = (BY_FILE, EXCLUDED)
 """The reasons that files of the launch decide: the same launch sets the same rows aside for them."""
 
+EXPIRED: Final = "expired"
+"""The code of a stream's message that was not sent in its time. It counts as failed."""
+
+REPEATED: Final = "the stream has its key"
+"""Why a message of a stream is a duplicate."""
+
 LEFT_OUT: Final = "put on the suppression list after the launch"
 """Why a recipient is suppressed."""
+
+OUR_MEANINGS: Final[dict[State, str]] = {State.SUPPRESSED: LEFT_OUT, State.DUPLICATE: REPEATED}
+"""Why a recipient is in a state that no vendor's code explains."""
 
 BY_FILE_SHOWN: Final = "in a suppression file"
 """The words of BY_FILE for people."""

@@ -30,13 +30,14 @@ from schemas.records import (
     Outcomes,
     Owned,
     Resolved,
+    StreamKeys,
 )
 from schemas.topics import CAMPAIGNS, JOBS, LANES, lane_partition
 
 RETRY: Final = Backoff(0.5, 5.0)
 
 Fact = Outcome | Outcomes | Handed
-JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint | Ceded | Moved
+JournalRecord = Owned | Intent | Fact | Resolved | Checkpoint | Ceded | Moved | StreamKeys
 
 
 class Journal:

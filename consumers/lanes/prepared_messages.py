@@ -14,10 +14,11 @@ from dispatcher.core.messages.template import Template, parse
 from dispatcher.core.money.costs import Costs
 from dispatcher.core.money.prices import price_column, segments_of, split_of
 from dispatcher.core.numbers import decode
+from dispatcher.core.streams.messages import AppendedMessages
 from dispatcher.drivers.port import Values
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from schemas.batch import Values as BatchValues
-from schemas.records import Job
+from schemas.records import Appended, Job
 
 
 class PreparedMessages:
@@ -51,6 +52,16 @@ class PreparedMessages:
         vendor = self._vendors[account]
         _, template = self._message(campaign, account, 0)
         return Personal(values, template.of(values.names), vendor.split, vendor.variable_limits)
+
+    def appended(self, offset: int, record: Appended) -> AppendedMessages | None:
+        """Messages of a stream as their account sends them; None: its launch is not known. Raises ValueError."""
+        known = self._campaigns.get(record.campaign)
+        if known is None or known.launched is None or record.account not in self._vendors:
+            return None
+        personal = None
+        if record.values.names:
+            personal = self.personal(record.campaign, record.account, record.values)
+        return AppendedMessages(offset, record, personal)
 
     def costs(self, job: Job, numbers: bytes, values: BatchValues | None) -> Costs | None:
         """What each recipient of a job's batch costs; None if its campaign has no budget. Raises ValueError.

@@ -37,10 +37,12 @@ from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.lane.answers.verdict import TEXT_NOT_CARRIED, Kind, Origin, RunsAnswer
 from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Hand, Point, Send, Share, Tell, Warn
 from dispatcher.core.lane.owner import Owner, OwnerSettings
-from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.state import LaneState, pages_of
 from dispatcher.core.lane.suppressed import JudgedBatch
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
+from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch
+from dispatcher.core.streams.segments import is_segment, placed, stream_of
 from dispatcher.drivers.port import Driver, QueryingDriver, Sent
 from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.campaigns_feed import CampaignsFeed
@@ -51,7 +53,17 @@ from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Verdict
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
-from schemas.records import AnyRecord, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned
+from schemas.records import (
+    AnyRecord,
+    Appended,
+    Checkpoint,
+    CheckpointAt,
+    Intent,
+    Outcome,
+    Outcomes,
+    Owned,
+    StreamKeys,
+)
 from schemas.topics import JOBS, LANES, RECIPIENTS
 
 ABANDON_S: Final = 1.0
@@ -96,7 +108,7 @@ class LaneRunner:
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Own, send until `stop` (then drain), give back. True: given back in order. Raises LogError, LaneBroken."""
-        state = await self._last_checkpoint()
+        state = await self._last_checkpoint(with_keys=True)
         name = secrets.token_hex(8)
         lanes = self._config.lanes
         settings = OwnerSettings(
@@ -255,14 +267,21 @@ class LaneRunner:
 
     # --- reading ---
 
-    async def _last_checkpoint(self) -> LaneState:
+    async def _last_checkpoint(self, *, with_keys: bool = False) -> LaneState:
+        """The state of the newest checkpoint; `with_keys`: and the keys of streams, without which nothing is sent."""
         offset = self._feed.campaigns.checkpoints.get(self.partition)
         if offset is None:
             return LaneState()
         record = record_of(await self._log.fetch(LANES.name, self.partition, offset), LANES.name)
         if not isinstance(record, Checkpoint):
             raise LogDamaged(f"lanes/{self.partition}: offset {offset} is no checkpoint. Is this the right log?")
-        return LaneState.load(record)
+        pages: dict[int, StreamKeys] = {}
+        for at in pages_of(record) if with_keys else ():
+            page = record_of(await self._log.fetch(LANES.name, self.partition, at), LANES.name)
+            if not isinstance(page, StreamKeys):
+                raise LogDamaged(f"lanes/{self.partition}: offset {at} is no page of keys. Is this the right log?")
+            pages[at] = page
+        return LaneState.load(record, pages if with_keys else None)
 
     async def _follow_journal(self, position: int) -> None:
         owner = self._owner
@@ -282,8 +301,17 @@ class LaneRunner:
         async for records in self._log.follow(JOBS.name, self.partition, owner.state.inbox):
             now_s, now_ms = time.monotonic(), clock.now_ms()
             for stored in records:
-                owner.inbox_read(stored.offset, record_of(stored, JOBS.name), now_s, now_ms)
+                record = record_of(stored, JOBS.name)
+                messages = self._messages_of(stored.offset, record) if isinstance(record, Appended) else None
+                owner.inbox_read(stored.offset, record, now_s, now_ms, messages)
             self._wake.set()
+
+    def _messages_of(self, offset: int, record: Appended) -> AppendedMessages | None:
+        """Messages of a stream as their account sends them; None if they cannot be read now: they are fetched later."""
+        try:
+            return self._messages.appended(offset, record)
+        except ValueError:
+            return None
 
     def _campaign_changed(self, campaign: str) -> None:
         if self._owner is not None:
@@ -367,6 +395,10 @@ class LaneRunner:
         assert owner is not None
         job = fetch.job
         try:
+            if is_segment(job):
+                owner.batch_loaded(fetch.job_offset, await self._fetch_segment(fetch))
+                self._wake.set()
+                return
             stored = await self._log.fetch(RECIPIENTS.name, job.partition, job.offset)
             numbers, count, values = await asyncio.to_thread(unpack_values, stored.value, stored.headers, job.sha256)
             personal = None
@@ -378,6 +410,26 @@ class LaneRunner:
         except (LogError, BrokenBatch, ValueError) as error:
             owner.batch_failed(fetch.job_offset, str(error), time.monotonic())
         self._wake.set()
+
+    async def _fetch_segment(self, fetch: Fetch) -> SegmentBatch:
+        """The messages of a segment of a stream from `start` on, as far as they are on the log. Raises ValueError."""
+        job, at, segment, batch = fetch.job, fetch.job_offset, None, None
+        while records := await self._log.read(JOBS.name, self.partition, at):
+            for stored in records:
+                at = stored.offset + 1
+                record = record_of(stored, JOBS.name)
+                if not isinstance(record, Appended) or stream_of(record) != (job.account, job.campaign, job.attempt):
+                    continue
+                segment, first = placed(segment, stored.offset, record)
+                if segment.job != fetch.job_offset:
+                    return _whole(batch)
+                if first + record.count > fetch.start:
+                    messages = self._messages.appended(stored.offset, record)
+                    if messages is None:
+                        raise ValueError("its stream's launch is not known")
+                    batch = batch or SegmentBatch(first)
+                    batch.add(messages)
+        return _whole(batch)
 
     def _judged(self, numbers: bytes) -> JudgedBatch:
         return JudgedBatch(phone_numbers.decode(numbers), self._suppression.suppressed)
@@ -404,3 +456,10 @@ class LaneRunner:
         for task in list(self._sends):
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)
+
+
+def _whole(batch: SegmentBatch | None) -> SegmentBatch:
+    """A segment that was read. Raises ValueError if nothing of it was found."""
+    if batch is None:
+        raise ValueError("the messages of the segment are not in the log")
+    return batch

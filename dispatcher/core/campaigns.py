@@ -37,6 +37,7 @@ from schemas.records import (
     Scheduled,
     StartFailed,
     Stopped,
+    StreamClosed,
     SuppressionSnapshotAt,
     TextDecided,
     WaveDecided,
@@ -84,6 +85,7 @@ class Campaign:
         "launched_offset",
         "retries_skipped",
         "revision",
+        "stream_closed",
         "waves",
         "weighed",
     )
@@ -95,6 +97,7 @@ class Campaign:
         self.flowed: Flowed | None = None
         self.cancelled = False
         self.closed: Closed | None = None
+        self.stream_closed: StreamClosed | None = None
         self.weighed: Weighed | None = None
         self.hours_changed: HoursChanged | None = None
         self.fail_back: FailBack | None = None
@@ -192,7 +195,7 @@ def campaign_of(launched: Launched, controls: Iterable[Control]) -> Campaign:
 
 def first_counts(record: Control) -> bool:
     """Whether later records of the same campaign and word change nothing."""
-    return isinstance(record, Closed)
+    return isinstance(record, Closed | StreamClosed)
 
 
 class Campaigns:
@@ -254,6 +257,9 @@ class Campaigns:
             case Closed():
                 campaign = self._at(record.campaign)
                 campaign.closed = campaign.closed or record
+            case StreamClosed():
+                campaign = self._at(record.campaign)
+                campaign.stream_closed = campaign.stream_closed or record
             case Weighed():
                 self._at(record.campaign).weighed = record
             case HoursChanged():

@@ -18,7 +18,7 @@ from dispatcher.store.views import InboundMessage, RejectPage, Sighting
 from schemas.states import State
 
 MESSAGES_MAX: Final = 20
-FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED, State.SUPPRESSED)
+FINAL: Final = (State.DELIVERED, State.FAILED, State.NO_REPORT, State.CANCELLED, State.SUPPRESSED, State.DUPLICATE)
 
 
 class NumberInCampaign(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Final
 
 import msgspec
 
@@ -11,26 +13,54 @@ from dispatcher.core.results.equation import Counts, launched, status, total
 from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS, WAITS_FOR_TEXT, Hold
 from dispatcher.core.schedule.hours import END_OF_TIME_MS
 from dispatcher.core.waves.state import WaveStanding
-from dispatcher.store.fold.tallies import Tally
+from dispatcher.store.fold.tallies import Tally, summed
 from dispatcher.store.meanings import Meaning
-from dispatcher.store.views import CampaignView, Failure, Source
-from schemas.states import LEFT_OUT
+from dispatcher.store.views import CampaignView, Failure, Source, StreamDay, StreamView
+from schemas.records import StreamTerms
+from schemas.states import EXPIRED, LEFT_OUT
+
+DAYS_SHOWN: Final = 31
+EPOCH: Final = date(1970, 1, 1)
 
 
 class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
     """A launched campaign as a store has it, at this time of the wall clock.
 
-    By account: the sums, and the `late` accepted recipients, whose time for reports is over by the clock or because the
-    campaign was closed.
-    `failures`: (account, source, code, recipients) where recipients are more than 0.
+    By account and day (of a stream; else 0): the sums, and the `late` accepted recipients, whose time for reports is
+    over by the clock or because the campaign was closed.
+    `failures`: (account, day, source, code, recipients) where recipients are more than 0.
     """
 
     now_ms: int
     campaign: Campaign
-    tallies: Mapping[str, Tally]
-    late: Mapping[str, int]
-    failures: Iterable[tuple[str, Source, str, int]]
+    tallies: Mapping[tuple[str, int], Tally]
+    late: Mapping[tuple[str, int], int]
+    failures: Sequence[tuple[str, int, Source, str, int]]
     unknown_since_ms: int | None
+
+    @property
+    def by_account(self) -> dict[str, Tally]:
+        """The sums of each account."""
+        found: dict[str, list[Tally]] = {}
+        for (account, _), tally in self.tallies.items():
+            found.setdefault(account, []).append(tally)
+        return {account: summed(tallies) for account, tallies in found.items()}
+
+    @property
+    def late_by_account(self) -> dict[str, int]:
+        """The late recipients of each account."""
+        found: dict[str, int] = {}
+        for (account, _), late in self.late.items():
+            found[account] = found.get(account, 0) + late
+        return found
+
+    @property
+    def failures_by_code(self) -> list[tuple[str, Source, str, int]]:
+        """(account, source, code, recipients)."""
+        found: dict[tuple[str, Source, str], int] = {}
+        for account, _, source, code, recipients in self.failures:
+            found[account, source, code] = found.get((account, source, code), 0) + recipients
+        return [(*of, recipients) for of, recipients in found.items()]
 
 
 def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
@@ -41,10 +71,12 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     sent: dict[str, int] = {}
     for leg in record.legs:
         sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
+    by_account, late = now.by_account, now.late_by_account
     accounts = {
-        account: _account(sent.get(account, 0), now.tallies.get(account), now.late.get(account, 0), campaign.cancelled)
-        for account in dict.fromkeys((*sent, *now.tallies))
+        account: _account(sent.get(account, 0), by_account.get(account), late.get(account, 0), campaign.cancelled)
+        for account in dict.fromkeys((*sent, *by_account))
     }
+    takes_messages = record.stream is not None and campaign.stream_closed is None and not campaign.cancelled
     rejected = Counts(
         rows=record.invalid + record.duplicate + record.suppressed,
         invalid=record.invalid,
@@ -65,14 +97,20 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
             meaning=meaning(vendors.get(account, ""), source, code),
             recipients=recipients,
         )
-        for account, source, code, recipients in sorted(now.failures, key=lambda row: (-row[3], *row[:3]))
+        for account, source, code, recipients in sorted(now.failures_by_code, key=lambda row: (-row[3], *row[:3]))
     )
-    tallies = now.tallies.values()
+    tallies = by_account.values()
     left_out = sum(tally.suppressed for tally in tallies)
     return CampaignView(
         id=record.campaign,
         name=record.name,
-        status=status(counts, paused=campaign.paused, cancelled=campaign.cancelled, held=hold is not None),
+        status=status(
+            counts,
+            paused=campaign.paused,
+            cancelled=campaign.cancelled,
+            held=hold is not None,
+            takes_messages=takes_messages,
+        ),
         launched_ms=record.at_ms,
         launched_by=record.by,
         text=record.text,
@@ -93,6 +131,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         closed_ms=None if campaign.closed is None else campaign.closed.at_ms,
         follows=record.follows,
         waves=waves,
+        stream=_stream(now, record.stream, takes_messages=takes_messages) if record.stream is not None else None,
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,
@@ -108,6 +147,35 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         hours=str(campaign.schedule.hours),
         at_closing=campaign.schedule.at_closing,
         ends_ms=None if campaign.schedule.ends_ms == END_OF_TIME_MS else campaign.schedule.ends_ms,
+    )
+
+
+def _stream(now: CampaignNow, terms: StreamTerms, *, takes_messages: bool) -> StreamView:
+    expired: dict[int, int] = {}
+    for _, day, source, code, recipients in now.failures:
+        if (source, code) == ("submit", EXPIRED):
+            expired[day] = expired.get(day, 0) + recipients
+    days = sorted({day for _, day in now.tallies}, reverse=True)[:DAYS_SHOWN]
+    closed = now.campaign.stream_closed
+    return StreamView(
+        takes_messages=takes_messages,
+        closed_ms=None if closed is None else closed.at_ms,
+        closed_by="" if closed is None else closed.by,
+        expires_after_s=terms.expires_after_ms / 1000,
+        keys_kept_s=terms.keys_kept_ms / 1000,
+        expired=sum(expired.values()),
+        days=tuple(
+            StreamDay(
+                day=date.fromordinal(EPOCH.toordinal() + day).isoformat(),
+                counts=total(
+                    _account(0, tally, now.late.get(of, 0), now.campaign.cancelled)
+                    for of, tally in now.tallies.items()
+                    if of[1] == day
+                ),
+                expired=expired.get(day, 0),
+            )
+            for day in days
+        ),
     )
 
 
@@ -130,7 +198,8 @@ def _account(rows: int, tally: Tally | None, late: int, cancelled: bool) -> Coun
     if tally is None:
         return launched(rows=rows, cancelled=cancelled)
     return launched(
-        rows=rows,
+        rows=rows + tally.appended,
+        duplicate=tally.repeated,
         suppressed=tally.suppressed,
         cancelled=cancelled,
         in_flight=tally.in_flight,

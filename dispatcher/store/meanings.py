@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dispatcher.store.views import Source
+from schemas.states import EXPIRED
 
 if TYPE_CHECKING:
     from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
@@ -16,12 +17,16 @@ Meaning = Callable[[str, Source, str], str]
 
 def meaning(vendor: str, source: Source, code: str) -> str:
     """The meaning by the vendor's code tables; "" for a code or vendor that this release does not know."""
+    if (source, code) == ("submit", EXPIRED):
+        return "its time was over before it was sent"
     table = _table(vendor, source)
     return table.meaning(code) if table is not None and code else ""
 
 
 def chinese_meaning(vendor: str, source: Source, code: str) -> str:
     """The same in Chinese, as the vendor's documents have it."""
+    if (source, code) == ("submit", EXPIRED):
+        return "超过有效期，未发送"
     table = _table(vendor, source)
     return table.chinese(code) if table is not None and code else ""
 

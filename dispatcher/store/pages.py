@@ -15,7 +15,7 @@ from dispatcher.core.results.recipient_ids import PART_DELIVERED, IdRow
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import Page, RejectPage, Sighting, Source
 from schemas.records import Launched, Rejects
-from schemas.states import LEFT_OUT, State
+from schemas.states import EXPIRED, OUR_MEANINGS, State
 
 NOT_LOADED: Final = "the batch was not read from the log yet"
 
@@ -89,7 +89,7 @@ def paint(
             late = chunk.state == State.ACCEPTED and over
             states[at] = State.NO_REPORT if late else chunk.state
             code_index[at] = codes(chunk.code)
-        if chunk.state == State.SUPPRESSED:
+        if chunk.state in (State.SUPPRESSED, State.DUPLICATE) or (chunk.state, chunk.code) == (State.FAILED, EXPIRED):
             times = times.copy() if times is batch.times else times
             times[at] = np.where(batch.finals[at] == 0, chunk.since_ms // 1000, times[at])
         if not chunk.vendor_id:
@@ -190,7 +190,7 @@ def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> I
             vendor=vendors.get(account, ""),
             source=source,
             code=code,
-            meaning=LEFT_OUT if state is State.SUPPRESSED else meaning(vendors.get(account, ""), source, code),
+            meaning=OUR_MEANINGS.get(state) or meaning(vendors.get(account, ""), source, code),
             vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
             submitted_ms=int(whole.submitted_ms[at]) or None,
             reported_ms=int(reported_ms[at]) or None,

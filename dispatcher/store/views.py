@@ -39,6 +39,33 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     recipients: int
 
 
+class StreamDay(msgspec.Struct, frozen=True, kw_only=True):
+    """The messages that were appended to a stream on one day (Asia/Shanghai), now; the equation holds for them.
+
+    `expired` of the failed ones were not sent in their time.
+    """
+
+    day: str
+    counts: Counts
+    expired: int
+
+
+class StreamView(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a campaign a stream. `takes_messages`: it is neither closed nor cancelled.
+
+    `expired`: the messages that were not sent in their time; they are among the failed ones. `days`: the newest
+    DAYS_SHOWN with messages, newest first.
+    """
+
+    takes_messages: bool
+    closed_ms: int | None
+    closed_by: str
+    expires_after_s: float
+    keys_kept_s: float
+    expired: int
+    days: tuple[StreamDay, ...]
+
+
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
 
@@ -88,6 +115,7 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     held: Hold | None = None
     follows: Follows | None = None
     waves: WaveStanding | None = None
+    stream: StreamView | None = None
 
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ _STATUS_STYLES: Final[Mapping[Status, str]] = {
     "running": "bold green",
     "held": "bold yellow",
     "paused": "bold yellow",
+    "open": "bold green",
     "waiting": "bold yellow",
     "holding": "bold magenta",
     "cancelled": "bold red",

@@ -22,13 +22,13 @@ from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.launches.overtaken import retry_id
 from dispatcher.core.launches.retries import RetryBroken, retry_of
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
-from dispatcher.core.messages.text import not_carried, units
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import ConfigError, TextError, UserError
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
+from dispatcher.vendors.text_check import check_text
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from producers.launch.sending_hours import ANY_TIME, Terms, read_terms
 from producers.launch.steps import ONE_STEP, Steps, read_steps
@@ -244,29 +244,6 @@ def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> No
         raise UserError("a multimedia message lies with one vendor: give --route one account.")
 
 
-def check_text(account: str, vendor: Vendor, message: Message) -> None:
-    """Raises TextError if this account cannot carry the message."""
-    if not message.text.strip():
-        raise TextError("the text is empty. Give --text something to send.")
-    where, limits = f'account "{account}"', vendor.limits
-    length = units(message.text)
-    if length > limits.text_chars_max:
-        raise TextError(
-            f"the text has {length} characters, {where} takes {limits.text_chars_max}. "
-            f"Shorten it by {length - limits.text_chars_max}."
-        )
-    lost = not_carried(message.text, limits.charset)
-    if lost is not None:
-        raise TextError(
-            f"{where} cannot carry {named(lost.character)}, character {lost.position} of the text "
-            f"(its charset is {limits.charset.upper()}). Replace it."
-        )
-    try:
-        vendor.prepare(message)
-    except TextError as error:
-        raise TextError(f"{where}: {error}") from error
-
-
 def check_template(account: str, vendor: Vendor, template: Template, options: Mapping[str, str]) -> None:
     """Raises TextError if this account cannot carry the text around the placeholders, or a personalised campaign."""
     where, least = f'account "{account}"', vendor.limits.numbers_min
@@ -341,11 +318,3 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
             )
         accounts[name] = config.account(name)
     return accounts, None
-
-
-def named(character: str) -> str:
-    """A character and its name, or its code if it cannot be printed."""
-    name = unicodedata.name(character, "")
-    if not character.isprintable():
-        return f"U+{ord(character):04X}{f' {name}' if name else ''}"
-    return f'"{character}" (U+{ord(character):04X}{f" {name}" if name else ""})'

@@ -21,7 +21,7 @@ from dispatcher.core.messages.template import Template
 from dispatcher.core.messages.text import not_carried, units
 from dispatcher.errors import InputError
 from dispatcher.vendors.seam.vendor import Vendor
-from producers.launch.definition import named
+from dispatcher.vendors.text_check import named
 from producers.lists.columns import holds_no_text
 from producers.lists.rejects import Spool
 from schemas.batch import Values

@@ -13,6 +13,7 @@ from schemas.records.base import (
     CampaignClass,
     Effect,
     Kind,
+    LeftOut,
     MessageKind,
     Record,
     ResolvedAs,
@@ -47,6 +48,8 @@ from schemas.records.campaigns import (
     Scheduled,
     StartFailed,
     Stopped,
+    StreamClosed,
+    StreamTerms,
     TextDecided,
     Wave,
     WaveDecided,
@@ -54,7 +57,7 @@ from schemas.records.campaigns import (
     control_key,
 )
 from schemas.records.carriers import CarrierLearnt
-from schemas.records.inbox import DECIDED_LATER, Checked, Decided, Job, MovedFrom
+from schemas.records.inbox import DECIDED_LATER, Appended, Checked, Decided, Job, MovedFrom
 from schemas.records.journal import (
     BalanceTold,
     Ceded,
@@ -74,7 +77,11 @@ from schemas.records.journal import (
     Resolved,
     Run,
     Slice,
+    StreamIntent,
+    StreamKeys,
+    StreamState,
     Taken,
+    why_left_out,
 )
 from schemas.records.people import Audited, OneTimeLink, Person, SignedIn, Token
 from schemas.records.suppression import Suppression, SuppressionOrigin, SuppressionSnapshot, SuppressionSnapshotAt
@@ -83,6 +90,7 @@ from schemas.records.verification import CodeMade, CodeTried
 __all__ = [
     "DECIDED_LATER",
     "AnyRecord",
+    "Appended",
     "Approved",
     "AtClosing",
     "Audited",
@@ -124,6 +132,7 @@ __all__ = [
     "JobState",
     "Kind",
     "Launched",
+    "LeftOut",
     "Leg",
     "MessageKind",
     "Moved",
@@ -150,6 +159,11 @@ __all__ = [
     "StartFailed",
     "Stop",
     "Stopped",
+    "StreamClosed",
+    "StreamIntent",
+    "StreamKeys",
+    "StreamState",
+    "StreamTerms",
     "Suppression",
     "SuppressionOrigin",
     "SuppressionSnapshot",
@@ -164,6 +178,7 @@ __all__ = [
     "Weighed",
     "Why",
     "control_key",
+    "why_left_out",
 ]
 
 AnyRecord = (
@@ -179,6 +194,7 @@ AnyRecord = (
     | TextDecided
     | Cancelled
     | Closed
+    | StreamClosed
     | Weighed
     | Budgeted
     | BudgetShare
@@ -191,15 +207,18 @@ AnyRecord = (
     | Stopped
     | Operated
     | Job
+    | Appended
     | Checked
     | Decided
     | Owned
     | Intent
+    | StreamIntent
     | Outcome
     | Outcomes
     | Resolved
     | BalanceTold
     | Checkpoint
+    | StreamKeys
     | Reports
     | Inbound
     | Dead

@@ -35,6 +35,14 @@ class Kind(StrEnum):
     NOT_SENT = "not-sent"
 
 
+class LeftOut(StrEnum):
+    """Why a valid intent leaves recipients out of its request for good."""
+
+    SUPPRESSED = "suppressed"  # they came onto the suppression list after the launch
+    REPEATED = "repeated"  # a stream's message whose key it already has
+    EXPIRED = "expired"  # a stream's message whose time was over
+
+
 class Why(StrEnum):
     """The reason why recipients of an account are not sent."""
 

@@ -65,6 +65,18 @@ class Wave(msgspec.Struct, frozen=True, array_like=True):
     batches: tuple[int, ...]
 
 
+class StreamTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a campaign a stream: messages are appended one by one (records `Appended`), until it is closed.
+
+    A message is not sent later than `expires_after_ms` after it was appended, unless it says otherwise. A second
+    message with the same key within `keys_kept_ms` is not sent. `weights`: how the accounts of its route share it.
+    """
+
+    expires_after_ms: int
+    keys_kept_ms: int
+    weights: tuple[tuple[str, int], ...]
+
+
 class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
 
@@ -93,6 +105,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     `judged_upto`: the launch was judged by the launches before this offset. `capped`: a frequency cap was. If another
     one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py). `retry`: the
     rule for automatic retries. `ends_ms`: nothing of it is sent from then on; 0: there is no such time.
+    one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py).
+    `stream`: it has no recipients of its own, but those that are appended to it; `fingerprint` covers its terms alone.
     """
 
     campaign: str
@@ -138,6 +152,7 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     fail_back: bool = False
     retry: Retry | None = None
     ends_ms: int = 0
+    stream: StreamTerms | None = None
 
     @property
     def reports_from_ms(self) -> dict[str, int]:
@@ -272,6 +287,15 @@ class Closed(Record, frozen=True, kw_only=True, tag="closed"):
     by: str
 
 
+class StreamClosed(Record, frozen=True, kw_only=True, tag="stream-closed"):
+    """A stream takes no more messages: final. What is on the log is sent. key `ID!stream`."""
+
+    word: ClassVar[str] = "stream"
+    campaign: str
+    at_ms: int
+    by: str
+
+
 class Weighed(Record, frozen=True, kw_only=True, tag="weighed"):
     """A campaign's weight (or urgency) was changed. key `ID!weight`."""
 
@@ -399,7 +423,17 @@ class FailBack(Record, frozen=True, kw_only=True, tag="fail-back"):
 
 
 Control = (
-    Flowed | Cancelled | Closed | Weighed | HoursChanged | WaveDecided | TextDecided | Budgeted | BudgetShare | FailBack
+    Flowed
+    | Cancelled
+    | Closed
+    | StreamClosed
+    | Weighed
+    | HoursChanged
+    | WaveDecided
+    | TextDecided
+    | Budgeted
+    | BudgetShare
+    | FailBack
 )
 """What was decided of a campaign after its launch. The key on the log is `control_key`."""
 

@@ -1,4 +1,4 @@
-"""Records of `jobs`, a lane's inbox: jobs, and people's decisions."""
+"""Records of `jobs`, a lane's inbox: jobs, messages of streams, and people's decisions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.batch import Values
 from schemas.records.base import Record, ResolvedAs
 
 DECIDED_LATER: Final = -1
@@ -52,6 +53,30 @@ class Job(Record, frozen=True, kw_only=True, tag="job"):
     variant: int = 0
     then: tuple[str, ...] = ()
     moved: MovedFrom | None = None
+
+
+class Appended(Record, frozen=True, kw_only=True, tag="appended"):
+    """Messages appended to a stream, for this account (core/streams/segments.py says where they belong). key = account.
+
+    `numbers` are comma-joined, as in a batch, and `values` those of the stream's variables. In columns, one for each
+    message, 64-bit little-endian: `keys`, the digests of the keys (unsigned); `expires`, the wall clock in milliseconds
+    after which it is not sent. `keep_ms`: how long its key is known.
+    """
+
+    campaign: str
+    attempt: str
+    account: str
+    at_ms: int
+    numbers: bytes
+    values: Values
+    keys: bytes
+    expires: bytes
+    keep_ms: int
+
+    @property
+    def count(self) -> int:
+        """How many messages these are."""
+        return len(self.keys) // 8
 
 
 class Checked(Record, frozen=True, kw_only=True, tag="checked"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.records.base import Effect, Kind, Record, ResolvedAs, Why
+from schemas.records.base import Effect, Kind, LeftOut, Record, ResolvedAs, Why
 from schemas.records.inbox import Job
 
 
@@ -54,6 +54,38 @@ class Intent(Record, frozen=True, kw_only=True, tag="intent"):
     ttl_ms: int = 0
     left_out: tuple[tuple[int, int], ...] = ()
     cost: Cost | None = None
+
+
+class StreamIntent(Intent, frozen=True, kw_only=True, tag="stream-intent"):
+    """An Intent of messages of a stream: of the segment `job` (core/streams/segments.py).
+
+    `appended`: the offset in `jobs` of the `Appended` that they come from. `because`: why those of `left_out` are left
+    out; one reason for all of them. (An Intent of its own, because an Intent has as many fields as msgpack can count in
+    one byte: one more, and every Intent would have other bytes.)
+    """
+
+    appended: int
+    because: LeftOut = LeftOut.SUPPRESSED
+
+
+def why_left_out(intent: Intent) -> LeftOut:
+    """Why the recipients in `left_out` are left out."""
+    return intent.because if isinstance(intent, StreamIntent) else LeftOut.SUPPRESSED
+
+
+class StreamKeys(Record, frozen=True, kw_only=True, tag="stream-keys"):
+    """A page of a stream's keys, so that checkpoints need not have them: number `first` and those after it, in order.
+
+    The keys of a stream on an account are numbered from 0 in the order of the inbox, so whoever writes a page writes
+    the same. `newest_ms`: when the last of its messages was appended.
+    """
+
+    account: str
+    campaign: str
+    attempt: str
+    first: int
+    keys: bytes
+    newest_ms: int
 
 
 class Ceded(Record, frozen=True, kw_only=True, tag="ceded"):
@@ -241,6 +273,28 @@ class Taken(msgspec.Struct, frozen=True, array_like=True):
     jobs: int
 
 
+class StreamState(msgspec.Struct, frozen=True, array_like=True):
+    """A stream on an account: its last segment (offset of its job, messages, day), and its keys.
+
+    `next`: the inbox offset after the last `Appended` taken. `tail`: the keys that are in no page, the first of them is
+    number `first`, the newest is of `newest_ms`. `pages`: (offset in `lanes`, newest_ms) of the others. `repeated`:
+    (job, the ranges [start, end) of its messages whose keys were known) of its segments that are not over.
+    """
+
+    account: str
+    campaign: str
+    attempt: str
+    job: int
+    count: int
+    day: int
+    next: int
+    first: int
+    newest_ms: int
+    tail: bytes
+    pages: tuple[tuple[int, int], ...]
+    repeated: tuple[tuple[int, tuple[tuple[int, int], ...]], ...] = ()
+
+
 class Committed(msgspec.Struct, frozen=True, array_like=True):
     """What an account has spent, announced or left unknown of a campaign with a budget, and what it has ceded of it."""
 
@@ -295,3 +349,4 @@ class Checkpoint(Record, frozen=True, kw_only=True, tag="checkpoint"):
     committed: tuple[Committed, ...] = ()
     costs: tuple[tuple[int, Cost], ...] = ()
     moves: Moves | None = None
+    streams: tuple[StreamState, ...] = ()

@@ -116,8 +116,35 @@ def test_a_store_of_another_format_asks_to_be_rebuilt(tmp_path: Path):
         open_sqlite(path, emits=True)
 
 
+def make_it_format_8(path: Path) -> None:
+    """As the release before streams made it: sums without days."""
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        for table, columns, key in (
+            (
+                "tallies",
+                "campaign, attempt, account, in_flight, accepted, no_report, refused, unknown, delivered, undelivered, "
+                "first_sent_ms, last_sent_ms, last_report_ms, suppressed",
+                "campaign, attempt, account",
+            ),
+            (
+                "failures",
+                "campaign, attempt, account, source, code, recipients",
+                "campaign, attempt, account, source, code",
+            ),
+        ):
+            old.execute(f"CREATE TABLE before ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID")
+            old.execute(f"INSERT INTO before SELECT {columns} FROM {table}")
+            old.execute(f"DROP TABLE {table}")
+            old.execute(f"ALTER TABLE before RENAME TO {table}")
+        old.execute("ALTER TABLE batches DROP COLUMN day")
+        old.execute("DROP TABLE streams")
+        old.execute("PRAGMA user_version = 8")
+        old.commit()
+
+
 def make_it_format_7(path: Path) -> None:
     """As the release before controls were kept as records made it: their values are columns."""
+    make_it_format_8(path)
     with contextlib.closing(sqlite3.connect(path)) as old:
         for column in ("paused INTEGER NOT NULL DEFAULT 0", "weight INTEGER", "urgent INTEGER"):
             old.execute(f"ALTER TABLE campaigns ADD COLUMN {column}")

@@ -5,7 +5,7 @@ It decides *what* may go and *when*; dispatcher/core/lane/owner.py turns that in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.flow.fairness import FairShare, UrgentFirst
@@ -16,8 +16,7 @@ from dispatcher.core.lane.notices import whole
 from dispatcher.core.lane.requests import UNWRITTEN_TOLD, Proposal, Ready, Sending, Unwritten
 from dispatcher.core.lane.spec import LaneSpec as LaneSpec
 from dispatcher.core.lane.state import Chunk
-from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Piece
-from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Content, Piece
 from schemas.records import Stop, Why
 
 CROWD_MAX = 20
@@ -77,6 +76,13 @@ class AccountLane:
                 if not work.is_released(campaign.waves.released):
                     continue
                 yield campaign, work
+
+    def streams(self) -> Iterable[CampaignWork]:
+        """The work of streams, whether they may send now or not: messages may be over."""
+        for name, work in self.work.items():
+            known = self.campaigns.get(name)
+            if work and known is not None and known.launched is not None and known.launched.stream is not None:
+                yield work
 
     def released_s(self, now_s: float, now_ms: int) -> float:
         """When to look whether the first of the held campaigns with work may be sent; infinity without one."""
@@ -162,7 +168,11 @@ class AccountLane:
         return known.launched.segments if known is not None and known.launched is not None else 1
 
     def next_piece(
-        self, now_s: float, now_ms: int, loaded: dict[int, Batch], covers: Callable[[Campaign, Piece, Batch], bool]
+        self,
+        now_s: float,
+        now_ms: int,
+        loaded: Mapping[int, Content],
+        covers: Callable[[Campaign, Piece, Content], bool],
     ) -> tuple[Campaign, CampaignWork, Piece, int] | None:
         """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send.
 
@@ -191,6 +201,7 @@ class AccountLane:
         chunk, units = ready.chunk, self.units(ready.chunk.asked, ready.parts)
         asked_s, ttl_s, trial = ready.asked_s, ready.ttl_s, self.standing.trying
         sending = Sending(chunk, ready.parts, units, ready.texts, asked_s, ttl_s, now_s, ready.urgent, trial)
+        sending.expires_ms = ready.expires_ms
         self.sending[chunk.intent] = sending
         return sending
 

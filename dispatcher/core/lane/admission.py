@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account import AccountLane
-from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.state import Growth, LaneState
 
 
 class Admission:
@@ -33,6 +33,21 @@ class Admission:
             campaign = self._campaigns.get(job.job.campaign)
             if lane is not None and campaign is not None and not campaign.cancelled:
                 lane.work_of(job.job.campaign).add_job(job)
+
+    def grew(self, growth: Growth) -> None:
+        """A stream got messages: put them behind the others, as `admit` does."""
+        job = growth.job.job
+        assert job is not None
+        counts = self._campaigns.counts(job.campaign, job.attempt)
+        if counts is None:
+            if growth.job.offset not in self._waiting.setdefault(job.campaign, []):
+                self._waiting[job.campaign].append(growth.job.offset)
+        elif not counts:
+            self._state.drop_job(growth.job.offset)
+        else:
+            lane, campaign = self._lanes.get(job.account), self._campaigns.get(job.campaign)
+            if lane is not None and campaign is not None and not campaign.cancelled:
+                lane.work_of(job.campaign).grow(growth)
 
     def launched(self, campaign: str) -> None:
         """Its launch is known now: admit the jobs that waited for it."""

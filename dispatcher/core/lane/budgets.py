@@ -16,8 +16,7 @@ from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.effects import Append, Effect, Share
 from dispatcher.core.lane.state import LaneState
-from dispatcher.core.lane.work import Piece
-from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.lane.work import Content, Piece
 from dispatcher.core.money.budget import Budget
 from schemas.records import BudgetShare, Ceded, Intent
 
@@ -63,7 +62,7 @@ class LaneBudgets:
         for key in [key for key in self._short if key[0] == lane.spec.account]:
             del self._short[key]
 
-    def covers(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Batch) -> bool:
+    def covers(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Content) -> bool:
         """Whether the next recipients of this piece are covered, as many as a request must have."""
         budget = campaign.budget
         if budget is None:
@@ -77,7 +76,7 @@ class LaneBudgets:
         self._short[key] = cost
         return False
 
-    def most(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Batch, count: int) -> int:
+    def most(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Content, count: int) -> int:
         """How many of this piece's next `count` recipients may be in an intent; the first ones are covered."""
         count = min(count, piece.end - piece.start)
         if campaign.budget is None or batch.costs is None:

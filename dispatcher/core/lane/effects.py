@@ -23,13 +23,14 @@ from schemas.records import (
     Outcomes,
     Resolved,
     Stop,
+    StreamKeys,
 )
 
 
 class Append(msgspec.Struct, frozen=True):
     """Append to the journal."""
 
-    record: Intent | Outcome | Outcomes | Resolved | Checkpoint | Ceded | Moved | Handed
+    record: Intent | Outcome | Outcomes | Resolved | Checkpoint | Ceded | Moved | Handed | StreamKeys
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -60,10 +61,14 @@ class Tell(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """Fetch and check the batch of a job; then call `Owner.batch_loaded` or `batch_failed`."""
+    """Fetch and check the batch of a job; then call `Owner.batch_loaded` or `batch_failed`.
+
+    Of a segment of a stream: its messages from `start` on, as far as the inbox has them.
+    """
 
     job_offset: int
     job: Job
+    start: int = 0
 
 
 class Send(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ requests stand at the gate (dispatcher/core/lane/gate.py) until the flow limit h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -21,22 +21,33 @@ from dispatcher.core.lane.batches import Batches
 from dispatcher.core.lane.budgets import LaneBudgets
 from dispatcher.core.lane.effects import Append, Effect, Go, Send, Warn
 from dispatcher.core.lane.requests import Proposal, Ready, Sending
+from dispatcher.core.lane.state import OpenJob
 from dispatcher.core.lane.suppressed import Suppressed
-from dispatcher.core.lane.work import CampaignWork, Piece
-from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.lane.work import CampaignWork, Content, Piece
 from dispatcher.core.ranges import Ranges, total, without
 from dispatcher.core.schedule.holds import hold_sentence
-from schemas.records import Intent
+from dispatcher.core.streams.messages import SegmentBatch
+from schemas.records import Intent, LeftOut, StreamIntent
 
 NEVER: Final = float("inf")
 PAUSED: Final = "its campaign was paused or cancelled"
 HELD: Final = "its campaign is held"
+EXPIRED: Final = "its time is over"
 
 
 class NextSends:
     """The sends of one owner. `wake_s`: when to call again if nothing happens before."""
 
-    def __init__(self, owner: str, campaigns: Campaigns, suppressed: Suppressed, budgets: LaneBudgets) -> None:
+    def __init__(
+        self,
+        owner: str,
+        campaigns: Campaigns,
+        suppressed: Suppressed,
+        budgets: LaneBudgets,
+        jobs: Mapping[int, OpenJob],
+    ) -> None:
+        """`jobs` are those of the lane's state."""
+        self._jobs = jobs
         self.batches = Batches()
         self.wake_s = NEVER
         self._owner = owner
@@ -50,6 +61,7 @@ class NextSends:
         yield from self._sent(lane, now_s, now_ms)
         if not draining:
             yield from self._proposed(lane, now_s, now_ms)
+            yield from self._over(lane, now_s, now_ms)
             yield from self._sent(lane, now_s, now_ms)
         yield from self._let_go(lane, now_s, now_ms, draining=draining)
         yield from (Warn(lane.spec.account, "nothing written", news) for news in lane.news)
@@ -57,10 +69,14 @@ class NextSends:
 
     def refusal(self, lane: AccountLane, sending: Sending, now_ms: int) -> str:
         """Why a request that is being built may not be written; empty if it may."""
-        return self._refused(lane, sending.chunk.campaign, now_ms, sends=lane.standing.lets_out(trial=sending.trial))
+        sends = lane.standing.lets_out(trial=sending.trial)
+        return self._refused(lane, sending, now_ms, sends=sends)
 
-    def _refused(self, lane: AccountLane, campaign: str, now_ms: int, *, sends: bool) -> str:
-        """Why nothing of this campaign may be sent; `sends`: whether the account may send."""
+    def _refused(self, lane: AccountLane, chunk: Ready | Sending, now_ms: int, *, sends: bool) -> str:
+        """Why nothing of this chunk may be sent; `sends`: whether the account may send."""
+        campaign = chunk.chunk.campaign
+        if chunk.expires_ms is not None and now_ms > chunk.expires_ms:
+            return EXPIRED
         if not sends:
             return f"the account does not send ({lane.standing.state.value})"
         known = self._campaigns.get(campaign)
@@ -75,7 +91,7 @@ class NextSends:
             if now_s > ready.deadline_s:
                 why = lane.too_late(ready, now_s)
             else:
-                why = self._refused(lane, ready.chunk.campaign, now_ms, sends=lane.may_send(ready.chunk.asked))
+                why = self._refused(lane, ready, now_ms, sends=lane.may_send(ready.chunk.asked))
             if why:
                 lane.ready.remove(ready)
                 yield given_up(lane, ready, why, now_ms)
@@ -107,6 +123,7 @@ class NextSends:
         yield from self.batches.wanted(lane, now_s, now_ms)
         self.wake_s = min(self.wake_s, self.batches.next_try_s(now_s))
         while self._suppressed.is_current(now_s):
+            yield from self._over(lane, now_s, now_ms)
             at_s = lane.propose_at(now_s)
             if at_s > now_s:
                 self.wake_s = min(self.wake_s, at_s)
@@ -139,25 +156,10 @@ class NextSends:
         """Propose a chunk from the front of the piece."""
         batch, spec, segments = self.batches.loaded[piece.job_offset], lane.spec, lane.segments(campaign.id)
         count_max = self._budgets.most(lane, campaign, piece, batch, count_max)
-        count = batch.cut(piece.start, piece.end, count_max, spec.chars_max, spec.numbers_min)
+        end = self._end(piece, batch, now_ms)
+        count = batch.cut(piece.start, end, count_max, spec.chars_max, spec.numbers_min)
         count, left_out = self._leaving_out(piece, batch, count, spec.numbers_min)
-        self._n += 1
-        intent = Intent(
-            owner=self._owner,
-            n=self._n,
-            account=spec.account,
-            campaign=campaign.id,
-            job=piece.job_offset,
-            batch=piece.job.batch,
-            start=piece.start,
-            count=count,
-            attempt=piece.attempt,
-            at_ms=now_ms,
-            strikes=piece.strikes,
-            ttl_ms=round(lane.ttl.s * 1000),
-            left_out=left_out,
-            cost=None if batch.costs is None else batch.costs.packed(piece.start, count),
-        )
+        intent = self._intent(lane, piece, batch, count, left_out, now_ms)
         self._budgets.announced(intent)
         asked = count - total(left_out)
         if left_out:
@@ -169,14 +171,87 @@ class NextSends:
             numbers, texts = batch.slice(piece.start, count), batch.texts(piece.start, count)
         whole = msgspec.structs.replace(piece)
         cost = 0 if intent.cost is None else intent.cost.whole
-        lane.proposed[self._n] = Proposal(self._n, whole, asked, parts, numbers, texts, now_s, lane.ttl.s, cost=cost)
+        proposal = Proposal(self._n, whole, asked, parts, numbers, texts, now_s, lane.ttl.s, cost=cost)
+        if isinstance(batch, SegmentBatch):
+            proposal.expires_ms = batch.expires_ms(piece.start, count)
+        lane.proposed[self._n] = proposal
         work.cut(piece, count)
         lane.spent_since_poll += parts
         if asked:  # a chunk without a request takes nobody's turn
             lane.fair.charge(campaign.id, lane.units(asked, parts), campaign.weight, urgent=campaign.urgent)
         return intent
 
-    def _leaving_out(self, piece: Piece, batch: Batch, count: int, numbers_min: int) -> tuple[int, Ranges]:
+    def _intent(
+        self,
+        lane: AccountLane,
+        piece: Piece,
+        batch: Content,
+        count: int,
+        left_out: Ranges,
+        now_ms: int,
+        because: LeftOut = LeftOut.SUPPRESSED,
+    ) -> Intent:
+        """The intent of the next `count` recipients of the piece."""
+        self._n += 1
+        make = Intent
+        if isinstance(batch, SegmentBatch):
+            make = partial(StreamIntent, appended=batch.appended(piece.start), because=because)  # type: ignore[assignment]
+        return make(
+            owner=self._owner,
+            n=self._n,
+            account=lane.spec.account,
+            campaign=piece.job.campaign,
+            job=piece.job_offset,
+            batch=piece.job.batch,
+            start=piece.start,
+            count=count,
+            attempt=piece.attempt,
+            at_ms=now_ms,
+            strikes=piece.strikes,
+            ttl_ms=round(lane.ttl.s * 1000),
+            left_out=left_out,
+            cost=None if batch.costs is None else batch.costs.packed(piece.start, count),
+        )
+
+    def _over(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Append]:
+        """Leave out the messages of streams that repeat a key, or whose time is over, before the next one to be sent.
+
+        Their chunks have no request, so the account need not send now, and the campaign may be paused or held.
+        """
+        for work in list(lane.streams()):
+            for piece in list(work.firsts()):
+                while piece.start < piece.end and piece.is_in(self.batches.loaded):
+                    batch = self.batches.loaded[piece.job_offset]
+                    assert isinstance(batch, SegmentBatch)
+                    count, because = self._left_out_of(piece, batch, now_ms)
+                    if not count:
+                        self.wake_s = min(self.wake_s, now_s + (batch.expires_ms(piece.start, 1) - now_ms + 1) / 1000)
+                        break
+                    intent = self._intent(lane, piece, batch, count, ((0, count),), now_ms, because)
+                    nothing = (memoryview(b""), None)
+                    lane.proposed[self._n] = Proposal(
+                        self._n, msgspec.structs.replace(piece), 0, 0, *nothing, now_s, lane.ttl.s
+                    )
+                    work.cut(piece, count)
+                    yield Append(intent)
+
+    def _left_out_of(self, piece: Piece, batch: SegmentBatch, now_ms: int) -> tuple[int, LeftOut]:
+        """How many messages at the beginning of the piece are not sent any more, and why."""
+        end = min(piece.end, batch.end)
+        repeated = self._jobs[piece.job_offset].repeated_from(piece.start, end)
+        if repeated:
+            return repeated, LeftOut.REPEATED
+        fresh = self._jobs[piece.job_offset].until_repeated(piece.start, end)
+        return batch.expired(piece.start, piece.start + fresh, now_ms), LeftOut.EXPIRED
+
+    def _end(self, piece: Piece, batch: Content, now_ms: int) -> int:
+        """Where the next chunk of the piece ends at the latest: a stream's, before what is not sent any more."""
+        if not isinstance(batch, SegmentBatch):
+            return piece.end
+        fresh = self._jobs[piece.job_offset].until_repeated(piece.start, min(piece.end, batch.end))
+        return piece.start + batch.in_time(piece.start, piece.start + fresh, now_ms)
+
+    def _leaving_out(self, piece: Piece, batch: Content, count: int, numbers_min: int) -> tuple[int, Ranges]:
         """How many recipients the chunk has, at first `count`, and the positions of those that it leaves out.
 
         The recipients of a personalised request are neighbours. Below `numbers_min` the chunk takes more, in place of

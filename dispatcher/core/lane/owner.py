@@ -33,10 +33,11 @@ from dispatcher.core.lane.requests import Ready, Sending
 from dispatcher.core.lane.state import Change, Chunk, ChunkState, LaneState
 from dispatcher.core.lane.suppressed import JudgedBatch, Suppressed
 from dispatcher.core.lane.unknowns import Unknowns
-from dispatcher.core.lane.work import Piece, Wait
-from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.lane.work import Content, Piece, Wait
+from dispatcher.core.streams.messages import AppendedMessages
 from schemas.records import (
     AnyRecord,
+    Appended,
     Ceded,
     Checked,
     Checkpoint,
@@ -47,6 +48,7 @@ from schemas.records import (
     Moved,
     Owned,
     Stop,
+    StreamKeys,
     Why,
 )
 
@@ -87,7 +89,7 @@ class Owner:
         self.suppressed = Suppressed(float("inf")) if suppressed is None else suppressed
         self.budgets = LaneBudgets(settings.owner, state, campaigns)
         self.moves = LaneMoves(settings.partition, settings.owner, state, campaigns)
-        self.next = NextSends(settings.owner, campaigns, self.suppressed, self.budgets)
+        self.next = NextSends(settings.owner, campaigns, self.suppressed, self.budgets, state.jobs)
         self.in_charge = False
         self.deposed = False
         self.draining = False
@@ -98,6 +100,7 @@ class Owner:
         self._admission = Admission(state, campaigns, self.lanes)
         self._last_checkpoint = state.position
         self._unread_ms = 0  # since when the suppression list is not read
+        self._pages_asked: set[tuple[str, str, str, int]] = set()  # pages of keys that were appended: stream, first key
         self._out: list[Effect] = []
 
     # --- what was read ---
@@ -124,9 +127,16 @@ class Owner:
             self._last_checkpoint = offset
             self._out.append(Append(self._checkpoint(now_ms)))
 
-    def inbox_read(self, offset: int, record: AnyRecord, now_s: float, now_ms: int) -> None:
-        """An inbox record, in order; only after the journal was read up to our own Owned."""
+    def inbox_read(
+        self, offset: int, record: AnyRecord, now_s: float, now_ms: int, messages: AppendedMessages | None = None
+    ) -> None:
+        """An inbox record, in order; only after the journal was read up to our own Owned.
+
+        `messages`: of an Appended as this lane sends them; None: they are fetched later.
+        """
         match record:
+            case Appended():
+                self._appended(offset, record, messages)
             case Job():
                 job = self.state.take_job(offset, record)
                 if job is not None and self.in_charge:
@@ -152,7 +162,22 @@ class Owner:
             for lane in self.lanes.values():
                 lane.drop(campaign)
 
-    def batch_loaded(self, job_offset: int, batch: Batch, judged: JudgedBatch | None = None) -> None:
+    def _appended(self, offset: int, record: Appended, messages: AppendedMessages | None) -> None:
+        growth = self.state.take_appended(offset, record)
+        if growth is None or not self.in_charge:
+            return
+        if growth.sealed is not None:
+            self.next.batches.forget(growth.sealed)
+        self.next.batches.grew(growth.job.offset, growth.start, messages)
+        self._admission.grew(growth)
+        of = record.account, record.campaign, record.attempt
+        for first, keys, newest_ms in self.state.keys[of].unwritten():
+            if (*of, first) not in self._pages_asked and not self.deposed:
+                self._pages_asked.add((*of, first))
+                names = {"account": record.account, "campaign": record.campaign, "attempt": record.attempt}
+                self._out.append(Append(StreamKeys(**names, first=first, keys=keys, newest_ms=newest_ms)))
+
+    def batch_loaded(self, job_offset: int, batch: Content, judged: JudgedBatch | None = None) -> None:
         """The batch requested by Fetch; `judged`: by the suppression list, which takes a while for a large one."""
         self.next.batches.add(job_offset, batch, judged)
 
@@ -173,6 +198,8 @@ class Owner:
             moving = self.moves.refused(record)
             if moving is not None:
                 self.lanes[record.account].work_of(record.campaign).put_back(moving)
+        if isinstance(record, StreamKeys):
+            self._append_page_again(record)
         if not isinstance(record, Intent):
             return
         lane = self.lanes[record.account]
@@ -189,9 +216,15 @@ class Owner:
         """The log failed and may have written this: an intent of ours may still be read back."""
         if isinstance(record, Moved):
             self.moves.doubted(record, now_s)
+        if isinstance(record, StreamKeys):
+            self._append_page_again(record)
         proposal = self.lanes[record.account].proposed.get(record.n) if isinstance(record, Intent) else None
         if proposal is not None and proposal.doubted_s is None:
             proposal.doubted_s = now_s
+
+    def _append_page_again(self, page: StreamKeys) -> None:
+        """With the stream's next messages; a second copy changes nothing."""
+        self._pages_asked.discard((page.account, page.campaign, page.attempt, page.first))
 
     def in_doubt(self, now_s: float) -> bool:
         """Whether a missing intent or Moved may be in the log, or get there: only a new start can void it."""
@@ -502,7 +535,8 @@ class Owner:
         urgent = campaign is not None and campaign.urgent
         text, asked_s, ttl_s = (proposal.numbers, proposal.texts), proposal.asked_s, proposal.ttl_s
         variant = 0 if campaign is None else campaign.waves.variant(proposal.piece.job.variant)
-        lane.ready.append(Ready(chunk, proposal.parts, *text, asked_s, ttl_s, now_s, urgent, variant))
+        ready = Ready(chunk, proposal.parts, *text, asked_s, ttl_s, now_s, urgent, variant, proposal.expires_ms)
+        lane.ready.append(ready)
 
     def _chunk_moved(self, change: Change, chunk: Chunk, now_s: float, now_ms: int) -> None:
         if chunk.state is ChunkState.UNKNOWN and change.before is not ChunkState.UNKNOWN:
@@ -517,6 +551,8 @@ class Owner:
                 lane.work_of(chunk.campaign).give_back(chunk.job, job.job, piece, wait)
         if chunk.job not in self.state.jobs:
             self.next.batches.forget(chunk.job)
+        elif job is not None and job.grows and not job.open and not job.returned and len(job.taken) == 1:
+            self.next.batches.over(chunk.job, job.taken[0][1])
 
     def _became_unknown(self, chunk: Chunk, now_s: float, now_ms: int) -> None:
         lane = self.lanes.get(chunk.account)

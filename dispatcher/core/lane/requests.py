@@ -18,7 +18,8 @@ class Proposal(msgspec.Struct):
     """An intent that was given to the log and not read back yet.
 
     `count`: how many recipients its request has; `parts`: the messages that they are billed as.
-    `doubted_s`: when the log failed without saying whether it wrote it.
+    `doubted_s`: when the log failed without saying whether it wrote it. `expires_ms`: when the first message of a
+    stream in it is over.
     """
 
     n: int
@@ -31,6 +32,7 @@ class Proposal(msgspec.Struct):
     ttl_s: float
     doubted_s: float | None = None
     cost: int = 0
+    expires_ms: int | None = None
 
 
 class Ready(msgspec.Struct):
@@ -45,6 +47,7 @@ class Ready(msgspec.Struct):
     read_s: float
     urgent: bool
     variant: int = 0
+    expires_ms: int | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -80,6 +83,7 @@ class Sending(msgspec.Struct):
     refused: str = ""
     started: bool = False
     confirmed_s: float = 0.0
+    expires_ms: int | None = None
     heard: tuple[AccountEvent, ...] = ()
 
     @property

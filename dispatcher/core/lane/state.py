@@ -22,8 +22,11 @@ from dispatcher.core.lane.moves.handover import Handovers
 from dispatcher.core.money.budget import cost_of
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.ranges import Ranges, both, total, without
+from dispatcher.core.streams.keys import KnownKeys
+from dispatcher.core.streams.segments import Segment, StreamKey, job_of, placed, stream_of
 from schemas.records import (
     AnyRecord,
+    Appended,
     Ceded,
     Checkpoint,
     Committed,
@@ -34,6 +37,7 @@ from schemas.records import (
     Job,
     JobState,
     Kind,
+    LeftOut,
     Moved,
     OpenRange,
     Outcome,
@@ -43,10 +47,18 @@ from schemas.records import (
     ResolvedAs,
     Run,
     Slice,
+    StreamKeys,
+    StreamState,
     Taken,
+    why_left_out,
 )
 
 ID_BYTES: Final = 8
+
+
+def pages_of(checkpoint: Checkpoint) -> list[int]:
+    """The offsets of the pages of keys that this checkpoint names."""
+    return [offset for stream in checkpoint.streams for offset, _ in stream.pages]
 
 
 class LaneBroken(Exception):
@@ -54,7 +66,7 @@ class LaneBroken(Exception):
 
 
 class ChunkState(Enum):
-    """The state of a chunk's open recipients, or the last four: the final one of recipients that left it."""
+    """The state of a chunk's open recipients, or, from `accepted` on, the final one of recipients that left it."""
 
     IN_FLIGHT = "in flight"
     UNKNOWN = "unknown"
@@ -62,10 +74,11 @@ class ChunkState(Enum):
     FAILED = "failed"
     QUEUED = "queued again"
     SUPPRESSED = "suppressed"
+    REPEATED = "repeated"
 
 
-ChunkEvent = Effect | ResolvedAs | type[Owned] | type[Intent]
-"""The events of recipients: an outcome's effect, a resolution, a new owner of the partition, their own intent that
+ChunkEvent = Effect | ResolvedAs | type[Owned] | LeftOut
+"""The events of recipients: an outcome's effect, a resolution, a new owner of the partition, why their own intent
 leaves them out.
 """
 
@@ -83,13 +96,15 @@ TRANSITIONS: Final[Mapping[tuple[ChunkState, ChunkEvent], ChunkState]] = {
     (ChunkState.UNKNOWN, ResolvedAs.SENT): ChunkState.ACCEPTED,
     (ChunkState.UNKNOWN, ResolvedAs.NOT_SENT): ChunkState.QUEUED,
     (ChunkState.UNKNOWN, ResolvedAs.RESEND): ChunkState.QUEUED,
-    (ChunkState.IN_FLIGHT, Intent): ChunkState.SUPPRESSED,
+    (ChunkState.IN_FLIGHT, LeftOut.SUPPRESSED): ChunkState.SUPPRESSED,
+    (ChunkState.IN_FLIGHT, LeftOut.REPEATED): ChunkState.REPEATED,
+    (ChunkState.IN_FLIGHT, LeftOut.EXPIRED): ChunkState.FAILED,
 }
 
 
 def named(event: ChunkEvent) -> str:
     """The event in a word, for messages."""
-    return "owned" if event is Owned else "left out" if event is Intent else str(event)
+    return "owned" if event is Owned else str(event)
 
 
 OPEN: Final = (ChunkState.IN_FLIGHT, ChunkState.UNKNOWN)
@@ -145,10 +160,11 @@ class OpenJob:
 
     `taken` are the ranges [start, end) of recipients that had an intent, sorted and merged: one range, unless an append
     was lost and a later one was written. `returned` slices wait to be sent again; `open` counts its open chunks.
-    Recipients that were moved to another account count as taken. `doubted`: the ranges that were unknown once.
+    Recipients that were moved to another account count as taken. `doubted`: the ranges that were unknown once. `grows`:
+    it is the last segment of a stream. `repeated`: the ranges of a segment's messages whose keys were known.
     """
 
-    __slots__ = ("doubted", "job", "offset", "open", "returned", "taken")
+    __slots__ = ("doubted", "grows", "job", "offset", "open", "repeated", "returned", "taken")
 
     def __init__(self, offset: int, job: Job | None, taken: list[tuple[int, int]], returned: list[Slice]) -> None:
         self.offset = offset
@@ -157,6 +173,8 @@ class OpenJob:
         self.returned = returned
         self.doubted: list[tuple[int, int]] = []
         self.open = 0
+        self.grows = False
+        self.repeated: list[tuple[int, int]] = []
 
     def take(self, start: int, end: int) -> bool:
         """Record these recipients' first intent. False: some of them had one before."""
@@ -175,13 +193,31 @@ class OpenJob:
     def untaken(self) -> Iterator[tuple[int, int]]:
         """The ranges of the job that never had an intent."""
         assert self.job is not None
-        at = self.job.start
-        for start, end in self.taken:
-            if at < start:
-                yield at, start
-            at = end
-        if at < end_of(self.job):
-            yield at, end_of(self.job)
+        yield from self.untaken_in(self.job.start, end_of(self.job))
+
+    def untaken_in(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The ranges of [start, end) that never had an intent."""
+        for taken_start, taken_end in self.taken:
+            if taken_start >= end:
+                break
+            if start < taken_start:
+                yield start, taken_start
+            start = max(start, taken_end)
+        if start < end:
+            yield start, end
+
+    def until_repeated(self, start: int, end: int) -> int:
+        """How many messages from `start` on, before `end`, have a new key."""
+        at = bisect_left(self.repeated, (start + 1, start + 1)) - 1
+        if at >= 0 and self.repeated[at][1] > start:
+            return 0
+        following = self.repeated[at + 1][0] if at + 1 < len(self.repeated) else end
+        return min(following, end) - start
+
+    def repeated_from(self, start: int, end: int) -> int:
+        """How many messages from `start` on, before `end`, have keys that were known."""
+        at = bisect_left(self.repeated, (start + 1, start + 1)) - 1
+        return max(0, min(self.repeated[at][1], end) - start) if at >= 0 else 0
 
     def queued(self) -> Iterator[tuple[int, int]]:
         """The ranges of the job to send: never tried, or given back."""
@@ -191,9 +227,21 @@ class OpenJob:
     @property
     def finished(self) -> bool:
         """Whether nothing of it is queued or open."""
-        if self.job is None or self.returned or self.open:
+        if self.job is None or self.returned or self.open or self.grows:
             return False
         return self.taken == [(self.job.start, end_of(self.job))]
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """Messages that a stream got: those from `start` on of its segment, which is the open `job`.
+
+    `sealed`: the segment before it, if that is over and finished.
+    """
+
+    job: OpenJob
+    start: int
+    count: int
+    sealed: int | None
 
 
 def end_of(job: Job) -> int:
@@ -229,6 +277,8 @@ class LaneState:
         self.spent: dict[tuple[str, str], int] = {}  # by (account, campaign), of campaigns with a budget
         self.ceded: dict[tuple[str, str], int] = {}
         self.handovers = Handovers()
+        self.segments: dict[StreamKey, Segment] = {}  # the last one of each stream
+        self.keys: dict[StreamKey, KnownKeys] = {}
 
     @property
     def owner(self) -> str | None:
@@ -238,8 +288,11 @@ class LaneState:
     # --- checkpoints ---
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint) -> LaneState:
-        """The state as the checkpoint's author had folded it; continue reading at `upto` and `inbox`."""
+    def load(cls, checkpoint: Checkpoint, pages: Mapping[int, StreamKeys] | None = None) -> LaneState:
+        """The state as the checkpoint's author had folded it; continue reading at `upto` and `inbox`.
+
+        `pages`: those of `pages_of`, by offset. Without them not all keys of streams are known: nothing may be sent.
+        """
         state = cls()
         state.ownership = Ownership(checkpoint.owner)
         state.position = checkpoint.upto
@@ -266,6 +319,15 @@ class LaneState:
             key = committed.account, committed.campaign
             state.spent[key], state.ceded[key] = committed.spent, committed.ceded
         state.taken = {(taken.account, taken.campaign, taken.attempt): taken.jobs for taken in checkpoint.taken}
+        for stream in checkpoint.streams:
+            of = stream.account, stream.campaign, stream.attempt
+            state.segments[of] = Segment(stream.job, stream.count, stream.day)
+            found = () if pages is None else [(offset, pages[offset]) for offset, _ in stream.pages]
+            state.keys[of] = KnownKeys.load(stream.next, stream.first, stream.newest_ms, stream.tail, found)
+            if stream.job in state.jobs:
+                state.jobs[stream.job].grows = True
+            for offset, repeated in stream.repeated:
+                state.jobs[offset].repeated = list(repeated)
         return state
 
     def checkpoint(self, owner: str, at_ms: int) -> Checkpoint:
@@ -300,6 +362,26 @@ class LaneState:
                     if job.doubted and (job.job is None or job.job.then or job.job.moved)
                 )
             ),
+            streams=tuple(self._stream(of, segment) for of, segment in self.segments.items()),
+        )
+
+    def _stream(self, of: StreamKey, segment: Segment) -> StreamState:
+        known = self.keys[of]
+        return StreamState(
+            *of,
+            job=segment.job,
+            count=segment.count,
+            day=segment.day,
+            next=known.next,
+            first=known.first,
+            newest_ms=known.newest_ms,
+            tail=known.tail,
+            pages=tuple(known.pages),
+            repeated=tuple(
+                (job.offset, tuple(job.repeated))
+                for job in self.jobs.values()
+                if job.repeated and job.job is not None and (job.job.account, job.job.campaign, job.job.attempt) == of
+            ),
         )
 
     # --- the inbox ---
@@ -325,6 +407,44 @@ class LaneState:
         if known.finished:
             del self.jobs[offset]
         return known
+
+    def take_appended(self, offset: int, record: Appended) -> Growth | None:
+        """Messages appended to a stream; None if they were read before."""
+        if offset < self.inbox:
+            return None
+        self.inbox = offset + 1
+        of = stream_of(record)
+        known = self.keys.setdefault(of, KnownKeys())
+        if offset < known.next:
+            return None
+        before = self.segments.get(of)
+        segment, start = placed(before, offset, record)
+        self.segments[of] = segment
+        sealed = None
+        if before is not None and before.job != segment.job:
+            sealed = self._seal(before.job)
+        job = self.jobs.get(segment.job)
+        if job is None:  # finished so far, or dropped
+            job = self.jobs[segment.job] = OpenJob(segment.job, None, [(0, start)] if start else [], [])
+        job.job, job.grows = job_of(of, segment), True
+        for position in known.add(offset, record.keys, record.at_ms, record.keep_ms):
+            at = start + position
+            if job.repeated and job.repeated[-1][1] == at:
+                job.repeated[-1] = (job.repeated[-1][0], at + 1)
+            else:
+                job.repeated.append((at, at + 1))
+        return Growth(job, start, record.count, sealed)
+
+    def _seal(self, offset: int) -> int | None:
+        """The segment is over; returns it if it is finished."""
+        job = self.jobs.get(offset)
+        if job is None:
+            return None
+        job.grows = False
+        if not job.finished:
+            return None
+        del self.jobs[offset]
+        return offset
 
     def skip_inbox(self, offset: int) -> None:
         """An inbox record that is not a job."""
@@ -360,6 +480,10 @@ class LaneState:
                 return self._moved_away(offset, record)
             case Handed():
                 self.handovers.handed(record)
+                return NOTHING
+            case StreamKeys():
+                of = record.account, record.campaign, record.attempt
+                self.keys.setdefault(of, KnownKeys()).page_read(offset, record)
                 return NOTHING
             case _:
                 return NOTHING
@@ -414,7 +538,7 @@ class LaneState:
         self.open[offset] = chunk
         self._spend(chunk, 0 if intent.cost is None else intent.cost.whole)
         if intent.left_out:
-            self._moved(chunk, intent.left_out, Intent)
+            self._moved(chunk, intent.left_out, why_left_out(intent))
         return self._change(chunk, None, [])
 
     def _results(self, record: Outcome | Outcomes) -> Change:
@@ -483,7 +607,7 @@ class LaneState:
         return Change(chunk=chunk, before=before, returned=tuple(returned))
 
 
-_NOT_CHARGED: Final = (ChunkState.FAILED, ChunkState.QUEUED, ChunkState.SUPPRESSED)
+_NOT_CHARGED: Final = (ChunkState.FAILED, ChunkState.QUEUED, ChunkState.SUPPRESSED, ChunkState.REPEATED)
 
 _RANGE_FIELDS: Final = ("intent", "account", "campaign", "job", "batch", "start", "count", "attempt", "strikes")
 

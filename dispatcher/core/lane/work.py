@@ -6,13 +6,14 @@ Pure bookkeeping for dispatcher/core/lane/owner.py; every new owner rebuilds it 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from dispatcher.core.lane.state import OpenJob
+from dispatcher.core.lane.state import Growth, OpenJob
 from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.streams.messages import SegmentBatch
 from schemas.records import Job, Slice, Why
 
 
@@ -30,6 +31,9 @@ class Wait(msgspec.Struct, frozen=True):
 
 NO_WAIT: Final = Wait()
 
+Content = Batch | SegmentBatch
+"""The recipients of a job, as far as they are in memory."""
+
 
 class Piece(msgspec.Struct):
     """Recipients [start, end) of a job that may be sent once their `wait` is over."""
@@ -46,6 +50,11 @@ class Piece(msgspec.Struct):
     def not_before_s(self) -> float:
         """When it may be sent."""
         return self.wait.not_before_s
+
+    def is_in(self, loaded: Mapping[int, Content]) -> bool:
+        """Whether its first recipients are loaded."""
+        content = loaded.get(self.job_offset)
+        return content is not None and content.begin <= self.start < content.end
 
 
 class CampaignWork:
@@ -72,6 +81,17 @@ class CampaignWork:
         for piece in job.returned:
             self.give_back(job.offset, job.job, piece, NO_WAIT)
 
+    def grow(self, growth: Growth) -> None:
+        """Messages that a stream got: those without an intent."""
+        job = growth.job
+        assert job.job is not None
+        for start, end in job.untaken_in(growth.start, growth.start + growth.count):
+            last = self.fresh[-1] if self.fresh else None
+            if last is not None and last.job_offset == job.offset and last.end == start:
+                last.end = end
+            else:
+                self.fresh.append(Piece(job.offset, job.job, start, end))
+
     def give_back(self, job_offset: int, job: Job, piece: Slice, wait: Wait) -> None:
         """A slice to be sent again."""
         end = piece.start + piece.count
@@ -81,14 +101,20 @@ class CampaignWork:
         """Whether something of it may be sent if the waves up to this one may. Jobs are in the order of waves."""
         return bool(self.returned) or (bool(self.fresh) and self.fresh[0].job.wave <= wave)
 
-    def head(self, now_s: float, loaded: dict[int, Batch], wave: int) -> Piece | None:
+    def head(self, now_s: float, loaded: Mapping[int, Content], wave: int) -> Piece | None:
         """The piece to cut the next chunk from, if it is due, of these waves, and its batch is loaded."""
         for piece in self.returned:
-            if piece.not_before_s <= now_s and piece.job_offset in loaded and piece.job.wave <= wave:
+            if piece.not_before_s <= now_s and piece.is_in(loaded) and piece.job.wave <= wave:
                 return piece
-        if self.fresh and self.fresh[0].job_offset in loaded and self.fresh[0].job.wave <= wave:
+        if self.fresh and self.fresh[0].is_in(loaded) and self.fresh[0].job.wave <= wave:
             return self.fresh[0]
         return None
+
+    def firsts(self) -> Iterator[Piece]:
+        """The pieces given back, and the first of the others."""
+        yield from self.returned
+        if self.fresh:
+            yield self.fresh[0]
 
     def cut(self, piece: Piece, count: int) -> None:
         """`count` recipients were cut off the front of `piece`."""

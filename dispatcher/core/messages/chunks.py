@@ -45,6 +45,16 @@ class Batch:
             self._starts = starts.data
 
     @property
+    def begin(self) -> int:
+        """The position of its first recipient."""
+        return 0
+
+    @property
+    def end(self) -> int:
+        """The position behind its last recipient."""
+        return self.count
+
+    @property
     def is_personal(self) -> bool:
         """Whether recipients have texts of their own."""
         return self._personal is not None

@@ -9,7 +9,8 @@ The first final report of a recipient wins; "first" is by its place in the `repo
 so the result does not depend on the order in which reports and outcomes were read. Both orders agree while a recipient
 has one vendor id. If a slice may have been taken twice (`contest`), the places are kept.
 
-Pure. The numbers of a batch are distinct (the launch ensures it); of two equal ones only one is found.
+Pure. The numbers of a list's batch are distinct (the launch ensures it). A segment of a stream may have a number
+several times (`has_twins`), but never twice in a chunk.
 """
 
 from __future__ import annotations
@@ -52,11 +53,14 @@ class SettledRows:
 class Columns:
     """One batch: each recipient's final report. Position = index in the batch's list."""
 
-    __slots__ = ("_keys", "_places", "codes", "dirty", "finals", "places_in_log", "times")
+    __slots__ = ("_keys", "_places", "codes", "dirty", "finals", "has_twins", "places_in_log", "times")
 
     def __init__(self, numbers: NDArray[np.int64]) -> None:
         order = np.arange(len(numbers)) if _in_order(numbers) else np.argsort(numbers)
         self._keys = numbers[order]
+        self.has_twins = bool((self._keys[1:] == self._keys[:-1]).any())
+        if self.has_twins:
+            order = np.argsort(numbers, kind="stable")  # places of equal numbers ascend
         self._places = order.astype(np.uint16)
         self.finals: Finals = np.zeros(len(numbers), np.uint8)
         self.times = np.zeros(len(numbers), np.uint32)
@@ -73,10 +77,15 @@ class Columns:
         extra = 0 if self.places_in_log is None else self.places_in_log.nbytes
         return self._keys.nbytes + self._places.nbytes + self.finals.nbytes + self.times.nbytes + extra
 
-    def find(self, numbers: NDArray[np.int64]) -> Positions:
-        """The position of each number; -1 if the batch does not have it."""
+    def find(self, numbers: NDArray[np.int64], first: NDArray[np.intp] | None = None) -> Positions:
+        """The position of each number; -1 if the batch does not have it.
+
+        `first`, if `has_twins`: of a number that is there several times, the first position from there on.
+        """
         if not len(self._keys):
             return np.full(len(numbers), -1, np.intp)
+        if first is not None:
+            return self._find_from(numbers, first)
         if _in_order(numbers):
             return self._find(numbers)
         by_number = np.argsort(numbers)
@@ -87,6 +96,18 @@ class Columns:
     def _find(self, numbers: NDArray[np.int64]) -> Positions:
         at = np.searchsorted(self._keys, numbers)
         found = self._places.take(at, mode="clip").astype(np.intp)
+        found[self._keys.take(at, mode="clip") != numbers] = -1
+        return found
+
+    def _find_from(self, numbers: NDArray[np.int64], first: NDArray[np.intp]) -> Positions:
+        at = np.searchsorted(self._keys, numbers)
+        while True:
+            places = self._places.take(at, mode="clip")
+            early = (places < first) & (self._keys.take(at + 1, mode="clip") == numbers) & (at + 1 < len(self._keys))
+            if not early.any():
+                break
+            at[early] += 1
+        found = places.astype(np.intp)
         found[self._keys.take(at, mode="clip") != numbers] = -1
         return found
 

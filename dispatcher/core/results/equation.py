@@ -13,13 +13,14 @@ from typing import Final, Literal
 
 import msgspec
 
-Status = Literal["running", "held", "paused", "waiting", "holding", "cancelled", "finished"]
+Status = Literal["running", "held", "paused", "open", "waiting", "holding", "cancelled", "finished"]
 """What a campaign is doing. `STATUSES` says what each means; lists, pages, JSON and docs use these words alone."""
 
 STATUSES: Final[dict[Status, str]] = {
     "running": "something is queued or under way",
     "held": "something is queued, and waits for its hours, for a report or for a person",
     "paused": "something is queued, and a person paused it",
+    "open": "a stream that takes messages; everything so far was sent",
     "waiting": "everything was sent; reports are still due",
     "holding": "not finished: only unknown recipients are left",
     "cancelled": "a person cancelled it; reports of what was sent still count",
@@ -165,7 +166,9 @@ def launched(
     )
 
 
-def status(counts: Counts, *, paused: bool, cancelled: bool, held: bool = False) -> Status:
+def status(
+    counts: Counts, *, paused: bool, cancelled: bool, held: bool = False, takes_messages: bool = False
+) -> Status:
     """The status of a campaign with these counts. Never `finished` while a recipient is open."""
     if cancelled:
         return "cancelled"
@@ -175,6 +178,8 @@ def status(counts: Counts, *, paused: bool, cancelled: bool, held: bool = False)
         return "held"
     if counts.queued or counts.in_flight:
         return "running"
+    if takes_messages:
+        return "open"
     if counts.accepted:
         return "waiting"
     return "holding" if counts.unknown else "finished"

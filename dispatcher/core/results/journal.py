@@ -27,8 +27,8 @@ from dispatcher.core.lane.state import TRANSITIONS, ChunkEvent, ChunkState, name
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.places import PIECES, chunk_id, lane_place
 from dispatcher.core.results.recipient_ids import PARTS_MAX, RecipientIds, of_numbers, of_texts
-from schemas.records import AnyRecord, Effect, Intent, Outcome, Outcomes, Owned, Resolved
-from schemas.states import State
+from schemas.records import AnyRecord, Effect, Intent, LeftOut, Outcome, Outcomes, Owned, Resolved, why_left_out
+from schemas.states import EXPIRED, State
 
 
 class JoinedJob(msgspec.Struct, frozen=True, gc=False):
@@ -191,12 +191,14 @@ class JournalFold:
         )
         self.open[chunk.id] = chunk
         ledger.opened(chunk)
-        pieces = [chunk]
+        pieces, why = [chunk], why_left_out(intent)
         for start, count in intent.left_out:
             begin = intent.start + start
             for piece in self._cut(pieces, begin, begin + count, _is_unheard, ledger):
                 piece.heard, piece.since_ms = True, intent.at_ms
-                self._move(piece, Intent, intent.at_ms, ledger)
+                if why is LeftOut.EXPIRED:
+                    piece.code = EXPIRED
+                self._move(piece, why, intent.at_ms, ledger)
 
     def _outcome(self, offset: int, outcome: Outcome, ledger: Ledger) -> None:
         pieces = self._pieces(outcome.intent, ledger)
@@ -369,6 +371,7 @@ _STATE: Final = {
     ChunkState.FAILED: State.FAILED,
     ChunkState.QUEUED: State.QUEUED,
     ChunkState.SUPPRESSED: State.SUPPRESSED,
+    ChunkState.REPEATED: State.DUPLICATE,
 }
 _LANE_STATE: Final = {state: chunk_state for chunk_state, state in _STATE.items()}
 

@@ -23,6 +23,11 @@ def spread_place(partition: int, offset: int) -> int:
     return offset * SPREAD_PARTITIONS + partition
 
 
+def segment_place(partition: int, offset: int) -> int:
+    """The batch that is a segment of a stream, at this place of a per-lane topic: negative, as no other batch is."""
+    return -1 - lane_place(partition, offset)
+
+
 def chunk_id(partition: int, intent: int) -> int:
     """The id of the chunk of the intent at this offset of `lanes`, which is the id of its first piece."""
     return lane_place(partition, intent) * PIECES

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from schemas.states import BY_FILE_SHOWN, EXCLUDED, FREQUENCY_CAP, IN_CAMPAIGN, LEFT_OUT, ON_LIST
+from schemas.states import BY_FILE_SHOWN, EXCLUDED, FREQUENCY_CAP, IN_CAMPAIGN, LEFT_OUT, ON_LIST, REPEATED
 
 HEADERS: Final = {
     "number": "手机号",
@@ -60,6 +60,7 @@ _REASONS: Final = {
     ON_LIST: "在屏蔽名单中",
     FREQUENCY_CAP: "已达发送频次上限",
     LEFT_OUT: "发送任务启动后加入屏蔽名单",
+    REPEATED: "消息流中已有此键",
 }
 _PATTERNS: Final[Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = (
     (re.compile(rf"{IN_CAMPAIGN}(.*)"), lambda found: f"属于活动{found[1]}"),

@@ -32,7 +32,7 @@ from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, chinese_meaning, ids_per_part, meaning
 from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
-from schemas.states import DUPLICATE, LEFT_OUT, State, rejected_state, shown_reason
+from schemas.states import DUPLICATE, OUR_MEANINGS, State, rejected_state, shown_reason
 
 Format = Literal["csv", "xlsx", "ndjson", "parquet"]
 Language = Literal["en", "zh"]
@@ -129,7 +129,7 @@ class _Words:
         self.recipients: Final = pl.Series([self.states[state.word] for state in State])
         self.unknown: Final = UNKNOWN_MEANING if is_english else chinese.UNKNOWN_MEANING
         self.reason: Final = _as_it_is if is_english else chinese.reason
-        self.left_out: Final = self.reason(LEFT_OUT)
+        self.left_out: Final = {state: self.reason(words) for state, words in OUR_MEANINGS.items()}
         self._headers: Final = {name: name if is_english else chinese.HEADERS[name] for name in _ALL}
         if number_header:
             self._headers["number"] = number_header
@@ -236,7 +236,7 @@ class _Frames:
             vendor = self._vendors.get(page.accounts[account], "")
             texts.append(self._words.meanings(vendor, "report" if from_report else "submit", page.codes[code]))
         meanings = _texts(texts).gather(index.astype(np.uint32))
-        for state, words in ((State.UNKNOWN, self._words.unknown), (State.SUPPRESSED, self._words.left_out)):
+        for state, words in ((State.UNKNOWN, self._words.unknown), *self._words.left_out.items()):
             concerned = page.states == state
             if concerned.any():
                 meanings = meanings.set(pl.Series(concerned), words)

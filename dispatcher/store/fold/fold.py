@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.launches.overtaken import is_overtaken
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
-from dispatcher.core.results.places import lane_place, spread_place
+from dispatcher.core.results.places import lane_place, segment_place, spread_place
 from dispatcher.core.results.recipient_ids import IdRow, RecipientIds
 from dispatcher.core.results.reports import Origin, ReportRows, flatten, unpark
+from dispatcher.core.streams.segments import Segment, StreamKey, job_of, placed, stream_of
 from dispatcher.errors import LogNewer
 from dispatcher.log.port import StoredRecord
 from dispatcher.store.fold.settle_reports import ReportJoin
@@ -28,6 +30,7 @@ from dispatcher.store.fold.working_set import WorkingSet
 from schemas import codec
 from schemas.records import (
     AnyRecord,
+    Appended,
     Control,
     Dead,
     Drafted,
@@ -67,6 +70,8 @@ class Fold:
         self.working = WorkingSet(tables)
         self._tallies = Tallies()
         self._named: dict[str, list[RecipientIds | str]] = {}
+        self._segments: dict[StreamKey, Segment] = {}  # those that got messages in this transaction
+        self._grown: dict[int, list[phone_numbers.Numbers]] = {}  # by batch
 
     # --- inputs: everything that only has to be remembered -----------------------------------------------------------
 
@@ -87,12 +92,47 @@ class Fold:
                 case Job():
                     batch_id = spread_place(record.partition, record.offset)
                     self._tables.add_job(lane_place(partition, stored.offset), batch_id, record)
+                case Appended():
+                    self._appended(partition, stored.offset, record)
                 case Rejects():
                     self._tables.add_rejects(record, stored.value)
                 case Inbound():
                     self._tables.add_inbound(lane_place(partition, stored.offset), record)
                 case Dead():
                     self._tables.add_dead(lane_place(partition, stored.offset), record)
+
+    def _appended(self, partition: int, offset: int, record: Appended) -> None:
+        """Messages of a stream, into their segment."""
+        stream = stream_of(record)
+        before = self._segments[stream] if stream in self._segments else self._tables.segment(stream)
+        segment, start = placed(before, offset, record)
+        self._segments[stream] = segment
+        batch_id = segment_place(partition, segment.job)
+        if not start:
+            place = lane_place(partition, segment.job)
+            job = msgspec.structs.replace(job_of(stream, segment), batch=place)
+            self._tables.add_job(place, batch_id, job)
+            self._tables.batches.add_segment(batch_id, segment.day)
+        try:
+            numbers = phone_numbers.decode(record.numbers)
+        except ValueError:
+            numbers = np.zeros(0, np.int64)
+        if len(numbers) != record.count:
+            self._tallies.odd("jobs", "messages of a stream whose numbers cannot be read")
+            numbers = np.zeros(record.count, np.int64)
+        self._grown.setdefault(batch_id, []).append(numbers)
+        key = record.campaign, record.attempt, record.account, segment.day
+        self._tallies.of(key).appended += record.count
+
+    def _save_segments(self) -> None:
+        for batch_id, numbers in self._grown.items():
+            held = self._tables.batches.numbers(batch_id)
+            self._tables.batches.grow(batch_id, np.concatenate((held, *numbers)))
+            self.working.forget_batch(batch_id)
+        self._grown.clear()
+        for stream, segment in self._segments.items():
+            self._tables.save_segment(stream, segment)
+        self._segments.clear()
 
     def batch(self, batch_id: int, numbers: bytes | None, broken: str) -> None:
         """The plain bytes of a batch, or why they are missing."""
@@ -184,6 +224,7 @@ class Fold:
 
     def flush(self) -> None:
         """Write the transaction's changes, before its commit."""
+        self._save_segments()
         self.working.save_chunks()
         self.working.save_columns()
         self.working.save_parts()
@@ -284,7 +325,7 @@ class Fold:
 
     def _key(self, chunk: JoinedChunk) -> Key:
         batch = self.working.batch(chunk.batch)
-        return batch.campaign, batch.attempt, chunk.account
+        return batch.campaign, batch.attempt, chunk.account, batch.day
 
     def _sound(self, topic: str, records: Iterable[Decoded]) -> Iterator[tuple[StoredRecord, AnyRecord]]:
         for stored, record in records:
@@ -296,7 +337,7 @@ class Fold:
 
 def _is_told(chunk: JoinedChunk) -> bool:
     """Whether it is written downstream: every recipient of it has a final word."""
-    if chunk.state in (State.FAILED, State.SUPPRESSED):
+    if chunk.state in (State.FAILED, State.SUPPRESSED, State.DUPLICATE):
         return True
     return chunk.state == State.ACCEPTED and (chunk.expired or not chunk.pending)
 

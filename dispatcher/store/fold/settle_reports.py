@@ -71,7 +71,8 @@ class ReportJoin:
 
     def _settle_batch(self, batch_id: int, rows: ReportRows, match: Match, part: Part, sums: _Sums) -> Rows:
         columns = self._working.columns(batch_id)
-        positions = match.positions(rows, part, columns.find(part.numbers))
+        first = match.start[part.slot] if columns.has_twins else None
+        positions = match.positions(rows, part, columns.find(part.numbers, first))
         inside = match.inside(part.slot, positions, len(columns))
         strangers = part.rows[:0]
         if not inside.all():
@@ -206,7 +207,8 @@ class ReportJoin:
             self._tallies.failed(key, "submit", chunk.code, -recipients)
         chunk.reported += recipients
         self._working.settle(chunk)
-        return state in (State.NO_REPORT, State.FAILED, State.SUPPRESSED) or chunk.pending == 0
+        over = (State.NO_REPORT, State.FAILED, State.SUPPRESSED, State.DUPLICATE)
+        return state in over or chunk.pending == 0
 
     def _keys(self, match: Match) -> tuple[dict[Key, int], NDArray[np.intp]]:
         """The campaigns and accounts of the chunks, numbered; and each chunk's."""
@@ -222,7 +224,7 @@ class ReportJoin:
 
     def _key(self, chunk: JoinedChunk) -> Key:
         batch = self._working.batch(chunk.batch)
-        return batch.campaign, batch.attempt, chunk.account
+        return batch.campaign, batch.attempt, chunk.account, batch.day
 
 
 class _Sums:

@@ -20,13 +20,17 @@ from dispatcher.core.results.columns import CodePair, Columns
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import Origin, ParkedReports
+from dispatcher.core.streams.segments import Segment, StreamKey
 from dispatcher.store.fold.tallies import Tallies
 from dispatcher.store.port import BatchPlace
 from schemas.records import Control, Dead, Inbound, Job, Launched, Rejects
 
 
 class JoinedBatch(msgspec.Struct, gc=False):
-    """A batch without its columns. `contested`: some of it may have been taken twice (core/results/columns.py)."""
+    """A batch without its columns. `contested`: some of it may have been taken twice (core/results/columns.py).
+
+    `day`: a segment of a stream (core/streams/segments.py), of this day; else 0.
+    """
 
     id: int
     campaign: str
@@ -34,6 +38,7 @@ class JoinedBatch(msgspec.Struct, gc=False):
     number: int
     contested: bool
     codes: list[CodePair]
+    day: int = 0
 
 
 class Stretch(NamedTuple):
@@ -93,6 +98,14 @@ class Inputs(Protocol):
         """A job and the batch it names. A batch that is not loaded has as many recipients as its jobs reach."""
         ...
 
+    def segment(self, stream: StreamKey) -> Segment | None:
+        """The last segment of a stream on an account."""
+        ...
+
+    def save_segment(self, stream: StreamKey, segment: Segment) -> None:
+        """Remember it."""
+        ...
+
     def job(self, job_id: int) -> JoinedJob | None:
         """The job of this id."""
         ...
@@ -127,6 +140,18 @@ class Batches(Protocol):
 
     def save_numbers(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
         """The batch's numbers, in list order."""
+        ...
+
+    def add_segment(self, batch_id: int, day: int) -> None:
+        """Mark the batch as a segment of a stream, of this day. It has its numbers as far as they were appended."""
+        ...
+
+    def numbers(self, batch_id: int) -> NDArray[np.int64]:
+        """The numbers saved so far, in list order."""
+        ...
+
+    def grow(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
+        """All numbers of a segment, in place of those before, which are the first of them."""
         ...
 
     def save_broken(self, batch_id: int, why: str) -> None:

@@ -5,14 +5,15 @@ Every sum is a difference, so the rows of a rebuilt store do not depend on how r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from schemas.states import State
 
-Key = tuple[str, str, str]
-"""campaign, attempt, account"""
+Key = tuple[str, str, str, int]
+"""campaign, attempt, account; of a stream also the day of the append (core/streams/segments.py), else 0"""
 
 STATE_COLUMNS: Final[dict[int, str]] = {
     State.IN_FLIGHT: "in_flight",
@@ -21,17 +22,21 @@ STATE_COLUMNS: Final[dict[int, str]] = {
     State.FAILED: "refused",
     State.UNKNOWN: "unknown",
     State.SUPPRESSED: "suppressed",
+    State.DUPLICATE: "repeated",
 }
 """Columns by the state of the chunk; all other recipients are queued."""
 
 FINAL_COLUMNS: Final = {State.DELIVERED: "delivered", State.FAILED: "undelivered"}
 """Columns by the final report."""
 
-COLUMNS: Final = (*STATE_COLUMNS.values(), *FINAL_COLUMNS.values())
+COLUMNS: Final = (*STATE_COLUMNS.values(), *FINAL_COLUMNS.values(), "appended")
 
 
 class Tally(msgspec.Struct):
-    """Differences for one campaign and account; times are the smallest and largest seen."""
+    """Differences for one campaign, account and day; times are the smallest and largest seen.
+
+    `appended` are messages of a stream, `repeated` those of them whose key it had.
+    """
 
     in_flight: int = 0
     accepted: int = 0
@@ -39,8 +44,10 @@ class Tally(msgspec.Struct):
     refused: int = 0
     unknown: int = 0
     suppressed: int = 0
+    repeated: int = 0
     delivered: int = 0
     undelivered: int = 0
+    appended: int = 0
     first_sent_ms: int | None = None
     last_sent_ms: int | None = None
     last_report_ms: int | None = None
@@ -59,6 +66,20 @@ class Tally(msgspec.Struct):
         self.last_report_ms = at_ms if self.last_report_ms is None else max(self.last_report_ms, at_ms)
 
 
+def summed(tallies: Iterable[Tally]) -> Tally:
+    """All of them as one."""
+    result = Tally()
+    for tally in tallies:
+        for name in COLUMNS:
+            result.add(name, getattr(tally, name))
+        for at_ms in (tally.first_sent_ms, tally.last_sent_ms):
+            if at_ms is not None:
+                result.sent(at_ms)
+        if tally.last_report_ms is not None:
+            result.reported(tally.last_report_ms)
+    return result
+
+
 class ReportTally(msgspec.Struct):
     """Differences for the reports of one account."""
 
@@ -73,12 +94,12 @@ class Tallies:
 
     def __init__(self) -> None:
         self.campaigns: dict[Key, Tally] = {}
-        self.failures: dict[tuple[str, str, str, str, str], int] = {}  # key, source, code
+        self.failures: dict[tuple[str, str, str, int, str, str], int] = {}  # key, source, code
         self.reports: dict[str, ReportTally] = {}
         self.oddities: dict[tuple[str, str], int] = {}  # topic, what
 
     def of(self, key: Key) -> Tally:
-        """The tally of this campaign, attempt and account."""
+        """The tally of this key."""
         tally = self.campaigns.get(key)
         if tally is None:
             tally = self.campaigns[key] = Tally()

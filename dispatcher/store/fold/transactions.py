@@ -19,7 +19,7 @@ from dispatcher.store.fold.finished import finished
 from dispatcher.store.fold.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded
 from dispatcher.store.fold.tables import Tables
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
-from schemas.records import Finished, Intent
+from schemas.records import Finished, Intent, StreamIntent
 from schemas.topics import TOPICS
 
 T = TypeVar("T")
@@ -97,7 +97,12 @@ class FoldingStore:
         self._folding(delivery, run)
 
     def jobs_needed(self, delivery: Delivery) -> dict[int, int]:
-        return {partition: max(jobs) for partition, jobs in self._jobs(delivery).items() if jobs}
+        """A segment of a stream, as far as the intent has messages of it."""
+        return {
+            partition: max(record.appended if isinstance(record, StreamIntent) else record.job for record in intents)
+            for partition, records in self._journals(delivery).items()
+            if (intents := [record for _, record in records if isinstance(record, Intent)])
+        }
 
     def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
         named = [lane_place(partition, job) for partition, jobs in self._jobs(delivery).items() for job in jobs]

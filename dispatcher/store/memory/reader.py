@@ -97,24 +97,24 @@ class MemoryReader:
         key = (record.campaign, record.attempt)
         batches = {id_ for id_, each in kept.batches.items() if (each.campaign, each.attempt) == key}
         later = record.reports_from_ms
-        late: dict[str, int] = defaultdict(int)
+        late: dict[tuple[str, int], int] = defaultdict(int)
         unknown_ms = []
         for chunk in kept.chunks.values():
             if chunk.batch not in batches:
                 continue
             over = max(chunk.sent_ms, later.get(chunk.account, 0)) <= overdue_ms or campaign.closed
             if chunk.state == State.ACCEPTED and not chunk.expired and over:
-                late[chunk.account] += chunk.pending
+                late[chunk.account, kept.batches[chunk.batch].day] += chunk.pending
             if chunk.state == State.UNKNOWN and chunk.pending > chunk.proven:
                 unknown_ms.append(chunk.since_ms)
         now = CampaignNow(
             now_ms=now_ms,
             campaign=campaign_of(record, campaign.controls.values()),
-            tallies={of[2]: tally for of, tally in sorted(kept.tallies.items()) if of[:2] == key},
+            tallies={of[2:]: tally for of, tally in sorted(kept.tallies.items()) if of[:2] == key},
             late=late,
             failures=[
-                (account, "report" if source == "report" else "submit", code, recipients)
-                for (*of, account, source, code), recipients in kept.failures.items()
+                (account, day, "report" if source == "report" else "submit", code, recipients)
+                for (*of, account, day, source, code), recipients in kept.failures.items()
                 if tuple(of) == key and recipients > 0
             ],
             unknown_since_ms=min(unknown_ms, default=None),

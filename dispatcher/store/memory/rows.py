@@ -17,6 +17,7 @@ from dispatcher.core.results.inbound import Held
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import ParkedReports
+from dispatcher.core.streams.segments import Segment, StreamKey
 from dispatcher.store.fold.tallies import Key, ReportTally, Tally
 from dispatcher.store.views import DeadCount, DeadLetter
 from schemas.records import Control, Inbound, Launched, Rejects
@@ -53,6 +54,7 @@ class KeptBatch(msgspec.Struct, frozen=True):
     broken: str = ""
     contested: bool = False
     codes: list[CodePair] = []
+    day: int = 0
 
 
 class KeptResults(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class Kept(msgspec.Struct):
     owners: dict[int, str | None] = {}
     campaigns: dict[str, KeptCampaign] = {}
     jobs: dict[int, JoinedJob] = {}
+    segments: dict[StreamKey, Segment] = {}
     batches: dict[int, KeptBatch] = {}
     numbers: dict[int, bytes] = {}
     results: dict[int, KeptResults] = {}
@@ -95,7 +98,7 @@ class Kept(msgspec.Struct):
     recipient_ids: dict[tuple[int, int], KeptIds] = {}  # chunk, place
     parked: dict[tuple[str, str, int], ParkedReports] = {}  # account, vendor id, place
     tallies: dict[Key, Tally] = {}
-    failures: dict[tuple[str, str, str, str, str], int] = {}  # key, source, code
+    failures: dict[tuple[str, str, str, int, str, str], int] = {}  # key, source, code
     report_tallies: dict[str, ReportTally] = {}
     rejects: dict[tuple[str, str, int], Rejects] = {}  # campaign, attempt, part
     inbound: dict[int, KeptMessage] = {}

@@ -17,8 +17,9 @@ from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.places import chunk_of, intent_of
 from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import Origin, ParkedReports
+from dispatcher.core.streams.segments import Segment, StreamKey
 from dispatcher.store.fold.tables import IdRange, JoinedBatch, Stretch
-from dispatcher.store.fold.tallies import COLUMNS, ReportTally, Tallies, Tally
+from dispatcher.store.fold.tallies import ReportTally, Tallies, Tally, summed
 from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
 from dispatcher.store.port import BatchPlace
 from dispatcher.store.views import DeadCount, DeadLetter
@@ -103,6 +104,12 @@ class MemoryTables:
         elif not batch.loaded and reach > batch.recipients:
             self._kept.batches[batch_id] = _replaced(batch, recipients=reach)
 
+    def segment(self, stream: StreamKey) -> Segment | None:
+        return self._kept.segments.get(stream)
+
+    def save_segment(self, stream: StreamKey, segment: Segment) -> None:
+        self._kept.segments[stream] = segment
+
     def job(self, job_id: int) -> JoinedJob | None:
         return self._kept.jobs.get(job_id)
 
@@ -157,7 +164,9 @@ class MemoryBatches:
 
     def load(self, batch_id: int) -> JoinedBatch:
         batch = self._memory.kept.batches[batch_id]
-        return JoinedBatch(batch_id, batch.campaign, batch.attempt, batch.number, batch.contested, batch.codes)
+        return JoinedBatch(
+            batch_id, batch.campaign, batch.attempt, batch.number, batch.contested, batch.codes, batch.day
+        )
 
     def to_load(self, batches_max: int) -> list[BatchPlace]:
         kept = self._memory.kept
@@ -176,6 +185,16 @@ class MemoryBatches:
     def save_numbers(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
         self._memory.kept.numbers.setdefault(batch_id, numbers.tobytes())
         self._change(batch_id, loaded=True, recipients=len(numbers))
+
+    def add_segment(self, batch_id: int, day: int) -> None:
+        self._change(batch_id, loaded=True, recipients=0, day=day)
+
+    def numbers(self, batch_id: int) -> NDArray[np.int64]:
+        return np.frombuffer(self._memory.kept.numbers.get(batch_id, b""), np.int64)
+
+    def grow(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
+        self._memory.kept.numbers[batch_id] = numbers.tobytes()
+        self._change(batch_id, recipients=len(numbers))
 
     def save_broken(self, batch_id: int, why: str) -> None:
         self._change(batch_id, loaded=True, broken=why)
@@ -348,7 +367,7 @@ class MemoryReports:
     def save_sums(self, tallies: Tallies) -> None:
         kept = self._memory.kept
         for key, tally in tallies.campaigns.items():
-            kept.tallies[key] = _sum(kept.tallies.get(key, Tally()), tally)
+            kept.tallies[key] = summed((kept.tallies.get(key, Tally()), tally))
         for failure, recipients in tallies.failures.items():
             if (total := kept.failures.pop(failure, 0) + recipients) != 0:
                 kept.failures[failure] = total
@@ -358,16 +377,3 @@ class MemoryReports:
             kept.report_tallies[account] = ReportTally(*(getattr(before, n) + getattr(report, n) for n in names))
         for oddity, count in tallies.oddities.items():
             kept.oddities[oddity] = kept.oddities.get(oddity, 0) + count
-
-
-def _sum(before: Tally, tally: Tally) -> Tally:
-    """Both; a new one."""
-    sums = {name: getattr(before, name) + getattr(tally, name) for name in COLUMNS}
-    result = Tally(**sums)
-    for each in (before, tally):
-        for at_ms in (each.first_sent_ms, each.last_sent_ms):
-            if at_ms is not None:
-                result.sent(at_ms)
-        if each.last_report_ms is not None:
-            result.reported(each.last_report_ms)
-    return result

@@ -32,10 +32,11 @@ class BatchTables:
     def load(self, batch_id: int) -> JoinedBatch:
         """The batch of this id, which a job named."""
         row = self._run(
-            "SELECT id, campaign, attempt, number, contested, codes FROM batches WHERE id = ?", (batch_id,)
+            "SELECT id, campaign, attempt, number, contested, codes, day FROM batches WHERE id = ?", (batch_id,)
         ).fetchone()
-        id_, campaign, attempt, number, contested, codes = row
-        return JoinedBatch(id_, campaign, attempt, number, bool(contested), _codes.decode(codes) if codes else [])
+        id_, campaign, attempt, number, contested, codes, day = row
+        pairs = _codes.decode(codes) if codes else []
+        return JoinedBatch(id_, campaign, attempt, number, bool(contested), pairs, day)
 
     def to_load(self, batches_max: int) -> list[BatchPlace]:
         """Batches of launched campaigns whose numbers are not in the store yet."""
@@ -59,6 +60,20 @@ class BatchTables:
         """The batch's numbers, in list order."""
         self._run("INSERT OR IGNORE INTO numbers VALUES (?, ?)", (batch_id, numbers.astype("<i8", copy=False).data))
         self._run("UPDATE batches SET loaded = 1, recipients = ? WHERE id = ?", (len(numbers), batch_id))
+
+    def add_segment(self, batch_id: int, day: int) -> None:
+        """Mark the batch as a segment of a stream."""
+        self._run("UPDATE batches SET loaded = 1, recipients = 0, day = ? WHERE id = ?", (day, batch_id))
+
+    def numbers(self, batch_id: int) -> NDArray[np.int64]:
+        """The numbers saved so far."""
+        found = self._run("SELECT numbers FROM numbers WHERE batch = ?", (batch_id,)).fetchone()
+        return np.frombuffer(found[0] if found else b"", "<i8").astype(np.int64, copy=False)
+
+    def grow(self, batch_id: int, numbers: NDArray[np.int64]) -> None:
+        """All numbers of a segment."""
+        self._run("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (batch_id, numbers.astype("<i8", copy=False).data))
+        self._run("UPDATE batches SET recipients = ? WHERE id = ?", (len(numbers), batch_id))
 
     def save_broken(self, batch_id: int, why: str) -> None:
         """Mark the batch as damaged or missing on the log."""

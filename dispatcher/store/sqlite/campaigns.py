@@ -22,17 +22,17 @@ IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported + c.proven
 _CAMPAIGN: Final = "SELECT launched FROM campaigns WHERE launched IS NOT NULL"
 _CONTROLS: Final = "SELECT record FROM controls WHERE campaign = ?"
 _TALLIES: Final = (
-    f"SELECT account, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies "
+    f"SELECT account, day, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies "
     "WHERE campaign = ? AND attempt = ?"
 )
 _OF: Final = "JOIN batches b ON b.id = c.batch WHERE b.campaign = ? AND b.attempt = ?"
 _LATE: Final = (
-    "SELECT c.account, sum(c.count - c.reported) FROM chunks c INDEXED BY chunks_waiting "
-    f"{_OF} AND c.state = 2 AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account"
+    "SELECT c.account, b.day, sum(c.count - c.reported) FROM chunks c INDEXED BY chunks_waiting "
+    f"{_OF} AND c.state = 2 AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account, b.day"
 )
 _UNKNOWN_SINCE: Final = f"SELECT min(c.since_ms) FROM chunks c {_OF} AND {IS_UNKNOWN}"
 _FAILURES: Final = (
-    "SELECT account, source, code, recipients FROM failures WHERE campaign = ? AND attempt = ? AND recipients > 0"
+    "SELECT account, day, source, code, recipients FROM failures WHERE campaign = ? AND attempt = ? AND recipients > 0"
 )
 
 
@@ -57,13 +57,13 @@ def _now(connection: sqlite3.Connection, encoded: bytes, now_ms: int, overdue_ms
     campaign = campaign_of(record, cast("list[Control]", controls))
     key = (record.campaign, record.attempt)
     (since_ms,) = connection.execute(_UNKNOWN_SINCE, key).fetchone()
-    tallies = {account: Tally(*sums) for account, *sums in connection.execute(_TALLIES, key)}
+    tallies = {(account, day): Tally(*sums) for account, day, *sums in connection.execute(_TALLIES, key)}
     if campaign.closed is None:
         later = record.reports_from_ms
         rows = connection.execute(_LATE, (*key, overdue_ms))
-        late = {account: recipients for account, recipients in rows if later.get(account, 0) <= overdue_ms}
+        late = {(account, day): recipients for account, day, recipients in rows if later.get(account, 0) <= overdue_ms}
     else:
-        late = {account: tally.accepted for account, tally in tallies.items()}
+        late = {of: tally.accepted for of, tally in tallies.items()}
     return CampaignNow(
         now_ms=now_ms,
         campaign=campaign,

@@ -1,7 +1,8 @@
 """The file of the SQLite store: its tables, opening it, and our error for each of SQLite's.
 
-Format 8: what people decided of campaigns is kept as records; 7: recipients may be suppressed after the launch; 6:
-drafts have revisions. Formats 2 to 7 are upgraded when they are opened; format 1 kept raw messages from phones.
+Format 9: streams, with sums by day; 8: what people decided of campaigns is kept as records; 7: recipients may be
+suppressed after the launch; 6: drafts have revisions. Formats 2 to 8 are upgraded when they are opened; format 1 kept
+raw messages from phones.
 
 No table has a row per recipient: numbers and results are packed columns, one row per batch and per 4,096 recipients;
 about 13.5 bytes per recipient, 8 more for each id if the vendor gives an id to each. Every id is a place in the log
@@ -29,11 +30,27 @@ from dispatcher.store.sqlite import inbound as sqlite_inbound
 from schemas.codec import encode
 from schemas.records import Cancelled, Closed, Control, Flowed, Weighed
 
-VERSION: Final = 8
+VERSION: Final = 9
 APPLICATION_ID: Final = 0x44535231  # "DSR1"
 BUSY_S: Final = 30.0
 
-TABLES: Final = """
+_SUMS: Final = """
+CREATE TABLE tallies (
+    campaign TEXT, attempt TEXT, account TEXT, day INTEGER,
+    in_flight INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, no_report INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
+    undelivered INTEGER NOT NULL DEFAULT 0,
+    first_sent_ms INTEGER, last_sent_ms INTEGER, last_report_ms INTEGER, suppressed INTEGER NOT NULL DEFAULT 0,
+    repeated INTEGER NOT NULL DEFAULT 0, appended INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (campaign, attempt, account, day)
+) WITHOUT ROWID;
+CREATE TABLE failures (
+    campaign TEXT, attempt TEXT, account TEXT, day INTEGER, source TEXT, code TEXT, recipients INTEGER NOT NULL,
+    PRIMARY KEY (campaign, attempt, account, day, source, code)
+) WITHOUT ROWID
+"""
+
+TABLES: Final = f"""
 CREATE TABLE offsets (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, partition))
     WITHOUT ROWID;
 CREATE TABLE owners (partition INTEGER PRIMARY KEY, owner TEXT);
@@ -49,8 +66,12 @@ CREATE TABLE jobs (
 CREATE TABLE batches (
     id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, number INTEGER NOT NULL,
     sha256 BLOB NOT NULL, loaded INTEGER NOT NULL DEFAULT 0, recipients INTEGER NOT NULL DEFAULT 0,
-    broken TEXT NOT NULL DEFAULT '', contested INTEGER NOT NULL DEFAULT 0, codes BLOB
+    broken TEXT NOT NULL DEFAULT '', contested INTEGER NOT NULL DEFAULT 0, codes BLOB, day INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE streams (
+    account TEXT, campaign TEXT, attempt TEXT, job INTEGER NOT NULL, count INTEGER NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (account, campaign, attempt)
+) WITHOUT ROWID;
 CREATE INDEX batches_of_campaign ON batches (campaign, attempt, number);
 CREATE INDEX batches_to_load ON batches (id) WHERE loaded = 0;
 CREATE TABLE numbers (batch INTEGER PRIMARY KEY, numbers BLOB NOT NULL);
@@ -78,18 +99,7 @@ CREATE TABLE parked (
     account TEXT, vendor_id TEXT, place INTEGER, rows INTEGER NOT NULL, parked BLOB NOT NULL,
     PRIMARY KEY (account, vendor_id, place)
 ) WITHOUT ROWID;
-CREATE TABLE tallies (
-    campaign TEXT, attempt TEXT, account TEXT,
-    in_flight INTEGER NOT NULL DEFAULT 0, accepted INTEGER NOT NULL DEFAULT 0, no_report INTEGER NOT NULL DEFAULT 0,
-    refused INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0,
-    undelivered INTEGER NOT NULL DEFAULT 0,
-    first_sent_ms INTEGER, last_sent_ms INTEGER, last_report_ms INTEGER, suppressed INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (campaign, attempt, account)
-) WITHOUT ROWID;
-CREATE TABLE failures (
-    campaign TEXT, attempt TEXT, account TEXT, source TEXT, code TEXT, recipients INTEGER NOT NULL,
-    PRIMARY KEY (campaign, attempt, account, source, code)
-) WITHOUT ROWID;
+{_SUMS};
 CREATE TABLE report_counts (
     account TEXT PRIMARY KEY, rows INTEGER NOT NULL, waiting INTEGER NOT NULL, applied INTEGER NOT NULL,
     repeats INTEGER NOT NULL
@@ -145,7 +155,27 @@ CREATE TABLE controls (campaign TEXT, word TEXT, record BLOB NOT NULL, PRIMARY K
 """
 """What people decided of campaigns is kept as it is on the log (`_keep_controls`)."""
 
-_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6, 7: _FROM_7}
+_OLD_SUMS: Final = (
+    "campaign, attempt, account, 0, in_flight, accepted, no_report, refused, unknown, delivered, undelivered, "
+    "first_sent_ms, last_sent_ms, last_report_ms, suppressed, 0, 0"
+)
+_FROM_8: Final = f"""
+ALTER TABLE batches ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE streams (
+    account TEXT, campaign TEXT, attempt TEXT, job INTEGER NOT NULL, count INTEGER NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (account, campaign, attempt)
+) WITHOUT ROWID;
+ALTER TABLE tallies RENAME TO tallies_before;
+ALTER TABLE failures RENAME TO failures_before;
+{_SUMS};
+INSERT INTO tallies SELECT {_OLD_SUMS} FROM tallies_before;
+INSERT INTO failures SELECT campaign, attempt, account, 0, source, code, recipients FROM failures_before;
+DROP TABLE tallies_before;
+DROP TABLE failures_before
+"""
+"""A log of a release with format 8 has no streams."""
+
+_UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6, 7: _FROM_7, 8: _FROM_8}
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

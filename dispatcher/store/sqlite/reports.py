@@ -20,8 +20,8 @@ _pack = msgspec.msgpack.encode
 _parked = msgspec.msgpack.Decoder(ParkedReports)
 _FIELDS: Final = (*COLUMNS, "first_sent_ms", "last_sent_ms", "last_report_ms")
 _ADD_TALLY: Final = (
-    f"INSERT INTO tallies (campaign, attempt, account, {', '.join(_FIELDS)}) "
-    f"VALUES ({', '.join('?' * (len(_FIELDS) + 3))}) ON CONFLICT DO UPDATE SET "
+    f"INSERT INTO tallies (campaign, attempt, account, day, {', '.join(_FIELDS)}) "
+    f"VALUES ({', '.join('?' * (len(_FIELDS) + 4))}) ON CONFLICT DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)
     # min() and max() of SQLite are NULL if one argument is
     + ", first_sent_ms = coalesce(min(first_sent_ms, excluded.first_sent_ms), first_sent_ms, excluded.first_sent_ms)"
@@ -80,7 +80,7 @@ class ReportTables:
         )
         failures = [(*key, recipients) for key, recipients in tallies.failures.items() if recipients]
         self._many(
-            "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
             "SET recipients = recipients + excluded.recipients",
             failures,
         )

@@ -7,6 +7,7 @@ import sqlite3
 from dispatcher.core.campaigns import first_counts
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedJob
+from dispatcher.core.streams.segments import Segment, StreamKey
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 from dispatcher.store.sqlite.batches import BatchTables
 from dispatcher.store.sqlite.chunks import ChunkTables
@@ -107,6 +108,18 @@ class SqliteTables:
             "ON CONFLICT (id) DO UPDATE SET recipients = max(recipients, excluded.recipients) WHERE loaded = 0",
             (batch_id, job.campaign, job.attempt, job.batch, job.sha256, job.start + job.count),
         )
+
+    def segment(self, stream: StreamKey) -> Segment | None:
+        """The last segment of a stream on an account."""
+        row = self._run(
+            "SELECT job, count, day FROM streams WHERE account = ? AND campaign = ? AND attempt = ?", stream
+        ).fetchone()
+        return Segment(*row) if row else None
+
+    def save_segment(self, stream: StreamKey, segment: Segment) -> None:
+        """Remember it."""
+        row = (*stream, segment.job, segment.count, segment.day)
+        self._run("INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def job(self, job_id: int) -> JoinedJob | None:
         """The job of this id."""

@@ -12,7 +12,8 @@ from dispatcher.core.messages.text import Split
 from dispatcher.errors import ConfigError, TextError, UserError
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import HttpVendor, Limits, Message
-from producers.launch.definition import ID_CHARS_MAX, check_text, define, new_id
+from dispatcher.vendors.text_check import check_text
+from producers.launch.definition import ID_CHARS_MAX, define, new_id
 from tests.always import ALWAYS
 
 NOW = datetime(2025, 5, 1, 8, 9, 10)

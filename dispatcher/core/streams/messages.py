@@ -1,0 +1,138 @@
+"""The messages of a segment of a stream, as a lane cuts its requests from them. Pure.
+
+A segment is the content of several `Appended`; a request never holds messages of two of them. It may begin behind the
+segment's first message, where the others are over.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dispatcher.core.lane.suppressed import JudgedBatch, Suppressed
+from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.messages.personal import ChunkTexts, Personal
+from dispatcher.core.numbers import Numbers, decode
+from dispatcher.core.ranges import Ranges
+from schemas.records import Appended
+
+
+class AppendedMessages:
+    """The messages of one `Appended`, at this offset of the inbox. Raises ValueError if its columns do not fit."""
+
+    __slots__ = ("_judged", "batch", "expires", "numbers", "offset")
+
+    def __init__(self, offset: int, record: Appended, personal: Personal | None) -> None:
+        """`personal`: their texts, if the stream's text has placeholders."""
+        self.offset: Final = offset
+        self.batch: Final = Batch(record.numbers, record.count, personal)
+        self.numbers: Final[Numbers] = decode(record.numbers)
+        self.expires: Final[NDArray[np.int64]] = np.frombuffer(record.expires, "<i8").astype(np.int64)
+        self._judged: JudgedBatch | None = None
+        if len(self.expires) != record.count:
+            raise ValueError("an append has another number of expiry times than messages")
+
+    def left_out(self, suppressed: Suppressed, start: int, count: int) -> Ranges:
+        """The positions among [start, start+count) that are on the suppression list now."""
+        if self._judged is None:
+            self._judged = JudgedBatch(self.numbers, suppressed)
+        return self._judged.left_out(suppressed, start, count)
+
+    def distinct(self, start: int, count: int) -> int:
+        """How many from `start` on, at most `count`, have different numbers: a request has each number once."""
+        numbers = self.numbers[start : start + count].tolist()
+        if len(set(numbers)) == len(numbers):
+            return count
+        seen: set[int] = set()
+        for at, number in enumerate(numbers):
+            if number in seen:
+                return at
+            seen.add(number)
+        return count
+
+
+class SegmentBatch:
+    """The messages [begin, end) of a segment; the calls are those of `Batch`."""
+
+    costs: Final = None
+
+    def __init__(self, begin: int = 0) -> None:
+        self.begin = begin
+        self.end = begin
+        self._starts: list[int] = []
+        self._parts: list[AppendedMessages] = []
+
+    def add(self, part: AppendedMessages) -> None:
+        """The messages that follow."""
+        self._starts.append(self.end)
+        self._parts.append(part)
+        self.end += part.batch.count
+
+    def drop(self, before: int) -> None:
+        """The messages before this position are over."""
+        over = 0
+        while over < len(self._parts) and self._starts[over] + self._parts[over].batch.count <= before:
+            over += 1
+        if over:
+            del self._starts[:over], self._parts[:over]
+            self.begin = self._starts[0] if self._starts else self.end
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether messages have texts of their own."""
+        return any(part.batch.is_personal for part in self._parts[:1])
+
+    def cut(self, start: int, end: int, numbers_max: int, chars_max: int | None = None, numbers_min: int = 1) -> int:
+        """As `Batch.cut`; within one append, and each number once."""
+        at, part = self._at(start)
+        end = min(end, at + part.batch.count)
+        count = part.batch.cut(start - at, end - at, numbers_max, chars_max, numbers_min)
+        return part.distinct(start - at, count)
+
+    def parts(self, start: int, count: int, segments: int) -> int:
+        """As `Batch.parts`."""
+        at, part = self._at(start)
+        return part.batch.parts(start - at, count, segments)
+
+    def texts(self, start: int, count: int) -> ChunkTexts | None:
+        """As `Batch.texts`."""
+        at, part = self._at(start)
+        return part.batch.texts(start - at, count)
+
+    def slice(self, start: int, count: int) -> memoryview:
+        """As `Batch.slice`."""
+        at, part = self._at(start)
+        return part.batch.slice(start - at, count)
+
+    def left_out(self, suppressed: Suppressed, start: int, count: int) -> Ranges:
+        """The positions among [start, start+count), of one append, that are on the suppression list now."""
+        at, part = self._at(start)
+        return part.left_out(suppressed, start - at, count)
+
+    def appended(self, start: int) -> int:
+        """The inbox offset of the append that this message is of."""
+        return self._at(start)[1].offset
+
+    def expires_ms(self, start: int, count: int) -> int:
+        """When the first of these messages expires."""
+        at, part = self._at(start)
+        return int(part.expires[start - at : start - at + count].min())
+
+    def expired(self, start: int, end: int, now_ms: int) -> int:
+        """How many messages from `start` on, before `end` and of one append, are over."""
+        at, part = self._at(start)
+        over = part.expires[start - at : end - at] < now_ms
+        return len(over) if over.all() else int(np.argmin(over))
+
+    def in_time(self, start: int, end: int, now_ms: int) -> int:
+        """How many messages from `start` on, before `end` and of one append, are not over."""
+        at, part = self._at(start)
+        over = part.expires[start - at : end - at] < now_ms
+        return int(np.argmax(over)) if over.any() else len(over)
+
+    def _at(self, start: int) -> tuple[int, AppendedMessages]:
+        index = bisect_right(self._starts, start) - 1
+        return self._starts[index], self._parts[index]

@@ -1,0 +1,40 @@
+"""Whether an account can carry a text: length, characters, and what its vendor says of it. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from dispatcher.core.messages.text import not_carried, units
+from dispatcher.errors import TextError
+from dispatcher.vendors.seam.vendor import Message, Vendor
+
+
+def check_text(account: str, vendor: Vendor, message: Message) -> None:
+    """Raises TextError if this account cannot carry the message."""
+    if not message.text.strip():
+        raise TextError("the text is empty. Give --text something to send.")
+    where, limits = f'account "{account}"', vendor.limits
+    length = units(message.text)
+    if length > limits.text_chars_max:
+        raise TextError(
+            f"the text has {length} characters, {where} takes {limits.text_chars_max}. "
+            f"Shorten it by {length - limits.text_chars_max}."
+        )
+    lost = not_carried(message.text, limits.charset)
+    if lost is not None:
+        raise TextError(
+            f"{where} cannot carry {named(lost.character)}, character {lost.position} of the text "
+            f"(its charset is {limits.charset.upper()}). Replace it."
+        )
+    try:
+        vendor.prepare(message)
+    except TextError as error:
+        raise TextError(f"{where}: {error}") from error
+
+
+def named(character: str) -> str:
+    """A character and its name, or its code if it cannot be printed."""
+    name = unicodedata.name(character, "")
+    if not character.isprintable():
+        return f"U+{ord(character):04X}{f' {name}' if name else ''}"
+    return f'"{character}" (U+{ord(character):04X}{f" {name}" if name else ""})'

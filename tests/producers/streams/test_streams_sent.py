@@ -1,0 +1,91 @@
+"""Streams with real lanes against a simulated vendor: each message once, in its time, with its own text."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.lanes.role import run_lanes
+from dispatcher.clock import now_ms
+from dispatcher.config.file import Config, parse
+from dispatcher.errors import UserError
+from dispatcher.log.opening import open_log
+from dispatcher.log.port import Log
+from dispatcher.service.session import Session
+from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, close_stream, open_stream
+from dispatcher.store.views import CampaignView
+from loadtest.sim.process import spawn
+from tests.always import ALWAYS
+from tests.waiting import patience
+
+FIRST = 13_800_200_000
+TEXT = "【Shop】Your code is {code}"
+
+
+def config(folder: Path, url: str) -> Config:
+    return parse(
+        {
+            "log": {"url": f"sqlite:{folder / 'log.db'}"},
+            "store": {"url": f"sqlite:{folder / 'results.db'}"},
+            "account": {"spring": {"vendor": "batch-b", "url": url, "account": "spring", "pswd": "secret"}},
+        }
+        | ALWAYS,
+        "dispatcher.toml",
+    )
+
+
+def message(index: int, **keys: Any) -> StreamMessage:
+    return StreamMessage(number=str(FIRST + index), key=f"k{index}", values={"code": f"{index:04}"}, **keys)
+
+
+async def shown(settings: Config, log: Log) -> CampaignView:
+    session = Session(settings, log)
+    view = await session.read(lambda reader: reader.campaign("codes"))
+    await session.close()
+    assert view is not None
+    return view
+
+
+async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_holds_by_day(tmp_path: Path) -> None:
+    with spawn({"vendor": "batch-b", "account": {"spring": {"flow": {"limit": 1_000}}}}) as sim:
+        settings = config(tmp_path, sim.url)
+        log = await open_log(settings.log.url)
+        one, other = Session(settings, log), Session(settings, log)
+        request = StreamRequest(id="codes", text=TEXT, route=["spring"], campaign_class="code")
+        assert (await open_stream(one, request)).opened
+        assert not (await open_stream(other, request)).opened
+        stop = asyncio.Event()
+        lanes = asyncio.create_task(run_lanes(settings, log, stop))
+        try:
+            first = await append_messages(one, "codes", [message(index) for index in range(5)])
+            assert [each.result for each in first] == ["taken"] * 5
+            again = await append_messages(one, "codes", [message(0), message(9, expires_ms=now_ms() - 1)])
+            assert [each.result for each in again] == ["already there", "refused"]
+            repeated = await append_messages(other, "codes", [message(0), message(5), message(3)])
+            assert [each.result for each in repeated] == ["taken"] * 3
+            async with patience():
+                while (view := await shown(settings, log)).counts.open > 6 or view.counts.duplicate < 2:
+                    await asyncio.sleep(0.05)
+                while (await shown(settings, log)).counts.accepted < 6:
+                    await asyncio.sleep(0.05)
+        finally:
+            stop.set()
+            await lanes
+        rows = await asyncio.to_thread(sim.rows)
+        assert sorted(zip(rows["number"].to_list(), rows["text"].to_list(), strict=True)) == [
+            (str(FIRST + index), TEXT.format(code=f"{index:04}")) for index in range(6)
+        ]
+        view = await shown(settings, log)
+        assert view.counts.line() == "8 rows = 2 duplicate + 6 accepted"
+        assert view.status == "open"
+        assert view.stream is not None
+        assert [day.counts for day in view.stream.days] == [view.counts]
+        assert (await close_stream(one, "codes", by="ann")).changed
+        with pytest.raises(UserError, match="closed"):
+            await append_messages(other, "codes", [message(7)])
+        await one.close()
+        await other.close()
+        await log.close()
