@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from dispatcher.service.resolutions import list_resolutions
     from dispatcher.service.session import Session, open_session
     from dispatcher.service.spend import SpendWanted, report_spend
+    from dispatcher.service.streams import (
+        StreamMessage,
+        StreamRequest,
+        append_messages,
+        close_stream,
+        open_stream,
+    )
     from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed
     from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_to_resolve
 
@@ -40,14 +47,18 @@ __all__ = [
     "LaunchRequest",
     "Session",
     "SpendWanted",
+    "StreamMessage",
+    "StreamRequest",
     "UserError",
     "account_balances",
+    "append_messages",
     "approve_campaign",
     "are_suppressed",
     "budget_campaign",
     "cancel_campaign",
     "change_suppression",
     "check_accounts",
+    "close_stream",
     "dead_letters",
     "decide_text",
     "draft",
@@ -65,6 +76,7 @@ __all__ = [
     "look_up",
     "newest_messages",
     "open_session",
+    "open_stream",
     "pause_campaign",
     "plan_draft",
     "plan_follow_up",
@@ -102,6 +114,13 @@ _MODULES: Final = {
     "service.resolutions": ("list_resolutions",),
     "service.campaigns.results": ("write_results",),
     "service.session": ("Session", "open_session"),
+    "service.streams": (
+        "StreamMessage",
+        "StreamRequest",
+        "append_messages",
+        "close_stream",
+        "open_stream",
+    ),
     "service.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
     "service.campaigns.waves": ("decide_text", "halt_wave", "release_wave"),

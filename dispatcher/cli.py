@@ -34,6 +34,7 @@ GROUPS: Final = {
     "person": "The people who may sign in to the console, and their roles.",
     "report": "What was spent, and how well accounts deliver.",
     "store": "The results store: a fold of the log, which can be made anew at any time.",
+    "stream": "Campaigns that stay open: messages are appended one by one, and each is sent once, in its time.",
     "suppression": "The suppression list: numbers that no launch texts. Phones that opt out are added to it.",
     "token": "The tokens that other systems use the HTTP API with.",
     "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"
@@ -45,7 +46,8 @@ IN_ORDER: Final = {
     "campaign": (
         *("draft", "test", "approve", "schedule", "launch", "list", "show", "watch", "pause", "resume", "weight"),
         *("budget", "cancel", "close", "export"),
-    )
+    ),
+    "stream": ("open", "send", "close", "list"),
 }
 """Groups whose commands are listed in the order of use, not by the alphabet."""
 

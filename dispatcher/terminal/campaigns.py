@@ -21,12 +21,12 @@ from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.progress import handed_over, percent_final
 from dispatcher.service.campaigns.retries import RetryTable
 from dispatcher.service.campaigns.views import ShownCampaign
-from dispatcher.store.views import CampaignView
+from dispatcher.store.views import CampaignView, StreamView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES, held_words
 from dispatcher.terminal.waves import wave_parts
-from dispatcher.wording import clock, day_of, listed
+from dispatcher.wording import clock, day_of, duration, listed
 from schemas.records import Follows
 
 FAILURES_SHOWN: Final = 20
@@ -98,6 +98,8 @@ def campaign_page(view: ShownCampaign) -> RenderableType:
         parts += [Text(), *wave_parts(view.id, view.wave_table)]
     if view.retries is not None:
         parts += [Text(), *_retries(view.retries)]
+    if view.stream is not None and view.stream.days:
+        parts += [Text(), _days(view.stream)]
     if view.failures:
         parts += [Text(), _failures(view)]
     if view.invalid_reasons:
@@ -124,7 +126,10 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("kind", {"wap": "WAP push", "mms": "multimedia message"}[view.kind])
     if view.follows is not None:
         table.add_row("follows", f"{view.follows.campaign}: {followed(view.follows)}")
-    route = ", ".join(f"{leg.account} ({leg.vendor}): {leg.recipients:,} recipients" for leg in view.legs)
+    if view.stream is not None:
+        table.add_row("stream", stream_words(view.stream))
+    of = {leg.account: leg.recipients or view.accounts[leg.account].recipients for leg in view.legs}
+    route = ", ".join(f"{leg.account} ({leg.vendor}): {of[leg.account]:,} recipients" for leg in view.legs)
     table.add_row("route", route)
     if view.carriers:
         table.add_row("carriers", carrier_counts(view.carriers))
@@ -155,6 +160,30 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row(
             "waits", f"for reports of {view.counts.accepted:,} until {clock(view.waits_until_ms, named=True)}"
         )
+    return table
+
+
+def stream_words(stream: StreamView) -> str:
+    """Whether it takes messages, and how long they and their keys count."""
+    if stream.takes_messages:
+        state = "takes messages"
+    elif stream.closed_ms is not None:
+        state = f"closed {clock(stream.closed_ms)} by {stream.closed_by}"
+    else:
+        state = "takes no more messages"
+    return (
+        f"{state}; a message is sent within {duration(stream.expires_after_s)} unless it says otherwise, and each key "
+        f"once in {duration(stream.keys_kept_s)}"
+    )
+
+
+def _days(stream: StreamView) -> Table:
+    seen = [share for share in SHARES if share.always or any(share.size(day.counts) for day in stream.days)]
+    names = ("day", "messages", *(share.word for share in seen), "expired", "repeated")
+    table = columns(*names, right=frozenset(range(1, len(names))))
+    for day in stream.days:
+        sizes = (f"{share.size(day.counts):,}" for share in seen)
+        table.add_row(day.day, f"{day.counts.rows:,}", *sizes, f"{day.expired:,}", f"{day.counts.duplicate:,}")
     return table
 
 

@@ -170,12 +170,14 @@ def handed_over(counts: Counts) -> int:
 
 
 def over(views: Sequence[CampaignView]) -> bool:
-    """Whether every recipient has a final state, or waits for a person.
+    """Whether every recipient has a final state, or waits for a person, and no stream takes messages.
 
     (Late reports may still resolve unknown ones.)
     """
     return all(
-        view.counts.settled or (view.counts.open == view.counts.unknown and view.unknown == "hold") for view in views
+        (view.stream is None or not view.stream.takes_messages)
+        and (view.counts.settled or (view.counts.open == view.counts.unknown and view.unknown == "hold"))
+        for view in views
     )
 
 

@@ -67,7 +67,7 @@ class CampaignWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which campaigns: `contains` is in their id, name or text, whatever the case; launched since and before a time.
 
     `by`: launched or drafted by this person. `limit`: at most this many, the newest ones after the first `skip`; None:
-    all. `tests`: those of drafts, too.
+    all. `tests`: those of drafts, too. `streams`: only streams.
     """
 
     contains: str = ""
@@ -76,18 +76,23 @@ class CampaignWanted(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int | None = None
     until_ms: int | None = None
     tests: bool = False
+    streams: bool = False
     limit: int | None = None
     skip: int = 0
 
     def takes(self, view: CampaignView) -> bool:
         """Whether it is one of these."""
+        if self.streams and view.stream is None:
+            return False
         return (self.tests or not view.test_of) and self._takes(
             (view.id, view.name, view.text), view.status, view.launched_ms, view.launched_by
         )
 
     def takes_draft(self, draft: DraftView) -> bool:
         """Whether this draft is one of these; its time is that of its drafting."""
-        return self._takes((draft.campaign, draft.name, draft.text), draft.status, draft.drafted_ms, draft.drafted_by)
+        return not self.streams and self._takes(
+            (draft.campaign, draft.name, draft.text), draft.status, draft.drafted_ms, draft.drafted_by
+        )
 
     def _takes(self, texts: Sequence[str], status: str, at_ms: int, by: str) -> bool:
         words = self.contains.casefold()
