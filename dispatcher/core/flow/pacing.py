@@ -81,11 +81,15 @@ class Pacer:
         """The units of one chunk, so that several fit a window and an urgent one never waits long."""
         return max(1, self.allowed(now_s) // SHARE_OF_WINDOW)
 
-    def earliest(self, units: int, now_s: float) -> float:
-        """When `units` may leave, as known now (an answer may make it sooner). <= now_s: they may leave now."""
+    def earliest(self, units: int, now_s: float, *, urgent: bool = False) -> float:
+        """When `units` may leave, as known now (an answer may make it sooner). <= now_s: they may leave now.
+
+        `urgent`: the spread lets few units leave as early as a whole chunk, so that they need not wait behind one.
+        """
         allowed = self.allowed(now_s)
         self._free(now_s)
-        at_s = max(self._held_until_s, self._arrival_s - self._interval(units, allowed))
+        early = max(units, self.share(now_s)) if urgent else units
+        at_s = max(self._held_until_s, self._arrival_s - self._interval(early, allowed))
         over = self._units + min(units, allowed) - allowed
         for free_at_s, _, freed in self._occupied:
             if over <= 0:

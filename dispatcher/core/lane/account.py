@@ -118,8 +118,11 @@ class AccountLane:
             case "requests":
                 return min(count, 1)
 
-    def propose_at(self, now_s: float) -> float:
-        """When the next intent may be asked for; infinity if enough are under way."""
+    def propose_at(self, now_s: float, *, urgent: bool = False) -> float:
+        """When the next intent may be asked for; infinity if enough are under way.
+
+        `urgent`: one that goes before what is not urgent, so it does not wait until enough of that has left.
+        """
         ahead = len(self.proposed) + len(self.ready)
         if not self.standing.sends or ahead >= (1 if self.standing.alone else AHEAD_MAX):
             return float("inf")
@@ -128,17 +131,32 @@ class AccountLane:
         at_s = self.held_until_s
         if self.pacer is None:
             return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
-        queued = sum(self.units(proposal.count, proposal.parts) for proposal in self.proposed.values())
-        queued += sum(self.units(ready.chunk.asked, ready.parts) for ready in self.ready)
-        queued += sum(sending.units for sending in self.unsent)
-        straggler = next((sending for sending in self.unsent if sending.stands_s is None), None)
+        unsent = [sending for sending in self.unsent if sending.urgent or not urgent]
+        queued = sum(
+            self.units(proposal.count, proposal.parts)
+            for proposal in self.proposed.values()
+            if proposal.urgent or not urgent
+        )
+        queued += sum(self.units(ready.chunk.asked, ready.parts) for ready in self.ready if ready.urgent or not urgent)
+        queued += sum(sending.units for sending in unsent)
+        straggler = next((sending for sending in unsent if sending.stands_s is None), None)
         late_s = straggler.asked_s + self.lead.late_s if straggler is not None else float("inf")
         if straggler is not None and late_s <= now_s:  # one slow connection does not hold up the others
             queued, late_s = queued - straggler.units, float("inf")
         early_s = min(self.lead.s, LEAD_OF_LIFE * self.ttl.s) - self.pacer.interval_s(queued, now_s)
         if early_s < 0:  # enough until one of them leaves
             return late_s
-        return max(at_s, self.pacer.earliest(1, now_s) - early_s)
+        return max(at_s, self.pacer.earliest(1, now_s, urgent=urgent) - early_s)
+
+    def has_urgent_work(self, now_ms: int) -> bool:
+        """Whether an urgent campaign may send now and has work."""
+        return any(campaign.urgent for campaign, _ in self.active(now_ms))
+
+    @property
+    def _others_wait(self) -> bool:
+        """Whether a chunk that is not urgent is on its way to the gate, or waits there."""
+        ways = (self.proposed.values(), self.ready, self.unsent)
+        return any(not chunk.urgent for way in ways for chunk in way)
 
     @property
     def unsent(self) -> Iterable[Sending]:
@@ -173,10 +191,13 @@ class AccountLane:
         now_ms: int,
         loaded: Mapping[int, Content],
         covers: Callable[[Campaign, Piece, Content], bool],
+        *,
+        only_urgent: bool = False,
     ) -> tuple[Campaign, CampaignWork, Piece, int] | None:
         """The campaign that is next by weight, the piece its chunk comes from, and how many campaigns could send.
 
-        `covers`: whether a campaign's budget covers the beginning of a piece.
+        `only_urgent`: an urgent one, or nothing if it is the others' turn. `covers`: whether a campaign's budget covers
+        the beginning of a piece.
         """
         heads = {}
         for campaign, work in self.active(now_ms):
@@ -185,8 +206,13 @@ class AccountLane:
                 heads[campaign.id] = (campaign, work, piece)
         if not heads:
             return None
-        chosen = self.fair.pick([(name, head[0].weight, head[0].urgent) for name, head in heads.items()])
-        return (*heads[chosen], len(heads)) if chosen is not None else None
+        ready = [(name, head[0].weight, head[0].urgent) for name, head in heads.items()]
+        if only_urgent and self._others_wait:  # at the gate they get their turn
+            ready = [each for each in ready if each[2]]
+        chosen = self.fair.pick(ready)
+        if chosen is None or (only_urgent and not heads[chosen][0].urgent):
+            return None
+        return (*heads[chosen], len(heads))
 
     # --- the gate ---
 
@@ -230,7 +256,7 @@ class AccountLane:
         """When the flow limit and what holds the account let it leave. <= now_s: now."""
         if self.pacer is None:
             return self.held_until_s
-        return max(self.held_until_s, self.pacer.earliest(sending.waits_for, now_s))
+        return max(self.held_until_s, self.pacer.earliest(sending.waits_for, now_s, urgent=sending.urgent))
 
     def leaves(self, sending: Sending, now_s: float) -> None:
         """The first byte of what it waited for is written now."""

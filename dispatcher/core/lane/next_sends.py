@@ -125,11 +125,16 @@ class NextSends:
         while self._suppressed.is_current(now_s):
             yield from self._over(lane, now_s, now_ms)
             at_s = lane.propose_at(now_s)
-            if at_s > now_s:
+            only_urgent = at_s > now_s
+            if only_urgent:
                 self.wake_s = min(self.wake_s, at_s)
-                return
+                at_s = lane.propose_at(now_s, urgent=True) if lane.has_urgent_work(now_ms) else NEVER
+                if at_s > now_s:
+                    self.wake_s = min(self.wake_s, at_s)
+                    return
             self._budgets.begins(lane)
-            found = lane.next_piece(now_s, now_ms, self.batches.loaded, partial(self._budgets.covers, lane))
+            covers = partial(self._budgets.covers, lane)
+            found = lane.next_piece(now_s, now_ms, self.batches.loaded, covers, only_urgent=only_urgent)
             if found is None:
                 due_s = min((work.next_due_s(now_s) for _, work in lane.active(now_ms)), default=NEVER)
                 self.wake_s = min(self.wake_s, due_s, lane.released_s(now_s, now_ms))
@@ -171,7 +176,8 @@ class NextSends:
             numbers, texts = batch.slice(piece.start, count), batch.texts(piece.start, count)
         whole = msgspec.structs.replace(piece)
         cost = 0 if intent.cost is None else intent.cost.whole
-        proposal = Proposal(self._n, whole, asked, parts, numbers, texts, now_s, lane.ttl.s, cost=cost)
+        of = (self._n, whole, asked, parts, numbers, texts)
+        proposal = Proposal(*of, now_s, lane.ttl.s, cost=cost, urgent=campaign.urgent)
         if isinstance(batch, SegmentBatch):
             proposal.expires_ms = batch.expires_ms(piece.start, count)
         lane.proposed[self._n] = proposal

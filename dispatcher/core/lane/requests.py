@@ -33,6 +33,7 @@ class Proposal(msgspec.Struct):
     doubted_s: float | None = None
     cost: int = 0
     expires_ms: int | None = None
+    urgent: bool = False
 
 
 class Ready(msgspec.Struct):

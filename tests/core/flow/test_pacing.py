@@ -21,16 +21,18 @@ class Line:
         self.arrivals: list[tuple[float, int]] = []
         self.answers: list[tuple[float, int, float]] = []
 
-    def run(self, weights: list[int], until_s: float) -> None:
+    def run(self, weights: list[int], until_s: float, *, urgent: float = 0.0) -> None:
+        """`urgent`: this share of the requests is."""
         weights = list(weights)
         while weights and self.now_s < until_s:
-            at_s = max(self.now_s, self.pacer.earliest(weights[0], self.now_s))
+            goes_first = self.rng.random() < urgent
+            at_s = max(self.now_s, self.pacer.earliest(weights[0], self.now_s, urgent=goes_first))
             if self.answers and self.answers[0][0] <= at_s:
                 self.now_s, ticket, wrote_s = heapq.heappop(self.answers)
                 self.pacer.answered(ticket, wrote_s, self.now_s)
                 continue
             self.now_s = at_s + self.rng.random() * 0.002  # a timer is never early and often a little late
-            if self.pacer.earliest(weights[0], self.now_s) > self.now_s:
+            if self.pacer.earliest(weights[0], self.now_s, urgent=goes_first) > self.now_s:
                 continue
             self._leave(weights.pop(0))
 
@@ -63,11 +65,12 @@ def windows_over(arrivals: list[tuple[float, int]], limit: int, per_s: float) ->
     per_s=st.sampled_from([1.0, 0.5, 10.0]),
     jitter_s=st.sampled_from([0.0, 0.005, 0.05, 0.4]),
     stall=st.sampled_from([0.0, 0.02]),
+    urgent=st.sampled_from([0.0, 0.3]),
 )
-def test_no_window_is_over_the_limit_at_any_weights_and_jitter(seed, limit, per_s, jitter_s, stall):
+def test_no_window_is_over_the_limit_at_any_weights_and_jitter(seed, limit, per_s, jitter_s, stall, urgent):
     rng = random.Random(seed)
     line = Line(Pacer(limit, per_s, 0.0), rng, jitter_s=jitter_s, stall=stall)
-    line.run([rng.randint(1, max(1, limit // 2)) for _ in range(150)], until_s=60 * per_s)
+    line.run([rng.randint(1, max(1, limit // 2)) for _ in range(150)], until_s=60 * per_s, urgent=urgent)
     assert windows_over(line.arrivals, limit, per_s) == 0
 
 
@@ -90,6 +93,18 @@ def test_a_steady_vendor_gets_at_least_99_percent_of_the_limit():
     sent = sum(units for _, units in line.arrivals)
     assert windows_over(line.arrivals, 500, 1.0) == 0
     assert sent >= 0.99 * 500 * 60
+
+
+def test_a_few_urgent_units_leave_as_early_as_a_whole_chunk_and_never_before_the_window_has_room():
+    pacer = Pacer(500, 1.0, 0.0)
+    for at_s in (0.0, 0.0, 0.1, 0.2):
+        pacer.left(50, at_s)
+    assert pacer.earliest(1, 0.2) == pytest.approx(0.398)
+    assert pacer.earliest(50, 0.2) == pytest.approx(0.3)
+    assert pacer.earliest(1, 0.2, urgent=True) == pytest.approx(0.3)
+    for each in range(6):
+        pacer.left(50, 0.3 + each / 10)
+    assert pacer.earliest(1, 0.8, urgent=True) > 1.0  # 500 are under way, and the first of them counts for a second
 
 
 def test_there_is_no_burst_of_a_whole_window_after_an_idle_time():
