@@ -226,6 +226,7 @@ class Campaigns:
                 campaign.launched, campaign.draft = record, None
                 campaign.budget = Budget(record) if record.budget else None
                 campaign.launched_offset = offset
+                self._schedule_deferred(record)
                 campaign.waves.launched(record)
             case Drafted():
                 campaign = self._at(record.campaign)
@@ -333,6 +334,19 @@ class Campaigns:
         if known is None or known.launched is None:
             return None
         return known.launched.attempt == attempt
+
+    def _schedule_deferred(self, record: Launched) -> None:
+        """The drafts of a launch's deferred recipients have a time from its commit on."""
+        for each in record.deferred:
+            found = self._at(each.campaign)
+            if found.draft is not None and found.draft.scheduled is None:
+                found.draft.scheduled = Scheduled(
+                    campaign=found.id,
+                    revision=found.revision,
+                    start_ms=each.start_ms,
+                    at_ms=record.at_ms,
+                    by=record.by,
+                )
 
     def _at(self, campaign: str) -> Campaign:
         if campaign not in self.by_id:

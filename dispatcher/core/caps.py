@@ -55,6 +55,11 @@ def day_of(at_ms: int) -> int:
     return (at_ms + SHANGHAI_MS) // DAY_MS
 
 
+def same_time_on(day: int, at_ms: int) -> int:
+    """The time of the day of `at_ms`, on another day."""
+    return at_ms + (day - day_of(at_ms)) * DAY_MS
+
+
 def counted(
     campaigns: Campaigns, campaign_class: CampaignClass, cap: Cap, today: int, follows: Follows | None = None
 ) -> dict[str, Launched]:

@@ -130,6 +130,8 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         cancelled=campaign.cancelled,
         closed_ms=None if campaign.closed is None else campaign.closed.at_ms,
         follows=record.follows,
+        deferred=record.deferred,
+        deferred_of=record.deferred_of,
         waves=waves,
         stream=_stream(now, record.stream, takes_messages=takes_messages) if record.stream is not None else None,
         counts=counts,

@@ -9,7 +9,7 @@ import msgspec
 from dispatcher.core.results.equation import Counts, Status
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.core.waves.state import WaveStanding
-from schemas.records import AtClosing, CampaignClass, Follows, Leg, MessageKind, UnknownPolicy
+from schemas.records import AtClosing, CampaignClass, Deferred, Follows, Leg, MessageKind, UnknownPolicy
 from schemas.states import State
 from schemas.topics import LANE_PARTITIONS
 
@@ -74,7 +74,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     `variables`: those of a personalised campaign's `text`; `segments` is then the longest text's. `lists`: the names of
     its lists if several were launched together. `carriers`: recipients by the word of their carrier at the launch.
     `hours` (as core/schedule/hours.py writes them) are those in which it may be sent; `ends_ms` is when the rest is
-    held until it is resumed, None: never. `held`: what holds it now, even if nothing is queued.
+    held until it is resumed, None: never. `held`: what holds it now, even if nothing is queued. `deferred`: the drafts
+    of who was over the frequency cap; `deferred_of`: it is one of that campaign.
     """
 
     id: str = msgspec.field(name="campaign")
@@ -114,6 +115,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     budget_micro_yuan: int = 0
     held: Hold | None = None
     follows: Follows | None = None
+    deferred: tuple[Deferred, ...] = ()
+    deferred_of: str = ""
     waves: WaveStanding | None = None
     stream: StreamView | None = None
 

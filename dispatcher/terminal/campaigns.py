@@ -26,7 +26,7 @@ from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES, held_words
 from dispatcher.terminal.waves import wave_parts
-from dispatcher.wording import clock, day_of, duration, listed
+from dispatcher.wording import clock, counted, day_of, duration, listed
 from schemas.records import Follows
 
 FAILURES_SHOWN: Final = 20
@@ -130,6 +130,11 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("stream", stream_words(view.stream))
     of = {leg.account: leg.recipients or view.accounts[leg.account].recipients for leg in view.legs}
     route = ", ".join(f"{leg.account} ({leg.vendor}): {of[leg.account]:,} recipients" for leg in view.legs)
+    if view.deferred_of:
+        table.add_row("deferred", f"of {view.deferred_of}: who was over the frequency cap then")
+    for index, each in enumerate(view.deferred):
+        people = counted(each.recipients, "recipient")
+        table.add_row("" if index else "deferred", f"{people} to {clock(each.start_ms, named=True)}: {each.campaign}")
     table.add_row("route", route)
     if view.carriers:
         table.add_row("carriers", carrier_counts(view.carriers))

@@ -54,9 +54,12 @@ async def write_draft(
     *,
     start_ms: int = 0,
     even_if_short: bool = False,
+    with_rejects: bool = True,
     progress: Progress,
 ) -> Drafted:
     """Make it the draft in force, in place of an earlier one; `start_ms` schedules it, too.
+
+    Without `with_rejects` the rows that its list sets aside are not in it: they are another campaign's.
 
     Raises UserError if the campaign is launched or cancelled, LogError.
     """
@@ -64,7 +67,7 @@ async def write_draft(
     campaign, revision = definition.campaign, secrets.token_hex(8)
     check_draftable(campaign, (await read_campaigns(log)).get(campaign))
     separated = await asyncio.to_thread(intake.separated.unjudged)
-    rejects = await append_rejects(log, intake.spool.rejects(campaign, revision, separated))
+    rejects = await append_rejects(log, intake.spool.rejects(campaign, revision, separated)) if with_rejects else []
     lists = await _append_lists(prepared, separated, log, revision, progress)
     counts = count(intake.counts.rows, separated, intake.counts.invalid_reasons)
     record = _drafted(prepared, request, revision, counts, DraftPlaces(lists, tuple(rejects)), even_if_short)

@@ -145,6 +145,11 @@ INTERRUPTED = 130
     help="Text those who fail with a code of this class again by itself, so many times at most, within that time.",
 )
 @click.option(
+    "--defer",
+    is_flag=True,
+    help="Who is over the frequency cap gets it on the first day that is free, as a draft that starts by itself.",
+)
+@click.option(
     "--class",
     "campaign_class",
     type=click.Choice(["marketing", "notice", "code"]),

@@ -36,7 +36,7 @@ from producers.launch.steps import as_waves, variant_of
 from producers.lists.reading import Progress, silent
 from schemas.batch import Headers, pack
 from schemas.codec import encode
-from schemas.records import Job, Launched, Leg, Rejects
+from schemas.records import Deferred, Job, Launched, Leg, Rejects
 from schemas.topics import CAMPAIGNS, JOBS, RECIPIENTS, REJECTS, lane_partition, spread_partition
 
 BATCHES: Final = "batches"
@@ -75,10 +75,15 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
     await judged_again(prepared, log)
     text = await _text(prepared)
     attempt, legs = await _append_recipients(prepared, log, progress)
+    deferred: tuple[Deferred, ...] = ()
     for voids in range(OVERTAKEN_MAX):
         while await overtaken(prepared, log):  # the batches have somebody who is set aside now: other ones count
             attempt, legs = await _append_recipients(prepared, log, progress)
-        record = _launched(prepared, text, attempt, legs)
+        if prepared.plan.deferred:
+            from producers.drafts.deferring import write_deferred  # drafts are launched by this package
+
+            deferred = await write_deferred(prepared, log)
+        record = _launched(prepared, text, attempt, legs, deferred)
         known = await _append_launch(record, log, voids)
         first = known.launched(record.campaign)
         if first is not None:
@@ -294,7 +299,9 @@ async def _text(prepared: PreparedLaunch) -> str:
     return await publish(account, vendor, definition.frames)
 
 
-def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg, ...]) -> Launched:
+def _launched(
+    prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg, ...], deferred: tuple[Deferred, ...]
+) -> Launched:
     definition, split = prepared.definition, prepared.route_split
     return Launched(
         **prepared.plan.fields(),
@@ -330,6 +337,8 @@ def _launched(prepared: PreparedLaunch, text: str, attempt: str, legs: tuple[Leg
         capped=prepared.frequency is not None,
         retry=definition.retry,
         ends_ms=definition.ends_ms,
+        deferred=deferred,
+        deferred_of=definition.deferred_of,
     )
 
 

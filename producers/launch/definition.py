@@ -75,6 +75,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     by_carrier: Route | None = None
     budget: int = 0
     retry: Retry | None = None
+    defer: bool = False
+    deferred_of: str = ""
     ends_ms: int = 0
     known_follow_ups: frozenset[str] = frozenset()
 
@@ -126,7 +128,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     if unknown not in POLICIES:
         raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
     terms, steps = read_terms(request, config.hours), read_steps(request)
-    retry = _retry(request) if request.retry else None
+    retry, defer = _retry(request) if request.retry else None, _defers(request)
     accounts, by_carrier = _route(config, request.route)
     _check_kind(kind, accounts, frames)
     budget = _budget(request.budget, kind, accounts) if request.budget else 0
@@ -174,11 +176,29 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
         exclude_campaigns=campaign_parts(request.exclude_campaigns),
         follows=request.follows,
         retry=retry,
+        defer=defer,
+        deferred_of=request.deferred_of,
         ends_ms=request.ends_ms,
         known_follow_ups=frozenset(request.known_follow_ups),
         steps=steps,
         by_carrier=by_carrier,
     )
+
+
+def _defers(request: LaunchRequest) -> bool:
+    """Whether who is over the frequency cap is deferred. Raises UserError if this campaign cannot do that."""
+    if not request.defer:
+        return False
+    if request.more_texts:
+        raise UserError("--defer goes with one text: who is deferred cannot be compared. Leave --defer out.")
+    if request.budget:
+        raise UserError("a budget cannot be shared with drafts of later days: leave --defer or --budget out.")
+    if request.kind == "mms":
+        raise UserError("a multimedia message cannot be uploaded again by itself: leave --defer out.")
+    chars_max = ID_CHARS_MAX - len(".on-20261231")
+    if request.id is not None and len(request.id) > chars_max:
+        raise UserError(f"with --defer the id has at most {chars_max} characters: its drafts are ID.on-DAY.")
+    return True
 
 
 def _retry(request: LaunchRequest) -> Retry:

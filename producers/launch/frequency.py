@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dispatcher.caps.number_set import NumberSet, at_least
+from dispatcher.caps.number_set import NumberSet, at_least, times_in
 from dispatcher.caps.recently_texted import RecentlyTexted
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaigns
@@ -23,6 +25,11 @@ from producers.lists.dedupe import Rows
 from schemas.records import CampaignClass, Follows
 
 _NOBODY = np.empty(0, np.int64)
+
+
+def day_text(day: int) -> str:
+    """A day as people write it: 2026-12-08."""
+    return str(date(1970, 1, 1) + timedelta(day))
 
 
 class FrequencyCap:
@@ -37,6 +44,7 @@ class FrequencyCap:
         self._follows = follows
         self._texted = texted
         self._counted: frozenset[str] | None = None
+        self._sets: list[tuple[int, NumberSet]] = []  # with the day of each launch, the newest first
 
     async def over(self, log: Log, campaigns: Campaigns, recipients: Rows) -> Numbers:
         """The numbers (ascending) over the cap; empty if the same launches count as when this was last asked.
@@ -48,9 +56,24 @@ class FrequencyCap:
             return _NOBODY
         found = await self._texted.of(log, launches)
         self.lost |= found.lost
+        days = {attempt: day_of(launched.at_ms) for attempt, launched in launches.items()}
+        self._sets = sorted(((days[attempt], each) for attempt, each in found.sets.items()), key=lambda each: -each[0])
         over = await asyncio.to_thread(self._over, list(found.sets.values()), recipients)
         self._counted = frozenset(launches)
         return over
+
+    def free_days(self, numbers: Numbers) -> NDArray[np.int64]:
+        """The first day (as `day_of` counts them) on which each of these, who are over the cap, is free again.
+
+        That is when the launch that makes the cap full, counted from the newest one back, is out of the window.
+        """
+        ascending = ascending_once(keys(numbers))
+        times, free = np.zeros(len(ascending), np.uint16), np.zeros(len(ascending), np.int64)
+        for day, each in self._sets:
+            times += times_in([each], ascending)
+            free[(times >= self.cap.count) & (free == 0)] = day + self.cap.days
+        found: NDArray[np.int64] = free[np.searchsorted(ascending, keys(numbers))]
+        return found
 
     async def keep(self, attempt: str, recipients: Rows) -> None:
         """Keep whom a launch texts: otherwise the next one reads them from the log. Raises DispatcherError."""

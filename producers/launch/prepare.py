@@ -40,13 +40,14 @@ from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI, counted
 from producers.launch.by_delivery import route_now
 from producers.launch.definition import Definition, define
-from producers.launch.frequency import FrequencyCap
+from producers.launch.frequency import FrequencyCap, day_text
 from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
 from producers.launch.planning.balances import ask_balances
 from producers.launch.planning.content import EqualTexts, LaunchWording, audience, content_findings, equal_texts
 from producers.launch.planning.costs import with_costs
 from producers.launch.planning.plan import (
+    NO_ROWS,
     AccountPlan,
     ListOrigin,
     OneList,
@@ -67,7 +68,7 @@ from producers.launch.scheduled import scheduled_loads
 from producers.launch.sending_hours import within_carriers
 from producers.launch.steps import Grouped, group_of_batches, grouped, planned_waves
 from producers.lists.columns import Choice
-from producers.lists.dedupe import Rows
+from producers.lists.dedupe import Rows, Separated
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
 from producers.segments.campaign_parts import CampaignPart
 from producers.segments.excluded import excluded
@@ -115,10 +116,11 @@ class PreparedLaunch(msgspec.Struct):
 
     `suppression` is the suppression list as read; `judged_again` brings the launch up to date with it. `route`: its
     rules with the shares of this launch. `draft`: it is the launch of a draft. `test_of`: it is the test of one.
-    `judged_upto`: `overtaken` judged it by the records of `campaigns` before this offset.
+    `judged_upto`: `overtaken` judged it by the records of `campaigns` before this offset. `request`: what it is of.
     """
 
     config: Config
+    request: LaunchRequest
     excluded_parts: list[CampaignPart]
     suppression: SuppressionList
     overrides: Overrides
@@ -245,6 +247,7 @@ async def prepare(
             content=content,
             by_carrier=_by_carrier(definition, route_split),
             lists=intake.lists,
+            deferred=await asyncio.to_thread(_deferred, definition, frequency, intake.separated),
         )
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
         if draft is not None and fingerprint != draft.fingerprint:
@@ -256,7 +259,7 @@ async def prepare(
         intake.spool.close()
         raise
     return PreparedLaunch(
-        *(config, excluded_parts, suppression, overrides, route, frequency),
+        *(config, request, excluded_parts, suppression, overrides, route, frequency),
         *(definition, plan, intake, route_split, fingerprint),
         draft=draft,
         test_of=test_of,
@@ -296,6 +299,15 @@ def _by_carrier(definition: Definition, route_split: RouteSplit) -> dict[str, di
         for carrier in Carrier
         if any(counts[carrier])
     }
+
+
+def _deferred(definition: Definition, frequency: FrequencyCap | None, separated: Separated) -> dict[str, int]:
+    """How many recipients are deferred to which day."""
+    aside = separated.aside.get(FREQUENCY_CAP)
+    if frequency is None or aside is None or not definition.defer:
+        return {}
+    days, counts = np.unique(frequency.free_days(aside.numbers(0, len(aside))), return_counts=True)
+    return {day_text(day): many for day, many in zip(days.tolist(), counts.tolist(), strict=True)}
 
 
 def _retry_notes(definition: Definition) -> list[str]:
@@ -431,44 +443,59 @@ async def _capped_again(prepared: PreparedLaunch, log: Log, campaigns: Campaigns
 
 async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers]) -> bool:
     """Take these numbers (by reason, ascending) out of the launch; returns whether one of them was in it."""
-    intake, plan = prepared.intake, prepared.plan
+    intake = prepared.intake
     separated = intake.separated
     for reason, numbers in set_aside.items():
         if len(numbers):
             separated = await asyncio.to_thread(separated.without, reason, numbers)
     if separated is intake.separated:
         return False
-    intake.separated = separated
-    intake.counts = count(intake.counts.rows, separated, intake.counts.invalid_reasons)
-    route_split = prepared.route_split = await asyncio.to_thread(
-        _route_split, prepared.definition, intake, prepared.overrides, prepared.route
-    )
-    asked = {account.account: account for account in plan.accounts}
-    prepared.plan = make_plan(
-        campaign=plan.campaign,
-        budget=plan.budget_micro_yuan,
-        name=plan.name,
-        origin=intake.origin,
-        text=route_split.texts,
-        counts=intake.all_counts,
-        batches=len(route_split.sizes),
-        carriers=count_carriers(route_split.carriers),
-        content=plan.content,
-        by_carrier=_by_carrier(prepared.definition, route_split),
-        waves=planned_waves(prepared.definition.steps, route_split.groups),
-        accounts=tuple(
-            msgspec.structs.replace(
-                account,
-                **{name: getattr(asked[account.account], name) for name in _OF_THE_WHOLE_ACCOUNT},
-            )
-            for account in route_split.accounts
-        ),
-        now_ms=now_ms(),
-        terms=prepared.definition.terms,
-        notes=plan.notes,
-        lists=plan.lists,
-    )
+    changed = await asyncio.to_thread(part_of, prepared, separated, prepared.definition)
+    prepared.intake, prepared.route_split, prepared.plan = changed.intake, changed.route_split, changed.plan
     return True
+
+
+def part_of(prepared: PreparedLaunch, separated: Separated, definition: Definition) -> PreparedLaunch:
+    """The same launch with other rows set aside, or with some of its rows alone. Raises InputError."""
+    plan = prepared.plan
+    counts = count(prepared.intake.counts.rows, separated, prepared.intake.counts.invalid_reasons)
+    intake = msgspec.structs.replace(prepared.intake, separated=separated, counts=counts)
+    if definition.campaign != prepared.definition.campaign:
+        intake.before, intake.counts = NO_ROWS, count(len(separated.recipients), separated, {})
+    route_split = _route_split(definition, intake, prepared.overrides, prepared.route)
+    asked = {account.account: account for account in plan.accounts}
+    return msgspec.structs.replace(
+        prepared,
+        definition=definition,
+        intake=intake,
+        route_split=route_split,
+        fingerprint=prepared.fingerprint if definition is prepared.definition else _fingerprint(definition, intake),
+        plan=make_plan(
+            campaign=definition.campaign,
+            budget=plan.budget_micro_yuan,
+            name=definition.name,
+            origin=intake.origin,
+            text=route_split.texts,
+            counts=intake.all_counts,
+            batches=len(route_split.sizes),
+            carriers=count_carriers(route_split.carriers),
+            content=plan.content,
+            by_carrier=_by_carrier(definition, route_split),
+            waves=planned_waves(definition.steps, route_split.groups),
+            accounts=tuple(
+                msgspec.structs.replace(
+                    account,
+                    **{name: getattr(asked[account.account], name) for name in _OF_THE_WHOLE_ACCOUNT},
+                )
+                for account in route_split.accounts
+            ),
+            now_ms=now_ms(),
+            terms=definition.terms,
+            notes=plan.notes,
+            lists=plan.lists,
+            deferred=_deferred(definition, prepared.frequency, separated),
+        ),
+    )
 
 
 async def _suppression(session: Session, campaign: str | None) -> tuple[SuppressionList, list[str], bool]:

@@ -77,6 +77,14 @@ class StreamTerms(msgspec.Struct, frozen=True, kw_only=True):
     weights: tuple[tuple[str, int], ...]
 
 
+class Deferred(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients who are over a frequency cap: this draft has them, and starts by itself at `start_ms`."""
+
+    campaign: str
+    recipients: int
+    start_ms: int
+
+
 class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     """The commit point of a launch. The first one of a campaign id wins; only jobs of its `attempt` count.
 
@@ -104,8 +112,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
 
     `judged_upto`: the launch was judged by the launches before this offset. `capped`: a frequency cap was. If another
     one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py). `retry`: the
-    rule for automatic retries. `ends_ms`: nothing of it is sent from then on; 0: there is no such time.
-    one that it had to know stands between, this record is void (dispatcher/core/launches/overtaken.py).
+    rule for automatic retries. `ends_ms`: nothing of it is sent from then on; 0: there is no such time. `deferred`: the
+    drafts of who is over the cap. `deferred_of`: it is such a draft, of this campaign.
     `stream`: it has no recipients of its own, but those that are appended to it; `fingerprint` covers its terms alone.
     """
 
@@ -153,6 +161,8 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     retry: Retry | None = None
     ends_ms: int = 0
     stream: StreamTerms | None = None
+    deferred: tuple[Deferred, ...] = ()
+    deferred_of: str = ""
 
     @property
     def reports_from_ms(self) -> dict[str, int]:

@@ -54,6 +54,9 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     `retry` ("temporary: 2 within 6 h"): who fails with a code of that class is texted again by itself, so many times at
     most and only within that time (docs/SEGMENTS.md).
 
+    `defer`: who is over the frequency cap of its class gets a draft that starts by itself on the first day that is free
+    (docs/SEGMENTS.md). `deferred_of`: it is such a draft, of this campaign.
+
     `follows`: it is a follow-up (dispatcher/service/campaigns/follow_ups.py, which makes the request). An automatic
     retry also has the hours of its campaign (`within`, as in `Launched`), the end of its time (`ends_ms`), and the
     follow-ups whose recipients are not in its lists already (`known_follow_ups`).
@@ -93,6 +96,8 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     days: str = ""
     at_closing: str = "pause"
     retry: str = ""
+    defer: bool = False
+    deferred_of: str = ""
     follows: Follows | None = None
     within: tuple[tuple[int, int], ...] = ()
     ends_ms: int = 0

@@ -221,6 +221,8 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     Then `left_at_closing` recipients are not sent yet: by `at_closing` they wait for a person, and `finish_at_ms` is
     None, or for the next opening.
 
+    `deferred`: of those who are over the frequency cap, how many get it on which day.
+
     `cost_micro_yuan` is what the accounts with prices cost together, None if none has some; `unpriced` are the accounts
     without.
     """
@@ -261,6 +263,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     cost_micro_yuan: int | None = None
     unpriced: tuple[str, ...] = ()
     budget_micro_yuan: int = 0
+    deferred: dict[str, int] = {}
 
 
 class RowCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -413,6 +416,7 @@ def make_plan(
     by_carrier: dict[str, dict[str, int]] | None = None,
     lists: tuple[OneList, ...] = (),
     budget: int = 0,
+    deferred: Mapping[str, int] | None = None,
 ) -> Plan:
     """The plan of a campaign, from its accounts' plans. `start_ms`: when it is launched, if that is later than now."""
     texts, seconds = _texts(text), max(account.seconds for account in accounts)
@@ -456,6 +460,7 @@ def make_plan(
         waves=waves,
         notes=notes,
         lists=lists,
+        deferred=dict(deferred or {}),
         samples=texts.samples,
         longest=texts.longest if texts.samples else "",
         cost_micro_yuan=sum(costs) if costs else None,

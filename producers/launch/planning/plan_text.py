@@ -63,6 +63,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield from _costs(plan)
     for finding in plan.content:
         yield from _content(finding, alone=len(plan.accounts) == 1)
+    for index, (day, recipients) in enumerate(plan.deferred.items()):
+        yield _line(
+            "" if index else "deferred", f"{counted(recipients, 'recipient')} to {day}, as a draft of their own"
+        )
     for note in plan.notes:
         yield _line("note", note)
 

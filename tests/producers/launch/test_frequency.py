@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from dispatcher.caps.recently_texted import RecentlyTexted
 from dispatcher.config.file import CapsConfig, Config, parse
-from dispatcher.errors import ConfigError, DispatcherError, InputError
+from dispatcher.errors import ConfigError, DispatcherError, InputError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
+from dispatcher.service.campaigns.drafts import show_draft
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.results import write_results
@@ -24,9 +25,12 @@ from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.lookup import look_up
 from dispatcher.service.session import Session, open_session
 from dispatcher.suppression.list import put
+from producers.drafts import deferring
+from producers.drafts.api import plan_draft, start_draft
 from producers.launch import commit, frequency
 from producers.launch.api import launch, plan_launch
 from producers.launch.commit import LaunchResult
+from producers.launch.planning.plan_text import plan_lines
 from producers.launch.prepare import prepare
 from producers.segments.follow_up import follow_up
 from schemas.records import Effect
@@ -235,6 +239,119 @@ async def test_two_launches_that_are_committed_in_the_same_moment_know_each_othe
         assert (shown.counts.queued, shown.counts.suppressed, shown.adds_up) == (1, 1, True) if over else (2, 0, True)
         campaigns = await read_campaigns(log)
         assert {each.id for each in campaigns.by_id.values() if each.launched} == {"first", "second"}
+
+
+def at_noon(day: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """It is noon on this day."""
+    at_ms = starts_ms(day) + 12 * 3_600_000
+    for module in (frequency, commit, deferring):
+        monkeypatch.setattr(module, "now_ms", lambda: at_ms)
+    return at_ms
+
+
+async def starts_of_drafts(log: Log) -> dict[str, tuple[int, int]]:
+    known = (await read_campaigns(log)).by_id.values()
+    return {each.id: (each.draft.drafted.recipients, each.draft.start_ms) for each in known if each.draft is not None}
+
+
+async def test_who_is_over_is_deferred_to_the_first_day_that_is_free(config: Config, monkeypatch: pytest.MonkeyPatch):
+    async with open_session(config) as session:
+        for day, campaign, people in ((100, "a", (0, 1)), (102, "b", (1, 2)), (103, "c", (0, 2)), (104, "d", (3,))):
+            at_noon(day, monkeypatch)
+            await text(session, campaign, *people)
+        noon = at_noon(105, monkeypatch)
+        request = LaunchRequest(
+            numbers=[N, N + 1, N + 2, N + 3, "x"], text="【Shop】e", route=[ACCOUNT], id="e", defer=True
+        )
+        plan = await plan_launch(session, request)
+        assert plan.deferred == {"1970-04-18": 2, "1970-04-20": 1}
+        assert any("deferred    2 recipients to 1970-04-18" in line for line in plan_lines(plan))
+        await launch(session, request)
+        log = await session.log()
+        assert await texted(log, "e") == [3]
+        day = 86_400_000
+        assert await starts_of_drafts(log) == {
+            "e.on-19700418": (2, noon + 2 * day),
+            "e.on-19700420": (1, noon + 4 * day),
+        }
+        shown = await show_campaign(session, "e")
+        assert [(each.campaign, each.recipients) for each in shown.deferred] == [
+            ("e.on-19700418", 2),
+            ("e.on-19700420", 1),
+        ]
+        assert (shown.counts.suppressed, shown.adds_up) == (3, True)
+        draft = await show_draft(session, "e.on-19700418")
+        assert (draft.status, draft.terms["deferred_of"], draft.counts.rows) == ("scheduled", "e", 2)
+
+
+async def test_who_is_deferred_is_judged_again_and_deferred_again(config: Config, monkeypatch: pytest.MonkeyPatch):
+    config = replace(config, caps=CapsConfig(marketing="1 per 2 d"))
+    async with open_session(config) as session:
+        at_noon(100, monkeypatch)
+        await text(session, "a", 0, 1)
+        at_noon(101, monkeypatch)
+        await text(session, "b", 0, 1, 2, defer=True)
+        log = await session.log()
+        assert list(await starts_of_drafts(log)) == ["b.on-19700413"]
+        at_noon(102, monkeypatch)
+        await text(session, "c", 0)
+        [known] = [each for each in (await read_campaigns(log)).by_id.values() if each.draft is not None]
+        await start_draft(session, known.id, known.revision)
+        assert await texted(log, "b.on-19700413") == [1]
+        assert list(await starts_of_drafts(log)) == ["b.on-19700413.on-19700415"]
+        shown = await show_campaign(session, "b.on-19700413")
+        assert (shown.deferred_of, shown.adds_up) == ("b", True)
+
+
+async def test_personal_values_are_deferred_with_their_recipients(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = replace(config, caps=CapsConfig(marketing="1 per 2 d"))
+    people = tmp_path / "people.csv"
+    people.write_text("mobile,name\n" + "".join(f"{N + at},name{at}\n" for at in range(4)), "utf-8")
+    async with open_session(config) as session:
+        at_noon(100, monkeypatch)
+        await text(session, "a", 1, 3)
+        letter = LaunchRequest(numbers=str(people), text="Dear {name}", route=[ACCOUNT], id="b", defer=True)
+        await launch(session, letter)
+        [known] = [each for each in (await read_campaigns(await session.log())).by_id.values() if each.draft]
+        at_noon(102, monkeypatch)
+        assert set((await plan_draft(session, known.id)).samples) == {"Dear name1", "Dear name3"}
+
+
+async def test_a_launch_that_dies_before_its_commit_leaves_no_draft_that_starts(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    async def dies(*_: Any) -> Any:
+        raise DispatcherError("killed")
+
+    config = replace(config, caps=CapsConfig(marketing="1 per 7 d"))
+    async with open_session(config) as session:
+        await text(session, "a", 0)
+        with monkeypatch.context() as crash:
+            crash.setattr(commit, "_append_launch", dies)
+            with pytest.raises(DispatcherError, match="killed"):
+                await text(session, "b", 0, 1, defer=True)
+        log = await session.log()
+        [(_, start_ms)] = (await starts_of_drafts(log)).values()
+        assert start_ms == 0
+        await text(session, "b", 0, 1, defer=True)
+        [(recipients, start_ms)] = (await starts_of_drafts(log)).values()
+        assert (recipients, start_ms > 0) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"more_texts": ["y"]}, "--defer goes with one text"),
+        ({"budget": "5"}, "leave --defer or --budget out"),
+        ({"id": "x" * 60}, "with --defer the id has at most 52 characters"),
+    ],
+)
+async def test_what_cannot_be_deferred_is_refused_in_a_sentence(config: Config, wanted: dict[str, Any], says: str):
+    async with open_session(config) as session:
+        with pytest.raises(UserError, match=says):
+            await plan_launch(session, LaunchRequest(numbers=[N], text="x", route=[ACCOUNT], defer=True, **wanted))
 
 
 async def test_a_launch_that_was_committed_while_the_plan_waited_counts(config: Config):
