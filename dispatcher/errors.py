@@ -3,6 +3,8 @@
     DispatcherError                    exit code 1
     ├── UserError                      exit code 2: the user's mistake, one plain sentence with what to do
     │   ├── ConfigError                dispatcher.toml, a missing secret, an unknown account
+    │   ├── NotFound                   there is nothing of this id
+    │   ├── Conflict                   it is in a state that does not allow this
     │   ├── InputError                 a list, a column, a file that cannot be used
     │   │   └── EmptyInput             a list without rows
     │   └── TextError                  a text the vendor cannot carry
@@ -41,6 +43,14 @@ class UserError(DispatcherError):
 
 class ConfigError(UserError):
     """The configuration cannot be used."""
+
+
+class NotFound(UserError):
+    """There is nothing of this id."""
+
+
+class Conflict(UserError):
+    """What is asked for is not possible in the state that something has now."""
 
 
 class InputError(UserError):

@@ -94,6 +94,18 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return None
 
 
+class ApiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one token may ask of the HTTP API: requests per second, long requests at the same time, bytes of a list.
+
+    `uploads` is the folder of lists that are not drafted yet; "": beside the results.
+    """
+
+    requests_per_s_max: Count = 5_000
+    heavy_max: Count = 4
+    upload_bytes_max: Count = 4_294_967_296
+    uploads: str = ""
+
+
 class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The messages that put their sender on the suppression list."""
 
@@ -182,6 +194,7 @@ class Config(Places, frozen=True, kw_only=True):
     accounts: dict[str, Vendor]
     unset: dict[str, str] = msgspec.field(default_factory=dict)
     inbound: InboundConfig = InboundConfig()
+    api: ApiConfig = ApiConfig()
     suppression: SuppressionConfig = SuppressionConfig()
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
     hours: HoursConfig = HoursConfig()
@@ -253,6 +266,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
     return Config(
         **asdict(places),
         web=_web(table, path, secrets),
+        api=section(table, "api", ApiConfig, path),
         lanes=section(table, "lanes", LanesConfig, path),
         accounts=accounts,
         unset=unset,

@@ -26,6 +26,7 @@ SECTIONS: Final = (
     "log",
     "store",
     "web",
+    "api",
     "inbound",
     "suppression",
     "hours",

@@ -16,9 +16,23 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from dispatcher.errors import DispatcherError, ServiceFailed, ServiceUnavailable, UserError
+from dispatcher.errors import (
+    ConfigError,
+    Conflict,
+    DispatcherError,
+    EmptyInput,
+    InputError,
+    NotFound,
+    ServiceFailed,
+    ServiceUnavailable,
+    TextError,
+    UserError,
+)
 
 GROUP: Final = "dispatcher.services"
+_MISTAKES: Final = {
+    each.__name__: each for each in (ConfigError, Conflict, EmptyInput, InputError, NotFound, TextError, UserError)
+}
 
 
 class ServiceCall(msgspec.Struct, frozen=True):
@@ -30,10 +44,14 @@ class ServiceCall(msgspec.Struct, frozen=True):
 
 
 class ServiceAnswer(msgspec.Struct, frozen=True):
-    """What the service returned, or its error as `says`: a user's mistake, one that may pass, or another one."""
+    """What the service returned, or its error as `says`: a user's mistake, one that may pass, or another one.
+
+    `kind`: the class of a user's mistake.
+    """
 
     result: Any = None
     error: Literal["", "user", "passing", "other"] = ""
+    kind: str = ""
     says: str = ""
 
 
@@ -60,7 +78,7 @@ async def call_service(service: str, config: str, **arguments: Any) -> Any:
         raise ServiceFailed(f"the process of {service} ended without an answer ({_end(process.returncode)})") from None
     match answer.error:
         case "user":
-            raise UserError(answer.says)
+            raise _MISTAKES.get(answer.kind, UserError)(answer.says)
         case "passing":
             raise ServiceUnavailable(answer.says)
         case "other":
@@ -80,7 +98,7 @@ async def _answer(call: ServiceCall) -> ServiceAnswer:
         async with open_session(call.config) as session:
             return ServiceAnswer(await found.load()(session, **call.arguments))
     except UserError as error:
-        return ServiceAnswer(error="user", says=str(error))
+        return ServiceAnswer(error="user", kind=type(error).__name__, says=str(error))
     except DispatcherError as error:
         return ServiceAnswer(error="passing" if error.retryable else "other", says=str(error))
 

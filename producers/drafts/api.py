@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.drafts import Draft
 from dispatcher.core.numbers import REASONS, normalise
-from dispatcher.errors import UserError
+from dispatcher.errors import Conflict, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.drafts import find_draft_in, show_draft
@@ -180,7 +180,7 @@ async def start_draft(session: Session, campaign: str, revision: str) -> DraftLa
         return already
     known = find_draft_in(await read_campaigns(await session.log()), campaign)
     if known.revision != revision:
-        raise UserError(f'"{campaign}" is not started: it was drafted again or moved.')
+        raise Conflict(f'"{campaign}" is not started: it was drafted again or moved.')
     by = known.draft.scheduled.by if known.draft.scheduled else ""
     with closing(await prepare_draft(session, campaign, by=by)) as prepared:
         if (lacking := shortage(prepared.plan)) and not known.draft.drafted.even_if_short:
@@ -245,7 +245,7 @@ def _check_approved(found: Draft, above: int | None) -> None:
     if found.lacks_approval(above):
         changed = found.changed_since_approval()
         void = f" Its approval is void: {', '.join(changed)} changed since." if changed else ""
-        raise UserError(
+        raise Conflict(
             f"{drafted.campaign} has {drafted.recipients:,} recipients; above {above:,} another person than its author "
             f"({drafted.by}) must approve it ([approval] above).{void} To approve: dispatcher campaign approve "
             f"{drafted.campaign}"

@@ -18,7 +18,7 @@ from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.numbers import encode as wire
 from dispatcher.core.schedule.hours import to_record
-from dispatcher.errors import UserError
+from dispatcher.errors import Conflict
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.drafts import schedule_entry
@@ -89,9 +89,9 @@ def draft_entry(record: Drafted) -> Entry:
 def check_draftable(campaign: str, known: Campaign | None) -> None:
     """Raises UserError if this campaign cannot be drafted any more."""
     if known is not None and known.launched is not None:
-        raise UserError(f'"{campaign}" was launched already. Draft this campaign under another --id.')
+        raise Conflict(f'"{campaign}" was launched already. Draft this campaign under another --id.')
     if known is not None and known.cancelled:
-        raise UserError(f'"{campaign}" is cancelled, and that is final. Draft this campaign under another --id.')
+        raise Conflict(f'"{campaign}" is cancelled, and that is final. Draft this campaign under another --id.')
 
 
 def _stretches(prepared: PreparedLaunch, separated: Separated) -> Iterator[_Stretch]:

@@ -14,7 +14,7 @@ import msgspec
 
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign, Campaigns
-from dispatcher.errors import UserError
+from dispatcher.errors import Conflict, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.campaigns.follow_ups import FOLLOWED, FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
@@ -172,12 +172,12 @@ async def _check_left(session: Session, followed: Campaign) -> None:
     if not followed.cancelled:
         counts = await session.read(lambda reader: view_in(reader, followed.id).counts)
         if counts.queued + counts.in_flight:
-            raise UserError(
+            raise Conflict(
                 f"{followed.id} itself may still send to the {counts.queued + counts.in_flight:,} recipients that are "
                 f"left. Cancel it first: dispatcher campaign cancel {followed.id}"
             )
     elif now_ms() - followed.cancelled_ms < SETTLED_AFTER_MS:
-        raise UserError(
+        raise Conflict(
             f"{followed.id} was cancelled less than a minute ago: its last requests may be under way. Try again in a "
             "minute."
         )

@@ -26,7 +26,7 @@ _NO_HEADER: Final = re.compile(r"[^\x20-\x7e]")
 class ReadyAnswer:
     """Status, headers and body of an answer. After one that is `last` the connection is closed."""
 
-    __slots__ = ("_body", "_head", "last", "status", "whole")
+    __slots__ = ("_body", "_head", "allow", "last", "status", "whole")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class ReadyAnswer:
         self._head = "\r\n".join(lines).encode()
         self._body = body
         self.status = status
+        self.allow = allow
         self.last = last
         self.whole = self._head + b"\r\n" + body
 

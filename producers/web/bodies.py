@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import web
@@ -45,12 +46,41 @@ async def read_body(request: web.BaseRequest, held: HeldBytes, *, bytes_max: int
     if not held.stranger:
         _hold(request, held, declared)
     _go_on(request)
+    if _is_cut(request):
+        raise BodyBroken
     try:
         async with asyncio.timeout(within_s):
             body = await _read(request, held, 0 if held.stranger else declared, bytes_max)
     except (web.RequestPayloadError, ConnectionError, TimeoutError) as error:
         raise BodyBroken from error
     return _unpacked(request, held, body, bytes_max)
+
+
+async def body_pieces(request: web.BaseRequest, *, within_s: float) -> AsyncIterator[bytes]:
+    """A long body as it comes, still packed, for a caller that keeps no piece; each comes within `within_s`.
+
+    Raises BodyBroken.
+    """
+    if request.content.is_eof() and not request.can_read_body:
+        return
+    _go_on(request)
+    while True:
+        if _is_cut(request):
+            yield request.content.read_nowait()
+            raise BodyBroken
+        try:
+            async with asyncio.timeout(within_s):
+                piece = await request.content.readany()
+        except (web.RequestPayloadError, ConnectionError, TimeoutError) as error:
+            raise BodyBroken from error
+        if not piece:
+            return
+        yield piece
+
+
+def _is_cut(request: web.BaseRequest) -> bool:
+    """Whether the client left before its body ended; aiohttp says so only to handlers that had begun then."""
+    return request.transport is None and not request.content.is_eof()
 
 
 def _hold(request: web.BaseRequest, held: HeldBytes, count: int) -> None:

@@ -183,6 +183,13 @@ class Connection(web.RequestHandler):
         del self._held[:count]
         self._holds.shrink(len(piece))
         self._parse(piece)
+        if self._half_closed and not self._held and self._reading is not None and self._reading.in_body:
+            self._end_cut_body()
+
+    def _end_cut_body(self) -> None:
+        """The client has sent its last byte in the middle of a body, which is read no further."""
+        if self.transport is not None and not (self._buffer_paused or self._reading_paused):
+            self.transport.close()
 
     def _parse(self, data: bytes) -> None:
         """Parse it, and charge a stranger for it."""

@@ -8,7 +8,7 @@ one that did what no known client does.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (\S+) HTTP/1\.[01]\r\n")
 
 
+class Pieces(Protocol):
+    """What an asynchronous generator of bytes is, started or not."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None:
+        """No more pieces are wanted."""
+
+
 class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is written piece by piece, as its reader takes it.
 
@@ -34,7 +43,7 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     without its end, so the client knows that it is incomplete.
     """
 
-    pieces: AsyncGenerator[bytes, None]
+    pieces: Pieces
     content_type: str
     headers: Mapping[str, str] = {}
 

@@ -20,7 +20,7 @@ from dispatcher.core.launches.retries import continues
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import BY_RESULTS, Hold, waits_for_a_person
-from dispatcher.errors import DispatcherError, UserError
+from dispatcher.errors import Conflict, DispatcherError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
@@ -213,7 +213,7 @@ async def budget_campaign(session: Session, campaign: str, budget: str, *, by: s
     if known.cancelled:
         raise final(campaign)
     if known.budget is None:
-        raise UserError(f'campaign "{campaign}" was launched without a budget, so its costs are not limited.')
+        raise Conflict(f'campaign "{campaign}" was launched without a budget, so its costs are not limited.')
     was = known.budget.amount
     if amount != was:
         record = Budgeted(campaign=campaign, budget=amount, at_ms=now_ms(), by=by or os_user())
@@ -231,7 +231,7 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     view = await view_of(session, campaign)
     left = view.counts.queued + view.counts.in_flight
     if left:
-        raise UserError(
+        raise Conflict(
             f'campaign "{campaign}" still has {counted(left, "recipient")} to send. Close it when all are sent, or '
             f"give them up first: dispatcher campaign cancel {campaign}"
         )
@@ -274,7 +274,7 @@ def _is_scheduled(launched: Launched) -> bool:
 
 def final(campaign: str) -> UserError:
     """The error for an order about a cancelled campaign."""
-    return UserError(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
+    return Conflict(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
 
 
 def _results(session: Session, launched: Launched) -> CampaignView | None:

@@ -17,7 +17,7 @@ from dispatcher.core.drafts import Draft, DraftStatus, content, due_ms, starts_m
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.results.equation import Counts, launched
 from dispatcher.core.schedule.hours import recorded
-from dispatcher.errors import UserError
+from dispatcher.errors import Conflict, NotFound, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
@@ -132,10 +132,10 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
     """The draft of this id. Raises UserError if there is none."""
     found = known.get(campaign)
     if found is not None and found.launched is not None:
-        raise UserError(f'"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}')
+        raise Conflict(f'"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}')
     if found is None or found.draft is None:
         drafts = ", ".join(sorted(each.id for each in known.by_id.values() if each.draft)[:NAMED_MAX])
-        raise UserError(
+        raise NotFound(
             f'there is no draft "{campaign}" on this log. {f"There are: {drafts}" if drafts else "Make one"}.'
         )
     return FoundDraft(found, found.draft)
@@ -144,8 +144,8 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
 def is_draft(known: Campaign) -> UserError:
     """The error for an order or a question that only a launched campaign has an answer to."""
     if known.cancelled:
-        return UserError(f'"{known.id}" is a draft that was cancelled: nothing of it was sent, and nothing will be.')
-    return UserError(
+        return Conflict(f'"{known.id}" is a draft that was cancelled: nothing of it was sent, and nothing will be.')
+    return Conflict(
         f'"{known.id}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
         f"moved (schedule) and cancelled. See: dispatcher campaign show {known.id}"
     )
@@ -185,12 +185,12 @@ async def approve_campaign(session: Session, campaign: str, *, by: str = "") -> 
     drafted, above = found.draft.drafted, session.places.approval.above
     if who == drafted.by and not _needs_approval(drafted, above):
         limit = "is not set" if above is None else f"is {above:,}"
-        raise UserError(
+        raise Conflict(
             f'"{campaign}" needs no approval: it has {counted(drafted.recipients, "recipient")}, and [approval] above '
             f"{limit}. To launch it: dispatcher campaign launch {campaign}"
         )
     if who == drafted.by:
-        raise UserError(f'"{campaign}" was drafted by {who}: another person must approve it.')
+        raise Conflict(f'"{campaign}" was drafted by {who}: another person must approve it.')
     if not found.draft.approved_by:
         record = Approved(campaign=campaign, content=content(drafted), at_ms=now_ms(), by=who)
         await log.append(CAMPAIGNS.name, 0, [Entry(f"{campaign}!approval".encode(), encode(record))])
@@ -236,7 +236,7 @@ async def cancel_draft(session: Session, campaign: str, by: str) -> bool:
 
 def _check_not_cancelled(known: Campaign) -> None:
     if known.cancelled:
-        raise UserError(f'"{known.id}" is cancelled, and that is final. Draft it under another id.')
+        raise Conflict(f'"{known.id}" is cancelled, and that is final. Draft it under another id.')
 
 
 def _not_run(session: Session) -> bool:

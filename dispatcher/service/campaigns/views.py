@@ -15,7 +15,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.drafts import DraftStatus
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
-from dispatcher.errors import UserError
+from dispatcher.errors import NotFound, UserError
 from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
 from dispatcher.service.campaigns.drafts import DraftView, find_draft, is_draft, list_drafts
 from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances
@@ -247,7 +247,7 @@ def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
     names = list(there)
     shown = f"{', '.join(names[:NAMED_MAX])}{', …' if len(names) > NAMED_MAX else ''}"
     advice = f"There are: {shown} (dispatcher campaign list)." if names else "Nothing was launched yet."
-    return UserError(f'there is no campaign "{campaign}" on this log. {advice}')
+    return NotFound(f'there is no campaign "{campaign}" on this log. {advice}')
 
 
 def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView], kept: Hindrances) -> Forecast:

@@ -10,7 +10,7 @@ from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.waves.state import WaveStanding
 from dispatcher.core.waves.variants import label
-from dispatcher.errors import UserError
+from dispatcher.errors import Conflict, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.control import append, final
@@ -38,12 +38,12 @@ async def release_wave(session: Session, campaign: str, *, by: str = "") -> Wave
     known, standing = await _in_waves(session, campaign)
     wave = standing.released
     if standing.needs_text:
-        raise UserError(
+        raise Conflict(
             f'the last wave of "{campaign}" waits for its text. Decide it: dispatcher campaign decide {campaign} '
             f"--text {'|'.join(map(label, range(len(standing.texts))))}"
         )
     if not standing.halted and wave == len(standing.waves):
-        raise UserError(f'all {len(standing.waves)} waves of "{campaign}" are released.')
+        raise Conflict(f'all {len(standing.waves)} waves of "{campaign}" are released.')
     await append(session, _person(campaign, standing.halted or wave, "released", by))
     after = (await _in_waves(session, known.id))[1]
     return WaveOrder(campaign=campaign, action="release", changed=True, wave=wave, released=after.released)
@@ -68,7 +68,7 @@ async def decide_text(session: Session, campaign: str, text: str, *, by: str = "
     _, standing = await _in_waves(session, campaign)
     labels = [label(index) for index in range(len(standing.texts))]
     if not labels:
-        raise UserError(f'"{campaign}" has one text only: there is nothing to decide.')
+        raise Conflict(f'"{campaign}" has one text only: there is nothing to decide.')
     wanted = text.strip().upper()
     if wanted not in labels:
         raise UserError(
@@ -76,7 +76,7 @@ async def decide_text(session: Session, campaign: str, text: str, *, by: str = "
         )
     variant = labels.index(wanted)
     if standing.text not in (None, variant):
-        raise UserError(f'text {label(standing.text or 0)} was decided for "{campaign}", and that is final.')
+        raise Conflict(f'text {label(standing.text or 0)} was decided for "{campaign}", and that is final.')
     changed = standing.text is None
     if changed:
         await append(session, TextDecided(campaign=campaign, variant=variant, at_ms=now_ms(), by=by or os_user()))
@@ -97,7 +97,7 @@ async def _in_waves(session: Session, campaign: str) -> tuple[Campaign, WaveStan
         raise final(campaign)
     standing = found.waves.standing
     if standing is None:
-        raise UserError(f'"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".')
+        raise Conflict(f'"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".')
     return found, standing
 
 

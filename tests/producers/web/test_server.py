@@ -100,6 +100,16 @@ async def test_a_client_that_asks_before_an_unwanted_body_is_answered_and_the_co
         assert b"Connection: close\r\n" in answer
 
 
+@pytest.mark.parametrize("share", [100.0, 0.05])
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_waited_for(share):
+    async with serving(strangers_share=share) as (handler, server, client):
+        vendor = await client()
+        vendor.send(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nbody")
+        vendor.writer.write_eof()
+        await until(lambda: "broken" in handler.seen)
+        await until(lambda: not server.connections)
+
+
 # --- bodies -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""The HTTP API under `/v1`: a table of operations over the services."""

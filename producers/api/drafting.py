@@ -1,0 +1,91 @@
+"""Services of the API for a process of their own: they take JSON values, and read the files of uploads.
+
+A list that was uploaded as gzip is unpacked, and NDJSON becomes CSV, into files without a name that end with the
+process.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zlib
+from pathlib import Path
+from typing import IO, Any, Final
+
+import msgspec
+import polars as pl
+
+from dispatcher.errors import InputError
+from dispatcher.service.campaigns.follow_ups import FollowUpRequest
+from dispatcher.service.session import Session
+from producers.drafts.api import DraftResult, draft
+from producers.drafts.terms import request_of
+from producers.launch.commit import LaunchResult
+from producers.segments.follow_up import follow_up
+
+READ_BYTES: Final = 1_048_576
+UNPACKED_RATIO_MAX: Final = 100
+NDJSON: Final = "application/x-ndjson"
+_READING: Final = ("column", "sheet", "header_row", "hidden_rows", "encoding")
+
+
+async def draft_upload(
+    session: Session,
+    *,
+    campaign: str,
+    terms: dict[str, Any],
+    path: str,
+    content_type: str,
+    content_encoding: str,
+    by: str,
+) -> DraftResult:
+    """Draft a campaign with the list in this file. Raises UserError, LogError."""
+    reading = {name: terms[name] for name in _READING if terms.get(name) is not None}
+    others = {name: value for name, value in terms.items() if name not in _READING and value is not None}
+    with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".reading-") as folder:
+        numbers = _readable(Path(path), content_type, content_encoding, Path(folder))
+        request = request_of(msgspec.json.encode(others), campaign, [str(numbers)], by)
+        return await draft(session, msgspec.structs.replace(request, **reading))
+
+
+async def follow_up_campaign(session: Session, *, request: dict[str, Any]) -> LaunchResult:
+    """`follow_up` with a request as JSON has it. Raises UserError, LogError."""
+    return await follow_up(session, msgspec.convert(request, FollowUpRequest))
+
+
+def _readable(path: Path, content_type: str, content_encoding: str, folder: Path) -> Path:
+    """The list as a file that lists are read from. Raises InputError."""
+    if content_encoding == "gzip":
+        unpacked = folder / "unpacked"
+        with path.open("rb") as packed, unpacked.open("wb") as out:
+            _unpack(packed, out, path.stat().st_size * UNPACKED_RATIO_MAX)
+        path = unpacked
+    if content_type == NDJSON:
+        table = folder / "list.csv"
+        try:
+            pl.scan_ndjson(path, infer_schema_length=1_000).sink_csv(table)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(
+                f"the list is not NDJSON ({str(error).splitlines()[0]}). Write one object with the same keys per line."
+            ) from error
+        path = table
+    return path
+
+
+def _unpack(packed: IO[bytes], out: IO[bytes], bytes_max: int) -> None:
+    """Raises InputError."""
+    unpacking, size = zlib.decompressobj(zlib.MAX_WBITS + 16), 0
+    try:
+        while piece := packed.read(READ_BYTES):
+            while piece:
+                part = unpacking.decompress(piece, READ_BYTES)
+                size += len(part)
+                if size > bytes_max:
+                    raise InputError(f"the list unpacks to more than {UNPACKED_RATIO_MAX} times its size.")
+                out.write(part)
+                piece = unpacking.unconsumed_tail
+                if unpacking.eof and unpacking.unused_data:  # another member follows
+                    piece, unpacking = unpacking.unused_data, zlib.decompressobj(zlib.MAX_WBITS + 16)
+    except zlib.error as error:
+        raise InputError("the list is not gzip, as Content-Encoding says. Upload it again.") from error
+    if not unpacking.eof:
+        raise InputError("the list ends in the middle of its gzip data. Upload it again.")

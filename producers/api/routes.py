@@ -1,0 +1,386 @@
+"""The table of the API: every operation. It decides what is decoded, who may do it, and what the documentation says."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dispatcher.service.accounts import AccountChecks, AccountCodes, AccountList
+from dispatcher.service.audit import AuditTrail
+from dispatcher.service.campaigns.control import BudgetResult, CloseResult, ControlResult, WeighResult
+from dispatcher.service.campaigns.drafts import DraftView
+from dispatcher.service.campaigns.hours import HoursResult
+from dispatcher.service.campaigns.views import CampaignList
+from dispatcher.service.campaigns.waves import WaveOrder
+from dispatcher.service.delivery import DeliveryReport
+from dispatcher.service.inbound import Messages
+from dispatcher.service.lookup import NumberLookup
+from dispatcher.service.outcomes import OutcomeReport
+from dispatcher.service.spend import SpendReport
+from dispatcher.service.suppression import SuppressedNumbers, SuppressionChange
+from dispatcher.service.unknowns import ResolveResult, UnknownList
+from producers.api import campaigns, documents, queries, recipients, results
+from producers.api.campaigns import CampaignState
+from producers.api.operation import ANYBODY_SIGNED_IN, Operation
+from producers.api.uploads import UploadedList
+from producers.drafts.api import DraftLaunch, DraftTest
+from producers.launch.commit import LaunchResult
+from producers.launch.planning.plan import Plan
+from producers.web.routes import Routes
+
+_CAMPAIGN: Final = "/v1/campaigns/{id}"
+_ORDERS: Final = ("not-found", "conflict", "unusable")
+
+
+def _order(verb: str, handler: Any, summary: str, answer: Any, **more: Any) -> Operation:
+    """An order about one campaign; who repeats it changes nothing."""
+    permission = more.pop("permission", "campaigns:control")
+    return Operation(
+        method="POST",
+        path=f"{_CAMPAIGN}:{verb}",
+        permission=permission,
+        handler=handler,
+        summary=summary,
+        group="campaigns",
+        answer=answer,
+        problems=_ORDERS,
+        audited=f"campaign {verb}",
+        **more,
+    )
+
+
+def _setting(name: str, handler: Any, summary: str, body: Any, answer: Any) -> Operation:
+    return Operation(
+        method="PUT",
+        path=f"{_CAMPAIGN}/{name}",
+        permission="campaigns:control",
+        handler=handler,
+        summary=summary,
+        group="campaigns",
+        body=body,
+        answer=answer,
+        problems=_ORDERS,
+        audited=f"campaign {name}",
+    )
+
+
+def _query(path: str, permission: str, handler: Any, summary: str, group: str, answer: Any, **more: Any) -> Operation:
+    return Operation(
+        method="GET",
+        path=path,
+        permission=permission,
+        handler=handler,
+        summary=summary,
+        group=group,
+        answer=answer,
+        **more,
+    )
+
+
+def _upload(method: str, summary: str) -> Operation:
+    return Operation(
+        method=method,
+        path=f"{_CAMPAIGN}/recipients",
+        permission="campaigns:draft",
+        handler=recipients.receive,
+        summary=summary,
+        group="campaigns",
+        body_media=recipients.MEDIA,
+        answer=UploadedList,
+        problems=("wrong-offset", "wrong-digest", "other-content", "full"),
+        audited="campaign upload",
+        heavy=True,
+    )
+
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    # --- campaigns
+    _query(
+        "/v1/campaigns",
+        "campaigns:read",
+        campaigns.list_them,
+        "List campaigns and drafts, newest first",
+        "campaigns",
+        CampaignList,
+        query=campaigns.CampaignQuery,
+    ),
+    Operation(
+        method="PUT",
+        path=_CAMPAIGN,
+        permission="campaigns:draft",
+        handler=campaigns.put_terms,
+        summary="Send the terms of a campaign; its id is the idempotency key",
+        group="campaigns",
+        query=campaigns.Replace,
+        body=campaigns.CampaignTerms,
+        answer=CampaignState,
+        problems=("other-content", "full"),
+        audited="campaign terms",
+    ),
+    _query(
+        _CAMPAIGN,
+        "campaigns:read",
+        campaigns.show,
+        "Show a campaign",
+        "campaigns",
+        CampaignState,
+        problems=("not-found",),
+    ),
+    _query(
+        f"{_CAMPAIGN}/recipients",
+        "campaigns:draft",
+        recipients.show,
+        "Show how much of a list came",
+        "campaigns",
+        UploadedList,
+        problems=("not-found",),
+    ),
+    _upload("PUT", "Upload the list, or a part of it with Content-Range"),
+    _upload("PATCH", "Continue the upload of a list at Upload-Offset"),
+    _order(
+        "plan", campaigns.plan, "Plan: what a launch would do and cost", Plan, permission="campaigns:draft", heavy=True
+    ),
+    _order(
+        "test",
+        campaigns.test,
+        "Send the message to test numbers",
+        dict[str, list[DraftTest]],
+        permission="campaigns:draft",
+        body=campaigns.TestWanted,
+        heavy=True,
+        repeatable=True,
+    ),
+    _order(
+        "approve",
+        campaigns.approve,
+        "Approve a draft of another person",
+        DraftView,
+        permission="campaigns:approve",
+        heavy=True,
+    ),
+    _order(
+        "schedule",
+        campaigns.schedule,
+        "Start a draft by itself at a time",
+        DraftView,
+        permission="campaigns:send",
+        body=campaigns.StartWanted,
+        heavy=True,
+    ),
+    _order(
+        "launch",
+        campaigns.launch,
+        "Launch a draft; repeated, it is launched once",
+        DraftLaunch,
+        permission="campaigns:send",
+        heavy=True,
+    ),
+    _order("pause", campaigns.pause, "Send nothing until it is resumed", ControlResult),
+    _order("resume", campaigns.resume, "Continue sending", ControlResult),
+    _order("cancel", campaigns.cancel, "Send nothing more, for good", ControlResult),
+    _order("close", campaigns.close, "End the wait for reports", CloseResult),
+    _order("release", campaigns.release, "Release the next wave", WaveOrder),
+    _order("halt", campaigns.halt, "Halt the waves", WaveOrder),
+    _order("decide", campaigns.decide, "Decide which text the last wave gets", WaveOrder, body=campaigns.TextWanted),
+    _order(
+        "follow-up",
+        campaigns.follow_up,
+        "Text some of its recipients again, as a campaign of its own",
+        LaunchResult,
+        permission="campaigns:send",
+        body=campaigns.FollowUpWanted,
+        heavy=True,
+        repeatable=True,
+    ),
+    _setting("weight", campaigns.weight, "Change its share of the accounts", campaigns.WeightWanted, WeighResult),
+    _setting("hours", campaigns.hours, "Change its sending hours", campaigns.HoursWanted, HoursResult),
+    _setting("budget", campaigns.budget, "Change what it may cost", campaigns.BudgetWanted, BudgetResult),
+    _query(
+        f"{_CAMPAIGN}/timeline",
+        "campaigns:read",
+        campaigns.timeline,
+        "Show who did what with a campaign",
+        "campaigns",
+        campaigns.Timeline,
+        problems=("not-found",),
+    ),
+    _query(
+        f"{_CAMPAIGN}/results",
+        "campaigns:read",
+        results.rows,
+        "Stream the recipients, from a position on",
+        "campaigns",
+        results.ResultLine,
+        query=results.ResultsQuery,
+        media=results.NDJSON,
+        problems=_ORDERS,
+        heavy=True,
+        audited="campaign results",
+    ),
+    _query(
+        f"{_CAMPAIGN}/events",
+        "campaigns:read",
+        results.events,
+        "Watch a campaign",
+        "campaigns",
+        results.CampaignEvent,
+        media=results.EVENTS,
+        problems=_ORDERS,
+    ),
+    # --- accounts
+    _query("/v1/accounts", "accounts:read", queries.accounts, "List the accounts", "accounts", AccountList),
+    _query(
+        "/v1/accounts/{account}/codes",
+        "accounts:read",
+        queries.codes,
+        "List the codes of an account's vendor",
+        "accounts",
+        AccountCodes,
+        problems=("not-found",),
+    ),
+    Operation(
+        method="POST",
+        path="/v1/accounts/{account}:check",
+        permission="accounts:operate",
+        handler=queries.check,
+        summary="Log in at the vendor, and let the account send again",
+        group="accounts",
+        answer=AccountChecks,
+        problems=("not-found",),
+        audited="account check",
+        heavy=True,
+    ),
+    # --- unknown requests
+    _query(
+        "/v1/unknowns",
+        "campaigns:read",
+        queries.unknowns,
+        "List unknown requests and their evidence",
+        "unknowns",
+        UnknownList,
+        query=queries.OfCampaign,
+        problems=_ORDERS,
+    ),
+    Operation(
+        method="POST",
+        path=f"{_CAMPAIGN}/unknowns:resolve",
+        permission="unknown:resolve",
+        handler=queries.resolve,
+        summary="Decide what became of unknown requests",
+        group="unknowns",
+        body=queries.ResolveWanted,
+        answer=ResolveResult,
+        problems=_ORDERS,
+        audited="unknown resolve",
+        heavy=True,
+    ),
+    # --- numbers
+    _query(
+        "/v1/inbound",
+        "inbound:read",
+        queries.inbound,
+        "List messages from phones, newest first",
+        "numbers",
+        Messages,
+        query=queries.InboundQuery,
+        audited="inbound",
+    ),
+    _query(
+        "/v1/suppression",
+        "suppression:read",
+        queries.suppressed,
+        "List the newest suppressed numbers",
+        "numbers",
+        SuppressedNumbers,
+        query=queries.SuppressionQuery,
+        audited="suppression list",
+    ),
+    Operation(
+        method="POST",
+        path="/v1/suppression",
+        permission="suppression:write",
+        handler=queries.suppress,
+        summary="Put numbers on the suppression list",
+        group="numbers",
+        body=queries.SuppressionWanted,
+        answer=SuppressionChange,
+        problems=("unusable",),
+        audited="suppression add",
+    ),
+    Operation(
+        method="POST",
+        path="/v1/suppression:remove",
+        permission="suppression:write",
+        handler=queries.unsuppress,
+        summary="Take numbers off the suppression list",
+        group="numbers",
+        body=queries.SuppressionWanted,
+        answer=SuppressionChange,
+        problems=("unusable",),
+        audited="suppression remove",
+    ),
+    Operation(
+        method="POST",
+        path="/v1/look-up",
+        permission="numbers:read",
+        handler=queries.lookup,
+        summary="Show everything about a number",
+        group="numbers",
+        body=queries.LookupWanted,
+        answer=NumberLookup,
+        problems=("unusable",),
+        audited="look up",
+    ),
+    # --- reports
+    _query(
+        "/v1/reports/delivery",
+        "reports:read",
+        queries.delivery,
+        "Report how well accounts deliver to carriers",
+        "reports",
+        DeliveryReport,
+        query=queries.DeliveryQuery,
+        problems=("unusable",),
+        heavy=True,
+    ),
+    _query(
+        "/v1/reports/spend",
+        "reports:read",
+        queries.spend,
+        "Report what was spent",
+        "reports",
+        SpendReport,
+        query=queries.SpendQuery,
+        problems=("unusable",),
+        heavy=True,
+    ),
+    _query(
+        "/v1/reports/outcomes",
+        "reports:read",
+        queries.outcomes,
+        "Report what became of what was sent",
+        "reports",
+        OutcomeReport,
+        query=queries.OutcomesQuery,
+        problems=("unusable",),
+        heavy=True,
+    ),
+    # --- the API itself
+    _query("/v1/me", ANYBODY_SIGNED_IN, queries.who_calls, "Show who calls", "api", queries.WhoCalls),
+    _query(
+        "/v1/audit", "people:admin", queries.trail, "Show who did what", "api", AuditTrail, query=queries.AuditQuery
+    ),
+    _query("/v1/openapi.json", ANYBODY_SIGNED_IN, documents.openapi, "The OpenAPI document", "api", dict[str, Any]),
+    _query("/v1/docs", ANYBODY_SIGNED_IN, documents.page, "The documentation as a page", "api", str, media="text/html"),
+    _query("/v1/docs.css", ANYBODY_SIGNED_IN, documents.style, "The style of that page", "api", str, media="text/css"),
+    _query(
+        "/v1/problems/{kind}",
+        ANYBODY_SIGNED_IN,
+        documents.problem,
+        "Describe a kind of problem",
+        "api",
+        documents.ProblemKind,
+        problems=("not-found",),
+    ),
+)
+
+ROUTES: Final = Routes(OPERATIONS)

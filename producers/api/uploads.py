@@ -1,0 +1,270 @@
+"""Lists that are uploaded piece by piece, and the terms that go with them, until the campaign is a draft on the log.
+
+A list is a private file. What came before a connection broke stays, so an upload continues at any byte; the size of the
+file is the offset. A list counts as complete when its last byte came and its digest, if one was sent, was right.
+Memory does not grow with the list. One upload of a campaign is under way at a time; a newer one ends an older one.
+
+Weak spot: the folder is this machine's. Behind a balancer an upload must come back to the machine on which it began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from dispatcher.config.file import Config
+from dispatcher.private_files import make_file, make_folder, written_whole
+from producers.api.problems import Problem
+
+ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+WRITE_BYTES: Final = 1_048_576
+KEPT_S: Final = 90 * 86_400.0
+_DIGEST: Final = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
+
+
+class UploadedList(msgspec.Struct, frozen=True, kw_only=True):
+    """A campaign's list as far as it came. `sha256` (hex) is that of the whole list, "" before it is complete."""
+
+    campaign: str
+    bytes: int
+    complete: bool
+    content_type: str
+    content_encoding: str
+    sha256: str
+
+
+class _Described(msgspec.Struct, frozen=True):
+    """What is kept beside the bytes of a list."""
+
+    content_type: str = ""
+    content_encoding: str = ""
+    sha256: str = ""
+
+
+class KeptTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """The terms of a campaign as they were sent, by whom, and whether they became a draft together with the list.
+
+    `drafted_list`: the digest of the list that was drafted with them.
+    """
+
+    terms: msgspec.Raw
+    by: str
+    drafted_list: str = ""
+
+
+class Uploads:
+    """The folder of uploads."""
+
+    def __init__(self, folder: Path, bytes_max: int) -> None:
+        self._folder = folder
+        self._bytes_max = bytes_max
+        self._receiving: dict[str, asyncio.Task[None]] = {}
+
+    @classmethod
+    def beside(cls, config: Config) -> Uploads:
+        """The configured folder, or the one beside the results."""
+        folder = Path(f"{config.store.url.partition(':')[2]}-uploads")
+        if config.api.uploads:
+            folder = Path(config.path).parent / config.api.uploads
+        return cls(folder, config.api.upload_bytes_max)
+
+    # --- terms -------------------------------------------------------------------------------------------------------
+
+    def terms(self, campaign: str) -> KeptTerms | None:
+        """The terms that were sent for this campaign."""
+        try:
+            return msgspec.json.decode(self._file(campaign, "terms.json").read_bytes(), type=KeptTerms)
+        except FileNotFoundError:
+            return None
+
+    def keep_terms(self, campaign: str, kept: KeptTerms) -> None:
+        """Keep these. Raises Problem if there is no space."""
+        self._write(campaign, "terms.json", msgspec.json.encode(kept))
+
+    # --- the list ----------------------------------------------------------------------------------------------------
+
+    def list_of(self, campaign: str) -> UploadedList | None:
+        """The list of this campaign as far as it came; None: nothing came."""
+        described = self._described(campaign)
+        if described is None:
+            return None
+        path = self.path(campaign)
+        return UploadedList(
+            campaign=campaign,
+            bytes=path.stat().st_size if path.exists() else 0,
+            complete=bool(described.sha256),
+            content_type=described.content_type,
+            content_encoding=described.content_encoding,
+            sha256=described.sha256,
+        )
+
+    def path(self, campaign: str) -> Path:
+        """Where the bytes of its list are."""
+        return self._file(campaign, "list")
+
+    def forget_list(self, campaign: str) -> None:
+        """The list is on the log: delete its bytes."""
+        self.path(campaign).unlink(missing_ok=True)
+
+    async def receive(
+        self,
+        campaign: str,
+        pieces: AsyncIterator[bytes],
+        *,
+        offset: int,
+        total: int | None,
+        ends: bool,
+        content_type: str,
+        content_encoding: str,
+        digest: str = "",
+        whole_digest: str = "",
+    ) -> UploadedList:
+        """Write these bytes from `offset` on. `ends`: the list ends with them, or at the byte `total` if that is given.
+
+        What came before a break stays. Raises Problem, and the error of `pieces`.
+        """
+        expected, whole = _sha256(digest, "Content-Digest"), _sha256(whole_digest, "Repr-Digest")
+        await self._end_older(campaign)
+        task = asyncio.current_task()
+        assert task is not None
+        self._receiving[campaign] = task
+        try:
+            at = await asyncio.to_thread(self._begin, campaign, offset, content_type, content_encoding)
+            at = await self._append(campaign, at, pieces)
+            path = self.path(campaign)
+            if expected and await asyncio.to_thread(_digest_of, path, offset) != expected:
+                await asyncio.to_thread(os.truncate, path, offset)
+                raise Problem("wrong-digest", "The bytes are not those of Content-Digest. They were not kept.")
+            if at == total if total is not None else ends:
+                await self._complete(campaign, whole, content_type, content_encoding)
+        except OSError as error:
+            raise _no_space(error) from error
+        finally:
+            if self._receiving.get(campaign) is task:
+                del self._receiving[campaign]
+        found = self.list_of(campaign)
+        assert found is not None
+        return found
+
+    def clean(self) -> None:
+        """Delete what nobody touched for KEPT_S. Blocks."""
+        if not self._folder.is_dir():
+            return
+        for each in self._folder.iterdir():
+            newest = max((file.stat().st_mtime for file in each.iterdir()), default=0.0)
+            if time.time() - newest > KEPT_S:
+                shutil.rmtree(each, ignore_errors=True)
+
+    async def _end_older(self, campaign: str) -> None:
+        """The client came back: what its older connection still sends is not wanted."""
+        older = self._receiving.get(campaign)
+        if older is not None and not older.done():
+            older.cancel()
+            await asyncio.wait({older}, timeout=10)
+
+    def _begin(self, campaign: str, offset: int, content_type: str, content_encoding: str) -> int:
+        """Make the file end at this offset. Raises Problem, OSError. Blocks."""
+        described, path = self._described(campaign), self.path(campaign)
+        size = path.stat().st_size if path.exists() else 0
+        if offset > size or (offset and described is None):
+            raise Problem("wrong-offset", f"The list has {size:,} bytes so far.", headers={"Upload-Offset": str(size)})
+        make_folder(path.parent)
+        make_file(path)
+        os.truncate(path, offset)
+        self._describe(campaign, _Described(content_type, content_encoding))
+        return offset
+
+    async def _append(self, campaign: str, at: int, pieces: AsyncIterator[bytes]) -> int:
+        """Write the pieces at the end; returns the size. Raises Problem, OSError, and the error of `pieces`."""
+        gathered: list[bytes] = []
+        size = 0
+        with self.path(campaign).open("ab", buffering=0) as file:
+            try:
+                async for piece in pieces:
+                    if at + size + len(piece) > self._bytes_max:
+                        raise Problem("too-large", f"A list may have {self._bytes_max:,} bytes at most.")
+                    gathered.append(piece)
+                    size += len(piece)
+                    if size >= WRITE_BYTES:
+                        await asyncio.to_thread(_write_all, file.fileno(), gathered)
+                        at, size, gathered = at + size, 0, []
+            finally:
+                _write_all(file.fileno(), gathered)
+                at += size
+            await asyncio.to_thread(os.fsync, file.fileno())
+        return at
+
+    async def _complete(self, campaign: str, whole: bytes, content_type: str, content_encoding: str) -> None:
+        """Raises Problem, OSError."""
+        found = await asyncio.to_thread(_digest_of, self.path(campaign), 0)
+        if whole and found != whole:
+            raise Problem("wrong-digest", "The whole list is not that of Repr-Digest. Upload it anew from offset 0.")
+        self._describe(campaign, _Described(content_type, content_encoding, found.hex()))
+
+    def _described(self, campaign: str) -> _Described | None:
+        try:
+            return msgspec.json.decode(self._file(campaign, "list.json").read_bytes(), type=_Described)
+        except FileNotFoundError:
+            return None
+
+    def _describe(self, campaign: str, described: _Described) -> None:
+        self._write(campaign, "list.json", msgspec.json.encode(described))
+
+    def _write(self, campaign: str, name: str, content: bytes) -> None:
+        """Raises Problem."""
+        path = self._file(campaign, name)
+        try:
+            make_folder(path.parent)
+            with written_whole(path) as out:
+                out.write(content)
+        except OSError as error:
+            raise _no_space(error) from error
+
+    def _file(self, campaign: str, name: str) -> Path:
+        """Raises Problem for an invalid id."""
+        if not ID.fullmatch(campaign):
+            raise Problem("invalid", 'An id has 1 to 64 letters, digits, "-", "_" and ".".')
+        return self._folder / f"c-{campaign}" / name
+
+
+def _write_all(descriptor: int, pieces: list[bytes]) -> None:
+    data = memoryview(b"".join(pieces))
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _digest_of(path: Path, start: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _sha256(header: str, name: str) -> bytes:
+    """The digest in a header of RFC 9530; empty without one. Raises Problem."""
+    if not header:
+        return b""
+    found = [match for each in header.split(",") if (match := _DIGEST.fullmatch(each))]
+    if not found:
+        raise Problem("invalid", f"{name} has no sha-256=:…: value.")
+    try:
+        return base64.b64decode(found[0][1], validate=True)
+    except binascii.Error:
+        raise Problem("invalid", f"{name} is not valid base64.") from None
+
+
+def _no_space(error: OSError) -> Problem:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return Problem("full", "There is no space left for uploads.")
+    return Problem("failed", "The folder of uploads cannot be written.")
