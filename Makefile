@@ -1,6 +1,8 @@
 # Everything a contributor or CI does here. Plain `make` lists it.
 # PYTHON=…            the interpreter for .venv (3.11 or newer)
 # KAFKA_BOOTSTRAP=…   a broker for the tests; without it they start their own
+# CHROMIUM=…          a browser for the tests; without it they take Debian's
+# SCREENSHOTS=…       where the tests of the console keep their screenshots
 # SEEDS=…             how many histories `make simulation` plays
 # ROUNDS=…            how many rounds `make crash` plays on each log
 # FILES=…             how many damaged lists of each kind `make fuzz` tries
@@ -17,8 +19,10 @@ SEEDS ?= 10000
 ROUNDS ?= 200
 FILES ?= 10000
 FUZZ_S ?= 600
+# Where the tests of the console keep their screenshots.
+SCREENSHOTS ?= build/screenshots
 
-.PHONY: help setup demo test coverage lint format simulation mutants crash fuzz bench kafka pins clean FORCE
+.PHONY: help setup demo test coverage lint format simulation mutants crash fuzz bench kafka chromium catalogues pins clean FORCE
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -40,8 +44,8 @@ FORCE:
 demo: .venv/.runtime ## the whole dispatcher, against a simulated vendor
 	@$(BIN)/dispatcher demo $(ARGS)
 
-test: lint kafka ## lint, then every test, with a real Kafka broker
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+test: lint kafka chromium ## lint, then every test, with a real Kafka broker and a real browser
+	@SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 coverage: setup ## which lines and branches of the core its own tests run
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term tests/core tests/schemas tests/simulation $(ARGS)
@@ -75,9 +79,15 @@ bench: setup kafka ## measure the hot paths beside the naive ways
 kafka: ## get what the tests start a Kafka broker with (nothing to do if KAFKA_BOOTSTRAP is set)
 	@scripts/kafka
 
+chromium: ## get the browser that the tests of the console drive (nothing to do if CHROMIUM is set)
+	@scripts/chromium
+
+catalogues: setup ## bring the texts of dispatcher/locale up to date with the source, and compile them
+	@$(BIN)/python scripts/catalogues
+
 pins: ## resolve requirements/*.in again into hashed pins
 	@scripts/pins
 
 clean: ## remove what make and the tools made
-	rm -rf .venv .kafka dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .kafka build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find $(PACKAGES) tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -51,6 +51,8 @@ FromReports = Literal["blacklist", "no-such-number"]
 """A kind of report that may put its number on the suppression list."""
 
 TOKEN_CHARS_MIN: Final = 16
+PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -61,7 +63,8 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `certificate` and `key` are files; with them the server speaks TLS. `trusted_proxies` name the client's address.
     `share_port`: other processes may listen there, too. `health_token` gives access to the counts of /healthz.
     `pushes_per_s_max` and `waiting_max` are per account and kind of push (report, inbound). `strangers_share` is the
-    share of the process's time for clients that have not proved who they are.
+    share of the process's time for clients that have not proved who they are. `prefix` is the path under which a
+    proxy shows this server; `user_header` is where a trusted proxy names the person that it has signed in.
     """
 
     listen: str = "127.0.0.1:8080"
@@ -77,6 +80,8 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strangers_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.05
     pushes_per_s_max: Count = 50_000
     waiting_max: Count = 20_000
+    prefix: str = ""
+    user_header: str = ""
 
     def check(self) -> str | None:
         """One sentence that names a wrong key, or None."""
@@ -85,6 +90,12 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 ipaddress.ip_network(proxy, strict=False)
             except ValueError:
                 return f'trusted_proxies: "{proxy}" is no address and no network (127.0.0.1, 10.0.0.0/8).'
+        if self.prefix and not PREFIX.fullmatch(self.prefix):
+            return f'prefix = "{self.prefix}": write it as "/sms", with a slash before it and none behind it.'
+        if self.user_header and not HEADER_NAME.fullmatch(self.user_header):
+            return f'user_header = "{self.user_header}" is no name of a header (X-Forwarded-User).'
+        if self.user_header and not self.trusted_proxies:
+            return "user_header needs trusted_proxies: from anybody else that header proves nothing."
         if bool(self.certificate) != bool(self.key):
             return f"{'key' if self.certificate else 'certificate'} is missing: TLS needs both files."
         if self.health_token is not None and len(self.health_token) < TOKEN_CHARS_MIN:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -56,26 +56,7 @@ ROLES: Final[dict[Role, frozenset[Permission]]] = {
 }
 """What each role may do. `numbers:read`: may see phone numbers unmasked, which is audited."""
 
-PERMISSIONS: Final[dict[Permission, str]] = {
-    "campaigns:read": "see campaigns and their figures",
-    "campaigns:draft": "draft and test campaigns",
-    "campaigns:send": "launch campaigns",
-    "campaigns:approve": "approve campaigns of others",
-    "campaigns:control": "pause, resume, cancel and weigh campaigns",
-    "numbers:read": "see phone numbers unmasked",
-    "accounts:read": "see accounts and balances",
-    "accounts:operate": "order operations at a vendor",
-    "unknown:resolve": "resolve unknown requests",
-    "inbound:read": "read inbound messages",
-    "suppression:read": "see the suppression list",
-    "suppression:write": "change the suppression list",
-    "reports:read": "see delivery and spend",
-    "streams:send": "send through streams",
-    "verify:use": "start and check verifications",
-    "people:admin": "manage people and tokens, read the audit trail",
-    "settings:read": "see the configuration and the state of the processes",
-}
-"""Every permission in words."""
+PERMISSIONS: Final[tuple[Permission, ...]] = get_args(Permission)
 
 NAME: Final = re.compile(r"\w[\w.@-]{0,63}")
 SESSIONS_MAX: Final = 10

@@ -146,6 +146,8 @@ def _greet(config: Config, roles: tuple[str, ...], at_work: Running, others: lis
     click.echo(f"dispatcher runs on {at_work.log.url}, configured by {config.path}")
     if web is not None:
         click.echo(f"  web      vendors push to {web}/push/ACCOUNT/report and …/inbound")
+    for line in (line for work in at_work.works.values() for line in work.greetings):
+        click.echo(line)
     if "lanes" in roles:
         click.echo(
             f"  lanes    {'; '.join(_account(name, vendor) for name, vendor in sorted(config.accounts.items()))}"

@@ -27,10 +27,16 @@ _logger = get_logger("run")
 
 
 class Work:
-    """A running role: where it listens (None: nowhere), how it is stopped, and whether it has failed."""
+    """A running role: where it listens (None: nowhere), how it is stopped, and whether it has failed.
 
-    def __init__(self, stop: Callable[[], Awaitable[None]], url: str | None = None) -> None:
+    `greetings` are lines for whoever starts the process.
+    """
+
+    def __init__(
+        self, stop: Callable[[], Awaitable[None]], url: str | None = None, greetings: Sequence[str] = ()
+    ) -> None:
         self.url: Final = url
+        self.greetings: Final = tuple(greetings)
         self._stop = stop
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from importlib.metadata import entry_points
 from typing import Final, cast
 
+import msgspec
 from aiohttp import web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
@@ -22,7 +23,7 @@ from producers.web.answers import ReadyAnswer, Reply
 from producers.web.connection import Connection
 from producers.web.listener import FILES_KEPT, raise_file_limit, tls_context
 from producers.web.server import ServerBounds, WebServer
-from producers.web.site import Answer, Incoming, OpenSite, Site, Streamed, read_head, root_of, target
+from producers.web.site import Answer, Greeting, Incoming, OpenSite, Site, Streamed, read_head, root_of, target
 
 SITE_GROUP: Final = "dispatcher.sites"
 
@@ -91,8 +92,22 @@ class Web:
 
     def _proves(self, first: bytes, address: str) -> bool:
         head = read_head(first)
-        site = None if head is None else self._site(head.path)
-        return head is not None and site is not None and site.proves(head, address)
+        if head is None:
+            return False
+        head = msgspec.structs.replace(head, path=self._inner(head.path))
+        site = self._site(head.path)
+        return site is not None and site.proves(head, address)
+
+    def _inner(self, path: str) -> str:
+        """The path without `[web] prefix`, which the proxy may have left in it."""
+        prefix = self._config.prefix
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            return path[len(prefix) :] or "/"
+        return path
+
+    def greetings(self) -> list[str]:
+        """What the sites tell whoever starts the process."""
+        return [line for site in self._sites if isinstance(site, Greeting) for line in site.greeting(self.url)]
 
     def _site(self, path: str) -> Site | None:
         return self._of_root.get(root_of(path)) or self._of_root.get("")
@@ -101,7 +116,7 @@ class Web:
         connection = cast("Connection", request.protocol)
         with self.server.budget.hold(stranger=not connection.known) as held:
             path, query = target(request.raw_path)
-            answer = await self._answer(Incoming(request, connection, held, path, query))
+            answer = await self._answer(Incoming(request, connection, held, self._inner(path), query))
             if isinstance(answer, ReadyAnswer):
                 return Reply(answer, request)
             if self.server.streams_full:
@@ -127,7 +142,7 @@ async def start_web(config: Config, log: Log) -> Work:
     """The role `web`: every installed site. At the end what waits for the log is answered. Raises as `serve`."""
     found = sorted(entry_points(group=SITE_GROUP), key=lambda each: each.name)
     running = await serve(config, log, [each.load() for each in found])
-    return Work(running.close, running.url)
+    return Work(running.close, running.url, running.greetings())
 
 
 async def serve(config: Config, log: Log, open_sites: Sequence[OpenSite]) -> Web:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import msgspec
 from aiohttp import web
@@ -108,6 +108,14 @@ class Site(Protocol):
 
     async def close(self) -> None:
         """Called when all requests are answered."""
+
+
+@runtime_checkable
+class Greeting(Protocol):
+    """A site that tells something to whoever starts the process."""
+
+    def greeting(self, url: str) -> list[str]:
+        """Lines of text; `url` is where the server listens."""
 
 
 OpenSite = Callable[["Config", "Log", "WebServer"], Awaitable[Site]]

@@ -18,6 +18,7 @@ from dispatcher.core.people import (
     scopes_of,
     unknown_scopes,
 )
+from dispatcher.service.people_words import PERMISSION_WORDS, ROLE_WORDS
 from schemas.records import OneTimeLink, Person, SignedIn, Token
 
 TABLE = """
@@ -51,7 +52,9 @@ def test_a_role_may_do_what_its_cell_says(permission: Permission, role: Role, ma
 
 def test_the_table_has_every_role_and_every_permission() -> None:
     assert tuple(HEADER) == get_args(Role) == tuple(ROLES)
-    assert tuple(row[0] for row in ROWS) == get_args(Permission) == tuple(PERMISSIONS)
+    assert tuple(row[0] for row in ROWS) == get_args(Permission) == PERMISSIONS
+    assert tuple(ROLE_WORDS) == tuple(ROLES)
+    assert tuple(PERMISSION_WORDS) == PERMISSIONS
 
 
 def test_words_of_a_newer_release_give_no_permission() -> None:

@@ -1,0 +1,55 @@
+/* The little that pages need besides htmx. Everything works without it, except what changes by itself. */
+"use strict";
+(() => {
+  const all = (selector, root = document) => root.querySelectorAll(selector);
+  const csrf = () => document.querySelector('meta[name="csrf"]')?.content ?? "";
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open-menu]");
+    if (opener) {
+      const open = opener.closest(".side").classList.toggle("open");
+      opener.setAttribute("aria-expanded", String(open));
+    }
+    const opens = event.target.closest("[data-opens]");
+    if (opens) document.getElementById(opens.dataset.opens)?.showModal();
+    const closes = event.target.closest("[data-closes]");
+    if (closes) { event.preventDefault(); closes.closest("dialog")?.close(); }
+    const dismiss = event.target.closest("[data-dismiss]");
+    if (dismiss) dismiss.closest(".notice")?.remove();
+    const copy = event.target.closest("[data-copy]");
+    if (copy) navigator.clipboard?.writeText(document.getElementById(copy.dataset.copy).textContent.trim())
+      .then(() => { copy.textContent = copy.dataset.copied; });
+    const check = event.target.closest("[data-checks]");
+    if (check) for (const box of all(check.dataset.checks)) box.checked = check.checked;
+  });
+
+  // A button with data-word works only when the field beside it has exactly that word.
+  const judge = (field) => {
+    const button = field.form?.querySelector("[data-confirms]");
+    if (button) button.disabled = field.value.trim() !== field.dataset.word;
+  };
+  document.addEventListener("input", (event) => { if (event.target.dataset?.word !== undefined) judge(event.target); });
+  document.addEventListener("change", (event) => {
+    if (event.target.closest("[data-autosubmit]")) event.target.form?.requestSubmit();
+  });
+
+  // Forms in parts that are shared by all watchers have no secret of their own; a form is sent once.
+  document.addEventListener("submit", (event) => {
+    for (const field of all('input[name="csrf"]', event.target)) if (!field.value) field.value = csrf();
+    const button = event.submitter;
+    if (event.target.method === "post" && button) setTimeout(() => { button.disabled = true; });
+    setTimeout(() => { if (button) button.disabled = false; }, 3000);
+  });
+
+  const begin = (root) => { for (const field of all("[data-word]", root)) judge(field); };
+  document.addEventListener("DOMContentLoaded", () => begin(document));
+  document.addEventListener("htmx:after:swap", (event) => begin(event.target.nodeType ? event.target : document));
+  document.addEventListener("htmx:config:request", (event) => {
+    const request = event.detail?.ctx?.request;
+    if (request) request.headers["X-CSRF-Token"] = csrf();
+  });
+  // The session has ended: the page itself leads to the sign-in.
+  document.addEventListener("htmx:sse:error", (event) => {
+    if (event.detail?.status === 401) location.reload();
+  });
+})();
