@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dispatcher.config.file import Config
 from dispatcher.service.account_states import AccountWatch
 from dispatcher.service.people import Directory
@@ -18,3 +20,5 @@ class ConsoleState:
         self.people = people
         self.live = live
         self.accounts = AccountWatch()
+        self.shared: dict[str, Any] = {}
+        """What the pages of one area keep between requests, by a name of their own."""
