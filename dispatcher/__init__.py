@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from dispatcher.service.suppression import are_suppressed, change_suppression, list_suppressed
     from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_to_resolve
+    from dispatcher.service.verification import check_verification, start_verification
 
 __all__ = [
     "DispatcherError",
@@ -58,6 +59,7 @@ __all__ = [
     "cancel_campaign",
     "change_suppression",
     "check_accounts",
+    "check_verification",
     "close_stream",
     "dead_letters",
     "decide_text",
@@ -89,6 +91,7 @@ __all__ = [
     "send_test",
     "show_campaign",
     "show_draft",
+    "start_verification",
     "unknown_to_resolve",
     "watch_campaign",
     "weigh_campaign",
@@ -124,6 +127,7 @@ _MODULES: Final = {
     "service.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
     "service.campaigns.waves": ("decide_text", "halt_wave", "release_wave"),
+    "service.verification": ("check_verification", "start_verification"),
     "service.unknowns": ("list_unknown", "resolve_unknown", "unknown_to_resolve"),
 }
 _WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.items() for name in names}

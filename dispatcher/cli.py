@@ -37,6 +37,7 @@ GROUPS: Final = {
     "stream": "Campaigns that stay open: messages are appended one by one, and each is sent once, in its time.",
     "suppression": "The suppression list: numbers that no launch texts. Phones that opt out are added to it.",
     "token": "The tokens that other systems use the HTTP API with.",
+    "verify": "Verification codes: send one over a stream, and check what somebody typed in.",
     "unknown": "Requests that the vendor may or may not have taken: see them, resolve them.\n\n"
     "None is sent again unless its campaign's policy or a person says so.",
 }

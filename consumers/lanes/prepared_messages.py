@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -14,8 +14,11 @@ from dispatcher.core.messages.template import Template, parse
 from dispatcher.core.money.costs import Costs
 from dispatcher.core.money.prices import price_column, segments_of, split_of
 from dispatcher.core.numbers import decode
+from dispatcher.core.streams.hidden_codes import revealed
 from dispatcher.core.streams.messages import AppendedMessages
+from dispatcher.core.verification import CodeKeys
 from dispatcher.drivers.port import Values
+from dispatcher.errors import ConfigError
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from schemas.batch import Values as BatchValues
 from schemas.records import Appended, Job
@@ -27,9 +30,11 @@ class PreparedMessages:
     All raise TextError if the account cannot carry it (as when its configuration was changed after the launch).
     """
 
-    def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns) -> None:
+    def __init__(self, vendors: Mapping[str, Vendor], campaigns: Campaigns, keys: Callable[[], CodeKeys]) -> None:
+        """`keys`: the secret of verification codes; it raises ConfigError, and is called if a message has a code."""
         self._vendors = vendors
         self._campaigns = campaigns
+        self._keys = keys
         self._prepared: dict[tuple[str, str, int], object] = {}
 
     def of(self, send: Send) -> tuple[object, Values | None]:
@@ -58,10 +63,18 @@ class PreparedMessages:
         known = self._campaigns.get(record.campaign)
         if known is None or known.launched is None or record.account not in self._vendors:
             return None
-        personal = None
-        if record.values.names:
-            personal = self.personal(record.campaign, record.account, record.values)
+        personal, values = None, record.values
+        if record.coded:
+            values = self._with_codes(record)
+        if values.names:
+            personal = self.personal(record.campaign, record.account, values)
         return AppendedMessages(offset, record, personal)
+
+    def _with_codes(self, record: Appended) -> BatchValues:
+        try:
+            return revealed(record.values, decode(record.numbers), self._keys())
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
     def costs(self, job: Job, numbers: bytes, values: BatchValues | None) -> Costs | None:
         """What each recipient of a job's batch costs; None if its campaign has no budget. Raises ValueError.

@@ -14,6 +14,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import cache, partial
 from typing import Final
 
 from consumers.lanes.balance_poll import ASKED_BY, poll_balance
@@ -51,6 +52,7 @@ from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
 from dispatcher.report_effects import ReportEffects
 from dispatcher.vendors.seam.vendor import HttpVendor, Verdict
+from dispatcher.verification.secret import code_keys
 from schemas.batch import BrokenBatch, unpack_values
 from schemas.codec import encode
 from schemas.records import (
@@ -89,7 +91,7 @@ class LaneRunner:
         self._suppression = suppression
         self._drivers = drivers
         vendors = {account: config.accounts[account] for account in drivers}
-        self._messages = PreparedMessages(vendors, feed.campaigns)
+        self._messages = PreparedMessages(vendors, feed.campaigns, cache(partial(code_keys, config)))
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._sends: set[asyncio.Task[None]] = set()

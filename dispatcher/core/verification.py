@@ -267,9 +267,10 @@ class Codes:
         """The newest code of the number on any stream."""
         return next(self._of(subject), None)
 
-    def has_other_secret(self, mark: bytes) -> bool:
-        """Whether codes of another secret are among those that matter."""
-        return any(each != mark for each in self._marks)
+    @property
+    def marks(self) -> frozenset[bytes]:
+        """The secrets of the codes that matter, by their marks."""
+        return frozenset(self._marks)
 
     # --- folding -----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.messages.template import Template, parse
 from dispatcher.core.numbers import normalise
+from dispatcher.core.streams.hidden_codes import packed
 from dispatcher.core.streams.keys import digest
 from dispatcher.core.streams.routing import account_of
 from dispatcher.core.streams.segments import APPENDED_MAX
@@ -30,7 +31,6 @@ from dispatcher.os_user import os_user
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from dispatcher.vendors.text_check import check_text
-from schemas.batch import Values
 from schemas.codec import encode
 from schemas.records import Appended, Launched, StreamClosed, StreamTerms, control_key
 from schemas.topics import CAMPAIGNS, JOBS, lane_partition
@@ -87,6 +87,7 @@ class StreamMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     `text` or `values`, as its stream wants them. It is not sent after `expires_ms` (Unix milliseconds), or later than
     `expires_after_s` from now; 0: as its stream says. `campaign_class`, if given, must be that of the stream.
+    `hides` (what, by what): the log has the second in place of the first; for codes (core/streams/hidden_codes.py).
     """
 
     number: str
@@ -96,6 +97,7 @@ class StreamMessage(msgspec.Struct, frozen=True, kw_only=True):
     campaign_class: str | None = msgspec.field(name="class", default=None)
     expires_ms: int = 0
     expires_after_s: float = 0.0
+    hides: tuple[str, str] | None = None
 
 
 AppendResult = Literal["taken", "already there", "refused"]
@@ -242,6 +244,7 @@ class _Checked(msgspec.Struct, frozen=True):
     number: int
     values: tuple[str, ...]
     expires_ms: int
+    coded: bool = False
 
     @property
     def size(self) -> int:
@@ -315,7 +318,9 @@ def _check(
         check_text(account, vendor, Message(text=text, options=options_for(account, stream.launched.options)))
     except TextError as error:
         return str(error)
-    return _Checked(index, message.key, number, values, expires_ms)
+    if message.hides is not None:
+        values = tuple(value.replace(*message.hides) for value in values)
+    return _Checked(index, message.key, number, values, expires_ms, message.hides is not None)
 
 
 def _values(stream: Stream, message: StreamMessage) -> tuple[tuple[str, ...], str]:
@@ -356,24 +361,9 @@ def _record(launched: Launched, account: str, group: Sequence[_Checked], at_ms: 
         account=account,
         at_ms=at_ms,
         numbers=",".join(to_wire(each.number) for each in group).encode(),
-        values=_packed(launched.variables, columns),
+        values=packed(launched.variables, columns),
         keys=struct.pack(f"<{len(group)}Q", *(digest(each.key) for each in group)),
         expires=struct.pack(f"<{len(group)}q", *(each.expires_ms for each in group)),
         keep_ms=launched.stream.keys_kept_ms,
+        coded=any(each.coded for each in group),
     )
-
-
-def _packed(names: tuple[str, ...], columns: Sequence[Sequence[str]]) -> Values:
-    """The values as a batch carries them (schemas/batch.py)."""
-    ends, texts, rows = [], [], []
-    for column in columns:
-        entries = {value: number for number, value in enumerate(dict.fromkeys(column))}
-        packed = [value.encode() for value in entries]
-        at, places = 0, []
-        for each in packed:
-            at += len(each)
-            places.append(at)
-        ends.append(struct.pack(f"<{len(places)}I", *places))
-        texts.append(b"".join(packed))
-        rows.append(struct.pack(f"<{len(column)}H", *(entries[value] for value in column)))
-    return Values(names=names, ends=tuple(ends), texts=tuple(texts), rows=tuple(rows))

@@ -48,6 +48,15 @@ class VerificationFeed:
             await self._read_on(partition, partition_of(subject))
         return partition.codes
 
+    async def is_of_another_secret(self, mark: bytes) -> bool:
+        """Whether there are codes, and none was made with the secret of this mark. Raises LogError."""
+        marks: set[bytes] = set()
+        for number, partition in enumerate(self._partitions):
+            async with partition.lock:
+                await self._read_on(partition, number)
+            marks |= partition.codes.marks
+        return bool(marks) and mark not in marks
+
     async def append(self, record: CodeMade | CodeTried, name: bytes) -> Verdict:
         """Append a record and read it back; returns what the log made of it. `name` makes its key unique.
 

@@ -60,7 +60,8 @@ class Appended(Record, frozen=True, kw_only=True, tag="appended"):
 
     `numbers` are comma-joined, as in a batch, and `values` those of the stream's variables. In columns, one for each
     message, 64-bit little-endian: `keys`, the digests of the keys (unsigned); `expires`, the wall clock in milliseconds
-    after which it is not sent. `keep_ms`: how long its key is known.
+    after which it is not sent. `keep_ms`: how long its key is known. `coded`: values refer to verification codes
+    (core/streams/hidden_codes.py).
     """
 
     campaign: str
@@ -72,6 +73,7 @@ class Appended(Record, frozen=True, kw_only=True, tag="appended"):
     keys: bytes
     expires: bytes
     keep_ms: int
+    coded: bool = False
 
     @property
     def count(self) -> int:

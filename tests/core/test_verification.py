@@ -88,11 +88,10 @@ def test_another_secret_finds_nothing_and_its_mark_says_why() -> None:
     codes = Codes()
     codes.apply(0, made(1))
     assert codes.newest(other.subject(NUMBER)) is None
-    assert codes.has_other_secret(other.mark)
-    assert not codes.has_other_secret(KEYS.mark)
+    assert codes.marks == {KEYS.mark} != {other.mark}
     codes.apply(KEPT_MS + 1, made(2))
     codes.clear()
-    assert not codes.has_other_secret(other.mark)
+    assert not codes.marks
 
 
 def test_a_secret_that_is_too_short_is_refused() -> None:

@@ -1,0 +1,247 @@
+"""Verification codes: send one over a stream, and say yes once to who types it in. See docs/VERIFICATION.md.
+
+The log has no code: the message on the stream refers to it, and the lane derives it when it sends. What these functions
+answer was read back from the log, so it holds for all processes that share the log and the secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Final, Literal
+from weakref import WeakKeyDictionary
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from dispatcher.clock import now_ms
+from dispatcher.config.verification import VARIABLES
+from dispatcher.core.messages.template import parse
+from dispatcher.core.streams.hidden_codes import reference
+from dispatcher.core.suppression import contains, shown
+from dispatcher.core.verification import (
+    ID_BYTES,
+    Code,
+    CodeKeys,
+    Codes,
+    MadeAs,
+    TriedAs,
+    code_of,
+    new_code,
+)
+from dispatcher.errors import ConfigError, UserError
+from dispatcher.log.port import Log
+from dispatcher.service.session import Session
+from dispatcher.service.streams import StreamMessage, append_messages, stream_of
+from dispatcher.service.suppression import suppression_key
+from dispatcher.suppression.list import SuppressionList
+from dispatcher.verification.feed import VerificationFeed
+from dispatcher.verification.secret import code_keys
+from dispatcher.wording import clock, counted, duration, listed
+from schemas.records import CodeTried
+
+NAME_BYTES: Final = 8
+
+StartResult = Literal["sent", "repeated", "over", "too-many", "suppressed"]
+"""`repeated`: this key has this code already, and its message goes out once. `over`: it has one that was used, tried
+too often or replaced; another key makes a new one."""
+
+
+class CodeStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request for a code. The code itself is only in the message.
+
+    `id` names the code, and its message on the stream. `wait_s`: when the number may get another one (too-many).
+    """
+
+    result: StartResult
+    says: str
+    number: str
+    stream: str
+    id: str = ""
+    valid_until_ms: int = 0
+    tries_left: int = 0
+    wait_s: int = 0
+
+
+class CodeChecked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code that was typed in counts as. `yes` is true once for each code."""
+
+    yes: bool
+    result: str
+    says: str
+    number: str
+    stream: str
+    tries_left: int = 0
+
+
+async def start_verification(session: Session, number: str, stream: str, *, key: str = "") -> CodeStarted:
+    """Make a code and send it over this stream; durable when it returns.
+
+    The same `key` for the same number and stream means the same code for as long as that is valid: repeat a call that
+    failed. Without a key every call makes a code. Raises UserError (the number, the stream, the configuration) and
+    LogError.
+    """
+    told = suppression_key(number)
+    place = await _place(session)
+    found = await stream_of(session, stream)
+    if found.launched.campaign_class != "code":
+        raise UserError(
+            f'stream "{stream}" is of class {found.launched.campaign_class}. Codes need one of class code: '
+            "dispatcher stream open ID --class code …"
+        )
+    config = session.config.verification
+    names = () if found.has_own_texts else found.template.names
+    text = config.text_of(stream) if found.has_own_texts else ""
+    if not text and ("code" not in names or set(names) - set(VARIABLES)):
+        raise UserError(
+            f'stream "{stream}" has no text for codes. Open one with a text that has {{code}} (and {{minutes}}, if you '
+            "like), or write [verification] text and open it without a text."
+        )
+    if await place.is_suppressed(told):
+        says = f"{shown(told)} is on the suppression list, so it gets no code. See: dispatcher suppression list"
+        return CodeStarted(result="suppressed", says=says, number=shown(told), stream=stream)
+    keys, rules = place.keys, config.rules(stream)
+    code_id = secrets.token_bytes(ID_BYTES)
+    made = new_code(keys, rules, number=told, stream=stream, key=key or secrets.token_hex(16), code_id=code_id)
+    codes = await place.feed.codes(made.subject)
+    if codes.of_request(made.subject, made.request, now_ms()) is None:
+        wait_ms = codes.wait_ms(made.subject, rules.codes_per_hour_max, now_ms())
+        verdict = MadeAs.TOO_MANY if wait_ms else await place.feed.append(made, b"")
+        if verdict is MadeAs.TOO_MANY:
+            wait_ms = codes.wait_ms(made.subject, rules.codes_per_hour_max, now_ms())
+            return _too_many(told, stream, rules.codes_per_hour_max, -(-wait_ms // 1000))
+    code = codes.of_request(made.subject, made.request, now_ms())
+    if code is None:
+        raise UserError(f"the code expired before it was sent, after {rules.valid_for_s} s. Ask for another one.")
+    return await _sent(session, place, told, code, text, names, is_new=code.made.id == code_id)
+
+
+async def check_verification(session: Session, number: str, code: str, *, stream: str = "") -> CodeChecked:
+    """Whether this is the code of the number; yes once. The try is durable before it is answered.
+
+    `stream` may be left out if the number has codes of one stream only. Raises UserError and LogError: after that the
+    try may count all the same.
+    """
+    told = suppression_key(number)
+    place = await _place(session)
+    subject = place.keys.subject(told)
+    codes = await place.feed.codes(subject)
+    asked = _asked(codes, subject, stream, told)
+    if asked is None:
+        if await place.feed.is_of_another_secret(place.keys.mark):
+            raise ConfigError(
+                "the codes on the log were made with another secret. Write the same [verification] secret on all "
+                "machines, or copy the file verification.key beside the data."
+            )
+        return _checked(TriedAs.NONE, told, stream, None)
+    result = asked.refused(now_ms())
+    if result is None:
+        tried = CodeTried(subject=subject, id=asked.made.id, right=place.keys.is_right(asked, code))
+        result = TriedAs(await place.feed.append(tried, secrets.token_bytes(NAME_BYTES)))
+    return _checked(result, told, asked.made.stream, asked)
+
+
+def _asked(codes: Codes, subject: bytes, stream: str, number: int) -> Code | None:
+    """The code that a try is about. Raises UserError if it may be one of several."""
+    if stream:
+        return codes.current(subject, stream)
+    streams = codes.streams(subject, now_ms())
+    if len(streams) > 1:
+        raise UserError(f"{shown(number)} has codes of {listed(streams)}. Name one: --stream {streams[0]}")
+    return codes.current(subject, streams[0]) if streams else codes.newest(subject)
+
+
+class _Place:
+    """What a session keeps for codes: the keys, the codes it has read, and the suppression list."""
+
+    def __init__(self, keys: CodeKeys, log: Log) -> None:
+        self.keys: Final = keys
+        self.feed: Final = VerificationFeed(log)
+        self._log: Final = log
+        self._suppression: Final = SuppressionList()
+        self._reading: Final = asyncio.Lock()
+
+    async def is_suppressed(self, number: int) -> bool:
+        """Whether the list has this number now."""
+        async with self._reading:
+            await self._suppression.read_on(self._log)
+            return bool(contains(self._suppression.listing.numbers, np.array([number], np.int64))[0])
+
+
+_places: Final[WeakKeyDictionary[Session, _Place]] = WeakKeyDictionary()
+
+
+async def _place(session: Session) -> _Place:
+    log = await session.log()
+    found = _places.get(session)
+    if found is None:
+        found = _places.setdefault(session, _Place(await asyncio.to_thread(code_keys, session.config), log))
+    return found
+
+
+async def _sent(
+    session: Session, place: _Place, number: int, code: Code, text: str, variables: Sequence[str], *, is_new: bool
+) -> CodeStarted:
+    """Append the message with the code to the stream, with this text or the values of the stream's own."""
+    made = code.made
+    started = CodeStarted(
+        result="sent" if is_new else "repeated",
+        says="",
+        number=shown(number),
+        stream=made.stream,
+        id=made.id.hex(),
+        valid_until_ms=code.expires_ms,
+        tries_left=code.tries_left,
+    )
+    refused = code.refused(now_ms())
+    if refused is not None:
+        says = f"the code of this key {_OVER[refused]}. Ask with another key for a new one."
+        return replace(started, result="over", says=says)
+    values = {"code": code_of(place.keys, made), "minutes": str(max(made.valid_for_s // 60, 1))}
+    if text:
+        template = parse(text)
+        text = template.fill([values[name] for name in template.names])
+    message = StreamMessage(
+        number=shown(number),
+        key=f"code-{made.id.hex()}",
+        text=text,
+        values={name: values[name] for name in variables},
+        expires_ms=code.expires_ms,
+        hides=(values["code"], reference(made)),
+    )
+    [appended] = await append_messages(session, made.stream, [message])
+    if appended.result == "refused":
+        raise UserError(f"the code cannot be sent to {shown(number)}: {appended.why}")
+    what = "a code was sent" if is_new else "its code is on its way already; it is sent once"
+    return replace(started, says=f"{what}, valid until {clock(code.expires_ms)}.")
+
+
+def _too_many(number: int, stream: str, most: int, wait_s: int) -> CodeStarted:
+    says = f"{shown(number)} got {counted(most, 'code')} in an hour. Ask again in {duration(wait_s)}."
+    return CodeStarted(result="too-many", says=says, number=shown(number), stream=stream, wait_s=wait_s)
+
+
+_OVER: Final = {
+    TriedAs.USED: "was used",
+    TriedAs.LOCKED: "was tried wrongly too often",
+    TriedAs.REPLACED: "was replaced by a newer one",
+    TriedAs.EXPIRED: "has expired",
+}
+
+
+def _checked(result: TriedAs, number: int, stream: str, code: Code | None) -> CodeChecked:
+    left = 0 if code is None or code.refused(now_ms()) else code.tries_left
+    match result:
+        case TriedAs.YES:
+            says = "yes"
+        case TriedAs.WRONG:
+            says = f"no: that is not the code; {counted(left, 'try', 'tries')} left"
+        case TriedAs.NONE:
+            says = f"no: {shown(number)} has no code" + (f' of stream "{stream}"' if stream else "")
+        case _:
+            says = f"no: the code {_OVER[result]}"
+    return CodeChecked(
+        yes=result is TriedAs.YES, result=result.value, says=says, number=shown(number), stream=stream, tries_left=left
+    )
