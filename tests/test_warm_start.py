@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from loadtest.sim.process import spawn
 from tests import warm_start
+from tests.cli.campaigns import CONFIG, TEXT
 
 COMMAND = [sys.executable, "-c", warm_start.MAIN]
 WAYS = [COMMAND, [sys.executable, "-u", "-c", warm_start.MAIN], [warm_start.DISPATCHER]]
@@ -55,6 +57,23 @@ def test_a_forked_command_is_a_process_of_its_own_in_its_folder_with_its_environ
     assert listed.returncode == 0
     assert "spring" in out
     assert listed.pid != os.getpid()
+
+
+def test_a_forked_command_reads_a_list_in_a_process_that_it_forks(tmp_path: Path) -> None:
+    (tmp_path / "dispatcher.toml").write_text(CONFIG, "utf-8")
+    (tmp_path / "list.csv").write_text("phone\n13800138000\nno number\n", "ascii")
+    plan = ["campaign", "launch", "list.csv", "--text", TEXT, "--route", "spring", "--dry-run", "--json"]
+    environment = os.environ | {"PSWD": "secret"}
+    done = subprocess.run([*COMMAND, *plan], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["recipients"] == 1
+
+
+def test_a_reader_is_started_as_ever_except_by_a_forked_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = [sys.executable, "-m", warm_start.READER, "7"]
+    assert warm_start.recognised(reader, None) is None
+    monkeypatch.setattr(warm_start, "_is_forked", True)
+    assert warm_start.recognised(reader, {"PYTHONPATH": os.pathsep.join(sys.path)})
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import importlib
 import inspect
 import io
@@ -33,12 +34,16 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 MAIN: Final = "from dispatcher.cli import main; main()"
-MODULES: Final = ("loadtest.sim.command", "tests.crash.command")
+MODULES: Final = ("loadtest.sim.command", "tests.crash.command", "dispatcher.process.service_process")
+READER: Final = "producers.lists.reader.main"
+"""Forked from commands only: the tests of the reader itself start it as ever."""
+
 SCRIPTS: Final = (str(ROOT / "tests" / "log" / "other_process.py"),)
 DISPATCHER: Final = str(Path(sys.executable).with_name("dispatcher"))
-STARTS_OTHERS: Final = {"demo", "loadtest"}
+STARTS_OTHERS: Final = {"demo", "loadtest", "launch", "draft", "dispatcher.process.service_process"}
 
 REQUEST_BYTES_MAX: Final = 1 << 17
+FILES_MAX: Final = 16
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 Popen = subprocess.Popen
@@ -60,7 +65,7 @@ def recognised(arguments: Any, environment: Mapping[str, str] | None) -> dict[st
     match words[1:]:
         case ["-c", code, *rest] if code == MAIN:
             return {"code": code, "argv": ["-c", *rest], "unbuffered": unbuffered}
-        case ["-m", module, *rest] if module in MODULES:
+        case ["-m", module, *rest] if module in MODULES or (module == READER and _is_forked):
             return {"module": module, "argv": [module, *rest], "unbuffered": unbuffered}
         case [script, *rest] if script in SCRIPTS:
             return {"script": script, "argv": [script, *rest], "unbuffered": unbuffered}
@@ -75,7 +80,7 @@ def _imports_alike(environment: Mapping[str, str]) -> bool:
         "PYTHONDONTWRITEBYTECODE",
     }
     paths = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-    return not others and {Path(path) for path in paths} <= {ROOT}
+    return not others and {Path(path) for path in paths} <= {ROOT, *map(Path, sys.path)}
 
 
 class Server:
@@ -85,12 +90,12 @@ class Server:
         self._connection, self._process = connection, process
         self._lock = threading.Lock()
 
-    def fork(self, request: Mapping[str, Any], streams: Sequence[int]) -> int:
-        """The pid of a new child of ours that carries out the request with these as 0, 1 and 2."""
+    def fork(self, request: Mapping[str, Any], files: Sequence[int]) -> int:
+        """The pid of a new child of ours that carries out the request with these as 0, 1, 2 and request["files"]."""
         with self._lock:
             _adopt(True)
             try:
-                socket.send_fds(self._connection, [json.dumps(request).encode()], streams)
+                socket.send_fds(self._connection, [json.dumps(request).encode()], files)
                 answer = self._connection.recv(64)
             finally:
                 _adopt(False)
@@ -107,6 +112,7 @@ class Server:
 
 
 _server: Server | None = None
+_is_forked = False
 
 
 class WarmPopen(Popen[Any]):
@@ -117,7 +123,7 @@ class WarmPopen(Popen[Any]):
         names = inspect.signature(Popen._execute_child).bind(self, *given).arguments  # type: ignore[attr-defined]
         request = recognised(names["args"], names["env"])
         prepare = names["preexec_fn"]
-        as_ever = any(names[name] for name in ("executable", "shell", "pass_fds", "startupinfo"))
+        as_ever = any(names[name] for name in ("executable", "shell", "startupinfo"))
         if request is None or as_ever or (prepare is not None and "<locals>" in prepare.__qualname__):
             super()._execute_child(*given)  # type: ignore[misc]
             return
@@ -128,9 +134,11 @@ class WarmPopen(Popen[Any]):
             "env": dict(os.environ if names["env"] is None else names["env"]),
             "session": names["start_new_session"],
             "prepare": prepare and [prepare.__module__, prepare.__qualname__],
+            "files": list(names["pass_fds"]),
         }
         ends = (names["p2cread"], names["c2pwrite"], names["errwrite"])
-        self.pid = _server.fork(request, [each if end == -1 else end for each, end in enumerate(ends)])
+        streams = [each if end == -1 else end for each, end in enumerate(ends)]
+        self.pid = _server.fork(request, [*streams, *names["pass_fds"]])
         self._child_created = True
         pipes = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
         self._close_pipe_fds(*(names[name] for name in pipes))  # type: ignore[attr-defined]
@@ -190,7 +198,7 @@ def _started() -> Server:
 def _serve(connection: socket.socket) -> None:
     """Fork for every request, until whoever asks is gone. Forks are made twice, so that they are adopted."""
     while True:
-        request, streams, _, _ = socket.recv_fds(connection, REQUEST_BYTES_MAX, 3)
+        request, files, _, _ = socket.recv_fds(connection, REQUEST_BYTES_MAX, FILES_MAX)
         if not request:
             return
         between = os.fork()
@@ -200,22 +208,20 @@ def _serve(connection: socket.socket) -> None:
                 while os.getppid() == between:
                     time.sleep(0.0005)
                 connection.send(str(os.getpid()).encode())
-                _become(json.loads(request), streams)
+                _become(json.loads(request), files)
             os._exit(0)
-        for stream in streams:
-            os.close(stream)
+        for file in files:
+            os.close(file)
         os.waitpid(between, 0)
 
 
-def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
+def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
     """Carry out the request as a process that was started for it, and end."""
-    global _server
+    global _is_forked, _server
     try:
         if request["session"]:
             os.setsid()
-        for to, stream in enumerate(streams):
-            os.dup2(stream, to)
-        os.closerange(3, max(map(int, os.listdir("/proc/self/fd"))) + 1)
+        _have_only(dict(zip([0, 1, 2, *request["files"]], files, strict=True)))
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["env"])
@@ -224,7 +230,7 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
         if request["prepare"]:
             module, name = request["prepare"]
             getattr(importlib.import_module(module), name)()
-        _server = None
+        _server, _is_forked = None, True
         if STARTS_OTHERS.intersection(request["argv"]):
             _server = _forked()
         else:
@@ -243,6 +249,17 @@ def _become(request: Mapping[str, Any], streams: Sequence[int]) -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     os._exit(code)
+
+
+def _have_only(files: Mapping[int, int]) -> None:
+    """Let each of these numbers be the file that the other one is now, and close all other files."""
+    above = max(*files, *map(int, os.listdir("/proc/self/fd"))) + 1
+    for number, file in {to: fcntl.fcntl(now, fcntl.F_DUPFD, above) for to, now in files.items()}.items():
+        os.dup2(file, number, inheritable=True)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        if number not in files:
+            with contextlib.suppress(OSError):
+                os.close(number)
 
 
 def _open_streams(unbuffered: bool) -> None:
@@ -301,7 +318,7 @@ def _import_everything() -> None:
     for group in ("dispatcher.commands", "dispatcher.roles", "dispatcher.vendors"):
         for entry_point in entry_points(group=group):
             entry_point.load()
-    for module in (*MODULES, "aiokafka", "polars", "uvloop", "fastexcel", "loadtest.sim.server"):
+    for module in (*MODULES, READER, "aiokafka", "polars", "uvloop", "fastexcel", "loadtest.sim.server"):
         __import__(module)
 
 
