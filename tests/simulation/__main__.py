@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import click
 from pytest import MonkeyPatch  # noqa: PT013
@@ -14,6 +15,7 @@ from rich.progress import track
 
 from tests.simulation.budgets import history as budgets
 from tests.simulation.budgets import mutants as of_budgets
+from tests.simulation.catching import catches
 from tests.simulation.history import play
 from tests.simulation.links import history as links
 from tests.simulation.links import mutants as of_links
@@ -43,13 +45,12 @@ def caught_at(index: int) -> int | None:
     of_link, of_budget = mutant in of_links.MUTANTS, mutant in of_budgets.MUTANTS
     with MonkeyPatch.context() as patch:
         mutant(patch)
-        for seed in (of_links.seeds_of if of_link else seeds_of)(mutant):
-            try:
-                if of_budget:
-                    budgets.play(seed)
-                else:
-                    (links.play if of_link else play)(seed, joined=mutant in JOIN_MUTANTS)
-            except Exception:
+        for seed in (of_links.seeds_of if of_link else of_budgets.seeds_of if of_budget else seeds_of)(mutant):
+            if of_budget:
+                caught = catches(partial(budgets.play, seed))
+            else:
+                caught = catches(partial(links.play if of_link else play, seed, joined=mutant in JOIN_MUTANTS))
+            if caught:
                 return seed
     return None
 

@@ -46,7 +46,7 @@ def a_trial_goes_to_as_many_as_any_request(patch: MonkeyPatch) -> None:
             self.spec = tried
 
     patch.setattr(AccountLane, "chunk_max", chunk_max)
-    patch.setattr(AccountLane, "may_send", lambda self, count: self.account_states.sends)
+    patch.setattr(AccountLane, "may_send", lambda self, count: self.standing.sends)
 
 
 def what_is_built_already_is_let_out(patch: MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def a_web_server_s_refusals_stop_no_account(patch: MonkeyPatch) -> None:
 
 
 def a_new_owner_forgets_what_stopped_the_account(patch: MonkeyPatch) -> None:
-    patch.setattr(AccountLane, "inherit", lambda self, stops: None)
+    patch.setattr(AccountLane, "inherit", lambda *_: None)
 
 
 def what_keeps_an_account_from_sending_is_told_to_nobody(patch: MonkeyPatch) -> None:

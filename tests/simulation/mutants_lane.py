@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any, Final
 
 import msgspec
@@ -188,7 +188,7 @@ def a_slice_given_back_is_queued_twice(patch: MonkeyPatch) -> None:
         original(self, job_offset, job, piece, wait)
 
     patch.setattr(work.CampaignWork, "give_back", give_back)
-    patch.setattr(lane, "_take_back", lambda job, intent, offset: None)
+    patch.setattr(lane, "_take_back", lambda *_: None)
 
 
 def policy_resend_does_not_wait(patch: MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def a_job_remembers_a_cursor_not_ranges(patch: MonkeyPatch) -> None:
 
 
 def a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way(patch: MonkeyPatch) -> None:
-    def forget_cancelled(self: Admission) -> list[int]:
+    def forget_cancelled(self: Admission, moving: Set[int] = frozenset()) -> list[int]:
         for offset, job in list(self._state.jobs.items()):
             campaign = self._campaigns.get(job.job.campaign) if job.job is not None else None
             if campaign is not None and campaign.cancelled and job.open == 0:

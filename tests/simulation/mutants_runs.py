@@ -60,7 +60,7 @@ def a_chunk_with_a_run_to_send_again_is_sent_again(patch: MonkeyPatch) -> None:
         return original(chunk, 0, chunk.count, strikes, divide=divide)
 
     patch.setattr(lane, "_again", again)
-    patch.setattr(lane, "_take_back", lambda job, intent, offset: None)
+    patch.setattr(lane, "_take_back", lambda *_: None)
 
 
 def a_checkpoint_forgets_which_recipients_are_open(patch: MonkeyPatch) -> None:

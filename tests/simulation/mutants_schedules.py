@@ -41,7 +41,11 @@ def days_of_the_week_are_off_by_one(patch: MonkeyPatch) -> None:
 
 def what_pauses_at_closing_continues_at_the_next_opening(patch: MonkeyPatch) -> None:
     original = Schedule.__init__
-    patch.setattr(Schedule, "__init__", lambda self, hours, at_closing, since: original(self, hours, "continue", since))
+
+    def init(self: Schedule, hours: Any, at_closing: Any, *rest: Any) -> None:
+        original(self, hours, "continue", *rest)
+
+    patch.setattr(Schedule, "__init__", init)
 
 
 def hours_close_a_minute_late(patch: MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from dispatcher.core.lane.state import Chunk, ChunkState, LaneState
 from dispatcher.core.money.budget import Budget
 from dispatcher.core.money.costs import Costs
 from schemas.records import Budgeted, BudgetShare, Checkpoint, ResolvedAs
+from tests.simulation import catching
 
 Mutant = Callable[[MonkeyPatch], None]
 
@@ -108,3 +109,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     what_is_left_is_never_ceded,
     what_was_refused_stays_spent,
 )
+
+
+def seeds_of(mutant: Mutant) -> list[int]:
+    """The histories to look for it in."""
+    return catching.seeds_of(mutant, lambda seed: True)

@@ -17,12 +17,12 @@ from dispatcher.drivers.link.chunk import ChunkSend
 from dispatcher.drivers.link.groups import GroupSend
 from dispatcher.drivers.link.progress import ANSWERED, SENT, UNSENT, Progress
 from dispatcher.vendors.cmpp.vendor import Cmpp
+from tests.simulation import catching
 from tests.simulation.links.gateway import WINDOW, group_of, loss_of, odd_of, resend_of
 from tests.simulation.links.history import connections_of, limit_of, parts_of
 from tests.simulation.links.process import Marks
 
 Mutant = Callable[[MonkeyPatch], None]
-MUTANT_SEEDS_MAX: Final = 500
 
 
 def an_answer_frees_no_slot(patch: MonkeyPatch) -> None:
@@ -323,13 +323,11 @@ TELLING: Final[dict[Mutant, Callable[[int], bool]]] = {
     a_grant_is_counted_once_for_all_its_messages: _has_a_limit,
     a_frame_is_sent_again_though_the_account_says_never: lambda seed: _loses(seed) and resend_of(seed) == "never",
     a_group_counts_as_one_message: lambda seed: _has_groups(seed) and limit_of(seed) in (40, 100),
-    the_first_number_of_a_group_alone_is_marked: lambda seed: seed == 73,  # a kill amid groups, a start on that machine
     a_group_without_an_answer_is_unknown_for_its_first_number: lambda seed: _has_groups(seed) and _loses(seed),
 }
 """What a history must contain to show a mistake."""
 
 
 def seeds_of(mutant: Mutant) -> list[int]:
-    """The histories to look for it in: those that contain what it breaks come first."""
-    contains = TELLING.get(mutant, lambda seed: True)
-    return sorted(range(MUTANT_SEEDS_MAX), key=lambda seed: not contains(seed))
+    """The histories to look for it in."""
+    return catching.seeds_of(mutant, TELLING.get(mutant, lambda seed: True))
