@@ -1,0 +1,210 @@
+"""One history of accounts that fail over: outages and mishaps, then peace; then nobody waits who has somewhere to go."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import Final
+
+from dispatcher.core.lane.spec import LaneSpec
+from dispatcher.core.lane.state import ChunkState, LaneState
+from schemas.records import Cancelled, Checked, Decided, Flowed, ResolvedAs, WaveDecided
+from schemas.topics import lane_partition
+from tests.simulation.failover.team import (
+    ACCOUNTS,
+    CAMPAIGN,
+    PARTITIONS,
+    Logs,
+    Outage,
+    Process,
+    Vendor,
+    Work,
+    numbers_of,
+)
+from tests.simulation.world import START_S, World
+
+TROUBLE_S: Final = 30.0
+END_S: Final = 150.0
+NEVER_S: Final = 10_000.0
+
+
+def play(seed: int) -> dict[str, int]:
+    """Play the history of this seed. Returns a few totals; raises Broken."""
+    world = World(seed)
+    rng = world.rng
+    work = _work(rng)
+    world.setting = f"{work}"
+    logs, vendor = Logs(world, work), Vendor(world, work)
+    running: dict[int, Process] = {}
+    cancels = rng.random() < 0.15
+
+    def start(partition: int, *, faults: bool) -> None:
+        running[partition] = Process(world, logs, vendor, partition, faults=faults)
+
+    def mishap() -> None:
+        partition = rng.choice(PARTITIONS)
+        before = running[partition]
+        match rng.choice(["dies", "freezes", "is taken over"]):
+            case "dies":
+                before.dead = True
+            case "freezes":
+                before.frozen_until_s = world.now_s + rng.choice([0.5, 4.0, 8.0, 30.0])
+        start(partition, faults=True)
+
+    def start_again() -> None:
+        for partition in PARTITIONS:
+            if running[partition].dead:
+                start(partition, faults=False)
+
+    def look_after(account: str) -> None:
+        logs.put_job(lane_partition(account), Checked(account=account, at_ms=0, by="ann"))
+
+    for partition in PARTITIONS:
+        start(partition, faults=True)
+        world.after(TROUBLE_S, partial(start, partition, faults=False))
+    for _ in range(rng.randrange(8)):
+        world.after(rng.random() * TROUBLE_S, mishap)
+    for outage in work.outages:
+        if outage.until_s < NEVER_S:
+            world.at(outage.until_s + 1.0, partial(look_after, outage.account))
+    for control in _controls(rng, work, cancels=cancels):
+        world.after(*control(logs))
+    if rng.random() < 0.4:
+        world.after(rng.uniform(10, TROUBLE_S), partial(_decide, logs, vendor))
+    for second in range(int(TROUBLE_S), int(END_S), 2):  # a process that gave up starts again
+        world.after(second, start_again)
+    for second in range(int(TROUBLE_S), int(END_S) - 60, 20):
+        for account in ACCOUNTS:
+            world.after(second, partial(look_after, account))
+    world.run(START_S + END_S)
+    _judge(world, logs, vendor, cancelled=cancels)
+    return {"moved": sum(each.as_job.count for each in logs.valid_moves), "took": len(vendor.took)}
+
+
+def _work(rng: random.Random) -> Work:
+    sizes = {account: [rng.randrange(5, 120) for _ in range(rng.randrange(3))] for account in ACCOUNTS}
+    sizes["elm"] = sizes["elm"] or [80]
+    outages = []
+    for account in ACCOUNTS[: rng.choice([1, 1, 2])]:
+        what, from_s = rng.choice(["login", "credit", "busy", "down"]), START_S + rng.random() * 6
+        ends = rng.random() < 0.5
+        outages.append(Outage(account, what, from_s, from_s + rng.uniform(5, 40) if ends else NEVER_S * 100))
+    then = {"elm": ("larch", "ash"), "larch": ("ash",), "ash": ("elm",) if rng.random() < 0.3 else ()}
+    if rng.random() < 0.3:
+        then["elm"] = ("ash", "larch")
+    return Work(
+        sizes=sizes,
+        then=then,
+        after_s=rng.choice([2.0, 5.0, 15.0]),
+        fail_back=rng.random() < 0.3,
+        outages=tuple(outages),
+        waves=rng.random() < 0.3,
+        released=rng.random() < 0.6,
+        spec={
+            account: LaneSpec(
+                account=account,
+                numbers_max=rng.choice([1, 7, 20]),
+                limit=rng.choice([20, 60]),
+                timeout_s=2,
+                polls_balance=False,
+                attempts_max=1_000,
+            )
+            for account in ACCOUNTS
+        },
+    )
+
+
+def _controls(rng: random.Random, work: Work, *, cancels: bool) -> list:  # type: ignore[type-arg]
+    """Pauses, the second wave, a cancel: (when, what) of logs."""
+    found = []
+
+    def put(at_s: float, record: object) -> None:
+        found.append(lambda logs: (at_s, partial(logs.campaigns.append, record)))
+
+    if rng.random() < 0.3:
+        at_s = rng.random() * TROUBLE_S
+        put(at_s, Flowed(campaign=CAMPAIGN, paused=True, at_ms=0, by="t"))
+        put(at_s + rng.random() * 20, Flowed(campaign=CAMPAIGN, paused=False, at_ms=1, by="t"))
+    if work.waves and work.released:
+        put(
+            rng.random() * TROUBLE_S,
+            WaveDecided(campaign=CAMPAIGN, wave=1, verdict="released", at_ms=0, by="t", by_person=True),
+        )
+    if cancels:
+        put(rng.random() * TROUBLE_S, Cancelled(campaign=CAMPAIGN, at_ms=0, by="t"))
+    return found
+
+
+def _decide(logs: Logs, vendor: Vendor) -> None:
+    """A person asks the vendors, and says of unknown requests what became of them."""
+    for partition, journal in logs.lanes.items():
+        state = folded(logs, partition)
+        for chunk in state.open.values():
+            if chunk.state is not ChunkState.UNKNOWN:
+                continue
+            intent = journal[chunk.intent]
+            numbers = numbers_of(intent.batch, intent.start, intent.count)  # type: ignore[union-attr]
+            taken = [number in vendor.took for number in numbers]
+            if any(taken) and not all(taken):
+                continue
+            verdict = ResolvedAs.SENT if all(taken) else ResolvedAs.NOT_SENT
+            logs.put_job(
+                partition,
+                Decided(
+                    account=chunk.account,
+                    campaign=CAMPAIGN,
+                    intents=(chunk.intent,),
+                    verdict=verdict,
+                    at_ms=0,
+                    by="ann",
+                ),
+            )
+
+
+def folded(logs: Logs, partition: int) -> LaneState:
+    """A partition, from its beginning."""
+    state = LaneState()
+    for offset, job in enumerate(logs.jobs[partition]):
+        if hasattr(job, "start"):
+            state.take_job(offset, job)  # type: ignore[arg-type]
+        else:
+            state.skip_inbox(offset)
+    for offset, record in enumerate(logs.lanes[partition]):
+        state.apply(offset, record)
+    return state
+
+
+def _judge(world: World, logs: Logs, vendor: Vendor, *, cancelled: bool) -> None:
+    """Nobody is lost, nobody is in two queues, and nobody waits who has an account to go to. Raises Broken."""
+    places: dict[int, str] = {}
+
+    def put(numbers: range, where: str) -> None:
+        for number in numbers:
+            if number in places:
+                raise world.broken(f"{number} is {where}, and {places[number]}")
+            places[number] = where
+
+    wanted = {number for batch, (_, size) in enumerate(logs.work.batches) for number in numbers_of(batch, 0, size)}
+    stuck = {outage.account for outage in logs.work.outages if outage.until_s > world.now_s}
+    for partition in PARTITIONS:
+        state = folded(logs, partition)
+        for moved in state.handovers.waiting.values():
+            if not cancelled:
+                raise world.broken(f"what left {moved.account} reached no other account")
+        for chunk in state.open.values():
+            for start, count in chunk.open_ranges:
+                put(numbers_of(chunk.batch, chunk.start + start, count), f"unknown at {chunk.account}")
+        for job in state.jobs.values():
+            assert job.job is not None
+            is_held = job.job.wave > 1 and not logs.work.released
+            for start, end in job.queued():
+                put(numbers_of(job.job.batch, start, end - start), f"queued at {job.job.account}")
+                doubted = any(first < end and start < last for first, last in job.doubted)
+                away = [account for account in job.job.then if account not in stuck]
+                if not cancelled and not doubted and not is_held and (job.job.account not in stuck or away):
+                    raise world.broken(f"{end - start} recipients wait at {job.job.account}, then {job.job.then}")
+    for number in vendor.took:
+        if number in places and not places[number].startswith("unknown"):
+            raise world.broken(f"{number} was texted by {vendor.took[number]}, and is {places[number]}")
+    if lost := wanted - places.keys() - vendor.took.keys() - vendor.refused:
+        raise world.broken(f"{len(lost)} recipients are nowhere, such as {min(lost)}")

@@ -1,0 +1,28 @@
+"""Recipients that move between accounts are texted once, by one of them, through crashes, freezes and late appends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.failover.history import play
+from tests.simulation.failover.mutants import MUTANTS
+
+SEEDS = 16
+MUTANT_SEEDS_MAX = 400
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, 8))
+def test_moved_recipients_are_texted_once_and_nobody_waits_who_has_an_account_to_go_to(first: int) -> None:
+    totals = [play(seed) for seed in range(first, first + 8)]
+    assert sum(total["moved"] for total in totals) > 100
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_histories_of_failover_catch(mutant, monkeypatch) -> None:
+    mutant(monkeypatch)
+    for seed in range(MUTANT_SEEDS_MAX):
+        try:
+            play(seed)
+        except Exception:
+            return
+    pytest.fail(f"{mutant.__name__} escaped {MUTANT_SEEDS_MAX} seeds")
